@@ -1,0 +1,104 @@
+"""Every error Darwin raises on purpose, and what each means on the wire.
+
+DarwinError
+├── InvalidRequest        the caller must change the request       INVALID_ARGUMENT     400
+├── Unsupported           this deployment cannot do what was asked FAILED_PRECONDITION  400
+├── NotFound              no such thing, or not the caller's       NOT_FOUND            404
+├── Conflict              somebody else changed it first           ABORTED              409
+├── Overloaded            a limit was reached, come back later     RESOURCE_EXHAUSTED   429
+├── Cancelled             the caller asked to stop                 CANCELLED            499
+├── Internal              a defect or a broken model               INTERNAL             500
+├── Unavailable           a process we depend on is away           UNAVAILABLE          503
+└── DeadlineExceeded      time ran out                             DEADLINE_EXCEEDED    504
+
+Foreign exceptions are translated once, at the boundary where they arise (`shared.rpc`, the gateway's handlers).
+"""
+
+from typing import ClassVar
+
+
+class DarwinError(Exception):
+    """Base of the tree.
+
+    `grpc_status` is the name of a `grpc.StatusCode`, `http_status` the HTTP status; `field` names the offending
+    request field where there is one; `retryable` says whether the same call may succeed later.
+    """
+
+    grpc_status: ClassVar[str] = "INTERNAL"
+    http_status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class InvalidRequest(DarwinError):
+    """The request itself is wrong; the message says what to change."""
+
+    grpc_status = "INVALID_ARGUMENT"
+    http_status = 400
+
+
+class Unsupported(DarwinError):
+    """The request is well formed, but this deployment (engine, model, profile) cannot serve it."""
+
+    grpc_status = "FAILED_PRECONDITION"
+    http_status = 400
+
+
+class NotFound(DarwinError):
+    """No such evolution, profile or model."""
+
+    grpc_status = "NOT_FOUND"
+    http_status = 404
+
+
+class Conflict(DarwinError):
+    """The record changed since it was read."""
+
+    grpc_status = "ABORTED"
+    http_status = 409
+
+
+class Overloaded(DarwinError):
+    """A limit on concurrent or queued work was reached."""
+
+    grpc_status = "RESOURCE_EXHAUSTED"
+    http_status = 429
+    retryable = True
+
+
+class Cancelled(DarwinError):
+    """The caller went away or asked to stop."""
+
+    grpc_status = "CANCELLED"
+    http_status = 499
+
+
+class Internal(DarwinError):
+    """A defect of ours, or a model that answers nonsense (NaN, a missing score)."""
+
+    grpc_status = "INTERNAL"
+    http_status = 500
+
+
+class Unavailable(DarwinError):
+    """Redis or a service cannot be reached."""
+
+    grpc_status = "UNAVAILABLE"
+    http_status = 503
+    retryable = True
+
+
+class DeadlineExceeded(DarwinError):
+    """The caller's deadline passed before an answer existed."""
+
+    grpc_status = "DEADLINE_EXCEEDED"
+    http_status = 504
+
+
+def leaves() -> tuple[type[DarwinError], ...]:
+    """Every concrete error."""
+    return tuple(DarwinError.__subclasses__())

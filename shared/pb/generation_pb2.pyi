@@ -1,0 +1,105 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FINISH_REASON_UNSPECIFIED: _ClassVar[FinishReason]
+    FINISH_REASON_LENGTH: _ClassVar[FinishReason]
+    FINISH_REASON_STOP: _ClassVar[FinishReason]
+    FINISH_REASON_CONTEXT: _ClassVar[FinishReason]
+FINISH_REASON_UNSPECIFIED: FinishReason
+FINISH_REASON_LENGTH: FinishReason
+FINISH_REASON_STOP: FinishReason
+FINISH_REASON_CONTEXT: FinishReason
+
+class GenerateRequest(_message.Message):
+    __slots__ = ("sequences", "sampling")
+    class Message(_message.Message):
+        __slots__ = ("role", "content")
+        ROLE_FIELD_NUMBER: _ClassVar[int]
+        CONTENT_FIELD_NUMBER: _ClassVar[int]
+        role: str
+        content: str
+        def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ...) -> None: ...
+    class Sequence(_message.Message):
+        __slots__ = ("id", "messages", "response_token_ids", "max_new_tokens", "lookahead_tokens", "seed")
+        ID_FIELD_NUMBER: _ClassVar[int]
+        MESSAGES_FIELD_NUMBER: _ClassVar[int]
+        RESPONSE_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
+        MAX_NEW_TOKENS_FIELD_NUMBER: _ClassVar[int]
+        LOOKAHEAD_TOKENS_FIELD_NUMBER: _ClassVar[int]
+        SEED_FIELD_NUMBER: _ClassVar[int]
+        id: str
+        messages: _containers.RepeatedCompositeFieldContainer[GenerateRequest.Message]
+        response_token_ids: _containers.RepeatedScalarFieldContainer[int]
+        max_new_tokens: int
+        lookahead_tokens: int
+        seed: int
+        def __init__(self, id: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[GenerateRequest.Message, _Mapping]]] = ..., response_token_ids: _Optional[_Iterable[int]] = ..., max_new_tokens: _Optional[int] = ..., lookahead_tokens: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+    class Sampling(_message.Message):
+        __slots__ = ("temperature", "top_p", "top_k", "stop", "json_schema")
+        TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+        TOP_P_FIELD_NUMBER: _ClassVar[int]
+        TOP_K_FIELD_NUMBER: _ClassVar[int]
+        STOP_FIELD_NUMBER: _ClassVar[int]
+        JSON_SCHEMA_FIELD_NUMBER: _ClassVar[int]
+        temperature: float
+        top_p: float
+        top_k: int
+        stop: _containers.RepeatedScalarFieldContainer[str]
+        json_schema: str
+        def __init__(self, temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., top_k: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., json_schema: _Optional[str] = ...) -> None: ...
+    SEQUENCES_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    sequences: _containers.RepeatedCompositeFieldContainer[GenerateRequest.Sequence]
+    sampling: GenerateRequest.Sampling
+    def __init__(self, sequences: _Optional[_Iterable[_Union[GenerateRequest.Sequence, _Mapping]]] = ..., sampling: _Optional[_Union[GenerateRequest.Sampling, _Mapping]] = ...) -> None: ...
+
+class GenerateResult(_message.Message):
+    __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds")
+    class Usage(_message.Message):
+        __slots__ = ("prompt_tokens", "cached_tokens", "generated_tokens")
+        PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+        CACHED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+        GENERATED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+        prompt_tokens: int
+        cached_tokens: int
+        generated_tokens: int
+        def __init__(self, prompt_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., generated_tokens: _Optional[int] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    LOOKAHEAD_TEXT_FIELD_NUMBER: _ClassVar[int]
+    FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    token_ids: _containers.RepeatedScalarFieldContainer[int]
+    text: str
+    lookahead_text: str
+    finish_reason: FinishReason
+    usage: GenerateResult.Usage
+    seconds: float
+    def __init__(self, id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., lookahead_text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., usage: _Optional[_Union[GenerateResult.Usage, _Mapping]] = ..., seconds: _Optional[float] = ...) -> None: ...
+
+class GetModelRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetModelResponse(_message.Message):
+    __slots__ = ("model", "engine", "context_length", "structured_output")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    STRUCTURED_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    engine: str
+    context_length: int
+    structured_output: bool
+    def __init__(self, model: _Optional[str] = ..., engine: _Optional[str] = ..., context_length: _Optional[int] = ..., structured_output: bool = ...) -> None: ...

@@ -1,0 +1,85 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ScoreRequest(_message.Message):
+    __slots__ = ("messages", "candidates", "profile")
+    class Message(_message.Message):
+        __slots__ = ("role", "content")
+        ROLE_FIELD_NUMBER: _ClassVar[int]
+        CONTENT_FIELD_NUMBER: _ClassVar[int]
+        role: str
+        content: str
+        def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ...) -> None: ...
+    class Candidate(_message.Message):
+        __slots__ = ("id", "text")
+        ID_FIELD_NUMBER: _ClassVar[int]
+        TEXT_FIELD_NUMBER: _ClassVar[int]
+        id: str
+        text: str
+        def __init__(self, id: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    messages: _containers.RepeatedCompositeFieldContainer[ScoreRequest.Message]
+    candidates: _containers.RepeatedCompositeFieldContainer[ScoreRequest.Candidate]
+    profile: str
+    def __init__(self, messages: _Optional[_Iterable[_Union[ScoreRequest.Message, _Mapping]]] = ..., candidates: _Optional[_Iterable[_Union[ScoreRequest.Candidate, _Mapping]]] = ..., profile: _Optional[str] = ...) -> None: ...
+
+class ScoreResponse(_message.Message):
+    __slots__ = ("scores", "profile", "usage")
+    class Component(_message.Message):
+        __slots__ = ("name", "weight", "value")
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        WEIGHT_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        weight: float
+        value: float
+        def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ..., value: _Optional[float] = ...) -> None: ...
+    class Score(_message.Message):
+        __slots__ = ("id", "reward", "components")
+        ID_FIELD_NUMBER: _ClassVar[int]
+        REWARD_FIELD_NUMBER: _ClassVar[int]
+        COMPONENTS_FIELD_NUMBER: _ClassVar[int]
+        id: str
+        reward: float
+        components: _containers.RepeatedCompositeFieldContainer[ScoreResponse.Component]
+        def __init__(self, id: _Optional[str] = ..., reward: _Optional[float] = ..., components: _Optional[_Iterable[_Union[ScoreResponse.Component, _Mapping]]] = ...) -> None: ...
+    class Usage(_message.Message):
+        __slots__ = ("computed_tokens", "cached_tokens")
+        COMPUTED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+        CACHED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+        computed_tokens: int
+        cached_tokens: int
+        def __init__(self, computed_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ...) -> None: ...
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    scores: _containers.RepeatedCompositeFieldContainer[ScoreResponse.Score]
+    profile: str
+    usage: ScoreResponse.Usage
+    def __init__(self, scores: _Optional[_Iterable[_Union[ScoreResponse.Score, _Mapping]]] = ..., profile: _Optional[str] = ..., usage: _Optional[_Union[ScoreResponse.Usage, _Mapping]] = ...) -> None: ...
+
+class ListProfilesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListProfilesResponse(_message.Message):
+    __slots__ = ("profiles",)
+    class Profile(_message.Message):
+        __slots__ = ("name", "description", "components")
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+        COMPONENTS_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        description: str
+        components: _containers.RepeatedScalarFieldContainer[str]
+        def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., components: _Optional[_Iterable[str]] = ...) -> None: ...
+    PROFILES_FIELD_NUMBER: _ClassVar[int]
+    profiles: _containers.RepeatedCompositeFieldContainer[ListProfilesResponse.Profile]
+    def __init__(self, profiles: _Optional[_Iterable[_Union[ListProfilesResponse.Profile, _Mapping]]] = ...) -> None: ...

@@ -26,9 +26,7 @@ class Encoder:
         """Unit vectors, float32, shape [len(texts), 384]; texts are cut at 256 tokens."""
         if not texts:
             return torch.empty(0, self._model.config.hidden_size)
-        batch = self._tokenizer(
-            list(texts), padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
-        )
+        batch = self._tokenizer(list(texts), padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
         hidden = self._model(**batch).last_hidden_state.float()
         mask = batch["attention_mask"].unsqueeze(-1).float()
         mean = (hidden * mask).sum(1) / mask.sum(1)

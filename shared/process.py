@@ -1,4 +1,9 @@
-"""What every process does the same way: logging, its ready file, and a clean stop on SIGTERM or SIGINT."""
+"""What every process does the same way: logging, its ready file, and a clean stop on SIGTERM or SIGINT.
+
+grpc is imported only where a gRPC service runs: the gateway uses the rest.
+"""
+
+from __future__ import annotations
 
 import asyncio
 import json
@@ -7,13 +12,13 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import grpc
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.rpc import Server
+if TYPE_CHECKING:
+    import grpc
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +34,7 @@ class ProcessSettings(BaseSettings):
 
 
 def configure_logging(service: str, level: str) -> None:
-    logging.basicConfig(
-        level=level, format=f"%(asctime)s %(levelname)-7s {service} %(name)s: %(message)s", force=True
-    )
+    logging.basicConfig(level=level, format=f"%(asctime)s %(levelname)-7s {service} %(name)s: %(message)s", force=True)
 
 
 def announce(ready_file: Path | None, address: str) -> None:
@@ -80,6 +83,8 @@ def run_service(service: Service, listen: str) -> None:
 
 
 async def _serve(service: Service, listen: str, settings: ProcessSettings) -> None:
+    from shared.rpc import Server
+
     stop = stop_event()
     server = Server(service.grpc_names)
     server.register(service.add_to_server, service.servicer)

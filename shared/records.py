@@ -132,10 +132,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an evolution ended without an answer; `code` is the name of an error class in `shared.errors`."""
+    """Why an evolution ended without an answer.
+
+    `code` is the name of an error class in `shared.errors`, `field` the offending request field where there is one.
+    """
 
     code: str
     message: str
+    field: str | None = None
 
 
 @dataclass(frozen=True)

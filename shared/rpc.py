@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_health.v1 import _async as health_aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
@@ -82,14 +83,14 @@ def from_rpc_error(error: grpc.RpcError) -> errors.DarwinError:
     return kind(error.details() or name, field=field)
 
 
-class ErrorInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class ErrorInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
     """Ends a failed call with the status of its `DarwinError`; anything else is logged and becomes INTERNAL."""
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler:
+    ) -> grpc.RpcMethodHandler[Any, Any]:
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
         if handler is None or handler.request_streaming:
@@ -103,8 +104,10 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         )
 
 
-def _guarded_unary(call: Callable[..., Any], method: str) -> Callable[..., Any]:
-    async def guarded(request: Any, context: grpc.aio.ServicerContext) -> Any:
+def _guarded_unary(call: Callable[..., Any] | None, method: str) -> Callable[..., Any]:
+    assert call is not None
+
+    async def guarded(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
             outcome = call(request, context)
             return await outcome if inspect.isawaitable(outcome) else outcome
@@ -114,8 +117,10 @@ def _guarded_unary(call: Callable[..., Any], method: str) -> Callable[..., Any]:
     return guarded
 
 
-def _guarded_stream(call: Callable[..., Any], method: str) -> Callable[..., Any]:
-    async def guarded(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+def _guarded_stream(call: Callable[..., Any] | None, method: str) -> Callable[..., Any]:
+    assert call is not None
+
+    async def guarded(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         try:
             async for message in call(request, context):
                 yield message
@@ -125,7 +130,7 @@ def _guarded_stream(call: Callable[..., Any], method: str) -> Callable[..., Any]
     return guarded
 
 
-async def _abort(error: Exception, context: grpc.aio.ServicerContext, method: str) -> None:
+async def _abort(error: Exception, context: grpc.aio.ServicerContext[Any, Any], method: str) -> None:
     if isinstance(error, grpc.aio.AbortError):
         raise error
     if isinstance(error, grpc.RpcError):
@@ -145,7 +150,7 @@ class Server:
 
     def __init__(self, service_names: Iterable[str]) -> None:
         self._server = grpc.aio.server(interceptors=[ErrorInterceptor()], options=_SERVER_OPTIONS)
-        self._health = health.aio.HealthServicer()
+        self._health = health_aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._names = (health.OVERALL_HEALTH, *service_names)
         reflection.enable_server_reflection(

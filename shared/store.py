@@ -66,11 +66,19 @@ class _Translated:
 
 
 class Store:
-    """Access to evolutions. Records expire `ttl_s` seconds after they end."""
+    """Access to evolutions. Records expire `ttl_s` seconds after they end.
 
-    def __init__(self, url: str, ttl_s: int) -> None:
+    Every caller that blocks in `events` holds one of `max_connections`.
+    """
+
+    def __init__(self, url: str, ttl_s: int, max_connections: int = 100) -> None:
         self._redis: Any = redis.asyncio.Redis.from_url(
-            url, decode_responses=True, socket_connect_timeout=5, socket_timeout=30, health_check_interval=15
+            url,
+            decode_responses=True,
+            socket_connect_timeout=5,
+            socket_timeout=30,
+            health_check_interval=15,
+            max_connections=max_connections,
         )
         self._ttl_s = ttl_s
         self._save = self._redis.register_script(_SAVE)
@@ -99,8 +107,7 @@ class Store:
         async with self._translated:
             written = await self._save(
                 keys=[_key(record.id), _key(record.id, "events"), _ACTIVE],
-                args=[expected, record.version, body, record.id, time.time(), ttl]
-                + [_EVENT.dump_json(event).decode() for event in events],
+                args=[expected, record.version, body, record.id, time.time(), ttl, *map(_dump_event, events)],
             )
         if not written:
             raise Conflict(f"evolution {record.id} is not at version {expected or 'none'} any more")
@@ -124,9 +131,7 @@ class Store:
     async def acquire(self, evolution_id: str, owner: str, ttl_s: float) -> bool:
         """Takes the evolution's lease; False where somebody holds it."""
         async with self._translated:
-            return bool(
-                await self._redis.set(_key(evolution_id, "lease"), owner, nx=True, px=int(ttl_s * 1000))
-            )
+            return bool(await self._redis.set(_key(evolution_id, "lease"), owner, nx=True, px=int(ttl_s * 1000)))
 
     async def renew(self, evolution_id: str, owner: str, ttl_s: float) -> bool:
         """Prolongs the lease; False where it was lost."""
@@ -157,3 +162,6 @@ class Store:
 def _key(evolution_id: str, part: str = "") -> str:
     return f"darwin:evo:{{{evolution_id}}}" + (f":{part}" if part else "")
 
+
+def _dump_event(event: Event) -> str:
+    return _EVENT.dump_json(event).decode()

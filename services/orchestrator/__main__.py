@@ -1,0 +1,17 @@
+"""The orchestrator's process: one Celery worker."""
+
+from services.orchestrator.bootstrap import Worker
+from services.orchestrator.settings import OrchestratorSettings
+from shared.process import ProcessSettings, announce, configure_logging
+
+
+def main() -> None:
+    process = ProcessSettings()
+    configure_logging("orchestrator", process.log_level)
+    worker = Worker(OrchestratorSettings())
+    announce(process.ready_file, "")
+    worker.run()
+
+
+if __name__ == "__main__":
+    main()

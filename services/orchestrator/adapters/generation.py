@@ -1,0 +1,78 @@
+"""The generation service as the orchestrator's `Generator`."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Literal
+
+import grpc
+
+from services.orchestrator.core.model import Generate, Generated
+from shared.errors import Internal
+from shared.pb import generation_pb2 as pb
+from shared.pb import generation_pb2_grpc
+from shared.records import EvolutionRequest
+from shared.rpc import from_rpc_error
+
+_FINISH: dict[int, Literal["length", "stop", "context"]] = {
+    pb.FINISH_REASON_LENGTH: "length",
+    pb.FINISH_REASON_STOP: "stop",
+    pb.FINISH_REASON_CONTEXT: "context",
+}
+
+
+class GrpcGenerator:
+    """Continues states through `darwin.v1.GenerationService`; one call carries many states."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = generation_pb2_grpc.GenerationServiceStub(channel)
+
+    async def generate(
+        self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
+    ) -> AsyncIterator[Generated]:
+        waiting = {str(effect.state): effect for effect in effects}
+        call = self._stub.Generate(_to_pb(effects, request), timeout=timeout_s)
+        try:
+            async for result in call:
+                yield _from_pb(result, waiting.pop(result.id))
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error
+        finally:
+            call.cancel()
+        if waiting:
+            raise Internal(f"generation ended without a result for states {sorted(waiting)}")
+
+
+def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.GenerateRequest:
+    history = [pb.GenerateRequest.Message(role=m.role, content=m.content) for m in request.messages[:-1]]
+    sampling = request.sampling
+    return pb.GenerateRequest(
+        sequences=[
+            pb.GenerateRequest.Sequence(
+                id=str(effect.state),
+                messages=[*history, pb.GenerateRequest.Message(role="user", content=effect.instruction)],
+                response_token_ids=effect.token_ids,
+                max_new_tokens=effect.max_new_tokens,
+                lookahead_tokens=effect.lookahead,
+                # Engines sample faster without a generator per sequence, so only a caller's own seed is passed on.
+                seed=effect.seed if request.seeded else None,
+            )
+            for effect in effects
+        ],
+        sampling=pb.GenerateRequest.Sampling(
+            temperature=sampling.temperature, top_p=sampling.top_p, top_k=sampling.top_k, stop=sampling.stop
+        ),
+    )
+
+
+def _from_pb(result: pb.GenerateResult, effect: Generate) -> Generated:
+    return Generated(
+        cycle=effect.cycle,
+        round=effect.round,
+        state=effect.state,
+        token_ids=tuple(result.token_ids),
+        text=result.text,
+        scored_text=result.lookahead_text,
+        finish=_FINISH[result.finish_reason],
+        generated_tokens=result.usage.generated_tokens,
+        prompt_tokens=result.usage.prompt_tokens,
+        cached_tokens=result.usage.cached_tokens,
+    )

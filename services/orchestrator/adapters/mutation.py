@@ -1,0 +1,51 @@
+"""The mutation service as the orchestrator's `Mutator`."""
+
+from collections.abc import AsyncIterator
+
+import grpc
+
+from services.orchestrator.core.model import Mutate, Mutated, MutationEnded
+from shared.pb import mutation_pb2 as pb
+from shared.pb import mutation_pb2_grpc
+from shared.records import EvolutionRequest, MutantSource
+from shared.rpc import from_rpc_error
+
+_SOURCE: dict[int, MutantSource] = {
+    pb.MutateEvent.SOURCE_MODEL: "model",
+    pb.MutateEvent.SOURCE_TEMPLATE: "template",
+    pb.MutateEvent.SOURCE_PARENT: "parent",
+}
+
+
+class GrpcMutator:
+    """Rewrites instructions through `darwin.v1.MutationService`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = mutation_pb2_grpc.MutationServiceStub(channel)
+
+    async def mutate(
+        self, effect: Mutate, request: EvolutionRequest, timeout_s: float
+    ) -> AsyncIterator[Mutated | MutationEnded]:
+        message = pb.MutateRequest(
+            messages=[pb.MutateRequest.Message(role=m.role, content=m.content) for m in request.messages],
+            parent=effect.parent,
+            count=effect.count,
+            exclude=effect.exclude,
+            seed=effect.seed if request.seeded else None,
+        )
+        call = self._stub.Mutate(message, timeout=timeout_s)
+        wanted, tokens = effect.count - len(effect.exclude), 0
+        try:
+            async for event in call:
+                match event.WhichOneof("event"):
+                    case "mutant" if wanted > 0:
+                        wanted -= 1
+                        mutant = event.mutant
+                        yield Mutated(effect.cycle, mutant.text, mutant.operator, _SOURCE[mutant.source])
+                    case "summary":
+                        tokens = event.summary.generated_tokens
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error
+        finally:
+            call.cancel()
+        yield MutationEnded(effect.cycle, tokens)

@@ -1,0 +1,42 @@
+"""The reward service as the orchestrator's `Scorer`."""
+
+import math
+from collections.abc import AsyncIterator, Sequence
+
+import grpc
+
+from services.orchestrator.core.model import Score, Scored
+from shared.errors import Internal
+from shared.pb import reward_pb2 as pb
+from shared.pb import reward_pb2_grpc
+from shared.records import EvolutionRequest
+from shared.rpc import from_rpc_error
+
+
+class GrpcScorer:
+    """Scores states through `darwin.v1.RewardService`, always against the original conversation."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = reward_pb2_grpc.RewardServiceStub(channel)
+
+    async def score(
+        self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
+    ) -> AsyncIterator[Scored]:
+        message = pb.ScoreRequest(
+            messages=[pb.ScoreRequest.Message(role=m.role, content=m.content) for m in request.messages],
+            candidates=[pb.ScoreRequest.Candidate(id=str(effect.state), text=effect.text) for effect in effects],
+            profile=request.profile,
+        )
+        try:
+            response = await self._stub.Score(message, timeout=timeout_s)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error
+        scores = {score.id: score for score in response.scores}
+        computed = response.usage.computed_tokens
+        for effect in effects:
+            score = scores.get(str(effect.state))
+            if score is None or not math.isfinite(score.reward):
+                raise Internal(f"no usable reward for state {effect.state} under profile {request.profile}")
+            components = {component.name: component.value for component in score.components}
+            yield Scored(effect.cycle, effect.round, effect.state, score.reward, components, computed)
+            computed = 0  # the call's tokens are counted once, with its first state

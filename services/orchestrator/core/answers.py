@@ -1,0 +1,49 @@
+"""What an evolution has to show: its final responses, best first, and what they cost."""
+
+from services.orchestrator.core.model import BASE, Evolution, Final
+from shared.records import Choice, Tokens
+
+
+def choices(evolution: Evolution, n: int) -> tuple[Choice, ...]:
+    """The `n` best distinct final responses, best first, the earlier first among equals. Fewer where fewer exist."""
+    best: dict[str, Final] = {}
+    for final in sorted(evolution.finals, key=_descending):
+        best.setdefault(final.response.text, final)
+    return tuple(_choice(final) for final in list(best.values())[:n])
+
+
+def base(evolution: Evolution) -> Choice | None:
+    """The base response; None where the search was stopped before it was complete."""
+    return next((_choice(final) for final in evolution.finals if final.state == BASE), None)
+
+
+def tokens(evolution: Evolution) -> Tokens:
+    """Tokens by stage. A piece that several final responses share was sampled, and is counted, once."""
+    pieces = {piece for final in evolution.finals for piece in final.response.pieces}
+    kept = sum(piece.tokens for piece in pieces)
+    spent = evolution.spent
+    return Tokens(
+        prompt=spent.prompt,
+        mutation=spent.mutation,
+        kept=kept,
+        discarded=spent.decode - kept,
+        reward=spent.reward,
+        cached=spent.cached,
+    )
+
+
+def _descending(final: Final) -> float:
+    return float("inf") if final.reward is None else -final.reward
+
+
+def _choice(final: Final) -> Choice:
+    return Choice(
+        text=final.response.text,
+        finish_reason=final.response.finish or "length",
+        completion_tokens=final.response.tokens,
+        reward=final.reward,
+        components=final.components,
+        instruction=final.instruction,
+        cycle=final.cycle,
+        state=None if final.state == BASE else final.state,
+    )

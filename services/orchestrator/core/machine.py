@@ -1,0 +1,187 @@
+"""The evolution as a pure state machine (arXiv 2406.15193, algorithm 1; `docs/architecture.md`).
+
+    evolution, events = begin(config, instruction, seed)
+    while not evolution.finished:
+        outcome = perform(next_effects(evolution))     # in any order, as they complete
+        evolution, events = apply(evolution, outcome)
+
+`next_effects` lists everything that may happen now, so states are scored while others still decode and mutants start
+as they are accepted; decisions are taken only once a round is complete. They depend on nothing but the outcomes and
+the draws, so any evolution can be interrupted, stored and continued between two outcomes.
+"""
+
+from dataclasses import replace
+
+from services.orchestrator.core import selection, transitions
+from services.orchestrator.core.model import (
+    BASE,
+    Config,
+    Effect,
+    Evolution,
+    Finish,
+    Generate,
+    Generated,
+    Mutate,
+    Mutated,
+    MutationEnded,
+    Outcome,
+    Phase,
+    Piece,
+    Response,
+    Score,
+    Scored,
+    State,
+    Step,
+    Stopped,
+    UnexpectedOutcome,
+)
+from services.orchestrator.core.selection import CounterDraws, Draws
+from shared.records import ArchiveEntry, BaseScored, Event, MutantAccepted
+
+
+def begin(config: Config, instruction: str, seed: int, draws: Draws | None = None) -> Step:
+    """A new evolution whose first effects can be performed."""
+    evolution = Evolution(config=config, instruction=instruction, seed=seed, base=State(instruction=instruction))
+    if config.cycles == 0:
+        return evolution, ()
+    return transitions.start_cycle(evolution, draws or CounterDraws(seed))
+
+
+def next_effects(evolution: Evolution) -> tuple[Effect, ...]:
+    """Everything that can be done now. An effect stays listed until its outcome is applied; compare by `key`."""
+    if evolution.finished:
+        return (Finish(),)
+    effects: list[Effect] = []
+    if evolution.mutating:
+        known = tuple(state.instruction for state in evolution.population if state.instruction is not None)
+        seed = selection.keyed_integer(evolution.seed, "mutate", evolution.cycle)
+        effects.append(Mutate(evolution.cycle, evolution.parent, evolution.config.mutants, known, seed))
+    for index, state in evolution.states():
+        if state.instruction is not None and state.phase == "decode":
+            effects.append(_generate(evolution, index, state, state.instruction))
+        elif state.phase == "score":
+            effects.append(Score(evolution.cycle, evolution.round, index, state.scored_text, evolution.scoring_finals))
+    return tuple(effects)
+
+
+def apply(evolution: Evolution, outcome: Outcome, draws: Draws | None = None) -> Step:
+    """The evolution after an outcome, and what there is to tell.
+
+    Raises:
+        UnexpectedOutcome: no effect that is open now has this outcome.
+    """
+    if evolution.finished:
+        raise UnexpectedOutcome(f"{type(outcome).__name__} after the end")
+    match outcome:
+        case Stopped(reason):
+            return transitions.conclude(evolution, reason), ()
+        case Mutated():
+            evolution, events = _accept(evolution, outcome)
+        case MutationEnded():
+            evolution, events = _fill(evolution, outcome)
+        case Generated():
+            evolution, events = _extend(evolution, outcome), ()
+        case Scored():
+            evolution, events = _reward(evolution, outcome)
+    settled, more = transitions.settle(evolution, draws or CounterDraws(evolution.seed))
+    return settled, events + more
+
+
+def _with_state(evolution: Evolution, index: int, state: State) -> Evolution:
+    if index == BASE:
+        return replace(evolution, base=state)
+    population = list(evolution.population)
+    population[index] = state
+    return replace(evolution, population=tuple(population))
+
+
+def _state_of(evolution: Evolution, outcome: Generated | Scored, phase: str) -> State:
+    state = evolution.base if outcome.state == BASE else evolution.population[outcome.state]
+    if (outcome.cycle, outcome.round) != (evolution.cycle, evolution.round) or state.phase != phase:
+        raise UnexpectedOutcome(f"{outcome} in phase {state.phase} of round {evolution.cycle}.{evolution.round}")
+    return state
+
+
+def _generate(evolution: Evolution, index: int, state: State, instruction: str) -> Generate:
+    config, position = evolution.config, len(state.response.token_ids)
+    left = config.max_tokens - position
+    # With its population at the end, nobody waits for the base state at the next round.
+    alone = index == BASE and (evolution.scoring_finals or not evolution.population)
+    length = left if alone else min(config.period, left)
+    return Generate(
+        cycle=evolution.cycle,
+        round=evolution.round,
+        state=index,
+        instruction=instruction,
+        token_ids=state.response.token_ids,
+        max_new_tokens=length,
+        lookahead=0 if index == BASE else min(config.lookahead, left - length),
+        seed=selection.keyed_integer(evolution.seed, "sample", evolution.cycle, evolution.round, index, position),
+    )
+
+
+def _accept(evolution: Evolution, outcome: Mutated) -> Step:
+    if outcome.cycle != evolution.cycle or not evolution.awaits_mutants:
+        raise UnexpectedOutcome(f"mutant for cycle {outcome.cycle} in cycle {evolution.cycle}")
+    index = next(i for i, state in enumerate(evolution.population) if state.instruction is None)
+    state = replace(evolution.population[index], instruction=outcome.text)
+    event = MutantAccepted(evolution.cycle, index, outcome.text, outcome.operator, outcome.source)
+    return _with_state(evolution, index, state), (event,)
+
+
+def _fill(evolution: Evolution, outcome: MutationEnded) -> Step:
+    if outcome.cycle != evolution.cycle or not evolution.mutating:
+        raise UnexpectedOutcome(f"end of mutation {outcome.cycle} in cycle {evolution.cycle}")
+    spent = replace(evolution.spent, mutation=evolution.spent.mutation + outcome.generated_tokens)
+    evolution = replace(evolution, spent=spent, mutating=False)
+    events: tuple[Event, ...] = ()
+    while evolution.awaits_mutants:
+        evolution, more = _accept(evolution, Mutated(evolution.cycle, evolution.parent, "parent", "parent"))
+        events += more
+    return evolution, events
+
+
+def _extend(evolution: Evolution, outcome: Generated) -> Evolution:
+    state = _state_of(evolution, outcome, "decode")
+    response = _continued(state.response, outcome, evolution.config.max_tokens)
+    if outcome.state != BASE or response.finished:
+        phase: Phase = "score"
+    else:
+        # While mutants are being written the engine has room: the base response goes on without waiting for them.
+        phase = "decode" if evolution.awaits_mutants and not transitions.over_budget(evolution) else "idle"
+    state = replace(state, response=response, scored_text=outcome.scored_text, phase=phase)
+    spent = replace(
+        evolution.spent,
+        decode=evolution.spent.decode + outcome.generated_tokens,
+        cached=evolution.spent.cached + outcome.cached_tokens,
+        prompt=outcome.prompt_tokens if outcome.state == BASE else evolution.spent.prompt,
+    )
+    return _with_state(replace(evolution, spent=spent), outcome.state, state)
+
+
+def _continued(response: Response, outcome: Generated, max_tokens: int) -> Response:
+    start, token_ids = len(response.token_ids), response.token_ids + outcome.token_ids
+    ended_by_token = outcome.finish == "stop" and outcome.generated_tokens > len(outcome.token_ids)
+    piece = Piece(outcome.cycle, outcome.round, outcome.state, start, len(outcome.token_ids) + ended_by_token)
+    full = outcome.finish == "context" or len(token_ids) >= max_tokens
+    return Response(
+        token_ids=token_ids,
+        text=outcome.text,
+        finish="stop" if outcome.finish == "stop" else "length" if full else None,
+        pieces=(*response.pieces, piece),
+    )
+
+
+def _reward(evolution: Evolution, outcome: Scored) -> Step:
+    state = _state_of(evolution, outcome, "score")
+    state = replace(state, phase="scored", reward=outcome.reward, components=outcome.components)
+    spent = replace(evolution.spent, reward=evolution.spent.reward + outcome.computed_tokens)
+    evolution = _with_state(replace(evolution, spent=spent), outcome.state, state)
+    if outcome.state != BASE:
+        return evolution, ()
+    evolution = replace(
+        evolution,
+        finals=(transitions.final(evolution, BASE), *evolution.finals),
+        archive=(ArchiveEntry(evolution.instruction, outcome.reward),),
+    )
+    return evolution, (BaseScored(state.response.text, outcome.reward, state.response.tokens),)

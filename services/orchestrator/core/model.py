@@ -1,0 +1,273 @@
+"""The values of the evolution: what it holds, what it wants done, what it is told.
+
+Everything is frozen; `machine` makes new values from old ones. Times, processes and text encodings do not occur here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from shared.records import ArchiveEntry, Event, FinishReason, MutantSource, StoppedBy
+
+BASE = -1
+"""The index of the base state, which decodes the original conversation and takes no part in replacement."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What distinguishes one method from another; see `presets`. Lengths are in tokens."""
+
+    cycles: int
+    mutants: int
+    period: int
+    survivors: int
+    lookahead: int
+    mutate: bool
+    replace: bool
+    max_tokens: int
+    max_generated_tokens: int | None = None
+    archive_candidates: int = 2
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Tokens sampled in one go by one state: the unit of provenance. Copied responses share their pieces."""
+
+    cycle: int
+    round: int
+    state: int
+    start: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Response:
+    """A response decoded so far. `finish` is None while it can be continued."""
+
+    token_ids: tuple[int, ...] = ()
+    text: str = ""
+    finish: FinishReason | None = None
+    pieces: tuple[Piece, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        return self.finish is not None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens sampled for it, the end-of-sequence token included."""
+        return sum(piece.tokens for piece in self.pieces)
+
+
+Phase = Literal["idle", "decode", "score", "scored"]
+
+
+@dataclass(frozen=True)
+class State:
+    """A mutant and its response. `instruction` is None until the mutant is accepted.
+
+    `scored_text` is what the next or last score is about: the response, with its lookahead where there is one.
+    """
+
+    instruction: str | None = None
+    phase: Phase = "decode"
+    response: Response = Response()
+    scored_text: str = ""
+    reward: float | None = None
+    components: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Final:
+    """A response that can be the answer. `state` is BASE for the base response."""
+
+    cycle: int
+    state: int
+    instruction: str
+    response: Response
+    reward: float | None
+    components: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Tokens so far. `mutation` and `decode` were sampled, `reward` computed, `cached` not recomputed."""
+
+    prompt: int = 0
+    mutation: int = 0
+    decode: int = 0
+    reward: int = 0
+    cached: int = 0
+
+    @property
+    def generated(self) -> int:
+        return self.mutation + self.decode
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """The whole search. `survivals` lists survivor indices of the cycle's rounds in the order they were seen.
+
+    `checkpoint` grows by one at the end of each round and cycle: the points at which it is worth saving.
+    """
+
+    config: Config
+    instruction: str
+    seed: int
+    base: State
+    archive: tuple[ArchiveEntry, ...] = ()
+    cycle: int = 0
+    round: int = 0
+    rounds: int = 0
+    parent: str = ""
+    population: tuple[State, ...] = ()
+    mutating: bool = False
+    scoring_finals: bool = False
+    survivals: tuple[int, ...] = ()
+    finals: tuple[Final, ...] = ()
+    spent: Spent = Spent()
+    spent_before_round: int = 0
+    checkpoint: int = 0
+    finished: bool = False
+    stopped_by: StoppedBy | None = None
+
+    @property
+    def best_reward(self) -> float | None:
+        """Reward of the best final response so far; None before the first."""
+        return max((final.reward for final in self.finals if final.reward is not None), default=None)
+
+    def states(self) -> Iterator[tuple[int, State]]:
+        """The base state, then the population, each with its index."""
+        yield BASE, self.base
+        yield from enumerate(self.population)
+
+    @property
+    def awaits_mutants(self) -> bool:
+        return any(state.instruction is None for state in self.population)
+
+
+@dataclass(frozen=True)
+class Mutate:
+    """Rewrite `parent` into `count` instructions."""
+
+    cycle: int
+    parent: str
+    count: int
+    exclude: tuple[str, ...]
+    seed: int
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return ("mutate", self.cycle)
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Continue one state's response by up to `max_new_tokens`, and look `lookahead` tokens further."""
+
+    cycle: int
+    round: int
+    state: int
+    instruction: str
+    token_ids: tuple[int, ...]
+    max_new_tokens: int
+    lookahead: int
+    seed: int
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return ("generate", self.cycle, self.round, self.state, len(self.token_ids))
+
+
+@dataclass(frozen=True)
+class Score:
+    """Score `text` as a response to the original conversation. `final` marks the cycle's last scoring."""
+
+    cycle: int
+    round: int
+    state: int
+    text: str
+    final: bool
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return ("score", self.cycle, self.round, self.state, self.final)
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Nothing is left to do."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return ("finish",)
+
+
+Effect = Mutate | Generate | Score | Finish
+
+
+@dataclass(frozen=True)
+class Mutated:
+    """A mutant was accepted; it goes to the first state that has none."""
+
+    cycle: int
+    text: str
+    operator: str = ""
+    source: MutantSource = "model"
+
+
+@dataclass(frozen=True)
+class MutationEnded:
+    """No more mutants come; states without one take the parent."""
+
+    cycle: int
+    generated_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A piece was decoded.
+
+    `text` is the whole response so far, `scored_text` the same with the lookahead. `finish` is "length" where the
+    response can go on, "context" where the model's context is full.
+    """
+
+    cycle: int
+    round: int
+    state: int
+    token_ids: tuple[int, ...]
+    text: str
+    scored_text: str
+    finish: Literal["length", "stop", "context"]
+    generated_tokens: int
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A state's text was scored; `computed_tokens` were computed by reward models for it."""
+
+    cycle: int
+    round: int
+    state: int
+    reward: float
+    components: dict[str, float] = field(default_factory=dict)
+    computed_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Somebody else's limit was reached: answer with the best so far."""
+
+    reason: StoppedBy
+
+
+Outcome = Mutated | MutationEnded | Generated | Scored | Stopped
+
+Step = tuple[Evolution, tuple[Event, ...]]
+"""What each transition returns: the next evolution, and what there is to tell."""
+
+
+class UnexpectedOutcome(Exception):
+    """An outcome nobody asked for: a defect of the caller, never of the data."""

@@ -1,0 +1,33 @@
+"""What the orchestrator needs from the other stages. Adapters speak gRPC; the benchmark's limit calls engines directly.
+
+Every method is told the frozen request, and raises errors of `shared.errors`. `timeout_s` bounds the whole call.
+Leaving an iterator early, or cancelling the task that reads it, cancels the work behind it.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from services.orchestrator.core.model import Generate, Generated, Mutate, Mutated, MutationEnded, Score, Scored
+from shared.records import EvolutionRequest
+
+
+class Mutator(Protocol):
+    """Yields mutants as they are accepted, and `MutationEnded` last."""
+
+    def mutate(
+        self, effect: Mutate, request: EvolutionRequest, timeout_s: float
+    ) -> AsyncIterator[Mutated | MutationEnded]: ...
+
+
+class Generator(Protocol):
+    """Yields one outcome per effect, as each completes."""
+
+    def generate(
+        self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
+    ) -> AsyncIterator[Generated]: ...
+
+
+class Scorer(Protocol):
+    """Yields one outcome per effect."""
+
+    def score(self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float) -> AsyncIterator[Scored]: ...

@@ -1,0 +1,126 @@
+"""Performs an evolution's effects, all that are possible at once, up to the next checkpoint."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import cast
+
+from services.orchestrator.core import machine
+from services.orchestrator.core.model import Effect, Evolution, Generate, Mutate, Outcome, Score, Stopped
+from services.orchestrator.ports import Generator, Mutator, Scorer
+from shared.records import Event, EvolutionRequest, Seconds, StoppedBy
+
+
+class StageClock:
+    """Seconds during which at least one call of a stage was under way."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+        self._since: dict[str, float] = {}
+        self._spent: Counter[str] = Counter()
+
+    def enter(self, stage: str) -> None:
+        if not self._open[stage]:
+            self._since[stage] = time.perf_counter()
+        self._open[stage] += 1
+
+    def leave(self, stage: str) -> None:
+        self._open[stage] -= 1
+        if not self._open[stage]:
+            self._spent[stage] += time.perf_counter() - self._since[stage]  # type: ignore[assignment]
+
+    def added_to(self, seconds: Seconds) -> Seconds:
+        return replace(
+            seconds,
+            mutation=seconds.mutation + self._spent["mutation"],
+            generation=seconds.generation + self._spent["generation"],
+            reward=seconds.reward + self._spent["reward"],
+        )
+
+
+class Round:
+    """One checkpoint's worth of work. `evolution`, `events` and `clock` are true at every moment, so that a round that
+    is interrupted can be concluded from where it stands.
+    """
+
+    def __init__(
+        self,
+        evolution: Evolution,
+        request: EvolutionRequest,
+        mutator: Mutator,
+        generator: Generator,
+        scorer: Scorer,
+        timeout_s: float,
+    ) -> None:
+        self.evolution = evolution
+        self.events: tuple[Event, ...] = ()
+        self.clock = StageClock()
+        self._request = request
+        self._mutator = mutator
+        self._generator = generator
+        self._scorer = scorer
+        self._timeout_s = timeout_s
+        self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
+        self._started: set[tuple[object, ...]] = set()
+
+    async def run(self) -> None:
+        """Performs effects until the checkpoint; the first error of a call cancels the others and is raised."""
+        checkpoint = self.evolution.checkpoint
+        try:
+            async with asyncio.TaskGroup() as calls:
+                while self.evolution.checkpoint == checkpoint:
+                    for stage, effects in self._due():
+                        calls.create_task(self._perform(stage, effects))
+                    await self._absorb()
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+
+    def stop(self, reason: StoppedBy) -> None:
+        """Ends the search here, with the best so far."""
+        if not self.evolution.finished:
+            self._apply(Stopped(reason))
+
+    def _due(self) -> list[tuple[str, Sequence[Effect]]]:
+        new = [effect for effect in machine.next_effects(self.evolution) if effect.key not in self._started]
+        self._started.update(effect.key for effect in new)
+        stages = {"mutation": Mutate, "generation": Generate, "reward": Score}
+        grouped = [(stage, [e for e in new if isinstance(e, kind)]) for stage, kind in stages.items()]
+        return [(stage, effects) for stage, effects in grouped if effects]
+
+    async def _perform(self, stage: str, effects: Sequence[Effect]) -> None:
+        self.clock.enter(stage)
+        try:
+            async with aclosing(self._call(effects)) as outcomes:  # type: ignore[type-var]
+                async for outcome in outcomes:
+                    self._outcomes.put_nowait(outcome)
+        finally:
+            self.clock.leave(stage)
+
+    def _call(self, effects: Sequence[Effect]) -> AsyncIterator[Outcome]:
+        match effects[0]:
+            case Mutate() as effect:
+                return self._mutator.mutate(effect, self._request, self._timeout_s)
+            case Generate():
+                return self._generator.generate(cast(Sequence[Generate], effects), self._request, self._timeout_s)
+            case _:
+                return self._scorer.score(cast(Sequence[Score], effects), self._request, self._timeout_s)
+
+    async def _absorb(self) -> None:
+        """Applies everything that has arrived, at least one outcome, so that what became due together runs together."""
+        self._apply(await self._outcomes.get())
+        while not self._outcomes.empty():
+            self._apply(self._outcomes.get_nowait())
+
+    def _apply(self, outcome: Outcome) -> None:
+        self.evolution, events = machine.apply(self.evolution, outcome)
+        self.events += events
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

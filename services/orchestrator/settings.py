@@ -1,0 +1,23 @@
+"""Settings of the orchestrator, from `DARWIN_ORCHESTRATOR_…` variables."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class OrchestratorSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="DARWIN_ORCHESTRATOR_", frozen=True, extra="ignore")
+
+    redis_url: str = Field(default="redis://127.0.0.1:6379/0", validation_alias="DARWIN_REDIS_URL")
+    record_ttl_s: int = Field(
+        default=86_400, ge=60, validation_alias="DARWIN_RECORD_TTL_S", description="ended evolutions are kept this long"
+    )
+    mutation: str = "127.0.0.1:50052"
+    generation: str = "127.0.0.1:50051"
+    reward: str = "127.0.0.1:50053"
+    concurrency: int = Field(default=64, ge=1, description="evolutions one worker holds at once")
+    call_timeout_s: float = Field(default=300.0, gt=0, description="deadline of one call to a service")
+    lease_s: float = Field(default=10.0, gt=0)
+    heartbeat_s: float = Field(default=0.5, gt=0, description="how often a lease is renewed and a cancel looked for")
+    sweep_s: float = Field(default=5.0, gt=0, description="how often stalled evolutions are looked for")
+    stalled_s: float = Field(default=15.0, gt=0, description="unsaved and unheld for this long is stalled")
+    max_attempts: int = Field(default=5, ge=1, description="failures in a row after which an evolution fails")

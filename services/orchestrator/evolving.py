@@ -105,7 +105,8 @@ class Evolving:
         try:
             await asyncio.wait({work, watch}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
-                return work.result()
+                work.result()
+                return
             if watch.done() and watch.result() == "lost":
                 raise _LeaseLost
         finally:

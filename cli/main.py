@@ -1,0 +1,191 @@
+"""The `darwin` command."""
+
+import contextlib
+import importlib.metadata
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from cli import view
+from cli.client import ApiError, Client
+from cli.stack import Stack, StackError, StackSettings
+
+app = typer.Typer(
+    help="Decoding-time alignment: better answers under your own reward models, without fine-tuning.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Engine = Annotated[str, typer.Option(help="auto, vllm, transformers or simulated.")]
+_EXAMPLE = (
+    '{"model": "darwin", "messages": [{"role": "user", "content": "How do I learn to swim?"}], "max_tokens": 120}'
+)
+
+
+@app.command()
+def align(
+    prompt: Annotated[str, typer.Argument(help="The instruction.")],
+    url: Annotated[
+        str | None, typer.Option(help="A running gateway; without it a stack is started and stopped.")
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help="darwin, best-of-n, mutation-only, replacement-only or sample.")
+    ] = "darwin",
+    system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
+    cycles: Annotated[int | None, typer.Option(help="Mutation cycles.")] = None,
+    mutants: Annotated[int | None, typer.Option(help="States in the population.")] = None,
+    period: Annotated[int | None, typer.Option(help="Tokens between replacements.")] = None,
+    survivors: Annotated[int | None, typer.Option(help="States that are not replaced.")] = None,
+    lookahead: Annotated[int | None, typer.Option(help="Tokens decoded for scoring only.")] = None,
+    max_generated_tokens: Annotated[int | None, typer.Option(help="Budget of sampled tokens.")] = None,
+    deadline_ms: Annotated[int | None, typer.Option(help="Answer with the best so far after this.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Reward profile.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens of a response.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="0 is greedy.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Nucleus sampling.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Makes draws, and sampling as far as engines allow, repeatable.")
+    ] = None,
+    n: Annotated[int | None, typer.Option(help="How many of the best distinct responses to return.")] = None,
+    engine: Engine = "auto",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document with result and all events.")
+    ] = False,
+) -> None:
+    """Align one instruction and show how."""
+    search = {
+        "cycles": cycles,
+        "mutants": mutants,
+        "period": period,
+        "survivors": survivors,
+        "lookahead": lookahead,
+        "max_generated_tokens": max_generated_tokens,
+        "deadline_ms": deadline_ms,
+        "profile": profile,
+    }
+    settings = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "seed": seed, "n": n}
+    body: dict[str, Any] = {
+        "model": method,
+        "messages": [*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": prompt}],
+        **_given(settings),
+        "darwin": _given(search),
+    }
+    console = Console(stderr=as_json)
+    with _reported(console), contextlib.ExitStack() as stack:
+        if url is None:
+            url = stack.enter_context(_started(StackSettings(engine=engine), console)).url
+        document = _follow(stack.enter_context(Client(url)), body, console, show=not as_json)
+    if as_json:
+        print(json.dumps(document, ensure_ascii=False, indent=2))
+    if document["evolution"]["status"] != "succeeded":
+        raise typer.Exit(1)
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(help="Port of the gateway; a free one is taken where it is busy.")] = 8080,
+    engine: Engine = "auto",
+) -> None:
+    """Keep a stack running in the foreground; Ctrl-C stops it."""
+    console = Console()
+    with _reported(console), _started(StackSettings(engine=engine, port=port), console) as stack:
+        console.print(f"\n[bold green]{stack.url}[/] answers the OpenAI API. Try:\n", highlight=False)
+        print(
+            f"  curl -s {stack.url}/v1/chat/completions -H 'content-type: application/json' \\\n    -d '{_EXAMPLE}'\n"
+        )
+        console.print(f"OpenAI SDK: base_url={stack.url}/v1   API reference: {stack.url}/docs   logs: {stack.folder}")
+        console.print("Ctrl-C stops it.")
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                stack.check()
+                time.sleep(0.5)
+        console.print("stopping…")
+
+
+@app.command()
+def models() -> None:
+    """Prepare the embedded models; needed once per machine."""
+    from shared.models import prepare
+
+    prepare(lambda line: print(line, flush=True))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(importlib.metadata.version("darwin-align"))
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@contextlib.contextmanager
+def _reported(console: Console) -> Iterator[None]:
+    """Turns expected failures into one message and exit code 1, and SIGTERM into an orderly end."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except (StackError, ApiError, httpx.TransportError) as error:
+        console.print(f"[red]error:[/] {error}", highlight=False, markup=True)
+        raise typer.Exit(1) from error
+
+
+@contextlib.contextmanager
+def _started(settings: StackSettings, console: Console) -> Iterator[Stack]:
+    """A running stack; while it starts and stops, its processes are shown."""
+    states: dict[str, str] = {}
+    live = Live(console=console, refresh_per_second=8, transient=True)
+
+    def report(process: str, doing: str) -> None:
+        states[process] = doing
+        live.update(view.processes(states))
+
+    since = time.monotonic()
+    stack = Stack(settings, report)
+    with live:
+        stack.__enter__()
+    console.print(f"{len(states)} processes ready after {time.monotonic() - since:.1f} s: {', '.join(states)}")
+    try:
+        yield stack
+    finally:
+        codes = stack.stop()
+        bad = {name: code for name, code in codes.items() if code != 0}
+        console.print(f"[red]exit codes: {bad}[/]" if bad else f"stopped {len(codes)} processes cleanly")
+
+
+def _follow(client: Client, body: dict[str, Any], console: Console, *, show: bool) -> dict[str, Any]:
+    started = client.start(body)
+    shown = view.EvolutionView(console)
+    events = []
+    try:
+        for event in client.events(started["id"]):
+            events.append(event)
+            if show:
+                shown.show(event)
+    except KeyboardInterrupt:
+        client.cancel(started["id"])
+        raise
+    evolution = client.get(started["id"])
+    if evolution["status"] == "failed":
+        console.print(f"[red]failed:[/] {evolution['error']['message']}")
+    elif show and evolution["result"]["choices"]:
+        console.print(view.outcome(evolution))
+    return {"evolution": evolution, "events": events}
+
+
+if __name__ == "__main__":
+    sys.exit(app())

@@ -1,0 +1,137 @@
+"""What people see in the terminal: processes starting, the evolution round by round, the two answers side by side."""
+
+from typing import Any
+
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+_STYLES = {"ready": "green", "stopped": "dim"}
+
+
+def processes(states: dict[str, str]) -> Table:
+    """One line per process."""
+    table = Table.grid(padding=(0, 2))
+    for name, doing in states.items():
+        style = _STYLES.get(doing, "yellow")
+        table.add_row(Text("●", style=style), Text(name), Text(doing, style=style))
+    return table
+
+
+class EvolutionView:
+    """Prints an evolution's events as they come."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def show(self, event: dict[str, Any]) -> None:
+        """Prints one event of `GET /v1/evolutions/{id}/events`; unknown types are passed over."""
+        match event["type"]:
+            case "cycle.started":
+                self._console.rule(f"cycle {event['cycle']}", align="left", style="cyan")
+                self._console.print(_line("parent", event["parent"]))
+            case "mutant.accepted":
+                origin = event["operator"] if event["source"] != "parent" else "the parent itself"
+                self._console.print(_line(f"mutant {event['state']}", event["text"], origin))
+            case "base.scored":
+                reward = f"reward {event['reward']:+.3f}, {event['tokens']} tokens"
+                self._console.print(_line("base", event["text"], reward))
+            case "round.finished":
+                self._console.print(round_table(event))
+            case "cycle.finished":
+                archive = ", ".join(f"{_short(e['instruction'], 40)} ({e['reward']:+.3f})" for e in event["archive"])
+                self._console.print(_line("archive", archive))
+                self._console.print(f"  best so far [bold]{event['best_reward']:+.3f}[/]")
+
+
+def round_table(event: dict[str, Any]) -> Table:
+    """Rewards, fates and response tails of one round."""
+    donors = {item["state"]: item["donor"] for item in event["replacements"]}
+    table = Table(
+        title=f"cycle {event['cycle']}, round {event['round']}: {event['tokens']} tokens",
+        title_justify="left",
+        title_style="bold",
+        expand=True,
+    )
+    table.add_column("state", justify="right")
+    table.add_column("reward", justify="right")
+    table.add_column("fate", no_wrap=True)
+    table.add_column("response so far", ratio=1, no_wrap=True, overflow="ellipsis")
+    for state, (text, reward) in enumerate(zip(event["texts"], event["rewards"], strict=True)):
+        fate = Text("goes on", style="default")
+        if state in donors:
+            fate = Text(f"← takes {donors[state]}", style="red")
+        elif state in event["survivors"]:
+            fate = Text("survives", style="green")
+        if event["finished"][state]:
+            fate.append(", done", style="dim")
+        table.add_row(str(state), f"{reward:+.3f}", fate, _tail(text, 200))
+    return table
+
+
+def outcome(evolution: dict[str, Any]) -> RenderableType:
+    """Base and evolved answer side by side, then what they cost."""
+    result = evolution["result"]
+    best, base = result["choices"][0], result["base"]
+    panels = [Panel(best["text"].strip(), title=f"evolved {_reward(best)}", border_style="green")]
+    if base is not None:
+        panels.insert(0, Panel(base["text"].strip(), title=f"base {_reward(base)}", border_style="yellow"))
+    grid = Table.grid(expand=True)
+    for _ in panels:
+        grid.add_column(ratio=1)
+    grid.add_row(*panels)
+    return Group(grid, Columns([_tokens(result), _seconds(result)]), _summary(evolution, best, base))
+
+
+def _summary(evolution: dict[str, Any], best: dict[str, Any], base: dict[str, Any] | None) -> Text:
+    text = Text(f"evolution {evolution['id']}, {evolution['model']}, {evolution['result']['rounds']} rounds")
+    if base is not None and best["reward"] is not None:
+        text.append(f", reward {best['reward'] - base['reward']:+.3f} over base", style="bold")
+    if evolution["result"]["stopped_by"]:
+        text.append(f", stopped by {evolution['result']['stopped_by']}", style="yellow")
+    return text
+
+
+def _tokens(result: dict[str, Any]) -> Table:
+    tokens = result["tokens"]
+    table = Table("tokens", "", title_justify="left", show_edge=False)
+    for name, meaning in {
+        "mutation": "sampled for mutants",
+        "kept": "sampled, in a final response",
+        "discarded": "sampled, then replaced",
+        "generated": "the three together",
+        "reward": "computed by reward models",
+    }.items():
+        table.add_row(f"{name:<10} {tokens[name]:>6}", Text(meaning, style="dim"))
+    return table
+
+
+def _seconds(result: dict[str, Any]) -> Table:
+    table = Table("seconds", "", show_edge=False)
+    for name in ("mutation", "generation", "reward", "total"):
+        table.add_row(name, f"{result['seconds'][name]:7.2f}")
+    table.add_row(Text("stages overlap", style="dim"), "")
+    return table
+
+
+def _line(label: str, text: str, note: str = "") -> Text:
+    line = Text(f"  {label}: ", style="bold", no_wrap=True, overflow="ellipsis")
+    if note:
+        line.append(f"[{note}] ", style="magenta")
+    return line.append(" ".join(text.split()), style="default not bold")
+
+
+def _reward(choice: dict[str, Any]) -> str:
+    return "" if choice["reward"] is None else f"(reward {choice['reward']:+.3f})"
+
+
+def _short(text: str, length: int) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= length else flat[: length - 1] + "…"
+
+
+def _tail(text: str, length: int) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= length else "…" + flat[1 - length :]

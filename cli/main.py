@@ -26,9 +26,7 @@ app = typer.Typer(
 )
 
 Engine = Annotated[str, typer.Option(help="auto, vllm, transformers or simulated.")]
-_EXAMPLE = (
-    '{"model": "darwin", "messages": [{"role": "user", "content": "How do I learn to swim?"}], "max_tokens": 120}'
-)
+_EXAMPLE = {"model": "darwin", "messages": [{"role": "user", "content": "How do I learn to swim?"}], "max_tokens": 120}
 
 
 @app.command()
@@ -99,10 +97,10 @@ def up(
     console = Console()
     with _reported(console), _started(StackSettings(engine=engine, port=port), console) as stack:
         console.print(f"\n[bold green]{stack.url}[/] answers the OpenAI API. Try:\n", highlight=False)
-        print(
-            f"  curl -s {stack.url}/v1/chat/completions -H 'content-type: application/json' \\\n    -d '{_EXAMPLE}'\n"
-        )
-        console.print(f"OpenAI SDK: base_url={stack.url}/v1   API reference: {stack.url}/docs   logs: {stack.folder}")
+        print(f"  curl -s {stack.url}/v1/chat/completions \\\n    -H 'content-type: application/json' \\")
+        print(f"    -d '{json.dumps(_EXAMPLE)}'\n")
+        console.print(f"OpenAI SDK base_url: {stack.url}/v1\nAPI reference: {stack.url}/openapi.json")
+        console.print(f"Logs: {stack.folder}")
         console.print("Ctrl-C stops it.")
         with contextlib.suppress(KeyboardInterrupt):
             while True:

@@ -1,5 +1,7 @@
 """gRPC as Darwin uses it: servers with health and reflection, long-lived channels, one error translation."""
 
+from __future__ import annotations  # the stubs of grpc are generic, its classes are not
+
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -83,7 +85,7 @@ def from_rpc_error(error: grpc.RpcError) -> errors.DarwinError:
     return kind(error.details() or name, field=field)
 
 
-class ErrorInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
+class ErrorInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     """Ends a failed call with the status of its `DarwinError`; anything else is logged and becomes INTERNAL."""
 
     async def intercept_service(

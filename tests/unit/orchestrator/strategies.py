@@ -1,0 +1,95 @@
+"""Random evolutions: settings, and a performer that answers effects from a seed."""
+
+import random
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hypothesis import strategies as st
+
+from services.orchestrator.core import machine
+from services.orchestrator.core.model import (
+    Config,
+    Effect,
+    Evolution,
+    Generate,
+    Generated,
+    Mutate,
+    Mutated,
+    MutationEnded,
+    Outcome,
+    Score,
+    Scored,
+)
+from shared.records import Event
+
+INSTRUCTION = "Explain tides."
+
+
+@st.composite
+def configs(draw: st.DrawFn, *, replacing: bool | None = None, budget: bool | None = None) -> Config:
+    mutants = draw(st.integers(2, 6))
+    replace = draw(st.booleans()) if replacing is None else replacing
+    max_tokens = draw(st.integers(1, 24))
+    bounded = draw(st.booleans()) if budget is None else budget
+    return Config(
+        cycles=draw(st.integers(0, 3)),
+        mutants=mutants,
+        period=draw(st.integers(1, 8)) if replace else max_tokens,
+        survivors=draw(st.integers(1, mutants - 1)),
+        lookahead=draw(st.integers(0, 3)) if replace else 0,
+        mutate=draw(st.booleans()),
+        replace=replace,
+        max_tokens=max_tokens,
+        max_generated_tokens=draw(st.integers(1, 200)) if bounded else None,
+    )
+
+
+@dataclass
+class World:
+    """Answers effects: the same seed gives the same answers, whatever the order they are asked in."""
+
+    seed: int
+    end_probability: float = 0.15
+    events: list[Event] = field(default_factory=list)
+
+    def perform(self, effect: Effect) -> list[Outcome]:
+        rng = random.Random(f"{self.seed} {effect!r}")
+        match effect:
+            case Mutate():
+                few = rng.randint(0, effect.count)
+                mutants = [Mutated(effect.cycle, f"mutant {effect.cycle}.{i}", "clarify") for i in range(few)]
+                return [*mutants, MutationEnded(effect.cycle, rng.randint(0, 30))]
+            case Generate():
+                return [self._generated(effect, rng)]
+            case Score():
+                return [Scored(effect.cycle, effect.round, effect.state, rng.choice([-1.5, 0.0, 0.25, 0.25, 2.0]))]
+        raise AssertionError(effect)
+
+    def _generated(self, effect: Generate, rng: random.Random) -> Generated:
+        sampled, finish = 0, "length"
+        kept: list[int] = []
+        reason: Literal["length", "stop"] = "length"
+        while sampled < effect.max_new_tokens + effect.lookahead and finish == "length":
+            sampled += 1
+            if rng.random() < self.end_probability:
+                finish = "ended"
+                reason = "stop" if sampled <= effect.max_new_tokens else "length"
+            elif sampled <= effect.max_new_tokens:
+                kept.append(rng.randint(10, 99))
+        ids = effect.token_ids + tuple(kept)
+        text = " ".join(map(str, ids))
+        where = (effect.cycle, effect.round, effect.state)
+        return Generated(*where, tuple(kept), text, text, reason, sampled, prompt_tokens=7)
+
+    def run(self, config: Config, order: random.Random | None = None) -> list[Evolution]:
+        """Every evolution value from begin to end; `order` shuffles which open effect is performed next."""
+        evolution, events = machine.begin(config, INSTRUCTION, self.seed)
+        self.events.extend(events)
+        seen = [evolution]
+        while not evolution.finished:
+            effects = list(machine.next_effects(evolution))
+            for outcome in self.perform(order.choice(effects) if order else effects[0]):
+                evolution, events = machine.apply(evolution, outcome)
+                self.events.extend(events)
+                seen.append(evolution)
+        return seen

@@ -1,0 +1,217 @@
+"""Properties of the evolution that hold for all settings, outcomes and orders."""
+
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from services.orchestrator.adapters import codec
+from services.orchestrator.core import answers, machine
+from services.orchestrator.core.model import (
+    BASE,
+    Config,
+    Evolution,
+    Generate,
+    Mutate,
+    Mutated,
+    Score,
+    Scored,
+    Stopped,
+    UnexpectedOutcome,
+)
+from shared.records import BaseScored, CycleFinished, RoundFinished
+from tests.unit.orchestrator.strategies import INSTRUCTION, World, configs
+
+seeds = st.integers(0, 2**32)
+
+
+def rounds(world: World) -> list[RoundFinished]:
+    return [event for event in world.events if isinstance(event, RoundFinished)]
+
+
+@given(configs(replacing=True), seeds)
+def test_survivors_and_finished_states_are_never_overwritten(config: Config, seed: int) -> None:
+    world = World(seed)
+    for before, after in pairwise(world.run(config)):
+        if after.rounds == before.rounds or after.finished:
+            continue
+        event = rounds(world)[after.rounds - 1]
+        replaced = {item.state for item in event.replacements}
+        assert replaced.isdisjoint(event.survivors)
+        assert all(item.donor in event.survivors for item in event.replacements)
+        for i, state in enumerate(after.population[: len(before.population)]):
+            if after.cycle != before.cycle:
+                break
+            if i in event.survivors or before.population[i].response.finished:
+                assert i not in replaced
+                assert state.response == before.population[i].response
+            assert state.instruction == before.population[i].instruction
+
+
+@given(configs(), seeds)
+def test_every_loser_is_replaced_and_every_round_has_its_survivors(config: Config, seed: int) -> None:
+    world = World(seed)
+    world.run(config)
+    for event in rounds(world):
+        assert len(event.survivors) == config.survivors
+        worst = min(event.rewards[i] for i in event.survivors)
+        others = [i for i in range(config.mutants) if i not in event.survivors]
+        assert all(event.rewards[i] <= worst for i in others)
+        if not config.replace:
+            assert event.replacements == ()
+
+
+@given(configs(), seeds)
+def test_best_reward_never_falls(config: Config, seed: int) -> None:
+    best = [evolution.best_reward for evolution in World(seed).run(config)]
+    known = [reward for reward in best if reward is not None]
+    assert known == sorted(known)
+    assert None not in best[best.index(known[0]) :] if known else True
+
+
+@given(configs(budget=True), seeds)
+def test_budget_is_exceeded_by_less_than_one_round(config: Config, seed: int) -> None:
+    evolution = World(seed).run(config)[-1]
+    budget = config.max_generated_tokens
+    assert budget is not None
+    one_round = config.mutants * (config.period + config.lookahead) + config.max_tokens + 30  # 30: World's mutation
+    assert evolution.spent.generated < budget + one_round
+    if evolution.stopped_by == "max_generated_tokens":
+        assert evolution.spent.generated >= budget
+
+
+@given(configs(), seeds, seeds)
+def test_same_seed_and_outcomes_give_the_same_evolution(config: Config, seed: int, order: int) -> None:
+    assert World(seed).run(config, random.Random(order)) == World(seed).run(config, random.Random(order))
+
+
+@given(configs(budget=False), seeds, seeds)
+def test_decisions_do_not_depend_on_the_order_of_outcomes(config: Config, seed: int, order: int) -> None:
+    assume(not config.mutate)  # while mutants are awaited, the base response may run ahead
+    in_order, shuffled = World(seed), World(seed)
+    last, other = in_order.run(config)[-1], shuffled.run(config, random.Random(order))[-1]
+    assert rounds(in_order) == rounds(shuffled)
+    assert sorted(map(repr, last.finals)) == sorted(map(repr, other.finals))
+
+
+@settings(max_examples=40)
+@given(configs(), seeds, seeds)
+def test_interruption_and_reload_anywhere_changes_nothing(config: Config, seed: int, order: int) -> None:
+    rng = random.Random(order)
+    evolution, _ = machine.begin(config, INSTRUCTION, seed)
+    world, straight = World(seed), World(seed).run(config)[-1]
+    while not evolution.finished:
+        evolution = codec.load(codec.dump(evolution))
+        if rng.random() < 0.2:
+            evolution = codec.load(codec.dump(evolution))
+        for outcome in world.perform(machine.next_effects(evolution)[0]):
+            evolution, _ = machine.apply(evolution, outcome)
+    assert evolution == straight
+
+
+@given(configs(), seeds)
+def test_tokens_add_up(config: Config, seed: int) -> None:
+    evolution = World(seed).run(config)[-1]
+    tokens = answers.tokens(evolution)
+    assert tokens.generated == evolution.spent.generated
+    assert min(tokens.kept, tokens.discarded, tokens.mutation) >= 0
+    longest = max((final.response.tokens for final in evolution.finals), default=0)
+    assert tokens.kept >= longest
+    for final in evolution.finals:
+        assert len(final.response.token_ids) <= final.response.tokens <= len(final.response.token_ids) + 1
+
+
+@given(configs(budget=False), seeds)
+def test_a_full_run_ends_with_every_response_complete_and_scored(config: Config, seed: int) -> None:
+    world = World(seed)
+    evolution = world.run(config)[-1]
+    assert len(evolution.finals) == 1 + config.cycles * (config.mutants if config.cycles else 0)
+    assert all(final.response.finished and final.reward is not None for final in evolution.finals)
+    assert sum(isinstance(event, BaseScored) for event in world.events) == 1
+    assert sum(isinstance(event, CycleFinished) for event in world.events) == config.cycles
+
+
+@given(configs(), seeds, st.integers(0, 200))
+def test_stopping_anywhere_answers_with_the_best_complete_response(config: Config, seed: int, at: int) -> None:
+    seen = [evolution for evolution in World(seed).run(config) if not evolution.finished]
+    evolution = seen[min(at, len(seen) - 1)]
+    stopped, _ = machine.apply(evolution, Stopped("deadline_ms"))
+    assert stopped.finished
+    assert stopped.stopped_by == "deadline_ms"
+    before, after = evolution.best_reward, stopped.best_reward
+    assert before is None or (after is not None and after >= before)
+    complete = [final for final in stopped.finals if final.response.finished]
+    assert complete == list(stopped.finals) or not complete
+    if any(state.reward is not None for state in evolution.population) or evolution.base.response.text:
+        assert answers.choices(stopped, 1)
+
+
+@given(configs(), seeds)
+def test_each_state_decodes_under_its_own_mutant_exactly_where_it_stopped(config: Config, seed: int) -> None:
+    for evolution in World(seed).run(config):
+        for effect in machine.next_effects(evolution):
+            if isinstance(effect, Generate):
+                state = evolution.base if effect.state == BASE else evolution.population[effect.state]
+                assert effect.token_ids == state.response.token_ids
+                assert effect.instruction == (INSTRUCTION if effect.state == BASE else state.instruction)
+                assert 1 <= effect.max_new_tokens <= config.max_tokens - len(effect.token_ids)
+                assert effect.max_new_tokens + effect.lookahead + len(effect.token_ids) <= config.max_tokens
+
+
+def small(**changes: object) -> Config:
+    defaults = {"cycles": 1, "mutants": 2, "period": 4, "survivors": 1, "lookahead": 0, "mutate": True}
+    return Config(**{**defaults, "replace": True, "max_tokens": 8, **changes})  # type: ignore[arg-type]
+
+
+def kinds(evolution: Evolution) -> list[str]:
+    return [type(effect).__name__ for effect in machine.next_effects(evolution)]
+
+
+def test_base_decodes_while_mutants_are_written_and_mutants_start_as_they_come() -> None:
+    evolution, _ = machine.begin(small(), INSTRUCTION, 1)
+    assert kinds(evolution) == ["Mutate", "Generate"]
+    evolution, _ = machine.apply(evolution, Mutated(1, "one"))
+    assert kinds(evolution) == ["Mutate", "Generate", "Generate"]
+    world = World(3, end_probability=0.0)
+    base = machine.next_effects(evolution)[1]
+    assert isinstance(base, Generate)
+    for outcome in world.perform(base):
+        evolution, _ = machine.apply(evolution, outcome)
+    again = machine.next_effects(evolution)[1]
+    assert isinstance(again, Generate)
+    assert (again.state, len(again.token_ids)) == (BASE, 4)
+
+
+def test_a_state_is_scored_while_another_still_decodes() -> None:
+    evolution, _ = machine.begin(small(mutate=False), INSTRUCTION, 1)
+    first = next(e for e in machine.next_effects(evolution) if isinstance(e, Generate) and e.state == 0)
+    for outcome in World(3, end_probability=0.0).perform(first):
+        evolution, _ = machine.apply(evolution, outcome)
+    assert sorted(kinds(evolution)) == ["Generate", "Generate", "Score"]
+
+
+def test_lookahead_is_scored_but_not_kept() -> None:
+    evolution, _ = machine.begin(small(mutate=False, lookahead=3), INSTRUCTION, 1)
+    effect = next(e for e in machine.next_effects(evolution) if isinstance(e, Generate) and e.state == 0)
+    generated = World(3, end_probability=0.0).perform(effect)[0]
+    evolution, _ = machine.apply(evolution, generated)
+    assert len(evolution.population[0].response.token_ids) == 4
+    assert evolution.spent.generated == 7
+
+
+def test_first_parent_is_the_original_instruction() -> None:
+    evolution, _ = machine.begin(small(), INSTRUCTION, 1)
+    mutate = machine.next_effects(evolution)[0]
+    assert isinstance(mutate, Mutate)
+    assert mutate.parent == INSTRUCTION
+
+
+def test_an_outcome_nobody_asked_for_is_refused() -> None:
+    evolution, _ = machine.begin(small(mutate=False), INSTRUCTION, 1)
+    with pytest.raises(UnexpectedOutcome):
+        machine.apply(evolution, Scored(1, 1, 0, 1.0))
+    with pytest.raises(UnexpectedOutcome):
+        machine.apply(evolution, Mutated(1, "late"))
+    assert not any(isinstance(effect, Score) for effect in machine.next_effects(evolution))

@@ -1,0 +1,100 @@
+"""Serves the gateway: `python -m services.gateway`."""
+
+import asyncio
+import logging
+import socket
+from contextlib import AbstractContextManager, nullcontext
+
+import uvicorn
+from pydantic import ValidationError
+
+from services.gateway.app import create_app
+from services.gateway.lifetime import Lifetime
+from services.gateway.settings import GatewaySettings
+from shared.process import ProcessSettings, announce, configure_logging, stop_event
+from shared.queue import celery_app
+from shared.store import Store
+
+log = logging.getLogger(__name__)
+
+# Connections to Redis beyond those that callers block in.
+_SPARE_CONNECTIONS = 64
+# For responses that begin when the drain time ends.
+_FAREWELL_S = 2.0
+_BACKLOG = 2048
+# Longer than a load balancer keeps an idle connection.
+_KEEP_ALIVE_S = 75
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to `stop_event`, so that being stopped is a clean exit."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        return nullcontext()
+
+
+def main() -> None:
+    process = ProcessSettings()
+    configure_logging("gateway", process.log_level)
+    try:
+        settings = GatewaySettings()
+    except ValidationError as error:
+        raise SystemExit("\n".join(f"gateway: {_reason(detail)}" for detail in error.errors())) from None
+    asyncio.run(_serve(settings, process))
+
+
+def _reason(detail: object) -> str:
+    assert isinstance(detail, dict)
+    where = ".".join(map(str, detail["loc"]))
+    return f"{where}: {detail['msg']}" if where else str(detail["msg"])
+
+
+async def _serve(settings: GatewaySettings, process: ProcessSettings) -> None:
+    stop = stop_event()
+    listener = _bind(settings)
+    host, port = listener.getsockname()[:2]
+    store = Store(settings.redis_url, settings.record_ttl_s, settings.max_concurrent + _SPARE_CONNECTIONS)
+    queue = celery_app(settings.redis_url)
+    lifetime = Lifetime()
+    server = _Server(
+        uvicorn.Config(
+            create_app(settings, store, queue, lifetime),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            ws="none",
+            backlog=_BACKLOG,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=process.drain_seconds + _FAREWELL_S,  # type: ignore[arg-type]
+        )
+    )
+    address = f"[{host}]:{port}" if listener.family == socket.AF_INET6 else f"{host}:{port}"
+    announce(process.ready_file, address)
+    log.info("listening on %s", address)
+    serving = asyncio.ensure_future(server.serve([listener]))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping")
+        lifetime.stop(process.drain_seconds)
+        server.should_exit = True
+        await serving
+    finally:
+        stopping.cancel()
+        await store.close()
+        queue.close()
+
+
+def _bind(settings: GatewaySettings) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise SystemExit(f"gateway: cannot listen on {settings.listen}: {error}") from None
+    listener.setblocking(False)
+    return listener
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""From a finished record to response bodies."""
+
+from dataclasses import asdict
+
+from services.gateway import resources as out
+from shared import errors
+from shared.records import Choice, Record, Result, Seconds, Tokens
+
+_FAILURES = {error.__name__: error for error in errors.leaves()}
+
+
+def result_of(record: Record) -> Result:
+    """The result of an evolution that has ended.
+
+    Raises:
+        DarwinError: the evolution failed, was cancelled, or ended without a response.
+    """
+    if record.status == "cancelled":
+        raise errors.Cancelled(f"evolution {record.id} was cancelled")
+    if record.error is not None:
+        raise _FAILURES.get(record.error.code, errors.Internal)(record.error.message)
+    if record.result is None or not record.result.choices:
+        raise errors.Internal(f"evolution {record.id} ended without a response")
+    return record.result
+
+
+def completion_id(record: Record) -> str:
+    return "chatcmpl-" + record.id.removeprefix("evo_")
+
+
+def chat_completion(record: Record) -> out.ChatCompletion:
+    """OpenAI's answer; raises as `result_of` does."""
+    result = result_of(record)
+    return out.ChatCompletion(
+        id=completion_id(record),
+        created=int(record.created_at),
+        model=record.request.method,
+        choices=[
+            out.ChatChoice(
+                index=index, message=out.AnswerMessage(content=choice.text), finish_reason=choice.finish_reason
+            )
+            for index, choice in enumerate(result.choices)
+        ],
+        usage=usage(record, result),
+        darwin=out.EvolutionReference(evolution_id=record.id),
+    )
+
+
+def usage(record: Record, result: Result) -> out.Usage:
+    completion = sum(choice.completion_tokens for choice in result.choices)
+    return out.Usage(
+        prompt_tokens=result.tokens.prompt,
+        completion_tokens=completion,
+        total_tokens=result.tokens.prompt + completion,
+        darwin=out.SearchUsage(
+            evolution_id=record.id,
+            method=record.request.method,
+            reward=result.choices[0].reward,
+            base_reward=result.base.reward if result.base else None,
+            choices=[
+                out.ScoredChoice(
+                    index=index,
+                    reward=choice.reward,
+                    components=choice.components,
+                    instruction=choice.instruction,
+                    cycle=choice.cycle,
+                    state=choice.state,
+                    completion_tokens=choice.completion_tokens,
+                )
+                for index, choice in enumerate(result.choices)
+            ],
+            stopped_by=result.stopped_by,
+            rounds=result.rounds,
+            tokens=_tokens(result.tokens),
+            seconds=_seconds(result.seconds),
+        ),
+    )
+
+
+def evolution(record: Record) -> out.Evolution:
+    """The evolution as it stands, finished or not."""
+    request = record.request
+    return out.Evolution(
+        id=record.id,
+        status=record.status,
+        model=request.method,
+        created_at=record.created_at,
+        finished_at=record.finished_at,
+        messages=[out.EvolutionMessage(role=message.role, content=message.content) for message in request.messages],
+        settings=out.EvolutionSettings(
+            **asdict(request.sampling) | {"stop": list(request.sampling.stop)},
+            **asdict(request.search),
+            n=request.n,
+            seed=request.seed,
+            seeded=request.seeded,
+            profile=request.profile,
+        ),
+        user=request.user,
+        metadata=request.metadata,
+        result=_result(record.result) if record.result else None,
+        error=out.EvolutionFailure(**asdict(record.error)) if record.error else None,
+    )
+
+
+def _result(result: Result) -> out.EvolutionResult:
+    return out.EvolutionResult(
+        choices=[_choice(choice) for choice in result.choices],
+        base=_choice(result.base) if result.base else None,
+        prompt_tokens=result.tokens.prompt,
+        tokens=_tokens(result.tokens),
+        seconds=_seconds(result.seconds),
+        rounds=result.rounds,
+        stopped_by=result.stopped_by,
+    )
+
+
+def _choice(choice: Choice) -> out.EvolutionChoice:
+    return out.EvolutionChoice(**asdict(choice))
+
+
+def _tokens(tokens: Tokens) -> out.StageTokens:
+    return out.StageTokens(
+        mutation=tokens.mutation,
+        kept=tokens.kept,
+        discarded=tokens.discarded,
+        generated=tokens.generated,
+        reward=tokens.reward,
+        cached=tokens.cached,
+    )
+
+
+def _seconds(seconds: Seconds) -> out.StageSeconds:
+    return out.StageSeconds(**asdict(seconds))

@@ -1,0 +1,62 @@
+"""The chunks of a streamed chat completion, each as the JSON of one server-sent event."""
+
+from collections.abc import Iterator
+
+from services.gateway import answers
+from services.gateway import resources as out
+from shared.records import Event, FinishReason, Record
+
+DONE = "[DONE]"
+
+
+def opening(record: Record) -> str:
+    """The role, and which evolution will answer."""
+    return _chunk(
+        record,
+        0,
+        out.ChunkDelta(role="assistant", content=""),
+        darwin=out.EvolutionReference(evolution_id=record.id),
+    )
+
+
+def progress(record: Record, event: Event) -> str:
+    """An event of the evolution, beside an empty delta."""
+    return _chunk(record, 0, out.ChunkDelta(), darwin=event)
+
+
+def answer(record: Record, include_usage: bool) -> Iterator[str]:
+    """Text and finish reason of each choice, the usage if asked for, and the end; raises as `result_of` does."""
+    result = answers.result_of(record)
+    for index, choice in enumerate(result.choices):
+        role = None if index == 0 else "assistant"
+        yield _chunk(record, index, out.ChunkDelta(role=role, content=choice.text))
+        yield _chunk(record, index, out.ChunkDelta(), finish_reason=choice.finish_reason)
+    if include_usage:
+        yield _envelope(record, [], usage=answers.usage(record, result))
+    yield DONE
+
+
+def _chunk(
+    record: Record,
+    index: int,
+    delta: out.ChunkDelta,
+    finish_reason: FinishReason | None = None,
+    darwin: Event | out.EvolutionReference | None = None,
+) -> str:
+    return _envelope(record, [out.ChunkChoice(index=index, delta=delta, finish_reason=finish_reason)], darwin=darwin)
+
+
+def _envelope(
+    record: Record,
+    choices: list[out.ChunkChoice],
+    usage: out.Usage | None = None,
+    darwin: Event | out.EvolutionReference | None = None,
+) -> str:
+    return out.ChatCompletionChunk(
+        id=answers.completion_id(record),
+        created=int(record.created_at),
+        model=record.request.method,
+        choices=choices,
+        usage=usage,
+        darwin=darwin,
+    ).model_dump_json()

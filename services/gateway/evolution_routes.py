@@ -1,0 +1,112 @@
+"""`/v1/evolutions`: searches that nobody has to wait for."""
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from pydantic import TypeAdapter
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from services.gateway import answers
+from services.gateway import resources as out
+from services.gateway.documented import event_stream, failures, require_json
+from services.gateway.evolutions import Evolutions
+from services.gateway.intake import evolution_request
+from services.gateway.lifetime import Lifetime, until
+from services.gateway.schemas import EvolutionCreate
+from services.gateway.settings import GatewaySettings
+from shared.errors import DarwinError
+from shared.records import TERMINAL, Event
+
+log = logging.getLogger(__name__)
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+EvolutionId = Annotated[str, Path(max_length=64, description="As `POST /v1/evolutions` or a header gave it.")]
+LastEventId = Annotated[
+    str | None,
+    Header(pattern=r"^[0-9]{1,19}-[0-9]{1,19}$", description="`id` of the last event seen; events after it follow."),
+]
+
+
+class EvolutionRoutes:
+    """The evolutions API."""
+
+    def __init__(self, evolutions: Evolutions, settings: GatewaySettings, lifetime: Lifetime) -> None:
+        self._evolutions = evolutions
+        self._settings = settings
+        self._lifetime = lifetime
+        self.router = APIRouter(tags=["evolutions"])
+        one = "/v1/evolutions/{evolution_id}"
+        self.router.add_api_route(
+            "/v1/evolutions",
+            self.create,
+            methods=["POST"],
+            status_code=202,
+            summary="Start an evolution",
+            dependencies=[Depends(require_json)],
+            responses=failures(400, 404, 413, 415, 429, 500, 503),
+        )
+        self.router.add_api_route(
+            one, self.read, methods=["GET"], summary="Read an evolution", responses=failures(404, 429, 500, 503)
+        )
+        self.router.add_api_route(
+            one,
+            self.cancel,
+            methods=["DELETE"],
+            summary="Cancel an evolution",
+            responses={
+                202: {"model": out.Evolution, "description": "It was asked to stop and will be `cancelled`."},
+                **failures(404, 429, 500, 503),
+            },
+        )
+        self.router.add_api_route(
+            f"{one}/events",
+            self.events,
+            methods=["GET"],
+            response_class=EventSourceResponse,
+            summary="Follow an evolution",
+            responses={
+                200: event_stream("Event", "`event` is the type, `id` the position, `data` the event as JSON."),
+                **failures(400, 404, 429, 500, 503),
+            },
+        )
+
+    async def create(self, request: Request, response: Response, body: EvolutionCreate) -> out.Evolution:
+        """Accepts a search and returns at once; poll the resource at `Location`, or follow its events."""
+        record = await self._evolutions.start(evolution_request(body, self._settings))
+        request.state.evolution_id = record.id
+        response.headers["location"] = f"/v1/evolutions/{record.id}"
+        return answers.evolution(record)
+
+    async def read(self, request: Request, evolution_id: EvolutionId) -> out.Evolution:
+        """The evolution as it stands; `result` is null until it has ended."""
+        record = await self._evolutions.load(evolution_id)
+        request.state.evolution_id = record.id
+        return answers.evolution(record)
+
+    async def cancel(self, request: Request, response: Response, evolution_id: EvolutionId) -> out.Evolution:
+        """Asks a search to stop; one that has ended stays as it is. Calling it again changes nothing."""
+        record = await self._evolutions.cancel(evolution_id)
+        request.state.evolution_id = record.id
+        response.status_code = 200 if record.status in TERMINAL else 202
+        return answers.evolution(record)
+
+    async def events(
+        self, request: Request, evolution_id: EvolutionId, last_event_id: LastEventId = None
+    ) -> EventSourceResponse:
+        """Every event from the beginning, then each as it happens; ends after `evolution.ended`."""
+        record = await self._evolutions.load(evolution_id)
+        request.state.evolution_id = record.id
+        return EventSourceResponse(
+            self._stream(record.id, last_event_id or "0"), ping=self._settings.keepalive_s, sep="\n"
+        )
+
+    async def _stream(self, evolution_id: str, after: str) -> AsyncIterator[ServerSentEvent]:
+        try:
+            async for stored in until(self._lifetime.stopping, self._evolutions.follow(evolution_id, after)):
+                data = _EVENT.dump_json(stored.event).decode()
+                yield ServerSentEvent(data, event=stored.event.type, id=stored.id, sep="\n")
+        except DarwinError as error:
+            log.warning("the events of %s ended early: %s", evolution_id, error)

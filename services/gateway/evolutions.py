@@ -1,0 +1,74 @@
+"""Starting, following and cancelling evolutions: what every route does through the store and the queue."""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from shared.queue import send_advance
+from shared.records import TERMINAL, Ended, EvolutionRequest, Record
+from shared.store import Store, StoredEvent
+
+log = logging.getLogger(__name__)
+
+# Bounds how long an evolution whose last event was missed keeps a follower.
+_BLOCK_S = 5.0
+
+
+class Evolutions:
+    """Evolutions as the gateway sees them; raises `Unavailable` where Redis is away."""
+
+    def __init__(self, store: Store, queue: Celery) -> None:
+        self._store = store
+        self._queue = queue
+
+    async def start(self, request: EvolutionRequest) -> Record:
+        """Stores a new evolution and asks a worker to begin; it is accepted once stored."""
+        record = Record(f"evo_{uuid.uuid4().hex}", 0, "queued", time.time(), request)
+        await self._store.create(record)
+        await self._advance(record)
+        return record
+
+    async def load(self, evolution_id: str) -> Record:
+        """The record as it stands; `NotFound` where there is none."""
+        return await self._store.load(evolution_id)
+
+    async def follow(self, evolution_id: str, after: str = "0") -> AsyncIterator[StoredEvent]:
+        """Events past position `after`, as they come, until the evolution has ended."""
+        block_s, finished = 0.0, False
+        while True:
+            stored = await self._store.events(evolution_id, after, block_s)
+            for item in stored:
+                after = item.id
+                yield item
+                if isinstance(item.event, Ended):
+                    return
+            if not stored:
+                if finished:
+                    return
+                finished = (await self.load(evolution_id)).status in TERMINAL
+            block_s = 0.0 if finished else _BLOCK_S
+
+    async def ended(self, evolution_id: str) -> Record:
+        """Waits for the end; the final record."""
+        async for _ in self.follow(evolution_id):
+            pass
+        return await self.load(evolution_id)
+
+    async def cancel(self, evolution_id: str) -> Record:
+        """Asks for the end of an evolution, and returns the record at that moment; a finished one stays as it is."""
+        record = await self.load(evolution_id)
+        if record.status not in TERMINAL:
+            await self._store.request_cancel(evolution_id)
+            await self._advance(record)
+        return record
+
+    async def _advance(self, record: Record) -> None:
+        try:
+            await asyncio.to_thread(send_advance, self._queue, record.id, record.version)
+        except OperationalError as error:
+            log.warning("%s waits for the sweep, its message could not be sent: %s", record.id, error)

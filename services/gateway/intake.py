@@ -1,0 +1,125 @@
+"""From a validated body to an `EvolutionRequest`: the rules that need more than one field."""
+
+import secrets
+from typing import get_args
+
+from services.gateway.schemas import AlignmentRequest, DarwinSettings
+from services.gateway.settings import GatewaySettings
+from shared.errors import InvalidRequest, NotFound
+from shared.records import EvolutionRequest, Message, Method, Role, Sampling, Search
+
+METHODS: tuple[Method, ...] = get_args(Method)
+_REPLACING: frozenset[Method] = frozenset({"darwin", "replacement-only"})
+
+
+class ModelNotFound(NotFound):
+    """No method of that name."""
+
+
+def method_named(model: str) -> Method:
+    """The method behind a model name; `ModelNotFound` otherwise."""
+    for method in METHODS:
+        if method == model:
+            return method
+    raise ModelNotFound(f"The model '{model}' does not exist: choose one of {', '.join(METHODS)}", field="model")
+
+
+def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> EvolutionRequest:
+    """Everything the orchestrator needs, defaults filled in.
+
+    Raises:
+        InvalidRequest: fields contradict each other or a limit of this deployment; names the field to change.
+        ModelNotFound: `model` is no method.
+    """
+    method = method_named(body.model)
+    search = _search(method, body.darwin or DarwinSettings())
+    n = body.n or 1
+    _check_n(method, search, n)
+    defaults = Sampling(max_tokens=0)
+    return EvolutionRequest(
+        method=method,
+        messages=_messages(body),
+        sampling=Sampling(
+            max_tokens=_max_tokens(body, settings),
+            temperature=defaults.temperature if body.temperature is None else body.temperature,
+            top_p=defaults.top_p if body.top_p is None else body.top_p,
+            stop=tuple(body.stop or ()),
+        ),
+        search=search,
+        seed=secrets.randbits(48) if body.seed is None else body.seed,
+        seeded=body.seed is not None,
+        n=n,
+        profile=(body.darwin or DarwinSettings()).profile,
+        user=body.user,
+        metadata=body.metadata or {},
+    )
+
+
+def _messages(body: AlignmentRequest) -> tuple[Message, ...]:
+    last = len(body.messages) - 1
+    if body.messages[last].role != "user":
+        raise InvalidRequest("the last message must be the user's", field=f"messages.{last}.role")
+    if not body.messages[last].text.strip():
+        raise InvalidRequest("the last message must not be blank", field=f"messages.{last}.content")
+    roles: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+    return tuple(Message(roles[message.role], message.text) for message in body.messages)
+
+
+def _max_tokens(body: AlignmentRequest, settings: GatewaySettings) -> int:
+    old, new = body.max_tokens, body.max_completion_tokens
+    if old is not None and new is not None and old != new:
+        raise InvalidRequest(
+            f"max_tokens ({old}) and max_completion_tokens ({new}) differ: give one of them", field="max_tokens"
+        )
+    field, value = ("max_tokens", old) if new is None else ("max_completion_tokens", new)
+    if value is None:
+        return settings.default_max_tokens
+    if value > settings.max_max_tokens:
+        raise InvalidRequest(f"{field} must be at most {settings.max_max_tokens}", field=field)
+    return value
+
+
+def _search(method: Method, darwin: DarwinSettings) -> Search:
+    cycles = darwin.cycles
+    if method == "sample":
+        if "cycles" in darwin.model_fields_set and cycles:
+            raise InvalidRequest("sample has no cycles: leave darwin.cycles out", field="darwin.cycles")
+        cycles = 0
+    elif cycles == 0:
+        raise InvalidRequest(
+            f"darwin.cycles must be at least 1 with {method}; only sample has none", field="darwin.cycles"
+        )
+    if method in _REPLACING:
+        _check_survivors(method, darwin)
+    return Search(
+        cycles=cycles,
+        mutants=darwin.mutants,
+        period=darwin.period,
+        survivors=darwin.survivors,
+        lookahead=darwin.lookahead,
+        max_generated_tokens=darwin.max_generated_tokens,
+        deadline_ms=darwin.deadline_ms,
+    )
+
+
+def _check_survivors(method: Method, darwin: DarwinSettings) -> None:
+    if darwin.mutants == 1:
+        raise InvalidRequest(
+            f"darwin.mutants must be at least 2 with {method}, which replaces responses by others",
+            field="darwin.mutants",
+        )
+    if darwin.survivors >= darwin.mutants:
+        raise InvalidRequest(
+            f"darwin.survivors ({darwin.survivors}) must be less than darwin.mutants ({darwin.mutants}) with {method}",
+            field="darwin.survivors",
+        )
+
+
+def _check_n(method: Method, search: Search, n: int) -> None:
+    most = 1 + search.cycles * search.mutants
+    if n > most:
+        remedy = "use best-of-n" if method == "sample" else "raise darwin.mutants or darwin.cycles"
+        raise InvalidRequest(
+            f"n ({n}) exceeds the {most} final response(s) of {method} with these settings: lower n, or {remedy}",
+            field="n",
+        )

@@ -1,0 +1,39 @@
+"""`GET /v1/models`: the methods, as OpenAI lists models."""
+
+from fastapi import APIRouter
+
+from services.gateway.documented import failures
+from services.gateway.intake import METHODS, method_named
+from services.gateway.resources import Model, ModelList
+from shared.records import Method
+
+# The paper's first version (2024-06-21): OpenAI's shape wants a time, the methods have no other.
+_CREATED = 1718928000
+_DESCRIPTIONS: dict[Method, str] = {
+    "darwin": "Mutated instructions, with badly rewarded responses replaced while they are decoded.",
+    "best-of-n": "Several samples of the original instruction, the best rewarded wins.",
+    "mutation-only": "Mutated instructions, without replacement.",
+    "replacement-only": "The original instruction in every state, with replacement.",
+    "sample": "One plain response.",
+}
+
+
+def model(method: Method) -> Model:
+    return Model(id=method, created=_CREATED, description=_DESCRIPTIONS[method])
+
+
+def router() -> APIRouter:
+    """The models API."""
+    routes = APIRouter(tags=["models"])
+
+    @routes.get("/v1/models", summary="List the methods", responses=failures(429))
+    async def list_models() -> ModelList:
+        """Every method, under the name that chooses it."""
+        return ModelList(data=[model(method) for method in METHODS])
+
+    @routes.get("/v1/models/{name}", summary="Read a method", responses=failures(404, 429))
+    async def read_model(name: str) -> Model:
+        """One method."""
+        return model(method_named(name))
+
+    return routes

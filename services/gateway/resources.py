@@ -1,0 +1,257 @@
+"""Response bodies, as /openapi.json documents them."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.records import Event, FinishReason, Method, Role, Status, StoppedBy
+
+
+def _absent(value: object) -> bool:
+    return value is None
+
+
+class _Resource(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ErrorDetail(_Resource):
+    """What went wrong and what to do about it."""
+
+    message: str
+    type: str = Field(description="`invalid_request_error`, `rate_limit_error` or `server_error`.")
+    param: str | None = Field(description="Path of the offending field, such as `messages.0.role`.")
+    code: str | None = Field(description="A stable name of the error, such as `model_not_found`.")
+
+
+class ErrorBody(_Resource):
+    """Body of every response that is not a success."""
+
+    error: ErrorDetail
+
+
+class Model(_Resource):
+    """A method, under the name that chooses it."""
+
+    id: Method
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: Literal["darwin"] = "darwin"
+    description: str
+
+
+class ModelList(_Resource):
+    """Every method."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+class StageTokens(_Resource):
+    """Tokens that the search cost, by stage."""
+
+    mutation: int = Field(description="Sampled while rewriting instructions.")
+    kept: int = Field(description="Sampled and part of some final response.")
+    discarded: int = Field(description="Sampled and thrown away by replacement, lookahead or a budget.")
+    generated: int = Field(description="mutation + kept + discarded.")
+    reward: int = Field(description="Computed by reward models.")
+    cached: int = Field(description="Prefix tokens that the generation engine did not recompute.")
+
+
+class StageSeconds(_Resource):
+    """Wall seconds during which a stage was busy; stages overlap."""
+
+    mutation: float
+    generation: float
+    reward: float
+    total: float = Field(description="Since acceptance.")
+
+
+class ScoredChoice(_Resource):
+    """Where a choice came from, and its reward."""
+
+    index: int
+    reward: float | None
+    components: dict[str, float] = Field(description="The reward's weighted parts.")
+    instruction: str = Field(description="The instruction that the response was decoded under.")
+    cycle: int
+    state: int | None = Field(description="Null for the response to the original conversation.")
+    completion_tokens: int
+
+
+class SearchUsage(_Resource):
+    """How the answer was found and what it cost; `usage.darwin`."""
+
+    evolution_id: str
+    method: Method
+    reward: float | None = Field(description="Of the first choice.")
+    base_reward: float | None = Field(description="Of the plain response to the original conversation.")
+    choices: list[ScoredChoice]
+    stopped_by: StoppedBy | None = Field(description="What ended the search early, if anything.")
+    rounds: int
+    tokens: StageTokens
+    seconds: StageSeconds
+
+
+class Usage(_Resource):
+    """Tokens as OpenAI counts them: of the conversation, and of the returned choices together."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    darwin: SearchUsage
+
+
+class AnswerMessage(_Resource):
+    """The answer's text."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+    refusal: None = None
+
+
+class ChatChoice(_Resource):
+    """One of the best final responses."""
+
+    index: int
+    message: AnswerMessage
+    finish_reason: FinishReason
+    logprobs: None = None
+
+
+class EvolutionReference(_Resource):
+    """Which evolution answered."""
+
+    evolution_id: str
+
+
+class ChatCompletion(_Resource):
+    """OpenAI's `chat.completion`."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: Method
+    choices: list[ChatChoice]
+    usage: Usage
+    darwin: EvolutionReference
+
+
+class ChunkDelta(_Resource):
+    """What a chunk adds to a choice's message."""
+
+    role: Literal["assistant"] | None = Field(default=None, exclude_if=_absent)
+    content: str | None = Field(default=None, exclude_if=_absent)
+
+
+class ChunkChoice(_Resource):
+    """A choice's part in a chunk."""
+
+    index: int
+    delta: ChunkDelta
+    finish_reason: FinishReason | None = None
+    logprobs: None = None
+
+
+class ChatCompletionChunk(_Resource):
+    """OpenAI's `chat.completion.chunk`: the `data` of each server-sent event, until `[DONE]`.
+
+    The first chunk carries the role; chunks with an empty delta and `darwin` report progress; then follow the text and
+    the finish reason of each choice, and at last the usage if asked for. A failure is a last `data` of the form of
+    `ErrorBody`, without `[DONE]`.
+    """
+
+    id: str
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    created: int
+    model: Method
+    choices: list[ChunkChoice] = Field(description="Empty in the chunk that carries usage.")
+    usage: Usage | None = Field(default=None, exclude_if=_absent)
+    darwin: Event | EvolutionReference | None = Field(
+        default=None,
+        exclude_if=_absent,
+        description="The evolution's id in the first chunk, one of its events in each progress chunk.",
+    )
+
+
+class EvolutionChoice(_Resource):
+    """A final response."""
+
+    text: str
+    finish_reason: FinishReason
+    completion_tokens: int
+    reward: float | None
+    components: dict[str, float] = Field(description="The reward's weighted parts.")
+    instruction: str = Field(description="The instruction that the response was decoded under.")
+    cycle: int
+    state: int | None = Field(description="Null for the response to the original conversation.")
+
+
+class EvolutionResult(_Resource):
+    """What an evolution found."""
+
+    choices: list[EvolutionChoice] = Field(description="The best distinct final responses, best first.")
+    base: EvolutionChoice | None = Field(description="The plain response to the original conversation.")
+    prompt_tokens: int
+    tokens: StageTokens
+    seconds: StageSeconds
+    rounds: int
+    stopped_by: StoppedBy | None = Field(description="What ended the search early, if anything.")
+
+
+class EvolutionFailure(_Resource):
+    """Why there is no answer."""
+
+    code: str
+    message: str
+
+
+class EvolutionMessage(_Resource):
+    """One turn of the conversation."""
+
+    role: Role
+    content: str
+
+
+class EvolutionSettings(_Resource):
+    """Everything that determined the search, defaults filled in."""
+
+    max_tokens: int
+    temperature: float
+    top_p: float
+    top_k: int
+    stop: list[str]
+    n: int
+    seed: int = Field(description="As given, else as drawn at acceptance.")
+    seeded: bool = Field(description="Whether the caller gave the seed, so that sampling follows it too.")
+    profile: str
+    cycles: int
+    mutants: int
+    period: int
+    survivors: int
+    lookahead: int
+    max_generated_tokens: int | None
+    deadline_ms: int | None
+
+
+class Evolution(_Resource):
+    """A search, from its acceptance to its answer. Times are Unix seconds."""
+
+    id: str
+    object: Literal["evolution"] = "evolution"
+    status: Status
+    model: Method
+    created_at: float
+    finished_at: float | None
+    messages: list[EvolutionMessage]
+    settings: EvolutionSettings
+    user: str | None
+    metadata: dict[str, str]
+    result: EvolutionResult | None
+    error: EvolutionFailure | None
+
+
+class Health(_Resource):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"

@@ -1,0 +1,241 @@
+"""Request bodies, as /openapi.json documents them.
+
+Nothing is dropped silently: OpenAI parameters without a meaning here are declared, and accept only the value that
+means "not used"; anything undeclared is refused.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from shared.records import Search
+
+_SEARCH = Search()
+_MAX_TEXT = 1_000_000
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be Unicode text: it holds an unpaired surrogate") from None
+    return text
+
+
+def _parts(value: Any) -> Any:
+    if isinstance(value, str):
+        return [{"type": "text", "text": value}]
+    if isinstance(value, list):
+        return value
+    raise ValueError("must be a string or a list of text parts")
+
+
+def _stops(value: Any) -> Any:
+    if value is None or isinstance(value, list):
+        return value
+    if isinstance(value, str):
+        return [value]
+    raise ValueError("must be a string or a list of strings")
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class TextPart(_Body):
+    """A piece of a message's text; other kinds of parts (images, audio, files) are not supported."""
+
+    type: Literal["text"]
+    text: Text = Field(max_length=_MAX_TEXT, description="The pieces of a message are joined without a separator.")
+
+
+class ChatMessage(_Body):
+    """One turn of the conversation."""
+
+    role: Literal["system", "developer", "user", "assistant"] = Field(
+        description="`developer` means the same as `system`. Tools are not supported."
+    )
+    content: Annotated[
+        list[TextPart],
+        BeforeValidator(_parts, json_schema_input_type=Annotated[str, Field(max_length=_MAX_TEXT)] | list[TextPart]),
+        Field(max_length=128),
+    ] = Field(description="The text of the turn: a string or a list of text parts.")
+    name: None = Field(default=None, description="Not supported; only null.")
+    refusal: None = Field(default=None, description="As answers carry it; only null.")
+    annotations: list[None] | None = Field(default=None, max_length=0, description="As answers carry it; only empty.")
+    audio: None = Field(default=None, description="Not supported; only null.")
+    tool_calls: None = Field(default=None, description="Not supported; only null.")
+    function_call: None = Field(default=None, description="Not supported; only null.")
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.content)
+
+
+class DarwinSettings(_Body):
+    """How the answer is searched for; sent as `extra_body={"darwin": {...}}` with the OpenAI SDK."""
+
+    cycles: int = Field(
+        default=_SEARCH.cycles,
+        ge=0,
+        le=8,
+        description="Mutation cycles. At least 1, except with the model `sample`, which has none.",
+    )
+    mutants: int = Field(
+        default=_SEARCH.mutants, ge=1, le=32, description="Instructions, and so candidate responses, per cycle."
+    )
+    period: int = Field(
+        default=_SEARCH.period,
+        ge=1,
+        le=4096,
+        description="Tokens that each candidate grows by before all are scored and the badly rewarded ones replaced.",
+    )
+    survivors: int = Field(
+        default=_SEARCH.survivors,
+        ge=1,
+        le=31,
+        description="Candidates that keep their own response at each replacement; fewer than `mutants`.",
+    )
+    lookahead: int = Field(
+        default=_SEARCH.lookahead,
+        ge=0,
+        le=512,
+        description="Tokens decoded beyond `period` for the scoring only, then thrown away.",
+    )
+    max_generated_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000_000,
+        description="Budget of sampled tokens, mutation included, kept to within one round. When it is used up the "
+        "best response so far is the answer. Default: none.",
+    )
+    deadline_ms: int | None = Field(
+        default=None,
+        ge=100,
+        le=86_400_000,
+        description="Milliseconds since acceptance after which the best response so far is the answer. Default: none.",
+    )
+    profile: str = Field(
+        default="default",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="Name of the reward profile that responses are scored under.",
+    )
+
+
+class TextFormat(_Body):
+    """The only response format there is."""
+
+    type: Literal["text"]
+
+
+class StreamOptions(_Body):
+    """What a stream carries beside the answer."""
+
+    include_usage: bool | None = Field(
+        default=None, description="Whether a last chunk without choices carries `usage` (and `usage.darwin`)."
+    )
+    include_obfuscation: Literal[False] | None = Field(default=None, description="Not supported; only false.")
+
+
+_Zero = Annotated[float, Field(ge=0, le=0)]
+
+
+class _WithoutMeaning(_Body):
+    """OpenAI parameters that are not supported: each accepts null and the value that changes nothing."""
+
+    audio: None = Field(default=None, description="Not supported; only null.")
+    frequency_penalty: _Zero | None = Field(default=None, description="Not supported; only 0.")
+    function_call: None = Field(default=None, description="Not supported; only null.")
+    functions: None = Field(default=None, description="Not supported; only null.")
+    logit_bias: None = Field(default=None, description="Not supported; only null.")
+    logprobs: Literal[False] | None = Field(default=None, description="Not supported; only false.")
+    modalities: list[Literal["text"]] | None = Field(
+        default=None, min_length=1, max_length=1, description="Only text is supported."
+    )
+    moderation: None = Field(default=None, description="Not supported; only null.")
+    parallel_tool_calls: None = Field(default=None, description="Not supported; only null.")
+    prediction: None = Field(default=None, description="Not supported; only null.")
+    presence_penalty: _Zero | None = Field(default=None, description="Not supported; only 0.")
+    prompt_cache_key: None = Field(default=None, description="Not supported; only null.")
+    prompt_cache_options: None = Field(default=None, description="Not supported; only null.")
+    prompt_cache_retention: None = Field(default=None, description="Not supported; only null.")
+    reasoning_effort: None = Field(default=None, description="Not supported; only null.")
+    response_format: TextFormat | None = Field(default=None, description="Only text is supported.")
+    safety_identifier: None = Field(default=None, description="Not supported; only null.")
+    service_tier: Literal["auto", "default"] | None = Field(default=None, description="There is one tier.")
+    store: Literal[False] | None = Field(default=None, description="Not supported; only false.")
+    tool_choice: None = Field(default=None, description="Not supported; only null.")
+    tools: None = Field(default=None, description="Not supported; only null.")
+    top_logprobs: None = Field(default=None, description="Not supported; only null.")
+    verbosity: None = Field(default=None, description="Not supported; only null.")
+    web_search_options: None = Field(default=None, description="Not supported; only null.")
+
+
+class AlignmentRequest(_WithoutMeaning):
+    """What both the chat and the evolutions API accept."""
+
+    model: str = Field(
+        max_length=64,
+        description="The method: `darwin` (mutation and replacement), `best-of-n`, `mutation-only`, "
+        "`replacement-only`, or `sample` (one plain response).",
+    )
+    messages: list[ChatMessage] = Field(
+        min_length=1,
+        max_length=512,
+        description="The conversation; the last message is the user's and not blank. It is the instruction that "
+        "mutation rewrites and that every response is scored against.",
+    )
+    temperature: float | None = Field(default=None, ge=0, le=2, description="Default: 0.7. 0 decodes greedily.")
+    top_p: float | None = Field(default=None, gt=0, le=1, description="Default: 1.")
+    max_tokens: int | None = Field(
+        default=None, ge=1, description="Tokens per response at most; default and maximum are the deployment's."
+    )
+    max_completion_tokens: int | None = Field(
+        default=None, ge=1, description="OpenAI's newer name of `max_tokens`; where both are given they must agree."
+    )
+    seed: int | None = Field(
+        default=None,
+        ge=0,
+        le=2**63 - 1,
+        description="Fixes every random draw of the search and seeds sampling. Batched sampling stays reproducible "
+        "only as far as the engine's numerics are.",
+    )
+    stop: Annotated[
+        list[Annotated[Text, Field(min_length=1, max_length=256)]] | None,
+        BeforeValidator(_stops, json_schema_input_type=str | list[str] | None),
+    ] = Field(
+        default=None, max_length=4, description="Up to 4 strings of up to 256 characters at which a response ends."
+    )
+    n: int | None = Field(
+        default=None,
+        ge=1,
+        le=257,
+        description="How many of the best distinct final responses to return, best first; fewer where fewer differ. "
+        "At most 1 + cycles x mutants (1 for `sample`). Default: 1.",
+    )
+    user: Annotated[Text, Field(max_length=256)] | None = Field(
+        default=None, description="Your name for the end user; kept with the evolution."
+    )
+    metadata: dict[Annotated[str, Field(max_length=64)], Annotated[Text, Field(max_length=512)]] | None = Field(
+        default=None, max_length=16, description="Up to 16 pairs, kept with the evolution."
+    )
+    darwin: DarwinSettings | None = Field(default=None, description="How the answer is searched for.")
+
+
+class ChatCompletionRequest(AlignmentRequest):
+    """Body of `POST /v1/chat/completions`."""
+
+    stream: bool | None = Field(default=None, description="Whether to answer with server-sent events.")
+    stream_options: StreamOptions | None = Field(default=None, description="Only with `stream`.")
+
+
+class EvolutionCreate(AlignmentRequest):
+    """Body of `POST /v1/evolutions`: that of a chat completion, without streaming."""
+
+    stream: Literal[False] | None = Field(
+        default=None, description="Not supported; follow `GET /v1/evolutions/{id}/events` instead."
+    )
+    stream_options: None = Field(default=None, description="Not supported; only null.")

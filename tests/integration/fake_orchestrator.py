@@ -1,0 +1,119 @@
+"""Answers the gateway's messages without models: what to do stands in the request's `user`.
+
+`""`: succeed at once. `n=3`: with that many choices. `fail=Unavailable`: fail with that error. `hang`: begin, and end
+only when cancelled. `text=…`: succeed with this text. `rounds=4`: that many rounds, 50 ms each. `wait=1.5`: succeed
+after that many seconds. `deaf`: never touch the record.
+"""
+
+import asyncio
+import base64
+import json
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import redis.asyncio
+
+from shared.queue import ADVANCE, QUEUE
+from shared.records import (
+    BaseScored,
+    Choice,
+    Ended,
+    Event,
+    Failure,
+    Record,
+    Result,
+    RoundFinished,
+    Seconds,
+    Tokens,
+)
+from shared.store import Store
+
+_POLL_S = 0.02
+
+
+class FakeOrchestrator:
+    """A worker on its own thread; use as a context manager."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._url = redis_url
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._work()), daemon=True)
+        self.messages: list[tuple[str, int]] = []
+
+    def __enter__(self) -> "FakeOrchestrator":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(10)
+
+    async def _work(self) -> None:
+        store = Store(self._url, ttl_s=600, max_connections=1000)
+        broker = redis.asyncio.Redis.from_url(self._url)
+        running: dict[str, asyncio.Task[None]] = {}
+        while not self._stop.is_set():
+            if not (popped := await broker.brpop([QUEUE], timeout=0.2)):
+                continue
+            evolution_id, version = _message(popped[1])
+            self.messages.append((evolution_id, version))
+            if evolution_id not in running:
+                running[evolution_id] = asyncio.ensure_future(_evolve(store, evolution_id))
+        for task in running.values():
+            task.cancel()
+        await broker.aclose()
+        await store.close()
+
+
+def _message(raw: bytes) -> tuple[str, int]:
+    """What `send_advance` sent, in kombu's envelope."""
+    envelope = json.loads(raw)
+    assert envelope["headers"]["task"] == ADVANCE
+    (evolution_id, version), _, _ = json.loads(base64.b64decode(envelope["body"]))
+    return evolution_id, version
+
+
+async def _evolve(store: Store, evolution_id: str) -> None:
+    record = await store.load(evolution_id)
+    name, _, value = (record.request.user or "").partition("=")
+    if name == "deaf":
+        return
+    record = await _save(store, record, [BaseScored("base", 0.25, 4)], status="running")
+    if name == "wait":
+        await asyncio.sleep(float(value))
+    for number in range(int(value) if name == "rounds" else 0):
+        await asyncio.sleep(0.05)
+        event = RoundFinished(1, number, ("one", "two"), (0.5, 0.25), (0,), (), (False, False), 80)
+        record = await _save(store, record, [event])
+    while name == "hang":
+        if await store.cancel_requested(evolution_id):
+            await _save(store, record, [Ended("cancelled", "cancelled")], status="cancelled", finished_at=time.time())
+            return
+        await asyncio.sleep(_POLL_S)
+    if name == "fail":
+        failure = Failure(value, f"no luck: {value}")
+        await _save(store, record, [Ended("failed", None, failure)], status="failed", error=failure)
+        return
+    texts = [value] if name == "text" else [f"answer {i}" for i in range(int(value) if name == "n" else 1)]
+    await _save(
+        store, record, [Ended("succeeded")], status="succeeded", finished_at=time.time(), result=_result(record, texts)
+    )
+
+
+def _result(record: Record, texts: Sequence[str]) -> Result:
+    instruction = record.request.messages[-1].content
+    base = Choice("base", "stop", 4, 0.25, {"quality": 0.25}, instruction, 0, None)
+    choices = tuple(
+        Choice(text, "length" if i == 2 else "stop", 10 + i, 0.75 - i / 8, {"quality": 0.5}, f"mutant {i}", 1, i)
+        for i, text in enumerate(texts)
+    )
+    tokens = Tokens(prompt=21, mutation=50, kept=40, discarded=30, reward=200, cached=15)
+    return Result(choices, base, tokens, Seconds(0.1, 0.2, 0.3, 0.5), rounds=3)
+
+
+async def _save(store: Store, record: Record, events: Sequence[Event], **changes: object) -> Record:
+    record = replace(record, version=record.version + 1, **changes)  # type: ignore[arg-type]
+    await store.save(record, events)
+    return record

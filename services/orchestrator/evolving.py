@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
+import math
 import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers, machine
@@ -16,7 +16,7 @@ from services.orchestrator.ports import Generator, Mutator, Scorer
 from services.orchestrator.rounds import Round
 from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import Conflict, DarwinError, DeadlineExceeded, Internal, NotFound
-from shared.records import TERMINAL, Ended, Event, Failure, Record, Result, Status
+from shared.records import TERMINAL, Ended, Event, Failure, Record, Result, Status, StoppedBy
 from shared.store import Store
 
 log = logging.getLogger(__name__)
@@ -98,30 +98,31 @@ class Evolving:
 
     async def _perform(self, record: Record, round_: Round, owner: str) -> None:
         """Runs the round until it ends, its deadline passes, a cancel is asked for or the lease is lost."""
-        deadline_ms = record.request.search.deadline_ms
-        left = None if deadline_ms is None else max(0.0, record.created_at + deadline_ms / 1000 - time.time())
         work = asyncio.ensure_future(round_.run())
-        watch = asyncio.ensure_future(self._watch(record.id, owner))
         try:
-            await asyncio.wait({work, watch}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                work.result()
-                return
-            if watch.done() and watch.result() == "lost":
-                raise _LeaseLost
+            reason = await self._watch(record, owner, work)
         finally:
             work.cancel()
-            watch.cancel()
-            await asyncio.gather(work, watch, return_exceptions=True)
-        round_.stop("cancelled" if watch.done() and not watch.cancelled() else "deadline_ms")
+            await asyncio.wait({work})
+        if reason is not None:
+            round_.stop(reason)
+        else:
+            work.result()
 
-    async def _watch(self, evolution_id: str, owner: str) -> Literal["cancelled", "lost"]:
-        """Renews the lease until a cancel is asked for or the lease is somebody else's."""
-        while await self._store.renew(evolution_id, owner, self._settings.lease_s):
-            if await self._store.cancel_requested(evolution_id):
+    async def _watch(self, record: Record, owner: str, work: asyncio.Future[None]) -> StoppedBy | None:
+        """Renews the lease while `work` runs; says why it must stop, None where it ended by itself."""
+        deadline_ms = record.request.search.deadline_ms
+        expires = math.inf if deadline_ms is None else record.created_at + deadline_ms / 1000
+        while not work.done():
+            if not await self._store.renew(record.id, owner, self._settings.lease_s):
+                raise _LeaseLost
+            if await self._store.cancel_requested(record.id):
                 return "cancelled"
-            await asyncio.sleep(self._settings.heartbeat_s)
-        return "lost"
+            left = expires - time.time()
+            if left <= 0:
+                return "deadline_ms"
+            await asyncio.wait({work}, timeout=min(self._settings.heartbeat_s, left))
+        return None
 
     async def _save(self, record: Record, round_: Round, begun: tuple[Event, ...]) -> Next | None:
         evolution = round_.evolution

@@ -1,0 +1,24 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.stack.redis_server import start_redis
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Redis-compatible server on a free port."""
+    child, url = start_redis(tmp_path_factory.mktemp("redis"))
+    yield url
+    child.terminate()
+    assert child.wait(10) == 0
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Reference data beside the checkout; tests that need it skip without it."""
+    folder = Path(__file__).parent.parent.parent / "shared" / "data"
+    if not folder.exists():
+        pytest.skip(f"reference data not found at {folder}")
+    return folder

@@ -31,3 +31,9 @@ class Encoder:
         mask = batch["attention_mask"].unsqueeze(-1).float()
         mean = (hidden * mask).sum(1) / mask.sum(1)
         return torch.nn.functional.normalize(mean, dim=-1)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens `embed` computes for each text, padding aside."""
+        if not texts:
+            return []
+        return [len(ids) for ids in self._tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS)["input_ids"]]

@@ -1,0 +1,122 @@
+"""Joins concurrent calls into batches: while one batch computes, whatever arrives forms the next."""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+from services.reward.lru import Lru
+from services.reward.scorer import ComponentScore, ScoreItem, Scorer
+from shared.errors import Internal, Overloaded, Unavailable
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    item: ScoreItem
+    future: asyncio.Future[ComponentScore]
+
+
+class Batcher:
+    """One scorer's queue. Use it on one event loop; the scorer runs on `executor`'s thread.
+
+    Holds at most `max_queue` items, else `Overloaded`; remembers the last `kept` results, which cost nothing when asked
+    again, nor does an item that stands in a batch twice. Items of a cancelled call that have not started are dropped.
+    """
+
+    def __init__(self, scorer: Scorer, executor: Executor, max_batch: int, max_queue: int, kept: int) -> None:
+        self._scorer = scorer
+        self._executor = executor
+        self._max_batch = max_batch
+        self._max_queue = max_queue
+        self._results: Lru[bytes, ComponentScore] = Lru(kept)
+        self._queue: deque[_Waiting] = deque()
+        self._draining: asyncio.Task[None] | None = None
+
+    async def score(self, items: Sequence[ScoreItem]) -> list[ComponentScore]:
+        """Scores in the order of the items.
+
+        Raises:
+            Overloaded: the queue is full.
+            Internal: a score is missing or not finite.
+            Unavailable: the process stops.
+        """
+        known = {item.digest: self._results.get(item.digest) for item in items}
+        fresh = [item for item in items if known[item.digest] is None]
+        if len(self._queue) + len(fresh) > self._max_queue:
+            raise Overloaded(f"{len(self._queue)} responses wait to be scored already; come back later")
+        futures = [self._enqueue(item) for item in fresh]
+        try:
+            computed = iter(await asyncio.gather(*futures))
+        finally:
+            for future in futures:
+                future.cancel()
+        return [_reused(score) if (score := known[item.digest]) else next(computed) for item in items]
+
+    async def close(self) -> None:
+        """Fails what waits; returns once the batch under way, if any, is no longer waited for."""
+        if self._draining:
+            self._draining.cancel()
+            await asyncio.wait((self._draining,))
+        while self._queue:
+            _fail(self._queue.popleft(), Unavailable("the reward service is stopping"))
+
+    def _enqueue(self, item: ScoreItem) -> asyncio.Future[ComponentScore]:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        self._queue.append(_Waiting(item, future))
+        if self._draining is None or self._draining.done():
+            self._draining = loop.create_task(self._drain())
+        return future
+
+    async def _drain(self) -> None:
+        while batch := self._next_batch():
+            try:
+                await self._run(batch)
+            except asyncio.CancelledError:
+                self._queue.extendleft(entry for group in batch.values() for entry in group)
+                raise
+
+    def _next_batch(self) -> dict[bytes, list[_Waiting]]:
+        """Up to `max_batch` different items that somebody still waits for, with everyone who waits for each."""
+        batch: dict[bytes, list[_Waiting]] = {}
+        while self._queue and len(batch) < self._max_batch:
+            entry = self._queue.popleft()
+            if not entry.future.done():
+                batch.setdefault(entry.item.digest, []).append(entry)
+        return batch
+
+    async def _run(self, batch: dict[bytes, list[_Waiting]]) -> None:
+        items = [group[0].item for group in batch.values()]
+        try:
+            scores = await asyncio.get_running_loop().run_in_executor(self._executor, self._scorer.score, items)
+            if len(scores) != len(items):
+                raise Internal(f"{len(items)} responses got {len(scores)} scores")
+        except Exception as error:
+            for group in batch.values():
+                for entry in group:
+                    _fail(entry, error)
+            return
+        for (digest, group), score in zip(batch.items(), scores, strict=True):
+            self._settle(digest, group, score)
+
+    def _settle(self, digest: bytes, group: Sequence[_Waiting], score: ComponentScore) -> None:
+        if not math.isfinite(score.value):
+            for entry in group:
+                _fail(entry, Internal(f"the model answered {score.value} for a response"))
+            return
+        self._results.put(digest, score)
+        for entry in group:
+            if not entry.future.done():
+                entry.future.set_result(score)
+                score = _reused(score)
+
+
+def _reused(score: ComponentScore) -> ComponentScore:
+    return replace(score, computed_tokens=0, cached_tokens=score.computed_tokens + score.cached_tokens)
+
+
+def _fail(entry: _Waiting, error: Exception) -> None:
+    if not entry.future.done():
+        entry.future.set_exception(error)

@@ -1,0 +1,62 @@
+"""The one place where the reward service is put together."""
+
+from collections.abc import Mapping
+
+from services.reward.profiles import ProfileFile, load_profiles
+from services.reward.registry import SpecifiedScorer
+from services.reward.requests import Limits
+from services.reward.rewarder import Component, Profile, Rewarder
+from services.reward.runtime import Runtime
+from services.reward.servicer import RewardServicer
+from services.reward.settings import RewardSettings
+from shared.errors import NotFound
+from shared.pb.reward_pb2 import DESCRIPTOR
+from shared.pb.reward_pb2_grpc import add_RewardServiceServicer_to_server
+from shared.service import Service
+
+
+def build(rewarder: Rewarder) -> Service:
+    """The service around a rewarder, which it starts and stops."""
+    return Service(
+        name="reward",
+        grpc_names=[DESCRIPTOR.services_by_name["RewardService"].full_name],
+        add_to_server=add_RewardServiceServicer_to_server,
+        servicer=RewardServicer(rewarder),
+        start=rewarder.start,
+        stop=rewarder.stop,
+    )
+
+
+def build_rewarder(settings: RewardSettings) -> Rewarder:
+    """A rewarder over the profiles of the settings; one scorer serves equal components of several profiles.
+
+    Raises:
+        NotFound: a profile, or the default among those loaded, does not exist.
+        InvalidRequest: a profile file is wrong.
+    """
+    names = settings.profile_names()
+    files = load_profiles(names, settings.profiles_dir)
+    default = settings.default_profile or names[0]
+    if default not in files:
+        raise NotFound(f"the default profile {default!r} is not loaded; loaded are: {', '.join(files)}")
+    runtime = Runtime(settings.device, settings.dtype, settings.threads, settings.cache_bytes)
+    specs = {spec.scorer_key(): spec for file in files.values() for spec in file.components}
+    scorers = {key: SpecifiedScorer(spec, runtime) for key, spec in specs.items()}
+    return Rewarder(_profiles(files), default, scorers, _limits(settings))
+
+
+def _profiles(files: Mapping[str, ProfileFile]) -> dict[str, Profile]:
+    profiles = {}
+    for name, file in files.items():
+        components = tuple(Component(spec.name, spec.weight, spec.scorer_key()) for spec in file.components)
+        profiles[name] = Profile(name, file.description, components)
+    return profiles
+
+
+def _limits(settings: RewardSettings) -> Limits:
+    return Limits(
+        candidates=settings.max_candidates,
+        messages=settings.max_messages,
+        text_characters=settings.max_text_characters,
+        conversation_characters=settings.max_conversation_characters,
+    )

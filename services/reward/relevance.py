@@ -1,0 +1,86 @@
+"""Is the answer on topic: a hinge on the cosine between what was asked and what is answered.
+
+Zero for all but the least similar tenth of good answers; below that threshold the value is cosine minus threshold, in
+[-2, 0]. A follow-up such as "yes, please" says little alone, so the answer may be near to the instruction or to the
+last three messages together. The answer's first 400 characters decide: more change no figure that
+`services.reward.calibrate` prints, and a growing answer soon costs nothing.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from services.reward.lru import Lru
+from services.reward.runtime import Runtime, configure_torch
+from services.reward.scorer import ComponentScore, Conversation, ScoreItem
+from shared.encoder import Encoder
+
+MAX_CHARACTERS = 400
+_CONTEXT_MESSAGES = 3
+_MAX_QUESTION_CHARACTERS = 4000
+_KEPT = 4096
+
+
+class RelevanceScorer:
+    """The hinge below `threshold`, a cosine."""
+
+    def __init__(self, threshold: float, runtime: Runtime) -> None:
+        self._threshold = threshold
+        self._runtime = runtime
+        self._kept: Lru[str, tuple[torch.Tensor, int]] = Lru(_KEPT)
+
+    def load(self) -> None:
+        configure_torch(self._runtime)
+        self._encoder = Encoder()
+
+    def close(self) -> None:
+        self._kept = Lru(_KEPT)
+
+    def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
+        cosines = self.cosines(batch)
+        return [
+            ComponentScore(min(0.0, cosine.value - self._threshold), cosine.computed_tokens, cosine.cached_tokens)
+            for cosine in cosines
+        ]
+
+    def cosines(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
+        """Before the hinge: each answer's cosine to its conversation, 0 for an empty answer."""
+        texts = [[_answer(item.text), *_questions(item.conversation)] for item in batch]
+        known, fresh = self._embed({text for group in texts for text in group if text})
+        scores = []
+        for answer, *questions in texts:
+            used = [text for text in (answer, *questions) if text]
+            computed = sum(fresh.pop(text, 0) for text in used)
+            total = sum(known[text][1] for text in used)
+            value = _nearest(answer, questions, known)
+            scores.append(ComponentScore(value, computed, total - computed))
+        return scores
+
+    def _embed(self, texts: set[str]) -> tuple[dict[str, tuple[torch.Tensor, int]], dict[str, int]]:
+        """Vector and length in tokens of every text, and the lengths of those that were computed just now."""
+        known = {text: entry for text in texts if (entry := self._kept.get(text))}
+        missing = sorted(texts - known.keys(), key=len)
+        lengths = self._encoder.count_tokens(missing)
+        fresh = dict(zip(missing, lengths, strict=True))
+        for text, vector in zip(missing, self._encoder.embed(missing), strict=True):
+            known[text] = (vector, fresh[text])
+            self._kept.put(text, known[text])
+        return known, fresh
+
+
+def _nearest(answer: str, questions: Sequence[str], known: dict[str, tuple[torch.Tensor, int]]) -> float:
+    if not answer:
+        return 0.0
+    vector = known[answer][0]
+    return max((float(vector @ known[text][0]) for text in questions if text), default=0.0)
+
+
+def _answer(text: str) -> str:
+    return text.strip()[:MAX_CHARACTERS]
+
+
+def _questions(conversation: Conversation) -> list[str]:
+    recent = "\n".join(message.content for message in conversation.messages[-_CONTEXT_MESSAGES:])
+    instruction = conversation.instruction
+    texts = [instruction] if len(conversation.messages) == 1 else [instruction, recent]
+    return [text.strip()[:_MAX_QUESTION_CHARACTERS] for text in texts]

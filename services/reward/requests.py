@@ -1,0 +1,70 @@
+"""What a call may ask: candidates, and the limits they and the conversation must keep."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.reward.scorer import Message
+from shared.errors import InvalidRequest
+
+_ROLES = ("system", "user", "assistant")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A response, partial or whole, under an id of the caller's."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one call may hold."""
+
+    candidates: int = 256
+    messages: int = 256
+    text_characters: int = 100_000
+    conversation_characters: int = 400_000
+
+
+def check(messages: Sequence[Message], candidates: Sequence[Candidate], limits: Limits) -> None:
+    """Raises InvalidRequest, naming the field, unless the call is well formed and within the limits."""
+    _check_messages(messages, limits)
+    _check_candidates(candidates, limits)
+
+
+def _check_messages(messages: Sequence[Message], limits: Limits) -> None:
+    if not messages:
+        raise InvalidRequest("a conversation needs at least one message", field="messages")
+    if len(messages) > limits.messages:
+        raise InvalidRequest(f"at most {limits.messages} messages, not {len(messages)}", field="messages")
+    for index, message in enumerate(messages):
+        if message.role not in _ROLES:
+            allowed = ", ".join(_ROLES)
+            raise InvalidRequest(
+                f"role must be one of {allowed}, not {message.role!r}", field=f"messages[{index}].role"
+            )
+    if messages[-1].role != "user":
+        raise InvalidRequest("the last message must be the user's", field=f"messages[{len(messages) - 1}].role")
+    length = sum(len(message.content) for message in messages)
+    if length > limits.conversation_characters:
+        most = limits.conversation_characters
+        raise InvalidRequest(f"a conversation has at most {most} characters, not {length}", field="messages")
+
+
+def _check_candidates(candidates: Sequence[Candidate], limits: Limits) -> None:
+    if not candidates:
+        raise InvalidRequest("nothing to score: send at least one candidate", field="candidates")
+    if len(candidates) > limits.candidates:
+        most = limits.candidates
+        raise InvalidRequest(f"at most {most} candidates a call, not {len(candidates)}", field="candidates")
+    seen: set[str] = set()
+    for index, candidate in enumerate(candidates):
+        if not candidate.id:
+            raise InvalidRequest("a candidate needs an id", field=f"candidates[{index}].id")
+        if candidate.id in seen:
+            raise InvalidRequest(f"the id {candidate.id!r} stands twice", field=f"candidates[{index}].id")
+        seen.add(candidate.id)
+        if len(candidate.text) > limits.text_characters:
+            most, where = limits.text_characters, f"candidates[{index}].text"
+            raise InvalidRequest(f"a response has at most {most} characters, not {len(candidate.text)}", field=where)

@@ -1,0 +1,165 @@
+"""The reward service without its wire: scores candidates under a profile, a weighted sum of named components."""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from services.reward.batcher import Batcher
+from services.reward.requests import Candidate, Limits, check
+from services.reward.scorer import ComponentScore, Conversation, Message, ScoreItem, Scorer
+from shared.errors import Internal, NotFound, Unavailable
+
+log = logging.getLogger(__name__)
+
+_MAX_BATCH = 64
+_MAX_QUEUE = 8192
+_RESULTS_KEPT = 16384
+
+
+@dataclass(frozen=True)
+class Component:
+    """A term of a profile's sum; `scorer` is a key of the rewarder's scorers."""
+
+    name: str
+    weight: float
+    scorer: str
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named weighted sum of components."""
+
+    name: str
+    description: str
+    components: tuple[Component, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One component's share in a score: weight times value."""
+
+    name: str
+    weight: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """A candidate's reward, the sum of its parts."""
+
+    id: str
+    reward: float
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The answer to a call: scores in the order of its candidates, and the tokens its models computed and reused."""
+
+    profile: str
+    scores: tuple[Score, ...]
+    computed_tokens: int
+    cached_tokens: int
+
+
+class Rewarder:
+    """Scores under `profiles`. All scorers share one thread, so the process computes on `threads` cores at most.
+
+    Concurrent calls are batched. Call it from one event loop, between `start` and `stop`.
+    """
+
+    def __init__(
+        self, profiles: Mapping[str, Profile], default: str, scorers: Mapping[str, Scorer], limits: Limits
+    ) -> None:
+        self.profiles = profiles
+        self._default = default
+        self._scorers = scorers
+        self._limits = limits
+        self._thread = ThreadPoolExecutor(1, "scorers")
+        self._batchers = {
+            key: Batcher(scorer, self._thread, _MAX_BATCH, _MAX_QUEUE, _RESULTS_KEPT) for key, scorer in scorers.items()
+        }
+        self._stopping = False
+        self._ready = False
+        self.loading = False
+
+    async def start(self) -> None:
+        """Loads every model."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
+        self._ready = True
+
+    async def stop(self) -> None:
+        """Fails what waits and frees the models; does not wait for a model that is still loading."""
+        self._stopping, self._ready = True, False
+        for batcher in self._batchers.values():
+            await batcher.close()
+        if not self.loading:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def score(self, messages: Sequence[Message], candidates: Sequence[Candidate], profile: str = "") -> Scored:
+        """Scores every candidate against the conversation; an empty `profile` is the default one.
+
+        Raises:
+            NotFound: no such profile.
+            InvalidRequest: a limit is exceeded or the conversation is malformed; `field` says where.
+            Overloaded: too many responses wait already.
+            Internal: a score is missing or not finite.
+            Unavailable: models are not loaded yet, or no longer.
+        """
+        chosen = self._profile(profile)
+        check(messages, candidates, self._limits)
+        if not self._ready:
+            raise Unavailable("the reward models are not loaded; come back later")
+        conversation = Conversation(tuple(messages))
+        items = [ScoreItem(conversation, candidate.text) for candidate in candidates]
+        columns = await self._columns(chosen, items)
+        rows = list(zip(*columns, strict=True))
+        return Scored(
+            chosen.name,
+            tuple(_total(chosen, candidate.id, row) for candidate, row in zip(candidates, rows, strict=True)),
+            sum(score.computed_tokens for column in columns for score in column),
+            sum(score.cached_tokens for column in columns for score in column),
+        )
+
+    async def _columns(self, profile: Profile, items: Sequence[ScoreItem]) -> list[list[ComponentScore]]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._batchers[component.scorer].score(items)) for component in profile.components
+            ]
+        return [task.result() for task in tasks]
+
+    def _profile(self, name: str) -> Profile:
+        profile = self.profiles.get(name or self._default)
+        if profile is None:
+            raise NotFound(f"no profile {name!r}; there are: {', '.join(sorted(self.profiles))}", field="profile")
+        return profile
+
+    def _load(self) -> None:
+        self.loading = True
+        for key, scorer in self._scorers.items():
+            if self._stopping:
+                break
+            began = time.monotonic()
+            scorer.load()
+            log.info("loaded %s in %.1f s", key, time.monotonic() - began)
+        self.loading = False
+
+    def _close(self) -> None:
+        for scorer in self._scorers.values():
+            scorer.close()
+
+
+def _total(profile: Profile, candidate: str, scores: Sequence[ComponentScore]) -> Score:
+    parts = tuple(
+        Part(component.name, component.weight, score.value)
+        for component, score in zip(profile.components, scores, strict=True)
+    )
+    reward = math.fsum(part.weight * part.value for part in parts)
+    if not math.isfinite(reward):
+        raise Internal(f"the weighted sum of profile {profile.name} is not finite")
+    return Score(candidate, reward, parts)

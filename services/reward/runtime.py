@@ -1,0 +1,32 @@
+"""What every torch scorer of the process shares: device, number type, threads, memory for caches."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import torch
+
+Dtype = Literal["bfloat16", "float16", "float32"]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """`threads` bounds the CPU cores one scorer uses at a time; `cache_bytes` the keys and values one scorer keeps."""
+
+    device: str = "cpu"
+    dtype: Dtype = "bfloat16"
+    threads: int = 1
+    cache_bytes: int = 512 * 1024**2
+
+
+def configure_torch(runtime: Runtime) -> "torch.dtype":
+    """Sets the thread count, silences loading reports; returns the number type. Call it on the scoring thread."""
+    import torch
+    from transformers.utils import logging
+
+    torch.set_num_threads(runtime.threads)
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    dtype = getattr(torch, runtime.dtype)
+    assert isinstance(dtype, torch.dtype)
+    return dtype

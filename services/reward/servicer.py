@@ -1,0 +1,54 @@
+"""The gRPC face of the rewarder: parse, call, format."""
+
+import grpc
+
+from services.reward.requests import Candidate
+from services.reward.rewarder import Rewarder, Score
+from services.reward.scorer import Message
+from shared.pb import reward_pb2 as pb
+from shared.pb import reward_pb2_grpc
+
+
+class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[misc]  # generated code has no types
+    def __init__(self, rewarder: Rewarder) -> None:
+        self._rewarder = rewarder
+
+    async def Score(  # noqa: N802  # the wire's name
+        self, request: pb.ScoreRequest, context: "grpc.aio.ServicerContext[pb.ScoreRequest, pb.ScoreResponse]"
+    ) -> pb.ScoreResponse:
+        scored = await self._rewarder.score(
+            [Message(message.role, message.content) for message in request.messages],
+            [Candidate(candidate.id, candidate.text) for candidate in request.candidates],
+            request.profile,
+        )
+        return pb.ScoreResponse(
+            scores=[_score(score) for score in scored.scores],
+            profile=scored.profile,
+            usage=pb.ScoreResponse.Usage(computed_tokens=scored.computed_tokens, cached_tokens=scored.cached_tokens),
+        )
+
+    async def ListProfiles(  # noqa: N802  # the wire's name
+        self,
+        request: pb.ListProfilesRequest,
+        context: "grpc.aio.ServicerContext[pb.ListProfilesRequest, pb.ListProfilesResponse]",
+    ) -> pb.ListProfilesResponse:
+        return pb.ListProfilesResponse(
+            profiles=[
+                pb.ListProfilesResponse.Profile(
+                    name=profile.name,
+                    description=profile.description,
+                    components=[component.name for component in profile.components],
+                )
+                for profile in self._rewarder.profiles.values()
+            ]
+        )
+
+
+def _score(score: Score) -> pb.ScoreResponse.Score:
+    return pb.ScoreResponse.Score(
+        id=score.id,
+        reward=score.reward,
+        components=[
+            pb.ScoreResponse.Component(name=part.name, weight=part.weight, value=part.value) for part in score.parts
+        ],
+    )

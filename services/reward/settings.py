@@ -1,0 +1,30 @@
+"""Settings of the reward service, from `DARWIN_REWARD_…` variables."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.reward.runtime import Dtype
+
+
+class RewardSettings(BaseSettings):
+    """`profiles` names the profiles to load, by commas; a profiles folder adds all of its own."""
+
+    model_config = SettingsConfigDict(env_prefix="DARWIN_REWARD_", frozen=True, extra="ignore")
+
+    listen: str = "127.0.0.1:50053"
+    profiles: str = Field(default="default", min_length=1)
+    profiles_dir: Path | None = None
+    default_profile: str = Field(default="", description="serves calls that name none; empty: the first of `profiles`")
+    threads: int = Field(default=1, ge=1, description="CPU cores that scoring may use")
+    dtype: Dtype = "bfloat16"
+    device: str = Field(default="cpu", description='a torch device, such as "cuda:0"')
+    cache_bytes: int = Field(default=512 * 1024**2, ge=0, description="keys and values kept of recent responses")
+    max_candidates: int = Field(default=256, ge=1)
+    max_messages: int = Field(default=256, ge=1)
+    max_text_characters: int = Field(default=100_000, ge=1)
+    max_conversation_characters: int = Field(default=400_000, ge=1)
+
+    def profile_names(self) -> tuple[str, ...]:
+        return tuple(name.strip() for name in self.profiles.split(",") if name.strip())

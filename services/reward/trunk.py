@@ -1,0 +1,120 @@
+"""The first layers of a language model, run over the new tokens of many sequences at once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import AutoModel, DynamicCache
+
+from services.reward.runtime import Runtime, configure_torch
+
+_MAX_PADDED_TOKENS = 4096
+_MAX_LENGTH_RATIO = 1.5
+
+
+@dataclass(frozen=True)
+class Extension:
+    """New tokens (at least one) of a sequence, and the keys and values of all tokens before them."""
+
+    past: torch.Tensor
+    token_ids: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Extended:
+    """Keys and values of the whole sequence; hidden states of the new tokens, float32, [tokens, hidden]."""
+
+    past: torch.Tensor
+    hidden: torch.Tensor
+
+
+class Trunk:
+    """`layers` layers of the model in `folder`, without the final norm.
+
+    A `past` is a tensor [layers, 2 (key, value), heads, tokens, head size].
+    """
+
+    def __init__(self, folder: str, layers: int, runtime: Runtime) -> None:
+        dtype = configure_torch(runtime)
+        self._model = AutoModel.from_pretrained(folder, dtype=dtype, num_hidden_layers=layers)
+        self._model.norm = torch.nn.Identity()
+        self._model.to(runtime.device).eval()
+        config = self._model.config
+        self.device = torch.device(runtime.device)
+        self.hidden_size: int = config.hidden_size
+        self.context: int = config.max_position_embeddings
+        self._empty = torch.empty(
+            layers, 2, config.num_key_value_heads, 0, config.head_dim, dtype=dtype, device=runtime.device
+        )
+
+    def empty(self) -> torch.Tensor:
+        """The past of a sequence that has not begun."""
+        return self._empty
+
+    @torch.inference_mode()
+    def extend(self, extensions: Sequence[Extension]) -> list[Extended]:
+        """Computes every extension's new tokens, in order; those of similar length share a padded forward pass."""
+        results: dict[int, Extended] = {}
+        for group in _groups([len(extension.token_ids) for extension in extensions]):
+            members = [extensions[index] for index in group]
+            results.update(zip(group, self._forward(members), strict=True))
+        return [results[index] for index in range(len(extensions))]
+
+    def _forward(self, batch: Sequence[Extension]) -> list[Extended]:
+        """Pasts are padded on the left and new tokens on the right, so that both meet at one column."""
+        before = [extension.past.shape[3] for extension in batch]
+        new = [len(extension.token_ids) for extension in batch]
+        widest, longest = max(before), max(new)
+        ids = torch.zeros(len(batch), longest, dtype=torch.long)
+        mask = torch.zeros(len(batch), widest + longest, dtype=torch.long)
+        positions = torch.tensor(before).unsqueeze(1) + torch.arange(longest)
+        for row, extension in enumerate(batch):
+            ids[row, : new[row]] = torch.tensor(extension.token_ids)
+            mask[row, widest - before[row] : widest + new[row]] = 1
+        cache = self._cache([extension.past for extension in batch], widest)
+        hidden = self._model(
+            input_ids=ids.to(self.device),
+            attention_mask=mask.to(self.device),
+            position_ids=positions.to(self.device),
+            past_key_values=cache,
+        ).last_hidden_state
+        return [
+            Extended(
+                _row(cache, row, widest - before[row], widest + new[row]),
+                hidden[row, : new[row]].float(),
+            )
+            for row in range(len(batch))
+        ]
+
+    def _cache(self, pasts: Sequence[torch.Tensor], widest: int) -> DynamicCache:
+        cache = DynamicCache()
+        if widest == 0:
+            return cache
+        layers, _, heads, _, size = self._empty.shape
+        padded = self._empty.new_zeros(layers, 2, len(pasts), heads, widest, size)
+        for row, past in enumerate(pasts):
+            padded[:, :, row, :, widest - past.shape[3] :] = past
+        for layer in range(layers):
+            cache.update(padded[layer, 0], padded[layer, 1], layer)
+        return cache
+
+
+def _row(cache: Any, row: int, start: int, stop: int) -> torch.Tensor:
+    return torch.stack(
+        [torch.stack((layer.keys[row, :, start:stop], layer.values[row, :, start:stop])) for layer in cache.layers]
+    )
+
+
+def _groups(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Indices whose lengths are alike, shortest first: padding may cost less than the weights read once more."""
+    group: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        length = lengths[index]
+        fits = (len(group) + 1) * length <= _MAX_PADDED_TOKENS
+        if group and not (fits and length <= _MAX_LENGTH_RATIO * lengths[group[0]]):
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group

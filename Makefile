@@ -1,0 +1,54 @@
+# `make` prints the targets. Works from any directory: make -C path/to/darwin demo
+SHELL := /bin/bash
+PYTHON ?= python3.11
+# cpu, gpu or none: which build of vLLM is installed
+VLLM ?= cpu
+# auto, vllm, transformers or simulated
+ENGINE ?= auto
+PORT ?= 8080
+PROMPT ?= Explain to a new colleague why we write tests before we refactor, with one example.
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up test check format proto proto-check bench clean
+
+help: ## Print this
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+install: ## Create .venv and prepare the models (once; VLLM=gpu on a GPU machine)
+	@$(PYTHON) scripts/install.py --vllm $(VLLM)
+
+demo: install ## Align one real instruction through the whole system (PROMPT="…")
+	@$(BIN)/darwin align --engine $(ENGINE) --max-tokens 160 -- "$$DARWIN_PROMPT"
+
+demo: export DARWIN_PROMPT := $(PROMPT)
+
+up: install ## Keep the stack in the foreground (PORT=8080)
+	@exec $(BIN)/darwin up --engine $(ENGINE) --port $(PORT)
+
+test: install ## Every test, on real parts
+	@$(BIN)/python -m pytest
+
+check: install ## Lint, types, import contracts, generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory proto-check
+
+format: install ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+proto: install ## Generate shared/pb from proto/
+	$(BIN)/python -m grpc_tools.protoc -Ishared/pb=proto --python_out=. --pyi_out=. --grpc_python_out=. \
+		$(patsubst proto/%,shared/pb/%,$(wildcard proto/*.proto))
+
+proto-check: proto ## Fail where shared/pb is not what proto/ generates
+	@git diff --exit-code --stat -- shared/pb
+
+bench: install ## Service against the physical limit, and each stage (tables, bench/out/*.json)
+	$(BIN)/python -m bench
+
+clean: ## Remove .venv and caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/out *.egg-info

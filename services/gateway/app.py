@@ -18,7 +18,14 @@ def create_app(settings: GatewaySettings, store: Store, queue: Celery, lifetime:
     """The gateway's ASGI application; the caller closes `store` and `queue` after it."""
     lifetime = lifetime or Lifetime()
     evolutions = Evolutions(store, queue)
-    app = FastAPI(title="Darwin", version="0.1.0", description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Darwin",
+        version="0.1.0",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
+    )
     app.add_middleware(CallMiddleware, max_body_bytes=settings.max_body_bytes, max_concurrent=settings.max_concurrent)
     failures.install(app)
     app.include_router(ChatRoutes(evolutions, settings, lifetime).router)

@@ -41,7 +41,14 @@ def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     documented: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorBody, "description": _FAILURES[status]} for status in statuses
     }
+    for status in documented.keys() & {429, 503}:
+        documented[status]["headers"] = {"retry-after": header("Seconds to wait.")}
     return documented | {"default": {"model": ErrorBody, "description": "Any other failure."}}
+
+
+def header(description: str) -> dict[str, Any]:
+    """A header of a response."""
+    return {"description": description, "schema": {"type": "string"}}
 
 
 def event_stream(schema: str, description: str) -> dict[str, Any]:
@@ -67,17 +74,17 @@ def openapi_of(app: FastAPI) -> Callable[[], dict[str, Any]]:
         for path, operations in document["paths"].items():
             for operation in operations.values():
                 for response in operation["responses"].values():
-                    response["headers"] = _headers(path)
+                    response["headers"] = response.get("headers", {}) | _headers(path)
         return document
 
     return openapi
 
 
 def _headers(path: str) -> dict[str, Any]:
-    headers = {REQUEST_HEADER: "Names this call in the logs."}
+    headers = {REQUEST_HEADER: header("Names this call in the gateway's log.")}
     if "completions" in path or "evolutions" in path:
-        headers[EVOLUTION_HEADER] = "The evolution that the call is about, once there is one."
-    return {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
+        headers[EVOLUTION_HEADER] = header("The evolution that the call is about, once there is one.")
+    return headers
 
 
 async def require_json(request: Request) -> None:

@@ -10,7 +10,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from services.gateway import answers
 from services.gateway import resources as out
-from services.gateway.documented import event_stream, failures, require_json
+from services.gateway.documented import event_stream, failures, header, require_json
 from services.gateway.evolutions import Evolutions
 from services.gateway.intake import evolution_request
 from services.gateway.lifetime import Lifetime, until
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
-EvolutionId = Annotated[str, Path(max_length=64, description="As `POST /v1/evolutions` or a header gave it.")]
+EvolutionId = Annotated[str, Path(description="As `POST /v1/evolutions` or a header gave it.")]
 LastEventId = Annotated[
     str | None,
     Header(pattern=r"^[0-9]{1,19}-[0-9]{1,19}$", description="`id` of the last event seen; events after it follow."),
@@ -46,7 +46,10 @@ class EvolutionRoutes:
             status_code=202,
             summary="Start an evolution",
             dependencies=[Depends(require_json)],
-            responses=failures(400, 404, 413, 415, 429, 500, 503),
+            responses={
+                202: {"headers": {"location": header("Where to read the evolution.")}},
+                **failures(400, 404, 413, 415, 429, 500, 503),
+            },
         )
         self.router.add_api_route(
             one, self.read, methods=["GET"], summary="Read an evolution", responses=failures(404, 429, 500, 503)

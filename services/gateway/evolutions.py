@@ -4,11 +4,14 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from shared.errors import Unavailable
 from shared.queue import send_advance
 from shared.records import TERMINAL, Ended, EvolutionRequest, Record
 from shared.store import Store, StoredEvent
@@ -17,6 +20,11 @@ log = logging.getLogger(__name__)
 
 # Bounds how long an evolution whose last event was missed keeps a follower.
 _BLOCK_S = 5.0
+# How long followers wait for Redis to come back, and how often they try.
+_PATIENCE_S = 30.0
+_RETRY_S = 0.5
+
+T = TypeVar("T")
 
 
 class Evolutions:
@@ -38,10 +46,10 @@ class Evolutions:
         return await self._store.load(evolution_id)
 
     async def follow(self, evolution_id: str, after: str = "0") -> AsyncIterator[StoredEvent]:
-        """Events past position `after`, as they come, until the evolution has ended."""
+        """Events past position `after`, as they come, until the evolution has ended; sits out a restart of Redis."""
         block_s, finished = 0.0, False
         while True:
-            stored = await self._store.events(evolution_id, after, block_s)
+            stored = await _patiently(partial(self._store.events, evolution_id, after, block_s))
             for item in stored:
                 after = item.id
                 yield item
@@ -50,7 +58,7 @@ class Evolutions:
             if not stored:
                 if finished:
                     return
-                finished = (await self.load(evolution_id)).status in TERMINAL
+                finished = (await _patiently(partial(self.load, evolution_id))).status in TERMINAL
             block_s = 0.0 if finished else _BLOCK_S
 
     async def ended(self, evolution_id: str) -> Record:
@@ -72,3 +80,14 @@ class Evolutions:
             await asyncio.to_thread(send_advance, self._queue, record.id, record.version)
         except OperationalError as error:
             log.warning("%s waits for the sweep, its message could not be sent: %s", record.id, error)
+
+
+async def _patiently(read: Callable[[], Awaitable[T]]) -> T:
+    give_up = time.monotonic() + _BLOCK_S + _PATIENCE_S
+    while True:
+        try:
+            return await read()
+        except Unavailable:
+            if time.monotonic() > give_up:
+                raise
+            await asyncio.sleep(_RETRY_S)

@@ -19,7 +19,13 @@ from shared.errors import DarwinError, Internal
 RETRY_AFTER_S = 1
 _MAX_PARAM = 200
 _MAX_MESSAGE = 2000
-_CODES = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large", 415: "unsupported_media_type"}
+_CODES = {
+    400: "invalid_json",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "request_too_large",
+    415: "unsupported_media_type",
+}
 
 
 def error_body(status: int, message: str, param: str | None, code: str | None) -> ErrorBody:
@@ -61,7 +67,9 @@ async def _darwin(request: Request, error: Exception) -> JSONResponse:
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     message = error.detail
-    if error.status_code == 404:
+    if error.status_code == 400:
+        message = "the body cannot be read as JSON in UTF-8"
+    elif error.status_code == 404:
         message = f"no such route: {request.method} {request.url.path}"
     elif error.status_code == 405:
         message = f"{request.method} is not possible here"

@@ -58,9 +58,11 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
 def _messages(body: AlignmentRequest) -> tuple[Message, ...]:
     last = len(body.messages) - 1
     if body.messages[last].role != "user":
-        raise InvalidRequest("the last message must be the user's", field=f"messages.{last}.role")
+        field = f"messages.{last}.role"
+        raise InvalidRequest(f"{field} must be user: the last message is the instruction", field=field)
     if not body.messages[last].text.strip():
-        raise InvalidRequest("the last message must not be blank", field=f"messages.{last}.content")
+        field = f"messages.{last}.content"
+        raise InvalidRequest(f"{field} must not be blank: the last message is the instruction", field=field)
     roles: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
     return tuple(Message(roles[message.role], message.text) for message in body.messages)
 

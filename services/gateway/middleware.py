@@ -43,7 +43,7 @@ class CallMiddleware:
         try:
             await self._app(scope, _LimitedBody(scope, receive, self._max_body_bytes), answer)
         except Exception as error:
-            log.exception("%s %s failed", scope["method"], scope["path"])
+            log.exception("%s: %s %s failed", answer.request_id, scope["method"], scope["path"])
             if answer.started:
                 raise
             await unexpected(error)(scope, receive, answer)
@@ -57,13 +57,14 @@ class _Answer:
     def __init__(self, scope: Scope, send: Send) -> None:
         self._state: dict[str, Any] = scope.setdefault("state", {})
         self._send = send
+        self.request_id = f"req_{uuid.uuid4().hex}"
         self.started = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
             headers = MutableHeaders(scope=message)
-            headers[REQUEST_HEADER] = f"req_{uuid.uuid4().hex}"
+            headers[REQUEST_HEADER] = self.request_id
             if evolution_id := self._state.get("evolution_id"):
                 headers[EVOLUTION_HEADER] = evolution_id
         await self._send(message)

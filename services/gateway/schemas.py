@@ -174,7 +174,7 @@ class _WithoutMeaning(_Body):
     web_search_options: None = Field(default=None, description="Not supported; only null.")
 
 
-class AlignmentRequest(_WithoutMeaning):
+class AlignmentRequest(_Body):
     """What both the chat and the evolutions API accept."""
 
     model: str = Field(
@@ -225,14 +225,14 @@ class AlignmentRequest(_WithoutMeaning):
     darwin: DarwinSettings | None = Field(default=None, description="How the answer is searched for.")
 
 
-class ChatCompletionRequest(AlignmentRequest):
+class ChatCompletionRequest(_WithoutMeaning, AlignmentRequest):
     """Body of `POST /v1/chat/completions`."""
 
     stream: bool | None = Field(default=None, description="Whether to answer with server-sent events.")
     stream_options: StreamOptions | None = Field(default=None, description="Only with `stream`.")
 
 
-class EvolutionCreate(AlignmentRequest):
+class EvolutionCreate(_WithoutMeaning, AlignmentRequest):
     """Body of `POST /v1/evolutions`: that of a chat completion, without streaming."""
 
     stream: Literal[False] | None = Field(

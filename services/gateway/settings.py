@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Self
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -22,7 +22,7 @@ class GatewaySettings(BaseSettings):
         default="redis://127.0.0.1:6379/0", validation_alias=AliasChoices("DARWIN_REDIS_URL", "redis_url")
     )
     record_ttl_s: int = Field(
-        default=7 * 24 * 3600,
+        default=86_400,
         ge=60,
         validation_alias=AliasChoices("DARWIN_RECORD_TTL_S", "record_ttl_s"),
         description="how long a finished evolution can be read",
@@ -41,6 +41,13 @@ class GatewaySettings(BaseSettings):
     @property
     def port(self) -> int:
         return int(self.listen.rpartition(":")[2])
+
+    @field_validator("listen")
+    @classmethod
+    def _has_a_port(cls, listen: str) -> str:
+        if int(listen.rpartition(":")[2]) > 65535:
+            raise ValueError("its port must be at most 65535")
+        return listen
 
     @model_validator(mode="after")
     def _stays_local(self) -> Self:

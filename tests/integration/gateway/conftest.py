@@ -1,0 +1,48 @@
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import openai
+import pytest
+
+from shared.store import Store
+from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
+from tests.integration.gateway.running import Gateway
+
+
+@pytest.fixture(scope="package")
+def redis_url(redis_url: str) -> str:
+    """A database of our own: the fake takes every message."""
+    return redis_url.removesuffix("/0") + "/9"
+
+
+@pytest.fixture(scope="package")
+def orchestrator(redis_url: str) -> Iterator[FakeOrchestrator]:
+    with FakeOrchestrator(redis_url) as fake:
+        yield fake
+
+
+@pytest.fixture(scope="package")
+def gateway(
+    redis_url: str, orchestrator: FakeOrchestrator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    with Gateway(redis_url, tmp_path_factory.mktemp("gateway"), DARWIN_GATEWAY_KEEPALIVE_S="1") as running:
+        yield running
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+async def http(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as http:
+        yield http
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[Store]:
+    store = Store(redis_url, ttl_s=600)
+    yield store
+    await store.close()

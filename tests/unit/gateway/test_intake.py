@@ -1,0 +1,115 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.gateway.intake import METHODS, ModelNotFound, evolution_request
+from services.gateway.schemas import ChatCompletionRequest
+from services.gateway.settings import GatewaySettings
+from shared.errors import InvalidRequest
+from shared.records import EvolutionRequest, Message, Sampling, Search
+
+USER = {"role": "user", "content": "Why?"}
+
+
+def accepted(**fields: Any) -> EvolutionRequest:
+    body = {"model": "darwin", "messages": [USER]} | fields
+    return evolution_request(ChatCompletionRequest.model_validate(body), GatewaySettings())
+
+
+def refused(**fields: Any) -> str | None:
+    with pytest.raises(InvalidRequest) as caught:
+        accepted(**fields)
+    return caught.value.field
+
+
+def test_defaults_are_the_papers() -> None:
+    request = accepted()
+    assert request.search == Search()
+    assert request.sampling == Sampling(max_tokens=512)
+    assert (request.n, request.profile, request.seeded, request.metadata) == (1, "default", False, {})
+    assert accepted().seed != request.seed
+
+
+def test_sample_has_no_cycle() -> None:
+    assert accepted(model="sample").search.cycles == 0
+    assert accepted(model="sample", darwin={"cycles": 0}).search.cycles == 0
+    assert refused(model="sample", darwin={"cycles": 1}) == "darwin.cycles"
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "sample"])
+def test_every_other_method_has_one(method: str) -> None:
+    assert accepted(model=method).search.cycles == 1
+    assert refused(model=method, darwin={"cycles": 0}) == "darwin.cycles"
+
+
+@pytest.mark.parametrize("method", ["darwin", "replacement-only"])
+def test_survivors_are_fewer_than_mutants_where_responses_are_replaced(method: str) -> None:
+    assert refused(model=method, darwin={"mutants": 3}) == "darwin.survivors"
+    assert refused(model=method, darwin={"mutants": 1, "survivors": 1}) == "darwin.mutants"
+    assert accepted(model=method, darwin={"mutants": 2, "survivors": 1}).search.survivors == 1
+
+
+@pytest.mark.parametrize("method", ["best-of-n", "mutation-only", "sample"])
+def test_survivors_do_not_matter_elsewhere(method: str) -> None:
+    assert accepted(model=method, darwin={"mutants": 1}).search.mutants == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "darwin", "most"),
+    [
+        ("darwin", {}, 6),
+        ("darwin", {"cycles": 3, "mutants": 4}, 13),
+        ("best-of-n", {"mutants": 1}, 2),
+        ("sample", {}, 1),
+    ],
+)
+def test_n_is_what_the_search_can_give(model: str, darwin: dict[str, int], most: int) -> None:
+    assert accepted(model=model, darwin=darwin, n=most).n == most
+    assert refused(model=model, darwin=darwin, n=most + 1) == "n"
+
+
+def test_max_tokens_has_two_names() -> None:
+    assert accepted(max_tokens=7).sampling.max_tokens == 7
+    assert accepted(max_completion_tokens=8).sampling.max_tokens == 8
+    assert accepted(max_tokens=9, max_completion_tokens=9).sampling.max_tokens == 9
+    assert refused(max_tokens=9, max_completion_tokens=8) == "max_tokens"
+    assert refused(max_tokens=4097) == "max_tokens"
+    assert refused(max_completion_tokens=4097) == "max_completion_tokens"
+
+
+def test_conversation() -> None:
+    parts = [{"type": "text", "text": "Be "}, {"type": "text", "text": "kind."}]
+    messages = [
+        {"role": "developer", "content": parts},
+        USER,
+        {"role": "assistant", "content": "So.", "refusal": None, "annotations": [], "tool_calls": None},
+        USER,
+    ]
+    assert accepted(messages=messages).messages == (
+        Message("system", "Be kind."),
+        Message("user", "Why?"),
+        Message("assistant", "So."),
+        Message("user", "Why?"),
+    )
+    assert refused(messages=[USER, {"role": "assistant", "content": "x"}]) == "messages.1.role"
+    assert refused(messages=[{"role": "user", "content": " \n"}]) == "messages.0.content"
+
+
+def test_zero_temperature_is_not_the_default() -> None:
+    assert accepted(temperature=0).sampling.temperature == 0.0
+    assert accepted(temperature=None).sampling.temperature == 0.7
+
+
+def test_seed_is_kept() -> None:
+    assert (accepted(seed=0).seed, accepted(seed=0).seeded) == (0, True)
+
+
+@given(st.text(min_size=1, max_size=30))
+def test_only_methods_are_models(name: str) -> None:
+    if name in METHODS:
+        assert accepted(model=name).method == name
+    else:
+        with pytest.raises(ModelNotFound, match="choose one of darwin"):
+            accepted(model=name)

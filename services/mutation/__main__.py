@@ -1,0 +1,72 @@
+"""Runs the mutation service: `python -m services.mutation`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+
+from services.mutation import fidelity
+from services.mutation.language_model import GenerationClient
+from services.mutation.mutator import Mutator
+from services.mutation.operators import OPERATORS
+from services.mutation.servicer import MutationServicer
+from services.mutation.settings import Settings
+from shared.pb import mutation_pb2, mutation_pb2_grpc
+from shared.rpc import connect
+from shared.service import Service, run_service
+
+
+class _Process:
+    """What the service builds at its start and frees at its end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._channel: grpc.aio.Channel | None = None
+        self.servicer = MutationServicer()
+        self.loading = False
+
+    async def start(self) -> None:
+        settings = self._settings
+        self._channel = connect(settings.generation)
+        self.loading = True
+        measure = await asyncio.get_running_loop().run_in_executor(
+            ThreadPoolExecutor(1, "load"), fidelity.load, settings.encoder
+        )
+        self.loading = False
+        self.servicer.mutator = Mutator(
+            GenerationClient(self._channel, settings.temperature),
+            measure,
+            threshold=settings.threshold,
+            operators=[OPERATORS[name] for name in settings.operators],
+            max_tokens=settings.max_tokens,
+        )
+
+    async def stop(self) -> None:
+        if self._channel is not None:
+            await self._channel.close(None)
+
+
+def main() -> None:
+    settings = Settings()
+    process = _Process(settings)
+    run_service(
+        Service(
+            name="mutation",
+            grpc_names=[mutation_pb2.DESCRIPTOR.services_by_name["MutationService"].full_name],
+            add_to_server=mutation_pb2_grpc.add_MutationServiceServicer_to_server,
+            servicer=process.servicer,
+            start=process.start,
+            stop=process.stop,
+        ),
+        settings.listen,
+    )
+    if process.loading:
+        # An encoder that loads on its thread cannot be interrupted, and an ordinary exit waits for it.
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

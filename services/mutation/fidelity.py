@@ -1,0 +1,70 @@
+"""How close a rewrite's meaning is to the original's: cosine similarity of sentence embeddings."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from math import sqrt
+from typing import Protocol
+
+SIMULATED = "simulated"
+
+# Similarities of texts to one original, in [-1, 1], one per text.
+Compare = Callable[[Sequence[str]], list[float]]
+
+
+class Fidelity(Protocol):
+    """Blocking and thread-safe: call it off the event loop."""
+
+    def compare_to(self, original: str) -> Compare:
+        """A comparison with `original`, which is embedded once."""
+        ...
+
+
+class EncoderFidelity:
+    """By `shared.encoder.Encoder`; of longer texts it sees the first 256 tokens."""
+
+    def __init__(self, model: str) -> None:
+        import torch
+        from transformers.utils import logging
+
+        from shared.encoder import Encoder
+
+        torch.set_num_threads(1)
+        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        self._encoder = Encoder(model)
+
+    def compare_to(self, original: str) -> Compare:
+        anchor = self._encoder.embed([original])[0]
+
+        def compare(texts: Sequence[str]) -> list[float]:
+            return [float(cosine) for cosine in self._encoder.embed(texts) @ anchor]
+
+        return compare
+
+
+class SimulatedFidelity:
+    """Cosine of word counts: needs no model, starts at once, for fast tests. It takes synonyms for other meanings."""
+
+    def compare_to(self, original: str) -> Compare:
+        anchor = _counts(original)
+        return lambda texts: [_cosine(_counts(text), anchor) for text in texts]
+
+
+def load(encoder: str) -> Fidelity:
+    """The fidelity measure of an encoder's name; takes seconds for a real one.
+
+    Raises:
+        NotFound: the embedded encoder's wheel is not installed.
+    """
+    return SimulatedFidelity() if encoder == SIMULATED else EncoderFidelity(encoder)
+
+
+def _counts(text: str) -> Counter[str]:
+    return Counter(re.findall(r"\w+", text.casefold()))
+
+
+def _cosine(left: Counter[str], right: Counter[str]) -> float:
+    dot = sum(count * right[word] for word, count in left.items())
+    norms = sqrt(sum(c * c for c in left.values())) * sqrt(sum(c * c for c in right.values()))
+    return dot / norms if norms else 0.0

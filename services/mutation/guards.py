@@ -1,0 +1,171 @@
+"""Checks a rewrite passes before it may replace an instruction. Pure; the meaning is measured in `fidelity`.
+
+They are strict on purpose. A rewrite that answers the task, or loses one of its numbers, names or demands, makes
+every response decoded under it worse, while turning down a good rewrite costs only a template in its place.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from services.mutation.model import Reason
+from services.mutation.wording import DANGLING, IMPERATIVES, LEADS, NUMBER_WORDS, QUESTIONS, RESTRICTIONS, STOPWORDS
+
+MIN_CHARS = 8
+# A rewrite's length, as multiples of the rewritten text's; a few words more are always allowed.
+SHORTEST, LONGEST, SLACK_CHARS = 0.35, 2.0, 80
+# Of the content words of each of the original's sentences, the part a rewrite must keep.
+KEPT_WORDS = 0.5
+_STEM = 5
+
+_WORD = re.compile(r"\w+(?:['’-]\w+)*")
+_NUMBER = re.compile(r"(?:(?<![\w)])-)?\d+(?:[.,]\d+)*")
+_SENTENCE = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|\n+|(?<=:)\s+")
+_CLAUSE = re.compile(r"[,;:]\s+")
+_QUOTED = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”")
+_SYMBOLIC = re.compile(r"\S*[=^<>+*|\\_]\S*|\w+\([^)\s]*\)")
+
+
+def normalised(text: str) -> str:
+    """The words of a text, case-folded and joined by single spaces: equal for texts equal up to case, spacing and
+    punctuation."""
+    words = _WORD.findall(text.casefold().replace("’", "'"))
+    return " ".join(words) if words else " ".join(text.casefold().split())
+
+
+def form(text: str, core: str, examples: Iterable[str], taken: set[str]) -> Reason | None:
+    """Why a rewrite of `core` cannot be used as it stands, or None.
+
+    `taken` holds the normalised texts that must not come again; `examples` are those of the prompt.
+    """
+    if not normalised(text):
+        return Reason.EMPTY
+    if normalised(text) in {normalised(example) for example in examples} - {normalised(core)}:
+        return Reason.PROMPT_EXAMPLE
+    if normalised(text) in taken:
+        return Reason.DUPLICATE
+    if len(text) < max(MIN_CHARS, SHORTEST * len(core)):
+        return Reason.TOO_SHORT
+    if len(text) > LONGEST * len(core) + SLACK_CHARS:
+        return Reason.TOO_LONG
+    return None
+
+
+def content(text: str, original: str) -> Reason | None:
+    """Why a rewrite does not ask for what the original asks for, by its words alone, or None."""
+    if _answers(text, original) or _rambles(text, original):
+        return Reason.MALFORMED
+    if numbers(text) != numbers(original) or _restrictions(text) != _restrictions(original):
+        return Reason.MEANING_LOST
+    if not (_keeps_verbatim(text, original) and _bindings(original) <= _bindings(text, reach=3)):
+        return Reason.MEANING_LOST
+    if not (names(original) <= _folded(text) and names(text) <= _folded(original)):
+        return Reason.MEANING_LOST
+    if not _keeps_every_demand(text, original):
+        return Reason.MEANING_LOST
+    return None
+
+
+def numbers(text: str) -> set[str]:
+    """Every number of a text, written in digits or as a word from two to twenty."""
+    words = {NUMBER_WORDS[word] for word in re.split(r"[\W_]+", text.casefold()) if word in NUMBER_WORDS}
+    return words | {found.rstrip(".,").replace(",", "") for found in _NUMBER.findall(text)}
+
+
+def names(text: str) -> set[str]:
+    """Case-folded words that are capitalised where no sentence starts."""
+    found: set[str] = set()
+    for sentence in _sentences(text):
+        words = _WORD.findall(sentence)[1:]
+        found.update(_base(word) for word in words if word[0].isupper() and word.casefold() not in STOPWORDS)
+    return found
+
+
+def _base(word: str) -> str:
+    return re.sub(r"['’]s?$", "", word.casefold())
+
+
+def _folded(text: str) -> set[str]:
+    return {_base(word) for word in _WORD.findall(text)}
+
+
+def _sentences(text: str) -> list[str]:
+    return [sentence for sentence in _SENTENCE.split(text) if _WORD.search(sentence)]
+
+
+def _asks(sentence: str) -> bool:
+    if "?" in sentence or _opening(sentence) in QUESTIONS:
+        return True
+    return any(_opening(clause) in IMPERATIVES for clause in _CLAUSE.split(sentence))
+
+
+def _opening(clause: str) -> str:
+    return next((word for word in _WORD.findall(clause.casefold()) if word not in LEADS), "")
+
+
+def _answers(text: str, original: str) -> bool:
+    """The original asks for something, and the text asks less or states more. English only: in other
+    languages no sentence is seen to ask, and nothing is turned down here."""
+    if not any(_asks(sentence) for sentence in _sentences(original)):
+        return False
+    if "answer is" in normalised(text) and "answer is" not in normalised(original):
+        return True
+    asking, asked = ([_asks(sentence) for sentence in _sentences(each)] for each in (text, original))
+    if "?" in original and "?" not in text and not all(asking) and asking.count(True) < asked.count(True):
+        return True
+    return not any(asking) or asking.count(False) > asked.count(False)
+
+
+def _rambles(text: str, original: str) -> bool:
+    """Braces left of the shape asked for, or four words repeated that the original does not repeat."""
+    if any(mark in text and mark not in original for mark in "{}") or _unfinished(text):
+        return True
+    runs, given = _runs(text), _runs(original)
+    return any(count > max(1, given[run]) for run, count in runs.items())
+
+
+def _unfinished(text: str) -> bool:
+    return text[-1].isalpha() and text.split()[-1].casefold() in DANGLING
+
+
+def _runs(text: str) -> Counter[tuple[str, ...]]:
+    words = normalised(text).split()
+    return Counter(zip(words, words[1:], words[2:], words[3:], strict=False))
+
+
+def _restrictions(text: str) -> set[str]:
+    return {"not" if word.endswith(("n't", "n’t")) else word for word in _WORD.findall(text.casefold())} & RESTRICTIONS
+
+
+def _keeps_verbatim(text: str, original: str) -> bool:
+    """Quotations and anything with operators in it (formulas, code) must come back unchanged."""
+    quotes = (left or right for left, right in _QUOTED.findall(original))
+    if any(normalised(quote) not in normalised(text) for quote in quotes):
+        return False
+    dense = "".join(text.split())
+    return all(symbol.strip(".,;:?!") in dense for symbol in _SYMBOLIC.findall(original))
+
+
+def _bindings(text: str, reach: int = 1) -> set[tuple[str, str]]:
+    """What each number or formula belongs to: pairs of it and a content word at most `reach` words after it.
+
+    A rewrite with the same numbers in other places ("O(n) space and O(1) time") asks for something else.
+    """
+    words = text.casefold().split()
+    pairs: set[tuple[str, str]] = set()
+    for index, word in enumerate(words):
+        if word[-1] in ".,;:?!" or not (numbers(word) or _SYMBOLIC.fullmatch(word)):
+            continue
+        value = NUMBER_WORDS.get(word, word)
+        following = [_WORD.match(other) for other in words[index + 1 : index + 1 + reach]]
+        pairs.update((value, found[0][:_STEM]) for found in following if found and found[0] not in STOPWORDS)
+    return pairs
+
+
+def _keeps_every_demand(text: str, original: str) -> bool:
+    kept = {word[:_STEM] for word in _folded(text)}
+    for sentence in _sentences(original):
+        words = {word[:_STEM] for word in _folded(sentence) - STOPWORDS}
+        if len(words & kept) < KEPT_WORDS * len(words):
+            return False
+    return True

@@ -1,0 +1,88 @@
+"""The port to the language model that writes rewrites, and its adapter to the generation service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc
+
+from services.mutation.model import ChatMessage
+from services.mutation.operators import JSON_SCHEMA
+from shared.errors import Internal
+from shared.pb import generation_pb2 as pb
+from shared.pb import generation_pb2_grpc
+from shared.rpc import from_rpc_error
+
+TOP_P = 0.95
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One rewrite to write: the conversation that asks for it, its length limit in tokens, and a seed or none."""
+
+    messages: tuple[ChatMessage, ...]
+    max_new_tokens: int
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What the model wrote for the prompt at `index` of the call."""
+
+    index: int
+    text: str
+    prompt_tokens: int
+    generated_tokens: int
+
+
+class LanguageModel(Protocol):
+    """Completes prompts in one batch."""
+
+    def rewrite(self, prompts: Sequence[Prompt], timeout: float | None) -> AsyncGenerator[Completion, None]:
+        """Yields each completion as it is done, in any order; `timeout` is in seconds.
+
+        Raises:
+            Unavailable: the model cannot be reached.
+            DeadlineExceeded: `timeout` passed.
+        """
+        ...
+
+
+class GenerationClient:
+    """The generation service as a language model; structured output wherever its engine supports it."""
+
+    def __init__(self, channel: grpc.aio.Channel, temperature: float) -> None:
+        self._stub: Any = generation_pb2_grpc.GenerationServiceStub(channel)
+        self._temperature = temperature
+
+    async def rewrite(self, prompts: Sequence[Prompt], timeout: float | None) -> AsyncGenerator[Completion, None]:
+        try:
+            # Asked every time: the service may have restarted with another engine.
+            model = await self._stub.GetModel(pb.GetModelRequest(), timeout=timeout)
+            schema = JSON_SCHEMA if model.structured_output else ""
+            sampling = pb.GenerateRequest.Sampling(temperature=self._temperature, top_p=TOP_P, json_schema=schema)
+            sequences = [_sequence(index, prompt) for index, prompt in enumerate(prompts)]
+            call = self._stub.Generate(pb.GenerateRequest(sequences=sequences, sampling=sampling), timeout=timeout)
+            try:
+                async for result in call:
+                    yield _completion(result, len(prompts))
+            finally:
+                call.cancel()
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error
+
+
+def _sequence(index: int, prompt: Prompt) -> pb.GenerateRequest.Sequence:
+    messages = [pb.GenerateRequest.Message(role=turn.role, content=turn.content) for turn in prompt.messages]
+    return pb.GenerateRequest.Sequence(
+        id=str(index), messages=messages, max_new_tokens=prompt.max_new_tokens, seed=prompt.seed
+    )
+
+
+def _completion(result: pb.GenerateResult, count: int) -> Completion:
+    index = int(result.id) if result.id.isdigit() else count
+    if index >= count:
+        raise Internal(f"the generation service answered for a sequence {result.id!r} that was not sent")
+    return Completion(index, result.text, result.usage.prompt_tokens, result.usage.generated_tokens)

@@ -1,0 +1,115 @@
+"""What goes into a mutation and what comes out."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from shared.errors import InvalidRequest
+
+MAX_COUNT = 64
+MAX_MESSAGES = 1_000
+MAX_CONVERSATION_CHARS = 1_000_000
+MAX_PARENT_CHARS = 200_000
+MAX_EXCLUDED = 4_096
+ROLES = ("system", "user", "assistant")
+
+
+@dataclass(frozen=True)
+class ChatMessage:
+    """One turn of a conversation; `role` is "system", "user" or "assistant"."""
+
+    role: str
+    content: str
+
+
+class Source(Enum):
+    """Where a mutant's text comes from."""
+
+    MODEL = "model"
+    TEMPLATE = "template"
+    PARENT = "parent"
+
+
+class Reason(Enum):
+    """Why a rewrite was turned down."""
+
+    EMPTY = "empty"
+    PROMPT_EXAMPLE = "prompt_example"
+    DUPLICATE = "duplicate"
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
+    MEANING_LOST = "meaning_lost"
+    MALFORMED = "malformed"
+
+
+@dataclass(frozen=True)
+class MutationRequest:
+    """`count` mutants of `parent`, true to the last user turn of `messages` and none of them in `exclude`.
+
+    Raises:
+        InvalidRequest: a field is out of its limits.
+    """
+
+    messages: tuple[ChatMessage, ...]
+    parent: str
+    count: int
+    exclude: tuple[str, ...] = ()
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_conversation(self.messages)
+        if not self.parent.strip():
+            raise InvalidRequest("parent must not be empty", field="parent")
+        if len(self.parent) > MAX_PARENT_CHARS:
+            raise InvalidRequest(f"parent must have at most {MAX_PARENT_CHARS} characters", field="parent")
+        if not 1 <= self.count <= MAX_COUNT:
+            raise InvalidRequest(f"count must be between 1 and {MAX_COUNT}", field="count")
+        if len(self.exclude) > MAX_EXCLUDED:
+            raise InvalidRequest(f"exclude must have at most {MAX_EXCLUDED} texts", field="exclude")
+
+    @property
+    def original(self) -> str:
+        """The instruction whose meaning mutants must keep."""
+        return self.messages[-1].content
+
+
+def _check_conversation(messages: tuple[ChatMessage, ...]) -> None:
+    if not messages or messages[-1].role != "user" or not messages[-1].content.strip():
+        raise InvalidRequest("messages must end with a non-empty user message", field="messages")
+    if len(messages) > MAX_MESSAGES:
+        raise InvalidRequest(f"messages must have at most {MAX_MESSAGES} entries", field="messages")
+    if sum(len(message.content) for message in messages) > MAX_CONVERSATION_CHARS:
+        raise InvalidRequest(f"messages must have at most {MAX_CONVERSATION_CHARS} characters", field="messages")
+    for index, message in enumerate(messages):
+        if message.role not in ROLES:
+            raise InvalidRequest(f"role must be one of {', '.join(ROLES)}", field=f"messages[{index}].role")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """An accepted instruction; `similarity` is its cosine to the original, in [-1, 1]."""
+
+    text: str
+    operator: str
+    source: Source
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A model's output that was turned down; `similarity` only where the meaning was compared."""
+
+    text: str
+    operator: str
+    reason: Reason
+    similarity: float | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Tokens the language model read and wrote for one call; the last event of every mutation."""
+
+    prompt_tokens: int
+    generated_tokens: int
+
+
+MutationEvent = Mutant | Rejection | Summary

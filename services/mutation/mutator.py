@@ -1,0 +1,139 @@
+"""One mutation: ask the language model, check each rewrite as it arrives, fill up with templates."""
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from random import Random
+
+from services.mutation import guards, operators, templates
+from services.mutation.fidelity import Compare, Fidelity
+from services.mutation.language_model import Completion, LanguageModel, Prompt
+from services.mutation.model import (
+    Mutant,
+    MutationEvent,
+    MutationRequest,
+    Reason,
+    Rejection,
+    Source,
+    Summary,
+)
+from services.mutation.operators import Operator
+
+# Of a rewrite, as multiples of the rewritten text's tokens.
+GROWTH, MARGIN_TOKENS = 1.5, 24
+# English text in the usual vocabularies; where it is less, rewrites are cut, found malformed, and templates step in.
+CHARS_PER_TOKEN = 4
+
+
+class Mutator:
+    """Turns an instruction into mutants, by a language model and a measure of fidelity.
+
+    `threshold` is the least cosine of a rewrite to the original; `max_tokens` bounds one rewrite, and an
+    instruction too long to be rewritten within it goes straight to the templates, at no tokens: small models lose
+    parts of long instructions. Without operators there are templates only.
+    """
+
+    def __init__(
+        self,
+        llm: LanguageModel,
+        fidelity: Fidelity,
+        *,
+        threshold: float,
+        operators: Sequence[Operator],
+        max_tokens: int,
+    ) -> None:
+        self._llm = llm
+        self._fidelity = fidelity
+        self._threshold = threshold
+        self._operators = tuple(operators)
+        self._max_tokens = max_tokens
+
+    async def mutate(
+        self, request: MutationRequest, timeout: float | None = None
+    ) -> AsyncGenerator[MutationEvent, None]:
+        """Yields each mutant once accepted, each rejected rewrite, and one summary last.
+
+        There are `request.count` mutants: rewrites, then templates around the parent's core, then, where those are
+        used up too, the parent itself. With a seed, the operators' order and the templates drawn are the same each
+        time. `timeout` bounds the language model, in seconds.
+
+        Raises:
+            Unavailable, DeadlineExceeded: of the language model. Mutants already given stay valid.
+        """
+        rng = Random(request.seed)
+        core = templates.core_of(request.parent, request.original)
+        taken = {guards.normalised(text) for text in (request.original, request.parent, core, *request.exclude)}
+        compare = await asyncio.to_thread(self._fidelity.compare_to, request.original)
+        plan = self._plan(request, core, rng)
+        accepted = prompt_tokens = generated_tokens = 0
+        async with aclosing(self._completions(plan, timeout)) as completions:
+            async for completion in completions:
+                prompt_tokens += completion.prompt_tokens
+                generated_tokens += completion.generated_tokens
+                operator = plan[completion.index][0]
+                event = await self._judge(completion.text, operator, core, request.original, taken, compare)
+                if isinstance(event, Mutant):
+                    taken.add(guards.normalised(event.text))
+                    accepted += 1
+                yield event
+        for mutant in await asyncio.to_thread(_filled, request, core, accepted, taken, compare, rng):
+            yield mutant
+        yield Summary(prompt_tokens, generated_tokens)
+
+    def _plan(self, request: MutationRequest, core: str, rng: Random) -> list[tuple[Operator, Prompt]]:
+        """The operators to apply, each at most once more than any other, with their prompts."""
+        tokens = math.ceil(len(core) / CHARS_PER_TOKEN)
+        if not self._operators or tokens + operators.SHAPE_TOKENS > self._max_tokens:
+            return []
+        limit = min(self._max_tokens, math.ceil(GROWTH * tokens) + MARGIN_TOKENS + operators.SHAPE_TOKENS)
+        order = rng.sample(self._operators, len(self._operators))
+        plan = []
+        for index in range(request.count):
+            operator = order[index % len(order)]
+            seed = None if request.seed is None else rng.getrandbits(32)
+            plan.append((operator, Prompt(operators.chat(operator, core), limit, seed)))
+        return plan
+
+    async def _completions(
+        self, plan: Sequence[tuple[Operator, Prompt]], timeout: float | None
+    ) -> AsyncGenerator[Completion, None]:
+        if not plan:
+            return
+        async with aclosing(self._llm.rewrite([prompt for _, prompt in plan], timeout)) as completions:
+            async for completion in completions:
+                yield completion
+
+    async def _judge(
+        self, output: str, operator: Operator, core: str, original: str, taken: set[str], compare: Compare
+    ) -> Mutant | Rejection:
+        if not output.strip():
+            return Rejection(output, operator.name, Reason.EMPTY)
+        text = operators.parse(output)
+        if text is None:
+            return Rejection(output, operator.name, Reason.MALFORMED)
+        reason = guards.form(text, core, operators.example_texts(operator), taken) or guards.content(text, original)
+        if reason is not None:
+            return Rejection(text, operator.name, reason)
+        (similarity,) = await asyncio.to_thread(compare, [text])
+        if similarity < self._threshold:
+            return Rejection(text, operator.name, Reason.MEANING_LOST, similarity)
+        return Mutant(text, operator.name, Source.MODEL, similarity)
+
+
+def _filled(
+    request: MutationRequest, core: str, accepted: int, taken: set[str], compare: Compare, rng: Random
+) -> list[Mutant]:
+    """The mutants that bring `accepted` up to the count asked for: templates, then the parent."""
+    missing = request.count - accepted
+    chosen: list[tuple[str, str, Source]] = []
+    for template in templates.shuffled(rng):
+        text = template.wrap(core)
+        if len(chosen) < missing and guards.normalised(text) not in taken:
+            chosen.append((text, template.name, Source.TEMPLATE))
+    chosen += [(request.parent, "parent", Source.PARENT)] * (missing - len(chosen))
+    similarities = compare([text for text, _, _ in chosen]) if chosen else []
+    return [
+        Mutant(text, name, source, similarity)
+        for (text, name, source), similarity in zip(chosen, similarities, strict=True)
+    ]

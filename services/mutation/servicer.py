@@ -1,0 +1,67 @@
+"""The gRPC edge: parses a call, runs the mutator, formats its events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import grpc
+
+from services.mutation.model import (
+    ChatMessage,
+    Mutant,
+    MutationEvent,
+    MutationRequest,
+    Reason,
+    Rejection,
+    Source,
+)
+from services.mutation.mutator import Mutator
+from shared.errors import Unavailable
+from shared.pb import mutation_pb2 as pb
+from shared.pb import mutation_pb2_grpc
+
+_SOURCES = {source: f"SOURCE_{source.name}" for source in Source}
+_REASONS = {reason: f"REASON_{reason.name}" for reason in Reason}
+
+
+class MutationServicer(mutation_pb2_grpc.MutationServiceServicer):  # type: ignore[misc]  # generated code has no types
+    """Serves once `mutator` is set."""
+
+    def __init__(self) -> None:
+        self.mutator: Mutator | None = None
+
+    async def Mutate(  # noqa: N802 - the name in the proto
+        self, request: pb.MutateRequest, context: grpc.aio.ServicerContext[pb.MutateRequest, pb.MutateEvent]
+    ) -> AsyncIterator[pb.MutateEvent]:
+        if self.mutator is None:
+            raise Unavailable("the mutation service is still loading its encoder")
+        # A call that is cancelled must free the engine's sequences at once.
+        async with aclosing(self.mutator.mutate(_parsed(request), context.time_remaining())) as events:
+            async for event in events:
+                yield _formatted(event)
+
+
+def _parsed(request: pb.MutateRequest) -> MutationRequest:
+    return MutationRequest(
+        messages=tuple(ChatMessage(message.role, message.content) for message in request.messages),
+        parent=request.parent,
+        count=request.count,
+        exclude=tuple(request.exclude),
+        seed=request.seed if request.HasField("seed") else None,
+    )
+
+
+def _formatted(event: MutationEvent) -> pb.MutateEvent:
+    if isinstance(event, Mutant):
+        mutant = pb.MutateEvent.Mutant(
+            text=event.text, operator=event.operator, source=_SOURCES[event.source], similarity=event.similarity
+        )
+        return pb.MutateEvent(mutant=mutant)
+    if isinstance(event, Rejection):
+        rejection = pb.MutateEvent.Rejection(
+            text=event.text, operator=event.operator, reason=_REASONS[event.reason], similarity=event.similarity
+        )
+        return pb.MutateEvent(rejection=rejection)
+    summary = pb.MutateEvent.Summary(prompt_tokens=event.prompt_tokens, generated_tokens=event.generated_tokens)
+    return pb.MutateEvent(summary=summary)

@@ -1,7 +1,7 @@
 """A penalty for degenerate text, which reward models otherwise fall for; deterministic, without a model.
 
-Real responses must not feel it. Of the 9,984 non-empty responses (chosen and rejected) of the shared preference data
-99.2% score exactly 0 (`python -m services.reward.calibrate DATA_DIR` prints the figure), and most of the others are
+Real responses must not feel it. Of the 9,978 non-empty responses (chosen and rejected) of the shared preference data
+99.1% score exactly 0 (`python -m services.reward.calibrate DATA_DIR` prints the figure), and most of the others are
 loops that deserve their penalty. A floor of 8 letters, which one might expect, would hit 2.2% of them: "Paris.", "42"
 and "Yes." are answers. So fewer than 3 letters and digits cost a mild -0.3, enough to lose against an equally good
 sentence and no more; text without any letter or digit is treated almost like an empty one.

@@ -127,11 +127,12 @@ class Rewarder:
         )
 
     async def _columns(self, profile: Profile, items: Sequence[ScoreItem]) -> list[list[ComponentScore]]:
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._batchers[component.scorer].score(items)) for component in profile.components
-            ]
-        return [task.result() for task in tasks]
+        columns = [asyncio.ensure_future(self._batchers[part.scorer].score(items)) for part in profile.components]
+        try:
+            return await asyncio.gather(*columns)
+        finally:
+            for column in columns:
+                column.cancel()
 
     def _profile(self, name: str) -> Profile:
         profile = self.profiles.get(name or self._default)

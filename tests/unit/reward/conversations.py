@@ -1,0 +1,9 @@
+"""Short ways to write conversations in tests."""
+
+from services.reward.scorer import Conversation, Message
+
+
+def asking(*turns: str) -> Conversation:
+    """A conversation of alternating user and assistant turns."""
+    roles = ("user", "assistant")
+    return Conversation(tuple(Message(roles[index % 2], turn) for index, turn in enumerate(turns)))

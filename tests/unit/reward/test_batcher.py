@@ -1,0 +1,166 @@
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+import pytest
+
+from services.reward.batcher import Batcher
+from services.reward.scorer import ComponentScore, ScoreItem
+from shared.errors import Internal, Overloaded, Unavailable
+from tests.unit.reward.conversations import asking
+
+QUESTION = asking("Why?")
+
+
+def item(text: str) -> ScoreItem:
+    return ScoreItem(QUESTION, text)
+
+
+class GatedScorer:
+    """Scores a text by its length once the gate is open; remembers every batch."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def load(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
+        self.batches.append([item.text for item in batch])
+        self.gate.wait(10)
+        return [self.one(item.text) for item in batch]
+
+    def one(self, text: str) -> ComponentScore:
+        if text == "nan":
+            return ComponentScore(float("nan"))
+        return ComponentScore(float(len(text)), computed_tokens=len(text), cached_tokens=1)
+
+
+@asynccontextmanager
+async def batching(
+    scorer: GatedScorer, max_batch: int = 64, max_queue: int = 100, kept: int = 100
+) -> AsyncIterator[Batcher]:
+    executor = ThreadPoolExecutor(1)
+    batcher = Batcher(scorer, executor, max_batch, max_queue, kept)
+    try:
+        yield batcher
+    finally:
+        scorer.gate.set()
+        await batcher.close()
+        executor.shutdown()
+
+
+async def until(scorer: GatedScorer, batches: int) -> None:
+    async with asyncio.timeout(5):
+        while len(scorer.batches) < batches:  # noqa: ASYNC110  # the scorer is on another thread
+            await asyncio.sleep(0.001)
+
+
+async def test_what_arrives_while_a_batch_computes_forms_the_next() -> None:
+    scorer = GatedScorer()
+    async with batching(scorer) as batcher:
+        scorer.gate.clear()
+        calls = [asyncio.create_task(batcher.score([item("a"), item("bb")]))]
+        await until(scorer, 1)
+        calls += [asyncio.create_task(batcher.score([item(text)])) for text in ("ccc", "dddd", "eeeee")]
+        await asyncio.sleep(0.01)
+        scorer.gate.set()
+        results = await asyncio.gather(*calls)
+    assert scorer.batches == [["a", "bb"], ["ccc", "dddd", "eeeee"]]
+    assert [[score.value for score in result] for result in results] == [[1, 2], [3], [4], [5]]
+
+
+async def test_a_batch_is_bounded_and_order_kept() -> None:
+    scorer = GatedScorer()
+    async with batching(scorer, max_batch=2) as batcher:
+        results = await batcher.score([item("x" * length) for length in range(1, 6)])
+    assert [len(batch) for batch in scorer.batches] == [2, 2, 1]
+    assert [score.value for score in results] == [1, 2, 3, 4, 5]
+
+
+async def test_a_known_item_costs_nothing() -> None:
+    scorer = GatedScorer()
+    async with batching(scorer) as batcher:
+        first = await batcher.score([item("abc"), item("abc")])
+        again = await batcher.score([item("abc")])
+    assert scorer.batches == [["abc"]]
+    assert first == [ComponentScore(3, 3, 1), ComponentScore(3, 0, 4)]
+    assert again == [ComponentScore(3, 0, 4)]
+
+
+async def test_the_same_text_to_another_question_is_another_item() -> None:
+    scorer = GatedScorer()
+    async with batching(scorer) as batcher:
+        await batcher.score([item("abc"), ScoreItem(asking("Why not?"), "abc")])
+    assert scorer.batches == [["abc", "abc"]]
+
+
+async def test_items_of_a_cancelled_call_are_dropped_unless_somebody_else_waits() -> None:
+    scorer = GatedScorer()
+    async with batching(scorer) as batcher:
+        scorer.gate.clear()
+        running = asyncio.create_task(batcher.score([item("running")]))
+        await until(scorer, 1)
+        cancelled = asyncio.create_task(batcher.score([item("gone"), item("shared")]))
+        waiting = asyncio.create_task(batcher.score([item("shared")]))
+        await asyncio.sleep(0.01)
+        cancelled.cancel()
+        scorer.gate.set()
+        await asyncio.gather(running, waiting)
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+    assert scorer.batches == [["running"], ["shared"]]
+
+
+async def test_nan_fails_only_the_call_that_asked_for_it() -> None:
+    scorer = GatedScorer()
+    async with batching(scorer) as batcher:
+        bad, good = await asyncio.gather(
+            batcher.score([item("fine"), item("nan")]), batcher.score([item("ok")]), return_exceptions=True
+        )
+        assert isinstance(bad, Internal)
+        assert good == [ComponentScore(2, 2, 1)]
+        with pytest.raises(Internal):
+            await batcher.score([item("nan")])
+
+
+async def test_a_missing_score_is_an_error() -> None:
+    scorer = GatedScorer()
+    scorer.score = lambda batch: []  # type: ignore[method-assign]
+    async with batching(scorer) as batcher:
+        with pytest.raises(Internal, match="1 responses got 0 scores"):
+            await batcher.score([item("a")])
+
+
+async def test_a_failing_scorer_fails_the_batch_and_serves_the_next() -> None:
+    scorer = GatedScorer()
+    async with batching(scorer) as batcher:
+        works, scorer.one = scorer.one, lambda text: 1 / 0  # type: ignore[method-assign]
+        with pytest.raises(ZeroDivisionError):
+            await batcher.score([item("a")])
+        scorer.one = works  # type: ignore[method-assign]
+        assert (await batcher.score([item("a")]))[0].value == 1
+
+
+async def test_a_full_queue_refuses() -> None:
+    scorer = GatedScorer()
+    async with batching(scorer, max_queue=2) as batcher:
+        with pytest.raises(Overloaded):
+            await batcher.score([item("a"), item("b"), item("c")])
+        assert (await batcher.score([item("a"), item("b")]))[1].value == 1
+
+
+async def test_closing_fails_what_waits() -> None:
+    scorer = GatedScorer()
+    async with batching(scorer, max_batch=1) as batcher:
+        scorer.gate.clear()
+        calls = [asyncio.create_task(batcher.score([item(text)])) for text in ("a", "b")]
+        await until(scorer, 1)
+        await batcher.close()
+        for outcome in await asyncio.gather(*calls, return_exceptions=True):
+            assert isinstance(outcome, Unavailable)

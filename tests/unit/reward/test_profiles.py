@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+
+from services.reward.profiles import SHIPPED, load_profiles, read_profile
+from shared.errors import InvalidRequest, NotFound
+
+GUARD = "components: [{name: guard, type: guard, weight: 1}]"
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / f"{name}.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_every_shipped_profile_is_valid() -> None:
+    names = [path.stem for path in SHIPPED.glob("*.yaml")]
+    assert {"default", "simulated"} <= set(names)
+    assert set(load_profiles(names, None)) == set(names)
+
+
+def test_the_default_is_quality_guard_and_relevance() -> None:
+    default = load_profiles(["default"], None)["default"]
+    assert [component.type for component in default.components] == ["quality", "guard", "relevance"]
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "says"),
+    [
+        ("components: [{name: a, type: magic, weight: 1}]", "components.0", "'magic'"),
+        ("components: [{name: a, type: guard, weight: .nan}]", "components.0.guard.weight", "finite"),
+        ("components: [{name: a, type: guard, weight: .inf}]", "components.0.guard.weight", "finite"),
+        ("components: [{name: a, type: guard}]", "components.0.guard.weight", "required"),
+        ("components: [{name: a, type: guard, weight: 1, wieght: 2}]", "components.0.guard.wieght", "not permitted"),
+        ("components: [{name: A B, type: guard, weight: 1}]", "components.0.guard.name", "match"),
+        ("components: [{name: a, type: relevance, weight: 1, threshold: 2}]", "components.0.relevance.threshold", "1"),
+        ("components: [{name: a, type: classifier, weight: 1}]", "components.0.classifier.model", "required"),
+        (
+            "components: [{name: a, type: guard, weight: 1}, {name: a, type: simulated, weight: 1}]",
+            "components",
+            "two components are named 'a'",
+        ),
+        ("components: []", "components", "at least 1"),
+        ("{}", "components", "required"),
+        ("- just a list", "profile", "dictionary"),
+        ("", "profile", "dictionary"),
+    ],
+)
+def test_a_wrong_profile_says_what_is_wrong_where(tmp_path: Path, text: str, field: str, says: str) -> None:
+    path = write(tmp_path, "house", text)
+    with pytest.raises(InvalidRequest) as caught:
+        read_profile(path)
+    assert caught.value.field == field
+    assert says in caught.value.message
+    assert str(path) in caught.value.message
+
+
+def test_what_is_not_yaml_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="not YAML"):
+        read_profile(write(tmp_path, "house", "components: ["))
+
+
+def test_a_folder_adds_all_of_its_profiles_and_overrides_shipped_ones(tmp_path: Path) -> None:
+    write(tmp_path, "house", GUARD)
+    write(tmp_path, "default", f"description: ours\n{GUARD}")
+    profiles = load_profiles(["default"], tmp_path)
+    assert set(profiles) == {"default", "house"}
+    assert profiles["default"].description == "ours"
+
+
+def test_only_named_shipped_profiles_are_loaded() -> None:
+    assert set(load_profiles(["simulated"], None)) == {"simulated"}
+
+
+def test_an_unknown_name_lists_what_there_is(tmp_path: Path) -> None:
+    write(tmp_path, "house", GUARD)
+    with pytest.raises(NotFound, match=r"'hose'.*default.*house"):
+        load_profiles(["hose"], tmp_path)
+    with pytest.raises(NotFound, match="no profiles folder"):
+        load_profiles(["default"], tmp_path / "absent")
+
+
+def test_a_head_beside_the_profile_wins_over_a_shipped_one(tmp_path: Path) -> None:
+    (tmp_path / "ours.safetensors").touch()
+    text = "components: [{name: q, type: quality, weight: 1, head: ours.safetensors}]"
+    (component,) = read_profile(write(tmp_path, "house", text)).components
+    assert component.head == str(tmp_path / "ours.safetensors")
+
+
+def test_one_scorer_serves_components_that_differ_in_name_and_weight_only(tmp_path: Path) -> None:
+    text = """
+components:
+  - {name: strict, type: relevance, weight: 9, threshold: 0.2}
+  - {name: mild, type: relevance, weight: 1, threshold: 0.2}
+  - {name: other, type: relevance, weight: 1, threshold: 0.3}
+"""
+    strict, mild, other = read_profile(write(tmp_path, "house", text)).components
+    assert strict.scorer_key() == mild.scorer_key() != other.scorer_key()

@@ -1,0 +1,123 @@
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from services.reward.bootstrap import build_rewarder
+from services.reward.requests import Candidate, Limits
+from services.reward.rewarder import Component, Part, Profile, Rewarder
+from services.reward.scorer import ComponentScore, Message, ScoreItem
+from services.reward.settings import RewardSettings
+from shared.errors import Internal, InvalidRequest, NotFound, Unavailable
+
+ASK = [Message("user", "Why?")]
+ANSWERS = [Candidate("b", "because"), Candidate("a", "so")]
+
+
+class LengthScorer:
+    """The text's length times `factor`; a whole text of "x" is answered with `odd`."""
+
+    def __init__(self, factor: float, odd: float = 0.0) -> None:
+        self.factor, self.odd = factor, odd
+        self.loaded = False
+
+    def load(self) -> None:
+        self.loaded = True
+
+    def close(self) -> None:
+        self.loaded = False
+
+    def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
+        assert self.loaded
+        return [
+            ComponentScore(self.odd if item.text == "x" else self.factor * len(item.text), len(item.text), 2)
+            for item in batch
+        ]
+
+
+PROFILE = Profile("mixed", "two parts", (Component("up", 2.0, "one"), Component("down", 0.5, "two")))
+
+
+@asynccontextmanager
+async def running(*, odd: float = 0.0) -> AsyncIterator[Rewarder]:
+    scorers = {"one": LengthScorer(1.0, odd), "two": LengthScorer(-3.0)}
+    rewarder = Rewarder({"mixed": PROFILE}, "mixed", scorers, Limits())
+    await rewarder.start()
+    try:
+        yield rewarder
+    finally:
+        await rewarder.stop()
+    assert not any(scorer.loaded for scorer in scorers.values())
+
+
+async def test_a_reward_is_the_weighted_sum_of_its_parts_in_the_order_asked() -> None:
+    async with running() as rewarder:
+        scored = await rewarder.score(ASK, ANSWERS, "mixed")
+    assert [score.id for score in scored.scores] == ["b", "a"]
+    assert scored.scores[0].parts == (Part("up", 2.0, 7.0), Part("down", 0.5, -21.0))
+    assert [score.reward for score in scored.scores] == [3.5, 1.0]
+    assert (scored.profile, scored.computed_tokens, scored.cached_tokens) == ("mixed", 18, 8)
+
+
+async def test_asking_again_computes_nothing() -> None:
+    async with running() as rewarder:
+        first = await rewarder.score(ASK, ANSWERS)
+        again = await rewarder.score(ASK, ANSWERS)
+    assert again.scores == first.scores
+    assert again.computed_tokens == 0
+    assert again.cached_tokens == first.computed_tokens + first.cached_tokens
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), -float("inf")])
+async def test_a_score_that_is_no_number_is_an_error(odd: float) -> None:
+    async with running(odd=odd) as rewarder:
+        with pytest.raises(Internal):
+            await rewarder.score(ASK, [*ANSWERS, Candidate("x", "x")])
+        assert len((await rewarder.score(ASK, ANSWERS)).scores) == 2
+
+
+async def test_an_overflowing_sum_is_an_error() -> None:
+    async with running(odd=1.7e308) as rewarder:
+        with pytest.raises((Internal, OverflowError)) as caught:
+            await rewarder.score(ASK, [Candidate("x", "x")])
+        assert isinstance(caught.value, Internal)
+
+
+async def test_an_unknown_profile_names_the_available_ones() -> None:
+    async with running() as rewarder:
+        with pytest.raises(NotFound, match="mixed") as caught:
+            await rewarder.score(ASK, ANSWERS, "other")
+    assert caught.value.field == "profile"
+
+
+async def test_a_malformed_call_is_refused() -> None:
+    async with running() as rewarder:
+        with pytest.raises(InvalidRequest):
+            await rewarder.score(ASK, [])
+
+
+async def test_before_start_and_after_stop_it_is_unavailable() -> None:
+    rewarder = build_rewarder(RewardSettings(profiles="simulated"))
+    with pytest.raises(Unavailable):
+        await rewarder.score(ASK, ANSWERS)
+    await rewarder.start()
+    await rewarder.stop()
+    with pytest.raises(Unavailable):
+        await rewarder.score(ASK, ANSWERS)
+
+
+async def test_the_simulated_profile_is_deterministic_and_serves_many_at_once() -> None:
+    rewarder = build_rewarder(RewardSettings(profiles="simulated"))
+    await rewarder.start()
+    calls = [rewarder.score(ASK, [Candidate("a", f"answer {number}")]) for number in range(200)]
+    rewards = [scored.scores[0].reward for scored in await asyncio.gather(*calls)]
+    await rewarder.stop()
+    assert len(set(rewards)) == 200
+    assert rewards[0] == pytest.approx(0.1734, abs=1)
+
+
+def test_the_default_profile_must_be_loaded() -> None:
+    assert build_rewarder(RewardSettings(profiles="simulated, default", default_profile="default"))
+    with pytest.raises(NotFound, match="simulated"):
+        build_rewarder(RewardSettings(profiles="simulated", default_profile="default"))

@@ -88,10 +88,15 @@ async def _serve(settings: GatewaySettings, process: ProcessSettings) -> None:
 
 def _bind(settings: GatewaySettings) -> socket.socket:
     try:
-        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-        listener = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        family, kind, protocol, _, address = found[0]
+        # The protocol is named, as `socket.create_server` does not: else asyncio leaves Nagle's algorithm on, 40 ms a call.
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
     except OSError as error:
         raise SystemExit(f"gateway: cannot listen on {settings.listen}: {error}") from None
+    listener.listen(_BACKLOG)
     listener.setblocking(False)
     return listener
 

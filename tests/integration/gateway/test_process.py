@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import statistics
 import subprocess
 import time
 from dataclasses import replace
@@ -37,6 +38,16 @@ async def test_many_wait_at_once(http: httpx.AsyncClient, gateway: Gateway) -> N
     rss = psutil.Process(gateway.process.pid).memory_info().rss / 2**20
     print(f"gateway RSS after 150 concurrent calls: {rss:.0f} MiB; readiness meanwhile: {probe_s * 1e3:.0f} ms")
     assert rss < MAX_RSS_MIB
+
+
+async def test_answers_at_once(http: httpx.AsyncClient) -> None:
+    """Nagle's algorithm, if on, costs 40 ms on every kept-alive connection."""
+    seconds = []
+    for _ in range(11):
+        began = time.perf_counter()
+        await http.get("/v1/models")
+        seconds.append(time.perf_counter() - began)
+    assert statistics.median(seconds) < 0.03
 
 
 async def test_stop_ends_streams_at_once_and_lets_answers_come(

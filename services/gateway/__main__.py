@@ -90,7 +90,7 @@ def _bind(settings: GatewaySettings) -> socket.socket:
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
         family, kind, protocol, _, address = found[0]
-        # The protocol is named, as `socket.create_server` does not: else asyncio leaves Nagle's algorithm on, 40 ms a call.
+        # The protocol is named, as `socket.create_server` does not: without it asyncio leaves Nagle's delay on (40 ms).
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

@@ -95,7 +95,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     ) -> grpc.RpcMethodHandler[Any, Any]:
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or handler.request_streaming:
+        # What writes to its context instead of yielding (health's Watch) answers for itself.
+        if handler is None or handler.request_streaming or inspect.iscoroutinefunction(handler.unary_stream):
             return handler
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(

@@ -1,0 +1,277 @@
+"""What every mutation promises, whatever the language model writes."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.mutation.fidelity import SimulatedFidelity
+from services.mutation.guards import normalised
+from services.mutation.language_model import Completion, Prompt
+from services.mutation.model import (
+    ChatMessage,
+    Mutant,
+    MutationEvent,
+    MutationRequest,
+    Reason,
+    Rejection,
+    Source,
+    Summary,
+)
+from services.mutation.mutator import Mutator
+from services.mutation.operators import OPERATORS
+from services.mutation.templates import TEMPLATES
+from shared.errors import Unavailable
+
+ORIGINAL = "Name three rivers in Peru and say where each begins."
+GOOD = "In Peru, name three rivers and say where each of them begins."
+
+
+class Script:
+    """A language model that writes what it is given, one output per prompt, the last prompt's first."""
+
+    def __init__(self, outputs: Sequence[str], fails: Exception | None = None) -> None:
+        self.outputs = outputs
+        self.fails = fails
+        self.prompts: list[Prompt] = []
+        self.timeouts: list[float | None] = []
+        self.closed = False
+
+    async def rewrite(self, prompts: Sequence[Prompt], timeout: float | None) -> AsyncGenerator[Completion, None]:
+        self.prompts += prompts
+        self.timeouts.append(timeout)
+        try:
+            for index, output in reversed(list(enumerate(self.outputs[: len(prompts)]))):
+                await asyncio.sleep(0)
+                yield Completion(index, output, 100, 10)
+            if self.fails:
+                raise self.fails
+        finally:
+            self.closed = True
+
+
+def mutator(llm: Script, operators: Sequence[str] = tuple(OPERATORS), max_tokens: int = 96) -> Mutator:
+    return Mutator(
+        llm,
+        SimulatedFidelity(),
+        threshold=0.5,
+        operators=[OPERATORS[name] for name in operators],
+        max_tokens=max_tokens,
+    )
+
+
+def request(
+    count: int = 5, parent: str = ORIGINAL, original: str = ORIGINAL, exclude: Sequence[str] = (), seed: int | None = 1
+) -> MutationRequest:
+    return MutationRequest((ChatMessage("user", original),), parent, count, tuple(exclude), seed)
+
+
+async def events(llm: Script, wanted: MutationRequest) -> list[MutationEvent]:
+    return [event async for event in mutator(llm).mutate(wanted)]
+
+
+def mutants(found: Sequence[MutationEvent]) -> list[Mutant]:
+    return [event for event in found if isinstance(event, Mutant)]
+
+
+def answer(text: str) -> str:
+    return json.dumps({"instruction": text})
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("", Reason.EMPTY),
+        ('{"instruction": ""}', Reason.EMPTY),
+        ("{}", Reason.MALFORMED),
+        ('{"instruction": "Name three rivers in Peru and s', Reason.MALFORMED),
+        ("Rivers of Peru:\n1. Amazon\n2. Ucayali", Reason.MALFORMED),
+        (answer("Three rivers in Peru are the Amazon, the Ucayali and the Marañón."), Reason.MALFORMED),
+        (answer("Sure, the Amazon begins in the Andes of Peru, as three rivers do."), Reason.MALFORMED),
+        (answer("NAME three rivers — in Peru — and say where each begins!"), Reason.DUPLICATE),
+        (answer(OPERATORS["rephrase"].examples[0][1]), Reason.PROMPT_EXAMPLE),
+        (answer("Name three rivers."), Reason.TOO_SHORT),
+        (answer(GOOD + " Tell me more." * 20), Reason.TOO_LONG),
+        (answer("Name rivers in Peru and say where each of them begins."), Reason.MEANING_LOST),
+        (answer("Name 4 rivers in Peru and say where each begins."), Reason.MEANING_LOST),
+        (answer("Name three rivers in Chile and say where each begins."), Reason.MEANING_LOST),
+        (answer("Name three songs that are loved in Peru, please, my friend."), Reason.MEANING_LOST),
+    ],
+)
+async def test_a_bad_rewrite_is_turned_down_and_replaced_by_a_template(output: str, reason: Reason) -> None:
+    llm = Script([output])
+    found = [event async for event in mutator(llm, ["rephrase"]).mutate(request(count=1))]
+    rejection, mutant, summary = found
+    assert isinstance(rejection, Rejection)
+    assert (rejection.reason, rejection.operator) == (reason, "rephrase")
+    assert isinstance(mutant, Mutant)
+    assert mutant.source is Source.TEMPLATE
+    assert ORIGINAL in mutant.text
+    assert summary == Summary(100, 10)
+
+
+async def test_a_rewrite_far_from_the_original_says_how_far() -> None:
+    far = "Say three rivers, each Peru begins, name begins Peru three rivers where."
+    strict = Mutator(
+        Script([answer(far)]), SimulatedFidelity(), threshold=0.99, operators=[OPERATORS["clarify"]], max_tokens=96
+    )
+    found = [event async for event in strict.mutate(request(count=1))]
+    assert isinstance(found[0], Rejection)
+    assert found[0].reason is Reason.MEANING_LOST
+    assert found[0].similarity is not None
+    assert found[0].similarity < 0.99
+
+
+@pytest.mark.parametrize("output", [answer(GOOD), GOOD, f"Sure! {answer(GOOD)}", f'Instruction: "{GOOD}"'])
+async def test_a_good_rewrite_is_accepted_in_any_shape(output: str) -> None:
+    found = await events(Script([output]), request(count=1))
+    (mutant,) = mutants(found)
+    assert (mutant.text, mutant.source) == (GOOD, Source.MODEL)
+    assert 0.5 <= mutant.similarity <= 1
+
+
+async def test_equal_rewrites_are_accepted_once() -> None:
+    found = await events(Script([answer(GOOD), answer(GOOD.upper()), answer(GOOD.rstrip("."))]), request(count=3))
+    assert [mutant.source for mutant in mutants(found)] == [Source.MODEL, Source.TEMPLATE, Source.TEMPLATE]
+    assert [event.reason for event in found if isinstance(event, Rejection)] == [Reason.DUPLICATE] * 2
+
+
+async def test_rewrites_stream_on_as_they_arrive() -> None:
+    llm = Script([answer(GOOD)] * 5)
+    stream = mutator(llm).mutate(request())
+    first = await anext(stream)
+    assert isinstance(first, Mutant)
+    assert not llm.closed
+    await stream.aclose()
+    assert llm.closed, "leaving a mutation must end the language model's work"
+
+
+async def test_one_batched_call_with_each_operator_in_turn() -> None:
+    llm = Script([""] * 12)
+    await events(llm, request(count=12))
+    assert len(llm.timeouts) == 1
+    tasks = [prompt.messages[0].content for prompt in llm.prompts]
+    assert len(set(tasks[:5])) == len(set(tasks[5:10])) == 5
+    assert tasks[:5] == tasks[5:10]
+    assert len({prompt.seed for prompt in llm.prompts}) == 12
+
+
+async def test_no_seed_given_none_passed_on() -> None:
+    llm = Script([])
+    await events(llm, request(seed=None))
+    assert {prompt.seed for prompt in llm.prompts} == {None}
+
+
+async def test_the_seed_decides_operators_and_templates() -> None:
+    runs = [await events(Script(["", answer(GOOD)]), request(seed=seed)) for seed in (1, 1, 2, 3)]
+    assert runs[0] == runs[1]
+    assert len({tuple(mutant.operator for mutant in mutants(run)) for run in runs}) == 3
+
+
+async def test_a_wrapped_parent_is_not_wrapped_again() -> None:
+    wrapped = TEMPLATES[3].wrap(ORIGINAL)
+    llm = Script([])
+    found = mutants(await events(llm, request(count=20, parent=wrapped)))
+    assert {mutant.text for mutant in found} <= {template.wrap(ORIGINAL) for template in TEMPLATES}
+    assert wrapped not in {mutant.text for mutant in found}
+    assert all(prompt.messages[-1].content.endswith(ORIGINAL) for prompt in llm.prompts)
+
+
+async def test_a_long_instruction_goes_straight_to_templates() -> None:
+    original = "Summarise this passage.\n\n" + "The river rises in the mountains. " * 40
+    llm = Script([answer("Summarise this passage.")])
+    found = await events(llm, request(parent=original, original=original))
+    assert llm.prompts == []
+    assert found[-1] == Summary(0, 0)
+    assert all(original in mutant.text for mutant in mutants(found))
+
+
+async def test_a_rewrite_that_drops_the_passage_is_turned_down() -> None:
+    original = "Summarise this passage.\n\n" + "The river rises in the mountains of Peru. " * 40
+    llm = Script([answer("Summarise this passage.")])
+    found = [event async for event in mutator(llm, max_tokens=4096).mutate(request(1, original, original))]
+    assert isinstance(found[0], Rejection)
+    assert len(llm.prompts) == 1
+
+
+async def test_without_operators_templates_only() -> None:
+    llm = Script([answer(GOOD)])
+    found = [event async for event in mutator(llm, operators=[]).mutate(request())]
+    assert {mutant.source for mutant in mutants(found)} == {Source.TEMPLATE}
+    assert llm.timeouts == []
+
+
+async def test_the_parent_fills_only_when_templates_are_used_up() -> None:
+    found = mutants(await events(Script([]), request(count=64)))
+    assert [mutant.source for mutant in found] == [Source.TEMPLATE] * len(TEMPLATES) + [Source.PARENT] * (
+        64 - len(TEMPLATES)
+    )
+    assert found[-1].text == ORIGINAL
+
+
+async def test_excluded_texts_do_not_come_again() -> None:
+    wanted = request(count=5, exclude=[GOOD, *(template.wrap(ORIGINAL).upper() for template in TEMPLATES[:-4])])
+    found = await events(Script([answer(GOOD)]), wanted)
+    assert {mutant.text for mutant in mutants(found)} == {t.wrap(ORIGINAL) for t in TEMPLATES[-4:]} | {ORIGINAL}
+
+
+async def test_an_absent_model_is_an_error_and_what_came_stays() -> None:
+    stream = mutator(Script([answer(GOOD)], fails=Unavailable("away"))).mutate(request(), timeout=3)
+    assert isinstance(await anext(stream), Mutant)
+    with pytest.raises(Unavailable):
+        await anext(stream)
+
+
+async def test_the_deadline_reaches_the_model() -> None:
+    llm = Script([])
+    async for _ in mutator(llm).mutate(request(), timeout=2.5):
+        pass
+    assert llm.timeouts == [2.5]
+
+
+pieces = st.lists(st.sampled_from([*GOOD.split(), "river", "4", "{", '"', "\n", "?", "Ünï", "not"]), max_size=14).map(
+    " ".join
+)
+outputs = st.lists(st.one_of(pieces, pieces.map(answer), st.just(answer(GOOD)), st.text(max_size=60)), max_size=64)
+parents = st.one_of(
+    st.just(ORIGINAL),
+    st.just(GOOD),
+    st.sampled_from(TEMPLATES).map(lambda template: template.wrap(ORIGINAL)),
+    st.text(min_size=1, max_size=400).filter(str.strip),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    written=outputs,
+    parent=parents,
+    original=parents,
+    count=st.integers(1, 64),
+    exclude=st.lists(pieces, max_size=3),
+    seed=st.none() | st.integers(0, 2**64 - 1),
+)
+async def test_promises(
+    written: list[str], parent: str, original: str, count: int, exclude: list[str], seed: int | None
+) -> None:
+    found = await events(Script(written), request(count, parent, original, exclude, seed))
+    accepted = mutants(found)
+    assert len(accepted) == count
+    assert [type(event) for event in found].count(Summary) == 1
+    assert isinstance(found[-1], Summary)
+    assert found[-1].generated_tokens == 10 * (len(found) - 1 - sum(m.source is not Source.MODEL for m in accepted))
+    own = [normalised(mutant.text) for mutant in accepted if mutant.source is not Source.PARENT]
+    assert len(set(own)) == len(own)
+    assert not set(own) & {normalised(text) for text in (parent, original, *exclude)}
+    if any(mutant.source is Source.PARENT for mutant in accepted):
+        templated = sum(mutant.source is Source.TEMPLATE for mutant in accepted)
+        assert templated >= len(TEMPLATES) - len(exclude) - len(accepted) - 2
+    for mutant in accepted:
+        if mutant.source is Source.TEMPLATE:
+            template = next(template for template in TEMPLATES if template.name == mutant.operator)
+            core = template.unwrap(mutant.text)
+            assert core is not None
+            assert core in parent
+        assert -1.001 <= mutant.similarity <= 1.001

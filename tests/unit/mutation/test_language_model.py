@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+
+from services.mutation.language_model import Completion, GenerationClient, Prompt
+from services.mutation.model import ChatMessage
+from services.mutation.operators import JSON_SCHEMA
+from shared.errors import DeadlineExceeded, Internal, Unavailable
+from shared.pb import generation_pb2 as pb
+from shared.pb import generation_pb2_grpc
+from shared.rpc import Server, connect
+
+PROMPTS = [Prompt((ChatMessage("user", "a"),), 7, 1), Prompt((ChatMessage("user", "b"),), 9, None)]
+
+
+class Generation(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[misc]
+    """Answers every sequence with its prompt in capitals, last one first, or as told."""
+
+    def __init__(self) -> None:
+        self.structured = True
+        self.ids: list[str] | None = None
+        self.hang = False
+        self.cancelled = asyncio.Event()
+        self.received: list[pb.GenerateRequest] = []
+
+    async def GetModel(self, request: pb.GetModelRequest, context: object) -> pb.GetModelResponse:  # noqa: N802
+        return pb.GetModelResponse(structured_output=self.structured)
+
+    async def Generate(self, request: pb.GenerateRequest, context: object) -> AsyncIterator[pb.GenerateResult]:  # noqa: N802
+        self.received.append(request)
+        for sequence in reversed(request.sequences):
+            usage = pb.GenerateResult.Usage(prompt_tokens=3, generated_tokens=4)
+            yield pb.GenerateResult(
+                id=self.ids.pop() if self.ids else sequence.id, text=sequence.messages[0].content.upper(), usage=usage
+            )
+        if self.hang:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                self.cancelled.set()
+
+
+@pytest.fixture
+def generation() -> Generation:
+    return Generation()
+
+
+@pytest.fixture
+async def client(generation: Generation) -> AsyncIterator[GenerationClient]:
+    server = Server([])
+    server.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, generation)
+    channel = connect(await server.start("127.0.0.1:0"))
+    yield GenerationClient(channel, temperature=0.3)
+    await channel.close(None)
+    await server.stop(0)
+
+
+async def test_completions_come_back_by_index(client: GenerationClient, generation: Generation) -> None:
+    completions = [completion async for completion in client.rewrite(PROMPTS, 5)]
+    assert completions == [Completion(1, "B", 3, 4), Completion(0, "A", 3, 4)]
+    (request,) = generation.received
+    assert request.sampling.json_schema == JSON_SCHEMA
+    assert request.sampling.temperature == 0.3
+    assert [sequence.max_new_tokens for sequence in request.sequences] == [7, 9]
+    assert [sequence.HasField("seed") for sequence in request.sequences] == [True, False]
+
+
+async def test_no_schema_where_the_engine_has_no_structured_output(
+    client: GenerationClient, generation: Generation
+) -> None:
+    generation.structured = False
+    assert len([completion async for completion in client.rewrite(PROMPTS, 5)]) == 2
+    assert generation.received[0].sampling.json_schema == ""
+
+
+async def test_an_unknown_sequence_is_a_defect(client: GenerationClient, generation: Generation) -> None:
+    generation.ids = ["7"]
+    with pytest.raises(Internal, match="'7'"):
+        await anext(client.rewrite(PROMPTS, 5))
+
+
+async def test_the_deadline_is_passed_on(client: GenerationClient, generation: Generation) -> None:
+    generation.hang = True
+    with pytest.raises(DeadlineExceeded):
+        [completion async for completion in client.rewrite(PROMPTS, 0.3)]
+
+
+async def test_leaving_cancels_the_call(client: GenerationClient, generation: Generation) -> None:
+    generation.hang = True
+    stream = client.rewrite(PROMPTS, 30)
+    await anext(stream)
+    await stream.aclose()
+    await asyncio.wait_for(generation.cancelled.wait(), 5)
+
+
+async def test_away_is_unavailable() -> None:
+    async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
+        with pytest.raises(Unavailable):
+            await anext(GenerationClient(channel, 0.3).rewrite(PROMPTS, 5))

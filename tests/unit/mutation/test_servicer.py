@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from services.mutation.model import Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source, Summary
+from services.mutation.servicer import MutationServicer
+from shared.errors import Unavailable
+from shared.pb import mutation_pb2 as pb
+
+MESSAGES = [
+    pb.MutateRequest.Message(role="system", content="Be kind."),
+    pb.MutateRequest.Message(role="user", content="Hi"),
+]
+
+
+class Context:
+    def time_remaining(self) -> float:
+        return 1.5
+
+
+class Mutator:
+    """Gives the events it holds."""
+
+    def __init__(self, *events: MutationEvent) -> None:
+        self.events = events
+        self.calls: list[tuple[MutationRequest, float | None]] = []
+
+    async def mutate(self, request: MutationRequest, timeout: float | None) -> AsyncGenerator[MutationEvent, None]:
+        self.calls.append((request, timeout))
+        for event in self.events:
+            yield event
+
+
+async def served(mutator: Mutator, request: pb.MutateRequest) -> list[pb.MutateEvent]:
+    servicer = MutationServicer()
+    servicer.mutator = mutator  # type: ignore[assignment]
+    return [event async for event in servicer.Mutate(request, Context())]  # type: ignore[arg-type]
+
+
+async def test_the_request_and_the_deadline_arrive() -> None:
+    mutator = Mutator()
+    await served(mutator, pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3, exclude=["Hey"], seed=0))
+    ((request, timeout),) = mutator.calls
+    assert (request.original, request.parent, request.count, request.exclude) == ("Hi", "Hello", 3, ("Hey",))
+    assert request.seed == 0
+    assert timeout == 1.5
+
+
+async def test_an_unset_seed_stays_unset() -> None:
+    mutator = Mutator()
+    await served(mutator, pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3))
+    assert mutator.calls[0][0].seed is None
+
+
+async def test_every_source_and_reason_has_its_name_on_the_wire() -> None:
+    mutants = [Mutant("a", "clarify", source, 0.5) for source in Source]
+    rejections = [Rejection("b", "clarify", reason) for reason in Reason]
+    events = await served(
+        Mutator(*mutants, *rejections, Summary(7, 8)), pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3)
+    )
+    names = [pb.MutateEvent.Source.Name(event.mutant.source) for event in events[:3]]
+    assert names == ["SOURCE_MODEL", "SOURCE_TEMPLATE", "SOURCE_PARENT"]
+    reasons = {event.rejection.reason for event in events[3:-1]}
+    assert reasons == set(pb.MutateEvent.Reason.values()) - {pb.MutateEvent.REASON_UNSPECIFIED}
+    assert not events[3].rejection.HasField("similarity")
+    assert events[0].mutant.similarity == 0.5
+    assert (events[-1].summary.prompt_tokens, events[-1].summary.generated_tokens) == (7, 8)
+
+
+async def test_a_measured_rejection_says_its_similarity() -> None:
+    rejection = Rejection("b", "clarify", Reason.MEANING_LOST, 0.0)
+    (event,) = await served(Mutator(rejection), pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3))
+    assert event.rejection.HasField("similarity")
+
+
+async def test_before_it_has_loaded_it_is_unavailable() -> None:
+    with pytest.raises(Unavailable):
+        await anext(aiter(MutationServicer().Mutate(pb.MutateRequest(), Context())))  # type: ignore[arg-type]

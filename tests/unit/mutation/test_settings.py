@@ -1,0 +1,36 @@
+import pytest
+from pydantic import ValidationError
+
+from services.mutation.operators import OPERATORS
+from services.mutation.settings import THRESHOLD, Settings
+
+
+def test_defaults() -> None:
+    settings = Settings()
+    assert settings.listen == "127.0.0.1:50052"
+    assert settings.generation == "127.0.0.1:50051"
+    assert settings.threshold == THRESHOLD
+    assert settings.operators == tuple(OPERATORS)
+    assert settings.encoder == "all-minilm-l6-v2"
+
+
+def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARWIN_MUTATION_OPERATORS", "rephrase, simplify")
+    monkeypatch.setenv("DARWIN_MUTATION_MAX_TOKENS", "256")
+    settings = Settings()
+    assert settings.operators == ("rephrase", "simplify")
+    assert settings.max_tokens == 256
+
+
+def test_no_operators_means_templates_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARWIN_MUTATION_OPERATORS", "")
+    assert Settings().operators == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("OPERATORS", "shout"), ("THRESHOLD", "1.5"), ("TEMPERATURE", "-1"), ("MAX_TOKENS", "1")]
+)
+def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"DARWIN_MUTATION_{name}", value)
+    with pytest.raises(ValidationError):
+        Settings()

@@ -58,7 +58,7 @@ class EvolutionRequest:
     """Everything that determines an evolution, frozen at acceptance.
 
     `messages` ends with the user's turn, which is the instruction. `seeded` says that the caller chose `seed`, so
-    sampling follows it too.
+    sampling follows it too. An empty `profile` is the reward service's default.
     """
 
     method: Method
@@ -68,7 +68,7 @@ class EvolutionRequest:
     seed: int
     seeded: bool = False
     n: int = 1
-    profile: str = "default"
+    profile: str = ""
     user: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
 

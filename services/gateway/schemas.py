@@ -119,9 +119,9 @@ class DarwinSettings(_Body):
         description="Milliseconds since acceptance after which the best response so far is the answer. Default: none.",
     )
     profile: str = Field(
-        default="default",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-        description="Name of the reward profile that responses are scored under.",
+        default="",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$",
+        description="Name of the reward profile that responses are scored under. Empty: the deployment's default.",
     )
 
 

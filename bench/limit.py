@@ -1,0 +1,182 @@
+"""The physical limit: the same core and the same engines in one process, without RPC, queue or store."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing
+from typing import Self
+
+from services.generation.bootstrap import build_engine, build_generator
+from services.generation.engine import Engine
+from services.generation.generator import Generator
+from services.generation.model import GenerateRequest, Message, Sampling
+from services.generation.model import Sequence as GenerationSequence
+from services.generation.settings import GenerationSettings
+from services.mutation import fidelity
+from services.mutation.language_model import TOP_P, Completion, Prompt
+from services.mutation.model import ChatMessage, Mutant, MutationRequest, Summary
+from services.mutation.mutator import Mutator
+from services.mutation.operators import JSON_SCHEMA, OPERATORS
+from services.mutation.settings import Settings as MutationSettings
+from services.orchestrator.core import machine
+from services.orchestrator.core.model import (
+    Evolution,
+    Generate,
+    Generated,
+    Mutate,
+    Mutated,
+    MutationEnded,
+    Score,
+    Scored,
+)
+from services.orchestrator.core.presets import config_for
+from services.orchestrator.rounds import Round
+from services.reward.bootstrap import build_rewarder
+from services.reward.requests import Candidate
+from services.reward.rewarder import Rewarder
+from services.reward.scorer import Message as RewardMessage
+from services.reward.settings import RewardSettings
+from shared.records import EvolutionRequest
+
+_TIMEOUT_S = 600.0
+
+
+class DirectLanguageModel:
+    """The generator as the mutator's language model."""
+
+    def __init__(self, generator: Generator, temperature: float) -> None:
+        self._generator = generator
+        self._temperature = temperature
+
+    async def rewrite(self, prompts: Sequence[Prompt], timeout: float | None) -> AsyncGenerator[Completion, None]:
+        schema = JSON_SCHEMA if self._generator.info.structured_output else ""
+        request = GenerateRequest(
+            sequences=tuple(
+                GenerationSequence(
+                    id=str(index),
+                    messages=tuple(Message(turn.role, turn.content) for turn in prompt.messages),
+                    max_new_tokens=prompt.max_new_tokens,
+                    seed=prompt.seed,
+                )
+                for index, prompt in enumerate(prompts)
+            ),
+            sampling=Sampling(temperature=self._temperature, top_p=TOP_P, json_schema=schema),
+        )
+        async with aclosing(self._generator.generate(request)) as results:
+            async for result in results:
+                usage = result.usage
+                yield Completion(int(result.id), result.text, usage.prompt_tokens, usage.generated_tokens)
+
+
+class DirectStages:
+    """The orchestrator's three ports, answered by calls instead of RPCs."""
+
+    def __init__(self, generator: Generator, mutator: Mutator, rewarder: Rewarder) -> None:
+        self._generator = generator
+        self._mutator = mutator
+        self._rewarder = rewarder
+
+    async def mutate(
+        self, effect: Mutate, request: EvolutionRequest, timeout_s: float
+    ) -> AsyncIterator[Mutated | MutationEnded]:
+        messages = tuple(ChatMessage(m.role, m.content) for m in request.messages)
+        wanted = MutationRequest(messages, effect.parent, effect.count, effect.exclude)
+        tokens = 0
+        async with aclosing(self._mutator.mutate(wanted)) as events:
+            async for event in events:
+                if isinstance(event, Mutant):
+                    yield Mutated(effect.cycle, event.text, event.operator, event.source.value)
+                elif isinstance(event, Summary):
+                    tokens = event.generated_tokens
+        yield MutationEnded(effect.cycle, tokens)
+
+    async def generate(
+        self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
+    ) -> AsyncIterator[Generated]:
+        by_id = {str(effect.state): effect for effect in effects}
+        history = tuple(Message(m.role, m.content) for m in request.messages[:-1])
+        sampling = request.sampling
+        wanted = GenerateRequest(
+            sequences=tuple(
+                GenerationSequence(
+                    id=name,
+                    messages=(*history, Message("user", effect.instruction)),
+                    response_token_ids=effect.token_ids,
+                    max_new_tokens=effect.max_new_tokens,
+                    lookahead_tokens=effect.lookahead,
+                )
+                for name, effect in by_id.items()
+            ),
+            sampling=Sampling(sampling.temperature, sampling.top_p, sampling.top_k, sampling.stop),
+        )
+        async with aclosing(self._generator.generate(wanted)) as results:
+            async for result in results:
+                effect, usage = by_id[result.id], result.usage
+                yield Generated(
+                    effect.cycle,
+                    effect.round,
+                    effect.state,
+                    result.token_ids,
+                    result.text,
+                    result.lookahead_text,
+                    result.finish,
+                    usage.generated_tokens,
+                    usage.prompt_tokens,
+                    usage.cached_tokens,
+                )
+
+    async def score(
+        self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
+    ) -> AsyncIterator[Scored]:
+        messages = [RewardMessage(m.role, m.content) for m in request.messages]
+        scored = await self._rewarder.score(messages, [Candidate(str(e.state), e.text) for e in effects])
+        for effect, score in zip(effects, scored.scores, strict=True):
+            yield Scored(effect.cycle, effect.round, effect.state, score.reward)
+
+
+class Limit:
+    """Engines in this process. Use as an async context manager."""
+
+    def __init__(self, engine: str) -> None:
+        self._settings = GenerationSettings.model_validate({"engine": engine})
+        self._resources = AsyncExitStack()
+        self._stages: DirectStages | None = None
+
+    async def __aenter__(self) -> Self:
+        engine: Engine = build_engine(self._settings)
+        self._resources.push_async_callback(engine.stop)
+        await engine.start()
+        generator = build_generator(engine, self._settings)
+        rewarder = build_rewarder(RewardSettings())
+        self._resources.push_async_callback(rewarder.stop)
+        await rewarder.start()
+        mutation = MutationSettings()
+        mutator = Mutator(
+            DirectLanguageModel(generator, mutation.temperature),
+            fidelity.load(mutation.encoder),
+            threshold=mutation.threshold,
+            operators=[OPERATORS[name] for name in mutation.operators],
+            max_tokens=mutation.max_tokens,
+        )
+        self._stages = DirectStages(generator, mutator, rewarder)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._resources.aclose()
+
+    async def run(self, request: EvolutionRequest) -> Evolution:
+        """One evolution, from begin to end."""
+        assert self._stages is not None
+        stages = self._stages
+        evolution, _ = machine.begin(config_for(request), request.messages[-1].content, request.seed)
+        while not evolution.finished:
+            round_ = Round(evolution, request, stages, stages, stages, _TIMEOUT_S)
+            await round_.run()
+            evolution = round_.evolution
+        return evolution
+
+    async def measure(self, requests: Sequence[EvolutionRequest]) -> tuple[float, int]:
+        """Wall seconds and tokens sampled for all requests at once."""
+        started = time.perf_counter()
+        evolutions = await asyncio.gather(*map(self.run, requests))
+        return time.perf_counter() - started, sum(evolution.spent.generated for evolution in evolutions)

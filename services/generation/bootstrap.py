@@ -1,0 +1,59 @@
+"""The only place where the generation service's parts are built."""
+
+import importlib.util
+import logging
+
+from services.generation.engine import Engine
+from services.generation.generator import Generator
+from services.generation.requests import Limits
+from services.generation.servicer import GenerationServicer
+from services.generation.settings import GenerationSettings
+from services.generation.simulated_engine import SimulatedEngine
+from shared.pb import generation_pb2, generation_pb2_grpc
+from shared.service import Service
+
+log = logging.getLogger(__name__)
+
+
+def build_engine(settings: GenerationSettings) -> Engine:
+    """The engine that `settings.engine` names; "auto" takes vLLM where it is installed."""
+    name = settings.engine
+    if name == "auto":
+        name = "vllm" if importlib.util.find_spec("vllm") else "transformers"
+        log.info("engine auto: %s (vllm is %sinstalled)", name, "" if name == "vllm" else "not ")
+    match name:
+        case "vllm":
+            from services.generation.vllm_engine import VllmEngine
+
+            return VllmEngine(settings)
+        case "transformers":
+            from services.generation.transformers_engine import TransformersEngine
+
+            return TransformersEngine(settings)
+        case _:
+            return SimulatedEngine(settings.simulated_tokens_per_second)
+
+
+def build_generator(engine: Engine, settings: GenerationSettings) -> Generator:
+    """A generator over an engine, which the caller starts and stops."""
+    limits = Limits(
+        sequences=settings.max_sequences,
+        new_tokens=settings.max_new_tokens,
+        lookahead_tokens=settings.max_lookahead_tokens,
+        messages=settings.max_messages,
+        conversation_characters=settings.max_conversation_characters,
+    )
+    return Generator(engine, limits)
+
+
+def build_service(settings: GenerationSettings) -> Service:
+    """The service as a process runs it."""
+    engine = build_engine(settings)
+    return Service(
+        name="generation",
+        grpc_names=[generation_pb2.DESCRIPTOR.services_by_name["GenerationService"].full_name],
+        add_to_server=generation_pb2_grpc.add_GenerationServiceServicer_to_server,
+        servicer=GenerationServicer(build_generator(engine, settings)),
+        start=engine.start,
+        stop=engine.stop,
+    )

@@ -1,0 +1,82 @@
+"""The port: an engine continues token sequences, as many at once as come, and batches them as it likes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.generation.model import Message, Sampling
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is served. `context_length` counts prompt plus response; `end_ids` are the end-of-sequence ids."""
+
+    model: str
+    engine: str
+    context_length: int
+    structured_output: bool
+    vocabulary_size: int
+    end_ids: frozenset[int]
+
+
+@dataclass(frozen=True)
+class TokenSequence:
+    """Ids to continue by at most `max_new_tokens`, which fit the context together with them."""
+
+    token_ids: tuple[int, ...]
+    max_new_tokens: int
+    sampling: Sampling
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Every id sampled, in order, the end-of-sequence id included where it ended the sequence.
+
+    An engine may, but need not, stop early at a stop string; the ids then end with the token that completes it.
+    `cached_tokens` of the given ids were not computed again.
+    """
+
+    token_ids: tuple[int, ...]
+    cached_tokens: int
+
+
+class Engine(Protocol):
+    """A model that decodes. `encode_chat`, `decode` and `complete` may be used from `start` to `stop`."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Raises Unavailable until the engine has started."""
+        ...
+
+    @property
+    def running(self) -> int:
+        """Sequences that the engine holds."""
+        ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None:
+        """Frees everything, also while `start` is under way."""
+        ...
+
+    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        """Ids of the chat template with generation prompt.
+
+        Raises:
+            InvalidRequest: the model's template refuses the conversation.
+        """
+        ...
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Text without special tokens."""
+        ...
+
+    async def complete(self, sequence: TokenSequence) -> Completion:
+        """Continues one sequence; cancelling frees it at once.
+
+        Raises:
+            InvalidRequest: the JSON schema cannot be followed.
+            Unavailable: the engine does not run.
+        """
+        ...

@@ -1,0 +1,116 @@
+"""Continues responses on an engine and keeps the books: context, lookahead, stop strings, end of sequence."""
+
+import asyncio
+import time
+from bisect import bisect_left
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from services.generation.engine import Completion, Engine, ModelInfo, TokenSequence
+from services.generation.model import Finish, GenerateRequest, Result, Sampling, Sequence, Usage
+from services.generation.requests import Limits, check
+from shared.errors import InvalidRequest
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A checked sequence: its prompt's ids, and how many tokens the context leaves for the response to grow."""
+
+    sequence: Sequence
+    sampling: Sampling
+    prompt_ids: tuple[int, ...]
+    room: int
+    arrived: float
+
+
+class Generator:
+    """The service's behaviour over any engine, in plain Python."""
+
+    def __init__(self, engine: Engine, limits: Limits) -> None:
+        self._engine = engine
+        self._limits = limits
+
+    @property
+    def info(self) -> ModelInfo:
+        """Raises Unavailable until the engine has started."""
+        return self._engine.info
+
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Result, None]:
+        """Yields one result per sequence as each completes; closing the iterator frees those that did not.
+
+        Raises:
+            InvalidRequest: a field is out of range, or a prompt does not fit the context.
+            Unsupported: a JSON schema on an engine without structured output.
+            Unavailable: the engine does not run.
+        """
+        arrived = time.perf_counter()
+        check(request, self.info, self._limits)
+        plans = [
+            self._plan(sequence, f"sequences[{index}].messages", request.sampling, arrived)
+            for index, sequence in enumerate(request.sequences)
+        ]
+        tasks = [asyncio.ensure_future(self._run(plan)) for plan in plans]
+        try:
+            for done in asyncio.as_completed(tasks):
+                yield await done
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _plan(self, sequence: Sequence, field: str, sampling: Sampling, arrived: float) -> _Plan:
+        prompt_ids = self._engine.encode_chat(sequence.messages)
+        given, context = len(prompt_ids) + len(sequence.response_token_ids), self.info.context_length
+        if given > context:
+            raise InvalidRequest(
+                f"prompt and response have {given} tokens and the model's context {context}: shorten the conversation",
+                field=field,
+            )
+        return _Plan(sequence, sampling, prompt_ids, context - given, arrived)
+
+    async def _run(self, plan: _Plan) -> Result:
+        sequence = plan.sequence
+        budget = min(sequence.max_new_tokens + sequence.lookahead_tokens, plan.room)
+        given = self._engine.decode(sequence.response_token_ids)
+        if budget == 0 or _first_stop(given, plan.sampling.stop) is not None:
+            return self._result(plan, Completion((), 0))
+        token_ids = plan.prompt_ids + sequence.response_token_ids
+        wanted = TokenSequence(token_ids, budget, plan.sampling, sequence.seed)
+        return self._result(plan, await self._engine.complete(wanted))
+
+    def _result(self, plan: _Plan, completion: Completion) -> Result:
+        sequence, stops = plan.sequence, plan.sampling.stop
+        sampled = completion.token_ids
+        content = sampled[:-1] if sampled and sampled[-1] in self.info.end_ids else sampled
+        kept = content[: sequence.max_new_tokens]
+        text = self._engine.decode(sequence.response_token_ids + kept)
+        stop_at = _first_stop(text, stops)
+        if stop_at is not None:
+            text, kept = text[:stop_at], self._until_stop(sequence.response_token_ids, kept, stops)
+        finish = _finish(plan, len(kept), stop_at is not None)
+        lookahead_text = text
+        if finish != "stop" and len(content) > len(kept):
+            lookahead_text = self._engine.decode(sequence.response_token_ids + content)
+            lookahead_text = lookahead_text[: _first_stop(lookahead_text, stops)]
+        usage = Usage(len(plan.prompt_ids), completion.cached_tokens, len(sampled))
+        return Result(
+            sequence.id, kept, text, lookahead_text, finish, usage, seconds=time.perf_counter() - plan.arrived
+        )
+
+    def _until_stop(self, given: tuple[int, ...], kept: tuple[int, ...], stops: tuple[str, ...]) -> tuple[int, ...]:
+        def stopped(count: int) -> bool:
+            return _first_stop(self._engine.decode(given + kept[:count]), stops) is not None
+
+        return kept[: bisect_left(range(len(kept)), True, key=stopped)]
+
+
+def _first_stop(text: str, stops: tuple[str, ...]) -> int | None:
+    return min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
+
+
+def _finish(plan: _Plan, kept: int, stopped: bool) -> Finish:
+    if stopped:
+        return "stop"
+    if kept >= plan.room:
+        return "context"
+    return "length" if kept == plan.sequence.max_new_tokens else "stop"

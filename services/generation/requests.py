@@ -1,0 +1,143 @@
+"""What a call may ask: every field's range, and the limits of this deployment."""
+
+import json
+import math
+from dataclasses import dataclass
+
+from services.generation.engine import ModelInfo
+from services.generation.model import GenerateRequest, Sampling, Sequence
+from shared.errors import InvalidRequest, Unsupported
+
+ROLES = ("system", "user", "assistant")
+MAX_STOPS = 4
+MAX_TEMPERATURE = 2.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one call may hold."""
+
+    sequences: int = 256
+    new_tokens: int = 4096
+    lookahead_tokens: int = 512
+    messages: int = 256
+    conversation_characters: int = 400_000
+    stop_characters: int = 256
+    schema_characters: int = 32_768
+
+
+def check(request: GenerateRequest, info: ModelInfo, limits: Limits) -> None:
+    """Raises InvalidRequest, naming the field, unless the call is well formed and within the limits.
+
+    Raises:
+        Unsupported: a JSON schema on an engine without structured output.
+    """
+    if not request.sequences:
+        raise InvalidRequest("nothing to generate: send at least one sequence", field="sequences")
+    if len(request.sequences) > limits.sequences:
+        found = len(request.sequences)
+        raise InvalidRequest(
+            f"at most {limits.sequences} sequences a call, not {found}: split the call", field="sequences"
+        )
+    _check_sampling(request.sampling, info, limits)
+    seen: set[str] = set()
+    for index, sequence in enumerate(request.sequences):
+        where = f"sequences[{index}]"
+        if not sequence.id:
+            raise InvalidRequest("a sequence needs an id", field=f"{where}.id")
+        if sequence.id in seen:
+            raise InvalidRequest(
+                f"the id {sequence.id!r} stands twice: give each sequence its own", field=f"{where}.id"
+            )
+        seen.add(sequence.id)
+        _check_messages(sequence, where, limits)
+        _check_tokens(sequence, where, info, limits)
+        if request.sampling.json_schema and sequence.response_token_ids:
+            raise InvalidRequest(
+                "a response under a JSON schema cannot be continued: leave response_token_ids empty and raise "
+                "max_new_tokens",
+                field=f"{where}.response_token_ids",
+            )
+
+
+def _check_sampling(sampling: Sampling, info: ModelInfo, limits: Limits) -> None:
+    if not (math.isfinite(sampling.temperature) and 0 <= sampling.temperature <= MAX_TEMPERATURE):
+        raise InvalidRequest(
+            f"temperature must lie in [0, {MAX_TEMPERATURE:g}], not be {sampling.temperature:g}",
+            field="sampling.temperature",
+        )
+    if not 0 < sampling.top_p <= 1:
+        raise InvalidRequest(
+            f"top_p must lie in (0, 1], not be {sampling.top_p:g}; 1 keeps everything", field="sampling.top_p"
+        )
+    if len(sampling.stop) > MAX_STOPS:
+        raise InvalidRequest(f"at most {MAX_STOPS} stop strings, not {len(sampling.stop)}", field="sampling.stop")
+    for index, stop in enumerate(sampling.stop):
+        if not 0 < len(stop) <= limits.stop_characters:
+            raise InvalidRequest(
+                f"a stop string has 1 to {limits.stop_characters} characters, not {len(stop)}",
+                field=f"sampling.stop[{index}]",
+            )
+    if sampling.json_schema:
+        _check_schema(sampling.json_schema, info, limits)
+
+
+def _check_schema(schema: str, info: ModelInfo, limits: Limits) -> None:
+    if not info.structured_output:
+        raise Unsupported(
+            f"the {info.engine} engine cannot follow a JSON schema: leave json_schema empty",
+            field="sampling.json_schema",
+        )
+    if len(schema) > limits.schema_characters:
+        raise InvalidRequest(
+            f"a JSON schema has at most {limits.schema_characters} characters, not {len(schema)}",
+            field="sampling.json_schema",
+        )
+    try:
+        parsed = json.loads(schema)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"json_schema is not JSON: {error}", field="sampling.json_schema") from error
+    if not isinstance(parsed, dict):
+        raise InvalidRequest("json_schema must be a JSON object", field="sampling.json_schema")
+
+
+def _check_messages(sequence: Sequence, where: str, limits: Limits) -> None:
+    messages = sequence.messages
+    if not messages:
+        raise InvalidRequest("a conversation needs at least one message", field=f"{where}.messages")
+    if len(messages) > limits.messages:
+        raise InvalidRequest(f"at most {limits.messages} messages, not {len(messages)}", field=f"{where}.messages")
+    for index, message in enumerate(messages):
+        if message.role not in ROLES:
+            raise InvalidRequest(
+                f"role must be one of {', '.join(ROLES)}, not {message.role!r}",
+                field=f"{where}.messages[{index}].role",
+            )
+    if messages[-1].role != "user":
+        raise InvalidRequest("the last message must be the user's", field=f"{where}.messages[{len(messages) - 1}].role")
+    length = sum(len(message.content) for message in messages)
+    if length > limits.conversation_characters:
+        raise InvalidRequest(
+            f"a conversation has at most {limits.conversation_characters} characters, not {length}: shorten it",
+            field=f"{where}.messages",
+        )
+
+
+def _check_tokens(sequence: Sequence, where: str, info: ModelInfo, limits: Limits) -> None:
+    if not 1 <= sequence.max_new_tokens <= limits.new_tokens:
+        raise InvalidRequest(
+            f"max_new_tokens must lie in [1, {limits.new_tokens}], not be {sequence.max_new_tokens}",
+            field=f"{where}.max_new_tokens",
+        )
+    if not 0 <= sequence.lookahead_tokens <= limits.lookahead_tokens:
+        raise InvalidRequest(
+            f"lookahead_tokens must lie in [0, {limits.lookahead_tokens}], not be {sequence.lookahead_tokens}",
+            field=f"{where}.lookahead_tokens",
+        )
+    for index, token in enumerate(sequence.response_token_ids):
+        if not 0 <= token < info.vocabulary_size:
+            raise InvalidRequest(
+                f"token id {token} is not in the vocabulary of {info.vocabulary_size}: send back ids that this model "
+                "produced",
+                field=f"{where}.response_token_ids[{index}]",
+            )

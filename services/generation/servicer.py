@@ -1,0 +1,83 @@
+"""The gRPC face of the generator: parse, call, format."""
+
+from __future__ import annotations  # the stubs of grpc are generic, its classes are not
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import grpc
+
+from services.generation.generator import Generator
+from services.generation.model import Finish, GenerateRequest, Message, Result, Sampling, Sequence
+from shared.pb import generation_pb2 as pb
+from shared.pb import generation_pb2_grpc
+
+_FINISH: dict[Finish, pb.FinishReason] = {
+    "length": pb.FINISH_REASON_LENGTH,
+    "stop": pb.FINISH_REASON_STOP,
+    "context": pb.FINISH_REASON_CONTEXT,
+}
+
+
+class GenerationServicer(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[misc]  # generated code has no types
+    def __init__(self, generator: Generator) -> None:
+        self._generator = generator
+
+    async def Generate(  # noqa: N802  # the wire's name
+        self,
+        request: pb.GenerateRequest,
+        context: grpc.aio.ServicerContext[pb.GenerateRequest, pb.GenerateResult],
+    ) -> AsyncIterator[pb.GenerateResult]:
+        async with aclosing(self._generator.generate(_request(request))) as results:
+            async for result in results:
+                yield _result(result)
+
+    async def GetModel(  # noqa: N802  # the wire's name
+        self,
+        request: pb.GetModelRequest,
+        context: grpc.aio.ServicerContext[pb.GetModelRequest, pb.GetModelResponse],
+    ) -> pb.GetModelResponse:
+        info = self._generator.info
+        return pb.GetModelResponse(
+            model=info.model,
+            engine=info.engine,
+            context_length=info.context_length,
+            structured_output=info.structured_output,
+        )
+
+
+def _request(request: pb.GenerateRequest) -> GenerateRequest:
+    sampling = request.sampling
+    return GenerateRequest(
+        sequences=tuple(_sequence(sequence) for sequence in request.sequences),
+        sampling=Sampling(
+            sampling.temperature, sampling.top_p, sampling.top_k, tuple(sampling.stop), sampling.json_schema
+        ),
+    )
+
+
+def _sequence(sequence: pb.GenerateRequest.Sequence) -> Sequence:
+    return Sequence(
+        id=sequence.id,
+        messages=tuple(Message(message.role, message.content) for message in sequence.messages),
+        response_token_ids=tuple(sequence.response_token_ids),
+        max_new_tokens=sequence.max_new_tokens,
+        lookahead_tokens=sequence.lookahead_tokens,
+        seed=sequence.seed if sequence.HasField("seed") else None,
+    )
+
+
+def _result(result: Result) -> pb.GenerateResult:
+    return pb.GenerateResult(
+        id=result.id,
+        token_ids=result.token_ids,
+        text=result.text,
+        lookahead_text=result.lookahead_text,
+        finish_reason=_FINISH[result.finish],
+        usage=pb.GenerateResult.Usage(
+            prompt_tokens=result.usage.prompt_tokens,
+            cached_tokens=result.usage.cached_tokens,
+            generated_tokens=result.usage.generated_tokens,
+        ),
+        seconds=result.seconds,
+    )

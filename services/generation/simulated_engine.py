@@ -1,0 +1,79 @@
+"""An engine without a model, for fast tests and for studying scale. Never the default.
+
+A vocabulary of common words; what is sampled depends only on (given ids, position, seed). It ends a response with a
+probability that grows with its length.
+"""
+
+import asyncio
+import hashlib
+import random
+import zlib
+from collections.abc import Sequence
+
+from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.model import Message
+
+_TEXT = """
+the a to of and in that it is was for on are with as they be at one have this from or had by hot but some what there
+we can out other were all your when up use word how said each she which do their time if will way about many then
+them would write like so these her long make thing see him two has look more day could go come did my sound no most
+number who over know water than call first people may down side been now find any new work part take get place made
+live where after back little only round man year came show every good me give our under name very through just form
+much great think say help low line before turn cause same mean differ move right
+"""
+_WORDS = tuple(_TEXT.split())
+_END = 0
+_CONTEXT = 8192
+_UNKNOWN = len(_WORDS) + 1
+
+
+class SimulatedEngine:
+    """Words at `tokens_per_second` per sequence (0: at once), whatever the number of sequences."""
+
+    def __init__(self, tokens_per_second: float = 0.0) -> None:
+        self._tokens_per_second = tokens_per_second
+        self._ids = {word: index for index, word in enumerate(_WORDS, start=1)}
+        self._running = 0
+        self.info = ModelInfo("simulated", "simulated", _CONTEXT, False, _UNKNOWN + 65_536, frozenset({_END}))
+
+    @property
+    def running(self) -> int:
+        return self._running
+
+    async def start(self) -> None:
+        return None
+
+    async def stop(self) -> None:
+        return None
+
+    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        return tuple(self._id(word) for m in messages for word in (f"{m.role}:", *m.content.split()))
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return " ".join(_WORDS[token - 1] for token in token_ids if 1 <= token <= len(_WORDS))
+
+    async def complete(self, sequence: TokenSequence) -> Completion:
+        self._running += 1
+        try:
+            if self._tokens_per_second:
+                await asyncio.sleep(sequence.max_new_tokens / self._tokens_per_second)
+            return self._sampled(sequence)
+        finally:
+            self._running -= 1
+
+    def _sampled(self, sequence: TokenSequence) -> Completion:
+        seed = 0 if sequence.sampling.temperature == 0 else sequence.seed
+        ids = list(sequence.token_ids)
+        while len(ids) - len(sequence.token_ids) < sequence.max_new_tokens:
+            ids.append(self._next(ids, seed if seed is not None else random.getrandbits(63)))
+            if ids[-1] == _END:
+                break
+        return Completion(tuple(ids[len(sequence.token_ids) :]), 0)
+
+    def _next(self, ids: Sequence[int], seed: int) -> int:
+        digest = hashlib.blake2b(repr((ids[-8:], len(ids), seed)).encode(), digest_size=8).digest()
+        draw = int.from_bytes(digest)
+        return _END if draw % 97 == 0 else 1 + draw % len(_WORDS)
+
+    def _id(self, word: str) -> int:
+        return self._ids.get(word, _UNKNOWN + zlib.crc32(word.encode()) % 65_536 - 1)

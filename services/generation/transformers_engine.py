@@ -1,0 +1,183 @@
+"""Hugging Face `generate`, the portable engine: whatever waits runs as one left-padded batch."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, StoppingCriteria, StoppingCriteriaList, set_seed
+
+from services.generation.chat import Checkpoint, read_checkpoint
+from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.model import Message
+from services.generation.settings import GenerationSettings
+from shared.models import resolve
+
+
+@dataclass(eq=False)
+class _Row:
+    """A waiting or running sequence; `cancelled` ends it at its next token."""
+
+    sequence: TokenSequence
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[Completion]
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def deliver(self, completion: Completion) -> None:
+        self.loop.call_soon_threadsafe(lambda: None if self.done.done() else self.done.set_result(completion))
+
+    def fail(self, error: Exception) -> None:
+        self.loop.call_soon_threadsafe(lambda: None if self.done.done() else self.done.set_exception(error))
+
+    @property
+    def batch_key(self) -> tuple[object, ...]:
+        """Rows that may share a batch: equal sampling, and a row with a seed of its own stays alone."""
+        sampling = self.sequence.sampling
+        alone = id(self) if self.sequence.seed is not None and sampling.temperature > 0 else None
+        return (sampling.temperature, sampling.top_p, sampling.top_k, alone)
+
+
+class TransformersEngine:
+    """One model on the GPU where there is one, else the CPU; a worker thread runs batches one after another."""
+
+    def __init__(self, settings: GenerationSettings) -> None:
+        self._settings = settings
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="decode")
+        self._waiting: list[_Row] = []
+        self._lock = threading.Lock()
+        self._busy = False
+        self._running = 0
+        self._model: Any = None
+        self._checkpoint: Checkpoint | None = None
+        self._info: ModelInfo | None = None
+
+    @property
+    def info(self) -> ModelInfo:
+        assert self._info is not None
+        return self._info
+
+    @property
+    def running(self) -> int:
+        return self._running
+
+    async def start(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
+
+    async def stop(self) -> None:
+        with self._lock:
+            for row in self._waiting:
+                row.cancelled.set()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        assert self._checkpoint is not None
+        return self._checkpoint.chat.encode_chat(messages)
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        assert self._checkpoint is not None
+        return self._checkpoint.chat.decode(token_ids)
+
+    async def complete(self, sequence: TokenSequence) -> Completion:
+        loop = asyncio.get_running_loop()
+        row = _Row(sequence, loop, loop.create_future())
+        self._running += 1
+        try:
+            with self._lock:
+                self._waiting.append(row)
+                if not self._busy:
+                    self._busy = True
+                    # Sequences of one call arrive within one turn of the loop; they share the first batch.
+                    loop.call_soon(self._thread.submit, self._work)
+            return await row.done
+        finally:
+            row.cancelled.set()
+            self._running -= 1
+
+    def _load(self) -> None:
+        settings, model = self._settings, resolve(self._settings.model)
+        self._checkpoint = read_checkpoint(model)
+        self._model = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, settings.dtype))
+        self._model.to(self._device).eval()
+        context = min(settings.max_model_len, self._checkpoint.context_length)
+        self._info = ModelInfo(
+            settings.model, "transformers", context, False, self._checkpoint.vocabulary, self._checkpoint.eos_ids
+        )
+
+    def _work(self) -> None:
+        while rows := self._next_batch():
+            try:
+                self._run(rows)
+            except Exception as error:
+                for row in rows:
+                    row.fail(error)
+
+    def _next_batch(self) -> list[_Row]:
+        with self._lock:
+            self._waiting = [row for row in self._waiting if not row.cancelled.is_set()]
+            if not self._waiting:
+                self._busy = False
+                return []
+            key = self._waiting[0].batch_key
+            batch = [row for row in self._waiting if row.batch_key == key][: self._settings.max_running]
+            self._waiting = [row for row in self._waiting if row not in batch]
+            return batch
+
+    @torch.inference_mode()
+    def _run(self, rows: list[_Row]) -> None:
+        assert self._checkpoint is not None
+        longest = max(len(row.sequence.token_ids) for row in rows)
+        ids = torch.zeros(len(rows), longest, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for i, row in enumerate(rows):
+            given = row.sequence.token_ids
+            ids[i, longest - len(given) :] = torch.tensor(given)
+            mask[i, longest - len(given) :] = 1
+        sampling, seed = rows[0].sequence.sampling, rows[0].sequence.seed
+        if seed is not None:
+            set_seed(seed % 2**32)
+        greedy = sampling.temperature == 0
+        options: dict[str, Any] = {"do_sample": not greedy}
+        if not greedy:
+            options |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
+        self._model.generate(
+            input_ids=ids.to(self._device),
+            attention_mask=mask.to(self._device),
+            max_new_tokens=max(row.sequence.max_new_tokens for row in rows),
+            eos_token_id=sorted(self._checkpoint.eos_ids),
+            pad_token_id=0,
+            stopping_criteria=StoppingCriteriaList([_RowEnds(rows, longest, self._checkpoint)]),
+            **options,
+        )
+
+
+class _RowEnds(StoppingCriteria):
+    """Ends each row by itself (its limit, end of sequence, stop string, cancel) and delivers it at that moment."""
+
+    def __init__(self, rows: list[_Row], start: int, checkpoint: Checkpoint) -> None:
+        self._rows = rows
+        self._start = start
+        self._checkpoint = checkpoint
+        self._ended = [False] * len(rows)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor | None, **options: Any) -> torch.Tensor:
+        for i, sampled in enumerate(input_ids[:, self._start :].tolist()):
+            if not self._ended[i]:
+                self._ended[i] = self._check(self._rows[i], sampled)
+        return torch.tensor(self._ended, device=input_ids.device)
+
+    def _check(self, row: _Row, sampled: list[int]) -> bool:
+        if row.cancelled.is_set():
+            return True
+        full = len(sampled) >= row.sequence.max_new_tokens
+        ended = full or sampled[-1] in self._checkpoint.eos_ids or self._stops(row.sequence, sampled)
+        if ended:
+            row.deliver(Completion(tuple(sampled), 0))
+        return ended
+
+    def _stops(self, sequence: TokenSequence, sampled: list[int]) -> bool:
+        stops = sequence.sampling.stop
+        return bool(stops) and any(stop in self._checkpoint.chat.decode(sampled) for stop in stops)

@@ -1,0 +1,127 @@
+"""vLLM's AsyncLLM: continuous batching and prefix caching, the same code on GPUs and CPUs."""
+
+import itertools
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from services.generation.chat import ChatTokenizer, read_checkpoint
+from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.model import Message
+from services.generation.settings import GenerationSettings
+from shared.errors import Internal
+from shared.models import resolve
+
+# vLLM reads these when it is imported; what the user has set stays.
+_ENVIRONMENT = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_CONFIGURE_LOGGING": "1",
+}
+
+
+class VllmEngine:
+    """One AsyncLLM."""
+
+    def __init__(self, settings: GenerationSettings) -> None:
+        self._settings = settings
+        self._llm: Any = None
+        self._chat: ChatTokenizer | None = None
+        self._info: ModelInfo | None = None
+        self._names = itertools.count()
+        self._running = 0
+
+    @property
+    def info(self) -> ModelInfo:
+        assert self._info is not None
+        return self._info
+
+    @property
+    def running(self) -> int:
+        return self._running
+
+    async def start(self) -> None:
+        settings, model = self._settings, resolve(self._settings.model)
+        checkpoint = read_checkpoint(model)
+        context = min(settings.max_model_len, checkpoint.context_length)
+        self._chat = checkpoint.chat
+        self._llm = self._load(model, context)
+        self._info = ModelInfo(settings.model, "vllm", context, True, checkpoint.vocabulary, checkpoint.eos_ids)
+
+    async def stop(self) -> None:
+        if self._llm is not None:
+            self._llm.shutdown()
+
+    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        assert self._chat is not None
+        return self._chat.encode_chat(messages)
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        assert self._chat is not None
+        return self._chat.decode(token_ids)
+
+    async def complete(self, sequence: TokenSequence) -> Completion:
+        self._running += 1
+        try:
+            prompt = {"prompt_token_ids": list(sequence.token_ids)}
+            name = f"{os.getpid()}-{next(self._names)}"
+            output = None
+            # Cancelling the task closes the iterator, and that aborts the sequence in the engine.
+            async for result in self._llm.generate(prompt, _sampling(sequence), name):
+                output = result
+        finally:
+            self._running -= 1
+        if output is None:
+            raise Internal("vLLM ended a sequence without an output")
+        return _completion(output)
+
+    def _load(self, model: str, context: int) -> Any:
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(round(self._settings.kv_cache_gib or 2)))
+        from vllm import AsyncEngineArgs
+        from vllm.platforms import current_platform
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        settings = self._settings
+        arguments = AsyncEngineArgs(
+            model=model,
+            dtype=settings.dtype,
+            max_model_len=context,
+            max_num_seqs=settings.max_running,
+            enable_prefix_caching=True,
+            enforce_eager=current_platform.is_cpu(),
+            gpu_memory_utilization=settings.gpu_memory_utilization,
+            disable_log_stats=True,
+        )
+        if current_platform.is_cpu():
+            arguments.block_size = 32
+        return AsyncLLM.from_engine_args(arguments)
+
+
+def _sampling(sequence: TokenSequence) -> Any:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+    sampling = sequence.sampling
+    schema = sampling.json_schema
+    return SamplingParams(
+        max_tokens=sequence.max_new_tokens,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        seed=None if sequence.seed is None else sequence.seed % 2**63,
+        stop=list(sampling.stop) or None,
+        include_stop_str_in_output=True,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+        detokenize=bool(sampling.stop),
+        structured_outputs=StructuredOutputsParams(json=json.loads(schema)) if schema else None,
+    )
+
+
+def _completion(output: Any) -> Completion:
+    reason = output.outputs[0].finish_reason
+    if reason not in ("stop", "length"):
+        raise Internal(f"vLLM ended a sequence by {reason!r}")
+    return Completion(tuple(output.outputs[0].token_ids), output.num_cached_tokens or 0)

@@ -1,0 +1,104 @@
+"""Starting and stopping: two stacks at once, busy ports, failures, clean ends."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cli.client import Client
+from cli.stack import Stack, StackError, StackSettings
+from tests.e2e.conftest import SIMULATED
+
+BODY = {"model": "darwin", "messages": [{"role": "user", "content": "Name a colour."}], "max_tokens": 40}
+
+
+def simulated(port: int = 0) -> Stack:
+    return Stack(StackSettings(engine="simulated", port=port, env=SIMULATED))
+
+
+def answered(url: str) -> bool:
+    with Client(url) as client:
+        started = client.start(BODY)
+        assert list(client.events(started["id"]))
+        return bool(client.get(started["id"])["status"] == "succeeded")
+
+
+def test_two_stacks_run_side_by_side_and_leave_nothing_behind(simulated_stack: Stack) -> None:
+    with simulated() as other:
+        pids, folder = other.pids, other.folder
+        assert other.url != simulated_stack.url
+        assert answered(other.url)
+        assert answered(simulated_stack.url)
+        assert set(other.stop().values()) == {0}
+    assert not [name for name, pid in pids.items() if psutil.pid_exists(pid)]
+    assert not folder.exists()
+
+
+def test_a_busy_port_is_stepped_around() -> None:
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        with simulated(port) as stack:
+            assert not stack.url.endswith(f":{port}")
+            assert answered(stack.url)
+
+
+def test_a_process_that_cannot_start_is_named_with_its_log() -> None:
+    env = {**SIMULATED, "DARWIN_REWARD_PROFILES": "no-such-profile"}
+    with (
+        pytest.raises(StackError, match="reward ended with exit code") as failed,
+        Stack(StackSettings(engine="simulated", env=env)),
+    ):
+        pass
+    assert "no-such-profile" in str(failed.value)
+
+
+def test_many_evolutions_at_once_all_end(simulated_stack: Stack) -> None:
+    with ThreadPoolExecutor(24) as pool:
+        assert all(pool.map(lambda _: answered(simulated_stack.url), range(48)))
+
+
+def test_up_prints_a_curl_that_works_and_ctrl_c_stops_everything(tmp_path: Path) -> None:
+    env = {**SIMULATED, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "cli.main", "up", "--engine", "simulated", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env, start_new_session=True) as up:
+        assert up.stdout is not None
+        lines: list[str] = []
+        while not any("Ctrl-C stops it" in line for line in lines):
+            line = up.stdout.readline()
+            assert line, "".join(lines)
+            lines.append(line)
+        printed = "".join(lines)
+        curl = printed[printed.index("curl") : printed.index("OpenAI SDK")]
+        answer = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, check=True, timeout=60)
+        assert '"object":"chat.completion"' in answer.stdout
+        children = psutil.Process(up.pid).children(recursive=True)
+        assert len(children) >= 6
+        up.send_signal(signal.SIGINT)
+        rest = up.stdout.read()
+        assert up.wait(60) == 0, rest
+    assert "stopped 6 processes cleanly" in rest
+    assert not [child for child in children if child.is_running()]
+
+
+def test_children_end_when_their_parent_is_killed() -> None:
+    code = (
+        "import time; from cli.stack import Stack, StackSettings\n"
+        f"with Stack(StackSettings(engine='simulated', env={SIMULATED!r})) as s: print('up', flush=True); time.sleep(99)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline().strip() == "up"
+        children = psutil.Process(parent.pid).children(recursive=True)
+        parent.kill()
+    give_up = time.monotonic() + 30
+    while any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children):
+        assert time.monotonic() < give_up, [child for child in children if child.is_running()]
+        time.sleep(0.1)

@@ -9,7 +9,7 @@ from services.reward.rewarder import Component, Profile, Rewarder
 from services.reward.runtime import Runtime
 from services.reward.servicer import RewardServicer
 from services.reward.settings import RewardSettings
-from shared.errors import NotFound
+from shared.errors import InvalidRequest, NotFound
 from shared.pb.reward_pb2 import DESCRIPTOR
 from shared.pb.reward_pb2_grpc import add_RewardServiceServicer_to_server
 from shared.service import Service
@@ -32,9 +32,11 @@ def build_rewarder(settings: RewardSettings) -> Rewarder:
 
     Raises:
         NotFound: a profile, or the default among those loaded, does not exist.
-        InvalidRequest: a profile file is wrong.
+        InvalidRequest: a profile file is wrong, or none is named.
     """
     names = settings.profile_names()
+    if not names:
+        raise InvalidRequest("DARWIN_REWARD_PROFILES names no profile")
     files = load_profiles(names, settings.profiles_dir)
     default = settings.default_profile or names[0]
     if default not in files:
@@ -42,7 +44,7 @@ def build_rewarder(settings: RewardSettings) -> Rewarder:
     runtime = Runtime(settings.device, settings.dtype, settings.threads, settings.cache_bytes)
     specs = {spec.scorer_key(): spec for file in files.values() for spec in file.components}
     scorers = {key: SpecifiedScorer(spec, runtime) for key, spec in specs.items()}
-    return Rewarder(_profiles(files), default, scorers, _limits(settings))
+    return Rewarder(_profiles(files), default, scorers, _limits(settings), settings.max_batch)
 
 
 def _profiles(files: Mapping[str, ProfileFile]) -> dict[str, Profile]:

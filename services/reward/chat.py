@@ -2,21 +2,29 @@
 
 from typing import Any
 
+from transformers import AutoConfig, AutoTokenizer
+
 from services.reward.scorer import ScoreItem
 from shared.errors import Unsupported
 
 
 class ChatFormat:
-    """Renders by the tokenizer's own chat template; keeps the last `max_tokens` tokens, so the answer stays."""
+    """Renders by the own chat template of the tokenizer in `folder` (or of that Hugging Face id).
 
-    def __init__(self, tokenizer: Any, model: str, max_tokens: int) -> None:
+    Keeps the last `max_tokens` tokens, fewer where the model takes fewer, so that the answer stays. Raises Unsupported
+    for a tokenizer without a chat template.
+    """
+
+    def __init__(self, folder: str, max_tokens: int) -> None:
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder)
         if not tokenizer.chat_template:
-            raise Unsupported(f"the tokenizer of {model} has no chat template; add one to its folder", field="model")
-        self._tokenizer = tokenizer
-        self._max_tokens = max_tokens
+            raise Unsupported(f"the tokenizer of {folder} has no chat template; add one to it", field="model")
+        positions = getattr(AutoConfig.from_pretrained(folder), "max_position_embeddings", max_tokens)
+        self.tokenizer = tokenizer
+        self.max_tokens: int = min(max_tokens, tokenizer.model_max_length, positions)
 
     def token_ids(self, item: ScoreItem) -> list[int]:
         messages = [*item.conversation.as_dicts(), {"role": "assistant", "content": item.text}]
-        text = self._tokenizer.apply_chat_template(messages, tokenize=False)
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        return ids[-self._max_tokens :]
+        text = self.tokenizer.apply_chat_template(messages, tokenize=False)
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        return ids[-self.max_tokens :]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification
 
 from services.reward.chat import ChatFormat
 from services.reward.runtime import Runtime, configure_torch
@@ -30,14 +30,13 @@ class ClassifierScorer:
     def load(self) -> None:
         dtype = configure_torch(self._runtime)
         folder = resolve(self._name)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
         self._model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=dtype)
         self._model.to(self._runtime.device).eval()
         if self._model.config.num_labels != 1:
             labels = self._model.config.num_labels
             raise Unsupported(f"{self._name} has {labels} labels; a reward model has one", field="model")
-        self._chat = ChatFormat(tokenizer, self._name, self._max_tokens)
-        self._padding = _padding(self._model.config.vocab_size, tokenizer)
+        self._chat = ChatFormat(folder, self._max_tokens)
+        self._padding = _padding(self._model.config.vocab_size, self._chat.tokenizer)
         self._model.config.pad_token_id = self._padding
 
     def close(self) -> None: ...

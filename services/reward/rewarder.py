@@ -15,7 +15,6 @@ from shared.errors import Internal, NotFound, Unavailable
 
 log = logging.getLogger(__name__)
 
-_MAX_BATCH = 64
 _MAX_QUEUE = 8192
 _RESULTS_KEPT = 16384
 
@@ -69,11 +68,17 @@ class Scored:
 class Rewarder:
     """Scores under `profiles`. All scorers share one thread, so the process computes on `threads` cores at most.
 
-    Concurrent calls are batched. Call it from one event loop, between `start` and `stop`.
+    Concurrent calls are batched, at most `max_batch` responses at once. Call it from one event loop, between `start`
+    and `stop`.
     """
 
     def __init__(
-        self, profiles: Mapping[str, Profile], default: str, scorers: Mapping[str, Scorer], limits: Limits
+        self,
+        profiles: Mapping[str, Profile],
+        default: str,
+        scorers: Mapping[str, Scorer],
+        limits: Limits,
+        max_batch: int,
     ) -> None:
         self.profiles = profiles
         self._default = default
@@ -81,8 +86,9 @@ class Rewarder:
         self._limits = limits
         self._thread = ThreadPoolExecutor(1, "scorers")
         self._batchers = {
-            key: Batcher(scorer, self._thread, _MAX_BATCH, _MAX_QUEUE, _RESULTS_KEPT) for key, scorer in scorers.items()
+            key: Batcher(scorer, self._thread, max_batch, _MAX_QUEUE, _RESULTS_KEPT) for key, scorer in scorers.items()
         }
+        self._loaded: list[Scorer] = []
         self._stopping = False
         self._ready = False
         self.loading = False
@@ -142,17 +148,20 @@ class Rewarder:
 
     def _load(self) -> None:
         self.loading = True
-        for key, scorer in self._scorers.items():
-            if self._stopping:
-                break
-            began = time.monotonic()
-            scorer.load()
-            log.info("loaded %s in %.1f s", key, time.monotonic() - began)
-        self.loading = False
+        try:
+            for key, scorer in self._scorers.items():
+                if self._stopping:
+                    break
+                began = time.monotonic()
+                scorer.load()
+                self._loaded.append(scorer)
+                log.info("loaded %s in %.1f s", key, time.monotonic() - began)
+        finally:
+            self.loading = False
 
     def _close(self) -> None:
-        for scorer in self._scorers.values():
-            scorer.close()
+        while self._loaded:
+            self._loaded.pop().close()
 
 
 def _total(profile: Profile, candidate: str, scores: Sequence[ComponentScore]) -> Score:

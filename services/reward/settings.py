@@ -21,6 +21,7 @@ class RewardSettings(BaseSettings):
     dtype: Dtype = "bfloat16"
     device: str = Field(default="cpu", description='a torch device, such as "cuda:0"')
     cache_bytes: int = Field(default=512 * 1024**2, ge=0, description="keys and values kept of recent responses")
+    max_batch: int = Field(default=16, ge=1, description="responses computed at once; more suits a GPU")
     max_candidates: int = Field(default=256, ge=1)
     max_messages: int = Field(default=256, ge=1)
     max_text_characters: int = Field(default=100_000, ge=1)

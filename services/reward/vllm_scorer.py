@@ -6,7 +6,6 @@ Its prefix cache makes growing responses cheap.
 import os
 from collections.abc import Sequence
 
-from transformers import AutoTokenizer
 from vllm import LLM, PoolingParams, TokensPrompt
 from vllm.outputs import PoolingOutput, PoolingRequestOutput
 
@@ -34,7 +33,7 @@ class VllmScorer:
 
     def load(self) -> None:
         folder = resolve(self._name)
-        self._chat = ChatFormat(AutoTokenizer.from_pretrained(folder), self._name, self._max_tokens)
+        self._chat = ChatFormat(folder, self._max_tokens)
         if self._runtime.device == "cpu":
             # vLLM reads these from the environment only; its default would bind a thread to every core.
             os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
@@ -43,7 +42,7 @@ class VllmScorer:
             model=folder,
             runner="pooling",
             dtype=self._runtime.dtype,
-            max_model_len=self._max_tokens,
+            max_model_len=self._chat.max_tokens,
             block_size=_BLOCK_TOKENS,
             enable_prefix_caching=True,
             kv_cache_memory_bytes=self._kv_cache_bytes,

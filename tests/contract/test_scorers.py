@@ -1,0 +1,164 @@
+"""What every scorer owes its caller, run over all of them; the classifiers on a tiny checkpoint made here."""
+
+import importlib.util
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from services.reward.profiles import (
+    ClassifierSpec,
+    GuardSpec,
+    QualitySpec,
+    RelevanceSpec,
+    SimulatedSpec,
+    Spec,
+    VllmSpec,
+)
+from services.reward.registry import SpecifiedScorer
+from services.reward.runtime import Runtime
+from services.reward.scorer import Conversation, Message, ScoreItem, Scorer
+from shared.errors import Unsupported
+from tests.unit.reward.checkpoints import save_classifier
+
+QUESTION = Conversation((Message("system", "Be brief."), Message("user", "How do plants make food?")))
+OTHER = Conversation((Message("user", "Why is the sky blue?"),))
+LONG = "Chlorophyll in the leaves captures sunlight, which turns carbon dioxide and water into glucose and oxygen. " * 4
+ITEMS = [
+    ScoreItem(QUESTION, "By photosynthesis."),
+    ScoreItem(OTHER, "Air scatters blue light more than red light, so that blue reaches us from everywhere."),
+    ScoreItem(QUESTION, LONG),
+    ScoreItem(OTHER, ""),
+    ScoreItem(QUESTION, "naïve 光合作用 \x00 <|im_end|>\n<|im_start|>user\nhi 🌱"),
+]
+TYPES = ("quality", "guard", "relevance", "simulated", "classifier", "vllm")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A loaded scorer, and how far its answers may differ between batches, in units of its score."""
+
+    scorer: Scorer
+    tolerance: float
+
+
+def from_scratch(checkpoint: Path, item: ScoreItem) -> float:
+    """The definition: the head on the last token's hidden state, alone in its batch, without padding."""
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    messages = [*item.conversation.as_dicts(), {"role": "assistant", "content": item.text}]
+    ids = tokenizer(tokenizer.apply_chat_template(messages, tokenize=False), add_special_tokens=False)["input_ids"]
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint, dtype=torch.float32)
+    with torch.no_grad():
+        return float(model.score(model.model(torch.tensor([ids])).last_hidden_state[0, -1]))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_classifier(tmp_path_factory.mktemp("classifier"))
+
+
+@pytest.fixture(scope="module")
+def subject_of(checkpoint: Path) -> Iterator[Callable[[str], Subject]]:
+    """Loads a scorer of each type when first asked for."""
+    model = str(checkpoint)
+    specs: dict[str, Spec] = {
+        "quality": QualitySpec(name="it", weight=1, type="quality"),
+        "guard": GuardSpec(name="it", weight=1, type="guard"),
+        "relevance": RelevanceSpec(name="it", weight=1, type="relevance", threshold=0.2),
+        "simulated": SimulatedSpec(name="it", weight=1, type="simulated"),
+        "classifier": ClassifierSpec(name="it", weight=1, type="classifier", model=model, max_tokens=512),
+        "vllm": VllmSpec(name="it", weight=1, type="vllm", model=model, max_tokens=512, kv_cache_bytes=64 * 1024**2),
+    }
+    tolerances = {"quality": 1e-4, "relevance": 0.01, "classifier": 1e-4, "vllm": 1e-3}
+    loaded: dict[str, Subject] = {}
+
+    def subject(kind: str) -> Subject:
+        if kind == "vllm" and importlib.util.find_spec("vllm") is None:
+            pytest.skip("vllm is not installed")
+        if kind not in loaded:
+            scorer = SpecifiedScorer(specs[kind], Runtime(dtype="float32", threads=2))
+            scorer.load()
+            loaded[kind] = Subject(scorer, tolerances.get(kind, 0.0))
+        return loaded[kind]
+
+    yield subject
+    for each in loaded.values():
+        each.scorer.close()
+
+
+@pytest.fixture(params=TYPES)
+def subject(request: pytest.FixtureRequest, subject_of: Callable[[str], Subject]) -> Subject:
+    return subject_of(request.param)
+
+
+def test_every_item_gets_a_finite_score_in_order(subject: Subject) -> None:
+    scores = subject.scorer.score(ITEMS)
+    reversed_scores = subject.scorer.score(ITEMS[::-1])[::-1]
+    assert len(scores) == len(ITEMS)
+    for score, again in zip(scores, reversed_scores, strict=True):
+        assert math.isfinite(score.value)
+        assert score.value == pytest.approx(again.value, abs=subject.tolerance)
+
+
+def test_a_batch_scores_like_single_calls(subject: Subject) -> None:
+    together = subject.scorer.score(ITEMS)
+    for item, score in zip(ITEMS, together, strict=True):
+        (alone,) = subject.scorer.score([item])
+        assert score.value == pytest.approx(alone.value, abs=subject.tolerance)
+
+
+def test_tokens_are_counted_once(subject: Subject) -> None:
+    item = ScoreItem(Conversation((Message("user", "Count my tokens."),)), LONG)
+    (first,) = subject.scorer.score([item])
+    (again,) = subject.scorer.score([item])
+    assert first.computed_tokens + first.cached_tokens == again.computed_tokens + again.cached_tokens
+    assert 0 <= again.computed_tokens <= first.computed_tokens
+
+
+@pytest.mark.parametrize("kind", ["quality", "relevance", "vllm"])
+def test_incremental_scorers_reuse_what_they_computed(kind: str, subject_of: Callable[[str], Subject]) -> None:
+    conversation = Conversation((Message("user", "Reuse what you know of this answer to my question, please."),))
+    scorer = subject_of(kind).scorer
+    scorer.score([ScoreItem(conversation, LONG)])
+    (grown,) = scorer.score([ScoreItem(conversation, LONG + "And so on.")])
+    assert grown.cached_tokens > 2 * grown.computed_tokens
+
+
+@pytest.mark.parametrize("kind", ["classifier", "vllm"])
+def test_classifiers_agree_with_the_definition(
+    kind: str, checkpoint: Path, subject_of: Callable[[str], Subject]
+) -> None:
+    """Within 1e-3 in float32, where scores differ by tenths."""
+    expected = [from_scratch(checkpoint, item) for item in ITEMS]
+    assert max(expected) - min(expected) > 0.1
+    scores = [score.value for score in subject_of(kind).scorer.score(ITEMS)]
+    assert scores == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_growing_response_scores_the_same_from_vllms_cache(
+    checkpoint: Path, subject_of: Callable[[str], Subject]
+) -> None:
+    item = ScoreItem(QUESTION, LONG + "Cached.")
+    scorer = subject_of("vllm").scorer
+    scorer.score([ScoreItem(QUESTION, LONG)])
+    (score,) = scorer.score([item])
+    assert score.cached_tokens >= 64
+    assert score.value == pytest.approx(from_scratch(checkpoint, item), abs=1e-3)
+
+
+def test_a_classifier_of_several_labels_is_refused(tmp_path: Path) -> None:
+    spec = ClassifierSpec(name="it", weight=1, type="classifier", model=str(save_classifier(tmp_path, 3)))
+    with pytest.raises(Unsupported, match="3 labels"):
+        SpecifiedScorer(spec, Runtime()).load()
+
+
+def test_a_tokenizer_without_chat_template_is_refused(tmp_path: Path) -> None:
+    save_classifier(tmp_path)
+    (tmp_path / "chat_template.jinja").unlink()
+    spec = ClassifierSpec(name="it", weight=1, type="classifier", model=str(tmp_path))
+    with pytest.raises(Unsupported, match="chat template"):
+        SpecifiedScorer(spec, Runtime()).load()

@@ -1,0 +1,211 @@
+"""The reward process over its wire."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import psutil
+import pytest
+import pytest_asyncio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from services.reward.profiles import load_profiles
+from shared import errors
+from shared.pb import reward_pb2 as pb
+from shared.pb import reward_pb2_grpc
+from shared.rpc import connect, from_rpc_error
+
+ROOT = Path(__file__).parents[2]
+ASK = {"role": "user", "content": "How do plants make food?"}
+GOOD = "Plants make food by photosynthesis: their leaves turn sunlight, water and carbon dioxide into sugar."
+
+
+@contextmanager
+def process(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The service on a free port, bound but perhaps not ready; it must end well on SIGTERM."""
+    ready = folder / "ready.json"
+    ready.unlink(missing_ok=True)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DARWIN_REWARD_")}
+    environment |= {"DARWIN_READY_FILE": str(ready), "DARWIN_REWARD_LISTEN": "127.0.0.1:0"}
+    environment |= {f"DARWIN_REWARD_{name}": value for name, value in settings.items()}
+    child = subprocess.Popen([sys.executable, "-m", "services.reward"], cwd=ROOT, env=environment)
+    try:
+        deadline = time.monotonic() + 30
+        while not ready.exists():
+            assert child.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        yield child, json.loads(ready.read_text())["address"]
+    finally:
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(10) == 0
+
+
+async def until_ready(channel: grpc.aio.Channel, timeout: float) -> None:
+    stub = health_pb2_grpc.HealthStub(channel)
+    async with asyncio.timeout(timeout):
+        while True:
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True)
+            if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                return
+            await asyncio.sleep(0.02)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[reward_pb2_grpc.RewardServiceStub]:
+    with process(tmp_path_factory.mktemp("reward"), PROFILES="default,simulated") as (_, address):
+        channel = connect(address)
+        await until_ready(channel, 60)
+        yield reward_pb2_grpc.RewardServiceStub(channel)
+        await channel.close()
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_scores_come_in_order_with_every_component(stub: reward_pb2_grpc.RewardServiceStub) -> None:
+    texts = {"loop": "yes " * 50, "good": GOOD, "empty": "", "off": "Shares fell on Tuesday as interest rates rose."}
+    candidates = [pb.ScoreRequest.Candidate(id=name, text=text) for name, text in texts.items()]
+    answer = await stub.Score(pb.ScoreRequest(messages=[ASK], candidates=candidates))
+    assert [score.id for score in answer.scores] == list(texts)
+    assert answer.profile == "default"
+    rewards = {score.id: score.reward for score in answer.scores}
+    assert max(rewards, key=rewards.__getitem__) == "good"
+    shipped = load_profiles(["default"], None)["default"].components
+    for score in answer.scores:
+        assert [part.name for part in score.components] == [component.name for component in shipped]
+        assert [part.weight for part in score.components] == [component.weight for component in shipped]
+        assert score.reward == pytest.approx(sum(part.weight * part.value for part in score.components))
+
+
+async def test_usage_says_what_was_computed_and_what_reused(stub: reward_pb2_grpc.RewardServiceStub) -> None:
+    def request(text: str) -> pb.ScoreRequest:
+        return pb.ScoreRequest(
+            messages=[{"role": "user", "content": "Why do leaves fall?"}], candidates=[{"id": "a", "text": text}]
+        )
+
+    text = "In autumn the tree seals its leaves off, and the wind takes them."
+    first = (await stub.Score(request(text))).usage
+    again = (await stub.Score(request(text))).usage
+    grown = (await stub.Score(request(text + " And more."))).usage
+    assert first.computed_tokens > 0 == first.cached_tokens
+    assert (again.computed_tokens, again.cached_tokens) == (0, first.computed_tokens)
+    assert 0 < grown.computed_tokens < first.computed_tokens
+    assert grown.cached_tokens > 0
+
+
+async def test_concurrent_calls_each_get_their_own_answers(stub: reward_pb2_grpc.RewardServiceStub) -> None:
+    async def ask(number: int) -> pb.ScoreResponse:
+        candidates = [{"id": f"{number}-{index}", "text": f"{GOOD} {number} {index}"} for index in range(3)]
+        return await stub.Score(
+            pb.ScoreRequest(messages=[ASK], candidates=candidates, profile="default" if number % 2 else "simulated")
+        )
+
+    for number, answer in enumerate(await asyncio.gather(*(ask(number) for number in range(12)))):
+        assert [score.id for score in answer.scores] == [f"{number}-{index}" for index in range(3)]
+        assert answer.profile == ("default" if number % 2 else "simulated")
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "field"),
+    [
+        ({"profile": "house"}, errors.NotFound, "profile"),
+        ({"messages": []}, errors.InvalidRequest, "messages"),
+        ({"messages": [{"role": "robot", "content": "x"}, ASK]}, errors.InvalidRequest, "messages[0].role"),
+        ({"messages": [ASK, {"role": "assistant", "content": "x"}]}, errors.InvalidRequest, "messages[1].role"),
+        ({"candidates": []}, errors.InvalidRequest, "candidates"),
+        ({"candidates": [{"id": "a"}, {"id": "a"}]}, errors.InvalidRequest, "candidates[1].id"),
+        ({"candidates": [{"id": str(index)} for index in range(257)]}, errors.InvalidRequest, "candidates"),
+        ({"candidates": [{"id": "a", "text": "x" * 100_001}]}, errors.InvalidRequest, "candidates[0].text"),
+    ],
+)
+async def test_a_bad_call_is_refused_with_its_field(
+    stub: reward_pb2_grpc.RewardServiceStub,
+    change: dict[str, object],
+    kind: type[errors.DarwinError],
+    field: str,
+) -> None:
+    call = {"messages": [ASK], "candidates": [{"id": "a", "text": "Sun."}]} | change
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Score(pb.ScoreRequest(**call))
+    error = from_rpc_error(caught.value)
+    assert isinstance(error, kind)
+    assert error.field == field
+    if kind is errors.NotFound:
+        assert "default" in error.message
+        assert "simulated" in error.message
+
+
+async def test_profiles_are_listed(stub: reward_pb2_grpc.RewardServiceStub) -> None:
+    answer = await stub.ListProfiles(pb.ListProfilesRequest())
+    listed = {profile.name: list(profile.components) for profile in answer.profiles}
+    assert listed == {"default": ["quality", "guard", "relevance"], "simulated": ["simulated"]}
+
+
+async def test_a_passed_deadline_leaves_the_service_well(stub: reward_pb2_grpc.RewardServiceStub) -> None:
+    candidates = [{"id": str(index), "text": f"{index} {GOOD * 20}"} for index in range(200)]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Score(pb.ScoreRequest(messages=[ASK], candidates=candidates), timeout=0.3)
+    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    began = time.monotonic()
+    await stub.Score(pb.ScoreRequest(messages=[ASK], candidates=[{"id": "a", "text": "After that, still here."}]))
+    whole_call_s = 200 * 400 / 2000
+    assert time.monotonic() - began < whole_call_s / 4
+
+
+async def test_the_simulated_profile_alone_starts_fast_and_without_torch(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with process(tmp_path, PROFILES="simulated") as (child, address):
+        channel = connect(address)
+        await until_ready(channel, 10)
+        print(f"ready after {time.monotonic() - began:.2f} s")
+        answer = await reward_pb2_grpc.RewardServiceStub(channel).Score(
+            pb.ScoreRequest(messages=[ASK], candidates=[{"id": "a", "text": GOOD}])
+        )
+        assert answer.profile == "simulated"
+        assert not any("libtorch" in region.path for region in psutil.Process(child.pid).memory_maps())
+        await channel.close()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.7, 2.0])
+async def test_it_ends_promptly_while_models_load(tmp_path: Path, seconds: float) -> None:
+    with process(tmp_path) as (child, _):
+        await asyncio.sleep(seconds)
+        began = time.monotonic()
+        child.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(child.wait, 5) == 0
+        assert time.monotonic() - began < 3
+
+
+async def test_it_ends_with_its_engine_while_vllm_loads(tmp_path: Path) -> None:
+    pytest.importorskip("vllm", reason="vllm is not installed")
+    from tests.unit.reward.checkpoints import save_classifier
+
+    profiles = tmp_path / "profiles"
+    profiles.mkdir()
+    model = save_classifier(tmp_path / "model")
+    house = {"components": [{"name": "house", "type": "vllm", "weight": 1.0, "model": str(model)}]}
+    (profiles / "house.yaml").write_text(json.dumps(house))
+    with process(tmp_path, PROFILES="house", PROFILES_DIR=str(profiles)) as (child, _):
+        engine = await _engine_of(child.pid)
+        child.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(child.wait, 5) == 0
+        psutil.wait_procs([engine], timeout=10)
+        assert not engine.is_running()
+
+
+async def _engine_of(pid: int) -> psutil.Process:
+    async with asyncio.timeout(60):
+        while True:
+            for child in psutil.Process(pid).children():
+                if "spawn_main" in " ".join(child.cmdline()):
+                    return child
+            await asyncio.sleep(0.1)

@@ -31,19 +31,26 @@ class EvolutionView:
         match event["type"]:
             case "cycle.started":
                 self._console.rule(f"cycle {event['cycle']}", align="left", style="cyan")
-                self._console.print(_line("parent", event["parent"]))
+                self._print_line("parent", event["parent"])
             case "mutant.accepted":
                 origin = event["operator"] if event["source"] != "parent" else "the parent itself"
-                self._console.print(_line(f"mutant {event['state']}", event["text"], origin))
+                self._print_line(f"mutant {event['state']}", event["text"], origin)
             case "base.scored":
                 reward = f"reward {event['reward']:+.3f}, {event['tokens']} tokens"
-                self._console.print(_line("base", event["text"], reward))
+                self._print_line("base", event["text"], reward)
             case "round.finished":
                 self._console.print(round_table(event))
             case "cycle.finished":
                 archive = ", ".join(f"{_short(e['instruction'], 40)} ({e['reward']:+.3f})" for e in event["archive"])
-                self._console.print(_line("archive", archive))
+                self._print_line("archive", archive)
                 self._console.print(f"  best so far [bold]{event['best_reward']:+.3f}[/]")
+
+    def _print_line(self, label: str, text: str, note: str = "") -> None:
+        line = Text(f"  {label}: ", style="bold")
+        if note:
+            line.append(f"[{note}] ", style="magenta")
+        line.append(_short(text, 500), style="default not bold")
+        self._console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
 
 
 def round_table(event: dict[str, Any]) -> Table:
@@ -114,13 +121,6 @@ def _seconds(result: dict[str, Any]) -> Table:
         table.add_row(name, f"{result['seconds'][name]:7.2f}")
     table.add_row(Text("stages overlap", style="dim"), "")
     return table
-
-
-def _line(label: str, text: str, note: str = "") -> Text:
-    line = Text(f"  {label}: ", style="bold", no_wrap=True, overflow="ellipsis")
-    if note:
-        line.append(f"[{note}] ", style="magenta")
-    return line.append(" ".join(text.split()), style="default not bold")
 
 
 def _reward(choice: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import multiprocessing
+import os
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -41,7 +43,6 @@ def run_service(service: Service, listen: str) -> None:
 
 
 async def _serve(service: Service, listen: str, settings: ProcessSettings) -> None:
-
     stop = stop_event()
     server = Server(service.grpc_names)
     server.register(service.add_to_server, service.servicer)
@@ -52,14 +53,21 @@ async def _serve(service: Service, listen: str, settings: ProcessSettings) -> No
     stopping = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            await server.set_ready()
-            log.info("ready")
-            await stopping
+        if not starting.done():
+            _abandon_loading()
+        starting.result()
+        await server.set_ready()
+        log.info("ready")
+        await stopping
     finally:
-        for task in (starting, stopping):
-            task.cancel()
         log.info("stopping")
         await server.stop(settings.drain_seconds)
         await service.stop()
+
+
+def _abandon_loading() -> None:
+    """Ends at once: a model that loads on another thread cannot be interrupted, and an ordinary exit waits for it."""
+    log.info("stopped while loading")
+    for child in multiprocessing.active_children():
+        child.kill()
+    os._exit(0)

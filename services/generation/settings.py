@@ -26,7 +26,7 @@ class GenerationSettings(BaseSettings):
     kv_cache_gib: float | None = Field(
         default=None,
         gt=0,
-        description="vllm's KV cache; unset: 2 on a CPU, what gpu_memory_utilization leaves on a GPU",
+        description="vllm's KV cache; unset: 1 on a CPU, what gpu_memory_utilization leaves on a GPU",
     )
     gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1, description="share of the GPU that vllm takes")
     simulated_tokens_per_second: float = Field(default=0, ge=0, description="of each sequence; 0: no delay")

@@ -14,6 +14,7 @@ from services.generation.chat import Checkpoint, read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.model import Message
 from services.generation.settings import GenerationSettings
+from shared.errors import Unavailable
 from shared.models import resolve
 
 
@@ -57,7 +58,8 @@ class TransformersEngine:
 
     @property
     def info(self) -> ModelInfo:
-        assert self._info is not None
+        if self._info is None:
+            raise Unavailable("the language model is not loaded yet; come back later")
         return self._info
 
     @property

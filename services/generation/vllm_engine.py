@@ -1,16 +1,18 @@
 """vLLM's AsyncLLM: continuous batching and prefix caching, the same code on GPUs and CPUs."""
 
+import asyncio
 import itertools
 import json
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from services.generation.chat import ChatTokenizer, read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.model import Message
 from services.generation.settings import GenerationSettings
-from shared.errors import Internal
+from shared.errors import Internal, Unavailable
 from shared.models import resolve
 
 # vLLM reads these when it is imported; what the user has set stays.
@@ -19,6 +21,7 @@ _ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_CONFIGURE_LOGGING": "1",
 }
+_CPU_CACHE_GIB = 1.0
 
 
 class VllmEngine:
@@ -34,7 +37,8 @@ class VllmEngine:
 
     @property
     def info(self) -> ModelInfo:
-        assert self._info is not None
+        if self._info is None:
+            raise Unavailable("the language model is not loaded yet; come back later")
         return self._info
 
     @property
@@ -42,16 +46,22 @@ class VllmEngine:
         return self._running
 
     async def start(self) -> None:
+        # On a thread, so that the process answers health checks and SIGTERM meanwhile.
+        with ThreadPoolExecutor(1, "load") as thread:
+            await asyncio.get_running_loop().run_in_executor(thread, self._load)
+
+    def _load(self) -> None:
         settings, model = self._settings, resolve(self._settings.model)
         checkpoint = read_checkpoint(model)
         context = min(settings.max_model_len, checkpoint.context_length)
         self._chat = checkpoint.chat
-        self._llm = self._load(model, context)
+        self._llm = self._build(model, context)
         self._info = ModelInfo(settings.model, "vllm", context, True, checkpoint.vocabulary, checkpoint.eos_ids)
 
     async def stop(self) -> None:
         if self._llm is not None:
             self._llm.shutdown()
+            self._llm = None
 
     def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
         assert self._chat is not None
@@ -76,26 +86,28 @@ class VllmEngine:
             raise Internal("vLLM ended a sequence without an output")
         return _completion(output)
 
-    def _load(self, model: str, context: int) -> Any:
+    def _build(self, model: str, context: int) -> Any:
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(round(self._settings.kv_cache_gib or 2)))
         from vllm import AsyncEngineArgs
         from vllm.platforms import current_platform
         from vllm.v1.engine.async_llm import AsyncLLM
 
-        settings = self._settings
+        settings, on_cpu = self._settings, current_platform.is_cpu()
+        cache_gib = settings.kv_cache_gib or (_CPU_CACHE_GIB if on_cpu else None)
         arguments = AsyncEngineArgs(
             model=model,
             dtype=settings.dtype,
             max_model_len=context,
             max_num_seqs=settings.max_running,
             enable_prefix_caching=True,
-            enforce_eager=current_platform.is_cpu(),
+            kv_cache_memory_bytes=None if cache_gib is None else int(cache_gib * 2**30),
+            # Compiling takes a minute on two cores and gains a tenth.
+            enforce_eager=on_cpu,
             gpu_memory_utilization=settings.gpu_memory_utilization,
             disable_log_stats=True,
         )
-        if current_platform.is_cpu():
+        if on_cpu:
             arguments.block_size = 32
         return AsyncLLM.from_engine_args(arguments)
 

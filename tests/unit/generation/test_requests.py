@@ -1,0 +1,63 @@
+from dataclasses import replace
+
+import pytest
+
+from services.generation.bootstrap import build_generator
+from services.generation.model import GenerateRequest, Message, Sampling, Sequence
+from services.generation.settings import GenerationSettings
+from services.generation.simulated_engine import SimulatedEngine
+from shared.errors import InvalidRequest
+
+GOOD = Sequence("s", (Message("user", "Hello"),), max_new_tokens=4)
+
+
+async def generate(request: GenerateRequest) -> int:
+    generator = build_generator(SimulatedEngine(), GenerationSettings(max_sequences=3))
+    return len([result async for result in generator.generate(request)])
+
+
+@pytest.mark.parametrize(
+    ("sequence", "field"),
+    [
+        (replace(GOOD, id=""), "sequences[0].id"),
+        (replace(GOOD, messages=()), "messages"),
+        (replace(GOOD, messages=(Message("tool", "Hello"), *GOOD.messages)), "role"),
+        (replace(GOOD, messages=(*GOOD.messages, Message("assistant", "Hi"))), "messages"),
+        (replace(GOOD, max_new_tokens=0), "max_new_tokens"),
+        (replace(GOOD, max_new_tokens=10**6), "max_new_tokens"),
+        (replace(GOOD, lookahead_tokens=10**6), "lookahead_tokens"),
+        (replace(GOOD, response_token_ids=(10**6,)), "response_token_ids"),
+    ],
+)
+async def test_a_wrong_sequence_is_refused_by_its_field(sequence: Sequence, field: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        await generate(GenerateRequest((sequence,)))
+    assert field in (refused.value.field or "")
+    assert len(refused.value.message) > 15
+
+
+@pytest.mark.parametrize(
+    ("sampling", "field"),
+    [
+        (Sampling(temperature=float("nan")), "temperature"),
+        (Sampling(temperature=2.5), "temperature"),
+        (Sampling(top_p=0.0), "top_p"),
+        (Sampling(top_p=1.5), "top_p"),
+        (Sampling(stop=("a", "b", "c", "d", "e")), "stop"),
+        (Sampling(stop=("",)), "stop"),
+    ],
+)
+async def test_wrong_sampling_is_refused_by_its_field(sampling: Sampling, field: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        await generate(GenerateRequest((GOOD,), sampling))
+    assert field in (refused.value.field or "")
+
+
+@pytest.mark.parametrize("sequences", [(), (GOOD, GOOD), tuple(replace(GOOD, id=str(i)) for i in range(4))])
+async def test_empty_doubled_and_oversized_batches_are_refused(sequences: tuple[Sequence, ...]) -> None:
+    with pytest.raises(InvalidRequest):
+        await generate(GenerateRequest(sequences))
+
+
+async def test_a_good_call_is_answered() -> None:
+    assert await generate(GenerateRequest((GOOD, replace(GOOD, id="t")))) == 2

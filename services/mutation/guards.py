@@ -15,7 +15,7 @@ MIN_CHARS = 8
 # A rewrite's length, as multiples of the rewritten text's; a few words more are always allowed.
 SHORTEST, LONGEST, SLACK_CHARS = 0.35, 2.0, 80
 # Of the content words of each of the original's sentences, the part a rewrite must keep.
-KEPT_WORDS = 0.5
+KEPT_WORDS = 0.6
 _STEM = 5
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
@@ -24,6 +24,7 @@ _SENTENCE = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|\n+|(?<=:)\s+")
 _CLAUSE = re.compile(r"[,;:]\s+")
 _QUOTED = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”")
 _SYMBOLIC = re.compile(r"\S*[=^<>+*|\\_]\S*|\w+\([^)\s]*\)")
+_USING = re.compile(r"\b(?:use|uses|using)\b", re.IGNORECASE)
 
 
 def normalised(text: str) -> str:
@@ -61,7 +62,7 @@ def content(text: str, original: str) -> Reason | None:
         return Reason.MEANING_LOST
     if not (names(original) <= _folded(text) and names(text) <= _folded(original)):
         return Reason.MEANING_LOST
-    if not _keeps_every_demand(text, original):
+    if not (_keeps_every_demand(text, original) and _means(text) <= set(_stems(original))):
         return Reason.MEANING_LOST
     return None
 
@@ -163,9 +164,21 @@ def _bindings(text: str, reach: int = 1) -> set[tuple[str, str]]:
 
 
 def _keeps_every_demand(text: str, original: str) -> bool:
-    kept = {word[:_STEM] for word in _folded(text)}
+    """Enough words of each of the original's sentences, the last one among them: conditions stand at the end."""
+    kept = set(_stems(text))
     for sentence in _sentences(original):
-        words = {word[:_STEM] for word in _folded(sentence) - STOPWORDS}
-        if len(words & kept) < KEPT_WORDS * len(words):
+        stems = _stems(sentence)
+        if len(kept.intersection(stems)) < KEPT_WORDS * len(set(stems)) or not kept.issuperset(stems[-1:]):
             return False
     return True
+
+
+def _stems(text: str) -> list[str]:
+    """The first letters of each content word, in order."""
+    words = (_base(word) for word in _WORD.findall(text))
+    return [word[:_STEM] for word in words if word not in STOPWORDS]
+
+
+def _means(text: str) -> set[str]:
+    """The first content word after each "use" and "using": how a thing is to be done."""
+    return {stems[0] for after in _USING.split(text)[1:] if (stems := _stems(after))}

@@ -28,7 +28,7 @@ IMPERATIVES = _words("""
     """)
 
 # Words that may come before an imperative.
-LEADS = _words("please kindly first firstly second then next and finally also now briefly clearly so just")
+LEADS = _words("please kindly first firstly second then next finally also now briefly clearly so just")
 
 QUESTIONS = _words(
     "how what what's which who who's whom whose why can could would should will is are do does did has have"
@@ -36,16 +36,17 @@ QUESTIONS = _words(
 
 # Words that turn a demand into another one where they are lost or added.
 RESTRICTIONS = _words(
-    "not never no without except only least fewer less half twice double neither nor following above below"
+    "not never no without except only least fewer less half twice double neither nor following above below many much"
 )
 
 STOPWORDS = _words("""
-    a about after all also am an and any are as at be been being both but by can could did do does each for from
-    give had has have he her here him his how i i'd i'll i'm i've if in into is it it's its let let's like make me
-    may more most my no not of on one or our please she should so some such than that the their them then there
-    these they this those to two up us use using very was we were what what's when where which while who whom whose
-    why will with would write you your
-    """)
+    a about across after all also am among an and any are around as at be been being between both but by can
+    could did do does during each for from give had has have he her here him his how i i'd i'll i'm i've if in
+    into is it it's its let let's like make may me more most my no not of on one or our over per please she
+    should so some such than that the their them then there these they this those through to two up upon us use
+    using very was we were what what's when where which while who whom whose why will with within would write
+    you your
+""")
 
 # A text that ends in one of these is cut.
 DANGLING = _words("a an the of to and or with in for on at by from as that which whose is are")

@@ -114,7 +114,8 @@ def _report_weights(pairs: Sequence[Pair], threshold: float, runtime: Runtime) -
             accuracy = sum(a > b for a, b in zip(chosen, rejected, strict=True)) / len(pairs)
             fooled = sum(b > a for a, b in zip(chosen, foreign, strict=True)) / len(pairs)
             print(f"cut {cut}, weight {weight:g}: off-topic wins {fooled:.3f}, chosen beats rejected {accuracy:.3f}")
-        print(f"cut {cut}, quality + guard of chosen answers: 0.1% at {quantile([b for b, _ in kinds[0]], 0.001):.2f}")
+        items = [ScoreItem(pair.conversation, pair.chosen[:cut]) for pair in pairs if pair.chosen.strip()]
+        print(f"cut {cut}, quality of chosen answers: 0.5% below {quantile(values(scorers[0], items), 0.005):.2f}")
 
 
 if __name__ == "__main__":

@@ -27,8 +27,9 @@ from shared.models import EMBEDDED_LLM, resolve
 
 LAYERS = 12
 EPSILON = 1e-5
-EMPTY = -3.0
-"""The score of an empty response, which has no tokens to average: near the least of real ones (-2.75 at 0.5%)."""
+EMPTY = -3.5
+"""The score of an empty response, which has no tokens to average: 99.5% of real ones score more
+(`services.reward.calibrate`)."""
 
 _WEIGHTS = Path(__file__).parent / "weights"
 _PROMPTS_KEPT = 1024

@@ -2,7 +2,7 @@
 
 Zero for all but the least similar tenth of good answers; below that threshold the value is cosine minus threshold, in
 [-2, 0]. A follow-up such as "yes, please" says little alone, so the answer may be near to the instruction or to the
-last three messages together. The answer's first 400 characters decide: more change no figure that
+last three messages together. The answer's first 400 characters decide: more do not move the percentile that
 `services.reward.calibrate` prints, and a growing answer soon costs nothing.
 """
 

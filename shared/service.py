@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import multiprocessing
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import grpc
+import psutil
 
 from shared.process import ProcessSettings, announce, configure_logging, stop_event
 from shared.rpc import Server
@@ -68,6 +68,6 @@ async def _serve(service: Service, listen: str, settings: ProcessSettings) -> No
 def _abandon_loading() -> None:
     """Ends at once: a model that loads on another thread cannot be interrupted, and an ordinary exit waits for it."""
     log.info("stopped while loading")
-    for child in multiprocessing.active_children():
+    for child in psutil.Process().children(recursive=True):
         child.kill()
     os._exit(0)

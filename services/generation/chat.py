@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jinja2 import TemplateError
+
 from services.generation.model import Message
+from shared.errors import InvalidRequest
 
 # Stands for a message's content while the template is rendered; from a Unicode private-use plane.
 _MARK = "\U000f0d0d{}\U000f0d0d"
@@ -36,9 +39,11 @@ class ChatTokenizer:
         return tuple(ids + self._ids(rest))
 
     def _render(self, turns: Sequence[tuple[str, str]]) -> str:
-        text: str = self._tokenizer.apply_chat_template(
-            [{"role": role, "content": content} for role, content in turns], add_generation_prompt=True, tokenize=False
-        )
+        turns_as_dicts = [{"role": role, "content": content} for role, content in turns]
+        try:
+            text: str = self._tokenizer.apply_chat_template(turns_as_dicts, add_generation_prompt=True, tokenize=False)
+        except TemplateError as error:
+            raise InvalidRequest(f"the model's chat template refuses this: {error}", field="messages") from error
         return text
 
     def _ids(self, text: str, **options: bool) -> list[int]:

@@ -60,13 +60,15 @@ class Generator:
 
     def _plan(self, sequence: Sequence, field: str, sampling: Sampling, arrived: float) -> _Plan:
         prompt_ids = self._engine.encode_chat(sequence.messages)
-        given, context = len(prompt_ids) + len(sequence.response_token_ids), self.info.context_length
-        if given > context:
+        context = self.info.context_length
+        if len(prompt_ids) >= context:
             raise InvalidRequest(
-                f"prompt and response have {given} tokens and the model's context {context}: shorten the conversation",
+                f"the prompt has {len(prompt_ids)} tokens and the model's context {context}: shorten the conversation",
                 field=field,
             )
-        return _Plan(sequence, sampling, prompt_ids, context - given, arrived)
+        # A response that came from another state, under a shorter prompt, may leave no room: that is a full context.
+        room = max(0, context - len(prompt_ids) - len(sequence.response_token_ids))
+        return _Plan(sequence, sampling, prompt_ids, room, arrived)
 
     async def _run(self, plan: _Plan) -> Result:
         sequence = plan.sequence

@@ -10,9 +10,10 @@ from typing import Any
 
 from services.generation.chat import ChatTokenizer, read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.lifeline import tie_engine_processes
 from services.generation.model import Message
 from services.generation.settings import GenerationSettings
-from shared.errors import Internal, Unavailable
+from shared.errors import Internal, InvalidRequest, Unavailable
 from shared.models import resolve
 
 # vLLM reads these when it is imported; what the user has set stays.
@@ -22,6 +23,7 @@ _ENVIRONMENT = {
     "VLLM_CONFIGURE_LOGGING": "1",
 }
 _CPU_CACHE_GIB = 1.0
+_CPU_BATCH_TOKENS = 4096
 _SHUTDOWN_S = 2.0
 
 
@@ -73,6 +75,8 @@ class VllmEngine:
         return self._chat.decode(token_ids)
 
     async def complete(self, sequence: TokenSequence) -> Completion:
+        from vllm.exceptions import VLLMClientError
+
         self._running += 1
         try:
             prompt = {"prompt_token_ids": list(sequence.token_ids)}
@@ -81,6 +85,8 @@ class VllmEngine:
             # Cancelling the task closes the iterator, and that aborts the sequence in the engine.
             async for result in self._llm.generate(prompt, _sampling(sequence), name):
                 output = result
+        except VLLMClientError as error:
+            raise InvalidRequest(f"vLLM refuses the request: {error}", field="sampling") from error
         finally:
             self._running -= 1
         if output is None:
@@ -110,6 +116,11 @@ class VllmEngine:
         )
         if on_cpu:
             arguments.block_size = 32
+            # A prefill that is split over steps ends the engine where its sequence has a seed: torch's CPU generators
+            # cannot be wound back.
+            arguments.enable_chunked_prefill = False
+            arguments.max_num_batched_tokens = max(context, _CPU_BATCH_TOKENS)
+        tie_engine_processes()
         return AsyncLLM.from_engine_args(arguments)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -26,16 +25,13 @@ class _Process:
         self._settings = settings
         self._channel: grpc.aio.Channel | None = None
         self.servicer = MutationServicer()
-        self.loading = False
 
     async def start(self) -> None:
         settings = self._settings
         self._channel = connect(settings.generation)
-        self.loading = True
         measure = await asyncio.get_running_loop().run_in_executor(
             ThreadPoolExecutor(1, "load"), fidelity.load, settings.encoder
         )
-        self.loading = False
         self.servicer.mutator = Mutator(
             GenerationClient(self._channel, settings.temperature),
             measure,
@@ -63,9 +59,6 @@ def main() -> None:
         ),
         settings.listen,
     )
-    if process.loading:
-        # An encoder that loads on its thread cannot be interrupted, and an ordinary exit waits for it.
-        os._exit(0)
 
 
 if __name__ == "__main__":

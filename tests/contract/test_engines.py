@@ -202,3 +202,17 @@ async def test_an_engine_completes_exactly_what_it_is_given(engine: Engine) -> N
     completion = await engine.complete(TokenSequence(ids, 8, GREEDY, None))
     assert 1 <= len(completion.token_ids) <= 8
     assert engine.decode(completion.token_ids).strip()
+
+
+async def test_a_response_that_leaves_no_room_is_a_full_context_and_no_error(generator: Generator) -> None:
+    ids = tuple([11] * generator.info.context_length)
+    result = await one(generator, Sequence("s", QUESTION, ids, max_new_tokens=10))
+    assert (result.finish, result.token_ids, result.usage.generated_tokens) == ("context", (), 0)
+
+
+async def test_seeded_long_prompts_at_once(generator: Generator) -> None:
+    asked = (Message("user", "Tell me about rivers. " * 60),)
+    results = await run(
+        generator, *(Sequence(f"s{i}", asked, max_new_tokens=2, seed=i) for i in range(12)), sampling=WARM
+    )
+    assert len(results) == 12

@@ -91,7 +91,8 @@ def test_up_prints_a_curl_that_works_and_ctrl_c_stops_everything(tmp_path: Path)
 def test_children_end_when_their_parent_is_killed() -> None:
     code = (
         "import time; from cli.stack import Stack, StackSettings\n"
-        f"with Stack(StackSettings(engine='simulated', env={SIMULATED!r})) as s: print('up', flush=True); time.sleep(99)"
+        f"with Stack(StackSettings(engine='simulated', env={SIMULATED!r})):\n"
+        "    print('up', flush=True); time.sleep(99)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None

@@ -26,15 +26,15 @@ class GrpcMutator:
     async def mutate(
         self, effect: Mutate, request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Mutated | MutationEnded]:
+        wanted, tokens = effect.count - len(effect.exclude), 0
         message = pb.MutateRequest(
             messages=[pb.MutateRequest.Message(role=m.role, content=m.content) for m in request.messages],
             parent=effect.parent,
-            count=effect.count,
+            count=max(1, wanted),
             exclude=effect.exclude,
             seed=effect.seed if request.seeded else None,
         )
         call = self._stub.Mutate(message, timeout=timeout_s)
-        wanted, tokens = effect.count - len(effect.exclude), 0
         try:
             async for event in call:
                 match event.WhichOneof("event"):

@@ -14,8 +14,8 @@ class ApiError(Exception):
 class Client:
     """Evolutions as JSON values, shaped as `/openapi.json` says."""
 
-    def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=url, timeout=httpx.Timeout(30, read=60))
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+        self._http = httpx.Client(base_url=url, timeout=httpx.Timeout(30, read=60), transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -45,6 +45,8 @@ class Client:
                         source.response.read()
                         self._json(source.response)
                     for sse in source.iter_sse():
+                        if not sse.data:  # a keep-alive comment
+                            continue
                         last = sse.id
                         event = sse.json()
                         yield event

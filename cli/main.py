@@ -84,7 +84,7 @@ def align(
         document = _follow(stack.enter_context(Client(url)), body, console, show=not as_json)
     if as_json:
         print(json.dumps(document, ensure_ascii=False, indent=2))
-    if document["evolution"]["status"] != "succeeded":
+    if document["status"] != "succeeded":
         raise typer.Exit(1)
 
 
@@ -96,6 +96,8 @@ def up(
     """Keep a stack running in the foreground; Ctrl-C stops it."""
     console = Console()
     with _reported(console), _started(StackSettings(engine=engine, port=port), console) as stack:
+        if port and not stack.url.endswith(f":{port}"):
+            console.print(f"[yellow]port {port} is busy[/], so the gateway took a free one")
         console.print(f"\n[bold green]{stack.url}[/] answers the OpenAI API. Try:\n", highlight=False)
         print(f"  curl -s {stack.url}/v1/chat/completions \\\n    -H 'content-type: application/json' \\")
         print(f"    -d '{json.dumps(_EXAMPLE)}'\n")
@@ -182,7 +184,22 @@ def _follow(client: Client, body: dict[str, Any], console: Console, *, show: boo
         console.print(f"[red]failed:[/] {evolution['error']['message']}")
     elif show and evolution["result"]["choices"]:
         console.print(view.outcome(evolution))
-    return {"evolution": evolution, "events": events}
+    rounds = [event for event in events if event["type"] == "round.finished"]
+    return {**evolution, "usage": _usage(evolution["result"]), "rounds": rounds, "events": events}
+
+
+def _usage(result: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Prompt and completion tokens as OpenAI counts them, and tokens and seconds by stage."""
+    if result is None:
+        return None
+    completion_tokens = sum(choice["completion_tokens"] for choice in result["choices"])
+    return {
+        "prompt_tokens": result["prompt_tokens"],
+        "completion_tokens": completion_tokens,
+        "total_tokens": result["prompt_tokens"] + completion_tokens,
+        "tokens": result["tokens"],
+        "seconds": result["seconds"],
+    }
 
 
 if __name__ == "__main__":

@@ -152,11 +152,18 @@ class Store:
             return bool(await self._redis.exists(_key(evolution_id, "cancel")))
 
     async def stalled(self, idle_s: float) -> list[str]:
-        """Ids of unfinished evolutions not saved for `idle_s` seconds that nobody holds."""
+        """Ids of unfinished evolutions not saved for `idle_s` seconds that nobody holds.
+
+        Each is told once per `idle_s`.
+        """
+        now = time.time()
         async with self._translated:
-            ids = await self._redis.zrangebyscore(_ACTIVE, 0, time.time() - idle_s)
+            ids = await self._redis.zrangebyscore(_ACTIVE, 0, now - idle_s)
             leases = await self._redis.mget([_key(i, "lease") for i in ids]) if ids else []
-        return [evolution_id for evolution_id, lease in zip(ids, leases, strict=True) if lease is None]
+            stalled = [evolution_id for evolution_id, lease in zip(ids, leases, strict=True) if lease is None]
+            if stalled:
+                await self._redis.zadd(_ACTIVE, dict.fromkeys(stalled, now), xx=True)
+        return stalled
 
 
 def _key(evolution_id: str, part: str = "") -> str:

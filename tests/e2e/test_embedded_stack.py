@@ -161,8 +161,11 @@ def test_the_terminal_shows_an_evolution(stack: Stack, capsys: pytest.CaptureFix
     assert "evolved (reward" in shown
     app(["align", "--json", *options, QUESTION], standalone_mode=False)
     document = json.loads(capsys.readouterr().out)
-    assert document["evolution"]["status"] == "succeeded"
-    assert [e["type"] for e in document["events"]][-1] == "evolution.ended"
+    assert document["status"] == "succeeded"
+    assert document["result"]["choices"][0]["text"]
+    assert len(document["rounds"]) == document["result"]["rounds"] > 0
+    assert document["usage"]["tokens"]["generated"] > document["usage"]["completion_tokens"] > 0
+    assert document["events"][-1]["type"] == "evolution.ended"
 
 
 def test_gateway_and_worker_are_light(stack: Stack, client: OpenAI) -> None:

@@ -67,8 +67,13 @@ def test_many_evolutions_at_once_all_end(simulated_stack: Stack) -> None:
 
 def test_up_prints_a_curl_that_works_and_ctrl_c_stops_everything(tmp_path: Path) -> None:
     env = {**SIMULATED, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
-    command = [sys.executable, "-m", "cli.main", "up", "--engine", "simulated", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env, start_new_session=True) as up:
+    command = [sys.executable, "-m", "cli.main", "up", "--engine", "simulated", "--port"]
+    with (
+        socket.create_server(("127.0.0.1", 0)) as busy,
+        subprocess.Popen(
+            [*command, str(busy.getsockname()[1])], stdout=subprocess.PIPE, text=True, env=env, start_new_session=True
+        ) as up,
+    ):
         assert up.stdout is not None
         lines: list[str] = []
         while not any("Ctrl-C stops it" in line for line in lines):
@@ -76,6 +81,7 @@ def test_up_prints_a_curl_that_works_and_ctrl_c_stops_everything(tmp_path: Path)
             assert line, "".join(lines)
             lines.append(line)
         printed = "".join(lines)
+        assert "is busy" in printed
         curl = printed[printed.index("curl") : printed.index("OpenAI SDK")]
         answer = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, check=True, timeout=60)
         assert '"object":"chat.completion"' in answer.stdout

@@ -203,9 +203,12 @@ async def test_a_failure_that_stays_ends_the_evolution(store: Store, error: Darw
 
 async def test_sweep_finds_what_nobody_holds(store: Store) -> None:
     due = await accept(store)
-    worker = evolving(store, Stages(), stalled_s=0.01)
-    await asyncio.sleep(0.05)
+    worker = evolving(store, Stages(), stalled_s=0.2)
+    assert due not in await worker.stalled()
+    await asyncio.sleep(0.25)
     assert due in await worker.stalled()
+    assert due not in await worker.stalled()
+    await asyncio.sleep(0.25)
     await store.acquire(due.evolution_id, "somebody", 5)
     assert due not in await worker.stalled()
 

@@ -149,7 +149,7 @@ def _extend(evolution: Evolution, outcome: Generated) -> Evolution:
     else:
         # While mutants are being written the engine has room: the base response goes on without waiting for them.
         phase = "decode" if evolution.awaits_mutants and not transitions.over_budget(evolution) else "idle"
-    state = replace(state, response=response, scored_text=outcome.scored_text, phase=phase)
+    state = replace(state, response=response, scored_text=outcome.scored_text, phase=phase, reward=None, components={})
     spent = replace(
         evolution.spent,
         decode=evolution.spent.decode + outcome.generated_tokens,

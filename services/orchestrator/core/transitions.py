@@ -144,11 +144,12 @@ def _finish_cycle(evolution: Evolution, draws: Draws) -> Step:
 
 def conclude(evolution: Evolution, reason: StoppedBy) -> Evolution:
     """Ends the search early: complete responses of the open cycle count, partial ones only where none is complete."""
-    scored = [i for i, state in enumerate(evolution.population) if state.reward is not None]
+    begun = [i for i, state in evolution.states() if state.response.text and i != BASE]
+    scored = [i for i in begun if evolution.population[i].reward is not None]
     complete = [i for i in scored if evolution.population[i].response.finished]
     finals = evolution.finals + tuple(final(evolution, i) for i in complete)
     if not finals:
-        finals = tuple(final(evolution, i) for i in scored)
+        finals = tuple(final(evolution, i) for i in scored or begun)
     if not finals and evolution.base.response.text:
         finals = (final(evolution, BASE),)
     return replace(evolution, finals=finals, finished=True, stopped_by=reason, checkpoint=evolution.checkpoint + 1)

@@ -144,7 +144,7 @@ def test_stopping_anywhere_answers_with_the_best_complete_response(config: Confi
     assert before is None or (after is not None and after >= before)
     complete = [final for final in stopped.finals if final.response.finished]
     assert complete == list(stopped.finals) or not complete
-    if any(state.reward is not None for state in evolution.population) or evolution.base.response.text:
+    if any(state.response.text for _, state in evolution.states()):
         assert answers.choices(stopped, 1)
 
 
@@ -190,6 +190,20 @@ def test_a_state_is_scored_while_another_still_decodes() -> None:
     for outcome in World(3, end_probability=0.0).perform(first):
         evolution, _ = machine.apply(evolution, outcome)
     assert sorted(kinds(evolution)) == ["Generate", "Generate", "Score"]
+
+
+def test_a_response_that_grew_since_its_score_has_no_reward() -> None:
+    evolution, _ = machine.begin(small(mutate=False), INSTRUCTION, 1)
+    world = World(3, end_probability=0.0)
+    while evolution.round == 1:
+        for outcome in world.perform(machine.next_effects(evolution)[0]):
+            evolution, _ = machine.apply(evolution, outcome)
+    assert evolution.population[0].reward is not None
+    grow = next(e for e in machine.next_effects(evolution) if isinstance(e, Generate) and e.state == 0)
+    for outcome in world.perform(grow):
+        evolution, _ = machine.apply(evolution, outcome)
+    stopped, _ = machine.apply(evolution, Stopped("deadline_ms"))
+    assert {(final.state, len(final.response.token_ids)) for final in stopped.finals} == {(1, 4)}
 
 
 def test_lookahead_is_scored_but_not_kept() -> None:

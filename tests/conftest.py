@@ -1,9 +1,19 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cli.stack.redis_server import start_redis
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment() -> Iterator[None]:
+    """Leaves the environment as it was: vLLM, run in this process, changes it (LD_PRELOAD) for every later child."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Starting and stopping: two stacks at once, busy ports, failures, clean ends."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -94,13 +95,14 @@ def test_up_prints_a_curl_that_works_and_ctrl_c_stops_everything(tmp_path: Path)
     assert not [child for child in children if child.is_running()]
 
 
-def test_children_end_when_their_parent_is_killed() -> None:
+def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     code = (
         "import time; from cli.stack import Stack, StackSettings\n"
         f"with Stack(StackSettings(engine='simulated', env={SIMULATED!r})):\n"
         "    print('up', flush=True); time.sleep(99)"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline().strip() == "up"
         children = psutil.Process(parent.pid).children(recursive=True)

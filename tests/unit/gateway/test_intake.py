@@ -28,7 +28,7 @@ def test_defaults_are_the_papers() -> None:
     request = accepted()
     assert request.search == Search()
     assert request.sampling == Sampling(max_tokens=512)
-    assert (request.n, request.profile, request.seeded, request.metadata) == (1, "default", False, {})
+    assert (request.n, request.profile, request.seeded, request.metadata) == (1, "", False, {})
     assert accepted().seed != request.seed
 
 

@@ -188,6 +188,12 @@ async def test_structured_output_follows_its_schema_or_is_refused(generator: Gen
             await one(generator, asked, sampling)
 
 
+async def test_a_schema_that_cannot_be_followed_is_refused(generator: Generator) -> None:
+    sampling = replace(WARM, json_schema=json.dumps({"type": "string", "pattern": "(?<=a)b"}))
+    with pytest.raises((InvalidRequest, Unsupported)):
+        await one(generator, Sequence("s", QUESTION, max_new_tokens=10), sampling)
+
+
 async def test_continuations_reuse_what_is_cached_and_say_how_much(generator: Generator, engine: Engine) -> None:
     first = await one(generator, Sequence("s", QUESTION, max_new_tokens=64))
     second = await one(generator, Sequence("s", QUESTION, first.token_ids, 4))

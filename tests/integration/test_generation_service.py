@@ -1,6 +1,8 @@
 """The generation service as a process, over gRPC."""
 
+import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +12,7 @@ from pathlib import Path
 import grpc
 import psutil
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli.stack.child import Child
 from shared.errors import InvalidRequest
@@ -76,6 +79,25 @@ def test_sigterm_while_loading_is_a_clean_and_quick_end(tmp_path: Path, engine: 
     children = psutil.Process(child.pid).children(recursive=True)
     child.terminate()
     assert child.wait(8) == 0
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+
+
+def test_a_killed_service_leaves_no_engine_behind(tmp_path: Path) -> None:
+    if importlib.util.find_spec("vllm") is None:
+        pytest.skip("vllm is not installed")
+    child = start(tmp_path, "vllm")
+    address = child.address(60)
+    with grpc.insecure_channel(address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        give_up = time.monotonic() + 120
+        while health.Check(health_pb2.HealthCheckRequest(), timeout=5).status != health_pb2.HealthCheckResponse.SERVING:
+            child.check()
+            assert time.monotonic() < give_up
+            time.sleep(0.5)
+    children = psutil.Process(child.pid).children(recursive=True)
+    assert children
+    os.kill(child.pid, signal.SIGKILL)
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive
 

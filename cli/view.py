@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rich import box
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -55,7 +56,6 @@ class EvolutionView:
 
 def round_table(event: dict[str, Any]) -> Table:
     """Rewards, fates and response tails of one round."""
-    donors = {item["state"]: item["donor"] for item in event["replacements"]}
     table = Table(
         title=f"cycle {event['cycle']}, round {event['round']}: {event['tokens']} tokens",
         title_justify="left",
@@ -67,15 +67,18 @@ def round_table(event: dict[str, Any]) -> Table:
     table.add_column("fate", no_wrap=True)
     table.add_column("response so far", ratio=1, no_wrap=True, overflow="ellipsis")
     for state, (text, reward) in enumerate(zip(event["texts"], event["rewards"], strict=True)):
-        fate = Text("goes on", style="default")
-        if state in donors:
-            fate = Text(f"← takes {donors[state]}", style="red")
-        elif state in event["survivors"]:
-            fate = Text("survives", style="green")
-        if event["finished"][state]:
-            fate.append(", done", style="dim")
-        table.add_row(str(state), f"{reward:+.3f}", fate, _tail(text, 200))
+        table.add_row(str(state), f"{reward:+.3f}", _fate(event, state), _tail(text, 200))
     return table
+
+
+def _fate(event: dict[str, Any], state: int) -> Text:
+    donor = next((item["donor"] for item in event["replacements"] if item["state"] == state), None)
+    finished = event["finished"][state]
+    if donor is not None:
+        return Text(f"← takes {donor}" + (", finished" if finished else ""), style="red")
+    if state in event["survivors"]:
+        return Text("survives" + (", finished" if finished else ""), style="green")
+    return Text("finished" if finished else "goes on", style="dim")
 
 
 def outcome(evolution: dict[str, Any]) -> RenderableType:
@@ -102,8 +105,8 @@ def _summary(evolution: dict[str, Any], best: dict[str, Any], base: dict[str, An
 
 
 def _tokens(result: dict[str, Any]) -> Table:
-    tokens = result["tokens"]
-    table = Table("tokens", "", title_justify="left", show_edge=False)
+    table = Table("stage", "tokens", "", box=box.SIMPLE_HEAD)
+    table.columns[1].justify = "right"
     for name, meaning in {
         "mutation": "sampled for mutants",
         "kept": "sampled, in a final response",
@@ -111,15 +114,15 @@ def _tokens(result: dict[str, Any]) -> Table:
         "generated": "the three together",
         "reward": "computed by reward models",
     }.items():
-        table.add_row(f"{name:<10} {tokens[name]:>6}", Text(meaning, style="dim"))
+        table.add_row(name, str(result["tokens"][name]), Text(meaning, style="dim"))
     return table
 
 
 def _seconds(result: dict[str, Any]) -> Table:
-    table = Table("seconds", "", show_edge=False)
+    table = Table("stage (they overlap)", "seconds", box=box.SIMPLE_HEAD)
+    table.columns[1].justify = "right"
     for name in ("mutation", "generation", "reward", "total"):
-        table.add_row(name, f"{result['seconds'][name]:7.2f}")
-    table.add_row(Text("stages overlap", style="dim"), "")
+        table.add_row(name, f"{result['seconds'][name]:.2f}")
     return table
 
 

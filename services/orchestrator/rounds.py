@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -20,7 +20,7 @@ class StageClock:
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
         self._since: dict[str, float] = {}
-        self._spent: Counter[str] = Counter()
+        self._spent: defaultdict[str, float] = defaultdict(float)
 
     def enter(self, stage: str) -> None:
         if not self._open[stage]:
@@ -30,7 +30,7 @@ class StageClock:
     def leave(self, stage: str) -> None:
         self._open[stage] -= 1
         if not self._open[stage]:
-            self._spent[stage] += time.perf_counter() - self._since[stage]  # type: ignore[assignment]
+            self._spent[stage] += time.perf_counter() - self._since[stage]
 
     def added_to(self, seconds: Seconds) -> Seconds:
         return replace(

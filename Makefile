@@ -21,7 +21,7 @@ install: ## Create .venv and prepare the models (once; VLLM=gpu on a GPU machine
 demo: install ## Align one real instruction through the whole system (PROMPT="…")
 	@$(BIN)/darwin align --engine $(ENGINE) --max-tokens 160 -- "$$DARWIN_PROMPT"
 
-demo: export DARWIN_PROMPT := $(PROMPT)
+demo: export DARWIN_PROMPT := $(value PROMPT)
 
 up: install ## Keep the stack in the foreground (PORT=8080)
 	@exec $(BIN)/darwin up --engine $(ENGINE) --port $(PORT)

@@ -22,6 +22,8 @@ from shared.rpc import from_rpc_error
 
 
 def start(folder: Path, engine: str, **env: str) -> Child:
+    if engine == "vllm" and importlib.util.find_spec("vllm") is None:
+        pytest.skip("vllm is not installed")
     settings = {"DARWIN_GENERATION_ENGINE": engine, "DARWIN_GENERATION_LISTEN": "127.0.0.1:0", **env}
     return Child("generation", [sys.executable, "-m", "services.generation"], folder, settings)
 
@@ -84,8 +86,6 @@ def test_sigterm_while_loading_is_a_clean_and_quick_end(tmp_path: Path, engine: 
 
 
 def test_a_killed_service_leaves_no_engine_behind(tmp_path: Path) -> None:
-    if importlib.util.find_spec("vllm") is None:
-        pytest.skip("vllm is not installed")
     child = start(tmp_path, "vllm")
     address = child.address(60)
     with grpc.insecure_channel(address) as channel:

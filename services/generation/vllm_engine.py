@@ -36,7 +36,6 @@ class VllmEngine:
         self._chat: ChatTokenizer | None = None
         self._info: ModelInfo | None = None
         self._names = itertools.count()
-        self._running = 0
 
     @property
     def info(self) -> ModelInfo:
@@ -46,7 +45,7 @@ class VllmEngine:
 
     @property
     def running(self) -> int:
-        return self._running
+        return 0 if self._llm is None else int(self._llm.get_num_unfinished_requests())
 
     async def start(self) -> None:
         # On a thread, so that the process answers health checks and SIGTERM meanwhile.
@@ -77,18 +76,15 @@ class VllmEngine:
     async def complete(self, sequence: TokenSequence) -> Completion:
         from vllm.exceptions import VLLMClientError
 
-        self._running += 1
+        prompt = {"prompt_token_ids": list(sequence.token_ids)}
+        name = f"{os.getpid()}-{next(self._names)}"
+        output = None
         try:
-            prompt = {"prompt_token_ids": list(sequence.token_ids)}
-            name = f"{os.getpid()}-{next(self._names)}"
-            output = None
             # Cancelling the task closes the iterator, and that aborts the sequence in the engine.
             async for result in self._llm.generate(prompt, _sampling(sequence), name):
                 output = result
         except VLLMClientError as error:
             raise InvalidRequest(f"vLLM refuses the request: {error}", field="sampling") from error
-        finally:
-            self._running -= 1
         if output is None:
             raise Internal("vLLM ended a sequence without an output")
         return _completion(output)

@@ -9,12 +9,12 @@ from typing import Self
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.engine import Engine
 from services.generation.generator import Generator
-from services.generation.model import GenerateRequest, Message, Sampling
+from services.generation.model import GenerateRequest, Sampling
 from services.generation.model import Sequence as GenerationSequence
 from services.generation.settings import GenerationSettings
 from services.mutation import fidelity
 from services.mutation.language_model import TOP_P, Completion, Prompt
-from services.mutation.model import ChatMessage, Mutant, MutationRequest, Summary
+from services.mutation.model import Mutant, MutationRequest, Summary
 from services.mutation.mutator import Mutator
 from services.mutation.operators import JSON_SCHEMA, OPERATORS
 from services.mutation.settings import Settings as MutationSettings
@@ -34,9 +34,8 @@ from services.orchestrator.rounds import Round
 from services.reward.bootstrap import build_rewarder
 from services.reward.requests import Candidate
 from services.reward.rewarder import Rewarder
-from services.reward.scorer import Message as RewardMessage
 from services.reward.settings import RewardSettings
-from shared.records import EvolutionRequest
+from shared.records import EvolutionRequest, Message
 
 _TIMEOUT_S = 600.0
 
@@ -54,7 +53,7 @@ class DirectLanguageModel:
             sequences=tuple(
                 GenerationSequence(
                     id=str(index),
-                    messages=tuple(Message(turn.role, turn.content) for turn in prompt.messages),
+                    messages=prompt.messages,
                     max_new_tokens=prompt.max_new_tokens,
                     seed=prompt.seed,
                 )
@@ -79,8 +78,7 @@ class DirectStages:
     async def mutate(
         self, effect: Mutate, request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Mutated | MutationEnded]:
-        messages = tuple(ChatMessage(m.role, m.content) for m in request.messages)
-        wanted = MutationRequest(messages, effect.parent, effect.count, effect.exclude)
+        wanted = MutationRequest(request.messages, effect.parent, effect.count, effect.exclude)
         tokens = 0
         async with aclosing(self._mutator.mutate(wanted)) as events:
             async for event in events:
@@ -94,13 +92,12 @@ class DirectStages:
         self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Generated]:
         by_id = {str(effect.state): effect for effect in effects}
-        history = tuple(Message(m.role, m.content) for m in request.messages[:-1])
         sampling = request.sampling
         wanted = GenerateRequest(
             sequences=tuple(
                 GenerationSequence(
                     id=name,
-                    messages=(*history, Message("user", effect.instruction)),
+                    messages=(*request.messages[:-1], Message("user", effect.instruction)),
                     response_token_ids=effect.token_ids,
                     max_new_tokens=effect.max_new_tokens,
                     lookahead_tokens=effect.lookahead,
@@ -128,8 +125,7 @@ class DirectStages:
     async def score(
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Scored]:
-        messages = [RewardMessage(m.role, m.content) for m in request.messages]
-        scored = await self._rewarder.score(messages, [Candidate(str(e.state), e.text) for e in effects])
+        scored = await self._rewarder.score(request.messages, [Candidate(str(e.state), e.text) for e in effects])
         for effect, score in zip(effects, scored.scores, strict=True):
             yield Scored(effect.cycle, effect.round, effect.state, score.reward)
 

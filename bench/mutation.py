@@ -18,10 +18,11 @@ from rich.table import Table
 
 from services.mutation import fidelity
 from services.mutation.language_model import GenerationClient
-from services.mutation.model import ChatMessage, Mutant, MutationRequest, Reason, Rejection, Source, Summary
+from services.mutation.model import Mutant, MutationRequest, Reason, Rejection, Source, Summary
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.settings import THRESHOLD, Settings
+from shared.records import Message
 from shared.rpc import connect
 
 ROOT = Path(__file__).parent.parent
@@ -79,7 +80,7 @@ class Tally:
 
 async def mutate(mutator: Mutator, instruction: str, seed: int) -> tuple[Tally, list[dict[str, Any]]]:
     """One call for one instruction, and its events for reading."""
-    request = MutationRequest((ChatMessage("user", instruction),), instruction, COUNT, seed=seed)
+    request = MutationRequest((Message("user", instruction),), instruction, COUNT, seed=seed)
     tally, events, texts = Tally(calls=1), [], set()
     started = time.perf_counter()
     async for event in mutator.mutate(request):

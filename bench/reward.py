@@ -21,9 +21,9 @@ from rich.table import Table
 from services.reward.bootstrap import build_rewarder
 from services.reward.requests import Candidate
 from services.reward.rewarder import Rewarder, Scored
-from services.reward.scorer import Message
 from services.reward.settings import RewardSettings
 from shared.models import EMBEDDED_LLM, resolve
+from shared.records import Message
 
 OUT = Path(__file__).parent / "out" / "reward.json"
 PERIOD = 40

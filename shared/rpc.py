@@ -72,8 +72,13 @@ def _packed(message: Any) -> any_pb2.Any:
     return packed
 
 
-def from_rpc_error(error: grpc.RpcError) -> errors.DarwinError:
-    """The Darwin error a failed call stands for; total over `grpc.StatusCode`."""
+def from_rpc_error(
+    error: grpc.RpcError, caller_field: Callable[[str], str] = lambda field: field
+) -> errors.DarwinError:
+    """The Darwin error a failed call stands for; total over `grpc.StatusCode`.
+
+    `caller_field` turns a field of the call into the field of the request that it came from.
+    """
     name = error.code().name
     kind = _BY_STATUS.get(name) or _FOREIGN_STATUS[name]
     field = None
@@ -81,7 +86,7 @@ def from_rpc_error(error: grpc.RpcError) -> errors.DarwinError:
     for detail in status.details if status else ():
         request = error_details_pb2.BadRequest()
         if detail.Unpack(request) and request.field_violations:
-            field = request.field_violations[0].field
+            field = caller_field(request.field_violations[0].field)
     return kind(error.details() or name, field=field)
 
 

@@ -18,7 +18,7 @@ def result_of(record: Record) -> Result:
     if record.status == "cancelled":
         raise errors.Cancelled(f"evolution {record.id} was cancelled")
     if record.error is not None:
-        raise _FAILURES.get(record.error.code, errors.Internal)(record.error.message)
+        raise _FAILURES.get(record.error.code, errors.Internal)(record.error.message, field=record.error.field)
     if record.result is None or not record.result.choices:
         raise errors.Internal(f"evolution {record.id} ended without a response")
     return record.result

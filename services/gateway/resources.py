@@ -204,6 +204,7 @@ class EvolutionFailure(_Resource):
 
     code: str
     message: str
+    field: str | None = Field(description="Path of the offending field, where there is one.")
 
 
 class EvolutionMessage(_Resource):

@@ -6,8 +6,8 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from services.generation.model import Message
 from shared.errors import InvalidRequest
+from shared.records import Message
 
 # Stands for a message's content while the template is rendered; from a Unicode private-use plane.
 _MARK = "\U000f0d0d{}\U000f0d0d"

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.generation.model import Message, Sampling
+from services.generation.model import Sampling
+from shared.records import Message
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.records import Message
+
 Finish = Literal["length", "stop", "context"]
 """Why a response ended for now: it can be continued; it is complete; the model's context is full."""
-
-
-@dataclass(frozen=True)
-class Message:
-    """A chat message; role is "system", "user" or "assistant"."""
-
-    role: str
-    content: str
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,15 @@ from __future__ import annotations  # the stubs of grpc are generic, its classes
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import cast
 
 import grpc
 
 from services.generation.generator import Generator
-from services.generation.model import Finish, GenerateRequest, Message, Result, Sampling, Sequence
+from services.generation.model import Finish, GenerateRequest, Result, Sampling, Sequence
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
+from shared.records import Message, Role
 
 _FINISH: dict[Finish, pb.FinishReason] = {
     "length": pb.FINISH_REASON_LENGTH,
@@ -59,7 +61,7 @@ def _request(request: pb.GenerateRequest) -> GenerateRequest:
 def _sequence(sequence: pb.GenerateRequest.Sequence) -> Sequence:
     return Sequence(
         id=sequence.id,
-        messages=tuple(Message(message.role, message.content) for message in sequence.messages),
+        messages=tuple(Message(cast(Role, message.role), message.content) for message in sequence.messages),
         response_token_ids=tuple(sequence.response_token_ids),
         max_new_tokens=sequence.max_new_tokens,
         lookahead_tokens=sequence.lookahead_tokens,

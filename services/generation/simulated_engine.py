@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Sequence
 
 from services.generation.engine import Completion, ModelInfo, TokenSequence
-from services.generation.model import Message
+from shared.records import Message
 
 _TEXT = """
 the a to of and in that it is was for on are with as they be at one have this from or had by hot but some what there

@@ -12,10 +12,10 @@ from transformers import AutoModelForCausalLM, StoppingCriteria, StoppingCriteri
 
 from services.generation.chat import Checkpoint, read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
-from services.generation.model import Message
 from services.generation.settings import GenerationSettings
 from shared.errors import Unavailable
 from shared.models import resolve
+from shared.records import Message
 
 
 @dataclass(eq=False)

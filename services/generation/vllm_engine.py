@@ -11,10 +11,10 @@ from typing import Any
 from services.generation.chat import ChatTokenizer, read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.lifeline import tie_engine_processes
-from services.generation.model import Message
 from services.generation.settings import GenerationSettings
 from shared.errors import Internal, InvalidRequest, Unavailable
 from shared.models import resolve
+from shared.records import Message
 
 # vLLM reads these when it is imported; what the user has set stays.
 _ENVIRONMENT = {

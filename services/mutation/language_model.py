@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 import grpc
 
-from services.mutation.model import ChatMessage
 from services.mutation.operators import JSON_SCHEMA
 from shared.errors import Internal
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
+from shared.records import Message
 from shared.rpc import from_rpc_error
 
 TOP_P = 0.95
@@ -22,7 +22,7 @@ TOP_P = 0.95
 class Prompt:
     """One rewrite to write: the conversation that asks for it, its length limit in tokens, and a seed or none."""
 
-    messages: tuple[ChatMessage, ...]
+    messages: tuple[Message, ...]
     max_new_tokens: int
     seed: int | None
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from shared.errors import InvalidRequest
+from shared.records import Message
 
 MAX_COUNT = 64
 MAX_MESSAGES = 1_000
@@ -11,14 +12,6 @@ MAX_CONVERSATION_CHARS = 1_000_000
 MAX_PARENT_CHARS = 200_000
 MAX_EXCLUDED = 4_096
 ROLES = ("system", "user", "assistant")
-
-
-@dataclass(frozen=True)
-class ChatMessage:
-    """One turn of a conversation; `role` is "system", "user" or "assistant"."""
-
-    role: str
-    content: str
 
 
 class Source(Enum):
@@ -49,7 +42,7 @@ class MutationRequest:
         InvalidRequest: a field is out of its limits.
     """
 
-    messages: tuple[ChatMessage, ...]
+    messages: tuple[Message, ...]
     parent: str
     count: int
     exclude: tuple[str, ...] = ()
@@ -72,7 +65,7 @@ class MutationRequest:
         return self.messages[-1].content
 
 
-def _check_conversation(messages: tuple[ChatMessage, ...]) -> None:
+def _check_conversation(messages: tuple[Message, ...]) -> None:
     if not messages or messages[-1].role != "user" or not messages[-1].content.strip():
         raise InvalidRequest("messages must end with a non-empty user message", field="messages")
     if len(messages) > MAX_MESSAGES:

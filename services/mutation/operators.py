@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from services.mutation.model import ChatMessage
+from shared.records import Message
 
 # Space for {"instruction": ""} and the end token.
 SHAPE_TOKENS = 10
@@ -139,16 +139,16 @@ OPERATORS: dict[str, Operator] = {
 }
 
 
-def chat(operator: Operator, instruction: str) -> tuple[ChatMessage, ...]:
+def chat(operator: Operator, instruction: str) -> tuple[Message, ...]:
     """The conversation that asks a model to rewrite `instruction`; the last turn is the user's."""
     system = (
         f'{operator.task} Keep its meaning, names and numbers. Do not answer it. Reply as {{"instruction": "..."}}.'
     )
-    turns = [ChatMessage("system", system)]
+    turns = [Message("system", system)]
     for before, after in operator.examples:
-        turns.append(ChatMessage("user", _ask(before)))
-        turns.append(ChatMessage("assistant", json.dumps({"instruction": after}, ensure_ascii=False)))
-    turns.append(ChatMessage("user", _ask(instruction)))
+        turns.append(Message("user", _ask(before)))
+        turns.append(Message("assistant", json.dumps({"instruction": after}, ensure_ascii=False)))
+    turns.append(Message("user", _ask(instruction)))
     return tuple(turns)
 
 

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import cast
 
 import grpc
 
-from services.mutation.model import (
-    ChatMessage,
-    Mutant,
-    MutationEvent,
-    MutationRequest,
-    Reason,
-    Rejection,
-    Source,
-)
+from services.mutation.model import Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source
 from services.mutation.mutator import Mutator
 from shared.errors import Unavailable
 from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
+from shared.records import Message, Role
 
 _SOURCES = {source: f"SOURCE_{source.name}" for source in Source}
 _REASONS = {reason: f"REASON_{reason.name}" for reason in Reason}
@@ -44,7 +38,7 @@ class MutationServicer(mutation_pb2_grpc.MutationServiceServicer):  # type: igno
 
 def _parsed(request: pb.MutateRequest) -> MutationRequest:
     return MutationRequest(
-        messages=tuple(ChatMessage(message.role, message.content) for message in request.messages),
+        messages=tuple(Message(cast(Role, message.role), message.content) for message in request.messages),
         parent=request.parent,
         count=request.count,
         exclude=tuple(request.exclude),

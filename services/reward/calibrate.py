@@ -15,7 +15,8 @@ from services.reward.guard import GuardScorer
 from services.reward.quality import QualityScorer
 from services.reward.relevance import RelevanceScorer
 from services.reward.runtime import Runtime
-from services.reward.scorer import Conversation, Message, ScoreItem, Scorer
+from services.reward.scorer import Conversation, ScoreItem, Scorer
+from shared.records import Message
 
 _CUTS = (80, 180, 400, None)
 _WEIGHTS = (0.0, 4.0, 6.0, 8.0, 12.0, 16.0)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.reward.scorer import Message
 from shared.errors import InvalidRequest
+from shared.records import Message
 
 _ROLES = ("system", "user", "assistant")
 

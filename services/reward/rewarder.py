@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from services.reward.batcher import Batcher
 from services.reward.requests import Candidate, Limits, check
-from services.reward.scorer import ComponentScore, Conversation, Message, ScoreItem, Scorer
+from services.reward.scorer import ComponentScore, Conversation, ScoreItem, Scorer
 from shared.errors import Internal, NotFound, Unavailable
+from shared.records import Message
 
 log = logging.getLogger(__name__)
 
@@ -89,9 +90,7 @@ class Rewarder:
             key: Batcher(scorer, self._thread, max_batch, _MAX_QUEUE, _RESULTS_KEPT) for key, scorer in scorers.items()
         }
         self._loaded: list[Scorer] = []
-        self._stopping = False
         self._ready = False
-        self.loading = False
 
     async def start(self) -> None:
         """Loads every model."""
@@ -99,12 +98,11 @@ class Rewarder:
         self._ready = True
 
     async def stop(self) -> None:
-        """Fails what waits and frees the models; does not wait for a model that is still loading."""
-        self._stopping, self._ready = True, False
+        """Fails what waits and frees the models."""
+        self._ready = False
         for batcher in self._batchers.values():
             await batcher.close()
-        if not self.loading:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def score(self, messages: Sequence[Message], candidates: Sequence[Candidate], profile: str = "") -> Scored:
@@ -147,17 +145,11 @@ class Rewarder:
         return profile
 
     def _load(self) -> None:
-        self.loading = True
-        try:
-            for key, scorer in self._scorers.items():
-                if self._stopping:
-                    break
-                began = time.monotonic()
-                scorer.load()
-                self._loaded.append(scorer)
-                log.info("loaded %s in %.1f s", key, time.monotonic() - began)
-        finally:
-            self.loading = False
+        for key, scorer in self._scorers.items():
+            began = time.monotonic()
+            scorer.load()
+            self._loaded.append(scorer)
+            log.info("loaded %s in %.1f s", key, time.monotonic() - began)
 
     def _close(self) -> None:
         while self._loaded:

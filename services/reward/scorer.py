@@ -6,13 +6,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Protocol
 
-
-@dataclass(frozen=True)
-class Message:
-    """One chat message; role is "system", "user" or "assistant"."""
-
-    role: str
-    content: str
+from shared.records import Message
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """The gRPC face of the rewarder: parse, call, format."""
 
+from typing import cast
+
 import grpc
 
 from services.reward.requests import Candidate
 from services.reward.rewarder import Rewarder, Score
-from services.reward.scorer import Message
 from shared.pb import reward_pb2 as pb
 from shared.pb import reward_pb2_grpc
+from shared.records import Message, Role
 
 
 class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[misc]  # generated code has no types
@@ -17,7 +19,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
         self, request: pb.ScoreRequest, context: "grpc.aio.ServicerContext[pb.ScoreRequest, pb.ScoreResponse]"
     ) -> pb.ScoreResponse:
         scored = await self._rewarder.score(
-            [Message(message.role, message.content) for message in request.messages],
+            [Message(cast(Role, message.role), message.content) for message in request.messages],
             [Candidate(candidate.id, candidate.text) for candidate in request.candidates],
             request.profile,
         )

@@ -12,9 +12,10 @@ import pytest_asyncio
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.engine import Engine, TokenSequence
 from services.generation.generator import Generator
-from services.generation.model import GenerateRequest, Message, Result, Sampling, Sequence
+from services.generation.model import GenerateRequest, Result, Sampling, Sequence
 from services.generation.settings import GenerationSettings
 from shared.errors import InvalidRequest, Unsupported
+from shared.records import Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -101,16 +102,16 @@ async def test_a_stop_string_across_two_pieces_is_found(generator: Generator) ->
     assert len(at_once.token_ids) < 20
 
 
-async def test_the_end_of_sequence_ends_the_response_and_is_not_part_of_it(
-    generator: Generator, engine: Engine
-) -> None:
-    asked = (Message("user", "Say yes."),)
-    result = await one(generator, Sequence("s", asked, max_new_tokens=60), WARM)
-    if result.finish == "stop":
+async def test_the_end_of_sequence_is_not_part_of_the_response(generator: Generator, engine: Engine) -> None:
+    asked = tuple(
+        Sequence(f"s{i}", (Message("user", f"What is {i} plus {i}? Answer with one word."),), max_new_tokens=100)
+        for i in range(8)
+    )
+    ended = [r for r in (await run(generator, *asked, sampling=WARM)).values() if r.finish == "stop"]
+    assert ended
+    for result in ended:
         assert result.usage.generated_tokens == len(result.token_ids) + 1
         assert not set(result.token_ids) & engine.info.end_ids
-    else:
-        assert len(result.token_ids) == 60
 
 
 async def test_results_come_as_sequences_complete(generator: Generator) -> None:

@@ -11,20 +11,12 @@ from hypothesis import strategies as st
 from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.guards import normalised
 from services.mutation.language_model import Completion, Prompt
-from services.mutation.model import (
-    ChatMessage,
-    Mutant,
-    MutationEvent,
-    MutationRequest,
-    Reason,
-    Rejection,
-    Source,
-    Summary,
-)
+from services.mutation.model import Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source, Summary
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.templates import TEMPLATES
 from shared.errors import Unavailable
+from shared.records import Message
 
 ORIGINAL = "Name three rivers in Peru and say where each begins."
 GOOD = "In Peru, name three rivers and say where each of them begins."
@@ -66,7 +58,7 @@ def mutator(llm: Script, operators: Sequence[str] = tuple(OPERATORS), max_tokens
 def request(
     count: int = 5, parent: str = ORIGINAL, original: str = ORIGINAL, exclude: Sequence[str] = (), seed: int | None = 1
 ) -> MutationRequest:
-    return MutationRequest((ChatMessage("user", original),), parent, count, tuple(exclude), seed)
+    return MutationRequest((Message("user", original),), parent, count, tuple(exclude), seed)
 
 
 async def events(llm: Script, wanted: MutationRequest) -> list[MutationEvent]:

@@ -21,8 +21,9 @@ from services.reward.profiles import (
 )
 from services.reward.registry import SpecifiedScorer
 from services.reward.runtime import Runtime
-from services.reward.scorer import Conversation, Message, ScoreItem, Scorer
+from services.reward.scorer import Conversation, ScoreItem, Scorer
 from shared.errors import Unsupported
+from shared.records import Message
 from tests.unit.reward.checkpoints import save_classifier
 
 QUESTION = Conversation((Message("system", "Be brief."), Message("user", "How do plants make food?")))

@@ -148,6 +148,18 @@ def test_a_conversation_that_does_not_fit_is_refused(client: OpenAI) -> None:
             model="sample", messages=[{"role": "user", "content": "word " * 20_000}], max_tokens=5
         )
     assert "context" in str(refused.value)
+    assert refused.value.param == "messages"
+
+
+def test_an_unknown_reward_profile_is_named(client: OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="no profile 'kind'") as refused:
+        client.chat.completions.create(
+            model="sample",
+            messages=[{"role": "user", "content": QUESTION}],
+            max_tokens=5,
+            extra_body={"darwin": {"profile": "kind"}},
+        )
+    assert refused.value.param == "darwin.profile"
 
 
 def test_the_terminal_shows_an_evolution(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:

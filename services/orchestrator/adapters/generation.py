@@ -1,5 +1,6 @@
 """The generation service as the orchestrator's `Generator`."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Literal
 
@@ -34,11 +35,16 @@ class GrpcGenerator:
             async for result in call:
                 yield _from_pb(result, waiting.pop(result.id))
         except grpc.RpcError as error:
-            raise from_rpc_error(error) from error
+            raise from_rpc_error(error, _caller_field) from error
         finally:
             call.cancel()
         if waiting:
             raise Internal(f"generation ended without a result for states {sorted(waiting)}")
+
+
+def _caller_field(field: str) -> str:
+    """`sequences[0].messages` and `sampling.stop` are the caller's `messages` and `stop`."""
+    return re.sub(r"^(sequences\[\d+\]|sampling)\.", "", field)
 
 
 def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.GenerateRequest:

@@ -30,7 +30,7 @@ class GrpcScorer:
         try:
             response = await self._stub.Score(message, timeout=timeout_s)
         except grpc.RpcError as error:
-            raise from_rpc_error(error) from error
+            raise from_rpc_error(error, lambda field: "darwin.profile" if field == "profile" else field) from error
         scores = {score.id: score for score in response.scores}
         computed = response.usage.computed_tokens
         for effect in effects:

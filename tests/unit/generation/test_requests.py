@@ -3,10 +3,11 @@ from dataclasses import replace
 import pytest
 
 from services.generation.bootstrap import build_generator
-from services.generation.model import GenerateRequest, Message, Sampling, Sequence
+from services.generation.model import GenerateRequest, Sampling, Sequence
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_engine import SimulatedEngine
 from shared.errors import InvalidRequest
+from shared.records import Message
 
 GOOD = Sequence("s", (Message("user", "Hello"),), max_new_tokens=4)
 

@@ -7,14 +7,14 @@ import grpc
 import pytest
 
 from services.mutation.language_model import Completion, GenerationClient, Prompt
-from services.mutation.model import ChatMessage
 from services.mutation.operators import JSON_SCHEMA
 from shared.errors import DeadlineExceeded, Internal, Unavailable
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
+from shared.records import Message
 from shared.rpc import Server, connect
 
-PROMPTS = [Prompt((ChatMessage("user", "a"),), 7, 1), Prompt((ChatMessage("user", "b"),), 9, None)]
+PROMPTS = [Prompt((Message("user", "a"),), 7, 1), Prompt((Message("user", "b"),), 9, None)]
 
 
 class Generation(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[misc]

@@ -1,6 +1,7 @@
 """Short ways to write conversations in tests."""
 
-from services.reward.scorer import Conversation, Message
+from services.reward.scorer import Conversation
+from shared.records import Message
 
 
 def asking(*turns: str) -> Conversation:

@@ -8,8 +8,8 @@ import pytest_asyncio
 from services.reward.bootstrap import build_rewarder
 from services.reward.requests import Candidate
 from services.reward.rewarder import Rewarder
-from services.reward.scorer import Message
 from services.reward.settings import RewardSettings
+from shared.records import Message
 
 PAIRS = (
     (

@@ -3,8 +3,8 @@ from collections.abc import Sequence
 import pytest
 
 from services.reward.requests import Candidate, Limits, check
-from services.reward.scorer import Message
 from shared.errors import InvalidRequest
+from shared.records import Message
 
 LIMITS = Limits(candidates=2, messages=3, text_characters=5, conversation_characters=20)
 USER = Message("user", "Why?")

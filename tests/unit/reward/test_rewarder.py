@@ -7,9 +7,10 @@ import pytest
 from services.reward.bootstrap import build_rewarder
 from services.reward.requests import Candidate, Limits
 from services.reward.rewarder import Component, Part, Profile, Rewarder
-from services.reward.scorer import ComponentScore, Message, ScoreItem
+from services.reward.scorer import ComponentScore, ScoreItem
 from services.reward.settings import RewardSettings
 from shared.errors import Internal, InvalidRequest, NotFound, Unavailable
+from shared.records import Message
 
 ASK = [Message("user", "Why?")]
 ANSWERS = [Candidate("b", "because"), Candidate("a", "so")]

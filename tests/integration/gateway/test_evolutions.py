@@ -45,7 +45,7 @@ async def test_failed_evolution_as_resource(http: httpx.AsyncClient) -> None:
     body = {"model": "darwin", "messages": MESSAGES, "user": "fail=Unavailable"}
     evolution_id = (await http.post("/v1/evolutions", json=body)).json()["id"]
     failed = await status(http, evolution_id, "failed")
-    assert failed["error"] == {"code": "Unavailable", "message": "no luck: Unavailable"}
+    assert failed["error"] == {"code": "Unavailable", "message": "no luck: Unavailable", "field": None}
 
 
 async def test_cancel(http: httpx.AsyncClient, orchestrator: FakeOrchestrator) -> None:

@@ -3,6 +3,7 @@
 DarwinError
 ├── InvalidRequest        the caller must change the request       INVALID_ARGUMENT     400
 ├── Unsupported           this deployment cannot do what was asked FAILED_PRECONDITION  400
+├── Unauthenticated       no valid API key                        UNAUTHENTICATED      401
 ├── NotFound              no such thing, or not the caller's       NOT_FOUND            404
 ├── Conflict              somebody else changed it first           ABORTED              409
 ├── Overloaded            a limit was reached, come back later     RESOURCE_EXHAUSTED   429
@@ -46,6 +47,13 @@ class Unsupported(DarwinError):
 
     grpc_status = "FAILED_PRECONDITION"
     http_status = 400
+
+
+class Unauthenticated(DarwinError):
+    """No API key, or one that is unknown or revoked."""
+
+    grpc_status = "UNAUTHENTICATED"
+    http_status = 401
 
 
 class NotFound(DarwinError):

@@ -11,7 +11,7 @@ Method = Literal["darwin", "best-of-n", "mutation-only", "replacement-only", "sa
 Role = Literal["system", "user", "assistant"]
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FinishReason = Literal["stop", "length"]
-StoppedBy = Literal["max_generated_tokens", "deadline_ms", "cancelled"]
+StoppedBy = Literal["max_generated_tokens", "max_reward_calls", "deadline_ms", "cancelled"]
 MutantSource = Literal["model", "template", "parent", "original"]
 
 TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
@@ -40,8 +40,8 @@ class Sampling:
 class Search:
     """The evolution's settings; defaults are those of the paper's code.
 
-    `period` and `lookahead` are in tokens. `max_generated_tokens` bounds every token sampled, mutation included,
-    to within one round; `deadline_ms` counts from acceptance.
+    `period` and `lookahead` are in tokens. Kept to within one round: `max_generated_tokens`, every token sampled,
+    mutation included; `max_reward_calls`, every response scored. `deadline_ms` counts from acceptance.
     """
 
     cycles: int = 1
@@ -50,6 +50,7 @@ class Search:
     survivors: int = 3
     lookahead: int = 0
     max_generated_tokens: int | None = None
+    max_reward_calls: int | None = None
     deadline_ms: int | None = None
 
 
@@ -242,11 +243,30 @@ Event = Accepted | CycleStarted | MutantAccepted | BaseScored | RoundFinished | 
 
 
 @dataclass(frozen=True)
+class Idempotency:
+    """A caller's `Idempotency-Key`: `key` is a digest of it with the tenant, `fingerprint` one of what was asked."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who asked: the tenant, who alone may see the evolution, and the API key, which is charged for it.
+
+    Both are empty where the gateway asks for no keys.
+    """
+
+    tenant: str = ""
+    key_id: str = ""
+
+
+@dataclass(frozen=True)
 class Record:
     """An evolution as Redis holds it.
 
     `version` grows by one with each save. `state` is the orchestrator's own JSON (None until its first save); nobody
-    else reads it. Times are Unix seconds.
+    else reads it. `attempts` counts failures in a row. Times are Unix seconds.
     """
 
     id: str
@@ -260,3 +280,5 @@ class Record:
     finished_at: float | None = None
     result: Result | None = None
     error: Failure | None = None
+    owner: Owner = field(default_factory=Owner)
+    idempotency: Idempotency | None = None

@@ -48,7 +48,6 @@ _FOREIGN_STATUS: dict[str, type[errors.DarwinError]] = {
     "OUT_OF_RANGE": errors.InvalidRequest,
     "UNIMPLEMENTED": errors.Unsupported,
     "DATA_LOSS": errors.Internal,
-    "UNAUTHENTICATED": errors.Unsupported,
 }
 
 

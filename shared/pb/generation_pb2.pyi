@@ -19,7 +19,7 @@ FINISH_REASON_STOP: FinishReason
 FINISH_REASON_CONTEXT: FinishReason
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("sequences", "sampling")
+    __slots__ = ("sequences", "sampling", "cache_salt")
     class Message(_message.Message):
         __slots__ = ("role", "content")
         ROLE_FIELD_NUMBER: _ClassVar[int]
@@ -57,9 +57,11 @@ class GenerateRequest(_message.Message):
         def __init__(self, temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., top_k: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., json_schema: _Optional[str] = ...) -> None: ...
     SEQUENCES_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    CACHE_SALT_FIELD_NUMBER: _ClassVar[int]
     sequences: _containers.RepeatedCompositeFieldContainer[GenerateRequest.Sequence]
     sampling: GenerateRequest.Sampling
-    def __init__(self, sequences: _Optional[_Iterable[_Union[GenerateRequest.Sequence, _Mapping]]] = ..., sampling: _Optional[_Union[GenerateRequest.Sampling, _Mapping]] = ...) -> None: ...
+    cache_salt: str
+    def __init__(self, sequences: _Optional[_Iterable[_Union[GenerateRequest.Sequence, _Mapping]]] = ..., sampling: _Optional[_Union[GenerateRequest.Sampling, _Mapping]] = ..., cache_salt: _Optional[str] = ...) -> None: ...
 
 class GenerateResult(_message.Message):
     __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds")

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class MutateRequest(_message.Message):
-    __slots__ = ("messages", "parent", "count", "exclude", "seed")
+    __slots__ = ("messages", "parent", "count", "exclude", "seed", "cache_salt")
     class Message(_message.Message):
         __slots__ = ("role", "content")
         ROLE_FIELD_NUMBER: _ClassVar[int]
@@ -21,12 +21,14 @@ class MutateRequest(_message.Message):
     COUNT_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    CACHE_SALT_FIELD_NUMBER: _ClassVar[int]
     messages: _containers.RepeatedCompositeFieldContainer[MutateRequest.Message]
     parent: str
     count: int
     exclude: _containers.RepeatedScalarFieldContainer[str]
     seed: int
-    def __init__(self, messages: _Optional[_Iterable[_Union[MutateRequest.Message, _Mapping]]] = ..., parent: _Optional[str] = ..., count: _Optional[int] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
+    cache_salt: str
+    def __init__(self, messages: _Optional[_Iterable[_Union[MutateRequest.Message, _Mapping]]] = ..., parent: _Optional[str] = ..., count: _Optional[int] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., cache_salt: _Optional[str] = ...) -> None: ...
 
 class MutateEvent(_message.Message):
     __slots__ = ("mutant", "rejection", "summary")

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ScoreRequest(_message.Message):
-    __slots__ = ("messages", "candidates", "profile")
+    __slots__ = ("messages", "candidates", "profile", "cache_salt")
     class Message(_message.Message):
         __slots__ = ("role", "content")
         ROLE_FIELD_NUMBER: _ClassVar[int]
@@ -25,10 +25,12 @@ class ScoreRequest(_message.Message):
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
+    CACHE_SALT_FIELD_NUMBER: _ClassVar[int]
     messages: _containers.RepeatedCompositeFieldContainer[ScoreRequest.Message]
     candidates: _containers.RepeatedCompositeFieldContainer[ScoreRequest.Candidate]
     profile: str
-    def __init__(self, messages: _Optional[_Iterable[_Union[ScoreRequest.Message, _Mapping]]] = ..., candidates: _Optional[_Iterable[_Union[ScoreRequest.Candidate, _Mapping]]] = ..., profile: _Optional[str] = ...) -> None: ...
+    cache_salt: str
+    def __init__(self, messages: _Optional[_Iterable[_Union[ScoreRequest.Message, _Mapping]]] = ..., candidates: _Optional[_Iterable[_Union[ScoreRequest.Candidate, _Mapping]]] = ..., profile: _Optional[str] = ..., cache_salt: _Optional[str] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
     __slots__ = ("scores", "profile", "usage")

@@ -1,0 +1,51 @@
+"""Connections to Redis: short timeouts, few retries, and one error for everything that means it is away."""
+
+from types import TracebackType
+from typing import Any
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from shared.errors import Unavailable
+
+# Longer than any call blocks; a frozen server is noticed after it.
+TIMEOUT_S = 5.0
+# Codes of a server that answers, but cannot take writes: its disk or memory is full, or it is a replica.
+_REFUSALS = ("MISCONF", "OOM", "READONLY", "NOREPLICAS", "LOADING", "MASTERDOWN")
+
+
+def connect_redis(url: str, max_connections: int = 100) -> Any:
+    """An asynchronous client; every command sent through it must bear being sent twice."""
+    return redis.asyncio.Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_connect_timeout=TIMEOUT_S,
+        socket_timeout=TIMEOUT_S,
+        health_check_interval=15,
+        max_connections=max_connections,
+        retry=Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.05), 3, supported_errors=(RedisConnectionError,)),
+    )
+
+
+class Translated:
+    """A context that turns a lost or refusing Redis into `Unavailable`."""
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, RedisError) and is_away(error):
+            raise Unavailable("Redis cannot be reached, or takes no writes") from error
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the error is the server's state rather than our command."""
+    if isinstance(error, ResponseError):
+        return str(error).startswith(_REFUSALS)
+    return isinstance(error, RedisConnectionError | RedisTimeoutError)

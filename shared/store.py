@@ -1,7 +1,8 @@
 """Evolutions in Redis: records under compare-and-set, event streams, leases, limits, cancel flags.
 
 Keys, all under `darwin:`
-  evo:{id}                hash: version, body, saved_at, of_key; with :events (stream), :lease, :cancel beside it
+  evo:{id}                hash: version, body, saved_at, claims, of_key; beside it :events (a stream),
+                          :lease, :cancel
   active                  sorted set of unfinished ids by when the sweep may look at them again
   key:{key}:active        set of an API key's unfinished ids; key:{key}:used:{day} counts its tokens
   idempotency:{digest}    hash: id, fingerprint; lives as long as its record
@@ -64,7 +65,7 @@ local current = redis.call('HMGET', KEYS[1], 'version', 'body')
 if current[1] ~= ARGV[1] then
   return current[1] == ARGV[2] and current[2] == ARGV[3] and 1 or 0
 end
-redis.call('HSET', KEYS[1], 'version', ARGV[2], 'body', ARGV[3], 'saved_at', now)
+redis.call('HSET', KEYS[1], 'version', ARGV[2], 'body', ARGV[3], 'saved_at', now, 'claims', 0)
 for i = 8, #ARGV do redis.call('XADD', KEYS[2], '*', 'event', ARGV[i]) end
 if tonumber(ARGV[7]) > 0 then
   redis.call('INCRBY', KEYS[6], ARGV[7])
@@ -83,14 +84,17 @@ return 1
 """
 )
 
-# KEYS: record, lease, cancel. ARGV: version, holder, ttl in ms. Returns (body, whether a cancel was asked for), or
-# nothing where the version is another or somebody else holds the lease.
+# KEYS: record, lease, cancel. ARGV: version, holder, ttl in ms. Returns (body, whether a cancel was asked for, earlier
+# claims of this version that were neither saved nor released), or nothing where the version is another or somebody
+# else holds the lease.
 _CLAIM = """
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return nil end
 local holder = redis.call('GET', KEYS[2])
 if holder and holder ~= ARGV[2] then return nil end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
-return {redis.call('HGET', KEYS[1], 'body'), redis.call('EXISTS', KEYS[3])}
+local claims = tonumber(redis.call('HGET', KEYS[1], 'claims') or 0)
+if not holder then redis.call('HSET', KEYS[1], 'claims', claims + 1) else claims = claims - 1 end
+return {redis.call('HGET', KEYS[1], 'body'), redis.call('EXISTS', KEYS[3]), claims}
 """
 
 # As _CLAIM, without the body: 0 lost, 1 held, 2 held and a cancel was asked for. A lease that ran out while Redis was
@@ -103,8 +107,12 @@ redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 return 1 + redis.call('EXISTS', KEYS[3])
 """
 
-# KEYS: lease. ARGV: holder.
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+# KEYS: lease, record. ARGV: holder.
+_RELEASE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('HINCRBY', KEYS[2], 'claims', -1)
+return redis.call('DEL', KEYS[1])
+"""
 
 # KEYS: active. ARGV: idle seconds, most ids, the prefix of record keys. Returns (id, version) pairs, flat.
 # What is held is looked at again when its lease runs out; what is told, after as long as it has been waiting already,
@@ -153,10 +161,14 @@ class StoredEvent:
 
 @dataclass(frozen=True)
 class Claim:
-    """A record whose lease the caller now holds."""
+    """A record whose lease the caller now holds.
+
+    `deaths`: earlier holders of this version that neither saved nor released it.
+    """
 
     record: Record
     cancelled: bool
+    deaths: int = 0
 
 
 class Store:
@@ -287,7 +299,9 @@ class Store:
                 keys=[_key(evolution_id), _key(evolution_id, "lease"), _key(evolution_id, "cancel")],
                 args=[version, holder, int(ttl_s * 1000)],
             )
-        return Claim(_parsed(evolution_id, claimed[0]), bool(claimed[1])) if claimed else None
+        if not claimed:
+            return None
+        return Claim(_parsed(evolution_id, claimed[0]), cancelled=bool(claimed[1]), deaths=int(claimed[2]))
 
     async def renew(
         self, evolution_id: str, version: int, holder: str, ttl_s: float
@@ -302,7 +316,7 @@ class Store:
 
     async def release(self, evolution_id: str, holder: str) -> None:
         async with self._translated:
-            await self._release(keys=[_key(evolution_id, "lease")], args=[holder])
+            await self._release(keys=[_key(evolution_id, "lease"), _key(evolution_id)], args=[holder])
 
     async def request_cancel(self, evolution_id: str) -> None:
         """Asks whoever holds the evolution to stop."""

@@ -22,7 +22,10 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class TokenSequence:
-    """Ids to continue by at most `max_new_tokens`, which fit the context together with them."""
+    """Ids to continue by at most `max_new_tokens`, which fit the context together with them.
+
+    A seed may come again with more ids: an engine draws from the seed and the position.
+    """
 
     token_ids: tuple[int, ...]
     max_new_tokens: int

@@ -140,7 +140,7 @@ class TransformersEngine:
             mask[i, longest - len(given) :] = 1
         sampling, seed = rows[0].sequence.sampling, rows[0].sequence.seed
         if seed is not None:
-            set_seed(seed % 2**32)
+            set_seed((seed + len(rows[0].sequence.token_ids)) % 2**32)
         greedy = sampling.temperature == 0
         options: dict[str, Any] = {"do_sample": not greedy}
         if not greedy:

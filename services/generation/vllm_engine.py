@@ -131,7 +131,7 @@ def _sampling(sequence: TokenSequence) -> Any:
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         top_k=sampling.top_k,
-        seed=None if sequence.seed is None else sequence.seed % 2**63,
+        seed=None if sequence.seed is None else (sequence.seed + len(sequence.token_ids)) % 2**63,
         stop=list(sampling.stop) or None,
         include_stop_str_in_output=True,
         output_kind=RequestOutputKind.FINAL_ONLY,

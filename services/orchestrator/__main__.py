@@ -8,7 +8,7 @@ from shared.process import ProcessSettings, announce, configure_logging
 def main() -> None:
     process = ProcessSettings()
     configure_logging("orchestrator", process.log_level)
-    worker = Worker(OrchestratorSettings())
+    worker = Worker(OrchestratorSettings(), process.drain_seconds)
     announce(process.ready_file, "")
     worker.run()
 

@@ -4,18 +4,21 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from celery import Celery
+from celery.signals import worker_shutting_down
 
 from services.orchestrator.adapters.generation import GrpcGenerator
+from services.orchestrator.adapters.health import serving
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
 from services.orchestrator.evolving import Evolving
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.tasks import register
-from shared.errors import DarwinError
+from shared.errors import Unavailable
+from shared.presence import ORCHESTRATOR, Presence
 from shared.queue import celery_app, send_advance
 from shared.rpc import connect
 from shared.store import Store
@@ -40,6 +43,9 @@ class LoopThread:
         """Runs a coroutine on the loop in the background."""
         asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
+    def call_later(self, delay_s: float, call: Callable[[], None]) -> None:
+        self._loop.call_soon_threadsafe(self._loop.call_later, delay_s, call)
+
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -48,16 +54,19 @@ class LoopThread:
 class Worker:
     """A Celery worker with its loop, channels and store."""
 
-    def __init__(self, settings: OrchestratorSettings) -> None:
+    def __init__(self, settings: OrchestratorSettings, drain_s: float) -> None:
         self._settings = settings
+        self._drain_s = drain_s
         self._loop = LoopThread()
         self.app: Celery = celery_app(settings.redis_url)
-        self._evolving, self._resources = self._loop.run(self._build())
+        self._loop.run(self._build())
         register(self.app, lambda evolution_id, version: self._loop.run(self._evolving.advance(evolution_id, version)))
 
     def run(self) -> None:
-        """Works until SIGTERM or SIGINT, then lets rounds under way end."""
-        self._loop.start(self._sweep())
+        """Works until SIGTERM or SIGINT, then lets rounds under way end, or leaves them to others after `drain_s`."""
+        self._loop.start(_every(self._settings.sweep_s, self._report_presence))
+        self._loop.start(_every(self._settings.sweep_s, self._sweep))
+        worker_shutting_down.connect(self._stopping)
         worker = self.app.Worker(
             pool="threads",
             concurrency=self._settings.concurrency,
@@ -72,26 +81,46 @@ class Worker:
             self._loop.run(self._resources.aclose())
             self._loop.stop()
 
-    async def _build(self) -> tuple[Evolving, contextlib.AsyncExitStack]:
+    async def _build(self) -> None:
         settings, resources = self._settings, contextlib.AsyncExitStack()
         store = Store(settings.redis_url, settings.record_ttl_s)
         resources.push_async_callback(store.close)
-        channels = [connect(address) for address in (settings.mutation, settings.generation, settings.reward)]
-        for channel in channels:
+        self._presence = Presence(settings.redis_url)
+        resources.push_async_callback(self._presence.close)
+        addresses = {"mutation": settings.mutation, "generation": settings.generation, "reward": settings.reward}
+        self._channels = {stage: connect(address) for stage, address in addresses.items()}
+        for channel in self._channels.values():
             resources.push_async_callback(channel.close, None)
-        mutator, generator, scorer = (
-            GrpcMutator(channels[0]),
-            GrpcGenerator(channels[1]),
-            GrpcScorer(channels[2]),
+        self._evolving = Evolving(
+            store,
+            GrpcMutator(self._channels["mutation"]),
+            GrpcGenerator(self._channels["generation"]),
+            GrpcScorer(self._channels["reward"]),
+            settings,
         )
-        return Evolving(store, mutator, generator, scorer, settings), resources
+        self._resources = resources
+
+    def _stopping(self, **_: object) -> None:
+        self._loop.call_later(self._drain_s, self._evolving.interrupt)
 
     async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.sweep_s)
-            try:
-                for due in await self._evolving.stalled():
-                    log.warning("%s stalled at version %d: sent again", due.evolution_id, due.version)
-                    await asyncio.to_thread(send_advance, self.app, due.evolution_id, due.version)
-            except DarwinError as error:
-                log.warning("sweep: %s", error.message)
+        for due in await self._evolving.stalled():
+            log.warning("%s stalled at version %d: sent again", due.evolution_id, due.version)
+            await asyncio.to_thread(send_advance, self.app, due.evolution_id, due.version)
+
+    async def _report_presence(self) -> None:
+        found = await asyncio.gather(*map(serving, self._channels.values()))
+        alive = [stage for stage, up in zip(self._channels, found, strict=True) if up]
+        await self._presence.report([ORCHESTRATOR, *alive])
+
+
+async def _every(period_s: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Repeats `work`, whatever becomes of it."""
+    while True:
+        try:
+            await work()
+        except Unavailable as error:
+            log.warning("%s", error.message)
+        except Exception:
+            log.exception("a periodic task failed; it goes on")
+        await asyncio.sleep(period_s)

@@ -1,12 +1,15 @@
-"""The life of an evolution across tasks: load, hold the lease, perform a round, save, say what comes next."""
+"""The life of an evolution across tasks: take the lease, perform a round, save, say what comes next."""
 
 import asyncio
 import logging
 import math
+import random
 import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, replace
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, stop_when_event_set, wait_random
 
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers, machine
@@ -15,11 +18,15 @@ from services.orchestrator.core.presets import config_for
 from services.orchestrator.ports import Generator, Mutator, Scorer
 from services.orchestrator.rounds import Round
 from services.orchestrator.settings import OrchestratorSettings
-from shared.errors import Conflict, DarwinError, DeadlineExceeded, Internal, NotFound
+from shared.errors import Conflict, DarwinError, DeadlineExceeded, Internal, Unavailable
 from shared.records import TERMINAL, Ended, Event, Failure, Record, Result, Status, StoppedBy
-from shared.store import Store
+from shared.store import Claim, Store
 
 log = logging.getLogger(__name__)
+
+# Shorter than `stalled_s`, so that the sweep does not overtake what waits to be tried again.
+_MAX_DELAY_S = 4.0
+_HOPELESS = ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND")
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,10 @@ class _LeaseLost(Exception):
     """Somebody else may be performing this round by now."""
 
 
+class _Interrupted(Exception):
+    """This worker is stopping and waits no longer."""
+
+
 class Evolving:
     """Performs one round per `advance`. Safe to call twice, late, or from two workers: one of them saves."""
 
@@ -46,43 +57,64 @@ class Evolving:
         self._generator = generator
         self._scorer = scorer
         self._settings = settings
+        self._interrupted = asyncio.Event()
+
+    def interrupt(self) -> None:
+        """Gives up the rounds under way, for other workers to perform; call it on the running loop."""
+        self._interrupted.set()
 
     async def advance(self, evolution_id: str, version: int) -> Next | None:
         """Performs the round that follows `version`; None where nothing is left to do or somebody else does it."""
+        holder = uuid.uuid4().hex
         try:
-            record = await self._store.load(evolution_id)
-        except NotFound:
-            return None
-        if record.status in TERMINAL or record.version != version:
-            return None
-        owner = uuid.uuid4().hex
-        if not await self._store.acquire(evolution_id, owner, self._settings.lease_s):
-            return None
-        try:
-            return await self._advance(record, owner)
-        except Conflict:
-            log.info("%s: somebody else saved version %d", evolution_id, version + 1)
-            return None
-        finally:
-            await self._store.release(evolution_id, owner)
+            claim = await self._claim(evolution_id, version, holder)
+            if claim is None:
+                return None
+            try:
+                return await self._advance(claim, holder)
+            except BaseException:
+                with suppress(Unavailable):
+                    await self._store.release(evolution_id, holder)
+                raise
+        except (_LeaseLost, Conflict):
+            log.info("%s: somebody else performs the round from version %d", evolution_id, version)
+        except _Interrupted:
+            return Next(evolution_id, version)
+        except Unavailable as error:
+            log.warning("%s waits for the sweep: %s", evolution_id, error.message)
+        return None
 
     async def stalled(self) -> list[Next]:
         """Unfinished evolutions that nobody holds and nobody saved for a while."""
-        found = []
-        for evolution_id in await self._store.stalled(self._settings.stalled_s):
-            with suppress(NotFound):
-                found.append(Next(evolution_id, (await self._store.load(evolution_id)).version))
-        return found
+        return [Next(*found) for found in await self._store.stalled(self._settings.stalled_s)]
 
-    async def _advance(self, record: Record, owner: str) -> Next | None:
+    async def _claim(self, evolution_id: str, version: int, holder: str) -> Claim | None:
+        try:
+            claim = await self._store.claim(evolution_id, version, holder, self._settings.lease_s)
+        except Internal as error:
+            log.error("%s", error.message)
+            await self._store.abandon(evolution_id, Failure(type(error).__name__, error.message))
+            return None
+        if claim is not None and claim.record.status in TERMINAL:
+            await self._store.release(evolution_id, holder)
+            return None
+        return claim
+
+    async def _advance(self, claim: Claim, holder: str) -> Next | None:
+        record = claim.record
+        if claim.deaths >= self._settings.max_deaths:
+            reason = f"{claim.deaths} workers ended while they performed the round from version {record.version}"
+            return await self._failed(record, holder, Internal(reason), final=True)
+        log.info("%s: round from version %d", record.id, record.version)
         try:
             round_, begun = self._begin(record)
-            await self._perform(record, round_, owner)
-        except _LeaseLost:
-            return None
+            spent = round_.evolution.spent.generated
+            await self._perform(claim, round_, holder)
+        except (_LeaseLost, _Interrupted):
+            raise
         except Exception as error:
-            return await self._failed(record, error)
-        return await self._save(record, round_, begun)
+            return await self._failed(record, holder, error)
+        return await self._finish(record, round_, begun, holder, round_.evolution.spent.generated - spent)
 
     def _begin(self, record: Record) -> tuple[Round, tuple[Event, ...]]:
         begun: tuple[Event, ...] = ()
@@ -96,11 +128,14 @@ class Evolving:
         round_ = Round(evolution, record.request, self._mutator, self._generator, self._scorer, timeout_s)
         return round_, begun
 
-    async def _perform(self, record: Record, round_: Round, owner: str) -> None:
+    async def _perform(self, claim: Claim, round_: Round, holder: str) -> None:
         """Runs the round until it ends, its deadline passes, a cancel is asked for or the lease is lost."""
+        if claim.cancelled:
+            round_.stop("cancelled")
+            return
         work = asyncio.ensure_future(round_.run())
         try:
-            reason = await self._watch(record, owner, work)
+            reason = await self._watch(claim.record, holder, work)
         finally:
             work.cancel()
             await asyncio.wait({work})
@@ -109,22 +144,34 @@ class Evolving:
         else:
             work.result()
 
-    async def _watch(self, record: Record, owner: str, work: asyncio.Future[None]) -> StoppedBy | None:
-        """Renews the lease while `work` runs; says why it must stop, None where it ended by itself."""
-        deadline_ms = record.request.search.deadline_ms
-        expires = math.inf if deadline_ms is None else record.created_at + deadline_ms / 1000
-        while not work.done():
-            if not await self._store.renew(record.id, owner, self._settings.lease_s):
-                raise _LeaseLost
-            if await self._store.cancel_requested(record.id):
-                return "cancelled"
-            left = expires - time.time()
+    async def _watch(self, record: Record, holder: str, work: asyncio.Future[None]) -> StoppedBy | None:
+        """Renews the lease while `work` runs; says why it must stop, None where it ended by itself.
+
+        While Redis is away the work goes on: what it finds is saved once Redis is back, unless somebody else has.
+        """
+        settings = self._settings
+        while True:
+            left = _seconds_left(record)
             if left <= 0:
                 return "deadline_ms"
-            await asyncio.wait({work}, timeout=min(self._settings.heartbeat_s, left))
-        return None
+            await asyncio.wait({work}, timeout=min(settings.heartbeat_s, left))
+            if work.done():
+                return None
+            if self._interrupted.is_set():
+                raise _Interrupted
+            try:
+                held = await self._store.renew(record.id, record.version, holder, settings.lease_s)
+            except Unavailable as error:
+                log.warning("%s goes on without its lease: %s", record.id, error.message)
+                continue
+            if held == "lost":
+                raise _LeaseLost
+            if held == "cancelled":
+                return "cancelled"
 
-    async def _save(self, record: Record, round_: Round, begun: tuple[Event, ...]) -> Next | None:
+    async def _finish(
+        self, record: Record, round_: Round, begun: tuple[Event, ...], holder: str, tokens: int
+    ) -> Next | None:
         evolution = round_.evolution
         saved = replace(
             record,
@@ -133,34 +180,48 @@ class Evolving:
             state=codec.dump(evolution),
             seconds=round_.clock.added_to(record.seconds),
             attempts=0,
+            error=None,
         )
         events = begun + round_.events
         if evolution.finished:
             saved = _ended(saved, evolution)
             events += (Ended(saved.status, evolution.stopped_by, saved.error),)
-        await self._store.save(saved, events)
+        await self._save(saved, events, holder, tokens)
         return None if evolution.finished else Next(record.id, saved.version)
 
-    async def _failed(self, record: Record, error: Exception) -> Next | None:
+    async def _failed(self, record: Record, holder: str, error: Exception, final: bool = False) -> Next | None:
         """Tries again with growing delay where that can help; fails the evolution where it cannot."""
         known = error if isinstance(error, DarwinError) else Internal(f"unexpected {type(error).__name__}: {error}")
         if known is not error:
             log.error("%s: a round failed", record.id, exc_info=error)
         failure = Failure(type(known).__name__, known.message, known.field)
         attempts = record.attempts + 1
-        hopeless = isinstance(known, DarwinError) and known.grpc_status in (
-            "INVALID_ARGUMENT",
-            "FAILED_PRECONDITION",
-            "NOT_FOUND",
-        )
         record = replace(record, version=record.version + 1, attempts=attempts, error=failure)
-        if not hopeless and attempts < self._settings.max_attempts:
+        if not (final or known.grpc_status in _HOPELESS or attempts >= self._settings.max_attempts):
             log.warning("%s: attempt %d failed: %s", record.id, attempts, known.message)
-            await self._store.save(record, ())
-            return Next(record.id, record.version, delay_s=min(0.5 * 2**attempts, 8.0))
+            await self._save(record, (), holder)
+            delay_s = min(0.25 * 2**attempts, _MAX_DELAY_S) * random.uniform(0.5, 1.0)
+            return Next(record.id, record.version, min(delay_s, max(0.0, _seconds_left(record))))
+        log.error("%s failed: %s", record.id, known.message)
         record = replace(record, status="failed", finished_at=time.time())
-        await self._store.save(record, (Ended("failed", error=failure),))
+        await self._save(record, (Ended("failed", error=failure),), holder)
         return None
+
+    async def _save(self, record: Record, events: tuple[Event, ...], holder: str, tokens: int = 0) -> None:
+        """Saves, waiting for Redis to come back where it is away."""
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(Unavailable),
+            stop=stop_after_delay(self._settings.save_patience_s) | stop_when_event_set(self._interrupted),  # type: ignore[arg-type]
+            wait=wait_random(0.1, 0.5),
+            reraise=True,
+        ):
+            with attempt:
+                await self._store.save(record, events, holder, tokens)
+
+
+def _seconds_left(record: Record) -> float:
+    deadline_ms = record.request.search.deadline_ms
+    return math.inf if deadline_ms is None else record.created_at + deadline_ms / 1000 - time.time()
 
 
 def _ended(record: Record, evolution: Evolution) -> Record:

@@ -1,11 +1,15 @@
 """The one Celery task: perform a round, send the next message."""
 
+import logging
 from collections.abc import Callable
 
 from celery import Celery
 
 from services.orchestrator.evolving import Next
+from shared.errors import Unavailable
 from shared.queue import ADVANCE, send_advance
+
+log = logging.getLogger(__name__)
 
 
 def register(app: Celery, advance: Callable[[str, int], Next | None]) -> None:
@@ -14,5 +18,9 @@ def register(app: Celery, advance: Callable[[str, int], Next | None]) -> None:
     @app.task(name=ADVANCE)  # type: ignore[untyped-decorator]
     def advance_task(evolution_id: str, version: int) -> None:
         due = advance(evolution_id, version)
-        if due is not None:
+        if due is None:
+            return
+        try:
             send_advance(app, due.evolution_id, due.version, countdown=due.delay_s or None)
+        except Unavailable as error:
+            log.warning("%s waits for the sweep: %s", due.evolution_id, error.message)

@@ -116,8 +116,15 @@ def _generate(evolution: Evolution, index: int, state: State, instruction: str) 
         token_ids=state.response.token_ids,
         max_new_tokens=length,
         lookahead=0 if index == BASE else min(config.lookahead, left - length),
-        seed=selection.keyed_integer(evolution.seed, "sample", evolution.cycle, evolution.round, index, position),
+        seed=_seed(evolution, index, position),
     )
+
+
+def _seed(evolution: Evolution, index: int, position: int) -> int:
+    """The base response is decoded beside the rounds, in pieces cut by timing: its seed must not depend on either."""
+    if index == BASE:
+        return selection.keyed_integer(evolution.seed, "base")
+    return selection.keyed_integer(evolution.seed, "sample", evolution.cycle, evolution.round, index, position)
 
 
 def _accept(evolution: Evolution, outcome: Mutated) -> Step:
@@ -148,7 +155,7 @@ def _extend(evolution: Evolution, outcome: Generated) -> Evolution:
         phase: Phase = "score"
     else:
         # While mutants are being written the engine has room: the base response goes on without waiting for them.
-        phase = "decode" if evolution.awaits_mutants and not transitions.over_budget(evolution) else "idle"
+        phase = "decode" if evolution.awaits_mutants and not transitions.used_up(evolution) else "idle"
     state = replace(state, response=response, scored_text=outcome.scored_text, phase=phase, reward=None, components={})
     spent = replace(
         evolution.spent,
@@ -175,7 +182,11 @@ def _continued(response: Response, outcome: Generated, max_tokens: int) -> Respo
 def _reward(evolution: Evolution, outcome: Scored) -> Step:
     state = _state_of(evolution, outcome, "score")
     state = replace(state, phase="scored", reward=outcome.reward, components=outcome.components)
-    spent = replace(evolution.spent, reward=evolution.spent.reward + outcome.computed_tokens)
+    spent = replace(
+        evolution.spent,
+        reward=evolution.spent.reward + outcome.computed_tokens,
+        reward_calls=evolution.spent.reward_calls + 1,
+    )
     evolution = _with_state(replace(evolution, spent=spent), outcome.state, state)
     if outcome.state != BASE:
         return evolution, ()

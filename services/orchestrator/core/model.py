@@ -26,6 +26,7 @@ class Config:
     replace: bool
     max_tokens: int
     max_generated_tokens: int | None = None
+    max_reward_calls: int | None = None
     archive_candidates: int = 2
 
 
@@ -91,12 +92,16 @@ class Final:
 
 @dataclass(frozen=True)
 class Spent:
-    """Tokens so far. `mutation` and `decode` were sampled, `reward` computed, `cached` not recomputed."""
+    """Tokens so far: `mutation` and `decode` were sampled, `reward` computed, `cached` not recomputed.
+
+    `reward_calls` counts responses scored.
+    """
 
     prompt: int = 0
     mutation: int = 0
     decode: int = 0
     reward: int = 0
+    reward_calls: int = 0
     cached: int = 0
 
     @property

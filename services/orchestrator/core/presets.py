@@ -28,6 +28,7 @@ def config_for(request: EvolutionRequest) -> Config:
         replace=True,
         max_tokens=request.sampling.max_tokens,
         max_generated_tokens=search.max_generated_tokens,
+        max_reward_calls=search.max_reward_calls,
     )
     config = _preset(request.method, full)
     _check(config, search, request.n)

@@ -15,9 +15,14 @@ from shared.records import (
 )
 
 
-def over_budget(evolution: Evolution) -> bool:
-    budget = evolution.config.max_generated_tokens
-    return budget is not None and evolution.spent.generated >= budget
+def used_up(evolution: Evolution) -> StoppedBy | None:
+    """The budget that leaves nothing for a further round."""
+    config, spent = evolution.config, evolution.spent
+    if config.max_generated_tokens is not None and spent.generated >= config.max_generated_tokens:
+        return "max_generated_tokens"
+    if config.max_reward_calls is not None and spent.reward_calls >= config.max_reward_calls:
+        return "max_reward_calls"
+    return None
 
 
 def start_cycle(evolution: Evolution, draws: Draws) -> Step:
@@ -101,8 +106,8 @@ def _finish_round(evolution: Evolution, draws: Draws) -> Step:
     if all(event.finished):
         return _score_finals(evolution), (event,)
     evolution = replace(evolution, checkpoint=evolution.checkpoint + 1)
-    if over_budget(evolution):
-        return conclude(evolution, "max_generated_tokens"), (event,)
+    if budget := used_up(evolution):
+        return conclude(evolution, budget), (event,)
     return _start_round(evolution), (event,)
 
 
@@ -136,8 +141,8 @@ def _finish_cycle(evolution: Evolution, draws: Draws) -> Step:
     )
     if evolution.cycle == config.cycles:
         return replace(evolution, finished=True), (event,)
-    if over_budget(evolution):
-        return replace(evolution, finished=True, stopped_by="max_generated_tokens"), (event,)
+    if budget := used_up(evolution):
+        return replace(evolution, finished=True, stopped_by=budget), (event,)
     started, more = start_cycle(evolution, draws)
     return started, (event, *more)
 

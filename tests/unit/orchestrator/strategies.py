@@ -41,6 +41,7 @@ def configs(draw: st.DrawFn, *, replacing: bool | None = None, budget: bool | No
         replace=replace,
         max_tokens=max_tokens,
         max_generated_tokens=draw(st.integers(1, 200)) if bounded else None,
+        max_reward_calls=draw(st.integers(1, 60)) if bounded else None,
     )
 
 

@@ -74,12 +74,16 @@ def test_best_reward_never_falls(config: Config, seed: int) -> None:
 @given(configs(budget=True), seeds)
 def test_budget_is_exceeded_by_less_than_one_round(config: Config, seed: int) -> None:
     evolution = World(seed).run(config)[-1]
-    budget = config.max_generated_tokens
-    assert budget is not None
+    tokens, calls = config.max_generated_tokens, config.max_reward_calls
+    assert tokens is not None
+    assert calls is not None
     one_round = config.mutants * (config.period + config.lookahead) + config.max_tokens + 30  # 30: World's mutation
-    assert evolution.spent.generated < budget + one_round
+    assert evolution.spent.generated < tokens + one_round
+    assert evolution.spent.reward_calls < calls + 2 * config.mutants + 1  # a cycle's last round, its finals, the base
     if evolution.stopped_by == "max_generated_tokens":
-        assert evolution.spent.generated >= budget
+        assert evolution.spent.generated >= tokens
+    if evolution.stopped_by == "max_reward_calls":
+        assert evolution.spent.reward_calls >= calls
 
 
 @given(configs(), seeds, seeds)

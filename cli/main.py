@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.live import Live
 
 from cli import view
+from cli.certs import certs
 from cli.client import ApiError, Client
 from cli.stack import Stack, StackError, StackSettings
 
@@ -117,6 +118,9 @@ def models() -> None:
     from shared.models import prepare
 
     prepare(lambda line: print(line, flush=True))
+
+
+app.command()(certs)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli.stack.child import Child, ChildFailed
 from cli.stack.redis_server import start_redis
+from shared.tls import Transport
 
 Report = Callable[[str, str], None]
 """Told (process, what it does now)."""
@@ -126,9 +127,10 @@ class Stack:
         self._children["orchestrator"].address(60)
         self._report("orchestrator", "ready")
         self.url = f"http://{self._children['gateway'].address(60)}"
+        transport = Transport.over(self._settings.env)
         checks: dict[str, Callable[[], bool]] = {"gateway": lambda: _http_ready(self.url)}
         for name, address in self.addresses.items():
-            checks[name] = lambda address=address: _grpc_ready(address)  # type: ignore[misc]
+            checks[name] = lambda address=address: _grpc_ready(address, transport)  # type: ignore[misc]
         while checks:
             self.check()
             for name in [name for name, ready in checks.items() if ready()]:
@@ -139,8 +141,9 @@ class Stack:
             time.sleep(0.1)
 
 
-def _grpc_ready(address: str) -> bool:
-    with grpc.insecure_channel(address) as channel:
+def _grpc_ready(address: str, transport: Transport) -> bool:
+    credentials = transport.channel_credentials(address)
+    with grpc.secure_channel(address, credentials) if credentials else grpc.insecure_channel(address) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:
             status = stub.Check(health_pb2.HealthCheckRequest(), timeout=2).status

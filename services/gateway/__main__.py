@@ -6,13 +6,13 @@ import socket
 from contextlib import AbstractContextManager, nullcontext
 
 import uvicorn
-from pydantic import ValidationError
 
 from services.gateway.app import create_app
 from services.gateway.lifetime import Lifetime
 from services.gateway.settings import GatewaySettings
 from shared.process import ProcessSettings, announce, configure_logging, stop_event
 from shared.queue import celery_app
+from shared.settings import refusing
 from shared.store import Store
 
 log = logging.getLogger(__name__)
@@ -34,19 +34,10 @@ class _Server(uvicorn.Server):
 
 
 def main() -> None:
-    process = ProcessSettings()
+    with refusing("gateway"):
+        process, settings = ProcessSettings(), GatewaySettings()
     configure_logging("gateway", process.log_level)
-    try:
-        settings = GatewaySettings()
-    except ValidationError as error:
-        raise SystemExit("\n".join(f"gateway: {_reason(detail)}" for detail in error.errors())) from None
     asyncio.run(_serve(settings, process))
-
-
-def _reason(detail: object) -> str:
-    assert isinstance(detail, dict)
-    where = ".".join(map(str, detail["loc"]))
-    return f"{where}: {detail['msg']}" if where else str(detail["msg"])
 
 
 async def _serve(settings: GatewaySettings, process: ProcessSettings) -> None:

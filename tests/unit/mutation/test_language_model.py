@@ -12,7 +12,8 @@ from shared.errors import DeadlineExceeded, Internal, Unavailable
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.records import Message
-from shared.rpc import Server, connect
+from shared.rpc import connect
+from shared.server import Server
 
 PROMPTS = [Prompt((Message("user", "a"),), 7, 1), Prompt((Message("user", "b"),), 9, None)]
 

@@ -42,9 +42,9 @@ def write(folder: Path, names: tuple[str, ...] = ()) -> None:
         FileExistsError: one of the files is there already; then nothing is written.
         ValueError: a name that is neither a host's name nor an address.
     """
-    until = datetime.now(UTC) + _VALID
+    since = datetime.now(UTC) - timedelta(hours=1)
     authority = trustme.CA(organization_name="Darwin development")
-    issued = {process: _issue(authority, process, names, until) for process in PROCESSES}
+    issued = {process: _issue(authority, process, names, since) for process in PROCESSES}
     files = {"ca.pem": authority.cert_pem.bytes()}
     for process, leaf in issued.items():
         files[f"{process}.pem"] = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
@@ -59,6 +59,7 @@ def write(folder: Path, names: tuple[str, ...] = ()) -> None:
             target.write(content)
 
 
-def _issue(authority: trustme.CA, process: str, names: tuple[str, ...], until: datetime) -> trustme.LeafCert:
+def _issue(authority: trustme.CA, process: str, names: tuple[str, ...], since: datetime) -> trustme.LeafCert:
     own = (process, f"{process}.darwin", f"{process}.darwin.svc", f"{process}.darwin.svc.cluster.local")
-    return authority.issue_cert(*dict.fromkeys((*own, *_LOCAL, *names)), common_name=process, not_after=until)
+    everyone = dict.fromkeys((*own, *_LOCAL, *names))
+    return authority.issue_cert(*everyone, common_name=process, not_before=since, not_after=since + _VALID)

@@ -44,3 +44,9 @@ def stop_event() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
+
+
+async def never() -> str:
+    """Waits forever: how a part that cannot fail by itself says so."""
+    forever: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    return await forever

@@ -10,7 +10,7 @@ import grpc
 import psutil
 
 from shared.interceptor import CallLimits
-from shared.process import ProcessSettings, announce, configure_logging, stop_event
+from shared.process import ProcessSettings, announce, configure_logging, never, stop_event
 from shared.server import Server
 from shared.tls import Transport
 
@@ -18,11 +18,6 @@ log = logging.getLogger(__name__)
 
 # Calls on a failed part fail at once; this is for their answers to leave.
 _FAREWELL_S = 1.0
-
-
-async def _never() -> str:
-    never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    return await never
 
 
 class Service:
@@ -39,7 +34,7 @@ class Service:
         servicer: object,
         start: Callable[[], Awaitable[None]],
         stop: Callable[[], Awaitable[None]],
-        failed: Callable[[], Awaitable[str]] = _never,
+        failed: Callable[[], Awaitable[str]] = never,
     ) -> None:
         self.name = name
         self.grpc_names = tuple(grpc_names)

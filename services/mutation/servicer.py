@@ -44,6 +44,7 @@ def _parsed(request: pb.MutateRequest) -> MutationRequest:
         count=request.count,
         exclude=tuple(request.exclude),
         seed=request.seed if request.HasField("seed") else None,
+        cache_salt=request.cache_salt,
     )
 
 

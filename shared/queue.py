@@ -3,6 +3,11 @@
 from typing import Any
 
 from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from shared.connection import is_away
+from shared.errors import Unavailable
 
 ADVANCE = "darwin.advance"
 QUEUE = "darwin"
@@ -33,5 +38,14 @@ def celery_app(redis_url: str) -> Celery:
 
 
 def send_advance(app: Celery, evolution_id: str, version: int, **options: Any) -> None:
-    """Asks some worker to perform the next round; losing or doubling the message is harmless."""
-    app.send_task(ADVANCE, args=[evolution_id, version], retry=True, retry_policy={"max_retries": 3}, **options)
+    """Asks some worker to perform the next round; losing or doubling the message is harmless.
+
+    Raises:
+        Unavailable: the broker cannot be reached, or takes no writes.
+    """
+    try:
+        app.send_task(ADVANCE, args=[evolution_id, version], retry=True, retry_policy={"max_retries": 3}, **options)
+    except (OperationalError, RedisError) as error:
+        if isinstance(error, RedisError) and not is_away(error):
+            raise
+        raise Unavailable("the broker cannot be reached, or takes no writes") from error

@@ -10,9 +10,9 @@ from typing import Any, Self
 
 import httpx
 import httpx_sse
+import redis.asyncio
 
 from cli.stack.child import Child
-from shared.store import Store
 
 COMMAND = [sys.executable, "-m", "services.gateway"]
 MESSAGES: Any = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why is the sky blue?"}]
@@ -38,8 +38,9 @@ class Gateway:
             assert "Traceback" not in self.process.log.read_text()
 
 
-async def unfinished(store: Store) -> set[str]:
-    return set(await store.stalled(-1))
+async def unfinished(redis_url: str) -> set[str]:
+    async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as client:
+        return set(await client.zrange("darwin:active", 0, -1))
 
 
 async def follow(

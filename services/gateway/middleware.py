@@ -8,15 +8,17 @@ from typing import cast
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.failures import response_of, unexpected
+from services.gateway.failures import error_body, response_of, unexpected
 from shared.errors import Overloaded
 
 log = logging.getLogger(__name__)
 
 EVOLUTION_HEADER = "x-darwin-evolution-id"
 REQUEST_HEADER = "x-request-id"
+_MAX_HEAD_BYTES = 32 * 1024
 _CLOSE = {"connection": "close"}
 
 
@@ -40,6 +42,10 @@ class CallMiddleware:
             await self._app(scope, receive, send)
             return
         answer = _Answer(scope, send)
+        if _head_bytes(scope) > _MAX_HEAD_BYTES:
+            too_large = error_body(431, f"path and headers exceed {_MAX_HEAD_BYTES} bytes", None, "headers_too_large")
+            await JSONResponse(too_large.model_dump(), 431)(scope, receive, answer)
+            return
         limited = scope["path"].startswith("/v1/")
         if limited and self._running >= self._max_concurrent:
             busy = Overloaded(f"{self._max_concurrent} calls are being answered already: come back later")
@@ -56,6 +62,11 @@ class CallMiddleware:
             await unexpected(error)(scope, receive, answer)
         finally:
             self._running -= limited
+
+
+def _head_bytes(scope: Scope) -> int:
+    headers = sum(len(name) + len(value) for name, value in scope["headers"])
+    return headers + len(scope["path"]) + len(scope["query_string"])
 
 
 class _Answer:

@@ -13,8 +13,10 @@ import httpx_sse
 import redis.asyncio
 
 from cli.stack.child import Child
+from shared.keys import Keys, new_key
 
 COMMAND = [sys.executable, "-m", "services.gateway"]
+BODY: dict[str, Any] = {"model": "darwin", "messages": [{"role": "user", "content": "Why is the sky blue?"}]}
 MESSAGES: Any = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why is the sky blue?"}]
 
 
@@ -36,6 +38,13 @@ class Gateway:
         if kind is None:
             assert code == 0
             assert "Traceback" not in self.process.log.read_text()
+
+
+async def new_caller(keys: Keys, gateway: Gateway, tenant: str = "acme", **limits: int) -> httpx.AsyncClient:
+    """A client with a fresh key of the tenant."""
+    text, key = new_key(tenant, **limits)  # type: ignore[arg-type]
+    await keys.add(key)
+    return httpx.AsyncClient(base_url=gateway.url, timeout=30, headers={"authorization": f"Bearer {text}"})
 
 
 async def unfinished(redis_url: str) -> set[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,3 +50,11 @@ async def serving(channel: grpc.aio.Channel, timeout_s: float = 120) -> None:
             if answer.status == health_pb2.HealthCheckResponse.SERVING:
                 return
             await asyncio.sleep(0.05)
+
+
+async def until(condition: Callable[[], bool], seconds: float) -> None:
+    """Returns once the condition holds, which it must within `seconds`."""
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.01)

@@ -11,6 +11,8 @@ from services.generation.model import Finish, GenerateRequest, Result, Sampling,
 from services.generation.requests import Limits, check
 from shared.errors import InvalidRequest
 
+_LONG_CHARACTERS = 50_000
+
 
 @dataclass(frozen=True)
 class _Plan:
@@ -46,10 +48,9 @@ class Generator:
         """
         arrived = time.perf_counter()
         check(request, self.info, self._limits)
-        plans = [
-            self._plan(sequence, f"sequences[{index}].messages", request, arrived)
-            for index, sequence in enumerate(request.sequences)
-        ]
+        # Long prompts take seconds, in which other calls and health checks want an answer.
+        long = sum(len(m.content) for s in request.sequences for m in s.messages) > _LONG_CHARACTERS
+        plans = await asyncio.to_thread(self._plans, request, arrived) if long else self._plans(request, arrived)
         tasks = [asyncio.ensure_future(self._run(plan)) for plan in plans]
         try:
             for done in asyncio.as_completed(tasks):
@@ -58,6 +59,12 @@ class Generator:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _plans(self, request: GenerateRequest, arrived: float) -> list[_Plan]:
+        return [
+            self._plan(sequence, f"sequences[{index}].messages", request, arrived)
+            for index, sequence in enumerate(request.sequences)
+        ]
 
     def _plan(self, sequence: Sequence, field: str, request: GenerateRequest, arrived: float) -> _Plan:
         prompt_ids = self._engine.encode_chat(sequence.messages)

@@ -1,16 +1,18 @@
 """What a call may ask: every field's range, and the limits of this deployment."""
 
-import json
 import math
 from dataclasses import dataclass
 
 from services.generation.engine import ModelInfo
 from services.generation.model import GenerateRequest, Sampling, Sequence
+from services.generation.schemas import problem
 from shared.errors import InvalidRequest, Unsupported
 
 ROLES = ("system", "user", "assistant")
 MAX_STOPS = 4
 MAX_TEMPERATURE = 2.0
+MAX_NAME_CHARACTERS = 256
+"""Of ids and salts."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,6 @@ class Limits:
     messages: int = 256
     conversation_characters: int = 400_000
     stop_characters: int = 256
-    schema_characters: int = 32_768
 
 
 def check(request: GenerateRequest, info: ModelInfo, limits: Limits) -> None:
@@ -39,12 +40,16 @@ def check(request: GenerateRequest, info: ModelInfo, limits: Limits) -> None:
         raise InvalidRequest(
             f"at most {limits.sequences} sequences a call, not {found}: split the call", field="sequences"
         )
+    if len(request.cache_salt) > MAX_NAME_CHARACTERS:
+        raise InvalidRequest(f"cache_salt has at most {MAX_NAME_CHARACTERS} characters", field="cache_salt")
     _check_sampling(request.sampling, info, limits)
     seen: set[str] = set()
     for index, sequence in enumerate(request.sequences):
         where = f"sequences[{index}]"
-        if not sequence.id:
-            raise InvalidRequest("a sequence needs an id", field=f"{where}.id")
+        if not 0 < len(sequence.id) <= MAX_NAME_CHARACTERS:
+            raise InvalidRequest(
+                f"a sequence needs an id of 1 to {MAX_NAME_CHARACTERS} characters", field=f"{where}.id"
+            )
         if sequence.id in seen:
             raise InvalidRequest(
                 f"the id {sequence.id!r} stands twice: give each sequence its own", field=f"{where}.id"
@@ -79,26 +84,18 @@ def _check_sampling(sampling: Sampling, info: ModelInfo, limits: Limits) -> None
                 field=f"sampling.stop[{index}]",
             )
     if sampling.json_schema:
-        _check_schema(sampling.json_schema, info, limits)
+        _check_schema(sampling.json_schema, info)
 
 
-def _check_schema(schema: str, info: ModelInfo, limits: Limits) -> None:
+def _check_schema(schema: str, info: ModelInfo) -> None:
     if not info.structured_output:
         raise Unsupported(
             f"the {info.engine} engine cannot follow a JSON schema: leave json_schema empty",
             field="sampling.json_schema",
         )
-    if len(schema) > limits.schema_characters:
-        raise InvalidRequest(
-            f"a JSON schema has at most {limits.schema_characters} characters, not {len(schema)}",
-            field="sampling.json_schema",
-        )
-    try:
-        parsed = json.loads(schema)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"json_schema is not JSON: {error}", field="sampling.json_schema") from error
-    if not isinstance(parsed, dict):
-        raise InvalidRequest("json_schema must be a JSON object", field="sampling.json_schema")
+    wrong = problem(schema)
+    if wrong:
+        raise InvalidRequest(wrong, field="sampling.json_schema")
 
 
 def _check_messages(sequence: Sequence, where: str, limits: Limits) -> None:
@@ -110,7 +107,7 @@ def _check_messages(sequence: Sequence, where: str, limits: Limits) -> None:
     for index, message in enumerate(messages):
         if message.role not in ROLES:
             raise InvalidRequest(
-                f"role must be one of {', '.join(ROLES)}, not {message.role!r}",
+                f"role must be one of {', '.join(ROLES)}, not {message.role[:64]!r}",
                 field=f"{where}.messages[{index}].role",
             )
     if messages[-1].role != "user":
@@ -133,6 +130,12 @@ def _check_tokens(sequence: Sequence, where: str, info: ModelInfo, limits: Limit
         raise InvalidRequest(
             f"lookahead_tokens must lie in [0, {limits.lookahead_tokens}], not be {sequence.lookahead_tokens}",
             field=f"{where}.lookahead_tokens",
+        )
+    if len(sequence.response_token_ids) > info.context_length:
+        raise InvalidRequest(
+            f"a response has at most {info.context_length} tokens, the model's context, not "
+            f"{len(sequence.response_token_ids)}",
+            field=f"{where}.response_token_ids",
         )
     for index, token in enumerate(sequence.response_token_ids):
         if not 0 <= token < info.vocabulary_size:

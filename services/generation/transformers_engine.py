@@ -18,6 +18,9 @@ from shared.models import resolve
 from shared.process import never
 from shared.records import Message
 
+# Logits divided by less are no longer finite.
+_COLDEST = 0.01
+
 
 @dataclass(eq=False)
 class _Row:
@@ -148,7 +151,11 @@ class TransformersEngine:
         greedy = sampling.temperature == 0
         options: dict[str, Any] = {"do_sample": not greedy}
         if not greedy:
-            options |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
+            options |= {
+                "temperature": max(sampling.temperature, _COLDEST),
+                "top_p": sampling.top_p,
+                "top_k": sampling.top_k,
+            }
         self._model.generate(
             input_ids=ids.to(self._device),
             attention_mask=mask.to(self._device),

@@ -22,8 +22,8 @@ _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 _NUMBER = re.compile(r"(?:(?<![\w)])-)?\d+(?:[.,]\d+)*")
 _SENTENCE = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|\n+|(?<=:)\s+")
 _CLAUSE = re.compile(r"[,;:]\s+")
-_QUOTED = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”")
-_SYMBOLIC = re.compile(r"\S*[=^<>+*|\\_]\S*|\w+\([^)\s]*\)")
+_QUOTED = re.compile(r"\"([^\"\n]+)\"|“([^“”\n]+)”")
+_SYMBOLIC = re.compile(r"(?<!\S)\S*[=^<>+*|\\_]\S*|(?<!\w)\w+\([^)\s]{0,200}\)")
 _USING = re.compile(r"\b(?:use|uses|using)\b", re.IGNORECASE)
 
 

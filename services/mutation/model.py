@@ -8,9 +8,11 @@ from shared.records import Message
 
 MAX_COUNT = 64
 MAX_MESSAGES = 1_000
-MAX_CONVERSATION_CHARS = 1_000_000
+MAX_CONVERSATION_CHARS = 400_000
 MAX_PARENT_CHARS = 200_000
 MAX_EXCLUDED = 4_096
+MAX_EXCLUDED_CHARS = 1_000_000
+MAX_SALT_CHARS = 256
 ROLES = ("system", "user", "assistant")
 
 
@@ -59,6 +61,10 @@ class MutationRequest:
             raise InvalidRequest(f"count must be between 1 and {MAX_COUNT}", field="count")
         if len(self.exclude) > MAX_EXCLUDED:
             raise InvalidRequest(f"exclude must have at most {MAX_EXCLUDED} texts", field="exclude")
+        if sum(map(len, self.exclude)) > MAX_EXCLUDED_CHARS:
+            raise InvalidRequest(f"exclude must have at most {MAX_EXCLUDED_CHARS} characters", field="exclude")
+        if len(self.cache_salt) > MAX_SALT_CHARS:
+            raise InvalidRequest(f"cache_salt must have at most {MAX_SALT_CHARS} characters", field="cache_salt")
 
     @property
     def original(self) -> str:

@@ -83,7 +83,8 @@ class Mutator:
 
     def _plan(self, request: MutationRequest, core: str, rng: Random) -> list[tuple[Operator, Prompt]]:
         """The operators to apply, each at most once more than any other, with their prompts."""
-        tokens = math.ceil(len(core) / CHARS_PER_TOKEN)
+        # A rewrite of a part of a long instruction would lose the rest of it.
+        tokens = math.ceil(max(len(core), len(request.original)) / CHARS_PER_TOKEN)
         if not self._operators or tokens + operators.SHAPE_TOKENS > self._max_tokens:
             return []
         limit = min(self._max_tokens, math.ceil(GROWTH * tokens) + MARGIN_TOKENS + operators.SHAPE_TOKENS)

@@ -7,6 +7,8 @@ from shared.errors import InvalidRequest
 from shared.records import Message
 
 _ROLES = ("system", "user", "assistant")
+MAX_NAME_CHARACTERS = 256
+"""Of ids, profile names and salts."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,13 @@ def check(messages: Sequence[Message], candidates: Sequence[Candidate], limits: 
     _check_candidates(candidates, limits)
 
 
+def check_names(profile: str, cache_salt: str) -> None:
+    """Raises InvalidRequest where one of them is too long."""
+    for field, name in (("profile", profile), ("cache_salt", cache_salt)):
+        if len(name) > MAX_NAME_CHARACTERS:
+            raise InvalidRequest(f"{field} has at most {MAX_NAME_CHARACTERS} characters", field=field)
+
+
 def _check_messages(messages: Sequence[Message], limits: Limits) -> None:
     if not messages:
         raise InvalidRequest("a conversation needs at least one message", field="messages")
@@ -42,7 +51,7 @@ def _check_messages(messages: Sequence[Message], limits: Limits) -> None:
         if message.role not in _ROLES:
             allowed = ", ".join(_ROLES)
             raise InvalidRequest(
-                f"role must be one of {allowed}, not {message.role!r}", field=f"messages[{index}].role"
+                f"role must be one of {allowed}, not {message.role[:64]!r}", field=f"messages[{index}].role"
             )
     if messages[-1].role != "user":
         raise InvalidRequest("the last message must be the user's", field=f"messages[{len(messages) - 1}].role")
@@ -60,8 +69,9 @@ def _check_candidates(candidates: Sequence[Candidate], limits: Limits) -> None:
         raise InvalidRequest(f"at most {most} candidates a call, not {len(candidates)}", field="candidates")
     seen: set[str] = set()
     for index, candidate in enumerate(candidates):
-        if not candidate.id:
-            raise InvalidRequest("a candidate needs an id", field=f"candidates[{index}].id")
+        if not 0 < len(candidate.id) <= MAX_NAME_CHARACTERS:
+            reason = f"a candidate needs an id of 1 to {MAX_NAME_CHARACTERS} characters"
+            raise InvalidRequest(reason, field=f"candidates[{index}].id")
         if candidate.id in seen:
             raise InvalidRequest(f"the id {candidate.id!r} stands twice", field=f"candidates[{index}].id")
         seen.add(candidate.id)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from services.reward.batcher import Batcher
-from services.reward.requests import Candidate, Limits, check
+from services.reward.requests import Candidate, Limits, check, check_names
 from services.reward.scorer import ComponentScore, Conversation, ScoreItem, Scorer
 from shared.errors import Internal, NotFound, Unavailable
 from shared.records import Message
@@ -119,6 +119,7 @@ class Rewarder:
             Internal: a score is missing or not finite.
             Unavailable: models are not loaded yet, or no longer.
         """
+        check_names(profile, cache_salt)
         chosen = self._profile(profile)
         check(messages, candidates, self._limits)
         if not self._ready:

@@ -99,6 +99,8 @@ class VllmEngine:
             raise Unavailable("the engine's process has ended; the service starts again") from error
         if output is None:
             raise Internal("vLLM ended a sequence without an output")
+        if output.outputs[0].finish_reason == "error" and sequence.sampling.json_schema:
+            raise InvalidRequest("vLLM cannot follow this JSON schema", field="sampling.json_schema")
         return _completion(output)
 
     def _build(self, model: str, context: int) -> Any:

@@ -116,11 +116,17 @@ class Worker:
 
 async def _every(period_s: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Repeats `work`, whatever becomes of it."""
+    away = False
     while True:
         try:
             await work()
+            if away:
+                log.warning("Redis is back")
+            away = False
         except Unavailable as error:
-            log.warning("%s", error.message)
+            if not away:
+                log.warning("%s", error.message)
+            away = True
         except Exception:
             log.exception("a periodic task failed; it goes on")
         await asyncio.sleep(period_s)

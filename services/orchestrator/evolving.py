@@ -114,7 +114,12 @@ class Evolving:
             raise
         except Exception as error:
             return await self._failed(record, holder, error)
-        return await self._finish(record, round_, begun, holder, round_.evolution.spent.generated - spent)
+        try:
+            return await self._finish(record, round_, begun, holder, round_.evolution.spent.generated - spent)
+        except (Conflict, Unavailable):
+            raise
+        except Exception as error:
+            return await self._failed(record, holder, error)
 
     def _begin(self, record: Record) -> tuple[Round, tuple[Event, ...]]:
         begun: tuple[Event, ...] = ()
@@ -162,7 +167,7 @@ class Evolving:
             try:
                 held = await self._store.renew(record.id, record.version, holder, settings.lease_s)
             except Unavailable as error:
-                log.warning("%s goes on without its lease: %s", record.id, error.message)
+                log.debug("%s goes on without its lease: %s", record.id, error.message)
                 continue
             if held == "lost":
                 raise _LeaseLost

@@ -61,6 +61,12 @@ class Stack:
         """Processes that were started, less those that were ended on purpose."""
         return {name: child.pid for name, child in self._children.items()}
 
+    @property
+    def ended(self) -> list[str]:
+        """Processes that do not run now, for whatever reason."""
+        running = {name for name, child in self._children.items() if child.exit_code is None}
+        return [name for name in self._programs if name not in running]
+
     def check(self) -> None:
         """Raises `StackError` where a process has ended by itself."""
         try:

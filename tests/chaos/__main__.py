@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from redis.exceptions import RedisError
 from rich.console import Console
 
+from cli.stack import StackError
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.report import line, table
 from tests.chaos.scene import Load, Scene, embedded, simulated
@@ -42,11 +43,22 @@ def main(
 
 
 def _rows(faults: Sequence[Fault], load: Load, console: Console) -> Iterator[Row]:
-    for proxied, group in groupby(sorted(faults, key=lambda fault: fault.proxied), key=lambda fault: fault.proxied):
+    """A stack serves as many faults as it survives; what broke off is a row too."""
+    left = sorted(faults, key=lambda fault: fault.proxied)
+    while left:
+        proxied = left[0].proxied
         with console.status("starting the stack") as status, Scene(load, proxied=proxied) as scene:
-            for fault in group:
-                yield run(fault, scene, lambda doing, name=fault.name: status.update(f"{name}: {doing}"))
+            broken = False
+            while left and left[0].proxied == proxied and not broken:
+                fault = left.pop(0)
+                try:
+                    yield run(fault, scene, lambda doing, name=fault.name: status.update(f"{name}: {doing}"))
+                except (StackError, TimeoutError, RedisError) as error:
+                    yield Row(fault.name, fault.recovers, misses=(f"{type(error).__name__}: {error}",))
+                    broken = True
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()

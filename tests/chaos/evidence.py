@@ -71,13 +71,20 @@ def kept(client: "redis.Redis[str]", tag: str) -> list[Kept]:
 
 def begun(folder: Path) -> list[Begun]:
     """From the logs of all workers, in order of time."""
-    lines = [line for log in folder.glob("orchestrator*.log") for line in log.read_text().splitlines()]
-    matches = [match for line in lines if (match := _LINE.match(line))]
-    found = [
+    return sorted((found for log in folder.glob("orchestrator*.log") for found in _read(log)), key=lambda one: one.at)
+
+
+def last_begun(log: Path, evolution_id: str) -> float:
+    """When the worker of this log began a round of the evolution last; 0 where it never did."""
+    return max((one.at for one in _read(log) if one.evolution_id == evolution_id and not one.failed), default=0.0)
+
+
+def _read(log: Path) -> list[Begun]:
+    matches = [match for line in log.read_text().splitlines() if (match := _LINE.match(line))]
+    return [
         Begun(datetime.strptime(at, _STAMP).timestamp(), evolution_id, int(number), what == "attempt")
         for at, evolution_id, what, number in (match.groups() for match in matches)
     ]
-    return sorted(found, key=lambda line: line.at)
 
 
 def decoded_twice(evolution: Kept, rounds: list[Begun]) -> int:

@@ -71,7 +71,7 @@ class Scene:
 
     @property
     def workers(self) -> list[str]:
-        return [name for name in self.stack.pids if name.startswith("orchestrator")]
+        return sorted(name for name in self.stack.pids if name.startswith("orchestrator"))
 
     def prepare(self, workers: int) -> None:
         """Everything runs, with so many workers."""

@@ -26,20 +26,20 @@ class Row:
 
     fault: str
     recovers: str
-    in_flight: int
-    accepted: int
-    succeeded: int
-    failed: int
-    lost: int
-    doubled: int
-    decoded_twice: int
-    first_resumed_s: float
-    all_resumed_s: float
-    errors: tuple[str, ...]
-    exit_codes: dict[str, int]
-    seconds: float
+    in_flight: int = 0
+    accepted: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    lost: int = 0
+    doubled: int = 0
+    decoded_twice: int = 0
+    first_resumed_s: float = 0.0
+    all_resumed_s: float = 0.0
+    errors: tuple[str, ...] = ()
+    exit_codes: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
     misses: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = field(default=())
+    reasons: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from cli import view
+from cli import keys, view
 from cli.client import ApiError, Client
 from cli.stack import Stack, StackError, StackSettings
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(keys.app, name="keys")
 
 Engine = Annotated[str, typer.Option(help="auto, vllm, transformers or simulated.")]
 _EXAMPLE = {"model": "darwin", "messages": [{"role": "user", "content": "How do I learn to swim?"}], "max_tokens": 120}
@@ -45,6 +46,7 @@ def align(
     survivors: Annotated[int | None, typer.Option(help="States that are not replaced.")] = None,
     lookahead: Annotated[int | None, typer.Option(help="Tokens decoded for scoring only.")] = None,
     max_generated_tokens: Annotated[int | None, typer.Option(help="Budget of sampled tokens.")] = None,
+    max_reward_calls: Annotated[int | None, typer.Option(help="Budget of responses scored.")] = None,
     deadline_ms: Annotated[int | None, typer.Option(help="Answer with the best so far after this.")] = None,
     profile: Annotated[str | None, typer.Option(help="Reward profile.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Tokens of a response.")] = None,
@@ -67,6 +69,7 @@ def align(
         "survivors": survivors,
         "lookahead": lookahead,
         "max_generated_tokens": max_generated_tokens,
+        "max_reward_calls": max_reward_calls,
         "deadline_ms": deadline_ms,
         "profile": profile,
     }

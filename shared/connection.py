@@ -23,6 +23,7 @@ def connect_redis(url: str, max_connections: int = 100) -> Any:
     return redis.asyncio.Redis.from_url(
         url,
         decode_responses=True,
+        encoding_errors="replace",
         socket_connect_timeout=TIMEOUT_S,
         socket_timeout=TIMEOUT_S,
         health_check_interval=15,

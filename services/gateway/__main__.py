@@ -9,16 +9,14 @@ import uvicorn
 from pydantic import ValidationError
 
 from services.gateway.app import create_app
+from services.gateway.backends import Backends
 from services.gateway.lifetime import Lifetime
+from services.gateway.protocol import GatewayProtocol
 from services.gateway.settings import GatewaySettings
 from shared.process import ProcessSettings, announce, configure_logging, stop_event
-from shared.queue import celery_app
-from shared.store import Store
 
 log = logging.getLogger(__name__)
 
-# Connections to Redis beyond those that callers block in.
-_SPARE_CONNECTIONS = 64
 # For responses that begin when the drain time ends.
 _FAREWELL_S = 2.0
 _BACKLOG = 2048
@@ -53,12 +51,12 @@ async def _serve(settings: GatewaySettings, process: ProcessSettings) -> None:
     stop = stop_event()
     listener = _bind(settings)
     host, port = listener.getsockname()[:2]
-    store = Store(settings.redis_url, settings.record_ttl_s, settings.max_concurrent + _SPARE_CONNECTIONS)
-    queue = celery_app(settings.redis_url)
+    backends = Backends.of(settings)
     lifetime = Lifetime()
     server = _Server(
         uvicorn.Config(
-            create_app(settings, store, queue, lifetime),
+            create_app(settings, backends, lifetime),
+            http=GatewayProtocol,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -82,8 +80,7 @@ async def _serve(settings: GatewaySettings, process: ProcessSettings) -> None:
         await serving
     finally:
         stopping.cancel()
-        await store.close()
-        queue.close()
+        await backends.close()
 
 
 def _bind(settings: GatewaySettings) -> socket.socket:

@@ -42,7 +42,7 @@ def chat_completion(record: Record) -> out.ChatCompletion:
             for index, choice in enumerate(result.choices)
         ],
         usage=usage(record, result),
-        darwin=out.EvolutionReference(evolution_id=record.id),
+        darwin=out.EvolutionReference(evolution_id=record.id, stopped_by=result.stopped_by),
     )
 
 

@@ -1,9 +1,11 @@
 """Assembles the HTTP application."""
 
-from celery import Celery
 from fastapi import FastAPI
 
 from services.gateway import failures, models, probes
+from services.gateway.access import AccessMiddleware
+from services.gateway.admission import Admission
+from services.gateway.backends import Backends
 from services.gateway.chat import ChatRoutes
 from services.gateway.documented import DESCRIPTION, openapi_of
 from services.gateway.evolution_routes import EvolutionRoutes
@@ -11,26 +13,36 @@ from services.gateway.evolutions import Evolutions
 from services.gateway.lifetime import Lifetime
 from services.gateway.middleware import CallMiddleware
 from services.gateway.settings import GatewaySettings
-from shared.store import Store
+from services.gateway.stages import Stages
+from services.gateway.starting import Starting
 
 
-def create_app(settings: GatewaySettings, store: Store, queue: Celery, lifetime: Lifetime | None = None) -> FastAPI:
-    """The gateway's ASGI application; the caller closes `store` and `queue` after it."""
+def create_app(settings: GatewaySettings, backends: Backends, lifetime: Lifetime | None = None) -> FastAPI:
+    """The gateway's ASGI application; the caller closes `backends` after it."""
     lifetime = lifetime or Lifetime()
-    evolutions = Evolutions(store, queue)
+    stages = Stages(backends.presence)
+    evolutions = Evolutions(backends.store, backends.queue)
+    starting = Starting(evolutions, Admission(backends.store, backends.rates, stages, settings), settings)
     app = FastAPI(
         title="Darwin",
         version="0.1.0",
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
     )
-    app.add_middleware(CallMiddleware, max_body_bytes=settings.max_body_bytes, max_concurrent=settings.max_concurrent)
+    app.add_middleware(AccessMiddleware, keys=backends.keys if settings.keys == "required" else None)
+    app.add_middleware(
+        CallMiddleware,
+        max_body_bytes=settings.max_body_bytes,
+        max_body_seconds=settings.max_body_seconds,
+        max_concurrent=settings.max_concurrent,
+    )
     failures.install(app)
-    app.include_router(ChatRoutes(evolutions, settings, lifetime).router)
-    app.include_router(EvolutionRoutes(evolutions, settings, lifetime).router)
+    app.include_router(ChatRoutes(starting, evolutions, settings, lifetime).router)
+    app.include_router(EvolutionRoutes(starting, evolutions, settings, lifetime).router)
     app.include_router(models.router())
-    app.include_router(probes.router(store, lifetime))
-    app.openapi = openapi_of(app)  # type: ignore[method-assign]
+    app.include_router(probes.router(backends.store, stages, lifetime))
+    app.openapi = openapi_of(app, keys_required=settings.keys == "required")  # type: ignore[method-assign]
     return app

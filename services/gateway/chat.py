@@ -12,10 +12,11 @@ from services.gateway import resources as out
 from services.gateway.documented import event_stream, failures, require_json
 from services.gateway.evolutions import Evolutions
 from services.gateway.failures import body_of
-from services.gateway.intake import evolution_request
 from services.gateway.lifetime import Lifetime, until
 from services.gateway.schemas import ChatCompletionRequest
 from services.gateway.settings import GatewaySettings
+from services.gateway.starting import IdempotencyKey, Starting
+from services.gateway.strict_json import StrictJsonRoute
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Internal, InvalidRequest, Unavailable
 from shared.records import Ended, Record
 
@@ -25,11 +26,14 @@ log = logging.getLogger(__name__)
 class ChatRoutes:
     """The chat API."""
 
-    def __init__(self, evolutions: Evolutions, settings: GatewaySettings, lifetime: Lifetime) -> None:
+    def __init__(
+        self, starting: Starting, evolutions: Evolutions, settings: GatewaySettings, lifetime: Lifetime
+    ) -> None:
+        self._starting = starting
         self._evolutions = evolutions
         self._settings = settings
         self._lifetime = lifetime
-        self.router = APIRouter(tags=["chat"])
+        self.router = APIRouter(tags=["chat"], route_class=StrictJsonRoute)
         self.router.add_api_route(
             "/v1/chat/completions",
             self.create,
@@ -39,20 +43,20 @@ class ChatRoutes:
             dependencies=[Depends(require_json)],
             responses={
                 200: event_stream("ChatCompletionChunk", "The answer; with `stream`, chunks that end with `[DONE]`."),
-                **failures(400, 404, 413, 415, 429, 499, 500, 503, 504),
+                **failures(400, 401, 404, 408, 409, 413, 415, 421, 429, 499, 500, 503, 504),
             },
         )
 
-    async def create(self, request: Request, body: ChatCompletionRequest) -> out.ChatCompletion | Response:
+    async def create(
+        self, request: Request, body: ChatCompletionRequest, idempotency_key: IdempotencyKey = None
+    ) -> out.ChatCompletion | Response:
         """Answers a conversation with the best response that the chosen method finds.
 
         With `stream`, progress is reported while the search runs, and the text comes once it has ended.
         """
-        wanted = evolution_request(body, self._settings)
         if body.stream_options and not body.stream:
             raise InvalidRequest("stream_options needs stream: true", field="stream_options")
-        record = await self._evolutions.start(wanted)
-        request.state.evolution_id = record.id
+        record = await self._starting.start(request, body, idempotency_key)
         if not body.stream:
             return answers.chat_completion(await self._answer(request, record))
         include_usage = bool(body.stream_options and body.stream_options.include_usage)
@@ -95,7 +99,7 @@ class ChatRoutes:
                 yield chunks.progress(record, stored.event)
             if not ended:
                 raise _stopping(record)
-            for chunk in chunks.answer(await self._evolutions.load(record.id), include_usage):
+            for chunk in chunks.answer(await self._evolutions.load(record.id, record.owner.tenant), include_usage):
                 yield chunk
         except DarwinError as error:
             yield body_of(error).model_dump_json()
@@ -104,9 +108,12 @@ class ChatRoutes:
             yield body_of(Internal("the stream failed; the log has the details")).model_dump_json()
 
     async def _abandon(self, record: Record) -> None:
+        """Cancels what nobody waits for; a caller with an idempotency key can come back."""
+        if record.idempotency is not None:
+            return
         log.info("the caller of %s hung up", record.id)
         try:
-            await self._evolutions.cancel(record.id)
+            await self._evolutions.cancel(record.id, record.owner.tenant)
         except DarwinError as error:
             log.warning("%s could not be cancelled: %s", record.id, error)
 

@@ -27,10 +27,11 @@ def progress(record: Record, event: Event) -> str:
 def answer(record: Record, include_usage: bool) -> Iterator[str]:
     """Text and finish reason of each choice, the usage if asked for, and the end; raises as `result_of` does."""
     result = answers.result_of(record)
+    reference = out.EvolutionReference(evolution_id=record.id, stopped_by=result.stopped_by)
     for index, choice in enumerate(result.choices):
         role = None if index == 0 else "assistant"
         yield _chunk(record, index, out.ChunkDelta(role=role, content=choice.text))
-        yield _chunk(record, index, out.ChunkDelta(), finish_reason=choice.finish_reason)
+        yield _chunk(record, index, out.ChunkDelta(), finish_reason=choice.finish_reason, darwin=reference)
     if include_usage:
         yield _envelope(record, [], usage=answers.usage(record, result))
     yield DONE

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
+from services.gateway.idempotency import REPLAYED_HEADER
 from services.gateway.middleware import EVOLUTION_HEADER, REQUEST_HEADER
 from services.gateway.resources import ChatCompletionChunk, ErrorBody
 from shared.records import Event
@@ -18,20 +19,36 @@ An OpenAI-compatible chat API whose answers are searched for, at decoding time, 
 Point OpenAI's SDK at `/v1`, choose the method by the model's name, and send settings of the search as
 `extra_body={"darwin": {...}}`. Every response carries `x-request-id`; those about an evolution carry
 `x-darwin-evolution-id`. Failures have OpenAI's error shape and name the offending field in `param`.
-A client that hangs up cancels the evolution it waited for, except through the evolutions API.
+A client that hangs up cancels the evolution it waited for, except through the evolutions API or where it sent an
+`Idempotency-Key` and so can come back.
 """
 
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "dk_…",
+    "description": "A key made by `darwin keys add`; asked for under `/v1/` where `DARWIN_GATEWAY_KEYS=required`.",
+}
+_POST_HEADERS = {
+    REPLAYED_HEADER: "`true` where the `Idempotency-Key` was known, and this is the evolution it stands for.",
+    "x-ratelimit-limit-requests": "Searches that the API key may start per minute, if limited.",
+    "x-ratelimit-remaining-requests": "How many of them are left.",
+    "x-ratelimit-reset-requests": "When another one is given back, such as `120ms`, `59s` or `1m0s`.",
+}
 _REF = "#/components/schemas/{model}"
 _FAILURES = {
     400: "The request must change; `param` names the field.",
+    401: "No API key, or one that is unknown or revoked; only where this deployment asks for keys.",
     404: "No such model, evolution or route.",
-    409: "Somebody else changed the evolution first.",
+    408: "The body did not arrive in time.",
+    409: "The `Idempotency-Key` was used for another request.",
     413: "The body is too large.",
     415: "The body is not declared as `application/json`.",
-    429: "Too many calls at a time; `retry-after` says when to come back.",
+    421: "The `Host` is not this machine; only where this deployment asks for no keys.",
+    429: "Too many calls or searches at a time, or a limit of the API key; `retry-after` says when to come back.",
     499: "The evolution was cancelled.",
     500: "A defect, or a model that answers nonsense.",
-    503: "A process we depend on is away; `retry-after` says when to come back.",
+    503: "Redis or a stage is away; `retry-after` says when to come back.",
     504: "No answer within the time that this deployment waits; the evolution goes on.",
 }
 
@@ -59,8 +76,8 @@ def event_stream(schema: str, description: str) -> dict[str, Any]:
     }
 
 
-def openapi_of(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """A replacement of `app.openapi` that adds the streams' schemas and the headers."""
+def openapi_of(app: FastAPI, *, keys_required: bool) -> Callable[[], dict[str, Any]]:
+    """A replacement of `app.openapi` that adds the streams' schemas, the headers and who may call."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -72,18 +89,23 @@ def openapi_of(app: FastAPI) -> Callable[[], dict[str, Any]]:
         event = TypeAdapter(Event).json_schema(ref_template=_REF, mode="serialization")
         schemas.update(chunk["$defs"] | event.pop("$defs") | {"Event": event})
         for path, operations in document["paths"].items():
-            for operation in operations.values():
+            for method, operation in operations.items():
+                if keys_required and path.startswith("/v1/"):
+                    operation["security"] = [{"bearer": []}]
                 for response in operation["responses"].values():
-                    response["headers"] = response.get("headers", {}) | _headers(path)
+                    response["headers"] = response.get("headers", {}) | _headers(path, method)
+        document["components"]["securitySchemes"] = {"bearer": _BEARER}
         return document
 
     return openapi
 
 
-def _headers(path: str) -> dict[str, Any]:
+def _headers(path: str, method: str) -> dict[str, Any]:
     headers = {REQUEST_HEADER: header("Names this call in the gateway's log.")}
     if "completions" in path or "evolutions" in path:
         headers[EVOLUTION_HEADER] = header("The evolution that the call is about, once there is one.")
+    if method == "post":
+        headers |= {name: header(description) for name, description in _POST_HEADERS.items()}
     return headers
 
 

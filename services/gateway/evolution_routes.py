@@ -10,12 +10,15 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from services.gateway import answers
 from services.gateway import resources as out
+from services.gateway.access import caller_of
 from services.gateway.documented import event_stream, failures, header, require_json
 from services.gateway.evolutions import Evolutions
-from services.gateway.intake import evolution_request
 from services.gateway.lifetime import Lifetime, until
+from services.gateway.middleware import EVOLUTION_HEADER, answer_headers
 from services.gateway.schemas import EvolutionCreate
 from services.gateway.settings import GatewaySettings
+from services.gateway.starting import IdempotencyKey, Starting
+from services.gateway.strict_json import StrictJsonRoute
 from shared.errors import DarwinError
 from shared.records import TERMINAL, Event
 
@@ -33,11 +36,14 @@ LastEventId = Annotated[
 class EvolutionRoutes:
     """The evolutions API."""
 
-    def __init__(self, evolutions: Evolutions, settings: GatewaySettings, lifetime: Lifetime) -> None:
+    def __init__(
+        self, starting: Starting, evolutions: Evolutions, settings: GatewaySettings, lifetime: Lifetime
+    ) -> None:
+        self._starting = starting
         self._evolutions = evolutions
         self._settings = settings
         self._lifetime = lifetime
-        self.router = APIRouter(tags=["evolutions"])
+        self.router = APIRouter(tags=["evolutions"], route_class=StrictJsonRoute)
         one = "/v1/evolutions/{evolution_id}"
         self.router.add_api_route(
             "/v1/evolutions",
@@ -48,11 +54,15 @@ class EvolutionRoutes:
             dependencies=[Depends(require_json)],
             responses={
                 202: {"headers": {"location": header("Where to read the evolution.")}},
-                **failures(400, 404, 413, 415, 429, 500, 503),
+                **failures(400, 401, 404, 408, 409, 413, 415, 421, 429, 500, 503),
             },
         )
         self.router.add_api_route(
-            one, self.read, methods=["GET"], summary="Read an evolution", responses=failures(404, 429, 500, 503)
+            one,
+            self.read,
+            methods=["GET"],
+            summary="Read an evolution",
+            responses=failures(401, 404, 421, 429, 500, 503),
         )
         self.router.add_api_route(
             one,
@@ -61,7 +71,7 @@ class EvolutionRoutes:
             summary="Cancel an evolution",
             responses={
                 202: {"model": out.Evolution, "description": "It was asked to stop and will be `cancelled`."},
-                **failures(404, 429, 500, 503),
+                **failures(401, 404, 421, 429, 500, 503),
             },
         )
         self.router.add_api_route(
@@ -72,27 +82,28 @@ class EvolutionRoutes:
             summary="Follow an evolution",
             responses={
                 200: event_stream("Event", "`event` is the type, `id` the position, `data` the event as JSON."),
-                **failures(400, 404, 429, 500, 503),
+                **failures(400, 401, 404, 421, 429, 500, 503),
             },
         )
 
-    async def create(self, request: Request, response: Response, body: EvolutionCreate) -> out.Evolution:
+    async def create(
+        self, request: Request, response: Response, body: EvolutionCreate, idempotency_key: IdempotencyKey = None
+    ) -> out.Evolution:
         """Accepts a search and returns at once; poll the resource at `Location`, or follow its events."""
-        record = await self._evolutions.start(evolution_request(body, self._settings))
-        request.state.evolution_id = record.id
+        record = await self._starting.start(request, body, idempotency_key)
         response.headers["location"] = f"/v1/evolutions/{record.id}"
         return answers.evolution(record)
 
     async def read(self, request: Request, evolution_id: EvolutionId) -> out.Evolution:
         """The evolution as it stands; `result` is null until it has ended."""
-        record = await self._evolutions.load(evolution_id)
-        request.state.evolution_id = record.id
+        record = await self._evolutions.load(evolution_id, caller_of(request).owner.tenant)
+        answer_headers(request)[EVOLUTION_HEADER] = record.id
         return answers.evolution(record)
 
     async def cancel(self, request: Request, response: Response, evolution_id: EvolutionId) -> out.Evolution:
         """Asks a search to stop; one that has ended stays as it is. Calling it again changes nothing."""
-        record = await self._evolutions.cancel(evolution_id)
-        request.state.evolution_id = record.id
+        record = await self._evolutions.cancel(evolution_id, caller_of(request).owner.tenant)
+        answer_headers(request)[EVOLUTION_HEADER] = record.id
         response.status_code = 200 if record.status in TERMINAL else 202
         return answers.evolution(record)
 
@@ -100,8 +111,8 @@ class EvolutionRoutes:
         self, request: Request, evolution_id: EvolutionId, last_event_id: LastEventId = None
     ) -> EventSourceResponse:
         """Every event from the beginning, then each as it happens; ends after `evolution.ended`."""
-        record = await self._evolutions.load(evolution_id)
-        request.state.evolution_id = record.id
+        record = await self._evolutions.load(evolution_id, caller_of(request).owner.tenant)
+        answer_headers(request)[EVOLUTION_HEADER] = record.id
         return EventSourceResponse(
             self._stream(record.id, last_event_id or "0"), ping=self._settings.keepalive_s, sep="\n"
         )

@@ -3,23 +3,21 @@
 import asyncio
 import logging
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
 from celery import Celery
-from kombu.exceptions import OperationalError
 
-from shared.errors import Unavailable
+from shared.errors import NotFound, Unavailable
 from shared.queue import send_advance
-from shared.records import TERMINAL, Ended, EvolutionRequest, Record
-from shared.store import Store, StoredEvent
+from shared.records import TERMINAL, Ended, Record
+from shared.store import Limits, Store, StoredEvent
 
 log = logging.getLogger(__name__)
 
-# Bounds how long an evolution whose last event was missed keeps a follower.
-_BLOCK_S = 5.0
+# Bounds how long an evolution whose last event was missed keeps a follower; shorter than Redis's socket timeout.
+_BLOCK_S = 2.0
 # How long followers wait for Redis to come back, and how often they try.
 _PATIENCE_S = 30.0
 _RETRY_S = 0.5
@@ -34,16 +32,22 @@ class Evolutions:
         self._store = store
         self._queue = queue
 
-    async def start(self, request: EvolutionRequest) -> Record:
-        """Stores a new evolution and asks a worker to begin; it is accepted once stored."""
-        record = Record(f"evo_{uuid.uuid4().hex}", 0, "queued", time.time(), request)
-        await self._store.create(record)
-        await self._advance(record)
-        return record
+    async def start(self, record: Record, limits: Limits) -> Record:
+        """Stores an evolution and asks a worker to begin, or returns that which its idempotency key stands for.
 
-    async def load(self, evolution_id: str) -> Record:
-        """The record as it stands; `NotFound` where there is none."""
-        return await self._store.load(evolution_id)
+        It is accepted once stored; raises as `Store.create` does.
+        """
+        accepted = await self._store.create(record, limits)
+        if accepted.id == record.id:
+            await self._advance(record)
+        return accepted
+
+    async def load(self, evolution_id: str, tenant: str) -> Record:
+        """The record as it stands; `NotFound` where there is none, and alike where it is another tenant's."""
+        record = await self._store.load(evolution_id)
+        if record.owner.tenant != tenant:
+            raise NotFound(f"no evolution {evolution_id}")
+        return record
 
     async def follow(self, evolution_id: str, after: str = "0") -> AsyncIterator[StoredEvent]:
         """Events past position `after`, as they come, until the evolution has ended; sits out a restart of Redis."""
@@ -58,18 +62,18 @@ class Evolutions:
             if not stored:
                 if finished:
                     return
-                finished = (await _patiently(partial(self.load, evolution_id))).status in TERMINAL
+                finished = (await _patiently(partial(self._store.load, evolution_id))).status in TERMINAL
             block_s = 0.0 if finished else _BLOCK_S
 
     async def ended(self, evolution_id: str) -> Record:
         """Waits for the end; the final record."""
         async for _ in self.follow(evolution_id):
             pass
-        return await self.load(evolution_id)
+        return await self._store.load(evolution_id)
 
-    async def cancel(self, evolution_id: str) -> Record:
+    async def cancel(self, evolution_id: str, tenant: str) -> Record:
         """Asks for the end of an evolution, and returns the record at that moment; a finished one stays as it is."""
-        record = await self.load(evolution_id)
+        record = await self.load(evolution_id, tenant)
         if record.status not in TERMINAL:
             await self._store.request_cancel(evolution_id)
             await self._advance(record)
@@ -78,8 +82,8 @@ class Evolutions:
     async def _advance(self, record: Record) -> None:
         try:
             await asyncio.to_thread(send_advance, self._queue, record.id, record.version)
-        except OperationalError as error:
-            log.warning("%s waits for the sweep, its message could not be sent: %s", record.id, error)
+        except Unavailable as error:
+            log.warning("%s waits for the sweep: %s", record.id, error.message)
 
 
 async def _patiently(read: Callable[[], Awaitable[T]]) -> T:

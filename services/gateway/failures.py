@@ -3,6 +3,7 @@
 The header `x-should-retry` tells OpenAI's SDKs whether to send the call again.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from services.gateway.refusals import KeyLimit
 from services.gateway.resources import ErrorBody, ErrorDetail
 from shared.errors import DarwinError, Internal
 
@@ -23,6 +25,7 @@ _CODES = {
     400: "invalid_json",
     404: "not_found",
     405: "method_not_allowed",
+    408: "request_timeout",
     413: "request_too_large",
     415: "unsupported_media_type",
 }
@@ -42,8 +45,12 @@ def body_of(error: DarwinError) -> ErrorBody:
 def response_of(error: DarwinError) -> JSONResponse:
     """The response to an error of the tree."""
     headers = {"x-should-retry": "true" if error.retryable else "false"}
-    if error.retryable:
+    if isinstance(error, KeyLimit):
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
+    elif error.retryable:
         headers["retry-after"] = str(RETRY_AFTER_S)
+    elif error.http_status == 401:
+        headers["www-authenticate"] = "Bearer"
     return JSONResponse(body_of(error).model_dump(), error.http_status, headers)
 
 

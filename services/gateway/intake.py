@@ -1,19 +1,17 @@
 """From a validated body to an `EvolutionRequest`: the rules that need more than one field."""
 
+import math
 import secrets
 from typing import get_args
 
+from services.gateway.refusals import ModelNotFound
 from services.gateway.schemas import AlignmentRequest, DarwinSettings
 from services.gateway.settings import GatewaySettings
-from shared.errors import InvalidRequest, NotFound
+from shared.errors import InvalidRequest
 from shared.records import EvolutionRequest, Message, Method, Role, Sampling, Search
 
 METHODS: tuple[Method, ...] = get_args(Method)
 _REPLACING: frozenset[Method] = frozenset({"darwin", "replacement-only"})
-
-
-class ModelNotFound(NotFound):
-    """No method of that name."""
 
 
 def method_named(model: str) -> Method:
@@ -35,12 +33,14 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
     search = _search(method, body.darwin or DarwinSettings())
     n = body.n or 1
     _check_n(method, search, n)
+    max_tokens = _max_tokens(body, settings)
+    _check_history(method, search, max_tokens, settings.max_history_tokens)
     defaults = Sampling(max_tokens=0)
     return EvolutionRequest(
         method=method,
-        messages=_messages(body),
+        messages=_messages(body, settings.max_conversation_characters),
         sampling=Sampling(
-            max_tokens=_max_tokens(body, settings),
+            max_tokens=max_tokens,
             temperature=defaults.temperature if body.temperature is None else body.temperature,
             top_p=defaults.top_p if body.top_p is None else body.top_p,
             stop=tuple(body.stop or ()),
@@ -55,7 +55,12 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
     )
 
 
-def _messages(body: AlignmentRequest) -> tuple[Message, ...]:
+def _messages(body: AlignmentRequest, most_characters: int) -> tuple[Message, ...]:
+    characters = sum(len(message.text) for message in body.messages)
+    if characters > most_characters:
+        raise InvalidRequest(
+            f"messages hold {characters} characters, at most {most_characters} are possible here", field="messages"
+        )
     last = len(body.messages) - 1
     if body.messages[last].role != "user":
         field = f"messages.{last}.role"
@@ -100,6 +105,7 @@ def _search(method: Method, darwin: DarwinSettings) -> Search:
         survivors=darwin.survivors,
         lookahead=darwin.lookahead,
         max_generated_tokens=darwin.max_generated_tokens,
+        max_reward_calls=darwin.max_reward_calls,
         deadline_ms=darwin.deadline_ms,
     )
 
@@ -124,4 +130,16 @@ def _check_n(method: Method, search: Search, n: int) -> None:
         raise InvalidRequest(
             f"n ({n}) exceeds the {most} final response(s) of {method} with these settings: lower n, or {remedy}",
             field="n",
+        )
+
+
+def _check_history(method: Method, search: Search, max_tokens: int, most: int) -> None:
+    """Each round records the responses so far, which are half their final length on average."""
+    rounds = math.ceil(max_tokens / search.period) if method in _REPLACING else 1
+    tokens = search.cycles * rounds * search.mutants * max_tokens // 2
+    if tokens > most:
+        raise InvalidRequest(
+            f"this search would record {tokens} tokens of partial responses, at most {most} are possible here: raise "
+            "darwin.period, or lower max_tokens, darwin.mutants or darwin.cycles",
+            field="darwin.period" if rounds > 1 else "max_tokens",
         )

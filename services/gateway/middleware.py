@@ -1,31 +1,39 @@
 """What holds for every call: its ids in the headers, limits on size and number, a shape for defects."""
 
+import asyncio
 import logging
 import uuid
-from typing import Any
+from typing import cast
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.failures import response_of, unexpected
+from services.gateway.failures import error_body, response_of, unexpected
 from shared.errors import Overloaded
 
 log = logging.getLogger(__name__)
 
 EVOLUTION_HEADER = "x-darwin-evolution-id"
 REQUEST_HEADER = "x-request-id"
+_MAX_HEAD_BYTES = 32 * 1024
+_CLOSE = {"connection": "close"}
+
+
+def answer_headers(request: Request) -> dict[str, str]:
+    """Headers of the answer, whatever it will be; for routes to add to."""
+    return cast(dict[str, str], request.state.headers)
 
 
 class CallMiddleware:
-    """Outermost of the application's layers.
+    """Outermost of the application's layers."""
 
-    A route that works on an evolution leaves its id in `request.state.evolution_id`.
-    """
-
-    def __init__(self, app: ASGIApp, max_body_bytes: int, max_concurrent: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, max_body_seconds: float, max_concurrent: int) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._max_body_seconds = max_body_seconds
         self._max_concurrent = max_concurrent
         self._running = 0
 
@@ -34,6 +42,10 @@ class CallMiddleware:
             await self._app(scope, receive, send)
             return
         answer = _Answer(scope, send)
+        if _head_bytes(scope) > _MAX_HEAD_BYTES:
+            too_large = error_body(431, f"path and headers exceed {_MAX_HEAD_BYTES} bytes", None, "headers_too_large")
+            await JSONResponse(too_large.model_dump(), 431)(scope, receive, answer)
+            return
         limited = scope["path"].startswith("/v1/")
         if limited and self._running >= self._max_concurrent:
             busy = Overloaded(f"{self._max_concurrent} calls are being answered already: come back later")
@@ -41,7 +53,8 @@ class CallMiddleware:
             return
         self._running += limited
         try:
-            await self._app(scope, _LimitedBody(scope, receive, self._max_body_bytes), answer)
+            body = _LimitedBody(scope, receive, self._max_body_bytes, self._max_body_seconds)
+            await self._app(scope, body, answer)
         except Exception as error:
             log.exception("%s: %s %s failed", answer.request_id, scope["method"], scope["path"])
             if answer.started:
@@ -51,11 +64,17 @@ class CallMiddleware:
             self._running -= limited
 
 
+def _head_bytes(scope: Scope) -> int:
+    headers = sum(len(name) + len(value) for name, value in scope["headers"])
+    return headers + len(scope["path"]) + len(scope["query_string"])
+
+
 class _Answer:
-    """`send`, with the call's ids in the headers."""
+    """`send`, with the headers that the call gathered."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        self._state: dict[str, Any] = scope.setdefault("state", {})
+        self._headers: dict[str, str] = {}
+        scope.setdefault("state", {})["headers"] = self._headers
         self._send = send
         self.request_id = f"req_{uuid.uuid4().hex}"
         self.started = False
@@ -65,29 +84,36 @@ class _Answer:
             self.started = True
             headers = MutableHeaders(scope=message)
             headers[REQUEST_HEADER] = self.request_id
-            if evolution_id := self._state.get("evolution_id"):
-                headers[EVOLUTION_HEADER] = evolution_id
+            headers.update(self._headers)
         await self._send(message)
 
 
 class _LimitedBody:
-    """`receive`, until the body exceeds its limit."""
+    """`receive`, until the body exceeds its limit or its time; what comes after it may take as long as it will."""
 
-    def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, limit: int, seconds: float) -> None:
         declared = Headers(scope=scope).get("content-length", "")
         self._declared = int(declared) if declared.isdecimal() else 0
         self._receive = receive
         self._limit = limit
         self._received = 0
+        self._seconds = seconds
+        self._late_at: float | None = asyncio.get_running_loop().time() + seconds
 
     async def __call__(self) -> Message:
         if self._declared > self._limit:
             raise self._too_large()
-        message = await self._receive()
+        try:
+            async with asyncio.timeout_at(self._late_at):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(408, f"the body did not arrive within {self._seconds:g} s", _CLOSE) from None
         self._received += len(message.get("body", b""))
         if self._received > self._limit:
             raise self._too_large()
+        if not message.get("more_body", False):
+            self._late_at = None
         return message
 
     def _too_large(self) -> HTTPException:
-        return HTTPException(413, f"the body is too large: at most {self._limit} bytes", {"connection": "close"})
+        return HTTPException(413, f"the body is too large: at most {self._limit} bytes", _CLOSE)

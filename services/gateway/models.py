@@ -26,12 +26,12 @@ def router() -> APIRouter:
     """The models API."""
     routes = APIRouter(tags=["models"])
 
-    @routes.get("/v1/models", summary="List the methods", responses=failures(429))
+    @routes.get("/v1/models", summary="List the methods", responses=failures(401, 421, 429))
     async def list_models() -> ModelList:
         """Every method, under the name that chooses it."""
         return ModelList(data=[model(method) for method in METHODS])
 
-    @routes.get("/v1/models/{name}", summary="Read a method", responses=failures(404, 429))
+    @routes.get("/v1/models/{name}", summary="Read a method", responses=failures(401, 404, 421, 429))
     async def read_model(name: str) -> Model:
         """One method."""
         return model(method_named(name))

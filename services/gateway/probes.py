@@ -7,28 +7,31 @@ from fastapi import APIRouter
 from services.gateway.documented import failures
 from services.gateway.lifetime import Lifetime
 from services.gateway.resources import Health
+from services.gateway.stages import Stages
 from shared.errors import Unavailable
 from shared.store import Store
 
 _PING_S = 2.0
 
 
-def router(store: Store, lifetime: Lifetime) -> APIRouter:
+def router(store: Store, stages: Stages, lifetime: Lifetime) -> APIRouter:
     """The probes."""
     routes = APIRouter(tags=["health"])
 
-    @routes.get("/healthz", summary="Liveness", responses=failures())
+    @routes.get("/healthz", summary="Liveness", responses=failures(421))
     async def healthz() -> Health:
         """The process answers."""
         return Health()
 
-    @routes.get("/readyz", summary="Readiness", responses=failures(503))
+    @routes.get("/readyz", summary="Readiness", responses=failures(421, 503))
     async def readyz() -> Health:
-        """Redis answers, and the process is not stopping."""
+        """Redis and every stage answer, and the process is not stopping."""
         if lifetime.stopping.is_set():
             raise Unavailable("this gateway is stopping")
         try:
-            await asyncio.wait_for(store.ping(), _PING_S)
+            async with asyncio.timeout(_PING_S):
+                await store.ping()
+                await stages.check()
         except TimeoutError:
             raise Unavailable(f"Redis did not answer within {_PING_S:g} s") from None
         return Health()

@@ -120,9 +120,10 @@ class ChatChoice(_Resource):
 
 
 class EvolutionReference(_Resource):
-    """Which evolution answered."""
+    """Which evolution answers."""
 
     evolution_id: str
+    stopped_by: StoppedBy | None = Field(default=None, description="What ended the search early, if anything.")
 
 
 class ChatCompletion(_Resource):
@@ -170,7 +171,8 @@ class ChatCompletionChunk(_Resource):
     darwin: Event | EvolutionReference | None = Field(
         default=None,
         exclude_if=_absent,
-        description="The evolution's id in the first chunk, one of its events in each progress chunk.",
+        description="The evolution's id in the first chunk, one of its events in each progress chunk, its id and "
+        "what stopped it beside each finish reason.",
     )
 
 
@@ -232,6 +234,7 @@ class EvolutionSettings(_Resource):
     survivors: int
     lookahead: int
     max_generated_tokens: int | None
+    max_reward_calls: int | None
     deadline_ms: int | None
 
 

@@ -112,6 +112,13 @@ class DarwinSettings(_Body):
         description="Budget of sampled tokens, mutation included, kept to within one round. When it is used up the "
         "best response so far is the answer. Default: none.",
     )
+    max_reward_calls: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000_000,
+        description="Budget of responses scored, mutation not included, kept to within one round. When it is used up "
+        "the best response so far is the answer. Default: none.",
+    )
     deadline_ms: int | None = Field(
         default=None,
         ge=100,

@@ -1,7 +1,7 @@
 """What can be set about the gateway, from `DARWIN_GATEWAY_…` variables."""
 
 import ipaddress
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,7 +17,9 @@ class GatewaySettings(BaseSettings):
     listen: str = Field(
         default="127.0.0.1:8080", pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+):\d{1,5}$", description="host:port"
     )
-    allow_remote: bool = Field(default=False, description="whether `listen` may be reached from other machines")
+    keys: Literal["required", "off"] = Field(
+        default="off", description="whether callers need an API key; without, only this machine can be one"
+    )
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0", validation_alias=AliasChoices("DARWIN_REDIS_URL", "redis_url")
     )
@@ -30,6 +32,13 @@ class GatewaySettings(BaseSettings):
     default_max_tokens: int = Field(default=512, ge=1)
     max_max_tokens: int = Field(default=4096, ge=1)
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    max_body_seconds: float = Field(default=30.0, gt=0, description="within which a body must have arrived")
+    max_conversation_characters: int = Field(default=200_000, ge=1)
+    max_history_tokens: int = Field(
+        default=8_000_000, ge=1, description="tokens of partial responses that the events of one search may hold"
+    )
+    max_active: int = Field(default=10_000, ge=1, description="searches queued or running at a time")
+    max_active_per_key: int = Field(default=1_000, ge=1, description="the same, of one API key that sets none itself")
     max_wait_s: float = Field(default=600.0, gt=0, description="how long a call that does not stream waits")
     max_concurrent: int = Field(default=1000, ge=1, description="calls under /v1 at a time; each may hold a connection")
     keepalive_s: int = Field(default=15, ge=1, description="between comments on a silent event stream")
@@ -51,10 +60,10 @@ class GatewaySettings(BaseSettings):
 
     @model_validator(mode="after")
     def _stays_local(self) -> Self:
-        if not self.allow_remote and not _loopback(self.host):
+        if self.keys == "off" and not loopback(self.host):
             raise ValueError(
-                f"listen={self.listen} can be reached from other machines, and nothing asks them for a key: "
-                "listen on 127.0.0.1, or set DARWIN_GATEWAY_ALLOW_REMOTE=true behind something that does"
+                f"listen={self.listen} can be reached from other machines, and nobody is asked for a key: listen on "
+                "127.0.0.1, or set DARWIN_GATEWAY_KEYS=required and hand out keys made by `darwin keys add`"
             )
         return self
 
@@ -65,7 +74,8 @@ class GatewaySettings(BaseSettings):
         return self
 
 
-def _loopback(host: str) -> bool:
+def loopback(host: str) -> bool:
+    """Whether a host's name or address means this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

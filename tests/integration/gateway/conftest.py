@@ -3,7 +3,9 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import openai
 import pytest
+import redis
 
+from shared.keys import Keys
 from shared.store import Store
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
 from tests.integration.gateway.running import Gateway
@@ -27,6 +29,31 @@ def gateway(
 ) -> Iterator[Gateway]:
     with Gateway(redis_url, tmp_path_factory.mktemp("gateway"), DARWIN_GATEWAY_KEEPALIVE_S="1") as running:
         yield running
+
+
+@pytest.fixture(scope="package")
+def guarded(
+    redis_url: str, orchestrator: FakeOrchestrator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """A gateway that asks for keys."""
+    with Gateway(redis_url, tmp_path_factory.mktemp("guarded"), DARWIN_GATEWAY_KEYS="required") as running:
+        yield running
+
+
+@pytest.fixture
+async def keys(redis_url: str) -> AsyncIterator[Keys]:
+    keys = Keys(redis_url)
+    yield keys
+    await keys.close()
+
+
+@pytest.fixture
+def idle_redis_url(redis_url: str) -> str:
+    """A database that nobody takes messages from, so what is accepted stays active; empty at first."""
+    url = redis_url.removesuffix("/9") + "/8"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 `""`: succeed at once. `n=3`: with that many choices. `fail=Unavailable`: fail with that error. `hang`: begin, and end
 only when cancelled. `text=…`: succeed with this text. `rounds=4`: that many rounds, 50 ms each. `wait=1.5`: succeed
-after that many seconds. `deaf`: never touch the record.
+after that many seconds. `stop=deadline_ms`: succeed, stopped by that. `deaf`: never touch the record. Every success
+charges 120 tokens.
 """
 
 import asyncio
@@ -97,9 +98,8 @@ async def _evolve(store: Store, evolution_id: str) -> None:
         await _save(store, record, [Ended("failed", None, failure)], status="failed", error=failure)
         return
     texts = [value] if name == "text" else [f"answer {i}" for i in range(int(value) if name == "n" else 1)]
-    await _save(
-        store, record, [Ended("succeeded")], status="succeeded", finished_at=time.time(), result=_result(record, texts)
-    )
+    result = replace(_result(record, texts), stopped_by=value if name == "stop" else None)
+    await _save(store, record, [Ended("succeeded")], status="succeeded", finished_at=time.time(), result=result)
 
 
 def _result(record: Record, texts: Sequence[str]) -> Result:
@@ -115,5 +115,5 @@ def _result(record: Record, texts: Sequence[str]) -> Result:
 
 async def _save(store: Store, record: Record, events: Sequence[Event], **changes: object) -> Record:
     record = replace(record, version=record.version + 1, **changes)  # type: ignore[arg-type]
-    await store.save(record, events)
+    await store.save(record, events, tokens=record.result.tokens.generated if record.result else 0)
     return record

@@ -10,11 +10,13 @@ from typing import Any, Self
 
 import httpx
 import httpx_sse
+import redis.asyncio
 
 from cli.stack.child import Child
-from shared.store import Store
+from shared.keys import Keys, new_key
 
 COMMAND = [sys.executable, "-m", "services.gateway"]
+BODY: dict[str, Any] = {"model": "darwin", "messages": [{"role": "user", "content": "Why is the sky blue?"}]}
 MESSAGES: Any = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why is the sky blue?"}]
 
 
@@ -38,8 +40,16 @@ class Gateway:
             assert "Traceback" not in self.process.log.read_text()
 
 
-async def unfinished(store: Store) -> set[str]:
-    return set(await store.stalled(-1))
+async def new_caller(keys: Keys, gateway: Gateway, tenant: str = "acme", **limits: int) -> httpx.AsyncClient:
+    """A client with a fresh key of the tenant."""
+    text, key = new_key(tenant, **limits)  # type: ignore[arg-type]
+    await keys.add(key)
+    return httpx.AsyncClient(base_url=gateway.url, timeout=30, headers={"authorization": f"Bearer {text}"})
+
+
+async def unfinished(redis_url: str) -> set[str]:
+    async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as client:
+        return set(await client.zrange("darwin:active", 0, -1))
 
 
 async def follow(

@@ -161,12 +161,12 @@ def test_failure_within_a_stream(client: openai.OpenAI) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_hanging_up_cancels(http: httpx.AsyncClient, store: Store, stream: bool) -> None:
-    before = await unfinished(store)
+async def test_hanging_up_cancels(http: httpx.AsyncClient, redis_url: str, stream: bool) -> None:
+    before = await unfinished(redis_url)
     body = {"model": "darwin", "messages": MESSAGES, "user": "hang", "stream": stream}
     waiting = asyncio.ensure_future(http.post("/v1/chat/completions", json=body, timeout=0.6))
     await asyncio.sleep(0.3)
-    [evolution_id] = await unfinished(store) - before
+    [evolution_id] = await unfinished(redis_url) - before
     with pytest.raises(httpx.ReadTimeout):
         await waiting
     await status(http, evolution_id, "cancelled")

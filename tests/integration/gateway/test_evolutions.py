@@ -9,7 +9,6 @@ import httpx
 import pytest
 from openapi_schema_validator import OAS31Validator
 
-from shared.store import Store
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
 from tests.integration.gateway.running import MESSAGES, Gateway, follow, status, unfinished
 
@@ -59,12 +58,12 @@ async def test_cancel(http: httpx.AsyncClient, orchestrator: FakeOrchestrator) -
     assert (evolution_id, 1) in orchestrator.messages
 
 
-async def test_waiting_for_a_cancelled_evolution_is_told(http: httpx.AsyncClient, store: Store) -> None:
-    before = await unfinished(store)
+async def test_waiting_for_a_cancelled_evolution_is_told(http: httpx.AsyncClient, redis_url: str) -> None:
+    before = await unfinished(redis_url)
     body = {"model": "darwin", "messages": MESSAGES, "user": "hang"}
     waiting = asyncio.ensure_future(http.post("/v1/chat/completions", json=body))
     await asyncio.sleep(0.3)
-    [evolution_id] = await unfinished(store) - before
+    [evolution_id] = await unfinished(redis_url) - before
     await http.delete(f"/v1/evolutions/{evolution_id}")
     response = await waiting
     assert (response.status_code, response.json()["error"]["code"]) == (499, "cancelled")

@@ -136,7 +136,7 @@ def test_refuses_to_be_open_to_others() -> None:
     env = os.environ | {"DARWIN_GATEWAY_LISTEN": "0.0.0.0:0"}
     refused = subprocess.run(COMMAND, env=env, capture_output=True, text=True, timeout=30)
     assert refused.returncode == 1
-    assert "DARWIN_GATEWAY_ALLOW_REMOTE=true" in refused.stderr
+    assert "DARWIN_GATEWAY_KEYS=required" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

@@ -1,22 +1,27 @@
 """/openapi.json, the reference of the API."""
 
 import json
+from typing import Any
 
 import httpx
 from openapi_spec_validator import validate
 
 from services.gateway.app import create_app
+from services.gateway.backends import Backends
 from services.gateway.settings import GatewaySettings
-from shared.queue import celery_app
-from shared.store import Store
 
-URL = "redis://127.0.0.1:1/0"
+SETTINGS = GatewaySettings(redis_url="redis://127.0.0.1:1/0")
+
+
+async def reference(settings: GatewaySettings) -> dict[str, Any]:
+    app = create_app(settings, Backends.of(settings))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost") as http:
+        document: dict[str, Any] = (await http.get("/openapi.json")).json()
+    return document
 
 
 async def test_reference_is_valid_and_complete() -> None:
-    app = create_app(GatewaySettings(), Store(URL, ttl_s=60), celery_app(URL))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://gateway") as http:
-        document = (await http.get("/openapi.json")).json()
+    document = await reference(SETTINGS)
     validate(document)
     operations = {
         (method.upper(), path): operation
@@ -52,3 +57,30 @@ async def test_reference_is_valid_and_complete() -> None:
         assert undescribed == []
     content = document["components"]["schemas"]["ChatMessage"]["properties"]["content"]
     assert [option["type"] for option in content["anyOf"]] == ["string", "array"]
+
+
+async def test_says_who_may_call() -> None:
+    required = GatewaySettings(redis_url="redis://:hidden@127.0.0.1:1/0", keys="required")
+    document = await reference(required)
+    validate(document)
+    assert "hidden" not in json.dumps(document)
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            assert operation.get("security", []) == ([{"bearer": []}] if path.startswith("/v1/") else [])
+            assert ("401" in operation["responses"]) == path.startswith("/v1/")
+    open_to_all = await reference(SETTINGS)
+    assert not any(
+        "security" in operation for methods in open_to_all["paths"].values() for operation in methods.values()
+    )
+
+
+async def test_documents_idempotency_and_limits() -> None:
+    document = await reference(SETTINGS)
+    for path in ("/v1/chat/completions", "/v1/evolutions"):
+        operation = document["paths"][path]["post"]
+        [header] = [parameter for parameter in operation["parameters"] if parameter["in"] == "header"]
+        assert (header["name"], header["required"]) == ("idempotency-key", False)
+        assert {"401", "408", "409", "413", "415", "421", "429", "503"} <= set(operation["responses"])
+        assert "idempotent-replayed" in operation["responses"]["409"]["headers"]
+        assert "retry-after" in operation["responses"]["429"]["headers"]

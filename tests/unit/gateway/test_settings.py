@@ -5,15 +5,15 @@ from services.gateway.settings import GatewaySettings
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", "localhost:8080", "[::1]:8080", "127.9.9.9:1"])
-def test_loopback_needs_no_permission(listen: str) -> None:
+def test_loopback_needs_no_keys(listen: str) -> None:
     assert GatewaySettings(listen=listen).port == int(listen.rpartition(":")[2])
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:80", "[::]:80", "10.0.0.1:80", "example.org:80"])
-def test_other_addresses_do(listen: str) -> None:
-    with pytest.raises(ValidationError, match="DARWIN_GATEWAY_ALLOW_REMOTE"):
+def test_other_addresses_need_keys(listen: str) -> None:
+    with pytest.raises(ValidationError, match="DARWIN_GATEWAY_KEYS=required"):
         GatewaySettings(listen=listen)
-    assert GatewaySettings(listen=listen, allow_remote=True).host == listen.rpartition(":")[0].strip("[]")
+    assert GatewaySettings(listen=listen, keys="required").host == listen.rpartition(":")[0].strip("[]")
 
 
 @pytest.mark.parametrize("listen", ["", "8080", ":8080", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:99999"])

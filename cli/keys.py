@@ -1,0 +1,118 @@
+"""`darwin keys`: the API keys that gateways accept."""
+
+import asyncio
+import json
+import os
+from collections.abc import Coroutine
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from shared.errors import DarwinError
+from shared.keys import Key, Keys, new_key
+from shared.store import Store
+
+app = typer.Typer(
+    help="API keys of gateways that run with DARWIN_GATEWAY_KEYS=required. They are kept in the Redis at "
+    "DARWIN_REDIS_URL, which stands in the environment only: arguments can be read by everybody on the machine.",
+    no_args_is_help=True,
+)
+
+T = TypeVar("T")
+
+
+@app.command()
+def add(
+    tenant: Annotated[str, typer.Argument(help="Who may see the evolutions: all keys of a tenant share them.")],
+    note: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    requests_per_minute: Annotated[int | None, typer.Option(help="Searches started within any minute.")] = None,
+    tokens_per_day: Annotated[int | None, typer.Option(help="Tokens that searches sample per UTC day.")] = None,
+    max_active: Annotated[int | None, typer.Option(help="Searches queued or running at a time.")] = None,
+) -> None:
+    """Make a key, and print it: it cannot be shown again."""
+    text, key = _told(_add(tenant, note, requests_per_minute, tokens_per_day, max_active))
+    print(text)
+    Console(stderr=True).print(f"key {key.id} of tenant {key.tenant}; it is not kept, so it is shown only now")
+
+
+@app.command("list")
+def show(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show every key, without its secret."""
+    rows = _told(_all())
+    if as_json:
+        print(json.dumps([_as_json(key, used) for key, used in rows], ensure_ascii=False, indent=2))
+    else:
+        Console().print(_table(rows))
+
+
+@app.command()
+def revoke(key_id: Annotated[str, typer.Argument(help="The id, as `darwin keys list` shows it.")]) -> None:
+    """Make a key useless from the next call on; what it started goes on."""
+    if not _told(_revoke(key_id)):
+        Console(stderr=True).print(f"[red]error:[/] there is no key {key_id}", highlight=False)
+        raise typer.Exit(1)
+    Console(stderr=True).print(f"key {key_id} is revoked")
+
+
+async def _add(tenant: str, note: str, *limits: int | None) -> tuple[str, Key]:
+    text, key = new_key(tenant, note, *limits)
+    keys = _keys()
+    try:
+        await keys.add(key)
+    finally:
+        await keys.close()
+    return text, key
+
+
+async def _all() -> list[tuple[Key, int]]:
+    keys, store = _keys(), Store(_redis_url(), ttl_s=60)
+    try:
+        return [(key, await store.tokens_today(key.id)) for key in await keys.all()]
+    finally:
+        await keys.close()
+        await store.close()
+
+
+async def _revoke(key_id: str) -> bool:
+    keys = _keys()
+    try:
+        return await keys.revoke(key_id)
+    finally:
+        await keys.close()
+
+
+def _keys() -> Keys:
+    return Keys(_redis_url())
+
+
+def _redis_url() -> str:
+    return os.environ.get("DARWIN_REDIS_URL", "redis://127.0.0.1:6379/0")
+
+
+def _told(work: Coroutine[Any, Any, T]) -> T:
+    """The result; an expected failure becomes one message and exit code 1."""
+    try:
+        return asyncio.run(work)
+    except DarwinError as error:
+        Console(stderr=True).print(f"[red]error:[/] {error.message}", highlight=False)
+        raise typer.Exit(1) from error
+
+
+def _as_json(key: Key, used: int) -> dict[str, Any]:
+    return {name: value for name, value in asdict(key).items() if name != "digest"} | {"tokens_today": used}
+
+
+def _table(rows: list[tuple[Key, int]]) -> Table:
+    table = Table("id", "tenant", "note", "created", "requests/min", "tokens/day", "active", "tokens today")
+    for key, used in rows:
+        created = datetime.fromtimestamp(key.created_at, UTC).strftime("%Y-%m-%d %H:%M")
+        limits = (key.requests_per_minute, key.tokens_per_day, key.max_active)
+        table.add_row(
+            key.id, key.tenant, escape(key.note), created, *("–" if n is None else str(n) for n in limits), str(used)
+        )
+    return table

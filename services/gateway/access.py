@@ -1,0 +1,86 @@
+"""Who calls: an API key, or, where keys are off, anybody on this machine."""
+
+import re
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.gateway.failures import response_of
+from services.gateway.refusals import InvalidApiKey, MisdirectedRequest
+from services.gateway.settings import loopback
+from shared.errors import DarwinError
+from shared.keys import Key, Keys
+from shared.records import Owner
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(:\d{1,5})?")
+_BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whose call it is; without a key where none is asked for."""
+
+    key: Key | None = None
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.key.tenant, self.key.id) if self.key else Owner()
+
+
+def caller_of(request: Request) -> Caller:
+    """The caller that the middleware found; for routes to depend on."""
+    caller = request.state.caller
+    assert isinstance(caller, Caller)
+    return caller
+
+
+class AccessMiddleware:
+    """Refuses strangers before their body is read. Without `keys` there are none, except web pages.
+
+    A browser lets a page of any site call this machine under the page's own host name, once that name resolves here;
+    so the host that was asked for must be this machine.
+    """
+
+    def __init__(self, app: ASGIApp, keys: Keys | None) -> None:
+        self._app = app
+        self._keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            caller = await self._caller(scope)
+        except DarwinError as error:
+            await response_of(error)(scope, receive, send)
+            return
+        scope.setdefault("state", {})["caller"] = caller
+        await self._app(scope, receive, send)
+
+    async def _caller(self, scope: Scope) -> Caller:
+        headers = Headers(scope=scope)
+        if self._keys is None:
+            _check_hosts(headers.getlist("host"))
+            return Caller()
+        if not scope["path"].startswith("/v1/"):
+            return Caller()
+        given = headers.getlist("authorization")
+        match = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
+        if match is None:
+            raise InvalidApiKey("an API key is needed: send the header authorization: Bearer dk_…")
+        key = await self._keys.find(match.group(1))
+        if key is None:
+            raise InvalidApiKey("this API key is unknown or revoked")
+        return Caller(key)
+
+
+def _check_hosts(hosts: list[str]) -> None:
+    for host in hosts or [""]:
+        match = _HOST.fullmatch(host.strip())
+        if match is None or not loopback(match.group(1).strip("[]").rstrip(".").lower()):
+            raise MisdirectedRequest(
+                "without API keys this gateway answers only to localhost and loopback addresses: call it as "
+                "http://127.0.0.1, or set DARWIN_GATEWAY_KEYS=required"
+            )

@@ -1,0 +1,43 @@
+"""What the gateway talks to."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from celery import Celery
+
+from services.gateway.rates import Rates
+from services.gateway.settings import GatewaySettings
+from shared.keys import Keys
+from shared.presence import Presence
+from shared.queue import celery_app
+from shared.store import Store
+
+# Connections to Redis beyond those that callers block in.
+_SPARE_CONNECTIONS = 64
+
+
+@dataclass(frozen=True)
+class Backends:
+    """Each with connections to Redis of its own, opened when they are needed."""
+
+    store: Store
+    queue: Celery
+    keys: Keys
+    rates: Rates
+    presence: Presence
+
+    @classmethod
+    def of(cls, settings: GatewaySettings) -> Self:
+        url, connections = settings.redis_url, settings.max_concurrent + _SPARE_CONNECTIONS
+        return cls(
+            Store(url, settings.record_ttl_s, connections),
+            celery_app(url),
+            Keys(url, connections),
+            Rates(url, connections),
+            Presence(url),
+        )
+
+    async def close(self) -> None:
+        for backend in (self.store, self.keys, self.rates, self.presence):
+            await backend.close()
+        self.queue.close()

@@ -1,0 +1,37 @@
+"""HTTP/1.1 as the gateway speaks it: what is not HTTP is refused in the shape of every other failure."""
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from services.gateway.failures import error_body
+
+_STATUS = 400
+# A connection closed at once, with bytes unread, takes the answer with it.
+_LINGER_S = 1.0
+
+
+class GatewayProtocol(H11Protocol):
+    """uvicorn's h11 protocol, chosen because it bounds what it holds of unfinished headers."""
+
+    _refused = False
+
+    def data_received(self, data: bytes) -> None:
+        if not self._refused:
+            super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:
+        self._refused = True
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.close()
+            return
+        message = "this is not HTTP/1.1, or its headers are too large"
+        content = error_body(_STATUS, message, None, "invalid_http").model_dump_json().encode()
+        headers = {"content-type": "application/json", "content-length": str(len(content)), "connection": "close"}
+        for event in (
+            h11.Response(status_code=_STATUS, headers=list(headers.items())),
+            h11.Data(data=content),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.write_eof()
+        self.loop.call_later(_LINGER_S, self.transport.close)

@@ -1,0 +1,136 @@
+"""Rate, quota, admission, and stages that are away."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from services.gateway.rates import Rates
+from services.gateway.refusals import RateLimitExceeded
+from shared.keys import Keys, new_key
+from shared.presence import ORCHESTRATOR, STAGES, Presence
+from shared.store import Store
+from tests.integration.gateway.running import BODY, Gateway, new_caller
+
+CHAT = "/v1/chat/completions"
+
+
+async def test_rate(guarded: Gateway, keys: Keys) -> None:
+    async with await new_caller(keys, guarded, requests_per_minute=2) as http:
+        first = await http.post("/v1/evolutions", json=BODY)
+        assert (first.status_code, first.headers["x-ratelimit-limit-requests"]) == (202, "2")
+        assert first.headers["x-ratelimit-remaining-requests"] == "1"
+        assert (await http.post(CHAT, json=BODY | {"n": 0})).status_code == 400
+        for _ in range(3):
+            assert (await http.get("/v1/models")).status_code == 200
+        second = await http.post(CHAT, json=BODY | {"stream": True})
+        assert (second.status_code, second.headers["x-ratelimit-remaining-requests"]) == (200, "0")
+        third = await http.post(CHAT, json=BODY)
+        error = third.json()["error"]
+        assert (third.status_code, error["code"], error["type"]) == (429, "rate_limit_exceeded", "rate_limit_error")
+        assert 50 < int(third.headers["retry-after"]) <= 60
+        assert third.headers["x-ratelimit-remaining-requests"] == "0"
+        assert third.headers["x-ratelimit-reset-requests"].endswith("s")
+        assert "x-darwin-evolution-id" not in third.headers
+    async with await new_caller(keys, guarded) as unlimited:
+        assert "x-ratelimit-limit-requests" not in (await unlimited.post("/v1/evolutions", json=BODY)).headers
+
+
+async def test_retry_after_is_true(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [time.time()]
+    monkeypatch.setattr(time, "time", lambda: clock[0])
+    _, key = new_key("acme", requests_per_minute=2)
+    rates = Rates(redis_url)
+
+    async def call(later_s: float) -> None:
+        clock[0] += later_s
+        rate = await rates.take(key)
+        assert rate is not None
+        rate.check()
+
+    await call(0)
+    await call(20)
+    with pytest.raises(RateLimitExceeded) as caught:
+        await call(10)
+    assert caught.value.retry_after_s == pytest.approx(30, abs=0.1)
+    with pytest.raises(RateLimitExceeded):
+        await call(29.5)
+    await call(1)
+    await rates.close()
+
+
+async def test_quota(guarded: Gateway, keys: Keys) -> None:
+    async with await new_caller(keys, guarded, tokens_per_day=200) as http:
+        named = {"idempotency-key": "first"}
+        done = await http.post(CHAT, json=BODY, headers=named)
+        assert done.status_code == 200
+        assert (await http.post(CHAT, json=BODY)).status_code == 200
+        refused = await http.post(CHAT, json=BODY)
+        error = refused.json()["error"]
+        assert (refused.status_code, error["code"], error["type"]) == (429, "insufficient_quota", "rate_limit_error")
+        assert "240" in error["message"]
+        until_midnight = 86_400 - time.time() % 86_400
+        assert int(refused.headers["retry-after"]) == pytest.approx(until_midnight, abs=2)
+        assert refused.headers["x-should-retry"] == "false"
+        again = await http.post(CHAT, json=BODY, headers=named)
+        assert (again.status_code, again.json()) == (200, done.json())
+        new = await http.post(CHAT, json=BODY, headers={"idempotency-key": "second"})
+        assert new.json()["error"]["code"] == "insufficient_quota"
+
+
+async def test_admission(idle_redis_url: str, tmp_path: Path) -> None:
+    env = {
+        "DARWIN_GATEWAY_KEYS": "required",
+        "DARWIN_GATEWAY_MAX_ACTIVE": "5",
+        "DARWIN_GATEWAY_MAX_ACTIVE_PER_KEY": "3",
+    }
+    keys = Keys(idle_redis_url)
+    with Gateway(idle_redis_url, tmp_path, **env) as gateway:
+        async with (
+            await new_caller(keys, gateway) as one,
+            await new_caller(keys, gateway, max_active=1) as two,
+            await new_caller(keys, gateway) as three,
+        ):
+            outcomes = await asyncio.gather(*(one.post("/v1/evolutions", json=BODY) for _ in range(8)))
+            assert sorted(outcome.status_code for outcome in outcomes) == [202] * 3 + [429] * 5
+            refused = next(outcome for outcome in outcomes if outcome.status_code == 429)
+            assert (refused.json()["error"]["code"], refused.headers["retry-after"]) == ("overloaded", "1")
+            assert (await two.post("/v1/evolutions", json=BODY)).status_code == 202
+            assert "this key has 1 " in (await two.post("/v1/evolutions", json=BODY)).json()["error"]["message"]
+            named = {"idempotency-key": "last"}
+            last = await three.post("/v1/evolutions", json=BODY, headers=named)
+            assert last.status_code == 202
+            full = await three.post("/v1/evolutions", json=BODY)
+            assert (full.status_code, "5 evolutions are" in full.json()["error"]["message"]) == (429, True)
+            repeated = await three.post("/v1/evolutions", json=BODY, headers=named)
+            assert (repeated.status_code, repeated.json()["id"]) == (202, last.json()["id"])
+    store = Store(idle_redis_url, ttl_s=60)
+    assert await store.unfinished() == 5
+    await store.close()
+    await keys.close()
+
+
+async def test_says_which_stage_is_away(idle_redis_url: str, tmp_path: Path) -> None:
+    presence = Presence(idle_redis_url, ttl_s=60)
+    with Gateway(idle_redis_url, tmp_path) as gateway:
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as http:
+            named = {"idempotency-key": "before"}
+            before = (await http.post("/v1/evolutions", json=BODY, headers=named)).json()["id"]
+            await presence.report([ORCHESTRATOR, "mutation"])
+            await asyncio.sleep(1.1)
+            for response in (await http.get("/readyz"), await http.post("/v1/evolutions", json=BODY)):
+                error = response.json()["error"]
+                assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+                assert "generation, reward" in error["message"]
+                assert "mutation" not in error["message"]
+            assert (await http.get("/healthz")).status_code == 200
+            assert (await http.get(f"/v1/evolutions/{before}")).status_code == 200
+            again = await http.post("/v1/evolutions", json=BODY, headers=named)
+            assert (again.status_code, again.json()["id"]) == (202, before)
+            await presence.report([ORCHESTRATOR, *STAGES])
+            await asyncio.sleep(1.1)
+            assert (await http.get("/readyz")).status_code == 200
+            assert (await http.post("/v1/evolutions", json=BODY)).status_code == 202
+    await presence.close()

@@ -1,0 +1,89 @@
+"""Whatever stands in Redis as a record's body: it is read, or it is a known error."""
+
+import json
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.errors import DarwinError
+from shared.records import EvolutionRequest, Idempotency, Message, Owner, Record, Sampling, Search
+from shared.store import Store
+
+REQUEST = EvolutionRequest("darwin", (Message("user", "Why?"),), Sampling(9), Search(), 1, metadata={"a": "b"})
+RECORD = Record("evo_x", 0, "queued", 1.5, REQUEST, owner=Owner("t", "k"), idempotency=Idempotency("a", "b"))
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+JSON = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+)
+
+
+@pytest.fixture(scope="module")
+def body(redis_url: str) -> dict[str, Any]:
+    """A real record's body."""
+    import asyncio
+
+    async def created() -> None:
+        store = Store(redis_url, ttl_s=60)
+        await store.create(RECORD)
+        await store.close()
+
+    asyncio.run(created())
+    with redis.Redis.from_url(redis_url) as client:
+        parsed: dict[str, Any] = json.loads(client.hget("darwin:evo:{evo_x}", "body"))  # type: ignore[arg-type]
+    return parsed
+
+
+@st.composite
+def mutated(draw: st.DrawFn, value: Any) -> Any:
+    """The value with one of its parts replaced, removed or renamed."""
+    if isinstance(value, dict) and value and draw(st.integers(0, 4)):
+        name = draw(st.sampled_from(sorted(value)))
+        rest = {key: part for key, part in value.items() if key != name}
+        match draw(st.integers(0, 3)):
+            case 0:
+                return rest
+            case 1:
+                return rest | {draw(st.text(max_size=8)): value[name]}
+        return rest | {name: draw(mutated(value[name]))}
+    if isinstance(value, list) and value and draw(st.booleans()):
+        return [draw(mutated(value[0])), *value[1:]]
+    return draw(JSON)
+
+
+async def check(redis_url: str, body: bytes) -> None:
+    store = Store(redis_url, ttl_s=60)
+    async with redis.asyncio.Redis.from_url(redis_url) as client:
+        await client.hset("darwin:evo:{evo_fuzzed}", mapping={"body": body, "version": 0})
+    try:
+        assert isinstance(await store.load("evo_fuzzed"), Record)
+    except DarwinError:
+        pass
+    finally:
+        await store.close()
+
+
+UNBOUNDED = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@UNBOUNDED
+@given(data=st.data())
+async def test_mutated_records(redis_url: str, body: dict[str, Any], data: st.DataObject) -> None:
+    await check(redis_url, json.dumps(data.draw(mutated(body))).encode())
+
+
+@UNBOUNDED
+@given(body=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+async def test_arbitrary_bodies(redis_url: str, body: bytes) -> None:
+    await check(redis_url, body)
+
+
+@UNBOUNDED
+@given(data=st.data())
+async def test_broken_off_and_flipped_records(redis_url: str, body: dict[str, Any], data: st.DataObject) -> None:
+    raw = bytearray(json.dumps(body).encode())
+    raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    await check(redis_url, bytes(raw[: data.draw(st.integers(0, len(raw)))]))

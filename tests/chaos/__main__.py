@@ -1,6 +1,7 @@
 """The table of faults, against a real stack: `python -m tests.chaos`."""
 
 import json
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -59,6 +60,7 @@ def _rows(faults: Sequence[Fault], load: Load, console: Console) -> Iterator[Row
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
     app()

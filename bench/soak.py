@@ -33,7 +33,7 @@ METHODS = ("darwin", "replacement-only", "mutation-only", "best-of-n", "sample")
 # One in so many is cancelled at once.
 CANCELLED = 25
 # What stays while a stack runs, however long: the queue's name, the lock of its recovery, the presence of processes.
-CONSTANT = {"_kombu.binding.darwin", "unacked_mutex", "darwin:alive:*"}
+CONSTANT = {"_kombu.binding*", "unacked_mutex", "darwin:alive:*"}
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,9 @@ def kinds(client: redis.Redis) -> dict[str, int]:
 
 
 def _kind(key: str) -> str:
-    if key.startswith("darwin:alive:"):
-        return "darwin:alive:*"
+    for constant in ("darwin:alive:", "_kombu.binding"):
+        if key.startswith(constant):
+            return f"{constant}*"
     return re.sub(r"\{[^}]*\}|[0-9a-f]{16,}", "*", key)
 
 

@@ -34,7 +34,7 @@ def compare(scene: Scene, method: str) -> list[str]:
 
 def _run(scene: Scene, method: str, kill_at: Sequence[int]) -> Kept:
     key = uuid.uuid4().hex
-    body = {**scene.load.body, "model": method, "seed": _SEED, "metadata": {KEY: key}}
+    body = {**scene.load.body, "max_tokens": 80, "model": method, "seed": _SEED, "metadata": {KEY: key}}
     with Client(scene.stack.url) as client:
         evolution_id = client.start(body)["id"]
         for version in kill_at:

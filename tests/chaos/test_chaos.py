@@ -26,8 +26,8 @@ def scene() -> Iterator[Scene]:
     load = simulated(
         tokens_per_second=40,
         max_tokens=120,
-        DARWIN_ORCHESTRATOR_LEASE_S="3",
-        DARWIN_ORCHESTRATOR_STALLED_S="2",
+        DARWIN_ORCHESTRATOR_LEASE_S="2",
+        DARWIN_ORCHESTRATOR_STALLED_S="1.5",
     )
     with Scene(load, proxied=False) as scene:
         yield scene

@@ -25,7 +25,7 @@ class GatewaySettings(BaseSettings):
     )
     record_ttl_s: int = Field(
         default=86_400,
-        ge=60,
+        ge=1,
         validation_alias=AliasChoices("DARWIN_RECORD_TTL_S", "record_ttl_s"),
         description="how long a finished evolution can be read",
     )

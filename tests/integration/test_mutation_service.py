@@ -15,11 +15,22 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from services.generation.bootstrap import build_generator
+from services.generation.servicer import GenerationServicer
+from services.generation.settings import GenerationSettings
+from services.generation.simulated_engine import SimulatedEngine
+from services.mutation.fidelity import SimulatedFidelity
+from services.mutation.language_model import GenerationClient
+from services.mutation.mutator import Mutator
+from services.mutation.operators import OPERATORS
+from services.mutation.servicer import MutationServicer
 from services.mutation.templates import TEMPLATES
 from shared.errors import DeadlineExceeded, InvalidRequest
+from shared.pb import generation_pb2_grpc, mutation_pb2_grpc
 from shared.pb import mutation_pb2 as pb
-from shared.pb import mutation_pb2_grpc
 from shared.rpc import connect, from_rpc_error
+from shared.server import Server
+from tests.integration.processes import until
 
 ORIGINAL = "Name three rivers in Peru and say where each begins."
 
@@ -138,3 +149,26 @@ def test_sigterm_while_the_encoder_loads(tmp_path: Path) -> None:
     started = time.monotonic()
     assert child.stop() == 0
     assert time.monotonic() - started < 5
+
+
+async def test_cancelling_a_mutation_frees_the_engines_sequences_within_a_second() -> None:
+    engine = SimulatedEngine(tokens_per_second=5)
+    generation, mutation = Server([]), Server([])
+    generator = build_generator(engine, GenerationSettings())
+    generation.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, GenerationServicer(generator))
+    servicer = MutationServicer()
+    mutation.register(mutation_pb2_grpc.add_MutationServiceServicer_to_server, servicer)
+    async with (
+        connect(await generation.start("127.0.0.1:0")) as inner,
+        connect(await mutation.start("127.0.0.1:0")) as outer,
+    ):
+        model = GenerationClient(inner, 0.3)
+        servicer.mutator = Mutator(
+            model, SimulatedFidelity(), threshold=0.1, operators=tuple(OPERATORS.values()), max_tokens=96
+        )
+        call = mutation_pb2_grpc.MutationServiceStub(outer).Mutate(request())
+        await until(lambda: engine.running == 5, 5)
+        call.cancel()
+        await until(lambda: engine.running == 0, 1)
+    await mutation.stop(0)
+    await generation.stop(0)

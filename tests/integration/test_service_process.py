@@ -1,0 +1,172 @@
+"""How a service's process lives and ends: calls cancelled, drained, lost; its peers frozen, away and back."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psutil
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from cli.stack.child import Child
+from services.orchestrator.adapters.generation import GrpcGenerator
+from services.orchestrator.core.model import Generate
+from shared import errors
+from shared.errors import DarwinError, Unavailable
+from shared.pb import generation_pb2 as pb
+from shared.pb import generation_pb2_grpc
+from shared.records import EvolutionRequest, Message, Sampling, Search
+from shared.rpc import connect, from_rpc_error
+from tests.integration.processes import process, serving, start
+
+SLOW = {"DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "20"}
+
+
+def request(tokens: int, count: int = 1) -> pb.GenerateRequest:
+    message = pb.GenerateRequest.Message(role="user", content="Describe a walk along a river, at length.")
+    sequences = [
+        pb.GenerateRequest.Sequence(id=str(i), messages=[message], max_new_tokens=tokens) for i in range(count)
+    ]
+    return pb.GenerateRequest(sequences=sequences, sampling=pb.GenerateRequest.Sampling(temperature=1.0, top_p=1.0))
+
+
+async def outcome(call: Any) -> int | DarwinError:
+    """How many results a call gave, or the error it ended with."""
+    try:
+        return len([result async for result in call])
+    except grpc.RpcError as error:
+        return from_rpc_error(error)
+
+
+@asynccontextmanager
+async def stub_of(child: Child) -> AsyncIterator[Any]:
+    async with connect(child.address(60)) as channel:
+        await serving(channel)
+        yield generation_pb2_grpc.GenerationServiceStub(channel)
+
+
+async def test_sigterm_lets_calls_end_while_somebody_watches_health(tmp_path: Path) -> None:
+    with process("generation", tmp_path, SLOW) as child:
+        async with stub_of(child) as stub, connect(child.address(1)) as other:
+            watch = health_pb2_grpc.HealthStub(other).Watch(health_pb2.HealthCheckRequest())
+            await watch.read()
+            under_way = [asyncio.ensure_future(outcome(stub.Generate(request(40)))) for _ in range(3)]
+            await asyncio.sleep(0.5)
+            began = time.monotonic()
+            child.terminate()
+            await asyncio.sleep(0.3)
+            late = await outcome(generation_pb2_grpc.GenerationServiceStub(other).Generate(request(1), timeout=5))
+            assert isinstance(late, Unavailable)
+            assert await asyncio.gather(*under_way) == [1, 1, 1]
+            assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+            assert await watch.read() is grpc.aio.EOF
+            assert await asyncio.to_thread(child.wait, 10) == 0
+            assert time.monotonic() - began < 5
+
+
+async def test_a_drain_ends_with_its_grace(tmp_path: Path) -> None:
+    with process("generation", tmp_path, SLOW | {"DARWIN_DRAIN_SECONDS": "1"}) as child:
+        async with stub_of(child) as stub:
+            under_way = asyncio.ensure_future(outcome(stub.Generate(request(2000))))
+            await asyncio.sleep(0.5)
+            child.terminate()
+            assert await asyncio.to_thread(child.wait, 5) == 0
+            assert isinstance(await under_way, DarwinError)
+
+
+def free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def asked(tokens: int) -> tuple[list[Generate], EvolutionRequest]:
+    messages = (Message("user", "Describe a walk along a river."),)
+    effect = Generate(1, 1, 0, messages[0].content, (), tokens, 0, 1)
+    return [effect], EvolutionRequest("darwin", messages, Sampling(tokens), Search(), 1, tenant="acme")
+
+
+async def test_a_call_made_while_a_service_restarts_waits_for_it(tmp_path: Path) -> None:
+    address = free_address()
+    env = SLOW | {"DARWIN_GENERATION_LISTEN": address}
+    async with connect(address) as channel:
+        generator = GrpcGenerator(channel)
+
+        async def ask() -> int:
+            return len([result async for result in generator.generate(*asked(2), timeout_s=30)])
+
+        with process("generation", tmp_path, env):
+            await serving(channel)
+            assert await ask() == 1
+        waiting = asyncio.ensure_future(ask())
+        await asyncio.sleep(3)
+        assert not waiting.done()
+        with process("generation", tmp_path, env) as child:
+            await asyncio.to_thread(child.address, 30)
+            began = time.monotonic()
+            assert await waiting == 1
+            assert time.monotonic() - began < 2
+
+
+async def test_a_frozen_service_is_noticed_within_20_seconds_and_work_goes_on_once_it_is_back(tmp_path: Path) -> None:
+    with process("generation", tmp_path, SLOW) as child:
+        async with connect(child.address(30)) as channel:
+            await serving(channel)
+            generator = GrpcGenerator(channel)
+            under_way = asyncio.ensure_future(anext(generator.generate(*asked(4000), timeout_s=300)))
+            await asyncio.sleep(1)
+            os.kill(child.pid, signal.SIGSTOP)
+            began = time.monotonic()
+            with pytest.raises(Unavailable):
+                await under_way
+            noticed = time.monotonic() - began
+            waiting = asyncio.ensure_future(anext(generator.generate(*asked(2), timeout_s=60)))
+            await asyncio.sleep(4)
+            os.kill(child.pid, signal.SIGCONT)
+            began = time.monotonic()
+            assert (await waiting).token_ids
+            print(f"noticed after {noticed:.1f} s, back after {time.monotonic() - began:.2f} s")
+            assert noticed < 20
+            assert time.monotonic() - began < 3
+
+
+async def test_a_long_silent_call_survives_keepalive(tmp_path: Path) -> None:
+    with process("generation", tmp_path, SLOW) as child:
+        async with stub_of(child) as stub:
+            assert await outcome(stub.Generate(request(33 * 20))) == 1
+
+
+@pytest.fixture
+def vllm(tmp_path: Path) -> Child:
+    if importlib.util.find_spec("vllm") is None:
+        pytest.skip("vllm is not installed")
+    return start("generation", tmp_path, {"DARWIN_GENERATION_ENGINE": "vllm", "DARWIN_GENERATION_MAX_MODEL_LEN": "512"})
+
+
+async def test_an_engine_that_dies_takes_its_service_down(vllm: Child) -> None:
+    async with stub_of(vllm) as stub, connect(vllm.address(1)) as other:
+        watch = health_pb2_grpc.HealthStub(other).Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        under_way = asyncio.ensure_future(outcome(stub.Generate(request(400, count=3))))
+        await asyncio.sleep(1)
+        engine = max(psutil.Process(vllm.pid).children(recursive=True), key=lambda child: child.memory_info().rss)
+        began = time.monotonic()
+        engine.kill()
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        print(f"not serving after {time.monotonic() - began:.2f} s")
+        assert time.monotonic() - began < 1
+        assert isinstance(await under_way, errors.Unavailable)
+        assert await asyncio.to_thread(vllm.wait, 10) == 1
+        print(f"ended after {time.monotonic() - began:.2f} s")
+        assert time.monotonic() - began < 6
+        assert "the engine's process has ended" in vllm.log.read_text()

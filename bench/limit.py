@@ -47,7 +47,9 @@ class DirectLanguageModel:
         self._generator = generator
         self._temperature = temperature
 
-    async def rewrite(self, prompts: Sequence[Prompt], timeout: float | None) -> AsyncGenerator[Completion, None]:
+    async def rewrite(
+        self, prompts: Sequence[Prompt], timeout: float | None, cache_salt: str = ""
+    ) -> AsyncGenerator[Completion, None]:
         schema = JSON_SCHEMA if self._generator.info.structured_output else ""
         request = GenerateRequest(
             sequences=tuple(

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.live import Live
 
 from cli import keys, view
+from cli.certs import certs
 from cli.client import ApiError, Client
 from cli.stack import Stack, StackError, StackSettings
 
@@ -84,7 +85,7 @@ def align(
     with _reported(console), contextlib.ExitStack() as stack:
         if url is None:
             url = stack.enter_context(_started(StackSettings(engine=engine), console)).url
-        document = _follow(stack.enter_context(Client(url)), body, console, show=not as_json)
+        document = _follow(stack.enter_context(Client(url, patience_s=15)), body, console, show=not as_json)
     if as_json:
         print(json.dumps(document, ensure_ascii=False, indent=2))
     if document["status"] != "succeeded":
@@ -120,6 +121,9 @@ def models() -> None:
     from shared.models import prepare
 
     prepare(lambda line: print(line, flush=True))
+
+
+app.command()(certs)
 
 
 @app.command()

@@ -8,17 +8,20 @@ import signal
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.settings import DarwinSettings
 
 
-class ProcessSettings(BaseSettings):
+class ProcessSettings(DarwinSettings):
     """Settings of any process, from `DARWIN_…` variables."""
-
-    model_config = SettingsConfigDict(env_prefix="DARWIN_", frozen=True, extra="ignore")
 
     log_level: str = "INFO"
     ready_file: Path | None = Field(default=None, description="where to write {address, pid} once the port is bound")
     drain_seconds: float = Field(default=20.0, ge=0, description="how long calls in flight may end after SIGTERM")
+    max_concurrent_rpcs: int = Field(default=1024, ge=1, description="gRPC calls served at once, health checks aside")
+    max_call_seconds: float = Field(
+        default=600.0, gt=0, description="deadline of gRPC calls without one, or a later one"
+    )
 
 
 def configure_logging(service: str, level: str) -> None:
@@ -41,3 +44,9 @@ def stop_event() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
+
+
+async def never() -> str:
+    """Waits forever: how a part that cannot fail by itself says so."""
+    forever: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    return await forever

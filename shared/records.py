@@ -59,7 +59,8 @@ class EvolutionRequest:
     """Everything that determines an evolution, frozen at acceptance.
 
     `messages` ends with the user's turn, which is the instruction. `seeded` says that the caller chose `seed`, so
-    sampling follows it too. An empty `profile` is the reward service's default.
+    sampling follows it too. An empty `profile` is the reward service's default. `tenant` says whose
+    caches it may share.
     """
 
     method: Method
@@ -72,6 +73,7 @@ class EvolutionRequest:
     profile: str = ""
     user: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    tenant: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,22 @@ from typing import Any
 import grpc
 import psutil
 
-from shared.process import ProcessSettings, announce, configure_logging, stop_event
-from shared.rpc import Server
+from shared.interceptor import CallLimits
+from shared.process import ProcessSettings, announce, configure_logging, never, stop_event
+from shared.server import Server
+from shared.tls import Transport
 
 log = logging.getLogger(__name__)
 
+# Calls on a failed part fail at once; this is for their answers to leave.
+_FAREWELL_S = 1.0
+
 
 class Service:
-    """One gRPC service: `start` builds what it needs and returns its servicer, `stop` frees it."""
+    """One gRPC service: `start` builds what it needs and returns its servicer, `stop` frees it.
+
+    `failed` is awaited once the service is ready; it returns why the service can serve no longer, if that ever happens.
+    """
 
     def __init__(
         self,
@@ -26,6 +34,7 @@ class Service:
         servicer: object,
         start: Callable[[], Awaitable[None]],
         stop: Callable[[], Awaitable[None]],
+        failed: Callable[[], Awaitable[str]] = never,
     ) -> None:
         self.name = name
         self.grpc_names = tuple(grpc_names)
@@ -33,35 +42,54 @@ class Service:
         self.servicer = servicer
         self.start = start
         self.stop = stop
+        self.failed = failed
 
 
-def run_service(service: Service, listen: str) -> None:
-    """Serves until SIGTERM or SIGINT, then drains. Binds first, loads models second, reports ready third."""
+def run_service(service: Service, listen: str, transport: Transport) -> None:
+    """Serves until SIGTERM or SIGINT, then drains. Binds first, loads models second, reports ready third.
+
+    Ends with exit code 1 where the service fails, for a supervisor to start it again.
+
+    Raises:
+        SettingsError: it cannot listen, or plain text would be open to other machines.
+    """
     settings = ProcessSettings()
     configure_logging(service.name, settings.log_level)
-    asyncio.run(_serve(service, listen, settings))
+    failure = asyncio.run(_serve(service, listen, transport, settings))
+    if failure is not None:
+        log.critical("ended: %s", failure)
+        raise SystemExit(1)
 
 
-async def _serve(service: Service, listen: str, settings: ProcessSettings) -> None:
+async def _serve(service: Service, listen: str, transport: Transport, settings: ProcessSettings) -> str | None:
+    """Returns why the service failed, None where it was asked to stop."""
     stop = stop_event()
-    server = Server(service.grpc_names)
+    limits = CallLimits(settings.max_concurrent_rpcs, settings.max_call_seconds)
+    server = Server(service.grpc_names, transport, limits)
     server.register(service.add_to_server, service.servicer)
     address = await server.start(listen)
     announce(settings.ready_file, address)
     log.info("bound %s", address)
     starting = asyncio.ensure_future(service.start())
     stopping = asyncio.ensure_future(stop.wait())
+    grace_s = settings.drain_seconds
     try:
         await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
             _abandon_loading()
         starting.result()
-        await server.set_ready()
+        server.set_ready()
         log.info("ready")
-        await stopping
+        failing = asyncio.ensure_future(service.failed())
+        await asyncio.wait((failing, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not failing.done():
+            failing.cancel()
+            return None
+        grace_s = min(grace_s, _FAREWELL_S)
+        return failing.result()
     finally:
         log.info("stopping")
-        await server.stop(settings.drain_seconds)
+        await server.stop(grace_s)
         await service.stop()
 
 

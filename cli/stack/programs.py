@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli.stack.child import Child
 from cli.stack.redis_server import redis_command, redis_ready
+from shared.tls import Transport
 
 STAGES = ("generation", "reward", "mutation")
 
@@ -55,6 +56,8 @@ class Program:
 def programs(settings: StackSettings, addresses: Mapping[str, str], folder: Path) -> list[Program]:
     """Every process, those that others need first. `addresses` names redis, the stages and the gateway."""
 
+    transport = Transport.over(settings.env)
+
     def to(caller: str, callee: str) -> str:
         return settings.route(caller, callee, addresses[callee])
 
@@ -68,7 +71,7 @@ def programs(settings: StackSettings, addresses: Mapping[str, str], folder: Path
 
     def stage(name: str, env: Mapping[str, str]) -> Program:
         listen = {f"DARWIN_{name.upper()}_LISTEN": addresses[name]}
-        return service(name, {**listen, **env}, partial(_grpc_ready, addresses[name]))
+        return service(name, {**listen, **env}, partial(_grpc_ready, addresses[name], transport))
 
     def worker(name: str) -> Program:
         stages = {f"DARWIN_ORCHESTRATOR_{callee.upper()}": to(name, callee) for callee in STAGES}
@@ -91,8 +94,9 @@ def worker_names(workers: int) -> list[str]:
     return ["orchestrator", *(f"orchestrator-{number}" for number in range(2, workers + 1))][:workers]
 
 
-def _grpc_ready(address: str, child: Child) -> bool:
-    with grpc.insecure_channel(address) as channel:
+def _grpc_ready(address: str, transport: Transport, child: Child) -> bool:
+    credentials = transport.channel_credentials(address)
+    with grpc.secure_channel(address, credentials) if credentials else grpc.insecure_channel(address) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:
             status = stub.Check(health_pb2.HealthCheckRequest(), timeout=2).status

@@ -6,7 +6,6 @@ import socket
 from contextlib import AbstractContextManager, nullcontext
 
 import uvicorn
-from pydantic import ValidationError
 
 from services.gateway.app import create_app
 from services.gateway.backends import Backends
@@ -14,6 +13,7 @@ from services.gateway.lifetime import Lifetime
 from services.gateway.protocol import GatewayProtocol
 from services.gateway.settings import GatewaySettings
 from shared.process import ProcessSettings, announce, configure_logging, stop_event
+from shared.settings import refusing
 
 log = logging.getLogger(__name__)
 
@@ -32,19 +32,10 @@ class _Server(uvicorn.Server):
 
 
 def main() -> None:
-    process = ProcessSettings()
+    with refusing("gateway"):
+        process, settings = ProcessSettings(), GatewaySettings()
     configure_logging("gateway", process.log_level)
-    try:
-        settings = GatewaySettings()
-    except ValidationError as error:
-        raise SystemExit("\n".join(f"gateway: {_reason(detail)}" for detail in error.errors())) from None
     asyncio.run(_serve(settings, process))
-
-
-def _reason(detail: object) -> str:
-    assert isinstance(detail, dict)
-    where = ".".join(map(str, detail["loc"]))
-    return f"{where}: {detail['msg']}" if where else str(detail["msg"])
 
 
 async def _serve(settings: GatewaySettings, process: ProcessSettings) -> None:

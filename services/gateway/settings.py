@@ -4,10 +4,12 @@ import ipaddress
 from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import DarwinSettings
 
 
-class GatewaySettings(BaseSettings):
+class GatewaySettings(DarwinSettings):
     """Settings of the gateway. Times are in seconds."""
 
     model_config = SettingsConfigDict(

@@ -3,11 +3,14 @@
 from services.generation.bootstrap import build_service
 from services.generation.settings import GenerationSettings
 from shared.service import run_service
+from shared.settings import refusing
+from shared.tls import Transport
 
 
 def main() -> None:
-    settings = GenerationSettings()
-    run_service(build_service(settings), settings.listen)
+    with refusing("generation"):
+        settings = GenerationSettings()
+        run_service(build_service(settings), settings.listen, Transport())
 
 
 if __name__ == "__main__":

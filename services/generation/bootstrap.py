@@ -56,4 +56,5 @@ def build_service(settings: GenerationSettings) -> Service:
         servicer=GenerationServicer(build_generator(engine, settings)),
         start=engine.start,
         stop=engine.stop,
+        failed=engine.failed,
     )

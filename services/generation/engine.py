@@ -24,13 +24,15 @@ class ModelInfo:
 class TokenSequence:
     """Ids to continue by at most `max_new_tokens`, which fit the context together with them.
 
-    A seed may come again with more ids: an engine draws from the seed and the position.
+    A seed may come again with more ids: an engine draws from the seed and the position. What is cached of the ids is
+    used for sequences of the same `cache_salt` only.
     """
 
     token_ids: tuple[int, ...]
     max_new_tokens: int
     sampling: Sampling
     seed: int | None
+    cache_salt: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,10 @@ class Engine(Protocol):
 
     async def stop(self) -> None:
         """Frees everything, also while `start` is under way."""
+        ...
+
+    async def failed(self) -> str:
+        """Waits until the started engine has ended by itself, which may be forever; returns why it did."""
         ...
 
     def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ class _Plan:
 
     sequence: Sequence
     sampling: Sampling
+    cache_salt: str
     prompt_ids: tuple[int, ...]
     room: int
     arrived: float
@@ -46,7 +47,7 @@ class Generator:
         arrived = time.perf_counter()
         check(request, self.info, self._limits)
         plans = [
-            self._plan(sequence, f"sequences[{index}].messages", request.sampling, arrived)
+            self._plan(sequence, f"sequences[{index}].messages", request, arrived)
             for index, sequence in enumerate(request.sequences)
         ]
         tasks = [asyncio.ensure_future(self._run(plan)) for plan in plans]
@@ -58,7 +59,7 @@ class Generator:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _plan(self, sequence: Sequence, field: str, sampling: Sampling, arrived: float) -> _Plan:
+    def _plan(self, sequence: Sequence, field: str, request: GenerateRequest, arrived: float) -> _Plan:
         prompt_ids = self._engine.encode_chat(sequence.messages)
         context = self.info.context_length
         if len(prompt_ids) >= context:
@@ -68,7 +69,7 @@ class Generator:
             )
         # A response that came from another state, under a shorter prompt, may leave no room: that is a full context.
         room = max(0, context - len(prompt_ids) - len(sequence.response_token_ids))
-        return _Plan(sequence, sampling, prompt_ids, room, arrived)
+        return _Plan(sequence, request.sampling, request.cache_salt, prompt_ids, room, arrived)
 
     async def _run(self, plan: _Plan) -> Result:
         sequence = plan.sequence
@@ -77,7 +78,7 @@ class Generator:
         if budget == 0 or _first_stop(given, plan.sampling.stop) is not None:
             return self._result(plan, Completion((), 0))
         token_ids = plan.prompt_ids + sequence.response_token_ids
-        wanted = TokenSequence(token_ids, budget, plan.sampling, sequence.seed)
+        wanted = TokenSequence(token_ids, budget, plan.sampling, sequence.seed, plan.cache_salt)
         return self._result(plan, await self._engine.complete(wanted))
 
     def _result(self, plan: _Plan, completion: Completion) -> Result:

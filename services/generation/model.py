@@ -34,10 +34,11 @@ class Sequence:
 
 @dataclass(frozen=True)
 class GenerateRequest:
-    """Sequences to continue, each with an id of its own."""
+    """Sequences to continue, each with an id of its own; cached prefixes are shared with calls of the same salt."""
 
     sequences: tuple[Sequence, ...]
     sampling: Sampling = Sampling()
+    cache_salt: str = ""
 
 
 @dataclass(frozen=True)

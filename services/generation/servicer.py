@@ -55,6 +55,7 @@ def _request(request: pb.GenerateRequest) -> GenerateRequest:
         sampling=Sampling(
             sampling.temperature, sampling.top_p, sampling.top_k, tuple(sampling.stop), sampling.json_schema
         ),
+        cache_salt=request.cache_salt,
     )
 
 

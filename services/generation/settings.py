@@ -3,15 +3,16 @@
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from shared.models import EMBEDDED_LLM
+from shared.settings import DarwinSettings
 
 Dtype = Literal["bfloat16", "float16", "float32"]
 
 
-class GenerationSettings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="DARWIN_GENERATION_", frozen=True, extra="ignore")
+class GenerationSettings(DarwinSettings):
+    model_config = SettingsConfigDict(env_prefix="DARWIN_GENERATION_")
 
     listen: str = "127.0.0.1:50051"
     engine: Literal["auto", "vllm", "transformers", "simulated"] = Field(

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Sequence
 
 from services.generation.engine import Completion, ModelInfo, TokenSequence
+from shared.process import never
 from shared.records import Message
 
 _TEXT = """
@@ -45,6 +46,9 @@ class SimulatedEngine:
 
     async def stop(self) -> None:
         return None
+
+    async def failed(self) -> str:
+        return await never()
 
     def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
         return tuple(self._id(word) for m in messages for word in (f"{m.role}:", *m.content.split()))

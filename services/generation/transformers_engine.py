@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, StoppingCriteria, StoppingCriteriaList, set_seed
 
-from services.generation.chat import Checkpoint, read_checkpoint
+from services.generation.checkpoint import Checkpoint, read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.settings import GenerationSettings
 from shared.errors import Unavailable
 from shared.models import resolve
+from shared.process import never
 from shared.records import Message
 
 
@@ -74,6 +75,9 @@ class TransformersEngine:
             for row in self._waiting:
                 row.cancelled.set()
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def failed(self) -> str:
+        return await never()
 
     def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
         assert self._checkpoint is not None

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from services.generation.chat import ChatTokenizer, read_checkpoint
+from services.generation.checkpoint import read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.lifeline import tie_engine_processes
 from services.generation.settings import GenerationSettings
+from shared.chat import ChatTokenizer
 from shared.errors import Internal, InvalidRequest, Unavailable
 from shared.models import resolve
 from shared.records import Message
@@ -25,6 +26,7 @@ _ENVIRONMENT = {
 _CPU_CACHE_GIB = 1.0
 _CPU_BATCH_TOKENS = 4096
 _SHUTDOWN_S = 2.0
+_LOOK_EVERY_S = 0.1
 
 
 class VllmEngine:
@@ -65,6 +67,11 @@ class VllmEngine:
             self._llm.shutdown(timeout=_SHUTDOWN_S)
             self._llm = None
 
+    async def failed(self) -> str:
+        while not self._llm.errored:  # noqa: ASYNC110  # vLLM tells nobody
+            await asyncio.sleep(_LOOK_EVERY_S)
+        return "the engine's process has ended"
+
     def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
         assert self._chat is not None
         return self._chat.encode_chat(messages)
@@ -75,8 +82,11 @@ class VllmEngine:
 
     async def complete(self, sequence: TokenSequence) -> Completion:
         from vllm.exceptions import VLLMClientError
+        from vllm.v1.engine.exceptions import EngineDeadError
 
-        prompt = {"prompt_token_ids": list(sequence.token_ids)}
+        prompt: dict[str, Any] = {"prompt_token_ids": list(sequence.token_ids)}
+        if sequence.cache_salt:
+            prompt["cache_salt"] = sequence.cache_salt
         name = f"{os.getpid()}-{next(self._names)}"
         output = None
         try:
@@ -85,6 +95,8 @@ class VllmEngine:
                 output = result
         except VLLMClientError as error:
             raise InvalidRequest(f"vLLM refuses the request: {error}", field="sampling") from error
+        except EngineDeadError as error:
+            raise Unavailable("the engine's process has ended; the service starts again") from error
         if output is None:
             raise Internal("vLLM ended a sequence without an output")
         return _completion(output)

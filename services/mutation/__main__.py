@@ -16,19 +16,22 @@ from services.mutation.settings import Settings
 from shared.pb import mutation_pb2, mutation_pb2_grpc
 from shared.rpc import connect
 from shared.service import Service, run_service
+from shared.settings import refusing
+from shared.tls import Transport
 
 
 class _Process:
     """What the service builds at its start and frees at its end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, transport: Transport) -> None:
         self._settings = settings
+        self._transport = transport
         self._channel: grpc.aio.Channel | None = None
         self.servicer = MutationServicer()
 
     async def start(self) -> None:
         settings = self._settings
-        self._channel = connect(settings.generation)
+        self._channel = connect(settings.generation, self._transport)
         measure = await asyncio.get_running_loop().run_in_executor(
             ThreadPoolExecutor(1, "load"), fidelity.load, settings.encoder
         )
@@ -46,18 +49,19 @@ class _Process:
 
 
 def main() -> None:
-    settings = Settings()
-    process = _Process(settings)
-    run_service(
-        Service(
-            name="mutation",
-            grpc_names=[mutation_pb2.DESCRIPTOR.services_by_name["MutationService"].full_name],
-            add_to_server=mutation_pb2_grpc.add_MutationServiceServicer_to_server,
-            servicer=process.servicer,
-            start=process.start,
-            stop=process.stop,
-        ),
-        settings.listen,
+    with refusing("mutation"):
+        settings, transport = Settings(), Transport()
+        run_service(_service(_Process(settings, transport)), settings.listen, transport)
+
+
+def _service(process: _Process) -> Service:
+    return Service(
+        name="mutation",
+        grpc_names=[mutation_pb2.DESCRIPTOR.services_by_name["MutationService"].full_name],
+        add_to_server=mutation_pb2_grpc.add_MutationServiceServicer_to_server,
+        servicer=process.servicer,
+        start=process.start,
+        stop=process.stop,
     )
 
 

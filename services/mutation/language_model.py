@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,6 +17,8 @@ from shared.records import Message
 from shared.rpc import from_rpc_error
 
 TOP_P = 0.95
+# Of a call to the model whose caller set no deadline.
+MAX_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,12 @@ class Completion:
 class LanguageModel(Protocol):
     """Completes prompts in one batch."""
 
-    def rewrite(self, prompts: Sequence[Prompt], timeout: float | None) -> AsyncGenerator[Completion, None]:
-        """Yields each completion as it is done, in any order; `timeout` is in seconds.
+    def rewrite(
+        self, prompts: Sequence[Prompt], timeout: float | None, cache_salt: str = ""
+    ) -> AsyncGenerator[Completion, None]:
+        """Yields each completion as it is done, in any order; `timeout`, in seconds, bounds them all.
+
+        What the model caches of the prompts is shared with calls of the same salt only.
 
         Raises:
             Unavailable: the model cannot be reached.
@@ -57,14 +64,19 @@ class GenerationClient:
         self._stub: Any = generation_pb2_grpc.GenerationServiceStub(channel)
         self._temperature = temperature
 
-    async def rewrite(self, prompts: Sequence[Prompt], timeout: float | None) -> AsyncGenerator[Completion, None]:
+    async def rewrite(
+        self, prompts: Sequence[Prompt], timeout: float | None, cache_salt: str = ""
+    ) -> AsyncGenerator[Completion, None]:
+        timeout = MAX_SECONDS if timeout is None else timeout
+        ends_at = time.monotonic() + timeout
         try:
             # Asked every time: the service may have restarted with another engine.
-            model = await self._stub.GetModel(pb.GetModelRequest(), timeout=timeout)
+            model = await self._stub.GetModel(pb.GetModelRequest(), timeout=timeout, wait_for_ready=True)
             schema = JSON_SCHEMA if model.structured_output else ""
             sampling = pb.GenerateRequest.Sampling(temperature=self._temperature, top_p=TOP_P, json_schema=schema)
             sequences = [_sequence(index, prompt) for index, prompt in enumerate(prompts)]
-            call = self._stub.Generate(pb.GenerateRequest(sequences=sequences, sampling=sampling), timeout=timeout)
+            request = pb.GenerateRequest(sequences=sequences, sampling=sampling, cache_salt=cache_salt)
+            call = self._stub.Generate(request, timeout=max(0.0, ends_at - time.monotonic()), wait_for_ready=True)
             try:
                 async for result in call:
                     yield _completion(result, len(prompts))

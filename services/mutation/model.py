@@ -47,6 +47,7 @@ class MutationRequest:
     count: int
     exclude: tuple[str, ...] = ()
     seed: int | None = None
+    cache_salt: str = ""
 
     def __post_init__(self) -> None:
         _check_conversation(self.messages)

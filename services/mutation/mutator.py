@@ -67,7 +67,7 @@ class Mutator:
         compare = await asyncio.to_thread(self._fidelity.compare_to, request.original)
         plan = self._plan(request, core, rng)
         accepted = prompt_tokens = generated_tokens = 0
-        async with aclosing(self._completions(plan, timeout)) as completions:
+        async with aclosing(self._completions(plan, timeout, request.cache_salt)) as completions:
             async for completion in completions:
                 prompt_tokens += completion.prompt_tokens
                 generated_tokens += completion.generated_tokens
@@ -96,11 +96,12 @@ class Mutator:
         return plan
 
     async def _completions(
-        self, plan: Sequence[tuple[Operator, Prompt]], timeout: float | None
+        self, plan: Sequence[tuple[Operator, Prompt]], timeout: float | None, cache_salt: str
     ) -> AsyncGenerator[Completion, None]:
         if not plan:
             return
-        async with aclosing(self._llm.rewrite([prompt for _, prompt in plan], timeout)) as completions:
+        prompts = [prompt for _, prompt in plan]
+        async with aclosing(self._llm.rewrite(prompts, timeout, cache_salt)) as completions:
             async for completion in completions:
                 yield completion
 

@@ -11,6 +11,7 @@ import grpc
 from services.mutation.model import Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source
 from services.mutation.mutator import Mutator
 from shared.errors import Unavailable
+from shared.interceptor import time_left
 from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
 from shared.records import Message, Role
@@ -31,7 +32,7 @@ class MutationServicer(mutation_pb2_grpc.MutationServiceServicer):  # type: igno
         if self.mutator is None:
             raise Unavailable("the mutation service is still loading its encoder")
         # A call that is cancelled must free the engine's sequences at once.
-        async with aclosing(self.mutator.mutate(_parsed(request), context.time_remaining())) as events:
+        async with aclosing(self.mutator.mutate(_parsed(request), time_left())) as events:
             async for event in events:
                 yield _formatted(event)
 
@@ -43,6 +44,7 @@ def _parsed(request: pb.MutateRequest) -> MutationRequest:
         count=request.count,
         exclude=tuple(request.exclude),
         seed=request.seed if request.HasField("seed") else None,
+        cache_salt=request.cache_salt,
     )
 
 

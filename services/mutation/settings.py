@@ -3,10 +3,11 @@
 from typing import Annotated
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from services.mutation.operators import OPERATORS
 from shared.models import EMBEDDED_ENCODER
+from shared.settings import DarwinSettings
 
 # By `python -m bench.mutation_fidelity` on MT-Bench's instructions: 0.8 accepts 27 of 28 hand-written paraphrases (5%
 # quantile 0.87) and none of 6,320 unrelated pairs (at most 0.54), but also 12 of 28 rewrites that stay on topic and
@@ -14,8 +15,8 @@ from shared.models import EMBEDDED_ENCODER
 THRESHOLD = 0.8
 
 
-class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="DARWIN_MUTATION_", frozen=True, extra="ignore")
+class Settings(DarwinSettings):
+    model_config = SettingsConfigDict(env_prefix="DARWIN_MUTATION_")
 
     listen: str = "127.0.0.1:50052"
     generation: str = Field(default="127.0.0.1:50051", description="address of the generation service")

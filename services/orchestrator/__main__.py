@@ -3,12 +3,14 @@
 from services.orchestrator.bootstrap import Worker
 from services.orchestrator.settings import OrchestratorSettings
 from shared.process import ProcessSettings, announce, configure_logging
+from shared.settings import refusing
 
 
 def main() -> None:
-    process = ProcessSettings()
-    configure_logging("orchestrator", process.log_level)
-    worker = Worker(OrchestratorSettings(), process.drain_seconds)
+    with refusing("orchestrator"):
+        process = ProcessSettings()
+        configure_logging("orchestrator", process.log_level)
+        worker = Worker(OrchestratorSettings(), process.drain_seconds)
     announce(process.ready_file, "")
     worker.run()
 

@@ -22,6 +22,7 @@ from shared.presence import ORCHESTRATOR, Presence
 from shared.queue import celery_app, send_advance
 from shared.rpc import connect
 from shared.store import Store
+from shared.tls import Transport
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -83,13 +84,13 @@ class Worker:
             self._loop.stop()
 
     async def _build(self) -> None:
-        settings, resources = self._settings, contextlib.AsyncExitStack()
+        settings, transport, resources = self._settings, Transport(), contextlib.AsyncExitStack()
         store = Store(settings.redis_url, settings.record_ttl_s)
         resources.push_async_callback(store.close)
         self._presence = Presence(settings.redis_url)
         resources.push_async_callback(self._presence.close)
         addresses = {"mutation": settings.mutation, "generation": settings.generation, "reward": settings.reward}
-        self._channels = {stage: connect(address) for stage, address in addresses.items()}
+        self._channels = {stage: connect(address, transport) for stage, address in addresses.items()}
         for channel in self._channels.values():
             resources.push_async_callback(channel.close, None)
         self._evolving = Evolving(

@@ -1,10 +1,12 @@
 """Settings of the orchestrator, from `DARWIN_ORCHESTRATOR_…` variables."""
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import DarwinSettings
 
 
-class OrchestratorSettings(BaseSettings):
+class OrchestratorSettings(DarwinSettings):
     model_config = SettingsConfigDict(env_prefix="DARWIN_ORCHESTRATOR_", frozen=True, extra="ignore")
 
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", validation_alias="DARWIN_REDIS_URL")

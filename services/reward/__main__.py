@@ -3,11 +3,14 @@
 from services.reward.bootstrap import build, build_rewarder
 from services.reward.settings import RewardSettings
 from shared.service import run_service
+from shared.settings import refusing
+from shared.tls import Transport
 
 
 def main() -> None:
-    settings = RewardSettings()
-    run_service(build(build_rewarder(settings)), settings.listen)
+    with refusing("reward"):
+        settings = RewardSettings()
+        run_service(build(build_rewarder(settings)), settings.listen, Transport())
 
 
 if __name__ == "__main__":

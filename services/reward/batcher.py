@@ -94,12 +94,19 @@ class Batcher:
             if len(scores) != len(items):
                 raise Internal(f"{len(items)} responses got {len(scores)} scores")
         except Exception as error:
-            for group in batch.values():
-                for entry in group:
-                    _fail(entry, error)
+            await self._run_apart(batch, error)
             return
         for (digest, group), score in zip(batch.items(), scores, strict=True):
             self._settle(digest, group, score)
+
+    async def _run_apart(self, batch: dict[bytes, list[_Waiting]], error: Exception) -> None:
+        """Finds whose fault a failed batch was, so that nobody else's call fails with it."""
+        if len(batch) > 1:
+            for digest, group in batch.items():
+                await self._run({digest: group})
+            return
+        for entry in (entry for group in batch.values() for entry in group):
+            _fail(entry, error)
 
     def _settle(self, digest: bytes, group: Sequence[_Waiting], score: ComponentScore) -> None:
         if not math.isfinite(score.value):

@@ -5,7 +5,9 @@ from typing import Any
 from transformers import AutoConfig, AutoTokenizer
 
 from services.reward.scorer import ScoreItem
+from shared.chat import ChatTokenizer
 from shared.errors import Unsupported
+from shared.records import Message
 
 
 class ChatFormat:
@@ -21,10 +23,9 @@ class ChatFormat:
             raise Unsupported(f"the tokenizer of {folder} has no chat template; add one to it", field="model")
         positions = getattr(AutoConfig.from_pretrained(folder), "max_position_embeddings", max_tokens)
         self.tokenizer = tokenizer
+        self._chat = ChatTokenizer(tokenizer)
         self.max_tokens: int = min(max_tokens, tokenizer.model_max_length, positions)
 
     def token_ids(self, item: ScoreItem) -> list[int]:
-        messages = [*item.conversation.as_dicts(), {"role": "assistant", "content": item.text}]
-        text = self.tokenizer.apply_chat_template(messages, tokenize=False)
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        return ids[-self.max_tokens :]
+        messages = (*item.conversation.messages, Message("assistant", item.text))
+        return list(self._chat.encode_chat(messages, answered=True)[-self.max_tokens :])

@@ -22,6 +22,7 @@ from services.reward.prefixes import Prefixes, Response
 from services.reward.runtime import Runtime
 from services.reward.scorer import ComponentScore, Conversation, ScoreItem
 from services.reward.trunk import Extended, Extension, Trunk
+from shared.chat import ChatTokenizer
 from shared.errors import InvalidRequest
 from shared.models import EMBEDDED_LLM, resolve
 
@@ -69,6 +70,7 @@ class QualityScorer:
     def load(self) -> None:
         folder = resolve(EMBEDDED_LLM)
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        self._chat = ChatTokenizer(self._tokenizer)
         self._trunk = Trunk(folder, LAYERS, self._runtime)
         self._weight, self._bias = _load_head(self._head_file, self._trunk)
 
@@ -136,11 +138,7 @@ class QualityScorer:
     def _prompt(self, conversation: Conversation) -> tuple[int, ...]:
         prompt = self._prompts.get(conversation.digest)
         if prompt is None:
-            text = self._tokenizer.apply_chat_template(
-                conversation.as_dicts(), tokenize=False, add_generation_prompt=True
-            )
-            ids = self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-            prompt = tuple(ids[-self._trunk.context // 2 :])
+            prompt = self._chat.encode_chat(conversation.messages)[-self._trunk.context // 2 :]
             self._prompts.put(conversation.digest, prompt)
         return prompt
 

@@ -20,6 +20,9 @@ _CONTEXT_MESSAGES = 3
 _MAX_QUESTION_CHARACTERS = 4000
 _KEPT = 4096
 
+_Salted = tuple[str, str]
+"""Whose cache it may share, and a text."""
+
 
 class RelevanceScorer:
     """The hinge below `threshold`, a cosine."""
@@ -27,7 +30,7 @@ class RelevanceScorer:
     def __init__(self, threshold: float, runtime: Runtime) -> None:
         self._threshold = threshold
         self._runtime = runtime
-        self._kept: Lru[str, tuple[torch.Tensor, int]] = Lru(_KEPT)
+        self._kept: Lru[_Salted, tuple[torch.Tensor, int]] = Lru(_KEPT)
 
     def load(self) -> None:
         configure_torch(self._runtime)
@@ -45,34 +48,38 @@ class RelevanceScorer:
 
     def cosines(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
         """Before the hinge: each answer's cosine to its conversation, 0 for an empty answer."""
-        texts = [[_answer(item.text), *_questions(item.conversation)] for item in batch]
-        known, fresh = self._embed({text for group in texts for text in group if text})
+        texts = [[(item.conversation.cache_salt, text) for text in _texts(item)] for item in batch]
+        known, fresh = self._embed({text for group in texts for text in group if text[1]})
         scores = []
         for answer, *questions in texts:
-            used = [text for text in (answer, *questions) if text]
+            used = [text for text in (answer, *questions) if text[1]]
             computed = sum(fresh.pop(text, 0) for text in used)
             total = sum(known[text][1] for text in used)
             value = _nearest(answer, questions, known)
             scores.append(ComponentScore(value, computed, total - computed))
         return scores
 
-    def _embed(self, texts: set[str]) -> tuple[dict[str, tuple[torch.Tensor, int]], dict[str, int]]:
+    def _embed(self, texts: set[_Salted]) -> tuple[dict[_Salted, tuple[torch.Tensor, int]], dict[_Salted, int]]:
         """Vector and length in tokens of every text, and the lengths of those that were computed just now."""
         known = {text: entry for text in texts if (entry := self._kept.get(text))}
-        missing = sorted(texts - known.keys(), key=len)
-        lengths = self._encoder.count_tokens(missing)
+        missing = sorted(texts - known.keys(), key=lambda text: len(text[1]))
+        lengths = self._encoder.count_tokens([text for _, text in missing])
         fresh = dict(zip(missing, lengths, strict=True))
-        for text, vector in zip(missing, self._encoder.embed(missing), strict=True):
+        for text, vector in zip(missing, self._encoder.embed([text for _, text in missing]), strict=True):
             known[text] = (vector, fresh[text])
             self._kept.put(text, known[text])
         return known, fresh
 
 
-def _nearest(answer: str, questions: Sequence[str], known: dict[str, tuple[torch.Tensor, int]]) -> float:
-    if not answer:
+def _texts(item: ScoreItem) -> list[str]:
+    return [_answer(item.text), *_questions(item.conversation)]
+
+
+def _nearest(answer: _Salted, questions: Sequence[_Salted], known: dict[_Salted, tuple[torch.Tensor, int]]) -> float:
+    if not answer[1]:
         return 0.0
     vector = known[answer][0]
-    return max((float(vector @ known[text][0]) for text in questions if text), default=0.0)
+    return max((float(vector @ known[text][0]) for text in questions if text[1]), default=0.0)
 
 
 def _answer(text: str) -> str:

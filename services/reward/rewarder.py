@@ -105,8 +105,12 @@ class Rewarder:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def score(self, messages: Sequence[Message], candidates: Sequence[Candidate], profile: str = "") -> Scored:
+    async def score(
+        self, messages: Sequence[Message], candidates: Sequence[Candidate], profile: str = "", cache_salt: str = ""
+    ) -> Scored:
         """Scores every candidate against the conversation; an empty `profile` is the default one.
+
+        What is remembered of the call is used for calls of the same salt only.
 
         Raises:
             NotFound: no such profile.
@@ -119,7 +123,7 @@ class Rewarder:
         check(messages, candidates, self._limits)
         if not self._ready:
             raise Unavailable("the reward models are not loaded; come back later")
-        conversation = Conversation(tuple(messages))
+        conversation = Conversation(tuple(messages), cache_salt)
         items = [ScoreItem(conversation, candidate.text) for candidate in candidates]
         columns = await self._columns(chosen, items)
         rows = list(zip(*columns, strict=True))

@@ -11,9 +11,13 @@ from shared.records import Message
 
 @dataclass(frozen=True)
 class Conversation:
-    """What a response answers: non-empty, the last message (the instruction) from the user."""
+    """What a response answers: non-empty, the last message (the instruction) from the user.
+
+    What scorers remember of it may be used for conversations of the same `cache_salt` only.
+    """
 
     messages: tuple[Message, ...]
+    cache_salt: str = ""
 
     @property
     def instruction(self) -> str:
@@ -21,12 +25,9 @@ class Conversation:
 
     @cached_property
     def digest(self) -> bytes:
-        """Equal for equal conversations only, 16 bytes."""
-        return _digest(part for message in self.messages for part in (message.role, message.content))
-
-    def as_dicts(self) -> list[dict[str, str]]:
-        """As chat templates want it."""
-        return [{"role": message.role, "content": message.content} for message in self.messages]
+        """Equal for equal conversations of one salt only, 16 bytes."""
+        parts = [part for message in self.messages for part in (message.role, message.content)]
+        return _digest((*parts, self.cache_salt) if self.cache_salt else parts)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
             [Message(cast(Role, message.role), message.content) for message in request.messages],
             [Candidate(candidate.id, candidate.text) for candidate in request.candidates],
             request.profile,
+            request.cache_salt,
         )
         return pb.ScoreResponse(
             scores=[_score(score) for score in scored.scores],

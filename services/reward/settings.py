@@ -3,15 +3,16 @@
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from services.reward.runtime import Dtype
+from shared.settings import DarwinSettings
 
 
-class RewardSettings(BaseSettings):
+class RewardSettings(DarwinSettings):
     """`profiles` names the profiles to load, by commas; a profiles folder adds all of its own."""
 
-    model_config = SettingsConfigDict(env_prefix="DARWIN_REWARD_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="DARWIN_REWARD_")
 
     listen: str = "127.0.0.1:50053"
     profiles: str = Field(default="default", min_length=1)

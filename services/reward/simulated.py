@@ -1,6 +1,7 @@
 """A reward without a model, for fast tests and studies of scale: deterministic, cheap, and in no way a judgement."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import blake2b
 
 from services.reward.scorer import ComponentScore, ScoreItem
@@ -21,5 +22,6 @@ class SimulatedScorer:
         words = len(item.text.split())
         if not words:
             return ComponentScore(-1.0)
-        noise = int.from_bytes(blake2b(item.digest, digest_size=4).digest(), "big") / 2**32
+        content = replace(item, conversation=replace(item.conversation, cache_salt="")).digest
+        noise = int.from_bytes(blake2b(content, digest_size=4).digest(), "big") / 2**32
         return ComponentScore(min(words, 400) / 400 + noise, computed_tokens=words)

@@ -54,9 +54,15 @@ class VllmScorer:
         self._engine.llm_engine.engine_core.shutdown()
 
     def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
-        prompts = [TokensPrompt(prompt_token_ids=self._chat.token_ids(item)) for item in batch]
+        prompts = [self._prompt(item) for item in batch]
         outputs = self._engine.encode(prompts, self._params, pooling_task="classify", use_tqdm=False)
         return [self._component(output) for output in outputs]
+
+    def _prompt(self, item: ScoreItem) -> TokensPrompt:
+        prompt = TokensPrompt(prompt_token_ids=self._chat.token_ids(item))
+        if item.conversation.cache_salt:
+            prompt["cache_salt"] = item.conversation.cache_salt
+        return prompt
 
     def _component(self, output: PoolingRequestOutput[PoolingOutput]) -> ComponentScore:
         if output.error is not None:

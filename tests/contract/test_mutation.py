@@ -32,7 +32,9 @@ class Script:
         self.timeouts: list[float | None] = []
         self.closed = False
 
-    async def rewrite(self, prompts: Sequence[Prompt], timeout: float | None) -> AsyncGenerator[Completion, None]:
+    async def rewrite(
+        self, prompts: Sequence[Prompt], timeout: float | None, cache_salt: str = ""
+    ) -> AsyncGenerator[Completion, None]:
         self.prompts += prompts
         self.timeouts.append(timeout)
         try:

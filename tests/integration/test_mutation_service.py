@@ -16,7 +16,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.mutation.templates import TEMPLATES
-from shared.errors import InvalidRequest, Unavailable
+from shared.errors import DeadlineExceeded, InvalidRequest
 from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
 from shared.rpc import connect, from_rpc_error
@@ -122,13 +122,13 @@ async def test_a_wrong_request_names_the_field(channel: grpc.aio.Channel) -> Non
     assert raised.value.field == "count"
 
 
-async def test_generation_away_is_unavailable(tmp_path: Path) -> None:
+async def test_generation_away_is_waited_for_until_the_deadline(tmp_path: Path) -> None:
     child = Child("mutation", tmp_path, generation="127.0.0.1:1", encoder="simulated")
     try:
         async with connect(child.address) as channel:
             await serving(channel)
-            with pytest.raises(Unavailable):
-                await mutate(channel, request())
+            with pytest.raises(DeadlineExceeded):
+                await mutate(channel, request(), timeout=1)
     finally:
         assert child.stop() == 0
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import grpc
 
+from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.core.model import Generate, Generated
 from shared.errors import Internal
 from shared.pb import generation_pb2 as pb
@@ -30,7 +31,7 @@ class GrpcGenerator:
         self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Generated]:
         waiting = {str(effect.state): effect for effect in effects}
-        call = self._stub.Generate(_to_pb(effects, request), timeout=timeout_s)
+        call = self._stub.Generate(_to_pb(effects, request), timeout=timeout_s, wait_for_ready=True)
         try:
             async for result in call:
                 yield _from_pb(result, waiting.pop(result.id))
@@ -66,6 +67,7 @@ def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.Generat
         sampling=pb.GenerateRequest.Sampling(
             temperature=sampling.temperature, top_p=sampling.top_p, top_k=sampling.top_k, stop=sampling.stop
         ),
+        cache_salt=cache_salt(request),
     )
 
 

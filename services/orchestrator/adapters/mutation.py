@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 
+from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.core.model import Mutate, Mutated, MutationEnded
 from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
@@ -33,8 +34,9 @@ class GrpcMutator:
             count=max(1, wanted),
             exclude=effect.exclude,
             seed=effect.seed if request.seeded else None,
+            cache_salt=cache_salt(request),
         )
-        call = self._stub.Mutate(message, timeout=timeout_s)
+        call = self._stub.Mutate(message, timeout=timeout_s, wait_for_ready=True)
         try:
             async for event in call:
                 match event.WhichOneof("event"):

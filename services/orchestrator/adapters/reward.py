@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import grpc
 
+from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.core.model import Score, Scored
 from shared.errors import Internal
 from shared.pb import reward_pb2 as pb
@@ -26,9 +27,10 @@ class GrpcScorer:
             messages=[pb.ScoreRequest.Message(role=m.role, content=m.content) for m in request.messages],
             candidates=[pb.ScoreRequest.Candidate(id=str(effect.state), text=effect.text) for effect in effects],
             profile=request.profile,
+            cache_salt=cache_salt(request),
         )
         try:
-            response = await self._stub.Score(message, timeout=timeout_s)
+            response = await self._stub.Score(message, timeout=timeout_s, wait_for_ready=True)
         except grpc.RpcError as error:
             raise from_rpc_error(error, lambda field: "darwin.profile" if field == "profile" else field) from error
         scores = {score.id: score for score in response.scores}

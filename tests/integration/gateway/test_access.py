@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import pytest
 
 from shared.keys import Keys, new_key
-from tests.integration.gateway.running import BODY, Gateway, free_port, new_caller
+from tests.integration.gateway.running import BODY, MESSAGES, Gateway, free_port, new_caller
 
 CHAT = "/v1/chat/completions"
 
@@ -57,6 +58,31 @@ async def test_strangers_are_refused_before_their_body_is_read(guarded: Gateway)
     writer.write(f"POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n".encode())
     assert b" 401 " in await asyncio.wait_for(reader.readline(), 2)
     writer.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1//models", "//v1/models", "/%76%31/models", "/v1%2Fmodels", "/x/../v1/models", "/V1/models"]
+)
+async def test_no_spelling_of_a_path_gets_around_the_key(guarded: Gateway, path: str) -> None:
+    reader, writer = await asyncio.open_connection(*guarded.url.removeprefix("http://").split(":"))
+    for target in (path, f"http://localhost{path}"):
+        writer.write(f"GET {target} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert head.split()[1] in (b"401", b"404")
+        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split()[0]))
+    writer.close()
+
+
+async def test_openais_sdk(guarded: Gateway, keys: Keys) -> None:
+    text, key = new_key("acme")
+    await keys.add(key)
+    async with openai.AsyncOpenAI(base_url=f"{guarded.url}/v1", api_key=text, max_retries=0) as client:
+        answer = await client.chat.completions.create(model="darwin", messages=MESSAGES)
+        assert answer.choices[0].message.content == "answer 0"
+        await keys.revoke(key.id)
+        with pytest.raises(openai.AuthenticationError) as caught:
+            await client.chat.completions.create(model="darwin", messages=MESSAGES)
+    assert caught.value.code == "invalid_api_key"
 
 
 async def test_a_revoked_key_is_refused_at_the_next_call(guarded: Gateway, keys: Keys) -> None:

@@ -52,7 +52,11 @@ def reference(conversation: Conversation, text: str) -> float:
     folder = resolve(EMBEDDED_LLM)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    prompt = tokenizer.apply_chat_template(conversation.as_dicts(), tokenize=False, add_generation_prompt=True)
+    prompt = tokenizer.apply_chat_template(
+        [{"role": m.role, "content": m.content} for m in conversation.messages],
+        tokenize=False,
+        add_generation_prompt=True,
+    )
     prompt_ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
     ids = prompt_ids + tokenizer(text, add_special_tokens=False)["input_ids"]
     with torch.no_grad():

@@ -1,0 +1,64 @@
+"""Where settings come from, and how a wrong one is refused."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pydantic_settings
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
+
+from shared.errors import DarwinError
+
+SECRETS_DIR = "DARWIN_SECRETS_DIR"
+
+
+class SettingsError(Exception):
+    """A setting that cannot be honoured; the message says what to change and holds no secret."""
+
+
+class DarwinSettings(BaseSettings):
+    """Base of every process's settings, which are read once and frozen.
+
+    A value comes from its `DARWIN_…` variable or else from a file in the folder `DARWIN_SECRETS_DIR`, named like the
+    variable in lower case, as Kubernetes mounts secrets. Errors never show a value.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DARWIN_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        folder = os.environ.get(SECRETS_DIR)
+        if not folder:
+            return init_settings, env_settings
+        if not Path(folder).is_dir():
+            raise SettingsError(f"{SECRETS_DIR}: no such folder: {folder}")
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
+
+
+@contextmanager
+def refusing(process: str) -> Iterator[None]:
+    """Ends the process with exit code 1 and one line per problem where it cannot start as it is set up."""
+    try:
+        yield
+    except ValidationError as error:
+        raise SystemExit("\n".join(f"{process}: {reason}" for reason in reasons(error))) from None
+    except (SettingsError, pydantic_settings.SettingsError, DarwinError) as error:
+        raise SystemExit(f"{process}: {error}") from None
+
+
+def reasons(error: ValidationError) -> list[str]:
+    """What is wrong where, without the values."""
+    found = []
+    for detail in error.errors(include_input=False, include_context=False, include_url=False):
+        where = ".".join(map(str, detail["loc"]))
+        found.append(f"{where}: {detail['msg']}" if where else detail["msg"])
+    return found

@@ -1,0 +1,189 @@
+"""What every server gives every call, on a real server of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from shared import errors
+from shared.errors import Unavailable
+from shared.interceptor import CallLimits, time_left
+from shared.pb import generation_pb2 as pb
+from shared.pb import generation_pb2_grpc
+from shared.rpc import MAX_MESSAGE_BYTES, connect, from_rpc_error
+from shared.server import Server
+from shared.settings import SettingsError
+
+NAME = "darwin.v1.GenerationService"
+
+
+class Servicer(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[misc]
+    """Generate gives one result and waits, or fails as told; GetModel tells how much time it has."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.go = asyncio.Event()
+        self.ended = asyncio.Event()
+
+    async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[pb.GenerateResult]:  # noqa: N802
+        if self.error:
+            raise self.error
+        try:
+            yield pb.GenerateResult(text=f"{time_left():.1f}")
+            await self.go.wait()
+            yield pb.GenerateResult(text=f"{len(request.sequences)}")
+        finally:
+            self.ended.set()
+
+    async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:  # noqa: N802
+        return pb.GetModelResponse(model=f"{time_left():.1f}")
+
+
+class Running:
+    def __init__(self, limits: CallLimits) -> None:
+        self.servicer = Servicer()
+        self.server = Server([NAME], limits=limits)
+
+    async def __aenter__(self) -> Running:
+        self.server.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, self.servicer)
+        self.channel = connect(await self.server.start("127.0.0.1:0"))
+        self.stub: Any = generation_pb2_grpc.GenerationServiceStub(self.channel)
+        self.health: Any = health_pb2_grpc.HealthStub(self.channel)
+        self.server.set_ready()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.channel.close()
+        await self.server.stop(0)
+
+    async def generate(self, **options: Any) -> list[str]:
+        return [result.text async for result in self.stub.Generate(pb.GenerateRequest(), **options)]
+
+
+async def refused(call: Any) -> errors.DarwinError:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return from_rpc_error(caught.value)
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    async with Running(CallLimits(concurrent=2, seconds=30)) as running:
+        yield running
+
+
+@pytest.mark.parametrize("method", [f"/{NAME}/GetModel", f"/{NAME}/Generate", "/grpc.health.v1.Health/Check"])
+async def test_bytes_that_are_no_message_are_an_invalid_argument(running: Running, method: str) -> None:
+    call = running.channel.unary_unary(method)(b"\xff\xff\xff\x01 no message")
+    assert isinstance(await refused(call), errors.InvalidRequest)
+
+
+async def test_bytes_that_are_no_message_in_a_stream_are_an_invalid_argument(running: Running) -> None:
+    reflect = running.channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+    assert isinstance(await refused(reflect(iter([b"\xff\xff\xff\x01"])).read()), errors.InvalidRequest)
+
+
+async def test_a_message_too_large_is_refused_and_one_that_just_fits_is_not(running: Running) -> None:
+    def sized(size: int) -> bytes:
+        return pb.GenerateRequest(cache_salt="x" * (size - 5)).SerializeToString()
+
+    call = running.channel.unary_unary(f"/{NAME}/GetModel")
+    assert isinstance(await refused(call(sized(MAX_MESSAGE_BYTES + 100))), errors.Overloaded)
+    assert len(sized(MAX_MESSAGE_BYTES)) == MAX_MESSAGE_BYTES
+    await call(sized(MAX_MESSAGE_BYTES))
+
+
+async def test_an_error_of_any_length_arrives_with_its_kind_and_field(running: Running) -> None:
+    for character in ("x", "ß", "🌱", "\n", "%"):
+        running.servicer.error = errors.NotFound(character * 100_000, field=f"messages{character * 5000}")
+        error = await refused(running.generate())
+        assert isinstance(error, errors.NotFound)
+        assert error.message.startswith(character * 100)
+        assert (error.field or "").startswith("messages")
+
+
+async def test_one_call_too_many_is_overloaded_and_health_still_answers(running: Running) -> None:
+    calls = [running.stub.Generate(pb.GenerateRequest()) for _ in range(2)]
+    for call in calls:
+        await call.read()
+    error = await refused(running.generate())
+    assert isinstance(error, errors.Overloaded)
+    assert error.retryable
+    answer = await running.health.Check(health_pb2.HealthCheckRequest(service=NAME))
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    calls[0].cancel()
+    await running.servicer.ended.wait()
+    running.servicer.go.set()
+    assert len(await running.generate()) == 2
+
+
+async def test_every_call_has_a_deadline(running: Running) -> None:
+    assert 29 < float((await running.stub.GetModel(pb.GetModelRequest())).model) <= 30
+    assert float((await running.stub.GetModel(pb.GetModelRequest(), timeout=3)).model) <= 3
+    assert float((await running.stub.GetModel(pb.GetModelRequest(), timeout=300)).model) <= 30
+    assert time_left() is None
+
+
+async def test_a_call_without_a_deadline_ends_at_the_servers() -> None:
+    async with Running(CallLimits(seconds=0.3)) as running:
+        began = time.monotonic()
+        assert isinstance(await refused(running.generate()), errors.DeadlineExceeded)
+        assert time.monotonic() - began < 2
+        assert running.servicer.ended.is_set()
+
+
+async def test_a_cancelled_call_ends_at_once(running: Running) -> None:
+    call = running.stub.Generate(pb.GenerateRequest())
+    await call.read()
+    call.cancel()
+    await asyncio.wait_for(running.servicer.ended.wait(), 1)
+
+
+async def test_every_watch_hears_of_every_change_and_ends_with_the_server(running: Running) -> None:
+    async def watch(service: str) -> list[int]:
+        request = health_pb2.HealthCheckRequest(service=service)
+        return [answer.status async for answer in running.health.Watch(request)]
+
+    first = asyncio.ensure_future(watch(NAME))
+    gone = running.health.Watch(health_pb2.HealthCheckRequest(service=NAME))
+    await gone.read()
+    gone.cancel()
+    others = [asyncio.ensure_future(watch(name)) for name in (NAME, "", "unknown")]
+    await asyncio.sleep(0.2)
+    began = time.monotonic()
+    await running.server.stop(20)
+    assert time.monotonic() - began < 1
+    status = health_pb2.HealthCheckResponse
+    for each in (first, *others[:2]):
+        assert await each == [status.SERVING, status.NOT_SERVING]
+    assert await others[2] == [status.SERVICE_UNKNOWN]
+
+
+async def test_stopping_lets_calls_end_and_refuses_new_ones(running: Running) -> None:
+    under_way = asyncio.ensure_future(running.generate())
+    await asyncio.sleep(0.2)
+    stopping = asyncio.ensure_future(running.server.stop(10))
+    await asyncio.sleep(0.2)
+    assert isinstance(await refused(running.stub.GetModel(pb.GetModelRequest(), timeout=5)), Unavailable)
+    running.servicer.go.set()
+    assert len(await under_way) == 2
+    await asyncio.wait_for(stopping, 1)
+
+
+async def test_a_taken_address_is_a_setting_to_change(running: Running) -> None:
+    with pytest.raises(SettingsError, match="cannot listen on"):
+        await Server([]).start(running.server.address)
+
+
+async def test_a_unix_socket_serves(tmp_path: Any) -> None:
+    server = Server([NAME])
+    address = await server.start(f"unix:{tmp_path}/s")
+    async with connect(address) as channel:
+        await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+    await server.stop(0)

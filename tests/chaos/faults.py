@@ -80,10 +80,9 @@ def _slow(caller: str, callee: str) -> Inflict:
 def _reset(caller: str, callee: str) -> Inflict:
     def inflict(scene: Scene) -> float:
         for proxy in scene.network.between(caller, callee):
-            proxy.reset_share = 0.3
-        for _ in range(5):
-            scene.network.reset(caller, callee)
-            time.sleep(1)
+            proxy.reset_share = 0.5
+        scene.network.reset(caller, callee)
+        time.sleep(3)
         scene.network.heal()
         return time.time()
 
@@ -156,7 +155,7 @@ FAULTS = (
     Fault("freeze redis", "rounds go on, saves wait", _frozen("redis", 10)),
     Fault("freeze worker", "its lease passes on", _frozen("orchestrator", 30), WORKER_S, every=True),
     *(Fault(f"slow {a}-{b}", "50 ms each way", _slow(a, b), proxied=True) for a, b in _EDGES),
-    *(Fault(f"reset {a}-{b}", "RST for 5 s", _reset(a, b), proxied=True) for a, b in _EDGES),
+    *(Fault(f"reset {a}-{b}", "calls are made again", _reset(a, b), proxied=True) for a, b in _EDGES),
     *(Fault(f"cut {a}-{b}", "silence for 8 s", _cut(a, b, 8), proxied=True) for a, b in _EDGES),
     Fault("disk full", "redis ends itself, nothing is lost", _disk_full),
     Fault("message thrice", "one round each", _messages_again),

@@ -16,8 +16,8 @@ _RESET = struct.pack("ii", 1, 0)
 class Proxy:
     """Between one caller and `target` (host:port).
 
-    May be set at any time: `latency_s`, added each way; `reset_share`, of new connections that are reset within a
-    moment; `stalled`, nothing passes.
+    May be set at any time: `latency_s`, added each way; `reset_share`, of new connections that are reset at once;
+    `stalled`, nothing passes.
     """
 
     def __init__(self, target: str) -> None:
@@ -45,6 +45,9 @@ class Proxy:
         await self.reset_all()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if random.random() < self.reset_share:
+            _reset(writer)
+            return
         try:
             onward = await asyncio.open_connection(self._host, int(self._port))
         except OSError:
@@ -52,8 +55,6 @@ class Proxy:
             return
         both = {writer, onward[1]}
         self._open |= both
-        if random.random() < self.reset_share:
-            asyncio.get_running_loop().call_later(random.uniform(0, 0.2), lambda: [_reset(end) for end in both])
         try:
             await asyncio.gather(self._pass(reader, onward[1]), self._pass(onward[0], writer))
         except OSError:

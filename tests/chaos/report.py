@@ -27,8 +27,7 @@ def table(rows: Sequence[Row]) -> Table:
         shown.add_row(
             row.fault,
             *map(str, numbers),
-            f"{row.first_resumed_s:.1f}",
-            f"{row.all_resumed_s:.1f}",
+            *("–" if seconds is None else f"{seconds:.1f}" for seconds in (row.first_resumed_s, row.all_resumed_s)),
             str(len(row.errors)),
             ",".join(map(str, row.exit_codes.values())),
             _verdict(row),

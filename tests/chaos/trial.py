@@ -22,7 +22,10 @@ _START_S, _PATIENCE_S = 120.0, 180.0
 
 @dataclass(frozen=True)
 class Row:
-    """What a fault did. Times are in seconds; `misses` are the bars that were not met."""
+    """What a fault did. `misses` are the bars that were not met.
+
+    Seconds until one evolution, and until each that was in flight, moved on: None where all ended meanwhile.
+    """
 
     fault: str
     recovers: str
@@ -33,8 +36,8 @@ class Row:
     lost: int = 0
     doubled: int = 0
     decoded_twice: int = 0
-    first_resumed_s: float = 0.0
-    all_resumed_s: float = 0.0
+    first_resumed_s: float | None = None
+    all_resumed_s: float | None = None
     errors: tuple[str, ...] = ()
     exit_codes: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
@@ -126,8 +129,8 @@ def _judged(
         lost=len(acknowledged - {e.id for e in kept}) + sum(not e.ended for e in kept),
         doubled=_doubled(kept, told),
         decoded_twice=max((evidence.decoded_twice(e, rounds) for e in kept), default=0),
-        first_resumed_s=resumed[0] if resumed else 0.0,
-        all_resumed_s=resumed[-1] if resumed else 0.0,
+        first_resumed_s=resumed[0] if resumed else None,
+        all_resumed_s=resumed[-1] if resumed else None,
         errors=tuple(one.error for one in told if one.error),
         exit_codes=codes,
         seconds=seconds,
@@ -150,7 +153,7 @@ def _doubled(kept: Sequence[Kept], told: Sequence[Told]) -> int:
 
 
 def _misses(row: Row, fault: Fault, scene: Scene) -> list[str]:
-    slowest = row.all_resumed_s if fault.every else row.first_resumed_s
+    slowest = (row.all_resumed_s if fault.every else row.first_resumed_s) or 0.0
     bars = {
         f"only {row.in_flight} in flight": row.in_flight < scene.load.evolutions,
         "lost": row.lost > 0,

@@ -13,6 +13,7 @@ import openai
 import pytest
 
 from shared.keys import Keys, new_key
+from shared.store import Store
 from tests.integration.gateway.running import BODY, MESSAGES, Gateway, free_port, new_caller
 
 CHAT = "/v1/chat/completions"
@@ -95,13 +96,14 @@ async def test_a_revoked_key_is_refused_at_the_next_call(guarded: Gateway, keys:
         assert not await keys.revoke(key.id)
 
 
-async def test_another_tenants_evolution_is_an_unknown_one(guarded: Gateway, keys: Keys) -> None:
+async def test_another_tenants_evolution_is_an_unknown_one(guarded: Gateway, keys: Keys, store: Store) -> None:
     async with (
         await new_caller(keys, guarded, "acme") as owner,
         await new_caller(keys, guarded, "acme") as colleague,
         await new_caller(keys, guarded, "other") as other,
     ):
         evolution_id = (await owner.post("/v1/evolutions", json=BODY | {"user": "hang"})).json()["id"]
+        assert (await store.load(evolution_id)).request.tenant == "acme"  # whose caches it shares
         path = f"/v1/evolutions/{evolution_id}"
         for method, suffix in (("GET", ""), ("GET", "/events"), ("DELETE", "")):
             foreign = await other.request(method, path + suffix)

@@ -10,7 +10,7 @@ PROMPT ?= Explain to a new colleague why we write tests before we refactor, with
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check format proto proto-check bench clean
+.PHONY: help install demo up test check format proto proto-check bench chaos soak clean
 
 help: ## Print this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -49,6 +49,12 @@ proto-check: proto ## Fail where shared/pb is not what proto/ generates
 
 bench: install ## Service against the physical limit, and each stage (tables, bench/out/*.json)
 	$(BIN)/python -m bench
+
+chaos: install ## A table of faults against the running stack (ENGINE=simulated ONLY="kill worker")
+	$(BIN)/python -m tests.chaos --engine $(ENGINE) $(if $(ONLY),--only "$(ONLY)")
+
+soak: install ## 5,000 evolutions: does a process grow, does a key stay (about ten minutes)
+	$(BIN)/python -m bench.soak
 
 clean: ## Remove .venv and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/out *.egg-info

@@ -1,21 +1,46 @@
 """A client of the evolutions API: starts one, follows its events, returns its end."""
 
-from collections.abc import Iterator
+import os
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import httpx
-from httpx_sse import connect_sse
+from httpx_sse import ServerSentEvent, connect_sse
+
+_INTERRUPTED = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError)
+# Gateways keep silent streams alive more often than this.
+_SILENCE_S = 40.0
+_LONGEST_PAUSE_S = 3.0
 
 
 class ApiError(Exception):
-    """The gateway refused; the message is its own."""
+    """The gateway refused; the message is its own. `retry_after_s` is when it wants to be asked again."""
+
+    def __init__(self, message: str, status: int, retry_after_s: float | None = None) -> None:
+        super().__init__(f"{message} (HTTP {status})")
+        self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class Client:
-    """Evolutions as JSON values, shaped as `/openapi.json` says."""
+    """Evolutions as JSON values, shaped as `/openapi.json` says.
 
-    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = httpx.Client(base_url=url, timeout=httpx.Timeout(30, read=60), transport=transport)
+    Sends the API key in `DARWIN_API_KEY`, if any. A gateway that is away or restarted is waited for, `patience_s`
+    seconds without a sign of it; after that its last error is raised: `httpx.TransportError`, or `ApiError` for 503.
+    """
+
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None, patience_s: float = 60.0) -> None:
+        key = os.environ.get("DARWIN_API_KEY")
+        self._http = httpx.Client(
+            base_url=url,
+            timeout=httpx.Timeout(10, read=_SILENCE_S),
+            transport=transport,
+            headers={"authorization": f"Bearer {key}"} if key else {},
+        )
+        self._patience_s = patience_s
 
     def __enter__(self) -> Self:
         return self
@@ -24,39 +49,88 @@ class Client:
         self._http.close()
 
     def start(self, body: dict[str, Any]) -> dict[str, Any]:
-        """POST /v1/evolutions; the resource."""
-        return self._json(self._http.post("/v1/evolutions", json=body))
+        """POST /v1/evolutions; the resource. Sent again where no answer came, it starts nothing twice."""
+        headers = {"idempotency-key": str(uuid.uuid4())}
+        return self._patiently(lambda: self._http.post("/v1/evolutions", json=body, headers=headers))
 
     def get(self, evolution_id: str) -> dict[str, Any]:
-        return self._json(self._http.get(f"/v1/evolutions/{evolution_id}"))
+        return self._patiently(lambda: self._http.get(f"/v1/evolutions/{evolution_id}"))
 
     def cancel(self, evolution_id: str) -> dict[str, Any]:
-        return self._json(self._http.delete(f"/v1/evolutions/{evolution_id}"))
+        return self._patiently(lambda: self._http.delete(f"/v1/evolutions/{evolution_id}"))
 
     def events(self, evolution_id: str) -> Iterator[dict[str, Any]]:
-        """Events until the evolution has ended; a stream that breaks off is resumed after its last event."""
+        """Events until the evolution has ended, each once; a stream that breaks off is resumed after its last event."""
+        patience = _Patience(self._patience_s)
         last, ended = "", False
         while not ended:
-            headers = {"Last-Event-ID": last} if last else {}
-            path = f"/v1/evolutions/{evolution_id}/events"
             try:
-                with connect_sse(self._http, "GET", path, headers=headers) as source:
-                    if not source.response.is_success:
-                        source.response.read()
-                        self._json(source.response)
-                    for sse in source.iter_sse():
-                        if not sse.data:  # a keep-alive comment
-                            continue
-                        last = sse.id
-                        event = sse.json()
-                        yield event
-                        ended = event["type"] == "evolution.ended"
-            except (httpx.ReadTimeout, httpx.RemoteProtocolError, httpx.ReadError):
-                continue
+                for sse in self._stream(evolution_id, last):
+                    patience.renew()
+                    if not sse.data:  # a keep-alive comment
+                        continue
+                    last, event = sse.id, sse.json()
+                    yield event
+                    ended = event["type"] == "evolution.ended"
+                if not ended:
+                    patience.spend(httpx.RemoteProtocolError("the event stream ended before the evolution"))
+            except _INTERRUPTED as error:
+                patience.spend(error)
+            except ApiError as error:
+                if error.status != 503:
+                    raise
+                patience.spend(error)
 
-    def _json(self, response: httpx.Response) -> dict[str, Any]:
-        body: dict[str, Any] = response.json()
-        if not response.is_success:
-            error = body.get("error", {})
-            raise ApiError(f"{error.get('message', response.text)} (HTTP {response.status_code})")
-        return body
+    def _stream(self, evolution_id: str, after: str) -> Iterator[ServerSentEvent]:
+        headers = {"Last-Event-ID": after} if after else {}
+        with connect_sse(self._http, "GET", f"/v1/evolutions/{evolution_id}/events", headers=headers) as source:
+            if not source.response.is_success:
+                source.response.read()
+                raise _refusal(source.response)
+            yield from source.iter_sse()
+
+    def _patiently(self, send: Callable[[], httpx.Response]) -> dict[str, Any]:
+        patience = _Patience(self._patience_s)
+        while True:
+            try:
+                response = send()
+            except _INTERRUPTED as error:
+                patience.spend(error)
+                continue
+            if response.is_success:
+                body: dict[str, Any] = response.json()
+                return body
+            if response.status_code != 503:
+                raise _refusal(response)
+            patience.spend(_refusal(response))
+
+
+class _Patience:
+    """Pauses that grow, with jitter, until `seconds` have passed since the first one after the last renewal."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.renew()
+
+    def renew(self) -> None:
+        self._since: float | None = None
+        self._pause_s = 0.1
+
+    def spend(self, error: Exception) -> None:
+        """Pauses once more, or raises `error`."""
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+        if now - self._since >= self._seconds:
+            raise error
+        time.sleep(random.uniform(0.5, 1) * self._pause_s)
+        self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+
+
+def _refusal(response: httpx.Response) -> ApiError:
+    try:
+        message = str(response.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        message = response.text[:500]
+    after = response.headers.get("retry-after", "")
+    return ApiError(message, response.status_code, float(after) if after.isdecimal() else None)

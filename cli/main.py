@@ -85,7 +85,7 @@ def align(
     with _reported(console), contextlib.ExitStack() as stack:
         if url is None:
             url = stack.enter_context(_started(StackSettings(engine=engine), console)).url
-        document = _follow(stack.enter_context(Client(url)), body, console, show=not as_json)
+        document = _follow(stack.enter_context(Client(url, patience_s=15)), body, console, show=not as_json)
     if as_json:
         print(json.dumps(document, ensure_ascii=False, indent=2))
     if document["status"] != "succeeded":

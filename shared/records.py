@@ -189,7 +189,7 @@ class RoundFinished:
     """Every state was scored, badly rewarded ones were replaced.
 
     Lists are indexed by state and describe the population before replacement, `finished` after it. `tokens` were
-    sampled in this round.
+    sampled for it, those of the base response apart.
     """
 
     cycle: int

@@ -1,8 +1,8 @@
 """Evolutions in Redis: records under compare-and-set, event streams, leases, limits, cancel flags.
 
 Keys, all under `darwin:`
-  evo:{id}                hash: version, body, saved_at, claims, of_key; beside it :events (a stream),
-                          :lease, :cancel
+  evo:{id}                hash: version, body, saved_at, claims, of_key, of_idempotency; beside it :events (a
+                          stream), :lease, :cancel
   active                  sorted set of unfinished ids by when the sweep may look at them again
   key:{key}:active        set of an API key's unfinished ids; key:{key}:used:{day} counts its tokens
   idempotency:{digest}    hash: id, fingerprint; lives as long as its record
@@ -46,7 +46,8 @@ if ARGV[6] ~= '' then
 end
 if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[4]) then return {'full', ''} end
 if redis.call('SCARD', KEYS[4]) >= tonumber(ARGV[5]) then return {'key full', ''} end
-redis.call('HSET', KEYS[1], 'version', 0, 'body', ARGV[2], 'saved_at', now, 'of_key', KEYS[4])
+redis.call('HSET', KEYS[1], 'version', 0, 'body', ARGV[2], 'saved_at', now)
+redis.call('HSET', KEYS[1], 'of_key', KEYS[4], 'of_idempotency', KEYS[5])
 redis.call('XADD', KEYS[2], '*', 'event', ARGV[3])
 redis.call('ZADD', KEYS[3], now, ARGV[1])
 redis.call('SADD', KEYS[4], ARGV[1])
@@ -272,9 +273,10 @@ class Store:
         """Ends an evolution whose record cannot be read: its followers see why, and it expires."""
         record, events = _key(evolution_id), _key(evolution_id, "events")
         async with self._translated, self._redis.pipeline(transaction=True) as pipeline:
-            of_key = await self._redis.hget(record, "of_key")
+            of_key, of_idempotency = await self._redis.hmget(record, "of_key", "of_idempotency")
             pipeline.zrem(_ACTIVE, evolution_id)
             pipeline.srem(of_key or "", evolution_id)
+            pipeline.expire(of_idempotency or "", self._ttl_s)
             pipeline.xadd(events, {"event": _dump_event(Ended("failed", error=failure))})
             pipeline.expire(record, self._ttl_s)
             pipeline.expire(events, self._ttl_s)
@@ -286,7 +288,10 @@ class Store:
         async with self._translated:
             reply = await self._redis.xread({_key(evolution_id, "events"): after}, block=block)
         entries = [entry for _, stream in reply or () for entry in stream]
-        return [StoredEvent(position, _EVENT.validate_json(fields["event"])) for position, fields in entries]
+        try:
+            return [StoredEvent(position, _EVENT.validate_json(fields["event"])) for position, fields in entries]
+        except (ValidationError, KeyError) as error:
+            raise Internal(f"an event of evolution {evolution_id} cannot be read") from error
 
     async def claim(self, evolution_id: str, version: int, holder: str, ttl_s: float) -> Claim | None:
         """Takes the lease of an evolution at `version`; None where it is elsewhere, held by another, or gone.

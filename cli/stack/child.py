@@ -1,5 +1,6 @@
 """One supervised process."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
 
 
 class ChildFailed(Exception):
@@ -17,12 +19,16 @@ class ChildFailed(Exception):
 
 
 class Child:
-    """A process in its own session, with its log and ready file in `folder`; it dies with its parent."""
+    """A process in its own session, with its log and ready file in `folder`; it dies with its parent.
+
+    Started again under the same name, it writes on into the same log.
+    """
 
     def __init__(self, name: str, command: Sequence[str], folder: Path, env: Mapping[str, str]) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         self._ready_file = folder / f"{name}.ready"
+        self._ready_file.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -43,6 +49,11 @@ class Child:
         """None while it runs."""
         return self._process.poll()
 
+    @property
+    def announced(self) -> bool:
+        """Whether it has written its ready file."""
+        return self._ready_file.exists()
+
     def check(self) -> None:
         """Raises `ChildFailed` where the process has ended."""
         if self.exit_code is not None:
@@ -51,29 +62,40 @@ class Child:
     def address(self, timeout_s: float) -> str:
         """The address the process announced, once it has."""
         give_up = time.monotonic() + timeout_s
-        while not self._ready_file.exists():
+        while not self.announced:
             self.check()
             if time.monotonic() > give_up:
                 raise ChildFailed(f"{self.name} announced no address within {timeout_s:.0f} s:\n{self._tail()}")
             time.sleep(0.02)
         return str(json.loads(self._ready_file.read_text())["address"])
 
+    def signal(self, number: int) -> None:
+        """Sends a signal to the process and everything it started; nothing where it has ended."""
+        if self.exit_code is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
     def terminate(self) -> None:
+        """Asks the process to end, a stopped one too."""
         if self.exit_code is None:
             self._process.terminate()
+            self.signal(signal.SIGCONT)
 
     def wait(self, timeout_s: float) -> int:
         """Waits for the end, and kills the whole session where it does not come; returns the exit code."""
         try:
-            code = self._process.wait(timeout_s)
+            return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            os.killpg(self.pid, signal.SIGKILL)
-            code = self._process.wait()
-        return code
+            return self.kill()
+
+    def kill(self) -> int:
+        """Ends the process and everything it started, at once; returns the exit code."""
+        self.signal(signal.SIGKILL)
+        return self._process.wait()
 
     def _tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-25:])
 
 
 def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

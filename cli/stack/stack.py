@@ -1,23 +1,13 @@
-"""Starts and stops Redis, the three services, a worker and the gateway, each as a process of its own."""
+"""Starts and stops Redis, the three services, the workers and the gateway, each as a process of its own."""
 
-import contextlib
-import shutil
-import socket
-import sys
-import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 
-import grpc
-import httpx
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-
 from cli.stack.child import Child, ChildFailed
-from cli.stack.redis_server import start_redis
-from shared.tls import Transport
+from cli.stack.folder import OwnedFolder
+from cli.stack.ports import free_port, is_free
+from cli.stack.programs import STAGES, StackSettings, programs
 
 Report = Callable[[str, str], None]
 """Told (process, what it does now)."""
@@ -29,35 +19,35 @@ class StackError(Exception):
     """The stack did not start, or one of its processes ended."""
 
 
-@dataclass(frozen=True)
-class StackSettings:
-    """What the embedded stack runs. `env` reaches every process and so can set anything they know."""
-
-    engine: str = "auto"
-    port: int = 0
-    start_timeout_s: float = 240.0
-    env: dict[str, str] = field(default_factory=dict)
-
-
 class Stack:
-    """A context manager: inside it, `url` answers. Leaving it stops every process and removes its files."""
+    """A context manager: inside it, `url` answers. Leaving it stops every process and removes its files.
+
+    A process that was ended can be started again: it gets the same address, and Redis its data. Use a stack from one
+    thread, which must outlive it: a process ends with the thread that started it.
+    """
 
     def __init__(self, settings: StackSettings, report: Report = lambda process, doing: None) -> None:
         self._settings = settings
         self._report = report
         self._children: dict[str, Child] = {}
-        self.folder = Path(tempfile.mkdtemp(prefix="darwin-"))
-        self.url = ""
-        self.redis_url = ""
-        self.addresses: dict[str, str] = {}
+        self._folder = OwnedFolder()
+        self.folder = self._folder.path
+        self.addresses = {name: f"127.0.0.1:{free_port()}" for name in ("redis", *STAGES)}
+        self.addresses["gateway"] = f"127.0.0.1:{self._gateway_port()}"
+        self._programs = {program.name: program for program in programs(settings, self.addresses, self.folder)}
+        self.redis_url = f"redis://{self.addresses['redis']}/0"
+        self.url = f"http://{settings.route('client', 'gateway', self.addresses['gateway'])}"
 
     def __enter__(self) -> "Stack":
         try:
-            self._start()
-        except BaseException as error:
+            self.restart("redis")
+            self.await_ready("redis")
+            others = [name for name in self._programs if name != "redis"]
+            for name in others:
+                self.restart(name)
+            self.await_ready(*others)
+        except BaseException:
             self.stop()
-            if isinstance(error, ChildFailed):
-                raise StackError(str(error)) from error
             raise
         return self
 
@@ -68,92 +58,80 @@ class Stack:
 
     @property
     def pids(self) -> dict[str, int]:
+        """Processes that were started, less those that were ended on purpose."""
         return {name: child.pid for name, child in self._children.items()}
 
+    @property
+    def ended(self) -> list[str]:
+        """Processes that do not run now, for whatever reason."""
+        running = {name for name, child in self._children.items() if child.exit_code is None}
+        return [name for name in self._programs if name not in running]
+
     def check(self) -> None:
-        """Raises `StackError` where a process has ended."""
+        """Raises `StackError` where a process has ended by itself."""
         try:
             for child in self._children.values():
                 child.check()
         except ChildFailed as error:
             raise StackError(str(error)) from error
 
+    def restart(self, name: str) -> None:
+        """Starts a process that has ended, on its old address; `await_ready` says when it answers."""
+        child = self._children.get(name)
+        if child is not None and child.exit_code is None:
+            raise StackError(f"{name} runs already")
+        self._report(name, "starting")
+        self._children[name] = self._programs[name].start(self.folder)
+
+    def await_ready(self, *names: str) -> None:
+        """Waits until these processes are ready.
+
+        Raises:
+            StackError: one of them ended, or it took longer than `start_timeout_s`.
+        """
+        give_up = time.monotonic() + self._settings.start_timeout_s
+        waiting = set(names)
+        while waiting := {name for name in waiting if not self._is_ready(name)}:
+            if time.monotonic() > give_up:
+                raise StackError(f"not ready after {self._settings.start_timeout_s:.0f} s: {', '.join(waiting)}")
+            time.sleep(0.05)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to a process and everything it started."""
+        self._children.pop(name).kill()
+
+    def signal(self, name: str, number: int) -> None:
+        """A signal (SIGSTOP, SIGCONT) to a process and everything it started."""
+        self._children[name].signal(number)
+
+    def terminate(self, name: str) -> int:
+        """SIGTERM; the exit code, once the process has ended."""
+        child = self._children.pop(name)
+        child.terminate()
+        return child.wait(_STOP_S)
+
     def stop(self) -> dict[str, int]:
         """Stops every process, those that others need last; returns exit codes."""
         codes = {}
-        for name in reversed(self._children):
-            self._children[name].terminate()
-            codes[name] = self._children[name].wait(_STOP_S)
+        for name in reversed([name for name in self._programs if name in self._children]):
+            codes[name] = self.terminate(name)
             self._report(name, "stopped" if codes[name] == 0 else f"ended with exit code {codes[name]}")
-        self._children = {}
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._folder.remove()
         return codes
 
-    def _start(self) -> None:
-        self._report("redis", "starting")
-        self._children["redis"], self.redis_url = start_redis(self.folder)
-        self._report("redis", "ready")
-        self._start_service("generation", {"DARWIN_GENERATION_ENGINE": self._settings.engine})
-        self._start_service("reward")
-        self._start_service("mutation", {"DARWIN_MUTATION_GENERATION": self.addresses["generation"]})
-        stages = {f"DARWIN_ORCHESTRATOR_{name.upper()}": address for name, address in self.addresses.items()}
-        self._spawn("orchestrator", stages)
-        self._spawn("gateway", {"DARWIN_GATEWAY_LISTEN": f"127.0.0.1:{self._gateway_port()}"})
-        self._await_ready()
-
-    def _start_service(self, name: str, env: dict[str, str] | None = None) -> None:
-        child = self._spawn(name, {f"DARWIN_{name.upper()}_LISTEN": "127.0.0.1:0", **(env or {})})
-        self.addresses[name] = child.address(60)
-        self._report(name, "loading")
-
-    def _spawn(self, name: str, env: dict[str, str]) -> Child:
-        self._report(name, "starting")
-        env = {**env, "DARWIN_REDIS_URL": self.redis_url, **self._settings.env}
-        child = Child(name, [sys.executable, "-m", f"services.{name}"], self.folder, env)
-        self._children[name] = child
-        return child
+    def _is_ready(self, name: str) -> bool:
+        child = self._children[name]
+        try:
+            child.check()
+            ready = self._programs[name].ready(child)
+        except ChildFailed as error:
+            raise StackError(str(error)) from error
+        if ready:
+            self._report(name, "ready")
+        return ready
 
     def _gateway_port(self) -> int:
         wanted = self._settings.port
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", wanted))
-            return wanted
-        self._report("gateway", f"port {wanted} is busy, taking a free one")
-        return 0
-
-    def _await_ready(self) -> None:
-        give_up = time.monotonic() + self._settings.start_timeout_s
-        self._children["orchestrator"].address(60)
-        self._report("orchestrator", "ready")
-        self.url = f"http://{self._children['gateway'].address(60)}"
-        transport = Transport.over(self._settings.env)
-        checks: dict[str, Callable[[], bool]] = {"gateway": lambda: _http_ready(self.url)}
-        for name, address in self.addresses.items():
-            checks[name] = lambda address=address: _grpc_ready(address, transport)  # type: ignore[misc]
-        while checks:
-            self.check()
-            for name in [name for name, ready in checks.items() if ready()]:
-                self._report(name, "ready")
-                del checks[name]
-            if checks and time.monotonic() > give_up:
-                raise StackError(f"not ready after {self._settings.start_timeout_s:.0f} s: {', '.join(checks)}")
-            time.sleep(0.1)
-
-
-def _grpc_ready(address: str, transport: Transport) -> bool:
-    credentials = transport.channel_credentials(address)
-    with grpc.secure_channel(address, credentials) if credentials else grpc.insecure_channel(address) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
-        try:
-            status = stub.Check(health_pb2.HealthCheckRequest(), timeout=2).status
-        except grpc.RpcError:
-            return False
-    return bool(status == health_pb2.HealthCheckResponse.SERVING)
-
-
-def _http_ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=2).is_success
-    except httpx.TransportError:
-        return False
+        if wanted and not is_free(wanted):
+            self._report("gateway", f"port {wanted} is busy, taking a free one")
+        return wanted if wanted and is_free(wanted) else free_port()

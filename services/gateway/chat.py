@@ -42,7 +42,9 @@ class ChatRoutes:
             response_model=out.ChatCompletion,
             dependencies=[Depends(require_json)],
             responses={
-                200: event_stream("ChatCompletionChunk", "The answer; with `stream`, chunks that end with `[DONE]`."),
+                200: event_stream(
+                    "The answer; with `stream`, chunks.", "ChatCompletionChunk", "ErrorBody", last=chunks.DONE
+                ),
                 **failures(400, 401, 404, 408, 409, 413, 415, 421, 429, 499, 500, 503, 504),
             },
         )

@@ -68,12 +68,19 @@ def header(description: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}}
 
 
-def event_stream(schema: str, description: str) -> dict[str, Any]:
-    """A 200 response of server-sent events whose `data` has this component's schema."""
-    return {
-        "description": description,
-        "content": {"text/event-stream": {"schema": {"$ref": _REF.format(model=schema)}}},
+def event_stream(description: str, *schemas: str, last: str | None = None) -> dict[str, Any]:
+    """A 200 response of server-sent events whose `data` is JSON of one of these components, or the text `last`."""
+    refs = [{"$ref": _REF.format(model=schema)} for schema in schemas]
+    data: dict[str, Any] = {"contentMediaType": "application/json", "contentSchema": {"anyOf": refs}}
+    if last is not None:
+        data = {"anyOf": [{"const": last}, data]}
+    event = {
+        "type": "object",
+        "required": ["data"],
+        "properties": {"data": {"type": "string"} | data, "event": {"type": "string"}, "id": {"type": "string"}},
+        "description": "One event.",
     }
+    return {"description": description, "content": {"text/event-stream": {"schema": event}}}
 
 
 def openapi_of(app: FastAPI, *, keys_required: bool) -> Callable[[], dict[str, Any]]:

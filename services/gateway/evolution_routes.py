@@ -81,7 +81,7 @@ class EvolutionRoutes:
             response_class=EventSourceResponse,
             summary="Follow an evolution",
             responses={
-                200: event_stream("Event", "`event` is the type, `id` the position, `data` the event as JSON."),
+                200: event_stream("`event` is the type, `id` the position, `data` the event as JSON.", "Event"),
                 **failures(400, 401, 404, 421, 429, 500, 503),
             },
         )

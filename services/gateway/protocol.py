@@ -1,5 +1,7 @@
 """HTTP/1.1 as the gateway speaks it: what is not HTTP is refused in the shape of every other failure."""
 
+import asyncio
+
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -11,13 +13,39 @@ _LINGER_S = 1.0
 
 
 class GatewayProtocol(H11Protocol):
-    """uvicorn's h11 protocol, chosen because it bounds what it holds of unfinished headers."""
+    """uvicorn's h11 protocol, chosen because it bounds what it holds of unfinished headers.
 
+    Headers must be complete `head_seconds` after their connection was made or their first byte came.
+    """
+
+    head_seconds = 30.0
     _refused = False
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
 
     def data_received(self, data: bytes) -> None:
-        if not self._refused:
-            super().data_received(data)
+        if self._refused:
+            return
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._unset_late()
+        elif self._late is None:
+            self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unset_late()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        self._late = self.loop.call_later(self.head_seconds, self.transport.close)
+
+    def _unset_late(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
     def send_400_response(self, msg: str) -> None:
         self._refused = True

@@ -4,11 +4,11 @@ Nothing is dropped silently: OpenAI parameters without a meaning here are declar
 means "not used"; anything undeclared is refused.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from shared.records import Search
+from shared.records import Method, Search
 
 _SEARCH = Search()
 _MAX_TEXT = 1_000_000
@@ -186,6 +186,7 @@ class AlignmentRequest(_Body):
 
     model: str = Field(
         max_length=64,
+        json_schema_extra={"enum": list(get_args(Method))},
         description="The method: `darwin` (mutation and replacement), `best-of-n`, `mutation-only`, "
         "`replacement-only`, or `sample` (one plain response).",
     )

@@ -27,7 +27,7 @@ class GatewaySettings(DarwinSettings):
     )
     record_ttl_s: int = Field(
         default=86_400,
-        ge=60,
+        ge=1,
         validation_alias=AliasChoices("DARWIN_RECORD_TTL_S", "record_ttl_s"),
         description="how long a finished evolution can be read",
     )

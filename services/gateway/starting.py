@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Header, Request
@@ -54,7 +55,7 @@ class Starting:
             0,
             "queued",
             time.time(),
-            evolution_request(body, self._settings),
+            replace(evolution_request(body, self._settings), tenant=caller.owner.tenant),
             owner=caller.owner,
             idempotency=idempotency(caller.owner.tenant, key, request.url.path, body),
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from celery import Celery
-from celery.signals import worker_shutting_down
+from celery.signals import setup_logging, worker_shutting_down
 
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.health import serving
@@ -68,6 +68,7 @@ class Worker:
         self._loop.start(_every(self._settings.sweep_s, self._report_presence))
         self._loop.start(_every(self._settings.sweep_s, self._sweep))
         worker_shutting_down.connect(self._stopping)
+        setup_logging.connect(_quieten)
         worker = self.app.Worker(
             pool="threads",
             concurrency=self._settings.concurrency,
@@ -113,6 +114,11 @@ class Worker:
         found = await asyncio.gather(*map(serving, self._channels.values()))
         alive = [stage for stage, up in zip(self._channels, found, strict=True) if up]
         await self._presence.report([ORCHESTRATOR, *alive])
+
+
+def _quieten(**_: object) -> None:
+    """Takes the place of Celery's own set-up, which would silence everybody else."""
+    logging.getLogger("celery").setLevel(logging.WARNING)
 
 
 async def _every(period_s: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

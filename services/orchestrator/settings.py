@@ -11,7 +11,7 @@ class OrchestratorSettings(DarwinSettings):
 
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", validation_alias="DARWIN_REDIS_URL")
     record_ttl_s: int = Field(
-        default=86_400, ge=60, validation_alias="DARWIN_RECORD_TTL_S", description="ended evolutions are kept this long"
+        default=86_400, ge=1, validation_alias="DARWIN_RECORD_TTL_S", description="ended evolutions are kept this long"
     )
     mutation: str = "127.0.0.1:50052"
     generation: str = "127.0.0.1:50051"

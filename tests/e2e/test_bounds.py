@@ -69,7 +69,7 @@ def test_hanging_up_stops_the_search_within_a_second(slow_stack: Stack, hang_up:
 
 
 def test_a_budget_of_reward_calls_ends_the_search(client: Client) -> None:
-    body = LONG | {"model": "replacement-only", "darwin": {"period": 2, "max_reward_calls": 12}}
+    body = LONG | {"model": "replacement-only", "seed": 1, "darwin": {"period": 2, "max_reward_calls": 12}}
     evolution = ended(client, client.start(body)["id"], within_s=20)
     assert evolution["status"] == "succeeded"
     assert evolution["result"]["stopped_by"] == "max_reward_calls"

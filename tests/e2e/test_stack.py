@@ -14,6 +14,7 @@ import pytest
 
 from cli.client import Client
 from cli.stack import Stack, StackError, StackSettings
+from cli.stack.folder import OwnedFolder
 from tests.e2e.conftest import SIMULATED
 
 BODY = {"model": "darwin", "messages": [{"role": "user", "content": "Name a colour."}], "max_tokens": 40}
@@ -64,6 +65,48 @@ def test_a_process_that_cannot_start_is_named_with_its_log() -> None:
 def test_many_evolutions_at_once_all_end(simulated_stack: Stack) -> None:
     with ThreadPoolExecutor(24) as pool:
         assert all(pool.map(lambda _: answered(simulated_stack.url), range(48)))
+
+
+def test_processes_that_were_ended_start_again_on_their_addresses() -> None:
+    with Stack(StackSettings(engine="simulated", workers=2, env=SIMULATED)) as stack:
+        names = list(stack.pids)
+        assert {"orchestrator", "orchestrator-2"} < set(names)
+        with Client(stack.url) as client:
+            before = client.start(BODY)["id"]
+            for name in names:
+                if name == "redis":
+                    stack.kill(name)
+                else:
+                    assert stack.terminate(name) == 0
+                assert name not in stack.pids
+                stack.check()
+                stack.restart(name)
+                stack.await_ready(name)
+            assert client.get(before)["id"] == before
+        assert answered(stack.url)
+        with pytest.raises(StackError, match="runs already"):
+            stack.restart("reward")
+
+
+def test_a_stopped_process_ends_with_the_stack() -> None:
+    with simulated() as stack:
+        stack.signal("reward", signal.SIGSTOP)
+        assert set(stack.stop().values()) == {0}
+
+
+def test_folders_whose_owner_was_killed_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    owned, abandoned, foreign = OwnedFolder(), tmp_path / "darwin-abandoned", tmp_path / "darwin-foreign"
+    for folder in (abandoned, foreign):
+        folder.mkdir()
+    (abandoned / "owner.lock").touch()
+    for folder in (owned.path, abandoned):
+        os.utime(folder / "owner.lock", (0, 0))
+    another = OwnedFolder()
+    assert sorted(tmp_path.iterdir()) == sorted([owned.path, another.path, foreign])
+    another.remove()
+    owned.remove()
+    assert list(tmp_path.iterdir()) == [foreign]
 
 
 def test_up_prints_a_curl_that_works_and_ctrl_c_stops_everything(tmp_path: Path) -> None:

@@ -306,7 +306,8 @@ async def test_a_finished_round_waits_for_redis(redis_url: str, tmp_path: Path) 
 
 
 async def test_an_unreadable_record_ends_with_a_reason(store: Store) -> None:
-    due = await accept(store)
+    record = replace(record_of(REQUEST), idempotency=Idempotency(uuid.uuid4().hex, "print"))
+    due = Next((await store.create(record)).id, 0)
     await store._redis.hset(key(due), "body", '{"id": 1')
     assert await evolving(store, Stages()).advance(due.evolution_id, 0) is None
     last = (await store.events(due.evolution_id))[-1].event
@@ -314,9 +315,18 @@ async def test_an_unreadable_record_ends_with_a_reason(store: Store) -> None:
     assert last.error is not None
     assert "cannot be read" in last.error.message
     assert await store._redis.zscore("darwin:active", due.evolution_id) is None
-    assert await store._redis.ttl(key(due)) > 0
+    assert record.idempotency is not None
+    for left in (key(due), key(due, "events"), f"darwin:idempotency:{record.idempotency.key}"):
+        assert await store._redis.ttl(left) > 0
     with pytest.raises(Internal, match="cannot be read"):
         await store.load(due.evolution_id)
+
+
+async def test_an_unreadable_event_is_told_as_such(store: Store) -> None:
+    due = await accept(store)
+    await store._redis.xadd(key(due, "events"), {"event": '{"type": "no such"}'})
+    with pytest.raises(Internal, match="cannot be read"):
+        await store.events(due.evolution_id)
 
 
 async def test_a_record_is_saved_over_its_own_version_only(store: Store) -> None:

@@ -140,7 +140,8 @@ def _fill(evolution: Evolution, outcome: MutationEnded) -> Step:
     if outcome.cycle != evolution.cycle or not evolution.mutating:
         raise UnexpectedOutcome(f"end of mutation {outcome.cycle} in cycle {evolution.cycle}")
     spent = replace(evolution.spent, mutation=evolution.spent.mutation + outcome.generated_tokens)
-    evolution = replace(evolution, spent=spent, mutating=False)
+    round_tokens = evolution.round_tokens + outcome.generated_tokens
+    evolution = replace(evolution, spent=spent, round_tokens=round_tokens, mutating=False)
     events: tuple[Event, ...] = ()
     while evolution.awaits_mutants:
         evolution, more = _accept(evolution, Mutated(evolution.cycle, evolution.parent, "parent", "parent"))
@@ -163,6 +164,8 @@ def _extend(evolution: Evolution, outcome: Generated) -> Evolution:
         cached=evolution.spent.cached + outcome.cached_tokens,
         prompt=outcome.prompt_tokens if outcome.state == BASE else evolution.spent.prompt,
     )
+    if outcome.state != BASE:
+        evolution = replace(evolution, round_tokens=evolution.round_tokens + outcome.generated_tokens)
     return _with_state(replace(evolution, spent=spent), outcome.state, state)
 
 
@@ -170,12 +173,16 @@ def _continued(response: Response, outcome: Generated, max_tokens: int) -> Respo
     start, token_ids = len(response.token_ids), response.token_ids + outcome.token_ids
     ended_by_token = outcome.finish == "stop" and outcome.generated_tokens > len(outcome.token_ids)
     piece = Piece(outcome.cycle, outcome.round, outcome.state, start, len(outcome.token_ids) + ended_by_token)
+    pieces = (*response.pieces, piece)
+    if outcome.state == BASE and response.pieces:
+        # Nobody copies the base response, and where it was cut is chance: it stays one piece.
+        pieces = (replace(response.pieces[0], tokens=response.pieces[0].tokens + piece.tokens),)
     full = outcome.finish == "context" or len(token_ids) >= max_tokens
     return Response(
         token_ids=token_ids,
         text=outcome.text,
         finish="stop" if outcome.finish == "stop" else "length" if full else None,
-        pieces=(*response.pieces, piece),
+        pieces=pieces,
     )
 
 

@@ -113,6 +113,7 @@ class Spent:
 class Evolution:
     """The whole search. `survivals` lists survivor indices of the cycle's rounds in the order they were seen.
 
+    `round_tokens` were sampled for the round under way, those of the base response apart: how far that is, is chance.
     `checkpoint` grows by one at the end of each round and cycle: the points at which it is worth saving.
     """
 
@@ -131,7 +132,7 @@ class Evolution:
     survivals: tuple[int, ...] = ()
     finals: tuple[Final, ...] = ()
     spent: Spent = Spent()
-    spent_before_round: int = 0
+    round_tokens: int = 0
     checkpoint: int = 0
     finished: bool = False
     stopped_by: StoppedBy | None = None

@@ -56,7 +56,7 @@ def _start_round(evolution: Evolution) -> Evolution:
         round=evolution.round + 1,
         base=base,
         population=population,
-        spent_before_round=evolution.spent.generated,
+        round_tokens=0,
     )
 
 
@@ -94,14 +94,14 @@ def _finish_round(evolution: Evolution, draws: Draws) -> Step:
         survivors=surviving,
         replacements=replaced,
         finished=tuple(state.response.finished for state in after),
-        tokens=evolution.spent.generated - evolution.spent_before_round,
+        tokens=evolution.round_tokens,
     )
     evolution = replace(
         evolution,
         population=tuple(after),
         survivals=evolution.survivals + surviving,
         rounds=evolution.rounds + 1,
-        spent_before_round=evolution.spent.generated,
+        round_tokens=0,
     )
     if all(event.finished):
         return _score_finals(evolution), (event,)

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import pytest
 
 from shared.keys import Keys, new_key
-from tests.integration.gateway.running import BODY, Gateway, free_port, new_caller
+from shared.store import Store
+from tests.integration.gateway.running import BODY, MESSAGES, Gateway, free_port, new_caller
 
 CHAT = "/v1/chat/completions"
 
@@ -59,6 +61,31 @@ async def test_strangers_are_refused_before_their_body_is_read(guarded: Gateway)
     writer.close()
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1//models", "//v1/models", "/%76%31/models", "/v1%2Fmodels", "/x/../v1/models", "/V1/models"]
+)
+async def test_no_spelling_of_a_path_gets_around_the_key(guarded: Gateway, path: str) -> None:
+    reader, writer = await asyncio.open_connection(*guarded.url.removeprefix("http://").split(":"))
+    for target in (path, f"http://localhost{path}"):
+        writer.write(f"GET {target} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert head.split()[1] in (b"401", b"404")
+        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split()[0]))
+    writer.close()
+
+
+async def test_openais_sdk(guarded: Gateway, keys: Keys) -> None:
+    text, key = new_key("acme")
+    await keys.add(key)
+    async with openai.AsyncOpenAI(base_url=f"{guarded.url}/v1", api_key=text, max_retries=0) as client:
+        answer = await client.chat.completions.create(model="darwin", messages=MESSAGES)
+        assert answer.choices[0].message.content == "answer 0"
+        await keys.revoke(key.id)
+        with pytest.raises(openai.AuthenticationError) as caught:
+            await client.chat.completions.create(model="darwin", messages=MESSAGES)
+    assert caught.value.code == "invalid_api_key"
+
+
 async def test_a_revoked_key_is_refused_at_the_next_call(guarded: Gateway, keys: Keys) -> None:
     text, key = new_key("acme")
     await keys.add(key)
@@ -69,13 +96,14 @@ async def test_a_revoked_key_is_refused_at_the_next_call(guarded: Gateway, keys:
         assert not await keys.revoke(key.id)
 
 
-async def test_another_tenants_evolution_is_an_unknown_one(guarded: Gateway, keys: Keys) -> None:
+async def test_another_tenants_evolution_is_an_unknown_one(guarded: Gateway, keys: Keys, store: Store) -> None:
     async with (
         await new_caller(keys, guarded, "acme") as owner,
         await new_caller(keys, guarded, "acme") as colleague,
         await new_caller(keys, guarded, "other") as other,
     ):
         evolution_id = (await owner.post("/v1/evolutions", json=BODY | {"user": "hang"})).json()["id"]
+        assert (await store.load(evolution_id)).request.tenant == "acme"  # whose caches it shares
         path = f"/v1/evolutions/{evolution_id}"
         for method, suffix in (("GET", ""), ("GET", "/events"), ("DELETE", "")):
             foreign = await other.request(method, path + suffix)

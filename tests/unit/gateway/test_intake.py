@@ -97,6 +97,32 @@ def test_conversation() -> None:
     assert refused(messages=[{"role": "user", "content": " \n"}]) == "messages.0.content"
 
 
+def test_conversations_are_bounded() -> None:
+    half = {"role": "user", "content": "x" * 100_000}
+    assert len(accepted(messages=[half, half]).messages) == 2
+    assert refused(messages=[half, half, {"role": "user", "content": "y"}]) == "messages"
+
+
+def test_what_a_search_records_is_bounded() -> None:
+    with pytest.raises(InvalidRequest, match=r"raise darwin\.period, or lower max_tokens") as caught:
+        accepted(max_tokens=4096, darwin={"period": 1, "mutants": 32})
+    assert caught.value.field == "darwin.period"
+    assert accepted(max_tokens=4096, darwin={"period": 40, "mutants": 32}).search.mutants == 32
+    assert accepted(max_tokens=4096, model="best-of-n", darwin={"period": 1, "mutants": 32, "cycles": 8}).search.period
+    # 1 cycle x 100 rounds x 8 mutants x 50 tokens on average
+    exact = GatewaySettings(max_history_tokens=40_000)
+    body = {"model": "darwin", "messages": [USER], "max_tokens": 100, "darwin": {"period": 1, "mutants": 8}}
+    evolution_request(ChatCompletionRequest.model_validate(body), exact)
+    with pytest.raises(InvalidRequest):
+        evolution_request(ChatCompletionRequest.model_validate(body | {"max_tokens": 101}), exact)
+
+
+def test_budgets() -> None:
+    search = accepted(darwin={"max_reward_calls": 7, "max_generated_tokens": 8, "deadline_ms": 900}).search
+    assert (search.max_reward_calls, search.max_generated_tokens, search.deadline_ms) == (7, 8, 900)
+    assert accepted().search.max_reward_calls is None
+
+
 def test_zero_temperature_is_not_the_default() -> None:
     assert accepted(temperature=0).sampling.temperature == 0.0
     assert accepted(temperature=None).sampling.temperature == 0.7

@@ -1,0 +1,112 @@
+"""What each process of the stack is told, and how one knows that it is ready."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import grpc
+import httpx
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from cli.stack.child import Child
+from cli.stack.redis_server import redis_command, redis_ready
+from shared.tls import Transport
+
+STAGES = ("generation", "reward", "mutation")
+
+Route = Callable[[str, str, str], str]
+"""(caller, callee, address of the callee) → the address (host:port) that the caller is given."""
+
+
+def direct(caller: str, callee: str, address: str) -> str:
+    """Nothing stands between the two."""
+    return address
+
+
+@dataclass(frozen=True)
+class StackSettings:
+    """What the embedded stack runs. `env` reaches every process and so can set anything they know.
+
+    `route` can place something between any two processes; "client" is whoever uses the stack's `url`.
+    """
+
+    engine: str = "auto"
+    port: int = 0
+    workers: int = 1
+    start_timeout_s: float = 240.0
+    env: Mapping[str, str] = field(default_factory=dict)
+    route: Route = direct
+
+
+@dataclass(frozen=True)
+class Program:
+    """How a process is started, as often as need be."""
+
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+    ready: Callable[[Child], bool]
+
+    def start(self, folder: Path) -> Child:
+        return Child(self.name, self.command, folder, self.env)
+
+
+def programs(settings: StackSettings, addresses: Mapping[str, str], folder: Path) -> list[Program]:
+    """Every process, those that others need first. `addresses` names redis, the stages and the gateway."""
+
+    transport = Transport.over(settings.env)
+
+    def to(caller: str, callee: str) -> str:
+        return settings.route(caller, callee, addresses[callee])
+
+    def redis_of(caller: str) -> dict[str, str]:
+        return {"DARWIN_REDIS_URL": f"redis://{to(caller, 'redis')}/0"}
+
+    def service(name: str, env: Mapping[str, str], ready: Callable[[Child], bool]) -> Program:
+        module = name.partition("-")[0]
+        command = (sys.executable, "-m", f"services.{module}")
+        return Program(name, command, {**env, **settings.env}, ready)
+
+    def stage(name: str, env: Mapping[str, str]) -> Program:
+        listen = {f"DARWIN_{name.upper()}_LISTEN": addresses[name]}
+        return service(name, {**listen, **env}, partial(_grpc_ready, addresses[name], transport))
+
+    def worker(name: str) -> Program:
+        stages = {f"DARWIN_ORCHESTRATOR_{callee.upper()}": to(name, callee) for callee in STAGES}
+        return service(name, {**redis_of(name), **stages}, lambda child: child.announced)
+
+    port = int(addresses["redis"].rpartition(":")[2])
+    redis = Program("redis", redis_command(port, folder), {}, lambda child: redis_ready(child, port))
+    gateway = {"DARWIN_GATEWAY_LISTEN": addresses["gateway"], **redis_of("gateway")}
+    return [
+        redis,
+        stage("generation", {"DARWIN_GENERATION_ENGINE": settings.engine}),
+        stage("reward", {}),
+        stage("mutation", {"DARWIN_MUTATION_GENERATION": to("mutation", "generation")}),
+        *(worker(name) for name in worker_names(settings.workers)),
+        service("gateway", gateway, partial(_http_ready, f"http://{addresses['gateway']}")),
+    ]
+
+
+def worker_names(workers: int) -> list[str]:
+    return ["orchestrator", *(f"orchestrator-{number}" for number in range(2, workers + 1))][:workers]
+
+
+def _grpc_ready(address: str, transport: Transport, child: Child) -> bool:
+    credentials = transport.channel_credentials(address)
+    with grpc.secure_channel(address, credentials) if credentials else grpc.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        try:
+            status = stub.Check(health_pb2.HealthCheckRequest(), timeout=2).status
+        except grpc.RpcError:
+            return False
+    return bool(status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _http_ready(url: str, child: Child) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=2).is_success
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,105 @@
+"""What can be known afterwards: records and events in Redis with their times, rounds begun in the workers' logs."""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from shared.records import TERMINAL
+from tests.chaos.clients import KEY
+
+_LINE = re.compile(r"^(\S+ \S+) .*: (evo_\w+): (round from version|attempt) (\d+)")
+_STAMP = "%Y-%m-%d %H:%M:%S,%f"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An evolution as Redis holds it; events with the Unix second at which they were saved."""
+
+    id: str
+    record: dict[str, Any]
+    events: tuple[tuple[float, dict[str, Any]], ...]
+
+    @property
+    def key(self) -> str:
+        return str(self.record["request"]["metadata"].get(KEY, ""))
+
+    @property
+    def ended(self) -> bool:
+        return self.record["status"] in TERMINAL
+
+    @property
+    def ended_at(self) -> float:
+        return self.events[-1][0] if self.ended else float("inf")
+
+    @property
+    def doubled(self) -> bool:
+        """Whether an event was saved twice, or something was saved after the end."""
+        seen = Counter(_identity(event) for _, event in self.events)
+        ends = [index for index, (_, event) in enumerate(self.events) if event["type"] == "evolution.ended"]
+        return max(seen.values()) > 1 or (self.ended and ends != [len(self.events) - 1])
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A line of a worker's log: a round was begun, or (`failed`) an attempt of it failed."""
+
+    at: float
+    evolution_id: str
+    number: int
+    failed: bool
+
+
+def kept(client: "redis.Redis[str]", tag: str) -> list[Kept]:
+    """Every evolution whose key begins with `tag`."""
+    found = []
+    for name in client.scan_iter("darwin:evo:{*}", count=1000):
+        body = client.hget(name, "body")
+        if body is None:
+            continue
+        record = json.loads(body)
+        entries = client.xrange(f"{name}:events")
+        events = tuple((int(position.split("-")[0]) / 1000, json.loads(f["event"])) for position, f in entries)
+        found.append(Kept(record["id"], record, events))
+    return [evolution for evolution in found if evolution.key.startswith(tag)]
+
+
+def begun(folder: Path) -> list[Begun]:
+    """From the logs of all workers, in order of time."""
+    return sorted((found for log in folder.glob("orchestrator*.log") for found in _read(log)), key=lambda one: one.at)
+
+
+def last_begun(log: Path, evolution_id: str) -> float:
+    """When the worker of this log began a round of the evolution last; 0 where it never did."""
+    return max((one.at for one in _read(log) if one.evolution_id == evolution_id and not one.failed), default=0.0)
+
+
+def _read(log: Path) -> list[Begun]:
+    matches = [match for line in log.read_text().splitlines() if (match := _LINE.match(line))]
+    return [
+        Begun(datetime.strptime(at, _STAMP).timestamp(), evolution_id, int(number), what == "attempt")
+        for at, evolution_id, what, number in (match.groups() for match in matches)
+    ]
+
+
+def decoded_twice(evolution: Kept, rounds: list[Begun]) -> int:
+    """Rounds begun beyond those that were saved. An attempt that failed was saved too, but not as a round."""
+    mine = [line for line in rounds if line.evolution_id == evolution.id]
+    failed = sum(line.failed for line in mine)
+    return (len(mine) - failed) - (int(evolution.record["version"]) - failed)
+
+
+def resumed(evolution: Kept, rounds: list[Begun], since: float) -> float:
+    """Seconds from `since` to the first event that was saved, or round that was begun, after it."""
+    moments = [at for at, _ in evolution.events]
+    moments += [line.at for line in rounds if line.evolution_id == evolution.id and not line.failed]
+    return min((at for at in moments if at >= since), default=float("inf")) - since
+
+
+def _identity(event: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(event.get(part) for part in ("type", "cycle", "round", "state"))

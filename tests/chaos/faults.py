@@ -1,0 +1,163 @@
+"""The faults, as data: what is done, from when recovery is counted, and how long it may take."""
+
+import resource
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos.scene import Scene, record_key
+
+WORKER_S, SERVICE_S = 15.0, 10.0
+_AWAY_S = 2.0
+
+Inflict = Callable[[Scene], float]
+"""Does the deed; returns the moment (Unix seconds) from which recovery counts."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`resumes_s`: how soon some evolution moves on; `every`: each that was in flight, not only the first."""
+
+    name: str
+    recovers: str
+    inflict: Inflict
+    resumes_s: float = SERVICE_S
+    every: bool = False
+    workers: int = 2
+    proxied: bool = False
+
+
+def _killed(name: str) -> Inflict:
+    def inflict(scene: Scene) -> float:
+        scene.stack.kill(name)
+        return scene.start_again(name, _AWAY_S)
+
+    return inflict
+
+
+def _worker_killed(scene: Scene) -> float:
+    scene.stack.kill("orchestrator")
+    return time.time()
+
+
+def _only_worker_killed(scene: Scene) -> float:
+    scene.stack.kill("orchestrator")
+    died = time.time()
+    scene.start_again("orchestrator", _AWAY_S)
+    return died
+
+
+def _terminated(name: str) -> Inflict:
+    def inflict(scene: Scene) -> float:
+        scene.exit_codes[name] = scene.stack.terminate(name)
+        return scene.start_again(name, 0)
+
+    return inflict
+
+
+def _frozen(name: str, seconds: float) -> Inflict:
+    def inflict(scene: Scene) -> float:
+        began = time.time()
+        scene.stack.signal(name, signal.SIGSTOP)
+        time.sleep(seconds)
+        scene.stack.signal(name, signal.SIGCONT)
+        return began if name == "orchestrator" else time.time()
+
+    return inflict
+
+
+def _slow(caller: str, callee: str) -> Inflict:
+    def inflict(scene: Scene) -> float:
+        for proxy in scene.network.between(caller, callee):
+            proxy.latency_s = 0.05
+        return time.time()
+
+    return inflict
+
+
+def _reset(caller: str, callee: str) -> Inflict:
+    def inflict(scene: Scene) -> float:
+        for proxy in scene.network.between(caller, callee):
+            proxy.reset_share = 0.5
+        scene.network.reset(caller, callee)
+        time.sleep(3)
+        scene.network.heal()
+        return time.time()
+
+    return inflict
+
+
+def _cut(caller: str, callee: str, seconds: float) -> Inflict:
+    def inflict(scene: Scene) -> float:
+        for proxy in scene.network.between(caller, callee):
+            proxy.stalled = True
+        time.sleep(seconds)
+        scene.network.heal()
+        return time.time()
+
+    return inflict
+
+
+def _disk_full(scene: Scene) -> float:
+    """No file of the server may grow past a few more kilobytes; it ends, and comes back once there is room."""
+    pid = scene.stack.pids["redis"]
+    largest = max(path.stat().st_size for path in Path(f"{scene.stack.folder}/redis").rglob("*") if path.is_file())
+    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (largest + 4096, hard))
+    give_up = time.monotonic() + 20
+    while "redis" not in scene.stack.ended:
+        if time.monotonic() > give_up:
+            raise TimeoutError("the server goes on without a disk")
+        time.sleep(0.05)
+    return scene.start_again("redis", _AWAY_S)
+
+
+def _messages_again(scene: Scene) -> float:
+    began = time.time()
+    while time.time() < began + 5:
+        for evolution_id in scene.unfinished():
+            scene.send(evolution_id, times=3)
+        time.sleep(0.25)
+    return began
+
+
+def _two_holders(scene: Scene) -> float:
+    """Takes each evolution's lease away while its round runs, and sends the message that lets another worker begin."""
+    began = time.time()
+    for evolution_id in scene.unfinished():
+        if scene.redis.delete(f"{record_key(evolution_id)}:lease"):
+            scene.send(evolution_id)
+    return began
+
+
+_EDGES = (
+    ("client", "gateway"),
+    ("gateway", "redis"),
+    ("orchestrator", "redis"),
+    ("orchestrator", "mutation"),
+    ("orchestrator", "generation"),
+    ("orchestrator", "reward"),
+    ("mutation", "generation"),
+)
+_STAGES = ("generation", "reward", "mutation")
+_ALL = (*_STAGES, "orchestrator", "gateway", "redis")
+
+FAULTS = (
+    Fault("kill worker", "the other worker takes over", _worker_killed, WORKER_S, every=True),
+    Fault("kill only worker", "it takes its rounds up again", _only_worker_killed, WORKER_S, every=True, workers=1),
+    *(Fault(f"kill {name}", "calls wait for it", _killed(name)) for name in _STAGES),
+    Fault("kill gateway", "streams go on without a gap", _killed("gateway")),
+    Fault("kill redis", "nothing acknowledged is lost", _killed("redis")),
+    *(Fault(f"term {name}", "it drains: exit 0, no error", _terminated(name)) for name in _ALL),
+    *(Fault(f"freeze {name}", "calls wait for it", _frozen(name, 30)) for name in _STAGES),
+    Fault("freeze redis", "rounds go on, saves wait", _frozen("redis", 10)),
+    Fault("freeze worker", "its lease passes on", _frozen("orchestrator", 30), WORKER_S, every=True),
+    *(Fault(f"slow {a}-{b}", "50 ms each way", _slow(a, b), proxied=True) for a, b in _EDGES),
+    *(Fault(f"reset {a}-{b}", "calls are made again", _reset(a, b), proxied=True) for a, b in _EDGES),
+    *(Fault(f"cut {a}-{b}", "silence for 8 s", _cut(a, b, 8), proxied=True) for a, b in _EDGES),
+    Fault("disk full", "redis ends itself, nothing is lost", _disk_full),
+    Fault("message thrice", "one round each", _messages_again),
+    Fault("two holders", "one of them saves", _two_holders, WORKER_S),
+)

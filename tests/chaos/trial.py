@@ -1,0 +1,168 @@
+"""One fault against a running stack: the load, the fault, the recovery, and the judgement."""
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from anyio.from_thread import start_blocking_portal
+
+from tests.chaos import evidence
+from tests.chaos.clients import Caller, Told
+from tests.chaos.evidence import Kept
+from tests.chaos.faults import Fault
+from tests.chaos.scene import Scene
+
+Tell = Callable[[str], None]
+
+_METHODS = ("darwin", "replacement-only")
+_START_S, _PATIENCE_S = 120.0, 180.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a fault did. `misses` are the bars that were not met.
+
+    Seconds until one evolution, and until each that was in flight, moved on: None where all ended meanwhile.
+    """
+
+    fault: str
+    recovers: str
+    in_flight: int = 0
+    accepted: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    lost: int = 0
+    doubled: int = 0
+    decoded_twice: int = 0
+    first_resumed_s: float | None = None
+    all_resumed_s: float | None = None
+    errors: tuple[str, ...] = ()
+    exit_codes: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    misses: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return not self.misses
+
+
+def run(fault: Fault, scene: Scene, tell: Tell) -> Row:
+    """Inflicts the fault once enough evolutions are under way, and waits for their ends."""
+    began = time.time()
+    scene.prepare(fault.workers)
+    tag = uuid.uuid4().hex[:8]
+    with start_blocking_portal() as portal:
+        callers = _callers(scene, tag)
+        ends = [portal.start_task_soon(caller.run) for caller in callers]
+        try:
+            tell("waiting for evolutions to be under way")
+            _await_under_way(scene, len(callers))
+            tell("inflicting")
+            struck = time.time()
+            since = fault.inflict(scene)
+            _await_ends(ends, tell)
+        finally:
+            portal.call(_cancelled, ends)
+        codes = scene.exit_codes
+        told = [caller.told for caller in callers]
+    return _judged(fault, scene, tag, told, struck, since, codes, time.time() - began)
+
+
+def _callers(scene: Scene, tag: str) -> list[Caller]:
+    load = scene.load
+    return [
+        Caller(scene.stack.url, f"{tag}-{i}", {**load.body, "model": _METHODS[i % len(_METHODS)]}, chat=i < load.chats)
+        for i in range(load.evolutions)
+    ]
+
+
+def _await_under_way(scene: Scene, wanted: int) -> None:
+    """All are accepted and none has ended; a quarter have saved a round."""
+    give_up = time.monotonic() + _START_S
+    while True:
+        unfinished = scene.unfinished()
+        if len(unfinished) >= wanted and sum(scene.version(one) > 0 for one in unfinished) >= wanted // 4:
+            return
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"{len(unfinished)} of {wanted} evolutions are under way after {_START_S:.0f} s")
+        time.sleep(0.05)
+
+
+def _await_ends(ends: Sequence["Future[None]"], tell: Tell) -> None:
+    give_up = time.monotonic() + _PATIENCE_S
+    while (done := sum(end.done() for end in ends)) < len(ends) and time.monotonic() < give_up:
+        tell(f"{done} of {len(ends)} ended")
+        time.sleep(0.1)
+
+
+async def _cancelled(ends: Sequence["Future[None]"]) -> None:
+    for end in ends:
+        end.cancel()
+
+
+def _judged(
+    fault: Fault,
+    scene: Scene,
+    tag: str,
+    told: Sequence[Told],
+    struck: float,
+    since: float,
+    codes: dict[str, int],
+    seconds: float,
+) -> Row:
+    kept = evidence.kept(scene.redis, tag)
+    rounds = evidence.begun(scene.stack.folder)
+    flying = [e for e in kept if e.record["created_at"] < struck < e.ended_at]
+    resumed = sorted(evidence.resumed(e, rounds, since) for e in flying if e.ended_at > since)
+    statuses = [e.record["status"] for e in kept]
+    acknowledged = {one.evolution_id for one in told if one.evolution_id}
+    row = Row(
+        fault=fault.name,
+        recovers=fault.recovers,
+        in_flight=len(flying),
+        accepted=len(acknowledged | {e.id for e in kept}),
+        succeeded=statuses.count("succeeded"),
+        failed=statuses.count("failed") + statuses.count("cancelled"),
+        lost=len(acknowledged - {e.id for e in kept}) + sum(not e.ended for e in kept),
+        doubled=_doubled(kept, told),
+        decoded_twice=max((evidence.decoded_twice(e, rounds) for e in kept), default=0),
+        first_resumed_s=resumed[0] if resumed else None,
+        all_resumed_s=resumed[-1] if resumed else None,
+        errors=tuple(one.error for one in told if one.error),
+        exit_codes=codes,
+        seconds=seconds,
+        reasons=tuple(e.record["error"]["message"] for e in kept if e.record["error"]),
+    )
+    return Row(**{**vars(row), "misses": tuple(_misses(row, fault, scene))})
+
+
+def _doubled(kept: Sequence[Kept], told: Sequence[Told]) -> int:
+    """Evolutions with a doubled event, keys with two evolutions, streams that repeated or left out an event."""
+    by_id = {evolution.id: [event for _, event in evolution.events] for evolution in kept}
+    keys = [evolution.key for evolution in kept]
+    streams = [one for one in told if one.events and one.evolution_id in by_id]
+    return (
+        sum(evolution.doubled for evolution in kept)
+        + len(keys)
+        - len(set(keys))
+        + sum(one.events != by_id[one.evolution_id][: len(one.events)] for one in streams)
+    )
+
+
+def _misses(row: Row, fault: Fault, scene: Scene) -> list[str]:
+    slowest = (row.all_resumed_s if fault.every else row.first_resumed_s) or 0.0
+    bars = {
+        f"only {row.in_flight} in flight": row.in_flight < scene.load.evolutions,
+        "lost": row.lost > 0,
+        "doubled": row.doubled > 0,
+        "failed": row.failed > 0,
+        "not all succeeded": row.succeeded < scene.load.evolutions,
+        "decoded twice": row.decoded_twice > 1,
+        f"resumed after {slowest:.1f} s": slowest > fault.resumes_s,
+        "exit code": any(row.exit_codes.values()),
+        "errors": bool(row.errors),
+    }
+    return [bar for bar, missed in bars.items() if missed]

@@ -4,9 +4,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pydantic_settings
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from shared.errors import DarwinError
@@ -27,6 +28,16 @@ class DarwinSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="DARWIN_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
+    @field_validator("redis_url", check_fields=False)
+    @classmethod
+    def _reads_as_redis_url(cls, url: str) -> str:
+        if not _is_redis_url(url):
+            raise ValueError(
+                "must be redis://, rediss:// or unix://, then [user:password@]host[:port][/database]; percent-encode "
+                "whatever is special in user and password"
+            )
+        return url
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -42,6 +53,18 @@ class DarwinSettings(BaseSettings):
         if not Path(folder).is_dir():
             raise SettingsError(f"{SECRETS_DIR}: no such folder: {folder}")
         return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
+
+
+def _is_redis_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return bool(parts.path)
+    database = parts.path.strip("/")
+    return parts.scheme in ("redis", "rediss") and bool(host) and not parts.fragment and (database or "0").isdecimal()
 
 
 @contextmanager

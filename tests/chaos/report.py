@@ -18,7 +18,7 @@ def line(row: Row) -> Text:
 
 def table(rows: Sequence[Row]) -> Table:
     """All rows; `first` and `all`: seconds until one evolution, and until each of them, moved on."""
-    shown = Table("fault", title="20 evolutions in flight at each fault")
+    shown = Table("fault", title="At least 20 evolutions in flight at each fault")
     for name in _COLUMNS:
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("")

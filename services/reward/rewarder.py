@@ -17,7 +17,7 @@ from shared.records import Message
 log = logging.getLogger(__name__)
 
 _MAX_QUEUE = 8192
-_RESULTS_KEPT = 16384
+_RESULTS_KEPT = 4096
 
 
 @dataclass(frozen=True)

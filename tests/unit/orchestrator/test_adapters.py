@@ -61,6 +61,7 @@ async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
     server.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, recorder)
     server.register(mutation_pb2_grpc.add_MutationServiceServicer_to_server, recorder)
     server.register(reward_pb2_grpc.add_RewardServiceServicer_to_server, recorder)
+    server.set_ready()
     async with connect(await server.start("127.0.0.1:0")) as channel:
         for tenant in tenants:
             request = replace(REQUEST, tenant=tenant)

@@ -24,7 +24,7 @@ from shared.store import Claim, Store
 
 log = logging.getLogger(__name__)
 
-# Shorter than `stalled_s`, so that the sweep does not overtake what waits to be tried again.
+# Longer than channels differ in noticing that a peer is gone, shorter than `stalled_s`, which the sweep goes by.
 _MAX_DELAY_S = 4.0
 _HOPELESS = ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND")
 
@@ -205,7 +205,7 @@ class Evolving:
         if not (final or known.grpc_status in _HOPELESS or attempts >= self._settings.max_attempts):
             log.warning("%s: attempt %d failed: %s", record.id, attempts, known.message)
             await self._save(record, (), holder)
-            delay_s = min(0.25 * 2**attempts, _MAX_DELAY_S) * random.uniform(0.5, 1.0)
+            delay_s = min(2.0**attempts, _MAX_DELAY_S) * random.uniform(0.5, 1.0)
             return Next(record.id, record.version, min(delay_s, max(0.0, _seconds_left(record))))
         log.error("%s failed: %s", record.id, known.message)
         record = replace(record, status="failed", finished_at=time.time())

@@ -19,6 +19,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from shared import scripts
 from shared.connection import Translated, connect_redis
 from shared.errors import Conflict, Internal, NotFound, Overloaded
 from shared.records import TERMINAL, Accepted, Ended, Event, Failure, Record
@@ -28,118 +29,6 @@ _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 _ACTIVE = "darwin:active"
 _DAY_S = 86_400
 _SWEPT_AT_ONCE = 500
-
-_NOW = """
-local time = redis.call('TIME')
-local now = time[1] + time[2] / 1000000
-"""
-
-# KEYS: record, events, active, key's active, idempotency. ARGV: id, body, event, most active, most active of the key,
-# fingerprint ("" without an idempotency key). Returns what happened, and an id.
-_CREATE = (
-    _NOW
-    + """
-if redis.call('EXISTS', KEYS[1]) == 1 then return {'accepted', ARGV[1]} end
-if ARGV[6] ~= '' then
-  local known = redis.call('HMGET', KEYS[5], 'id', 'fingerprint')
-  if known[1] then return {known[2] == ARGV[6] and 'accepted' or 'conflict', known[1]} end
-end
-if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[4]) then return {'full', ''} end
-if redis.call('SCARD', KEYS[4]) >= tonumber(ARGV[5]) then return {'key full', ''} end
-redis.call('HSET', KEYS[1], 'version', 0, 'body', ARGV[2], 'saved_at', now)
-redis.call('HSET', KEYS[1], 'of_key', KEYS[4], 'of_idempotency', KEYS[5])
-redis.call('XADD', KEYS[2], '*', 'event', ARGV[3])
-redis.call('ZADD', KEYS[3], now, ARGV[1])
-redis.call('SADD', KEYS[4], ARGV[1])
-if ARGV[6] ~= '' then redis.call('HSET', KEYS[5], 'id', ARGV[1], 'fingerprint', ARGV[6]) end
-return {'accepted', ARGV[1]}
-"""
-)
-
-# KEYS: record, events, active, key's active, idempotency, key's used, lease, cancel. ARGV: expected version, new
-# version, body, id, holder ("" for none), ttl (0: unfinished), tokens, then one JSON event each.
-# Returns 1, or 0 where the version differs.
-_SAVE = (
-    _NOW
-    + """
-local current = redis.call('HMGET', KEYS[1], 'version', 'body')
-if current[1] ~= ARGV[1] then
-  return current[1] == ARGV[2] and current[2] == ARGV[3] and 1 or 0
-end
-redis.call('HSET', KEYS[1], 'version', ARGV[2], 'body', ARGV[3], 'saved_at', now, 'claims', 0)
-for i = 8, #ARGV do redis.call('XADD', KEYS[2], '*', 'event', ARGV[i]) end
-if tonumber(ARGV[7]) > 0 then
-  redis.call('INCRBY', KEYS[6], ARGV[7])
-  redis.call('EXPIRE', KEYS[6], 172800)
-end
-if ARGV[5] ~= '' and redis.call('GET', KEYS[7]) == ARGV[5] then redis.call('DEL', KEYS[7]) end
-if tonumber(ARGV[6]) > 0 then
-  redis.call('ZREM', KEYS[3], ARGV[4])
-  redis.call('SREM', KEYS[4], ARGV[4])
-  redis.call('DEL', KEYS[8])
-  for _, key in ipairs({KEYS[1], KEYS[2], KEYS[5]}) do redis.call('EXPIRE', key, ARGV[6]) end
-else
-  redis.call('ZADD', KEYS[3], now, ARGV[4])
-end
-return 1
-"""
-)
-
-# KEYS: record, lease, cancel. ARGV: version, holder, ttl in ms. Returns (body, whether a cancel was asked for, earlier
-# claims of this version that were neither saved nor released), or nothing where the version is another or somebody
-# else holds the lease.
-_CLAIM = """
-if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return nil end
-local holder = redis.call('GET', KEYS[2])
-if holder and holder ~= ARGV[2] then return nil end
-redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
-local claims = tonumber(redis.call('HGET', KEYS[1], 'claims') or 0)
-if not holder then redis.call('HSET', KEYS[1], 'claims', claims + 1) else claims = claims - 1 end
-return {redis.call('HGET', KEYS[1], 'body'), redis.call('EXISTS', KEYS[3]), claims}
-"""
-
-# As _CLAIM, without the body: 0 lost, 1 held, 2 held and a cancel was asked for. A lease that ran out while Redis was
-# away, and that nobody took, is taken again.
-_RENEW = """
-if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
-local holder = redis.call('GET', KEYS[2])
-if holder and holder ~= ARGV[2] then return 0 end
-redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
-return 1 + redis.call('EXISTS', KEYS[3])
-"""
-
-# KEYS: lease, record. ARGV: holder.
-_RELEASE = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('HINCRBY', KEYS[2], 'claims', -1)
-return redis.call('DEL', KEYS[1])
-"""
-
-# KEYS: active. ARGV: idle seconds, most ids, the prefix of record keys. Returns (id, version) pairs, flat.
-# What is held is looked at again when its lease runs out; what is told, after as long as it has been waiting already,
-# so that a long queue is not filled with copies of its messages.
-_STALLED = (
-    _NOW
-    + """
-local idle, told = tonumber(ARGV[1]), {}
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - idle, 'LIMIT', 0, ARGV[2])
-for _, id in ipairs(due) do
-  local key = ARGV[3] .. '{' .. id .. '}'
-  local held = redis.call('PTTL', key .. ':lease')
-  local kept = redis.call('HMGET', key, 'version', 'saved_at')
-  if not kept[1] then
-    redis.call('ZREM', KEYS[1], id)
-  elseif held > 0 then
-    redis.call('ZADD', KEYS[1], now - idle + held / 1000, id)
-  else
-    redis.call('ZADD', KEYS[1], now + math.max(0, now - kept[2] - idle), id)
-    table.insert(told, id)
-    table.insert(told, kept[1])
-  end
-end
-return told
-"""
-)
 
 _PREFIX = "darwin:evo:"
 
@@ -182,12 +71,13 @@ class Store:
     def __init__(self, url: str, ttl_s: int, max_connections: int = 100) -> None:
         self._redis = connect_redis(url, max_connections)
         self._ttl_s = ttl_s
-        self._create = self._redis.register_script(_CREATE)
-        self._save = self._redis.register_script(_SAVE)
-        self._claim = self._redis.register_script(_CLAIM)
-        self._renew = self._redis.register_script(_RENEW)
-        self._release = self._redis.register_script(_RELEASE)
-        self._stalled = self._redis.register_script(_STALLED)
+        self._create = self._redis.register_script(scripts.CREATE)
+        self._save = self._redis.register_script(scripts.SAVE)
+        self._claim = self._redis.register_script(scripts.CLAIM)
+        self._renew = self._redis.register_script(scripts.RENEW)
+        self._release = self._redis.register_script(scripts.RELEASE)
+        self._abandon = self._redis.register_script(scripts.ABANDON)
+        self._stalled = self._redis.register_script(scripts.STALLED)
         self._translated = Translated()
 
     async def close(self) -> None:
@@ -271,16 +161,11 @@ class Store:
 
     async def abandon(self, evolution_id: str, failure: Failure) -> None:
         """Ends an evolution whose record cannot be read: its followers see why, and it expires."""
-        record, events = _key(evolution_id), _key(evolution_id, "events")
-        async with self._translated, self._redis.pipeline(transaction=True) as pipeline:
-            of_key, of_idempotency = await self._redis.hmget(record, "of_key", "of_idempotency")
-            pipeline.zrem(_ACTIVE, evolution_id)
-            pipeline.srem(of_key or "", evolution_id)
-            pipeline.expire(of_idempotency or "", self._ttl_s)
-            pipeline.xadd(events, {"event": _dump_event(Ended("failed", error=failure))})
-            pipeline.expire(record, self._ttl_s)
-            pipeline.expire(events, self._ttl_s)
-            await pipeline.execute()
+        async with self._translated:
+            await self._abandon(
+                keys=[_key(evolution_id), _key(evolution_id, "events"), _ACTIVE],
+                args=[evolution_id, _dump_event(Ended("failed", error=failure)), self._ttl_s],
+            )
 
     async def events(self, evolution_id: str, after: str = "0", block_s: float = 0.0) -> list[StoredEvent]:
         """Events past position `after`, waiting up to `block_s` (under 5) seconds for one; empty where none came."""
@@ -376,7 +261,7 @@ def _used(key_id: str) -> str:
 
 
 def _record_keys(record: Record) -> list[str]:
-    """As _SAVE wants them; _CREATE takes the first five."""
+    """As SAVE wants them; CREATE takes the first five."""
     key_id, idempotency = record.owner.key_id, record.idempotency
     return [
         _key(record.id),

@@ -1,0 +1,126 @@
+"""The scripts of `shared.store`, in Lua: each is one step for everybody else, and bears being sent twice.
+
+`KEYS` and `ARGV` are what a script is given; times are the server's.
+"""
+
+_NOW = """
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+"""
+
+# KEYS: record, events, active, key's active, idempotency. ARGV: id, body, event, most active, most active of the key,
+# fingerprint ("" without an idempotency key). Returns what happened, and an id.
+CREATE = (
+    _NOW
+    + """
+if redis.call('EXISTS', KEYS[1]) == 1 then return {'accepted', ARGV[1]} end
+if ARGV[6] ~= '' then
+  local known = redis.call('HMGET', KEYS[5], 'id', 'fingerprint')
+  if known[1] then return {known[2] == ARGV[6] and 'accepted' or 'conflict', known[1]} end
+end
+if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[4]) then return {'full', ''} end
+if redis.call('SCARD', KEYS[4]) >= tonumber(ARGV[5]) then return {'key full', ''} end
+redis.call('HSET', KEYS[1], 'version', 0, 'body', ARGV[2], 'saved_at', now)
+redis.call('HSET', KEYS[1], 'of_key', KEYS[4], 'of_idempotency', KEYS[5])
+redis.call('XADD', KEYS[2], '*', 'event', ARGV[3])
+redis.call('ZADD', KEYS[3], now, ARGV[1])
+redis.call('SADD', KEYS[4], ARGV[1])
+if ARGV[6] ~= '' then redis.call('HSET', KEYS[5], 'id', ARGV[1], 'fingerprint', ARGV[6]) end
+return {'accepted', ARGV[1]}
+"""
+)
+
+# KEYS: record, events, active, key's active, idempotency, key's used, lease, cancel. ARGV: expected version, new
+# version, body, id, holder ("" for none), ttl (0: unfinished), tokens, then one JSON event each.
+# Returns 1, or 0 where the version differs.
+SAVE = (
+    _NOW
+    + """
+local current = redis.call('HMGET', KEYS[1], 'version', 'body')
+if current[1] ~= ARGV[1] then
+  return current[1] == ARGV[2] and current[2] == ARGV[3] and 1 or 0
+end
+redis.call('HSET', KEYS[1], 'version', ARGV[2], 'body', ARGV[3], 'saved_at', now, 'claims', 0)
+for i = 8, #ARGV do redis.call('XADD', KEYS[2], '*', 'event', ARGV[i]) end
+if tonumber(ARGV[7]) > 0 then
+  redis.call('INCRBY', KEYS[6], ARGV[7])
+  redis.call('EXPIRE', KEYS[6], 172800)
+end
+if ARGV[5] ~= '' and redis.call('GET', KEYS[7]) == ARGV[5] then redis.call('DEL', KEYS[7]) end
+if tonumber(ARGV[6]) > 0 then
+  redis.call('ZREM', KEYS[3], ARGV[4])
+  redis.call('SREM', KEYS[4], ARGV[4])
+  redis.call('DEL', KEYS[8])
+  for _, key in ipairs({KEYS[1], KEYS[2], KEYS[5]}) do redis.call('EXPIRE', key, ARGV[6]) end
+else
+  redis.call('ZADD', KEYS[3], now, ARGV[4])
+end
+return 1
+"""
+)
+
+# KEYS: record, lease, cancel. ARGV: version, holder, ttl in ms. Returns (body, whether a cancel was asked for, earlier
+# claims of this version that were neither saved nor released), or nothing where the version is another or somebody
+# else holds the lease.
+CLAIM = """
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return nil end
+local holder = redis.call('GET', KEYS[2])
+if holder and holder ~= ARGV[2] then return nil end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+local claims = tonumber(redis.call('HGET', KEYS[1], 'claims') or 0)
+if not holder then redis.call('HSET', KEYS[1], 'claims', claims + 1) else claims = claims - 1 end
+return {redis.call('HGET', KEYS[1], 'body'), redis.call('EXISTS', KEYS[3]), claims}
+"""
+
+# As CLAIM, without the body: 0 lost, 1 held, 2 held and a cancel was asked for. A lease that ran out while Redis was
+# away, and that nobody took, is taken again.
+RENEW = """
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
+local holder = redis.call('GET', KEYS[2])
+if holder and holder ~= ARGV[2] then return 0 end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+return 1 + redis.call('EXISTS', KEYS[3])
+"""
+
+# KEYS: lease, record. ARGV: holder.
+RELEASE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('HINCRBY', KEYS[2], 'claims', -1)
+return redis.call('DEL', KEYS[1])
+"""
+
+# KEYS: active. ARGV: idle seconds, most ids, the prefix of record keys. Returns (id, version) pairs, flat.
+# What is held is looked at again when its lease runs out; what is told, after as long as it has been waiting already,
+# so that a long queue is not filled with copies of its messages.
+STALLED = (
+    _NOW
+    + """
+local idle, told = tonumber(ARGV[1]), {}
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - idle, 'LIMIT', 0, ARGV[2])
+for _, id in ipairs(due) do
+  local key = ARGV[3] .. '{' .. id .. '}'
+  local held = redis.call('PTTL', key .. ':lease')
+  local kept = redis.call('HMGET', key, 'version', 'saved_at')
+  if not kept[1] then
+    redis.call('ZREM', KEYS[1], id)
+  elseif held > 0 then
+    redis.call('ZADD', KEYS[1], now - idle + held / 1000, id)
+  else
+    redis.call('ZADD', KEYS[1], now + math.max(0, now - kept[2] - idle), id)
+    table.insert(told, id)
+    table.insert(told, kept[1])
+  end
+end
+return told
+"""
+)
+
+# KEYS: record, events, active. ARGV: id, last event, ttl.
+ABANDON = """
+if redis.call('ZREM', KEYS[3], ARGV[1]) == 0 then return 0 end
+local beside = redis.call('HMGET', KEYS[1], 'of_key', 'of_idempotency')
+if beside[1] then redis.call('SREM', beside[1], ARGV[1]) end
+redis.call('XADD', KEYS[2], '*', 'event', ARGV[2])
+for _, key in ipairs({KEYS[1], KEYS[2], beside[2] or nil}) do redis.call('EXPIRE', key, ARGV[3]) end
+return 1
+"""

@@ -53,6 +53,7 @@ class Begun:
     evolution_id: str
     number: int
     failed: bool
+    worker: str = ""
 
 
 def kept(client: "redis.Redis[str]", tag: str) -> list[Kept]:
@@ -82,7 +83,7 @@ def last_begun(log: Path, evolution_id: str) -> float:
 def _read(log: Path) -> list[Begun]:
     matches = [match for line in log.read_text().splitlines() if (match := _LINE.match(line))]
     return [
-        Begun(datetime.strptime(at, _STAMP).timestamp(), evolution_id, int(number), what == "attempt")
+        Begun(datetime.strptime(at, _STAMP).timestamp(), evolution_id, int(number), what == "attempt", log.stem)
         for at, evolution_id, what, number in (match.groups() for match in matches)
     ]
 
@@ -99,6 +100,12 @@ def resumed(evolution: Kept, rounds: list[Begun], since: float) -> float:
     moments = [at for at, _ in evolution.events]
     moments += [line.at for line in rounds if line.evolution_id == evolution.id and not line.failed]
     return min((at for at in moments if at >= since), default=float("inf")) - since
+
+
+def holder(evolution: Kept, rounds: list[Begun], at: float) -> str:
+    """The worker that had begun the evolution's last round at that moment; empty where none had."""
+    workers = [line.worker for line in rounds if line.evolution_id == evolution.id and line.at <= at]
+    return workers[-1] if workers else ""
 
 
 def _identity(event: dict[str, Any]) -> tuple[Any, ...]:

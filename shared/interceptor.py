@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health
+from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from shared import errors
@@ -49,12 +50,24 @@ class _Malformed:
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     """Ends every failed call with the status of a `DarwinError`; what is none of them is logged and becomes INTERNAL.
 
-    Bytes that are no message are INVALID_ARGUMENT, a call too many is RESOURCE_EXHAUSTED.
+    Bytes that are no message are INVALID_ARGUMENT, a call too many is RESOURCE_EXHAUSTED. Calls that come before `open`
+    wait for it, within their deadline: to load a model takes longer than most callers try again.
     """
 
     def __init__(self, limits: CallLimits) -> None:
         self._limits = limits
         self._running = 0
+        self._opened = False
+        self._decided = asyncio.Event()
+
+    def open(self) -> None:
+        """Lets calls in."""
+        self._opened = True
+        self._decided.set()
+
+    def close(self) -> None:
+        """Refuses the calls that still wait."""
+        self._decided.set()
 
     async def intercept_service(
         self,
@@ -78,6 +91,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             try:
                 with self._place(method):
                     async with _until(self._deadline(method, context)):
+                        await self._let_in(method)
                         outcome = handle(_readable(request), context)
                         return await outcome if inspect.isawaitable(outcome) else outcome
             except Exception as error:
@@ -90,6 +104,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             try:
                 with self._place(method):
                     deadline = self._deadline(method, context)
+                    async with _until(deadline):
+                        await self._let_in(method)
                     async with aclosing(handle(_readable(request), context)) as messages:
                         while True:
                             async with _until(deadline):
@@ -101,6 +117,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                 await _abort(error, context, method)
 
         return guarded
+
+    async def _let_in(self, method: str) -> None:
+        if _is_standard(method):
+            return
+        await self._decided.wait()
+        if not self._opened:
+            raise errors.Unavailable("the service is stopping")
 
     @contextmanager
     def _place(self, method: str) -> Iterator[None]:
@@ -139,6 +162,10 @@ async def _until(deadline: float | None) -> AsyncIterator[None]:
 
 def _is_health(method: str) -> bool:
     return method.startswith(f"/{health.SERVICE_NAME}/")
+
+
+def _is_standard(method: str) -> bool:
+    return _is_health(method) or method.startswith(f"/{reflection.SERVICE_NAME}/")
 
 
 def _tolerant(deserializer: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:

@@ -28,7 +28,7 @@ _SPARE_CALLS = 256
 class Server:
     """A gRPC server whose port is bound before its service is ready, so that peers learn the address at once.
 
-    Health answers NOT_SERVING until `set_ready`, and again from the start of `stop`.
+    Health answers NOT_SERVING until `set_ready`, and again from the start of `stop`; calls wait for `set_ready`.
     """
 
     def __init__(
@@ -36,8 +36,9 @@ class Server:
     ) -> None:
         limits, names = limits or CallLimits(), tuple(service_names)
         self._transport = transport
+        self._calls = CallInterceptor(limits)
         self._server = grpc.aio.server(
-            interceptors=[CallInterceptor(limits)],
+            interceptors=[self._calls],
             options=_OPTIONS,
             maximum_concurrent_rpcs=limits.concurrent + _SPARE_CALLS,
         )
@@ -70,8 +71,10 @@ class Server:
 
     def set_ready(self) -> None:
         self._health.set(True)
+        self._calls.open()
 
     async def stop(self, grace_s: float) -> None:
         """Refuses new calls, lets those in flight end within `grace_s` seconds, then cancels them."""
         self._health.close()
+        self._calls.close()
         await self._server.stop(grace_s)

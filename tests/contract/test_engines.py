@@ -217,6 +217,7 @@ async def test_a_call_cancelled_over_the_wire_frees_its_sequences_within_a_secon
 ) -> None:
     server = Server([])
     server.register(add_GenerationServiceServicer_to_server, GenerationServicer(generator))
+    server.set_ready()
     async with connect(await server.start("127.0.0.1:0")) as channel:
         message = pb.GenerateRequest.Message(role="user", content=QUESTION[0].content)
         sequences = [

@@ -158,6 +158,8 @@ async def test_cancelling_a_mutation_frees_the_engines_sequences_within_a_second
     generation.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, GenerationServicer(generator))
     servicer = MutationServicer()
     mutation.register(mutation_pb2_grpc.add_MutationServiceServicer_to_server, servicer)
+    generation.set_ready()
+    mutation.set_ready()
     async with (
         connect(await generation.start("127.0.0.1:0")) as inner,
         connect(await mutation.start("127.0.0.1:0")) as outer,

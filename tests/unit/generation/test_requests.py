@@ -21,6 +21,8 @@ async def generate(request: GenerateRequest) -> int:
     ("sequence", "field"),
     [
         (replace(GOOD, id=""), "sequences[0].id"),
+        (replace(GOOD, id="x" * 257), "sequences[0].id"),
+        (replace(GOOD, response_token_ids=(1,) * 10_000), "response_token_ids"),
         (replace(GOOD, messages=()), "messages"),
         (replace(GOOD, messages=(Message("tool", "Hello"), *GOOD.messages)), "role"),
         (replace(GOOD, messages=(*GOOD.messages, Message("assistant", "Hi"))), "messages"),
@@ -62,3 +64,9 @@ async def test_empty_doubled_and_oversized_batches_are_refused(sequences: tuple[
 
 async def test_a_good_call_is_answered() -> None:
     assert await generate(GenerateRequest((GOOD, replace(GOOD, id="t")))) == 2
+
+
+async def test_a_long_salt_is_refused() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        await generate(GenerateRequest((GOOD,), cache_salt="x" * 257))
+    assert refused.value.field == "cache_salt"

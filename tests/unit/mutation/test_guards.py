@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from services.mutation import guards
@@ -101,3 +103,12 @@ def test_numbers_are_equal_in_digits_and_words() -> None:
 def test_normalised_ignores_case_spacing_and_punctuation() -> None:
     assert guards.normalised("  Don’t —  PANIC! ") == guards.normalised("don't panic")
     assert guards.normalised("!?") == "!?"
+
+
+@pytest.mark.parametrize("piece", ["“", "f(", "x", '"', "= ", "a.", "( ", "“a"])
+def test_time_grows_with_the_length_of_the_text_and_not_faster(piece: str) -> None:
+    text = "Name some rivers: " + piece * 50_000
+    began = time.monotonic()
+    guards.content(text, text)
+    guards.form(text, text, (), set())
+    assert time.monotonic() - began < 3

@@ -54,6 +54,7 @@ def generation() -> Generation:
 async def client(generation: Generation) -> AsyncIterator[GenerationClient]:
     server = Server([])
     server.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, generation)
+    server.set_ready()
     channel = connect(await server.start("127.0.0.1:0"))
     yield GenerationClient(channel, temperature=0.3)
     await channel.close(None)

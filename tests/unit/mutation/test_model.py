@@ -3,6 +3,7 @@ import pytest
 from services.mutation.model import (
     MAX_CONVERSATION_CHARS,
     MAX_EXCLUDED,
+    MAX_EXCLUDED_CHARS,
     MAX_MESSAGES,
     MAX_PARENT_CHARS,
     MutationRequest,
@@ -32,6 +33,7 @@ def test_the_original_is_the_last_user_turn() -> None:
         ("count", (USER,), "x", 0, ()),
         ("count", (USER,), "x", 65, ()),
         ("exclude", (USER,), "x", 5, ("y",) * (MAX_EXCLUDED + 1)),
+        ("exclude", (USER,), "x", 5, ("y" * MAX_EXCLUDED_CHARS, "z")),
     ],
 )
 def test_limits(field: str, messages: tuple[Message, ...], parent: str, count: int, exclude: tuple[str, ...]) -> None:

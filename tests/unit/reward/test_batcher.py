@@ -8,7 +8,7 @@ import pytest
 
 from services.reward.batcher import Batcher
 from services.reward.scorer import ComponentScore, ScoreItem
-from shared.errors import Internal, Overloaded, Unavailable
+from shared.errors import Internal, InvalidRequest, Overloaded, Unavailable
 from tests.unit.reward.conversations import asking
 
 QUESTION = asking("Why?")
@@ -164,3 +164,20 @@ async def test_closing_fails_what_waits() -> None:
         await batcher.close()
         for outcome in await asyncio.gather(*calls, return_exceptions=True):
             assert isinstance(outcome, Unavailable)
+
+
+class Picky(GatedScorer):
+    """Fails whole batches, as a chat template does that refuses one conversation of many."""
+
+    def one(self, text: str) -> ComponentScore:
+        if text == "odd":
+            raise InvalidRequest("refused", field="messages")
+        return super().one(text)
+
+
+async def test_a_response_that_cannot_be_scored_fails_its_own_call_only() -> None:
+    async with batching(Picky()) as batcher:
+        asked = [batcher.score([item(text)]) for text in ("one", "odd", "three")]
+        first, odd, third = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(odd, InvalidRequest)
+    assert [score.value for part in (first, third) for score in part] == [3.0, 5.0]  # type: ignore[union-attr]

@@ -176,6 +176,24 @@ async def test_stopping_lets_calls_end_and_refuses_new_ones(running: Running) ->
     await asyncio.wait_for(stopping, 1)
 
 
+@pytest.mark.parametrize("becomes_ready", [True, False])
+async def test_calls_wait_until_the_service_is_loaded(becomes_ready: bool) -> None:
+    server = Server([NAME])
+    server.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, Servicer())
+    async with connect(await server.start("127.0.0.1:0")) as channel:
+        stub: Any = generation_pb2_grpc.GenerationServiceStub(channel)
+        early = asyncio.ensure_future(stub.GetModel(pb.GetModelRequest(), timeout=5))
+        short = await refused(stub.GetModel(pb.GetModelRequest(), timeout=0.2))
+        assert isinstance(short, errors.DeadlineExceeded)
+        assert not early.done()
+        if becomes_ready:
+            server.set_ready()
+            assert (await early).model
+        await server.stop(0)
+        if not becomes_ready:
+            assert isinstance(await refused(early), errors.Unavailable)
+
+
 async def test_a_taken_address_is_a_setting_to_change(running: Running) -> None:
     with pytest.raises(SettingsError, match="cannot listen on"):
         await Server([]).start(running.server.address)

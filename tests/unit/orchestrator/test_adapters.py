@@ -1,0 +1,83 @@
+"""What the adapters send."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+from services.mutation.language_model import GenerationClient, Prompt
+from services.orchestrator.adapters.generation import GrpcGenerator
+from services.orchestrator.adapters.mutation import GrpcMutator
+from services.orchestrator.adapters.reward import GrpcScorer
+from services.orchestrator.core.model import Generate, Mutate, Score
+from shared.pb import generation_pb2 as gpb
+from shared.pb import generation_pb2_grpc, mutation_pb2_grpc, reward_pb2_grpc
+from shared.pb import mutation_pb2 as mpb
+from shared.pb import reward_pb2 as rpb
+from shared.records import EvolutionRequest, Message, Sampling, Search
+from shared.rpc import connect
+from shared.server import Server
+
+MESSAGES = (Message("user", "Hello"),)
+REQUEST = EvolutionRequest("darwin", MESSAGES, Sampling(8), Search(), seed=1)
+
+
+class Recorder(
+    generation_pb2_grpc.GenerationServiceServicer,  # type: ignore[misc]
+    mutation_pb2_grpc.MutationServiceServicer,  # type: ignore[misc]
+    reward_pb2_grpc.RewardServiceServicer,  # type: ignore[misc]
+):
+    """All three services; notes each call's salt and whether it came with a deadline."""
+
+    def __init__(self) -> None:
+        self.salts: list[str] = []
+        self.deadlines: list[bool] = []
+
+    def _note(self, salt: str, context: Any) -> None:
+        self.salts.append(salt)
+        self.deadlines.append(context.time_remaining() is not None)
+
+    async def GetModel(self, request: gpb.GetModelRequest, context: Any) -> gpb.GetModelResponse:  # noqa: N802
+        return gpb.GetModelResponse()
+
+    async def Generate(self, request: gpb.GenerateRequest, context: Any) -> AsyncIterator[gpb.GenerateResult]:  # noqa: N802
+        self._note(request.cache_salt, context)
+        for sequence in request.sequences:
+            yield gpb.GenerateResult(id=sequence.id, finish_reason=gpb.FINISH_REASON_STOP)
+
+    async def Mutate(self, request: mpb.MutateRequest, context: Any) -> AsyncIterator[mpb.MutateEvent]:  # noqa: N802
+        self._note(request.cache_salt, context)
+        yield mpb.MutateEvent(summary=mpb.MutateEvent.Summary())
+
+    async def Score(self, request: rpb.ScoreRequest, context: Any) -> rpb.ScoreResponse:  # noqa: N802
+        self._note(request.cache_salt, context)
+        return rpb.ScoreResponse(scores=[rpb.ScoreResponse.Score(id=candidate.id) for candidate in request.candidates])
+
+
+async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
+    tenants = ("", "acme", "other")
+    recorder, server = Recorder(), Server([])
+    server.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, recorder)
+    server.register(mutation_pb2_grpc.add_MutationServiceServicer_to_server, recorder)
+    server.register(reward_pb2_grpc.add_RewardServiceServicer_to_server, recorder)
+    server.set_ready()
+    async with connect(await server.start("127.0.0.1:0")) as channel:
+        for tenant in tenants:
+            request = replace(REQUEST, tenant=tenant)
+            await drained(GrpcGenerator(channel).generate([Generate(1, 1, 0, "Hello", (), 8, 0, 1)], request, 5))
+            await drained(GrpcMutator(channel).mutate(Mutate(1, "Hello", 2, (), 1), request, 5))
+            await drained(GrpcScorer(channel).score([Score(1, 1, 0, "Hi", False)], request, 5))
+        own = recorder.salts[::3]
+        await drained(GenerationClient(channel, 0.3).rewrite([Prompt(MESSAGES, 8, None)], None, "passed-on"))
+    await server.stop(0)
+    assert recorder.salts == [salt for salt in own for _ in range(3)] + ["passed-on"]
+    assert own[0] == ""
+    assert len(set(own)) == 3
+    assert not any(tenant in salt for tenant, salt in zip(tenants[1:], own[1:], strict=True))
+    assert all(recorder.deadlines)
+
+
+async def drained(stream: AsyncIterator[Any]) -> None:
+    async for _ in stream:
+        pass

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +89,18 @@ def _read(log: Path) -> list[Begun]:
     ]
 
 
-def decoded_twice(evolution: Kept, rounds: list[Begun]) -> int:
-    """Rounds begun beyond those that were saved. An attempt that failed was saved too, but not as a round."""
+def decoded_twice(evolution: Kept, rounds: list[Begun], away: tuple[float, float] = (0.0, 0.0)) -> int:
+    """Rounds begun beyond those that were saved. An attempt that failed was saved too, but not as a round.
+
+    One that began and failed while generation was `away` decoded nothing, and does not count.
+    """
     mine = [line for line in rounds if line.evolution_id == evolution.id]
     failed = sum(line.failed for line in mine)
-    return (len(mine) - failed) - (int(evolution.record["version"]) - failed)
+    idle = sum(
+        following.failed and not line.failed and away[0] < line.at < following.at < away[1]
+        for line, following in pairwise(mine)
+    )
+    return (len(mine) - failed - idle) - (int(evolution.record["version"]) - failed)
 
 
 def resumed(evolution: Kept, rounds: list[Begun], since: float) -> float:

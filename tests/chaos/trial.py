@@ -114,6 +114,7 @@ def _judged(
     flying = [e for e in kept if e.record["created_at"] < struck < e.ended_at]
     hit = [e for e in flying if e.ended_at > since and fault.victim in ("", evidence.holder(e, rounds, struck))]
     resumed = sorted(evidence.resumed(e, rounds, since) for e in hit)
+    away = (0.0, 0.0) if fault.decodes else (struck, since)
     statuses = [e.record["status"] for e in kept]
     acknowledged = {one.evolution_id for one in told if one.evolution_id}
     row = Row(
@@ -125,7 +126,7 @@ def _judged(
         failed=statuses.count("failed") + statuses.count("cancelled"),
         lost=len(acknowledged - {e.id for e in kept}) + sum(not e.ended for e in kept),
         doubled=_doubled(kept, told),
-        decoded_twice=max((evidence.decoded_twice(e, rounds) for e in kept), default=0),
+        decoded_twice=max((evidence.decoded_twice(e, rounds, away) for e in kept), default=0),
         first_resumed_s=resumed[0] if resumed else None,
         all_resumed_s=resumed[-1] if resumed else None,
         errors=tuple(one.error for one in told if one.error),

@@ -158,14 +158,11 @@ FAULTS = (
         victim="orchestrator",
         workers=1,
     ),
-    *(Fault(f"kill {name}", "calls wait for it", _killed(name), decodes=name != "generation") for name in _STAGES),
+    *(Fault(f"kill {name}", "calls wait", _killed(name), decodes=name != "generation") for name in _STAGES),
     Fault("kill gateway", "streams go on without a gap", _killed("gateway")),
     Fault("kill redis", "nothing acknowledged is lost", _killed("redis")),
     *(Fault(f"term {name}", "it drains: exit 0, no error", _terminated(name)) for name in _ALL),
-    *(
-        Fault(f"freeze {name}", "calls wait for it", _frozen(name, 30), decodes=name != "generation")
-        for name in _STAGES
-    ),
+    *(Fault(f"freeze {name}", "calls wait", _frozen(name, 30), decodes=name != "generation") for name in _STAGES),
     Fault("freeze redis", "rounds go on, saves wait", _frozen("redis", 10)),
     Fault("freeze worker", "its lease passes on", _frozen("orchestrator", 30), WORKER_S, victim="orchestrator"),
     *(Fault(f"slow {a}-{b}", "50 ms each way", _slow(a, b), proxied=True) for a, b in _EDGES),

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class Begun:
     evolution_id: str
     number: int
     failed: bool
+    worker: str = ""
 
 
 def kept(client: "redis.Redis[str]", tag: str) -> list[Kept]:
@@ -82,16 +84,23 @@ def last_begun(log: Path, evolution_id: str) -> float:
 def _read(log: Path) -> list[Begun]:
     matches = [match for line in log.read_text().splitlines() if (match := _LINE.match(line))]
     return [
-        Begun(datetime.strptime(at, _STAMP).timestamp(), evolution_id, int(number), what == "attempt")
+        Begun(datetime.strptime(at, _STAMP).timestamp(), evolution_id, int(number), what == "attempt", log.stem)
         for at, evolution_id, what, number in (match.groups() for match in matches)
     ]
 
 
-def decoded_twice(evolution: Kept, rounds: list[Begun]) -> int:
-    """Rounds begun beyond those that were saved. An attempt that failed was saved too, but not as a round."""
+def decoded_twice(evolution: Kept, rounds: list[Begun], away: tuple[float, float] = (0.0, 0.0)) -> int:
+    """Rounds begun beyond those that were saved. An attempt that failed was saved too, but not as a round.
+
+    One that began and failed while generation was `away` decoded nothing, and does not count.
+    """
     mine = [line for line in rounds if line.evolution_id == evolution.id]
     failed = sum(line.failed for line in mine)
-    return (len(mine) - failed) - (int(evolution.record["version"]) - failed)
+    idle = sum(
+        following.failed and not line.failed and away[0] < line.at < following.at < away[1]
+        for line, following in pairwise(mine)
+    )
+    return (len(mine) - failed - idle) - (int(evolution.record["version"]) - failed)
 
 
 def resumed(evolution: Kept, rounds: list[Begun], since: float) -> float:
@@ -99,6 +108,12 @@ def resumed(evolution: Kept, rounds: list[Begun], since: float) -> float:
     moments = [at for at, _ in evolution.events]
     moments += [line.at for line in rounds if line.evolution_id == evolution.id and not line.failed]
     return min((at for at in moments if at >= since), default=float("inf")) - since
+
+
+def holder(evolution: Kept, rounds: list[Begun], at: float) -> str:
+    """The worker that had begun the evolution's last round at that moment; empty where none had."""
+    workers = [line.worker for line in rounds if line.evolution_id == evolution.id and line.at <= at]
+    return workers[-1] if workers else ""
 
 
 def _identity(event: dict[str, Any]) -> tuple[Any, ...]:

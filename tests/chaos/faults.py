@@ -18,13 +18,17 @@ Inflict = Callable[[Scene], float]
 
 @dataclass(frozen=True)
 class Fault:
-    """`resumes_s`: how soon some evolution moves on; `every`: each that was in flight, not only the first."""
+    """`resumes_s`: how soon some evolution moves on; `victim`: each that this worker held, and not only the first.
+
+    `decodes`: whether anything can be decoded until the moment that `inflict` returns.
+    """
 
     name: str
     recovers: str
     inflict: Inflict
     resumes_s: float = SERVICE_S
-    every: bool = False
+    victim: str = ""
+    decodes: bool = True
     workers: int = 2
     proxied: bool = False
 
@@ -145,15 +149,22 @@ _STAGES = ("generation", "reward", "mutation")
 _ALL = (*_STAGES, "orchestrator", "gateway", "redis")
 
 FAULTS = (
-    Fault("kill worker", "the other worker takes over", _worker_killed, WORKER_S, every=True),
-    Fault("kill only worker", "it takes its rounds up again", _only_worker_killed, WORKER_S, every=True, workers=1),
-    *(Fault(f"kill {name}", "calls wait for it", _killed(name)) for name in _STAGES),
+    Fault("kill worker", "the other worker takes over", _worker_killed, WORKER_S, victim="orchestrator"),
+    Fault(
+        "kill only worker",
+        "it takes its rounds up again",
+        _only_worker_killed,
+        WORKER_S,
+        victim="orchestrator",
+        workers=1,
+    ),
+    *(Fault(f"kill {name}", "calls wait", _killed(name), decodes=name != "generation") for name in _STAGES),
     Fault("kill gateway", "streams go on without a gap", _killed("gateway")),
     Fault("kill redis", "nothing acknowledged is lost", _killed("redis")),
     *(Fault(f"term {name}", "it drains: exit 0, no error", _terminated(name)) for name in _ALL),
-    *(Fault(f"freeze {name}", "calls wait for it", _frozen(name, 30)) for name in _STAGES),
+    *(Fault(f"freeze {name}", "calls wait", _frozen(name, 30), decodes=name != "generation") for name in _STAGES),
     Fault("freeze redis", "rounds go on, saves wait", _frozen("redis", 10)),
-    Fault("freeze worker", "its lease passes on", _frozen("orchestrator", 30), WORKER_S, every=True),
+    Fault("freeze worker", "its lease passes on", _frozen("orchestrator", 30), WORKER_S, victim="orchestrator"),
     *(Fault(f"slow {a}-{b}", "50 ms each way", _slow(a, b), proxied=True) for a, b in _EDGES),
     *(Fault(f"reset {a}-{b}", "calls are made again", _reset(a, b), proxied=True) for a, b in _EDGES),
     *(Fault(f"cut {a}-{b}", "silence for 8 s", _cut(a, b, 8), proxied=True) for a, b in _EDGES),

@@ -23,7 +23,8 @@ _START_S, _PATIENCE_S = 120.0, 300.0
 class Row:
     """What a fault did. `misses` are the bars that were not met.
 
-    Seconds until one evolution, and until each that was in flight, moved on: None where all ended meanwhile.
+    Seconds until one evolution moved on, and until each did that was in flight, or that the victim held: None where
+    all ended meanwhile.
     """
 
     fault: str
@@ -111,7 +112,9 @@ def _judged(
     kept = evidence.kept(scene.redis, tag)
     rounds = evidence.begun(scene.stack.folder)
     flying = [e for e in kept if e.record["created_at"] < struck < e.ended_at]
-    resumed = sorted(evidence.resumed(e, rounds, since) for e in flying if e.ended_at > since)
+    hit = [e for e in flying if e.ended_at > since and fault.victim in ("", evidence.holder(e, rounds, struck))]
+    resumed = sorted(evidence.resumed(e, rounds, since) for e in hit)
+    away = (0.0, 0.0) if fault.decodes else (struck, since)
     statuses = [e.record["status"] for e in kept]
     acknowledged = {one.evolution_id for one in told if one.evolution_id}
     row = Row(
@@ -123,7 +126,7 @@ def _judged(
         failed=statuses.count("failed") + statuses.count("cancelled"),
         lost=len(acknowledged - {e.id for e in kept}) + sum(not e.ended for e in kept),
         doubled=_doubled(kept, told),
-        decoded_twice=max((evidence.decoded_twice(e, rounds) for e in kept), default=0),
+        decoded_twice=max((evidence.decoded_twice(e, rounds, away) for e in kept), default=0),
         first_resumed_s=resumed[0] if resumed else None,
         all_resumed_s=resumed[-1] if resumed else None,
         errors=tuple(one.error for one in told if one.error),
@@ -148,7 +151,7 @@ def _doubled(kept: Sequence[Kept], told: Sequence[Told]) -> int:
 
 
 def _misses(row: Row, fault: Fault, scene: Scene) -> list[str]:
-    slowest = (row.all_resumed_s if fault.every else row.first_resumed_s) or 0.0
+    slowest = (row.all_resumed_s if fault.victim else row.first_resumed_s) or 0.0
     bars = {
         f"only {row.in_flight} in flight": row.in_flight < scene.load.evolutions,
         "lost": row.lost > 0,

@@ -168,7 +168,7 @@ class Limit:
         stages = self._stages
         evolution, _ = machine.begin(config_for(request), request.messages[-1].content, request.seed)
         while not evolution.finished:
-            round_ = Round(evolution, request, stages, stages, stages, _TIMEOUT_S)
+            round_ = Round(evolution, (), request, stages, stages, stages, _TIMEOUT_S)
             await round_.run()
             evolution = round_.evolution
         return evolution

@@ -104,34 +104,36 @@ class Evolving:
         record = claim.record
         if claim.deaths >= self._settings.max_deaths:
             reason = f"{claim.deaths} workers ended while they performed the round from version {record.version}"
-            return await self._failed(record, holder, Internal(reason), final=True)
+            return await self._failed(record, None, holder, Internal(reason), final=True)
         log.info("%s: round from version %d", record.id, record.version)
+        round_: Round | None = None
         try:
-            round_, begun = self._begin(record)
-            spent = round_.evolution.spent.generated
+            round_ = self._begin(record)
             await self._perform(claim, round_, holder)
-        except (_LeaseLost, _Interrupted):
+        except _LeaseLost:
             raise
+        except _Interrupted:
+            assert round_ is not None
+            return await self._paused(record, round_, holder)
         except Exception as error:
-            return await self._failed(record, holder, error)
+            return await self._failed(record, round_, holder, error)
         try:
-            return await self._finish(record, round_, begun, holder, round_.evolution.spent.generated - spent)
+            return await self._finish(record, round_, holder)
         except (Conflict, Unavailable):
             raise
         except Exception as error:
-            return await self._failed(record, holder, error)
+            return await self._failed(record, None, holder, error)
 
-    def _begin(self, record: Record) -> tuple[Round, tuple[Event, ...]]:
-        begun: tuple[Event, ...] = ()
+    def _begin(self, record: Record) -> Round:
+        events: tuple[Event, ...] = ()
         if record.state is None:
             request = record.request
             instruction = request.messages[-1].content
-            evolution, begun = machine.begin(config_for(request), instruction, request.seed)
+            evolution, events = machine.begin(config_for(request), instruction, request.seed)
         else:
             evolution = codec.load(record.state)
         timeout_s = self._settings.call_timeout_s
-        round_ = Round(evolution, record.request, self._mutator, self._generator, self._scorer, timeout_s)
-        return round_, begun
+        return Round(evolution, events, record.request, self._mutator, self._generator, self._scorer, timeout_s)
 
     async def _perform(self, claim: Claim, round_: Round, holder: str) -> None:
         """Runs the round until it ends, its deadline passes, a cancel is asked for or the lease is lost."""
@@ -174,42 +176,45 @@ class Evolving:
             if held == "cancelled":
                 return "cancelled"
 
-    async def _finish(
-        self, record: Record, round_: Round, begun: tuple[Event, ...], holder: str, tokens: int
-    ) -> Next | None:
-        evolution = round_.evolution
-        saved = replace(
-            record,
-            version=record.version + 1,
-            status="running",
-            state=codec.dump(evolution),
-            seconds=round_.clock.added_to(record.seconds),
-            attempts=0,
-            error=None,
-        )
-        events = begun + round_.events
+    async def _finish(self, record: Record, round_: Round, holder: str) -> Next | None:
+        evolution, events = round_.evolution, round_.events
+        saved = replace(_progress(record, round_), attempts=0, error=None)
         if evolution.finished:
             saved = _ended(saved, evolution)
             events += (Ended(saved.status, evolution.stopped_by, saved.error),)
-        await self._save(saved, events, holder, tokens)
+        await self._save(saved, events, holder, round_.tokens)
         return None if evolution.finished else Next(record.id, saved.version)
 
-    async def _failed(self, record: Record, holder: str, error: Exception, final: bool = False) -> Next | None:
-        """Tries again with growing delay where that can help; fails the evolution where it cannot."""
+    async def _paused(self, record: Record, round_: Round, holder: str) -> Next:
+        """Keeps what the round has found so far, for another worker to go on from."""
+        saved = _progress(record, round_)
+        await self._save(saved, round_.events, holder, round_.tokens)
+        return Next(record.id, saved.version)
+
+    async def _failed(
+        self, record: Record, round_: Round | None, holder: str, error: Exception, final: bool = False
+    ) -> Next | None:
+        """Tries again with growing delay where that can help; fails the evolution where it cannot.
+
+        What the round found before it failed is kept.
+        """
         known = error if isinstance(error, DarwinError) else Internal(f"unexpected {type(error).__name__}: {error}")
         if known is not error:
             log.error("%s: a round failed", record.id, exc_info=error)
         failure = Failure(type(known).__name__, known.message, known.field)
         attempts = record.attempts + 1
-        record = replace(record, version=record.version + 1, attempts=attempts, error=failure)
+        saved = _progress(record, round_) if round_ else replace(record, version=record.version + 1)
+        saved = replace(saved, attempts=attempts, error=failure)
+        events, tokens = (round_.events, round_.tokens) if round_ else ((), 0)
         if not (final or known.grpc_status in _HOPELESS or attempts >= self._settings.max_attempts):
-            log.warning("%s: attempt %d failed: %s", record.id, attempts, known.message)
-            await self._save(record, (), holder)
+            lost = round_.decoding if round_ else 0
+            log.warning("%s: attempt %d failed, %d responses under way: %s", record.id, attempts, lost, known.message)
+            await self._save(saved, events, holder, tokens)
             delay_s = min(2.0**attempts, _MAX_DELAY_S) * random.uniform(0.5, 1.0)
-            return Next(record.id, record.version, min(delay_s, max(0.0, _seconds_left(record))))
+            return Next(record.id, saved.version, min(delay_s, max(0.0, _seconds_left(record))))
         log.error("%s failed: %s", record.id, known.message)
-        record = replace(record, status="failed", finished_at=time.time())
-        await self._save(record, (Ended("failed", error=failure),), holder)
+        saved = replace(saved, status="failed", finished_at=time.time())
+        await self._save(saved, (*events, Ended("failed", error=failure)), holder, tokens)
         return None
 
     async def _save(self, record: Record, events: tuple[Event, ...], holder: str, tokens: int = 0) -> None:
@@ -222,6 +227,17 @@ class Evolving:
         ):
             with attempt:
                 await self._store.save(record, events, holder, tokens)
+
+
+def _progress(record: Record, round_: Round) -> Record:
+    """The record's next version, with what the round has found so far."""
+    return replace(
+        record,
+        version=record.version + 1,
+        status="running",
+        state=codec.dump(round_.evolution),
+        seconds=round_.clock.added_to(record.seconds),
+    )
 
 
 def _seconds_left(record: Record) -> float:

@@ -43,12 +43,13 @@ class StageClock:
 
 class Round:
     """One checkpoint's worth of work. `evolution`, `events` and `clock` are true at every moment, so that a round that
-    is interrupted can be concluded from where it stands.
+    is interrupted can be concluded, or gone on with, from where it stands.
     """
 
     def __init__(
         self,
         evolution: Evolution,
+        events: tuple[Event, ...],
         request: EvolutionRequest,
         mutator: Mutator,
         generator: Generator,
@@ -56,8 +57,9 @@ class Round:
         timeout_s: float,
     ) -> None:
         self.evolution = evolution
-        self.events: tuple[Event, ...] = ()
+        self.events = events
         self.clock = StageClock()
+        self._spent_before = evolution.spent.generated
         self._request = request
         self._mutator = mutator
         self._generator = generator
@@ -65,6 +67,19 @@ class Round:
         self._timeout_s = timeout_s
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self._started: set[tuple[object, ...]] = set()
+
+    @property
+    def tokens(self) -> int:
+        """Sampled in this round so far."""
+        return self.evolution.spent.generated - self._spent_before
+
+    @property
+    def decoding(self) -> int:
+        """Responses whose piece was begun and has not come."""
+        return sum(
+            isinstance(effect, Generate) and effect.key in self._started
+            for effect in machine.next_effects(self.evolution)
+        )
 
     async def run(self) -> None:
         """Performs effects until the checkpoint; the first error of a call cancels the others and is raised."""

@@ -14,7 +14,7 @@ import redis
 from shared.records import TERMINAL
 from tests.chaos.clients import KEY
 
-_LINE = re.compile(r"^(\S+ \S+) .*: (evo_\w+): (round from version|attempt) (\d+)")
+_LINE = re.compile(r"^(\S+ \S+) .*: (evo_\w+): (round from version|attempt) (\d+)(?: failed, (\d+) responses)?")
 _STAMP = "%Y-%m-%d %H:%M:%S,%f"
 
 
@@ -48,13 +48,14 @@ class Kept:
 
 @dataclass(frozen=True)
 class Begun:
-    """A line of a worker's log: a round was begun, or (`failed`) an attempt of it failed."""
+    """A line of a worker's log: a round was begun, or (`failed`) an attempt of it failed, with `lost` pieces begun."""
 
     at: float
     evolution_id: str
     number: int
     failed: bool
     worker: str = ""
+    lost: int = 0
 
 
 def kept(client: "redis.Redis[str]", tag: str) -> list[Kept]:
@@ -84,23 +85,24 @@ def last_begun(log: Path, evolution_id: str) -> float:
 def _read(log: Path) -> list[Begun]:
     matches = [match for line in log.read_text().splitlines() if (match := _LINE.match(line))]
     return [
-        Begun(datetime.strptime(at, _STAMP).timestamp(), evolution_id, int(number), what == "attempt", log.stem)
-        for at, evolution_id, what, number in (match.groups() for match in matches)
+        Begun(datetime.strptime(at, _STAMP).timestamp(), one, int(number), what == "attempt", log.stem, int(lost or 0))
+        for at, one, what, number, lost in (match.groups() for match in matches)
     ]
 
 
 def decoded_twice(evolution: Kept, rounds: list[Begun], away: tuple[float, float] = (0.0, 0.0)) -> int:
     """Rounds begun beyond those that were saved. An attempt that failed was saved too, but not as a round.
 
-    One that began and failed while generation was `away` decoded nothing, and does not count.
+    One that failed with no piece begun, or began and failed while generation was `away`, has nothing decoded again.
     """
     mine = [line for line in rounds if line.evolution_id == evolution.id]
     failed = sum(line.failed for line in mine)
-    idle = sum(
-        following.failed and not line.failed and away[0] < line.at < following.at < away[1]
+    harmless = sum(
+        following.failed and (following.lost == 0 or away[0] < line.at < following.at < away[1])
         for line, following in pairwise(mine)
+        if not line.failed
     )
-    return (len(mine) - failed - idle) - (int(evolution.record["version"]) - failed)
+    return (len(mine) - failed - harmless) - (int(evolution.record["version"]) - failed)
 
 
 def resumed(evolution: Kept, rounds: list[Begun], since: float) -> float:

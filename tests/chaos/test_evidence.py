@@ -35,7 +35,7 @@ def test_what_counts_as_doubled() -> None:
 def test_rounds_are_counted_from_the_logs_of_all_workers(tmp_path: Path) -> None:
     line = "2026-01-01 00:00:0{},000 INFO    orchestrator x: evo_a: {}\n"
     (tmp_path / "orchestrator.log").write_text(
-        line.format(1, "round from version 0") + line.format(2, "attempt 1 failed: away")
+        line.format(1, "round from version 0") + line.format(2, "attempt 1 failed, 2 responses under way: away")
     )
     (tmp_path / "orchestrator-2.log").write_text(
         line.format(3, "round from version 1") + "noise\n" + line.format(4, "round from version 2")

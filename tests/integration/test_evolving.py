@@ -36,10 +36,16 @@ REQUEST = EvolutionRequest("darwin", (Message("user", "Explain tides."),), Sampl
 class Stages:
     """All three ports; counts calls in flight, can be slow, can fail."""
 
-    def __init__(self, delay_s: float = 0.0, failures: Sequence[DarwinError] = ()) -> None:
+    def __init__(
+        self,
+        delay_s: float = 0.0,
+        failures: Sequence[DarwinError] = (),
+        scoring_failures: Sequence[DarwinError] = (),
+    ) -> None:
         self.world = World(5)
         self.delay_s = delay_s
         self.failures = list(failures)
+        self.scoring_failures = list(scoring_failures)
         self.in_flight = 0
         self.called = asyncio.Event()
         self.generated: list[Generate] = []
@@ -69,6 +75,8 @@ class Stages:
     async def score(
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Scored]:
+        if self.scoring_failures:
+            raise self.scoring_failures.pop(0)
         for effect in effects:
             for outcome in self.world.perform(effect):
                 yield outcome  # type: ignore[misc]
@@ -196,6 +204,18 @@ async def test_a_passing_failure_is_tried_again_and_costs_nothing(store: Store) 
     assert (await store.load(due.evolution_id)).status == "succeeded"
 
 
+async def test_what_a_round_found_before_it_failed_is_kept(store: Store) -> None:
+    due, stages = await accept(store), Stages(scoring_failures=[Unavailable("reward is away")])
+    worker = evolving(store, stages)
+    again = await worker.advance(due.evolution_id, 0)
+    assert again is not None
+    await finish(worker, again)
+    assert (await store.load(due.evolution_id)).status == "succeeded"
+    assert len({effect.key for effect in stages.generated}) == len(stages.generated)
+    events = [repr(stored.event) for stored in await store.events(due.evolution_id)]
+    assert len(events) == len(set(events))
+
+
 @pytest.mark.parametrize(
     ("error", "attempts"), [(InvalidRequest("too long", field="messages"), 1), (Unavailable("away"), 3)]
 )
@@ -270,9 +290,9 @@ async def test_an_interrupted_round_is_left_to_others_at_once(store: Store) -> N
     task = asyncio.ensure_future(worker.advance(due.evolution_id, 0))
     await stages.called.wait()
     worker.interrupt()
-    assert await task == due
+    assert await task == Next(due.evolution_id, 1)
     assert stages.in_flight == 0
-    claim = await store.claim(due.evolution_id, 0, "another", 10)
+    claim = await store.claim(due.evolution_id, 1, "another", 10)
     assert claim is not None
     assert claim.deaths == 0
 

@@ -38,7 +38,15 @@ def _stops(value: Any) -> Any:
     raise ValueError("must be a string or a list of strings")
 
 
+def _no_number(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError("must be false, not a number")
+    return value
+
+
 Text = Annotated[str, AfterValidator(_encodable)]
+# Python takes 0 for False, JSON does not.
+False_ = Annotated[Literal[False], BeforeValidator(_no_number)]
 
 
 class _Body(BaseModel):
@@ -144,7 +152,7 @@ class StreamOptions(_Body):
     include_usage: bool | None = Field(
         default=None, description="Whether a last chunk without choices carries `usage` (and `usage.darwin`)."
     )
-    include_obfuscation: Literal[False] | None = Field(default=None, description="Not supported; only false.")
+    include_obfuscation: False_ | None = Field(default=None, description="Not supported; only false.")
 
 
 _Zero = Annotated[float, Field(ge=0, le=0)]
@@ -158,7 +166,7 @@ class _WithoutMeaning(_Body):
     function_call: None = Field(default=None, description="Not supported; only null.")
     functions: None = Field(default=None, description="Not supported; only null.")
     logit_bias: None = Field(default=None, description="Not supported; only null.")
-    logprobs: Literal[False] | None = Field(default=None, description="Not supported; only false.")
+    logprobs: False_ | None = Field(default=None, description="Not supported; only false.")
     modalities: list[Literal["text"]] | None = Field(
         default=None, min_length=1, max_length=1, description="Only text is supported."
     )
@@ -173,7 +181,7 @@ class _WithoutMeaning(_Body):
     response_format: TextFormat | None = Field(default=None, description="Only text is supported.")
     safety_identifier: None = Field(default=None, description="Not supported; only null.")
     service_tier: Literal["auto", "default"] | None = Field(default=None, description="There is one tier.")
-    store: Literal[False] | None = Field(default=None, description="Not supported; only false.")
+    store: False_ | None = Field(default=None, description="Not supported; only false.")
     tool_choice: None = Field(default=None, description="Not supported; only null.")
     tools: None = Field(default=None, description="Not supported; only null.")
     top_logprobs: None = Field(default=None, description="Not supported; only null.")
@@ -243,7 +251,7 @@ class ChatCompletionRequest(_WithoutMeaning, AlignmentRequest):
 class EvolutionCreate(_WithoutMeaning, AlignmentRequest):
     """Body of `POST /v1/evolutions`: that of a chat completion, without streaming."""
 
-    stream: Literal[False] | None = Field(
+    stream: False_ | None = Field(
         default=None, description="Not supported; follow `GET /v1/evolutions/{id}/events` instead."
     )
     stream_options: None = Field(default=None, description="Not supported; only null.")

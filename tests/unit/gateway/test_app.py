@@ -105,6 +105,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"n": 0}, "n"),
     ({"n": 7}, "n"),
     ({"stream": "yes"}, "stream"),
+    ({"store": 0}, "store"),
+    ({"logprobs": 0.0}, "logprobs"),
     ({"stream_options": {"include_usage": True}}, "stream_options"),
     ({"stream": True, "stream_options": {"x": 1}}, "stream_options.x"),
     ({"user": "x" * 257}, "user"),

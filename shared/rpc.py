@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # the stubs of grpc are generic, its classes are not
 
+import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,8 +20,27 @@ MESSAGE_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
 )
-_CHANNEL_OPTIONS = (
+# A mutation that was lost before its first mutant is asked for again by its channel: were it to fail instead, it would
+# take the responses with it that are being decoded meanwhile. gRPC adds jitter, and stays within the call's deadline.
+_RETRIES = json.dumps(
+    {
+        "methodConfig": [
+            {
+                "name": [{"service": "darwin.v1.MutationService"}],
+                "retryPolicy": {
+                    "maxAttempts": 3,
+                    "initialBackoff": "1s",
+                    "maxBackoff": "4s",
+                    "backoffMultiplier": 2,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ]
+    }
+)
+_CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
     *MESSAGE_OPTIONS,
+    ("grpc.service_config", _RETRIES),
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 8_000),
     ("grpc.http2.ping_timeout_ms", 8_000),

@@ -1,0 +1,61 @@
+"""A mutation lost on the way is asked for again; one that had begun is not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from services.orchestrator.adapters.mutation import GrpcMutator
+from services.orchestrator.core.model import Mutate, Mutated
+from shared.errors import Unavailable
+from shared.pb import mutation_pb2 as pb
+from shared.pb import mutation_pb2_grpc
+from shared.records import EvolutionRequest, Message, Sampling, Search
+from shared.rpc import connect
+from shared.server import Server
+
+REQUEST = EvolutionRequest("darwin", (Message("user", "Hello"),), Sampling(8), Search(), seed=1)
+
+
+class Flaky(mutation_pb2_grpc.MutationServiceServicer):
+    """Fails the first call, after `mutants` of it."""
+
+    def __init__(self, mutants: int) -> None:
+        self.mutants = mutants
+        self.calls = 0
+
+    async def Mutate(self, request: pb.MutateRequest, context: Any) -> AsyncIterator[pb.MutateEvent]:  # noqa: N802
+        self.calls += 1
+        mutant = pb.MutateEvent.Mutant(text="Hi", operator="rephrase", source=pb.MutateEvent.SOURCE_MODEL)
+        for _ in range(self.mutants if self.calls == 1 else 2):
+            yield pb.MutateEvent(mutant=mutant)
+        if self.calls == 1:
+            raise Unavailable("gone")
+
+
+async def mutated(servicer: Flaky) -> list[Any]:
+    server = Server([])
+    server.register(mutation_pb2_grpc.add_MutationServiceServicer_to_server, servicer)
+    server.set_ready()
+    try:
+        async with connect(await server.start("127.0.0.1:0")) as channel:
+            effect = Mutate(1, "Hello", 2, (), 1)
+            return [outcome async for outcome in GrpcMutator(channel).mutate(effect, REQUEST, 10)]
+    finally:
+        await server.stop(0)
+
+
+async def test_lost_before_its_first_mutant_it_is_asked_for_again() -> None:
+    servicer = Flaky(mutants=0)
+    outcomes = await mutated(servicer)
+    assert servicer.calls == 2
+    assert sum(isinstance(outcome, Mutated) for outcome in outcomes) == 2
+
+
+async def test_lost_later_it_fails() -> None:
+    servicer = Flaky(mutants=1)
+    with pytest.raises(Unavailable):
+        await mutated(servicer)
+    assert servicer.calls == 1

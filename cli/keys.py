@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Coroutine
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from shared.errors import DarwinError
 from shared.keys import Key, Keys, new_key
+from shared.settings import StoreSettings, refusing
 from shared.store import Store
 
 app = typer.Typer(
@@ -70,7 +69,8 @@ async def _add(tenant: str, note: str, *limits: int | None) -> tuple[str, Key]:
 
 
 async def _all() -> list[tuple[Key, int]]:
-    keys, store = _keys(), Store(_redis_url(), ttl_s=60)
+    settings, keys = StoreSettings(), _keys()
+    store = Store(settings.redis_url, settings.record_ttl_s)
     try:
         return [(key, await store.tokens_today(key.id)) for key in await keys.all()]
     finally:
@@ -87,20 +87,13 @@ async def _revoke(key_id: str) -> bool:
 
 
 def _keys() -> Keys:
-    return Keys(_redis_url())
-
-
-def _redis_url() -> str:
-    return os.environ.get("DARWIN_REDIS_URL", "redis://127.0.0.1:6379/0")
+    return Keys(StoreSettings().redis_url)
 
 
 def _told(work: Coroutine[Any, Any, T]) -> T:
     """The result; an expected failure becomes one message and exit code 1."""
-    try:
+    with refusing("darwin keys"):
         return asyncio.run(work)
-    except DarwinError as error:
-        Console(stderr=True).print(f"[red]error:[/] {error.message}", highlight=False)
-        raise typer.Exit(1) from error
 
 
 def _as_json(key: Key, used: int) -> dict[str, Any]:

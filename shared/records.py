@@ -59,8 +59,8 @@ class EvolutionRequest:
     """Everything that determines an evolution, frozen at acceptance.
 
     `messages` ends with the user's turn, which is the instruction. `seeded` says that the caller chose `seed`, so
-    sampling follows it too. An empty `profile` is the reward service's default. `tenant` says whose
-    caches it may share.
+    sampling follows it too. An empty `profile` is the reward service's default. `tenant`, empty
+    where no keys are asked for, alone may see the evolution, and its calls share caches with nobody else's.
     """
 
     method: Method
@@ -253,22 +253,12 @@ class Idempotency:
 
 
 @dataclass(frozen=True)
-class Owner:
-    """Who asked: the tenant, who alone may see the evolution, and the API key, which is charged for it.
-
-    Both are empty where the gateway asks for no keys.
-    """
-
-    tenant: str = ""
-    key_id: str = ""
-
-
-@dataclass(frozen=True)
 class Record:
     """An evolution as Redis holds it.
 
     `version` grows by one with each save. `state` is the orchestrator's own JSON (None until its first save); nobody
-    else reads it. `attempts` counts failures in a row. Times are Unix seconds.
+    else reads it. `attempts` counts failures in a row. `key_id` is the API key that is charged, empty where
+    none is asked for. Times are Unix seconds.
     """
 
     id: str
@@ -282,5 +272,5 @@ class Record:
     finished_at: float | None = None
     result: Result | None = None
     error: Failure | None = None
-    owner: Owner = field(default_factory=Owner)
+    key_id: str = ""
     idempotency: Idempotency | None = None

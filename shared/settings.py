@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pydantic_settings
-from pydantic import ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from shared.errors import DarwinError
@@ -28,16 +28,6 @@ class DarwinSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="DARWIN_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    @field_validator("redis_url", check_fields=False)
-    @classmethod
-    def _reads_as_redis_url(cls, url: str) -> str:
-        if not _is_redis_url(url):
-            raise ValueError(
-                "must be redis://, rediss:// or unix://, then [user:password@]host[:port][/database]; percent-encode "
-                "whatever is special in user and password"
-            )
-        return url
-
     @classmethod
     def settings_customise_sources(
         cls,
@@ -53,6 +43,30 @@ class DarwinSettings(BaseSettings):
         if not Path(folder).is_dir():
             raise SettingsError(f"{SECRETS_DIR}: no such folder: {folder}")
         return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
+
+
+class StoreSettings(DarwinSettings):
+    """Of processes that keep evolutions in Redis."""
+
+    redis_url: str = Field(
+        default="redis://127.0.0.1:6379/0", validation_alias=AliasChoices("DARWIN_REDIS_URL", "redis_url")
+    )
+    record_ttl_s: int = Field(
+        default=86_400,
+        ge=1,
+        validation_alias=AliasChoices("DARWIN_RECORD_TTL_S", "record_ttl_s"),
+        description="how long an ended evolution can be read",
+    )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _reads_as_redis_url(cls, url: str) -> str:
+        if not _is_redis_url(url):
+            raise ValueError(
+                "must be redis://, rediss:// or unix://, then [user:password@]host[:port][/database]; percent-encode "
+                "whatever is special in user and password"
+            )
+        return url
 
 
 def _is_redis_url(url: str) -> bool:

@@ -96,7 +96,7 @@ class Store:
             Conflict: the idempotency key was used for another request.
             Overloaded: a limit is reached.
         """
-        idempotency, key_id = record.idempotency, record.owner.key_id
+        idempotency, key_id = record.idempotency, record.key_id
         async with self._translated:
             outcome, evolution_id = await self._create(
                 keys=[*_record_keys(record)[:5]],
@@ -128,7 +128,7 @@ class Store:
         """
         expected = record.version - 1
         ttl = self._ttl_s if record.status in TERMINAL else 0
-        charged = tokens if record.owner.key_id else 0
+        charged = tokens if record.key_id else 0
         async with self._translated:
             written = await self._save(
                 keys=_record_keys(record),
@@ -262,7 +262,7 @@ def _used(key_id: str) -> str:
 
 def _record_keys(record: Record) -> list[str]:
     """As SAVE wants them; CREATE takes the first five."""
-    key_id, idempotency = record.owner.key_id, record.idempotency
+    key_id, idempotency = record.key_id, record.idempotency
     return [
         _key(record.id),
         _key(record.id, "events"),

@@ -12,7 +12,6 @@ from services.gateway.refusals import InvalidApiKey, MisdirectedRequest
 from services.gateway.settings import loopback
 from shared.errors import DarwinError
 from shared.keys import Key, Keys
-from shared.records import Owner
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(:\d{1,5})?")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
@@ -25,8 +24,9 @@ class Caller:
     key: Key | None = None
 
     @property
-    def owner(self) -> Owner:
-        return Owner(self.key.tenant, self.key.id) if self.key else Owner()
+    def tenant(self) -> str:
+        """Who alone may see what the call starts."""
+        return self.key.tenant if self.key else ""
 
 
 def caller_of(request: Request) -> Caller:

@@ -101,7 +101,7 @@ class ChatRoutes:
                 yield chunks.progress(record, stored.event)
             if not ended:
                 raise _stopping(record)
-            for chunk in chunks.answer(await self._evolutions.load(record.id, record.owner.tenant), include_usage):
+            for chunk in chunks.answer(await self._evolutions.load(record.id, record.request.tenant), include_usage):
                 yield chunk
         except DarwinError as error:
             yield body_of(error).model_dump_json()
@@ -115,7 +115,7 @@ class ChatRoutes:
             return
         log.info("the caller of %s hung up", record.id)
         try:
-            await self._evolutions.cancel(record.id, record.owner.tenant)
+            await self._evolutions.cancel(record.id, record.request.tenant)
         except DarwinError as error:
             log.warning("%s could not be cancelled: %s", record.id, error)
 

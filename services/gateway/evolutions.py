@@ -45,7 +45,7 @@ class Evolutions:
     async def load(self, evolution_id: str, tenant: str) -> Record:
         """The record as it stands; `NotFound` where there is none, and alike where it is another tenant's."""
         record = await self._store.load(evolution_id)
-        if record.owner.tenant != tenant:
+        if record.request.tenant != tenant:
             raise NotFound(f"no evolution {evolution_id}")
         return record
 

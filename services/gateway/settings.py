@@ -3,13 +3,13 @@
 import ipaddress
 from typing import Literal, Self
 
-from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import DarwinSettings
+from shared.settings import StoreSettings
 
 
-class GatewaySettings(DarwinSettings):
+class GatewaySettings(StoreSettings):
     """Settings of the gateway. Times are in seconds."""
 
     model_config = SettingsConfigDict(
@@ -21,15 +21,6 @@ class GatewaySettings(DarwinSettings):
     )
     keys: Literal["required", "off"] = Field(
         default="off", description="whether callers need an API key; without, only this machine can be one"
-    )
-    redis_url: str = Field(
-        default="redis://127.0.0.1:6379/0", validation_alias=AliasChoices("DARWIN_REDIS_URL", "redis_url")
-    )
-    record_ttl_s: int = Field(
-        default=86_400,
-        ge=1,
-        validation_alias=AliasChoices("DARWIN_RECORD_TTL_S", "record_ttl_s"),
-        description="how long a finished evolution can be read",
     )
     default_max_tokens: int = Field(default=512, ge=1)
     max_max_tokens: int = Field(default=4096, ge=1)

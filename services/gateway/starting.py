@@ -55,9 +55,9 @@ class Starting:
             0,
             "queued",
             time.time(),
-            replace(evolution_request(body, self._settings), tenant=caller.owner.tenant),
-            owner=caller.owner,
-            idempotency=idempotency(caller.owner.tenant, key, request.url.path, body),
+            replace(evolution_request(body, self._settings), tenant=caller.tenant),
+            key_id=caller.key.id if caller.key else "",
+            idempotency=idempotency(caller.tenant, key, request.url.path, body),
         )
         headers = answer_headers(request)
         if rate := await self._admission.count(caller):

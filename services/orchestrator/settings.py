@@ -3,16 +3,12 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import DarwinSettings
+from shared.settings import StoreSettings
 
 
-class OrchestratorSettings(DarwinSettings):
+class OrchestratorSettings(StoreSettings):
     model_config = SettingsConfigDict(env_prefix="DARWIN_ORCHESTRATOR_", frozen=True, extra="ignore")
 
-    redis_url: str = Field(default="redis://127.0.0.1:6379/0", validation_alias="DARWIN_REDIS_URL")
-    record_ttl_s: int = Field(
-        default=86_400, ge=1, validation_alias="DARWIN_RECORD_TTL_S", description="ended evolutions are kept this long"
-    )
     mutation: str = "127.0.0.1:50052"
     generation: str = "127.0.0.1:50051"
     reward: str = "127.0.0.1:50053"

@@ -21,7 +21,6 @@ from shared.records import (
     EvolutionRequest,
     Idempotency,
     Message,
-    Owner,
     Record,
     RoundFinished,
     Sampling,
@@ -363,7 +362,7 @@ async def test_a_record_is_saved_over_its_own_version_only(store: Store) -> None
 
 async def test_tokens_are_charged_to_the_key_once(store: Store) -> None:
     key_id = uuid.uuid4().hex
-    record = replace(record_of(REQUEST), owner=Owner("tenant", key_id))
+    record = replace(record_of(REQUEST), key_id=key_id)
     await store.create(record)
     await finish(evolving(store, Stages()), Next(record.id, 0))
     result = (await store.load(record.id)).result
@@ -372,9 +371,9 @@ async def test_tokens_are_charged_to_the_key_once(store: Store) -> None:
 
 
 async def test_limits_on_unfinished_evolutions(store: Store) -> None:
-    owner = Owner("tenant", uuid.uuid4().hex)
+    key_id = uuid.uuid4().hex
     limits = Limits(active_per_key=2)
-    records = [replace(record_of(REQUEST), owner=owner) for _ in range(3)]
+    records = [replace(record_of(REQUEST), key_id=key_id) for _ in range(3)]
     for record in records[:2]:
         await store.create(record, limits)
     with pytest.raises(Overloaded, match="this key has 2"):

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import DarwinError
-from shared.records import EvolutionRequest, Idempotency, Message, Owner, Record, Sampling, Search
+from shared.records import EvolutionRequest, Idempotency, Message, Record, Sampling, Search
 from shared.store import Store
 
 REQUEST = EvolutionRequest("darwin", (Message("user", "Why?"),), Sampling(9), Search(), 1, metadata={"a": "b"})
-RECORD = Record("evo_x", 0, "queued", 1.5, REQUEST, owner=Owner("t", "k"), idempotency=Idempotency("a", "b"))
+RECORD = Record("evo_x", 0, "queued", 1.5, REQUEST, key_id="k", idempotency=Idempotency("a", "b"))
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 JSON = st.recursive(

@@ -48,12 +48,7 @@ class Sample:
 
 def settings(ttl_s: int) -> StackSettings:
     """The simulated stack, with records that expire soon."""
-    env = {
-        "DARWIN_MUTATION_ENCODER": "simulated",
-        "DARWIN_REWARD_PROFILES": "simulated",
-        "DARWIN_RECORD_TTL_S": str(ttl_s),
-    }
-    return StackSettings(engine="simulated", env=env)
+    return StackSettings.simulated({"DARWIN_RECORD_TTL_S": str(ttl_s)})
 
 
 async def drive(url: str, evolutions: int, progress: Progress | None = None) -> Counter[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any, Self
 
 import grpc
 import httpx
@@ -38,6 +39,12 @@ class StackSettings:
     start_timeout_s: float = 240.0
     env: Mapping[str, str] = field(default_factory=dict)
     route: Route = direct
+
+    @classmethod
+    def simulated(cls, env: Mapping[str, str] | None = None, **settings: Any) -> Self:
+        """Without a real model anywhere, for fast tests and studies of scale."""
+        models = {"DARWIN_MUTATION_ENCODER": "simulated", "DARWIN_REWARD_PROFILES": "simulated"}
+        return cls(engine="simulated", env={**models, **(env or {})}, **settings)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from cli.stack import Stack, StackSettings
 from shared.queue import celery_app, send_advance
 from tests.chaos.proxy import Network
 
-SIMULATED = {"DARWIN_MUTATION_ENCODER": "simulated", "DARWIN_REWARD_PROFILES": "simulated"}
 _WORKERS = 2
 
 
@@ -19,22 +18,21 @@ _WORKERS = 2
 class Load:
     """What is in flight when a fault strikes: so many evolutions, of `body`."""
 
-    engine: str
+    settings: StackSettings
     evolutions: int
     chats: int
     body: dict[str, Any]
-    env: dict[str, str]
 
 
 def simulated(tokens_per_second: float = 20, max_tokens: int = 160, **env: str) -> Load:
     """Evolutions of five to fifteen seconds."""
     speed = {"DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": str(tokens_per_second)}
-    return Load("simulated", 20, 4, _body(max_tokens, 20), {**SIMULATED, **speed, **env})
+    return Load(StackSettings.simulated({**speed, **env}), 20, 4, _body(max_tokens, 20))
 
 
 def embedded(engine: str) -> Load:
     """The real models, as slow as they are."""
-    return Load(engine, 20, 4, _body(60, 15), {})
+    return Load(StackSettings(engine=engine), 20, 4, _body(60, 15))
 
 
 def _body(max_tokens: int, period: int) -> dict[str, Any]:
@@ -53,7 +51,7 @@ class Scene:
 
     def __enter__(self) -> Self:
         with ExitStack() as entered:
-            settings = StackSettings(engine=self.load.engine, workers=_WORKERS, env=self.load.env)
+            settings = replace(self.load.settings, workers=_WORKERS)
             self.network = entered.enter_context(Network())
             if self._proxied:
                 settings = replace(settings, route=self.network.route)

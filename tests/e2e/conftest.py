@@ -4,12 +4,6 @@ import pytest
 
 from cli.stack import Stack, StackSettings
 
-# Everything real but the models: for what does not depend on them.
-SIMULATED = {
-    "DARWIN_MUTATION_ENCODER": "simulated",
-    "DARWIN_REWARD_PROFILES": "simulated",
-}
-
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
@@ -24,7 +18,7 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def simulated_stack() -> Iterator[Stack]:
     """Every process, with simulated models."""
-    with Stack(StackSettings(engine="simulated", env=SIMULATED)) as running:
+    with Stack(StackSettings.simulated()) as running:
         yield running
         running.check()
         codes = running.stop()

@@ -10,15 +10,13 @@ import redis
 
 from cli.client import Client
 from cli.stack import Stack, StackSettings
-from tests.e2e.conftest import SIMULATED
 
 LONG = {"model": "darwin", "messages": [{"role": "user", "content": "Name a colour."}], "max_tokens": 2000}
 
 
 @pytest.fixture(scope="module")
 def slow_stack() -> Iterator[Stack]:
-    env = {**SIMULATED, "DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "20"}
-    with Stack(StackSettings(engine="simulated", env=env)) as running:
+    with Stack(StackSettings.simulated({"DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "20"})) as running:
         yield running
         running.check()
 

@@ -15,13 +15,12 @@ import pytest
 from cli.client import Client
 from cli.stack import Stack, StackError, StackSettings
 from cli.stack.folder import OwnedFolder
-from tests.e2e.conftest import SIMULATED
 
 BODY = {"model": "darwin", "messages": [{"role": "user", "content": "Name a colour."}], "max_tokens": 40}
 
 
 def simulated(port: int = 0) -> Stack:
-    return Stack(StackSettings(engine="simulated", port=port, env=SIMULATED))
+    return Stack(StackSettings.simulated(port=port))
 
 
 def answered(url: str) -> bool:
@@ -53,10 +52,9 @@ def test_a_busy_port_is_stepped_around() -> None:
 
 
 def test_a_process_that_cannot_start_is_named_with_its_log() -> None:
-    env = {**SIMULATED, "DARWIN_REWARD_PROFILES": "no-such-profile"}
     with (
         pytest.raises(StackError, match="reward ended with exit code") as failed,
-        Stack(StackSettings(engine="simulated", env=env)),
+        Stack(StackSettings.simulated({"DARWIN_REWARD_PROFILES": "no-such-profile"})),
     ):
         pass
     assert "no-such-profile" in str(failed.value)
@@ -68,7 +66,7 @@ def test_many_evolutions_at_once_all_end(simulated_stack: Stack) -> None:
 
 
 def test_processes_that_were_ended_start_again_on_their_addresses() -> None:
-    with Stack(StackSettings(engine="simulated", workers=2, env=SIMULATED)) as stack:
+    with Stack(StackSettings.simulated(workers=2)) as stack:
         names = list(stack.pids)
         assert {"orchestrator", "orchestrator-2"} < set(names)
         with Client(stack.url) as client:
@@ -110,7 +108,7 @@ def test_folders_whose_owner_was_killed_are_removed(tmp_path: Path, monkeypatch:
 
 
 def test_up_prints_a_curl_that_works_and_ctrl_c_stops_everything(tmp_path: Path) -> None:
-    env = {**SIMULATED, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    env = {**StackSettings.simulated().env, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     command = [sys.executable, "-m", "cli.main", "up", "--engine", "simulated", "--port"]
     with (
         socket.create_server(("127.0.0.1", 0)) as busy,
@@ -141,7 +139,7 @@ def test_up_prints_a_curl_that_works_and_ctrl_c_stops_everything(tmp_path: Path)
 def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     code = (
         "import time; from cli.stack import Stack, StackSettings\n"
-        f"with Stack(StackSettings(engine='simulated', env={SIMULATED!r})):\n"
+        "with Stack(StackSettings.simulated()):\n"
         "    print('up', flush=True); time.sleep(99)"
     )
     env = {**os.environ, "TMPDIR": str(tmp_path)}

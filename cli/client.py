@@ -46,11 +46,18 @@ class Client:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends what is under way."""
         self._http.close()
 
-    def start(self, body: dict[str, Any]) -> dict[str, Any]:
-        """POST /v1/evolutions; the resource. Sent again where no answer came, it starts nothing twice."""
-        headers = {"idempotency-key": str(uuid.uuid4())}
+    def start(self, body: dict[str, Any], idempotency_key: str | None = None) -> dict[str, Any]:
+        """POST /v1/evolutions; the resource. Sent again where no answer came, it starts nothing twice.
+
+        With a key of the caller's own that holds across processes too.
+        """
+        headers = {"idempotency-key": idempotency_key or str(uuid.uuid4())}
         return self._patiently(lambda: self._http.post("/v1/evolutions", json=body, headers=headers))
 
     def get(self, evolution_id: str) -> dict[str, Any]:

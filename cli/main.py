@@ -3,21 +3,19 @@
 import contextlib
 import importlib.metadata
 import json
-import signal
 import sys
 import time
-from collections.abc import Iterator
 from typing import Annotated, Any
 
-import httpx
 import typer
 from rich.console import Console
-from rich.live import Live
 
 from cli import keys, view
 from cli.certs import certs
-from cli.client import ApiError, Client
-from cli.stack import Stack, StackError, StackSettings
+from cli.client import Client
+from cli.evaluation.commands import app as evaluation
+from cli.session import Engine, reported, started
+from cli.stack import StackSettings
 
 app = typer.Typer(
     help="Decoding-time alignment: better answers under your own reward models, without fine-tuning.",
@@ -26,8 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys.app, name="keys")
+app.add_typer(evaluation, name="eval")
 
-Engine = Annotated[str, typer.Option(help="auto, vllm, transformers or simulated.")]
 _EXAMPLE = {"model": "darwin", "messages": [{"role": "user", "content": "How do I learn to swim?"}], "max_tokens": 120}
 
 
@@ -82,9 +80,9 @@ def align(
         "darwin": _given(search),
     }
     console = Console(stderr=as_json)
-    with _reported(console), contextlib.ExitStack() as stack:
+    with reported(console), contextlib.ExitStack() as stack:
         if url is None:
-            url = stack.enter_context(_started(StackSettings(engine=engine), console)).url
+            url = stack.enter_context(started(StackSettings(engine=engine), console)).url
         document = _follow(stack.enter_context(Client(url, patience_s=15)), body, console, show=not as_json)
     if as_json:
         print(json.dumps(document, ensure_ascii=False, indent=2))
@@ -99,7 +97,7 @@ def up(
 ) -> None:
     """Keep a stack running in the foreground; Ctrl-C stops it."""
     console = Console()
-    with _reported(console), _started(StackSettings(engine=engine, port=port), console) as stack:
+    with reported(console), started(StackSettings(engine=engine, port=port), console) as stack:
         if port and not stack.url.endswith(f":{port}"):
             console.print(f"[yellow]port {port} is busy[/], so the gateway took a free one")
         console.print(f"\n[bold green]{stack.url}[/] answers the OpenAI API. Try:\n", highlight=False)
@@ -134,44 +132,6 @@ def version() -> None:
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-@contextlib.contextmanager
-def _reported(console: Console) -> Iterator[None]:
-    """Turns expected failures into one message and exit code 1, and SIGTERM into an orderly end."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    except (StackError, ApiError, httpx.TransportError) as error:
-        console.print(f"[red]error:[/] {error}", highlight=False, markup=True)
-        raise typer.Exit(1) from error
-
-
-@contextlib.contextmanager
-def _started(settings: StackSettings, console: Console) -> Iterator[Stack]:
-    """A running stack; while it starts and stops, its processes are shown."""
-    states: dict[str, str] = {}
-    live = Live(console=console, refresh_per_second=8, transient=True)
-
-    def report(process: str, doing: str) -> None:
-        states[process] = doing
-        live.update(view.processes(states))
-
-    since = time.monotonic()
-    stack = Stack(settings, report)
-    with live:
-        stack.__enter__()
-    console.print(f"{len(states)} processes ready after {time.monotonic() - since:.1f} s: {', '.join(states)}")
-    try:
-        yield stack
-    finally:
-        codes = stack.stop()
-        bad = {name: code for name, code in codes.items() if code != 0}
-        console.print(f"[red]exit codes: {bad}[/]" if bad else f"stopped {len(codes)} processes cleanly")
 
 
 def _follow(client: Client, body: dict[str, Any], console: Console, *, show: bool) -> dict[str, Any]:

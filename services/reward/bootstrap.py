@@ -1,8 +1,9 @@
 """The one place where the reward service is put together."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from services.reward.profiles import ProfileFile, load_profiles
+from services.reward.profiles import SCORER_TYPES, ProfileFile, load_profiles, single
 from services.reward.registry import SpecifiedScorer
 from services.reward.requests import Limits
 from services.reward.rewarder import Component, Profile, Rewarder
@@ -41,10 +42,31 @@ def build_rewarder(settings: RewardSettings) -> Rewarder:
     default = settings.default_profile or names[0]
     if default not in files:
         raise NotFound(f"the default profile {default!r} is not loaded; loaded are: {', '.join(files)}")
+    return _over(files, default, settings)
+
+
+def _over(files: Mapping[str, ProfileFile], default: str, settings: RewardSettings) -> Rewarder:
     runtime = Runtime(settings.device, settings.dtype, settings.threads, settings.cache_bytes)
     specs = {spec.scorer_key(): spec for file in files.values() for spec in file.components}
     scorers = {key: SpecifiedScorer(spec, runtime) for key, spec in specs.items()}
     return Rewarder(_profiles(files), default, scorers, _limits(settings), settings.max_batch)
+
+
+def build_standalone(name: str, threads: int = 1) -> Rewarder:
+    """A rewarder outside any service, over one profile (a name or a file) or one scorer type without settings.
+
+    Raises:
+        NotFound, InvalidRequest: there is no such profile, or it is wrong.
+    """
+    settings = RewardSettings(threads=threads)
+    path = Path(name)
+    if path.suffix == ".yaml" and path.is_file():
+        settings = settings.model_copy(update={"profiles_dir": path.parent, "profiles": path.stem})
+    elif name in SCORER_TYPES:
+        return _over({name: single(name)}, name, settings)
+    else:
+        settings = settings.model_copy(update={"profiles": name})
+    return build_rewarder(settings.model_copy(update={"default_profile": ""}))
 
 
 def _profiles(files: Mapping[str, ProfileFile]) -> dict[str, Profile]:

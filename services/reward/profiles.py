@@ -83,6 +83,15 @@ class ProfileFile(BaseModel):
         return components
 
 
+SCORER_TYPES = ("quality", "guard", "simulated")
+"""Those that need no settings of their own."""
+
+
+def single(scorer_type: str) -> ProfileFile:
+    """The profile that is one scorer of a type without settings."""
+    return ProfileFile.model_validate({"components": [{"name": scorer_type, "type": scorer_type, "weight": 1.0}]})
+
+
 def load_profiles(names: Sequence[str], folder: Path | None) -> dict[str, ProfileFile]:
     """The named profiles, looked for in `folder` first and among the shipped ones then, and all others of `folder`.
 

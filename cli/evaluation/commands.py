@@ -1,0 +1,141 @@
+"""`darwin eval`: methods and settings compared over a question set; `darwin eval report`: what came of it."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from cli.client import Client
+from cli.evaluation.folder import Folder, FolderError
+from cli.evaluation.formats import write_formats
+from cli.evaluation.judging import Judge, JudgeError, command_judge, judge_rows, profile_judge
+from cli.evaluation.plan import Plan, PlanError, read_plan
+from cli.evaluation.questions import Question, QuestionError, read_questions
+from cli.evaluation.rows import Row
+from cli.evaluation.run import Evaluation, Task, open_tasks
+from cli.evaluation.versions import versions
+from cli.session import Engine, reported, started
+from cli.stack import StackSettings
+from shared.errors import DarwinError
+
+app = typer.Typer(help="Does it align better, at what cost: compare methods at equal compute.", no_args_is_help=True)
+
+_ERRORS = (QuestionError, PlanError, FolderError, JudgeError, DarwinError)
+
+
+@app.callback(invoke_without_command=True)
+def run(
+    context: typer.Context,
+    questions: Annotated[
+        Path | None, typer.Option(help="MT-Bench's JSONL, AlpacaEval's JSON, or JSONL with prompt or messages.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Results folder; one that holds some already is completed.")] = None,
+    plan: Annotated[str, typer.Option(help="What is compared: a shipped plan (quick, full) or a YAML file.")] = "quick",
+    judge: Annotated[
+        str | None, typer.Option(help="Profile (name or file) or scorer type that judges without having guided.")
+    ] = None,
+    judge_command: Annotated[
+        str | None, typer.Option(help="Instead: COMMAND FILE maps lines {messages, response} to lines with judge.")
+    ] = None,
+    turns: Annotated[int | None, typer.Option(min=1, help="Turns of each question; default: all.")] = None,
+    part: Annotated[Literal["all", "even", "odd"], typer.Option(help="Every question, or every other one.")] = "all",
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="How often each question is answered.")] = 1,
+    in_flight: Annotated[int, typer.Option(min=1, max=256, help="Questions at a time, to keep the engine full.")] = 12,
+    url: Annotated[
+        str | None, typer.Option(help="A running gateway; without it a stack is started and stopped.")
+    ] = None,
+    hardware: Annotated[str | None, typer.Option(help="Label of the hardware, for a gateway elsewhere.")] = None,
+    engine: Engine = "auto",
+) -> None:
+    """Run a plan over a question set: `darwin eval --questions FILE --out FOLDER`."""
+    if context.invoked_subcommand is not None:
+        return
+    console = Console()
+    with reported(console, *_ERRORS):
+        if questions is None or out is None:
+            raise QuestionError("--questions and --out are needed")
+        chosen = read_plan(plan)
+        asked = read_questions(questions, turns=turns, part=part)
+        judged_by = _judge(judge, judge_command)
+        made_by = versions(engine, hardware)
+        with Folder(out, _manifest(chosen, asked, seeds, made_by)) as folder:
+            tasks = open_tasks(chosen, asked, range(seeds), folder)
+            failed = 0
+            if tasks:
+                with _gateway(url, engine, console) as client:
+                    evaluation = Evaluation(client, chosen, made_by, folder.id)
+                    failed = _run(evaluation, tasks, folder, in_flight, console)
+            rows = _judged(folder, asked, judged_by, console) if judged_by else folder.rows()
+            folder.write_rows(rows)
+            write_formats(rows, folder.path, {question.id: question.dataset for question in asked})
+        console.print(f"{len(rows)} rows in {out / 'rows.jsonl'}; next: darwin eval report {out}", highlight=False)
+        if failed:
+            console.print(
+                f"[red]{failed} rows failed[/], see {out / 'failures.jsonl'}; the same command tries them again"
+            )
+            raise typer.Exit(1)
+
+
+def _manifest(plan: Plan, questions: Sequence[Question], seeds: int, made_by: dict[str, str]) -> dict[str, Any]:
+    """What rows of one folder share; cells and seeds may be added later."""
+    asked = "".join(question.model_dump_json() for question in questions)
+    return {
+        "settings": plan.common,
+        "questions": {"count": len(questions), "digest": hashlib.blake2b(asked.encode(), digest_size=8).hexdigest()},
+        "models": {name: made_by[name] for name in ("engine", "model", "profiles")},
+    }
+
+
+def _judge(name: str | None, command: str | None) -> tuple[str, Judge] | None:
+    if name and command:
+        raise JudgeError("give --judge or --judge-command, not both")
+    if command:
+        return command, command_judge(command)
+    return (name, profile_judge(name)) if name else None
+
+
+@contextlib.contextmanager
+def _gateway(url: str | None, engine: str, console: Console) -> Iterator[Client]:
+    with contextlib.ExitStack() as stack:
+        if url is None:
+            url = stack.enter_context(started(StackSettings(engine=engine), console)).url
+        yield stack.enter_context(Client(url))
+
+
+def _run(evaluation: Evaluation, tasks: Sequence[Task], folder: Folder, in_flight: int, console: Console) -> int:
+    """Runs with a progress bar; how many rows failed."""
+    with _progress(console) as progress:
+        bar = progress.add_task("", total=len(tasks))
+
+        def report(task: Task, row: Row | None) -> None:
+            progress.update(bar, advance=1, description=task.cell.name)
+            if row is None:
+                progress.console.print(f"[red]failed:[/] {task.cell.name}, question {task.question.id}")
+
+        return evaluation.run(tasks, folder, in_flight, report)["failed"]
+
+
+def _judged(folder: Folder, questions: Sequence[Question], judge: tuple[str, Judge], console: Console) -> list[Row]:
+    name, score = judge
+    with _progress(console) as progress:
+        bar = progress.add_task("judging", total=None)
+        return judge_rows(
+            folder, questions, score, name, lambda done, total: progress.update(bar, completed=done, total=total)
+        )
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=False),
+        console=console,
+    )

@@ -1,0 +1,176 @@
+"""Scores answers with a model that did not select them: a profile, a scorer, or a command."""
+
+import asyncio
+import hashlib
+import json
+import random
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from cli.evaluation.folder import Folder
+from cli.evaluation.questions import Question
+from cli.evaluation.rows import Row, Turn
+
+_BATCH = 256
+_SHUFFLED = 200
+
+
+class JudgeError(Exception):
+    """The judge cannot be used, or did not give one number per line."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A conversation, and a response to it."""
+
+    messages: tuple[dict[str, str], ...]
+    response: str
+
+    @property
+    def digest(self) -> str:
+        return hashlib.blake2b(json.dumps([self.messages, self.response]).encode(), digest_size=12).hexdigest()
+
+
+Judge = Callable[[Sequence[Pair]], list[float]]
+"""Scores pairs, in order; higher is better."""
+
+
+def command_judge(command: str, timeout_s: float = 3600) -> Judge:
+    """A judge behind `command FILE`: FILE holds lines {"messages", "response"}; stdout the same lines with "judge".
+
+    Raises (when it is called):
+        JudgeError: the command fails, takes too long, or its lines are not those asked for.
+    """
+
+    def judge(pairs: Sequence[Pair]) -> list[float]:
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+            file.writelines(json.dumps({"messages": pair.messages, "response": pair.response}) + "\n" for pair in pairs)
+            file.flush()
+            try:
+                done = subprocess.run(
+                    [*shlex.split(command), file.name], capture_output=True, text=True, timeout=timeout_s, check=True
+                )
+            except (OSError, subprocess.SubprocessError) as error:
+                tail = getattr(error, "stderr", None) or ""
+                raise JudgeError(f"the judge failed: {error}\n{tail[-1000:]}") from error
+        return _numbers(done.stdout.splitlines(), len(pairs))
+
+    return judge
+
+
+def profile_judge(name: str) -> Judge:
+    """A reward profile (by name or file) or a scorer type without settings (`quality`, `guard`), in this process.
+
+    Raises:
+        NotFound, InvalidRequest: there is no such profile, or it is wrong.
+    """
+    from services.reward.bootstrap import build_standalone
+    from services.reward.requests import Candidate
+    from shared.records import Message
+
+    rewarder = build_standalone(name)
+
+    async def scores(pairs: Sequence[Pair]) -> list[float]:
+        await rewarder.start()
+        try:
+            found = []
+            for pair in pairs:
+                messages = [Message(**message) for message in pair.messages]  # type: ignore[arg-type]
+                scored = await rewarder.score(messages, [Candidate("0", pair.response)])
+                found.append(scored.scores[0].reward)
+            return found
+        finally:
+            await rewarder.stop()
+
+    return lambda pairs: asyncio.run(scores(pairs))
+
+
+def judge_rows(
+    folder: Folder, questions: Sequence[Question], judge: Judge, name: str, progress: Callable[[int, int], None]
+) -> list[Row]:
+    """Every row with the judge's scores; what the folder holds already is not scored again.
+
+    Beside the rows, `controls.json` says how often the judge prefers an answer to itself with its words shuffled.
+    `progress` is told (scored, of how many).
+    """
+    rows = folder.rows()
+    contexts = {question.id: question.context for question in questions}
+    shuffled = _shuffled(rows, contexts)
+    wanted = [pair for row in rows for pair in _pairs(row, contexts)] + [pair for both in shuffled for pair in both]
+    known = {(item["judge"], item["pair"]): item["score"] for item in folder.judged}
+    missing = {pair.digest: pair for pair in wanted if (name, pair.digest) not in known}
+    open_pairs = iter(missing.items())
+    done = 0
+    while batch := list(islice(open_pairs, _BATCH * 8)):
+        scores = judge([pair for _, pair in batch])
+        folder.judged.append(
+            *({"judge": name, "pair": digest, "score": s} for (digest, _), s in zip(batch, scores, strict=True))
+        )
+        known.update({(name, digest): s for (digest, _), s in zip(batch, scores, strict=True)})
+        done += len(batch)
+        progress(done, len(missing))
+    scored = {digest: score for (judged_by, digest), score in known.items() if judged_by == name}
+    _write_controls(folder, name, [(scored[a.digest], scored[b.digest]) for a, b in shuffled])
+    return [_with_scores(row, contexts, scored) for row in rows]
+
+
+def _conversations(row: Row, contexts: dict[str, Any]) -> Iterator[tuple[Turn, tuple[dict[str, str], ...]]]:
+    messages = [turn.model_dump() for turn in contexts.get(row.question, ())]
+    for turn in row.turns:
+        messages = [*messages, {"role": "user", "content": turn.prompt}]
+        yield turn, tuple(messages)
+        messages = [*messages, {"role": "assistant", "content": turn.answer}]
+
+
+def _pairs(row: Row, contexts: dict[str, Any]) -> Iterator[Pair]:
+    for turn, messages in _conversations(row, contexts):
+        for text in (turn.answer, turn.base, *(candidate.text for candidate in turn.candidates)):
+            yield Pair(messages, text)
+
+
+def _with_scores(row: Row, contexts: dict[str, Any], scored: dict[str, float]) -> Row:
+    turns = []
+    for turn, messages in _conversations(row, contexts):
+        score = {text: scored[Pair(messages, text).digest] for text in (turn.answer, turn.base)}
+        candidates = tuple(
+            candidate.model_copy(update={"judge": scored[Pair(messages, candidate.text).digest]})
+            for candidate in turn.candidates
+        )
+        update = {"judge": score[turn.answer], "base_judge": score[turn.base], "candidates": candidates}
+        turns.append(turn.model_copy(update=update))
+    return row.model_copy(update={"turns": tuple(turns)})
+
+
+def _shuffled(rows: Sequence[Row], contexts: dict[str, Any]) -> list[tuple[Pair, Pair]]:
+    """Base responses of distinct questions, each beside itself in another order of words."""
+    found: dict[str, tuple[Pair, Pair]] = {}
+    for row in rows:
+        turn, messages = next(_conversations(row, contexts))
+        words = turn.base.split()
+        if row.question not in found and len(words) > 3:
+            random.Random(row.question).shuffle(words)
+            found[row.question] = Pair(messages, turn.base), Pair(messages, " ".join(words))
+    return list(found.values())[:_SHUFFLED]
+
+
+def _write_controls(folder: Folder, name: str, scores: Sequence[tuple[float, float]]) -> None:
+    from cli.evaluation.folder import write_atomically
+
+    wins = sum(gibberish > real for real, gibberish in scores)
+    control = {"judge": name, "pairs": len(scores), "gibberish_wins": wins}
+    write_atomically(folder.path / "controls.json", json.dumps({"gibberish": control}, indent=2))
+
+
+def _numbers(lines: Sequence[str], count: int) -> list[float]:
+    try:
+        numbers = [float(json.loads(line)["judge"]) for line in lines if line.strip()]
+    except (ValueError, KeyError, TypeError) as error:
+        raise JudgeError(f"the judge's lines need a number named judge: {error!r}") from error
+    if len(numbers) != count:
+        raise JudgeError(f"the judge gave {len(numbers)} lines for {count}")
+    return numbers

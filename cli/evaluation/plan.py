@@ -1,0 +1,121 @@
+"""What an evaluation compares: cells of a method and its settings, written as YAML.
+
+sampling: {max_tokens: 128, temperature: 0.7}   # common to all cells
+search: {mutants: 5}                             # as in a request's `darwin`, `profile` (the guide) included
+cells:
+  - {method: best-of-n, mutants: 31}             # the report derives every smaller n from it
+  - {method: darwin, cycles: [1, 2], lookahead: [0, 16]}    # a list stands for one cell for each of its values
+"""
+
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from cli.evaluation.rows import cell_name
+from shared.records import Method
+
+SHIPPED = Path(__file__).parent / "plans"
+_MAX_CELLS = 1000
+
+Value = bool | int | float | str | None
+
+
+class PlanError(Exception):
+    """The plan cannot be used; says what is wrong where."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method and the settings that set it apart from the plan's common part."""
+
+    method: Method
+    setting: dict[str, Value]
+
+    @property
+    def name(self) -> str:
+        return cell_name(self.method, self.setting)
+
+
+class CellSpec(BaseModel):
+    """One entry of `cells`: the method, and values or lists of values for fields of a request's `darwin`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, Value | list[Value]]
+
+    method: Method
+
+    def cells(self) -> list[Cell]:
+        settings = self.__pydantic_extra__
+        values = [value if isinstance(value, list) else [value] for value in settings.values()]
+        return [Cell(self.method, dict(zip(settings, chosen, strict=True))) for chosen in product(*values)]
+
+
+class Plan(BaseModel):
+    """`sampling` holds fields of a chat request, `search` those of its `darwin`; both apply to every cell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    description: str = ""
+    sampling: dict[str, Value] = Field(default_factory=dict)
+    search: dict[str, Value] = Field(default_factory=dict)
+    specs: tuple[CellSpec, ...] = Field(alias="cells", min_length=1)
+
+    @field_validator("sampling", "search")
+    @classmethod
+    def _no_method(cls, values: dict[str, Value]) -> dict[str, Value]:
+        for name in ("model", "messages", "seed", "n", "method"):
+            if name in values:
+                raise ValueError(f"{name} is set by the evaluation itself")
+        return values
+
+    @property
+    def cells(self) -> list[Cell]:
+        """All cells in the order of the plan, each once."""
+        return list({cell.name: cell for spec in self.specs for cell in spec.cells()}.values())
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """What every cell shares, and so what rows of one folder must share."""
+        return {"sampling": self.sampling, "search": self.search}
+
+    def body(self, cell: Cell, messages: list[dict[str, str]], seed: int) -> dict[str, Any]:
+        """The request of one turn. best-of-n returns all of its responses, so that smaller n can be derived."""
+        search = {**self.search, **cell.setting}
+        n = 1 + int(search.get("mutants") or 5) if cell.method == "best-of-n" else 1
+        if cell.method == "sample":
+            search.pop("cycles", None)
+        return {
+            "model": cell.method,
+            "messages": messages,
+            **self.sampling,
+            "seed": seed,
+            "n": n,
+            "darwin": search,
+        }
+
+
+def read_plan(name: str) -> Plan:
+    """A shipped plan by name, or a file.
+
+    Raises:
+        PlanError: there is none, or it cannot be read as a plan.
+    """
+    file = SHIPPED / f"{name}.yaml"
+    file = file if file.is_file() else Path(name)
+    try:
+        plan = Plan.model_validate(yaml.safe_load(file.read_text()))
+    except (OSError, UnicodeDecodeError) as error:
+        shipped = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.yaml")))
+        raise PlanError(f"no plan {name}: {error}; shipped are {shipped}") from error
+    except yaml.YAMLError as error:
+        raise PlanError(f"{file} is not YAML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise PlanError(f"{file}: {'.'.join(map(str, first['loc'])) or 'plan'}: {first['msg']}") from error
+    if len(plan.cells) > _MAX_CELLS:
+        raise PlanError(f"{file} stands for {len(plan.cells)} cells; {_MAX_CELLS} are possible")
+    return plan

@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+
+from cli.evaluation.plan import SHIPPED, Plan, PlanError, read_plan
+
+
+def plan(tmp_path: Path, text: str) -> Plan:
+    file = tmp_path / "plan.yaml"
+    file.write_text(text)
+    return read_plan(str(file))
+
+
+def test_lists_stand_for_every_combination(tmp_path: Path) -> None:
+    cells = plan(tmp_path, "cells: [{method: darwin, cycles: [1, 2], lookahead: [0, 8]}, {method: sample}]").cells
+    assert [cell.name for cell in cells] == [
+        "darwin cycles=1 lookahead=0",
+        "darwin cycles=1 lookahead=8",
+        "darwin cycles=2 lookahead=0",
+        "darwin cycles=2 lookahead=8",
+        "sample",
+    ]
+
+
+def test_a_cell_is_listed_once(tmp_path: Path) -> None:
+    assert len(plan(tmp_path, "cells: [{method: darwin, cycles: 1}, {method: darwin, cycles: [1]}]").cells) == 1
+
+
+def test_the_request_of_a_cell(tmp_path: Path) -> None:
+    text = (
+        "{sampling: {max_tokens: 9}, search: {mutants: 4}, cells: [{method: best-of-n}, {method: darwin, mutants: 6}]}"
+    )
+    read = plan(tmp_path, text)
+    best_of_n, darwin = (read.body(cell, [{"role": "user", "content": "x"}], 7) for cell in read.cells)
+    assert (best_of_n["model"], best_of_n["n"], best_of_n["darwin"]) == ("best-of-n", 5, {"mutants": 4})
+    assert (darwin["n"], darwin["max_tokens"], darwin["seed"], darwin["darwin"]) == (1, 9, 7, {"mutants": 6})
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("cells: []", "cells"),
+        ("cells: [{method: magic}]", "method"),
+        ("{cells: [{method: darwin}], sampling: {n: 3}}", "set by the evaluation itself"),
+        ("{cells: [{method: darwin}], seeds: 3}", "seeds"),
+        ("cells: [{method: darwin, period: [[1]]}]", "period"),
+        ("{", "not YAML"),
+    ],
+)
+def test_a_bad_plan_is_refused_saying_where(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(PlanError, match=complaint):
+        plan(tmp_path, text)
+
+
+def test_a_missing_plan_names_the_shipped_ones() -> None:
+    with pytest.raises(PlanError, match="quick"):
+        read_plan("nothing")
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SHIPPED.glob("*.yaml")))
+def test_shipped_plans_can_be_read(name: str) -> None:
+    assert read_plan(name).cells

@@ -1,0 +1,70 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.evaluation.questions import QuestionError, read_questions
+
+
+def written(folder: Path, *items: object, name: str = "questions.jsonl") -> Path:
+    file = folder / name
+    file.write_text("".join(json.dumps(item) + "\n" for item in items))
+    return file
+
+
+def test_mt_bench(tmp_path: Path) -> None:
+    file = written(tmp_path, {"question_id": 81, "category": "writing", "turns": ["Write.", "Shorter."]})
+    (question,) = read_questions(file)
+    assert (question.id, question.category, question.turns) == ("81", "writing", ("Write.", "Shorter."))
+    (first,) = read_questions(file, turns=1)
+    assert first.turns == ("Write.",)
+
+
+def test_alpaca_eval(tmp_path: Path) -> None:
+    file = tmp_path / "alpaca_eval.json"
+    file.write_text(json.dumps([{"dataset": "koala", "instruction": "Why?", "output": "x", "generator": "davinci"}]))
+    (question,) = read_questions(file)
+    assert (question.turns, question.dataset, question.id) == (("Why?",), "koala", "1")
+
+
+def test_prompt_and_messages(tmp_path: Path) -> None:
+    history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    last = {"role": "user", "content": "Why?"}
+    file = written(tmp_path, {"prompt": "One?"}, {"messages": [*history, last]}, {"id": "c", "prompt": [last]})
+    plain, chat, listed = read_questions(file)
+    assert plain.turns == ("One?",)
+    assert chat.turns == ("Why?",)
+    assert [turn.content for turn in chat.context] == ["Hi", "Hello"]
+    assert (listed.id, listed.turns) == ("c", ("Why?",))
+
+
+def test_halves_are_disjoint_and_complete(tmp_path: Path) -> None:
+    file = written(tmp_path, *({"prompt": f"{number}?"} for number in range(7)))
+    even, odd = read_questions(file, part="even"), read_questions(file, part="odd")
+    assert {question.id for question in even} & {question.id for question in odd} == set()
+    assert sorted(question.id for question in (*even, *odd)) == [question.id for question in read_questions(file)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        ("", "0 questions"),
+        ("{", "not JSON"),
+        ("3", "line 1: not an object"),
+        ('{"prompt": ""}', "at least 1 character"),
+        ('{"prompt": "a"}\n{"answer": "b"}', "line 2: needs turns"),
+        ('{"id": 1, "prompt": "a"}\n{"id": 1, "prompt": "b"}', "two questions have the id 1"),
+        ('{"messages": [{"role": "assistant", "content": "a"}]}', "must be the user's"),
+        ('{"messages": [{"role": "tool", "content": "a"}]}', "role"),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_place(tmp_path: Path, lines: str, complaint: str) -> None:
+    file = tmp_path / "questions.jsonl"
+    file.write_text(lines)
+    with pytest.raises(QuestionError, match=complaint):
+        read_questions(file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(QuestionError, match=r"none\.jsonl"):
+        read_questions(tmp_path / "none.jsonl")

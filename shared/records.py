@@ -13,6 +13,8 @@ Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FinishReason = Literal["stop", "length"]
 StoppedBy = Literal["max_generated_tokens", "max_reward_calls", "deadline_ms", "cancelled"]
 MutantSource = Literal["model", "template", "parent", "original"]
+Mutation = Literal["auto", "model", "templates"]
+Preset = Literal["default", "paper"]
 
 TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -38,10 +40,11 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Search:
-    """The evolution's settings; defaults are those of the paper's code.
+    """The evolution's settings.
 
     `period` and `lookahead` are in tokens. Kept to within one round: `max_generated_tokens`, every token sampled,
-    mutation included; `max_reward_calls`, every response scored. `deadline_ms` counts from acceptance.
+    mutation included; `max_reward_calls`, every response scored. `deadline_ms` counts from acceptance. `mutation`
+    says who writes mutants: the language model, templates only, or whatever the mutation service is set up for.
     """
 
     cycles: int = 1
@@ -49,9 +52,17 @@ class Search:
     period: int = 40
     survivors: int = 3
     lookahead: int = 0
+    mutation: Mutation = "auto"
     max_generated_tokens: int | None = None
     max_reward_calls: int | None = None
     deadline_ms: int | None = None
+
+
+PRESETS: dict[Preset, Search] = {
+    "default": Search(),
+    "paper": Search(cycles=1, mutants=5, period=40, survivors=3, lookahead=0, mutation="model"),
+}
+"""Settings to start from. docs/results.md says why the defaults differ from the paper's."""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 import math
 import secrets
+from dataclasses import replace
 from typing import get_args
 
 from services.gateway.refusals import ModelNotFound
 from services.gateway.schemas import AlignmentRequest, DarwinSettings
 from services.gateway.settings import GatewaySettings
 from shared.errors import InvalidRequest
-from shared.records import EvolutionRequest, Message, Method, Role, Sampling, Search
+from shared.records import PRESETS, EvolutionRequest, Message, Method, Role, Sampling, Search
 
 METHODS: tuple[Method, ...] = get_args(Method)
 _REPLACING: frozenset[Method] = frozenset({"darwin", "replacement-only"})
@@ -87,38 +88,31 @@ def _max_tokens(body: AlignmentRequest, settings: GatewaySettings) -> int:
 
 
 def _search(method: Method, darwin: DarwinSettings) -> Search:
-    cycles = darwin.cycles
+    """The preset's settings, with what the caller gave in their place."""
+    given = darwin.model_dump(exclude_unset=True, exclude={"preset", "profile"})
+    search = replace(PRESETS[darwin.preset], **given)
     if method == "sample":
-        if "cycles" in darwin.model_fields_set and cycles:
+        if given.get("cycles"):
             raise InvalidRequest("sample has no cycles: leave darwin.cycles out", field="darwin.cycles")
-        cycles = 0
-    elif cycles == 0:
+        return replace(search, cycles=0)
+    if search.cycles == 0:
         raise InvalidRequest(
             f"darwin.cycles must be at least 1 with {method}; only sample has none", field="darwin.cycles"
         )
     if method in _REPLACING:
-        _check_survivors(method, darwin)
-    return Search(
-        cycles=cycles,
-        mutants=darwin.mutants,
-        period=darwin.period,
-        survivors=darwin.survivors,
-        lookahead=darwin.lookahead,
-        max_generated_tokens=darwin.max_generated_tokens,
-        max_reward_calls=darwin.max_reward_calls,
-        deadline_ms=darwin.deadline_ms,
-    )
+        _check_survivors(method, search)
+    return search
 
 
-def _check_survivors(method: Method, darwin: DarwinSettings) -> None:
-    if darwin.mutants == 1:
+def _check_survivors(method: Method, search: Search) -> None:
+    if search.mutants == 1:
         raise InvalidRequest(
             f"darwin.mutants must be at least 2 with {method}, which replaces responses by others",
             field="darwin.mutants",
         )
-    if darwin.survivors >= darwin.mutants:
+    if search.survivors >= search.mutants:
         raise InvalidRequest(
-            f"darwin.survivors ({darwin.survivors}) must be less than darwin.mutants ({darwin.mutants}) with {method}",
+            f"darwin.survivors ({search.survivors}) must be less than darwin.mutants ({search.mutants}) with {method}",
             field="darwin.survivors",
         )
 

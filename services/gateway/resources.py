@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.records import Event, FinishReason, Method, Role, Status, StoppedBy
+from shared.records import Event, FinishReason, Method, Mutation, Role, Status, StoppedBy
 
 
 def _absent(value: object) -> bool:
@@ -233,6 +233,7 @@ class EvolutionSettings(_Resource):
     period: int
     survivors: int
     lookahead: int
+    mutation: Mutation
     max_generated_tokens: int | None
     max_reward_calls: int | None
     deadline_ms: int | None

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from shared.records import Method, Search
+from shared.records import Method, Mutation, Preset, Search
 
 _SEARCH = Search()
 _MAX_TEXT = 1_000_000
@@ -86,6 +86,11 @@ class ChatMessage(_Body):
 class DarwinSettings(_Body):
     """How the answer is searched for; sent as `extra_body={"darwin": {...}}` with the OpenAI SDK."""
 
+    preset: Preset = Field(
+        default="default",
+        description="Where the settings that are left out come from: Darwin's own defaults, or those of the paper's "
+        "code (`paper`: period 40, 3 survivors, 5 mutants, written by the language model).",
+    )
     cycles: int = Field(
         default=_SEARCH.cycles,
         ge=0,
@@ -112,6 +117,11 @@ class DarwinSettings(_Body):
         ge=0,
         le=512,
         description="Tokens decoded beyond `period` for the scoring only, then thrown away.",
+    )
+    mutation: Mutation = Field(
+        default=_SEARCH.mutation,
+        description="Who rewrites the instruction: the language model (`model`), which costs tokens; fixed wrappings "
+        "of it (`templates`), which cost none; or whichever the deployment is set up for (`auto`).",
     )
     max_generated_tokens: int | None = Field(
         default=None,

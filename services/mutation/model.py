@@ -36,6 +36,14 @@ class Reason(Enum):
     MALFORMED = "malformed"
 
 
+class Mode(Enum):
+    """Who writes the mutants: as the service is set up, the language model first, or templates only."""
+
+    UNSPECIFIED = "unspecified"
+    MODEL = "model"
+    TEMPLATES = "templates"
+
+
 @dataclass(frozen=True)
 class MutationRequest:
     """`count` mutants of `parent`, true to the last user turn of `messages` and none of them in `exclude`.
@@ -50,6 +58,7 @@ class MutationRequest:
     exclude: tuple[str, ...] = ()
     seed: int | None = None
     cache_salt: str = ""
+    mode: Mode = Mode.UNSPECIFIED
 
     def __post_init__(self) -> None:
         _check_conversation(self.messages)

@@ -10,6 +10,7 @@ from services.mutation import guards, operators, templates
 from services.mutation.fidelity import Compare, Fidelity
 from services.mutation.language_model import Completion, LanguageModel, Prompt
 from services.mutation.model import (
+    Mode,
     Mutant,
     MutationEvent,
     MutationRequest,
@@ -31,7 +32,8 @@ class Mutator:
 
     `threshold` is the least cosine of a rewrite to the original; `max_tokens` bounds one rewrite, and an
     instruction too long to be rewritten within it goes straight to the templates, at no tokens: small models lose
-    parts of long instructions. Without operators there are templates only.
+    parts of long instructions. `operators` are applied to requests that leave the mode open; without any, there are
+    templates only. A request that wants the language model gets every operator then.
     """
 
     def __init__(
@@ -85,16 +87,26 @@ class Mutator:
         """The operators to apply, each at most once more than any other, with their prompts."""
         # A rewrite of a part of a long instruction would lose the rest of it.
         tokens = math.ceil(max(len(core), len(request.original)) / CHARS_PER_TOKEN)
-        if not self._operators or tokens + operators.SHAPE_TOKENS > self._max_tokens:
+        chosen = self._chosen(request.mode)
+        if not chosen or tokens + operators.SHAPE_TOKENS > self._max_tokens:
             return []
         limit = min(self._max_tokens, math.ceil(GROWTH * tokens) + MARGIN_TOKENS + operators.SHAPE_TOKENS)
-        order = rng.sample(self._operators, len(self._operators))
+        order = rng.sample(chosen, len(chosen))
         plan = []
         for index in range(request.count):
             operator = order[index % len(order)]
             seed = None if request.seed is None else rng.getrandbits(32)
             plan.append((operator, Prompt(operators.chat(operator, core), limit, seed)))
         return plan
+
+    def _chosen(self, mode: Mode) -> Sequence[Operator]:
+        match mode:
+            case Mode.TEMPLATES:
+                return ()
+            case Mode.MODEL:
+                return self._operators or tuple(operators.OPERATORS.values())
+            case _:
+                return self._operators
 
     async def _completions(
         self, plan: Sequence[tuple[Operator, Prompt]], timeout: float | None, cache_salt: str

@@ -8,7 +8,7 @@ from typing import cast
 
 import grpc
 
-from services.mutation.model import Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source
+from services.mutation.model import Mode, Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source
 from services.mutation.mutator import Mutator
 from shared.errors import Unavailable
 from shared.interceptor import time_left
@@ -17,6 +17,7 @@ from shared.pb import mutation_pb2_grpc
 from shared.records import Message, Role
 
 _SOURCES = {source: f"SOURCE_{source.name}" for source in Source}
+_MODES = {getattr(pb.MutateRequest, f"MODE_{mode.name}"): mode for mode in Mode}
 _REASONS = {reason: f"REASON_{reason.name}" for reason in Reason}
 
 
@@ -45,6 +46,7 @@ def _parsed(request: pb.MutateRequest) -> MutationRequest:
         exclude=tuple(request.exclude),
         seed=request.seed if request.HasField("seed") else None,
         cache_salt=request.cache_salt,
+        mode=_MODES.get(request.mode, Mode.UNSPECIFIED),
     )
 
 

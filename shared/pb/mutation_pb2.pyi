@@ -8,7 +8,15 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class MutateRequest(_message.Message):
-    __slots__ = ("messages", "parent", "count", "exclude", "seed", "cache_salt")
+    __slots__ = ("messages", "parent", "count", "exclude", "seed", "cache_salt", "mode")
+    class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        MODE_UNSPECIFIED: _ClassVar[MutateRequest.Mode]
+        MODE_MODEL: _ClassVar[MutateRequest.Mode]
+        MODE_TEMPLATES: _ClassVar[MutateRequest.Mode]
+    MODE_UNSPECIFIED: MutateRequest.Mode
+    MODE_MODEL: MutateRequest.Mode
+    MODE_TEMPLATES: MutateRequest.Mode
     class Message(_message.Message):
         __slots__ = ("role", "content")
         ROLE_FIELD_NUMBER: _ClassVar[int]
@@ -22,13 +30,15 @@ class MutateRequest(_message.Message):
     EXCLUDE_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     CACHE_SALT_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
     messages: _containers.RepeatedCompositeFieldContainer[MutateRequest.Message]
     parent: str
     count: int
     exclude: _containers.RepeatedScalarFieldContainer[str]
     seed: int
     cache_salt: str
-    def __init__(self, messages: _Optional[_Iterable[_Union[MutateRequest.Message, _Mapping]]] = ..., parent: _Optional[str] = ..., count: _Optional[int] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., cache_salt: _Optional[str] = ...) -> None: ...
+    mode: MutateRequest.Mode
+    def __init__(self, messages: _Optional[_Iterable[_Union[MutateRequest.Message, _Mapping]]] = ..., parent: _Optional[str] = ..., count: _Optional[int] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., cache_salt: _Optional[str] = ..., mode: _Optional[_Union[MutateRequest.Mode, str]] = ...) -> None: ...
 
 class MutateEvent(_message.Message):
     __slots__ = ("mutant", "rejection", "summary")

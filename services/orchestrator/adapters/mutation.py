@@ -8,13 +8,18 @@ from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.core.model import Mutate, Mutated, MutationEnded
 from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
-from shared.records import EvolutionRequest, MutantSource
+from shared.records import EvolutionRequest, MutantSource, Mutation
 from shared.rpc import from_rpc_error
 
 _SOURCE: dict[int, MutantSource] = {
     pb.MutateEvent.SOURCE_MODEL: "model",
     pb.MutateEvent.SOURCE_TEMPLATE: "template",
     pb.MutateEvent.SOURCE_PARENT: "parent",
+}
+_MODE: dict[Mutation, pb.MutateRequest.Mode] = {
+    "auto": pb.MutateRequest.MODE_UNSPECIFIED,
+    "model": pb.MutateRequest.MODE_MODEL,
+    "templates": pb.MutateRequest.MODE_TEMPLATES,
 }
 
 
@@ -35,6 +40,7 @@ class GrpcMutator:
             exclude=effect.exclude,
             seed=effect.seed if request.seeded else None,
             cache_salt=cache_salt(request),
+            mode=_MODE[request.search.mutation],
         )
         call = self._stub.Mutate(message, timeout=timeout_s, wait_for_ready=True)
         try:

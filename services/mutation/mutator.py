@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from itertools import islice
 from random import Random
 
 from services.mutation import guards, operators, templates
@@ -79,7 +80,7 @@ class Mutator:
                     taken.add(guards.normalised(event.text))
                     accepted += 1
                 yield event
-        for mutant in await asyncio.to_thread(_filled, request, core, accepted, taken, compare, rng):
+        for mutant in await asyncio.to_thread(_filled, request, accepted, taken, compare, rng):
             yield mutant
         yield Summary(prompt_tokens, generated_tokens)
 
@@ -135,16 +136,12 @@ class Mutator:
         return Mutant(text, operator.name, Source.MODEL, similarity)
 
 
-def _filled(
-    request: MutationRequest, core: str, accepted: int, taken: set[str], compare: Compare, rng: Random
-) -> list[Mutant]:
+def _filled(request: MutationRequest, accepted: int, taken: set[str], compare: Compare, rng: Random) -> list[Mutant]:
     """The mutants that bring `accepted` up to the count asked for: templates, then the parent."""
     missing = request.count - accepted
-    chosen: list[tuple[str, str, Source]] = []
-    for template in templates.shuffled(rng):
-        text = template.wrap(core)
-        if len(chosen) < missing and guards.normalised(text) not in taken:
-            chosen.append((text, template.name, Source.TEMPLATE))
+    wrapped = dict(templates.wrappings(request.parent, request.original, rng))
+    new = ((text, name, Source.TEMPLATE) for text, name in wrapped.items() if guards.normalised(text) not in taken)
+    chosen = list(islice(new, missing))
     chosen += [(request.parent, "parent", Source.PARENT)] * (missing - len(chosen))
     similarities = compare([text for text, _, _ in chosen]) if chosen else []
     return [

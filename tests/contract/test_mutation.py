@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -11,10 +13,10 @@ from hypothesis import strategies as st
 from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.guards import normalised
 from services.mutation.language_model import Completion, Prompt
-from services.mutation.model import Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source, Summary
+from services.mutation.model import Mode, Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source, Summary
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
-from services.mutation.templates import TEMPLATES
+from services.mutation.templates import TEMPLATES, core_of, wrappings
 from shared.errors import Unavailable
 from shared.records import Message
 
@@ -165,12 +167,12 @@ async def test_the_seed_decides_operators_and_templates() -> None:
     assert len({tuple(mutant.operator for mutant in mutants(run)) for run in runs}) == 3
 
 
-async def test_a_wrapped_parent_is_not_wrapped_again() -> None:
+async def test_a_wrapped_parent_keeps_its_wrapping_and_the_model_sees_none() -> None:
     wrapped = TEMPLATES[3].wrap(ORIGINAL)
     llm = Script([])
-    found = mutants(await events(llm, request(count=20, parent=wrapped)))
-    assert {mutant.text for mutant in found} <= {template.wrap(ORIGINAL) for template in TEMPLATES}
-    assert wrapped not in {mutant.text for mutant in found}
+    found = mutants(await events(llm, request(count=len(TEMPLATES) - 1, parent=wrapped)))
+    others = [template for template in TEMPLATES if template != TEMPLATES[3]]
+    assert {mutant.text for mutant in found} == {template.wrap(wrapped) for template in others}
     assert all(prompt.messages[-1].content.endswith(ORIGINAL) for prompt in llm.prompts)
 
 
@@ -198,18 +200,42 @@ async def test_without_operators_templates_only() -> None:
     assert llm.timeouts == []
 
 
-async def test_the_parent_fills_only_when_templates_are_used_up() -> None:
+async def test_templates_are_taken_alone_and_then_in_pairs() -> None:
     found = mutants(await events(Script([]), request(count=64)))
-    assert [mutant.source for mutant in found] == [Source.TEMPLATE] * len(TEMPLATES) + [Source.PARENT] * (
-        64 - len(TEMPLATES)
-    )
-    assert found[-1].text == ORIGINAL
+    assert {mutant.source for mutant in found} == {Source.TEMPLATE}
+    alone = {template.wrap(ORIGINAL) for template in TEMPLATES}
+    assert {mutant.text for mutant in found[: len(TEMPLATES)]} == alone
+    assert all("+" in mutant.operator for mutant in found[len(TEMPLATES) :])
+
+
+async def test_the_parent_fills_only_when_templates_are_used_up() -> None:
+    every = dict(wrappings(ORIGINAL, ORIGINAL, Random(0)))
+    (mutant,) = mutants(await events(Script([]), request(count=1, exclude=list(every))))
+    assert (mutant.source, mutant.text) == (Source.PARENT, ORIGINAL)
 
 
 async def test_excluded_texts_do_not_come_again() -> None:
-    wanted = request(count=5, exclude=[GOOD, *(template.wrap(ORIGINAL).upper() for template in TEMPLATES[:-4])])
+    wanted = request(count=4, exclude=[GOOD, *(template.wrap(ORIGINAL).upper() for template in TEMPLATES[:-4])])
     found = await events(Script([answer(GOOD)]), wanted)
-    assert {mutant.text for mutant in mutants(found)} == {t.wrap(ORIGINAL) for t in TEMPLATES[-4:]} | {ORIGINAL}
+    assert {mutant.text for mutant in mutants(found)} == {t.wrap(ORIGINAL) for t in TEMPLATES[-4:]}
+
+
+@pytest.mark.parametrize(("mode", "prompts"), [(Mode.TEMPLATES, 0), (Mode.UNSPECIFIED, 2), (Mode.MODEL, 2)])
+async def test_who_writes_the_mutants(mode: Mode, prompts: int) -> None:
+    llm = Script([answer(GOOD)])
+    wanted = replace(request(count=2), mode=mode)
+    found = [event async for event in mutator(llm, ["clarify", "rephrase"]).mutate(wanted)]
+    assert len(llm.prompts) == prompts
+    assert len(mutants(found)) == 2
+
+
+async def test_the_model_writes_where_it_is_asked_to_though_the_service_names_no_operators() -> None:
+    llm = Script([answer(GOOD)])
+    service = mutator(llm, [])
+    assert [type(event) async for event in service.mutate(request(count=2))] == [Mutant, Mutant, Summary]
+    assert llm.prompts == []
+    assert [event async for event in service.mutate(replace(request(count=2), mode=Mode.MODEL))]
+    assert len(llm.prompts) == 2
 
 
 async def test_an_absent_model_is_an_error_and_what_came_stays() -> None:
@@ -259,13 +285,12 @@ async def test_promises(
     own = [normalised(mutant.text) for mutant in accepted if mutant.source is not Source.PARENT]
     assert len(set(own)) == len(own)
     assert not set(own) & {normalised(text) for text in (parent, original, *exclude)}
-    if any(mutant.source is Source.PARENT for mutant in accepted):
-        templated = sum(mutant.source is Source.TEMPLATE for mutant in accepted)
-        assert templated >= len(TEMPLATES) - len(exclude) - len(accepted) - 2
+    assert all(mutant.source is not Source.PARENT for mutant in accepted)
     for mutant in accepted:
         if mutant.source is Source.TEMPLATE:
-            template = next(template for template in TEMPLATES if template.name == mutant.operator)
-            core = template.unwrap(mutant.text)
-            assert core is not None
-            assert core in parent
+            outermost = mutant.operator.partition("+")[0]
+            template = next(template for template in TEMPLATES if template.name == outermost)
+            inner = template.unwrap(mutant.text)
+            assert inner is not None
+            assert core_of(inner, original) in parent or original in inner
         assert -1.001 <= mutant.similarity <= 1.001

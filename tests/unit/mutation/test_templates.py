@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.mutation import guards
-from services.mutation.templates import TEMPLATES, core_of, shuffled
+from services.mutation.templates import DEPTH, TEMPLATES, Template, core_of, rooted, wrappings
 
 
 def test_enough_templates_and_no_two_equal() -> None:
@@ -13,12 +13,37 @@ def test_enough_templates_and_no_two_equal() -> None:
     assert len({guards.normalised(template.wrap("x")) for template in TEMPLATES}) == len(TEMPLATES)
 
 
+def two(seed: int) -> tuple[Template, Template]:
+    first, second = Random(seed).sample(TEMPLATES, 2)
+    return first, second
+
+
 @given(core=st.text(min_size=1).filter(str.strip), seed=st.integers(0, 1000))
 def test_wrapping_keeps_the_core_and_can_be_undone(core: str, seed: int) -> None:
-    first, second, *_ = shuffled(Random(seed))
+    first, second = two(seed)
     assert core in first.wrap(core)
     assert core_of(first.wrap(core), core) == core
     assert core_of(second.wrap(first.wrap(core)), core) == core
+
+
+@given(core=st.text(min_size=1).filter(str.strip), seed=st.integers(0, 1000))
+def test_mutants_of_a_wrapped_parent_keep_one_of_its_wrappings(core: str, seed: int) -> None:
+    first, second = two(seed)
+    assert rooted(core, core) == core
+    assert rooted(first.wrap(core), core) == first.wrap(core)
+    # Where one stands before and one behind, either can be taken for the inner one.
+    assert rooted(second.wrap(first.wrap(core)), core) in {first.wrap(core), second.wrap(core)}
+
+
+@given(core=st.text(min_size=1).filter(str.strip), seed=st.integers(0, 1000), depth=st.integers(0, DEPTH))
+def test_mutants_hold_the_core_verbatim_in_bounded_depth(core: str, seed: int, depth: int) -> None:
+    parent = core
+    for template in Random(seed).sample(TEMPLATES, depth):
+        parent = template.wrap(parent)
+    found = dict(wrappings(parent, core, Random(seed)))
+    assert len(found) >= len(TEMPLATES)
+    longest = len(core) + DEPTH * max(len(template.wrap("")) for template in TEMPLATES)
+    assert all(core in text and text != core and len(text) <= longest for text in found)
 
 
 def test_the_original_is_not_taken_apart() -> None:
@@ -35,6 +60,7 @@ def test_what_is_no_wrapping_stays() -> None:
 
 
 def test_the_order_is_drawn_by_the_seed() -> None:
-    assert shuffled(Random(3)) == shuffled(Random(3))
-    assert shuffled(Random(3)) != shuffled(Random(4))
-    assert set(shuffled(Random(3))) == set(TEMPLATES)
+    assert list(wrappings("x", "x", Random(3))) == list(wrappings("x", "x", Random(3)))
+    assert list(wrappings("x", "x", Random(3))) != list(wrappings("x", "x", Random(4)))
+    singles = [name for _, name in wrappings("x", "x", Random(3))][: len(TEMPLATES)]
+    assert set(singles) == {template.name for template in TEMPLATES}

@@ -24,12 +24,23 @@ def refused(**fields: Any) -> str | None:
     return caught.value.field
 
 
-def test_defaults_are_the_papers() -> None:
+def test_defaults() -> None:
     request = accepted()
     assert request.search == Search()
     assert request.sampling == Sampling(max_tokens=512)
     assert (request.n, request.profile, request.seeded, request.metadata) == (1, "", False, {})
     assert accepted().seed != request.seed
+
+
+def test_the_papers_settings_are_a_preset() -> None:
+    search = accepted(darwin={"preset": "paper"}).search
+    assert (search.cycles, search.mutants, search.period, search.survivors) == (1, 5, 40, 3)
+    assert search.mutation == "model"
+
+
+def test_what_a_caller_gives_goes_before_the_preset() -> None:
+    search = accepted(darwin={"preset": "paper", "period": 7, "mutation": "templates"}).search
+    assert (search.period, search.survivors, search.mutation) == (7, 3, "templates")
 
 
 def test_sample_has_no_cycle() -> None:

@@ -3,21 +3,21 @@
 import contextlib
 import importlib.metadata
 import json
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-import httpx
 import typer
 from rich.console import Console
 from rich.live import Live
 
 from cli import keys, view
 from cli.certs import certs
-from cli.client import ApiError, Client
-from cli.stack import Stack, StackError, StackSettings
+from cli.client import Client
+from cli.export import export
+from cli.reporting import reported
+from cli.stack import Stack, StackSettings
 
 app = typer.Typer(
     help="Decoding-time alignment: better answers under your own reward models, without fine-tuning.",
@@ -82,7 +82,7 @@ def align(
         "darwin": _given(search),
     }
     console = Console(stderr=as_json)
-    with _reported(console), contextlib.ExitStack() as stack:
+    with reported(console), contextlib.ExitStack() as stack:
         if url is None:
             url = stack.enter_context(_started(StackSettings(engine=engine), console)).url
         document = _follow(stack.enter_context(Client(url, patience_s=15)), body, console, show=not as_json)
@@ -99,7 +99,7 @@ def up(
 ) -> None:
     """Keep a stack running in the foreground; Ctrl-C stops it."""
     console = Console()
-    with _reported(console), _started(StackSettings(engine=engine, port=port), console) as stack:
+    with reported(console), _started(StackSettings(engine=engine, port=port), console) as stack:
         if port and not stack.url.endswith(f":{port}"):
             console.print(f"[yellow]port {port} is busy[/], so the gateway took a free one")
         console.print(f"\n[bold green]{stack.url}[/] answers the OpenAI API. Try:\n", highlight=False)
@@ -124,6 +124,7 @@ def models() -> None:
 
 
 app.command()(certs)
+app.command()(export)
 
 
 @app.command()
@@ -134,21 +135,6 @@ def version() -> None:
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-@contextlib.contextmanager
-def _reported(console: Console) -> Iterator[None]:
-    """Turns expected failures into one message and exit code 1, and SIGTERM into an orderly end."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    except (StackError, ApiError, httpx.TransportError) as error:
-        console.print(f"[red]error:[/] {error}", highlight=False, markup=True)
-        raise typer.Exit(1) from error
 
 
 @contextlib.contextmanager

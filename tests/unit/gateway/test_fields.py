@@ -99,6 +99,19 @@ async def test_accepts_what_changes_nothing(http: httpx.AsyncClient, fields: dic
     assert shaped(await http.post(CHAT, json=BODY | fields), 409) == "accepted"
 
 
+@pytest.mark.parametrize("path", [CHAT, "/v1/evolutions"])
+@pytest.mark.parametrize("field", ["api_key", "base_url", "darwin.endpoint", "darwin.redis_url", "darwin.generation"])
+async def test_a_caller_chooses_neither_endpoints_nor_credentials(
+    http: httpx.AsyncClient, path: str, field: str
+) -> None:
+    value = "http://169.254.169.254/latest/meta-data"
+    outer, _, inner = field.rpartition(".")
+    chosen = {outer: {inner: value}} if outer else {inner: value}
+    message = shaped(await http.post(path, json=BODY | chosen), 400, field)
+    assert inner in message
+    assert value not in message
+
+
 async def test_evolutions_do_not_stream(http: httpx.AsyncClient) -> None:
     shaped(await http.post("/v1/evolutions", json=BODY | {"stream": True}), 400, "stream")
     shaped(await http.post("/v1/evolutions", json=BODY | {"stream_options": {}}), 400, "stream_options")

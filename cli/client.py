@@ -14,6 +14,8 @@ _INTERRUPTED = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocol
 # Gateways keep silent streams alive more often than this.
 _SILENCE_S = 40.0
 _LONGEST_PAUSE_S = 3.0
+# However late the gateway wants to be asked again.
+_LONGEST_ASKED_S = 30.0
 
 
 class ApiError(Exception):
@@ -113,7 +115,10 @@ class Client:
 
 
 class _Patience:
-    """Pauses that grow, with jitter, until `seconds` have passed since the first one after the last renewal."""
+    """Pauses that grow, with jitter, until `seconds` have passed since the first one after the last renewal.
+
+    Where the gateway says when it wants to be asked again, the pause is not shorter.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -128,9 +133,11 @@ class _Patience:
         now = time.monotonic()
         if self._since is None:
             self._since = now
-        if now - self._since >= self._seconds:
+        left = self._since + self._seconds - now
+        if left <= 0:
             raise error
-        time.sleep(random.uniform(0.5, 1) * self._pause_s)
+        asked = error.retry_after_s if isinstance(error, ApiError) else None
+        time.sleep(max(random.uniform(0.5, 1) * self._pause_s, min(asked or 0.0, _LONGEST_ASKED_S, left)))
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
 
 

@@ -14,7 +14,9 @@ from cli import keys, view
 from cli.certs import certs
 from cli.client import Client
 from cli.evaluation.commands import app as evaluation
-from cli.session import Engine, reported, started
+from cli.export import export
+from cli.reporting import reported
+from cli.session import Engine, started
 from cli.stack import StackSettings
 
 app = typer.Typer(
@@ -104,6 +106,7 @@ def up(
         print(f"  curl -s {stack.url}/v1/chat/completions \\\n    -H 'content-type: application/json' \\")
         print(f"    -d '{json.dumps(_EXAMPLE)}'\n")
         console.print(f"OpenAI SDK base_url: {stack.url}/v1\nAPI reference: {stack.url}/openapi.json")
+        console.print(f"API keys: DARWIN_REDIS_URL={stack.redis_url} darwin keys add TENANT", soft_wrap=True)
         console.print(f"Logs: {stack.folder}")
         console.print("Ctrl-C stops it.")
         with contextlib.suppress(KeyboardInterrupt):
@@ -122,6 +125,7 @@ def models() -> None:
 
 
 app.command()(certs)
+app.command()(export)
 
 
 @app.command()

@@ -1,40 +1,18 @@
-"""What commands share: a stack while it is needed, failures as one message."""
+"""A stack while a command needs it."""
 
 import contextlib
-import signal
 import time
 from collections.abc import Iterator
 from typing import Annotated
 
-import httpx
 import typer
 from rich.console import Console
 from rich.live import Live
 
 from cli import view
-from cli.client import ApiError
-from cli.stack import Stack, StackError, StackSettings
+from cli.stack import Stack, StackSettings
 
 Engine = Annotated[str, typer.Option(help="auto, vllm, transformers or simulated.")]
-
-
-@contextlib.contextmanager
-def reported(console: Console, *expected: type[Exception]) -> Iterator[None]:
-    """Turns expected failures into one message and exit code 1, and SIGTERM into an orderly end.
-
-    Expected are those of the stack and the client, and `expected`.
-    """
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    failures: tuple[type[Exception], ...] = (StackError, ApiError, httpx.TransportError, *expected)
-    try:
-        yield
-    except failures as error:
-        console.print(f"[red]error:[/] {error}", highlight=False, markup=True)
-        raise typer.Exit(1) from error
 
 
 @contextlib.contextmanager

@@ -213,10 +213,6 @@ class Store:
         async with self._translated:
             await self._redis.set(_key(evolution_id, "cancel"), "1", ex=self._ttl_s)
 
-    async def cancel_requested(self, evolution_id: str) -> bool:
-        async with self._translated:
-            return bool(await self._redis.exists(_key(evolution_id, "cancel")))
-
     async def stalled(self, idle_s: float) -> list[tuple[str, int]]:
         """Ids and versions of unfinished evolutions not saved for `idle_s` seconds that nobody holds.
 
@@ -225,11 +221,6 @@ class Store:
         async with self._translated:
             told = await self._stalled(keys=[_ACTIVE], args=[idle_s, _SWEPT_AT_ONCE, _PREFIX])
         return [(evolution_id, int(version)) for evolution_id, version in zip(told[::2], told[1::2], strict=True)]
-
-    async def unfinished(self) -> int:
-        """How many evolutions are queued or running."""
-        async with self._translated:
-            return int(await self._redis.zcard(_ACTIVE))
 
     async def tokens_today(self, key_id: str) -> int:
         """Tokens charged to an API key since midnight UTC."""

@@ -11,21 +11,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cli.client import Client
-from cli.evaluation.folder import Folder, FolderError
+from cli.evaluation.folder import Folder
 from cli.evaluation.formats import write_formats
 from cli.evaluation.judging import Judge, JudgeError, command_judge, judge_rows, profile_judge
-from cli.evaluation.plan import Plan, PlanError, read_plan
+from cli.evaluation.plan import Plan, read_plan
 from cli.evaluation.questions import Question, QuestionError, read_questions
 from cli.evaluation.rows import Row
 from cli.evaluation.run import Evaluation, Task, open_tasks
 from cli.evaluation.versions import versions
-from cli.session import Engine, reported, started
+from cli.reporting import reported
+from cli.session import Engine, started
 from cli.stack import StackSettings
-from shared.errors import DarwinError
 
 app = typer.Typer(help="Does it align better, at what cost: compare methods at equal compute.", no_args_is_help=True)
-
-_ERRORS = (QuestionError, PlanError, FolderError, JudgeError, DarwinError)
 
 
 @app.callback(invoke_without_command=True)
@@ -56,7 +54,7 @@ def run(
     if context.invoked_subcommand is not None:
         return
     console = Console()
-    with reported(console, *_ERRORS):
+    with reported(console):
         if questions is None or out is None:
             raise QuestionError("--questions and --out are needed")
         chosen = read_plan(plan)

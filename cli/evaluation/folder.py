@@ -19,12 +19,13 @@ from typing import IO, Any, Self
 from filelock import FileLock, Timeout
 
 from cli.evaluation.rows import Row
+from cli.reporting import CommandError
 
 Key = tuple[str, str, int]
 """(cell, question, seed)"""
 
 
-class FolderError(Exception):
+class FolderError(CommandError):
     """The results folder cannot be used for this."""
 
 

@@ -15,12 +15,13 @@ from typing import Any
 from cli.evaluation.folder import Folder
 from cli.evaluation.questions import Question
 from cli.evaluation.rows import Row, Turn
+from cli.reporting import CommandError
 
 _BATCH = 256
 _SHUFFLED = 200
 
 
-class JudgeError(Exception):
+class JudgeError(CommandError):
     """The judge cannot be used, or did not give one number per line."""
 
 

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cli.evaluation.rows import cell_name
+from cli.reporting import CommandError
 from shared.records import Method
 
 SHIPPED = Path(__file__).parent / "plans"
@@ -24,7 +25,7 @@ _MAX_CELLS = 1000
 Value = bool | int | float | str | None
 
 
-class PlanError(Exception):
+class PlanError(CommandError):
     """The plan cannot be used; says what is wrong where."""
 
 

@@ -7,13 +7,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from cli.reporting import CommandError
+
 _MAX_FILE_BYTES = 256 * 1024**2
 _MAX_QUESTIONS = 100_000
 
 Text = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=400_000)]
 
 
-class QuestionError(Exception):
+class QuestionError(CommandError):
     """The question file cannot be used; says which line or item and why."""
 
 

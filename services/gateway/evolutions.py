@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
 from celery import Celery
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from shared.errors import NotFound, Unavailable
 from shared.queue import send_advance
@@ -87,11 +87,11 @@ class Evolutions:
 
 
 async def _patiently(read: Callable[[], Awaitable[T]]) -> T:
-    give_up = time.monotonic() + _BLOCK_S + _PATIENCE_S
-    while True:
-        try:
-            return await read()
-        except Unavailable:
-            if time.monotonic() > give_up:
-                raise
-            await asyncio.sleep(_RETRY_S)
+    """What `read` returns, once Redis is back; its last `Unavailable` where that takes too long."""
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(Unavailable),
+        stop=stop_after_delay(_BLOCK_S + _PATIENCE_S),
+        wait=wait_fixed(_RETRY_S),
+        reraise=True,
+    )
+    return await retrying(read)

@@ -1,6 +1,7 @@
 """Starting and stopping: two stacks at once, busy ports, failures, clean ends."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from cli.client import Client
+from cli.main import app
 from cli.stack import Stack, StackError, StackSettings
 from cli.stack.folder import OwnedFolder
 
@@ -124,6 +127,10 @@ def test_up_prints_a_curl_that_works_and_ctrl_c_stops_everything(tmp_path: Path)
             lines.append(line)
         printed = "".join(lines)
         assert "is busy" in printed
+        keys = re.search(r"DARWIN_REDIS_URL=(\S+) darwin keys add", printed)
+        assert keys is not None
+        found = CliRunner().invoke(app, ["keys", "list", "--json"], env={"DARWIN_REDIS_URL": keys[1]})
+        assert (found.exit_code, found.stdout) == (0, "[]\n")
         curl = printed[printed.index("curl") : printed.index("OpenAI SDK")]
         answer = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, check=True, timeout=60)
         assert '"object":"chat.completion"' in answer.stdout

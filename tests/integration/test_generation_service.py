@@ -1,10 +1,7 @@
 """The generation service as a process, over gRPC."""
 
-import importlib.util
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,30 +9,30 @@ from pathlib import Path
 import grpc
 import psutil
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli.stack.child import Child
 from shared.errors import InvalidRequest
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
-from shared.rpc import from_rpc_error
+from shared.rpc import connect, from_rpc_error
+from tests.integration.processes import process, serving, start
 
 
-def start(folder: Path, engine: str, **env: str) -> Child:
-    if engine == "vllm" and importlib.util.find_spec("vllm") is None:
-        pytest.skip("vllm is not installed")
-    settings = {"DARWIN_GENERATION_ENGINE": engine, "DARWIN_GENERATION_LISTEN": "127.0.0.1:0", **env}
-    return Child("generation", [sys.executable, "-m", "services.generation"], folder, settings)
+def loading(folder: Path, engine: str) -> Child:
+    """The service with the embedded model under a real engine."""
+    if engine == "vllm":
+        pytest.importorskip("vllm", reason="vllm is not installed")
+    return start("generation", folder, {"DARWIN_GENERATION_ENGINE": engine})
 
 
 @pytest.fixture
 def simulated(tmp_path: Path) -> Iterator[generation_pb2_grpc.GenerationServiceStub]:
-    child = start(tmp_path, "simulated", DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND="100")
-    with grpc.insecure_channel(child.address(30)) as channel:
+    with (
+        process("generation", tmp_path, {"DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "100"}) as child,
+        grpc.insecure_channel(child.address(30)) as channel,
+    ):
         grpc.channel_ready_future(channel).result(10)
         yield generation_pb2_grpc.GenerationServiceStub(channel)
-    child.terminate()
-    assert child.wait(10) == 0
 
 
 def request(*lengths: int) -> pb.GenerateRequest:
@@ -75,7 +72,7 @@ def test_an_expired_call_ends_on_time(simulated: generation_pb2_grpc.GenerationS
 
 @pytest.mark.parametrize("engine", ["transformers", "vllm"])
 def test_sigterm_while_loading_is_a_clean_and_quick_end(tmp_path: Path, engine: str) -> None:
-    child = start(tmp_path, engine)
+    child = loading(tmp_path, engine)
     child.address(60)
     time.sleep(6)
     children = psutil.Process(child.pid).children(recursive=True)
@@ -85,16 +82,10 @@ def test_sigterm_while_loading_is_a_clean_and_quick_end(tmp_path: Path, engine: 
     assert not alive
 
 
-def test_a_killed_service_leaves_no_engine_behind(tmp_path: Path) -> None:
-    child = start(tmp_path, "vllm")
-    address = child.address(60)
-    with grpc.insecure_channel(address) as channel:
-        health = health_pb2_grpc.HealthStub(channel)
-        give_up = time.monotonic() + 120
-        while health.Check(health_pb2.HealthCheckRequest(), timeout=5).status != health_pb2.HealthCheckResponse.SERVING:
-            child.check()
-            assert time.monotonic() < give_up
-            time.sleep(0.5)
+async def test_a_killed_service_leaves_no_engine_behind(tmp_path: Path) -> None:
+    child = loading(tmp_path, "vllm")
+    async with connect(child.address(60)) as channel:
+        await serving(channel)
     children = psutil.Process(child.pid).children(recursive=True)
     assert children
     os.kill(child.pid, signal.SIGKILL)
@@ -103,14 +94,7 @@ def test_a_killed_service_leaves_no_engine_behind(tmp_path: Path) -> None:
 
 
 def test_a_model_that_does_not_exist_ends_the_process_with_a_reason(tmp_path: Path) -> None:
-    settings = {"MODEL": str(tmp_path / "nothing"), "LISTEN": "127.0.0.1:0", "ENGINE": "transformers"}
-    ended = subprocess.run(
-        [sys.executable, "-m", "services.generation"],
-        env={**os.environ, **{f"DARWIN_GENERATION_{name}": value for name, value in settings.items()}},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ended.returncode == 1
-    assert "nothing" in ended.stderr
+    settings = {"DARWIN_GENERATION_MODEL": str(tmp_path / "nothing"), "DARWIN_GENERATION_ENGINE": "transformers"}
+    child = start("generation", tmp_path, settings)
+    assert child.wait(120) == 1
+    assert "nothing" in child.log.read_text()

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.generation.bootstrap import build_generator
 from services.generation.servicer import GenerationServicer
@@ -26,71 +20,35 @@ from services.mutation.operators import OPERATORS
 from services.mutation.servicer import MutationServicer
 from services.mutation.templates import TEMPLATES
 from shared.errors import DeadlineExceeded, InvalidRequest
+from shared.models import EMBEDDED_ENCODER
 from shared.pb import generation_pb2_grpc, mutation_pb2_grpc
 from shared.pb import mutation_pb2 as pb
 from shared.rpc import connect, from_rpc_error
 from shared.server import Server
-from tests.integration.processes import until
+from tests.integration.processes import process, serving, until
 
 ORIGINAL = "Name three rivers in Peru and say where each begins."
 
 
-class Child:
-    """A service's process on a free port."""
-
-    def __init__(self, service: str, folder: Path, **environment: str) -> None:
-        self._ready = folder / f"{service}.json"
-        prefix = f"DARWIN_{service.upper()}_"
-        own = {prefix + name.upper(): value for name, value in environment.items()}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", f"services.{service}"],
-            env=os.environ | own | {f"{prefix}LISTEN": "127.0.0.1:0", "DARWIN_READY_FILE": str(self._ready)},
-        )
-        self.address = self._address()
-
-    def _address(self) -> str:
-        for _ in range(600):
-            if self._ready.exists():
-                return str(json.loads(self._ready.read_text())["address"])
-            assert self.process.poll() is None, "the process ended before it was bound"
-            time.sleep(0.05)
-        raise AssertionError("the process did not bind within 30 s")
-
-    def stop(self) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15)
+@pytest.fixture(scope="module")
+def generation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Its address."""
+    with process("generation", tmp_path_factory.mktemp("generation")) as child:
+        yield child.address(30)
 
 
 @pytest.fixture(scope="module")
-def generation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
-    child = Child("generation", tmp_path_factory.mktemp("generation"), engine="simulated")
-    yield child
-    assert child.stop() == 0
-
-
-@pytest.fixture(scope="module")
-def mutation(generation: Child, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
-    folder = tmp_path_factory.mktemp("mutation")
-    child = Child("mutation", folder, generation=generation.address, encoder="simulated", threshold="0.1")
-    yield child
-    assert child.stop() == 0
+def mutation(generation: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Its address."""
+    with process("mutation", tmp_path_factory.mktemp("mutation"), {"DARWIN_MUTATION_GENERATION": generation}) as child:
+        yield child.address(30)
 
 
 @pytest.fixture
-async def channel(mutation: Child) -> AsyncIterator[grpc.aio.Channel]:
-    async with connect(mutation.address) as channel:
-        await serving(channel)
+async def channel(mutation: str) -> AsyncIterator[grpc.aio.Channel]:
+    async with connect(mutation) as channel:
+        await serving(channel, 30)
         yield channel
-
-
-async def serving(channel: grpc.aio.Channel) -> None:
-    stub = health_pb2_grpc.HealthStub(channel)
-    watch = stub.Watch(health_pb2.HealthCheckRequest(service="darwin.v1.MutationService"), timeout=30)
-    async for response in watch:
-        if response.status == health_pb2.HealthCheckResponse.SERVING:
-            watch.cancel()
-            return
 
 
 def request(count: int = 5) -> pb.MutateRequest:
@@ -134,20 +92,17 @@ async def test_a_wrong_request_names_the_field(channel: grpc.aio.Channel) -> Non
 
 
 async def test_generation_away_is_waited_for_until_the_deadline(tmp_path: Path) -> None:
-    child = Child("mutation", tmp_path, generation="127.0.0.1:1", encoder="simulated")
-    try:
-        async with connect(child.address) as channel:
-            await serving(channel)
+    with process("mutation", tmp_path, {"DARWIN_MUTATION_GENERATION": "127.0.0.1:1"}) as child:
+        async with connect(child.address(30)) as channel:
+            await serving(channel, 30)
             with pytest.raises(DeadlineExceeded):
                 await mutate(channel, request(), timeout=1)
-    finally:
-        assert child.stop() == 0
 
 
 def test_sigterm_while_the_encoder_loads(tmp_path: Path) -> None:
-    child = Child("mutation", tmp_path)
-    started = time.monotonic()
-    assert child.stop() == 0
+    with process("mutation", tmp_path, {"DARWIN_MUTATION_ENCODER": EMBEDDED_ENCODER}) as child:
+        child.address(30)
+        started = time.monotonic()
     assert time.monotonic() - started < 5
 
 

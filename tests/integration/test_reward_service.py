@@ -2,70 +2,33 @@
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
 import psutil
 import pytest
 import pytest_asyncio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.reward.profiles import load_profiles
 from shared import errors
 from shared.pb import reward_pb2 as pb
 from shared.pb import reward_pb2_grpc
 from shared.rpc import connect, from_rpc_error
+from tests.integration.processes import process, serving
 
-ROOT = Path(__file__).parents[2]
 ASK = {"role": "user", "content": "How do plants make food?"}
 GOOD = "Plants make food by photosynthesis: their leaves turn sunlight, water and carbon dioxide into sugar."
 
 
-@contextmanager
-def process(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """The service on a free port, bound but perhaps not ready; it must end well on SIGTERM."""
-    ready = folder / "ready.json"
-    ready.unlink(missing_ok=True)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DARWIN_REWARD_")}
-    environment |= {"DARWIN_READY_FILE": str(ready), "DARWIN_REWARD_LISTEN": "127.0.0.1:0"}
-    environment |= {f"DARWIN_REWARD_{name}": value for name, value in settings.items()}
-    child = subprocess.Popen([sys.executable, "-m", "services.reward"], cwd=ROOT, env=environment)
-    try:
-        deadline = time.monotonic() + 30
-        while not ready.exists():
-            assert child.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        yield child, json.loads(ready.read_text())["address"]
-    finally:
-        child.send_signal(signal.SIGTERM)
-        assert child.wait(10) == 0
-
-
-async def until_ready(channel: grpc.aio.Channel, timeout: float) -> None:
-    stub = health_pb2_grpc.HealthStub(channel)
-    async with asyncio.timeout(timeout):
-        while True:
-            answer = await stub.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True)
-            if answer.status == health_pb2.HealthCheckResponse.SERVING:
-                return
-            await asyncio.sleep(0.02)
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[reward_pb2_grpc.RewardServiceStub]:
-    with process(tmp_path_factory.mktemp("reward"), PROFILES="default,simulated") as (_, address):
-        channel = connect(address)
-        await until_ready(channel, 60)
-        yield reward_pb2_grpc.RewardServiceStub(channel)
-        await channel.close()
+    folder = tmp_path_factory.mktemp("reward")
+    with process("reward", folder, {"DARWIN_REWARD_PROFILES": "default,simulated"}) as child:
+        async with connect(child.address(30)) as channel:
+            await serving(channel, 60)
+            yield reward_pb2_grpc.RewardServiceStub(channel)
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -163,26 +126,24 @@ async def test_a_passed_deadline_leaves_the_service_well(stub: reward_pb2_grpc.R
 
 async def test_the_simulated_profile_alone_starts_fast_and_without_torch(tmp_path: Path) -> None:
     began = time.monotonic()
-    with process(tmp_path, PROFILES="simulated") as (child, address):
-        channel = connect(address)
-        await until_ready(channel, 10)
-        print(f"ready after {time.monotonic() - began:.2f} s")
-        answer = await reward_pb2_grpc.RewardServiceStub(channel).Score(
-            pb.ScoreRequest(messages=[ASK], candidates=[{"id": "a", "text": GOOD}])
-        )
+    with process("reward", tmp_path) as child:
+        async with connect(child.address(10)) as channel:
+            await serving(channel, 10)
+            print(f"ready after {time.monotonic() - began:.2f} s")
+            answer = await reward_pb2_grpc.RewardServiceStub(channel).Score(
+                pb.ScoreRequest(messages=[ASK], candidates=[{"id": "a", "text": GOOD}])
+            )
         assert answer.profile == "simulated"
         assert not any("libtorch" in region.path for region in psutil.Process(child.pid).memory_maps())
-        await channel.close()
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.7, 2.0])
 async def test_it_ends_promptly_while_models_load(tmp_path: Path, seconds: float) -> None:
-    with process(tmp_path) as (child, _):
+    with process("reward", tmp_path, {"DARWIN_REWARD_PROFILES": "default"}) as child:
+        child.address(30)
         await asyncio.sleep(seconds)
         began = time.monotonic()
-        child.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(child.wait, 5) == 0
-        assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 3
 
 
 async def test_it_ends_with_its_engine_while_vllm_loads(tmp_path: Path) -> None:
@@ -194,9 +155,10 @@ async def test_it_ends_with_its_engine_while_vllm_loads(tmp_path: Path) -> None:
     model = save_classifier(tmp_path / "model")
     house = {"components": [{"name": "house", "type": "vllm", "weight": 1.0, "model": str(model)}]}
     (profiles / "house.yaml").write_text(json.dumps(house))
-    with process(tmp_path, PROFILES="house", PROFILES_DIR=str(profiles)) as (child, _):
+    settings = {"DARWIN_REWARD_PROFILES": "house", "DARWIN_REWARD_PROFILES_DIR": str(profiles)}
+    with process("reward", tmp_path, settings) as child:
         engine = await _engine_of(child.pid)
-        child.send_signal(signal.SIGTERM)
+        child.terminate()
         assert await asyncio.to_thread(child.wait, 5) == 0
         psutil.wait_procs([engine], timeout=10)
         assert not engine.is_running()

@@ -89,7 +89,7 @@ async def _evolve(store: Store, evolution_id: str) -> None:
         event = RoundFinished(1, number, ("one", "two"), (0.5, 0.25), (0,), (), (False, False), 80)
         record = await _save(store, record, [event])
     while name == "hang":
-        if await store.cancel_requested(evolution_id):
+        if await store.renew(evolution_id, record.version, "fake", ttl_s=1) == "cancelled":
             await _save(store, record, [Ended("cancelled", "cancelled")], status="cancelled", finished_at=time.time())
             return
         await asyncio.sleep(_POLL_S)

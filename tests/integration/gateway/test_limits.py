@@ -11,8 +11,7 @@ from services.gateway.rates import Rates
 from services.gateway.refusals import RateLimitExceeded
 from shared.keys import Keys, new_key
 from shared.presence import ORCHESTRATOR, STAGES, Presence
-from shared.store import Store
-from tests.integration.gateway.running import BODY, Gateway, new_caller
+from tests.integration.gateway.running import BODY, Gateway, new_caller, unfinished
 
 CHAT = "/v1/chat/completions"
 
@@ -106,9 +105,7 @@ async def test_admission(idle_redis_url: str, tmp_path: Path) -> None:
             assert (full.status_code, "5 evolutions are" in full.json()["error"]["message"]) == (429, True)
             repeated = await three.post("/v1/evolutions", json=BODY, headers=named)
             assert (repeated.status_code, repeated.json()["id"]) == (202, last.json()["id"])
-    store = Store(idle_redis_url, ttl_s=60)
-    assert await store.unfinished() == 5
-    await store.close()
+    assert len(await unfinished(idle_redis_url)) == 5
     await keys.close()
 
 

@@ -107,6 +107,17 @@ def test_a_refusal_carries_the_gateways_message() -> None:
         refusing.start({})
 
 
+def test_a_gateway_that_says_when_to_come_back_is_not_asked_before(pauses: Pauses) -> None:
+    hours, seconds = refusal(503, **{"retry-after": "7200"}), refusal(503, **{"retry-after": "5"})
+    answers = (seconds, hours, refusal(503), hours, httpx.Response(200, json={"id": "evo_1"}))
+    patient, requests = client(*answers)
+    assert patient.get("evo_1") == {"id": "evo_1"}
+    assert pauses[:2] == [5, 30]
+    assert pauses[2] <= 0.4
+    assert sum(pauses) == pytest.approx(60)
+    assert len(requests) == len(answers)
+
+
 def test_a_refusal_carries_when_to_come_back() -> None:
     refusing, _ = client(refusal(429, **{"retry-after": "17"}))
     with pytest.raises(ApiError) as caught:

@@ -1,0 +1,93 @@
+"""`darwin keys` over a real Redis, and a gateway's view of what it did."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from shared.keys import Keys
+
+
+@pytest.fixture
+def url(redis_url: str) -> str:
+    """A database that nobody else keeps keys in."""
+    return redis_url.removesuffix("/0") + "/6"
+
+
+def keys(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cli.main", "keys", *arguments]
+    env = {**os.environ, "DARWIN_REDIS_URL": url, "COLUMNS": "200"}
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def add(url: str, tenant: str, *options: str) -> tuple[str, str]:
+    """The text and the id of a new key."""
+    added = keys(url, "add", tenant, *options)
+    assert added.returncode == 0, added.stderr
+    match = re.fullmatch(r"(dk_([0-9a-f]{12})_([0-9a-f]{64}))\n", added.stdout)
+    assert match is not None
+    text, key_id, secret = match.groups()
+    assert f"key {key_id} of tenant {tenant}" in added.stderr
+    assert secret not in added.stderr
+    return text, key_id
+
+
+async def accepted(url: str, text: str) -> bool:
+    """Whether a gateway takes the key."""
+    store = Keys(url)
+    try:
+        return await store.find(text) is not None
+    finally:
+        await store.close()
+
+
+async def test_a_key_is_printed_once_listed_without_its_secret_and_revoked(url: str) -> None:
+    text, key_id = add(url, "acme", "--note", "for [tests]", "--requests-per-minute", "60", "--max-active", "3")
+    secret = text.rpartition("_")[2]
+    assert await accepted(url, text)
+    table, listed = keys(url, "list"), keys(url, "list", "--json")
+    assert (table.returncode, listed.returncode) == (0, 0)
+    for told in (key_id, "acme", "for [tests]", "60"):
+        assert told in table.stdout
+    found = next(key for key in json.loads(listed.stdout) if key["id"] == key_id)
+    assert (found["tenant"], found["requests_per_minute"], found["tokens_per_day"], found["max_active"]) == (
+        "acme",
+        60,
+        None,
+        3,
+    )
+    assert found["tokens_today"] == 0
+    assert "digest" not in found
+    for printed in (table, listed):
+        assert secret not in printed.stdout + printed.stderr
+    revoked = keys(url, "revoke", key_id)
+    assert (revoked.returncode, revoked.stdout, f"key {key_id} is revoked" in revoked.stderr) == (0, "", True)
+    assert not await accepted(url, text)
+    assert key_id not in keys(url, "list").stdout
+
+
+def test_an_unknown_key_is_not_revoked(url: str) -> None:
+    refused = keys(url, "revoke", "0123456789ab")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "there is no key 0123456789ab" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [(["no tenant"], "a tenant is"), (["acme", "--tokens-per-day", "0"], "a limit is at least 1")],
+)
+def test_a_key_that_cannot_be_is_refused(url: str, arguments: list[str], reason: str) -> None:
+    refused = keys(url, "add", *arguments)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert reason in refused.stderr
+
+
+@pytest.mark.parametrize("arguments", [["add", "acme"], ["list"], ["list", "--json"], ["revoke", "0123456789ab"]])
+def test_without_redis_the_reason_is_told(arguments: list[str]) -> None:
+    refused = keys("redis://:hunter2@127.0.0.1:1/0", *arguments)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert re.fullmatch(r"darwin keys: .*Redis.*\n", refused.stderr)
+    assert "hunter2" not in refused.stderr

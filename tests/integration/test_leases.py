@@ -1,0 +1,109 @@
+"""Who performs a round where several could, and what becomes of it where nobody does."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import psutil
+
+from cli.stack.redis_server import start_redis
+from services.orchestrator.evolving import Next
+from shared.store import Store
+from tests.integration.stages import Stages, accept, evolving, key
+
+
+async def test_two_workers_at_once_perform_a_round_once(store: Store) -> None:
+    due, stages = await accept(store), Stages(delay_s=0.1)
+    workers = [evolving(store, stages), evolving(store, stages)]
+    results = await asyncio.gather(*(worker.advance(due.evolution_id, 0) for worker in workers))
+    assert sorted(result is None for result in results) == [False, True]
+
+
+async def test_a_worker_that_lost_its_lease_saves_nothing(store: Store) -> None:
+    due, stages = await accept(store), Stages(delay_s=5)
+    task = asyncio.ensure_future(evolving(store, stages, heartbeat_s=0.05).advance(due.evolution_id, 0))
+    await stages.called.wait()
+    await store._redis.set(key(due, "lease"), "somebody else")
+    assert await task is None
+    assert stages.in_flight == 0
+    assert (await store.load(due.evolution_id)).version == 0
+
+
+async def test_sweep_finds_what_nobody_holds_less_and_less_often(store: Store) -> None:
+    due = await accept(store)
+    worker = evolving(store, Stages(), stalled_s=0.2)
+    assert due not in await worker.stalled()
+    told = []
+    began = time.monotonic()
+    while time.monotonic() - began < 2:
+        if due in await worker.stalled():
+            told.append(time.monotonic() - began)
+        await asyncio.sleep(0.02)
+    assert 3 <= len(told) <= 4
+    assert told[-1] - told[-2] > 2 * (told[1] - told[0])
+
+
+async def test_sweep_leaves_what_is_held_and_finds_it_when_its_holder_is_gone(store: Store) -> None:
+    due = await accept(store)
+    worker = evolving(store, Stages(), stalled_s=0.05)
+    assert await store.claim(due.evolution_id, 0, "somebody", 0.6)
+    await asyncio.sleep(0.1)
+    began = time.monotonic()
+    while due not in await worker.stalled():  # noqa: ASYNC110  # polling is what sweeps do
+        await asyncio.sleep(0.02)
+    assert 0.3 < time.monotonic() - began < 0.8
+
+
+async def test_workers_that_die_over_one_round_end_the_evolution(store: Store) -> None:
+    due = await accept(store)
+    for death in range(3):
+        claim = await store.claim(due.evolution_id, 0, f"worker {death}", 10)
+        assert claim is not None
+        assert claim.deaths == death
+        await store._redis.delete(key(due, "lease"))
+    assert await evolving(store, Stages(), max_deaths=3).advance(due.evolution_id, 0) is None
+    record = await store.load(due.evolution_id)
+    assert record.status == "failed"
+    assert record.error is not None
+    assert "3 workers ended" in record.error.message
+
+
+async def test_an_interrupted_round_is_left_to_others_at_once(store: Store) -> None:
+    due, stages = await accept(store), Stages(delay_s=30)
+    worker = evolving(store, stages, heartbeat_s=0.05)
+    task = asyncio.ensure_future(worker.advance(due.evolution_id, 0))
+    await stages.called.wait()
+    worker.interrupt()
+    assert await task == Next(due.evolution_id, 1)
+    assert stages.in_flight == 0
+    claim = await store.claim(due.evolution_id, 1, "another", 10)
+    assert claim is not None
+    assert claim.deaths == 0
+
+
+async def test_a_lease_that_ran_out_unnoticed_is_taken_again(store: Store) -> None:
+    due, stages = await accept(store), Stages(delay_s=0.5)
+    task = asyncio.ensure_future(evolving(store, stages, heartbeat_s=0.1).advance(due.evolution_id, 0))
+    await stages.called.wait()
+    await store._redis.delete(key(due, "lease"))
+    following = await task
+    assert following is not None
+    assert following.version == 1
+
+
+async def test_a_finished_round_waits_for_redis(redis_url: str, tmp_path: Path) -> None:
+    server, url = start_redis(tmp_path)
+    store = Store(url, ttl_s=60)
+    due, stages = await accept(store), Stages(delay_s=0.3)
+    task = asyncio.ensure_future(evolving(store, stages, heartbeat_s=0.1).advance(due.evolution_id, 0))
+    await stages.called.wait()
+    psutil.Process(server.pid).suspend()
+    await asyncio.sleep(7)  # longer than a command waits for its answer
+    psutil.Process(server.pid).resume()
+    following = await task
+    assert following is not None
+    assert following.version == 1
+    assert len(stages.generated) == len({effect.key for effect in stages.generated})
+    await store.close()
+    server.terminate()
+    server.wait(10)

@@ -1,0 +1,53 @@
+"""The application without Redis, and the shape of what it refuses."""
+
+from dataclasses import replace
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from services.gateway.app import create_app
+from services.gateway.backends import Backends
+from services.gateway.settings import GatewaySettings
+from shared import errors
+from shared.presence import Presence
+from shared.records import Record
+from shared.store import Store
+
+URL = "redis://127.0.0.1:1/0"
+CHAT = "/v1/chat/completions"
+BODY: dict[str, Any] = {"model": "darwin", "messages": [{"role": "user", "content": "Why?"}]}
+
+
+class Refusing(Store):
+    """Says by 409 that a request was accepted."""
+
+    async def create(self, record: Record, *_: object) -> Record:
+        raise errors.Conflict("accepted")
+
+
+class Complete(Presence):
+    """Nothing is away."""
+
+    async def away(self) -> list[str]:
+        return []
+
+
+def app_with(store: Store, **fields: Any) -> FastAPI:
+    settings = GatewaySettings(redis_url=URL, **fields)
+    return create_app(settings, replace(Backends.of(settings), store=store, presence=Complete(URL)))
+
+
+def shaped(response: httpx.Response, status: int, param: str | None = None, code: str | None = None) -> str:
+    """Checks the shape of a refusal; its message."""
+    body = response.json()
+    assert response.status_code == status, body
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"message", "type", "param", "code"}
+    assert body["error"]["param"] == param
+    assert code is None or body["error"]["code"] == code
+    assert body["error"]["type"] == ("server_error" if status >= 500 else "invalid_request_error")
+    assert response.headers["x-request-id"].startswith("req_")
+    message: str = body["error"]["message"]
+    assert message
+    return message

@@ -12,49 +12,38 @@ from random import Random
 
 @dataclass(frozen=True)
 class Template:
-    """Text put before and after an instruction."""
+    """A line put after an instruction."""
 
     name: str
-    before: str = ""
-    after: str = ""
+    line: str
 
     def wrap(self, core: str) -> str:
-        return f"{self.before}{core}{self.after}"
+        return f"{core}\n\n{self.line}"
 
     def unwrap(self, text: str) -> str | None:
-        """The instruction inside, or None where `text` is not of this template."""
-        if not (text.startswith(self.before) and text.endswith(self.after)):
-            return None
-        core = text[len(self.before) : len(text) - len(self.after)]
-        return core if core.strip() else None
+        """The instruction before the line, or None where `text` does not end with it."""
+        core = text.removesuffix(f"\n\n{self.line}")
+        return core if core != text and core.strip() else None
 
 
-def _before(name: str, line: str) -> Template:
-    return Template(name, before=f"{line}\n\n")
-
-
-def _after(name: str, line: str) -> Template:
-    return Template(name, after=f"\n\n{line}")
-
-
-# Those whose answers the shipped reward prefers to plain ones by at least 0.13, on the even half of MT-Bench's first
-# turns with the embedded model (docs/results.md says how, and which others were tried and left out).
+# Those whose answers the shipped reward prefers to plain ones by 0.13 points or more, on the even half of MT-Bench's
+# first turns with the embedded model: `python -m bench.templates`, which also knows those that were left out.
 TEMPLATES: tuple[Template, ...] = (
-    _after("think_why", "Let's think about what matters here, step by step, and explain why."),
-    _after("ask_short_then_detail", "Give a short answer first, and then explain it in detail."),
-    _after("ask_paragraphs", "Answer in well-formed paragraphs."),
-    _after("ask_steps", "Please think it through step by step."),
-    _after("ask_reasons", "Please give the reasons behind your answer."),
-    _after("ask_long", "Write a long and informative answer."),
-    _after("ask_depth", "Discuss it in depth, and say why each part matters."),
-    _after("ask_context", "Please give enough background for a newcomer to understand."),
-    _after("ask_how_why", "Explain how and why, not only what."),
-    _after("ask_structure", "Please organize your answer well."),
-    _after("ask_essay", "Write it as a short, well-developed essay."),
-    _after("ask_examples", "Where it helps, include a concrete example."),
-    _after("ask_bullets", "Use bullet points for the main ideas."),
-    _before("as_assistant", "You are a helpful, honest and knowledgeable assistant. Answer the following well."),
-    _before("as_expert", "Answer as a helpful expert in the subject would."),
+    Template("think_why", "Let's think about what matters here, step by step, and explain why."),
+    Template("ask_short_then_detail", "Give a short answer first, and then explain it in detail."),
+    Template("explore", "Let's explore this together, and look at why it matters."),
+    Template("ask_paragraphs", "Answer in well-formed paragraphs."),
+    Template("think_carefully", "Let's think about this carefully and in depth, one aspect after another."),
+    Template("ask_connections", "In your answer, show how the parts are connected and what they mean."),
+    Template("ask_steps", "Please think it through step by step."),
+    Template("ask_reasons", "Please give the reasons behind your answer."),
+    Template("ask_long", "Write a long and informative answer."),
+    Template("ask_depth", "Discuss it in depth, and say why each part matters."),
+    Template("ask_develop", "Write several paragraphs that develop your answer with reasons, context and detail."),
+    Template("ask_full", "Give a full explanation in well-formed paragraphs, with the reasons for what you say."),
+    Template("ask_insight", "Offer real insight in well-formed paragraphs."),
+    Template("work_through", "Let's work through this step by step."),
+    Template("ask_context", "Please give enough background for a newcomer to understand."),
 )
 
 DEPTH = 2

@@ -1,0 +1,200 @@
+"""Which lines after an instruction earn answers a better reward: where `services.mutation.templates` comes from.
+
+python -m bench.templates QUESTIONS          # samples (a quarter of an hour on two cores), prints a table
+python -m bench.templates QUESTIONS --judge-command "python judge.py"     # beside it a judge that chooses nothing
+
+Samples are kept in bench/out/templates.jsonl; what is there already is not sampled again. A template is kept where the
+shipped reward prefers its answers to plain ones by BAR or more. Every other question is used: the even half.
+"""
+
+import argparse
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from cli.evaluation.judging import Judge, Pair, command_judge, profile_judge
+from cli.evaluation.questions import Question, read_questions
+from services.generation.bootstrap import build_engine, build_generator
+from services.generation.model import GenerateRequest, Sampling
+from services.generation.model import Sequence as GenerationSequence
+from services.generation.settings import GenerationSettings
+from services.mutation.templates import TEMPLATES
+from shared.records import Message
+
+OUT = Path(__file__).parent / "out" / "templates.jsonl"
+BAR = 0.13
+MAX_TOKENS = 128
+PLAIN = "{}"
+# Tried and left out; {} stands for the instruction.
+LEFT_OUT = {
+    "ask_how_why": "{}\n\nExplain how and why, not only what.",
+    "ask_essay": "{}\n\nWrite it as a short, well-developed essay.",
+    "ask_structure": "{}\n\nPlease organize your answer well.",
+    "ask_examples": "{}\n\nWhere it helps, include a concrete example.",
+    "ask_bullets": "{}\n\nUse bullet points for the main ideas.",
+    "ask_list": "{}\n\nAnswer with a numbered list, one or two sentences for each item.",
+    "ask_detail": "{}\n\nPlease be thorough and include the important details.",
+    "ask_clarity": "{}\n\nPlease make your answer clear and easy to follow.",
+    "ask_concise": "{}\n\nPlease keep your answer focused and to the point.",
+    "ask_accuracy": "{}\n\nPlease make sure that everything you say is accurate.",
+    "ask_completeness": "{}\n\nMake sure that every part of this request is addressed.",
+    "ask_plain_words": "{}\n\nPlease use plain language.",
+    "ask_check": "{}\n\nCheck your answer for mistakes before you finish.",
+    "ask_engaging": "{}\n\nPlease make your answer engaging to read.",
+    "ask_summary": "{}\n\nStart with the most important point.",
+    "ask_direct": "{}\n\nBegin with the answer itself, without repeating the request.",
+    "ask_specific": "{}\n\nGive specific facts, names and figures.",
+    "ask_own_words": "{}\n\nAnswer naturally and in your own words.",
+    "ask_on_topic": "{}\n\nStay on the topic of this request throughout.",
+    "ask_high_quality": "{}\n\nWrite the kind of answer that a careful reader would rate as excellent.",
+    "ask_reader": "{}\n\nWrite for an intelligent reader who wants to understand.",
+    "ask_more_insight": "{}\n\nGo beyond the obvious and offer real insight.",
+    "ask_explained": "{}\n\nExplain every point that you make in full sentences.",
+    "ask_reasoning": "{}\n\nExplain your reasoning in full, and then draw the conclusion.",
+    "ask_walk": "{}\n\nWalk the reader through it, from the beginning to the end.",
+    "ask_overview": "{}\n\nBegin with an overview, and then go into the details one after another.",
+    "ask_sides": "{}\n\nConsider it from several sides before you come to a conclusion.",
+    "ask_at_length": "{}\n\nAnswer thoughtfully and at length.",
+    "ask_purpose": "{}\n\nThink about why someone asks this, and give them an answer that really helps them understand.",
+    "ask_about": "{}\n\nFirst, say what this is about and why it matters. Then answer in depth.",
+    "as_assistant": "You are a helpful, honest and knowledgeable assistant. Answer the following well.\n\n{}",
+    "as_thoughtful": "You are a knowledgeable and thoughtful assistant who explains things in depth.\n\n{}",
+    "as_scholar": "You are a thoughtful scholar who explains things fully and clearly.\n\n{}",
+    "as_expert": "Answer as a helpful expert in the subject would.\n\n{}",
+    "as_teacher": "Answer as a patient teacher would.\n\n{}",
+    "as_writer": "Answer as a skilled and thoughtful writer would.\n\n{}",
+    "outline_first": "Outline your answer first, then write it out in full.\n\n{}",
+    "plan_silently": "Think about what a complete answer needs, then give it.\n\n{}",
+    "careful_reading": "Read the following request carefully and do exactly what it asks.\n\n{}",
+    "best_answer": "Give the best possible answer to the following request.\n\n{}",
+    "specific": "Be specific and avoid generalities in your answer.\n\n{}",
+    "helpful_tone": "Answer the following in a friendly and helpful tone.\n\n{}",
+    "precise_tone": "Answer the following precisely and factually.\n\n{}",
+    "useful_answer": "Answer so that the reader can make use of it right away.\n\n{}",
+    "said_twice": "{0}\n\nRead the request again: {0}",
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A response to a question whose instruction was wrapped; scores are None until it is scored."""
+
+    question: str
+    template: str
+    number: int
+    text: str
+    tokens: int
+    guide: float | None = None
+    judge: float | None = None
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        return self.question, self.template, self.number
+
+
+def formats() -> dict[str, str]:
+    """Every wrapping as a format, the plain instruction first."""
+    kept = {template.name: template.wrap("{}") for template in TEMPLATES}
+    return {"plain": PLAIN, **kept, **LEFT_OUT}
+
+
+def kept_samples(file: Path) -> list[Sample]:
+    return [Sample(**json.loads(line)) for line in file.open()] if file.exists() else []
+
+
+def wanted(questions: Sequence[Question], samples: int) -> dict[tuple[str, str, int], str]:
+    """Instructions to answer, by question, template and number; plain ones four times as often."""
+    return {
+        (question.id, name, number): form.format(question.turns[0])
+        for question in questions
+        for name, form in formats().items()
+        for number in range(samples * (4 if name == "plain" else 1))
+    }
+
+
+async def sample(missing: dict[tuple[str, str, int], str], file: Path) -> None:
+    """Answers each instruction on the default engine and appends to `file`."""
+    settings = GenerationSettings()
+    engine = build_engine(settings)
+    await engine.start()
+    generator = build_generator(engine, settings)
+    keys = list(missing)
+    try:
+        with file.open("a") as stream:
+            for start in track(range(0, len(keys), 128), "sampling"):
+                part = keys[start : start + 128]
+                sequences = tuple(
+                    GenerationSequence(str(i), (Message("user", missing[key]),), max_new_tokens=MAX_TOKENS)
+                    for i, key in enumerate(part)
+                )
+                request = GenerateRequest(sequences, Sampling(temperature=0.7, top_k=40))
+                async for result in generator.generate(request):
+                    found = Sample(*part[int(result.id)], result.text, result.usage.generated_tokens)
+                    stream.write(json.dumps(asdict(found)) + "\n")
+                stream.flush()
+    finally:
+        await engine.stop()
+
+
+def scored(samples: Sequence[Sample], questions: Sequence[Question], name: str, judge: Judge) -> list[Sample]:
+    """With the scores of `judge` in the field `name`."""
+    prompts = {question.id: question.turns[0] for question in questions}
+    ordered = sorted(samples, key=lambda item: item.question)
+    scores = judge([Pair(({"role": "user", "content": prompts[item.question]},), item.text) for item in ordered])
+    return [replace(item, **{name: score}) for item, score in zip(ordered, scores, strict=True)]
+
+
+def gains(samples: Sequence[Sample], field: str) -> dict[str, tuple[float, float]]:
+    """Mean gain over plain answers to the same question, and its standard error over questions, by template."""
+    means: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for item in samples:
+        if (value := getattr(item, field)) is not None:
+            means[item.template][item.question].append(value)
+    plain = means.pop("plain", {})
+    found = {}
+    for template, by_question in means.items():
+        over = [np.mean(values) - np.mean(plain[question]) for question, values in by_question.items()]
+        found[template] = float(np.mean(over)), float(np.std(over, ddof=1) / len(over) ** 0.5)
+    return found
+
+
+def table(samples: Sequence[Sample]) -> Table:
+    shown = Table(title=f"gain over plain answers, {len(samples)} samples; kept from {BAR:+.2f} of the guide")
+    for column in ("template", "guide", "judge", "tokens", "shipped"):
+        shown.add_column(column, justify="left" if column == "template" else "right")
+    columns = [gains(samples, field) for field in ("guide", "judge", "tokens")]
+    kept = {template.name for template in TEMPLATES}
+    for name in sorted(columns[0], key=lambda template: -columns[0][template][0]):
+        cells = [f"{c[name][0]:+.2f} ± {c[name][1]:.2f}" if name in c else "" for c in columns]
+        shown.add_row(name, *cells, "yes" if name in kept else "")
+    return shown
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("questions", type=Path)
+    parser.add_argument("--samples", type=int, default=2, help="per question and template")
+    parser.add_argument("--judge-command")
+    arguments = parser.parse_args()
+    questions = read_questions(arguments.questions, turns=1, part="even")
+    OUT.parent.mkdir(exist_ok=True)
+    have = {item.key for item in kept_samples(OUT)}
+    missing = {key: text for key, text in wanted(questions, arguments.samples).items() if key not in have}
+    if missing:
+        asyncio.run(sample(missing, OUT))
+    samples = scored(kept_samples(OUT), questions, "guide", profile_judge("default"))
+    if arguments.judge_command:
+        samples = scored(samples, questions, "judge", command_judge(arguments.judge_command))
+    Console().print(table(samples))
+
+
+if __name__ == "__main__":
+    main()

@@ -63,7 +63,7 @@ LEFT_OUT = {
     "ask_overview": "{}\n\nBegin with an overview, and then go into the details one after another.",
     "ask_sides": "{}\n\nConsider it from several sides before you come to a conclusion.",
     "ask_at_length": "{}\n\nAnswer thoughtfully and at length.",
-    "ask_purpose": "{}\n\nThink about why someone asks this, and give them an answer that really helps them understand.",
+    "ask_purpose": "{}\n\nThink about why someone asks this, and give an answer that really helps them understand.",
     "ask_about": "{}\n\nFirst, say what this is about and why it matters. Then answer in depth.",
     "as_assistant": "You are a helpful, honest and knowledgeable assistant. Answer the following well.\n\n{}",
     "as_thoughtful": "You are a knowledgeable and thoughtful assistant who explains things in depth.\n\n{}",
@@ -149,7 +149,8 @@ def scored(samples: Sequence[Sample], questions: Sequence[Question], name: str, 
     prompts = {question.id: question.turns[0] for question in questions}
     ordered = sorted(samples, key=lambda item: item.question)
     scores = judge([Pair(({"role": "user", "content": prompts[item.question]},), item.text) for item in ordered])
-    return [replace(item, **{name: score}) for item, score in zip(ordered, scores, strict=True)]
+    both = zip(ordered, scores, strict=True)
+    return [replace(item, guide=s) if name == "guide" else replace(item, judge=s) for item, s in both]
 
 
 def gains(samples: Sequence[Sample], field: str) -> dict[str, tuple[float, float]]:

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
 from cli.evaluation.folder import Folder
@@ -17,7 +17,8 @@ from cli.evaluation.questions import Question
 from cli.evaluation.rows import Row, Turn
 from cli.reporting import CommandError
 
-_BATCH = 256
+_BATCH = 2048
+_AT_ONCE = 64
 _SHUFFLED = 200
 
 
@@ -79,11 +80,13 @@ def profile_judge(name: str) -> Judge:
     async def scores(pairs: Sequence[Pair]) -> list[float]:
         await rewarder.start()
         try:
-            found = []
-            for pair in pairs:
-                messages = [Message(**message) for message in pair.messages]  # type: ignore[arg-type]
-                scored = await rewarder.score(messages, [Candidate("0", pair.response)])
-                found.append(scored.scores[0].reward)
+            found: list[float] = []
+            for start in range(0, len(pairs), _AT_ONCE):
+                for messages, group in groupby(pairs[start : start + _AT_ONCE], lambda pair: pair.messages):
+                    candidates = [Candidate(str(number), pair.response) for number, pair in enumerate(group)]
+                    conversation = [Message(**message) for message in messages]  # type: ignore[arg-type]
+                    scored = await rewarder.score(conversation, candidates)
+                    found += [score.reward for score in scored.scores]
             return found
         finally:
             await rewarder.stop()
@@ -107,7 +110,7 @@ def judge_rows(
     missing = {pair.digest: pair for pair in wanted if (name, pair.digest) not in known}
     open_pairs = iter(missing.items())
     done = 0
-    while batch := list(islice(open_pairs, _BATCH * 8)):
+    while batch := list(islice(open_pairs, _BATCH)):
         scores = judge([pair for _, pair in batch])
         folder.judged.append(
             *({"judge": name, "pair": digest, "score": s} for (digest, _), s in zip(batch, scores, strict=True))

@@ -63,7 +63,11 @@ LEFT_OUT = {
     "ask_overview": "{}\n\nBegin with an overview, and then go into the details one after another.",
     "ask_sides": "{}\n\nConsider it from several sides before you come to a conclusion.",
     "ask_at_length": "{}\n\nAnswer thoughtfully and at length.",
-    "ask_purpose": "{}\n\nThink about why someone asks this, and give an answer that really helps them understand.",
+    "ask_purpose": "{}\n\nThink about why someone asks this, and give them an answer that really helps them "
+    "understand.",
+    "ask_time": "{}\n\nTake your time: explain what matters, why it matters, and what follows from it.",
+    "ask_useful": "{}\n\nThink step by step about what would make this answer most useful, and then write it in full.",
+    "ask_what_how_why": "{}\n\nBe informative: say what, how and why, in full sentences.",
     "ask_about": "{}\n\nFirst, say what this is about and why it matters. Then answer in depth.",
     "as_assistant": "You are a helpful, honest and knowledgeable assistant. Answer the following well.\n\n{}",
     "as_thoughtful": "You are a knowledgeable and thoughtful assistant who explains things in depth.\n\n{}",

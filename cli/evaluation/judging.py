@@ -84,7 +84,7 @@ def profile_judge(name: str) -> Judge:
             for start in range(0, len(pairs), _AT_ONCE):
                 for messages, group in groupby(pairs[start : start + _AT_ONCE], lambda pair: pair.messages):
                     candidates = [Candidate(str(number), pair.response) for number, pair in enumerate(group)]
-                    conversation = [Message(**message) for message in messages]  # type: ignore[arg-type]
+                    conversation = [Message(**message) for message in messages]
                     scored = await rewarder.score(conversation, candidates)
                     found += [score.reward for score in scored.scores]
             return found

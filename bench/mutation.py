@@ -124,7 +124,7 @@ async def run(address: str, limit: int | None) -> None:
         GenerationClient(channel, settings.temperature),
         await asyncio.to_thread(fidelity.load, settings.encoder),
         threshold=settings.threshold,
-        operators=[OPERATORS[name] for name in settings.operators],
+        operators=list(OPERATORS.values()),
         max_tokens=settings.max_tokens,
     )
     tallies: dict[str, Tally] = defaultdict(Tally)

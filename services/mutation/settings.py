@@ -26,7 +26,8 @@ class Settings(DarwinSettings):
     )
     threshold: float = Field(default=THRESHOLD, ge=-1, le=1, description="least cosine of a rewrite to the original")
     operators: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=tuple(OPERATORS), description="comma-separated; empty for templates only, at no tokens"
+        default=(),
+        description="comma-separated, of " + ", ".join(OPERATORS) + "; empty for templates only, at no tokens",
     )
     temperature: float = Field(default=0.3, ge=0, le=2)
     max_tokens: int = Field(

@@ -37,7 +37,7 @@ def embedded(engine: str) -> Load:
 
 def _body(max_tokens: int, period: int) -> dict[str, Any]:
     messages = [{"role": "user", "content": "Tell a new colleague how tides come about, with one example."}]
-    return {"messages": messages, "max_tokens": max_tokens, "darwin": {"period": period}}
+    return {"messages": messages, "max_tokens": max_tokens, "darwin": {"preset": "paper", "period": period}}
 
 
 class Scene:

@@ -25,12 +25,13 @@ GENERATE = "/darwin.v1.GenerationService/Generate"
 MUTATE = "/darwin.v1.MutationService/Mutate"
 SCORE = "/darwin.v1.RewardService/Score"
 
+MODEL = mutation_pb2.MutateRequest.MODE_MODEL
 ASK = {"role": "user", "content": "Name three rivers in Peru."}
 GOOD: dict[str, Message] = {
     GENERATE: generation_pb2.GenerateRequest(
         sequences=[{"id": "a", "messages": [ASK], "max_new_tokens": 4}], sampling={"temperature": 0.7, "top_p": 1}
     ),
-    MUTATE: mutation_pb2.MutateRequest(messages=[ASK], parent="Name three rivers in Peru.", count=2),
+    MUTATE: mutation_pb2.MutateRequest(messages=[ASK], parent="Name three rivers in Peru.", count=2, mode=MODEL),
     SCORE: reward_pb2.ScoreRequest(messages=[ASK], candidates=[{"id": "a", "text": "Amazon, Ucayali, Madre de Dios."}]),
 }
 
@@ -197,10 +198,10 @@ LARGE = {
     MUTATE: [
         mutation_pb2.MutateRequest(messages=[ASK], parent="p", count=64, exclude=["x" * 7000] * 4000),
         mutation_pb2.MutateRequest(
-            messages=[{"role": "user", "content": "“" * 390_000}], parent="Name some rivers.", count=64
+            messages=[{"role": "user", "content": "“" * 390_000}], parent="Name some rivers.", count=64, mode=MODEL
         ),
         mutation_pb2.MutateRequest(
-            messages=[{"role": "user", "content": "f(" * 195_000}], parent="f(" * 90_000, count=64
+            messages=[{"role": "user", "content": "f(" * 195_000}], parent="f(" * 90_000, count=64, mode=MODEL
         ),
         mutation_pb2.MutateRequest(messages=[ASK], parent="Name rivers.", count=4, cache_salt="s" * 20_000_000),
     ],

@@ -53,7 +53,7 @@ async def channel(mutation: str) -> AsyncIterator[grpc.aio.Channel]:
 
 def request(count: int = 5) -> pb.MutateRequest:
     messages = [pb.MutateRequest.Message(role="user", content=ORIGINAL)]
-    return pb.MutateRequest(messages=messages, parent=ORIGINAL, count=count, seed=1)
+    return pb.MutateRequest(messages=messages, parent=ORIGINAL, count=count, seed=1, mode=pb.MutateRequest.MODE_MODEL)
 
 
 async def mutate(channel: grpc.aio.Channel, message: pb.MutateRequest, timeout: float = 20) -> list[pb.MutateEvent]:

@@ -53,7 +53,9 @@ async def channel(certs: Path, mutation: str) -> AsyncIterator[grpc.aio.Channel]
 
 async def test_one_service_calls_another_over_tls(channel: grpc.aio.Channel) -> None:
     messages = [mutation_pb2.MutateRequest.Message(role="user", content=ORIGINAL)]
-    request = mutation_pb2.MutateRequest(messages=messages, parent=ORIGINAL, count=3)
+    request = mutation_pb2.MutateRequest(
+        messages=messages, parent=ORIGINAL, count=3, mode=mutation_pb2.MutateRequest.MODE_MODEL
+    )
     events = [event async for event in mutation_pb2_grpc.MutationServiceStub(channel).Mutate(request, timeout=20)]
     assert [event.WhichOneof("event") for event in events].count("mutant") == 3
     assert events[-1].summary.generated_tokens > 0

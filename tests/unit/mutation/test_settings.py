@@ -10,7 +10,7 @@ def test_defaults() -> None:
     assert settings.listen == "127.0.0.1:50052"
     assert settings.generation == "127.0.0.1:50051"
     assert settings.threshold == THRESHOLD
-    assert settings.operators == tuple(OPERATORS)
+    assert settings.operators == ()
     assert settings.encoder == "all-minilm-l6-v2"
 
 
@@ -22,9 +22,9 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.max_tokens == 256
 
 
-def test_no_operators_means_templates_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DARWIN_MUTATION_OPERATORS", "")
-    assert Settings().operators == ()
+def test_every_operator_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARWIN_MUTATION_OPERATORS", ",".join(OPERATORS))
+    assert Settings().operators == tuple(OPERATORS)
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,8 @@ class Search:
 
     cycles: int = 1
     mutants: int = 5
-    period: int = 40
-    survivors: int = 3
+    period: int = 20
+    survivors: int = 1
     lookahead: int = 0
     mutation: Mutation = "auto"
     max_generated_tokens: int | None = None

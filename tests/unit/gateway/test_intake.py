@@ -57,7 +57,7 @@ def test_every_other_method_has_one(method: str) -> None:
 
 @pytest.mark.parametrize("method", ["darwin", "replacement-only"])
 def test_survivors_are_fewer_than_mutants_where_responses_are_replaced(method: str) -> None:
-    assert refused(model=method, darwin={"mutants": 3}) == "darwin.survivors"
+    assert refused(model=method, darwin={"mutants": 3, "survivors": 3}) == "darwin.survivors"
     assert refused(model=method, darwin={"mutants": 1, "survivors": 1}) == "darwin.mutants"
     assert accepted(model=method, darwin={"mutants": 2, "survivors": 1}).search.survivors == 1
 

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from cli import keys, view
+from cli import keys, reward, view
 from cli.certs import certs
 from cli.client import ApiError, Client
 from cli.stack import Stack, StackError, StackSettings
@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys.app, name="keys")
+app.add_typer(reward.app, name="reward")
 
 Engine = Annotated[str, typer.Option(help="auto, vllm, transformers or simulated.")]
 _EXAMPLE = {"model": "darwin", "messages": [{"role": "user", "content": "How do I learn to swim?"}], "max_tokens": 120}

@@ -1,5 +1,6 @@
 """`darwin reward`: the embedded reward model's head from your own preferences."""
 
+import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ L2 = Annotated[float, typer.Option(min=1e-6, help="Strength of the penalty on we
 Gibberish = Annotated[int, typer.Option(min=0, max=20_000, help="Training prompts to sample incoherent text for.")]
 Samples = Annotated[Path | None, typer.Option(help="The gibberish.jsonl of an earlier run, instead of sampling.")]
 Licence = Annotated[list[str] | None, typer.Option(help="SOURCE=LICENCE for the model card; repeatable.")]
+Weight = Annotated[list[str] | None, typer.Option(help="SOURCE=NUMBER, how much a pair counts, else 1; repeatable.")]
 SkipInvalid = Annotated[bool, typer.Option("--skip-invalid", help="Leave bad lines out, and say how many.")]
 PromptTokens = Annotated[int, typer.Option(min=16, max=4096, help="Of a prompt, its last tokens count.")]
 ResponseTokens = Annotated[int, typer.Option(min=16, max=4096, help="Of a response, its first tokens count.")]
@@ -47,6 +49,7 @@ def train(
     gibberish: Gibberish = 0,
     gibberish_file: Samples = None,
     licence: Licence = None,
+    weight: Weight = None,
     skip_invalid: SkipInvalid = False,
     prompt_tokens: PromptTokens = 256,
     response_tokens: ResponseTokens = 256,
@@ -72,7 +75,8 @@ def train(
             l2=l2,
             gibberish=gibberish,
             gibberish_file=gibberish_file,
-            licences=_licences(licence or []),
+            licences=_by_source("licence", licence or []),
+            weights=_weights(weight or []),
             skip_invalid=skip_invalid,
             prompt_tokens=prompt_tokens,
             response_tokens=response_tokens,
@@ -97,11 +101,21 @@ def _cuts(text: str, limit: int) -> tuple[int, ...]:
     return cuts
 
 
-def _licences(given: Sequence[str]) -> dict[str, str]:
-    licences = dict(text.partition("=")[::2] for text in given)
-    if not all(licences.values()):
-        raise InvalidRequest("--licence must be SOURCE=LICENCE, such as autoj=Apache-2.0")
-    return licences
+def _by_source(option: str, given: Sequence[str]) -> dict[str, str]:
+    values = dict(text.partition("=")[::2] for text in given)
+    if not all(values.values()):
+        raise InvalidRequest(f"--{option} must be SOURCE=VALUE: {', '.join(given)!r}")
+    return values
+
+
+def _weights(given: Sequence[str]) -> dict[str, float]:
+    try:
+        weights = {source: float(value) for source, value in _by_source("weight", given).items()}
+    except ValueError as error:
+        raise InvalidRequest(f"--weight must be SOURCE=NUMBER: {', '.join(given)!r}") from error
+    if not all(0 <= weight < math.inf for weight in weights.values()):
+        raise InvalidRequest("--weight takes finite numbers that are not negative; 0 only measures a source")
+    return weights
 
 
 def _command(context: typer.Context) -> str:

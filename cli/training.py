@@ -18,13 +18,14 @@ from services.reward.training.data import Pair, Preferences, read_preferences
 from services.reward.training.features import Caps, Extractor, Features, joined
 from services.reward.training.head import Head, read_head
 from services.reward.training.trainer import Options, Trained, train
+from shared.errors import InvalidRequest
 
 SAMPLES = "gibberish.jsonl"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the command was asked for; `licences` are by source, `command` is what was typed."""
+    """What the command was asked for; `licences` and `weights` are by source, `command` is what was typed."""
 
     data: tuple[Path, ...]
     out: Path
@@ -35,6 +36,7 @@ class Plan:
     gibberish: int
     gibberish_file: Path | None
     licences: dict[str, str]
+    weights: dict[str, float]
     skip_invalid: bool
     prompt_tokens: int
     response_tokens: int
@@ -48,19 +50,27 @@ def run(plan: Plan, console: Console) -> None:
     """Raises DarwinError where the plan or its data cannot be used."""
     preferences = read_preferences(plan.data, plan.holdout, skip_invalid=plan.skip_invalid)
     console.print(_said(preferences), highlight=False)
+    _check_sources(plan, preferences)
     runtime = Runtime(threads=plan.threads)
     samples = _samples(plan, preferences.pairs, runtime, console)
     caps = Caps(plan.prompt_tokens, plan.response_tokens, plan.cuts)
     extractor = Extractor(plan.cache, caps, runtime)
     pairs = (*preferences.pairs, *negatives.paired(preferences.pairs, samples))
     features = _features(extractor, preferences, pairs, console)
-    options = Options(plan.l2, plan.cuts, plan.partial, plan.seed)
+    options = Options(plan.l2, plan.cuts, plan.partial, plan.seed, plan.weights)
     trained = train(pairs, features, options, _shipped())
     made = Made(preferences, pairs, plan.licences, caps, options, trained, extractor.trunk_digest, plan.command)
     write_artefact(plan.out, made)
     if samples:
         negatives.write_samples(plan.out / SAMPLES, samples)
     _show(trained, plan, console)
+
+
+def _check_sources(plan: Plan, preferences: Preferences) -> None:
+    sources = {pair.source for pair in preferences.pairs} | {negatives.SOURCE}
+    unknown = sorted((plan.weights.keys() | plan.licences.keys()) - sources)
+    if unknown:
+        raise InvalidRequest(f"no pairs are from {', '.join(unknown)}; there are {', '.join(sorted(sources))}")
 
 
 def _samples(plan: Plan, pairs: Sequence[Pair], runtime: Runtime, console: Console) -> list[negatives.Sample]:

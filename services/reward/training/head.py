@@ -38,27 +38,30 @@ def loss(weight: Vector, differences: Vector) -> float:
     return float(np.mean(np.logaddexp(0.0, -(differences @ weight))))
 
 
-def fit(differences: Vector, l2: float) -> Vector:
+def fit(differences: Vector, l2: float, weights: Vector | None = None) -> Vector:
     """The weight [hidden] that minimises loss + l2/2·Σ(weight·scale)², scale the root mean square of each difference.
 
-    Penalised at their own scale, features may be measured in any unit: margins stay as they are. For l2 > 0 the minimum
-    is unique (Bradley and Terry 1952; L-BFGS, Byrd et al. 1995).
+    `weights` [n] say how much each pair counts, in proportion; None: all alike. Penalised at their own scale, features
+    may be measured in any unit: margins stay as they are. For l2 > 0 the minimum is unique (Bradley and Terry 1952;
+    L-BFGS, Byrd et al. 1995).
 
     Raises:
         InvalidRequest: no differences, or l2 not above 0.
         Internal: features that are not finite, or no convergence.
     """
-    if not len(differences) or l2 <= 0:
-        raise InvalidRequest("a fit needs at least one pair and l2 above 0")
+    counts = np.ones(len(differences)) if weights is None else weights
+    if counts.sum() <= 0 or l2 <= 0:
+        raise InvalidRequest("a fit needs at least one pair that counts, and l2 above 0")
     if not np.isfinite(differences).all():
         raise Internal("the features hold numbers that are not finite")
-    scale = np.maximum(np.sqrt(np.mean(np.square(differences), axis=0)), _SMALLEST_SCALE)
+    shares = counts / counts.sum()
+    scale = np.maximum(np.sqrt(shares @ np.square(differences)), _SMALLEST_SCALE)
     scaled = differences / scale
 
     def objective(weight: Vector) -> tuple[float, Vector]:
         margins = scaled @ weight
-        value = np.mean(np.logaddexp(0.0, -margins)) + l2 / 2 * weight @ weight
-        return float(value), l2 * weight - expit(-margins) @ scaled / len(scaled)
+        value = shares @ np.logaddexp(0.0, -margins) + l2 / 2 * weight @ weight
+        return float(value), l2 * weight - (shares * expit(-margins)) @ scaled
 
     options = {"maxiter": _MAX_ITERATIONS, "maxfun": 2 * _MAX_ITERATIONS, "ftol": 1e-14, "gtol": 1e-8}
     result = minimize(objective, np.zeros(scaled.shape[1]), jac=True, method="L-BFGS-B", options=options)

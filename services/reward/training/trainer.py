@@ -1,6 +1,6 @@
 """From pairs and their features to a head and its evaluation; pure, so that equal features give equal heads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +18,16 @@ SHIPPED = "shipped head"
 
 @dataclass(frozen=True)
 class Options:
-    """`l2` as `fit` takes it; with `partial`, responses cut to `cuts` tokens are trained on as well."""
+    """`l2` as `fit` takes it; with `partial`, responses cut to `cuts` tokens are trained on as well.
+
+    `weights` are by source: how much a pair counts, 1 where nothing is said.
+    """
 
     l2: float
     cuts: tuple[int, ...]
     partial: bool
     seed: int
+    weights: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,10 @@ def train(pairs: Sequence[Pair], features: Features, options: Options, shipped: 
     sides = np.array([pair.split for pair in pairs])
     real = np.array([pair.source != GIBBERISH for pair in pairs])
     whole = (features.means[:, 0, -1] - features.means[:, 1, -1]).astype(np.float64)
-    weight = fit(_differences(features, sides == TRAIN, options.partial), options.l2)
+    counts = np.array([options.weights.get(pair.source, 1.0) for pair in pairs])
+    differences = _differences(features, sides == TRAIN, options.partial)
+    copies = len(differences) // int((sides == TRAIN).sum())
+    weight = fit(differences, options.l2, np.repeat(counts[sides == TRAIN], copies))
     centred = Head(weight, 0.0).scores(features.means[:, :, -1])
     head = Head(weight, -float(centred[(sides == TRAIN) & real].mean()))
     heads = {TRAINED: head} | ({SHIPPED: shipped} if shipped else {})

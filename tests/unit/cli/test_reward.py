@@ -43,7 +43,11 @@ def test_the_card_tells_what_was_typed(plans: list[Plan]) -> None:
         ("--truncate 40,x", "--truncate must be numbers"),
         ("--truncate 0,40", "--truncate must stay within"),
         ("--truncate 40,300", "--truncate must stay within"),
-        ("--licence MIT", "--licence must be SOURCE=LICENCE"),
+        ("--weight a", "--weight must be SOURCE=VALUE"),
+        ("--weight a=b", "--weight must be SOURCE=NUMBER"),
+        ("--weight a=-1", "not negative"),
+        ("--weight a=nan", "not negative"),
+        ("--licence MIT", "--licence must be SOURCE=VALUE"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(plans: list[Plan], words: str, says: str) -> None:

@@ -61,6 +61,14 @@ def test_twice_every_pair_changes_nothing() -> None:
     np.testing.assert_allclose(fit(np.tile(differences, (2, 1)), 0.1), fit(differences, 0.1), atol=1e-5)
 
 
+def test_a_weight_counts_like_copies() -> None:
+    differences, _ = planted(300)
+    counts = np.arange(300) % 3
+    np.testing.assert_allclose(
+        fit(differences, 0.1, counts.astype(float)), fit(np.repeat(differences, counts, axis=0), 0.1), atol=1e-5
+    )
+
+
 def test_a_feature_that_never_differs_weighs_nothing() -> None:
     differences, _ = planted(300)
     differences[:, 3] = 0

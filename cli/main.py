@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cli import keys, view
+from cli import keys, reward, view
 from cli.certs import certs
 from cli.client import Client
 from cli.evaluation.commands import app as evaluation
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(keys.app, name="keys")
 app.add_typer(evaluation, name="eval")
+app.add_typer(reward.app, name="reward")
 
 _EXAMPLE = {"model": "darwin", "messages": [{"role": "user", "content": "How do I learn to swim?"}], "max_tokens": 120}
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.reward.guard import GuardScorer
+from services.reward.profiles import SHIPPED_HEAD
 from services.reward.quality import QualityScorer
 from services.reward.relevance import RelevanceScorer
 from services.reward.runtime import Runtime
@@ -96,7 +97,7 @@ def _report_cosines(pairs: Sequence[Pair], runtime: Runtime) -> float:
 
 
 def _report_weights(pairs: Sequence[Pair], threshold: float, runtime: Runtime) -> None:
-    scorers: tuple[Scorer, ...] = (QualityScorer("quality_permissive.safetensors", runtime), GuardScorer())
+    scorers: tuple[Scorer, ...] = (QualityScorer(SHIPPED_HEAD, runtime), GuardScorer())
     relevance = RelevanceScorer(threshold, runtime)
     for scorer in (*scorers, relevance):
         scorer.load()

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 from shared.errors import InvalidRequest, NotFound
 
 SHIPPED = Path(__file__).parent / "profiles"
+SHIPPED_HEAD = "quality_permissive.safetensors"
 
 
 class _Spec(BaseModel):
@@ -28,7 +29,7 @@ class QualitySpec(_Spec):
     """`head`: a file beside the profile, in this package's `weights`, or an absolute path."""
 
     type: Literal["quality"]
-    head: str = Field(default="quality_permissive.safetensors", min_length=1)
+    head: str = Field(default=SHIPPED_HEAD, min_length=1)
 
 
 class GuardSpec(_Spec):

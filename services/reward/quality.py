@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -32,7 +33,7 @@ EMPTY = -3.5
 """The score of an empty response, which has no tokens to average: 99.5% of real ones score more
 (`services.reward.calibrate`)."""
 
-_WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS = Path(__file__).parent / "weights"
 _PROMPTS_KEPT = 1024
 
 
@@ -62,7 +63,7 @@ class QualityScorer:
     """
 
     def __init__(self, head: str, runtime: Runtime) -> None:
-        self._head_file = _WEIGHTS / head
+        self._head_file = WEIGHTS / head
         self._runtime = runtime
         self._prefixes = Prefixes(runtime.cache_bytes)
         self._prompts: Lru[bytes, tuple[int, ...]] = Lru(_PROMPTS_KEPT)
@@ -138,14 +139,22 @@ class QualityScorer:
     def _prompt(self, conversation: Conversation) -> tuple[int, ...]:
         prompt = self._prompts.get(conversation.digest)
         if prompt is None:
-            prompt = self._chat.encode_chat(conversation.messages)[-self._trunk.context // 2 :]
+            prompt = encode_prompt(self._chat, conversation, self._trunk.context // 2)
             self._prompts.put(conversation.digest, prompt)
         return prompt
 
     def _tokens(self, text: str) -> tuple[int, ...]:
-        """Text that looks like a control token is read as text, so that no response can end its own turn."""
-        encoded = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)
-        return tuple(encoded["input_ids"][: self._trunk.context // 2])
+        return encode_response(self._tokenizer, text)[: self._trunk.context // 2]
+
+
+def encode_prompt(chat: ChatTokenizer, conversation: Conversation, limit: int) -> tuple[int, ...]:
+    """The conversation in the chat template with a generation prompt: its last `limit` tokens."""
+    return chat.encode_chat(conversation.messages)[-limit:]
+
+
+def encode_response(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """Text that looks like a control token is read as text, so that no response can end its own turn."""
+    return tuple(tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"])
 
 
 def rms_normalise(hidden: torch.Tensor) -> torch.Tensor:

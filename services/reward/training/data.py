@@ -1,0 +1,196 @@
+"""Preference pairs from JSONL files: read, validated, split by prompt.
+
+A line is {prompt | messages, chosen, rejected, split?, source?}. `prompt` is a string or a list of messages; `chosen`
+and `rejected` are strings or, as TRL writes conversations, a list with one assistant message. Other fields are ignored.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from itertools import chain, islice
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+
+from services.reward.scorer import Conversation, ScoreItem
+from shared.errors import InvalidRequest, NotFound
+from shared.records import Message
+
+TRAIN = "train"
+TEST = "test"
+MAX_PAIRS = 200_000
+MAX_LINE_BYTES = 4 * 1024**2
+MAX_MESSAGES = 256
+_MAX_SHOWN = 10
+
+Label = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^|\n\r]*$")]
+
+
+class _Turn(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    prompt: str | list[_Turn] | None = None
+    messages: list[_Turn] | None = None
+    chosen: str | list[_Turn]
+    rejected: str | list[_Turn]
+    split: Label | None = None
+    source: Label | None = None
+
+    @model_validator(mode="after")
+    def _shapes(self) -> Self:
+        if (self.prompt is None) == (self.messages is None):
+            raise ValueError("give either prompt or messages")
+        turns = self.conversation
+        if not 1 <= len(turns) <= MAX_MESSAGES or turns[-1].role != "user" or not turns[-1].content.strip():
+            raise ValueError(f"the prompt must be 1 to {MAX_MESSAGES} messages, the last one a user's and not blank")
+        for name, response in (("chosen", self.chosen), ("rejected", self.rejected)):
+            if isinstance(response, list) and [turn.role for turn in response] != ["assistant"]:
+                raise ValueError(f"{name} must be a string or a list with one assistant message")
+        return self
+
+    @property
+    def conversation(self) -> list[_Turn]:
+        if isinstance(self.prompt, str):
+            return [_Turn(role="user", content=self.prompt)]
+        return self.prompt or self.messages or []
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two responses to one conversation, the better one first; `split` is `TRAIN` or `TEST`."""
+
+    conversation: Conversation
+    chosen: str
+    rejected: str
+    source: str
+    split: str
+
+    @property
+    def id(self) -> str:
+        """Equal for equal prompts and chosen responses only, 64 hexadecimal digits."""
+        return ScoreItem(self.conversation, self.chosen).digest.hex()
+
+    @property
+    def blank(self) -> bool:
+        return not self.chosen.strip() or not self.rejected.strip()
+
+    @property
+    def tied(self) -> bool:
+        return not self.blank and self.chosen == self.rejected
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """Usable pairs, and how many were left out.
+
+    `files` holds each file's pairs, `digests` its SHA-256. `blank` pairs have a response without text, which the
+    quality reward scores without its head; `tied` ones twice the same text; `moved` ones were held out for their
+    prompt's sake. `invalid` are messages that name file and line.
+    """
+
+    files: dict[Path, tuple[Pair, ...]]
+    digests: dict[Path, str]
+    blank: int
+    tied: int
+    moved: int
+    invalid: tuple[str, ...]
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        return tuple(chain.from_iterable(self.files.values()))
+
+
+def read_preferences(files: Sequence[Path], holdout: float, *, skip_invalid: bool = False) -> Preferences:
+    """All pairs of `files`, each prompt on one side of the split only.
+
+    A row's own `split` counts ("train", anything else is held out); of prompts without one a share of `holdout`, chosen
+    by their digest, is held out. A prompt that is held out in one row is so in all.
+
+    Raises:
+        NotFound: no such file.
+        InvalidRequest: bad lines, unless `skip_invalid`; too many pairs; or nothing left to learn from.
+    """
+    parsed: dict[Path, list[Pair | str]] = {}
+    for file in files:
+        if not file.is_file():
+            raise NotFound(f"no such file: {file}")
+        parsed[file] = list(islice(_lines(file, holdout), MAX_PAIRS + 1))
+    lines = list(chain.from_iterable(parsed.values()))
+    invalid = tuple(line for line in lines if isinstance(line, str))
+    if len(lines) > MAX_PAIRS:
+        raise InvalidRequest(f"more than {MAX_PAIRS} pairs, the limit")
+    if invalid and not skip_invalid:
+        raise InvalidRequest(_listed(invalid))
+    kept = {file: [line for line in of_file if isinstance(line, Pair)] for file, of_file in parsed.items()}
+    preferences = _usable(kept, invalid)
+    if {pair.split for pair in preferences.pairs} != {TRAIN, TEST}:
+        raise InvalidRequest("both a training and a held-out side need pairs; give more data or another holdout")
+    return preferences
+
+
+def _usable(files: Mapping[Path, Sequence[Pair]], invalid: tuple[str, ...]) -> Preferences:
+    pairs = list(chain.from_iterable(files.values()))
+    held_out = {pair.conversation.digest for pair in pairs if pair.split == TEST}
+    return Preferences(
+        files={file: tuple(_disjoint(of_file, held_out)) for file, of_file in files.items()},
+        digests={file: sha256(file.read_bytes()).hexdigest() for file in files},
+        blank=sum(pair.blank for pair in pairs),
+        tied=sum(pair.tied for pair in pairs),
+        moved=sum(pair.split == TRAIN and pair.conversation.digest in held_out for pair in pairs),
+        invalid=invalid,
+    )
+
+
+def _disjoint(pairs: Sequence[Pair], held_out: Set[bytes]) -> Iterator[Pair]:
+    for pair in pairs:
+        if not pair.blank and not pair.tied:
+            yield replace(pair, split=TEST) if pair.conversation.digest in held_out else pair
+
+
+def _lines(file: Path, holdout: float) -> Iterator[Pair | str]:
+    """A pair for every good line, a message for every bad one; blank lines are nothing."""
+    with file.open("rb") as stream:
+        for number in range(1, 2**63):
+            line = stream.readline(MAX_LINE_BYTES + 1)
+            if len(line) > MAX_LINE_BYTES:
+                raise InvalidRequest(f"{file}:{number}: longer than {MAX_LINE_BYTES} bytes, the limit")
+            if not line:
+                return
+            if not line.strip():
+                continue
+            try:
+                yield _pair(_Row.model_validate_json(line), file.stem, holdout)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                where = ".".join(str(part) for part in first["loc"][:1])
+                yield f"{file}:{number}: {where + ': ' if where else ''}{first['msg']}"
+
+
+def _pair(row: _Row, stem: str, holdout: float) -> Pair:
+    conversation = Conversation(tuple(Message(turn.role, turn.content) for turn in row.conversation))
+    own = row.split and (TRAIN if row.split == TRAIN else TEST)
+    split = own or (TEST if _share(conversation) < holdout else TRAIN)
+    return Pair(conversation, _text(row.chosen), _text(row.rejected), row.source or stem, split)
+
+
+def _share(conversation: Conversation) -> float:
+    """Uniform in [0, 1), by the prompt alone."""
+    return int.from_bytes(conversation.digest[:8], "big") / 2**64
+
+
+def _text(response: str | list[_Turn]) -> str:
+    return response if isinstance(response, str) else response[0].content
+
+
+def _listed(messages: Sequence[str]) -> str:
+    shown = "\n".join(islice(messages, _MAX_SHOWN))
+    more = f"\nand {len(messages) - _MAX_SHOWN} more" if len(messages) > _MAX_SHOWN else ""
+    return f"{len(messages)} bad lines:\n{shown}{more}"

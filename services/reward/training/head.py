@@ -1,0 +1,83 @@
+"""The head: a linear score fitted to pairs of feature vectors under the Bradley–Terry model."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from shared.errors import Internal, InvalidRequest
+
+Vector = NDArray[np.float64]
+
+_MAX_ITERATIONS = 5000
+_SMALLEST_SCALE = 1e-8
+
+
+@dataclass(frozen=True)
+class Head:
+    """The score of features h is `weight`·h + `bias`, in Bradley–Terry logits; `weight` [hidden]."""
+
+    weight: Vector
+    bias: float
+
+    def scores(self, means: NDArray[Any]) -> Vector:
+        """Of features [..., hidden], [...]."""
+        scores: Vector = means.astype(np.float64) @ self.weight + self.bias
+        return scores
+
+
+def loss(weight: Vector, differences: Vector) -> float:
+    """Mean of -log P(chosen is preferred), P the sigmoid of `weight`·(chosen - rejected); `differences` [n, hidden]."""
+    return float(np.mean(np.logaddexp(0.0, -(differences @ weight))))
+
+
+def fit(differences: Vector, l2: float, weights: Vector | None = None) -> Vector:
+    """The weight [hidden] that minimises loss + l2/2·Σ(weight·scale)², scale the root mean square of each difference.
+
+    `weights` [n] say how much each pair counts, in proportion; None: all alike. Penalised at their own scale, features
+    may be measured in any unit: margins stay as they are. For l2 > 0 the minimum is unique (Bradley and Terry 1952;
+    L-BFGS, Byrd et al. 1995).
+
+    Raises:
+        InvalidRequest: no differences, or l2 not above 0.
+        Internal: features that are not finite, or no convergence.
+    """
+    counts = np.ones(len(differences)) if weights is None else weights
+    if counts.sum() <= 0 or l2 <= 0:
+        raise InvalidRequest("a fit needs at least one pair that counts, and l2 above 0")
+    if not np.isfinite(differences).all():
+        raise Internal("the features hold numbers that are not finite")
+    shares = counts / counts.sum()
+    scale = np.maximum(np.sqrt(shares @ np.square(differences)), _SMALLEST_SCALE)
+    scaled = differences / scale
+
+    def objective(weight: Vector) -> tuple[float, Vector]:
+        margins = scaled @ weight
+        value = shares @ np.logaddexp(0.0, -margins) + l2 / 2 * weight @ weight
+        return float(value), l2 * weight - (shares * expit(-margins)) @ scaled
+
+    options = {"maxiter": _MAX_ITERATIONS, "maxfun": 2 * _MAX_ITERATIONS, "ftol": 1e-14, "gtol": 1e-8}
+    result = minimize(objective, np.zeros(scaled.shape[1]), jac=True, method="L-BFGS-B", options=options)
+    if not result.success:
+        raise Internal(f"the fit did not converge: {result.message}")
+    weight: Vector = result.x / scale
+    return weight
+
+
+def write_head(file: Path, head: Head, about: Mapping[str, Any]) -> None:
+    """A safetensors file {w[hidden], bias[1]} in float32, `about` as JSON in its metadata; equal heads, equal bytes."""
+    tensors = {"w": head.weight.astype(np.float32), "bias": np.array([head.bias], dtype=np.float32)}
+    save_file(tensors, file, metadata={"darwin": json.dumps(about, sort_keys=True)})
+
+
+def read_head(file: Path) -> Head:
+    """What `write_head` wrote."""
+    tensors = load_file(file)
+    return Head(tensors["w"].astype(np.float64), float(tensors["bias"][0]))

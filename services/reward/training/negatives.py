@@ -1,0 +1,132 @@
+"""What a head must learn to rank low although no data set shows it: the language model's own incoherent samples.
+
+Decoding meets such text whenever sampling goes astray, and a head that never saw any may prefer it to good prose. So
+the embedded model is sampled at high temperature, and each sample is rejected against its row's chosen response. A
+sample names its row by digest, so that a file of samples holds nothing of the data.
+"""
+
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from services.reward.quality import encode_prompt
+from services.reward.runtime import Runtime, configure_torch
+from services.reward.training.data import TEST, TRAIN, Pair
+from shared.chat import ChatTokenizer
+from shared.errors import InvalidRequest, NotFound
+from shared.models import EMBEDDED_LLM, resolve
+
+SOURCE = "gibberish"
+TEMPERATURES = (1.4, 1.5, 1.6, 1.7, 1.8)
+HELD_OUT_SHARE = 0.25
+"""Samples for held-out prompts, the control, for each one that trains."""
+
+_BATCH = 16
+_PROMPT_TOKENS = 256
+_NEW_TOKENS = 64
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A response sampled at `temperature` to the prompt of the row with digest `row` (`Pair.id`)."""
+
+    row: str
+    temperature: float
+    text: str
+
+
+def choose_rows(pairs: Sequence[Pair], count: int, seed: int) -> list[Pair]:
+    """Up to `count` training rows and `HELD_OUT_SHARE` as many held-out ones, each prompt once, drawn by `seed`."""
+    chosen = []
+    for split, wanted in ((TRAIN, count), (TEST, round(count * HELD_OUT_SHARE))):
+        by_prompt = {pair.conversation.digest: pair for pair in pairs if pair.split == split}
+        rows = sorted(by_prompt.values(), key=lambda pair: pair.id)
+        chosen += random.Random(seed).sample(rows, min(wanted, len(rows)))
+    return chosen
+
+
+class Sampler:
+    """The embedded language model on the CPU, sampling a batch of rows at a time from the whole distribution."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        dtype, folder = configure_torch(runtime), resolve(EMBEDDED_LLM)
+        self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        self._model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+        self._model.train(False)
+
+    def samples(self, rows: Sequence[Pair], seed: int, advance: Callable[[int], None]) -> Iterator[Sample]:
+        """One per row, unless nothing but blanks came; equal seeds give equal samples on equal machines."""
+        chat = ChatTokenizer(self._tokenizer)
+        prompts = [(encode_prompt(chat, row.conversation, _PROMPT_TOKENS), row) for row in rows]
+        prompts.sort(key=lambda prompt: (len(prompt[0]), prompt[1].id))
+        for number, start in enumerate(range(0, len(prompts), _BATCH)):
+            batch = prompts[start : start + _BATCH]
+            temperature = TEMPERATURES[number % len(TEMPERATURES)]
+            torch.manual_seed(seed + number)
+            texts = self._decode([ids for ids, _ in batch], temperature)
+            for (_, row), text in zip(batch, texts, strict=True):
+                if text.strip():
+                    yield Sample(row.id, temperature, text)
+            advance(len(batch))
+
+    @torch.inference_mode()
+    def _decode(self, prompts: Sequence[tuple[int, ...]], temperature: float) -> list[str]:
+        longest = max(map(len, prompts))
+        ids = torch.zeros(len(prompts), longest, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, prompt in enumerate(prompts):
+            ids[row, longest - len(prompt) :] = torch.tensor(prompt)
+            mask[row, longest - len(prompt) :] = 1
+        sampled = self._model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=_NEW_TOKENS,
+            do_sample=True,
+            temperature=temperature,
+            top_p=1.0,
+            top_k=0,
+            pad_token_id=self._tokenizer.eos_token_id,
+        )
+        texts: list[str] = self._tokenizer.batch_decode(sampled[:, longest:], skip_special_tokens=True)
+        return texts
+
+
+def write_samples(file: Path, samples: Sequence[Sample]) -> None:
+    """One JSON object a line."""
+    file.write_text("".join(json.dumps(asdict(sample), ensure_ascii=False) + "\n" for sample in samples), "utf-8")
+
+
+def read_samples(file: Path) -> list[Sample]:
+    """What `write_samples` wrote; raises NotFound, or InvalidRequest that names file and line."""
+    if not file.is_file():
+        raise NotFound(f"no such file: {file}")
+    samples = []
+    for number, line in enumerate(file.read_bytes().splitlines(), 1):
+        try:
+            samples.append(Sample(**json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise InvalidRequest(f"{file}:{number}: not a sample: {error}") from error
+    return samples
+
+
+def paired(pairs: Sequence[Pair], samples: Sequence[Sample]) -> list[Pair]:
+    """Each sample as rejected against its row's chosen response, on that row's side of the split, from `SOURCE`.
+
+    Raises:
+        InvalidRequest: a sample's row is not among `pairs`.
+    """
+    rows = {pair.id: pair for pair in pairs}
+    lost = [sample.row for sample in samples if sample.row not in rows]
+    if lost:
+        raise InvalidRequest(f"{len(lost)} of {len(samples)} samples belong to rows that the data lacks ({lost[0]})")
+    return [
+        Pair(row.conversation, row.chosen, sample.text, SOURCE, row.split)
+        for sample in samples
+        if (row := rows[sample.row])
+    ]

@@ -1,0 +1,84 @@
+"""From pairs and their features to a head and its evaluation; pure, so that equal features give equal heads."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.reward.training.data import TEST, TRAIN, Pair
+from services.reward.training.evaluate import Accuracy, evaluate
+from services.reward.training.features import Features
+from services.reward.training.head import Head, Vector, fit, loss
+from services.reward.training.negatives import SOURCE as GIBBERISH
+
+TRAINED = "this head"
+SHIPPED = "shipped head"
+
+
+@dataclass(frozen=True)
+class Options:
+    """`l2` as `fit` takes it; with `partial`, responses cut to `cuts` tokens are trained on as well.
+
+    `weights` are by source: how much a pair counts, 1 where nothing is said.
+    """
+
+    l2: float
+    cuts: tuple[int, ...]
+    partial: bool
+    seed: int
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A head, its Bradley–Terry loss on whole responses, and its accuracy beside others'.
+
+    `spread` is the standard deviation of the scores of held-out responses, gibberish aside.
+    """
+
+    head: Head
+    training_loss: float
+    held_out_loss: float
+    spread: float
+    accuracies: tuple[Accuracy, ...]
+
+
+def train(pairs: Sequence[Pair], features: Features, options: Options, shipped: Head | None) -> Trained:
+    """Fits on the training side, measures on the other; `shipped` is measured beside the new head.
+
+    The bias makes 0 the mean score of the training responses, chosen and rejected, gibberish aside.
+    """
+    sides = np.array([pair.split for pair in pairs])
+    real = np.array([pair.source != GIBBERISH for pair in pairs])
+    whole = (features.means[:, 0, -1] - features.means[:, 1, -1]).astype(np.float64)
+    counts = np.array([options.weights.get(pair.source, 1.0) for pair in pairs])
+    differences = _differences(features, sides == TRAIN, options.partial)
+    copies = len(differences) // int((sides == TRAIN).sum())
+    weight = fit(differences, options.l2, np.repeat(counts[sides == TRAIN], copies))
+    centred = Head(weight, 0.0).scores(features.means[:, :, -1])
+    head = Head(weight, -float(centred[(sides == TRAIN) & real].mean()))
+    heads = {TRAINED: head} | ({SHIPPED: shipped} if shipped else {})
+    return Trained(
+        head,
+        loss(weight, whole[sides == TRAIN]),
+        loss(weight, whole[sides == TEST]),
+        float(centred[(sides == TEST) & real].std()),
+        tuple(_evaluate(heads, pairs, features, sides == TEST, options)),
+    )
+
+
+def _differences(features: Features, members: NDArray[np.bool_], partial: bool) -> Vector:
+    """Chosen minus rejected, [n, hidden]; with `partial` a pair counts once whole and once for each cut."""
+    means = features.means[members] if partial else features.means[members, :, -1:]
+    differences: Vector = (means[:, 0] - means[:, 1]).astype(np.float64).reshape(-1, means.shape[-1])
+    return differences
+
+
+def _evaluate(
+    heads: dict[str, Head], pairs: Sequence[Pair], features: Features, members: NDArray[np.bool_], options: Options
+) -> list[Accuracy]:
+    held_out = [pair for pair, member in zip(pairs, members, strict=True) if member]
+    return evaluate(
+        heads, held_out, Features(features.means[members], features.tokens[members]), options.cuts, options.seed
+    )

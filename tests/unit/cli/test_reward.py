@@ -1,0 +1,72 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli import training
+from cli.main import app
+from cli.training import Plan
+
+
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    """What the command would run."""
+    asked: list[Plan] = []
+    monkeypatch.setattr(training, "run", lambda plan, console: asked.append(plan))
+    return asked
+
+
+def test_the_card_tells_what_was_typed(plans: list[Plan]) -> None:
+    words = "a.jsonl b.jsonl --out o --l2 0.5 --no-partial --skip-invalid --licence a=MIT --licence b=CC0-1.0"
+    done = CliRunner().invoke(app, ["reward", "train", *words.split()])
+    assert done.exit_code == 0, done.output
+    (plan,) = plans
+    given = plan.command.split()
+    assert given[:3] == ["darwin", "reward", "train"]
+    assert sorted(given[3:]) == sorted(words.split())
+    assert (plan.data, plan.l2, plan.partial, plan.skip_invalid) == (
+        (Path("a.jsonl"), Path("b.jsonl")),
+        0.5,
+        False,
+        True,
+    )
+    assert plan.licences == {"a": "MIT", "b": "CC0-1.0"}
+    assert plan.cuts == (40, 80, 120)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--truncate 40,x", "--truncate must be numbers"),
+        ("--truncate 0,40", "--truncate must stay within"),
+        ("--truncate 40,300", "--truncate must stay within"),
+        ("--weight a", "--weight must be SOURCE=VALUE"),
+        ("--weight a=b", "--weight must be SOURCE=NUMBER"),
+        ("--weight a=-1", "not negative"),
+        ("--weight a=nan", "not negative"),
+        ("--licence MIT", "--licence must be SOURCE=VALUE"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(plans: list[Plan], words: str, says: str) -> None:
+    done = CliRunner().invoke(app, ["reward", "train", "a.jsonl", "--out", "o", *words.split()])
+    assert done.exit_code == 1
+    assert says in done.output
+    assert plans == []
+
+
+def test_bad_lines_end_the_command_before_any_model_is_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "bad.jsonl"
+    file.write_text(json.dumps({"prompt": "a", "chosen": True, "rejected": "b"}) + "\n")
+    done = CliRunner().invoke(app, ["reward", "train", str(file), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 1
+    assert f"{file}:1: chosen: Input should be a valid string" in done.output.replace("\n", "")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_line_loads_no_model_library() -> None:
+    code = "import sys, cli.main; print({'torch', 'scipy', 'numpy', 'transformers'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -79,7 +79,7 @@ def _samples(plan: Plan, pairs: Sequence[Pair], runtime: Runtime, console: Conso
     if not plan.gibberish:
         return []
     rows = negatives.choose_rows(pairs, plan.gibberish, plan.seed)
-    with _progress("gibberish", len(rows), console) as advance:
+    with _progress("gibberish", len(negatives.TOP_K) * len(rows), console) as advance:
         return list(negatives.Sampler(runtime).samples(rows, plan.seed, advance))
 
 

@@ -82,7 +82,7 @@ def test_another_run_makes_the_same_head(data: Path, artefact: Path) -> None:
     """From features that are computed afresh, and the samples of the first run."""
     again = data.parent / "again"
     samples = artefact / "gibberish.jsonl"
-    assert len(samples.read_text().splitlines()) >= 2
+    assert len(samples.read_text().splitlines()) >= 4
     run(
         data.name, "--out", again, "--truncate", "4,8", "--gibberish-file", samples, "--cache", "afresh",
         cwd=data.parent,
@@ -96,7 +96,7 @@ def test_the_artefact_tells_how_it_was_made(data: Path, artefact: Path) -> None:
     card = (artefact / "README.md").read_text()
     assert "darwin reward train own.jsonl --out" in card
     assert "| own | 8 | 4 | CC0-1.0 |" in card
-    assert "| gibberish | 2 |" in card
+    assert "| gibberish | 4 |" in card
     assert "this head" in card
     metrics = json.loads((artefact / "metrics.json").read_text())
     assert metrics["data"].keys() == {"own.jsonl"}

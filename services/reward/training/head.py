@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from scipy.optimize import minimize
 from scipy.special import expit
 
@@ -74,7 +74,7 @@ def fit(differences: Vector, l2: float, weights: Vector | None = None) -> Vector
 def write_head(file: Path, head: Head, about: Mapping[str, Any]) -> None:
     """A safetensors file {w[hidden], bias[1]} in float32, `about` as JSON in its metadata; equal heads, equal bytes."""
     tensors = {"w": head.weight.astype(np.float32), "bias": np.array([head.bias], dtype=np.float32)}
-    save_file(tensors, file, metadata={"darwin": json.dumps(about, sort_keys=True)})
+    file.write_bytes(save(tensors, metadata={"darwin": json.dumps(about, sort_keys=True)}))
 
 
 def read_head(file: Path) -> Head:

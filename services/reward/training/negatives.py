@@ -9,6 +9,7 @@ import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from shared.models import EMBEDDED_LLM, resolve
 
 SOURCE = "gibberish"
 TEMPERATURES = (1.4, 1.5, 1.6, 1.7, 1.8)
+TOP_K = (0, 50)
+"""Each row is sampled from the whole vocabulary (0), which gives noise, and from the likeliest tokens: prose adrift."""
+
 HELD_OUT_SHARE = 0.25
 """Samples for held-out prompts, the control, for each one that trains."""
 
@@ -34,10 +38,11 @@ _NEW_TOKENS = 64
 
 @dataclass(frozen=True)
 class Sample:
-    """A response sampled at `temperature` to the prompt of the row with digest `row` (`Pair.id`)."""
+    """A response to the prompt of the row with digest `row` (`Pair.id`), sampled at `temperature` among `top_k`."""
 
     row: str
     temperature: float
+    top_k: int
     text: str
 
 
@@ -52,7 +57,7 @@ def choose_rows(pairs: Sequence[Pair], count: int, seed: int) -> list[Pair]:
 
 
 class Sampler:
-    """The embedded language model on the CPU, sampling a batch of rows at a time from the whole distribution."""
+    """The embedded language model on the CPU, sampling a batch of rows at a time."""
 
     def __init__(self, runtime: Runtime) -> None:
         dtype, folder = configure_torch(runtime), resolve(EMBEDDED_LLM)
@@ -61,22 +66,25 @@ class Sampler:
         self._model.train(False)
 
     def samples(self, rows: Sequence[Pair], seed: int, advance: Callable[[int], None]) -> Iterator[Sample]:
-        """One per row, unless nothing but blanks came; equal seeds give equal samples on equal machines."""
+        """One per row and `TOP_K`, but for blank ones; equal seeds give equal samples on equal machines.
+
+        `advance` is told how many came.
+        """
         chat = ChatTokenizer(self._tokenizer)
         prompts = [(encode_prompt(chat, row.conversation, _PROMPT_TOKENS), row) for row in rows]
         prompts.sort(key=lambda prompt: (len(prompt[0]), prompt[1].id))
-        for number, start in enumerate(range(0, len(prompts), _BATCH)):
+        for top_k, (number, start) in product(TOP_K, enumerate(range(0, len(prompts), _BATCH))):
             batch = prompts[start : start + _BATCH]
             temperature = TEMPERATURES[number % len(TEMPERATURES)]
             torch.manual_seed(seed + number)
-            texts = self._decode([ids for ids, _ in batch], temperature)
+            texts = self._decode([ids for ids, _ in batch], temperature, top_k)
             for (_, row), text in zip(batch, texts, strict=True):
                 if text.strip():
-                    yield Sample(row.id, temperature, text)
+                    yield Sample(row.id, temperature, top_k, text)
             advance(len(batch))
 
     @torch.inference_mode()
-    def _decode(self, prompts: Sequence[tuple[int, ...]], temperature: float) -> list[str]:
+    def _decode(self, prompts: Sequence[tuple[int, ...]], temperature: float, top_k: int) -> list[str]:
         longest = max(map(len, prompts))
         ids = torch.zeros(len(prompts), longest, dtype=torch.long)
         mask = torch.zeros_like(ids)
@@ -90,7 +98,7 @@ class Sampler:
             do_sample=True,
             temperature=temperature,
             top_p=1.0,
-            top_k=0,
+            top_k=top_k,
             pad_token_id=self._tokenizer.eos_token_id,
         )
         texts: list[str] = self._tokenizer.batch_decode(sampled[:, longest:], skip_special_tokens=True)

@@ -25,19 +25,19 @@ def test_draws_follow_the_seed_and_not_the_order_of_files() -> None:
 
 
 def test_samples_survive_their_file(tmp_path: Path) -> None:
-    samples = [Sample(PAIRS[0].id, 1.4, "line\nbreaks \u2028 and naïve text"), Sample(PAIRS[50].id, 1.8, "b")]
+    samples = [Sample(PAIRS[0].id, 1.4, 0, "line\nbreaks \u2028 and naïve text"), Sample(PAIRS[50].id, 1.8, 50, "b")]
     write_samples(tmp_path / "s.jsonl", samples)
     assert read_samples(tmp_path / "s.jsonl") == samples
 
 
 def test_a_sample_is_rejected_against_its_rows_chosen_response() -> None:
-    (pair,) = paired(PAIRS, [Sample(PAIRS[50].id, 1.4, "gorp")])
+    (pair,) = paired(PAIRS, [Sample(PAIRS[50].id, 1.4, 0, "gorp")])
     assert (pair.chosen, pair.rejected, pair.source, pair.split) == ("good 50", "gorp", SOURCE, TEST)
 
 
 def test_samples_of_other_data_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="1 of 2 samples belong to rows that the data lacks"):
-        paired(PAIRS, [Sample(PAIRS[0].id, 1.4, "a"), Sample("0" * 64, 1.4, "b")])
+        paired(PAIRS, [Sample(PAIRS[0].id, 1.4, 0, "a"), Sample("0" * 64, 1.4, 0, "b")])
 
 
 def test_a_bad_file_of_samples_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 from shared.errors import InvalidRequest, NotFound
 
 SHIPPED = Path(__file__).parent / "profiles"
-SHIPPED_HEAD = "quality_permissive.safetensors"
+SHIPPED_HEAD = "quality.safetensors"
 
 
 class _Spec(BaseModel):

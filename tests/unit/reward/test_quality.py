@@ -14,7 +14,7 @@ from shared.errors import InvalidRequest
 from shared.models import EMBEDDED_LLM, resolve
 from tests.unit.reward.conversations import asking
 
-HEAD = "quality_permissive.safetensors"
+HEAD = "quality.safetensors"
 WEIGHTS = Path(__file__).parents[3] / "services" / "reward" / "weights" / HEAD
 QUESTION = asking("How do plants make food?")
 FOLLOW_UP = asking("How do plants make food?", "By photosynthesis.", "And at night, when there is no light at all?")

@@ -16,12 +16,14 @@ from cli.evaluation.formats import write_formats
 from cli.evaluation.judging import Judge, JudgeError, command_judge, judge_rows, profile_judge
 from cli.evaluation.plan import Plan, read_plan
 from cli.evaluation.questions import Question, QuestionError, read_questions
+from cli.evaluation.report import report
 from cli.evaluation.rows import Row
 from cli.evaluation.run import Evaluation, Task, open_tasks
 from cli.evaluation.versions import versions
 from cli.reporting import reported
 from cli.session import Engine, started
 from cli.stack import StackSettings
+from shared.records import Method
 
 app = typer.Typer(help="Does it align better, at what cost: compare methods at equal compute.", no_args_is_help=True)
 
@@ -77,6 +79,22 @@ def run(
                 f"[red]{failed} rows failed[/], see {out / 'failures.jsonl'}; the same command tries them again"
             )
             raise typer.Exit(1)
+
+
+@app.command("report")
+def show(
+    folder: Annotated[Path, typer.Argument(help="A results folder.")],
+    baseline: Annotated[Method, typer.Option(help="What the other methods are compared with.")] = "best-of-n",
+    questions: Annotated[
+        Literal["all", "even", "odd"], typer.Option(help="All questions, or the half with even or odd ids.")
+    ] = "all",
+    resamples: Annotated[int, typer.Option(min=100, max=1_000_000, help="Of the bootstrap.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+) -> None:
+    """Print tables of a results folder, and write plots and one page into its folder `report`."""
+    console = Console()
+    with reported(console):
+        report(folder, console, baseline=baseline, resamples=resamples, seed=seed, questions=questions)
 
 
 def _manifest(plan: Plan, questions: Sequence[Question], seeds: int, made_by: dict[str, str]) -> dict[str, Any]:

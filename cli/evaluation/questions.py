@@ -1,6 +1,8 @@
 """Reads question sets: MT-Bench's JSONL, AlpacaEval's JSON, or any JSONL with `prompt` or `messages`."""
 
 import json
+import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +13,7 @@ from cli.reporting import CommandError
 
 _MAX_FILE_BYTES = 256 * 1024**2
 _MAX_QUESTIONS = 100_000
+_NUMBER = re.compile(r"\d{1,18}(?=\D*$)")
 
 Text = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=400_000)]
 
@@ -43,10 +46,9 @@ class Question(BaseModel):
 def read_questions(
     file: Path, *, turns: int | None = None, part: Literal["all", "even", "odd"] = "all"
 ) -> list[Question]:
-    """Every question of `file`, or every other one by position, with at most `turns` turns each.
+    """Every question of `file`, or one half of them, with at most `turns` turns each.
 
-    `part` splits a set in two halves, of which each holds half of every category where categories come in blocks
-    of even length, as in MT-Bench: one to choose settings on, one to check them.
+    The halves (see `half`) serve to choose settings on one and to check them on the other.
 
     Raises:
         QuestionError: the file is missing, too large, empty, or a line of it is no question; or ids repeat.
@@ -64,8 +66,18 @@ def read_questions(
         if question.id in seen:
             raise QuestionError(f"{file}: two questions have the id {question.id}")
         seen.add(question.id)
-    step = {"all": slice(None), "even": slice(1, None, 2), "odd": slice(0, None, 2)}[part]
-    return [question.model_copy(update={"turns": question.turns[:turns]}) for question in questions[step]]
+    return [
+        question.model_copy(update={"turns": question.turns[:turns]})
+        for question in questions
+        if part in ("all", half(question.id))
+    ]
+
+
+def half(question_id: str) -> Literal["even", "odd"]:
+    """By the number that an id ends with, so that halves of MT-Bench hold half of every category; else by a digest."""
+    number = _NUMBER.search(question_id)
+    value = int(number.group()) if number else zlib.crc32(question_id.encode())
+    return "odd" if value % 2 else "even"
 
 
 def _items(file: Path) -> Iterator[tuple[str, Any]]:

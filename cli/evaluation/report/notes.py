@@ -1,0 +1,65 @@
+"""What a reader must know to read the figures rightly."""
+
+from cli.evaluation.report.figures import Figures
+
+
+def notes(figures: Figures) -> list[str]:
+    """Sentences, most of them only where the folder gives reason."""
+    return [
+        *_what(figures),
+        *_baseline(figures),
+        *_judge(figures),
+        *_mixed(figures),
+    ]
+
+
+def _what(figures: Figures) -> list[str]:
+    bootstrap = figures.bootstrap
+    which = "" if figures.selection == "all" else f" with {figures.selection} ids"
+    return [
+        f"{len(figures.questions)} questions{which}. Brackets are {bootstrap.confidence:.0%} bootstrap intervals over "
+        f"questions (percentile, {bootstrap.resamples} resamples, seed {bootstrap.seed}); differences are paired by "
+        "question. The intervals are not corrected for how many there are.",
+        "Tokens are all that were sampled for a question, mutation and discarded ones included. Seconds are those "
+        "during which the engine worked on the cell, divided by its questions.",
+    ]
+
+
+def _baseline(figures: Figures) -> list[str]:
+    if not figures.curve:
+        return [
+            f"No cell of {figures.baseline} with candidates: differences at equal compute, gains in standard "
+            "deviations of its samples and the curve are left out."
+        ]
+    largest = figures.curve[-1].n
+    told = [
+        f"† is derived from the candidates of {figures.source!r}: the expectation over all subsets of n of them, for n "
+        f"up to {largest}, the fewest that any question has. Seconds are derived in proportion to tokens."
+    ]
+    short = sorted({each.cell for each in figures.comparisons if each.short})
+    if short:
+        told.append(
+            f"‡ {figures.baseline} with n={largest}, the largest there is, costs less than was to be spent, so the "
+            f"comparison favours the cell: {', '.join(short)}."
+        )
+    return told
+
+
+def _judge(figures: Figures) -> list[str]:
+    if not figures.judged:
+        return ["Nothing was judged: only the guide's figures are shown, and the guide has chosen the answers."]
+    part = [
+        f"{each.name} ({each.judged} of {each.questions})" for each in figures.cells if each.judged < each.questions
+    ]
+    return [f"The judge's figures cover only the questions that were judged: {', '.join(part)}."] if part else []
+
+
+def _mixed(figures: Figures) -> list[str]:
+    told = [
+        f"Rows come from different versions of {name}: {', '.join(values)}."
+        for name, values in figures.versions.items()
+        if len(values) > 1
+    ]
+    if len({each.questions for each in figures.cells}) > 1:
+        told.append("Cells cover different numbers of questions; differences are over the questions that both have.")
+    return told

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from shared.errors import DarwinError, InvalidRequest
+from cli.reporting import reported
+from shared.errors import InvalidRequest
 from shared.models import cache_dir
 
 app = typer.Typer(help="Reward models of your own.", no_args_is_help=True)
@@ -65,7 +66,7 @@ def train(
     from cli.training import Plan, run
 
     console = Console()
-    try:
+    with reported(console):
         plan = Plan(
             data=tuple(data),
             out=out,
@@ -86,9 +87,6 @@ def train(
             command=_command(context),
         )
         run(plan, console)
-    except DarwinError as error:
-        console.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
 
 
 def _cuts(text: str, limit: int) -> tuple[int, ...]:

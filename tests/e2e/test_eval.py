@@ -89,12 +89,10 @@ def test_what_it_writes(tmp_path: Path, simulated_stack: Stack) -> None:
     assert {answer["question_id"] for answer in answers} == set(range(8))
     assert all(len(answer["choices"][0]["turns"]) == 2 for answer in answers)
 
-    for words in (
-        ["eval", "report", str(out), "--resamples", "200"],
-        ["export", "--from", str(out / "evolutions.jsonl")],
-    ):
-        told = ["--out", str(tmp_path / "pairs.jsonl")] if words[0] == "export" else []
-        subprocess.run([sys.executable, "-m", "cli.main", *words, *told], check=True, timeout=120)
+    report = ["eval", "report", str(out), "--resamples", "200"]
+    export = ["export", "--from", str(out / "evolutions.jsonl"), "--out", str(tmp_path / "pairs.jsonl")]
+    for words in (report, export):
+        subprocess.run([sys.executable, "-m", "cli.main", *words], check=True, timeout=120)
     assert (out / "report" / "report.html").stat().st_size > 10_000
     assert lines(tmp_path / "pairs.steps.jsonl")
 

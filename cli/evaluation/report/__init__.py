@@ -28,8 +28,9 @@ def report(
     from cli.evaluation.report.figures import figures
     from cli.evaluation.report.notes import notes
     from cli.evaluation.report.page import write
+    from cli.evaluation.report.sheets import rich_table
     from cli.evaluation.report.statistics import Bootstrap
-    from cli.evaluation.report.tables import rich_table, sheets
+    from cli.evaluation.report.tables import sheets
 
     computed = figures(
         folder.resolve().name,
@@ -41,7 +42,7 @@ def report(
     )
     told, tables = notes(computed), sheets(computed)
     for sheet in tables:
-        console.print(rich_table(sheet))
+        console.print(rich_table(sheet, console.width))
     for note in told:
         console.print(note, style="dim", markup=False, highlight=False)
     write(folder / "report", computed, tables, told)

@@ -32,7 +32,7 @@ class Comparison:
     seconds: float
     other_tokens: float
     other_seconds: float
-    guide: Interval
+    guide: Interval | None
     judge: Interval | None
     judge_at_equal_length: Interval | None
     categories: dict[str, Interval] = field(default_factory=dict)
@@ -42,7 +42,8 @@ def compare(
     cell: Cell, curve: Curve, compute: Compute, categories: Mapping[str, str], bootstrap: Bootstrap
 ) -> Comparison | None:
     """The comparison over the questions that both have; None where they share none. `categories` are by question."""
-    questions = [question for question in cell.questions if question in set(curve.questions)]
+    known = set(curve.questions)
+    questions = [question for question in cell.questions if question in known]
     if not questions:
         return None
     mine = cell.on(questions)
@@ -51,8 +52,6 @@ def compare(
     other = curve.at(n)
     theirs = other.on(questions)
     guide, judge = mine["guide"] - theirs["guide"], mine["judge"] - theirs["judge"]
-    mean = bootstrap.mean(guide)
-    assert mean is not None  # guides are never missing
     return Comparison(
         cell=cell.name,
         compute=compute,
@@ -63,7 +62,7 @@ def compare(
         seconds=cell.seconds,
         other_tokens=float(theirs["tokens"].mean()),
         other_seconds=other.seconds,
-        guide=mean,
+        guide=bootstrap.mean(guide),
         judge=bootstrap.mean(judge),
         judge_at_equal_length=bootstrap.at_equal_length(judge, mine["answer_characters"] - theirs["answer_characters"]),
         categories=_by_category(guide if np.isnan(judge).all() else judge, questions, categories, bootstrap),
@@ -82,7 +81,7 @@ def _costs(cell: Cell, curve: Curve, compute: Compute, tokens: float, of_n: Floa
 
 
 def _smallest(spent: float, of_n: Floats) -> tuple[int, bool]:
-    enough = np.flatnonzero(of_n >= spent)
+    enough = np.flatnonzero(of_n >= spent * (1 - 1e-9))  # means of equal costs may differ in their last digit
     return (int(enough[0]) + 1, False) if len(enough) else (len(of_n), True)
 
 

@@ -50,14 +50,19 @@ def marked(cells: Sequence[CellFigures]) -> Iterator[tuple[CellFigures, str]]:
         yield cell, _MARKERS[place % len(_MARKERS)]
 
 
-def curve(axes: Axes, x: Sequence[float], y: Sequence[Interval], label: str, dashes: str = "-") -> None:
-    """The best-of-n curve with the band of its intervals."""
-    if not y:
+def curve(axes: Axes, points: Sequence[tuple[float, Interval]], label: str, dashes: str = "-") -> None:
+    """The best-of-n curve, n = 1 first, with the band of its intervals and a dot at each power of two."""
+    if not points:
         return
-    axes.plot(x, [each.value for each in y], dashes, color=COLOURS["best-of-n"], label=label, linewidth=1.8)
+    x, y = [place for place, _ in points], [interval for _, interval in points]
+    powers = [2**power - 1 for power in range(len(points).bit_length())]
+    colour = COLOURS["best-of-n"]
+    axes.plot(
+        x, [each.value for each in y], dashes, color=colour, label=label, marker=".", markevery=powers, linewidth=1.6
+    )
     low = [each.value if each.low is None else each.low for each in y]
     high = [each.value if each.high is None else each.high for each in y]
-    axes.fill_between(x, low, high, color=COLOURS["best-of-n"], alpha=0.12, linewidth=0)
+    axes.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
 
 
 def point(

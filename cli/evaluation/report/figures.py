@@ -53,6 +53,7 @@ class Figures:
     baseline: str
     source: str | None
     questions: tuple[str, ...]
+    turns: int
     bootstrap: Bootstrap
     cells: tuple[CellFigures, ...]
     curve: tuple[CellFigures, ...]
@@ -93,6 +94,7 @@ def figures(
         baseline=baseline,
         source=source,
         questions=tuple(dict.fromkeys(row.question for row in rows)),
+        turns=max(len(row.turns) for row in rows),
         bootstrap=bootstrap,
         cells=tuple(_cell_figures(each, None, plain, bootstrap) for each in cells),
         curve=_curve_figures(best_of_n, plain, bootstrap),

@@ -36,6 +36,8 @@ def _baseline(figures: Figures) -> list[str]:
         f"† is derived from the candidates of {figures.source!r}: the expectation over all subsets of n of them, for n "
         f"up to {largest}, the fewest that any question has. Seconds are derived in proportion to tokens."
     ]
+    if figures.turns > 1:
+        told.append("Candidates of a later turn follow the best of all candidates of the earlier one, at every n.")
     short = sorted({each.cell for each in figures.comparisons if each.short})
     if short:
         told.append(
@@ -48,10 +50,13 @@ def _baseline(figures: Figures) -> list[str]:
 def _judge(figures: Figures) -> list[str]:
     if not figures.judged:
         return ["Nothing was judged: only the guide's figures are shown, and the guide has chosen the answers."]
+    told = [] if figures.controls else ["No controls.json: whether judge and guide see through gibberish is not shown."]
     part = [
         f"{each.name} ({each.judged} of {each.questions})" for each in figures.cells if each.judged < each.questions
     ]
-    return [f"The judge's figures cover only the questions that were judged: {', '.join(part)}."] if part else []
+    if part:
+        told.append(f"The judge's figures cover only the questions that were judged: {', '.join(part)}.")
+    return told
 
 
 def _mixed(figures: Figures) -> list[str]:

@@ -10,14 +10,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from cli.evaluation.report.drawing import save_png, svg
 from cli.evaluation.report.figures import Figures
 from cli.evaluation.report.plots import plots
-from cli.evaluation.report.tables import Sheet
+from cli.evaluation.report.sheets import Sheet
 
 _CAPTIONS = {
     "reward-by-tokens": "Reward against tokens sampled for a question, mutation included. Bars and band are intervals "
     "over questions and hold the differences between questions too; the tables' differences are paired and do not.",
     "reward-by-seconds": "Reward against seconds on a full engine.",
     "over-optimisation": "What the guide gains over a plain sample, and what of it the judge grants. Where the two "
-    "part as compute grows, the guide is being over-optimised.",
+    "part as compute grows, the guide is being over-optimised. "
+    "The unit is the deviation among samples of one question.",
     "length": "How long answers become, and what remains of the judge's difference at equal length.",
 }
 

@@ -31,7 +31,7 @@ def _rewards(figures: Figures, spent: Spent) -> Figure:
     for index, scorer in enumerate(scorers, start=1):
         axes = figure.add_subplot(1, len(scorers), index)
         known = [(getattr(each, spent), interval) for each in figures.curve if (interval := getattr(each, scorer))]
-        curve(axes, [x for x, _ in known], [y for _, y in known], f"{figures.baseline}, n = 1 … {len(figures.curve)} †")
+        curve(axes, known, f"{figures.baseline}, dots at n = 1, 2, 4 … †")
         for each, marker in marked(figures.cells):
             if interval := getattr(each, scorer):
                 point(axes, each, marker, getattr(each, spent), interval)
@@ -56,11 +56,11 @@ def _gains_by_tokens(figure: Figure, figures: Figures) -> None:
     axes = figure.add_subplot(1, 2 if figures.judged else 1, 1)
     for scorer, dashes in (("guide", "-"), ("judge", "--")):
         known = [(each.tokens, interval) for each in figures.curve if (interval := getattr(each.gain, scorer, None))]
-        curve(axes, [x for x, _ in known], [y for _, y in known], f"{figures.baseline}, {scorer} †", dashes)
+        curve(axes, known, f"{figures.baseline}, {scorer} †", dashes)
         for each, marker in marked(figures.cells):
             if interval := getattr(each.gain, scorer, None):
                 hollow = scorer == "judge"
-                point(axes, each, marker, each.tokens, interval, hollow=hollow, label="" if hollow else None)
+                point(axes, each, marker, each.tokens, interval.value, hollow=hollow, label="" if hollow else None)
     axes.set(title="gain over a plain sample: guide filled, judge hollow", xlabel="tokens per question")
     axes.set_ylabel("standard deviations of samples")
     logarithmic(axes)
@@ -109,5 +109,5 @@ def _length_control(figure: Figure, figures: Figures) -> None:
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(range(len(cells)), [each.name for each, _ in cells], fontsize="small")
     axes.invert_yaxis()
-    axes.set(title=f"Δ judge against {figures.baseline} at equal tokens: as it is (filled), at equal length (hollow)")
-    axes.set_xlabel("Δ judge")
+    axes.set(title="Δ judge: filled as it is, hollow at equal length")
+    axes.set_xlabel(f"Δ judge against {figures.baseline} at equal tokens")

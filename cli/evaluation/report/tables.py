@@ -1,37 +1,11 @@
 """The figures as tables, for the terminal and for the page alike."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal
-
-from rich import box
-from rich.table import Table
-from rich.text import Text
+from typing import Any
 
 from cli.evaluation.report.comparisons import COMPUTES, Comparison, Compute
 from cli.evaluation.report.figures import CellFigures, Figures
-from cli.evaluation.report.statistics import Interval
-
-Tone = Literal["", "better", "worse"]
-_STYLES: dict[Tone, str] = {"": "", "better": "green", "worse": "red"}
-_NONE = "–"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One cell of a table; `tone` says that a difference's interval lies on one side of zero."""
-
-    text: str
-    tone: Tone = ""
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A table: the first column holds names, the others figures."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Entry, ...], ...]
+from cli.evaluation.report.sheets import Entry, Sheet, difference, estimate, percent, row, signed
 
 
 def sheets(figures: Figures) -> list[Sheet]:
@@ -46,16 +20,6 @@ def sheets(figures: Figures) -> list[Sheet]:
         _controls(figures),
     ]
     return [sheet for sheet in made if sheet.rows]
-
-
-def rich_table(sheet: Sheet) -> Table:
-    """The table for the terminal."""
-    table = Table(title=sheet.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1))
-    for index, column in enumerate(sheet.columns):
-        table.add_column(column, justify="right" if index else "left", overflow="fold", no_wrap=index > 0)
-    for row in sheet.rows:
-        table.add_row(*(Text(entry.text, style=_STYLES[entry.tone]) for entry in row))
-    return table
 
 
 def label(each: CellFigures, cells: Iterable[CellFigures]) -> str:
@@ -74,13 +38,13 @@ def shown(figures: Figures) -> list[CellFigures]:
 
 def _rewards(figures: Figures) -> Sheet:
     rows = [
-        _row(
+        row(
             label(each, figures.cells),
             f"{each.questions}",
             f"{each.tokens:.0f}",
             f"{each.seconds:.2f}",
-            _interval(each.guide),
-            _interval(each.judge),
+            estimate(each.guide),
+            estimate(each.judge),
         )
         for each in shown(figures)
     ]
@@ -91,7 +55,7 @@ def _rewards(figures: Figures) -> Sheet:
 def _compared(figures: Figures, compute: Compute) -> Sheet:
     rows = [_comparison(each) for each in figures.comparisons if each.compute == compute]
     spent = "seconds" if compute == "equal seconds" else "tokens"
-    columns = ("cell", "pairs", spent, f"against, {spent}", "Δ guide", "Δ judge", "Δ judge at equal length")
+    columns = ("cell", "pairs", spent, "against", "Δ guide", "Δ judge", "Δ judge at equal length")
     return Sheet(f"Against {figures.baseline} at {compute}", columns, tuple(rows))
 
 
@@ -102,15 +66,15 @@ def _comparison(each: Comparison) -> tuple[Entry, ...]:
     else:
         spent, against = f"{each.tokens:.0f}", f"{against}, {each.other_tokens:.0f}"
     differences = (each.guide, each.judge, each.judge_at_equal_length)
-    return (*_row(each.cell, f"{each.questions}", spent, against), *map(_difference, differences))
+    return (*row(each.cell, f"{each.questions}", spent, against), *map(difference, differences))
 
 
 def _answers(figures: Figures) -> Sheet:
     rows = [
-        _row(
+        row(
             label(each, figures.cells),
-            _percent(each.win_judge),
-            _percent(each.win_guide),
+            percent(each.win_judge),
+            percent(each.win_guide),
             f"{each.answer_tokens:.0f}",
             f"{each.answer_characters:.0f}",
         )
@@ -123,9 +87,9 @@ def _answers(figures: Figures) -> Sheet:
 def _gains(figures: Figures) -> Sheet:
     rows = [
         (
-            *_row(label(each, figures.cells), f"{each.tokens:.0f}"),
-            *map(_difference, (each.gain.guide, each.gain.judge)),
-            Entry(_interval(each.gain.divergence)),
+            *row(label(each, figures.cells), f"{each.tokens:.0f}"),
+            *map(difference, (each.gain.guide, each.gain.judge)),
+            Entry(estimate(each.gain.divergence)),
         )
         for each in shown(figures)
         if each.gain and each.n != 1
@@ -139,7 +103,7 @@ def _categories(figures: Figures) -> Sheet:
     compared = [each for each in figures.comparisons if each.compute == "equal tokens"]
     names = sorted({name for each in compared for name in each.categories})
     rows = [
-        (Entry(each.cell), *(_difference(each.categories.get(name), bare=True) for name in names))
+        (Entry(each.cell), *(difference(each.categories.get(name), bare=True) for name in names))
         for each in compared
         if names
     ]
@@ -150,13 +114,13 @@ def _categories(figures: Figures) -> Sheet:
 
 def _lengths(figures: Figures) -> Sheet:
     rows = [
-        _row(
+        row(
             each.scorer,
             f"{each.texts}",
-            _signed(each.correlation),
-            _signed(each.within_question),
-            _percent(each.longer_candidate),
-            _percent(each.longer_answer),
+            signed(each.correlation),
+            signed(each.within_question),
+            percent(each.longer_candidate),
+            percent(each.longer_answer),
         )
         for each in figures.lengths
         if each.texts
@@ -173,7 +137,7 @@ def _lengths(figures: Figures) -> Sheet:
 
 
 def _controls(figures: Figures) -> Sheet:
-    rows = [_row(name, value) for name, value in _flat(figures.controls)]
+    rows = [row(name, value) for name, value in _flat(figures.controls)]
     return Sheet("Controls of guide and judge", ("control", "value"), tuple(rows))
 
 
@@ -183,36 +147,3 @@ def _flat(value: Any, name: str = "") -> list[tuple[str, str]]:
             line for key, inner in value.items() for line in _flat(inner, f"{name} {key}".strip().replace("_", " "))
         ]
     return [(name, f"{value:.3f}" if isinstance(value, float) else str(value))]
-
-
-def _row(*texts: str) -> tuple[Entry, ...]:
-    return tuple(Entry(text) for text in texts)
-
-
-def _difference(interval: Interval | None, *, bare: bool = False) -> Entry:
-    if interval is None:
-        return Entry(_NONE)
-    text = f"{interval.value:+.3f}{'*' if interval.excludes_zero else ' '}" if bare else _interval(interval)
-    if not interval.excludes_zero:
-        return Entry(text)
-    return Entry(text, "better" if interval.value > 0 else "worse")
-
-
-def _interval(interval: Interval | None) -> str:
-    if interval is None:
-        return _NONE
-    if interval.low is None or interval.high is None:
-        return f"{interval.value:+.3f}"
-    return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
-
-
-def _percent(interval: Interval | None) -> str:
-    if interval is None:
-        return _NONE
-    if interval.low is None or interval.high is None:
-        return f"{interval.value:.0%}"
-    return f"{interval.value:.0%} [{interval.low:.0%}, {interval.high:.0%}]"
-
-
-def _signed(value: float | None) -> str:
-    return _NONE if value is None else f"{value:+.2f}"

@@ -49,7 +49,7 @@ class Search:
 
     cycles: int = 1
     mutants: int = 5
-    period: int = 20
+    period: int = 40
     survivors: int = 1
     lookahead: int = 0
     mutation: Mutation = "auto"

@@ -30,7 +30,7 @@ from shared.models import EMBEDDED_LLM, resolve
 LAYERS = 12
 EPSILON = 1e-5
 EMPTY = -3.5
-"""The score of an empty response, which has no tokens to average: 99.5% of real ones score more
+"""The score of an empty response, which has no tokens to average: far more than 99.5% of real ones score more
 (`services.reward.calibrate`)."""
 
 WEIGHTS = Path(__file__).parent / "weights"

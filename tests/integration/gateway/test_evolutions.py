@@ -20,7 +20,7 @@ async def test_evolution_from_start_to_result(http: httpx.AsyncClient) -> None:
     resource = accepted.json()
     assert accepted.headers["location"] == f"/v1/evolutions/{resource['id']}"
     assert (resource["status"], resource["object"], resource["result"]) == ("queued", "evolution", None)
-    assert (resource["settings"]["period"], resource["settings"]["seed"]) == (20, 3)
+    assert (resource["settings"]["period"], resource["settings"]["seed"]) == (40, 3)
     assert resource["messages"] == MESSAGES
 
     events = [event async for event in follow(http, resource["id"])]

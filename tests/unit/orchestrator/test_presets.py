@@ -15,8 +15,8 @@ REQUEST = EvolutionRequest("darwin", (Message("user", "Hi"),), Sampling(200), Se
         ("sample", 0, False, False, 200),
         ("best-of-n", 1, False, False, 200),
         ("mutation-only", 1, True, False, 200),
-        ("replacement-only", 1, False, True, 20),
-        ("darwin", 1, True, True, 20),
+        ("replacement-only", 1, False, True, 40),
+        ("darwin", 1, True, True, 40),
     ],
 )
 def test_methods(method: Method, cycles: int, mutate: bool, replaces: bool, period: int) -> None:

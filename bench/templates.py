@@ -4,7 +4,8 @@ python -m bench.templates QUESTIONS          # samples (a quarter of an hour on 
 python -m bench.templates QUESTIONS --judge-command "python judge.py"     # beside it a judge that chooses nothing
 
 Samples are kept in bench/out/templates.jsonl; what is there already is not sampled again. A template is kept where the
-shipped reward prefers its answers to plain ones by BAR or more. Every other question is used: the even half.
+guide prefers its answers to plain ones by BAR or more; those that ship were chosen when quality_permissive was the default
+reward's head. Every other question is used: the even half.
 """
 
 import argparse
@@ -187,6 +188,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("questions", type=Path)
     parser.add_argument("--samples", type=int, default=2, help="per question and template")
+    parser.add_argument("--guide", default="default", help="reward profile: a name or a YAML file")
     parser.add_argument("--judge-command")
     arguments = parser.parse_args()
     questions = read_questions(arguments.questions, turns=1, part="even")
@@ -195,7 +197,7 @@ def main() -> None:
     missing = {key: text for key, text in wanted(questions, arguments.samples).items() if key not in have}
     if missing:
         asyncio.run(sample(missing, OUT))
-    samples = scored(kept_samples(OUT), questions, "guide", profile_judge("default"))
+    samples = scored(kept_samples(OUT), questions, "guide", profile_judge(arguments.guide))
     if arguments.judge_command:
         samples = scored(samples, questions, "judge", command_judge(arguments.judge_command))
     Console().print(table(samples))

@@ -4,8 +4,8 @@ python -m bench.templates QUESTIONS          # samples (a quarter of an hour on 
 python -m bench.templates QUESTIONS --judge-command "python judge.py"     # beside it a judge that chooses nothing
 
 Samples are kept in bench/out/templates.jsonl; what is there already is not sampled again. A template is kept where the
-guide prefers its answers to plain ones by BAR or more; those that ship were chosen when quality_permissive was the default
-reward's head. Every other question is used: the even half.
+guide prefers its answers to plain ones by BAR or more; those that ship were chosen when the default reward's head was
+quality_permissive. Every other question is used: the even half.
 """
 
 import argparse

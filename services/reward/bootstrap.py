@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from services.reward.profiles import SCORER_TYPES, ProfileFile, load_profiles, single
+from services.reward.profiles import SCORER_TYPES, ProfileFile, load_profiles, read_profile, single
 from services.reward.registry import SpecifiedScorer
 from services.reward.requests import Limits
 from services.reward.rewarder import Component, Profile, Rewarder
@@ -61,12 +61,12 @@ def build_standalone(name: str, threads: int = 1) -> Rewarder:
     settings = RewardSettings(threads=threads)
     path = Path(name)
     if path.suffix == ".yaml" and path.is_file():
-        settings = settings.model_copy(update={"profiles_dir": path.parent, "profiles": path.stem})
+        name, profile = path.stem, read_profile(path)
     elif name in SCORER_TYPES:
-        return _over({name: single(name)}, name, settings)
+        profile = single(name)
     else:
-        settings = settings.model_copy(update={"profiles": name})
-    return build_rewarder(settings.model_copy(update={"default_profile": ""}))
+        profile = load_profiles([name], settings.profiles_dir)[name]
+    return _over({name: profile}, name, settings)
 
 
 def _profiles(files: Mapping[str, ProfileFile]) -> dict[str, Profile]:

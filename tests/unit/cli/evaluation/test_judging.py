@@ -78,6 +78,12 @@ def test_scorer_types_and_profiles_judge_by_name() -> None:
         profile_judge("nothing")
 
 
+def test_a_profile_file_judges_whatever_stands_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("components: [{name: it, type: guard, weight: 2.0}]")
+    (tmp_path / "plan.yaml").write_text("cells: []")
+    assert profile_judge(str(tmp_path / "mine.yaml"))(PAIRS) == [2 * score for score in profile_judge("guard")(PAIRS)]
+
+
 def test_every_text_is_judged_once_even_over_several_calls(tmp_path: Path) -> None:
     calls: list[str] = []
 

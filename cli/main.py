@@ -42,6 +42,8 @@ def align(
         str, typer.Option(help="darwin, best-of-n, mutation-only, replacement-only or sample.")
     ] = "darwin",
     system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
+    preset: Annotated[str | None, typer.Option(help="default or paper: where settings left out come from.")] = None,
+    mutation: Annotated[str | None, typer.Option(help="Who writes mutants: auto, model or templates.")] = None,
     cycles: Annotated[int | None, typer.Option(help="Mutation cycles.")] = None,
     mutants: Annotated[int | None, typer.Option(help="States in the population.")] = None,
     period: Annotated[int | None, typer.Option(help="Tokens between replacements.")] = None,
@@ -65,6 +67,8 @@ def align(
 ) -> None:
     """Align one instruction and show how."""
     search = {
+        "preset": preset,
+        "mutation": mutation,
         "cycles": cycles,
         "mutants": mutants,
         "period": period,

@@ -31,7 +31,7 @@ from services.mutation.templates import TEMPLATES
 from shared.records import Message
 
 OUT = Path(__file__).parent / "out" / "templates.jsonl"
-BAR = 0.13
+BAR = 0.12
 MAX_TOKENS = 128
 PLAIN = "{}"
 # Tried and left out; {} stands for the instruction.

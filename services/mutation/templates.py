@@ -26,7 +26,7 @@ class Template:
         return core if core != text and core.strip() else None
 
 
-# Chosen by the reward quality_permissive, which prefers their answers to plain ones by 0.13 points or more on the even
+# Chosen by the reward quality_permissive, which prefers their answers to plain ones by 0.12 points or more on the even
 # half of MT-Bench's first turns: `python -m bench.templates`, which also knows those that were left out.
 TEMPLATES: tuple[Template, ...] = (
     Template("think_why", "Let's think about what matters here, step by step, and explain why."),

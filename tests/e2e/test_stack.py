@@ -116,7 +116,13 @@ def test_up_prints_a_curl_that_works_and_ctrl_c_stops_everything(tmp_path: Path)
     with (
         socket.create_server(("127.0.0.1", 0)) as busy,
         subprocess.Popen(
-            [*command, str(busy.getsockname()[1])], stdout=subprocess.PIPE, text=True, env=env, start_new_session=True
+            [*command, str(busy.getsockname()[1])],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=env,
+            start_new_session=True,
+            # Tests that run in a shell's background were told to ignore it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         ) as up,
     ):
         assert up.stdout is not None

@@ -10,7 +10,7 @@ import grpc
 
 from services.mutation.model import Mode, Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source
 from services.mutation.mutator import Mutator
-from shared.errors import Unavailable
+from shared.errors import InvalidRequest, Unavailable
 from shared.interceptor import time_left
 from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
@@ -39,6 +39,8 @@ class MutationServicer(mutation_pb2_grpc.MutationServiceServicer):  # type: igno
 
 
 def _parsed(request: pb.MutateRequest) -> MutationRequest:
+    if request.mode not in _MODES:
+        raise InvalidRequest(f"mode {request.mode} is unknown", field="mode")
     return MutationRequest(
         messages=tuple(Message(cast(Role, message.role), message.content) for message in request.messages),
         parent=request.parent,
@@ -46,7 +48,7 @@ def _parsed(request: pb.MutateRequest) -> MutationRequest:
         exclude=tuple(request.exclude),
         seed=request.seed if request.HasField("seed") else None,
         cache_salt=request.cache_salt,
-        mode=_MODES.get(request.mode, Mode.UNSPECIFIED),
+        mode=_MODES[request.mode],
     )
 
 

@@ -52,6 +52,7 @@ SCALARS: dict[int, st.SearchStrategy[Any]] = {
     FieldDescriptor.TYPE_DOUBLE: reals,
     FieldDescriptor.TYPE_UINT32: whole(32, False),
     FieldDescriptor.TYPE_UINT64: whole(64, False),
+    FieldDescriptor.TYPE_ENUM: whole(32, True),
 }
 
 

@@ -43,7 +43,9 @@ def run(
         str | None, typer.Option(help="Instead: COMMAND FILE maps lines {messages, response} to lines with judge.")
     ] = None,
     turns: Annotated[int | None, typer.Option(min=1, help="Turns of each question; default: all.")] = None,
-    part: Annotated[Literal["all", "even", "odd"], typer.Option(help="Every question, or every other one.")] = "all",
+    part: Annotated[
+        Literal["all", "even", "odd"], typer.Option(help="All questions, or the half with even or odd ids.")
+    ] = "all",
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="How often each question is answered.")] = 1,
     in_flight: Annotated[int, typer.Option(min=1, max=256, help="Questions at a time, to keep the engine full.")] = 12,
     url: Annotated[

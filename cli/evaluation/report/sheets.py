@@ -62,22 +62,19 @@ def difference(interval: Interval | None, *, bare: bool = False) -> Entry:
     return Entry(text, "better" if interval.value > 0 else "worse")
 
 
-def estimate(interval: Interval | None) -> str:
+def estimate(interval: Interval | None, form: str = "+.3f") -> str:
     """`+0.123 [-0.045, +0.291]`."""
     if interval is None:
         return _NONE
+    value = format(interval.value, form)
     if interval.low is None or interval.high is None:
-        return f"{interval.value:+.3f}"
-    return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
+        return value
+    return f"{value} [{interval.low:{form}}, {interval.high:{form}}]"
 
 
 def percent(interval: Interval | None) -> str:
     """`52% [48%, 56%]`."""
-    if interval is None:
-        return _NONE
-    if interval.low is None or interval.high is None:
-        return f"{interval.value:.0%}"
-    return f"{interval.value:.0%} [{interval.low:.0%}, {interval.high:.0%}]"
+    return estimate(interval, ".0%")
 
 
 def signed(value: float | None) -> str:

@@ -19,6 +19,7 @@ from services.gateway.resources import ErrorBody, ErrorDetail
 from shared.errors import DarwinError, Internal
 
 RETRY_AFTER_S = 1
+MAX_HEAD_BYTES = 32 * 1024
 _MAX_PARAM = 200
 _MAX_MESSAGE = 2000
 _CODES = {
@@ -35,6 +36,11 @@ def error_body(status: int, message: str, param: str | None, code: str | None) -
     """The body of a failure with this HTTP status."""
     kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
     return ErrorBody(error=ErrorDetail(message=_sendable(message, _MAX_MESSAGE), type=kind, param=param, code=code))
+
+
+def headers_too_large() -> ErrorBody:
+    """The body of a 431: more than `MAX_HEAD_BYTES` before the body."""
+    return error_body(431, f"path and headers exceed {MAX_HEAD_BYTES} bytes", None, "headers_too_large")
 
 
 def body_of(error: DarwinError) -> ErrorBody:

@@ -11,14 +11,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.failures import error_body, response_of, unexpected
+from services.gateway.failures import MAX_HEAD_BYTES, headers_too_large, response_of, unexpected
 from shared.errors import Overloaded
 
 log = logging.getLogger(__name__)
 
 EVOLUTION_HEADER = "x-darwin-evolution-id"
 REQUEST_HEADER = "x-request-id"
-_MAX_HEAD_BYTES = 32 * 1024
 _CLOSE = {"connection": "close"}
 
 
@@ -42,9 +41,8 @@ class CallMiddleware:
             await self._app(scope, receive, send)
             return
         answer = _Answer(scope, send)
-        if _head_bytes(scope) > _MAX_HEAD_BYTES:
-            too_large = error_body(431, f"path and headers exceed {_MAX_HEAD_BYTES} bytes", None, "headers_too_large")
-            await JSONResponse(too_large.model_dump(), 431)(scope, receive, answer)
+        if _head_bytes(scope) > MAX_HEAD_BYTES:
+            await JSONResponse(headers_too_large().model_dump(), 431)(scope, receive, answer)
             return
         limited = scope["path"].startswith("/v1/")
         if limited and self._running >= self._max_concurrent:

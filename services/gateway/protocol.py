@@ -1,13 +1,14 @@
 """HTTP/1.1 as the gateway speaks it: what is not HTTP is refused in the shape of every other failure."""
 
 import asyncio
+import sys
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from services.gateway.failures import error_body
+from services.gateway.failures import error_body, headers_too_large
+from services.gateway.resources import ErrorBody
 
-_STATUS = 400
 # A connection closed at once, with bytes unread, takes the answer with it.
 _LINGER_S = 1.0
 
@@ -52,14 +53,20 @@ class GatewayProtocol(H11Protocol):
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()
             return
-        message = "this is not HTTP/1.1, or its headers are too large"
-        content = error_body(_STATUS, message, None, "invalid_http").model_dump_json().encode()
+        status, body = _refusal(sys.exception())
+        content = body.model_dump_json().encode()
         headers = {"content-type": "application/json", "content-length": str(len(content)), "connection": "close"}
         for event in (
-            h11.Response(status_code=_STATUS, headers=list(headers.items())),
+            h11.Response(status_code=status, headers=list(headers.items())),
             h11.Data(data=content),
             h11.EndOfMessage(),
         ):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.write_eof()
         self.loop.call_later(_LINGER_S, self.transport.close)
+
+
+def _refusal(reason: BaseException | None) -> tuple[int, ErrorBody]:
+    if isinstance(reason, h11.RemoteProtocolError) and reason.error_status_hint == 431:
+        return 431, headers_too_large()
+    return 400, error_body(400, "this is not HTTP/1.1", None, "invalid_http")

@@ -31,7 +31,7 @@ def build_engine(settings: GenerationSettings) -> Engine:
 
             return TransformersEngine(settings)
         case _:
-            return SimulatedEngine(settings.simulated_tokens_per_second)
+            return SimulatedEngine(settings.simulated_tokens_per_second, settings.simulated_response_tokens)
 
 
 def build_generator(engine: Engine, settings: GenerationSettings) -> Generator:

@@ -31,6 +31,7 @@ class GenerationSettings(DarwinSettings):
     )
     gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1, description="share of the GPU that vllm takes")
     simulated_tokens_per_second: float = Field(default=0, ge=0, description="of each sequence; 0: no delay")
+    simulated_response_tokens: int = Field(default=97, ge=0, description="mean length; 0: never ends by itself")
     max_sequences: int = Field(default=256, ge=1, description="in one call")
     max_new_tokens: int = Field(default=4096, ge=1, description="of one sequence in one call")
     max_lookahead_tokens: int = Field(default=512, ge=0)

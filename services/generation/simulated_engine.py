@@ -1,7 +1,6 @@
 """An engine without a model, for fast tests and for studying scale. Never the default.
 
-A vocabulary of common words; what is sampled depends only on (given ids, position, seed). It ends a response with a
-probability that grows with its length.
+A vocabulary of common words; what is sampled depends only on (given ids, position, seed).
 """
 
 import asyncio
@@ -29,10 +28,14 @@ _UNKNOWN = len(_WORDS) + 1
 
 
 class SimulatedEngine:
-    """Words at `tokens_per_second` per sequence (0: at once), whatever the number of sequences."""
+    """Words at `tokens_per_second` per sequence (0: at once), whatever the number of sequences.
 
-    def __init__(self, tokens_per_second: float = 0.0) -> None:
+    Each token ends its response with a chance of one in `response_tokens` (0: never).
+    """
+
+    def __init__(self, tokens_per_second: float = 0.0, response_tokens: int = 97) -> None:
         self._tokens_per_second = tokens_per_second
+        self._response_tokens = response_tokens
         self._ids = {word: index for index, word in enumerate(_WORDS, start=1)}
         self._running = 0
         self.info = ModelInfo("simulated", "simulated", _CONTEXT, False, _UNKNOWN + 65_536, frozenset({_END}))
@@ -77,7 +80,8 @@ class SimulatedEngine:
     def _next(self, ids: Sequence[int], seed: int) -> int:
         digest = hashlib.blake2b(repr((ids[-8:], len(ids), seed)).encode(), digest_size=8).digest()
         draw = int.from_bytes(digest)
-        return _END if draw % 97 == 0 else 1 + draw % len(_WORDS)
+        ends = self._response_tokens and draw % self._response_tokens == 0
+        return _END if ends else 1 + draw % len(_WORDS)
 
     def _id(self, word: str) -> int:
         return self._ids.get(word, _UNKNOWN + zlib.crc32(word.encode()) % 65_536 - 1)

@@ -16,7 +16,11 @@ LONG = {"model": "darwin", "messages": [{"role": "user", "content": "Name a colo
 
 @pytest.fixture(scope="module")
 def slow_stack() -> Iterator[Stack]:
-    with Stack(StackSettings.simulated({"DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "20"})) as running:
+    slow = {
+        "DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "20",
+        "DARWIN_GENERATION_SIMULATED_RESPONSE_TOKENS": "0",
+    }
+    with Stack(StackSettings.simulated(slow)) as running:
         yield running
         running.check()
 

@@ -1,4 +1,4 @@
-"""How commands tell of failures that are expected."""
+"""How commands tell of work under way, and of failures that are expected."""
 
 import contextlib
 import signal
@@ -8,6 +8,7 @@ import httpx
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cli.client import ApiError
 from cli.stack import StackError
@@ -16,6 +17,19 @@ from shared.errors import DarwinError
 
 class CommandError(Exception):
     """The command cannot do what was asked; the message says why."""
+
+
+def progress(console: Console) -> Progress:
+    """Bars with counts, seconds so far and seconds left."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=False),
+        console=console,
+    )
 
 
 @contextlib.contextmanager

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from cli.reporting import progress
 from services.reward.profiles import SHIPPED_HEAD
 from services.reward.quality import WEIGHTS
 from services.reward.runtime import Runtime
@@ -92,10 +92,9 @@ def _features(extractor: Extractor, preferences: Preferences, pairs: Sequence[Pa
 
 @contextmanager
 def _progress(what: str, total: int, console: Console) -> Iterator[Callable[[int], None]]:
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda count: progress.advance(task, count)
+    with progress(console) as bars:
+        task = bars.add_task(what, total=total)
+        yield lambda count: bars.advance(task, count)
 
 
 def _shipped() -> Head | None:

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cli.client import Client
 from cli.evaluation.folder import Folder
@@ -20,12 +19,14 @@ from cli.evaluation.report import report
 from cli.evaluation.rows import Row
 from cli.evaluation.run import Evaluation, Task, open_tasks
 from cli.evaluation.versions import versions
-from cli.reporting import reported
+from cli.reporting import progress, reported
 from cli.session import Engine, started
 from cli.stack import StackSettings
 from shared.records import Method
 
 app = typer.Typer(help="Does it align better, at what cost: compare methods at equal compute.", no_args_is_help=True)
+
+Part = Annotated[Literal["all", "even", "odd"], typer.Option(help="All questions, or the half with even or odd ids.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -43,9 +44,7 @@ def run(
         str | None, typer.Option(help="Instead: COMMAND FILE maps lines {messages, response} to lines with judge.")
     ] = None,
     turns: Annotated[int | None, typer.Option(min=1, help="Turns of each question; default: all.")] = None,
-    part: Annotated[
-        Literal["all", "even", "odd"], typer.Option(help="All questions, or the half with even or odd ids.")
-    ] = "all",
+    part: Part = "all",
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="How often each question is answered.")] = 1,
     in_flight: Annotated[int, typer.Option(min=1, max=256, help="Questions at a time, to keep the engine full.")] = 12,
     url: Annotated[
@@ -66,15 +65,12 @@ def run(
         judged_by = _judge(judge, judge_command)
         made_by = versions(engine, hardware)
         with Folder(out, _manifest(chosen, asked, seeds, made_by)) as folder:
-            tasks = open_tasks(chosen, asked, range(seeds), folder)
             failed = 0
-            if tasks:
+            if tasks := open_tasks(chosen, asked, range(seeds), folder):
                 with _gateway(url, engine, console) as client:
                     evaluation = Evaluation(client, chosen, made_by, folder.id)
                     failed = _run(evaluation, tasks, folder, in_flight, console)
-            rows = _judged(folder, asked, judged_by, console) if judged_by else folder.rows()
-            folder.write_rows(rows)
-            write_formats(rows, folder.path, {question.id: question.dataset for question in asked})
+            rows = _written(folder, asked, judged_by, console)
         console.print(f"{len(rows)} rows in {out / 'rows.jsonl'}; next: darwin eval report {out}", highlight=False)
         if failed:
             console.print(
@@ -87,9 +83,7 @@ def run(
 def show(
     folder: Annotated[Path, typer.Argument(help="A results folder.")],
     baseline: Annotated[Method, typer.Option(help="What the other methods are compared with.")] = "best-of-n",
-    questions: Annotated[
-        Literal["all", "even", "odd"], typer.Option(help="All questions, or the half with even or odd ids.")
-    ] = "all",
+    questions: Part = "all",
     resamples: Annotated[int, typer.Option(min=100, max=1_000_000, help="Of the bootstrap.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
 ) -> None:
@@ -127,33 +121,31 @@ def _gateway(url: str | None, engine: str, console: Console) -> Iterator[Client]
 
 def _run(evaluation: Evaluation, tasks: Sequence[Task], folder: Folder, in_flight: int, console: Console) -> int:
     """Runs with a progress bar; how many rows failed."""
-    with _progress(console) as progress:
-        bar = progress.add_task("", total=len(tasks))
+    with progress(console) as bars:
+        bar = bars.add_task("", total=len(tasks))
 
         def report(task: Task, row: Row | None) -> None:
-            progress.update(bar, advance=1, description=task.cell.name)
+            bars.update(bar, advance=1, description=task.cell.name)
             if row is None:
-                progress.console.print(f"[red]failed:[/] {task.cell.name}, question {task.question.id}")
+                bars.console.print(f"[red]failed:[/] {task.cell.name}, question {task.question.id}")
 
         return evaluation.run(tasks, folder, in_flight, report)["failed"]
 
 
+def _written(
+    folder: Folder, questions: Sequence[Question], judge: tuple[str, Judge] | None, console: Console
+) -> list[Row]:
+    """Every row, judged where there is a judge, and in the formats of other tools."""
+    rows = _judged(folder, questions, judge, console) if judge else folder.rows()
+    folder.write_rows(rows)
+    write_formats(rows, folder.path, {question.id: question.dataset for question in questions})
+    return rows
+
+
 def _judged(folder: Folder, questions: Sequence[Question], judge: tuple[str, Judge], console: Console) -> list[Row]:
     name, score = judge
-    with _progress(console) as progress:
-        bar = progress.add_task("judging", total=None)
+    with progress(console) as bars:
+        bar = bars.add_task("judging", total=None)
         return judge_rows(
-            folder, questions, score, name, lambda done, total: progress.update(bar, completed=done, total=total)
+            folder, questions, score, name, lambda done, total: bars.update(bar, completed=done, total=total)
         )
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=False),
-        console=console,
-    )

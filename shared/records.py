@@ -256,6 +256,15 @@ Event = Accepted | CycleStarted | MutantAccepted | BaseScored | RoundFinished | 
 
 
 @dataclass(frozen=True)
+class TraceContext:
+    """The span that an evolution's spans descend from, in hex (W3C Trace Context: 32 and 16 digits)."""
+
+    trace_id: str
+    span_id: str
+    sampled: bool
+
+
+@dataclass(frozen=True)
 class Idempotency:
     """A caller's `Idempotency-Key`: `key` is a digest of it with the tenant, `fingerprint` one of what was asked."""
 
@@ -285,3 +294,5 @@ class Record:
     error: Failure | None = None
     key_id: str = ""
     idempotency: Idempotency | None = None
+    trace: TraceContext | None = None
+    unfinished: str = ""

@@ -8,10 +8,33 @@ local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 """
 
-# KEYS: record, events, active, key's active, idempotency. ARGV: id, body, event, most active, most active of the key,
-# fingerprint ("" without an idempotency key). Returns what happened, and an id.
+# A record has a field "claimants": a line of holder@time for each claim that was neither saved nor released.
+_CLAIMANTS = """
+local function without(claimants, holder)
+  local pattern = string.gsub(holder, '%W', '%%%0') .. '@[%d.]+\\n'
+  return (string.gsub(claimants or '', pattern, ''))
+end
+"""
+
+# Lists of every evolution, and of a tenant's, by when they were accepted. They live as long as what they list.
+_LIST = """
+local function list(keys, ttl, created_at, id)
+  for _, key in ipairs(keys) do
+    for _, old in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', now - ttl, 'LIMIT', 0, 20)) do
+      if redis.call('EXISTS', 'darwin:evo:{' .. old .. '}') == 0 then redis.call('ZREM', key, old) end
+    end
+    if created_at then redis.call('ZADD', key, created_at, id) end
+    redis.call('EXPIRE', key, ttl)
+  end
+end
+"""
+
+# KEYS: record, events, active, key's active, idempotency, list, tenant's list. ARGV: id, body, event, most active,
+# most active of the key, fingerprint ("" without an idempotency key), summary, created_at, ttl. Returns what happened,
+# and an id.
 CREATE = (
     _NOW
+    + _LIST
     + """
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'accepted', ARGV[1]} end
 if ARGV[6] ~= '' then
@@ -20,57 +43,72 @@ if ARGV[6] ~= '' then
 end
 if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[4]) then return {'full', ''} end
 if redis.call('SCARD', KEYS[4]) >= tonumber(ARGV[5]) then return {'key full', ''} end
-redis.call('HSET', KEYS[1], 'version', 0, 'body', ARGV[2], 'saved_at', now)
+redis.call('HSET', KEYS[1], 'version', 0, 'body', ARGV[2], 'saved_at', now, 'summary', ARGV[7])
 redis.call('HSET', KEYS[1], 'of_key', KEYS[4], 'of_idempotency', KEYS[5])
 redis.call('XADD', KEYS[2], '*', 'event', ARGV[3])
 redis.call('ZADD', KEYS[3], now, ARGV[1])
 redis.call('SADD', KEYS[4], ARGV[1])
 if ARGV[6] ~= '' then redis.call('HSET', KEYS[5], 'id', ARGV[1], 'fingerprint', ARGV[6]) end
+list({KEYS[6], KEYS[7]}, tonumber(ARGV[9]), ARGV[8], ARGV[1])
 return {'accepted', ARGV[1]}
 """
 )
 
-# KEYS: record, events, active, key's active, idempotency, key's used, lease, cancel. ARGV: expected version, new
-# version, body, id, holder ("" for none), ttl (0: unfinished), tokens, then one JSON event each.
-# Returns 1, or 0 where the version differs.
+# KEYS: record, events, active, key's active, idempotency, list, tenant's list, key's used, lease, cancel, attempts.
+# ARGV: expected version, new version, body, id, holder ("" for none), whether it has ended (0 or 1), tokens, summary,
+# ttl, attempt ("" for none), then one JSON event each. Returns 1, or 0 where the version differs.
 SAVE = (
     _NOW
+    + _LIST
     + """
 local current = redis.call('HMGET', KEYS[1], 'version', 'body')
 if current[1] ~= ARGV[1] then
   return current[1] == ARGV[2] and current[2] == ARGV[3] and 1 or 0
 end
-redis.call('HSET', KEYS[1], 'version', ARGV[2], 'body', ARGV[3], 'saved_at', now, 'claims', 0)
-for i = 8, #ARGV do redis.call('XADD', KEYS[2], '*', 'event', ARGV[i]) end
+redis.call('HSET', KEYS[1], 'version', ARGV[2], 'body', ARGV[3], 'saved_at', now, 'claims', 0, 'summary', ARGV[8])
+redis.call('HDEL', KEYS[1], 'claimants')
+for i = 11, #ARGV do redis.call('XADD', KEYS[2], '*', 'event', ARGV[i]) end
+if ARGV[10] ~= '' then redis.call('XADD', KEYS[11], '*', 'attempt', ARGV[10]) end
 if tonumber(ARGV[7]) > 0 then
-  redis.call('INCRBY', KEYS[6], ARGV[7])
-  redis.call('EXPIRE', KEYS[6], 172800)
+  redis.call('INCRBY', KEYS[8], ARGV[7])
+  redis.call('EXPIRE', KEYS[8], 172800)
 end
-if ARGV[5] ~= '' and redis.call('GET', KEYS[7]) == ARGV[5] then redis.call('DEL', KEYS[7]) end
-if tonumber(ARGV[6]) > 0 then
+if ARGV[5] ~= '' and redis.call('GET', KEYS[9]) == ARGV[5] then redis.call('DEL', KEYS[9]) end
+if ARGV[6] == '1' then
   redis.call('ZREM', KEYS[3], ARGV[4])
   redis.call('SREM', KEYS[4], ARGV[4])
-  redis.call('DEL', KEYS[8])
-  for _, key in ipairs({KEYS[1], KEYS[2], KEYS[5]}) do redis.call('EXPIRE', key, ARGV[6]) end
+  redis.call('DEL', KEYS[10])
+  for _, key in ipairs({KEYS[1], KEYS[2], KEYS[5], KEYS[11]}) do redis.call('EXPIRE', key, ARGV[9]) end
 else
   redis.call('ZADD', KEYS[3], now, ARGV[4])
 end
+list({KEYS[6], KEYS[7]}, tonumber(ARGV[9]))
 return 1
 """
 )
 
 # KEYS: record, lease, cancel. ARGV: version, holder, ttl in ms. Returns (body, whether a cancel was asked for, earlier
-# claims of this version that were neither saved nor released), or nothing where the version is another or somebody
-# else holds the lease.
-CLAIM = """
+# claims of this version that were neither saved nor released, the lines of those claims), or nothing where the version
+# is another or somebody else holds the lease.
+CLAIM = (
+    _NOW
+    + _CLAIMANTS
+    + """
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return nil end
 local holder = redis.call('GET', KEYS[2])
 if holder and holder ~= ARGV[2] then return nil end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 local claims = tonumber(redis.call('HGET', KEYS[1], 'claims') or 0)
-if not holder then redis.call('HSET', KEYS[1], 'claims', claims + 1) else claims = claims - 1 end
-return {redis.call('HGET', KEYS[1], 'body'), redis.call('EXISTS', KEYS[3]), claims}
+local claimants = without(redis.call('HGET', KEYS[1], 'claimants'), ARGV[2])
+if not holder then
+  local mine = ARGV[2] .. '@' .. string.format('%.3f', now) .. '\\n'
+  redis.call('HSET', KEYS[1], 'claims', claims + 1, 'claimants', claimants .. mine)
+else
+  claims = claims - 1
+end
+return {redis.call('HGET', KEYS[1], 'body'), redis.call('EXISTS', KEYS[3]), claims, claimants}
 """
+)
 
 # As CLAIM, without the body: 0 lost, 1 held, 2 held and a cancel was asked for. A lease that ran out while Redis was
 # away, and that nobody took, is taken again.
@@ -83,11 +121,15 @@ return 1 + redis.call('EXISTS', KEYS[3])
 """
 
 # KEYS: lease, record. ARGV: holder.
-RELEASE = """
+RELEASE = (
+    _CLAIMANTS
+    + """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('HINCRBY', KEYS[2], 'claims', -1)
+redis.call('HSET', KEYS[2], 'claimants', without(redis.call('HGET', KEYS[2], 'claimants'), ARGV[1]))
 return redis.call('DEL', KEYS[1])
 """
+)
 
 # KEYS: active. ARGV: idle seconds, most ids, the prefix of record keys. Returns (id, version) pairs, flat.
 # What is held is looked at again when its lease runs out; what is told, after as long as it has been waiting already,
@@ -115,12 +157,13 @@ return told
 """
 )
 
-# KEYS: record, events, active. ARGV: id, last event, ttl.
+# KEYS: record, events, active, attempts. ARGV: id, last event, ttl.
 ABANDON = """
 if redis.call('ZREM', KEYS[3], ARGV[1]) == 0 then return 0 end
+redis.call('HDEL', KEYS[1], 'summary')
 local beside = redis.call('HMGET', KEYS[1], 'of_key', 'of_idempotency')
 if beside[1] then redis.call('SREM', beside[1], ARGV[1]) end
 redis.call('XADD', KEYS[2], '*', 'event', ARGV[2])
-for _, key in ipairs({KEYS[1], KEYS[2], beside[2] or nil}) do redis.call('EXPIRE', key, ARGV[3]) end
+for _, key in ipairs({KEYS[1], KEYS[2], KEYS[4], beside[2] or nil}) do redis.call('EXPIRE', key, ARGV[3]) end
 return 1
 """

@@ -1,8 +1,9 @@
 """Evolutions in Redis: records under compare-and-set, event streams, leases, limits, cancel flags.
 
 Keys, all under `darwin:`
-  evo:{id}                hash: version, body, saved_at, claims, of_key, of_idempotency; beside it :events (a
-                          stream), :lease, :cancel
+  evo:{id}                hash: version, body, summary, saved_at, claims, claimants, of_key, of_idempotency; beside it
+                          :events and :attempts (streams), :lease, :cancel
+  list, list:{tenant}     sorted sets of ids by when they were accepted: all, and a tenant's
   active                  sorted set of unfinished ids by when the sweep may look at them again
   key:{key}:active        set of an API key's unfinished ids; key:{key}:used:{day} counts its tokens
   idempotency:{digest}    hash: id, fingerprint; lives as long as its record
@@ -22,10 +23,13 @@ from pydantic import TypeAdapter, ValidationError
 from shared import scripts
 from shared.connection import Translated, connect_redis
 from shared.errors import Conflict, Internal, NotFound, Overloaded
+from shared.recording import Attempt, LostAttempt, Summary, summary_of
 from shared.records import TERMINAL, Accepted, Ended, Event, Failure, Record
 
 _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+_ATTEMPT: TypeAdapter[Attempt] = TypeAdapter(Attempt)
+_SUMMARY: TypeAdapter[Summary] = TypeAdapter(Summary)
 _ACTIVE = "darwin:active"
 _DAY_S = 86_400
 _SWEPT_AT_ONCE = 500
@@ -53,12 +57,13 @@ class StoredEvent:
 class Claim:
     """A record whose lease the caller now holds.
 
-    `deaths`: earlier holders of this version that neither saved nor released it.
+    `deaths`: earlier holders of this version that neither saved nor released it; `lost` are those that are known.
     """
 
     record: Record
     cancelled: bool
     deaths: int = 0
+    lost: tuple[LostAttempt, ...] = ()
 
 
 class Store:
@@ -99,7 +104,7 @@ class Store:
         idempotency, key_id = record.idempotency, record.key_id
         async with self._translated:
             outcome, evolution_id = await self._create(
-                keys=[*_record_keys(record)[:5]],
+                keys=_record_keys(record)[:7],
                 args=[
                     record.id,
                     _dump(record),
@@ -107,6 +112,9 @@ class Store:
                     limits.active,
                     limits.active_per_key if key_id else limits.active,
                     idempotency.fingerprint if idempotency else "",
+                    _dump_summary(record),
+                    record.created_at,
+                    self._ttl_s,
                 ],
             )
         match outcome:
@@ -118,8 +126,15 @@ class Store:
                 raise Overloaded(f"this key has {limits.active_per_key} evolutions queued or running: come back later")
         raise Overloaded(f"{limits.active} evolutions are queued or running: come back later")
 
-    async def save(self, record: Record, events: Sequence[Event], holder: str = "", tokens: int = 0) -> None:
-        """Replaces version `record.version - 1`, appends `events` and releases `holder`'s lease, in one step.
+    async def save(
+        self,
+        record: Record,
+        events: Sequence[Event],
+        holder: str = "",
+        tokens: int = 0,
+        attempt: Attempt | None = None,
+    ) -> None:
+        """Replaces version `record.version - 1`, appends what is new, and releases `holder`'s lease, in one step.
 
         `tokens` are charged to the record's API key.
 
@@ -127,7 +142,6 @@ class Store:
             Conflict: the record is at another version.
         """
         expected = record.version - 1
-        ttl = self._ttl_s if record.status in TERMINAL else 0
         charged = tokens if record.key_id else 0
         async with self._translated:
             written = await self._save(
@@ -138,8 +152,11 @@ class Store:
                     _dump(record),
                     record.id,
                     holder,
-                    ttl,
+                    int(record.status in TERMINAL),
                     charged,
+                    _dump_summary(record),
+                    self._ttl_s,
+                    _ATTEMPT.dump_json(attempt).decode() if attempt else "",
                     *map(_dump_event, events),
                 ],
             )
@@ -163,7 +180,7 @@ class Store:
         """Ends an evolution whose record cannot be read: its followers see why, and it expires."""
         async with self._translated:
             await self._abandon(
-                keys=[_key(evolution_id), _key(evolution_id, "events"), _ACTIVE],
+                keys=[_key(evolution_id), _key(evolution_id, "events"), _ACTIVE, _key(evolution_id, "attempts")],
                 args=[evolution_id, _dump_event(Ended("failed", error=failure)), self._ttl_s],
             )
 
@@ -178,6 +195,40 @@ class Store:
         except (ValidationError, KeyError) as error:
             raise Internal(f"an event of evolution {evolution_id} cannot be read") from error
 
+    async def attempts(self, evolution_id: str) -> list[Attempt]:
+        """Everything that was saved of it, oldest first."""
+        async with self._translated:
+            entries = await self._redis.xrange(_key(evolution_id, "attempts"))
+        try:
+            return [_ATTEMPT.validate_json(fields["attempt"]) for _, fields in entries]
+        except (ValidationError, KeyError) as error:
+            raise Internal(f"an attempt of evolution {evolution_id} cannot be read") from error
+
+    async def listed(self, tenant: str | None, after: str | None, count: int) -> list[Summary]:
+        """Up to `count` evolutions of a tenant (None: of all), those last accepted first, from past `after` on.
+
+        Fewer may come although there are more, where some have expired; none come only at the end.
+
+        Raises:
+            NotFound: `after` is in no list.
+        """
+        name, first = _list_key(tenant), 0
+        async with self._translated:
+            if after is not None:
+                rank = await self._redis.zrevrank(name, after)
+                if rank is None:
+                    raise NotFound(f"no evolution {after} to list from", field="after")
+                first = rank + 1
+            while ids := await self._redis.zrevrange(name, first, first + count - 1):
+                async with self._redis.pipeline(transaction=False) as pipeline:
+                    for evolution_id in ids:
+                        pipeline.hget(_key(evolution_id), "summary")
+                    found = [body for body in await pipeline.execute() if body is not None]
+                if found:
+                    return [_SUMMARY.validate_json(body) for body in found]
+                first += count
+        return []
+
     async def claim(self, evolution_id: str, version: int, holder: str, ttl_s: float) -> Claim | None:
         """Takes the lease of an evolution at `version`; None where it is elsewhere, held by another, or gone.
 
@@ -191,7 +242,8 @@ class Store:
             )
         if not claimed:
             return None
-        return Claim(_parsed(evolution_id, claimed[0]), cancelled=bool(claimed[1]), deaths=int(claimed[2]))
+        record = _parsed(evolution_id, claimed[0])
+        return Claim(record, cancelled=bool(claimed[1]), deaths=int(claimed[2]), lost=_lost(claimed[3]))
 
     async def renew(
         self, evolution_id: str, version: int, holder: str, ttl_s: float
@@ -239,6 +291,19 @@ def _dump(record: Record) -> str:
     return _RECORD.dump_json(record).decode()
 
 
+def _dump_summary(record: Record) -> str:
+    return _SUMMARY.dump_json(summary_of(record)).decode()
+
+
+def _lost(claimants: str) -> tuple[LostAttempt, ...]:
+    pairs = (line.rpartition("@") for line in claimants.splitlines())
+    return tuple(LostAttempt(holder, float(since)) for holder, _, since in pairs)
+
+
+def _list_key(tenant: str | None) -> str:
+    return "darwin:list" if tenant is None else f"darwin:list:{tenant}"
+
+
 def _dump_event(event: Event) -> str:
     return _EVENT.dump_json(event).decode()
 
@@ -252,7 +317,7 @@ def _used(key_id: str) -> str:
 
 
 def _record_keys(record: Record) -> list[str]:
-    """As SAVE wants them; CREATE takes the first five."""
+    """As SAVE wants them; CREATE takes the first seven."""
     key_id, idempotency = record.key_id, record.idempotency
     return [
         _key(record.id),
@@ -260,7 +325,10 @@ def _record_keys(record: Record) -> list[str]:
         _ACTIVE,
         f"darwin:key:{key_id}:active",
         f"darwin:idempotency:{idempotency.key if idempotency else ''}",
+        _list_key(None),
+        _list_key(record.request.tenant),
         _used(key_id),
         _key(record.id, "lease"),
         _key(record.id, "cancel"),
+        _key(record.id, "attempts"),
     ]

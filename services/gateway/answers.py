@@ -82,6 +82,7 @@ def evolution(record: Record) -> out.Evolution:
     request = record.request
     return out.Evolution(
         id=record.id,
+        trace_id=record.trace.trace_id if record.trace else None,
         status=record.status,
         model=request.method,
         created_at=record.created_at,

@@ -244,6 +244,7 @@ class Evolution(_Resource):
 
     id: str
     object: Literal["evolution"] = "evolution"
+    trace_id: str | None = Field(description="W3C trace id under which every part of the search is traced.")
     status: Status
     model: Method
     created_at: float

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 import random
 import time
 import uuid
@@ -11,15 +10,16 @@ from dataclasses import dataclass, replace
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, stop_when_event_set, wait_random
 
+from services.orchestrator import saving
 from services.orchestrator.adapters import codec
-from services.orchestrator.core import answers, machine
-from services.orchestrator.core.model import Evolution
+from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.ports import Generator, Mutator, Scorer
 from services.orchestrator.rounds import Round
 from services.orchestrator.settings import OrchestratorSettings
-from shared.errors import Conflict, DarwinError, DeadlineExceeded, Internal, Unavailable
-from shared.records import TERMINAL, Ended, Event, Failure, Record, Result, Status, StoppedBy
+from shared.errors import Conflict, DarwinError, Internal, Unavailable
+from shared.recording import Attempt
+from shared.records import TERMINAL, Ended, Event, Failure, Record, StoppedBy
 from shared.store import Claim, Store
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class Evolving:
         record = claim.record
         if claim.deaths >= self._settings.max_deaths:
             reason = f"{claim.deaths} workers ended while they performed the round from version {record.version}"
-            return await self._failed(record, None, holder, Internal(reason), final=True)
+            return await self._failed(claim, None, holder, Internal(reason), final=True)
         log.info("%s: round from version %d", record.id, record.version)
         round_: Round | None = None
         try:
@@ -114,15 +114,15 @@ class Evolving:
             raise
         except _Interrupted:
             assert round_ is not None
-            return await self._paused(record, round_, holder)
+            return await self._paused(claim, round_, holder)
         except Exception as error:
-            return await self._failed(record, round_, holder, error)
+            return await self._failed(claim, round_, holder, error)
         try:
-            return await self._finish(record, round_, holder)
+            return await self._finish(claim, round_, holder)
         except (Conflict, Unavailable):
             raise
         except Exception as error:
-            return await self._failed(record, None, holder, error)
+            return await self._failed(claim, None, holder, error)
 
     def _begin(self, record: Record) -> Round:
         events: tuple[Event, ...] = ()
@@ -158,7 +158,7 @@ class Evolving:
         """
         settings = self._settings
         while True:
-            left = _seconds_left(record)
+            left = saving.seconds_left(record)
             if left <= 0:
                 return "deadline_ms"
             await asyncio.wait({work}, timeout=min(settings.heartbeat_s, left))
@@ -176,90 +176,56 @@ class Evolving:
             if held == "cancelled":
                 return "cancelled"
 
-    async def _finish(self, record: Record, round_: Round, holder: str) -> Next | None:
-        evolution, events = round_.evolution, round_.events
-        saved = replace(_progress(record, round_), attempts=0, error=None)
+    async def _finish(self, claim: Claim, round_: Round, holder: str) -> Next | None:
+        record, evolution, events = claim.record, round_.evolution, round_.events
+        saved = replace(saving.progress(record, round_), attempts=0, error=None, unfinished="")
         if evolution.finished:
-            saved = _ended(saved, evolution)
+            saved = saving.ended(saved, evolution)
             events += (Ended(saved.status, evolution.stopped_by, saved.error),)
-        await self._save(saved, events, holder, round_.tokens)
+        await self._save(saved, events, saving.attempt(claim, holder, round_), round_.tokens)
         return None if evolution.finished else Next(record.id, saved.version)
 
-    async def _paused(self, record: Record, round_: Round, holder: str) -> Next:
+    async def _paused(self, claim: Claim, round_: Round, holder: str) -> Next:
         """Keeps what the round has found so far, for another worker to go on from."""
-        saved = _progress(record, round_)
-        await self._save(saved, round_.events, holder, round_.tokens)
-        return Next(record.id, saved.version)
+        saved = replace(saving.progress(claim.record, round_), unfinished=holder)
+        await self._save(saved, round_.events, saving.attempt(claim, holder, round_), round_.tokens)
+        return Next(saved.id, saved.version)
 
     async def _failed(
-        self, record: Record, round_: Round | None, holder: str, error: Exception, final: bool = False
+        self, claim: Claim, round_: Round | None, holder: str, error: Exception, final: bool = False
     ) -> Next | None:
         """Tries again with growing delay where that can help; fails the evolution where it cannot.
 
         What the round found before it failed is kept.
         """
+        record = claim.record
         known = error if isinstance(error, DarwinError) else Internal(f"unexpected {type(error).__name__}: {error}")
         if known is not error:
             log.error("%s: a round failed", record.id, exc_info=error)
         failure = Failure(type(known).__name__, known.message, known.field)
         attempts = record.attempts + 1
-        saved = _progress(record, round_) if round_ else replace(record, version=record.version + 1)
-        saved = replace(saved, attempts=attempts, error=failure)
+        saved = saving.progress(record, round_) if round_ else replace(record, version=record.version + 1)
+        saved = replace(saved, attempts=attempts, error=failure, unfinished=holder)
+        attempt = saving.attempt(claim, holder, round_, failure)
         events, tokens = (round_.events, round_.tokens) if round_ else ((), 0)
         if not (final or known.grpc_status in _HOPELESS or attempts >= self._settings.max_attempts):
             lost = round_.decoding if round_ else 0
             log.warning("%s: attempt %d failed, %d responses under way: %s", record.id, attempts, lost, known.message)
-            await self._save(saved, events, holder, tokens)
+            await self._save(saved, events, attempt, tokens)
             delay_s = min(2.0**attempts, _MAX_DELAY_S) * random.uniform(0.5, 1.0)
-            return Next(record.id, saved.version, min(delay_s, max(0.0, _seconds_left(record))))
+            return Next(record.id, saved.version, min(delay_s, max(0.0, saving.seconds_left(record))))
         log.error("%s failed: %s", record.id, known.message)
         saved = replace(saved, status="failed", finished_at=time.time())
-        await self._save(saved, (*events, Ended("failed", error=failure)), holder, tokens)
+        await self._save(saved, (*events, Ended("failed", error=failure)), attempt, tokens)
         return None
 
-    async def _save(self, record: Record, events: tuple[Event, ...], holder: str, tokens: int = 0) -> None:
+    async def _save(self, record: Record, events: tuple[Event, ...], attempt: Attempt, tokens: int) -> None:
         """Saves, waiting for Redis to come back where it is away."""
-        async for attempt in AsyncRetrying(
+        async for trial in AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
             stop=stop_after_delay(self._settings.save_patience_s) | stop_when_event_set(self._interrupted),  # type: ignore[arg-type]
             wait=wait_random(0.1, 0.5),
             reraise=True,
         ):
-            with attempt:
-                await self._store.save(record, events, holder, tokens)
-
-
-def _progress(record: Record, round_: Round) -> Record:
-    """The record's next version, with what the round has found so far."""
-    return replace(
-        record,
-        version=record.version + 1,
-        status="running",
-        state=codec.dump(round_.evolution),
-        seconds=round_.clock.added_to(record.seconds),
-    )
-
-
-def _seconds_left(record: Record) -> float:
-    deadline_ms = record.request.search.deadline_ms
-    return math.inf if deadline_ms is None else record.created_at + deadline_ms / 1000 - time.time()
-
-
-def _ended(record: Record, evolution: Evolution) -> Record:
-    now = time.time()
-    seconds = replace(record.seconds, total=now - record.created_at)
-    choices = answers.choices(evolution, record.request.n)
-    result = Result(
-        choices=choices,
-        base=answers.base(evolution),
-        tokens=answers.tokens(evolution),
-        seconds=seconds,
-        rounds=evolution.rounds,
-        stopped_by=evolution.stopped_by,
-    )
-    status: Status = "cancelled" if evolution.stopped_by == "cancelled" else "succeeded"
-    record = replace(record, status=status, seconds=seconds, finished_at=now, result=result, error=None)
-    if status == "succeeded" and not choices:
-        late = Failure(DeadlineExceeded.__name__, "the deadline passed before any response was decoded")
-        return replace(record, status="failed", error=late)
-    return record
+            with trial:
+                await self._store.save(record, events, attempt.id, tokens, attempt)

@@ -1,49 +1,21 @@
 """Performs an evolution's effects, all that are possible at once, up to the next checkpoint."""
 
 import asyncio
-import time
-from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import cast
 
 from services.orchestrator.core import machine
 from services.orchestrator.core.model import Effect, Evolution, Generate, Mutate, Outcome, Score, Stopped
+from services.orchestrator.journal import Journal
 from services.orchestrator.ports import Generator, Mutator, Scorer
-from shared.records import Event, EvolutionRequest, Seconds, StoppedBy
-
-
-class StageClock:
-    """Seconds during which at least one call of a stage was under way."""
-
-    def __init__(self) -> None:
-        self._open: Counter[str] = Counter()
-        self._since: dict[str, float] = {}
-        self._spent: defaultdict[str, float] = defaultdict(float)
-
-    def enter(self, stage: str) -> None:
-        if not self._open[stage]:
-            self._since[stage] = time.perf_counter()
-        self._open[stage] += 1
-
-    def leave(self, stage: str) -> None:
-        self._open[stage] -= 1
-        if not self._open[stage]:
-            self._spent[stage] += time.perf_counter() - self._since[stage]
-
-    def added_to(self, seconds: Seconds) -> Seconds:
-        return replace(
-            seconds,
-            mutation=seconds.mutation + self._spent["mutation"],
-            generation=seconds.generation + self._spent["generation"],
-            reward=seconds.reward + self._spent["reward"],
-        )
+from shared.recording import Stage
+from shared.records import Event, EvolutionRequest, StoppedBy
 
 
 class Round:
-    """One checkpoint's worth of work. `evolution`, `events` and `clock` are true at every moment, so that a round that
-    is interrupted can be concluded, or gone on with, from where it stands.
+    """One checkpoint's worth of work. `evolution`, `events` and `journal` are true at every moment, so that a round
+    that is interrupted can be concluded, or gone on with, from where it stands.
     """
 
     def __init__(
@@ -58,7 +30,9 @@ class Round:
     ) -> None:
         self.evolution = evolution
         self.events = events
-        self.clock = StageClock()
+        self.journal = Journal()
+        self.cycle = evolution.cycle
+        self.round = evolution.round
         self._spent_before = evolution.spent.generated
         self._request = request
         self._mutator = mutator
@@ -98,21 +72,20 @@ class Round:
         if not self.evolution.finished:
             self._apply(Stopped(reason))
 
-    def _due(self) -> list[tuple[str, Sequence[Effect]]]:
+    def _due(self) -> list[tuple[Stage, Sequence[Effect]]]:
         new = [effect for effect in machine.next_effects(self.evolution) if effect.key not in self._started]
         self._started.update(effect.key for effect in new)
-        stages = {"mutation": Mutate, "generation": Generate, "reward": Score}
+        stages: dict[Stage, type[Effect]] = {"mutation": Mutate, "generation": Generate, "reward": Score}
         grouped = [(stage, [e for e in new if isinstance(e, kind)]) for stage, kind in stages.items()]
         return [(stage, effects) for stage, effects in grouped if effects]
 
-    async def _perform(self, stage: str, effects: Sequence[Effect]) -> None:
-        self.clock.enter(stage)
-        try:
+    async def _perform(self, stage: Stage, effects: Sequence[Effect]) -> None:
+        journal = self.journal
+        with journal.call(stage, effects, self.cycle, self.round) as call:
             async with aclosing(self._call(effects)) as outcomes:  # type: ignore[type-var]
                 async for outcome in outcomes:
+                    call.note(outcome, journal.now())
                     self._outcomes.put_nowait(outcome)
-        finally:
-            self.clock.leave(stage)
 
     def _call(self, effects: Sequence[Effect]) -> AsyncIterator[Outcome]:
         match effects[0]:
@@ -131,6 +104,7 @@ class Round:
 
     def _apply(self, outcome: Outcome) -> None:
         self.evolution, events = machine.apply(self.evolution, outcome)
+        self.journal.outcomes.append(outcome)
         self.events += events
 
 

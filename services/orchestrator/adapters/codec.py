@@ -1,12 +1,15 @@
-"""The evolution as JSON values, for the record's `state`."""
+"""The evolution as JSON values, for the record's `state`, and what it was told, for its attempts."""
 
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from services.orchestrator.core.model import Evolution
+from services.orchestrator.core.model import Evolution, Generated, Mutated, MutationEnded, Outcome, Scored, Stopped
 
 _EVOLUTION: TypeAdapter[Evolution] = TypeAdapter(Evolution)
+_NAMED: dict[str, TypeAdapter[Any]] = {
+    kind.__name__: TypeAdapter(kind) for kind in (Mutated, MutationEnded, Generated, Scored, Stopped)
+}
 
 
 def dump(evolution: Evolution) -> Any:
@@ -16,3 +19,19 @@ def dump(evolution: Evolution) -> Any:
 def load(state: Any) -> Evolution:
     """Raises `pydantic.ValidationError` where `state` is not what `dump` made."""
     return _EVOLUTION.validate_python(state)
+
+
+def dump_outcome(outcome: Outcome) -> dict[str, Any]:
+    """The outcome's fields, and its name as `kind`."""
+    name = type(outcome).__name__
+    fields: dict[str, Any] = _NAMED[name].dump_python(outcome, mode="json")
+    return {"kind": name, **fields}
+
+
+def load_outcome(value: Any) -> Outcome:
+    """Raises `ValueError` where `value` is not what `dump_outcome` made."""
+    if not isinstance(value, dict) or value.get("kind") not in _NAMED:
+        raise ValueError("no outcome: it has no known kind")
+    fields = {name: field for name, field in value.items() if name != "kind"}
+    outcome: Outcome = _NAMED[value["kind"]].validate_python(fields)
+    return outcome

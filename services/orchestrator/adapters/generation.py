@@ -83,4 +83,5 @@ def _from_pb(result: pb.GenerateResult, effect: Generate) -> Generated:
         generated_tokens=result.usage.generated_tokens,
         prompt_tokens=result.usage.prompt_tokens,
         cached_tokens=result.usage.cached_tokens,
+        queued_seconds=result.queue_seconds if result.HasField("queue_seconds") else None,
     )

@@ -235,7 +235,8 @@ class Generated:
     """A piece was decoded.
 
     `text` is the whole response so far, `scored_text` the same with the lookahead. `finish` is "length" where the
-    response can go on, "context" where the model's context is full.
+    response can go on, "context" where the model's context is full. `queued_seconds` is how long the engine let it
+    wait, None where that is not known.
     """
 
     cycle: int
@@ -248,6 +249,7 @@ class Generated:
     generated_tokens: int
     prompt_tokens: int = 0
     cached_tokens: int = 0
+    queued_seconds: float | None = None
 
 
 @dataclass(frozen=True)

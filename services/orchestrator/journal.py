@@ -1,0 +1,94 @@
+"""What one attempt at a round did: every call with its timings, and every outcome in the order the core was told."""
+
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from services.orchestrator.core.model import Effect, Generated, Mutated, MutationEnded, Outcome, Score, Scored
+from shared.errors import Cancelled, DarwinError, Internal
+from shared.recording import Call, Stage, StatePart
+from shared.records import Seconds
+
+
+class OpenCall:
+    """A call under way."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._parts: list[StatePart] = []
+        self._tokens = 0
+        self.span_id = call.span_id
+
+    def note(self, outcome: Outcome, now: float) -> None:
+        """Takes down what came of it."""
+        match outcome:
+            case Mutated():
+                self._parts.append(StatePart(len(self._parts), now))
+            case MutationEnded():
+                self._tokens += outcome.generated_tokens
+            case Generated():
+                self._tokens += outcome.generated_tokens
+                self._parts.append(
+                    StatePart(
+                        outcome.state,
+                        now,
+                        tokens=outcome.generated_tokens,
+                        prompt_tokens=outcome.prompt_tokens,
+                        cached_tokens=outcome.cached_tokens,
+                        queued_s=outcome.queued_seconds,
+                        finish=outcome.finish,
+                    )
+                )
+            case Scored():
+                self._tokens += outcome.computed_tokens
+                self._parts.append(StatePart(outcome.state, now, reward=outcome.reward))
+
+    def closed(self, now: float, error: str | None) -> Call:
+        return replace(self._call, ended_at=now, parts=tuple(self._parts), tokens=self._tokens, error=error)
+
+
+class Journal:
+    """Filled while a round runs. Times are Unix seconds that never run backwards."""
+
+    def __init__(self) -> None:
+        self._epoch = time.time() - time.perf_counter()
+        self.started_at = self.now()
+        self.calls: list[Call] = []
+        self.outcomes: list[Outcome] = []
+
+    def now(self) -> float:
+        return self._epoch + time.perf_counter()
+
+    @contextmanager
+    def call(self, stage: Stage, effects: Sequence[Effect], cycle: int, round: int) -> Iterator[OpenCall]:
+        """A call to a stage, from its beginning to its end, however that comes."""
+        now = self.now()
+        final = any(isinstance(effect, Score) and effect.final for effect in effects)
+        opened = OpenCall(Call(stage, secrets.token_hex(8), cycle, round, now, now, final=final))
+        error: str | None = Cancelled.__name__
+        try:
+            yield opened
+            error = None
+        except Exception as failure:
+            error = type(failure).__name__ if isinstance(failure, DarwinError) else Internal.__name__
+            raise
+        finally:
+            self.calls.append(opened.closed(self.now(), error))
+
+    def added_to(self, seconds: Seconds) -> Seconds:
+        """`seconds` with those during which at least one call of each stage was under way."""
+        return replace(
+            seconds,
+            mutation=seconds.mutation + self._busy("mutation"),
+            generation=seconds.generation + self._busy("generation"),
+            reward=seconds.reward + self._busy("reward"),
+        )
+
+    def _busy(self, stage: Stage) -> float:
+        total, until = 0.0, 0.0
+        for call in sorted((call for call in self.calls if call.stage == stage), key=lambda call: call.started_at):
+            total += max(0.0, call.ended_at - max(until, call.started_at))
+            until = max(until, call.ended_at)
+        return total

@@ -5,8 +5,8 @@ from __future__ import annotations  # the stubs of grpc are generic, its classes
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from grpc_status import rpc_status
 
 from shared import errors
 from shared.rpc import from_rpc_error, to_status
+from shared.serving import note_failure, server_span
 
 log = logging.getLogger(__name__)
 
@@ -88,35 +89,44 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
     def _single(self, handle: Handle, method: str) -> Handle:
         async def guarded(request: Any, context: Context[Any, Any]) -> Any:
-            try:
-                with self._place(method):
-                    async with _until(self._deadline(method, context)):
-                        await self._let_in(method)
-                        outcome = handle(_readable(request), context)
-                        return await outcome if inspect.isawaitable(outcome) else outcome
-            except Exception as error:
-                await _abort(error, context, method)
+            with _span(method, context):
+                try:
+                    with self._place(method):
+                        async with _until(self._deadline(method, context)):
+                            await self._let_in(method)
+                            outcome = handle(_readable(request), context)
+                            return await outcome if inspect.isawaitable(outcome) else outcome
+                except Exception as error:
+                    await _abort(error, context, method)
 
         return guarded
 
     def _stream(self, handle: Handle, method: str) -> Handle:
         async def guarded(request: Any, context: Context[Any, Any]) -> AsyncIterator[Any]:
-            try:
-                with self._place(method):
-                    deadline = self._deadline(method, context)
-                    async with _until(deadline):
-                        await self._let_in(method)
-                    async with aclosing(handle(_readable(request), context)) as messages:
-                        while True:
-                            async with _until(deadline):
-                                message = await anext(messages, None)
-                            if message is None:
-                                return
-                            yield message
-            except Exception as error:
-                await _abort(error, context, method)
+            with _span(method, context):
+                try:
+                    with self._place(method):
+                        async with aclosing(self._messages(handle, request, context, method)) as messages:
+                            async for message in messages:
+                                yield message
+                except Exception as error:
+                    await _abort(error, context, method)
 
         return guarded
+
+    async def _messages(
+        self, handle: Handle, request: Any, context: Context[Any, Any], method: str
+    ) -> AsyncGenerator[Any, None]:
+        deadline = self._deadline(method, context)
+        async with _until(deadline):
+            await self._let_in(method)
+        async with aclosing(handle(_readable(request), context)) as messages:
+            while True:
+                async with _until(deadline):
+                    message = await anext(messages, None)
+                if message is None:
+                    return
+                yield message
 
     async def _let_in(self, method: str) -> None:
         if _is_standard(method):
@@ -158,6 +168,10 @@ async def _until(deadline: float | None) -> AsyncIterator[None]:
         if limit.expired():
             raise errors.DeadlineExceeded("the call took longer than it may") from None
         raise
+
+
+def _span(method: str, context: Context[Any, Any]) -> AbstractContextManager[Any]:
+    return nullcontext() if _is_standard(method) else server_span(method, context)
 
 
 def _is_health(method: str) -> bool:
@@ -202,5 +216,6 @@ async def _abort(error: Exception, context: Context[Any, Any], method: str) -> N
     if not isinstance(error, errors.DarwinError):
         log.exception("%s failed", method, exc_info=error)
         error = errors.Internal(f"unexpected {type(error).__name__} in {method}")
+    note_failure(error)
     status = rpc_status.to_status(to_status(error))
     await context.abort(status.code, status.details, status.trailing_metadata)

@@ -8,8 +8,10 @@ import signal
 from pathlib import Path
 
 from pydantic import Field
+from pythonjsonlogger.json import JsonFormatter
 
 from shared.settings import DarwinSettings
+from shared.telemetry import current_evolution_id, current_trace_id
 
 
 class ProcessSettings(DarwinSettings):
@@ -24,8 +26,30 @@ class ProcessSettings(DarwinSettings):
     )
 
 
+class _Ids(logging.Filter):
+    """Adds what a line is about; lines about no evolution, or outside any trace, have empty ids."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.trace_id, record.evolution_id = current_trace_id(), current_evolution_id()
+        return True
+
+
 def configure_logging(service: str, level: str) -> None:
-    logging.basicConfig(level=level, format=f"%(asctime)s %(levelname)-7s {service} %(name)s: %(message)s", force=True)
+    """Every line on standard error is a JSON object: time (UTC), level, service, logger, message, the ids of trace and
+    evolution, and the traceback where there is one.
+    """
+    handler = logging.StreamHandler()
+    handler.addFilter(_Ids())
+    handler.setFormatter(
+        JsonFormatter(
+            ["levelname", "name", "message", "trace_id", "evolution_id"],
+            rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
+            static_fields={"service": service},
+            timestamp="time",
+            json_ensure_ascii=False,
+        )
+    )
+    logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
 def announce(ready_file: Path | None, address: str) -> None:

@@ -56,7 +56,8 @@ class Attempt:
     """What one task did to an evolution, stored in one step with the version that it made.
 
     `id` is 32 hex digits, the first 16 of which are its span's id. `outcomes` are the orchestrator's own JSON:
-    everything that the core was told, in that order, so that the core can be told again. `lost` are attempts at the
+    everything that the core was told, in that order, so that the core can be told again; `events` says how many of the
+    evolution's events were stored with it. `lost` are attempts at the
     same version whose worker ended, with when they began; `after` is the attempt that failed or paused before this one
     went on from it, empty where a round begins. `worker` is host:pid.
     """
@@ -70,6 +71,7 @@ class Attempt:
     worker: str = ""
     calls: tuple[Call, ...] = ()
     outcomes: tuple[Any, ...] = ()
+    events: int = 0
     error: Failure | None = None
     after: str = ""
     lost: tuple["LostAttempt", ...] = ()

@@ -12,6 +12,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from shared import errors
+from shared.telemetry import current_trace_id
 from shared.tls import PLAIN, Transport
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
@@ -66,7 +67,9 @@ _FOREIGN_STATUS: dict[str, type[errors.DarwinError]] = {
 
 
 def to_status(error: errors.DarwinError) -> status_pb2.Status:
-    """The `google.rpc.Status` of an error: BadRequest details name the field, RetryInfo marks what may be retried."""
+    """The `google.rpc.Status` of an error: BadRequest details name the field, RetryInfo marks what may be retried,
+    RequestInfo names the trace.
+    """
     details: list[any_pb2.Any] = []
     message = _cut(error.message)
     if error.field:
@@ -76,6 +79,8 @@ def to_status(error: errors.DarwinError) -> status_pb2.Status:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromSeconds(1)
         details.append(_packed(retry))
+    if trace_id := current_trace_id():
+        details.append(_packed(error_details_pb2.RequestInfo(request_id=trace_id)))
     code = code_pb2.Code.Value(error.grpc_status)
     return status_pb2.Status(code=code, message=message, details=details)
 

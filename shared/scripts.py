@@ -44,7 +44,7 @@ end
 if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[4]) then return {'full', ''} end
 if redis.call('SCARD', KEYS[4]) >= tonumber(ARGV[5]) then return {'key full', ''} end
 redis.call('HSET', KEYS[1], 'version', 0, 'body', ARGV[2], 'saved_at', now, 'summary', ARGV[7])
-redis.call('HSET', KEYS[1], 'of_key', KEYS[4], 'of_idempotency', KEYS[5])
+redis.call('HSET', KEYS[1], 'of_key', KEYS[4], 'of_idempotency', KEYS[5], 'trace', ARGV[10])
 redis.call('XADD', KEYS[2], '*', 'event', ARGV[3])
 redis.call('ZADD', KEYS[3], now, ARGV[1])
 redis.call('SADD', KEYS[4], ARGV[1])
@@ -131,7 +131,7 @@ return redis.call('DEL', KEYS[1])
 """
 )
 
-# KEYS: active. ARGV: idle seconds, most ids, the prefix of record keys. Returns (id, version) pairs, flat.
+# KEYS: active. ARGV: idle seconds, most ids, the prefix of record keys. Returns id, version and trace of each, flat.
 # What is held is looked at again when its lease runs out; what is told, after as long as it has been waiting already,
 # so that a long queue is not filled with copies of its messages.
 STALLED = (
@@ -142,15 +142,14 @@ local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - idle, 'LIMIT', 0,
 for _, id in ipairs(due) do
   local key = ARGV[3] .. '{' .. id .. '}'
   local held = redis.call('PTTL', key .. ':lease')
-  local kept = redis.call('HMGET', key, 'version', 'saved_at')
+  local kept = redis.call('HMGET', key, 'version', 'saved_at', 'trace')
   if not kept[1] then
     redis.call('ZREM', KEYS[1], id)
   elseif held > 0 then
     redis.call('ZADD', KEYS[1], now - idle + held / 1000, id)
   else
     redis.call('ZADD', KEYS[1], now + math.max(0, now - kept[2] - idle), id)
-    table.insert(told, id)
-    table.insert(told, kept[1])
+    for _, part in ipairs({id, kept[1], kept[3] or ''}) do table.insert(told, part) end
   end
 end
 return told

@@ -12,6 +12,7 @@ import psutil
 from shared.interceptor import CallLimits
 from shared.process import ProcessSettings, announce, configure_logging, never, stop_event
 from shared.server import Server
+from shared.telemetry import start_tracing
 from shared.tls import Transport
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,11 @@ def run_service(service: Service, listen: str, transport: Transport) -> None:
     """
     settings = ProcessSettings()
     configure_logging(service.name, settings.log_level)
-    failure = asyncio.run(_serve(service, listen, transport, settings))
+    tracing = start_tracing(service.name)
+    try:
+        failure = asyncio.run(_serve(service, listen, transport, settings))
+    finally:
+        tracing.close()
     if failure is not None:
         log.critical("ended: %s", failure)
         raise SystemExit(1)

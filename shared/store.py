@@ -1,8 +1,8 @@
 """Evolutions in Redis: records under compare-and-set, event streams, leases, limits, cancel flags.
 
 Keys, all under `darwin:`
-  evo:{id}                hash: version, body, summary, saved_at, claims, claimants, of_key, of_idempotency; beside it
-                          :events and :attempts (streams), :lease, :cancel
+  evo:{id}                hash: version, body, summary, trace, saved_at, claims, claimants, of_key, of_idempotency;
+                          beside it :events and :attempts (streams), :lease, :cancel
   list, list:{tenant}     sorted sets of ids by when they were accepted: all, and a tenant's
   active                  sorted set of unfinished ids by when the sweep may look at them again
   key:{key}:active        set of an API key's unfinished ids; key:{key}:used:{day} counts its tokens
@@ -24,12 +24,13 @@ from shared import scripts
 from shared.connection import Translated, connect_redis
 from shared.errors import Conflict, Internal, NotFound, Overloaded
 from shared.recording import Attempt, LostAttempt, Summary, summary_of
-from shared.records import TERMINAL, Accepted, Ended, Event, Failure, Record
+from shared.records import TERMINAL, Accepted, Ended, Event, Failure, Record, TraceContext
 
 _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 _ATTEMPT: TypeAdapter[Attempt] = TypeAdapter(Attempt)
 _SUMMARY: TypeAdapter[Summary] = TypeAdapter(Summary)
+_TRACE: TypeAdapter[TraceContext | None] = TypeAdapter(TraceContext | None)
 _ACTIVE = "darwin:active"
 _DAY_S = 86_400
 _SWEPT_AT_ONCE = 500
@@ -115,6 +116,7 @@ class Store:
                     _dump_summary(record),
                     record.created_at,
                     self._ttl_s,
+                    _TRACE.dump_json(record.trace).decode(),
                 ],
             )
         match outcome:
@@ -265,14 +267,17 @@ class Store:
         async with self._translated:
             await self._redis.set(_key(evolution_id, "cancel"), "1", ex=self._ttl_s)
 
-    async def stalled(self, idle_s: float) -> list[tuple[str, int]]:
-        """Ids and versions of unfinished evolutions not saved for `idle_s` seconds that nobody holds.
+    async def stalled(self, idle_s: float) -> list[tuple[str, int, TraceContext | None]]:
+        """Ids, versions and traces of unfinished evolutions not saved for `idle_s` seconds that nobody holds.
 
         Each is told again only after it has waited twice as long.
         """
         async with self._translated:
-            told = await self._stalled(keys=[_ACTIVE], args=[idle_s, _SWEPT_AT_ONCE, _PREFIX])
-        return [(evolution_id, int(version)) for evolution_id, version in zip(told[::2], told[1::2], strict=True)]
+            told = iter(await self._stalled(keys=[_ACTIVE], args=[idle_s, _SWEPT_AT_ONCE, _PREFIX]))
+        return [
+            (evolution_id, int(version), _TRACE.validate_json(trace or "null"))
+            for evolution_id, version, trace in zip(told, told, told, strict=True)
+        ]
 
     async def tokens_today(self, key_id: str) -> int:
         """Tokens charged to an API key since midnight UTC."""

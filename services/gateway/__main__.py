@@ -14,6 +14,7 @@ from services.gateway.protocol import GatewayProtocol
 from services.gateway.settings import GatewaySettings
 from shared.process import ProcessSettings, announce, configure_logging, stop_event
 from shared.settings import refusing
+from shared.telemetry import Tracing, start_tracing
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,15 @@ class _Server(uvicorn.Server):
 def main() -> None:
     with refusing("gateway"):
         process, settings = ProcessSettings(), GatewaySettings()
-    configure_logging("gateway", process.log_level)
-    asyncio.run(_serve(settings, process))
+        configure_logging("gateway", process.log_level)
+        tracing = start_tracing("gateway", trusts_callers=False)
+    try:
+        asyncio.run(_serve(settings, process, tracing))
+    finally:
+        tracing.close()
 
 
-async def _serve(settings: GatewaySettings, process: ProcessSettings) -> None:
+async def _serve(settings: GatewaySettings, process: ProcessSettings, tracing: Tracing) -> None:
     stop = stop_event()
     listener = _bind(settings)
     host, port = listener.getsockname()[:2]
@@ -46,7 +51,7 @@ async def _serve(settings: GatewaySettings, process: ProcessSettings) -> None:
     lifetime = Lifetime()
     server = _Server(
         uvicorn.Config(
-            create_app(settings, backends, lifetime),
+            create_app(settings, backends, lifetime, tracing.provider),
             http=GatewayProtocol,
             log_config=None,
             access_log=False,

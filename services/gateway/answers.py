@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from services.gateway import resources as out
 from shared import errors
-from shared.records import Choice, Record, Result, Seconds, Tokens
+from shared.records import Choice, Record, Result, Seconds, StoppedBy, Tokens
 
 _FAILURES = {error.__name__: error for error in errors.leaves()}
 
@@ -42,8 +42,18 @@ def chat_completion(record: Record) -> out.ChatCompletion:
             for index, choice in enumerate(result.choices)
         ],
         usage=usage(record, result),
-        darwin=out.EvolutionReference(evolution_id=record.id, stopped_by=result.stopped_by),
+        darwin=reference(record, result.stopped_by),
     )
+
+
+def reference(record: Record, stopped_by: StoppedBy | None = None) -> out.EvolutionReference:
+    """Which evolution answers."""
+    return out.EvolutionReference(evolution_id=record.id, trace_id=trace_id(record), stopped_by=stopped_by)
+
+
+def trace_id(record: Record) -> str | None:
+    """The trace that every part of the search belongs to."""
+    return record.trace.trace_id if record.trace else None
 
 
 def usage(record: Record, result: Result) -> out.Usage:
@@ -82,7 +92,7 @@ def evolution(record: Record) -> out.Evolution:
     request = record.request
     return out.Evolution(
         id=record.id,
-        trace_id=record.trace.trace_id if record.trace else None,
+        trace_id=trace_id(record),
         status=record.status,
         model=request.method,
         created_at=record.created_at,

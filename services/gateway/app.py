@@ -1,6 +1,8 @@
 """Assembles the HTTP application."""
 
 from fastapi import FastAPI
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.trace import TracerProvider
 
 from services.gateway import failures, models, probes
 from services.gateway.access import AccessMiddleware
@@ -17,8 +19,16 @@ from services.gateway.stages import Stages
 from services.gateway.starting import Starting
 
 
-def create_app(settings: GatewaySettings, backends: Backends, lifetime: Lifetime | None = None) -> FastAPI:
-    """The gateway's ASGI application; the caller closes `backends` after it."""
+def create_app(
+    settings: GatewaySettings,
+    backends: Backends,
+    lifetime: Lifetime | None = None,
+    tracer_provider: TracerProvider | None = None,
+) -> FastAPI:
+    """The gateway's ASGI application; the caller closes `backends` after it.
+
+    Without a provider of its own it takes the process's.
+    """
     lifetime = lifetime or Lifetime()
     stages = Stages(backends.presence)
     evolutions = Evolutions(backends.store, backends.queue)
@@ -44,5 +54,9 @@ def create_app(settings: GatewaySettings, backends: Backends, lifetime: Lifetime
     app.include_router(EvolutionRoutes(starting, evolutions, settings, lifetime).router)
     app.include_router(models.router())
     app.include_router(probes.router(backends.store, stages, lifetime))
+    # Its own spans for each piece of a body or a stream would say nothing.
+    FastAPIInstrumentor.instrument_app(
+        app, tracer_provider=tracer_provider, excluded_urls="/healthz,/readyz", exclude_spans=["receive", "send"]
+    )
     app.openapi = openapi_of(app, keys_required=settings.keys == "required")  # type: ignore[method-assign]
     return app

@@ -15,7 +15,7 @@ def opening(record: Record) -> str:
         record,
         0,
         out.ChunkDelta(role="assistant", content=""),
-        darwin=out.EvolutionReference(evolution_id=record.id),
+        darwin=answers.reference(record),
     )
 
 
@@ -27,7 +27,7 @@ def progress(record: Record, event: Event) -> str:
 def answer(record: Record, include_usage: bool) -> Iterator[str]:
     """Text and finish reason of each choice, the usage if asked for, and the end; raises as `result_of` does."""
     result = answers.result_of(record)
-    reference = out.EvolutionReference(evolution_id=record.id, stopped_by=result.stopped_by)
+    reference = answers.reference(record, result.stopped_by)
     for index, choice in enumerate(result.choices):
         role = None if index == 0 else "assistant"
         yield _chunk(record, index, out.ChunkDelta(role=role, content=choice.text))

@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from services.gateway.idempotency import REPLAYED_HEADER
-from services.gateway.middleware import EVOLUTION_HEADER, REQUEST_HEADER
+from services.gateway.middleware import EVOLUTION_HEADER, REQUEST_HEADER, TRACE_HEADER
 from services.gateway.resources import ChatCompletionChunk, ErrorBody
 from shared.records import Event
 
@@ -17,8 +17,9 @@ DESCRIPTION = """\
 An OpenAI-compatible chat API whose answers are searched for, at decoding time, under a reward model.
 
 Point OpenAI's SDK at `/v1`, choose the method by the model's name, and send settings of the search as
-`extra_body={"darwin": {...}}`. Every response carries `x-request-id`; those about an evolution carry
-`x-darwin-evolution-id`. Failures have OpenAI's error shape and name the offending field in `param`.
+`extra_body={"darwin": {...}}`. Every response carries `x-request-id` and `x-darwin-trace-id`; those about an evolution
+carry `x-darwin-evolution-id`. A W3C `traceparent` is continued. Failures have OpenAI's error shape and name the
+offending field in `param`.
 A client that hangs up cancels the evolution it waited for, except through the evolutions API or where it sent an
 `Idempotency-Key` and so can come back.
 """
@@ -108,7 +109,10 @@ def openapi_of(app: FastAPI, *, keys_required: bool) -> Callable[[], dict[str, A
 
 
 def _headers(path: str, method: str) -> dict[str, Any]:
-    headers = {REQUEST_HEADER: header("Names this call in the gateway's log.")}
+    headers = {
+        REQUEST_HEADER: header("Names this call in the gateway's log."),
+        TRACE_HEADER: header("W3C trace id of this call, that of its `traceparent` where it sent one."),
+    }
     if "completions" in path or "evolutions" in path:
         headers[EVOLUTION_HEADER] = header("The evolution that the call is about, once there is one.")
     if method == "post":

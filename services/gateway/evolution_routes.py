@@ -14,7 +14,7 @@ from services.gateway.access import caller_of
 from services.gateway.documented import event_stream, failures, header, require_json
 from services.gateway.evolutions import Evolutions
 from services.gateway.lifetime import Lifetime, until
-from services.gateway.middleware import EVOLUTION_HEADER, answer_headers
+from services.gateway.middleware import about
 from services.gateway.schemas import EvolutionCreate
 from services.gateway.settings import GatewaySettings
 from services.gateway.starting import IdempotencyKey, Starting
@@ -97,13 +97,13 @@ class EvolutionRoutes:
     async def read(self, request: Request, evolution_id: EvolutionId) -> out.Evolution:
         """The evolution as it stands; `result` is null until it has ended."""
         record = await self._evolutions.load(evolution_id, caller_of(request).tenant)
-        answer_headers(request)[EVOLUTION_HEADER] = record.id
+        about(request, record.id)
         return answers.evolution(record)
 
     async def cancel(self, request: Request, response: Response, evolution_id: EvolutionId) -> out.Evolution:
         """Asks a search to stop; one that has ended stays as it is. Calling it again changes nothing."""
         record = await self._evolutions.cancel(evolution_id, caller_of(request).tenant)
-        answer_headers(request)[EVOLUTION_HEADER] = record.id
+        about(request, record.id)
         response.status_code = 200 if record.status in TERMINAL else 202
         return answers.evolution(record)
 
@@ -112,7 +112,7 @@ class EvolutionRoutes:
     ) -> EventSourceResponse:
         """Every event from the beginning, then each as it happens; ends after `evolution.ended`."""
         record = await self._evolutions.load(evolution_id, caller_of(request).tenant)
-        answer_headers(request)[EVOLUTION_HEADER] = record.id
+        about(request, record.id)
         return EventSourceResponse(
             self._stream(record.id, last_event_id or "0"), ping=self._settings.keepalive_s, sep="\n"
         )

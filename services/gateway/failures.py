@@ -1,4 +1,5 @@
-"""Every failure in OpenAI's error shape: `{"error": {"message", "type", "param", "code"}}`.
+"""Every failure in OpenAI's error shape: `{"error": {"message", "type", "param", "code"}}`, and `darwin` with the ids
+of trace and evolution.
 
 The header `x-should-retry` tells OpenAI's SDKs whether to send the call again.
 """
@@ -15,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from services.gateway.refusals import KeyLimit
-from services.gateway.resources import ErrorBody, ErrorDetail
+from services.gateway.resources import ErrorBody, ErrorDetail, ErrorReference
 from shared.errors import DarwinError, Internal
+from shared.telemetry import current_evolution_id, current_trace_id
 
 RETRY_AFTER_S = 1
 MAX_HEAD_BYTES = 32 * 1024
@@ -35,7 +37,9 @@ _CODES = {
 def error_body(status: int, message: str, param: str | None, code: str | None) -> ErrorBody:
     """The body of a failure with this HTTP status."""
     kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
-    return ErrorBody(error=ErrorDetail(message=_sendable(message, _MAX_MESSAGE), type=kind, param=param, code=code))
+    reference = ErrorReference(trace_id=current_trace_id() or None, evolution_id=current_evolution_id() or None)
+    message = _sendable(message, _MAX_MESSAGE)
+    return ErrorBody(error=ErrorDetail(message=message, type=kind, param=param, code=code, darwin=reference))
 
 
 def headers_too_large() -> ErrorBody:

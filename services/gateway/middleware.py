@@ -13,12 +13,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.failures import MAX_HEAD_BYTES, headers_too_large, response_of, unexpected
 from shared.errors import Overloaded
+from shared.telemetry import concern, current_trace_id
 
 log = logging.getLogger(__name__)
 
 EVOLUTION_HEADER = "x-darwin-evolution-id"
 REQUEST_HEADER = "x-request-id"
+TRACE_HEADER = "x-darwin-trace-id"
 _CLOSE = {"connection": "close"}
+
+
+def about(request: Request, evolution_id: str) -> None:
+    """Names the evolution that the call is about: in the answer's headers, in errors and in the log."""
+    answer_headers(request)[EVOLUTION_HEADER] = evolution_id
+    concern(evolution_id)
 
 
 def answer_headers(request: Request) -> dict[str, str]:
@@ -75,6 +83,7 @@ class _Answer:
         scope.setdefault("state", {})["headers"] = self._headers
         self._send = send
         self.request_id = f"req_{uuid.uuid4().hex}"
+        self._trace_id = current_trace_id()
         self.started = False
 
     async def __call__(self, message: Message) -> None:
@@ -82,6 +91,8 @@ class _Answer:
             self.started = True
             headers = MutableHeaders(scope=message)
             headers[REQUEST_HEADER] = self.request_id
+            if self._trace_id:
+                headers[TRACE_HEADER] = self._trace_id
             headers.update(self._headers)
         await self._send(message)
 

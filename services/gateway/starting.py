@@ -12,12 +12,13 @@ from services.gateway.admission import Admission
 from services.gateway.evolutions import Evolutions
 from services.gateway.idempotency import REPLAYED_HEADER, idempotency
 from services.gateway.intake import evolution_request
-from services.gateway.middleware import EVOLUTION_HEADER, answer_headers
+from services.gateway.middleware import about, answer_headers
 from services.gateway.schemas import AlignmentRequest
 from services.gateway.settings import GatewaySettings
 from shared.errors import DarwinError, Overloaded
 from shared.records import Record
 from shared.store import Limits
+from shared.telemetry import current_span
 
 IdempotencyKey = Annotated[
     str | None,
@@ -58,6 +59,7 @@ class Starting:
             replace(evolution_request(body, self._settings), tenant=caller.tenant),
             key_id=caller.key.id if caller.key else "",
             idempotency=idempotency(caller.tenant, key, request.url.path, body),
+            trace=current_span(),
         )
         headers = answer_headers(request)
         if rate := await self._admission.count(caller):
@@ -69,7 +71,7 @@ class Starting:
             accepted = await self._repeated(record, refusal)
         else:
             accepted = await self._evolutions.start(record, self._admission.limits(caller))
-        headers[EVOLUTION_HEADER] = accepted.id
+        about(request, accepted.id)
         if accepted.id != record.id:
             headers[REPLAYED_HEADER] = "true"
         return accepted

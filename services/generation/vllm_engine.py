@@ -16,6 +16,7 @@ from shared.chat import ChatTokenizer
 from shared.errors import Internal, InvalidRequest, Unavailable
 from shared.models import resolve
 from shared.records import Message
+from shared.telemetry import exporting, outgoing
 
 # vLLM reads these when it is imported; what the user has set stays.
 _ENVIRONMENT = {
@@ -38,6 +39,7 @@ class VllmEngine:
         self._chat: ChatTokenizer | None = None
         self._info: ModelInfo | None = None
         self._names = itertools.count()
+        self._traced = False
 
     @property
     def info(self) -> ModelInfo:
@@ -60,6 +62,12 @@ class VllmEngine:
         context = min(settings.max_model_len, checkpoint.context_length)
         self._chat = checkpoint.chat
         self._llm = self._build(model, context)
+        self._traced = exporting()
+        if self._traced:
+            # vLLM tells its own span of each sequence to this process's tracer. Told of an endpoint by its arguments it
+            # would also start an exporter of its own, and another in each process that it starts.
+            self._llm.observability_config.otlp_traces_endpoint = "this process's"
+            self._llm.output_processor.tracing_enabled = True
         self._info = ModelInfo(settings.model, "vllm", context, True, checkpoint.vocabulary, checkpoint.eos_ids)
 
     async def stop(self) -> None:
@@ -91,7 +99,8 @@ class VllmEngine:
         output = None
         try:
             # Cancelling the task closes the iterator, and that aborts the sequence in the engine.
-            async for result in self._llm.generate(prompt, _sampling(sequence), name):
+            headers = dict(outgoing()) if self._traced else None
+            async for result in self._llm.generate(prompt, _sampling(sequence), name, trace_headers=headers):
                 output = result
         except VLLMClientError as error:
             raise InvalidRequest(f"vLLM refuses the request: {error}", field="sampling") from error
@@ -122,7 +131,8 @@ class VllmEngine:
             # Compiling takes a minute on two cores and gains a tenth.
             enforce_eager=on_cpu,
             gpu_memory_utilization=settings.gpu_memory_utilization,
-            disable_log_stats=True,
+            # Without statistics it tells neither how long a sequence waited nor its spans.
+            disable_log_stats=False,
         )
         if on_cpu:
             arguments.block_size = 32

@@ -15,6 +15,7 @@ from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.records import Message
 from shared.rpc import from_rpc_error
+from shared.telemetry import outgoing
 
 TOP_P = 0.95
 # Of a call to the model whose caller set no deadline.
@@ -71,12 +72,15 @@ class GenerationClient:
         ends_at = time.monotonic() + timeout
         try:
             # Asked every time: the service may have restarted with another engine.
-            model = await self._stub.GetModel(pb.GetModelRequest(), timeout=timeout, wait_for_ready=True)
+            model = await self._stub.GetModel(
+                pb.GetModelRequest(), timeout=timeout, wait_for_ready=True, metadata=outgoing()
+            )
             schema = JSON_SCHEMA if model.structured_output else ""
             sampling = pb.GenerateRequest.Sampling(temperature=self._temperature, top_p=TOP_P, json_schema=schema)
             sequences = [_sequence(index, prompt) for index, prompt in enumerate(prompts)]
             request = pb.GenerateRequest(sequences=sequences, sampling=sampling, cache_salt=cache_salt)
-            call = self._stub.Generate(request, timeout=max(0.0, ends_at - time.monotonic()), wait_for_ready=True)
+            left = max(0.0, ends_at - time.monotonic())
+            call = self._stub.Generate(request, timeout=left, wait_for_ready=True, metadata=outgoing())
             try:
                 async for result in call:
                     yield _completion(result, len(prompts))

@@ -4,15 +4,20 @@ from services.orchestrator.bootstrap import Worker
 from services.orchestrator.settings import OrchestratorSettings
 from shared.process import ProcessSettings, announce, configure_logging
 from shared.settings import refusing
+from shared.telemetry import start_tracing
 
 
 def main() -> None:
     with refusing("orchestrator"):
         process = ProcessSettings()
         configure_logging("orchestrator", process.log_level)
-        worker = Worker(OrchestratorSettings(), process.drain_seconds)
+        tracing = start_tracing("orchestrator")
+        worker = Worker(OrchestratorSettings(), process.drain_seconds, tracing)
     announce(process.ready_file, "")
-    worker.run()
+    try:
+        worker.run()
+    finally:
+        tracing.close()
 
 
 if __name__ == "__main__":

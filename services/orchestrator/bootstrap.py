@@ -17,11 +17,14 @@ from services.orchestrator.adapters.reward import GrpcScorer
 from services.orchestrator.evolving import Evolving
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.tasks import register
+from services.orchestrator.telling import Telling
+from shared import telemetry
 from shared.errors import Unavailable
 from shared.presence import ORCHESTRATOR, Presence
 from shared.queue import celery_app, send_advance
 from shared.rpc import connect
 from shared.store import Store
+from shared.telemetry import Tracing
 from shared.tls import Transport
 
 log = logging.getLogger(__name__)
@@ -55,9 +58,10 @@ class LoopThread:
 class Worker:
     """A Celery worker with its loop, channels and store."""
 
-    def __init__(self, settings: OrchestratorSettings, drain_s: float) -> None:
+    def __init__(self, settings: OrchestratorSettings, drain_s: float, tracing: Tracing) -> None:
         self._settings = settings
         self._drain_s = drain_s
+        self._tracing = tracing
         self._loop = LoopThread()
         self.app: Celery = celery_app(settings.redis_url)
         self._loop.run(self._build())
@@ -99,6 +103,7 @@ class Worker:
             GrpcGenerator(self._channels["generation"]),
             GrpcScorer(self._channels["reward"]),
             settings,
+            saved=[Telling(self._tracing, store).saved],
         )
         self._resources = resources
 
@@ -107,7 +112,8 @@ class Worker:
 
     async def _sweep(self) -> None:
         for due in await self._evolving.stalled():
-            log.warning("%s stalled at version %d: sent again", due.evolution_id, due.version)
+            with telemetry.within(due.trace, due.evolution_id):
+                log.warning("%s stalled at version %d: sent again", due.evolution_id, due.version)
             await asyncio.to_thread(send_advance, self.app, due.evolution_id, due.version)
 
     async def _report_presence(self) -> None:

@@ -5,6 +5,7 @@ import logging
 import random
 import time
 import uuid
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -17,9 +18,10 @@ from services.orchestrator.core.presets import config_for
 from services.orchestrator.ports import Generator, Mutator, Scorer
 from services.orchestrator.rounds import Round
 from services.orchestrator.settings import OrchestratorSettings
+from shared import telemetry
 from shared.errors import Conflict, DarwinError, Internal, Unavailable
 from shared.recording import Attempt
-from shared.records import TERMINAL, Ended, Event, Failure, Record, StoppedBy
+from shared.records import TERMINAL, Ended, Event, Failure, Record, StoppedBy, TraceContext
 from shared.store import Claim, Store
 
 log = logging.getLogger(__name__)
@@ -29,13 +31,18 @@ _MAX_DELAY_S = 4.0
 _HOPELESS = ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND")
 
 
+Saved = Callable[[Record, Attempt, Sequence[Event]], Awaitable[None]]
+"""Told of a save: the record as it stands now, the attempt that made it, and its events."""
+
+
 @dataclass(frozen=True)
 class Next:
-    """The message to send after a task: this evolution at this version, after `delay_s` seconds."""
+    """The message to send after a task: this evolution at this version, after `delay_s` seconds; and its trace."""
 
     evolution_id: str
     version: int
     delay_s: float = 0.0
+    trace: TraceContext | None = None
 
 
 class _LeaseLost(Exception):
@@ -47,16 +54,26 @@ class _Interrupted(Exception):
 
 
 class Evolving:
-    """Performs one round per `advance`. Safe to call twice, late, or from two workers: one of them saves."""
+    """Performs one round per `advance`. Safe to call twice, late, or from two workers: one of them saves.
+
+    `saved` are told of each save.
+    """
 
     def __init__(
-        self, store: Store, mutator: Mutator, generator: Generator, scorer: Scorer, settings: OrchestratorSettings
+        self,
+        store: Store,
+        mutator: Mutator,
+        generator: Generator,
+        scorer: Scorer,
+        settings: OrchestratorSettings,
+        saved: Sequence[Saved] = (),
     ) -> None:
         self._store = store
         self._mutator = mutator
         self._generator = generator
         self._scorer = scorer
         self._settings = settings
+        self._saved = saved
         self._interrupted = asyncio.Event()
 
     def interrupt(self) -> None:
@@ -68,25 +85,18 @@ class Evolving:
         holder = uuid.uuid4().hex
         try:
             claim = await self._claim(evolution_id, version, holder)
-            if claim is None:
-                return None
-            try:
-                return await self._advance(claim, holder)
-            except BaseException:
-                with suppress(Unavailable):
-                    await self._store.release(evolution_id, holder)
-                raise
-        except (_LeaseLost, Conflict):
-            log.info("%s: somebody else performs the round from version %d", evolution_id, version)
-        except _Interrupted:
-            return Next(evolution_id, version)
         except Unavailable as error:
             log.warning("%s waits for the sweep: %s", evolution_id, error.message)
-        return None
+            return None
+        if claim is None:
+            return None
+        with telemetry.within(claim.record.trace, evolution_id):
+            return await self._hold(claim, holder)
 
     async def stalled(self) -> list[Next]:
         """Unfinished evolutions that nobody holds and nobody saved for a while."""
-        return [Next(*found) for found in await self._store.stalled(self._settings.stalled_s)]
+        found = await self._store.stalled(self._settings.stalled_s)
+        return [Next(evolution_id, version, trace=trace) for evolution_id, version, trace in found]
 
     async def _claim(self, evolution_id: str, version: int, holder: str) -> Claim | None:
         try:
@@ -99,6 +109,24 @@ class Evolving:
             await self._store.release(evolution_id, holder)
             return None
         return claim
+
+    async def _hold(self, claim: Claim, holder: str) -> Next | None:
+        """Releases the lease where the round ended without a save."""
+        record = claim.record
+        try:
+            try:
+                return await self._advance(claim, holder)
+            except BaseException:
+                with suppress(Unavailable):
+                    await self._store.release(record.id, holder)
+                raise
+        except (_LeaseLost, Conflict):
+            log.info("%s: somebody else performs the round from version %d", record.id, record.version)
+        except _Interrupted:
+            return Next(record.id, record.version, trace=record.trace)
+        except Unavailable as error:
+            log.warning("%s waits for the sweep: %s", record.id, error.message)
+        return None
 
     async def _advance(self, claim: Claim, holder: str) -> Next | None:
         record = claim.record
@@ -133,7 +161,8 @@ class Evolving:
         else:
             evolution = codec.load(record.state)
         timeout_s = self._settings.call_timeout_s
-        return Round(evolution, events, record.request, self._mutator, self._generator, self._scorer, timeout_s)
+        stages = (self._mutator, self._generator, self._scorer)
+        return Round(evolution, events, record.request, *stages, timeout_s, record.trace)
 
     async def _perform(self, claim: Claim, round_: Round, holder: str) -> None:
         """Runs the round until it ends, its deadline passes, a cancel is asked for or the lease is lost."""
@@ -183,13 +212,13 @@ class Evolving:
             saved = saving.ended(saved, evolution)
             events += (Ended(saved.status, evolution.stopped_by, saved.error),)
         await self._save(saved, events, saving.attempt(claim, holder, round_), round_.tokens)
-        return None if evolution.finished else Next(record.id, saved.version)
+        return None if evolution.finished else Next(record.id, saved.version, trace=record.trace)
 
     async def _paused(self, claim: Claim, round_: Round, holder: str) -> Next:
         """Keeps what the round has found so far, for another worker to go on from."""
         saved = replace(saving.progress(claim.record, round_), unfinished=holder)
         await self._save(saved, round_.events, saving.attempt(claim, holder, round_), round_.tokens)
-        return Next(saved.id, saved.version)
+        return Next(saved.id, saved.version, trace=saved.trace)
 
     async def _failed(
         self, claim: Claim, round_: Round | None, holder: str, error: Exception, final: bool = False
@@ -213,7 +242,8 @@ class Evolving:
             log.warning("%s: attempt %d failed, %d responses under way: %s", record.id, attempts, lost, known.message)
             await self._save(saved, events, attempt, tokens)
             delay_s = min(2.0**attempts, _MAX_DELAY_S) * random.uniform(0.5, 1.0)
-            return Next(record.id, saved.version, min(delay_s, max(0.0, saving.seconds_left(record))))
+            left = max(0.0, saving.seconds_left(record))
+            return Next(record.id, saved.version, min(delay_s, left), record.trace)
         log.error("%s failed: %s", record.id, known.message)
         saved = replace(saved, status="failed", finished_at=time.time())
         await self._save(saved, (*events, Ended("failed", error=failure)), attempt, tokens)
@@ -221,6 +251,7 @@ class Evolving:
 
     async def _save(self, record: Record, events: tuple[Event, ...], attempt: Attempt, tokens: int) -> None:
         """Saves, waiting for Redis to come back where it is away."""
+        attempt = replace(attempt, events=len(events))
         async for trial in AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
             stop=stop_after_delay(self._settings.save_patience_s) | stop_when_event_set(self._interrupted),  # type: ignore[arg-type]
@@ -229,3 +260,5 @@ class Evolving:
         ):
             with trial:
                 await self._store.save(record, events, attempt.id, tokens, attempt)
+        for tell in self._saved:
+            await tell(record, attempt, events)

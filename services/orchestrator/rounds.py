@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import cast
 
 from services.orchestrator.core import machine
 from services.orchestrator.core.model import Effect, Evolution, Generate, Mutate, Outcome, Score, Stopped
 from services.orchestrator.journal import Journal
 from services.orchestrator.ports import Generator, Mutator, Scorer
+from shared import telemetry
 from shared.recording import Stage
-from shared.records import Event, EvolutionRequest, StoppedBy
+from shared.records import Event, EvolutionRequest, StoppedBy, TraceContext
 
 
 class Round:
@@ -27,6 +29,7 @@ class Round:
         generator: Generator,
         scorer: Scorer,
         timeout_s: float,
+        trace: TraceContext | None = None,
     ) -> None:
         self.evolution = evolution
         self.events = events
@@ -39,6 +42,7 @@ class Round:
         self._generator = generator
         self._scorer = scorer
         self._timeout_s = timeout_s
+        self._trace = trace
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self._started: set[tuple[object, ...]] = set()
 
@@ -81,11 +85,14 @@ class Round:
 
     async def _perform(self, stage: Stage, effects: Sequence[Effect]) -> None:
         journal = self.journal
-        with journal.call(stage, effects, self.cycle, self.round) as call:
+        with journal.call(stage, effects, self.cycle, self.round) as call, telemetry.within(self._span(call.span_id)):
             async with aclosing(self._call(effects)) as outcomes:  # type: ignore[type-var]
                 async for outcome in outcomes:
                     call.note(outcome, journal.now())
                     self._outcomes.put_nowait(outcome)
+
+    def _span(self, span_id: str) -> TraceContext | None:
+        return replace(self._trace, span_id=span_id) if self._trace else None
 
     def _call(self, effects: Sequence[Effect]) -> AsyncIterator[Outcome]:
         match effects[0]:

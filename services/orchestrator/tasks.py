@@ -6,6 +6,7 @@ from collections.abc import Callable
 from celery import Celery
 
 from services.orchestrator.evolving import Next
+from shared import telemetry
 from shared.errors import Unavailable
 from shared.queue import ADVANCE, send_advance
 
@@ -23,4 +24,5 @@ def register(app: Celery, advance: Callable[[str, int], Next | None]) -> None:
         try:
             send_advance(app, due.evolution_id, due.version, countdown=due.delay_s or None)
         except Unavailable as error:
-            log.warning("%s waits for the sweep: %s", due.evolution_id, error.message)
+            with telemetry.within(due.trace, due.evolution_id):
+                log.warning("%s waits for the sweep: %s", due.evolution_id, error.message)

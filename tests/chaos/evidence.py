@@ -14,8 +14,7 @@ import redis
 from shared.records import TERMINAL
 from tests.chaos.clients import KEY
 
-_LINE = re.compile(r"^(\S+ \S+) .*: (evo_\w+): (round from version|attempt) (\d+)(?: failed, (\d+) responses)?")
-_STAMP = "%Y-%m-%d %H:%M:%S,%f"
+_MESSAGE = re.compile(r"(evo_\w+): (round from version|attempt) (\d+)(?: failed, (\d+) responses)?")
 
 
 @dataclass(frozen=True)
@@ -83,11 +82,15 @@ def last_begun(log: Path, evolution_id: str) -> float:
 
 
 def _read(log: Path) -> list[Begun]:
-    matches = [match for line in log.read_text().splitlines() if (match := _LINE.match(line))]
-    return [
-        Begun(datetime.strptime(at, _STAMP).timestamp(), one, int(number), what == "attempt", log.stem, int(lost or 0))
-        for at, one, what, number, lost in (match.groups() for match in matches)
-    ]
+    return [begun for line in log.read_text().splitlines() if (begun := _parsed(line, log.stem))]
+
+
+def _parsed(line: str, worker: str) -> Begun | None:
+    if not line.startswith("{") or (match := _MESSAGE.match((logged := json.loads(line))["message"])) is None:
+        return None
+    evolution_id, what, number, lost = match.groups()
+    at = datetime.fromisoformat(logged["time"]).timestamp()
+    return Begun(at, evolution_id, int(number), what == "attempt", worker, int(lost or 0))
 
 
 def decoded_twice(evolution: Kept, rounds: list[Begun], away: tuple[float, float] = (0.0, 0.0)) -> int:

@@ -33,7 +33,7 @@ def test_what_counts_as_doubled() -> None:
 
 
 def test_rounds_are_counted_from_the_logs_of_all_workers(tmp_path: Path) -> None:
-    line = "2026-01-01 00:00:0{},000 INFO    orchestrator x: evo_a: {}\n"
+    line = '{{"time": "2026-01-01T00:00:0{}+00:00", "level": "INFO", "message": "evo_a: {}"}}\n'
     (tmp_path / "orchestrator.log").write_text(
         line.format(1, "round from version 0") + line.format(2, "attempt 1 failed, 2 responses under way: away")
     )

@@ -13,6 +13,7 @@ from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.records import EvolutionRequest
 from shared.rpc import from_rpc_error
+from shared.telemetry import outgoing
 
 _FINISH: dict[int, Literal["length", "stop", "context"]] = {
     pb.FINISH_REASON_LENGTH: "length",
@@ -31,7 +32,9 @@ class GrpcGenerator:
         self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Generated]:
         waiting = {str(effect.state): effect for effect in effects}
-        call = self._stub.Generate(_to_pb(effects, request), timeout=timeout_s, wait_for_ready=True)
+        call = self._stub.Generate(
+            _to_pb(effects, request), timeout=timeout_s, wait_for_ready=True, metadata=outgoing()
+        )
         try:
             async for result in call:
                 yield _from_pb(result, waiting.pop(result.id))

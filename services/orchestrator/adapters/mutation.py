@@ -10,6 +10,7 @@ from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
 from shared.records import EvolutionRequest, MutantSource, Mutation
 from shared.rpc import from_rpc_error
+from shared.telemetry import outgoing
 
 _SOURCE: dict[int, MutantSource] = {
     pb.MutateEvent.SOURCE_MODEL: "model",
@@ -42,7 +43,7 @@ class GrpcMutator:
             cache_salt=cache_salt(request),
             mode=_MODE[request.search.mutation],
         )
-        call = self._stub.Mutate(message, timeout=timeout_s, wait_for_ready=True)
+        call = self._stub.Mutate(message, timeout=timeout_s, wait_for_ready=True, metadata=outgoing())
         try:
             async for event in call:
                 match event.WhichOneof("event"):

@@ -106,7 +106,8 @@ async def test_says_what_stopped_the_search(http: httpx.AsyncClient) -> None:
     body = {"model": "darwin", "messages": MESSAGES, "user": "stop=max_reward_calls"}
     answer = await http.post("/v1/chat/completions", json=body | {"darwin": {"max_reward_calls": 5}})
     evolution_id = answer.headers["x-darwin-evolution-id"]
-    stopped = {"evolution_id": evolution_id, "stopped_by": "max_reward_calls"}
+    trace_id = answer.headers["x-darwin-trace-id"]
+    stopped = {"evolution_id": evolution_id, "trace_id": trace_id, "stopped_by": "max_reward_calls"}
     assert answer.json()["darwin"] == stopped
     assert answer.json()["usage"]["darwin"]["stopped_by"] == "max_reward_calls"
     assert (await http.get(f"/v1/evolutions/{evolution_id}")).json()["settings"]["max_reward_calls"] == 5

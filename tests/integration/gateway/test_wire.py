@@ -89,7 +89,7 @@ async def test_wrong_bytes(hasty: Gateway, name: str) -> None:
     raw, status, code = WRONG[name]
     found, body = await exchange(hasty, raw)
     assert (found, body["error"]["code"]) == (status, code)
-    assert set(body["error"]) == {"message", "type", "param", "code"}
+    assert set(body["error"]) == {"message", "type", "param", "code", "darwin"}
     await is_alive(hasty)
 
 

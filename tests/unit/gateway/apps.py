@@ -13,6 +13,7 @@ from shared import errors
 from shared.presence import Presence
 from shared.records import Record
 from shared.store import Store
+from shared.telemetry import TelemetrySettings, Tracing
 
 URL = "redis://127.0.0.1:1/0"
 CHAT = "/v1/chat/completions"
@@ -35,7 +36,8 @@ class Complete(Presence):
 
 def app_with(store: Store, **fields: Any) -> FastAPI:
     settings = GatewaySettings(redis_url=URL, **fields)
-    return create_app(settings, replace(Backends.of(settings), store=store, presence=Complete(URL)))
+    backends = replace(Backends.of(settings), store=store, presence=Complete(URL))
+    return create_app(settings, backends, tracer_provider=Tracing("gateway", None, TelemetrySettings()).provider)
 
 
 def shaped(response: httpx.Response, status: int, param: str | None = None, code: str | None = None) -> str:
@@ -43,7 +45,8 @@ def shaped(response: httpx.Response, status: int, param: str | None = None, code
     body = response.json()
     assert response.status_code == status, body
     assert set(body) == {"error"}
-    assert set(body["error"]) == {"message", "type", "param", "code"}
+    assert set(body["error"]) == {"message", "type", "param", "code", "darwin"}
+    assert body["error"]["darwin"] == {"trace_id": response.headers["x-darwin-trace-id"], "evolution_id": None}
     assert body["error"]["param"] == param
     assert code is None or body["error"]["code"] == code
     assert body["error"]["type"] == ("server_error" if status >= 500 else "invalid_request_error")

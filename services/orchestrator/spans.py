@@ -1,0 +1,180 @@
+"""An evolution's spans, made from what is recorded of it. Pure: the same record gives the same spans, ids included.
+
+    evolution                   from acceptance to end; a child of the request that started it
+    └─ cycle
+       ├─ mutate
+       └─ round                 an attempt at a round; a repeated or resumed one is linked to the one before it
+          ├─ generate
+          │  └─ state           one for each state of the call
+          ├─ score
+          └─ select             survivors, replacements, archive
+
+Names follow OpenTelemetry's `gen_ai.*` where there is one.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from opentelemetry.trace import SpanKind
+
+from shared.recording import Attempt, Call, Stage, StatePart
+from shared.records import CycleFinished, Event, Record, RoundFinished
+from shared.telemetry import Finished
+
+_LOST = "the worker ended before the round did"
+_NAMES: dict[Stage, str] = {"mutation": "mutate", "generation": "generate", "reward": "score"}
+
+
+def evolution_span_id(evolution_id: str) -> str:
+    """16 hex digits."""
+    return _id(evolution_id)
+
+
+def attempt_spans(record: Record, attempt: Attempt, events: Sequence[Event], texts: bool) -> Iterator[Finished]:
+    """The spans of an attempt that was saved, and of those that were lost before it. `events` are those that it made.
+
+    With `texts` they hold the states' texts.
+    """
+    parent = _cycle_id(record.id, attempt.cycle)
+    for lost in attempt.lost:
+        place = {"darwin.cycle": attempt.cycle, "darwin.round": attempt.round}
+        yield Finished("round", _span(lost.id), parent, lost.started_at, attempt.started_at, place, error=_LOST)
+    yield _round(attempt, parent)
+    for call in attempt.calls:
+        yield from _call(call, parent if call.stage == "mutation" else _span(attempt.id))
+    for number, event in enumerate(event for event in events if isinstance(event, RoundFinished)):
+        ended = next((one for one in events if isinstance(one, CycleFinished) and one.cycle == event.cycle), None)
+        yield _select(attempt, event, ended, number, texts)
+
+
+def closing_spans(record: Record, attempts: Sequence[Attempt], texts: bool) -> Iterator[Finished]:
+    """The spans of the cycles and of the evolution, once it has ended."""
+    for cycle in sorted({attempt.cycle for attempt in attempts} - {0}):
+        own = [attempt for attempt in attempts if attempt.cycle == cycle]
+        begun = [attempt.started_at for attempt in own]
+        since = min(begun + [lost.started_at for attempt in own for lost in attempt.lost])
+        until = max(attempt.ended_at for attempt in own)
+        place = {"darwin.cycle": cycle}
+        yield Finished("cycle", _cycle_id(record.id, cycle), evolution_span_id(record.id), since, until, place)
+    yield _evolution(record, texts)
+
+
+def _round(attempt: Attempt, parent: str) -> Finished:
+    attributes = {
+        "darwin.cycle": attempt.cycle,
+        "darwin.round": attempt.round,
+        "darwin.version": attempt.version,
+        "darwin.worker": attempt.worker,
+        "error.type": attempt.error.code if attempt.error else None,
+    }
+    before = [lost.id for lost in attempt.lost] + ([attempt.after] if attempt.after else [])
+    links = tuple(map(_span, before))
+    error = attempt.error.code if attempt.error else None
+    began, ended = attempt.started_at, attempt.ended_at
+    return Finished("round", _span(attempt.id), parent, began, ended, attributes, links=links, error=error)
+
+
+def _call(call: Call, parent: str) -> Iterator[Finished]:
+    attributes = {
+        "darwin.cycle": call.cycle,
+        "darwin.round": call.round,
+        "darwin.states": [part.state for part in call.parts],
+        "darwin.final": call.final if call.stage == "reward" else None,
+        "darwin.rewards": [part.reward for part in call.parts if part.reward is not None] or None,
+        "darwin.reward.computed_tokens": call.tokens if call.stage == "reward" else None,
+        "gen_ai.operation.name": "chat" if call.stage == "generation" else None,
+        "gen_ai.usage.output_tokens": call.tokens if call.stage != "reward" else None,
+        "error.type": call.error,
+    }
+    name = _NAMES[call.stage]
+    yield Finished(
+        name, call.span_id, parent, call.started_at, call.ended_at, attributes, SpanKind.CLIENT, error=call.error
+    )
+    if call.stage == "generation":
+        for part in call.parts:
+            yield _state(call, part)
+
+
+def _state(call: Call, part: StatePart) -> Finished:
+    attributes = {
+        "darwin.state": part.state,
+        "gen_ai.usage.input_tokens": part.prompt_tokens,
+        "gen_ai.usage.output_tokens": part.tokens,
+        "gen_ai.usage.cache_read.input_tokens": part.cached_tokens,
+        "darwin.queue.seconds": part.queued_s,
+        "gen_ai.response.finish_reasons": [part.finish] if part.finish else None,
+    }
+    return Finished("state", _id(call.span_id, part.state), call.span_id, call.started_at, part.ended_at, attributes)
+
+
+def _select(attempt: Attempt, event: RoundFinished, ended: CycleFinished | None, number: int, texts: bool) -> Finished:
+    """A decision takes no time worth telling: it is drawn from the last score to the save."""
+    scored = max((call.ended_at for call in attempt.calls), default=attempt.ended_at)
+    attributes = {
+        "darwin.cycle": event.cycle,
+        "darwin.round": event.round,
+        "darwin.rewards": list(event.rewards),
+        "darwin.survivors": list(event.survivors),
+        "darwin.replaced": [item.state for item in event.replacements],
+        "darwin.donors": [item.donor for item in event.replacements],
+        "darwin.finished": list(event.finished),
+        "darwin.archive.size": len(ended.archive) if ended else None,
+        "darwin.reward.best": ended.best_reward if ended else None,
+        "darwin.texts": list(event.texts) if texts else None,
+    }
+    own = _id(attempt.id, "select", number)
+    return Finished("select", own, _span(attempt.id), scored, attempt.ended_at, attributes)
+
+
+def _evolution(record: Record, texts: bool) -> Finished:
+    request, result = record.request, record.result
+    best = result.choices[0] if result and result.choices else None
+    base = result.base if result else None
+    attributes = {
+        "darwin.evolution.id": record.id,
+        "darwin.method": request.method,
+        "darwin.status": record.status,
+        "darwin.profile": request.profile or None,
+        "darwin.tenant": request.tenant or None,
+        "darwin.stopped_by": result.stopped_by if result else None,
+        "darwin.rounds": result.rounds if result else None,
+        "darwin.reward": best.reward if best else None,
+        "darwin.reward.base": base.reward if base else None,
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.max_tokens": request.sampling.max_tokens,
+        "gen_ai.request.temperature": request.sampling.temperature,
+        "gen_ai.usage.input_tokens": result.tokens.prompt if result else None,
+        "gen_ai.usage.output_tokens": best.completion_tokens if best else None,
+        "error.type": record.error.code if record.error else None,
+    }
+    if result:
+        spent = ("mutation", "kept", "discarded", "reward", "cached")
+        attributes |= {f"darwin.tokens.{kind}": getattr(result.tokens, kind) for kind in spent}
+    if texts:
+        attributes |= {
+            "darwin.instruction": request.messages[-1].content,
+            "darwin.answer": best.text if best else None,
+        }
+    assert record.trace is not None
+    return Finished(
+        "evolution",
+        evolution_span_id(record.id),
+        record.trace.span_id,
+        record.created_at,
+        record.finished_at or record.created_at,
+        attributes,
+        error=record.error.code if record.error else None,
+    )
+
+
+def _cycle_id(evolution_id: str, cycle: int) -> str:
+    """Of a cycle's span; of the evolution's, for what belongs to no cycle."""
+    return _id(evolution_id, "cycle", cycle) if cycle else evolution_span_id(evolution_id)
+
+
+def _span(attempt_id: str) -> str:
+    return attempt_id[:16]
+
+
+def _id(*parts: object) -> str:
+    return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()

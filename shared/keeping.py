@@ -14,6 +14,9 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags, TraceState
 from opentelemetry.util.types import Attributes
 
+KEPT = "darwin.kept"
+"""An attribute of spans that are to be exported anyway."""
+
 # Parts that are held, and spans of one.
 _MAX_PARTS = 4096
 _MAX_SPANS = 1024
@@ -94,8 +97,9 @@ class KeepingProcessor(SpanProcessor):
         return self._then.force_flush(timeout_millis)
 
     def _matters(self, span: ReadableSpan) -> bool:
-        seconds = (span.end_time or 0) - (span.start_time or 0)
-        return span.status.status_code is StatusCode.ERROR or seconds >= self._slow_ns
+        took_ns = (span.end_time or 0) - (span.start_time or 0)
+        wanted = bool(span.attributes and span.attributes.get(KEPT))
+        return wanted or span.status.status_code is StatusCode.ERROR or took_ns >= self._slow_ns
 
 
 def _sampled(span: ReadableSpan) -> ReadableSpan:

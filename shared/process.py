@@ -26,7 +26,7 @@ class ProcessSettings(DarwinSettings):
     )
 
 
-class _Ids(logging.Filter):
+class Ids(logging.Filter):
     """Adds what a line is about; lines about no evolution, or outside any trace, have empty ids."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -34,22 +34,26 @@ class _Ids(logging.Filter):
         return True
 
 
-def configure_logging(service: str, level: str) -> None:
-    """Every line on standard error is a JSON object: time (UTC), level, service, logger, message, the ids of trace and
-    evolution, and the traceback where there is one.
+def json_formatter(service: str) -> logging.Formatter:
+    """A JSON object a line: time (UTC), level, service, logger, message, the ids that `Ids` adds, and the traceback
+    where there is one.
     """
-    handler = logging.StreamHandler()
-    handler.addFilter(_Ids())
-    handler.setFormatter(
-        JsonFormatter(
-            ["levelname", "name", "message", "trace_id", "evolution_id"],
-            rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
-            static_fields={"service": service},
-            timestamp="time",
-            json_ensure_ascii=False,
-        )
+    return JsonFormatter(
+        ["levelname", "name", "message", "trace_id", "evolution_id"],
+        rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
+        static_fields={"service": service},
+        timestamp="time",
+        json_ensure_ascii=False,
     )
+
+
+def configure_logging(service: str, level: str) -> None:
+    """Logs go to standard error, warnings too, in the form of `json_formatter`."""
+    handler = logging.StreamHandler()
+    handler.addFilter(Ids())
+    handler.setFormatter(json_formatter(service))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(True)
 
 
 def announce(ready_file: Path | None, address: str) -> None:

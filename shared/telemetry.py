@@ -32,7 +32,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from pydantic import Field
 
-from shared.keeping import KeepingProcessor, RecordEverything
+from shared.keeping import KEPT, KeepingProcessor, RecordEverything
 from shared.records import TraceContext
 from shared.settings import DarwinSettings, SettingsError
 
@@ -128,6 +128,11 @@ def start_tracing(service: str, trusts_callers: bool = True) -> Tracing:
 def exporting() -> bool:
     """Whether this process's spans are read by anybody."""
     return _exporter_named(os.environ) != "none"
+
+
+def keep() -> None:
+    """What is under way is exported whatever is sampled: something went wrong that its own status does not say."""
+    trace.get_current_span().set_attribute(KEPT, True)
 
 
 def current_trace_id() -> str:

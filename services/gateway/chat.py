@@ -19,6 +19,7 @@ from services.gateway.starting import IdempotencyKey, Starting
 from services.gateway.strict_json import StrictJsonRoute
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Internal, InvalidRequest, Unavailable
 from shared.records import Ended, Record
+from shared.telemetry import keep
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class ChatRoutes:
         try:
             await asyncio.wait(waiting, timeout=self._settings.max_wait_s, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
-                return ended.result()
+                return _kept_if_failed(ended.result())
             if gone.done():
                 await self._abandon(record)
                 raise Cancelled("the caller hung up")
@@ -101,7 +102,8 @@ class ChatRoutes:
                 yield chunks.progress(record, stored.event)
             if not ended:
                 raise _stopping(record)
-            for chunk in chunks.answer(await self._evolutions.load(record.id, record.request.tenant), include_usage):
+            final = _kept_if_failed(await self._evolutions.load(record.id, record.request.tenant))
+            for chunk in chunks.answer(final, include_usage):
                 yield chunk
         except DarwinError as error:
             yield body_of(error).model_dump_json()
@@ -118,6 +120,13 @@ class ChatRoutes:
             await self._evolutions.cancel(record.id, record.request.tenant)
         except DarwinError as error:
             log.warning("%s could not be cancelled: %s", record.id, error)
+
+
+def _kept_if_failed(record: Record) -> Record:
+    """The call's span is kept with those of the evolution: a 404 or an error in a stream is no failure of its own."""
+    if record.status == "failed":
+        keep()
+    return record
 
 
 async def _disconnected(request: Request) -> None:

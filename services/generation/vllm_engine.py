@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from services.generation.checkpoint import read_checkpoint
@@ -18,11 +19,13 @@ from shared.models import resolve
 from shared.records import Message
 from shared.telemetry import exporting, outgoing
 
-# vLLM reads these when it is imported; what the user has set stays.
+# vLLM and torch read these when they are imported; what the user has set stays.
 _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_CONFIGURE_LOGGING": "1",
+    "VLLM_LOGGING_CONFIG_PATH": str(Path(__file__).with_name("vllm_logging.json")),
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
 }
 _CPU_CACHE_GIB = 1.0
 _CPU_BATCH_TOKENS = 4096
@@ -131,6 +134,7 @@ class VllmEngine:
             # Compiling takes a minute on two cores and gains a tenth.
             enforce_eager=on_cpu,
             gpu_memory_utilization=settings.gpu_memory_utilization,
+            use_tqdm_on_load=False,
             # Without statistics it tells neither how long a sequence waited nor its spans.
             disable_log_stats=False,
         )

@@ -77,6 +77,7 @@ class Worker:
             pool="threads",
             concurrency=self._settings.concurrency,
             loglevel="WARNING",
+            quiet=True,
             without_mingle=True,
             without_gossip=True,
             without_heartbeat=True,

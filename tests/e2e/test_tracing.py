@@ -1,0 +1,213 @@
+"""The trace of an evolution, as the OTLP that every process sends; on real models, and on simulated ones where it is
+about what is sampled.
+"""
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import redis
+
+from cli.client import Client
+from cli.stack import Stack, StackSettings
+from tests.otlp import Received, Traces, children, paths, receiver
+
+PROMPT = "Explain tides to a zebra-loving child."
+GENERATE = "darwin-generation darwin.v1.GenerationService/Generate"
+SCORE = "darwin-reward darwin.v1.RewardService/Score"
+MUTATE = "darwin-mutation darwin.v1.MutationService/Mutate"
+
+
+def body(**search: Any) -> dict[str, Any]:
+    return {
+        "model": "darwin",
+        "messages": [{"role": "user", "content": PROMPT}],
+        "max_tokens": 30,
+        "darwin": {"period": 10, "mutants": 3} | search,
+    }
+
+
+def tree_of(method: str) -> set[str]:
+    """Every path that there must be, and no other."""
+    root = f"darwin-gateway POST {method}"
+    evolution = f"{root} > darwin-orchestrator evolution"
+    cycle = f"{evolution} > darwin-orchestrator cycle"
+    round_ = f"{cycle} > darwin-orchestrator round"
+    generate = f"{round_} > darwin-orchestrator generate"
+    return {
+        root,
+        evolution,
+        cycle,
+        f"{cycle} > darwin-orchestrator mutate",
+        f"{cycle} > darwin-orchestrator mutate > {MUTATE}",
+        round_,
+        generate,
+        f"{generate} > darwin-orchestrator state",
+        f"{generate} > {GENERATE}",
+        f"{generate} > {GENERATE} > darwin-generation llm_request",
+        f"{round_} > darwin-orchestrator score",
+        f"{round_} > darwin-orchestrator score > {SCORE}",
+        f"{round_} > darwin-orchestrator select",
+    }
+
+
+def evolution_told(spans: list[Received]) -> bool:
+    return any(span.name == "evolution" for span in spans)
+
+
+def check_counts(spans: list[Received], cycles: int, engine_spans: bool = True) -> None:
+    """How many of each there are; calls are as many as what completed together makes them, states are not."""
+    below, by_id = children(spans), {span.span_id: span for span in spans}
+    assert Counter(span.name for span in spans if span.name in ("evolution", "cycle", "mutate")) == {
+        "evolution": 1,
+        "cycle": cycles,
+        "mutate": cycles,
+    }
+    rounds = [span for span in spans if span.name == "round" and not span.failed]
+    places = [(span.attributes["darwin.cycle"], span.attributes["darwin.round"]) for span in rounds]
+    assert len(places) == len(set(places))
+    for round_ in rounds:
+        own = Counter(span.name for span in below[round_.span_id])
+        assert own["select"] == 1
+        states = [s for c in below[round_.span_id] if c.name == "generate" for s in below[c.span_id]]
+        ids = [s.attributes["darwin.state"] for s in states if s.name == "state" and s.attributes["darwin.state"] >= 0]
+        assert len(ids) == len(set(ids))
+        scored = [n for c in below[round_.span_id] if c.name == "score" for n in c.attributes["darwin.states"]]
+        assert {n for n in scored if n >= 0} == set(range(3))
+    for call in (span for span in spans if span.name in ("mutate", "generate", "score")):
+        served = [span for span in below[call.span_id] if span.name != "state"]
+        assert len(served) == 1, (call, served)
+        if call.name == "generate" and engine_spans:
+            told = Counter(span.name for span in below[call.span_id] + below[served[0].span_id])
+            assert told["state"] == told["llm_request"] > 0
+    assert all(span.parent_id in by_id for span in spans if span.service != "darwin-gateway")
+
+
+@pytest.fixture(scope="module")
+def traces() -> Iterator[Traces]:
+    with receiver() as receiving:
+        yield receiving
+
+
+@pytest.fixture(scope="module")
+def real(traces: Traces) -> Iterator[Stack]:
+    with Stack(StackSettings(workers=2, env=traces.env)) as running:
+        yield running
+        running.check()
+
+
+def test_one_trace_tells_of_every_process(real: Stack, traces: Traces) -> None:
+    trace_id, parent = secrets.token_hex(16), secrets.token_hex(8)
+    answer = httpx.post(
+        f"{real.url}/v1/chat/completions",
+        json=body(cycles=2),
+        headers={"traceparent": f"00-{trace_id}-{parent}-01"},
+        timeout=120,
+    )
+    assert answer.status_code == 200
+    assert answer.headers["x-darwin-trace-id"] == answer.json()["darwin"]["trace_id"] == trace_id
+    spans = traces.until(trace_id, evolution_told)
+    assert paths(spans) == tree_of("/v1/chat/completions")
+    check_counts(spans, cycles=2)
+    (root,) = [span for span in spans if span.service == "darwin-gateway"]
+    assert root.parent_id == parent
+    (evolution,) = [span for span in spans if span.name == "evolution"]
+    usage = answer.json()["usage"]
+    told = evolution.attributes
+    assert told["darwin.evolution.id"] == answer.headers["x-darwin-evolution-id"]
+    assert (told["darwin.status"], told["darwin.rounds"]) == ("succeeded", usage["darwin"]["rounds"])
+    assert told["darwin.reward"] == usage["darwin"]["reward"]
+    assert told["gen_ai.usage.output_tokens"] == usage["completion_tokens"]
+    states = [span.attributes for span in spans if span.name == "state"]
+    assert sum(state["gen_ai.usage.output_tokens"] for state in states) == usage["darwin"]["tokens"]["generated"]
+    assert sum(state["gen_ai.usage.cache_read.input_tokens"] for state in states) == usage["darwin"]["tokens"]["cached"]
+    assert all(state["gen_ai.response.finish_reasons"][0] in ("length", "stop") for state in states)
+    assert all(state["darwin.queue.seconds"] >= 0 for state in states)
+    assert not [span for span in spans if span.failed]
+    assert "zebra" not in repr(spans), "no text in spans"
+
+
+def holder(url: str, evolution_id: str, seconds: float) -> str:
+    """The id of the attempt under way."""
+    with redis.Redis.from_url(url, decode_responses=True) as store:
+        give_up = time.monotonic() + seconds
+        while not (found := store.get(f"darwin:evo:{{{evolution_id}}}:lease")):
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+    return str(found)
+
+
+def test_a_worker_killed_midway_leaves_one_whole_trace(real: Stack, traces: Traces) -> None:
+    with Client(real.url) as client:
+        started = client.start(body(period=20, mutants=3) | {"max_tokens": 120})
+        evolution_id, trace_id = started["id"], started["trace_id"]
+        events = client.events(evolution_id)
+        while next(events)["type"] != "round.finished":
+            pass
+        lost = holder(real.redis_url, evolution_id, 20)[:16]
+        for worker in ("orchestrator", "orchestrator-2"):
+            real.kill(worker)
+        time.sleep(0.5)  # services notice that their caller is gone
+        real.restart("orchestrator-2")
+        assert next(event for event in events if event["type"] == "evolution.ended")["status"] == "succeeded"
+    real.restart("orchestrator")
+    real.await_ready("orchestrator", "orchestrator-2")
+    spans = traces.until(trace_id, evolution_told)
+    by_id = {span.span_id: span for span in spans}
+    # What the services did for the lost worker is told by them, under calls that nobody else knows of.
+    orphans = [span for span in spans if span.parent_id not in by_id and span.service != "darwin-gateway"]
+    assert {span.label for span in orphans} <= {GENERATE, SCORE}
+    below = children(spans)
+    theirs = {span.span_id for orphan in orphans for span in (orphan, *below[orphan.span_id])}
+    whole = [span for span in spans if span.span_id not in theirs]
+    assert paths(whole) == tree_of("/v1/evolutions")
+    check_counts(whole, cycles=1)
+    (failed,) = [span for span in whole if span.failed]
+    assert (failed.name, failed.span_id) == ("round", lost)
+    (repeated,) = [span for span in whole if span.links]
+    assert repeated.links == (lost,)
+    assert repeated.attributes["darwin.round"] == failed.attributes["darwin.round"]
+
+
+@pytest.fixture(scope="module")
+def unsampled(traces: Traces) -> Iterator[Stack]:
+    sampling = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"}
+    slow = {"DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "40", "DARWIN_GENERATION_SIMULATED_RESPONSE_TOKENS": "0"}
+    with Stack(StackSettings.simulated(traces.env | sampling | slow | {"DARWIN_TRACE_SLOW_S": "1.5"})) as running:
+        yield running
+        running.check()
+
+
+def test_sampling_keeps_failed_and_slow_requests(unsampled: Stack, traces: Traces) -> None:
+    chat = f"{unsampled.url}/v1/chat/completions"
+    quick = httpx.post(chat, json=body() | {"max_tokens": 10}, timeout=30)
+    failed = httpx.post(chat, json=body(profile="unheard-of"), timeout=30)
+    slow = httpx.post(chat, json=body() | {"max_tokens": 80}, timeout=30)
+    assert [answer.status_code for answer in (quick, failed, slow)] == [200, 404, 200]
+    spans = traces.until(slow.headers["x-darwin-trace-id"], evolution_told)
+    expected = tree_of("/v1/chat/completions")
+    own = {path for path in expected if not path.rpartition(" > ")[2].startswith(("darwin-generation", "darwin-re"))}
+    assert paths(spans) == {path for path in own if "darwin-mutation" not in path}
+    kept = traces.until(failed.headers["x-darwin-trace-id"], evolution_told)
+    assert {"darwin-gateway POST /v1/chat/completions", "darwin-orchestrator round"} < {span.label for span in kept}
+    (evolution,) = [span for span in kept if span.name == "evolution"]
+    assert evolution.failed
+    assert evolution.attributes["error.type"] == "NotFound"
+    assert failed.json()["error"]["darwin"] == {
+        "trace_id": evolution.trace_id,
+        "evolution_id": evolution.attributes["darwin.evolution.id"],
+    }
+    assert traces.of(quick.headers["x-darwin-trace-id"]) == []
+
+
+def test_texts_are_in_spans_only_where_that_is_asked_for(traces: Traces) -> None:
+    with Stack(StackSettings.simulated(traces.env | {"DARWIN_TRACE_TEXTS": "true"})) as running:
+        answer = httpx.post(f"{running.url}/v1/chat/completions", json=body(), timeout=30)
+        spans = traces.until(answer.headers["x-darwin-trace-id"], evolution_told)
+    (evolution,) = [span for span in spans if span.name == "evolution"]
+    assert evolution.attributes["darwin.instruction"] == PROMPT
+    assert evolution.attributes["darwin.answer"] == answer.json()["choices"][0]["message"]["content"]

@@ -1,0 +1,53 @@
+"""What callers are told of traces, and what they may say of them."""
+
+import json
+
+import httpx
+
+from shared.store import Store
+from tests.integration.gateway.running import BODY, Gateway
+
+CHAT = "/v1/chat/completions"
+TRACE_ID, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+TRACEPARENT = {"traceparent": f"00-{TRACE_ID}-{PARENT}-01"}
+
+
+async def test_a_trace_that_the_caller_is_in_goes_on(http: httpx.AsyncClient, store: Store) -> None:
+    answer = await http.post(CHAT, json=BODY, headers=TRACEPARENT)
+    record = await store.load(answer.headers["x-darwin-evolution-id"])
+    assert record.trace is not None
+    assert (
+        answer.headers["x-darwin-trace-id"] == answer.json()["darwin"]["trace_id"] == record.trace.trace_id == TRACE_ID
+    )
+    assert record.trace.span_id != PARENT
+    resource = (await http.get(f"/v1/evolutions/{record.id}")).json()
+    assert resource["trace_id"] == TRACE_ID
+
+
+async def test_every_answer_has_a_trace_of_its_own(http: httpx.AsyncClient) -> None:
+    answers = [await http.get("/v1/models"), await http.get("/v1/models"), await http.get("/nowhere")]
+    ids = [answer.headers["x-darwin-trace-id"] for answer in answers]
+    assert len(set(ids)) == 3
+    assert all(len(bytes.fromhex(trace_id)) == 16 for trace_id in ids)
+    assert answers[2].json()["error"]["darwin"] == {"trace_id": ids[2], "evolution_id": None}
+
+
+async def test_a_malformed_traceparent_is_passed_over(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/v1/models", headers={"traceparent": "00-zz-11-01"})
+    assert answer.status_code == 200
+    assert len(answer.headers["x-darwin-trace-id"]) == 32
+
+
+async def test_errors_name_the_evolution_they_are_about(http: httpx.AsyncClient) -> None:
+    failed = await http.post(CHAT, json=BODY | {"user": "fail=Unavailable"}, headers=TRACEPARENT)
+    assert failed.status_code == 503
+    evolution_id = failed.headers["x-darwin-evolution-id"]
+    assert failed.json()["error"]["darwin"] == {"trace_id": TRACE_ID, "evolution_id": evolution_id}
+
+
+async def test_callers_cannot_put_ids_of_their_own_into_the_log(gateway: Gateway, http: httpx.AsyncClient) -> None:
+    forged = {"baggage": "darwin.evolution.id=evo_forged"}
+    refused = await http.post(CHAT, json={}, headers=forged)
+    assert refused.json()["error"]["darwin"]["evolution_id"] is None
+    logged = [json.loads(line) for line in gateway.process.log.read_text().splitlines()]
+    assert "evo_forged" not in {line["evolution_id"] for line in logged}

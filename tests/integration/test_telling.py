@@ -1,0 +1,142 @@
+"""The spans of evolutions that did not go smoothly, over a real Redis with the other stages in memory."""
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from services.orchestrator.evolving import Evolving, Next
+from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.telling import Telling
+from shared.errors import Unavailable
+from shared.records import TraceContext
+from shared.store import Store
+from shared.telemetry import TelemetrySettings, Tracing
+from tests.integration.stages import REQUEST, Stages, finish, record_of
+
+REQUEST_SPAN = "b" * 16
+
+
+class Told:
+    """A worker whose spans can be read."""
+
+    def __init__(self, store: Store, stages: Stages, slow_s: float = 60.0, **settings: float) -> None:
+        self._exporter = InMemorySpanExporter()
+        self._tracing = Tracing("orchestrator", self._exporter, TelemetrySettings(trace_slow_s=slow_s))
+        saved = [Telling(self._tracing, store).saved]
+        chosen = OrchestratorSettings(**settings)  # type: ignore[arg-type]
+        self.worker = Evolving(store, stages, stages, stages, chosen, saved)
+
+    def spans(self) -> Sequence[ReadableSpan]:
+        self._tracing.close()
+        return self._exporter.get_finished_spans()
+
+
+async def accepted(store: Store, sampled: bool = True, cycles: int = 1) -> Next:
+    request = replace(REQUEST, search=replace(REQUEST.search, cycles=cycles))
+    trace = TraceContext(uuid.uuid4().hex, REQUEST_SPAN, sampled)
+    record = await store.create(replace(record_of(request), trace=trace))
+    return Next(record.id, 0)
+
+
+def span_id(span: ReadableSpan) -> str:
+    assert span.context is not None
+    return f"{span.context.span_id:016x}"
+
+
+def parent_id(span: ReadableSpan) -> str:
+    assert span.parent is not None
+    return f"{span.parent.span_id:016x}"
+
+
+def named(spans: Sequence[ReadableSpan], name: str) -> list[ReadableSpan]:
+    return [span for span in spans if span.name == name]
+
+
+def failed(span: ReadableSpan) -> bool:
+    return not span.status.is_ok and span.status.description is not None
+
+
+def check_whole(spans: Sequence[ReadableSpan]) -> None:
+    """Every span has its parent among the spans, but the evolution's, which is the request's."""
+    ids = [span_id(span) for span in spans]
+    assert len(ids) == len(set(ids))
+    assert {parent_id(span) for span in spans} - set(ids) == {REQUEST_SPAN}
+    assert all(span.start_time <= span.end_time for span in spans if span.start_time and span.end_time)
+
+
+async def test_a_failed_round_is_told_and_the_next_attempt_is_linked_to_it(store: Store) -> None:
+    due = await accepted(store)
+    told = Told(store, Stages(scoring_failures=[Unavailable("away")]))
+    await finish(told.worker, due)
+    spans = told.spans()
+    check_whole(spans)
+    (lost,) = [span for span in named(spans, "round") if failed(span)]
+    (repeated,) = [span for span in named(spans, "round") if span.links]
+    assert [f"{link.context.span_id:016x}" for link in repeated.links] == [span_id(lost)]
+    assert (lost.attributes or {})["error.type"] == "Unavailable"
+    (call,) = [span for span in named(spans, "score") if failed(span)]
+    assert parent_id(call) == span_id(lost)
+    assert Counter(span.name for span in spans if failed(span)) == {"round": 1, "score": 1}
+
+
+async def test_an_interrupted_round_is_linked_to_by_the_worker_that_goes_on(store: Store) -> None:
+    due = await accepted(store)
+    first, second = Told(store, slow := Stages(delay_s=5)), Told(store, Stages())
+    task = asyncio.ensure_future(first.worker.advance(due.evolution_id, due.version))
+    await slow.called.wait()
+    first.worker.interrupt()
+    due = await task or due
+    assert due.version == 1
+    await finish(second.worker, due)
+    spans = [*first.spans(), *second.spans()]
+    check_whole(spans)
+    (resumed,) = [span for span in named(spans, "round") if span.links]
+    (interrupted,) = first.spans()[:1]
+    assert [f"{link.context.span_id:016x}" for link in resumed.links] == [span_id(interrupted)]
+
+
+async def test_an_attempt_that_was_lost_is_told_by_its_successor(store: Store) -> None:
+    due = await accepted(store)
+    lost = uuid.uuid4().hex
+    assert await store.claim(due.evolution_id, 0, lost, ttl_s=0.05) is not None
+    await asyncio.sleep(0.1)
+    told = Told(store, Stages())
+    await finish(told.worker, due)
+    spans = told.spans()
+    check_whole(spans)
+    (gone,) = [span for span in spans if failed(span)]
+    assert (gone.name, span_id(gone)) == ("round", lost[:16])
+    (repeated,) = [span for span in named(spans, "round") if span.links]
+    assert [f"{link.context.span_id:016x}" for link in repeated.links] == [lost[:16]]
+
+
+@pytest.mark.parametrize("slow_s", [0.0001, 60.0])
+async def test_unsampled_evolutions_are_told_whole_where_they_were_slow(store: Store, slow_s: float) -> None:
+    whole, quiet = Told(store, Stages()), Told(store, Stages(), slow_s=slow_s)
+    await finish(whole.worker, await accepted(store, cycles=2))
+    await finish(quiet.worker, await accepted(store, sampled=False, cycles=2))
+    spans = quiet.spans()
+    if slow_s == 60.0:
+        assert not spans
+    else:
+        check_whole(spans)
+        counted = [Counter(span.name for span in one if span.name != "score") for one in (spans, whole.spans())]
+        assert counted[0] == counted[1]
+        assert counted[0]["cycle"] == 2
+
+
+async def test_an_unsampled_evolution_that_failed_is_told(store: Store) -> None:
+    due = await accepted(store, sampled=False)
+    told = Told(store, Stages(failures=[Unavailable("away")] * 9), max_attempts=2)
+    await finish(told.worker, due)
+    spans = told.spans()
+    check_whole(spans)
+    (evolution,) = named(spans, "evolution")
+    assert (failed(evolution), (evolution.attributes or {})["darwin.status"]) == (True, "failed")
+    assert len(named(spans, "round")) == 2

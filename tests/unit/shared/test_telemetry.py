@@ -1,0 +1,125 @@
+"""Which trace and evolution the code under way is about, what is passed on, and where spans go."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+from opentelemetry import propagate
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from shared import telemetry
+from shared.records import TraceContext
+from shared.settings import SettingsError
+from shared.telemetry import Finished, TelemetrySettings, Tracing
+
+PARENT = TraceContext("a" * 32, "b" * 16, sampled=True)
+
+
+@pytest.fixture(autouse=True)
+def propagator() -> None:
+    propagate.set_global_textmap(CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()]))
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+        monkeypatch.delenv(name)
+
+
+def test_what_is_under_way_is_passed_on_and_left_again() -> None:
+    with telemetry.within(PARENT, "evo_1"):
+        assert telemetry.current_span() == PARENT
+        assert (telemetry.current_trace_id(), telemetry.current_evolution_id()) == ("a" * 32, "evo_1")
+        assert dict(telemetry.outgoing()) == {
+            "traceparent": f"00-{'a' * 32}-{'b' * 16}-01",
+            "baggage": "darwin.evolution.id=evo_1",
+        }
+        with telemetry.within(TraceContext("a" * 32, "c" * 16, sampled=False)):
+            assert dict(telemetry.outgoing())["traceparent"].endswith(f"-{'c' * 16}-00")
+            assert telemetry.current_evolution_id() == "evo_1"
+    assert telemetry.current_span() is None
+    assert telemetry.outgoing() == ()
+
+
+def test_spans_are_told_after_the_fact_with_their_own_ids_and_times() -> None:
+    exporter = InMemorySpanExporter()
+    tracing = Tracing("orchestrator", exporter, TelemetrySettings())
+    span = Finished("round", "1" * 16, "2" * 16, 10.0, 12.5, {"a": 1, "b": None}, links=("3" * 16,), error="Gone")
+    tracing.tell("f" * 32, [span])
+    tracing.close()
+    (told,) = exporter.get_finished_spans()
+    assert told.context is not None
+    assert told.parent is not None
+    assert (f"{told.context.trace_id:x}", f"{told.context.span_id:x}") == ("f" * 32, "1" * 16)
+    assert (f"{told.parent.span_id:x}", f"{told.links[0].context.span_id:x}") == ("2" * 16, "3" * 16)
+    assert (told.start_time, told.end_time) == (10_000_000_000, 12_500_000_000)
+    assert dict(told.attributes or {}) == {"a": 1}
+    assert (told.status.is_ok, told.status.description) == (False, "Gone")
+    assert told.resource.attributes["service.name"] == "darwin-orchestrator"
+
+
+def test_without_an_exporter_there_are_ids_and_nothing_is_recorded() -> None:
+    tracing = Tracing("gateway", None, TelemetrySettings())
+    span = tracing.provider.get_tracer("test").start_span("call")
+    assert span.get_span_context().is_valid
+    assert not span.is_recording()
+    assert not tracing.exporting
+    tracing.tell("f" * 32, [Finished("round", "1" * 16, "2" * 16, 0, 1, {})])
+
+
+@pytest.mark.parametrize(
+    ("variables", "exports"),
+    [
+        ({}, False),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, True),
+        ({"OTEL_TRACES_EXPORTER": "console"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:1"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_EXPORTER": "none"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"}, False),
+    ],
+)
+def test_the_standard_variables_say_where_spans_go(
+    variables: dict[str, str], exports: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert telemetry.exporting() is exports
+    assert (telemetry._exporter() is not None) is exports
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("OTEL_TRACES_EXPORTER", "zipkin"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]
+)
+def test_what_cannot_be_honoured_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=value):
+        telemetry._exporter()
+
+
+def test_every_line_of_the_log_is_json_with_both_ids() -> None:
+    code = (
+        "import logging; from shared import telemetry; from shared.process import configure_logging\n"
+        "from shared.records import TraceContext\n"
+        "configure_logging('reward', 'INFO'); log = logging.getLogger('x')\n"
+        "log.info('up %d', 1)\n"
+        "with telemetry.within(TraceContext('a' * 32, 'b' * 16, True), 'evo_1'):\n"
+        "    try: 1 / 0\n"
+        "    except ZeroDivisionError: log.exception('two\\nlines')\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    first, second = map(json.loads, run.stderr.splitlines())
+    assert first.items() >= {"level": "INFO", "logger": "x", "message": "up 1", "service": "reward"}.items()
+    assert (first["trace_id"], first["evolution_id"]) == ("", "")
+    assert (second["trace_id"], second["evolution_id"]) == ("a" * 32, "evo_1")
+    assert second["message"] == "two\nlines"
+    assert "ZeroDivisionError" in second["exception"]
+    assert first["time"].endswith("+00:00")
+    assert logging.getLogger().handlers  # those of the test run are as they were

@@ -18,7 +18,8 @@ from grpc_status import rpc_status
 
 from shared import errors
 from shared.rpc import from_rpc_error, to_status
-from shared.serving import note_failure, server_span
+from shared.serving import headers_of, note_failure, server_span
+from shared.telemetry import carry, exporting
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
     def __init__(self, limits: CallLimits) -> None:
         self._limits = limits
+        self._traced = exporting()
         self._running = 0
         self._opened = False
         self._decided = asyncio.Event()
@@ -89,7 +91,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
     def _single(self, handle: Handle, method: str) -> Handle:
         async def guarded(request: Any, context: Context[Any, Any]) -> Any:
-            with _span(method, context):
+            with self._span(method, context):
                 try:
                     with self._place(method):
                         async with _until(self._deadline(method, context)):
@@ -103,7 +105,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
     def _stream(self, handle: Handle, method: str) -> Handle:
         async def guarded(request: Any, context: Context[Any, Any]) -> AsyncIterator[Any]:
-            with _span(method, context):
+            with self._span(method, context):
                 try:
                     with self._place(method):
                         async with aclosing(self._messages(handle, request, context, method)) as messages:
@@ -127,6 +129,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                 if message is None:
                     return
                 yield message
+
+    def _span(self, method: str, context: Context[Any, Any]) -> AbstractContextManager[Any]:
+        if _is_standard(method):
+            return nullcontext()
+        if self._traced:
+            return server_span(method, headers_of(context))
+        carry(headers_of(context))
+        return nullcontext()
 
     async def _let_in(self, method: str) -> None:
         if _is_standard(method):
@@ -168,10 +178,6 @@ async def _until(deadline: float | None) -> AsyncIterator[None]:
         if limit.expired():
             raise errors.DeadlineExceeded("the call took longer than it may") from None
         raise
-
-
-def _span(method: str, context: Context[Any, Any]) -> AbstractContextManager[Any]:
-    return nullcontext() if _is_standard(method) else server_span(method, context)
 
 
 def _is_health(method: str) -> bool:

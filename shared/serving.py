@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # the stubs of grpc are generic, its classes are not
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,11 +18,15 @@ _tracer = trace.get_tracer(__name__)
 _FAULTS = ("UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS")
 
 
+def headers_of(call: grpc.aio.ServicerContext[Any, Any]) -> dict[str, str]:
+    """What the caller sent beside its message."""
+    return {str(name): str(value) for name, value in call.invocation_metadata() or ()}
+
+
 @contextmanager
-def server_span(method: str, call: grpc.aio.ServicerContext[Any, Any]) -> Iterator[Span]:
+def server_span(method: str, headers: Mapping[str, str]) -> Iterator[Span]:
     """The span of a call of `/package.Service/Method`; whatever is told or logged inside belongs to it."""
-    metadata = {str(name): str(value) for name, value in call.invocation_metadata() or ()}
-    token = context.attach(propagate.extract(metadata))
+    token = context.attach(propagate.extract(headers))
     name = method.lstrip("/")
     attributes = {"rpc.system.name": "grpc", "rpc.method": name}
     try:

@@ -8,12 +8,15 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 from opentelemetry import baggage, context, propagate, trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_ENDPOINT,
@@ -110,6 +113,10 @@ class Tracing:
         )
 
 
+_carried: ContextVar[Mapping[str, str]] = ContextVar("carried", default=MappingProxyType({}))
+"""The headers of the call being served, where nothing is recorded: read only when somebody asks for an id."""
+
+
 def start_tracing(service: str, trusts_callers: bool = True) -> Tracing:
     """This process's tracing, as the environment says; call it once, and `close` what it returns at the end.
 
@@ -137,13 +144,13 @@ def keep() -> None:
 
 def current_trace_id() -> str:
     """32 hex digits of the trace under way, or nothing."""
-    found = trace.get_current_span().get_span_context()
+    found = trace.get_current_span(_context()).get_span_context()
     return trace.format_trace_id(found.trace_id) if found.is_valid else ""
 
 
 def current_evolution_id() -> str:
     """The evolution that is being worked on, or nothing."""
-    return str(baggage.get_baggage(_EVOLUTION) or "")
+    return str(baggage.get_baggage(_EVOLUTION, _context()) or "")
 
 
 def current_span() -> TraceContext | None:
@@ -176,11 +183,21 @@ def within(parent: TraceContext | None, evolution_id: str = "") -> Iterator[None
         context.detach(token)
 
 
+def carry(headers: Mapping[str, str]) -> None:
+    """What this task does from now on belongs to the span that these headers name; costs next to nothing."""
+    _carried.set(headers)
+
+
 def outgoing() -> tuple[tuple[str, str], ...]:
     """gRPC metadata that lets the callee continue what is under way here."""
     carrier: dict[str, str] = {}
-    propagate.inject(carrier)
+    propagate.inject(carrier, _context())
     return tuple(carrier.items())
+
+
+def _context() -> Context:
+    headers = _carried.get()
+    return propagate.extract(headers, context.get_current()) if headers else context.get_current()
 
 
 def _span_context(trace_id: str, span_id: str, sampled: bool, remote: bool = True) -> SpanContext:

@@ -14,6 +14,7 @@ import redis
 
 from cli.client import Client
 from cli.stack import Stack, StackSettings
+from cli.stack.ports import free_port
 from tests.otlp import Received, Traces, children, paths, receiver
 
 PROMPT = "Explain tides to a zebra-loving child."
@@ -211,3 +212,14 @@ def test_texts_are_in_spans_only_where_that_is_asked_for(traces: Traces) -> None
     (evolution,) = [span for span in spans if span.name == "evolution"]
     assert evolution.attributes["darwin.instruction"] == PROMPT
     assert evolution.attributes["darwin.answer"] == answer.json()["choices"][0]["message"]["content"]
+
+
+def test_a_collector_that_is_away_changes_nothing() -> None:
+    away = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
+    with Stack(StackSettings.simulated(away)) as running:
+        answer = httpx.post(f"{running.url}/v1/chat/completions", json=body(), timeout=30)
+        assert answer.status_code == 200
+        time.sleep(1)  # spans are on their way to nobody
+        began = time.monotonic()
+        assert set(running.stop().values()) == {0}
+        assert time.monotonic() - began < 20

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from cli.differing import NOTHING
-from cli.recording import NotARecording, parse, request_of
-from cli.replaying import Replay, replay
-from tests.unit.cli.evolved import evolved, recordings, request_for
+from cli.history.differing import NOTHING
+from cli.history.recording import NotARecording, parse, request_of
+from cli.history.replaying import Replay, replay
+from tests.unit.cli.history.evolved import evolved, recordings, request_for
 from tests.unit.orchestrator.strategies import Config
 
 Document = dict[str, Any]

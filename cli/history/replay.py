@@ -9,13 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli import opening
-from cli.recording import NotARecording
-from cli.replaying import Difference, Replay
-from cli.replaying import replay as replayed
+from cli.history import opening
+from cli.history.differing import same_characters
+from cli.history.recording import NotARecording
+from cli.history.replaying import Difference, Replay
+from cli.history.replaying import replay as replayed
+from cli.history.trees import plain
 from cli.reporting import CommandError, reported
 
-_SHOWN_CHARACTERS = 2000
+_SHOWN_CHARACTERS = 1000
+_SHOWN_BEFORE = 200
 
 
 def replay(
@@ -53,13 +56,19 @@ def _table(difference: Difference) -> Table:
     attempt = "after the last attempt" if difference.attempt is None else f"attempt {difference.attempt}"
     title = Text(f"{attempt}, cycle {difference.cycle}, round {difference.round}: {difference.field}")
     table = Table(title=title, title_justify="left", expand=True)
+    recorded, replayed = _text(difference.recorded), _text(difference.replayed)
+    first = max(0, same_characters(recorded, replayed) - _SHOWN_BEFORE)
     for side in ("recorded", "replayed"):
         table.add_column(side, ratio=1, overflow="fold")
-    table.add_row(_value(difference.recorded), _value(difference.replayed))
+    table.add_row(_part(recorded, first), _part(replayed, first))
     return table
 
 
-def _value(value: Any) -> Text:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-    cut = len(text) - _SHOWN_CHARACTERS
-    return Text(text if cut <= 0 else f"{text[:_SHOWN_CHARACTERS]}… ({cut} more characters)")
+def _text(value: Any) -> str:
+    return plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _part(text: str, first: int) -> Text:
+    """What a terminal has room for, the difference in it."""
+    end = first + _SHOWN_CHARACTERS
+    return Text(("…" if first else "") + text[first:end] + ("…" if end < len(text) else ""))

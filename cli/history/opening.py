@@ -8,7 +8,7 @@ from typing import Annotated, Any, BinaryIO
 import typer
 
 from cli.client import Client
-from cli.recording import NotARecording, Recording, parse
+from cli.history.recording import NotARecording, Recording, parse
 from cli.reporting import CommandError
 
 Source = Annotated[

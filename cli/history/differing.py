@@ -1,4 +1,4 @@
-"""Where two JSON values first differ."""
+"""Where two values first differ."""
 
 from itertools import zip_longest
 from typing import Any
@@ -21,3 +21,9 @@ def first_difference(recorded: Any, replayed: Any, path: str) -> tuple[str, Any,
         return None if recorded == replayed else (path, recorded, replayed)
     differences = (first_difference(old, new, where) for where, old, new in pairs)
     return next(filter(None, differences), None)
+
+
+def same_characters(one: str, other: str) -> int:
+    """How many characters two texts begin with that are the same."""
+    differing = (index for index, (left, right) in enumerate(zip(one, other, strict=False)) if left != right)
+    return next(differing, min(len(one), len(other)))

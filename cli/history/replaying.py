@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 from pydantic import TypeAdapter
 
-from cli.differing import NOTHING, first_difference
-from cli.recording import NotARecording, Recording, request_of
+from cli.history.differing import NOTHING, first_difference
+from cli.history.recording import NotARecording, Recording, request_of
 from services.gateway import resources
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers, machine

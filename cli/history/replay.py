@@ -14,8 +14,8 @@ from cli.history.differing import same_characters
 from cli.history.recording import NotARecording
 from cli.history.replaying import Difference, Replay
 from cli.history.replaying import replay as replayed
-from cli.history.trees import plain
 from cli.reporting import CommandError, reported
+from cli.view import plain
 
 _SHOWN_CHARACTERS = 1000
 _SHOWN_BEFORE = 200

@@ -107,11 +107,11 @@ class _Rerun:
         """Compares what there was at the end."""
         recording, evolution = self._recording, self._evolution
         self._at = (None, evolution.cycle, evolution.round)
-        if not recording.ended:
-            return
         self._compare("version", recording.version, len(recording.attempts))
         if self.decisions < len(self._events):
             self._differ("event", _json(self._events[self.decisions]), NOTHING)
+        if not recording.ended:
+            return
         self._compare("evolution.ended", *map(_json, (recording.events[-1], _end(recording))))
         if recording.result is None:
             if recording.status != "failed":
@@ -133,8 +133,6 @@ class _Rerun:
     def _hear(self, events: Iterable[Event]) -> None:
         for event in events:
             if self.decisions == len(self._events):
-                if not self._recording.ended:  # its events were read before its attempts
-                    return
                 self._differ("event", NOTHING, _json(event))
             recorded = self._events[self.decisions]
             if recorded.type != event.type:

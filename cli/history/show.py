@@ -53,6 +53,6 @@ def _head(recording: Recording) -> Text:
     if recording.finished_at is not None:
         head.append(f" after {recording.finished_at - recording.created_at:.2f} s", style="default not bold")
     if recording.error:
-        head.append(f"\n{recording.error.code}: {recording.error.message}", style="red not bold")
+        head.append(f"\n{recording.error.code}: {view.plain(recording.error.message)}", style="red not bold")
     head.append(f"\ntrace {recording.trace_id or 'not recorded'}", style="default not bold")
     return head

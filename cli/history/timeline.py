@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.history.recording import Recording
-from cli.history.trees import plain
+from cli.view import plain
 from shared.recording import Attempt, Call
 
 _COLORS = {"mutation": "magenta", "generation": "blue", "reward": "green"}

@@ -9,6 +9,7 @@ from rich.tree import Tree
 
 from cli.history.archive import Branch
 from cli.history.lineage import Mutant, Piece
+from cli.view import plain
 
 _INSTRUCTION_CHARACTERS = 300
 
@@ -38,11 +39,6 @@ def answer_table(pieces: Sequence[Piece]) -> Table:
 def origin(mutant: Mutant) -> str:
     """Who made it: an operator, where one did."""
     return mutant.operator if mutant.source in ("model", "template") and mutant.operator else mutant.source
-
-
-def plain(text: str) -> str:
-    """Without what a terminal would obey."""
-    return "".join(character if character.isprintable() or character == "\n" else " " for character in text)
 
 
 def _label(branch: Branch) -> Text:

@@ -9,7 +9,8 @@ from cli import view
 from tests.unit.cli.history.evolved import evolved, request_for
 from tests.unit.cli.history.test_replaying import CONFIG
 
-HOSTILE = "a [/b] [red]text[/red] [link=x]"
+HOSTILE = "a [/b] [red]text[/red] [link=x] \x1b[2J"
+SHOWN = "a [/b] [red]text[/red] [link=x]  [2J"
 
 
 def printed(*parts: Any) -> str:
@@ -20,10 +21,11 @@ def printed(*parts: Any) -> str:
     return console.file.getvalue()
 
 
-def test_brackets_in_responses_are_shown_as_they_are() -> None:
+def test_responses_are_no_markup_and_command_no_terminal() -> None:
     document = evolved(request_for(CONFIG, 11))
     event = next(event for event in document["events"] if event["type"] == "round.finished")
     event["texts"] = [HOSTILE] * len(event["texts"])
     document["result"]["choices"][0]["text"] = document["result"]["base"]["text"] = HOSTILE
-    assert printed(view.round_table(event)).count(HOSTILE) == len(event["texts"])
-    assert printed(view.outcome(document)).count(HOSTILE) == 2
+    # What stands in a table's row is on one line.
+    assert printed(view.round_table(event)).count(SHOWN.replace("  ", " ")) == len(event["texts"])
+    assert printed(view.outcome(document)).count(SHOWN) == 2

@@ -13,7 +13,7 @@ from services.orchestrator.adapters import codec
 from services.orchestrator.core import machine
 from services.orchestrator.core.model import Config, Outcome, Stopped
 from services.orchestrator.core.presets import config_for
-from shared.recording import Attempt
+from shared.recording import Attempt, Call
 from shared.records import (
     Accepted,
     Ended,
@@ -67,19 +67,27 @@ def request_for(config: Config, seed: int) -> EvolutionRequest:
     )
 
 
-def evolved(request: EvolutionRequest, order: int = 0, pause: float = 0.0, stop: float = 0.0) -> dict[str, Any]:
+def evolved(
+    request: EvolutionRequest,
+    order: int = 0,
+    pause: float = 0.0,
+    stop: float = 0.0,
+    most_attempts: int = 10_000,
+    end_probability: float = 0.15,
+) -> dict[str, Any]:
     """The recording of an evolution whose effects were performed in the order that `order` shuffles them to.
 
-    After each outcome the attempt ends early with probability `pause`, and the search with probability `stop`.
+    After each outcome the attempt ends early with probability `pause`, and the search with probability `stop`. After
+    `most_attempts` it still runs.
     """
-    rng, world = random.Random(order), World(request.seed)
+    rng, world = random.Random(order), World(request.seed, end_probability)
     evolution, begun = machine.begin(config_for(request), request.messages[-1].content, request.seed)
     events: list[Event] = [Accepted(request.method), *begun]
     attempts: list[Attempt] = []
     told: list[Outcome] = []
     cycle, round_, checkpoint = evolution.cycle, evolution.round, evolution.checkpoint
     pending: list[Outcome] = []
-    while not evolution.finished:
+    while not evolution.finished and len(attempts) < most_attempts:
         pending = pending or world.perform(rng.choice(machine.next_effects(evolution)))
         outcome = Stopped("deadline_ms") if rng.random() < stop else pending.pop(0)
         evolution, more = machine.apply(evolution, outcome)
@@ -90,6 +98,8 @@ def evolved(request: EvolutionRequest, order: int = 0, pause: float = 0.0, stop:
             cycle, round_, checkpoint, told = evolution.cycle, evolution.round, evolution.checkpoint, []
     trace = TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", True)
     record = Record("evo_1", len(attempts), "running", 0.0, request, codec.dump(evolution), trace=trace)
+    if not evolution.finished:
+        return document(record, events, attempts)
     record = saving.ended(record, evolution)
     events.append(Ended(record.status, evolution.stopped_by, record.error))
     return document(record, events, attempts)
@@ -97,6 +107,7 @@ def evolved(request: EvolutionRequest, order: int = 0, pause: float = 0.0, stop:
 
 def _attempt(before: list[Attempt], cycle: int, round_: int, told: list[Outcome], failed: bool) -> Attempt:
     version = len(before) + 1
+    error = Failure("Unavailable", "generation is away") if failed else None
     return Attempt(
         id=f"{version:032x}",
         version=version,
@@ -104,16 +115,27 @@ def _attempt(before: list[Attempt], cycle: int, round_: int, told: list[Outcome]
         round=round_,
         started_at=float(version),
         ended_at=version + 0.5,
+        calls=(
+            Call("generation", "a" * 16, cycle, round_, version + 0.1, version + 0.3, tokens=40),
+            Call(
+                "reward", "b" * 16, cycle, round_, version + 0.3, version + 0.4, error="Unavailable" if failed else None
+            ),
+        ),
         outcomes=tuple(map(codec.dump_outcome, told)),
-        error=Failure("Unavailable", "generation is away") if failed else None,
+        error=error,
         after=before[-1].id if before and before[-1].error else "",
     )
 
 
 @st.composite
-def recordings(draw: st.DrawFn, *, interrupted: bool = True) -> dict[str, Any]:
-    """Recordings of every method, with retries and early ends where `interrupted`."""
+def recordings(draw: st.DrawFn) -> dict[str, Any]:
+    """Recordings of every method, with retries and early ends."""
     request = request_for(draw(configs()), draw(st.integers(0, 2**32)))
     request = replace(request, n=draw(st.integers(1, min(3, 1 + request.search.cycles * request.search.mutants))))
-    pause, stop = (draw(st.sampled_from([0.0, 0.1])), draw(st.sampled_from([0.0, 0.02]))) if interrupted else (0.0, 0.0)
-    return evolved(request, draw(st.integers(0, 2**16)), pause, stop)
+    return evolved(
+        request,
+        order=draw(st.integers(0, 2**16)),
+        pause=draw(st.sampled_from([0.0, 0.1])),
+        stop=draw(st.sampled_from([0.0, 0.02])),
+        end_probability=draw(st.sampled_from([0.0, 0.02, 0.15])),
+    )

@@ -139,29 +139,30 @@ def test_an_outcome_nobody_asked_for_is_shown_with_what_was(document: Document) 
     assert difference.replayed[0] == "mutate 1"
 
 
-def test_an_unfinished_evolution_is_replayed_as_far_as_it_came(document: Document) -> None:
-    document |= {"status": "running", "result": None, "attempts": document["attempts"][:3]}
-    told = replayed(document)
-    assert told.unfinished
-    assert told.difference is None
-    assert 0 < told.decisions < len(document["events"]) - 2
-    of_type(document, "mutant.accepted")["text"] = "x"
+def test_an_unfinished_evolution_is_replayed_as_far_as_it_came() -> None:
+    document = evolved(request_for(CONFIG, 11), most_attempts=3)
+    assert replayed(document) == Replay(len(document["events"]) - 1, True, None)
+    document["events"].pop()
     assert replayed(document).difference is not None
 
 
-def test_events_read_before_the_attempts_are_compared_as_far_as_they_go(document: Document) -> None:
-    document |= {"status": "running", "result": None, "events": document["events"][:4]}
-    assert replayed(document) == Replay(3, True, None)
-
-
-def test_a_failed_evolution_replays_without_an_answer(document: Document) -> None:
+def test_a_failed_evolution_replays_without_an_answer() -> None:
+    document = evolved(request_for(CONFIG, 11), most_attempts=3)
     failure = {"code": "Unavailable", "message": "away", "field": None}
-    kept = document["attempts"][0]
-    told = replayed(document | {"status": "running", "result": None, "attempts": [kept]}).decisions
-    ended = {"type": "evolution.ended", "status": "failed", "error": failure, "stopped_by": None}
-    document |= {"status": "failed", "error": failure, "result": None, "attempts": [kept], "version": 1}
-    document["events"] = [*document["events"][: told + 1], ended]
-    assert replayed(document) == Replay(told, False, None)
+    document |= {"status": "failed", "error": failure}
+    document["events"].append({"type": "evolution.ended", "status": "failed", "error": failure, "stopped_by": None})
+    assert replayed(document) == Replay(len(document["events"]) - 2, False, None)
+    document["error"] = failure | {"code": "Internal"}
+    difference = replayed(document).difference
+    assert difference is not None
+    assert difference.field == "evolution.ended.error.code"
+
+
+def test_an_attempt_that_failed_before_its_round_began_changes_nothing(document: Document) -> None:
+    unbegun = {"id": "0", "version": 1, "cycle": 0, "round": 0, "started_at": 0.0, "ended_at": 0.0}
+    document["attempts"] = [unbegun, *({**it, "version": it["version"] + 1} for it in document["attempts"])]
+    document["version"] += 1
+    assert replayed(document) == Replay(len(document["events"]) - 2, False, None)
 
 
 def without(name: str) -> Callable[[Document], None]:

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+import redis
 from typer.testing import CliRunner, Result
 
 from cli.client import Client
@@ -61,8 +62,7 @@ def test_one_whose_worker_was_killed_replays_the_same() -> None:
     }
     with Stack(StackSettings.simulated(slow)) as stack, Client(stack.url) as client:
         evolution_id = client.start(BODY)["id"]
-        _await_first_round(client, evolution_id)
-        time.sleep(0.2)
+        _await_second_round(stack, client, evolution_id)
         stack.kill("orchestrator")
         stack.restart("orchestrator")
         assert [event["type"] for event in client.events(evolution_id)][-1] == "evolution.ended"
@@ -74,10 +74,14 @@ def test_one_whose_worker_was_killed_replays_the_same() -> None:
         assert "lost: its worker ended" in invoke("show", evolution_id, "--url", stack.url).stdout
 
 
-def _await_first_round(client: Client, evolution_id: str) -> None:
-    for event in client.events(evolution_id):
-        if event["type"] == "round.finished":
-            return
+def _await_second_round(stack: Stack, client: Client, evolution_id: str) -> None:
+    """Returns once a worker holds the evolution again."""
+    next(event for event in client.events(evolution_id) if event["type"] == "round.finished")
+    give_up = time.monotonic() + 10
+    with redis.Redis.from_url(stack.redis_url) as server:
+        while not server.exists(f"darwin:evo:{{{evolution_id}}}:lease"):
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
 
 
 def test_an_unknown_id_is_told(simulated_stack: Stack) -> None:

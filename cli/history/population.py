@@ -28,7 +28,8 @@ def population_tables(recording: Recording, width: int) -> Iterator[RenderableTy
         widest = max(cell.cell_len for _, cells in columns for cell in cells) + _PADDING
         beside = max(1, (width - max(map(len, names)) - _PADDING) // widest)
         for first in range(0, len(columns), beside):
-            yield _table(names, columns[first : first + beside])
+            rows = names if first == 0 else [str(state) for state in range(len(names))]
+            yield _table(rows, columns[first : first + beside])
     if cycles:
         yield Text(_LEGEND, style="dim")
 

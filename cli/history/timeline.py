@@ -7,6 +7,7 @@ from rich.text import Text
 
 from cli.history.recording import Recording
 from cli.view import plain
+from services.orchestrator.core.model import BASE
 from shared.recording import Attempt, Call
 
 _COLORS = {"mutation": "magenta", "generation": "blue", "reward": "green"}
@@ -15,9 +16,9 @@ _COLORS = {"mutation": "magenta", "generation": "blue", "reward": "green"}
 def waterfall(recording: Recording) -> Table:
     """Every call in its attempt: a bar from the attempt's beginning to its end, and when that was."""
     table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False, show_edge=False)
-    for column in ("round", "call"):
+    for column in ("round", "call", "for"):
         table.add_column(column, no_wrap=True)
-    table.add_column("from the beginning of the attempt to its end", ratio=1)
+    table.add_column("within the attempt", ratio=1)
     for column in ("at s", "took s", "tokens"):
         table.add_column(column, justify="right", no_wrap=True)
     for attempt in recording.attempts:
@@ -38,7 +39,15 @@ def _row(call: Call, attempt: Attempt, epoch: float) -> tuple[str | Text | Bar, 
         color=_COLORS[call.stage],
     )
     took = f"{call.ended_at - call.started_at:.2f}"
-    return name, bar, f"{call.started_at - epoch:.2f}", took, str(call.tokens)
+    return name, _states(call), bar, f"{call.started_at - epoch:.2f}", took, str(call.tokens)
+
+
+def _states(call: Call) -> str:
+    """Whom it was for: a state by its index, or how many there were."""
+    states = sorted({part.state for part in call.parts})
+    if len(states) != 1:
+        return f"{len(states)} states" if states else ""
+    return "base" if states[0] == BASE else f"state {states[0]}"
 
 
 def mishaps(recording: Recording) -> Table | None:

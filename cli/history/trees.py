@@ -24,7 +24,7 @@ def tree(branch: Branch) -> Tree:
 
 def answer_table(pieces: Sequence[Piece]) -> Table:
     """Which state wrote which tokens, from the first to the last."""
-    table = Table("round", "state", "tokens", "text", box=box.SIMPLE, expand=True)
+    table = Table("round", "state", "tokens", "text", box=box.SIMPLE_HEAD, expand=True, pad_edge=False, show_edge=False)
     table.columns[1].justify = table.columns[2].justify = "right"
     table.columns[3].ratio = 1
     table.columns[3].overflow = "fold"

@@ -13,7 +13,7 @@ from services.orchestrator.adapters import codec
 from services.orchestrator.core import machine
 from services.orchestrator.core.model import Config, Outcome, Stopped
 from services.orchestrator.core.presets import config_for
-from shared.recording import Attempt, Call
+from shared.recording import Attempt, Call, StatePart
 from shared.records import (
     Accepted,
     Ended,
@@ -107,6 +107,7 @@ def evolved(
 
 def _attempt(before: list[Attempt], cycle: int, round_: int, told: list[Outcome], failed: bool) -> Attempt:
     version = len(before) + 1
+    base = StatePart(-1, version + 0.3)
     error = Failure("Unavailable", "generation is away") if failed else None
     return Attempt(
         id=f"{version:032x}",
@@ -116,10 +117,8 @@ def _attempt(before: list[Attempt], cycle: int, round_: int, told: list[Outcome]
         started_at=float(version),
         ended_at=version + 0.5,
         calls=(
-            Call("generation", "a" * 16, cycle, round_, version + 0.1, version + 0.3, tokens=40),
-            Call(
-                "reward", "b" * 16, cycle, round_, version + 0.3, version + 0.4, error="Unavailable" if failed else None
-            ),
+            Call("generation", "a" * 16, cycle, round_, version + 0.1, version + 0.3, (base,), tokens=40),
+            Call("reward", "b" * 16, cycle, round_, version + 0.3, version + 0.4, error=error and error.code),
         ),
         outcomes=tuple(map(codec.dump_outcome, told)),
         error=error,

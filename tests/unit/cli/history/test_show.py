@@ -54,7 +54,7 @@ def test_a_large_evolution_is_whole_at_every_width(width: int) -> None:
         table = section(text, f"cycle {cycle}: rewards by state and round")
         final = next(event["rewards"] for event in events if event["type"] == "cycle.finished")
         for state in range(LARGE.mutants):
-            row = " ".join(line for line in table.splitlines() if re.match(rf"{state} \w", line))
+            row = " ".join(line for line in table.splitlines() if re.match(rf"{state} ", line))
             rewards = [f"{reward:+.3f}" for reward in [*(event["rewards"][state] for event in rounds), final[state]]]
             assert re.findall(r"[+-]\d+\.\d{3}", row) == rewards
             assert row.count("✓") == sum(state in event["survivors"] for event in rounds)
@@ -75,7 +75,7 @@ def test_the_answer_is_shown_piece_by_piece() -> None:
     document = evolved(request_for(replace(CONFIG, max_tokens=40), 3), end_probability=0.0)
     table = section(shown(document), "who wrote the answer")
     best = document["result"]["choices"][0]
-    rows = re.findall(r"^ +(\d+)\.(\d+) +(\d+) +(\d+) ", table, flags=re.MULTILINE)
+    rows = re.findall(r"^(\d+)\.(\d+) +(\d+) +(\d+) ", table, flags=re.MULTILINE)
     assert len(rows) > 1
     assert {int(cycle) for cycle, *_ in rows} == {best["cycle"]}
     assert sum(int(tokens) for *_, tokens in rows) == best["completion_tokens"]
@@ -91,7 +91,7 @@ def test_calls_and_attempts_that_came_to_nothing(document: Document) -> None:
     text = shown(document)
     calls = section(text, "calls")
     assert calls.count("generation") == calls.count("reward") == len(document["attempts"])
-    assert re.search(r"^1\.1 +generation +[^\d\s]+ +1\.10 +0\.20 +40 *$", calls, flags=re.MULTILINE)
+    assert re.search(r"^1\.1 +generation +base +[^\d\s]+ +1\.10 +0\.20 +40 *$", calls, flags=re.MULTILINE)
     rest = section(text, "attempts that failed, paused or were lost")
     assert re.search(r"1\.1 +1\.25 +\? +lost: its worker ended", rest)
     assert re.search(r"1\.1 +1\.00 +0\.50 +failed: Unavailable: reward is  \[2Jaway", rest)

@@ -16,6 +16,11 @@ from cli.history.timeline import mishaps, waterfall
 from cli.history.trees import answer_table, tree
 from cli.reporting import reported
 
+_SETTINGS = (
+    *("cycles", "mutants", "period", "survivors", "max_tokens", "seed"),
+    *("max_generated_tokens", "max_reward_calls", "deadline_ms"),
+)
+
 
 def show(source: opening.Source, url: opening.Url = None) -> None:
     """Show where an answer came from: mutants, rewards, replacements, and what took how long."""
@@ -54,5 +59,12 @@ def _head(recording: Recording) -> Text:
         head.append(f" after {recording.finished_at - recording.created_at:.2f} s", style="default not bold")
     if recording.error:
         head.append(f"\n{recording.error.code}: {view.plain(recording.error.message)}", style="red not bold")
+    head.append(f"\n{_settings(recording)}", style="dim not bold")
     head.append(f"\ntrace {recording.trace_id or 'not recorded'}", style="default not bold")
     return head
+
+
+def _settings(recording: Recording) -> str:
+    """What shaped the search, its limits where it had some."""
+    given = recording.settings.model_dump(include=set(_SETTINGS), exclude_none=True)
+    return ", ".join(f"{name} {given[name]}" for name in _SETTINGS if name in given)

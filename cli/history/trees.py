@@ -44,7 +44,9 @@ def origin(mutant: Mutant) -> str:
 def _label(branch: Branch) -> Text:
     where = "base" if branch.state is None else f"{branch.cycle}.{branch.state}"
     label = Text(where, style="bold")
-    label.append(f" {origin(branch.mutant)}", style="magenta not bold")
+    by = origin(branch.mutant)
+    source = f" ({branch.mutant.source})" if by != branch.mutant.source else ""
+    label.append(f" {by}{source}", style="magenta not bold")
     if branch.reward is not None:
         label.append(f" {branch.reward:+.3f}", style="default not bold")
     if branch.entered:

@@ -68,7 +68,7 @@ def test_the_tree_says_what_entered_and_who_won(document: Document) -> None:
     assert re.findall(r"(\d+\.\d+) .* won", tree) == [f"{best['cycle']}.{best['state']}"]
     entered = {event["instruction"] for event in document["events"][-2]["archive"]}
     assert tree.count("in the archive") == len(entered)
-    assert tree.count("clarify") == sum(event.get("source") == "model" for event in document["events"])
+    assert tree.count("clarify (model)") == sum(event.get("source") == "model" for event in document["events"])
 
 
 def test_the_answer_is_shown_piece_by_piece() -> None:
@@ -112,6 +112,13 @@ def test_one_that_runs_shows_what_there_is() -> None:
     assert "darwin, running" in text
     assert "cycle 1: rewards by state and round" in text
     assert "who wrote the answer" not in text
+
+
+def test_settings_and_the_limits_that_there_were_come_first() -> None:
+    text = shown(evolved(request_for(replace(CONFIG, max_generated_tokens=90), 11)))
+    settings = "cycles 2, mutants 4, period 4, survivors 2, max_tokens 16, seed 11, max_generated_tokens 90\n"
+    assert settings in text
+    assert "stopped by max_generated_tokens" in text
 
 
 @pytest.mark.parametrize("method", ["sample", "best-of-n"])

@@ -65,6 +65,10 @@ class Client:
     def get(self, evolution_id: str) -> dict[str, Any]:
         return self._patiently(lambda: self._http.get(f"/v1/evolutions/{evolution_id}"))
 
+    def recording(self, evolution_id: str) -> dict[str, Any]:
+        """The resource with every event and every attempt."""
+        return self._patiently(lambda: self._http.get(f"/v1/evolutions/{evolution_id}/recording"))
+
     def cancel(self, evolution_id: str) -> dict[str, Any]:
         return self._patiently(lambda: self._http.delete(f"/v1/evolutions/{evolution_id}"))
 

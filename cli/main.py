@@ -15,6 +15,8 @@ from cli.certs import certs
 from cli.client import Client
 from cli.evaluation.commands import app as evaluation
 from cli.export import export
+from cli.history.replay import replay
+from cli.history.show import show as show_lineage
 from cli.reporting import reported
 from cli.session import Engine, started
 from cli.stack import StackSettings
@@ -62,7 +64,7 @@ def align(
     n: Annotated[int | None, typer.Option(help="How many of the best distinct responses to return.")] = None,
     engine: Engine = "auto",
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document with result and all events.")
+        bool, typer.Option("--json", help="Print the recording as one JSON document: result, events, attempts.")
     ] = False,
 ) -> None:
     """Align one instruction and show how."""
@@ -131,6 +133,8 @@ def models() -> None:
 
 app.command()(certs)
 app.command()(export)
+app.command()(replay)
+app.command("show")(show_lineage)
 
 
 @app.command()
@@ -146,22 +150,20 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
 def _follow(client: Client, body: dict[str, Any], console: Console, *, show: bool) -> dict[str, Any]:
     started = client.start(body)
     shown = view.EvolutionView(console)
-    events = []
     try:
         for event in client.events(started["id"]):
-            events.append(event)
             if show:
                 shown.show(event)
     except KeyboardInterrupt:
         client.cancel(started["id"])
         raise
-    evolution = client.get(started["id"])
+    evolution = client.recording(started["id"])
     if evolution["status"] == "failed":
         console.print(f"[red]failed:[/] {evolution['error']['message']}")
     elif show and evolution["result"]["choices"]:
         console.print(view.outcome(evolution))
-    rounds = [event for event in events if event["type"] == "round.finished"]
-    return {**evolution, "usage": _usage(evolution["result"]), "rounds": rounds, "events": events}
+    rounds = [event for event in evolution["events"] if event["type"] == "round.finished"]
+    return {**evolution, "usage": _usage(evolution["result"]), "rounds": rounds}
 
 
 def _usage(result: dict[str, Any] | None) -> dict[str, Any] | None:

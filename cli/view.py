@@ -67,7 +67,7 @@ def round_table(event: dict[str, Any]) -> Table:
     table.add_column("fate", no_wrap=True)
     table.add_column("response so far", ratio=1, no_wrap=True, overflow="ellipsis")
     for state, (text, reward) in enumerate(zip(event["texts"], event["rewards"], strict=True)):
-        table.add_row(str(state), f"{reward:+.3f}", _fate(event, state), _tail(text, 200))
+        table.add_row(str(state), f"{reward:+.3f}", _fate(event, state), Text(_tail(text, 200)))
     return table
 
 
@@ -85,9 +85,9 @@ def outcome(evolution: dict[str, Any]) -> RenderableType:
     """Base and evolved answer side by side, then what they cost."""
     result = evolution["result"]
     best, base = result["choices"][0], result["base"]
-    panels = [Panel(best["text"].strip(), title=f"evolved {_reward(best)}", border_style="green")]
+    panels = [Panel(Text(plain(best["text"]).strip()), title=f"evolved {_reward(best)}", border_style="green")]
     if base is not None:
-        panels.insert(0, Panel(base["text"].strip(), title=f"base {_reward(base)}", border_style="yellow"))
+        panels.insert(0, Panel(Text(plain(base["text"]).strip()), title=f"base {_reward(base)}", border_style="yellow"))
     grid = Table.grid(expand=True)
     for _ in panels:
         grid.add_column(ratio=1)
@@ -130,11 +130,16 @@ def _reward(choice: dict[str, Any]) -> str:
     return "" if choice["reward"] is None else f"(reward {choice['reward']:+.3f})"
 
 
+def plain(text: str) -> str:
+    """Without what a terminal would obey."""
+    return "".join(character if character.isprintable() or character == "\n" else " " for character in text)
+
+
 def _short(text: str, length: int) -> str:
-    flat = " ".join(text.split())
+    flat = " ".join(plain(text).split())
     return flat if len(flat) <= length else flat[: length - 1] + "…"
 
 
 def _tail(text: str, length: int) -> str:
-    flat = " ".join(text.split())
+    flat = " ".join(plain(text).split())
     return flat if len(flat) <= length else "…" + flat[1 - length :]

@@ -64,7 +64,7 @@ class Round:
         checkpoint = self.evolution.checkpoint
         try:
             async with asyncio.TaskGroup() as calls:
-                while self.evolution.checkpoint == checkpoint:
+                while self.evolution.checkpoint == checkpoint and not self.evolution.finished:
                     for stage, effects in self._due():
                         calls.create_task(self._perform(stage, effects))
                     await self._absorb()

@@ -17,18 +17,23 @@ REQUEST = EvolutionRequest("darwin", (Message("user", "Explain tides."),), Sampl
 
 
 class Stages:
-    """All three ports; counts calls in flight, can be slow, can fail."""
+    """All three ports; counts calls in flight, can be slow, can fail.
+
+    Late failures are those of a call that has told everything: a cycle's last scoring.
+    """
 
     def __init__(
         self,
         delay_s: float = 0.0,
         failures: Sequence[DarwinError] = (),
         scoring_failures: Sequence[DarwinError] = (),
+        late_failures: Sequence[DarwinError] = (),
     ) -> None:
         self.world = World(5)
         self.delay_s = delay_s
         self.failures = list(failures)
         self.scoring_failures = list(scoring_failures)
+        self.late_failures = list(late_failures)
         self.in_flight = 0
         self.called = asyncio.Event()
         self.generated: list[Generate] = []
@@ -63,6 +68,9 @@ class Stages:
         for effect in effects:
             for outcome in self.world.perform(effect):
                 yield outcome  # type: ignore[misc]
+        if effects[0].final and self.late_failures:
+            await asyncio.sleep(0.05)
+            raise self.late_failures.pop(0)
 
 
 def evolving(store: Store, stages: Stages, **settings: float) -> Evolving:

@@ -1,13 +1,15 @@
-"""What Redis holds: versions, charges, limits, expiry, and what cannot be read."""
+"""What Redis holds: versions, attempts, lists, charges, limits, expiry, and what cannot be read."""
 
 import asyncio
+import time
 import uuid
 from dataclasses import replace
 
 import pytest
 
 from services.orchestrator.evolving import Next
-from shared.errors import Conflict, Internal, NotFound, Overloaded
+from shared.errors import Conflict, Internal, NotFound, Overloaded, Unavailable
+from shared.recording import Attempt
 from shared.records import Ended, Idempotency
 from shared.store import Limits, Store
 from tests.integration.stages import REQUEST, Stages, accept, evolving, finish, key, record_of
@@ -80,6 +82,93 @@ async def test_an_idempotency_key_names_one_evolution(store: Store) -> None:
     assert created[0].id == created[1].id
     with pytest.raises(Conflict):
         await store.create(replace(record_of(REQUEST), idempotency=replace(asked, fingerprint="other")))
+
+
+async def test_a_claim_is_told_of_holders_that_were_lost_and_of_no_others(store: Store) -> None:
+    evolution_id = (await accept(store)).evolution_id
+    assert await claimed(store, evolution_id, "first") == (0, [])
+    assert await claimed(store, evolution_id, "first") == (0, [])  # sent again for want of an answer
+    assert await store.claim(evolution_id, 0, "second", 10) is None
+    await store._redis.delete(key(Next(evolution_id, 0), "lease"))  # it ran out: nobody renewed it
+    assert await claimed(store, evolution_id, "second") == (1, ["first"])
+    await store.release(evolution_id, "second")
+    assert await claimed(store, evolution_id, "third") == (1, ["first"])
+    record = replace(await store.load(evolution_id), version=1)
+    await store.save(record, (), "third")
+    assert await claimed(store, evolution_id, "fourth", version=1) == (0, [])
+
+
+async def claimed(store: Store, evolution_id: str, holder: str, version: int = 0) -> tuple[int, list[str]]:
+    """How many holders were lost, and which."""
+    claim = await store.claim(evolution_id, version, holder, 10)
+    assert claim is not None
+    assert all(abs(lost.started_at - time.time()) < 10 for lost in claim.lost)
+    return claim.deaths, [lost.id for lost in claim.lost]
+
+
+async def test_attempts_are_kept_with_the_version_they_made(store: Store) -> None:
+    due = await accept(store)
+    assert await store.attempts(due.evolution_id) == []
+    await finish(evolving(store, Stages(failures=[Unavailable("away")])), due)
+    attempts = await store.attempts(due.evolution_id)
+    record = await store.load(due.evolution_id)
+    assert [attempt.version for attempt in attempts] == list(range(1, record.version + 1))
+    assert [attempt.error.code for attempt in attempts if attempt.error] == ["Unavailable"]
+    assert attempts[1].after == attempts[0].id
+    assert not any(attempt.after for attempt in attempts[2:])
+    stages = {call.stage for attempt in attempts for call in attempt.calls}
+    assert stages == {"mutation", "generation", "reward"}
+    assert await store.attempts("evo_none") == []
+
+
+async def test_an_attempt_is_saved_with_its_version_or_not_at_all(store: Store) -> None:
+    due = await accept(store)
+    record = replace(await store.load(due.evolution_id), version=1)
+    mine, other = (Attempt(name, 1, 1, 1, 0.0, 1.0) for name in ("mine", "other"))
+    await store.save(record, (), attempt=mine)
+    await store.save(record, (), attempt=mine)  # sent again for want of an answer
+    with pytest.raises(Conflict):
+        await store.save(replace(record, status="running"), (), attempt=other)
+    assert await store.attempts(due.evolution_id) == [mine]
+    await store._redis.xadd(key(due, "attempts"), {"attempt": "{}"})
+    with pytest.raises(Internal, match="cannot be read"):
+        await store.attempts(due.evolution_id)
+
+
+async def test_evolutions_are_listed_by_tenant_last_accepted_first(store: Store) -> None:
+    mine, other = uuid.uuid4().hex, uuid.uuid4().hex
+    ids = [await listable(store, mine, index) for index in range(5)]
+    await listable(store, other, 9)
+    assert [summary.id for summary in await store.listed(mine, None, 3)] == ids[:1:-1]
+    assert [summary.id for summary in await store.listed(mine, ids[2], 3)] == ids[1::-1]
+    assert await store.listed(mine, ids[0], 3) == []
+    everyone = {summary.tenant for summary in await store.listed(None, None, 6)}
+    assert {mine, other} <= everyone
+    with pytest.raises(NotFound):
+        await store.listed(mine, "evo_none", 3)
+    with pytest.raises(NotFound):
+        await store.listed(other, ids[0], 3)
+
+
+async def listable(store: Store, tenant: str, age: int) -> str:
+    record = replace(record_of(replace(REQUEST, tenant=tenant)), created_at=time.time() + age)
+    return (await store.create(record)).id
+
+
+async def test_a_list_says_how_each_ended_and_passes_over_what_expired(store: Store) -> None:
+    tenant = uuid.uuid4().hex
+    ended, expired, queued = [await listable(store, tenant, index) for index in range(3)]
+    await finish(evolving(store, Stages()), Next(ended, 0))
+    await store._redis.delete(key(Next(expired, 0)))
+    first, last = await store.listed(tenant, None, 9)
+    assert (first.id, first.status, first.reward, first.gain, first.seconds) == (queued, "queued", None, None, None)
+    result = (await store.load(ended)).result
+    assert result is not None
+    assert result.base is not None
+    assert (last.id, last.status, last.rounds, last.method) == (ended, "succeeded", result.rounds, "darwin")
+    assert (last.reward, last.base_reward) == (result.choices[0].reward, result.base.reward)
+    assert last.instruction == REQUEST.messages[-1].content
+    assert [summary.id for summary in await store.listed(tenant, queued, 1)] == [ended]
 
 
 async def test_nothing_is_left_after_expiry(redis_url: str) -> None:

@@ -96,6 +96,8 @@ def _with_state(evolution: Evolution, index: int, state: State) -> Evolution:
 
 
 def _state_of(evolution: Evolution, outcome: Generated | Scored, phase: str) -> State:
+    if not BASE <= outcome.state < len(evolution.population):
+        raise UnexpectedOutcome(f"{outcome} for a population of {len(evolution.population)}")
     state = evolution.base if outcome.state == BASE else evolution.population[outcome.state]
     if (outcome.cycle, outcome.round) != (evolution.cycle, evolution.round) or state.phase != phase:
         raise UnexpectedOutcome(f"{outcome} in phase {state.phase} of round {evolution.cycle}.{evolution.round}")
@@ -171,8 +173,7 @@ def _extend(evolution: Evolution, outcome: Generated) -> Evolution:
 
 def _continued(response: Response, outcome: Generated, max_tokens: int) -> Response:
     start, token_ids = len(response.token_ids), response.token_ids + outcome.token_ids
-    ended_by_token = outcome.finish == "stop" and outcome.generated_tokens > len(outcome.token_ids)
-    piece = Piece(outcome.cycle, outcome.round, outcome.state, start, len(outcome.token_ids) + ended_by_token)
+    piece = Piece(outcome.cycle, outcome.round, outcome.state, start, outcome.kept_tokens)
     pieces = (*response.pieces, piece)
     if outcome.state == BASE and response.pieces:
         # Nobody copies the base response, and where it was cut is chance: it stays one piece.

@@ -251,6 +251,12 @@ class Generated:
     cached_tokens: int = 0
     queued_seconds: float | None = None
 
+    @property
+    def kept_tokens(self) -> int:
+        """Sampled for the response: without the lookahead, with the end-of-sequence token."""
+        ended_by_token = self.finish == "stop" and self.generated_tokens > len(self.token_ids)
+        return len(self.token_ids) + ended_by_token
+
 
 @dataclass(frozen=True)
 class Scored:

@@ -1,0 +1,1 @@
+"""`darwin replay` and `darwin show`: a recorded evolution, looked at afterwards."""

@@ -1,0 +1,95 @@
+"""Who wrote which piece of a response. Pure: nothing is read or written here.
+
+A state's text in a round begins with the text that it held after the round before, which is its own or its donor's:
+so every piece can be followed back to the state that wrote it, and that state's mutant.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cli.history.differing import same_characters
+from cli.history.recording import Recording
+from services.gateway import resources
+from services.orchestrator.adapters import codec
+from services.orchestrator.core.model import Generated
+from shared.records import MutantAccepted, MutantSource, RoundFinished
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """The instruction that a state of a cycle wrote under, and where that came from."""
+
+    text: str
+    operator: str
+    source: MutantSource
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one state wrote in one round; cycle and round are 0 and `state` None for the base response.
+
+    `tokens` were sampled for it, None where the recording has no attempts.
+    """
+
+    cycle: int
+    round: int
+    state: int | None
+    mutant: Mutant
+    text: str
+    tokens: int | None
+
+
+def original(recording: Recording) -> Mutant:
+    """What the base response is written under, and every response of methods that do not mutate."""
+    return Mutant(recording.messages[-1].content, "", "original")
+
+
+def population(recording: Recording, cycle: int) -> dict[int, Mutant]:
+    """What the states of a cycle write under, as far as mutants were accepted."""
+    if recording.model in ("best-of-n", "replacement-only"):
+        return dict.fromkeys(range(recording.settings.mutants), original(recording))
+    return {
+        event.state: Mutant(event.text, event.operator, event.source)
+        for event in recording.events
+        if isinstance(event, MutantAccepted) and event.cycle == cycle
+    }
+
+
+def pieces(recording: Recording, choice: resources.EvolutionChoice) -> tuple[Piece, ...]:
+    """The pieces of a final response from its beginning on; together they are its text and its tokens."""
+    if choice.state is None:
+        return (Piece(0, 0, None, original(recording), choice.text, choice.completion_tokens),)
+    known, tokens = population(recording, choice.cycle), _tokens(recording)
+    found, begin = [], 0
+    for round_, state, text in reversed(list(_written(recording, choice, choice.state))):
+        end = max(begin, same_characters(text, choice.text))
+        sampled = None if tokens is None else tokens[choice.cycle, round_, state]
+        if sampled or end > begin:
+            found.append(Piece(choice.cycle, round_, state, known[state], choice.text[begin:end], sampled))
+        begin = end
+    return tuple(found)
+
+
+def _written(recording: Recording, choice: resources.EvolutionChoice, state: int) -> Iterator[tuple[int, int, str]]:
+    """Rounds from the last to the first, each with the state that wrote in it and the text once it had.
+
+    The last is the round that was under way when the search was stopped, in which nobody wrote where it was not.
+    """
+    rounds = [event for event in recording.events if isinstance(event, RoundFinished) and event.cycle == choice.cycle]
+    yield len(rounds) + 1, state, choice.text
+    for event in reversed(rounds):
+        state = next((item.donor for item in event.replacements if item.state == state), state)
+        yield event.round, state, event.texts[state]
+
+
+def _tokens(recording: Recording) -> Counter[tuple[int, int, int]] | None:
+    """Tokens kept of what was sampled, by cycle, round and state; None where no attempts were recorded."""
+    if not recording.attempts:
+        return None
+    told = (codec.load_outcome(value) for attempt in recording.attempts for value in attempt.outcomes)
+    sampled: Counter[tuple[int, int, int]] = Counter()
+    for outcome in told:
+        if isinstance(outcome, Generated):
+            sampled[outcome.cycle, outcome.round, outcome.state] += outcome.kept_tokens
+    return sampled

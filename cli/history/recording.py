@@ -1,0 +1,83 @@
+"""Whole recordings: an evolution with its events, and what each attempt at a round did.
+
+Pure: `cli.history.opening` says where they come from.
+"""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from services.gateway import resources
+from shared.recording import Attempt
+from shared.records import TERMINAL, Event, EvolutionRequest, Message, Sampling, Search
+from shared.settings import reasons
+
+
+class NotARecording(Exception):
+    """Something else, or something that this version cannot read; the message says where and why."""
+
+
+class Recording(resources.Evolution):
+    """As `GET /v1/evolutions/{id}/recording` and `darwin align --json` give it.
+
+    Evolutions that were recorded before attempts were have none, and no version.
+    """
+
+    trace_id: str | None = None
+    version: int = 0
+    events: tuple[Annotated[Event, Field(discriminator="type")], ...] = Field(min_length=1)
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        return self.status in TERMINAL
+
+
+def parse(document: Any, where: str) -> Recording:
+    """The recording that the document, which came from `where`, holds.
+
+    Raises:
+        NotARecording: it holds none, or has fields nobody knows here, which might have changed the search.
+    """
+    try:
+        recording = Recording.model_validate(document)
+    except ValidationError as error:
+        raise NotARecording(f"{where} is no recording of an evolution: {reasons(error)[0]}") from None
+    known = recording.model_dump(mode="json", include={"settings", "events", "attempts"})
+    for name in known.keys() & document.keys():
+        for unknown in _unknown(document[name], known[name], name):
+            raise NotARecording(f"{where} has {unknown}, which is not known here: a newer version may have written it")
+    return recording
+
+
+def _unknown(given: Any, known: Any, path: str) -> Iterator[str]:
+    """Paths of fields that were given and not understood."""
+    if isinstance(given, dict) and isinstance(known, dict):
+        for name, value in given.items():
+            if name in known:
+                yield from _unknown(value, known[name], f"{path}.{name}")
+            else:
+                yield f"{path}.{name}"
+    elif isinstance(given, list) and isinstance(known, list):
+        for index, (value, other) in enumerate(zip(given, known, strict=True)):
+            yield from _unknown(value, other, f"{path}[{index}]")
+
+
+def request_of(recording: Recording) -> EvolutionRequest:
+    """What was asked for, as it was frozen at acceptance; of the tenant nothing is recorded."""
+    given = recording.settings.model_dump()
+    sampling = {field.name: given[field.name] for field in fields(Sampling)}
+    return EvolutionRequest(
+        method=recording.model,
+        messages=tuple(Message(message.role, message.content) for message in recording.messages),
+        sampling=Sampling(**sampling | {"stop": tuple(given["stop"])}),
+        search=Search(**{field.name: given[field.name] for field in fields(Search)}),
+        seed=recording.settings.seed,
+        seeded=recording.settings.seeded,
+        n=recording.settings.n,
+        profile=recording.settings.profile,
+        user=recording.user,
+        metadata=recording.metadata,
+    )

@@ -1,0 +1,70 @@
+"""`darwin show`: the lineage of an evolution in the terminal."""
+
+from collections.abc import Iterator
+
+from rich.console import Console, RenderableType
+from rich.rule import Rule
+from rich.text import Text
+
+from cli import view
+from cli.history import opening
+from cli.history.archive import archive_tree
+from cli.history.lineage import pieces
+from cli.history.population import population_tables
+from cli.history.recording import Recording
+from cli.history.timeline import mishaps, waterfall
+from cli.history.trees import answer_table, tree
+from cli.reporting import reported
+
+_SETTINGS = (
+    *("cycles", "mutants", "period", "survivors", "max_tokens", "seed"),
+    *("max_generated_tokens", "max_reward_calls", "deadline_ms"),
+)
+
+
+def show(source: opening.Source, url: opening.Url = None) -> None:
+    """Show where an answer came from: mutants, rewards, replacements, and what took how long."""
+    console = Console()
+    with reported(Console(stderr=True)):
+        recording = opening.opened(source, url)
+    for part in parts(recording, console.width):
+        console.print(part)
+
+
+def parts(recording: Recording, width: int) -> Iterator[RenderableType]:
+    """Everything there is to show, from top to bottom, for a terminal of `width` columns."""
+    yield _head(recording)
+    yield from _titled("archive", tree(archive_tree(recording)))
+    yield from population_tables(recording, width)
+    result = recording.result
+    if result and result.choices:
+        yield from _titled("who wrote the answer", answer_table(pieces(recording, result.choices[0])))
+        yield from _titled("answer", view.outcome(recording.model_dump(mode="json")))
+    if recording.attempts:
+        yield from _titled("calls", waterfall(recording))
+    if (table := mishaps(recording)) is not None:
+        yield from _titled("attempts that failed, paused or were lost", table)
+
+
+def _titled(title: str, part: RenderableType) -> Iterator[RenderableType]:
+    yield ""
+    yield Rule(title, align="left", style="cyan")
+    yield part
+
+
+def _head(recording: Recording) -> Text:
+    head = Text(recording.id, style="bold")
+    head.append(f"\n{recording.model}, {recording.status}", style="default not bold")
+    if recording.finished_at is not None:
+        head.append(f" after {recording.finished_at - recording.created_at:.2f} s", style="default not bold")
+    if recording.error:
+        head.append(f"\n{recording.error.code}: {view.plain(recording.error.message)}", style="red not bold")
+    head.append(f"\n{_settings(recording)}", style="dim not bold")
+    head.append(f"\ntrace {recording.trace_id or 'not recorded'}", style="default not bold")
+    return head
+
+
+def _settings(recording: Recording) -> str:
+    """What shaped the search, its limits where it had some."""
+    given = recording.settings.model_dump(include=set(_SETTINGS), exclude_none=True)
+    return ", ".join(f"{name} {given[name]}" for name in _SETTINGS if name in given)

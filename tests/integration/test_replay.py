@@ -1,0 +1,140 @@
+"""Evolutions as workers perform them over a real Redis, retried, paused, cut short: each replays the same."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cli.history.lineage import pieces
+from cli.history.recording import Recording, parse
+from cli.history.replaying import replay
+from services.orchestrator.evolving import Evolving, Next
+from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable
+from shared.records import EvolutionRequest, Method, Sampling, Search
+from shared.store import Store
+from tests.integration.stages import REQUEST, Stages, accept, evolving, finish
+from tests.unit.cli.history.evolved import document
+
+AWAY = Unavailable("away")
+
+
+async def recorded(store: Store, due: Next) -> Recording:
+    events = [stored.event for stored in await store.events(due.evolution_id)]
+    attempts = await store.attempts(due.evolution_id)
+    return parse(document(await store.load(due.evolution_id), events, attempts), due.evolution_id)
+
+
+def check(recording: Recording) -> None:
+    """It replays to its end, and its answer's pieces are its own."""
+    told = replay(recording)
+    assert told.difference is None
+    assert told.decisions == sum(not event.type.startswith("evolution.") for event in recording.events)
+    if recording.result and recording.result.choices:
+        best = recording.result.choices[0]
+        assert sum(piece.tokens or 0 for piece in pieces(recording, best)) == best.completion_tokens
+
+
+@pytest.mark.parametrize("method", ["darwin", "best-of-n", "mutation-only", "replacement-only", "sample"])
+async def test_every_method(method: Method, store: Store) -> None:
+    search = Search(period=6, cycles=0 if method == "sample" else 2)
+    due = await accept(store, replace(REQUEST, method=method, search=search))
+    await finish(evolving(store, Stages()), due)
+    recording = await recorded(store, due)
+    assert recording.status == "succeeded"
+    check(recording)
+
+
+@pytest.mark.parametrize(
+    ("failures", "errors"),
+    [
+        ({"failures": [AWAY, Internal("odd")]}, 2),
+        ({"scoring_failures": [AWAY]}, 1),
+        ({"late_failures": [AWAY]}, 1),
+    ],
+)
+async def test_a_round_that_failed_and_was_retried(
+    failures: dict[str, Sequence[DarwinError]], errors: int, store: Store
+) -> None:
+    due = await accept(store)
+    await finish(evolving(store, Stages(**failures)), due)  # type: ignore[arg-type]
+    recording = await recorded(store, due)
+    assert sum(attempt.error is not None for attempt in recording.attempts) == errors
+    assert recording.attempts[1].after == recording.attempts[0].id or recording.attempts[0].error is None
+    check(recording)
+
+
+async def test_a_round_that_paused_and_went_on_elsewhere(store: Store) -> None:
+    due, slow = await accept(store), Stages(delay_s=30)
+    worker = evolving(store, slow, heartbeat_s=0.02)
+    task = asyncio.ensure_future(worker.advance(due.evolution_id, 0))
+    await slow.called.wait()
+    await asyncio.sleep(0.1)
+    worker.interrupt()
+    await finish(evolving(store, Stages()), await task)
+    recording = await recorded(store, due)
+    paused, resumed = recording.attempts[:2]
+    assert (paused.error, resumed.after) == (None, paused.id)
+    assert paused.outcomes
+    assert resumed.round == paused.round
+    check(recording)
+
+
+async def test_a_round_whose_worker_was_lost(store: Store) -> None:
+    due, slow = await accept(store), Stages(delay_s=30)
+    following = await evolving(store, Stages()).advance(due.evolution_id, 0)
+    assert following is not None
+    lost = asyncio.ensure_future(_die(evolving(store, slow, lease_s=0.1, heartbeat_s=5), following))
+    await slow.called.wait()
+    await asyncio.sleep(0.3)
+    await finish(evolving(store, Stages()), following)
+    lost.cancel()
+    await asyncio.wait({lost})
+    recording = await recorded(store, due)
+    assert len(recording.attempts[1].lost) == 1
+    check(recording)
+
+
+async def _die(worker: Evolving, due: Next) -> None:
+    with contextlib.suppress(asyncio.CancelledError):
+        await worker.advance(due.evolution_id, due.version)
+
+
+@pytest.mark.parametrize(
+    ("search", "settings", "stages", "status"),
+    [
+        (Search(period=1, deadline_ms=500), {"max_tokens": 500}, {"delay_s": 0.15}, "succeeded"),
+        (Search(deadline_ms=100), {"max_tokens": 24}, {"delay_s": 5}, "failed"),
+        (Search(period=6, cycles=3, max_generated_tokens=150), {"max_tokens": 24}, {}, "succeeded"),
+        (Search(period=6), {"max_tokens": 24}, {"failures": [InvalidRequest("too long")]}, "failed"),
+        (Search(period=6), {"max_tokens": 24}, {"scoring_failures": [AWAY] * 99}, "failed"),
+    ],
+)
+async def test_a_search_that_ended_early(
+    search: Search, settings: dict[str, int], stages: dict[str, Any], status: str, store: Store
+) -> None:
+    due = await accept(store, replace(REQUEST, search=search, sampling=Sampling(**settings)))
+    given = Stages(**stages)
+    given.world.end_probability = 0.02
+    await finish(evolving(store, given, max_attempts=3), due)
+    recording = await recorded(store, due)
+    assert recording.status == status
+    check(recording)
+
+
+async def test_a_cancelled_and_a_running_one(store: Store) -> None:
+    request: EvolutionRequest = replace(REQUEST, sampling=Sampling(60))
+    due = await accept(store, request)
+    following = await evolving(store, Stages()).advance(due.evolution_id, 0)
+    assert following is not None
+    running = replay(await recorded(store, due))
+    assert running.unfinished
+    assert running.difference is None
+    assert running.decisions > 0
+    await store.request_cancel(due.evolution_id)
+    await finish(evolving(store, Stages()), following)
+    recording = await recorded(store, due)
+    assert recording.status == "cancelled"
+    check(recording)

@@ -1,0 +1,31 @@
+"""What is printed while an evolution runs and when it has ended."""
+
+import io
+from typing import Any
+
+from rich.console import Console
+
+from cli import view
+from tests.unit.cli.history.evolved import evolved, request_for
+from tests.unit.cli.history.test_replaying import CONFIG
+
+HOSTILE = "a [/b] [red]text[/red] [link=x] \x1b[2J"
+SHOWN = "a [/b] [red]text[/red] [link=x]  [2J"
+
+
+def printed(*parts: Any) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    for part in parts:
+        console.print(part)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_responses_are_no_markup_and_command_no_terminal() -> None:
+    document = evolved(request_for(CONFIG, 11))
+    event = next(event for event in document["events"] if event["type"] == "round.finished")
+    event["texts"] = [HOSTILE] * len(event["texts"])
+    document["result"]["choices"][0]["text"] = document["result"]["base"]["text"] = HOSTILE
+    # What stands in a table's row is on one line.
+    assert printed(view.round_table(event)).count(SHOWN.replace("  ", " ")) == len(event["texts"])
+    assert printed(view.outcome(document)).count(SHOWN) == 2

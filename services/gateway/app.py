@@ -10,6 +10,7 @@ from services.gateway.chat import ChatRoutes
 from services.gateway.documented import DESCRIPTION, openapi_of
 from services.gateway.evolution_routes import EvolutionRoutes
 from services.gateway.evolutions import Evolutions
+from services.gateway.inspection_routes import InspectionRoutes
 from services.gateway.lifetime import Lifetime
 from services.gateway.middleware import CallMiddleware
 from services.gateway.settings import GatewaySettings
@@ -42,6 +43,7 @@ def create_app(settings: GatewaySettings, backends: Backends, lifetime: Lifetime
     failures.install(app)
     app.include_router(ChatRoutes(starting, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(starting, evolutions, settings, lifetime).router)
+    app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
     app.include_router(models.router())
     app.include_router(probes.router(backends.store, stages, lifetime))
     app.openapi = openapi_of(app, keys_required=settings.keys == "required")  # type: ignore[method-assign]

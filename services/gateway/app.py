@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.gateway import failures, models, probes
+from services.gateway import failures, models, page, probes
 from services.gateway.access import AccessMiddleware
 from services.gateway.admission import Admission
 from services.gateway.backends import Backends
@@ -46,5 +46,6 @@ def create_app(settings: GatewaySettings, backends: Backends, lifetime: Lifetime
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
     app.include_router(models.router())
     app.include_router(probes.router(backends.store, stages, lifetime))
+    app.router.routes.extend(page.routes())
     app.openapi = openapi_of(app, keys_required=settings.keys == "required")  # type: ignore[method-assign]
     return app

@@ -7,8 +7,8 @@ let library;
 /** Begins to load the library; text does not wait for it. */
 export function load() {
   library ??= new Promise((resolve, reject) => {
-    const script = Object.assign(document.createElement("script"), { src: "ui/plotly.min.js" });
-    script.onload = () => resolve(globalThis.Plotly);
+    const script = Object.assign(document.createElement("script"), { src: new URL("plotly.min.js", import.meta.url) });
+    script.onload = () => { performance.mark("plotly"); resolve(globalThis.Plotly); };
     script.onerror = () => {
       library = undefined;
       reject(new Error("The plots could not be loaded."));
@@ -59,10 +59,11 @@ async function draw(element, figure, onclick) {
     const theme = colours();
     const { data, layout, label } = figure(theme);
     const fresh = !element.data;
-    await Plotly.react(element, data, { ...common(theme), ...layout, uirevision: "kept" }, { displayModeBar: false, responsive: true });
+    performance.mark("react");await Plotly.react(element, data, { ...common(theme), ...layout, uirevision: "kept" }, { displayModeBar: false, responsive: true });
     element.setAttribute("role", "img");
     element.setAttribute("aria-label", label);
     element.dataset.drawn = "true";
+    performance.mark("plot drawn");
     if (fresh && onclick) element.on("plotly_click", ({ points: [point] }) => onclick(point));
   } catch (error) {
     element.textContent = error.message;

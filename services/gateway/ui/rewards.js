@@ -1,13 +1,12 @@
 // Reward of every state over rounds: who survived, who took whose response.
 
-import { section } from "./dom.js";
+import { h, section } from "./dom.js";
 import { roundsOf } from "./history.js";
 import { axis, plot } from "./plots.js";
-import { h } from "./dom.js";
 
 export function rewardsSection(view, signal) {
   const area = h("div", { class: "plot tall" });
-  const element = section("rewards", "Rewards", "A dotted line leads from a donor to the state that took its response.", area);
+  const element = section("rewards", "Rewards", "A colour is a state. Dotted: from a donor to the state that took its response.", area);
   const drawing = plot(area, (theme) => figure(view.history, theme), signal, (point) => point.customdata && view.select(point.customdata));
   return { element, update: drawing.update };
 }
@@ -19,9 +18,9 @@ function figure(history, theme) {
   const data = [
     ...numbers.map((state) => line(rounds, state, theme)),
     ...numbers.map((state) => taken(rounds, state, theme)),
-    marks(rounds, "survives", (each) => each.survives, theme, { symbol: "circle", size: 10 }),
-    marks(rounds, "replaced", (each) => each.donor !== null, theme, { symbol: "x-thin-open", size: 8, line: { width: 2 } }),
-    marks(rounds, "kept", (each) => !each.survives && each.donor === null, theme, { symbol: "circle-open", size: 8, line: { width: 2 } }),
+    ...marks(rounds, "survives", (each) => each.survives, theme, { symbol: "circle", size: 10 }),
+    ...marks(rounds, "replaced", (each) => each.donor !== null, theme, { symbol: "x-thin-open", size: 8, line: { width: 2 } }),
+    ...marks(rounds, "finished, kept", (each) => !each.survives && each.donor === null, theme, { symbol: "circle-open", size: 8, line: { width: 2 } }),
     ...finals(history, rounds, theme),
   ];
   const ticks = rounds.map((round) => `${round.cycle}.${round.round}`);
@@ -71,23 +70,29 @@ function taken(rounds, state, theme) {
 
 function marks(rounds, name, wanted, theme, marker) {
   const points = rounds.flatMap((round, at) => round.states.filter(wanted).map((each) => ({ at, each })));
-  return {
-    name, mode: "markers",
+  return [legend(name, marker, theme), {
+    mode: "markers", showlegend: false,
     x: points.map(({ at }) => at), y: points.map(({ each }) => each.reward),
     marker: { ...marker, color: points.map(({ each }) => colour(theme, each.state)) },
     customdata: points.map(({ each }) => ({ cycle: each.cycle, round: each.round, state: each.state })),
     text: points.map(({ each }) => `state ${each.state}, round ${each.cycle}.${each.round}${each.donor === null ? "" : `, took ${each.donor}`}`),
     hovertemplate: "%{text}<br>reward %{y:.3f}<extra></extra>",
-  };
+  }];
+}
+
+/** What a mark means, in no state's colour. */
+function legend(name, marker, theme) {
+  return { name, mode: "markers", x: [null], y: [null], marker: { ...marker, color: theme.faint }, hoverinfo: "skip" };
 }
 
 /** Rewards of complete responses, at the end of each cycle. */
 function finals(history, rounds, theme) {
   const ends = history.cycles.filter((cycle) => cycle.end && cycle.rounds.length);
   const points = ends.flatMap((cycle) => cycle.end.rewards.map((reward, state) => ({ at: rounds.indexOf(cycle.rounds.at(-1)) + 0.35, reward, state, cycle: cycle.number })));
-  return points.length ? [{
-    name: "final", mode: "markers", x: points.map(({ at }) => at), y: points.map(({ reward }) => reward),
-    marker: { symbol: "diamond", size: 8, color: points.map(({ state }) => colour(theme, state)) },
+  const marker = { symbol: "diamond", size: 8 };
+  return points.length ? [legend("final", marker, theme), {
+    mode: "markers", showlegend: false, x: points.map(({ at }) => at), y: points.map(({ reward }) => reward),
+    marker: { ...marker, color: points.map(({ state }) => colour(theme, state)) },
     text: points.map(({ state, cycle }) => `state ${state}, final of cycle ${cycle}`), hovertemplate: "%{text}<br>reward %{y:.3f}<extra></extra>",
   }] : [];
 }

@@ -32,13 +32,13 @@ function figure(nodes, theme) {
     data: [{
       type: "icicle", tiling: { orientation: "h" }, pathbar: { visible: false }, branchvalues: "remainder", sort: false,
       ids: nodes.map((node) => node.id), parents: nodes.map((node) => node.parent), labels: nodes.map((node) => plain(node.label, 24)),
-      text: nodes.map((node) => `${signed(node.reward)} ${marks(node)}`), textinfo: "label+text",
+      text: nodes.map((node) => `${signed(node.reward)} ${marks(node)}`), texttemplate: "%{label}  %{text}",
       hovertext: nodes.map((node) => `${plain(node.text, 300).replace(/(.{60}\S*)\s/g, "$1<br>")}<br>reward ${signed(node.reward)}`), hoverinfo: "text",
       marker: {
         colors: nodes.map((node) => node.reward), colorscale: [[0, theme.low], [1, theme.high]], cmin: Math.min(...rewards, 0), cmax: Math.max(...rewards, 0.001),
         line: { width: 2, color: theme.card },
       },
-      insidetextfont: { size: 13 },
+      insidetextfont: { size: 13, color: theme.ink },
     }],
     layout: { margin: { l: 0, r: 0, t: 0, b: 0 } },
     label: `Tree of ${nodes.length} instructions; the list beside it says the same`,

@@ -17,9 +17,10 @@ from rich.progress import Progress
 from rich.table import Table
 
 from cli.client import Client
-from cli.preferences import Pair, Selection, Skipped, step_pairs, whole_pairs
-from cli.recorded import NotRecorded, Recorded, read, recorded
+from cli.recorded import NotRecorded, read, recorded
 from cli.reporting import CommandError, reported
+from shared.preferences import Pair, Selection, Skipped, step_pairs, whole_pairs
+from shared.recorded import Recorded
 from shared.records import TERMINAL
 
 _PROGRESS_AFTER_S = 2.0

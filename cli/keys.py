@@ -32,9 +32,12 @@ def add(
     requests_per_minute: Annotated[int | None, typer.Option(help="Searches started within any minute.")] = None,
     tokens_per_day: Annotated[int | None, typer.Option(help="Tokens that searches sample per UTC day.")] = None,
     max_active: Annotated[int | None, typer.Option(help="Searches queued or running at a time.")] = None,
+    all_tenants: Annotated[
+        bool, typer.Option("--all-tenants", help="For operators: it may read every tenant's evolutions.")
+    ] = False,
 ) -> None:
     """Make a key, and print it: it cannot be shown again."""
-    text, key = _told(_add(tenant, note, requests_per_minute, tokens_per_day, max_active))
+    text, key = _told(_add(tenant, note, requests_per_minute, tokens_per_day, max_active, all_tenants=all_tenants))
     print(text)
     Console(stderr=True).print(f"key {key.id} of tenant {key.tenant}; it is not kept, so it is shown only now")
 
@@ -58,8 +61,8 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The id, as `darwin keys l
     Console(stderr=True).print(f"key {key_id} is revoked")
 
 
-async def _add(tenant: str, note: str, *limits: int | None) -> tuple[str, Key]:
-    text, key = new_key(tenant, note, *limits)
+async def _add(tenant: str, note: str, *limits: int | None, all_tenants: bool) -> tuple[str, Key]:
+    text, key = new_key(tenant, note, *limits, all_tenants=all_tenants)
     keys = _keys()
     try:
         await keys.add(key)
@@ -101,11 +104,17 @@ def _as_json(key: Key, used: int) -> dict[str, Any]:
 
 
 def _table(rows: list[tuple[Key, int]]) -> Table:
-    table = Table("id", "tenant", "note", "created", "requests/min", "tokens/day", "active", "tokens today")
+    table = Table("id", "tenant", "reads", "note", "created", "requests/min", "tokens/day", "active", "tokens today")
     for key, used in rows:
         created = datetime.fromtimestamp(key.created_at, UTC).strftime("%Y-%m-%d %H:%M")
         limits = (key.requests_per_minute, key.tokens_per_day, key.max_active)
         table.add_row(
-            key.id, key.tenant, escape(key.note), created, *("–" if n is None else str(n) for n in limits), str(used)
+            key.id,
+            key.tenant,
+            "all tenants" if key.all_tenants else "its own",
+            escape(key.note),
+            created,
+            *("–" if n is None else str(n) for n in limits),
+            str(used),
         )
     return table

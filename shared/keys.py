@@ -30,7 +30,7 @@ class Key:
 
     `digest` is the secret's SHA-256 in hex; `created_at` is in Unix seconds. Limits that are None are those of the
     deployment, or none: requests that start a search per minute, tokens that searches sample per UTC day, and searches
-    queued or running at a time.
+    queued or running at a time. With `all_tenants` it reads every tenant's evolutions, and still changes its own only.
     """
 
     id: str
@@ -41,6 +41,7 @@ class Key:
     requests_per_minute: int | None = None
     tokens_per_day: int | None = None
     max_active: int | None = None
+    all_tenants: bool = False
 
 
 _KEY: TypeAdapter[Key] = TypeAdapter(Key)
@@ -52,6 +53,8 @@ def new_key(
     requests_per_minute: int | None = None,
     tokens_per_day: int | None = None,
     max_active: int | None = None,
+    *,
+    all_tenants: bool = False,
 ) -> tuple[str, Key]:
     """A fresh key: its text, which cannot be had again, and what is kept of it.
 
@@ -65,7 +68,17 @@ def new_key(
     if any(limit is not None and limit < 1 for limit in (requests_per_minute, tokens_per_day, max_active)):
         raise InvalidRequest("a limit is at least 1; leave it out for none", field="limits")
     key_id, secret = secrets.token_hex(6), secrets.token_hex(32)
-    key = Key(key_id, tenant, _digest(secret), time.time(), note, requests_per_minute, tokens_per_day, max_active)
+    key = Key(
+        key_id,
+        tenant,
+        _digest(secret),
+        time.time(),
+        note,
+        requests_per_minute,
+        tokens_per_day,
+        max_active,
+        all_tenants,
+    )
     return f"dk_{key_id}_{secret}", key
 
 

@@ -28,6 +28,11 @@ class Caller:
         """Who alone may see what the call starts."""
         return self.key.tenant if self.key else ""
 
+    @property
+    def reads(self) -> str | None:
+        """The tenant whose evolutions the caller may read; None for every tenant's."""
+        return None if self.key is None or self.key.all_tenants else self.key.tenant
+
 
 def caller_of(request: Request) -> Caller:
     """The caller that the middleware found; for routes to depend on."""

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.trace import TracerProvider
 
-from services.gateway import failures, models, probes
+from services.gateway import failures, models, page, probes
 from services.gateway.access import AccessMiddleware
 from services.gateway.admission import Admission
 from services.gateway.backends import Backends
@@ -12,6 +12,7 @@ from services.gateway.chat import ChatRoutes
 from services.gateway.documented import DESCRIPTION, openapi_of
 from services.gateway.evolution_routes import EvolutionRoutes
 from services.gateway.evolutions import Evolutions
+from services.gateway.inspection_routes import InspectionRoutes
 from services.gateway.lifetime import Lifetime
 from services.gateway.middleware import CallMiddleware
 from services.gateway.settings import GatewaySettings
@@ -52,11 +53,13 @@ def create_app(
     failures.install(app)
     app.include_router(ChatRoutes(starting, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(starting, evolutions, settings, lifetime).router)
+    app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
     app.include_router(models.router())
     app.include_router(probes.router(backends.store, stages, lifetime))
+    app.router.routes.extend(page.routes())
     # Its own spans for each piece of a body or a stream would say nothing.
     FastAPIInstrumentor.instrument_app(
-        app, tracer_provider=tracer_provider, excluded_urls="/healthz,/readyz", exclude_spans=["receive", "send"]
+        app, tracer_provider=tracer_provider, excluded_urls="/healthz,/readyz,/ui/", exclude_spans=["receive", "send"]
     )
     app.openapi = openapi_of(app, keys_required=settings.keys == "required")  # type: ignore[method-assign]
     return app

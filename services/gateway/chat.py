@@ -117,7 +117,7 @@ class ChatRoutes:
             return
         log.info("the caller of %s hung up", record.id)
         try:
-            await self._evolutions.cancel(record.id, record.request.tenant)
+            await self._evolutions.cancel(record.id, record.request.tenant, record.request.tenant)
         except DarwinError as error:
             log.warning("%s could not be cancelled: %s", record.id, error)
 

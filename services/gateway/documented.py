@@ -42,7 +42,7 @@ _FAILURES = {
     401: "No API key, or one that is unknown or revoked; only where this deployment asks for keys.",
     404: "No such model, evolution or route.",
     408: "The body did not arrive in time.",
-    409: "The `Idempotency-Key` was used for another request.",
+    409: "The `Idempotency-Key` was used for another request, or the evolution has not ended yet.",
     413: "The body is too large.",
     415: "The body is not declared as `application/json`.",
     421: "The `Host` is not this machine; only where this deployment asks for no keys.",

@@ -96,13 +96,14 @@ class EvolutionRoutes:
 
     async def read(self, request: Request, evolution_id: EvolutionId) -> out.Evolution:
         """The evolution as it stands; `result` is null until it has ended."""
-        record = await self._evolutions.load(evolution_id, caller_of(request).tenant)
+        record = await self._evolutions.load(evolution_id, caller_of(request).reads)
         about(request, record.id)
         return answers.evolution(record)
 
     async def cancel(self, request: Request, response: Response, evolution_id: EvolutionId) -> out.Evolution:
         """Asks a search to stop; one that has ended stays as it is. Calling it again changes nothing."""
-        record = await self._evolutions.cancel(evolution_id, caller_of(request).tenant)
+        caller = caller_of(request)
+        record = await self._evolutions.cancel(evolution_id, caller.tenant, caller.reads)
         about(request, record.id)
         response.status_code = 200 if record.status in TERMINAL else 202
         return answers.evolution(record)
@@ -111,7 +112,7 @@ class EvolutionRoutes:
         self, request: Request, evolution_id: EvolutionId, last_event_id: LastEventId = None
     ) -> EventSourceResponse:
         """Every event from the beginning, then each as it happens; ends after `evolution.ended`."""
-        record = await self._evolutions.load(evolution_id, caller_of(request).tenant)
+        record = await self._evolutions.load(evolution_id, caller_of(request).reads)
         about(request, record.id)
         return EventSourceResponse(
             self._stream(record.id, last_event_id or "0"), ping=self._settings.keepalive_s, sep="\n"

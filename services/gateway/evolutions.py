@@ -11,7 +11,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from shared.errors import NotFound, Unavailable
 from shared.queue import send_advance
-from shared.records import TERMINAL, Ended, Record
+from shared.recording import Attempt
+from shared.records import TERMINAL, Ended, Event, Record
 from shared.store import Limits, Store, StoredEvent
 
 log = logging.getLogger(__name__)
@@ -42,12 +43,21 @@ class Evolutions:
             await self._advance(record)
         return accepted
 
-    async def load(self, evolution_id: str, tenant: str) -> Record:
-        """The record as it stands; `NotFound` where there is none, and alike where it is another tenant's."""
+    async def load(self, evolution_id: str, reads: str | None) -> Record:
+        """The record as it stands; `NotFound` where there is none, and alike where the caller, who `reads` one tenant's
+        evolutions or everybody's (None), may not see it."""
         record = await self._store.load(evolution_id)
-        if record.request.tenant != tenant:
+        if reads is not None and record.request.tenant != reads:
             raise NotFound(f"no evolution {evolution_id}")
         return record
+
+    async def recorded(self, evolution_id: str, reads: str | None) -> tuple[Record, list[Event], list[Attempt]]:
+        """The record with the events and attempts that led to this very version of it; raises as `load` does."""
+        while True:
+            record = await self.load(evolution_id, reads)
+            events, attempts = await self._store.events(evolution_id), await self._store.attempts(evolution_id)
+            if (await self._store.load(evolution_id)).version == record.version:
+                return record, [stored.event for stored in events], attempts
 
     async def follow(self, evolution_id: str, after: str = "0") -> AsyncIterator[StoredEvent]:
         """Events past position `after`, as they come, until the evolution has ended; sits out a restart of Redis."""
@@ -71,9 +81,12 @@ class Evolutions:
             pass
         return await self._store.load(evolution_id)
 
-    async def cancel(self, evolution_id: str, tenant: str) -> Record:
-        """Asks for the end of an evolution, and returns the record at that moment; a finished one stays as it is."""
-        record = await self.load(evolution_id, tenant)
+    async def cancel(self, evolution_id: str, tenant: str, reads: str | None) -> Record:
+        """Asks for the end of an evolution of `tenant`, and returns the record at that moment; a finished one stays as
+        it is. Raises as `load` does, and for what may be read only."""
+        record = await self.load(evolution_id, reads)
+        if record.request.tenant != tenant:
+            raise NotFound(f"evolution {evolution_id} is another tenant's: it can be read here, not cancelled")
         if record.status not in TERMINAL:
             await self._store.request_cancel(evolution_id)
             await self._advance(record)

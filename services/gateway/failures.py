@@ -107,7 +107,7 @@ def validation_body(found: Sequence[Mapping[str, Any]]) -> ErrorBody:
         return error_body(400, f"the body is not JSON: {first['ctx']['error']} at position {at}", None, "invalid_json")
     # Pydantic marks a dict's key by "[key]" behind it.
     path = [str(part) for part in first["loc"] if part != "[key]"]
-    param = _sendable(".".join(path[1:] if path[:1] in (["body"], ["header"]) else path), _MAX_PARAM) or None
+    param = _sendable(".".join(path[1:] if path[:1] in (["body"], ["header"], ["query"]) else path), _MAX_PARAM) or None
     name = param or "the body"
     match first["type"]:
         case "extra_forbidden" | "none_required":

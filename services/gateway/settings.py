@@ -35,6 +35,9 @@ class GatewaySettings(StoreSettings):
     max_wait_s: float = Field(default=600.0, gt=0, description="how long a call that does not stream waits")
     max_concurrent: int = Field(default=1000, ge=1, description="calls under /v1 at a time; each may hold a connection")
     keepalive_s: int = Field(default=15, ge=1, description="between comments on a silent event stream")
+    trace_url: str = Field(
+        default="", max_length=2000, description="where a trace is seen; {trace_id} stands for its id; http or https"
+    )
 
     @property
     def host(self) -> str:
@@ -50,6 +53,13 @@ class GatewaySettings(StoreSettings):
         if int(listen.rpartition(":")[2]) > 65535:
             raise ValueError("its port must be at most 65535")
         return listen
+
+    @field_validator("trace_url")
+    @classmethod
+    def _names_the_trace(cls, url: str) -> str:
+        if url and not (url.startswith(("http://", "https://")) and "{trace_id}" in url):
+            raise ValueError("it must begin with http:// or https:// and hold {trace_id}")
+        return url
 
     @model_validator(mode="after")
     def _stays_local(self) -> Self:

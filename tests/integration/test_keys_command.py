@@ -91,3 +91,14 @@ def test_without_redis_the_reason_is_told(arguments: list[str]) -> None:
     assert (refused.returncode, refused.stdout) == (1, "")
     assert re.fullmatch(r"darwin keys: .*Redis.*\n", refused.stderr)
     assert "hunter2" not in refused.stderr
+
+
+def test_a_key_for_all_tenants_is_told_apart(url: str) -> None:
+    _, own = add(url, "acme")
+    _, operators = add(url, "acme", "--all-tenants")
+    found = {key["id"]: key["all_tenants"] for key in json.loads(keys(url, "list", "--json").stdout)}
+    assert (found[own], found[operators]) == (False, True)
+    lines = {
+        key_id: line for line in keys(url, "list").stdout.splitlines() for key_id in (own, operators) if key_id in line
+    }
+    assert ("all tenants" in lines[own], "all tenants" in lines[operators]) == (False, True)

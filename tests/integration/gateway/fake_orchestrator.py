@@ -1,9 +1,9 @@
 """Answers the gateway's messages without models: what to do stands in the request's `user`.
 
 `""`: succeed at once. `n=3`: with that many choices. `fail=Unavailable`: fail with that error. `hang`: begin, and end
-only when cancelled. `text=…`: succeed with this text. `rounds=4`: that many rounds, 50 ms each. `wait=1.5`: succeed
-after that many seconds. `stop=deadline_ms`: succeed, stopped by that. `deaf`: never touch the record. Every success
-charges 120 tokens.
+only when cancelled. `text=…`: succeed with this text. `rounds=4`: that many rounds, 50 ms each. `replaced`: a round
+whose second state takes the response of the first. `wait=1.5`: succeed after that many seconds. `stop=deadline_ms`:
+succeed, stopped by that. `deaf`: never touch the record. Every success charges 120 tokens.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from shared.records import (
     Event,
     Failure,
     Record,
+    Replacement,
     Result,
     RoundFinished,
     Seconds,
@@ -87,6 +88,9 @@ async def _evolve(store: Store, evolution_id: str) -> None:
     for number in range(int(value) if name == "rounds" else 0):
         await asyncio.sleep(0.05)
         event = RoundFinished(1, number, ("one", "two"), (0.5, 0.25), (0,), (), (False, False), 80)
+        record = await _save(store, record, [event])
+    if name == "replaced":
+        event = RoundFinished(1, 1, ("good", "bad"), (0.5, -0.5), (0,), (Replacement(1, 0),), (True, True), 80)
         record = await _save(store, record, [event])
     while name == "hang":
         if await store.renew(evolution_id, record.version, "fake", ttl_s=1) == "cancelled":

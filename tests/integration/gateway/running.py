@@ -40,9 +40,9 @@ class Gateway:
             assert "Traceback" not in self.process.log.read_text()
 
 
-async def new_caller(keys: Keys, gateway: Gateway, tenant: str = "acme", **limits: int) -> httpx.AsyncClient:
+async def new_caller(keys: Keys, gateway: Gateway, tenant: str = "acme", **options: int) -> httpx.AsyncClient:
     """A client with a fresh key of the tenant."""
-    text, key = new_key(tenant, **limits)  # type: ignore[arg-type]
+    text, key = new_key(tenant, **options)  # type: ignore[arg-type]
     await keys.add(key)
     return httpx.AsyncClient(base_url=gateway.url, timeout=30, headers={"authorization": f"Bearer {text}"})
 

@@ -36,6 +36,11 @@ async def test_reference_is_valid_and_complete() -> None:
         ("GET", "/v1/evolutions/{evolution_id}"),
         ("DELETE", "/v1/evolutions/{evolution_id}"),
         ("GET", "/v1/evolutions/{evolution_id}/events"),
+        ("GET", "/v1/evolutions/{evolution_id}/recording"),
+        ("GET", "/v1/evolutions/{evolution_id}/pairs"),
+        ("GET", "/v1/evolutions/{evolution_id}/diff"),
+        ("GET", "/v1/evolutions"),
+        ("GET", "/v1/viewer"),
         ("GET", "/healthz"),
         ("GET", "/readyz"),
     }

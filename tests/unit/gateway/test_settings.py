@@ -33,3 +33,9 @@ def test_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_default_tokens_must_fit() -> None:
     with pytest.raises(ValidationError, match="default_max_tokens"):
         GatewaySettings(default_max_tokens=10, max_max_tokens=9)
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)//{trace_id}", "http://traces.example/", "traces/{trace_id}"])
+def test_a_trace_url_is_a_web_address_that_names_the_trace(url: str) -> None:
+    with pytest.raises(ValidationError, match="trace_id"):
+        GatewaySettings(trace_url=url)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from cli.recorded import BaseScored, CycleEnd, Recorded, Round
+from shared.recorded import BaseScored, CycleEnd, Recorded, Round
 from shared.records import Message
 
 Kind = Literal["best-worst", "best-base", "kept-replaced"]

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from cli.preferences import Pair, Selection, finals, step_pairs, whole_pairs
-from cli.recorded import Recorded
 from services.orchestrator.core.model import Config, Evolution
+from shared.preferences import Pair, Selection, finals, step_pairs, whole_pairs
+from shared.recorded import Recorded
 from shared.records import Event
 from tests.unit.cli.recordings import MESSAGES, base, cycle_finished, evolution, round_finished
 from tests.unit.orchestrator.strategies import World, configs

@@ -1,0 +1,113 @@
+"""What is known of evolutions beyond their answer: lists, recordings, preference pairs, differences."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import TypeAdapter
+
+from services.gateway import recordings as out
+from services.gateway.access import caller_of
+from services.gateway.differences import word_diff
+from services.gateway.documented import failures
+from services.gateway.evolution_routes import EvolutionId
+from services.gateway.evolutions import Evolutions
+from services.gateway.listing import Wanted, listed
+from services.gateway.middleware import about
+from services.gateway.settings import GatewaySettings
+from shared.errors import Conflict, NotFound
+from shared.preferences import Pair, Selection, step_pairs, whole_pairs
+from shared.recorded import Recorded
+from shared.records import TERMINAL, Event, Record
+from shared.store import Store
+
+Pairs = Literal["whole", "steps"]
+
+_EVENTS: TypeAdapter[list[Event]] = TypeAdapter(list[Event])
+_MAKERS: dict[Pairs, Callable[[Recorded], Iterator[Pair]]] = {"whole": whole_pairs, "steps": step_pairs}
+_LINES = "application/jsonl"
+
+
+class InspectionRoutes:
+    """Reading only. A key for all tenants reads every tenant's evolutions; without keys everybody here does."""
+
+    def __init__(self, store: Store, evolutions: Evolutions, settings: GatewaySettings) -> None:
+        self._store = store
+        self._evolutions = evolutions
+        self._settings = settings
+        self.router = APIRouter(tags=["evolutions"])
+        one = "/v1/evolutions/{evolution_id}"
+        self._add("/v1/evolutions", self.list_evolutions, "List evolutions", 400, 404)
+        self._add(f"{one}/recording", self.recording, "Read all that was recorded", 404)
+        self._add(
+            f"{one}/pairs",
+            self.pairs,
+            "Read its preference pairs",
+            *(400, 404, 409),
+            response_class=Response,
+            ok={"description": "One pair a line, as `darwin export` writes it.", "content": {_LINES: {}}},
+        )
+        self._add(f"{one}/diff", self.diff, "Compare answer and base response", 404)
+        self._add("/v1/viewer", self.viewer, "Read what the inspector may show")
+
+    def _add(
+        self, path: str, route: Callable[..., Any], summary: str, *statuses: int, ok: Any = None, **options: Any
+    ) -> None:
+        responses = failures(401, *statuses, 421, 429, 500, 503) | ({200: ok} if ok else {})
+        self.router.add_api_route(path, route, methods=["GET"], summary=summary, responses=responses, **options)
+
+    async def list_evolutions(self, request: Request, wanted: Annotated[Wanted, Query()]) -> out.EvolutionList:
+        """Evolutions that have not expired, those last accepted first."""
+        return await listed(self._store, wanted, caller_of(request).reads)
+
+    async def recording(self, request: Request, evolution_id: EvolutionId) -> out.Recording:
+        """The evolution with its events and with what each task did; of one that runs, so far."""
+        record, events, attempts = await self._evolutions.recorded(evolution_id, caller_of(request).reads)
+        about(request, record.id)
+        made = out.recording(record, events, attempts)
+        # As text at once: recordings are large, and are what they say they are.
+        return Response(await asyncio.to_thread(made.model_dump_json), media_type="application/json")  # type: ignore[return-value]
+
+    async def pairs(
+        self,
+        request: Request,
+        evolution_id: EvolutionId,
+        kind: Annotated[Pairs, Query(description="Whole responses, or prefixes kept and replaced.")] = "whole",
+    ) -> Response:
+        """What the search preferred, to train on; nothing where it found nothing to prefer."""
+        record, events, _ = await self._evolutions.recorded(evolution_id, caller_of(request).reads)
+        about(request, record.id)
+        if record.status not in TERMINAL:
+            raise Conflict(f"evolution {record.id} is {record.status}: its pairs can be had once it has ended")
+        return Response(await asyncio.to_thread(_lines, record, events, _MAKERS[kind]), media_type=_LINES)
+
+    async def diff(self, request: Request, evolution_id: EvolutionId) -> out.AnswerDiff:
+        """Base response and answer, word by word."""
+        record = await self._evolutions.load(evolution_id, caller_of(request).reads)
+        about(request, record.id)
+        result = record.result
+        if result is None or result.base is None or not result.choices:
+            raise NotFound(f"evolution {record.id} has no answer and base response to compare")
+        return await asyncio.to_thread(_diff, result.base.text, result.choices[0].text)
+
+    async def viewer(self, request: Request) -> out.Viewer:
+        """Whose evolutions the caller can read, and where traces are seen."""
+        caller = caller_of(request)
+        return out.Viewer(
+            tenant=caller.tenant, all_tenants=caller.reads is None, trace_url=self._settings.trace_url or None
+        )
+
+
+def _diff(base: str, answer: str) -> out.AnswerDiff:
+    return out.AnswerDiff(pieces=[out.DiffPiece(kind=kind, text=text) for kind, text in word_diff(base, answer)])
+
+
+def _lines(record: Record, events: list[Event], pairs: Callable[[Recorded], Iterator[Pair]]) -> str:
+    selection = Selection()
+    messages = [{"role": message.role, "content": message.content} for message in record.request.messages]
+    document = {"id": record.id, "status": record.status, "messages": messages, "events": _EVENTS.dump_python(events)}
+    for pair in pairs(Recorded.model_validate(document)):
+        selection.offer(pair)
+    return "".join(json.dumps(pair.row(), ensure_ascii=False) + "\n" for pair in selection.kept)

@@ -1,0 +1,92 @@
+// The gateway's API: the caller's key, refusals as errors, and event streams that are resumed.
+
+const KEY = "darwin.key";
+const LONGEST_PAUSE_MS = 5000;
+
+export const key = {
+  get: () => sessionStorage.getItem(KEY) ?? "",
+  set: (text) => sessionStorage.setItem(KEY, text),
+  forget: () => sessionStorage.removeItem(KEY),
+};
+
+/** A refusal of the gateway: its message, HTTP status, and the offending field if it named one. */
+export class Refused extends Error {
+  constructor(message, status, param) {
+    super(message);
+    Object.assign(this, { status, param });
+  }
+}
+
+async function send(path, { method = "GET", body, headers = {}, signal } = {}) {
+  const all = { ...headers };
+  if (key.get()) all.authorization = `Bearer ${key.get()}`;
+  if (body) all["content-type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(`v1/${path}`, { method, headers: all, body: body && JSON.stringify(body), signal, cache: "no-store" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused("The gateway does not answer.", 0);
+  }
+  if (response.ok) return response;
+  const told = await response.json().catch(() => ({}));
+  throw new Refused(told.error?.message ?? `HTTP ${response.status}`, response.status, told.error?.param);
+}
+
+const json = async (...call) => (await send(...call)).json();
+const one = (id, rest = "") => `evolutions/${encodeURIComponent(id)}${rest}`;
+
+export const viewer = () => json("viewer");
+export const list = (params, signal) => json(`evolutions?${new URLSearchParams(params)}`, { signal });
+export const recording = (id, signal) => json(one(id, "/recording"), { signal });
+export const diff = (id, signal) => json(one(id, "/diff"), { signal });
+export const start = (body) => json("evolutions", { method: "POST", body });
+export const cancel = (id) => json(one(id), { method: "DELETE" });
+
+/** Saves an answer of the gateway as a file; false where it is empty. */
+export async function download(id, rest, name) {
+  const blob = await (await send(one(id, rest))).blob();
+  if (!blob.size) return false;
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  return true;
+}
+
+/** Tells every event of an evolution, each once, until it has ended; `onlost` hears when the stream is being resumed. */
+export async function follow(id, onevent, onlost, signal) {
+  let last = "";
+  let pause = 250;
+  while (!signal.aborted) {
+    try {
+      const response = await send(one(id, "/events"), { headers: last ? { "last-event-id": last } : {}, signal });
+      for await (const sent of serverSent(response.body)) {
+        const event = JSON.parse(sent.data);
+        [last, pause] = [sent.id, 250];
+        onevent(event);
+        if (event.type === "evolution.ended") return;
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error.status >= 400 && error.status < 500 && error.status !== 429) throw error;
+    }
+    onlost();
+    await new Promise((resume) => setTimeout(resume, pause));
+    pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
+  }
+}
+
+async function* serverSent(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const fields = Object.fromEntries(block.split("\n").map((line) => line.match(/^(\w*): ?(.*)$/s)?.slice(1) ?? ["", line]));
+      if (fields.data) yield fields;
+    }
+  }
+}

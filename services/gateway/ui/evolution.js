@@ -1,0 +1,100 @@
+// One evolution: its sections, kept up to date while it runs.
+
+import * as api from "./api.js";
+import { answersSection } from "./answers.js";
+import { budgetSection } from "./budget.js";
+import { announce, h, signed } from "./dom.js";
+import { heading } from "./heading.js";
+import { bestOf, historyOf, roundsOf } from "./history.js";
+import { load } from "./plots.js";
+import { keyOf, populationSection } from "./population.js";
+import { rewardsSection } from "./rewards.js";
+import { treeSection } from "./tree.js";
+import { waterfallSection } from "./waterfall.js";
+
+const SECTIONS = [rewardsSection, budgetSection, answersSection, populationSection, treeSection, waterfallSection];
+const TERMINAL = ["succeeded", "failed", "cancelled"];
+
+/** What the sections show: the recording as it was last read, and the history, which may be ahead of it. */
+class View {
+  constructor(recording, viewer, at) {
+    Object.assign(this, { recording, viewer, at, events: recording.events });
+    this.history = historyOf(this.events);
+    this.sections = [];
+    this.at ??= this.#first();
+  }
+
+  get ended() {
+    return TERMINAL.includes(this.recording.status);
+  }
+
+  get instruction() {
+    return this.recording.messages.at(-1).content;
+  }
+
+  select(state) {
+    this.at = keyOf(state);
+    history.replaceState(null, "", `#/${this.recording.id}?at=${this.at}`);
+    for (const section of this.sections.filter((each) => each.element.id === "population")) section.update();
+  }
+
+  update(recording, events) {
+    this.recording = recording;
+    if (events.length > this.events.length) this.events = events;
+    if (recording.events.length > this.events.length) this.events = recording.events;
+    this.history = historyOf(this.events);
+    this.at ??= this.#first();
+    for (const section of this.sections) section.update();
+  }
+
+  /** The best state of the last round there is, until another is chosen. */
+  #first() {
+    const states = roundsOf(this.history).at(-1)?.states;
+    return states && keyOf(states.reduce((best, each) => (each.reward > best.reward ? each : best)));
+  }
+}
+
+export async function showEvolution(main, id, query, viewer, signal) {
+  load().catch(() => {});
+  if (main.querySelector(".loading") === null) main.replaceChildren(h("p", { class: "loading", role: "status" }, "Loading…"));
+  const view = new View(await api.recording(id, signal), viewer, query.get("at") ?? undefined);
+  if (signal.aborted) return;
+  document.title = `${view.instruction.slice(0, 60)} · Darwin inspector`;
+  const lost = h("p", { class: "notice", role: "status", hidden: true }, "The connection was lost; trying again…");
+  view.sections = [heading(view), ...SECTIONS.map((make) => make(view, signal))];
+  main.replaceChildren(lost, h("div", { class: "evolution" }, view.sections.map((section) => section.element)));
+  if (!view.ended) await live(view, lost, signal);
+}
+
+/** Follows the events; what else the recording tells is read again after each, never twice at a time. */
+async function live(view, lost, signal) {
+  const events = [];
+  let reading = null;
+  let stale = false;
+  const read = async () => {
+    do {
+      stale = false;
+      view.update(await api.recording(view.recording.id, signal), events);
+    } while (stale && !signal.aborted);
+    reading = null;
+  };
+  const refresh = () => {
+    stale = true;
+    reading ??= read().catch(() => (reading = null));
+  };
+  const onevent = (event) => {
+    events.push(event);
+    lost.hidden = true;
+    if (events.length <= view.events.length) return;
+    if (event.type === "round.finished") announce(`Round ${event.cycle}.${event.round} finished, best so far ${signed(bestOf(view.history))}`);
+    refresh();
+  };
+  await api.follow(view.recording.id, onevent, () => (lost.hidden = signal.aborted), signal);
+  await reading;
+  while (!view.ended && !signal.aborted) {
+    refresh();
+    await reading;
+  }
+  lost.hidden = true;
+  announce(`The evolution has ${view.recording.status === "succeeded" ? "succeeded" : `ended: ${view.recording.status}`}`);
+}

@@ -40,6 +40,11 @@ class Gateway:
             assert "Traceback" not in self.process.log.read_text()
 
 
+def told(refused: httpx.Response, evolution_id: str) -> str:
+    """What a refusal says, apart from which call and evolution it is about."""
+    return refused.text.replace(evolution_id, "X").replace(refused.headers["x-darwin-trace-id"], "Y")
+
+
 async def new_caller(keys: Keys, gateway: Gateway, tenant: str = "acme", **options: int) -> httpx.AsyncClient:
     """A client with a fresh key of the tenant."""
     text, key = new_key(tenant, **options)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ import pytest
 
 from shared.keys import Keys, new_key
 from shared.store import Store
-from tests.integration.gateway.running import BODY, MESSAGES, Gateway, free_port, new_caller
+from tests.integration.gateway.running import BODY, MESSAGES, Gateway, free_port, new_caller, told
 
 CHAT = "/v1/chat/completions"
 
@@ -109,7 +109,7 @@ async def test_another_tenants_evolution_is_an_unknown_one(guarded: Gateway, key
             foreign = await other.request(method, path + suffix)
             unknown = await other.request(method, f"/v1/evolutions/evo_{'0' * 32}{suffix}")
             assert foreign.status_code == unknown.status_code == 404
-            assert _told(foreign, evolution_id) == _told(unknown, "evo_" + "0" * 32)
+            assert told(foreign, evolution_id) == told(unknown, "evo_" + "0" * 32)
             assert list(foreign.headers) == list(unknown.headers)
             assert "x-darwin-evolution-id" not in foreign.headers
         assert (await colleague.get(path)).json()["status"] in ("queued", "running")
@@ -190,8 +190,3 @@ async def test_the_command_makes_shows_and_revokes_keys(guarded: Gateway, redis_
     assert (bad.returncode, bad.stdout, "a tenant is" in bad.stderr) == (1, "", True)
     away = darwin(f"redis://127.0.0.1:{free_port()}/0", "list")
     assert (away.returncode, "Redis cannot be reached" in away.stderr, "Traceback" in away.stderr) == (1, True, False)
-
-
-def _told(refused: httpx.Response, evolution_id: str) -> str:
-    """What a refusal says, apart from which call and evolution it is about."""
-    return refused.text.replace(evolution_id, "X").replace(refused.headers["x-darwin-trace-id"], "Y")

@@ -1,41 +1,22 @@
-"""Evolutions in Redis: records under compare-and-set, event streams, leases, limits, cancel flags.
-
-Keys, all under `darwin:`
-  evo:{id}                hash: version, body, summary, trace, saved_at, claims, claimants, of_key, of_idempotency;
-                          beside it :events and :attempts (streams), :lease, :cancel
-  list, list:{tenant}     sorted sets of ids by when they were accepted: all, and a tenant's
-  active                  sorted set of unfinished ids by when the sweep may look at them again
-  key:{key}:active        set of an API key's unfinished ids; key:{key}:used:{day} counts its tokens
-  idempotency:{digest}    hash: id, fingerprint; lives as long as its record
+"""Evolutions in Redis: records under compare-and-set, event streams, leases, limits, cancel flags (see `layout`).
 
 Each change is one script, so it happens wholly or not at all, and a script that was sent twice changes nothing more:
 clients may send again whatever they got no answer to. Times are the server's, in Unix seconds. Scripts touch keys of
 several evolutions, so this needs one Redis (with replicas), not a Redis Cluster.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
-
-from shared import scripts
+from shared import layout, scripts
 from shared.connection import Translated, connect_redis
-from shared.errors import Conflict, Internal, NotFound, Overloaded
+from shared.errors import Conflict, NotFound, Overloaded
+from shared.layout import dumped, parsed
 from shared.recording import Attempt, LostAttempt, Summary, summary_of
 from shared.records import TERMINAL, Accepted, Ended, Event, Failure, Record, TraceContext
 
-_RECORD: TypeAdapter[Record] = TypeAdapter(Record)
-_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-_ATTEMPT: TypeAdapter[Attempt] = TypeAdapter(Attempt)
-_SUMMARY: TypeAdapter[Summary] = TypeAdapter(Summary)
-_TRACE: TypeAdapter[TraceContext | None] = TypeAdapter(TraceContext | None)
-_ACTIVE = "darwin:active"
-_DAY_S = 86_400
 _SWEPT_AT_ONCE = 500
-
-_PREFIX = "darwin:evo:"
 
 
 @dataclass(frozen=True)
@@ -105,18 +86,18 @@ class Store:
         idempotency, key_id = record.idempotency, record.key_id
         async with self._translated:
             outcome, evolution_id = await self._create(
-                keys=_record_keys(record)[:7],
+                keys=layout.record_keys(record)[:7],
                 args=[
                     record.id,
-                    _dump(record),
-                    _dump_event(Accepted(record.request.method)),
+                    dumped(layout.RECORD, record),
+                    dumped(layout.EVENT, Accepted(record.request.method)),
                     limits.active,
                     limits.active_per_key if key_id else limits.active,
                     idempotency.fingerprint if idempotency else "",
-                    _dump_summary(record),
+                    dumped(layout.SUMMARY, summary_of(record)),
                     record.created_at,
                     self._ttl_s,
-                    _TRACE.dump_json(record.trace).decode(),
+                    dumped(layout.TRACE, record.trace),
                 ],
             )
         match outcome:
@@ -147,19 +128,19 @@ class Store:
         charged = tokens if record.key_id else 0
         async with self._translated:
             written = await self._save(
-                keys=_record_keys(record),
+                keys=layout.record_keys(record),
                 args=[
                     expected,
                     record.version,
-                    _dump(record),
+                    dumped(layout.RECORD, record),
                     record.id,
                     holder,
                     int(record.status in TERMINAL),
                     charged,
-                    _dump_summary(record),
+                    dumped(layout.SUMMARY, summary_of(record)),
                     self._ttl_s,
-                    _ATTEMPT.dump_json(attempt).decode() if attempt else "",
-                    *map(_dump_event, events),
+                    dumped(layout.ATTEMPT, attempt) if attempt else "",
+                    *(dumped(layout.EVENT, event) for event in events),
                 ],
             )
         if not written:
@@ -173,38 +154,39 @@ class Store:
             Internal: it cannot be read.
         """
         async with self._translated:
-            body = await self._redis.hget(_key(evolution_id), "body")
+            body = await self._redis.hget(layout.key(evolution_id), "body")
         if body is None:
             raise NotFound(f"no evolution {evolution_id}")
-        return _parsed(evolution_id, body)
+        return parsed(layout.RECORD, body, f"the record of evolution {evolution_id}")
 
     async def abandon(self, evolution_id: str, failure: Failure) -> None:
         """Ends an evolution whose record cannot be read: its followers see why, and it expires."""
         async with self._translated:
             await self._abandon(
-                keys=[_key(evolution_id), _key(evolution_id, "events"), _ACTIVE, _key(evolution_id, "attempts")],
-                args=[evolution_id, _dump_event(Ended("failed", error=failure)), self._ttl_s],
+                keys=[
+                    layout.key(evolution_id),
+                    layout.key(evolution_id, "events"),
+                    layout.ACTIVE,
+                    layout.key(evolution_id, "attempts"),
+                ],
+                args=[evolution_id, dumped(layout.EVENT, Ended("failed", error=failure)), self._ttl_s],
             )
 
     async def events(self, evolution_id: str, after: str = "0", block_s: float = 0.0) -> list[StoredEvent]:
         """Events past position `after`, waiting up to `block_s` (under 5) seconds for one; empty where none came."""
         block = int(block_s * 1000) or None
         async with self._translated:
-            reply = await self._redis.xread({_key(evolution_id, "events"): after}, block=block)
+            reply = await self._redis.xread({layout.key(evolution_id, "events"): after}, block=block)
         entries = [entry for _, stream in reply or () for entry in stream]
-        try:
-            return [StoredEvent(position, _EVENT.validate_json(fields["event"])) for position, fields in entries]
-        except (ValidationError, KeyError) as error:
-            raise Internal(f"an event of evolution {evolution_id} cannot be read") from error
+        what = f"an event of evolution {evolution_id}"
+        return [StoredEvent(position, parsed(layout.EVENT, fields.get("event"), what)) for position, fields in entries]
 
     async def attempts(self, evolution_id: str) -> list[Attempt]:
         """Everything that was saved of it, oldest first."""
         async with self._translated:
-            entries = await self._redis.xrange(_key(evolution_id, "attempts"))
-        try:
-            return [_ATTEMPT.validate_json(fields["attempt"]) for _, fields in entries]
-        except (ValidationError, KeyError) as error:
-            raise Internal(f"an attempt of evolution {evolution_id} cannot be read") from error
+            entries = await self._redis.xrange(layout.key(evolution_id, "attempts"))
+        what = f"an attempt of evolution {evolution_id}"
+        return [parsed(layout.ATTEMPT, fields.get("attempt"), what) for _, fields in entries]
 
     async def listed(self, tenant: str | None, after: str | None, count: int) -> list[Summary]:
         """Up to `count` evolutions of a tenant (None: of all), those last accepted first, from past `after` on.
@@ -214,7 +196,7 @@ class Store:
         Raises:
             NotFound: `after` is in no list.
         """
-        name, first = _list_key(tenant), 0
+        name, first = layout.list_key(tenant), 0
         async with self._translated:
             if after is not None:
                 rank = await self._redis.zrevrank(name, after)
@@ -224,10 +206,10 @@ class Store:
             while ids := await self._redis.zrevrange(name, first, first + count - 1):
                 async with self._redis.pipeline(transaction=False) as pipeline:
                     for evolution_id in ids:
-                        pipeline.hget(_key(evolution_id), "summary")
+                        pipeline.hget(layout.key(evolution_id), "summary")
                     found = [body for body in await pipeline.execute() if body is not None]
                 if found:
-                    return [_SUMMARY.validate_json(body) for body in found]
+                    return [parsed(layout.SUMMARY, body, "a summary") for body in found]
                 first += count
         return []
 
@@ -239,13 +221,13 @@ class Store:
         """
         async with self._translated:
             claimed = await self._claim(
-                keys=[_key(evolution_id), _key(evolution_id, "lease"), _key(evolution_id, "cancel")],
+                keys=[layout.key(evolution_id), layout.key(evolution_id, "lease"), layout.key(evolution_id, "cancel")],
                 args=[version, holder, int(ttl_s * 1000)],
             )
         if not claimed:
             return None
-        record = _parsed(evolution_id, claimed[0])
-        return Claim(record, cancelled=bool(claimed[1]), deaths=int(claimed[2]), lost=_lost(claimed[3]))
+        record = parsed(layout.RECORD, claimed[0], f"the record of evolution {evolution_id}")
+        return Claim(record, cancelled=bool(claimed[1]), deaths=int(claimed[2]), lost=layout.lost_attempts(claimed[3]))
 
     async def renew(
         self, evolution_id: str, version: int, holder: str, ttl_s: float
@@ -253,19 +235,19 @@ class Store:
         """Prolongs the lease; says whether it was lost, and whether a cancel was asked for."""
         async with self._translated:
             renewed: int = await self._renew(
-                keys=[_key(evolution_id), _key(evolution_id, "lease"), _key(evolution_id, "cancel")],
+                keys=[layout.key(evolution_id), layout.key(evolution_id, "lease"), layout.key(evolution_id, "cancel")],
                 args=[version, holder, int(ttl_s * 1000)],
             )
         return ("lost", "held", "cancelled")[renewed]
 
     async def release(self, evolution_id: str, holder: str) -> None:
         async with self._translated:
-            await self._release(keys=[_key(evolution_id, "lease"), _key(evolution_id)], args=[holder])
+            await self._release(keys=[layout.key(evolution_id, "lease"), layout.key(evolution_id)], args=[holder])
 
     async def request_cancel(self, evolution_id: str) -> None:
         """Asks whoever holds the evolution to stop."""
         async with self._translated:
-            await self._redis.set(_key(evolution_id, "cancel"), "1", ex=self._ttl_s)
+            await self._redis.set(layout.key(evolution_id, "cancel"), "1", ex=self._ttl_s)
 
     async def stalled(self, idle_s: float) -> list[tuple[str, int, TraceContext | None]]:
         """Ids, versions and traces of unfinished evolutions not saved for `idle_s` seconds that nobody holds.
@@ -273,67 +255,17 @@ class Store:
         Each is told again only after it has waited twice as long.
         """
         async with self._translated:
-            told = iter(await self._stalled(keys=[_ACTIVE], args=[idle_s, _SWEPT_AT_ONCE, _PREFIX]))
+            told = iter(await self._stalled(keys=[layout.ACTIVE], args=[idle_s, _SWEPT_AT_ONCE, layout.PREFIX]))
         return [
-            (evolution_id, int(version), _TRACE.validate_json(trace or "null"))
+            (
+                evolution_id,
+                int(version),
+                parsed(layout.TRACE, trace or "null", f"the trace of evolution {evolution_id}"),
+            )
             for evolution_id, version, trace in zip(told, told, told, strict=True)
         ]
 
     async def tokens_today(self, key_id: str) -> int:
         """Tokens charged to an API key since midnight UTC."""
         async with self._translated:
-            return int(await self._redis.get(_used(key_id)) or 0)
-
-
-def _parsed(evolution_id: str, body: str) -> Record:
-    try:
-        return _RECORD.validate_json(body)
-    except ValidationError as error:
-        raise Internal(f"the record of evolution {evolution_id} cannot be read") from error
-
-
-def _dump(record: Record) -> str:
-    return _RECORD.dump_json(record).decode()
-
-
-def _dump_summary(record: Record) -> str:
-    return _SUMMARY.dump_json(summary_of(record)).decode()
-
-
-def _lost(claimants: str) -> tuple[LostAttempt, ...]:
-    pairs = (line.rpartition("@") for line in claimants.splitlines())
-    return tuple(LostAttempt(holder, float(since)) for holder, _, since in pairs)
-
-
-def _list_key(tenant: str | None) -> str:
-    return "darwin:list" if tenant is None else f"darwin:list:{tenant}"
-
-
-def _dump_event(event: Event) -> str:
-    return _EVENT.dump_json(event).decode()
-
-
-def _key(evolution_id: str, part: str = "") -> str:
-    return f"{_PREFIX}{{{evolution_id}}}" + (f":{part}" if part else "")
-
-
-def _used(key_id: str) -> str:
-    return f"darwin:key:{key_id}:used:{int(time.time() // _DAY_S)}"
-
-
-def _record_keys(record: Record) -> list[str]:
-    """As SAVE wants them; CREATE takes the first seven."""
-    key_id, idempotency = record.key_id, record.idempotency
-    return [
-        _key(record.id),
-        _key(record.id, "events"),
-        _ACTIVE,
-        f"darwin:key:{key_id}:active",
-        f"darwin:idempotency:{idempotency.key if idempotency else ''}",
-        _list_key(None),
-        _list_key(record.request.tenant),
-        _used(key_id),
-        _key(record.id, "lease"),
-        _key(record.id, "cancel"),
-        _key(record.id, "attempts"),
-    ]
+            return int(await self._redis.get(layout.used_key(key_id)) or 0)

@@ -113,8 +113,9 @@ class Tracing:
         )
 
 
+# Where this process records no span of its own for what is under way, the headers that say what it belongs to. They
+# are passed on as they are, and read only when somebody asks for an id.
 _carried: ContextVar[Mapping[str, str]] = ContextVar("carried", default=MappingProxyType({}))
-"""The headers of the call being served, where nothing is recorded: read only when somebody asks for an id."""
 
 
 def start_tracing(service: str, trusts_callers: bool = True) -> Tracing:
@@ -155,7 +156,7 @@ def current_evolution_id() -> str:
 
 def current_span() -> TraceContext | None:
     """The span under way, for others to continue."""
-    found = trace.get_current_span().get_span_context()
+    found = trace.get_current_span(_context()).get_span_context()
     if not found.is_valid:
         return None
     trace_id, span_id = trace.format_trace_id(found.trace_id), trace.format_span_id(found.span_id)
@@ -170,28 +171,29 @@ def concern(evolution_id: str) -> None:
 @contextmanager
 def within(parent: TraceContext | None, evolution_id: str = "") -> Iterator[None]:
     """What happens inside belongs to this span, of whatever process, and is about this evolution."""
-    entered = context.get_current()
+    headers = dict(_carried.get())
     if parent is not None:
-        span = trace.NonRecordingSpan(_span_context(parent.trace_id, parent.span_id, parent.sampled))
-        entered = trace.set_span_in_context(span, entered)
+        headers["traceparent"] = f"00-{parent.trace_id}-{parent.span_id}-{'01' if parent.sampled else '00'}"
     if evolution_id:
-        entered = baggage.set_baggage(_EVOLUTION, evolution_id, entered)
-    token = context.attach(entered)
+        headers["baggage"] = f"{_EVOLUTION}={evolution_id}"
+    token = _carried.set(headers)
     try:
         yield
     finally:
-        context.detach(token)
+        _carried.reset(token)
 
 
 def carry(headers: Mapping[str, str]) -> None:
-    """What this task does from now on belongs to the span that these headers name; costs next to nothing."""
-    _carried.set(headers)
+    """What this task does from now on belongs to the span that its caller's headers name."""
+    _carried.set({name: headers[name] for name in ("traceparent", "baggage") if name in headers})
 
 
 def outgoing() -> tuple[tuple[str, str], ...]:
     """gRPC metadata that lets the callee continue what is under way here."""
+    if carried := _carried.get():
+        return tuple(carried.items())
     carrier: dict[str, str] = {}
-    propagate.inject(carrier, _context())
+    propagate.inject(carrier)
     return tuple(carrier.items())
 
 

@@ -1,6 +1,6 @@
 """What one attempt at a round did: every call with its timings, and every outcome in the order the core was told."""
 
-import secrets
+import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -66,7 +66,7 @@ class Journal:
         """A call to a stage, from its beginning to its end, however that comes."""
         now = self.now()
         final = any(isinstance(effect, Score) and effect.final for effect in effects)
-        opened = OpenCall(Call(stage, secrets.token_hex(8), cycle, round, now, now, final=final))
+        opened = OpenCall(Call(stage, f"{random.getrandbits(64) or 1:016x}", cycle, round, now, now, final=final))
         error: str | None = Cancelled.__name__
         try:
             yield opened

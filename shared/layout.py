@@ -64,9 +64,9 @@ def record_keys(record: Record) -> list[str]:
     ]
 
 
-def dumped(adapter: TypeAdapter[T], value: T) -> str:
-    """The value as JSON."""
-    return adapter.dump_json(value).decode()
+def dumped(adapter: TypeAdapter[T], value: T, *, sparse: bool = False) -> str:
+    """The value as JSON; `sparse` leaves out what is at its default."""
+    return adapter.dump_json(value, exclude_defaults=sparse).decode()
 
 
 def parsed(adapter: TypeAdapter[T], text: str | None, what: str) -> T:

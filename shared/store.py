@@ -139,7 +139,7 @@ class Store:
                     charged,
                     dumped(layout.SUMMARY, summary_of(record)),
                     self._ttl_s,
-                    dumped(layout.ATTEMPT, attempt) if attempt else "",
+                    dumped(layout.ATTEMPT, attempt, sparse=True) if attempt else "",
                     *(dumped(layout.EVENT, event) for event in events),
                 ],
             )

@@ -22,9 +22,13 @@ def load(state: Any) -> Evolution:
 
 
 def dump_outcome(outcome: Outcome) -> dict[str, Any]:
-    """The outcome's fields, and its name as `kind`."""
+    """The outcome's name as `kind`, and its fields but those that say nothing: defaults, and `scored_text` where it is
+    `text`.
+    """
     name = type(outcome).__name__
-    fields: dict[str, Any] = _NAMED[name].dump_python(outcome, mode="json")
+    fields: dict[str, Any] = _NAMED[name].dump_python(outcome, mode="json", exclude_defaults=True)
+    if isinstance(outcome, Generated) and outcome.scored_text == outcome.text:
+        del fields["scored_text"]
     return {"kind": name, **fields}
 
 
@@ -33,5 +37,7 @@ def load_outcome(value: Any) -> Outcome:
     if not isinstance(value, dict) or value.get("kind") not in _NAMED:
         raise ValueError("no outcome: it has no known kind")
     fields = {name: field for name, field in value.items() if name != "kind"}
+    if value["kind"] == Generated.__name__:
+        fields.setdefault("scored_text", fields.get("text"))
     outcome: Outcome = _NAMED[value["kind"]].validate_python(fields)
     return outcome

@@ -46,8 +46,12 @@ class View {
     for (const section of this.sections) section.update();
   }
 
-  /** The best state of the last round there is, until another is chosen. */
+  /** Until one is chosen: the state that gave the answer, else the best of the last round there is. */
   #first() {
+    const answer = this.recording.result?.choices[0];
+    const rounds = this.history.cycles.find((cycle) => cycle.number === answer?.cycle)?.rounds;
+    const answering = rounds?.at(-1)?.states[answer.state];
+    if (answering) return keyOf(answering);
     const states = roundsOf(this.history).at(-1)?.states;
     return states && keyOf(states.reduce((best, each) => (each.reward > best.reward ? each : best)));
   }

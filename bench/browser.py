@@ -1,10 +1,12 @@
 """A headless Chromium, as Debian packages it, that talks to nobody by itself."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import BrowserContext, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 _FLAGS = (
@@ -19,11 +21,14 @@ _FLAGS = (
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser; `CHROMIUM` must exist."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_FLAGS))
+def chromium(profile: str = "", **options: Any) -> Iterator[BrowserContext]:
+    """A window of a browser; `CHROMIUM` must exist. An empty `profile` folder is a browser that was never anywhere."""
+    with sync_playwright() as playwright, ExitStack() as stack:
+        folder = profile or stack.enter_context(TemporaryDirectory())
+        context = playwright.chromium.launch_persistent_context(
+            folder, executable_path=CHROMIUM, args=list(_FLAGS), **options
+        )
         try:
-            yield browser
+            yield context
         finally:
-            browser.close()
+            context.close()

@@ -113,6 +113,7 @@ def up(
         print(f"  curl -s {stack.url}/v1/chat/completions \\\n    -H 'content-type: application/json' \\")
         print(f"    -d '{json.dumps(_EXAMPLE)}'\n")
         console.print(f"OpenAI SDK base_url: {stack.url}/v1\nAPI reference: {stack.url}/openapi.json")
+        console.print(f"Inspector: {stack.url}/")
         console.print(f"API keys: DARWIN_REDIS_URL={stack.redis_url} darwin keys add TENANT", soft_wrap=True)
         console.print(f"Logs: {stack.folder}")
         console.print("Ctrl-C stops it.")

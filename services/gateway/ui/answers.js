@@ -5,7 +5,7 @@ import { count, h, problem, section, signed } from "./dom.js";
 
 export function answersSection(view, signal) {
   const body = h("div", { class: "answers" });
-  const element = section("answers", "Base and evolved answer", "Struck through: only in the base response. Underlined: only in the answer.", body);
+  const element = section("answers", "Base and evolved answer", "Word by word. Dashed: only in the base response. Underlined: only in the answer.", body);
   let compared = false;
   const compare = async () => {
     const { result } = view.recording;

@@ -6,7 +6,6 @@ import { budgetSection } from "./budget.js";
 import { announce, h, signed } from "./dom.js";
 import { heading } from "./heading.js";
 import { bestOf, historyOf, roundsOf } from "./history.js";
-import { load } from "./plots.js";
 import { keyOf, populationSection } from "./population.js";
 import { rewardsSection } from "./rewards.js";
 import { treeSection } from "./tree.js";
@@ -47,22 +46,27 @@ class View {
     for (const section of this.sections) section.update();
   }
 
-  /** The best state of the last round there is, until another is chosen. */
+  /** Until one is chosen: the state that gave the answer, else the best of the last round there is. */
   #first() {
+    const answer = this.recording.result?.choices[0];
+    const rounds = this.history.cycles.find((cycle) => cycle.number === answer?.cycle)?.rounds;
+    const answering = rounds?.at(-1)?.states[answer.state];
+    if (answering) return keyOf(answering);
     const states = roundsOf(this.history).at(-1)?.states;
     return states && keyOf(states.reduce((best, each) => (each.reward > best.reward ? each : best)));
   }
 }
 
-export async function showEvolution(main, id, query, viewer, signal) {
-  load().catch(() => {});
+export async function showEvolution(main, id, query, asked, signal) {
   if (main.querySelector(".loading") === null) main.replaceChildren(h("p", { class: "loading", role: "status" }, "Loading…"));
-  const view = new View(await api.recording(id, signal), viewer, query.get("at") ?? undefined);
+  const [recording, viewer] = await Promise.all([api.recording(id, signal), asked]);
+  const view = new View(recording, viewer, query.get("at") ?? undefined);
   if (signal.aborted) return;
   document.title = `${view.instruction.slice(0, 60)} · Darwin inspector`;
   const lost = h("p", { class: "notice", role: "status", hidden: true }, "The connection was lost; trying again…");
   view.sections = [heading(view), ...SECTIONS.map((make) => make(view, signal))];
   main.replaceChildren(lost, h("div", { class: "evolution" }, view.sections.map((section) => section.element)));
+  performance.mark("text shown");
   if (!view.ended) await live(view, lost, signal);
 }
 

@@ -2,12 +2,15 @@
 
 import * as api from "./api.js";
 import { count, h, outcome, problem, seconds, signed, time } from "./dom.js";
+import { load } from "./plots.js";
 
 const REFRESH_MS = 3000;
 const METHODS = ["darwin", "best-of-n", "mutation-only", "replacement-only", "sample"];
 const OUTCOMES = ["queued", "running", "succeeded", "failed", "cancelled"];
 
-export async function showList(main, filters, viewer, signal) {
+export async function showList(main, filters, asked, signal) {
+  const viewer = await asked;
+  if (signal.aborted) return;
   document.title = "Evolutions · Darwin inspector";
   const body = h("tbody");
   const more = h("button", { type: "button", hidden: true }, "Show more");
@@ -37,6 +40,8 @@ export async function showList(main, filters, viewer, signal) {
   };
   more.addEventListener("click", next);
   await next();
+  // Whoever opens an evolution from here finds the plots' library ready.
+  requestIdleCallback?.(() => load().catch(() => {}));
   refreshing(signal, () => found.length <= params.limit && document.visibilityState === "visible", async () => {
     page = await api.list(params, signal);
     found = page.data;

@@ -12,16 +12,14 @@ let shown = "";
 
 async function show() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  if (location.hash === "#main") return main.focus();
   leaving.abort();
   leaving = new AbortController();
   const { signal } = leaving;
   if (path !== shown) window.scrollTo(0, 0);
   shown = path;
   try {
-    const viewer = await api.viewer();
-    if (signal.aborted) return;
-    describe(viewer);
+    const viewer = api.viewer();
+    viewer.then(describe, () => {});
     if (path) await showEvolution(main, decodeURIComponent(path), new URLSearchParams(query), viewer, signal);
     else await showList(main, new URLSearchParams(query), viewer, signal);
   } catch (error) {
@@ -55,6 +53,10 @@ function keyForm(error) {
 forget.addEventListener("click", () => {
   api.key.forget();
   show();
+});
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
 });
 addEventListener("hashchange", show);
 show();

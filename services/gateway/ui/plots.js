@@ -8,7 +8,7 @@ let library;
 export function load() {
   library ??= new Promise((resolve, reject) => {
     const script = Object.assign(document.createElement("script"), { src: new URL("plotly.min.js", import.meta.url) });
-    script.onload = () => { performance.mark("plotly"); resolve(globalThis.Plotly); };
+    script.onload = () => resolve(globalThis.Plotly);
     script.onerror = () => {
       library = undefined;
       reject(new Error("The plots could not be loaded."));
@@ -59,7 +59,7 @@ async function draw(element, figure, onclick) {
     const theme = colours();
     const { data, layout, label } = figure(theme);
     const fresh = !element.data;
-    performance.mark("react");await Plotly.react(element, data, { ...common(theme), ...layout, uirevision: "kept" }, { displayModeBar: false, responsive: true });
+    await Plotly.react(element, data, { ...common(theme), ...layout, uirevision: "kept" }, { displayModeBar: false, responsive: true });
     element.setAttribute("role", "img");
     element.setAttribute("aria-label", label);
     element.dataset.drawn = "true";

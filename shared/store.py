@@ -274,6 +274,11 @@ class Store:
             told = await self._stalled(keys=[_ACTIVE], args=[idle_s, _SWEPT_AT_ONCE, _PREFIX])
         return [(evolution_id, int(version)) for evolution_id, version in zip(told[::2], told[1::2], strict=True)]
 
+    async def active(self) -> int:
+        """How many evolutions are queued or running."""
+        async with self._translated:
+            return int(await self._redis.zcard(_ACTIVE))
+
     async def tokens_today(self, key_id: str) -> int:
         """Tokens charged to an API key since midnight UTC."""
         async with self._translated:

@@ -12,6 +12,8 @@ from services.gateway.backends import Backends
 from services.gateway.lifetime import Lifetime
 from services.gateway.protocol import GatewayProtocol
 from services.gateway.settings import GatewaySettings
+from shared.certificates import Certificates
+from shared.metrics import start_metrics
 from shared.process import ProcessSettings, announce, configure_logging, stop_event
 from shared.settings import refusing
 
@@ -34,11 +36,13 @@ class _Server(uvicorn.Server):
 def main() -> None:
     with refusing("gateway"):
         process, settings = ProcessSettings(), GatewaySettings()
-    configure_logging("gateway", process.log_level)
-    asyncio.run(_serve(settings, process))
+        configure_logging("gateway", process.log_level)
+        metrics = start_metrics("gateway", process.metrics_listen, Certificates())
+    asyncio.run(_serve(settings, process, metrics.address))
+    metrics.stop()
 
 
-async def _serve(settings: GatewaySettings, process: ProcessSettings) -> None:
+async def _serve(settings: GatewaySettings, process: ProcessSettings, metrics: str) -> None:
     stop = stop_event()
     listener = _bind(settings)
     host, port = listener.getsockname()[:2]
@@ -59,7 +63,7 @@ async def _serve(settings: GatewaySettings, process: ProcessSettings) -> None:
         )
     )
     address = f"[{host}]:{port}" if listener.family == socket.AF_INET6 else f"{host}:{port}"
-    announce(process.ready_file, address)
+    announce(process.ready_file, address, metrics)
     log.info("listening on %s", address)
     serving = asyncio.ensure_future(server.serve([listener]))
     stopping = asyncio.ensure_future(stop.wait())

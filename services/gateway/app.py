@@ -10,6 +10,7 @@ from services.gateway.chat import ChatRoutes
 from services.gateway.documented import DESCRIPTION, openapi_of
 from services.gateway.evolution_routes import EvolutionRoutes
 from services.gateway.evolutions import Evolutions
+from services.gateway.http_metrics import HttpMetrics
 from services.gateway.lifetime import Lifetime
 from services.gateway.middleware import CallMiddleware
 from services.gateway.settings import GatewaySettings
@@ -39,6 +40,7 @@ def create_app(settings: GatewaySettings, backends: Backends, lifetime: Lifetime
         max_body_seconds=settings.max_body_seconds,
         max_concurrent=settings.max_concurrent,
     )
+    app.add_middleware(HttpMetrics)
     failures.install(app)
     app.include_router(ChatRoutes(starting, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(starting, evolutions, settings, lifetime).router)

@@ -2,6 +2,8 @@
 
 from services.orchestrator.bootstrap import Worker
 from services.orchestrator.settings import OrchestratorSettings
+from shared.certificates import Certificates
+from shared.metrics import start_metrics
 from shared.process import ProcessSettings, announce, configure_logging
 from shared.settings import refusing
 
@@ -10,9 +12,11 @@ def main() -> None:
     with refusing("orchestrator"):
         process = ProcessSettings()
         configure_logging("orchestrator", process.log_level)
+        metrics = start_metrics("orchestrator", process.metrics_listen, Certificates())
         worker = Worker(OrchestratorSettings(), process.drain_seconds)
-    announce(process.ready_file, "")
+    announce(process.ready_file, "", metrics.address)
     worker.run()
+    metrics.stop()
 
 
 if __name__ == "__main__":

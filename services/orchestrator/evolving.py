@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, stop_when_event_set, wait_random
 
-from services.orchestrator import saving
+from services.orchestrator import metrics, saving
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
@@ -70,13 +70,17 @@ class Evolving:
             claim = await self._claim(evolution_id, version, holder)
             if claim is None:
                 return None
+            metrics.ROUNDS_ACTIVE.add(1)
             try:
                 return await self._advance(claim, holder)
             except BaseException:
                 with suppress(Unavailable):
                     await self._store.release(evolution_id, holder)
                 raise
+            finally:
+                metrics.ROUNDS_ACTIVE.add(-1)
         except (_LeaseLost, Conflict):
+            metrics.lease_lost()
             log.info("%s: somebody else performs the round from version %d", evolution_id, version)
         except _Interrupted:
             return Next(evolution_id, version)
@@ -94,6 +98,7 @@ class Evolving:
         except Internal as error:
             log.error("%s", error.message)
             await self._store.abandon(evolution_id, Failure(type(error).__name__, error.message))
+            metrics.abandoned(type(error).__name__)
             return None
         if claim is not None and claim.record.status in TERMINAL:
             await self._store.release(evolution_id, holder)
@@ -229,3 +234,4 @@ class Evolving:
         ):
             with trial:
                 await self._store.save(record, events, attempt.id, tokens, attempt)
+        metrics.saved(record, events, attempt)

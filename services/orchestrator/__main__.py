@@ -15,8 +15,10 @@ def main() -> None:
         metrics = start_metrics("orchestrator", process.metrics_listen, Certificates())
         worker = Worker(OrchestratorSettings(), process.drain_seconds)
     announce(process.ready_file, "", metrics.address)
-    worker.run()
-    metrics.stop()
+    try:
+        worker.run()
+    finally:
+        metrics.stop()
 
 
 if __name__ == "__main__":

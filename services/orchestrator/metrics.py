@@ -11,6 +11,7 @@ from opentelemetry.semconv._incubating.metrics.gen_ai_metrics import (
     GEN_AI_CLIENT_TOKEN_USAGE,
 )
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
+from pydantic import ValidationError
 
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers
@@ -117,10 +118,13 @@ def _ended(record: Record) -> None:
 
 
 def _tokens(record: Record) -> Tokens:
-    """What was spent, by an evolution that failed too."""
+    """What was spent, by an evolution that failed too; nothing where its state cannot be read, which failed it."""
     if record.result is not None:
         return record.result.tokens
-    return Tokens() if record.state is None else answers.tokens(codec.load(record.state))
+    try:
+        return answers.tokens(codec.load(record.state))
+    except ValidationError:
+        return Tokens()
 
 
 def _answered(result: Result, method: str) -> None:

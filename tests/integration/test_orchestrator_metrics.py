@@ -100,6 +100,17 @@ async def test_an_unreadable_record_counts_as_a_failure(store: Store) -> None:
     assert measured.of("darwin.evolutions", outcome="failed", method="unknown", error__type="Internal") == 1
 
 
+async def test_an_evolution_whose_state_cannot_be_read_is_counted(store: Store) -> None:
+    due = await accept(store)
+    record = await store.load(due.evolution_id)
+    await store.save(replace(record, version=1, state={"no": "evolution"}), ())
+    with Measured() as measured:
+        assert await evolving(store, Stages(), max_attempts=1).advance(due.evolution_id, 1) is None
+    assert (await store.load(due.evolution_id)).status == "failed"
+    assert measured.of("darwin.evolutions", outcome="failed", method="darwin", error__type="Internal") == 1
+    assert measured.of("darwin.tokens") == 0
+
+
 async def test_the_queue_has_a_depth_and_an_age(redis_url: str, store: Store) -> None:
     redis, app = connect_redis(redis_url), celery_app(redis_url)
     await redis.delete(QUEUE)

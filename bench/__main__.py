@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHES = ("bench.reward", "bench.service")
+BENCHES = ("bench.metrics", "bench.reward", "bench.service")
 
 if __name__ == "__main__":
     for bench in BENCHES:

@@ -115,6 +115,9 @@ def up(
         console.print(f"OpenAI SDK base_url: {stack.url}/v1\nAPI reference: {stack.url}/openapi.json")
         console.print(f"Inspector: {stack.url}/")
         console.print(f"API keys: DARWIN_REDIS_URL={stack.redis_url} darwin keys add TENANT", soft_wrap=True)
+        console.print(f"Metrics, for Prometheus to discover: {stack.write_targets()}", soft_wrap=True)
+        for name, address in stack.metrics.items():
+            console.print(f"  {name}: http://{address}/metrics", highlight=False)
         console.print(f"Logs: {stack.folder}")
         console.print("Ctrl-C stops it.")
         with contextlib.suppress(KeyboardInterrupt):

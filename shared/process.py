@@ -18,7 +18,14 @@ class ProcessSettings(DarwinSettings):
     """Settings of any process, from `DARWIN_…` variables."""
 
     log_level: str = "INFO"
-    ready_file: Path | None = Field(default=None, description="where to write {address, pid} once the port is bound")
+    ready_file: Path | None = Field(
+        default=None, description="where to write {address, pid, metrics} once the ports are bound"
+    )
+    metrics_listen: str = Field(
+        default="127.0.0.1:0",
+        pattern=r"^(off|(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+):\d{1,5})$",
+        description="where Prometheus reads, host:port (port 0: a free one); off: nowhere",
+    )
     drain_seconds: float = Field(default=20.0, ge=0, description="how long calls in flight may end after SIGTERM")
     max_concurrent_rpcs: int = Field(default=1024, ge=1, description="gRPC calls served at once, health checks aside")
     max_call_seconds: float = Field(
@@ -56,12 +63,12 @@ def configure_logging(service: str, level: str) -> None:
     logging.captureWarnings(True)
 
 
-def announce(ready_file: Path | None, address: str) -> None:
+def announce(ready_file: Path | None, address: str, metrics: str = "") -> None:
     """Writes the ready file in one step, so that a reader never sees half of it."""
     if ready_file is None:
         return
     partial = ready_file.with_suffix(".partial")
-    partial.write_text(json.dumps({"address": address, "pid": os.getpid()}))
+    partial.write_text(json.dumps({"address": address, "pid": os.getpid(), "metrics": metrics}))
     partial.replace(ready_file)
 
 

@@ -1,5 +1,8 @@
 """The Celery application as both ends see it: one task, one queue, messages of (id, version)."""
 
+import json
+import time
+from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery
@@ -8,13 +11,24 @@ from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from shared.connection import TIMEOUT_S, is_away
+from shared.connection import TIMEOUT_S, Translated, is_away
 from shared.errors import Unavailable
 
 ADVANCE = "darwin.advance"
 QUEUE = "darwin"
 # Longer than a round can last; recovery never relies on it (see the sweep).
 VISIBILITY_TIMEOUT_S = 3600
+
+
+_SENT_AT = "darwin-sent-at"
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """How many messages no worker has taken, and for how many seconds the oldest waits."""
+
+    depth: int = 0
+    age_s: float = 0.0
 
 
 class _Connection(Connection):
@@ -59,8 +73,29 @@ def send_advance(app: Celery, evolution_id: str, version: int, **options: Any) -
         Unavailable: Redis is away.
     """
     try:
-        app.send_task(ADVANCE, args=[evolution_id, version], retry=True, retry_policy={"max_retries": 3}, **options)
+        app.send_task(
+            ADVANCE,
+            args=[evolution_id, version],
+            headers={_SENT_AT: time.time()},
+            retry=True,
+            retry_policy={"max_retries": 3},
+            **options,
+        )
     except (OperationalError, RedisError) as error:
         if isinstance(error, OperationalError) or is_away(error):
             raise Unavailable("Redis cannot be reached, or takes no writes") from error
         raise
+
+
+async def backlog(redis: Any) -> Backlog:
+    """What waits in the queue now; kombu keeps it as a list, whose oldest message is the last.
+
+    Raises:
+        Unavailable: Redis is away.
+    """
+    async with Translated(), redis.pipeline() as pipeline:
+        depth, oldest = await pipeline.llen(QUEUE).lindex(QUEUE, -1).execute()
+    if oldest is None:
+        return Backlog()
+    sent_at = json.loads(oldest)["headers"].get(_SENT_AT, time.time())
+    return Backlog(depth, max(0.0, time.time() - sent_at))

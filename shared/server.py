@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection
 from shared.health import Health
 from shared.interceptor import CallInterceptor, CallLimits
 from shared.rpc import MESSAGE_OPTIONS
+from shared.rpc_metrics import MetricsInterceptor
 from shared.settings import SettingsError
 from shared.tls import PLAIN, Transport
 
@@ -38,7 +39,7 @@ class Server:
         self._transport = transport
         self._calls = CallInterceptor(limits)
         self._server = grpc.aio.server(
-            interceptors=[self._calls],
+            interceptors=[MetricsInterceptor(), self._calls],
             options=_OPTIONS,
             maximum_concurrent_rpcs=limits.concurrent + _SPARE_CALLS,
         )

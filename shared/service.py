@@ -10,6 +10,7 @@ import grpc
 import psutil
 
 from shared.interceptor import CallLimits
+from shared.metrics import start_metrics
 from shared.process import ProcessSettings, announce, configure_logging, never, stop_event
 from shared.server import Server
 from shared.telemetry import start_tracing
@@ -57,23 +58,27 @@ def run_service(service: Service, listen: str, transport: Transport) -> None:
     settings = ProcessSettings()
     configure_logging(service.name, settings.log_level)
     tracing = start_tracing(service.name)
+    metrics = start_metrics(service.name, settings.metrics_listen, transport)
     try:
-        failure = asyncio.run(_serve(service, listen, transport, settings))
+        failure = asyncio.run(_serve(service, listen, transport, settings, metrics.address))
     finally:
+        metrics.stop()
         tracing.close()
     if failure is not None:
         log.critical("ended: %s", failure)
         raise SystemExit(1)
 
 
-async def _serve(service: Service, listen: str, transport: Transport, settings: ProcessSettings) -> str | None:
+async def _serve(
+    service: Service, listen: str, transport: Transport, settings: ProcessSettings, metrics: str
+) -> str | None:
     """Returns why the service failed, None where it was asked to stop."""
     stop = stop_event()
     limits = CallLimits(settings.max_concurrent_rpcs, settings.max_call_seconds)
     server = Server(service.grpc_names, transport, limits)
     server.register(service.add_to_server, service.servicer)
     address = await server.start(listen)
-    announce(settings.ready_file, address)
+    announce(settings.ready_file, address, metrics)
     log.info("bound %s", address)
     starting = asyncio.ensure_future(service.start())
     stopping = asyncio.ensure_future(stop.wait())

@@ -265,6 +265,11 @@ class Store:
             for evolution_id, version, trace in zip(told, told, told, strict=True)
         ]
 
+    async def active(self) -> int:
+        """How many evolutions are queued or running."""
+        async with self._translated:
+            return int(await self._redis.zcard(layout.ACTIVE))
+
     async def tokens_today(self, key_id: str) -> int:
         """Tokens charged to an API key since midnight UTC."""
         async with self._translated:

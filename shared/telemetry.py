@@ -5,7 +5,6 @@ Spans are exported where the standard variables name an exporter: `OTEL_TRACES_E
 """
 
 import os
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,13 +19,9 @@ from opentelemetry.context import Context
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_ENDPOINT,
-    OTEL_EXPORTER_OTLP_PROTOCOL,
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
-    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
     OTEL_SDK_DISABLED,
-    OTEL_SERVICE_NAME,
 )
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -36,6 +31,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from pydantic import Field
 
 from shared.keeping import KEPT, KeepingProcessor, RecordEverything
+from shared.otel import protocol, resource
 from shared.records import TraceContext
 from shared.settings import DarwinSettings, SettingsError
 
@@ -75,7 +71,7 @@ class Tracing:
         self.exporting = exporter is not None
         self.slow_s = settings.trace_slow_s
         self.texts = settings.trace_texts
-        self._resource = _resource(service)
+        self._resource = resource(service)
         self._processor: SpanProcessor | None = None
         if exporter is None:
             self.provider = TracerProvider(ALWAYS_OFF, self._resource, shutdown_on_exit=False)
@@ -207,17 +203,6 @@ def _span_context(trace_id: str, span_id: str, sampled: bool, remote: bool = Tru
     return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=remote, trace_flags=flags)
 
 
-def _resource(service: str) -> Resource:
-    attributes = {
-        "service.namespace": "darwin",
-        "service.version": version("darwin-align"),
-        "service.instance.id": str(uuid.uuid4()),
-    }
-    if not os.environ.get(OTEL_SERVICE_NAME):
-        attributes["service.name"] = f"darwin-{service}"
-    return Resource.create(attributes)
-
-
 def _exporter_named(environment: Mapping[str, str]) -> str:
     """otlp, console, none or whatever else was asked for."""
     if environment.get(OTEL_SDK_DISABLED, "").strip().lower() == "true":
@@ -234,21 +219,16 @@ def _exporter() -> SpanExporter | None:
         case "console":
             return ConsoleSpanExporter()
         case "otlp":
-            return _otlp(os.environ)
+            return _otlp()
         case other:
             raise SettingsError(f"{OTEL_TRACES_EXPORTER} must be otlp, console or none, not {other}")
 
 
-def _otlp(environment: Mapping[str, str]) -> SpanExporter:
-    protocol = environment.get(OTEL_EXPORTER_OTLP_TRACES_PROTOCOL) or environment.get(OTEL_EXPORTER_OTLP_PROTOCOL)
-    match protocol or "grpc":
-        case "grpc":
-            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as Grpc
+def _otlp() -> SpanExporter:
+    if protocol("TRACES") == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as Grpc
 
-            return Grpc()
-        case "http/protobuf":
-            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Http
+        return Grpc()
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Http
 
-            return Http()
-        case other:
-            raise SettingsError(f"{OTEL_EXPORTER_OTLP_PROTOCOL} must be grpc or http/protobuf, not {other}")
+    return Http()

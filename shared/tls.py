@@ -1,50 +1,12 @@
-"""Who may speak to whom: mutual TLS between processes, and plain text on one machine only."""
-
-import ipaddress
-import ssl
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Self
+"""Who may speak to whom by gRPC: mutual TLS between processes, and plain text on one machine only."""
 
 import grpc
-from pydantic import Field, model_validator
 
-from shared.settings import DarwinSettings, SettingsError
+from shared.certificates import Certificates
 
 
-class Transport(DarwinSettings):
-    """How gRPC connections are secured; the three files are PEM, and all or none of them are set.
-
-    With them a server asks every client for a certificate of `tls_ca`, and a client shows its own.
-    """
-
-    tls_ca: Path | None = Field(default=None, description="certificate authority that both sides trust")
-    tls_cert: Path | None = Field(default=None, description="this process's certificate")
-    tls_key: Path | None = Field(default=None, description="its private key")
-    allow_plaintext: bool = Field(default=False, description="whether other machines may be spoken to without TLS")
-
-    @model_validator(mode="after")
-    def _files_fit(self) -> Self:
-        files = {"DARWIN_TLS_CA": self.tls_ca, "DARWIN_TLS_CERT": self.tls_cert, "DARWIN_TLS_KEY": self.tls_key}
-        missing = [name for name, file in files.items() if file is None]
-        if 0 < len(missing) < len(files):
-            raise ValueError(f"TLS needs {', '.join(files)} together; missing: {', '.join(missing)}")
-        for name, file in files.items():
-            if file is not None and not file.is_file():
-                raise ValueError(f"{name}: no such file: {file}")
-        if self.tls_ca and self.tls_cert:
-            try:
-                context = ssl.create_default_context(cafile=self.tls_ca)
-                context.load_cert_chain(self.tls_cert, self.tls_key)
-            except (OSError, ssl.SSLError) as error:
-                raise ValueError(f"the files of DARWIN_TLS_… are no certificate and its key: {error}") from None
-        return self
-
-    @classmethod
-    def over(cls, variables: Mapping[str, str]) -> Self:
-        """From the environment, with these variables in place of those it has."""
-        given = {name.removeprefix("DARWIN_").lower(): value for name, value in variables.items()}
-        return cls(**{name: value for name, value in given.items() if name in cls.model_fields})  # type: ignore[arg-type]
+class Transport(Certificates):
+    """How gRPC connections are secured."""
 
     def server_credentials(self, listen: str) -> grpc.ServerCredentials | None:
         """What a server on `listen` asks of its clients; None is plain text.
@@ -55,7 +17,7 @@ class Transport(DarwinSettings):
         if self.tls_ca and self.tls_cert and self.tls_key:
             pair = (self.tls_key.read_bytes(), self.tls_cert.read_bytes())
             return grpc.ssl_server_credentials([pair], self.tls_ca.read_bytes(), require_client_auth=True)
-        self._check_plaintext(f"listening on {listen}", listen)
+        self.check_plaintext(f"listening on {listen}", listen)
         return None
 
     def channel_credentials(self, target: str) -> grpc.ChannelCredentials | None:
@@ -68,34 +30,9 @@ class Transport(DarwinSettings):
             return grpc.ssl_channel_credentials(
                 self.tls_ca.read_bytes(), self.tls_key.read_bytes(), self.tls_cert.read_bytes()
             )
-        self._check_plaintext(f"connecting to {target}", target)
+        self.check_plaintext(f"connecting to {target}", target)
         return None
-
-    def _check_plaintext(self, doing: str, address: str) -> None:
-        if not (self.allow_plaintext or is_local(address)):
-            raise SettingsError(
-                f"{doing} in plain text would leave this machine: set DARWIN_TLS_CA, DARWIN_TLS_CERT and "
-                "DARWIN_TLS_KEY (`darwin certs FOLDER` makes them), or DARWIN_ALLOW_PLAINTEXT=true where the network "
-                "is trusted"
-            )
 
 
 PLAIN = Transport.model_construct()
 """Plain text on this machine, whatever the environment says."""
-
-
-def is_local(address: str) -> bool:
-    """Whether a gRPC address (host:port, unix:path, dns:///host:port, ipv4:…) stays on this machine."""
-    if address.startswith(("unix:", "unix-abstract:")):
-        return True
-    for scheme in ("dns:///", "dns:", "ipv4:", "ipv6:"):
-        address = address.removeprefix(scheme)
-    return all(_is_loopback(part) for part in address.split(","))
-
-
-def _is_loopback(address: str) -> bool:
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

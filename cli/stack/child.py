@@ -69,6 +69,11 @@ class Child:
             time.sleep(0.02)
         return str(json.loads(self._ready_file.read_text())["address"])
 
+    @property
+    def metrics(self) -> str:
+        """Where it says that Prometheus reads (host:port); empty where it says nothing."""
+        return str(json.loads(self._ready_file.read_text())["metrics"]) if self.announced else ""
+
     def signal(self, number: int) -> None:
         """Sends a signal to the process and everything it started; nothing where it has ended."""
         if self.exit_code is None:

@@ -1,7 +1,9 @@
 """Starts and stops Redis, the three services, the workers and the gateway, each as a process of its own."""
 
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 
 from cli.stack.child import Child, ChildFailed
@@ -60,6 +62,21 @@ class Stack:
     def pids(self) -> dict[str, int]:
         """Processes that were started, less those that were ended on purpose."""
         return {name: child.pid for name, child in self._children.items()}
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """Where Prometheus reads: host:port of each process that serves metrics. A restart may change it."""
+        return {name: child.metrics for name, child in self._children.items() if child.metrics}
+
+    def write_targets(self) -> Path:
+        """Writes where Prometheus reads, as its `file_sd_configs` takes it; returns the file."""
+        groups = [
+            {"targets": [address], "labels": {"service": name.partition("-")[0], "process": name}}
+            for name, address in self.metrics.items()
+        ]
+        file = self.folder / "targets.json"
+        file.write_text(json.dumps(groups, indent=2))
+        return file
 
     @property
     def ended(self) -> list[str]:

@@ -6,15 +6,18 @@ import socket
 from contextlib import AbstractContextManager, nullcontext
 
 import uvicorn
+from opentelemetry.trace import TracerProvider
 
 from services.gateway.app import create_app
 from services.gateway.backends import Backends
 from services.gateway.lifetime import Lifetime
 from services.gateway.protocol import GatewayProtocol
 from services.gateway.settings import GatewaySettings
+from shared.certificates import Certificates
+from shared.metrics import start_metrics
 from shared.process import ProcessSettings, announce, configure_logging, stop_event
 from shared.settings import refusing
-from shared.telemetry import Tracing, start_tracing
+from shared.telemetry import start_tracing
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +40,17 @@ def main() -> None:
         process, settings = ProcessSettings(), GatewaySettings()
         configure_logging("gateway", process.log_level)
         tracing = start_tracing("gateway", trusts_callers=False)
+        metrics = start_metrics("gateway", process.metrics_listen, Certificates())
     try:
-        asyncio.run(_serve(settings, process, tracing))
+        asyncio.run(_serve(settings, process, metrics.address, tracing.provider))
     finally:
+        metrics.stop()
         tracing.close()
 
 
-async def _serve(settings: GatewaySettings, process: ProcessSettings, tracing: Tracing) -> None:
+async def _serve(
+    settings: GatewaySettings, process: ProcessSettings, metrics: str, tracer_provider: TracerProvider
+) -> None:
     stop = stop_event()
     listener = _bind(settings)
     host, port = listener.getsockname()[:2]
@@ -51,7 +58,7 @@ async def _serve(settings: GatewaySettings, process: ProcessSettings, tracing: T
     lifetime = Lifetime()
     server = _Server(
         uvicorn.Config(
-            create_app(settings, backends, lifetime, tracing.provider),
+            create_app(settings, backends, lifetime, tracer_provider),
             http=GatewayProtocol,
             log_config=None,
             access_log=False,
@@ -64,7 +71,7 @@ async def _serve(settings: GatewaySettings, process: ProcessSettings, tracing: T
         )
     )
     address = f"[{host}]:{port}" if listener.family == socket.AF_INET6 else f"{host}:{port}"
-    announce(process.ready_file, address)
+    announce(process.ready_file, address, metrics)
     log.info("listening on %s", address)
     serving = asyncio.ensure_future(server.serve([listener]))
     stopping = asyncio.ensure_future(stop.wait())

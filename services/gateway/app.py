@@ -1,7 +1,6 @@
 """Assembles the HTTP application."""
 
 from fastapi import FastAPI
-from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.trace import TracerProvider
 
 from services.gateway import failures, models, page, probes
@@ -12,6 +11,7 @@ from services.gateway.chat import ChatRoutes
 from services.gateway.documented import DESCRIPTION, openapi_of
 from services.gateway.evolution_routes import EvolutionRoutes
 from services.gateway.evolutions import Evolutions
+from services.gateway.http_telemetry import HttpTelemetry
 from services.gateway.inspection_routes import InspectionRoutes
 from services.gateway.lifetime import Lifetime
 from services.gateway.middleware import CallMiddleware
@@ -50,6 +50,7 @@ def create_app(
         max_body_seconds=settings.max_body_seconds,
         max_concurrent=settings.max_concurrent,
     )
+    app.add_middleware(HttpTelemetry, tracer_provider=tracer_provider)
     failures.install(app)
     app.include_router(ChatRoutes(starting, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(starting, evolutions, settings, lifetime).router)
@@ -57,9 +58,5 @@ def create_app(
     app.include_router(models.router())
     app.include_router(probes.router(backends.store, stages, lifetime))
     app.router.routes.extend(page.routes())
-    # Its own spans for each piece of a body or a stream would say nothing.
-    FastAPIInstrumentor.instrument_app(
-        app, tracer_provider=tracer_provider, excluded_urls="/healthz,/readyz,/ui/", exclude_spans=["receive", "send"]
-    )
     app.openapi = openapi_of(app, keys_required=settings.keys == "required")  # type: ignore[method-assign]
     return app

@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 
+from services.generation import metrics
 from services.generation.engine import Engine
 from services.generation.generator import Generator
 from services.generation.requests import Limits
@@ -49,6 +50,7 @@ def build_generator(engine: Engine, settings: GenerationSettings) -> Generator:
 def build_service(settings: GenerationSettings) -> Service:
     """The service as a process runs it."""
     engine = build_engine(settings)
+    metrics.watch(engine)
     return Service(
         name="generation",
         grpc_names=[generation_pb2.DESCRIPTOR.services_by_name["GenerationService"].full_name],

@@ -40,11 +40,14 @@ class Completion:
     """Every id sampled, in order, the end-of-sequence id included where it ended the sequence.
 
     An engine may, but need not, stop early at a stop string; the ids then end with the token that completes it.
-    `cached_tokens` of the given ids were not computed again.
+    `cached_tokens` of the given ids were not computed again. Seconds are None where the engine does not say: those it
+    let the sequence wait before its first step, and those from its arrival to its first token.
     """
 
     token_ids: tuple[int, ...]
     cached_tokens: int
+    queue_seconds: float | None = None
+    first_token_seconds: float | None = None
 
 
 class Engine(Protocol):
@@ -57,7 +60,12 @@ class Engine(Protocol):
 
     @property
     def running(self) -> int:
-        """Sequences that the engine holds."""
+        """Sequences that the engine holds, waiting ones too."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """Of these, sequences whose first step has not begun, as far as the engine says."""
         ...
 
     async def start(self) -> None: ...

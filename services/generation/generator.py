@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
+from services.generation import metrics
 from services.generation.engine import Completion, Engine, ModelInfo, TokenSequence
 from services.generation.model import Finish, GenerateRequest, Result, Sampling, Sequence, Usage
 from services.generation.requests import Limits, check
@@ -50,6 +51,7 @@ class Generator:
         check(request, self.info, self._limits)
         # Long prompts take seconds, in which other calls and health checks want an answer.
         long = sum(len(m.content) for s in request.sequences for m in s.messages) > _LONG_CHARACTERS
+        metrics.called(len(request.sequences))
         plans = await asyncio.to_thread(self._plans, request, arrived) if long else self._plans(request, arrived)
         tasks = [asyncio.ensure_future(self._run(plan)) for plan in plans]
         try:
@@ -86,7 +88,10 @@ class Generator:
             return self._result(plan, Completion((), 0))
         token_ids = plan.prompt_ids + sequence.response_token_ids
         wanted = TokenSequence(token_ids, budget, plan.sampling, sequence.seed, plan.cache_salt)
-        return self._result(plan, await self._engine.complete(wanted))
+        began = time.perf_counter()
+        completion = await self._engine.complete(wanted)
+        metrics.completed(self.info, len(token_ids), time.perf_counter() - began, completion)
+        return self._result(plan, completion)
 
     def _result(self, plan: _Plan, completion: Completion) -> Result:
         sequence, stops = plan.sequence, plan.sampling.stop
@@ -103,8 +108,9 @@ class Generator:
             lookahead_text = self._engine.decode(sequence.response_token_ids + content)
             lookahead_text = lookahead_text[: _first_stop(lookahead_text, stops)]
         usage = Usage(len(plan.prompt_ids), completion.cached_tokens, len(sampled))
+        seconds = time.perf_counter() - plan.arrived
         return Result(
-            sequence.id, kept, text, lookahead_text, finish, usage, seconds=time.perf_counter() - plan.arrived
+            sequence.id, kept, text, lookahead_text, finish, usage, seconds, queue_seconds=completion.queue_seconds
         )
 
     def _until_stop(self, given: tuple[int, ...], kept: tuple[int, ...], stops: tuple[str, ...]) -> tuple[int, ...]:

@@ -83,4 +83,5 @@ def _result(result: Result) -> pb.GenerateResult:
             generated_tokens=result.usage.generated_tokens,
         ),
         seconds=result.seconds,
+        queue_seconds=result.queue_seconds,
     )

@@ -44,6 +44,10 @@ class SimulatedEngine:
     def running(self) -> int:
         return self._running
 
+    @property
+    def waiting(self) -> int:
+        return 0
+
     async def start(self) -> None:
         return None
 
@@ -64,18 +68,19 @@ class SimulatedEngine:
         try:
             if self._tokens_per_second:
                 await asyncio.sleep(sequence.max_new_tokens / self._tokens_per_second)
-            return self._sampled(sequence)
+            first_s = 1 / self._tokens_per_second if self._tokens_per_second else 0.0
+            return Completion(self._sampled(sequence), 0, queue_seconds=0.0, first_token_seconds=first_s)
         finally:
             self._running -= 1
 
-    def _sampled(self, sequence: TokenSequence) -> Completion:
+    def _sampled(self, sequence: TokenSequence) -> tuple[int, ...]:
         seed = 0 if sequence.sampling.temperature == 0 else sequence.seed
         ids = list(sequence.token_ids)
         while len(ids) - len(sequence.token_ids) < sequence.max_new_tokens:
             ids.append(self._next(ids, seed if seed is not None else random.getrandbits(63)))
             if ids[-1] == _END:
                 break
-        return Completion(tuple(ids[len(sequence.token_ids) :]), 0)
+        return tuple(ids[len(sequence.token_ids) :])
 
     def _next(self, ids: Sequence[int], seed: int) -> int:
         digest = hashlib.blake2b(repr((ids[-8:], len(ids), seed)).encode(), digest_size=8).digest()

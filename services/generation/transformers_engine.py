@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -30,8 +31,13 @@ class _Row:
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[Completion]
     cancelled: threading.Event = field(default_factory=threading.Event)
+    arrived_at: float = field(default_factory=time.perf_counter)
+    begun_at: float = 0.0
+    first_token_at: float = 0.0
 
-    def deliver(self, completion: Completion) -> None:
+    def deliver(self, token_ids: tuple[int, ...]) -> None:
+        since = self.arrived_at
+        completion = Completion(token_ids, 0, self.begun_at - since, self.first_token_at - since)
         self.loop.call_soon_threadsafe(lambda: None if self.done.done() else self.done.set_result(completion))
 
     def fail(self, error: Exception) -> None:
@@ -69,6 +75,10 @@ class TransformersEngine:
     @property
     def running(self) -> int:
         return self._running
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
 
     async def start(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
@@ -138,6 +148,8 @@ class TransformersEngine:
     @torch.inference_mode()
     def _run(self, rows: list[_Row]) -> None:
         assert self._checkpoint is not None
+        for row in rows:
+            row.begun_at = time.perf_counter()
         longest = max(len(row.sequence.token_ids) for row in rows)
         ids = torch.zeros(len(rows), longest, dtype=torch.long)
         mask = torch.zeros_like(ids)
@@ -183,12 +195,13 @@ class _RowEnds(StoppingCriteria):
         return torch.tensor(self._ended, device=input_ids.device)
 
     def _check(self, row: _Row, sampled: list[int]) -> bool:
+        row.first_token_at = row.first_token_at or time.perf_counter()
         if row.cancelled.is_set():
             return True
         full = len(sampled) >= row.sequence.max_new_tokens
         ended = full or sampled[-1] in self._checkpoint.eos_ids or self._stops(row.sequence, sampled)
         if ended:
-            row.deliver(Completion(tuple(sampled), 0))
+            row.deliver(tuple(sampled))
         return ended
 
     def _stops(self, sequence: TokenSequence, sampled: list[int]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from services.generation.checkpoint import read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.lifeline import tie_engine_processes
+from services.generation.scheduler import Scheduler
 from services.generation.settings import GenerationSettings
 from shared.chat import ChatTokenizer
 from shared.errors import Internal, InvalidRequest, Unavailable
@@ -43,6 +44,7 @@ class VllmEngine:
         self._info: ModelInfo | None = None
         self._names = itertools.count()
         self._traced = False
+        self._scheduler = Scheduler()
 
     @property
     def info(self) -> ModelInfo:
@@ -53,6 +55,11 @@ class VllmEngine:
     @property
     def running(self) -> int:
         return 0 if self._llm is None else int(self._llm.get_num_unfinished_requests())
+
+    @property
+    def waiting(self) -> int:
+        # The scheduler says nothing once the last sequence has gone.
+        return min(self._scheduler.waiting, self.running)
 
     async def start(self) -> None:
         # On a thread, so that the process answers health checks and SIGTERM meanwhile.
@@ -135,8 +142,8 @@ class VllmEngine:
             enforce_eager=on_cpu,
             gpu_memory_utilization=settings.gpu_memory_utilization,
             use_tqdm_on_load=False,
-            # Without statistics it tells neither how long a sequence waited nor its spans.
-            disable_log_stats=False,
+            # Nothing is logged; the logger given below turns on what vLLM measures, and what its spans are made of.
+            disable_log_stats=True,
         )
         if on_cpu:
             arguments.block_size = 32
@@ -145,7 +152,7 @@ class VllmEngine:
             arguments.enable_chunked_prefill = False
             arguments.max_num_batched_tokens = max(context, _CPU_BATCH_TOKENS)
         tie_engine_processes()
-        return AsyncLLM.from_engine_args(arguments)
+        return AsyncLLM.from_engine_args(arguments, stat_loggers=[self._scheduler.logger])
 
 
 def _sampling(sequence: TokenSequence) -> Any:
@@ -172,4 +179,7 @@ def _completion(output: Any) -> Completion:
     reason = output.outputs[0].finish_reason
     if reason not in ("stop", "length"):
         raise Internal(f"vLLM ended a sequence by {reason!r}")
-    return Completion(tuple(output.outputs[0].token_ids), output.num_cached_tokens or 0)
+    token_ids, cached, times = tuple(output.outputs[0].token_ids), output.num_cached_tokens or 0, output.metrics
+    if times is None or not times.scheduled_ts:
+        return Completion(token_ids, cached)
+    return Completion(token_ids, cached, times.scheduled_ts - times.queued_ts, times.first_token_latency)

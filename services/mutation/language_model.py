@@ -15,6 +15,7 @@ from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.records import Message
 from shared.rpc import from_rpc_error
+from shared.rpc_metrics import calling
 from shared.telemetry import outgoing
 
 TOP_P = 0.95
@@ -79,13 +80,14 @@ class GenerationClient:
             sampling = pb.GenerateRequest.Sampling(temperature=self._temperature, top_p=TOP_P, json_schema=schema)
             sequences = [_sequence(index, prompt) for index, prompt in enumerate(prompts)]
             request = pb.GenerateRequest(sequences=sequences, sampling=sampling, cache_salt=cache_salt)
-            left = max(0.0, ends_at - time.monotonic())
-            call = self._stub.Generate(request, timeout=left, wait_for_ready=True, metadata=outgoing())
-            try:
-                async for result in call:
-                    yield _completion(result, len(prompts))
-            finally:
-                call.cancel()
+            with calling("GenerationService/Generate"):
+                left = max(0.0, ends_at - time.monotonic())
+                call = self._stub.Generate(request, timeout=left, wait_for_ready=True, metadata=outgoing())
+                try:
+                    async for result in call:
+                        yield _completion(result, len(prompts))
+                finally:
+                    call.cancel()
         except grpc.RpcError as error:
             raise from_rpc_error(error) from error
 

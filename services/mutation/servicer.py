@@ -12,10 +12,14 @@ from services.mutation.model import Mode, Mutant, MutationEvent, MutationRequest
 from services.mutation.mutator import Mutator
 from shared.errors import InvalidRequest, Unavailable
 from shared.interceptor import time_left
+from shared.metrics import METER
 from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
 from shared.records import Message, Role
 
+_CANDIDATES = METER.create_counter(
+    "darwin.mutation.candidates", "{candidate}", "Rewrites and templates, by what became of them: why not, or accepted."
+)
 _SOURCES = {source: f"SOURCE_{source.name}" for source in Source}
 _MODES = {getattr(pb.MutateRequest, f"MODE_{mode.name}"): mode for mode in Mode}
 _REASONS = {reason: f"REASON_{reason.name}" for reason in Reason}
@@ -35,6 +39,7 @@ class MutationServicer(mutation_pb2_grpc.MutationServiceServicer):  # type: igno
         # A call that is cancelled must free the engine's sequences at once.
         async with aclosing(self.mutator.mutate(_parsed(request), time_left())) as events:
             async for event in events:
+                _count(event)
                 yield _formatted(event)
 
 
@@ -50,6 +55,13 @@ def _parsed(request: pb.MutateRequest) -> MutationRequest:
         cache_salt=request.cache_salt,
         mode=_MODES[request.mode],
     )
+
+
+def _count(event: MutationEvent) -> None:
+    if isinstance(event, Mutant):
+        _CANDIDATES.add(1, {"outcome": "accepted", "source": event.source.name.lower()})
+    elif isinstance(event, Rejection):
+        _CANDIDATES.add(1, {"outcome": event.reason.name.lower(), "source": "model"})
 
 
 def _formatted(event: MutationEvent) -> pb.MutateEvent:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from celery import Celery
 from celery.signals import setup_logging, worker_shutting_down
 
+from services.orchestrator import metrics
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.health import serving
 from services.orchestrator.adapters.mutation import GrpcMutator
@@ -19,9 +20,10 @@ from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.tasks import register
 from services.orchestrator.telling import Telling
 from shared import telemetry
+from shared.connection import connect_redis
 from shared.errors import Unavailable
 from shared.presence import ORCHESTRATOR, Presence
-from shared.queue import celery_app, send_advance
+from shared.queue import backlog, celery_app, send_advance
 from shared.rpc import connect
 from shared.store import Store
 from shared.telemetry import Tracing
@@ -69,8 +71,10 @@ class Worker:
 
     def run(self) -> None:
         """Works until SIGTERM or SIGINT, then lets rounds under way end, or leaves them to others after `drain_s`."""
+        metrics.begin()
         self._loop.start(_every(self._settings.sweep_s, self._report_presence))
         self._loop.start(_every(self._settings.sweep_s, self._sweep))
+        self._loop.start(_every(self._settings.sweep_s, self._measure_queue))
         worker_shutting_down.connect(self._stopping)
         setup_logging.connect(_quieten)
         worker = self.app.Worker(
@@ -90,8 +94,10 @@ class Worker:
 
     async def _build(self) -> None:
         settings, transport, resources = self._settings, Transport(), contextlib.AsyncExitStack()
-        store = Store(settings.redis_url, settings.record_ttl_s)
+        self._store = store = Store(settings.redis_url, settings.record_ttl_s)
         resources.push_async_callback(store.close)
+        self._redis = connect_redis(settings.redis_url, 8)
+        resources.push_async_callback(self._redis.aclose)
         self._presence = Presence(settings.redis_url)
         resources.push_async_callback(self._presence.close)
         addresses = {"mutation": settings.mutation, "generation": settings.generation, "reward": settings.reward}
@@ -116,6 +122,10 @@ class Worker:
             with telemetry.within(due.trace, due.evolution_id):
                 log.warning("%s stalled at version %d: sent again", due.evolution_id, due.version)
             await asyncio.to_thread(send_advance, self.app, due.evolution_id, due.version)
+            metrics.stalled()
+
+    async def _measure_queue(self) -> None:
+        metrics.queued(await backlog(self._redis), await self._store.active())
 
     async def _report_presence(self) -> None:
         found = await asyncio.gather(*map(serving, self._channels.values()))

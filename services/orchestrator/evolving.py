@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, stop_when_event_set, wait_random
 
-from services.orchestrator import saving
+from services.orchestrator import metrics, saving
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
@@ -90,8 +90,12 @@ class Evolving:
             return None
         if claim is None:
             return None
-        with telemetry.within(claim.record.trace, evolution_id):
-            return await self._hold(claim, holder)
+        metrics.ROUNDS_ACTIVE.add(1)
+        try:
+            with telemetry.within(claim.record.trace, evolution_id):
+                return await self._hold(claim, holder)
+        finally:
+            metrics.ROUNDS_ACTIVE.add(-1)
 
     async def stalled(self) -> list[Next]:
         """Unfinished evolutions that nobody holds and nobody saved for a while."""
@@ -104,6 +108,7 @@ class Evolving:
         except Internal as error:
             log.error("%s", error.message)
             await self._store.abandon(evolution_id, Failure(type(error).__name__, error.message))
+            metrics.abandoned(type(error).__name__)
             return None
         if claim is not None and claim.record.status in TERMINAL:
             await self._store.release(evolution_id, holder)
@@ -121,6 +126,7 @@ class Evolving:
                     await self._store.release(record.id, holder)
                 raise
         except (_LeaseLost, Conflict):
+            metrics.lease_lost()
             log.info("%s: somebody else performs the round from version %d", record.id, record.version)
         except _Interrupted:
             return Next(record.id, record.version, trace=record.trace)
@@ -260,5 +266,6 @@ class Evolving:
         ):
             with trial:
                 await self._store.save(record, events, attempt.id, tokens, attempt)
+        metrics.saved(record, events, attempt)
         for tell in self._saved:
             await tell(record, attempt, events)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
+from services.reward import metrics
 from services.reward.lru import Lru
 from services.reward.scorer import ComponentScore, ScoreItem, Scorer
 from shared.errors import Internal, Overloaded, Unavailable
@@ -33,6 +34,11 @@ class Batcher:
         self._results: Lru[bytes, ComponentScore] = Lru(kept)
         self._queue: deque[_Waiting] = deque()
         self._draining: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Items that no batch has taken yet."""
+        return len(self._queue)
 
     async def score(self, items: Sequence[ScoreItem]) -> list[ComponentScore]:
         """Scores in the order of the items.
@@ -89,6 +95,7 @@ class Batcher:
 
     async def _run(self, batch: dict[bytes, list[_Waiting]]) -> None:
         items = [group[0].item for group in batch.values()]
+        metrics.batch(len(items))
         try:
             scores = await asyncio.get_running_loop().run_in_executor(self._executor, self._scorer.score, items)
             if len(scores) != len(items):

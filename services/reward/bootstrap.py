@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from services.reward import metrics
 from services.reward.profiles import SCORER_TYPES, ProfileFile, load_profiles, read_profile, single
 from services.reward.registry import SpecifiedScorer
 from services.reward.requests import Limits
@@ -18,6 +19,7 @@ from shared.service import Service
 
 def build(rewarder: Rewarder) -> Service:
     """The service around a rewarder, which it starts and stops."""
+    metrics.watch(rewarder)
     return Service(
         name="reward",
         grpc_names=[DESCRIPTOR.services_by_name["RewardService"].full_name],

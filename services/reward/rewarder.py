@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from services.reward import metrics
 from services.reward.batcher import Batcher
 from services.reward.requests import Candidate, Limits, check, check_names
 from services.reward.scorer import ComponentScore, Conversation, ScoreItem, Scorer
@@ -92,6 +93,11 @@ class Rewarder:
         self._loaded: list[Scorer] = []
         self._ready = False
 
+    @property
+    def waiting(self) -> int:
+        """Items that no batch has taken yet, of all scorers."""
+        return sum(batcher.waiting for batcher in self._batchers.values())
+
     async def start(self) -> None:
         """Loads every model."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
@@ -128,12 +134,14 @@ class Rewarder:
         items = [ScoreItem(conversation, candidate.text) for candidate in candidates]
         columns = await self._columns(chosen, items)
         rows = list(zip(*columns, strict=True))
-        return Scored(
+        scored = Scored(
             chosen.name,
             tuple(_total(chosen, candidate.id, row) for candidate, row in zip(candidates, rows, strict=True)),
             sum(score.computed_tokens for column in columns for score in column),
             sum(score.cached_tokens for column in columns for score in column),
         )
+        metrics.scored(chosen.name, len(rows), scored.computed_tokens, scored.cached_tokens)
+        return scored
 
     async def _columns(self, profile: Profile, items: Sequence[ScoreItem]) -> list[list[ComponentScore]]:
         columns = [asyncio.ensure_future(self._batchers[part.scorer].score(items)) for part in profile.components]

@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -83,6 +84,19 @@ async def test_usage_counts_prompt_and_every_sampled_token(generator: Generator)
     assert result.usage.prompt_tokens >= len(QUESTION[0].content.split())
     assert len(result.token_ids) == 10
     assert result.usage.generated_tokens == 16
+
+
+async def test_the_engine_tells_how_long_a_sequence_waited(generator: Generator, engine: Engine) -> None:
+    asked = tuple(Sequence(f"s{i}", QUESTION, max_new_tokens=4) for i in range(3))
+    for result in (await run(generator, *asked)).values():
+        assert result.queue_seconds is not None
+        assert 0 <= result.queue_seconds <= result.seconds
+    prompt = engine.encode_chat(QUESTION)
+    began = time.perf_counter()
+    completion = await engine.complete(TokenSequence(prompt, 4, GREEDY, None))
+    assert completion.first_token_seconds is not None
+    assert 0 <= completion.first_token_seconds <= time.perf_counter() - began
+    assert engine.waiting == engine.running == 0
 
 
 async def test_lookahead_is_seen_but_not_kept(generator: Generator) -> None:

@@ -1,5 +1,6 @@
 """Starting and stopping: two stacks at once, busy ports, failures, clean ends."""
 
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from typer.testing import CliRunner
@@ -133,6 +135,13 @@ def test_up_prints_a_curl_that_works_and_ctrl_c_stops_everything(tmp_path: Path)
             lines.append(line)
         printed = "".join(lines)
         assert "is busy" in printed
+        metrics = dict(re.findall(r"  (\w+): (http://\S+/metrics)", printed))
+        assert set(metrics) == {"gateway", "orchestrator", "mutation", "generation", "reward"}
+        assert "target_info" in httpx.get(metrics["gateway"]).text
+        targets = re.search(r"discover: (\S+)", printed)
+        assert targets is not None
+        groups = json.loads(Path(targets[1]).read_text())
+        assert {f"http://{group['targets'][0]}/metrics" for group in groups} == set(metrics.values())
         keys = re.search(r"DARWIN_REDIS_URL=(\S+) darwin keys add", printed)
         assert keys is not None
         found = CliRunner().invoke(app, ["keys", "list", "--json"], env={"DARWIN_REDIS_URL": keys[1]})

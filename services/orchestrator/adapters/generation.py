@@ -13,6 +13,7 @@ from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.records import EvolutionRequest
 from shared.rpc import from_rpc_error
+from shared.rpc_metrics import calling
 from shared.telemetry import outgoing
 
 _FINISH: dict[int, Literal["length", "stop", "context"]] = {
@@ -32,16 +33,16 @@ class GrpcGenerator:
         self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Generated]:
         waiting = {str(effect.state): effect for effect in effects}
-        call = self._stub.Generate(
-            _to_pb(effects, request), timeout=timeout_s, wait_for_ready=True, metadata=outgoing()
-        )
-        try:
-            async for result in call:
-                yield _from_pb(result, waiting.pop(result.id))
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, _caller_field) from error
-        finally:
-            call.cancel()
+        with calling("GenerationService/Generate"):
+            message = _to_pb(effects, request)
+            call = self._stub.Generate(message, timeout=timeout_s, wait_for_ready=True, metadata=outgoing())
+            try:
+                async for result in call:
+                    yield _from_pb(result, waiting.pop(result.id))
+            except grpc.RpcError as error:
+                raise from_rpc_error(error, _caller_field) from error
+            finally:
+                call.cancel()
         if waiting:
             raise Internal(f"generation ended without a result for states {sorted(waiting)}")
 

@@ -10,6 +10,7 @@ from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
 from shared.records import EvolutionRequest, MutantSource, Mutation
 from shared.rpc import from_rpc_error
+from shared.rpc_metrics import calling
 from shared.telemetry import outgoing
 
 _SOURCE: dict[int, MutantSource] = {
@@ -43,18 +44,19 @@ class GrpcMutator:
             cache_salt=cache_salt(request),
             mode=_MODE[request.search.mutation],
         )
-        call = self._stub.Mutate(message, timeout=timeout_s, wait_for_ready=True, metadata=outgoing())
-        try:
-            async for event in call:
-                match event.WhichOneof("event"):
-                    case "mutant" if wanted > 0:
-                        wanted -= 1
-                        mutant = event.mutant
-                        yield Mutated(effect.cycle, mutant.text, mutant.operator, _SOURCE[mutant.source])
-                    case "summary":
-                        tokens = event.summary.generated_tokens
-        except grpc.RpcError as error:
-            raise from_rpc_error(error) from error
-        finally:
-            call.cancel()
+        with calling("MutationService/Mutate"):
+            call = self._stub.Mutate(message, timeout=timeout_s, wait_for_ready=True, metadata=outgoing())
+            try:
+                async for event in call:
+                    match event.WhichOneof("event"):
+                        case "mutant" if wanted > 0:
+                            wanted -= 1
+                            mutant = event.mutant
+                            yield Mutated(effect.cycle, mutant.text, mutant.operator, _SOURCE[mutant.source])
+                        case "summary":
+                            tokens = event.summary.generated_tokens
+            except grpc.RpcError as error:
+                raise from_rpc_error(error) from error
+            finally:
+                call.cancel()
         yield MutationEnded(effect.cycle, tokens)

@@ -12,6 +12,7 @@ from shared.pb import reward_pb2 as pb
 from shared.pb import reward_pb2_grpc
 from shared.records import EvolutionRequest
 from shared.rpc import from_rpc_error
+from shared.rpc_metrics import calling
 from shared.telemetry import outgoing
 
 
@@ -30,10 +31,11 @@ class GrpcScorer:
             profile=request.profile,
             cache_salt=cache_salt(request),
         )
-        try:
-            response = await self._stub.Score(message, timeout=timeout_s, wait_for_ready=True, metadata=outgoing())
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, lambda field: "darwin.profile" if field == "profile" else field) from error
+        with calling("RewardService/Score"):
+            try:
+                response = await self._stub.Score(message, timeout=timeout_s, wait_for_ready=True, metadata=outgoing())
+            except grpc.RpcError as error:
+                raise from_rpc_error(error, lambda field: "darwin.profile" if field == "profile" else field) from error
         scores = {score.id: score for score in response.scores}
         computed = response.usage.computed_tokens
         for effect in effects:

@@ -8,6 +8,7 @@ from services.mutation.model import Mutant, MutationEvent, MutationRequest, Reas
 from services.mutation.servicer import MutationServicer
 from shared.errors import Unavailable
 from shared.pb import mutation_pb2 as pb
+from tests.metrics import Measured
 
 MESSAGES = [
     pb.MutateRequest.Message(role="system", content="Be kind."),
@@ -77,3 +78,16 @@ async def test_a_measured_rejection_says_its_similarity() -> None:
 async def test_before_it_has_loaded_it_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         await anext(aiter(MutationServicer().Mutate(pb.MutateRequest(), Context())))  # type: ignore[arg-type]
+
+
+async def test_candidates_are_counted_by_what_became_of_them() -> None:
+    mutants = [Mutant("a", "clarify", source, 0.5) for source in Source]
+    rejections = [Rejection("b", "clarify", reason) for reason in Reason]
+    with Measured() as measured:
+        await served(
+            Mutator(*mutants, *rejections, Summary(7, 8)), pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3)
+        )
+    name = "darwin.mutation.candidates"
+    assert [measured.of(name, outcome="accepted", source=source.value) for source in Source] == [1, 1, 1]
+    assert [measured.of(name, outcome=reason.value, source="model") for reason in Reason] == [1] * len(Reason)
+    assert measured.of(name) == len(Source) + len(Reason)

@@ -4,8 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 from cli.certs import write
+from shared.certificates import is_local
 from shared.settings import SettingsError
-from shared.tls import PLAIN, Transport, is_local
+from shared.tls import PLAIN, Transport
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,135 @@
+"""What the orchestrator measures: everything that is saved, and what happens around it."""
+
+from opentelemetry.semconv._incubating.attributes.gen_ai_attributes import (
+    GEN_AI_OPERATION_NAME,
+    GEN_AI_PROVIDER_NAME,
+    GEN_AI_REQUEST_MODEL,
+    GEN_AI_TOKEN_TYPE,
+)
+from opentelemetry.semconv._incubating.metrics.gen_ai_metrics import (
+    GEN_AI_CLIENT_OPERATION_DURATION,
+    GEN_AI_CLIENT_TOKEN_USAGE,
+)
+from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
+from pydantic import ValidationError
+
+from services.orchestrator.adapters import codec
+from services.orchestrator.core import answers
+from shared.metrics import METER, SECONDS
+from shared.queue import Backlog
+from shared.recording import Attempt, summary_of
+from shared.records import TERMINAL, Event, Record, Result, RoundFinished, Tokens
+
+# The best response is at least the base response, so a gain is never negative; 0 says that the base response won.
+_GAINS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
+# As OpenTelemetry advises for `gen_ai.client.token.usage`.
+_TOKEN_COUNTS = tuple(float(4**power) for power in range(12))
+
+_EVOLUTIONS = METER.create_counter("darwin.evolutions", "{evolution}", "Evolutions that ended, by outcome.")
+_EVOLUTION_S = METER.create_histogram(
+    "darwin.evolution.duration", "s", "From acceptance to the end.", explicit_bucket_boundaries_advisory=SECONDS
+)
+_ROUNDS = METER.create_counter("darwin.rounds", "{round}", "Rounds saved.")
+_ROUND_S = METER.create_histogram(
+    "darwin.round.duration", "s", "Of attempts that ended a round.", explicit_bucket_boundaries_advisory=SECONDS
+)
+_TOKENS = METER.create_counter("darwin.tokens", "{token}", "Tokens of evolutions that ended, by what became of them.")
+_GAIN = METER.create_histogram(
+    "darwin.reward.gain",
+    "{reward}",
+    "Reward of the answer over the base response's.",
+    explicit_bucket_boundaries_advisory=_GAINS,
+)
+_ATTEMPTS_FAILED = METER.create_counter("darwin.attempts.failed", "{attempt}", "Attempts that ended by an error.")
+_ATTEMPTS_LOST = METER.create_counter("darwin.attempts.lost", "{attempt}", "Attempts whose worker ended.")
+_LEASES_LOST = METER.create_counter("darwin.leases.lost", "{lease}", "Rounds that somebody else took or saved.")
+_STALLED = METER.create_counter("darwin.evolutions.stalled", "{evolution}", "Messages that the sweep sent again.")
+_CLIENT_S = METER.create_histogram(
+    GEN_AI_CLIENT_OPERATION_DURATION, "s", "Of requests answered.", explicit_bucket_boundaries_advisory=SECONDS
+)
+_CLIENT_TOKENS = METER.create_histogram(
+    GEN_AI_CLIENT_TOKEN_USAGE, "{token}", "Of requests answered.", explicit_bucket_boundaries_advisory=_TOKEN_COUNTS
+)
+_DEPTH = METER.create_gauge(
+    "darwin.queue.depth", "{message}", "Messages that no worker has taken; all report the same."
+)
+_AGE = METER.create_gauge("darwin.queue.age", "s", "Of the oldest message that no worker has taken; likewise.")
+_ACTIVE = METER.create_gauge(
+    "darwin.evolutions.active", "{evolution}", "Queued or running; all workers report the same."
+)
+
+ROUNDS_ACTIVE = METER.create_up_down_counter("darwin.rounds.active", "{round}", "Rounds that this worker performs.")
+
+
+def begin() -> None:
+    """Lets what may never happen be seen as 0 from the start."""
+    for counter in (_ATTEMPTS_FAILED, _ATTEMPTS_LOST, _LEASES_LOST, _STALLED):
+        counter.add(0)
+
+
+def saved(record: Record, events: tuple[Event, ...], attempt: Attempt) -> None:
+    """A version of the record was saved, with what was new in it and the attempt that made it."""
+    method = {"method": record.request.method}
+    if rounds := sum(isinstance(event, RoundFinished) for event in events):
+        _ROUNDS.add(rounds, method)
+        _ROUND_S.record(attempt.ended_at - attempt.started_at, method)
+    if attempt.error is not None:
+        _ATTEMPTS_FAILED.add(1, {ERROR_TYPE: attempt.error.code})
+    _ATTEMPTS_LOST.add(len(attempt.lost))
+    if record.status in TERMINAL:
+        _ended(record)
+
+
+def abandoned(error: str) -> None:
+    """An evolution ended because its record cannot be read; `error` names a class of `shared.errors`."""
+    _EVOLUTIONS.add(1, {"outcome": "failed", "method": "unknown", "tenant": "", ERROR_TYPE: error})
+
+
+def lease_lost() -> None:
+    """Somebody else performed the round, or saved it first."""
+    _LEASES_LOST.add(1)
+
+
+def stalled() -> None:
+    """The sweep sent a message again."""
+    _STALLED.add(1)
+
+
+def queued(backlog: Backlog, active: int) -> None:
+    """What waits in Redis now."""
+    _DEPTH.set(backlog.depth)
+    _AGE.set(backlog.age_s)
+    _ACTIVE.set(active)
+
+
+def _ended(record: Record) -> None:
+    request, summary = record.request, summary_of(record)
+    outcome = {"outcome": record.status, "method": request.method}
+    failed = {ERROR_TYPE: record.error.code} if record.error else {}
+    _EVOLUTIONS.add(1, {**outcome, "tenant": request.tenant, **failed})
+    _EVOLUTION_S.record(summary.seconds or 0.0, outcome)
+    for kind, count in vars(_tokens(record)).items():
+        _TOKENS.add(count, {"kind": kind, "tenant": request.tenant})
+    if summary.gain is not None:
+        # A profile that rewarded something exists, so callers cannot make names up.
+        _GAIN.record(summary.gain, {"method": request.method, "profile": request.profile or "default"})
+    if record.status == "succeeded" and record.result is not None:
+        _answered(record.result, request.method)
+
+
+def _tokens(record: Record) -> Tokens:
+    """What was spent, by an evolution that failed too; nothing where its state cannot be read, which failed it."""
+    if record.result is not None:
+        return record.result.tokens
+    try:
+        return answers.tokens(codec.load(record.state))
+    except ValidationError:
+        return Tokens()
+
+
+def _answered(result: Result, method: str) -> None:
+    chat = {GEN_AI_OPERATION_NAME: "chat", GEN_AI_PROVIDER_NAME: "darwin", GEN_AI_REQUEST_MODEL: method}
+    _CLIENT_S.record(result.seconds.total, chat)
+    _CLIENT_TOKENS.record(result.tokens.prompt, {**chat, GEN_AI_TOKEN_TYPE: "input"})
+    sampled = sum(choice.completion_tokens for choice in result.choices)
+    _CLIENT_TOKENS.record(sampled, {**chat, GEN_AI_TOKEN_TYPE: "output"})

@@ -1,0 +1,132 @@
+"""What a worker counts of evolutions as it saves them, and of the queue."""
+
+import asyncio
+import json
+import time
+from dataclasses import replace
+
+import pytest
+
+from services.orchestrator.evolving import Next
+from shared.connection import connect_redis
+from shared.errors import DarwinError, NotFound, Unavailable
+from shared.queue import QUEUE, Backlog, backlog, celery_app, send_advance
+from shared.recording import LostAttempt, summary_of
+from shared.records import Sampling
+from shared.store import Store
+from tests.integration.stages import REQUEST, Stages, accept, evolving, finish, key
+from tests.metrics import Measured
+
+
+async def test_an_answer_is_counted_with_what_it_took(store: Store) -> None:
+    request = replace(REQUEST, tenant="acme")
+    due = await accept(store, request)
+    with Measured() as measured:
+        await finish(evolving(store, Stages()), due)
+    record = await store.load(due.evolution_id)
+    result, summary = record.result, summary_of(record)
+    assert result is not None
+    assert summary.gain is not None
+    assert measured.of("darwin.evolutions") == 1
+    assert measured.of("darwin.evolutions", outcome="succeeded", method="darwin", tenant="acme") == 1
+    assert measured.of("darwin.evolution.duration", method="darwin") == pytest.approx(result.seconds.total)
+    assert measured.of("darwin.rounds", method="darwin") == result.rounds > 1
+    assert measured.of("darwin.round.duration.count", method="darwin") == result.rounds
+    for kind in ("prompt", "mutation", "kept", "discarded", "reward", "cached"):
+        assert measured.of("darwin.tokens", kind=kind, tenant="acme") == getattr(result.tokens, kind)
+    assert result.tokens.discarded > 0
+    assert measured.of("darwin.reward.gain", method="darwin", profile="default") == pytest.approx(summary.gain)
+    chat = {"gen_ai__operation__name": "chat", "gen_ai__request__model": "darwin"}
+    assert measured.of("gen_ai.client.operation.duration.count", **chat) == 1
+    assert measured.of("gen_ai.client.token.usage", gen_ai__token__type="input") == result.tokens.prompt
+    assert measured.of("gen_ai.client.token.usage", gen_ai__token__type="output") == result.choices[0].completion_tokens
+
+
+@pytest.mark.parametrize(("failure", "attempts"), [(NotFound("no such profile"), 1), (Unavailable("away"), 2)])
+async def test_failures_are_counted_by_their_error(store: Store, failure: DarwinError, attempts: int) -> None:
+    due: Next | None = await accept(store, replace(REQUEST, profile="made-up"))
+    stages, name = Stages(scoring_failures=[failure] * 9), type(failure).__name__
+    with Measured() as measured:
+        await finish(evolving(store, stages, max_attempts=2), due)
+    assert measured.of("darwin.evolutions", outcome="failed", error__type=name) == 1
+    assert measured.of("darwin.attempts.failed", error__type=name) == attempts
+    assert measured.of("darwin.reward.gain.count") == measured.of("gen_ai.client.token.usage.count") == 0
+    assert measured.of("darwin.tokens", kind="discarded") > 0
+
+
+async def test_a_cancelled_evolution_is_no_answer(store: Store) -> None:
+    due, stages = await accept(store), Stages(delay_s=30)
+    with Measured() as measured:
+        task = asyncio.ensure_future(evolving(store, stages, heartbeat_s=0.05).advance(due.evolution_id, 0))
+        await stages.called.wait()
+        await store.request_cancel(due.evolution_id)
+        await task
+    assert measured.of("darwin.evolutions", outcome="cancelled") == 1
+    assert measured.of("gen_ai.client.operation.duration.count") == 0
+
+
+async def test_a_round_under_way_is_active(store: Store) -> None:
+    due, stages = await accept(store, replace(REQUEST, sampling=Sampling(4))), Stages(delay_s=0.3)
+    with Measured() as measured:
+        task = asyncio.ensure_future(evolving(store, stages).advance(due.evolution_id, 0))
+        await stages.called.wait()
+    assert measured.of("darwin.rounds.active") == 1
+    with Measured() as measured:
+        await task
+    assert measured.of("darwin.rounds.active") == -1
+
+
+async def test_a_lost_lease_and_a_lost_worker_are_counted(store: Store) -> None:
+    due, stages = await accept(store), Stages(delay_s=5)
+    with Measured() as measured:
+        task = asyncio.ensure_future(evolving(store, stages, heartbeat_s=0.05).advance(due.evolution_id, 0))
+        await stages.called.wait()
+        await store._redis.set(key(due, "lease"), "somebody else")
+        await task
+    assert measured.of("darwin.leases.lost") == 1
+    await store._redis.delete(key(due, "lease"))
+    with Measured() as measured:
+        await evolving(store, Stages()).advance(due.evolution_id, 0)
+    (attempt,) = await store.attempts(due.evolution_id)
+    assert [type(lost) for lost in attempt.lost] == [LostAttempt]
+    assert measured.of("darwin.attempts.lost") == 1
+
+
+async def test_an_unreadable_record_counts_as_a_failure(store: Store) -> None:
+    due = await accept(store)
+    await store._redis.hset(key(due), "body", "{")
+    with Measured() as measured:
+        assert await evolving(store, Stages()).advance(due.evolution_id, 0) is None
+    assert measured.of("darwin.evolutions", outcome="failed", method="unknown", error__type="Internal") == 1
+
+
+async def test_an_evolution_whose_state_cannot_be_read_is_counted(store: Store) -> None:
+    due = await accept(store)
+    record = await store.load(due.evolution_id)
+    await store.save(replace(record, version=1, state={"no": "evolution"}), ())
+    with Measured() as measured:
+        assert await evolving(store, Stages(), max_attempts=1).advance(due.evolution_id, 1) is None
+    assert (await store.load(due.evolution_id)).status == "failed"
+    assert measured.of("darwin.evolutions", outcome="failed", method="darwin", error__type="Internal") == 1
+    assert measured.of("darwin.tokens") == 0
+
+
+async def test_the_queue_has_a_depth_and_an_age(redis_url: str, store: Store) -> None:
+    redis, app = connect_redis(redis_url), celery_app(redis_url)
+    await redis.delete(QUEUE)
+    assert await backlog(redis) == Backlog(0, 0.0)
+    for version in range(3):
+        await asyncio.to_thread(send_advance, app, "evo_1", version)
+        await asyncio.sleep(0.2)
+    found = await backlog(redis)
+    assert found.depth == 3
+    assert 0.6 <= found.age_s < 3
+    oldest = json.loads(await redis.rpop(QUEUE))
+    assert oldest["headers"]["darwin-sent-at"] == pytest.approx(time.time() - found.age_s, abs=0.5)
+    assert (await backlog(redis)).age_s < found.age_s
+    await redis.delete(QUEUE)
+    await redis.aclose()
+    app.close()
+    before = await store.active()
+    await accept(store)
+    assert await store.active() == before + 1

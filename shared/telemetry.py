@@ -18,6 +18,7 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.environment_variables import (
+    OTEL_BSP_MAX_QUEUE_SIZE,
     OTEL_EXPORTER_OTLP_ENDPOINT,
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
     OTEL_SDK_DISABLED,
@@ -37,6 +38,7 @@ from shared.settings import DarwinSettings, SettingsError
 
 OTEL_TRACES_EXPORTER = "OTEL_TRACES_EXPORTER"
 _EVOLUTION = "darwin.evolution.id"
+_QUEUE_SIZE = 32_768
 _SCOPE = InstrumentationScope("darwin", version("darwin-align"))
 
 
@@ -79,7 +81,7 @@ class Tracing:
         # The sampler that OTEL_TRACES_SAMPLER names decides for whole traces at their head.
         head = TracerProvider(resource=self._resource).sampler
         self.provider = TracerProvider(RecordEverything(head), self._resource, shutdown_on_exit=False)
-        self._processor = BatchSpanProcessor(exporter)
+        self._processor = BatchSpanProcessor(exporter, max_queue_size=_queue_size())
         self.provider.add_span_processor(KeepingProcessor(self._processor, self.slow_s))
 
     def tell(self, trace_id: str, spans: Sequence[Finished]) -> None:
@@ -201,6 +203,14 @@ def _context() -> Context:
 def _span_context(trace_id: str, span_id: str, sampled: bool, remote: bool = True) -> SpanContext:
     flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
     return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=remote, trace_flags=flags)
+
+
+def _queue_size() -> int:
+    """A large evolution is told at once, in more spans than the standard's default of 2048."""
+    try:
+        return int(os.environ.get(OTEL_BSP_MAX_QUEUE_SIZE) or _QUEUE_SIZE)
+    except ValueError:
+        raise SettingsError(f"{OTEL_BSP_MAX_QUEUE_SIZE} must be a number") from None
 
 
 def _exporter_named(environment: Mapping[str, str]) -> str:

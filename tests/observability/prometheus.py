@@ -13,7 +13,8 @@ import yaml
 from cli.stack import Stack
 from cli.stack.child import Child
 from cli.stack.ports import free_port
-from tests.observability.tools import PROMETHEUS, binary
+from tests.observability.files import PROMETHEUS
+from tests.programs import program
 
 
 class Prometheus:
@@ -47,14 +48,14 @@ class Prometheus:
 @contextmanager
 def scraping(stack: Stack, folder: Path) -> Iterator[Prometheus]:
     """Runs in `folder`; skips the test where Prometheus is not installed."""
-    program, port = binary("prometheus"), free_port()
+    binary, port = program("prometheus"), free_port()
     configuration = yaml.safe_load((PROMETHEUS / "prometheus.yaml").read_text())
     configuration["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(configuration))
     shutil.copy(PROMETHEUS / "rules.yaml", folder)
     shutil.copy(stack.write_targets(), folder)
     command = [
-        program,
+        str(binary),
         f"--config.file={folder / 'prometheus.yaml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",

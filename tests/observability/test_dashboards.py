@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.observability.files import GRAFANA
 from tests.observability.prometheus import Prometheus, scraping, until
 from tests.observability.test_rules import ALERTS, RULES
-from tests.observability.tools import GRAFANA
 from tests.observability.workload import Workload
 
 BOARDS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in sorted(GRAFANA.glob("*.json"))}

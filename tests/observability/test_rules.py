@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.observability.tools import PROMETHEUS, binary
+from tests.observability.files import PROMETHEUS
+from tests.programs import program
 
 RULES: dict[str, Any] = yaml.safe_load((PROMETHEUS / "rules.yaml").read_text())
 CASES: dict[str, Any] = yaml.safe_load((PROMETHEUS / "rules_test.yaml").read_text())
@@ -17,7 +18,7 @@ TESTED = [test for case in CASES["tests"] for test in case.get("alert_rule_test"
 
 
 def promtool(*arguments: str) -> str:
-    done = subprocess.run([binary("promtool"), *arguments], cwd=PROMETHEUS, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([program("promtool"), *arguments], cwd=PROMETHEUS, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -7,10 +7,11 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext
 
-from bench.browser import CHROMIUM, chromium
+from bench.browser import chromium
 from cli.client import Client
 from cli.stack import Stack, StackSettings
 from tests.e2e.inspector.visiting import INSTRUCTION, Visit
+from tests.programs import program
 
 TRACES = "http://traces.example/t/{trace_id}"
 
@@ -52,8 +53,7 @@ def others(slow_stack: Stack) -> dict[str, str]:
 
 @pytest.fixture(scope="package")
 def window() -> Iterator[BrowserContext]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no browser at {CHROMIUM}")
+    program("chromium")
     with chromium(viewport={"width": 1366, "height": 768}, accept_downloads=True) as context:
         context.set_default_timeout(15_000)
         yield context

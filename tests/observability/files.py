@@ -1,0 +1,7 @@
+"""Where rules and dashboards are."""
+
+from pathlib import Path
+
+OBSERVABILITY = Path(__file__).parents[2] / "observability"
+PROMETHEUS = OBSERVABILITY / "prometheus"
+GRAFANA = OBSERVABILITY / "grafana"

@@ -149,7 +149,7 @@ async def test_a_large_evolution_is_told_whole(store: Store) -> None:
     stages = Stages()
     stages.world.end_probability = 0.01
     told = Told(store, stages)
-    await finish(told.worker, await accepted(store, cycles=3, period=1))
+    await finish(told.worker, await accepted(store, cycles=6, period=1))
     spans = told.spans()
     check_whole(spans)
     assert len(spans) > 2048, "what OpenTelemetry's processor holds by default"

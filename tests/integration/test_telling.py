@@ -1,6 +1,7 @@
 """The spans of evolutions that did not go smoothly, over a real Redis with the other stages in memory."""
 
 import asyncio
+import time
 import uuid
 from collections import Counter
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from services.orchestrator.evolving import Evolving, Next
@@ -22,11 +24,19 @@ from tests.integration.stages import REQUEST, Stages, finish, record_of
 REQUEST_SPAN = "b" * 16
 
 
+class Slow(InMemorySpanExporter):
+    """As slow as a collector far away."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        time.sleep(0.3)
+        return super().export(spans)
+
+
 class Told:
     """A worker whose spans can be read."""
 
     def __init__(self, store: Store, stages: Stages, slow_s: float = 60.0, **settings: float) -> None:
-        self._exporter = InMemorySpanExporter()
+        self._exporter = Slow()
         self._tracing = Tracing("orchestrator", self._exporter, TelemetrySettings(trace_slow_s=slow_s))
         saved = [Telling(self._tracing, store).saved]
         chosen = OrchestratorSettings(**settings)  # type: ignore[arg-type]

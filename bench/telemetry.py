@@ -1,4 +1,4 @@
-"""What tracing costs: CPU time per evolution of every process, with tracing off, sampled and on, in turns.
+"""What seeing inside costs: CPU time per evolution of every process, with metrics and tracing off and on, in turns.
 
 python -m bench.telemetry                        # prints a table, writes bench/out/telemetry.json
 python -m bench.telemetry --before FOLDER        # beside it the processes of another checkout, as before a change
@@ -12,6 +12,7 @@ import json
 import statistics
 import threading
 import time
+import timeit
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
@@ -21,11 +22,14 @@ from typing import Any
 
 import httpx
 import psutil
+from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from cli.stack import Stack, StackSettings
+from shared import telemetry
+from shared.records import TraceContext
 
 OUT = Path(__file__).parent / "out" / "telemetry.json"
 HERE = Path(__file__).parent.parent
@@ -93,15 +97,29 @@ def _cpu_s(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
+def when_off() -> dict[str, float]:
+    """Microseconds that tracing adds where nobody reads it: to a call at the caller's end, and at the callee's."""
+    parent = TraceContext("a" * 32, "b" * 16, sampled=False)
+
+    def called() -> tuple[tuple[str, str], ...]:
+        with telemetry.within(parent, "evo_0"):
+            return telemetry.outgoing()
+
+    headers = dict(called())
+    work = {"a call made": called, "a call served": lambda: telemetry.carry(headers)}
+    return {name: 1e6 * min(timeit.repeat(one, number=10_000, repeat=5)) / 10_000 for name, one in work.items()}
+
+
 def variants(before: Path | None, endpoint: str) -> dict[str, tuple[Path, dict[str, str]]]:
     on = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
     sampled = on | {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}
-    chosen = {"off": (HERE, {}), "1 in 10": (HERE, sampled), "on": (HERE, on)}
+    blind = {"DARWIN_METRICS_LISTEN": "off"}
+    chosen = {"off": (HERE, blind), "metrics": (HERE, {}), "1 in 10": (HERE, sampled), "traced": (HERE, on)}
     return {"before": (before, {}), **chosen} if before else chosen
 
 
 def table(found: Mapping[str, list[Measured]], evolutions: int) -> Table:
-    shown = Table(title=f"ms per evolution, median of {len(found['off'])} runs of {evolutions}")
+    shown = Table(box=box.SIMPLE_HEAD, title=f"ms per evolution, median of {len(found['off'])} runs of {evolutions}")
     first = "before" if "before" in found else "off"
     shown.add_column("process")
     for name in found:
@@ -130,7 +148,7 @@ def main() -> None:
     parser.add_argument("--evolutions", type=int, default=300)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    console, found = Console(), defaultdict[str, list[Measured]](list)
+    console, found = Console(width=120), defaultdict[str, list[Measured]](list)
     with sink() as endpoint:
         chosen = variants(options.before, endpoint)
         turns = [name for _ in range(options.runs) for name in chosen]
@@ -138,8 +156,11 @@ def main() -> None:
             folder, env = chosen[name]
             found[name].append(measure(folder, env, options.evolutions))
     console.print(table(found, options.evolutions))
+    off = when_off()
+    for what, microseconds in off.items():
+        console.print(f"tracing that is off, {what}: {microseconds:.1f} µs")
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps({"evolutions": options.evolutions, "ms": found}, indent=2))
+    OUT.write_text(json.dumps({"evolutions": options.evolutions, "ms": found, "off_us": off}, indent=2))
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def test_a_running_evolution_grows_on_the_page(visit: Visit, slow_stack: Stack) 
     expect(page.locator("#population .cell").nth(columns)).to_be_attached()
     expect(page.locator("[data-shown]")).to_have_attribute("data-shown", "1.1.0")
     expect(page.locator(".tiles")).to_contain_text("succeeded")
-    expect(page.locator("#answers")).to_contain_text("cycle")
+    expect(page.get_by_role("article", name="Evolved response")).to_be_visible()
     rounds = recording(slow_stack, evolution_id)["result"]["rounds"]
     assert page.locator("#population thead th", has_text=re.compile(r"\d\.\d")).count() == rounds
     assert sum(url.endswith("/events") for url in visit.requests) == 1

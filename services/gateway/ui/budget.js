@@ -4,7 +4,7 @@ import { count, h, seconds, section, table } from "./dom.js";
 
 export function budgetSection(view) {
   const body = h("div", {});
-  const update = () => body.replaceChildren(limits(view), spent(view), busy(view));
+  const update = () => body.replaceChildren(...[limits(view), spent(view), busy(view)].filter(Boolean));
   update();
   return { element: section("budget", "Budget", "", body), update };
 }

@@ -39,7 +39,7 @@ class View {
 
   update(recording, events) {
     this.recording = recording;
-    if (events.length > this.events.length) this.events = events;
+    if (events.length > this.events.length) this.events = [...events];
     if (recording.events.length > this.events.length) this.events = recording.events;
     this.history = historyOf(this.events);
     this.at ??= this.#first();

@@ -33,7 +33,8 @@ def recording(stack: Stack, evolution_id: str) -> dict[str, Any]:
 
 
 def test_a_running_evolution_grows_on_the_page(visit: Visit, slow_stack: Stack) -> None:
-    evolution_id = start(slow_stack, max_tokens=160)
+    # Long enough for a browser that reads the page's library for the first time.
+    evolution_id = start(slow_stack, max_tokens=160, seed=2, darwin={"cycles": 6, "period": 16})
     page = visit.open(evolution_id)
     expect(page.locator(".tiles")).to_contain_text(re.compile("queued|running"))
     expect(page.locator("#news")).to_contain_text(re.compile(r"Round 1\.\d+ finished, best so far"))
@@ -43,7 +44,7 @@ def test_a_running_evolution_grows_on_the_page(visit: Visit, slow_stack: Stack) 
     columns = page.locator("#population .cell").count()
     expect(page.locator("#population .cell").nth(columns)).to_be_attached()
     expect(page.locator("[data-shown]")).to_have_attribute("data-shown", "1.1.0")
-    expect(page.locator(".tiles")).to_contain_text("succeeded")
+    expect(page.locator(".tiles")).to_contain_text("succeeded", timeout=60_000)
     expect(page.get_by_role("article", name="Evolved response")).to_be_visible()
     rounds = recording(slow_stack, evolution_id)["result"]["rounds"]
     assert page.locator("#population thead th", has_text=re.compile(r"\d\.\d")).count() == rounds

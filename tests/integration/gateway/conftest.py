@@ -1,9 +1,11 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import httpx
 import openai
 import pytest
 import redis
+from openapi_schema_validator import OAS31Validator
 
 from shared.keys import Keys
 from shared.store import Store
@@ -73,3 +75,15 @@ async def store(redis_url: str) -> AsyncIterator[Store]:
     store = Store(redis_url, ttl_s=600)
     yield store
     await store.close()
+
+
+@pytest.fixture(scope="package")
+def documented(gateway: Gateway) -> Callable[[str, Any], None]:
+    """Checks a value against a schema of /openapi.json."""
+    document = httpx.get(f"{gateway.url}/openapi.json").json()
+
+    def check(schema: str, value: Any) -> None:
+        root = {"$ref": f"#/components/schemas/{schema}", "components": document["components"]}
+        OAS31Validator(root).validate(value)
+
+    return check

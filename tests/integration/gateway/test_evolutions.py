@@ -7,10 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from openapi_schema_validator import OAS31Validator
 
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
-from tests.integration.gateway.running import MESSAGES, Gateway, follow, status, unfinished
+from tests.integration.gateway.running import MESSAGES, follow, status, unfinished
 
 
 async def test_evolution_from_start_to_result(http: httpx.AsyncClient) -> None:
@@ -82,18 +81,6 @@ async def test_bad_last_event_id(http: httpx.AsyncClient, position: str | bytes)
     evolution_id = (await http.post("/v1/evolutions", json=body)).json()["id"]
     response = await http.get(f"/v1/evolutions/{evolution_id}/events", headers={"last-event-id": position})
     assert (response.status_code, response.json()["error"]["param"]) == (400, "last-event-id")
-
-
-@pytest.fixture(scope="module")
-def documented(gateway: Gateway) -> Callable[[str, Any], None]:
-    """Checks a value against a schema of /openapi.json."""
-    document = httpx.get(f"{gateway.url}/openapi.json").json()
-
-    def check(schema: str, value: Any) -> None:
-        root = {"$ref": f"#/components/schemas/{schema}", "components": document["components"]}
-        OAS31Validator(root).validate(value)
-
-    return check
 
 
 async def test_bodies_are_as_documented(http: httpx.AsyncClient, documented: Callable[[str, Any], None]) -> None:

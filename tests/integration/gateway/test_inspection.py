@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-from openapi_schema_validator import OAS31Validator
 
 from shared.keys import Keys
 from shared.recorded import Recorded
@@ -47,17 +46,6 @@ async def other(guarded: Gateway, keys: Keys) -> AsyncIterator[httpx.AsyncClient
 async def operator(guarded: Gateway, keys: Keys) -> AsyncIterator[httpx.AsyncClient]:
     async with await new_caller(keys, guarded, "operators", all_tenants=True) as caller:
         yield caller
-
-
-@pytest.fixture(scope="module")
-def documented(gateway: Gateway) -> Callable[[str, Any], None]:
-    document = httpx.get(f"{gateway.url}/openapi.json").json()
-
-    def check(schema: str, value: Any) -> None:
-        root = {"$ref": f"#/components/schemas/{schema}", "components": document["components"]}
-        OAS31Validator(root).validate(value)
-
-    return check
 
 
 async def test_the_list_shows_the_newest_first_and_filters(

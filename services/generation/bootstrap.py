@@ -50,12 +50,13 @@ def build_generator(engine: Engine, settings: GenerationSettings) -> Generator:
 def build_service(settings: GenerationSettings) -> Service:
     """The service as a process runs it."""
     engine = build_engine(settings)
-    metrics.watch(engine)
+    generator = build_generator(engine, settings)
+    metrics.watch(engine, generator)
     return Service(
         name="generation",
         grpc_names=[generation_pb2.DESCRIPTOR.services_by_name["GenerationService"].full_name],
         add_to_server=generation_pb2_grpc.add_GenerationServiceServicer_to_server,
-        servicer=GenerationServicer(build_generator(engine, settings)),
+        servicer=GenerationServicer(generator),
         start=engine.start,
         stop=engine.stop,
         failed=engine.failed,

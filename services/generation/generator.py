@@ -33,6 +33,14 @@ class Generator:
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self._engine = engine
         self._limits = limits
+        # Of the sequences that the engine holds, in the order in which it was given them.
+        self._budgets: dict[int, int] = {}
+
+    @property
+    def waiting_tokens(self) -> int:
+        """Tokens that sequences may sample which the engine has not begun, where it begins first what came first."""
+        budgets = tuple(self._budgets.values())
+        return sum(budgets[max(0, len(budgets) - self._engine.waiting) :])
 
     @property
     def info(self) -> ModelInfo:
@@ -89,7 +97,11 @@ class Generator:
         token_ids = plan.prompt_ids + sequence.response_token_ids
         wanted = TokenSequence(token_ids, budget, plan.sampling, sequence.seed, plan.cache_salt)
         began = time.perf_counter()
-        completion = await self._engine.complete(wanted)
+        self._budgets[id(wanted)] = budget
+        try:
+            completion = await self._engine.complete(wanted)
+        finally:
+            del self._budgets[id(wanted)]
         metrics.completed(self.info, len(token_ids), time.perf_counter() - began, completion)
         return self._result(plan, completion)
 

@@ -1,6 +1,7 @@
 """What the generation service measures of its calls and sequences, under OpenTelemetry's names where they exist."""
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.semconv._incubating.attributes.gen_ai_attributes import (
@@ -55,8 +56,13 @@ _TOKENS = METER.create_counter(
 )
 
 
-def watch(engine: Engine) -> None:
-    """Shows how many sequences the engine holds; once per process."""
+class _Waiting(Protocol):
+    @property
+    def waiting_tokens(self) -> int: ...
+
+
+def watch(engine: Engine, generator: _Waiting) -> None:
+    """Shows how much the engine holds; once per process."""
 
     def held(options: CallbackOptions) -> Iterable[Observation]:
         waiting = engine.waiting
@@ -65,6 +71,12 @@ def watch(engine: Engine) -> None:
 
     METER.create_observable_gauge(
         "darwin.generation.sequences", [held], "{sequence}", "Sequences that the engine holds."
+    )
+    METER.create_observable_gauge(
+        "darwin.generation.tokens.waiting",
+        [lambda options: [Observation(generator.waiting_tokens)]],
+        "{token}",
+        "Tokens that waiting sequences may sample.",
     )
 
 

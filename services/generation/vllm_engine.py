@@ -136,6 +136,7 @@ class VllmEngine:
             dtype=settings.dtype,
             max_model_len=context,
             max_num_seqs=settings.max_running,
+            tensor_parallel_size=settings.tensor_parallel,
             enable_prefix_caching=True,
             kv_cache_memory_bytes=None if cache_gib is None else int(cache_gib * 2**30),
             # Compiling takes a minute on two cores and gains a tenth.

@@ -65,6 +65,7 @@ def begin() -> None:
     """Lets what may never happen be seen as 0 from the start."""
     for counter in (_ATTEMPTS_FAILED, _ATTEMPTS_LOST, _LEASES_LOST, _STALLED):
         counter.add(0)
+    ROUNDS_ACTIVE.add(0)
 
 
 def saved(record: Record, events: tuple[Event, ...], attempt: Attempt) -> None:

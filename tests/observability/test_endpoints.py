@@ -40,6 +40,7 @@ FAMILIES = {
         "gen_ai_server_time_to_first_token_seconds",
         "gen_ai_server_time_per_output_token_seconds",
         "darwin_generation_sequences",
+        "darwin_generation_tokens_waiting",
         "darwin_generation_queue_duration_seconds",
         "darwin_generation_batch_size",
         "darwin_generation_tokens",

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from services.generation import metrics
@@ -45,15 +47,49 @@ def test_times_are_those_the_engine_tells() -> None:
 
 
 class Busy(SimulatedEngine):
-    running = 12
-    waiting = 5
+    """Begins two sequences, never ends any."""
+
+    @property
+    def waiting(self) -> int:
+        return max(0, self.running - 2)
+
+    async def complete(self, *_: object) -> Completion:
+        self._running += 1
+        try:
+            return await asyncio.get_running_loop().create_future()
+        finally:
+            self._running -= 1
 
 
-def test_the_engine_is_watched() -> None:
-    metrics.watch(Busy())
-    found = measured()
-    assert found["darwin.generation.sequences", (("state", "running"),)] == 7
-    assert found["darwin.generation.sequences", (("state", "waiting"),)] == 5
+def request(*budgets: int) -> GenerateRequest:
+    return GenerateRequest(tuple(Sequence(str(n), HELLO, max_new_tokens=n, lookahead_tokens=1) for n in budgets))
+
+
+async def test_what_waits_for_the_engine_is_watched() -> None:
+    engine = Busy()
+    generator = Generator(engine, Limits())
+    metrics.watch(engine, generator)
+
+    def seen() -> tuple[float, ...]:
+        found = measured()
+        states = (found["darwin.generation.sequences", (("state", state),)] for state in ("running", "waiting"))
+        return (*states, found["darwin.generation.tokens.waiting", ()])
+
+    async def hold(asked: GenerateRequest) -> None:
+        async for _ in generator.generate(asked):
+            pass
+
+    assert seen() == (0, 0, 0)
+    first = asyncio.ensure_future(hold(request(100, 1000)))
+    await asyncio.sleep(0.01)
+    assert seen() == (2, 0, 0)
+    second = asyncio.ensure_future(hold(request(20, 3)))
+    await asyncio.sleep(0.01)
+    assert seen() == (2, 2, 21 + 4)
+    for held in (first, second):
+        held.cancel()
+        await asyncio.wait({held})
+    assert seen() == (0, 0, 0)
 
 
 @pytest.mark.parametrize("seconds", [0.25, 0.0, None])

@@ -1,0 +1,44 @@
+"""Manifests as `kubectl kustomize` renders them."""
+
+import copy
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.k8s.objects import Objects
+
+K8S = Path(__file__).parents[2] / "k8s"
+OVERLAYS = ("cpu", "gpu")
+_KUBECTL = Path(sys.executable).parent / "kubectl"
+
+
+def overlay(name: str, *components: str) -> Objects:
+    """A copy of an overlay's objects, with further components on top."""
+    return Objects(copy.deepcopy(_rendered(name, components)))
+
+
+@cache
+def _rendered(name: str, components: tuple[str, ...]) -> list[dict[str, Any]]:
+    if not components:
+        return _kustomize(K8S / "overlays" / name)
+    # Within k8s/, because kustomize takes relative paths only.
+    with tempfile.TemporaryDirectory(dir=K8S / "overlays", prefix=".test-") as folder:
+        kustomization = {
+            "resources": [f"../{name}"],
+            "components": [f"../../components/{component}" for component in components],
+            "namespace": "darwin",
+        }
+        (Path(folder) / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        return _kustomize(Path(folder))
+
+
+def _kustomize(folder: Path) -> list[dict[str, Any]]:
+    done = subprocess.run([_KUBECTL, "kustomize", folder], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, f"kustomize warns: {done.stderr}"
+    return list(yaml.safe_load_all(done.stdout))

@@ -10,10 +10,10 @@ PROMPT ?= Explain to a new colleague why we write tests before we refactor, with
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check format proto proto-check bench chaos soak clean
+.PHONY: help install demo up test check format proto proto-check k8s k8s-rules bench chaos soak clean
 
 help: ## Print this
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 install: ## Create .venv and prepare the models (once; VLLM=gpu on a GPU machine)
 	@$(PYTHON) scripts/install.py --vllm $(VLLM)
@@ -46,6 +46,13 @@ proto: install ## Generate shared/pb from proto/
 
 proto-check: proto ## Fail where shared/pb is not what proto/ generates
 	@git diff --exit-code --stat -- shared/pb
+
+k8s: install ## Render the Kubernetes manifests, validate them, and say what is in them
+	@$(BIN)/python -m tests.k8s
+
+k8s-rules: ## Copy the alerts of observability/ into k8s/
+	@{ sed '/^spec:/q' k8s/components/monitoring/rules.yaml; sed 's/^./  &/' observability/prometheus/rules.yaml; } > k8s/rules.new
+	@mv k8s/rules.new k8s/components/monitoring/rules.yaml
 
 bench: install ## Service against the physical limit, and each stage (tables, bench/out/*.json)
 	$(BIN)/python -m bench

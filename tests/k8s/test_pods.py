@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.k8s.breaking import Break, Broken, cases, found, main, of, pod
+from tests.k8s.breaking import Break, Broken, cases, found, main, of, pod, spec
 from tests.k8s.checks import Check, pods
 from tests.k8s.rendering import overlay
 
@@ -34,6 +34,8 @@ BROKEN: Broken = {
     pods.containers_are_probed: {
         "no probe": lambda o: main(o, "mutation").pop("startupProbe"),
         "port": lambda o: main(o, "mutation")["livenessProbe"].update(grpc={"port": 50051}),
+        "no time to start": lambda o: main(o, "generation")["startupProbe"].update(failureThreshold=3),
+        "given up": lambda o: spec(o, "Deployment", "generation").pop("progressDeadlineSeconds"),
         "named port": lambda o: main(o, "gateway")["readinessProbe"]["httpGet"].update(port="https"),
     },
     pods.writes_only_where_it_may: {
@@ -44,6 +46,9 @@ BROKEN: Broken = {
         "zones": lambda o: pod(o, "reward")["topologySpreadConstraints"].pop(),
         "labels": lambda o: pod(o, "reward")["topologySpreadConstraints"][0].update(
             labelSelector={"matchLabels": {"a": "b"}}
+        ),
+        "one node": lambda o: pod(o, "gateway")["topologySpreadConstraints"][0].update(
+            whenUnsatisfiable="ScheduleAnyway"
         ),
         "together": lambda o: pod(o, "reward")["topologySpreadConstraints"][0]["matchLabelKeys"].pop(0),
     },

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,17 @@ class Prometheus:
 
 
 @contextmanager
-def scraping(stack: Stack, folder: Path) -> Iterator[Prometheus]:
-    """Runs in `folder`; skips the test where Prometheus is not installed."""
+def scraping(
+    stack: Stack, folder: Path, scrape_configs: Sequence[dict[str, Any]] | None = None
+) -> Iterator[Prometheus]:
+    """Runs in `folder`, as observability/prometheus has it scrape unless told otherwise; skips the test where
+    Prometheus is not installed.
+    """
     binary, port = program("prometheus"), free_port()
     configuration = yaml.safe_load((PROMETHEUS / "prometheus.yaml").read_text())
     configuration["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    if scrape_configs is not None:
+        configuration["scrape_configs"] = list(scrape_configs)
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(configuration))
     shutil.copy(PROMETHEUS / "rules.yaml", folder)
     shutil.copy(stack.write_targets(), folder)

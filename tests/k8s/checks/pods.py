@@ -7,6 +7,9 @@ from tests.k8s.objects import Object, Objects, Workload
 from tests.k8s.quantities import quantity
 
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+# Large models come from slow disks; Redis reads its append-only file.
+_STARTS_S = {"mutation": 120, "generation": 1200, "reward": 600, "redis": 600}
+_LIGHT = ("gateway", "orchestrator")
 _VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
 
 
@@ -64,8 +67,13 @@ def security_is_restricted(objects: Objects) -> Iterator[str]:
 
 
 def containers_are_probed(objects: Objects) -> Iterator[str]:
-    """All that go on running; by gRPC or exec in the stages, at ports that the container has."""
+    """All that go on running, at ports that the container has, once it had time to start."""
     for workload in objects.workloads:
+        least, startup = _STARTS_S.get(workload.name, 0), workload.main.get("startupProbe", {})
+        if startup.get("failureThreshold", 0) * startup.get("periodSeconds", 0) < least:
+            yield f"{workload.name}: is killed before it can have started, within {least} s"
+        if workload.object["spec"].get("progressDeadlineSeconds", 600) < least:
+            yield f"{workload.name}: a rollout gives up before it can have started, within {least} s"
         for container in () if workload.kind == "Job" else workload.pod["containers"]:
             ports = {port.get("name"): port["containerPort"] for port in container.get("ports", ())}
             for kind in PROBES:
@@ -93,11 +101,14 @@ def writes_only_where_it_may(objects: Objects) -> Iterator[str]:
 
 
 def pods_spread_over_nodes_and_zones(objects: Objects) -> Iterator[str]:
+    """Replicas of one process; the light ones never share a node where there is another."""
     for workload in objects.processes:
         spreads = workload.pod.get("topologySpreadConstraints", ())
         found = {spread["topologyKey"]: spread["whenUnsatisfiable"] for spread in spreads}
         if set(found) != {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}:
             yield f"{workload.name}: spreads over {', '.join(found) or 'nothing'}"
+        if workload.name in _LIGHT and found.get("kubernetes.io/hostname") != "DoNotSchedule":
+            yield f"{workload.name}: one node may hold all of it"
         for spread in spreads:
             if workload.labels.items() & spread["labelSelector"]["matchLabels"].items() == set():
                 yield f"{workload.name}: spreads by labels that its pods have not"

@@ -1,0 +1,63 @@
+"""What manifests say twice, or share with the rest of the repository."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.k8s.breaking import main
+from tests.k8s.objects import Objects
+from tests.k8s.rendering import K8S, OVERLAYS, overlay
+
+ROOT = Path(__file__).parents[2]
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+GPU = {"generation", "reward", "models"}
+COMPOSE = ROOT / "docker-compose.yml"
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_images_are_of_this_version(name: str) -> None:
+    for workload in overlay(name).workloads:
+        for container in workload.containers:
+            image, _, tag = container["image"].partition(":")
+            if image != "redis":
+                assert tag == VERSION + ("-gpu" if name == "gpu" and workload.name in GPU else "")
+
+
+def test_every_image_has_its_service() -> None:
+    images = {c["image"].partition(":")[0] for w in overlay("gpu").workloads for c in w.containers} - {"redis"}
+    assert images == {f"darwin/{path.parent.name}" for path in ROOT.glob("services/*/__main__.py")}
+
+
+@pytest.mark.skipif(not COMPOSE.exists(), reason="docker-compose.yml is not here")
+def test_compose_runs_the_same_images_and_makes_models_by_the_same_command() -> None:
+    services: dict[str, Any] = yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", COMPOSE.read_text()))["services"]
+    objects = overlay("cpu")
+    images = {container["image"] for workload in objects.workloads for container in workload.containers}
+    assert images == {services[workload.name]["image"] for workload in objects.workloads}
+    models = objects.workload("generation").pod["initContainers"][0]
+    assert models["command"] == services["models"]["entrypoint"]
+    assert models["image"] == services["models"]["image"]
+
+
+def test_the_component_has_the_rules_of_observability() -> None:
+    rules = (ROOT / "observability/prometheus/rules.yaml").read_text()
+    component = (K8S / "components/monitoring/rules.yaml").read_text()
+    assert re.sub(r"(?m)^  ", "", component.partition("spec:\n")[2]) == rules, "make k8s-rules writes it"
+
+
+@pytest.mark.parametrize("secret", ["darwin-redis", "darwin-tls"])
+def test_the_page_says_how_to_make_secrets(secret: str) -> None:
+    assert re.search(rf"create secret generic {secret} ", (ROOT / "docs/kubernetes.md").read_text())
+
+
+def test_models_are_writable_only_where_they_are_made() -> None:
+    for name in OVERLAYS:
+        objects: Objects = overlay(name)
+        for stage in ("generation", "reward"):
+            mounts = {mount["mountPath"]: mount for mount in main(objects, stage)["volumeMounts"]}
+            assert mounts["/models"]["readOnly"]
+            assert objects.environment(main(objects, stage))["DARWIN_CACHE_DIR"] == "/models"

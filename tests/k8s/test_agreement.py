@@ -1,5 +1,6 @@
 """What manifests say twice, or share with the rest of the repository."""
 
+import importlib.util
 import re
 import tomllib
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from tests.k8s.breaking import main
+from tests.k8s.checks.pods import PROBES
 from tests.k8s.objects import Objects
 from tests.k8s.rendering import K8S, OVERLAYS, overlay
 
@@ -41,6 +43,18 @@ def test_compose_runs_the_same_images_and_makes_models_by_the_same_command() -> 
     models = objects.workload("generation").pod["initContainers"][0]
     assert models["command"] == services["models"]["entrypoint"]
     assert models["image"] == services["models"]["image"]
+
+
+@pytest.mark.skipif(not COMPOSE.exists(), reason="docker-compose.yml is not here")
+def test_commands_are_modules_of_ours() -> None:
+    objects = overlay("cpu", "tls")
+    probes = [
+        c[probe].get("exec", {}) for w in objects.processes for c in w.containers for probe in PROBES if probe in c
+    ]
+    said = [*probes, *(container for workload in objects.processes for container in workload.containers)]
+    modules = {found["command"][2] for found in said if found.get("command", ())[:2] == ["python", "-m"]}
+    assert len(modules) == 2
+    assert {module for module in modules if importlib.util.find_spec(module) is None} == set()
 
 
 def test_the_component_has_the_rules_of_observability() -> None:

@@ -21,6 +21,9 @@ BROKEN: Broken = {
         "loopback": lambda o: tell(o, "reward", "DARWIN_REWARD_LISTEN", "127.0.0.1:50053"),
         "refuses to start": lambda o: tell(o, "reward", "DARWIN_ALLOW_PLAINTEXT", "false"),
     },
+    configuration.all_speak_tls_or_none_does: {
+        "Prometheus": lambda o: spec(o, "PodMonitor", "darwin")["podMetricsEndpoints"][0].update(scheme="https"),
+    },
     configuration.nothing_is_cut_short: {
         "killed": lambda o: pod(o, "orchestrator").pop("terminationGracePeriodSeconds"),
         "preStop": lambda o: main(o, "gateway")["lifecycle"]["preStop"]["sleep"].update(seconds=30),
@@ -65,3 +68,14 @@ def test_gpus_follow_the_setting() -> None:
     assert list(configuration.as_many_gpus_as_layers_are_spread_over(objects)) != []
     tell(objects, "generation", "DARWIN_GENERATION_TENSOR_PARALLEL", "2")
     assert list(configuration.as_many_gpus_as_layers_are_spread_over(objects)) == []
+
+
+def test_tls_is_spoken_by_probes_and_prometheus() -> None:
+    for break_ in (
+        lambda o: main(o, "reward").update(readinessProbe={"grpc": {"port": 50053}}),
+        lambda o: spec(o, "PodMonitor", "darwin")["podMetricsEndpoints"][0].pop("scheme"),
+        lambda o: spec(o, "PodMonitor", "darwin")["podMetricsEndpoints"][0].pop("tlsConfig"),
+    ):
+        objects = overlay("cpu", "tls")
+        break_(objects)
+        assert list(configuration.all_speak_tls_or_none_does(objects)) != []

@@ -27,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     configuration.settings_are_real,
     configuration.settings_are_accepted,
     configuration.ports_are_those_listened_on,
+    configuration.all_speak_tls_or_none_does,
     configuration.nothing_is_cut_short,
     configuration.rollouts_keep_every_replica,
     configuration.secrets_are_referred_to,

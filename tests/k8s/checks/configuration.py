@@ -22,6 +22,7 @@ from shared.certificates import Certificates
 from shared.presence import STAGES
 from shared.process import ProcessSettings
 from shared.settings import SECRETS_DIR, SettingsError, reasons
+from tests.k8s.checks.pods import PROBES
 from tests.k8s.objects import Objects, Workload
 
 OWN: dict[str, type[BaseSettings]] = {
@@ -80,6 +81,23 @@ def ports_are_those_listened_on(objects: Objects) -> Iterator[str]:
             yield f"{workload.name}: listens on {sorted(listening)}, and its container names {sorted(named)}"
         if not (settings.certificates.allow_plaintext or settings.certificates.tls_cert):
             yield f"{workload.name}: refuses to start without TLS"
+
+
+def all_speak_tls_or_none_does(objects: Objects) -> Iterator[str]:
+    """Prometheus with the processes, and probes that can: Kubernetes' own of gRPC cannot."""
+    secured = {
+        workload.name: bool(configured(objects, workload).certificates.tls_cert) for workload in objects.processes
+    }
+    if len(set(secured.values())) > 1:
+        yield f"only {', '.join(name for name, speaks in secured.items() if speaks)} have certificates"
+    for workload in objects.processes:
+        if secured[workload.name] and any("grpc" in workload.main[probe] for probe in PROBES):
+            yield f"{workload.name}: its probes speak no TLS"
+    for monitor in objects.of("PodMonitor"):
+        for endpoint in monitor["spec"]["podMetricsEndpoints"]:
+            scheme, wanted = endpoint.get("scheme", "http"), "https" if all(secured.values()) else "http"
+            if scheme != wanted or ("tlsConfig" in endpoint) != (wanted == "https"):
+                yield f"PodMonitor/{monitor['metadata']['name']}: Prometheus asks by {scheme}, not {wanted}"
 
 
 def nothing_is_cut_short(objects: Objects) -> Iterator[str]:

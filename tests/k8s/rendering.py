@@ -25,7 +25,7 @@ def overlay(name: str, *components: str) -> Objects:
 @cache
 def _rendered(name: str, components: tuple[str, ...]) -> list[dict[str, Any]]:
     if not components:
-        return _kustomize(K8S / "overlays" / name)
+        return kustomize(K8S / "overlays" / name)
     # Within k8s/, because kustomize takes relative paths only.
     with tempfile.TemporaryDirectory(dir=K8S / "overlays", prefix=".test-") as folder:
         kustomization = {
@@ -34,10 +34,11 @@ def _rendered(name: str, components: tuple[str, ...]) -> list[dict[str, Any]]:
             "namespace": "darwin",
         }
         (Path(folder) / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-        return _kustomize(Path(folder))
+        return kustomize(Path(folder))
 
 
-def _kustomize(folder: Path) -> list[dict[str, Any]]:
+def kustomize(folder: Path) -> list[dict[str, Any]]:
+    """Objects of a kustomization; fails where kustomize does or warns."""
     done = subprocess.run([_KUBECTL, "kustomize", folder], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, f"kustomize warns: {done.stderr}"

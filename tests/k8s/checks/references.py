@@ -89,13 +89,15 @@ def disruptions_are_limited_and_allowed(objects: Objects) -> Iterator[str]:
 
 
 def images_are_pinned_and_ours(objects: Objects) -> Iterator[str]:
+    """From whatever registry."""
+    ours = {"redis", *(f"darwin/{process.labels[COMPONENT]}" for process in objects.processes)}
     for workload in objects.workloads:
         for container in workload.containers:
-            name, _, tag = container["image"].partition(":")
-            if not re.fullmatch(r"[\w][\w.-]*", tag) or tag == "latest":
+            image = re.fullmatch(r"(?:\S+/)?(redis|darwin/\w+)(?::(\w[\w.-]*))?", container["image"])
+            if image is None or image[1] not in ours:
+                yield f"{workload.name}: image {container['image']} is none of ours"
+            elif image[2] in (None, "latest"):
                 yield f"{workload.name}: image {container['image']} names no version"
-            if name not in ("redis", *(f"darwin/{process.labels[COMPONENT]}" for process in objects.processes)):
-                yield f"{workload.name}: image {name} is none of ours"
 
 
 def _missing(objects: Objects, volume: Object) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Manifests as `kubectl kustomize` renders them."""
 
 import copy
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,15 +27,17 @@ def overlay(name: str, *components: str) -> Objects:
 def _rendered(name: str, components: tuple[str, ...]) -> list[dict[str, Any]]:
     if not components:
         return kustomize(K8S / "overlays" / name)
-    # Within k8s/, because kustomize takes relative paths only.
-    with tempfile.TemporaryDirectory(dir=K8S / "overlays", prefix=".test-") as folder:
+    # Beside the others, in a copy, because kustomize takes relative paths only.
+    with tempfile.TemporaryDirectory() as folder:
+        tried = shutil.copytree(K8S, Path(folder) / "k8s") / "overlays" / "tried"
+        tried.mkdir()
         kustomization = {
             "resources": [f"../{name}"],
             "components": [f"../../components/{component}" for component in components],
             "namespace": "darwin",
         }
-        (Path(folder) / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-        return kustomize(Path(folder))
+        (tried / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        return kustomize(tried)
 
 
 def kustomize(folder: Path) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ _FILES = {
 
 def follow_their_schemas(objects: Objects) -> Iterator[str]:
     for found in objects.all:
-        for problem in _of_custom(found) if found["kind"] in _FILES else _of_core(found):
+        for problem in _problems(json.dumps(found)):
             yield f"{found['kind']}/{found['metadata']['name']}: {problem}"
 
 
@@ -39,6 +39,13 @@ def triggers_are_known_to_keda(objects: Objects) -> Iterator[str]:
                 continue
             unknown = set(trigger["metadata"]) - {parameter["name"] for parameter in parameters}
             yield from (f"{name}: {trigger['type']} has no {field}" for field in sorted(unknown))
+
+
+@cache
+def _problems(text: str) -> tuple[str, ...]:
+    """Of an object as JSON; most objects are the same in every overlay."""
+    found = json.loads(text)
+    return tuple(_of_custom(found) if found["kind"] in _FILES else _of_core(found))
 
 
 def _of_core(found: Object) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What the extras of pyproject.toml install, and a Python that sees nothing else: `python -m tests.extras EXTRA MODULE`."""
+"""What the extras of pyproject.toml install; `python -m tests.extras EXTRA MODULE` runs a module where nothing else is."""
 
 import importlib.metadata
 import runpy

@@ -27,13 +27,13 @@ CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors
 
 
 class Encoder:
-    """Embeds texts with a BERT in a folder as Hugging Face lays it out. Loads in a fraction of a second; thread-safe.
+    """Embeds texts by a BERT in float32 or float16, in a folder as Hugging Face lays it out; thread-safe.
 
-    `threads` is how many cores numpy's products use, in this whole process.
+    `threads` is how many cores numpy's products use, in this whole process. Loading takes a fraction of a second.
 
     Raises:
         NotFound: the folder, or a file in it, is missing.
-        Unsupported: the model is no BERT, or of a kind that `shared.bert` does not know.
+        Unsupported: the model is not of the kind that `shared.bert` computes.
     """
 
     def __init__(self, model: str = EMBEDDED_ENCODER, threads: int = 1) -> None:
@@ -44,7 +44,7 @@ class Encoder:
         try:
             config = Config.model_validate_json((folder / CONFIG).read_bytes())
             self._bert = Bert(config, load_file(folder / WEIGHTS))
-        except (ValidationError, KeyError) as error:
+        except (ValidationError, KeyError, TypeError) as error:
             raise Unsupported(f"the encoder in {folder} is not of a known kind: {error}") from None
         threadpool_limits(threads, user_api="blas")
         self._width = config.hidden_size

@@ -66,7 +66,7 @@ class _Only(DistributionFinder):
 def main() -> None:
     extra, module = sys.argv[1:]
     only = _Only(distributions(extra))
-    sys.meta_path[:] = [*(finder for finder in sys.meta_path if finder is not PathFinder), only]
+    sys.meta_path[sys.meta_path.index(PathFinder)] = only
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import torch as torch_file
 from safetensors.numpy import load_file, save_file
 
 from shared.encoder import CONFIG, WEIGHTS, Encoder, copy, main
@@ -60,4 +61,11 @@ def test_missing_weights_are_named(folder: Path) -> None:
     del tensors["encoder.layer.5.output.dense.bias"]
     save_file(tensors, folder / WEIGHTS)
     with pytest.raises(Unsupported, match=r"encoder\.layer\.5\.output\.dense\.bias"):
+        Encoder(str(folder))
+
+
+def test_an_unknown_number_type_is_refused(folder: Path) -> None:
+    weights = torch_file.load_file(folder / WEIGHTS)
+    torch_file.save_file({name: tensor.bfloat16() for name, tensor in weights.items()}, folder / WEIGHTS)
+    with pytest.raises(Unsupported, match="bfloat16"):
         Encoder(str(folder))

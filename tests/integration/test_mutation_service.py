@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from cli.stack.child import Child
 from services.generation.bootstrap import build_generator
 from services.generation.servicer import GenerationServicer
 from services.generation.settings import GenerationSettings
@@ -19,6 +21,7 @@ from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.servicer import MutationServicer
 from services.mutation.templates import TEMPLATES
+from shared.encoder import copy
 from shared.errors import DeadlineExceeded, InvalidRequest
 from shared.models import EMBEDDED_ENCODER
 from shared.pb import generation_pb2_grpc, mutation_pb2_grpc
@@ -97,6 +100,24 @@ async def test_generation_away_is_waited_for_until_the_deadline(tmp_path: Path) 
             await serving(channel, 30)
             with pytest.raises(DeadlineExceeded):
                 await mutate(channel, request(), timeout=1)
+
+
+async def test_it_serves_with_its_extra_and_a_small_encoder_alone(tmp_path: Path) -> None:
+    """As in its image: no torch, no wheel with a model, weights in float16."""
+    copy(tmp_path / EMBEDDED_ENCODER)
+    env = {"DARWIN_MUTATION_LISTEN": "127.0.0.1:0", "DARWIN_CACHE_DIR": str(tmp_path)}
+    child = Child("mutation", [sys.executable, "-m", "tests.extras", "mutation", "services.mutation"], tmp_path, env)
+    try:
+        async with connect(child.address(60)) as channel:
+            await serving(channel, 60)
+            asked = request()
+            asked.mode = pb.MutateRequest.MODE_TEMPLATES
+            mutants = [event.mutant for event in await mutate(channel, asked) if event.HasField("mutant")]
+        assert len(mutants) == 5
+        assert all(0.7 < mutant.similarity < 0.999 for mutant in mutants)
+    finally:
+        child.terminate()
+        assert child.wait(20) == 0, child.log.read_text()[-2000:]
 
 
 def test_sigterm_while_the_encoder_loads(tmp_path: Path) -> None:

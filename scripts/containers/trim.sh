@@ -1,0 +1,27 @@
+#!/bin/sh
+# Makes a base image's root (Debian with Python) into what a process of Darwin runs on: no package manager, perl, pip,
+# documentation or locales. dpkg removes packages, so that its list, which scanners read, stays true.
+set -eu
+unwanted="adduser apt bsdutils debconf debian-archive-keyring diffutils e2fsprogs gpgv init-system-helpers logsave login
+  mount ncurses-bin openssl passwd sysvinit-utils tar usrmerge util-linux"
+installed=$(dpkg-query -W -f '${Package}\n')
+packages=$(echo "$installed" | grep -E -e '^(lib)?(perl|apt-pkg|gcc-[0-9])' -e '^lib.*-perl$' -e '^libdb5' -e "^($(echo $unwanted | tr ' ' '|'))\$")
+dpkg --purge --force-all $packages >/dev/null 2>&1
+
+python=$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
+rm -rf "$python"/ensurepip "$python"/idlelib "$python"/lib2to3 "$python"/test "$python"/tkinter "$python"/turtledemo \
+  "$python"/site-packages/* "$python"/config-* /usr/local/bin/*pip* /usr/local/bin/idle* /usr/local/include \
+  /usr/local/bin/2to3* /usr/local/bin/pydoc* /etc/pip.conf
+rm -rf /usr/share/doc /usr/share/info /usr/share/lintian /usr/share/locale /usr/share/man /usr/share/bash-completion \
+  /usr/share/perl* /usr/share/gcc /usr/share/gdb /usr/share/keyrings /usr/lib/*/gconv /usr/lib/*/perl* /usr/lib/apt \
+  /etc/apt /etc/perl /var/cache/* /var/lib/apt /var/log/* /root/.cache /tmp/* \
+  /usr/bin/dpkg* /usr/sbin/dpkg* /usr/lib/dpkg /var/lib/dpkg/info/*.postinst /var/lib/dpkg/*-old
+python -m compileall -q "$python"
+
+echo 'darwin:x:10001:10001:darwin:/tmp:/usr/sbin/nologin' >>/etc/passwd
+echo 'darwin:x:10001:' >>/etc/group
+# Volumes take over the owner of the folder that they are mounted on.
+for folder in /data /models /run/secrets/darwin; do
+  mkdir -p "$folder"
+  chown 10001:10001 "$folder"
+done

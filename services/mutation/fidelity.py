@@ -24,14 +24,8 @@ class EncoderFidelity:
     """By `shared.encoder.Encoder`; of longer texts it sees the first 256 tokens."""
 
     def __init__(self, model: str) -> None:
-        import torch
-        from transformers.utils import logging
-
         from shared.encoder import Encoder
 
-        torch.set_num_threads(1)
-        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self._encoder = Encoder(model)
 
     def compare_to(self, original: str) -> Compare:
@@ -52,10 +46,11 @@ class SimulatedFidelity:
 
 
 def load(encoder: str) -> Fidelity:
-    """The fidelity measure of an encoder's name; takes seconds for a real one.
+    """The fidelity measure of an encoder's name.
 
     Raises:
-        NotFound: the embedded encoder's wheel is not installed.
+        NotFound: there is no such encoder.
+        Unsupported: it is of an unknown kind.
     """
     return SimulatedFidelity() if encoder == SIMULATED else EncoderFidelity(encoder)
 

@@ -22,7 +22,7 @@ class Settings(DarwinSettings):
     generation: str = Field(default="127.0.0.1:50051", description="address of the generation service")
     encoder: str = Field(
         default=EMBEDDED_ENCODER,
-        description='sentence encoder: the embedded one, a folder or a Hugging Face id; "simulated" counts words',
+        description='sentence encoder: the embedded one or a folder with a BERT; "simulated" counts words',
     )
     threshold: float = Field(default=THRESHOLD, ge=-1, le=1, description="least cosine of a rewrite to the original")
     operators: Annotated[tuple[str, ...], NoDecode] = Field(

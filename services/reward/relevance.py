@@ -8,11 +8,10 @@ last three messages together. The answer's first 400 characters decide: more do 
 
 from collections.abc import Sequence
 
-import torch
-
 from services.reward.lru import Lru
-from services.reward.runtime import Runtime, configure_torch
+from services.reward.runtime import Runtime
 from services.reward.scorer import ComponentScore, Conversation, ScoreItem
+from shared.bert import Floats
 from shared.encoder import Encoder
 
 MAX_CHARACTERS = 400
@@ -30,11 +29,10 @@ class RelevanceScorer:
     def __init__(self, threshold: float, runtime: Runtime) -> None:
         self._threshold = threshold
         self._runtime = runtime
-        self._kept: Lru[_Salted, tuple[torch.Tensor, int]] = Lru(_KEPT)
+        self._kept: Lru[_Salted, tuple[Floats, int]] = Lru(_KEPT)
 
     def load(self) -> None:
-        configure_torch(self._runtime)
-        self._encoder = Encoder()
+        self._encoder = Encoder(threads=self._runtime.threads)
 
     def close(self) -> None:
         self._kept = Lru(_KEPT)
@@ -59,7 +57,7 @@ class RelevanceScorer:
             scores.append(ComponentScore(value, computed, total - computed))
         return scores
 
-    def _embed(self, texts: set[_Salted]) -> tuple[dict[_Salted, tuple[torch.Tensor, int]], dict[_Salted, int]]:
+    def _embed(self, texts: set[_Salted]) -> tuple[dict[_Salted, tuple[Floats, int]], dict[_Salted, int]]:
         """Vector and length in tokens of every text, and the lengths of those that were computed just now."""
         known = {text: entry for text in texts if (entry := self._kept.get(text))}
         missing = sorted(texts - known.keys(), key=lambda text: len(text[1]))
@@ -75,7 +73,7 @@ def _texts(item: ScoreItem) -> list[str]:
     return [_answer(item.text), *_questions(item.conversation)]
 
 
-def _nearest(answer: _Salted, questions: Sequence[_Salted], known: dict[_Salted, tuple[torch.Tensor, int]]) -> float:
+def _nearest(answer: _Salted, questions: Sequence[_Salted], known: dict[_Salted, tuple[Floats, int]]) -> float:
     if not answer[1]:
         return 0.0
     vector = known[answer][0]

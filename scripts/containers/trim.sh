@@ -7,10 +7,13 @@ apt-get install -yqq --no-install-recommends binutils >/dev/null 2>&1
 find /usr/local -name '*.so*' -type f -exec strip --strip-unneeded {} +
 apt-get purge -yqq --auto-remove binutils >/dev/null
 
-unwanted="adduser apt bsdutils debconf debian-archive-keyring diffutils e2fsprogs gpgv init-system-helpers logsave login
-  mount ncurses-bin openssl passwd sysvinit-utils tar usrmerge util-linux"
-installed=$(dpkg-query -W -f '${Package}\n')
-packages=$(echo "$installed" | grep -E -e '^(lib)?(perl|apt-pkg|gcc-[0-9])' -e '^lib.*-perl$' -e '^libdb5' -e "^($(echo $unwanted | tr ' ' '|'))\$")
+tools='adduser|apt|bsdutils|debconf|debian-archive-keyring|diffutils|e2fsprogs|gpgv|init-system-helpers|logsave|login|mount
+ncurses-bin|openssl|passwd|perl.*|sysvinit-utils|tar|usrmerge|util-linux'
+# Libraries that only those used, in whatever version.
+libraries='apt-pkg|blkid|db5|ext2fs|gcrypt|gnutls|gpg-error|hogweed|idn2|mount|nettle|p11-kit|pam|perl|semanage|sepol
+ss2|systemd|tasn1|udev|unistring'
+packages=$(dpkg-query -W -f '${Package}\n' | grep -xE "($(echo $tools | tr ' ' '|'))|lib($(echo $libraries | tr ' ' '|')).*|lib.*-perl|gcc-.*-base")
+# shellcheck disable=SC2086 # a word each
 dpkg --purge --force-all $packages >/dev/null 2>&1
 
 python=$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')

@@ -3,6 +3,7 @@
 usage: python redis_secret.py FOLDER [FILE]     FILE holds a password to take instead of a random one
 """
 
+import os
 import secrets
 import string
 import sys
@@ -24,6 +25,13 @@ def password(given: Path | None) -> str | None:
     return text or None
 
 
+def write(file: Path, text: str) -> None:
+    """Anew, for its owner to read only."""
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w") as target:
+        target.write(text)
+
+
 def main(folder: str, file: str | None = None) -> None:
     url, configuration = Path(folder) / "darwin_redis_url", Path(folder) / "redis.conf"
     given = password(Path(file) if file else None)
@@ -31,10 +39,8 @@ def main(folder: str, file: str | None = None) -> None:
         print("Redis has its password")
         return
     chosen = given or secrets.token_urlsafe(32)
-    configuration.write_text(f"requirepass {chosen}\n")
-    url.write_text(f"redis://:{chosen}@redis:6379/0")
-    for secret in (configuration, url):
-        secret.chmod(0o400)
+    write(configuration, f"requirepass {chosen}\n")
+    write(url, f"redis://:{chosen}@redis:6379/0")
     print(f"Redis has {'the given' if given else 'a random'} password")
 
 

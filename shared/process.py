@@ -1,9 +1,7 @@
-"""What every process does the same way: logging, its ready file, and a clean stop on SIGTERM or SIGINT."""
+"""What every process does the same way: logging and a clean stop on SIGTERM or SIGINT."""
 
 import asyncio
-import json
 import logging
-import os
 import signal
 from pathlib import Path
 
@@ -19,7 +17,7 @@ class ProcessSettings(DarwinSettings):
 
     log_level: str = "INFO"
     ready_file: Path | None = Field(
-        default=None, description="where to write {address, pid, metrics} once the ports are bound"
+        default=None, description="where to write what `shared.ready` says, once the ports are bound"
     )
     metrics_listen: str = Field(
         default="127.0.0.1:0",
@@ -61,15 +59,6 @@ def configure_logging(service: str, level: str) -> None:
     handler.setFormatter(json_formatter(service))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
-
-
-def announce(ready_file: Path | None, address: str, metrics: str = "") -> None:
-    """Writes the ready file in one step, so that a reader never sees half of it."""
-    if ready_file is None:
-        return
-    partial = ready_file.with_suffix(".partial")
-    partial.write_text(json.dumps({"address": address, "pid": os.getpid(), "metrics": metrics}))
-    partial.replace(ready_file)
 
 
 def stop_event() -> asyncio.Event:

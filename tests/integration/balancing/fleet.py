@@ -53,6 +53,9 @@ class Member(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[mis
         finally:
             self.running -= 1
 
+    async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:  # noqa: N802
+        return pb.GetModelResponse(model=self.ip)
+
     async def start(self) -> None:
         """Again, too, after `stop`."""
         self.server = Server([NAME], self._transport)

@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from services.mutation.language_model import GenerationClient, Prompt
+from shared import telemetry
 from shared.balancing import Replicas
 from shared.balancing.choice import ranked
 from shared.errors import DeadlineExceeded, InvalidRequest, Overloaded, Unavailable
+from shared.records import Message
 from tests.integration.balancing.fleet import Fleet, Member, generated, serving
 from tests.integration.processes import until
 from tests.metrics import Measured, measured
@@ -50,6 +53,14 @@ async def test_an_evolution_keeps_its_replica_and_evolutions_spread(fleet: Fleet
             assert texts == {home(fleet, key).ip}
     assert min(fleet.asked) > 0.15 * sum(fleet.asked)
     assert counts.of("darwin.replicas.calls", stage="generation", placement="preferred") == 180
+
+
+async def test_rewrites_for_an_evolution_keep_its_replica(fleet: Fleet, replicas: Replicas[Any]) -> None:
+    for key in KEYS[:20]:
+        with telemetry.within(None, key):
+            prompt = Prompt((Message("user", "Hello"),), 8, None)
+            texts = [one.text async for one in GenerationClient(replicas, 0.3).rewrite([prompt, prompt], 5)]
+        assert texts == [home(fleet, key).ip] * 2
 
 
 async def test_too_much_for_one_replica_overflows(fleet: Fleet, replicas: Replicas[Any]) -> None:

@@ -1,4 +1,7 @@
+import asyncio
 import socket
+import threading
+import time
 
 import pytest
 
@@ -45,6 +48,7 @@ def test_a_name_keeps_what_its_certificate_is_for() -> None:
     assert Target("generation", 5).at("10.0.0.7") == "10.0.0.7:5"
     assert Target("generation", 5).at("fd00::7") == "[fd00::7]:5"
     assert Target("generation", 5).authority == "generation:5"
+    assert Target("generation.darwin.svc.cluster.local.", 5).authority == "generation.darwin.svc.cluster.local:5"
     assert [target.authority for target in parse("127.0.0.1:5,unix:/run/s")] == ["", ""]
     assert parse("unix:/run/s")[0].at("unix:/run/s") == "unix:/run/s"
 
@@ -69,3 +73,20 @@ async def test_a_replica_with_both_kinds_of_address_counts_once(monkeypatch: pyt
     assert await resolve(Target("dual", 5)) == ["10.0.0.7"]
     with_v4 = False
     assert await resolve(Target("dual", 5)) == ["fd00::7"]
+
+
+async def test_a_name_server_that_does_not_answer_holds_up_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = threading.Event()
+
+    def hang(*_: object, **__: object) -> list[object]:
+        asked.set()
+        time.sleep(1)
+        raise OSError("timed out")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    waiting = asyncio.ensure_future(resolve(Target("slow", 5)))
+    await asyncio.to_thread(asked.wait, 5)
+    assert [thread.daemon for thread in threading.enumerate() if thread.name == "resolve"] == [True]
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

@@ -33,11 +33,17 @@ def settings(engine: str, kv_cache_gib: float) -> StackSettings:
 
 
 async def run(arguments: argparse.Namespace, console: Console) -> None:
-    shape = Shape(arguments.document_words, arguments.max_tokens)
+    shape = Shape(arguments.document_words, arguments.max_tokens, arguments.period)
     with console.status("starting the stack"), Stack(settings(arguments.engine, arguments.kv_cache_gib)) as stack:
         console.log("the stack is up")
         tallies = await policies.compare(
-            stack, shape, arguments.concurrent, arguments.evolutions, arguments.repeats, console
+            stack,
+            arguments.policy or policies.POLICIES,
+            shape,
+            arguments.concurrent,
+            arguments.evolutions,
+            arguments.repeats,
+            console,
         )
         played, timeline = await events.play(stack, shape, arguments.concurrent, console)
     costs, (direct_us, balanced_us) = overhead.choices(), await overhead.calls()
@@ -60,11 +66,13 @@ async def run(arguments: argparse.Namespace, console: Console) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", default="auto", help="auto, vllm, transformers or simulated")
+    parser.add_argument("--policy", action="append", choices=policies.POLICIES, help="only these; may be repeated")
     parser.add_argument("--concurrent", type=int, default=18, help="evolutions at a time")
     parser.add_argument("--evolutions", type=int, default=36, help="in each measurement of a policy")
     parser.add_argument("--repeats", type=int, default=2, help="measurements of each policy")
     parser.add_argument("--document-words", type=int, default=300)
     parser.add_argument("--max-tokens", type=int, default=80)
+    parser.add_argument("--period", type=int, default=20)
     parser.add_argument("--kv-cache-gib", type=float, default=0.25, help="of each replica")
     parser.add_argument("--plot", type=Path, help="where to draw sequences in flight over time")
     asyncio.run(run(parser.parse_args(), Console()))

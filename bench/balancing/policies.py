@@ -1,7 +1,7 @@
 """The same evolutions under different ways to choose a replica."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 
 from rich.console import Console
@@ -41,15 +41,17 @@ def _policy(name: str) -> Choose:
 
 
 async def compare(
-    stack: Stack, shape: Shape, concurrent: int, evolutions: int, repeats: int, console: Console
+    stack: Stack, names: Sequence[str], shape: Shape, concurrent: int, evolutions: int, repeats: int, console: Console
 ) -> dict[str, list[Tally]]:
-    """So many evolutions under each policy in turn, as often as `repeats` says."""
-    tallies: dict[str, list[Tally]] = {name: [] for name in POLICIES}
+    """So many evolutions under each of the policies in turn, as often as `repeats` says."""
+    tallies: dict[str, list[Tally]] = {name: [] for name in names}
     for turn in range(repeats):
-        for name in POLICIES if turn % 2 == 0 else reversed(POLICIES):
+        for name in names if turn % 2 == 0 else reversed(names):
             console.log(f"turn {turn + 1} of {repeats}: {name}")
             async with workload(stack, shape, concurrent, _policy(name)) as (work, _):
-                tallies[name].append(await work.run(evolutions))
+                tally = await work.run(evolutions)
+            console.log(f"  {tally.hit_rate:.1%} cached, {tally.tokens_per_second:.0f} tokens/s, {tally.seconds:.0f} s")
+            tallies[name].append(tally)
     return tallies
 
 

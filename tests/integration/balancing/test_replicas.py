@@ -208,6 +208,19 @@ async def test_from_a_replica_that_dies_only_what_is_missing_moves_on(fleet: Fle
     assert counts.of("rpc.client.call.duration.count", rpc__response__status_code="UNAVAILABLE") == 0
 
 
+async def test_one_whose_connection_is_gone_is_passed_over_before_its_watch_has_heard(
+    fleet: Fleet, replicas: Replicas[Any]
+) -> None:
+    old, everyone = home(fleet, KEYS[0]), replicas.members.serving
+    await old.stop()
+    await serving(replicas, 2)
+    replicas.members.serving = everyone
+    with Measured() as counts:
+        assert [one.text for one in await generated(replicas, KEYS[0])] != [old.ip]
+    assert counts.of("darwin.replicas.calls", placement="moved") == 0
+    assert counts.of("darwin.replicas.calls", placement="overflow") == 1
+
+
 async def test_all_gone_are_waited_for(fleet: Fleet, replicas: Replicas[Any]) -> None:
     for member in fleet.members:
         await member.stop()

@@ -44,12 +44,13 @@ class Member(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[mis
         self.asked.append([sequence.id for sequence in request.sequences])
         self.running += 1
         try:
-            for index, sequence in enumerate(request.sequences):
+            for index, sequence in enumerate((*request.sequences, None)):
                 if index == self.first:
                     if self.error is not None:
                         raise self.error
                     await self.go.wait()
-                yield pb.GenerateResult(id=sequence.id, text=self.ip, finish_reason=pb.FINISH_REASON_STOP)
+                if sequence is not None:
+                    yield pb.GenerateResult(id=sequence.id, text=self.ip, finish_reason=pb.FINISH_REASON_STOP)
         finally:
             self.running -= 1
 

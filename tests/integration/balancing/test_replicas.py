@@ -208,6 +208,13 @@ async def test_from_a_replica_that_dies_only_what_is_missing_moves_on(fleet: Fle
     assert counts.of("rpc.client.call.duration.count", rpc__response__status_code="UNAVAILABLE") == 0
 
 
+async def test_a_call_that_breaks_once_everything_has_come_is_over(fleet: Fleet, replicas: Replicas[Any]) -> None:
+    for member in fleet.members:
+        member.first, member.error = 2, Unavailable("gone")
+    assert len(await generated(replicas, KEYS[0], 2)) == 2
+    assert sum(fleet.asked) == 1
+
+
 async def test_one_whose_connection_is_gone_is_passed_over_before_its_watch_has_heard(
     fleet: Fleet, replicas: Replicas[Any]
 ) -> None:

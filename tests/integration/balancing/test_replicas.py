@@ -228,6 +228,20 @@ async def test_one_whose_connection_is_gone_is_passed_over_before_its_watch_has_
     assert counts.of("darwin.replicas.calls", placement="overflow") == 1
 
 
+async def test_the_only_one_is_waited_for_where_its_connection_is_gone_before_its_watch_has_heard() -> None:
+    async with Fleet(1) as fleet, fleet.replicas() as replicas:
+        await serving(replicas, 1)
+        only = replicas.members.serving
+        await fleet.members[0].stop()
+        await serving(replicas, 0)
+        replicas.members.serving = only
+        waiting = asyncio.ensure_future(generated(replicas, KEYS[0]))
+        await asyncio.sleep(0.5)
+        assert not waiting.done()
+        await fleet.members[0].start()
+        assert len(await waiting) == 1
+
+
 async def test_all_gone_are_waited_for(fleet: Fleet, replicas: Replicas[Any]) -> None:
     for member in fleet.members:
         await member.stop()

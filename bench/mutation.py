@@ -120,21 +120,20 @@ def table_of(tallies: dict[str, Tally]) -> Table:
 
 async def run(address: str, limit: int | None) -> None:
     settings = Settings()
-    generation = await Replicas("generation", address, GenerationServiceStub).__aenter__()
-    mutator = Mutator(
-        GenerationClient(generation, settings.temperature),
-        await asyncio.to_thread(fidelity.load, settings.encoder),
-        threshold=settings.threshold,
-        operators=list(OPERATORS.values()),
-        max_tokens=settings.max_tokens,
-    )
     tallies: dict[str, Tally] = defaultdict(Tally)
     calls = []
-    for question in load_questions()[:limit]:
-        tally, events = await mutate(mutator, question["turns"][0], question["question_id"])
-        tallies[question["category"]].add(tally)
-        calls.append({"id": question["question_id"], "instruction": question["turns"][0], "events": events})
-    await generation.__aexit__()
+    async with Replicas("generation", address, GenerationServiceStub) as generation:
+        mutator = Mutator(
+            GenerationClient(generation, settings.temperature),
+            await asyncio.to_thread(fidelity.load, settings.encoder),
+            threshold=settings.threshold,
+            operators=list(OPERATORS.values()),
+            max_tokens=settings.max_tokens,
+        )
+        for question in load_questions()[:limit]:
+            tally, events = await mutate(mutator, question["turns"][0], question["question_id"])
+            tallies[question["category"]].add(tally)
+            calls.append({"id": question["question_id"], "instruction": question["turns"][0], "events": events})
     total = Tally()
     for tally in tallies.values():
         total.add(tally)

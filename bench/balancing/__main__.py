@@ -69,7 +69,7 @@ if __name__ == "__main__":
     parser.add_argument("--policy", action="append", choices=policies.POLICIES, help="only these; may be repeated")
     parser.add_argument("--concurrent", type=int, default=18, help="evolutions at a time")
     parser.add_argument("--evolutions", type=int, default=36, help="in each measurement of a policy")
-    parser.add_argument("--repeats", type=int, default=2, help="measurements of each policy")
+    parser.add_argument("--repeats", type=int, default=2, help="measurements of each policy; 0: none")
     parser.add_argument("--document-words", type=int, default=300)
     parser.add_argument("--max-tokens", type=int, default=80)
     parser.add_argument("--period", type=int, default=20)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 
 from services.mutation import fidelity
 from services.mutation.language_model import GenerationClient
@@ -25,11 +26,12 @@ class _Process:
     def __init__(self, settings: Settings, transport: Transport) -> None:
         self._settings = settings
         self._generation = Replicas("generation", settings.generation, GenerationServiceStub, transport)
+        self._resources = AsyncExitStack()
         self.servicer = MutationServicer()
 
     async def start(self) -> None:
         settings = self._settings
-        await self._generation.__aenter__()
+        await self._resources.enter_async_context(self._generation)
         measure = await asyncio.get_running_loop().run_in_executor(
             ThreadPoolExecutor(1, "load"), fidelity.load, settings.encoder
         )
@@ -42,7 +44,7 @@ class _Process:
         )
 
     async def stop(self) -> None:
-        await self._generation.__aexit__()
+        await self._resources.aclose()
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ _OPTIONS = (
     *MESSAGE_OPTIONS,
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
 )
 # Calls beyond the limit that get an answer of ours; grpc itself refuses those beyond them.
 _SPARE_CALLS = 256

@@ -4,12 +4,14 @@ import importlib.util
 import logging
 
 from services.generation import metrics
+from services.generation.endpoint import check_private
 from services.generation.engine import Engine
 from services.generation.generator import Generator
 from services.generation.requests import Limits
 from services.generation.servicer import GenerationServicer
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_engine import SimulatedEngine
+from shared.certificates import Certificates
 from shared.pb import generation_pb2, generation_pb2_grpc
 from shared.service import Service
 
@@ -31,6 +33,11 @@ def build_engine(settings: GenerationSettings) -> Engine:
             from services.generation.transformers_engine import TransformersEngine
 
             return TransformersEngine(settings)
+        case "openai":
+            from services.generation.openai_engine import OpenAIEngine
+
+            check_private(settings.endpoint, Certificates().allow_plaintext)
+            return OpenAIEngine(settings)
         case _:
             return SimulatedEngine(settings.simulated_tokens_per_second, settings.simulated_response_tokens)
 

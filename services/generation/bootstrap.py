@@ -4,7 +4,7 @@ import importlib.util
 import logging
 
 from services.generation import metrics
-from services.generation.endpoint import check_private
+from services.generation.endpoint import Endpoint, check_private
 from services.generation.engine import Engine
 from services.generation.generator import Generator
 from services.generation.requests import Limits
@@ -36,10 +36,20 @@ def build_engine(settings: GenerationSettings) -> Engine:
         case "openai":
             from services.generation.openai_engine import OpenAIEngine
 
-            check_private(settings.endpoint, Certificates().allow_plaintext)
-            return OpenAIEngine(settings)
+            return OpenAIEngine(settings, build_endpoint(settings))
         case _:
             return SimulatedEngine(settings.simulated_tokens_per_second, settings.simulated_response_tokens)
+
+
+def build_endpoint(settings: GenerationSettings) -> Endpoint:
+    """The endpoint that `settings` name, with a connection for each sequence asked for at once.
+
+    Raises:
+        SettingsError: prompts would leave this machine in plain text.
+    """
+    check_private(settings.endpoint, Certificates().allow_plaintext)
+    key = settings.endpoint_key.get_secret_value() if settings.endpoint_key else None
+    return Endpoint(settings.endpoint, key, settings.max_running)
 
 
 def build_generator(engine: Engine, settings: GenerationSettings) -> Generator:

@@ -96,9 +96,7 @@ def error_of_failure(failure: httpx.HTTPError) -> DarwinError:
 class Endpoint:
     """Calls one endpoint; `connections` at once at most. Nothing is retried: whoever calls knows what that costs."""
 
-    def __init__(
-        self, url: str, key: str | None, connections: int, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
+    def __init__(self, url: str, key: str | None, connections: int) -> None:
         self._client = httpx.AsyncClient(
             base_url=url.rstrip("/") + "/",
             headers={"authorization": f"Bearer {key}"} if key else {},
@@ -106,7 +104,6 @@ class Endpoint:
                 max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_IDLE_S
             ),
             follow_redirects=False,
-            transport=transport,
         )
         # A line for each call would drown the log.
         for name in ("httpx", "httpcore"):

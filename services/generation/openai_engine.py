@@ -46,10 +46,9 @@ class OpenAIEngine:
     The tokenizer and chat template are read here, no weights: torch is not needed.
     """
 
-    def __init__(self, settings: GenerationSettings) -> None:
+    def __init__(self, settings: GenerationSettings, endpoint: Endpoint) -> None:
         self._settings = settings
-        key = settings.endpoint_key.get_secret_value() if settings.endpoint_key else None
-        self._endpoint = Endpoint(settings.endpoint, key, settings.max_running)
+        self._endpoint = endpoint
         self._places = asyncio.Semaphore(settings.max_running)
         self._running = 0
         self._waiting = 0

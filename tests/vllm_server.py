@@ -1,6 +1,7 @@
 """A real vLLM server with the embedded model: an endpoint as others run them."""
 
 import importlib.util
+import os
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from shared.models import EMBEDDED_LLM, resolve
+from tests.otlp import Traces
 
 MODEL = "small"
 _LOADS_S = 180
@@ -27,8 +29,8 @@ _TELLING = ("--enable-prompt-tokens-details", "--enable-per-request-metrics")
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[str]:
-    """Its URL, once it answers; its log is in `folder`."""
+def serve(folder: Path, traces: Traces) -> Iterator[str]:
+    """Its URL, once it answers; its log is in `folder`, and its spans go to `traces`."""
     if importlib.util.find_spec("vllm") is None:
         pytest.skip("vllm is not installed")
     with socket.socket() as probe:
@@ -36,10 +38,12 @@ def serve(folder: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     model = ("--model", resolve(EMBEDDED_LLM), "--served-model-name", MODEL)
     where = ("--host", "127.0.0.1", "--port", str(port))
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *model, *where, *_ON_A_CPU, *_TELLING]
+    told = (*_TELLING, "--otlp-traces-endpoint", f"{traces.url}/v1/traces")
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *model, *where, *_ON_A_CPU, *told]
+    env = os.environ | traces.env | {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf", "OTEL_SERVICE_NAME": "vllm"}
     log = folder / "vllm.log"
     with log.open("wb") as output:
-        server = subprocess.Popen(command, stdout=output, stderr=output)
+        server = subprocess.Popen(command, stdout=output, stderr=output, env=env)
     try:
         _wait(server, f"http://127.0.0.1:{port}/health", log)
         yield f"http://127.0.0.1:{port}/v1"

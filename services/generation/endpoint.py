@@ -2,6 +2,8 @@
 
 import json
 import logging
+import re
+import socket
 from collections.abc import Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -21,6 +23,15 @@ _LONGEST_S = 600.0
 # Less than the 5 s after which vLLM closes an idle connection, so that no call is sent into one that is closing.
 _IDLE_S = 4.0
 _PASSED_ON = ("traceparent", "tracestate")
+# A machine that vanishes is noticed, though an answer may take minutes: after 25 s without any sign of it.
+_SIGNS_OF_LIFE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 25_000),
+)
+_IDENTIFIER = re.compile(r"[A-Za-z_][\w.]{0,63}")
+_ERROR_BYTES = 8192
 
 _URL, _KEY, _MODEL = (f"DARWIN_GENERATION_ENDPOINT{part}" for part in ("", "_KEY", "_MODEL"))
 _FAILURES: tuple[tuple[type[httpx.HTTPError], type[DarwinError], str], ...] = (
@@ -63,12 +74,13 @@ def check_private(url: str, plaintext_allowed: bool) -> None:
         )
 
 
-def error_of_status(status: int) -> DarwinError:
-    """What an answer other than 200 means. The endpoint's own words may repeat the prompt or the key: they are left."""
+def error_of_status(status: int, about: str = "") -> DarwinError:
+    """What an answer other than 200 means; `about` is what the endpoint finds wrong, in names of fields and kinds."""
     said = f"the endpoint answers HTTP {status}"
     match status:
         case 400 | 413 | 422:
-            return InvalidRequest(f"{said}: it refuses what the call asks for")
+            found = f" ({about})" if about else ""
+            return InvalidRequest(f"{said}: it refuses what the call asks for{found}", field="sampling")
         case 401 | 403:
             return Internal(f"{said}: it refuses the key; set {_KEY}")
         case 404:
@@ -100,8 +112,11 @@ class Endpoint:
         self._client = httpx.AsyncClient(
             base_url=url.rstrip("/") + "/",
             headers={"authorization": f"Bearer {key}"} if key else {},
-            limits=httpx.Limits(
-                max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_IDLE_S
+            transport=httpx.AsyncHTTPTransport(
+                limits=httpx.Limits(
+                    max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_IDLE_S
+                ),
+                socket_options=_SIGNS_OF_LIFE,
             ),
             follow_redirects=False,
         )
@@ -147,10 +162,24 @@ class Endpoint:
         timeout = httpx.Timeout(limit_s, connect=min(_CONNECT_S, limit_s), pool=min(_CONNECT_S, limit_s))
         received = bytearray()
         async with self._client.stream(method, path, content=content, headers=headers, timeout=timeout) as response:
-            if response.status_code != httpx.codes.OK:
-                raise error_of_status(response.status_code)
+            refused = response.status_code != httpx.codes.OK
+            limit = _ERROR_BYTES if refused else _MAX_ANSWER_BYTES
             async for part in response.aiter_bytes():
                 received += part
-                if len(received) > _MAX_ANSWER_BYTES:
-                    raise Internal(f"the endpoint's answer is larger than {_MAX_ANSWER_BYTES} bytes")
+                if len(received) > limit:
+                    break
+        if refused:
+            raise error_of_status(response.status_code, _about(bytes(received)))
+        if len(received) > limit:
+            raise Internal(f"the endpoint's answer is larger than {limit} bytes")
         return bytes(received)
+
+
+def _about(answer: bytes) -> str:
+    """The kind and the field that an error names. Its words are left: they may repeat the prompt or the key."""
+    try:
+        error = json.loads(answer)["error"]
+        names = [error.get("type"), error.get("param")]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""
+    return ", ".join(name for name in names if isinstance(name, str) and _IDENTIFIER.fullmatch(name))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from pydantic import ValidationError
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from services.generation import endpoint as module
 from services.generation.endpoint import Endpoint, check_private, error_of_failure, error_of_status, url_problem
@@ -73,7 +74,8 @@ def test_every_status_is_one_of_our_errors(status: int) -> None:
 async def test_a_refusal_says_what_to_change_and_repeats_nothing(
     fake: FakeEndpoint, url: str, status: int, kind: type[DarwinError], names: str
 ) -> None:
-    fake.answers = [Response(f'{{"error": {{"message": "{KEY}: {ASKED["prompt"]}"}}}}', status)]
+    said = f"{KEY}: {ASKED['prompt']}"
+    fake.answers = [JSONResponse({"error": {"message": said, "type": said, "param": said}}, status)]
     with pytest.raises(kind, match=names) as refused:
         await ask(url)
     assert KEY not in refused.value.message
@@ -157,6 +159,29 @@ async def test_cancelling_closes_the_request_and_leaves_the_pool_whole(fake: Fak
         fake.delay_s = 0
         answers = await asyncio.gather(*(endpoint.post("completions", Answer, ASKED) for _ in range(6)))
         assert len(answers) == 6
+
+
+async def test_a_refusal_names_the_field_that_the_endpoint_names(fake: FakeEndpoint, url: str) -> None:
+    said = {"message": KEY, "type": "BadRequestError", "param": "max_tokens"}
+    fake.answers = [JSONResponse({"error": said}, 400), JSONResponse({"error": said | {"param": "a b"}}, 400)]
+    for about in ("(BadRequestError, max_tokens)", "(BadRequestError)"):
+        with pytest.raises(InvalidRequest) as refused:
+            await ask(url)
+        assert refused.value.message.endswith(about)
+
+
+async def test_a_machine_that_vanishes_is_noticed(url: str) -> None:
+    seen: list[int] = []
+
+    async def look(response: httpx.Response) -> None:
+        connection = response.extensions["network_stream"].get_extra_info("socket")
+        seen.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+        seen.append(connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+
+    async with client(url) as endpoint:
+        endpoint._client.event_hooks["response"] = [look]
+        await endpoint.post("completions", Answer, ASKED)
+    assert seen == [25_000, 1]
 
 
 async def test_connections_are_kept(fake: FakeEndpoint, url: str) -> None:

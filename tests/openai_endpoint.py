@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from transformers import AutoTokenizer
 
-from services.generation.endpoint_abilities import FIELDS
+from services.generation.endpoint.abilities import FIELDS
 from shared.models import EMBEDDED_LLM, resolve
 
 SAYS = "Spring comes late to the river, and then all at once."

@@ -4,7 +4,8 @@ import importlib.util
 import logging
 
 from services.generation import metrics
-from services.generation.endpoint import Endpoint, check_private
+from services.generation.endpoint.client import Endpoint
+from services.generation.endpoint.url import check_private
 from services.generation.engine import Engine
 from services.generation.generator import Generator
 from services.generation.requests import Limits

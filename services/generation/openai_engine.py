@@ -10,12 +10,12 @@ from typing import Any
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from services.generation.carried_text import CarriedText
 from services.generation.checkpoint import Checkpoint, read_checkpoint
-from services.generation.endpoint import Endpoint
-from services.generation.endpoint_abilities import COMPLETIONS, Abilities, find_model, probe
-from services.generation.endpoint_answers import Answer
-from services.generation.endpoint_request import completion_body
+from services.generation.endpoint.abilities import COMPLETIONS, Abilities, find_model, probe
+from services.generation.endpoint.answers import Answer
+from services.generation.endpoint.asking import completion_body
+from services.generation.endpoint.carried_text import CarriedText
+from services.generation.endpoint.client import Endpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.settings import GenerationSettings
 from shared.errors import DarwinError, DeadlineExceeded, Internal, Overloaded, Unavailable

@@ -5,8 +5,8 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from services.generation.endpoint import url_problem
-from services.generation.endpoint_abilities import FIELDS, TokenMode
+from services.generation.endpoint.abilities import FIELDS, TokenMode
+from services.generation.endpoint.url import url_problem
 from shared.models import EMBEDDED_LLM
 from shared.settings import DarwinSettings
 

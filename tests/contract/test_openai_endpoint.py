@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from cli.stack import Stack, StackSettings
 from services.generation.bootstrap import build_engine
-from services.generation.endpoint_abilities import FIELDS
+from services.generation.endpoint.abilities import FIELDS
 from services.generation.engine import TokenSequence
 from services.generation.model import Sampling
 from services.generation.openai_engine import OpenAIEngine

@@ -12,9 +12,11 @@ import pytest
 from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
 
-from services.generation import endpoint as module
-from services.generation.endpoint import Endpoint, check_private, error_of_failure, error_of_status, url_problem
-from services.generation.endpoint_answers import Answer, Models
+from services.generation.endpoint import client as module
+from services.generation.endpoint.answers import Answer, Models
+from services.generation.endpoint.client import Endpoint
+from services.generation.endpoint.failures import error_of_failure, error_of_status
+from services.generation.endpoint.url import check_private, url_problem
 from services.generation.settings import GenerationSettings
 from shared.errors import DarwinError, DeadlineExceeded, Internal, InvalidRequest, Overloaded, Unavailable
 from shared.records import TraceContext
@@ -163,8 +165,13 @@ async def test_cancelling_closes_the_request_and_leaves_the_pool_whole(fake: Fak
 
 async def test_a_refusal_names_the_field_that_the_endpoint_names(fake: FakeEndpoint, url: str) -> None:
     said = {"message": KEY, "type": "BadRequestError", "param": "max_tokens"}
-    fake.answers = [JSONResponse({"error": said}, 400), JSONResponse({"error": said | {"param": "a b"}}, 400)]
-    for about in ("(BadRequestError, max_tokens)", "(BadRequestError)"):
+    fake.answers = [
+        JSONResponse({"error": said}, 400),
+        JSONResponse({"error": said | {"param": "a b"}}, 400),
+        Response("[" * 8000, 400),
+        Response(b" " * 10_000, 400),
+    ]
+    for about in ("asks for (BadRequestError, max_tokens)", "asks for (BadRequestError)", "asks for", "asks for"):
         with pytest.raises(InvalidRequest) as refused:
             await ask(url)
         assert refused.value.message.endswith(about)

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from services.generation import openai_engine
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.checkpoint import read_checkpoint
-from services.generation.endpoint_abilities import FIELDS
+from services.generation.endpoint.abilities import FIELDS
 from services.generation.engine import Engine, TokenSequence
 from services.generation.model import GenerateRequest, Result, Sampling, Sequence
 from services.generation.settings import GenerationSettings

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from services.generation.endpoint_abilities import Abilities
+from services.generation.endpoint.abilities import Abilities
 from services.generation.engine import TokenSequence
 from shared.errors import Unsupported
 

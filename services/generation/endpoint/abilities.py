@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from services.generation.endpoint import Endpoint
-from services.generation.endpoint_answers import Answer, Models, Served
+from services.generation.endpoint.answers import Answer, Models, Served
+from services.generation.endpoint.client import Endpoint
 from shared.errors import Internal, InvalidRequest
 
 COMPLETIONS = "completions"

@@ -39,6 +39,19 @@ class Metrics(BaseModel):
     time_to_first_token_ms: float | None = None
 
 
+class Error(BaseModel):
+    """`param` is the field that is wrong; the message is not read."""
+
+    type: str | None = None
+    param: str | None = None
+
+
+class Refusal(BaseModel):
+    """The answer where the status is not 200."""
+
+    error: Error
+
+
 class Answer(BaseModel):
     """The answer of `/completions`."""
 

@@ -6,7 +6,9 @@ import sys
 import time
 from pathlib import Path
 
+import grpc
 import httpx
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from starlette.responses import Response
 
 from cli.stack.child import Child
@@ -61,12 +63,14 @@ async def test_the_service_needs_no_torch(tmp_path: Path) -> None:
 
 def test_the_service_waits_for_an_endpoint_that_is_away_and_stops_cleanly_meanwhile(tmp_path: Path) -> None:
     with process("generation", tmp_path, settings("http://127.0.0.1:1/v1")) as child:
-        child.address(60)
+        address = child.address(60)
         give_up = time.monotonic() + 60
         while "the endpoint is away" not in child.log.read_text():
             assert time.monotonic() < give_up
             time.sleep(0.1)
-        assert child.exit_code is None
+        with grpc.insecure_channel(address) as channel:
+            health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+        assert health.status == health_pb2.HealthCheckResponse.NOT_SERVING
     assert "Traceback" not in child.log.read_text()
 
 

@@ -34,7 +34,8 @@ def serve(folder: Path, traces: Traces) -> Iterator[str]:
     port = str(free_port())
     where = ("--served-model-name", MODEL, "--host", "127.0.0.1", "--port", port)
     told = (*_TELLING, "--otlp-traces-endpoint", f"{traces.url}/v1/traces")
-    serving = (sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", resolve(EMBEDDED_LLM))
+    # `vllm serve` asks for the version of a package named vllm, which the CPU build is not.
+    serving = (sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", resolve(EMBEDDED_LLM))
     env = {**traces.env, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf", "OTEL_SERVICE_NAME": "vllm"}
     child = Child("vllm", (*serving, *where, *_ON_A_CPU, *told), folder, env)
     try:

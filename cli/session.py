@@ -12,7 +12,7 @@ from rich.live import Live
 from cli import view
 from cli.stack import Stack, StackSettings
 
-Engine = Annotated[str, typer.Option(help="auto, vllm, transformers or simulated.")]
+Engine = Annotated[str, typer.Option(help="auto, vllm, transformers, openai or simulated.")]
 
 
 @contextlib.contextmanager

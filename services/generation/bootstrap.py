@@ -4,12 +4,15 @@ import importlib.util
 import logging
 
 from services.generation import metrics
+from services.generation.endpoint.client import Endpoint
+from services.generation.endpoint.url import check_private
 from services.generation.engine import Engine
 from services.generation.generator import Generator
 from services.generation.requests import Limits
 from services.generation.servicer import GenerationServicer
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_engine import SimulatedEngine
+from shared.certificates import Certificates
 from shared.pb import generation_pb2, generation_pb2_grpc
 from shared.service import Service
 
@@ -31,8 +34,23 @@ def build_engine(settings: GenerationSettings) -> Engine:
             from services.generation.transformers_engine import TransformersEngine
 
             return TransformersEngine(settings)
+        case "openai":
+            from services.generation.openai_engine import OpenAIEngine
+
+            return OpenAIEngine(settings, build_endpoint(settings))
         case _:
             return SimulatedEngine(settings.simulated_tokens_per_second, settings.simulated_response_tokens)
+
+
+def build_endpoint(settings: GenerationSettings) -> Endpoint:
+    """The endpoint that `settings` name, with a connection for each sequence asked for at once.
+
+    Raises:
+        SettingsError: prompts would leave this machine in plain text.
+    """
+    check_private(settings.endpoint, Certificates().allow_plaintext)
+    key = settings.endpoint_key.get_secret_value() if settings.endpoint_key else None
+    return Endpoint(settings.endpoint, key, settings.max_running)
 
 
 def build_generator(engine: Engine, settings: GenerationSettings) -> Generator:

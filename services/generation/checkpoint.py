@@ -1,15 +1,17 @@
 """What engines need to know of a model beside its weights."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from shared.chat import ChatTokenizer
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Read once, when an engine loads."""
+    """Read once, when an engine loads. `tokenizer` is the Hugging Face tokenizer that `chat` speaks by."""
 
     chat: ChatTokenizer
+    tokenizer: Any
     context_length: int
     vocabulary: int
     eos_ids: frozenset[int]
@@ -28,6 +30,7 @@ def read_checkpoint(model: str) -> Checkpoint:
     listed = ends if isinstance(ends, list) else [ends]
     return Checkpoint(
         chat=ChatTokenizer(tokenizer),
+        tokenizer=tokenizer,
         context_length=config.max_position_embeddings,
         vocabulary=config.vocab_size,
         eos_ids=frozenset(end for end in (*listed, tokenizer.eos_token_id) if end is not None),

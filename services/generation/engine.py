@@ -41,13 +41,15 @@ class Completion:
 
     An engine may, but need not, stop early at a stop string; the ids then end with the token that completes it.
     `cached_tokens` of the given ids were not computed again. Seconds are None where the engine does not say: those it
-    let the sequence wait before its first step, and those from its arrival to its first token.
+    let the sequence wait before its first step, and those from its arrival to its first token. `unfinished` ids are
+    fewer than were asked for although the response has not ended, as where text stands for ids.
     """
 
     token_ids: tuple[int, ...]
     cached_tokens: int
     queue_seconds: float | None = None
     first_token_seconds: float | None = None
+    unfinished: bool = False
 
 
 class Engine(Protocol):

@@ -114,7 +114,7 @@ class Generator:
         stop_at = _first_stop(text, stops)
         if stop_at is not None:
             text, kept = text[:stop_at], self._until_stop(sequence.response_token_ids, kept, stops)
-        finish = _finish(plan, len(kept), stop_at is not None)
+        finish = _finish(plan, len(kept), stop_at is not None, completion.unfinished)
         lookahead_text = text
         if finish != "stop" and len(content) > len(kept):
             lookahead_text = self._engine.decode(sequence.response_token_ids + content)
@@ -136,9 +136,9 @@ def _first_stop(text: str, stops: tuple[str, ...]) -> int | None:
     return min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
 
 
-def _finish(plan: _Plan, kept: int, stopped: bool) -> Finish:
+def _finish(plan: _Plan, kept: int, stopped: bool, unfinished: bool) -> Finish:
     if stopped:
         return "stop"
     if kept >= plan.room:
         return "context"
-    return "length" if kept == plan.sequence.max_new_tokens else "stop"
+    return "length" if unfinished or kept == plan.sequence.max_new_tokens else "stop"

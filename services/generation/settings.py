@@ -1,10 +1,12 @@
 """Settings of the generation service, from `DARWIN_GENERATION_…` variables."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.generation.endpoint.abilities import FIELDS, TokenMode
+from services.generation.endpoint.url import url_problem
 from shared.models import EMBEDDED_LLM
 from shared.settings import DarwinSettings
 
@@ -15,11 +17,22 @@ class GenerationSettings(DarwinSettings):
     model_config = SettingsConfigDict(env_prefix="DARWIN_GENERATION_")
 
     listen: str = "127.0.0.1:50051"
-    engine: Literal["auto", "vllm", "transformers", "simulated"] = Field(
+    engine: Literal["auto", "vllm", "transformers", "openai", "simulated"] = Field(
         default="auto", description="auto: vllm where it is installed, else transformers"
     )
     model: str = Field(
         default=EMBEDDED_LLM, min_length=1, description="an embedded model's name, a folder or a Hugging Face id"
+    )
+    endpoint: str = Field(default="", description="openai: the endpoint's URL, such as http://host:8000/v1")
+    endpoint_key: SecretStr | None = Field(default=None, description="openai: the endpoint's key, where it wants one")
+    endpoint_model: str = Field(default="", description="openai: the model's name there; unset: the only one it lists")
+    endpoint_tokens: TokenMode = Field(
+        default="auto",
+        description="openai: whether continuations are given as exact ids, or as text; auto: ids where it carries them",
+    )
+    endpoint_fields: str = Field(
+        default="auto",
+        description=f"openai: which of {', '.join(FIELDS)} it heeds, by commas; auto: those whose values it checks",
     )
     dtype: Dtype = "bfloat16"
     max_model_len: int = Field(default=4096, ge=16, description="context in tokens; never above the model's own")
@@ -38,3 +51,33 @@ class GenerationSettings(DarwinSettings):
     max_lookahead_tokens: int = Field(default=512, ge=0)
     max_messages: int = Field(default=256, ge=1)
     max_conversation_characters: int = Field(default=400_000, ge=1)
+
+    @property
+    def trusted_fields(self) -> frozenset[str] | None:
+        """None: the endpoint is asked."""
+        if self.endpoint_fields.strip() == "auto":
+            return None
+        return frozenset(name.strip() for name in self.endpoint_fields.split(",")) - {""}
+
+    @field_validator("endpoint")
+    @classmethod
+    def _reads_as_endpoint(cls, url: str) -> str:
+        if url and (problem := url_problem(url)):
+            raise ValueError(problem)
+        return url
+
+    @field_validator("endpoint_key")
+    @classmethod
+    def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not all("!" <= character <= "~" for character in key.get_secret_value()):
+            raise ValueError("must be printable ASCII without spaces")
+        return key
+
+    @model_validator(mode="after")
+    def _endpoint_is_known(self) -> Self:
+        if self.engine == "openai" and not self.endpoint:
+            raise ValueError("the engine openai needs DARWIN_GENERATION_ENDPOINT")
+        unknown = (self.trusted_fields or frozenset()) - FIELDS.keys()
+        if unknown:
+            raise ValueError(f"endpoint_fields takes {', '.join(FIELDS)}, or auto")
+        return self

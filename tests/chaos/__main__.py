@@ -21,7 +21,7 @@ OUT = Path(__file__).parents[2] / "bench" / "out" / "chaos.json"
 
 
 def main(
-    engine: Annotated[str, typer.Option(help="auto, vllm, transformers or simulated.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, vllm, transformers, openai or simulated.")] = "auto",
     only: Annotated[list[str] | None, typer.Option(help="Faults whose name contains this; may be repeated.")] = None,
     show: Annotated[bool, typer.Option("--list", help="Print the names of the faults.")] = False,
 ) -> None:

@@ -1,0 +1,1 @@
+"""Any OpenAI-compatible completions endpoint, as `services/generation/openai_engine.py` uses it."""

@@ -1,0 +1,102 @@
+"""An OpenAI-compatible endpoint over HTTP: one pool of connections, bounded answers, every failure one of ours."""
+
+import json
+import logging
+import socket
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from services.generation.endpoint.failures import error_of_failure, error_of_status, named
+from shared.errors import Internal
+from shared.interceptor import time_left
+from shared.telemetry import outgoing
+
+_MAX_ANSWER_BYTES = 32 * 2**20
+_MAX_REFUSAL_BYTES = 8 * 2**10
+_CONNECT_S = 5.0
+_LONGEST_S = 600.0
+# Less than the 5 s after which vLLM closes an idle connection, so that no call is sent into one that is closing.
+_IDLE_S = 4.0
+_PASSED_ON = ("traceparent", "tracestate")
+# A machine that vanishes is noticed, though an answer may take minutes: after 25 s without any sign of it.
+_SIGNS_OF_LIFE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 25_000),
+)
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+class Endpoint:
+    """Calls one endpoint; `connections` at once at most. Nothing is retried: whoever calls knows what that costs."""
+
+    def __init__(self, url: str, key: str | None, connections: int) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=url.rstrip("/") + "/",
+            headers={"authorization": f"Bearer {key}"} if key else {},
+            transport=httpx.AsyncHTTPTransport(
+                limits=httpx.Limits(
+                    max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_IDLE_S
+                ),
+                socket_options=_SIGNS_OF_LIFE,
+            ),
+            follow_redirects=False,
+        )
+        # A line for each call would drown the log.
+        for name in ("httpx", "httpcore"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def get(self, path: str, shape: type[Shape]) -> Shape:
+        """Raises as `post` does."""
+        return await self._ask("GET", path, shape)
+
+    async def post(self, path: str, shape: type[Shape], body: Mapping[str, Any]) -> Shape:
+        """The answer, read as `shape`; cancelling closes the connection, and so tells the endpoint to stop.
+
+        Raises:
+            InvalidRequest: the endpoint refuses the body.
+            Overloaded: it has too much to do.
+            Unavailable: it is away, fails, or breaks off.
+            DeadlineExceeded: it takes longer than the call under way may.
+            Internal: it, or how it is set up here, is wrong; the message names the setting.
+        """
+        return await self._ask("POST", path, shape, content=json.dumps(body).encode())
+
+    async def _ask(self, method: str, path: str, shape: type[Shape], content: bytes | None = None) -> Shape:
+        try:
+            answer = await self._bytes(method, path, content)
+        except httpx.HTTPError as failure:
+            raise error_of_failure(failure) from None
+        try:
+            return shape.model_validate_json(answer)
+        except ValidationError:
+            raise Internal("the endpoint's answer is not what an OpenAI-compatible one gives") from None
+
+    async def _bytes(self, method: str, path: str, content: bytes | None) -> bytes:
+        headers = {name: value for name, value in outgoing() if name in _PASSED_ON}
+        if content is not None:
+            headers["content-type"] = "application/json"
+        left_s = time_left()
+        limit_s = max(0.001, _LONGEST_S if left_s is None else left_s)
+        timeout = httpx.Timeout(limit_s, connect=min(_CONNECT_S, limit_s), pool=min(_CONNECT_S, limit_s))
+        received = bytearray()
+        async with self._client.stream(method, path, content=content, headers=headers, timeout=timeout) as response:
+            refused = response.status_code != httpx.codes.OK
+            limit = _MAX_REFUSAL_BYTES if refused else _MAX_ANSWER_BYTES
+            async for part in response.aiter_bytes():
+                received += part
+                if len(received) > limit:
+                    break
+        if refused:
+            raise error_of_status(response.status_code, named(bytes(received)))
+        if len(received) > limit:
+            raise Internal(f"the endpoint's answer is larger than {limit} bytes")
+        return bytes(received)

@@ -47,7 +47,9 @@ async def run(arguments: argparse.Namespace, console: Console) -> None:
         )
         played, timeline = await events.play(stack, shape, arguments.concurrent, console)
     costs, (direct_us, balanced_us) = overhead.choices(), await overhead.calls()
-    console.print(policies.table(tallies), events.table(played), overhead.table(costs, direct_us, balanced_us))
+    if arguments.repeats:
+        console.print(policies.table(tallies))
+    console.print(events.table(played), overhead.table(costs, direct_us, balanced_us))
     if arguments.plot:
         plot.draw(timeline, arguments.plot)
     results = {

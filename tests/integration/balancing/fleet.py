@@ -12,6 +12,7 @@ from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.core.model import Generate, Generated
 from shared import telemetry
 from shared.balancing import Replicas
+from shared.balancing.choice import ranked
 from shared.balancing.targets import Target
 from shared.errors import DarwinError
 from shared.pb import generation_pb2 as pb
@@ -22,6 +23,7 @@ from shared.tls import PLAIN, Transport
 from tests.integration.processes import until
 
 NAME = "darwin.v1.GenerationService"
+KEYS = [f"evo_{i:032x}" for i in range(60)]
 REQUEST = EvolutionRequest("darwin", (Message("user", "Hello"),), Sampling(8), Search(), seed=1)
 
 
@@ -115,3 +117,13 @@ async def generated(replicas: Replicas[Any], key: str = "", states: int = 1, tim
 async def serving(replicas: Replicas[Any], count: int) -> None:
     """Returns once so many serve."""
     await until(lambda: len(replicas.members.serving) == count, 10)
+
+
+def home(fleet: Fleet, key: str) -> Member:
+    """The member that the key prefers."""
+    first = ranked(key, tuple(member.address for member in fleet.members))[0]
+    return next(member for member in fleet.members if member.address == first)
+
+
+def keys_of(fleet: Fleet, member: Member) -> list[str]:
+    return [key for key in KEYS if home(fleet, key) is member]

@@ -85,6 +85,7 @@ async def test_frozen(children: list[Child], replicas: Replicas[Any]) -> None:
     os.kill(children[0].pid, signal.SIGSTOP)
     began = time.monotonic()
     stuck = asyncio.ensure_future(generated(replicas, mine, timeout_s=60))
+    assert await replicas.answer()
     for key in [key for key in KEYS if home[key] != frozen][:4]:
         once = time.monotonic()
         assert len(await generated(replicas, key)) == 1
@@ -92,3 +93,7 @@ async def test_frozen(children: list[Child], replicas: Replicas[Any]) -> None:
     assert len(await stuck) == 1
     print(f"the frozen one was given up, and its call made elsewhere, after {time.monotonic() - began:.1f} s")
     assert time.monotonic() - began < 24
+    for child in children[1:]:
+        os.kill(child.pid, signal.SIGSTOP)
+    assert len(replicas.members.serving) == 2
+    assert not await replicas.answer()

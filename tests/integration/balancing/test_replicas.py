@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,37 +12,11 @@ import pytest
 from services.mutation.language_model import GenerationClient, Prompt
 from shared import telemetry
 from shared.balancing import Replicas
-from shared.balancing.choice import ranked
-from shared.errors import DeadlineExceeded, InvalidRequest, Overloaded, Unavailable
+from shared.errors import InvalidRequest, Overloaded, Unavailable
 from shared.records import Message
-from tests.integration.balancing.fleet import Fleet, Member, generated, serving
+from tests.integration.balancing.fleet import KEYS, Fleet, generated, home, keys_of, serving
 from tests.integration.processes import until
 from tests.metrics import Measured, measured
-
-KEYS = [f"evo_{i:032x}" for i in range(60)]
-
-
-@pytest.fixture
-async def fleet() -> AsyncIterator[Fleet]:
-    async with Fleet(3) as fleet:
-        yield fleet
-
-
-@pytest.fixture
-async def replicas(fleet: Fleet) -> AsyncIterator[Replicas[Any]]:
-    async with fleet.replicas() as replicas:
-        await serving(replicas, 3)
-        yield replicas
-
-
-def home(fleet: Fleet, key: str) -> Member:
-    """The member that the key prefers."""
-    first = ranked(key, tuple(member.address for member in fleet.members))[0]
-    return next(member for member in fleet.members if member.address == first)
-
-
-def keys_of(fleet: Fleet, member: Member) -> list[str]:
-    return [key for key in KEYS if home(fleet, key) is member]
 
 
 async def test_an_evolution_keeps_its_replica_and_evolutions_spread(fleet: Fleet, replicas: Replicas[Any]) -> None:
@@ -104,65 +77,6 @@ async def test_results_that_came_back_are_no_load_any_more(fleet: Fleet, replica
     home(fleet, KEYS[0]).go.set()
     await call
     assert replicas.members.loads[home(fleet, KEYS[0]).address] == 0
-
-
-async def test_a_replica_that_joins_gets_its_keys_within_3_seconds(fleet: Fleet) -> None:
-    new = fleet.members[2]
-    fleet.hosts = [member.ip for member in fleet.members[:2]]
-    async with fleet.replicas() as replicas:
-        await serving(replicas, 2)
-        for key in KEYS:
-            await generated(replicas, key)
-        assert new.asked == []
-        joined = time.monotonic()
-        fleet.hosts = [member.ip for member in fleet.members]
-        while not new.asked:
-            await generated(replicas, keys_of(fleet, new)[0])
-            assert time.monotonic() - joined < 3
-        new.asked.clear()
-        for key in KEYS:
-            assert {one.text for one in await generated(replicas, key)} == {home(fleet, key).ip}
-        assert len(new.asked) == len(keys_of(fleet, new)) > 0
-
-
-async def test_an_address_that_vanished_gets_no_calls_and_ends_those_it_has(
-    fleet: Fleet, replicas: Replicas[Any]
-) -> None:
-    old = fleet.members[0]
-    old.go.clear()
-    mine = keys_of(fleet, old)
-    under_way = asyncio.ensure_future(generated(replicas, mine[0]))
-    await until(lambda: old.running == 1, 5)
-    fleet.hosts = [member.ip for member in fleet.members[1:]]
-    await serving(replicas, 2)
-    for key in mine:
-        await generated(replicas, key)
-    assert len(old.asked) == 1
-    old.go.set()
-    assert [one.text for one in await under_way] == [old.ip]
-    await until(lambda: not replicas.members._leaving, 3)
-
-
-@pytest.mark.parametrize("hosts", [OSError("no such host"), []], ids=["an error", "no address"])
-async def test_a_name_that_resolves_no_longer_keeps_its_addresses(
-    fleet: Fleet, replicas: Replicas[Any], hosts: Any
-) -> None:
-    fleet.hosts = hosts
-    await asyncio.sleep(2.5)
-    for key in KEYS[:10]:
-        assert [one.text for one in await generated(replicas, key)] == [home(fleet, key).ip]
-
-
-async def test_a_name_that_resolves_later_is_waited_for(fleet: Fleet) -> None:
-    hosts, fleet.hosts = fleet.hosts, OSError("no such host")
-    async with fleet.replicas() as replicas:
-        with pytest.raises(DeadlineExceeded, match="generation"):
-            await generated(replicas, timeout_s=0.3)
-        waiting = asyncio.ensure_future(generated(replicas, KEYS[0]))
-        await asyncio.sleep(1.2)
-        assert not waiting.done()
-        fleet.hosts = hosts
-        assert len(await asyncio.wait_for(waiting, 3)) == 1
 
 
 async def test_draining_fails_no_call_and_new_ones_go_elsewhere(fleet: Fleet, replicas: Replicas[Any]) -> None:

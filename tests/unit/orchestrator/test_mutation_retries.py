@@ -16,6 +16,7 @@ from shared.pb import mutation_pb2_grpc
 from shared.pb.mutation_pb2_grpc import MutationServiceStub
 from shared.records import EvolutionRequest, Message, Sampling, Search
 from shared.server import Server
+from tests.integration.processes import until
 
 REQUEST = EvolutionRequest("darwin", (Message("user", "Hello"),), Sampling(8), Search(), seed=1)
 
@@ -26,9 +27,11 @@ class Flaky(mutation_pb2_grpc.MutationServiceServicer):
     def __init__(self, mutants: int) -> None:
         self.mutants = mutants
         self.calls = 0
+        self.asked: list[tuple[int, list[str]]] = []
 
     async def Mutate(self, request: pb.MutateRequest, context: Any) -> AsyncIterator[pb.MutateEvent]:  # noqa: N802
         self.calls += 1
+        self.asked.append((request.count, list(request.exclude)))
         mutant = pb.MutateEvent.Mutant(text="Hi", operator="rephrase", source=pb.MutateEvent.SOURCE_MODEL)
         for _ in range(self.mutants if self.calls == 1 else 2):
             yield pb.MutateEvent(mutant=mutant)
@@ -60,3 +63,24 @@ async def test_lost_later_it_fails() -> None:
     with pytest.raises(Unavailable):
         await mutated(servicer)
     assert servicer.calls == 1
+
+
+async def test_another_replica_is_asked_for_what_is_missing_and_nothing_twice() -> None:
+    servicers, servers = [Flaky(mutants=1), Flaky(mutants=2)], [Server([]), Server([])]
+    addresses = []
+    for servicer, server in zip(servicers, servers, strict=True):
+        server.register(mutation_pb2_grpc.add_MutationServiceServicer_to_server, servicer)
+        addresses.append(await server.start("127.0.0.1:0"))
+        server.set_ready()
+    servicers[1].calls = 1  # its first call is not to fail
+
+    def in_order(names: tuple[str, ...], *_: object) -> str:
+        return min(names, key=addresses.index)
+
+    async with Replicas("mutation", ",".join(addresses), MutationServiceStub, choose=in_order) as both:
+        await until(lambda: len(both.members.serving) == 2, 5)
+        outcomes = [outcome async for outcome in GrpcMutator(both).mutate(Mutate(1, "Hello", 2, (), 1), REQUEST, 10)]
+    for server in servers:
+        await server.stop(0)
+    assert sum(isinstance(outcome, Mutated) for outcome in outcomes) == 2
+    assert [servicer.asked for servicer in servicers] == [[(2, [])], [(1, ["Hi"])]]

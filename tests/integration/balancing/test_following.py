@@ -1,0 +1,73 @@
+"""The addresses behind a name change, and calls follow."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from shared.balancing import Replicas
+from shared.errors import DeadlineExceeded
+from tests.integration.balancing.fleet import KEYS, Fleet, generated, home, keys_of, serving
+from tests.integration.processes import until
+
+
+async def test_a_replica_that_joins_gets_its_keys_within_3_seconds(fleet: Fleet) -> None:
+    new = fleet.members[2]
+    fleet.hosts = [member.ip for member in fleet.members[:2]]
+    async with fleet.replicas() as replicas:
+        await serving(replicas, 2)
+        for key in KEYS:
+            await generated(replicas, key)
+        assert new.asked == []
+        joined = time.monotonic()
+        fleet.hosts = [member.ip for member in fleet.members]
+        while not new.asked:
+            await generated(replicas, keys_of(fleet, new)[0])
+            assert time.monotonic() - joined < 3
+        new.asked.clear()
+        for key in KEYS:
+            assert {one.text for one in await generated(replicas, key)} == {home(fleet, key).ip}
+        assert len(new.asked) == len(keys_of(fleet, new)) > 0
+
+
+async def test_an_address_that_vanished_gets_no_calls_and_ends_those_it_has(
+    fleet: Fleet, replicas: Replicas[Any]
+) -> None:
+    old = fleet.members[0]
+    old.go.clear()
+    mine = keys_of(fleet, old)
+    under_way = asyncio.ensure_future(generated(replicas, mine[0]))
+    await until(lambda: old.running == 1, 5)
+    fleet.hosts = [member.ip for member in fleet.members[1:]]
+    await serving(replicas, 2)
+    for key in mine:
+        await generated(replicas, key)
+    assert len(old.asked) == 1
+    old.go.set()
+    assert [one.text for one in await under_way] == [old.ip]
+    await until(lambda: not replicas.members._leaving, 3)
+
+
+@pytest.mark.parametrize("hosts", [OSError("no such host"), []], ids=["an error", "no address"])
+async def test_a_name_that_resolves_no_longer_keeps_its_addresses(
+    fleet: Fleet, replicas: Replicas[Any], hosts: Any
+) -> None:
+    fleet.hosts = hosts
+    await asyncio.sleep(2.5)
+    for key in KEYS[:10]:
+        assert [one.text for one in await generated(replicas, key)] == [home(fleet, key).ip]
+
+
+async def test_a_name_that_resolves_later_is_waited_for(fleet: Fleet) -> None:
+    hosts, fleet.hosts = fleet.hosts, OSError("no such host")
+    async with fleet.replicas() as replicas:
+        with pytest.raises(DeadlineExceeded, match="generation"):
+            await generated(replicas, timeout_s=0.3)
+        waiting = asyncio.ensure_future(generated(replicas, KEYS[0]))
+        await asyncio.sleep(1.2)
+        assert not waiting.done()
+        fleet.hosts = hosts
+        assert len(await asyncio.wait_for(waiting, 3)) == 1

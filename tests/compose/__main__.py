@@ -7,7 +7,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tests.compose.engine import SERVICES, Engine
+from tests.compose.engine import SERVICES, VERSION, Engine
+from tests.compose.inside import inside
 from tests.compose.steps import Steps, must
 from tests.compose.system import System
 
@@ -64,7 +65,14 @@ def _build(engine: Engine, service: str) -> str:
     size_mb = engine.build(service) / 1e6
     limit = LIMIT_MB.get(service)
     must(limit is None or size_mb < limit, f"{size_mb:.0f} MB, not under {limit}")
-    return f"{size_mb:.0f} MB" + (f" (under {limit})" if limit else "")
+    found = inside(engine, service)
+    must(found.user == 10001, f"it runs as user {found.user}")
+    must(not found.unwanted + found.setuid, f"it holds {found.unwanted + found.setuid}")
+    must(limit is None or not found.torch, "it holds torch")
+    must(found.packages > 20 and found.ours == VERSION, "what it holds cannot be listed")
+    return (
+        f"{size_mb:.0f} MB" + (f" (under {limit}, no torch)" if limit else "") + f", {found.packages} Python packages"
+    )
 
 
 if __name__ == "__main__":

@@ -144,6 +144,13 @@ def test_the_processes_accept_their_settings(name: str, monkeypatch: pytest.Monk
     Certificates().check_plaintext("connecting", "generation:50051")
 
 
+@every_variant
+def test_our_images_are_never_pulled(gpu: bool, profile: str) -> None:
+    for name, service in services(gpu, profile).items():
+        if service["image"].startswith("darwin/"):
+            assert service["pull_policy"] == ("build" if name in SERVICES else "never"), name
+
+
 def test_images_are_of_this_version() -> None:
     for name, service in services().items():
         if name in SERVICES:

@@ -34,7 +34,6 @@ def test_every_image_has_its_service() -> None:
     assert images == {f"darwin/{path.parent.name}" for path in ROOT.glob("services/*/__main__.py")}
 
 
-@pytest.mark.skipif(not COMPOSE.exists(), reason="docker-compose.yml is not here")
 def test_compose_runs_the_same_images_and_makes_models_by_the_same_command() -> None:
     services: dict[str, Any] = yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", COMPOSE.read_text()))["services"]
     objects = overlay("cpu")
@@ -45,7 +44,6 @@ def test_compose_runs_the_same_images_and_makes_models_by_the_same_command() -> 
     assert models["image"] == services["models"]["image"]
 
 
-@pytest.mark.skipif(not COMPOSE.exists(), reason="docker-compose.yml is not here")
 def test_commands_are_modules_of_ours() -> None:
     objects = overlay("cpu", "tls")
     probes = [

@@ -16,10 +16,6 @@ from shared.errors import Unavailable
 
 ADVANCE = "darwin.advance"
 QUEUE = "darwin"
-# Longer than a round can last; recovery never relies on it (see the sweep).
-VISIBILITY_TIMEOUT_S = 3600
-
-
 _SENT_AT = "darwin-sent-at"
 
 
@@ -58,7 +54,9 @@ def celery_app(redis_url: str) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
-            "visibility_timeout": VISIBILITY_TIMEOUT_S,
+            # What a dead worker had taken is sent again by the sweep, so Redis keeps no second copy of it.
+            "ack_emulation": False,
+            "priority_steps": [0],
             "socket_connect_timeout": TIMEOUT_S,
             "socket_timeout": TIMEOUT_S,
         },

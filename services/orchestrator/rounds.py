@@ -7,12 +7,26 @@ from dataclasses import replace
 from typing import cast
 
 from services.orchestrator.core import machine
-from services.orchestrator.core.model import Effect, Evolution, Generate, Mutate, Outcome, Score, Stopped
+from services.orchestrator.core.model import (
+    Effect,
+    Evolution,
+    Generate,
+    Generated,
+    Mutate,
+    Mutated,
+    Outcome,
+    Score,
+    Stopped,
+)
 from services.orchestrator.journal import Journal
 from services.orchestrator.ports import Generator, Mutator, Scorer
 from shared import telemetry
 from shared.recording import Stage
 from shared.records import Event, EvolutionRequest, StoppedBy, TraceContext
+
+# Results that an engine has at the same step come one by one: this long after the first, the others are there too, and
+# one call scores them all.
+_TOGETHER_S = 0.002
 
 
 class Round:
@@ -105,7 +119,10 @@ class Round:
 
     async def _absorb(self) -> None:
         """Applies everything that has arrived, at least one outcome, so that what became due together runs together."""
-        self._apply(await self._outcomes.get())
+        first = await self._outcomes.get()
+        if isinstance(first, Generated | Mutated):
+            await asyncio.sleep(_TOGETHER_S)
+        self._apply(first)
         while not self._outcomes.empty():
             self._apply(self._outcomes.get_nowait())
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+import uvloop
 from celery import Celery
 from celery.signals import setup_logging, worker_shutting_down
 
@@ -37,7 +38,7 @@ class LoopThread:
     """An event loop in its own thread; gRPC channels and Redis connections of all tasks live on it."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
         self._thread.start()
 

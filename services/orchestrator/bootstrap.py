@@ -3,11 +3,9 @@
 import asyncio
 import contextlib
 import logging
-import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
-import uvloop
 from celery import Celery
 from celery.signals import setup_logging, worker_shutting_down
 
@@ -17,6 +15,7 @@ from services.orchestrator.adapters.health import serving
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
 from services.orchestrator.evolving import Evolving
+from services.orchestrator.pool import LoopThread, pool_on
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.tasks import register
 from services.orchestrator.telling import Telling
@@ -31,31 +30,6 @@ from shared.telemetry import Tracing
 from shared.tls import Transport
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
-
-
-class LoopThread:
-    """An event loop in its own thread; gRPC channels and Redis connections of all tasks live on it."""
-
-    def __init__(self) -> None:
-        self._loop = uvloop.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
-        self._thread.start()
-
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine on the loop; blocks the calling thread until it ends."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-    def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Runs a coroutine on the loop in the background."""
-        asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-
-    def call_later(self, delay_s: float, call: Callable[[], None]) -> None:
-        self._loop.call_soon_threadsafe(self._loop.call_later, delay_s, call)
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
 
 
 class Worker:
@@ -68,7 +42,7 @@ class Worker:
         self._loop = LoopThread()
         self.app: Celery = celery_app(settings.redis_url)
         self._loop.run(self._build())
-        register(self.app, lambda evolution_id, version: self._loop.run(self._evolving.advance(evolution_id, version)))
+        register(self.app, self._evolving.advance)
 
     def run(self) -> None:
         """Works until SIGTERM or SIGINT, then lets rounds under way end, or leaves them to others after `drain_s`."""
@@ -79,7 +53,7 @@ class Worker:
         worker_shutting_down.connect(self._stopping)
         setup_logging.connect(_quieten)
         worker = self.app.Worker(
-            pool="threads",
+            pool=pool_on(self._loop),
             concurrency=self._settings.concurrency,
             loglevel="WARNING",
             quiet=True,

@@ -16,6 +16,7 @@ from services.orchestrator.core.model import (
     Mutated,
     Outcome,
     Score,
+    Scored,
     Stopped,
 )
 from services.orchestrator.journal import Journal
@@ -59,6 +60,7 @@ class Round:
         self._trace = trace
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self._started: set[tuple[object, ...]] = set()
+        self._being_scored = 0
 
     @property
     def tokens(self) -> int:
@@ -92,6 +94,9 @@ class Round:
 
     def _due(self) -> list[tuple[Stage, Sequence[Effect]]]:
         new = [effect for effect in machine.next_effects(self.evolution) if effect.key not in self._started]
+        if self._being_scored:  # what comes meanwhile goes together into the next call
+            new = [effect for effect in new if not isinstance(effect, Score)]
+        self._being_scored += sum(isinstance(effect, Score) for effect in new)
         self._started.update(effect.key for effect in new)
         stages: dict[Stage, type[Effect]] = {"mutation": Mutate, "generation": Generate, "reward": Score}
         grouped = [(stage, [e for e in new if isinstance(e, kind)]) for stage, kind in stages.items()]
@@ -127,6 +132,7 @@ class Round:
             self._apply(self._outcomes.get_nowait())
 
     def _apply(self, outcome: Outcome) -> None:
+        self._being_scored -= isinstance(outcome, Scored)
         self.evolution, events = machine.apply(self.evolution, outcome)
         self.journal.outcomes.append(outcome)
         self.events += events

@@ -13,6 +13,7 @@ from shared import layout, scripts
 from shared.connection import Translated, connect_redis
 from shared.errors import Conflict, NotFound, Overloaded
 from shared.layout import dumped, parsed
+from shared.queue import QUEUE, message
 from shared.recording import Attempt, LostAttempt, Summary, summary_of
 from shared.records import TERMINAL, Accepted, Ended, Event, Failure, Record, TraceContext
 
@@ -75,7 +76,7 @@ class Store:
             await self._redis.ping()
 
     async def create(self, record: Record, limits: Limits = Limits()) -> Record:
-        """Stores a new record (version 0) with its first event, and returns it.
+        """Stores a new record (version 0) with its first event, asks for its first round, and returns it.
 
         Where the record's idempotency key was used before for the same request, returns that evolution instead.
 
@@ -86,7 +87,7 @@ class Store:
         idempotency, key_id = record.idempotency, record.key_id
         async with self._translated:
             outcome, evolution_id = await self._create(
-                keys=layout.record_keys(record)[:7],
+                keys=[*layout.record_keys(record)[:7], QUEUE],
                 args=[
                     record.id,
                     dumped(layout.RECORD, record),
@@ -98,6 +99,7 @@ class Store:
                     record.created_at,
                     self._ttl_s,
                     dumped(layout.TRACE, record.trace),
+                    message(record.id, record.version),
                 ],
             )
         match outcome:
@@ -116,8 +118,10 @@ class Store:
         holder: str = "",
         tokens: int = 0,
         attempt: Attempt | None = None,
+        delay_s: float = 0.0,
     ) -> None:
-        """Replaces version `record.version - 1`, appends what is new, and releases `holder`'s lease, in one step.
+        """Replaces version `record.version - 1`, appends what is new, releases `holder`'s lease, and asks for the round
+        that follows, if any does, after `delay_s` seconds; in one step.
 
         `tokens` are charged to the record's API key.
 
@@ -126,20 +130,22 @@ class Store:
         """
         expected = record.version - 1
         charged = tokens if record.key_id else 0
+        ended = record.status in TERMINAL
         async with self._translated:
             written = await self._save(
-                keys=layout.record_keys(record),
+                keys=[*layout.record_keys(record), QUEUE],
                 args=[
                     expected,
                     record.version,
                     dumped(layout.RECORD, record),
                     record.id,
                     holder,
-                    int(record.status in TERMINAL),
+                    int(ended),
                     charged,
                     dumped(layout.SUMMARY, summary_of(record)),
                     self._ttl_s,
                     dumped(layout.ATTEMPT, attempt, sparse=True) if attempt else "",
+                    "" if ended else message(record.id, record.version, delay_s),
                     *(dumped(layout.EVENT, event) for event in events),
                 ],
             )
@@ -243,6 +249,11 @@ class Store:
     async def release(self, evolution_id: str, holder: str) -> None:
         async with self._translated:
             await self._release(keys=[layout.key(evolution_id, "lease"), layout.key(evolution_id)], args=[holder])
+
+    async def send(self, evolution_id: str, version: int) -> None:
+        """Asks some worker to perform the round that follows this version."""
+        async with self._translated:
+            await self._redis.lpush(QUEUE, message(evolution_id, version))
 
     async def request_cancel(self, evolution_id: str) -> None:
         """Asks whoever holds the evolution to stop."""

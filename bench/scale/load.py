@@ -4,9 +4,6 @@ import asyncio
 import time
 import uuid
 
-from celery import Celery
-
-from shared.queue import celery_app, send_advance
 from shared.records import EvolutionRequest, Message, Record, Sampling, Search
 from shared.store import Limits, Store
 
@@ -31,7 +28,6 @@ class Load:
 
     async def __aenter__(self) -> "Load":
         self._store = Store(self._redis_url, ttl_s=60)
-        self._app: Celery = celery_app(self._redis_url)
         self._task = asyncio.ensure_future(self._run())
         return self
 
@@ -39,7 +35,6 @@ class Load:
         self._ending.set()
         await self._task
         await self._store.close()
-        self._app.close()
 
     async def _run(self) -> None:
         while not self._ending.is_set():
@@ -54,4 +49,3 @@ class Load:
         request = EvolutionRequest("darwin", messages, self._sampling, self._search, seed=self._number)
         record = Record(f"evo_{uuid.uuid4().hex}", 0, "queued", time.time(), request)
         await self._store.create(record, _NO_LIMIT)
-        send_advance(self._app, record.id, 0)

@@ -12,8 +12,8 @@ from shared.settings import SettingsError
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds. A step gives each of b running sequences a token and takes `step_s` + `sequence_s` · b; each prompt token
-    that is not cached holds every sequence up for `prefill_s`.
+    """Seconds. A step gives each of b running sequences a token and takes `step_s` + `sequence_s` · b; each token that
+    is given and not cached holds all of them up for `prefill_s`.
     """
 
     step_s: float

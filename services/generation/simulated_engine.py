@@ -28,8 +28,8 @@ _UNKNOWN = len(_WORDS) + 1
 
 
 class SimulatedEngine:
-    """Decodes as `batch` would, or at `tokens_per_second` however many there are (0: at once); finds prefixes as `cache`
-    would, or none.
+    """Decodes as `batch` would, or at `tokens_per_second` however many there are (0: at once), and finds prefixes as
+    `cache` would, or none.
 
     Each token ends its response with a chance of one in `response_tokens` (0: never).
     """

@@ -14,6 +14,7 @@ from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.health import serving
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
+from services.orchestrator.broker import celery_app
 from services.orchestrator.evolving import Evolving
 from services.orchestrator.pool import LoopThread, pool_on
 from services.orchestrator.settings import OrchestratorSettings
@@ -23,7 +24,7 @@ from shared import telemetry
 from shared.connection import connect_redis
 from shared.errors import Unavailable
 from shared.presence import ORCHESTRATOR, Presence
-from shared.queue import backlog, celery_app, send_advance
+from shared.queue import backlog
 from shared.rpc import connect
 from shared.store import Store
 from shared.telemetry import Tracing
@@ -96,7 +97,7 @@ class Worker:
         for due in await self._evolving.stalled():
             with telemetry.within(due.trace, due.evolution_id):
                 log.warning("%s stalled at version %d: sent again", due.evolution_id, due.version)
-            await asyncio.to_thread(send_advance, self.app, due.evolution_id, due.version)
+            await self._store.send(due.evolution_id, due.version)
             metrics.stalled()
 
     async def _measure_queue(self) -> None:

@@ -37,7 +37,7 @@ Saved = Callable[[Record, Attempt, Sequence[Event]], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Next:
-    """The message to send after a task: this evolution at this version, after `delay_s` seconds; and its trace."""
+    """The message that follows a task: this evolution at this version, after `delay_s` seconds; and its trace."""
 
     evolution_id: str
     version: int
@@ -129,10 +129,17 @@ class Evolving:
             metrics.lease_lost()
             log.info("%s: somebody else performs the round from version %d", record.id, record.version)
         except _Interrupted:
-            return Next(record.id, record.version, trace=record.trace)
+            return await self._handed_on(record)
         except Unavailable as error:
             log.warning("%s waits for the sweep: %s", record.id, error.message)
         return None
+
+    async def _handed_on(self, record: Record) -> Next:
+        try:
+            await self._store.send(record.id, record.version)
+        except Unavailable as error:
+            log.warning("%s waits for the sweep: %s", record.id, error.message)
+        return Next(record.id, record.version, trace=record.trace)
 
     async def _advance(self, claim: Claim, holder: str) -> Next | None:
         record = claim.record
@@ -246,17 +253,19 @@ class Evolving:
         if not (final or known.grpc_status in _HOPELESS or attempts >= self._settings.max_attempts):
             lost = round_.decoding if round_ else 0
             log.warning("%s: attempt %d failed, %d responses under way: %s", record.id, attempts, lost, known.message)
-            await self._save(saved, events, attempt, tokens)
             delay_s = min(2.0**attempts, _MAX_DELAY_S) * random.uniform(0.5, 1.0)
-            left = max(0.0, saving.seconds_left(record))
-            return Next(record.id, saved.version, min(delay_s, left), record.trace)
+            delay_s = min(delay_s, max(0.0, saving.seconds_left(record)))
+            await self._save(saved, events, attempt, tokens, delay_s)
+            return Next(record.id, saved.version, delay_s, record.trace)
         log.error("%s failed: %s", record.id, known.message)
         saved = replace(saved, status="failed", finished_at=time.time())
         await self._save(saved, (*events, Ended("failed", error=failure)), attempt, tokens)
         return None
 
-    async def _save(self, record: Record, events: tuple[Event, ...], attempt: Attempt, tokens: int) -> None:
-        """Saves, waiting for Redis to come back where it is away."""
+    async def _save(
+        self, record: Record, events: tuple[Event, ...], attempt: Attempt, tokens: int, delay_s: float = 0.0
+    ) -> None:
+        """Saves and sends the next message, waiting for Redis to come back where it is away."""
         attempt = replace(attempt, events=len(events))
         async for trial in AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
@@ -265,7 +274,7 @@ class Evolving:
             reraise=True,
         ):
             with trial:
-                await self._store.save(record, events, attempt.id, tokens, attempt)
+                await self._store.save(record, events, attempt.id, tokens, attempt, delay_s)
         metrics.saved(record, events, attempt)
         for tell in self._saved:
             await tell(record, attempt, events)

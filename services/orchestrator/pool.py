@@ -69,11 +69,11 @@ class LoopPool(BasePool):  # type: ignore[misc]
         accept_callback: Callable[..., Any] | None = None,
         **_: Any,
     ) -> None:
-        """`args` are those of Celery's tracer, whose place this takes: name, id, headers, body and how it is encoded."""
+        """`args` are those of Celery's tracer, whose place this takes: name, id, headers, body, and its encoding."""
         assert callback is not None
         assert accept_callback is not None
         name, _id, _headers, body, content_type, encoding = args
-        given, named, _options = loads(body, content_type, encoding)
+        given, named, _options = loads(body, content_type, encoding)  # type: ignore[no-untyped-call]
         accept_callback(os.getpid(), time.monotonic())
         with self._idle:
             self._tasks += 1

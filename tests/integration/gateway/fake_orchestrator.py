@@ -7,7 +7,6 @@ succeed, stopped by that. `deaf`: never touch the record. Every success charges 
 """
 
 import asyncio
-import base64
 import json
 import threading
 import time
@@ -70,10 +69,10 @@ class FakeOrchestrator:
 
 
 def _message(raw: bytes) -> tuple[str, int]:
-    """What `send_advance` sent, in kombu's envelope."""
+    """What the store sent, in kombu's envelope."""
     envelope = json.loads(raw)
     assert envelope["headers"]["task"] == ADVANCE
-    (evolution_id, version), _, _ = json.loads(base64.b64decode(envelope["body"]))
+    (evolution_id, version), _, _ = json.loads(envelope["body"])
     return evolution_id, version
 
 

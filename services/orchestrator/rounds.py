@@ -27,7 +27,7 @@ from shared.records import Event, EvolutionRequest, StoppedBy, TraceContext
 
 # Results that an engine has at the same step come one by one: this long after the first, the others are there too, and
 # one call scores them all.
-_TOGETHER_S = 0.002
+_TOGETHER_S = 0.005
 
 
 class Round:

@@ -22,8 +22,9 @@ from services.mutation.model import Mutant, MutationRequest, Reason, Rejection, 
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.settings import THRESHOLD, Settings
+from shared.balancing import Replicas
+from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.records import Message
-from shared.rpc import connect
 
 ROOT = Path(__file__).parent.parent
 COUNT = 5
@@ -119,9 +120,9 @@ def table_of(tallies: dict[str, Tally]) -> Table:
 
 async def run(address: str, limit: int | None) -> None:
     settings = Settings()
-    channel = connect(address)
+    generation = await Replicas("generation", address, GenerationServiceStub).__aenter__()
     mutator = Mutator(
-        GenerationClient(channel, settings.temperature),
+        GenerationClient(generation, settings.temperature),
         await asyncio.to_thread(fidelity.load, settings.encoder),
         threshold=settings.threshold,
         operators=list(OPERATORS.values()),
@@ -133,7 +134,7 @@ async def run(address: str, limit: int | None) -> None:
         tally, events = await mutate(mutator, question["turns"][0], question["question_id"])
         tallies[question["category"]].add(tally)
         calls.append({"id": question["question_id"], "instruction": question["turns"][0], "events": events})
-    await channel.close(None)
+    await generation.__aexit__()
     total = Tally()
     for tally in tallies.values():
         total.add(tally)

@@ -72,9 +72,14 @@ def is_local(address: str) -> bool:
     """Whether a gRPC address (host:port, unix:path, dns:///host:port, ipv4:…) stays on this machine."""
     if address.startswith(("unix:", "unix-abstract:")):
         return True
+    return all(_is_loopback(part.strip()) for part in without_scheme(address).split(","))
+
+
+def without_scheme(address: str) -> str:
+    """What gRPC's dns:///, ipv4: or ipv6: stands before."""
     for scheme in ("dns:///", "dns:", "ipv4:", "ipv6:"):
         address = address.removeprefix(scheme)
-    return all(_is_loopback(part) for part in address.split(","))
+    return address
 
 
 def _is_loopback(address: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations  # the stubs of grpc are generic, its classes are not
 
-import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -21,27 +20,8 @@ MESSAGE_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
 )
-# A mutation that was lost before its first mutant is asked for again by its channel: were it to fail instead, it would
-# take the responses with it that are being decoded meanwhile. gRPC adds jitter, and stays within the call's deadline.
-_RETRIES = json.dumps(
-    {
-        "methodConfig": [
-            {
-                "name": [{"service": "darwin.v1.MutationService"}],
-                "retryPolicy": {
-                    "maxAttempts": 3,
-                    "initialBackoff": "1s",
-                    "maxBackoff": "4s",
-                    "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            }
-        ]
-    }
-)
 _CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
     *MESSAGE_OPTIONS,
-    ("grpc.service_config", _RETRIES),
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 8_000),
     ("grpc.http2.ping_timeout_ms", 8_000),
@@ -121,14 +101,16 @@ def _details(error: grpc.RpcError) -> Iterable[any_pb2.Any]:
     return status.details if status else ()
 
 
-def connect(address: str, transport: Transport = PLAIN) -> grpc.aio.Channel:
+def connect(address: str, transport: Transport = PLAIN, authority: str = "") -> grpc.aio.Channel:
     """A long-lived channel; it reconnects by itself, within about a second of its peer's return, and notices a frozen
-    peer within 20 s. Close it with `await channel.close()`.
+    peer within 20 s. Close it with `await channel.close()`. The peer's certificate is for `authority`, if there is one,
+    in place of `address`.
 
     Raises:
         SettingsError: plain text would leave this machine.
     """
     credentials = transport.channel_credentials(address)
+    options = (*_CHANNEL_OPTIONS, ("grpc.default_authority", authority)) if authority else _CHANNEL_OPTIONS
     if credentials is None:
-        return grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
-    return grpc.aio.secure_channel(address, credentials, options=_CHANNEL_OPTIONS)
+        return grpc.aio.insecure_channel(address, options=options)
+    return grpc.aio.secure_channel(address, credentials, options=options)

@@ -30,15 +30,28 @@ def direct(caller: str, callee: str, address: str) -> str:
 class StackSettings:
     """What the embedded stack runs. `env` reaches every process and so can set anything they know.
 
-    `route` can place something between any two processes; "client" is whoever uses the stack's `url`.
+    `replicas` says how many there are of a stage (generation, generation-2, …), one where it says nothing. `route` can
+    place something between any two processes; "client" is whoever uses the stack's `url`.
     """
 
     engine: str = "auto"
     port: int = 0
     workers: int = 1
+    replicas: Mapping[str, int] = field(default_factory=dict)
     start_timeout_s: float = 240.0
     env: Mapping[str, str] = field(default_factory=dict)
     route: Route = direct
+
+    def __post_init__(self) -> None:
+        for stage, count in self.replicas.items():
+            if stage not in STAGES or count < 1:
+                raise ValueError(
+                    f"{count} replicas of {stage!r}: stages are {', '.join(STAGES)}, and have at least one"
+                )
+
+    def names(self, stage: str) -> list[str]:
+        """Of a stage's processes."""
+        return numbered(stage, self.replicas.get(stage, 1))
 
     @classmethod
     def simulated(cls, env: Mapping[str, str] | None = None, **settings: Any) -> Self:
@@ -66,7 +79,7 @@ def programs(settings: StackSettings, addresses: Mapping[str, str], folder: Path
     transport = Transport.over(settings.env)
 
     def to(caller: str, callee: str) -> str:
-        return settings.route(caller, callee, addresses[callee])
+        return ",".join(settings.route(caller, name, addresses[name]) for name in settings.names(callee))
 
     def redis_of(caller: str) -> dict[str, str]:
         return {"DARWIN_REDIS_URL": f"redis://{to(caller, 'redis')}/0"}
@@ -76,9 +89,12 @@ def programs(settings: StackSettings, addresses: Mapping[str, str], folder: Path
         command = (sys.executable, "-m", f"services.{module}")
         return Program(name, command, {**env, **settings.env}, ready)
 
-    def stage(name: str, env: Mapping[str, str]) -> Program:
-        listen = {f"DARWIN_{name.upper()}_LISTEN": addresses[name]}
-        return service(name, {**listen, **env}, partial(_grpc_ready, addresses[name], transport))
+    def stage(stage: str, env: Mapping[str, str]) -> list[Program]:
+        listen = f"DARWIN_{stage.upper()}_LISTEN"
+        return [
+            service(name, {listen: addresses[name], **env}, partial(_grpc_ready, addresses[name], transport))
+            for name in settings.names(stage)
+        ]
 
     def worker(name: str) -> Program:
         stages = {f"DARWIN_ORCHESTRATOR_{callee.upper()}": to(name, callee) for callee in STAGES}
@@ -89,16 +105,17 @@ def programs(settings: StackSettings, addresses: Mapping[str, str], folder: Path
     gateway = {"DARWIN_GATEWAY_LISTEN": addresses["gateway"], **redis_of("gateway")}
     return [
         redis,
-        stage("generation", {"DARWIN_GENERATION_ENGINE": settings.engine}),
-        stage("reward", {}),
-        stage("mutation", {"DARWIN_MUTATION_GENERATION": to("mutation", "generation")}),
-        *(worker(name) for name in worker_names(settings.workers)),
+        *stage("generation", {"DARWIN_GENERATION_ENGINE": settings.engine}),
+        *stage("reward", {}),
+        *stage("mutation", {"DARWIN_MUTATION_GENERATION": to("mutation", "generation")}),
+        *(worker(name) for name in numbered("orchestrator", settings.workers)),
         service("gateway", gateway, partial(_http_ready, f"http://{addresses['gateway']}")),
     ]
 
 
-def worker_names(workers: int) -> list[str]:
-    return ["orchestrator", *(f"orchestrator-{number}" for number in range(2, workers + 1))][:workers]
+def numbered(name: str, count: int) -> list[str]:
+    """name, name-2, name-3, …"""
+    return [name, *(f"{name}-{number}" for number in range(2, count + 1))][:count]
 
 
 def _grpc_ready(address: str, transport: Transport, child: Child) -> bool:

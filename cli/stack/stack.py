@@ -34,7 +34,8 @@ class Stack:
         self._children: dict[str, Child] = {}
         self._folder = OwnedFolder()
         self.folder = self._folder.path
-        self.addresses = {name: f"127.0.0.1:{free_port()}" for name in ("redis", *STAGES)}
+        names = ("redis", *(name for stage in STAGES for name in settings.names(stage)))
+        self.addresses = {name: f"127.0.0.1:{free_port()}" for name in names}
         self.addresses["gateway"] = f"127.0.0.1:{self._gateway_port()}"
         self._programs = {program.name: program for program in programs(settings, self.addresses, self.folder)}
         self.redis_url = f"redis://{self.addresses['redis']}/0"

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-import grpc
-
 from services.mutation import fidelity
 from services.mutation.language_model import GenerationClient
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.servicer import MutationServicer
 from services.mutation.settings import Settings
+from shared.balancing import Replicas
 from shared.pb import mutation_pb2, mutation_pb2_grpc
-from shared.rpc import connect
+from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.service import Service, run_service
 from shared.settings import refusing
 from shared.tls import Transport
@@ -25,18 +24,17 @@ class _Process:
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
         self._settings = settings
-        self._transport = transport
-        self._channel: grpc.aio.Channel | None = None
+        self._generation = Replicas("generation", settings.generation, GenerationServiceStub, transport)
         self.servicer = MutationServicer()
 
     async def start(self) -> None:
         settings = self._settings
-        self._channel = connect(settings.generation, self._transport)
+        await self._generation.__aenter__()
         measure = await asyncio.get_running_loop().run_in_executor(
             ThreadPoolExecutor(1, "load"), fidelity.load, settings.encoder
         )
         self.servicer.mutator = Mutator(
-            GenerationClient(self._channel, settings.temperature),
+            GenerationClient(self._generation, settings.temperature),
             measure,
             threshold=settings.threshold,
             operators=[OPERATORS[name] for name in settings.operators],
@@ -44,8 +42,7 @@ class _Process:
         )
 
     async def stop(self) -> None:
-        if self._channel is not None:
-            await self._channel.close(None)
+        await self._generation.__aexit__()
 
 
 def main() -> None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
 
 from services.mutation.operators import JSON_SCHEMA
+from shared.balancing import Replicas
 from shared.errors import Internal
 from shared.pb import generation_pb2 as pb
-from shared.pb import generation_pb2_grpc
 from shared.records import Message
 from shared.rpc import from_rpc_error
 from shared.rpc_metrics import calling
-from shared.telemetry import outgoing
+from shared.telemetry import current_evolution_id
 
 TOP_P = 0.95
 # Of a call to the model whose caller set no deadline.
@@ -62,34 +63,37 @@ class LanguageModel(Protocol):
 class GenerationClient:
     """The generation service as a language model; structured output wherever its engine supports it."""
 
-    def __init__(self, channel: grpc.aio.Channel, temperature: float) -> None:
-        self._stub: Any = generation_pb2_grpc.GenerationServiceStub(channel)
+    def __init__(self, replicas: Replicas[Any], temperature: float) -> None:
+        self._replicas = replicas
         self._temperature = temperature
 
     async def rewrite(
         self, prompts: Sequence[Prompt], timeout: float | None, cache_salt: str = ""
     ) -> AsyncGenerator[Completion, None]:
-        timeout = MAX_SECONDS if timeout is None else timeout
-        ends_at = time.monotonic() + timeout
+        ends_at = time.monotonic() + (MAX_SECONDS if timeout is None else timeout)
+        waiting, key = dict(enumerate(prompts)), current_evolution_id()
         try:
             # Asked every time: the service may have restarted with another engine.
-            model = await self._stub.GetModel(
-                pb.GetModelRequest(), timeout=timeout, wait_for_ready=True, metadata=outgoing()
-            )
+            model = await self._replicas.call(_get_model, 1, ends_at - time.monotonic(), key)
             schema = JSON_SCHEMA if model.structured_output else ""
             sampling = pb.GenerateRequest.Sampling(temperature=self._temperature, top_p=TOP_P, json_schema=schema)
-            sequences = [_sequence(index, prompt) for index, prompt in enumerate(prompts)]
-            request = pb.GenerateRequest(sequences=sequences, sampling=sampling, cache_salt=cache_salt)
+
+            def begin(stub: Any, **options: Any) -> Any:
+                sequences = [_sequence(index, prompt) for index, prompt in waiting.items()]
+                request = pb.GenerateRequest(sequences=sequences, sampling=sampling, cache_salt=cache_salt)
+                return stub.Generate(request, **options)
+
+            results = self._replicas.stream(begin, lambda: len(waiting), ends_at - time.monotonic(), key)
             with calling("GenerationService/Generate"):
-                left = max(0.0, ends_at - time.monotonic())
-                call = self._stub.Generate(request, timeout=left, wait_for_ready=True, metadata=outgoing())
-                try:
-                    async for result in call:
-                        yield _completion(result, len(prompts))
-                finally:
-                    call.cancel()
+                async with aclosing(results):
+                    async for result in results:
+                        yield _completion(result, waiting)
         except grpc.RpcError as error:
             raise from_rpc_error(error) from error
+
+
+def _get_model(stub: Any, **options: Any) -> Any:
+    return stub.GetModel(pb.GetModelRequest(), **options)
 
 
 def _sequence(index: int, prompt: Prompt) -> pb.GenerateRequest.Sequence:
@@ -99,8 +103,8 @@ def _sequence(index: int, prompt: Prompt) -> pb.GenerateRequest.Sequence:
     )
 
 
-def _completion(result: pb.GenerateResult, count: int) -> Completion:
-    index = int(result.id) if result.id.isdigit() else count
-    if index >= count:
+def _completion(result: pb.GenerateResult, waiting: dict[int, Prompt]) -> Completion:
+    index = int(result.id) if result.id.isdigit() else -1
+    if waiting.pop(index, None) is None:
         raise Internal(f"the generation service answered for a sequence {result.id!r} that was not sent")
     return Completion(index, result.text, result.usage.prompt_tokens, result.usage.generated_tokens)

@@ -11,7 +11,6 @@ from celery.signals import setup_logging, worker_shutting_down
 
 from services.orchestrator import metrics
 from services.orchestrator.adapters.generation import GrpcGenerator
-from services.orchestrator.adapters.health import serving
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
 from services.orchestrator.broker import celery_app
@@ -21,11 +20,14 @@ from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.tasks import register
 from services.orchestrator.telling import Telling
 from shared import telemetry
+from shared.balancing import Replicas
 from shared.connection import connect_redis
 from shared.errors import Unavailable
+from shared.pb.generation_pb2_grpc import GenerationServiceStub
+from shared.pb.mutation_pb2_grpc import MutationServiceStub
+from shared.pb.reward_pb2_grpc import RewardServiceStub
 from shared.presence import ORCHESTRATOR, Presence
 from shared.queue import backlog
-from shared.rpc import connect
 from shared.store import Store
 from shared.telemetry import Tracing
 from shared.tls import Transport
@@ -41,6 +43,7 @@ class Worker:
         self._drain_s = drain_s
         self._tracing = tracing
         self._loop = LoopThread()
+        self._stages: dict[str, Replicas[Any]] = {}
         self.app: Celery = celery_app(settings.redis_url)
         self._loop.run(self._build())
         register(self.app, self._evolving.advance)
@@ -76,15 +79,18 @@ class Worker:
         resources.push_async_callback(self._redis.aclose)
         self._presence = Presence(settings.redis_url)
         resources.push_async_callback(self._presence.close)
-        addresses = {"mutation": settings.mutation, "generation": settings.generation, "reward": settings.reward}
-        self._channels = {stage: connect(address, transport) for stage, address in addresses.items()}
-        for channel in self._channels.values():
-            resources.push_async_callback(channel.close, None)
+        for stage, (address, stub) in {
+            "mutation": (settings.mutation, MutationServiceStub),
+            "generation": (settings.generation, GenerationServiceStub),
+            "reward": (settings.reward, RewardServiceStub),
+        }.items():
+            replicas = Replicas(stage, address, stub, transport)
+            self._stages[stage] = await resources.enter_async_context(replicas)
         self._evolving = Evolving(
             store,
-            GrpcMutator(self._channels["mutation"]),
-            GrpcGenerator(self._channels["generation"]),
-            GrpcScorer(self._channels["reward"]),
+            GrpcMutator(self._stages["mutation"]),
+            GrpcGenerator(self._stages["generation"]),
+            GrpcScorer(self._stages["reward"]),
             settings,
             saved=[Telling(self._tracing, store).saved],
         )
@@ -104,8 +110,8 @@ class Worker:
         metrics.queued(await backlog(self._redis), await self._store.active())
 
     async def _report_presence(self) -> None:
-        found = await asyncio.gather(*map(serving, self._channels.values()))
-        alive = [stage for stage, up in zip(self._channels, found, strict=True) if up]
+        found = await asyncio.gather(*(replicas.answer() for replicas in self._stages.values()))
+        alive = [stage for stage, up in zip(self._stages, found, strict=True) if up]
         await self._presence.report([ORCHESTRATOR, *alive])
 
 

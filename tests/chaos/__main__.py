@@ -45,18 +45,22 @@ def main(
 
 def _rows(faults: Sequence[Fault], load: Load, console: Console) -> Iterator[Row]:
     """A stack serves as many faults as it survives; what broke off is a row too."""
-    left = sorted(faults, key=lambda fault: fault.proxied)
+    left = sorted(faults, key=_stack_of)
     while left:
-        proxied = left[0].proxied
-        with console.status("starting the stack") as status, Scene(load, proxied=proxied) as scene:
+        stack = proxied, replicas = _stack_of(left[0])
+        with console.status("starting the stack") as status, Scene(load, proxied=proxied, replicas=replicas) as scene:
             broken = False
-            while left and left[0].proxied == proxied and not broken:
+            while left and _stack_of(left[0]) == stack and not broken:
                 fault = left.pop(0)
                 try:
                     yield run(fault, scene, lambda doing, name=fault.name: status.update(f"{name}: {doing}"))
                 except (StackError, TimeoutError, RedisError) as error:
                     yield Row(fault.name, fault.recovers, misses=(f"{type(error).__name__}: {error}",))
                     broken = True
+
+
+def _stack_of(fault: Fault) -> tuple[bool, int]:
+    return fault.proxied, fault.replicas
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ Inflict = Callable[[Scene], float]
 class Fault:
     """`resumes_s`: how soon some evolution moves on; `victim`: each that this worker held, and not only the first.
 
-    `decodes`: whether anything can be decoded until the moment that `inflict` returns.
+    `decodes`: whether anything can be decoded until the moment that `inflict` returns. `unfailing`: no attempt at a
+    round may fail, though each would be made again. `replicas`: of generation and reward.
     """
 
     name: str
@@ -31,6 +32,8 @@ class Fault:
     decodes: bool = True
     workers: int = 2
     proxied: bool = False
+    replicas: int = 1
+    unfailing: bool = False
 
 
 def _killed(name: str) -> Inflict:
@@ -39,6 +42,17 @@ def _killed(name: str) -> Inflict:
         return scene.start_again(name, _AWAY_S)
 
     return inflict
+
+
+def _at_once(inflict: Inflict) -> Inflict:
+    """Recovery counts from the deed: nobody waits for its end."""
+
+    def struck(scene: Scene) -> float:
+        began = time.time()
+        inflict(scene)
+        return began
+
+    return struck
 
 
 def _worker_killed(scene: Scene) -> float:
@@ -168,6 +182,15 @@ FAULTS = (
     *(Fault(f"slow {a}-{b}", "50 ms each way", _slow(a, b), proxied=True) for a, b in _EDGES),
     *(Fault(f"reset {a}-{b}", "calls are made again", _reset(a, b), proxied=True) for a, b in _EDGES),
     *(Fault(f"cut {a}-{b}", "silence for 8 s", _cut(a, b, 8), proxied=True) for a, b in _EDGES),
+    *(
+        Fault(f"{verb} of two {name}", "the other takes over", _at_once(inflict), replicas=2, unfailing=True)
+        for verb, name, inflict in (
+            ("kill one", "generation", _killed("generation")),
+            ("kill one", "reward", _killed("reward")),
+            ("term one", "generation", _terminated("generation-2")),
+            ("freeze one", "generation", _frozen("generation", 30)),
+        )
+    ),
     Fault("disk full", "redis ends itself, nothing is lost", _disk_full),
     Fault("message thrice", "one round each", _messages_again),
     Fault("two holders", "one of them saves", _two_holders, WORKER_S),

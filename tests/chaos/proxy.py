@@ -111,8 +111,8 @@ class Network:
         return self._portal.call(proxy.start)
 
     def between(self, caller: str, callee: str) -> list[Proxy]:
-        """The proxies of an edge; "orchestrator" is every worker."""
-        return [p for (a, b), p in self._proxies.items() if a.startswith(caller) and b == callee]
+        """The proxies of an edge; "orchestrator" is every worker, and a stage each of its replicas."""
+        return [p for (a, b), p in self._proxies.items() if a.startswith(caller) and b.startswith(callee)]
 
     def reset(self, caller: str, callee: str) -> None:
         """Resets what is open between the two."""

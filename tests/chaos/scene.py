@@ -41,17 +41,20 @@ def _body(max_tokens: int, period: int) -> dict[str, Any]:
 
 
 class Scene:
-    """A stack with two workers, with or without a network between its processes that can misbehave."""
+    """A stack with two workers and so many `replicas` of generation and reward, with or without a network between its
+    processes that can misbehave.
+    """
 
-    def __init__(self, load: Load, *, proxied: bool) -> None:
+    def __init__(self, load: Load, *, proxied: bool, replicas: int = 1) -> None:
         self.load = load
+        self._replicas = {"generation": replicas, "reward": replicas}
         self._exit = ExitStack()
         self._proxied = proxied
         self.exit_codes: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         with ExitStack() as entered:
-            settings = replace(self.load.settings, workers=_WORKERS)
+            settings = replace(self.load.settings, workers=_WORKERS, replicas=self._replicas)
             self.network = entered.enter_context(Network())
             if self._proxied:
                 settings = replace(settings, route=self.network.route)

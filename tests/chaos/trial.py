@@ -36,6 +36,7 @@ class Row:
     lost: int = 0
     doubled: int = 0
     decoded_twice: int = 0
+    failed_attempts: int = 0
     first_resumed_s: float | None = None
     all_resumed_s: float | None = None
     errors: tuple[str, ...] = ()
@@ -127,6 +128,7 @@ def _judged(
         lost=len(acknowledged - {e.id for e in kept}) + sum(not e.ended for e in kept),
         doubled=_doubled(kept, told),
         decoded_twice=max((evidence.decoded_twice(e, rounds, away) for e in kept), default=0),
+        failed_attempts=sum(line.failed for line in rounds if line.evolution_id in {e.id for e in kept}),
         first_resumed_s=resumed[0] if resumed else None,
         all_resumed_s=resumed[-1] if resumed else None,
         errors=tuple(one.error for one in told if one.error),
@@ -158,6 +160,7 @@ def _misses(row: Row, fault: Fault, scene: Scene) -> list[str]:
         "doubled": row.doubled > 0,
         "failed": row.failed > 0,
         "not all succeeded": row.succeeded < row.accepted,
+        "attempts failed": fault.unfailing and row.failed_attempts > 0,
         "decoded twice": row.decoded_twice > 1,
         f"resumed after {slowest:.1f} s": slowest > fault.resumes_s,
         "exit code": any(row.exit_codes.values()),

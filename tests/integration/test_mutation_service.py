@@ -19,10 +19,12 @@ from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.servicer import MutationServicer
 from services.mutation.templates import TEMPLATES
+from shared.balancing import Replicas
 from shared.errors import DeadlineExceeded, InvalidRequest
 from shared.models import EMBEDDED_ENCODER
 from shared.pb import generation_pb2_grpc, mutation_pb2_grpc
 from shared.pb import mutation_pb2 as pb
+from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.rpc import connect, from_rpc_error
 from shared.server import Server
 from tests.integration.processes import process, serving, until
@@ -116,7 +118,7 @@ async def test_cancelling_a_mutation_frees_the_engines_sequences_within_a_second
     generation.set_ready()
     mutation.set_ready()
     async with (
-        connect(await generation.start("127.0.0.1:0")) as inner,
+        Replicas("generation", await generation.start("127.0.0.1:0"), GenerationServiceStub) as inner,
         connect(await mutation.start("127.0.0.1:0")) as outer,
     ):
         model = GenerationClient(inner, 0.3)

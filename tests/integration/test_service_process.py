@@ -22,9 +22,11 @@ from cli.stack.child import Child
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.core.model import Generate
 from shared import errors
+from shared.balancing import Replicas
 from shared.errors import DarwinError, Unavailable
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
+from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.records import EvolutionRequest, Message, Sampling, Search
 from shared.rpc import connect, from_rpc_error
 from tests.integration.processes import process, serving, start
@@ -99,8 +101,8 @@ def asked(tokens: int) -> tuple[list[Generate], EvolutionRequest]:
 async def test_a_call_made_while_a_service_restarts_waits_for_it(tmp_path: Path) -> None:
     address = free_address()
     env = SLOW | {"DARWIN_GENERATION_LISTEN": address}
-    async with connect(address) as channel:
-        generator = GrpcGenerator(channel)
+    async with connect(address) as channel, Replicas("generation", address, GenerationServiceStub) as replicas:
+        generator = GrpcGenerator(replicas)
 
         async def ask() -> int:
             return len([result async for result in generator.generate(*asked(2), timeout_s=30)])
@@ -120,9 +122,10 @@ async def test_a_call_made_while_a_service_restarts_waits_for_it(tmp_path: Path)
 
 async def test_a_frozen_service_is_noticed_within_20_seconds_and_work_goes_on_once_it_is_back(tmp_path: Path) -> None:
     with process("generation", tmp_path, SLOW) as child:
-        async with connect(child.address(30)) as channel:
+        address = child.address(30)
+        async with connect(address) as channel, Replicas("generation", address, GenerationServiceStub) as replicas:
             await serving(channel)
-            generator = GrpcGenerator(channel)
+            generator = GrpcGenerator(replicas)
             under_way = asyncio.ensure_future(anext(generator.generate(*asked(4000), timeout_s=300)))
             await asyncio.sleep(1)
             os.kill(child.pid, signal.SIGSTOP)

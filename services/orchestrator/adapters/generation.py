@@ -2,19 +2,20 @@
 
 import re
 from collections.abc import AsyncIterator, Sequence
-from typing import Literal
+from contextlib import aclosing
+from typing import Any, Literal
 
 import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.core.model import Generate, Generated
+from shared.balancing import Replicas
 from shared.errors import Internal
 from shared.pb import generation_pb2 as pb
-from shared.pb import generation_pb2_grpc
 from shared.records import EvolutionRequest
 from shared.rpc import from_rpc_error
 from shared.rpc_metrics import calling
-from shared.telemetry import outgoing
+from shared.telemetry import current_evolution_id
 
 _FINISH: dict[int, Literal["length", "stop", "context"]] = {
     pb.FINISH_REASON_LENGTH: "length",
@@ -24,25 +25,29 @@ _FINISH: dict[int, Literal["length", "stop", "context"]] = {
 
 
 class GrpcGenerator:
-    """Continues states through `darwin.v1.GenerationService`; one call carries many states."""
+    """Continues states through `darwin.v1.GenerationService`; one call carries many states. An evolution's calls prefer
+    one replica, which holds their prefixes.
+    """
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._stub = generation_pb2_grpc.GenerationServiceStub(channel)
+    def __init__(self, replicas: Replicas[Any]) -> None:
+        self._replicas = replicas
 
     async def generate(
         self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Generated]:
         waiting = {str(effect.state): effect for effect in effects}
+
+        def begin(stub: Any, **options: Any) -> Any:
+            return stub.Generate(_to_pb(list(waiting.values()), request), **options)
+
+        results = self._replicas.stream(begin, lambda: len(waiting), timeout_s, current_evolution_id())
         with calling("GenerationService/Generate"):
-            message = _to_pb(effects, request)
-            call = self._stub.Generate(message, timeout=timeout_s, wait_for_ready=True, metadata=outgoing())
             try:
-                async for result in call:
-                    yield _from_pb(result, waiting.pop(result.id))
+                async with aclosing(results):
+                    async for result in results:
+                        yield _from_pb(result, waiting.pop(result.id))
             except grpc.RpcError as error:
                 raise from_rpc_error(error, _caller_field) from error
-            finally:
-                call.cancel()
         if waiting:
             raise Internal(f"generation ended without a result for states {sorted(waiting)}")
 

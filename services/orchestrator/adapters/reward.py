@@ -2,25 +2,28 @@
 
 import math
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.core.model import Score, Scored
+from shared.balancing import Replicas
 from shared.errors import Internal
 from shared.pb import reward_pb2 as pb
-from shared.pb import reward_pb2_grpc
 from shared.records import EvolutionRequest
 from shared.rpc import from_rpc_error
 from shared.rpc_metrics import calling
-from shared.telemetry import outgoing
+from shared.telemetry import current_evolution_id
 
 
 class GrpcScorer:
-    """Scores states through `darwin.v1.RewardService`, always against the original conversation."""
+    """Scores states through `darwin.v1.RewardService`, always against the original conversation. An evolution's calls
+    prefer one replica, which holds what it computed of their responses.
+    """
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._stub = reward_pb2_grpc.RewardServiceStub(channel)
+    def __init__(self, replicas: Replicas[Any]) -> None:
+        self._replicas = replicas
 
     async def score(
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
@@ -31,9 +34,13 @@ class GrpcScorer:
             profile=request.profile,
             cache_salt=cache_salt(request),
         )
+
+        def begin(stub: Any, **options: Any) -> Any:
+            return stub.Score(message, **options)
+
         with calling("RewardService/Score"):
             try:
-                response = await self._stub.Score(message, timeout=timeout_s, wait_for_ready=True, metadata=outgoing())
+                response = await self._replicas.call(begin, len(effects), timeout_s, current_evolution_id())
             except grpc.RpcError as error:
                 raise from_rpc_error(error, lambda field: "darwin.profile" if field == "profile" else field) from error
         scores = {score.id: score for score in response.scores}

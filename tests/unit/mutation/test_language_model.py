@@ -3,16 +3,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-import grpc
 import pytest
 
 from services.mutation.language_model import Completion, GenerationClient, Prompt
 from services.mutation.operators import JSON_SCHEMA
+from shared.balancing import Replicas
 from shared.errors import DeadlineExceeded, Internal
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
+from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.records import Message
-from shared.rpc import connect
 from shared.server import Server
 
 PROMPTS = [Prompt((Message("user", "a"),), 7, 1), Prompt((Message("user", "b"),), 9, None)]
@@ -55,9 +55,8 @@ async def client(generation: Generation) -> AsyncIterator[GenerationClient]:
     server = Server([])
     server.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, generation)
     server.set_ready()
-    channel = connect(await server.start("127.0.0.1:0"))
-    yield GenerationClient(channel, temperature=0.3)
-    await channel.close(None)
+    async with Replicas("generation", await server.start("127.0.0.1:0"), GenerationServiceStub) as replicas:
+        yield GenerationClient(replicas, temperature=0.3)
     await server.stop(0)
 
 
@@ -100,6 +99,6 @@ async def test_leaving_cancels_the_call(client: GenerationClient, generation: Ge
 
 
 async def test_a_service_that_is_away_is_waited_for_until_the_deadline() -> None:
-    async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
+    async with Replicas("generation", "127.0.0.1:1", GenerationServiceStub) as replicas:
         with pytest.raises(DeadlineExceeded):
-            await anext(GenerationClient(channel, 0.3).rewrite(PROMPTS, 0.5))
+            await anext(GenerationClient(replicas, 0.3).rewrite(PROMPTS, 0.5))

@@ -11,12 +11,12 @@ from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
 from services.orchestrator.core.model import Generate, Mutate, Score
+from shared.balancing import Replicas
 from shared.pb import generation_pb2 as gpb
 from shared.pb import generation_pb2_grpc, mutation_pb2_grpc, reward_pb2_grpc
 from shared.pb import mutation_pb2 as mpb
 from shared.pb import reward_pb2 as rpb
 from shared.records import EvolutionRequest, Message, Sampling, Search
-from shared.rpc import connect
 from shared.server import Server
 
 MESSAGES = (Message("user", "Hello"),)
@@ -62,14 +62,19 @@ async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
     server.register(mutation_pb2_grpc.add_MutationServiceServicer_to_server, recorder)
     server.register(reward_pb2_grpc.add_RewardServiceServicer_to_server, recorder)
     server.set_ready()
-    async with connect(await server.start("127.0.0.1:0")) as channel:
+    address = await server.start("127.0.0.1:0")
+    async with (
+        Replicas("generation", address, generation_pb2_grpc.GenerationServiceStub) as generation,
+        Replicas("mutation", address, mutation_pb2_grpc.MutationServiceStub) as mutation,
+        Replicas("reward", address, reward_pb2_grpc.RewardServiceStub) as reward,
+    ):
         for tenant in tenants:
             request = replace(REQUEST, tenant=tenant)
-            await drained(GrpcGenerator(channel).generate([Generate(1, 1, 0, "Hello", (), 8, 0, 1)], request, 5))
-            await drained(GrpcMutator(channel).mutate(Mutate(1, "Hello", 2, (), 1), request, 5))
-            await drained(GrpcScorer(channel).score([Score(1, 1, 0, "Hi", False)], request, 5))
+            await drained(GrpcGenerator(generation).generate([Generate(1, 1, 0, "Hello", (), 8, 0, 1)], request, 5))
+            await drained(GrpcMutator(mutation).mutate(Mutate(1, "Hello", 2, (), 1), request, 5))
+            await drained(GrpcScorer(reward).score([Score(1, 1, 0, "Hi", False)], request, 5))
         own = recorder.salts[::3]
-        await drained(GenerationClient(channel, 0.3).rewrite([Prompt(MESSAGES, 8, None)], None, "passed-on"))
+        await drained(GenerationClient(generation, 0.3).rewrite([Prompt(MESSAGES, 8, None)], None, "passed-on"))
     await server.stop(0)
     assert recorder.salts == [salt for salt in own for _ in range(3)] + ["passed-on"]
     assert own[0] == ""

@@ -9,11 +9,12 @@ import pytest
 
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.core.model import Mutate, Mutated
+from shared.balancing import Replicas
 from shared.errors import Unavailable
 from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
+from shared.pb.mutation_pb2_grpc import MutationServiceStub
 from shared.records import EvolutionRequest, Message, Sampling, Search
-from shared.rpc import connect
 from shared.server import Server
 
 REQUEST = EvolutionRequest("darwin", (Message("user", "Hello"),), Sampling(8), Search(), seed=1)
@@ -40,9 +41,9 @@ async def mutated(servicer: Flaky) -> list[Any]:
     server.register(mutation_pb2_grpc.add_MutationServiceServicer_to_server, servicer)
     server.set_ready()
     try:
-        async with connect(await server.start("127.0.0.1:0")) as channel:
+        async with Replicas("mutation", await server.start("127.0.0.1:0"), MutationServiceStub) as replicas:
             effect = Mutate(1, "Hello", 2, (), 1)
-            return [outcome async for outcome in GrpcMutator(channel).mutate(effect, REQUEST, 10)]
+            return [outcome async for outcome in GrpcMutator(replicas).mutate(effect, REQUEST, 10)]
     finally:
         await server.stop(0)
 

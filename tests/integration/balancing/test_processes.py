@@ -1,0 +1,94 @@
+"""Three generation services as processes of their own: one is killed, drained, frozen while calls run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.stack.child import Child
+from shared.balancing import Replicas
+from shared.balancing.choice import ranked
+from shared.pb.generation_pb2_grpc import GenerationServiceStub
+from tests.integration.balancing.fleet import generated, serving
+from tests.integration.processes import start
+from tests.metrics import Measured
+
+# Calls of 8 tokens take 2 s.
+SLOW = {"DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "4"}
+KEYS = [f"evo_{i:032x}" for i in range(24)]
+
+
+@pytest.fixture
+def children(tmp_path: Path) -> Iterator[list[Child]]:
+    folders = [tmp_path / str(number) for number in range(3)]
+    for folder in folders:
+        folder.mkdir()
+    children = [start("generation", folder, SLOW) for folder in folders]
+    yield children
+    for child in children:
+        child.kill()
+
+
+@pytest.fixture
+async def replicas(children: list[Child]) -> AsyncIterator[Replicas[Any]]:
+    addresses = [child.address(30) for child in children]
+    async with Replicas("generation", ",".join(addresses), GenerationServiceStub) as replicas:
+        await serving(replicas, 3)
+        yield replicas
+
+
+async def under_way(replicas: Replicas[Any]) -> asyncio.Future[list[Any]]:
+    calls = asyncio.gather(*(generated(replicas, key, 3, timeout_s=60) for key in KEYS))
+    await asyncio.sleep(1)
+    assert min(replicas.members.loads.values()) > 0
+    assert sum(replicas.members.loads.values()) == 3 * len(KEYS)
+    return calls
+
+
+async def test_killed(children: list[Child], replicas: Replicas[Any]) -> None:
+    with Measured() as counts:
+        calls = await under_way(replicas)
+        children[0].kill()
+        died = time.monotonic()
+        results = await calls
+        took = time.monotonic() - died
+    assert [len(result) for result in results] == [3] * len(KEYS)
+    moved = counts.of("darwin.replicas.calls", placement="moved")
+    print(f"{moved:.0f} of {len(KEYS)} calls moved; all results {took:.2f} s after the death, of which decoding is 2 s")
+    assert moved > 0
+    assert took < 3
+
+
+async def test_drained(children: list[Child], replicas: Replicas[Any]) -> None:
+    with Measured() as counts:
+        calls = await under_way(replicas)
+        children[0].terminate()
+        await serving(replicas, 2)
+        more = await asyncio.gather(*(generated(replicas, key, timeout_s=60) for key in KEYS))
+        assert await asyncio.to_thread(children[0].wait, 10) == 0
+    assert [len(result) for result in (*await calls, *more)] == [3] * len(KEYS) + [1] * len(KEYS)
+    assert counts.of("darwin.replicas.calls", placement="moved") == 0
+
+
+async def test_frozen(children: list[Child], replicas: Replicas[Any]) -> None:
+    """Calls of the others' keys go on as ever; its own move on once keepalive gives it up."""
+    frozen = children[0].address(1)
+    home = {key: ranked(key, replicas.members.serving)[0] for key in KEYS}
+    mine = next(key for key in KEYS if home[key] == frozen)
+    os.kill(children[0].pid, signal.SIGSTOP)
+    began = time.monotonic()
+    stuck = asyncio.ensure_future(generated(replicas, mine, timeout_s=60))
+    for key in [key for key in KEYS if home[key] != frozen][:4]:
+        once = time.monotonic()
+        assert len(await generated(replicas, key)) == 1
+        assert time.monotonic() - once < 4
+    assert len(await stuck) == 1
+    print(f"the frozen one was given up, and its call made elsewhere, after {time.monotonic() - began:.1f} s")
+    assert time.monotonic() - began < 24

@@ -113,14 +113,23 @@ return {redis.call('HGET', KEYS[1], 'body'), redis.call('EXISTS', KEYS[3]), clai
 """
 )
 
-# As CLAIM, without the body: 0 lost, 1 held, 2 held and a cancel was asked for. A lease that ran out while Redis was
-# away, and that nobody took, is taken again.
+# KEYS: record, lease, cancel of each. ARGV: ttl in ms, then version and holder of each. Returns for each 0 lost, 1
+# held, 2 held and a cancel was asked for. A lease that ran out while Redis was away, and that nobody took, is taken
+# again; one that has most of its time left is left alone, for each prolonging is written to the disk.
 RENEW = """
-if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
-local holder = redis.call('GET', KEYS[2])
-if holder and holder ~= ARGV[2] then return 0 end
-redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
-return 1 + redis.call('EXISTS', KEYS[3])
+local ttl, told = tonumber(ARGV[1]), {}
+for i = 1, #KEYS / 3 do
+  local record, lease, cancel = KEYS[3 * i - 2], KEYS[3 * i - 1], KEYS[3 * i]
+  local version, own = ARGV[2 * i], ARGV[2 * i + 1]
+  local holder = redis.call('GET', lease)
+  if holder and holder ~= own or redis.call('HGET', record, 'version') ~= version then
+    told[i] = 0
+  else
+    if redis.call('PTTL', lease) < 0.75 * ttl then redis.call('SET', lease, own, 'PX', ttl) end
+    told[i] = 1 + redis.call('EXISTS', cancel)
+  end
+end
+return told
 """
 
 # KEYS: lease, record. ARGV: holder.

@@ -17,7 +17,12 @@ from shared.queue import QUEUE, message
 from shared.recording import Attempt, LostAttempt, Summary, summary_of
 from shared.records import TERMINAL, Accepted, Ended, Event, Failure, Record, TraceContext
 
+# Redis does nothing else for a few milliseconds.
 _SWEPT_AT_ONCE = 500
+_RENEWED_AT_ONCE = 500
+
+Renewed = Literal["lost", "held", "cancelled"]
+_RENEWED: tuple[Renewed, ...] = ("lost", "held", "cancelled")
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,15 @@ class Claim:
     cancelled: bool
     deaths: int = 0
     lost: tuple[LostAttempt, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who performs the round that follows a version."""
+
+    evolution_id: str
+    version: int
+    holder: str
 
 
 class Store:
@@ -226,25 +240,24 @@ class Store:
             Internal: the record cannot be read.
         """
         async with self._translated:
-            claimed = await self._claim(
-                keys=[layout.key(evolution_id), layout.key(evolution_id, "lease"), layout.key(evolution_id, "cancel")],
-                args=[version, holder, int(ttl_s * 1000)],
-            )
+            claimed = await self._claim(keys=_lease_keys(evolution_id), args=[version, holder, int(ttl_s * 1000)])
         if not claimed:
             return None
         record = parsed(layout.RECORD, claimed[0], f"the record of evolution {evolution_id}")
         return Claim(record, cancelled=bool(claimed[1]), deaths=int(claimed[2]), lost=layout.lost_attempts(claimed[3]))
 
-    async def renew(
-        self, evolution_id: str, version: int, holder: str, ttl_s: float
-    ) -> Literal["lost", "held", "cancelled"]:
-        """Prolongs the lease; says whether it was lost, and whether a cancel was asked for."""
+    async def renew(self, leases: Sequence[Lease], ttl_s: float) -> list[Renewed]:
+        """Prolongs leases; says of each whether it was lost, and whether a cancel was asked for."""
+        found: list[Renewed] = []
         async with self._translated:
-            renewed: int = await self._renew(
-                keys=[layout.key(evolution_id), layout.key(evolution_id, "lease"), layout.key(evolution_id, "cancel")],
-                args=[version, holder, int(ttl_s * 1000)],
-            )
-        return ("lost", "held", "cancelled")[renewed]
+            for first in range(0, len(leases), _RENEWED_AT_ONCE):
+                part = leases[first : first + _RENEWED_AT_ONCE]
+                renewed = await self._renew(
+                    keys=[name for lease in part for name in _lease_keys(lease.evolution_id)],
+                    args=[int(ttl_s * 1000), *(text for lease in part for text in (lease.version, lease.holder))],
+                )
+                found += [_RENEWED[code] for code in renewed]
+        return found
 
     async def release(self, evolution_id: str, holder: str) -> None:
         async with self._translated:
@@ -285,3 +298,8 @@ class Store:
         """Tokens charged to an API key since midnight UTC."""
         async with self._translated:
             return int(await self._redis.get(layout.used_key(key_id)) or 0)
+
+
+def _lease_keys(evolution_id: str) -> list[str]:
+    """As the scripts CLAIM and RENEW want them."""
+    return [layout.key(evolution_id), layout.key(evolution_id, "lease"), layout.key(evolution_id, "cancel")]

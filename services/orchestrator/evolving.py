@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import math
 import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, stop_when_event_set, wait_random
 
@@ -15,6 +17,7 @@ from services.orchestrator import metrics, saving
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
+from services.orchestrator.leases import Leases
 from services.orchestrator.ports import Generator, Mutator, Scorer
 from services.orchestrator.rounds import Round
 from services.orchestrator.settings import OrchestratorSettings
@@ -22,7 +25,7 @@ from shared import telemetry
 from shared.errors import Conflict, DarwinError, Internal, Unavailable
 from shared.recording import Attempt
 from shared.records import TERMINAL, Ended, Event, Failure, Record, StoppedBy, TraceContext
-from shared.store import Claim, Store
+from shared.store import Claim, Lease, Store
 
 log = logging.getLogger(__name__)
 
@@ -75,10 +78,12 @@ class Evolving:
         self._settings = settings
         self._saved = saved
         self._interrupted = asyncio.Event()
+        self._leases = Leases(store, settings.lease_s, settings.heartbeat_s)
 
     def interrupt(self) -> None:
         """Gives up the rounds under way, for other workers to perform; call it on the running loop."""
         self._interrupted.set()
+        self._leases.interrupt()
 
     async def advance(self, evolution_id: str, version: int) -> Next | None:
         """Performs the round that follows `version`; None where nothing is left to do or somebody else does it."""
@@ -194,29 +199,24 @@ class Evolving:
             work.result()
 
     async def _watch(self, record: Record, holder: str, work: asyncio.Future[None]) -> StoppedBy | None:
-        """Renews the lease while `work` runs; says why it must stop, None where it ended by itself.
-
-        While Redis is away the work goes on: what it finds is saved once Redis is back, unless somebody else has.
-        """
-        settings = self._settings
-        while True:
-            left = saving.seconds_left(record)
-            if left <= 0:
-                return "deadline_ms"
-            await asyncio.wait({work}, timeout=min(settings.heartbeat_s, left))
+        """Renews the lease while `work` runs; says why it must stop, None where it ended by itself."""
+        left_s = saving.seconds_left(record)
+        if left_s <= 0:
+            return "deadline_ms"
+        with self._leases.held(Lease(record.id, record.version, holder)) as ending:
+            until: set[asyncio.Future[Any]] = {work, ending}
+            timeout_s = None if left_s == math.inf else left_s
+            await asyncio.wait(until, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 return None
-            if self._interrupted.is_set():
-                raise _Interrupted
-            try:
-                held = await self._store.renew(record.id, record.version, holder, settings.lease_s)
-            except Unavailable as error:
-                log.debug("%s goes on without its lease: %s", record.id, error.message)
-                continue
-            if held == "lost":
-                raise _LeaseLost
-            if held == "cancelled":
-                return "cancelled"
+            if not ending.done():
+                return "deadline_ms"
+            match ending.result():
+                case "interrupted":
+                    raise _Interrupted
+                case "lost":
+                    raise _LeaseLost
+            return "cancelled"
 
     async def _finish(self, claim: Claim, round_: Round, holder: str) -> Next | None:
         record, evolution, events = claim.record, round_.evolution, round_.events

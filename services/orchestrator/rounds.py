@@ -25,8 +25,7 @@ from shared import telemetry
 from shared.recording import Stage
 from shared.records import Event, EvolutionRequest, StoppedBy, TraceContext
 
-# Results that an engine has at the same step come one by one: this long after the first, the others are there too, and
-# one call scores them all.
+# Results that an engine has at the same step come one by one, so that one call can score them all only a moment later.
 _TOGETHER_S = 0.005
 
 
@@ -60,7 +59,8 @@ class Round:
         self._trace = trace
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self._started: set[tuple[object, ...]] = set()
-        self._being_scored = 0
+        self._decoding = 0
+        self._scoring = 0
 
     @property
     def tokens(self) -> int:
@@ -94,9 +94,10 @@ class Round:
 
     def _due(self) -> list[tuple[Stage, Sequence[Effect]]]:
         new = [effect for effect in machine.next_effects(self.evolution) if effect.key not in self._started]
-        if self._being_scored:  # what comes meanwhile goes together into the next call
+        if self._scoring:  # what comes meanwhile goes together into the next call
             new = [effect for effect in new if not isinstance(effect, Score)]
-        self._being_scored += sum(isinstance(effect, Score) for effect in new)
+        self._scoring += sum(isinstance(effect, Score) for effect in new)
+        self._decoding += sum(isinstance(effect, Generate) for effect in new)
         self._started.update(effect.key for effect in new)
         stages: dict[Stage, type[Effect]] = {"mutation": Mutate, "generation": Generate, "reward": Score}
         grouped = [(stage, [e for e in new if isinstance(e, kind)]) for stage, kind in stages.items()]
@@ -126,13 +127,21 @@ class Round:
         """Applies everything that has arrived, at least one outcome, so that what became due together runs together."""
         first = await self._outcomes.get()
         if isinstance(first, Generated | Mutated):
-            await asyncio.sleep(_TOGETHER_S)
+            await self._gathered()
         self._apply(first)
         while not self._outcomes.empty():
             self._apply(self._outcomes.get_nowait())
 
+    async def _gathered(self) -> None:
+        """Waits while results keep coming, beside the one that is there already, until all have."""
+        had, awaited = 0, self._decoding + sum(state.instruction is None for state in self.evolution.population)
+        while had < (have := 1 + self._outcomes.qsize()) < awaited:
+            had = have
+            await asyncio.sleep(_TOGETHER_S)
+
     def _apply(self, outcome: Outcome) -> None:
-        self._being_scored -= isinstance(outcome, Scored)
+        self._scoring -= isinstance(outcome, Scored)
+        self._decoding -= isinstance(outcome, Generated)
         self.evolution, events = machine.apply(self.evolution, outcome)
         self.journal.outcomes.append(outcome)
         self.events += events

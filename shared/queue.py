@@ -1,24 +1,16 @@
-"""The Celery application as both ends see it: one task, one queue, messages of (id, version)."""
+"""The queue of rounds: messages of (id, version) in a Redis list, as Celery reads them."""
 
 import json
 import time
+import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from celery import Celery
-from celery.app.amqp import AMQP
-from kombu.connection import Connection
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
-
-from shared.connection import TIMEOUT_S, Translated, is_away
-from shared.errors import Unavailable
+from shared.connection import Translated
 
 ADVANCE = "darwin.advance"
 QUEUE = "darwin"
-# Longer than a round can last; recovery never relies on it (see the sweep).
-VISIBILITY_TIMEOUT_S = 3600
-
 
 _SENT_AT = "darwin-sent-at"
 
@@ -31,60 +23,29 @@ class Backlog:
     age_s: float = 0.0
 
 
-class _Connection(Connection):
-    """Comes back within seconds of its server, however long that was away; kombu would wait up to 30."""
+def message(evolution_id: str, version: int, delay_s: float = 0.0) -> str:
+    """Asks some worker to perform, after `delay_s` seconds, the round that follows `version`; losing or doubling it is
+    harmless.
 
-    def ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
-        patience = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2}
-        return super().ensure_connection(*args, **(patience | kwargs))  # type: ignore[no-untyped-call]
-
-
-class _Amqp(AMQP):  # type: ignore[misc]
-    Connection = _Connection
-
-
-def celery_app(redis_url: str) -> Celery:
-    """A Celery application over Redis without a result backend: what happened stands in the record."""
-    app = Celery("darwin", broker=redis_url, amqp=_Amqp)
-    app.conf.update(
-        task_default_queue=QUEUE,
-        task_acks_late=True,
-        task_reject_on_worker_lost=True,
-        task_ignore_result=True,
-        worker_prefetch_multiplier=1,
-        worker_hijack_root_logger=False,
-        worker_enable_remote_control=False,
-        worker_send_task_events=False,
-        broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
-        broker_transport_options={
-            "visibility_timeout": VISIBILITY_TIMEOUT_S,
-            "socket_connect_timeout": TIMEOUT_S,
-            "socket_timeout": TIMEOUT_S,
-        },
-    )
-    return app
-
-
-def send_advance(app: Celery, evolution_id: str, version: int, **options: Any) -> None:
-    """Asks some worker to perform the next round; losing or doubling the message is harmless.
-
-    Raises:
-        Unavailable: Redis is away.
+    Celery's message (protocol 2) in kombu's envelope. It is written here so that the script that saves a version can
+    send it in the same step.
     """
-    try:
-        app.send_task(
-            ADVANCE,
-            args=[evolution_id, version],
-            headers={_SENT_AT: time.time()},
-            retry=True,
-            retry_policy={"max_retries": 3},
-            **options,
-        )
-    except (OperationalError, RedisError) as error:
-        if isinstance(error, OperationalError) or is_away(error):
-            raise Unavailable("Redis cannot be reached, or takes no writes") from error
-        raise
+    now, own = time.time(), str(uuid.uuid4())
+    eta = datetime.fromtimestamp(now + delay_s, UTC).isoformat() if delay_s else None
+    envelope = {
+        "body": json.dumps([[evolution_id, version], {}, {}]),
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"lang": "py", "task": ADVANCE, "id": own, "root_id": own, "eta": eta, _SENT_AT: now},
+        "properties": {
+            "correlation_id": own,
+            "delivery_tag": own,
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": QUEUE},
+            "priority": 0,
+        },
+    }
+    return json.dumps(envelope)
 
 
 async def backlog(redis: Any) -> Backlog:

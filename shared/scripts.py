@@ -29,9 +29,9 @@ local function list(keys, ttl, created_at, id)
 end
 """
 
-# KEYS: record, events, active, key's active, idempotency, list, tenant's list. ARGV: id, body, event, most active,
-# most active of the key, fingerprint ("" without an idempotency key), summary, created_at, ttl. Returns what happened,
-# and an id.
+# KEYS: record, events, active, key's active, idempotency, list, tenant's list, queue. ARGV: id, body, event, most
+# active, most active of the key, fingerprint ("" without an idempotency key), summary, created_at, ttl, trace, message.
+# Returns what happened, and an id.
 CREATE = (
     _NOW
     + _LIST
@@ -50,13 +50,15 @@ redis.call('ZADD', KEYS[3], now, ARGV[1])
 redis.call('SADD', KEYS[4], ARGV[1])
 if ARGV[6] ~= '' then redis.call('HSET', KEYS[5], 'id', ARGV[1], 'fingerprint', ARGV[6]) end
 list({KEYS[6], KEYS[7]}, tonumber(ARGV[9]), ARGV[8], ARGV[1])
+redis.call('LPUSH', KEYS[8], ARGV[11])
 return {'accepted', ARGV[1]}
 """
 )
 
-# KEYS: record, events, active, key's active, idempotency, list, tenant's list, key's used, lease, cancel, attempts.
-# ARGV: expected version, new version, body, id, holder ("" for none), whether it has ended (0 or 1), tokens, summary,
-# ttl, attempt ("" for none), then one JSON event each. Returns 1, or 0 where the version differs.
+# KEYS: record, events, active, key's active, idempotency, list, tenant's list, key's used, lease, cancel, attempts,
+# queue. ARGV: expected version, new version, body, id, holder ("" for none), whether it has ended (0 or 1), tokens,
+# summary, ttl, attempt ("" for none), next message ("" for none), then one JSON event each. Returns 1, or 0 where the
+# version differs.
 SAVE = (
     _NOW
     + _LIST
@@ -67,8 +69,9 @@ if current[1] ~= ARGV[1] then
 end
 redis.call('HSET', KEYS[1], 'version', ARGV[2], 'body', ARGV[3], 'saved_at', now, 'claims', 0, 'summary', ARGV[8])
 redis.call('HDEL', KEYS[1], 'claimants')
-for i = 11, #ARGV do redis.call('XADD', KEYS[2], '*', 'event', ARGV[i]) end
+for i = 12, #ARGV do redis.call('XADD', KEYS[2], '*', 'event', ARGV[i]) end
 if ARGV[10] ~= '' then redis.call('XADD', KEYS[11], '*', 'attempt', ARGV[10]) end
+if ARGV[11] ~= '' then redis.call('LPUSH', KEYS[12], ARGV[11]) end
 if tonumber(ARGV[7]) > 0 then
   redis.call('INCRBY', KEYS[8], ARGV[7])
   redis.call('EXPIRE', KEYS[8], 172800)
@@ -110,14 +113,23 @@ return {redis.call('HGET', KEYS[1], 'body'), redis.call('EXISTS', KEYS[3]), clai
 """
 )
 
-# As CLAIM, without the body: 0 lost, 1 held, 2 held and a cancel was asked for. A lease that ran out while Redis was
-# away, and that nobody took, is taken again.
+# KEYS: record, lease, cancel of each. ARGV: ttl in ms, then version and holder of each. Returns for each 0 lost, 1
+# held, 2 held and a cancel was asked for. A lease that ran out while Redis was away, and that nobody took, is taken
+# again; one that has most of its time left is left alone, for each prolonging is written to the disk.
 RENEW = """
-if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
-local holder = redis.call('GET', KEYS[2])
-if holder and holder ~= ARGV[2] then return 0 end
-redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
-return 1 + redis.call('EXISTS', KEYS[3])
+local ttl, told = tonumber(ARGV[1]), {}
+for i = 1, #KEYS / 3 do
+  local record, lease, cancel = KEYS[3 * i - 2], KEYS[3 * i - 1], KEYS[3 * i]
+  local version, own = ARGV[2 * i], ARGV[2 * i + 1]
+  local holder = redis.call('GET', lease)
+  if holder and holder ~= own or redis.call('HGET', record, 'version') ~= version then
+    told[i] = 0
+  else
+    if redis.call('PTTL', lease) < 0.75 * ttl then redis.call('SET', lease, own, 'PX', ttl) end
+    told[i] = 1 + redis.call('EXISTS', cancel)
+  end
+end
+return told
 """
 
 # KEYS: lease, record. ARGV: holder.

@@ -13,10 +13,16 @@ from shared import layout, scripts
 from shared.connection import Translated, connect_redis
 from shared.errors import Conflict, NotFound, Overloaded
 from shared.layout import dumped, parsed
+from shared.queue import QUEUE, message
 from shared.recording import Attempt, LostAttempt, Summary, summary_of
 from shared.records import TERMINAL, Accepted, Ended, Event, Failure, Record, TraceContext
 
+# Redis does nothing else for a few milliseconds.
 _SWEPT_AT_ONCE = 500
+_RENEWED_AT_ONCE = 500
+
+Renewed = Literal["lost", "held", "cancelled"]
+_RENEWED: tuple[Renewed, ...] = ("lost", "held", "cancelled")
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,15 @@ class Claim:
     lost: tuple[LostAttempt, ...] = ()
 
 
+@dataclass(frozen=True)
+class Lease:
+    """Who performs the round that follows a version."""
+
+    evolution_id: str
+    version: int
+    holder: str
+
+
 class Store:
     """Access to evolutions. Records expire `ttl_s` seconds after they end.
 
@@ -75,7 +90,7 @@ class Store:
             await self._redis.ping()
 
     async def create(self, record: Record, limits: Limits = Limits()) -> Record:
-        """Stores a new record (version 0) with its first event, and returns it.
+        """Stores a new record (version 0) with its first event, asks for its first round, and returns it.
 
         Where the record's idempotency key was used before for the same request, returns that evolution instead.
 
@@ -86,7 +101,7 @@ class Store:
         idempotency, key_id = record.idempotency, record.key_id
         async with self._translated:
             outcome, evolution_id = await self._create(
-                keys=layout.record_keys(record)[:7],
+                keys=[*layout.record_keys(record)[:7], QUEUE],
                 args=[
                     record.id,
                     dumped(layout.RECORD, record),
@@ -98,6 +113,7 @@ class Store:
                     record.created_at,
                     self._ttl_s,
                     dumped(layout.TRACE, record.trace),
+                    message(record.id, record.version),
                 ],
             )
         match outcome:
@@ -116,8 +132,10 @@ class Store:
         holder: str = "",
         tokens: int = 0,
         attempt: Attempt | None = None,
+        delay_s: float = 0.0,
     ) -> None:
-        """Replaces version `record.version - 1`, appends what is new, and releases `holder`'s lease, in one step.
+        """Replaces version `record.version - 1`, appends what is new, releases `holder`'s lease, and asks for the round
+        that follows, if any does, after `delay_s` seconds; in one step.
 
         `tokens` are charged to the record's API key.
 
@@ -126,20 +144,22 @@ class Store:
         """
         expected = record.version - 1
         charged = tokens if record.key_id else 0
+        ended = record.status in TERMINAL
         async with self._translated:
             written = await self._save(
-                keys=layout.record_keys(record),
+                keys=[*layout.record_keys(record), QUEUE],
                 args=[
                     expected,
                     record.version,
                     dumped(layout.RECORD, record),
                     record.id,
                     holder,
-                    int(record.status in TERMINAL),
+                    int(ended),
                     charged,
                     dumped(layout.SUMMARY, summary_of(record)),
                     self._ttl_s,
                     dumped(layout.ATTEMPT, attempt, sparse=True) if attempt else "",
+                    "" if ended else message(record.id, record.version, delay_s),
                     *(dumped(layout.EVENT, event) for event in events),
                 ],
             )
@@ -220,29 +240,33 @@ class Store:
             Internal: the record cannot be read.
         """
         async with self._translated:
-            claimed = await self._claim(
-                keys=[layout.key(evolution_id), layout.key(evolution_id, "lease"), layout.key(evolution_id, "cancel")],
-                args=[version, holder, int(ttl_s * 1000)],
-            )
+            claimed = await self._claim(keys=_lease_keys(evolution_id), args=[version, holder, int(ttl_s * 1000)])
         if not claimed:
             return None
         record = parsed(layout.RECORD, claimed[0], f"the record of evolution {evolution_id}")
         return Claim(record, cancelled=bool(claimed[1]), deaths=int(claimed[2]), lost=layout.lost_attempts(claimed[3]))
 
-    async def renew(
-        self, evolution_id: str, version: int, holder: str, ttl_s: float
-    ) -> Literal["lost", "held", "cancelled"]:
-        """Prolongs the lease; says whether it was lost, and whether a cancel was asked for."""
+    async def renew(self, leases: Sequence[Lease], ttl_s: float) -> list[Renewed]:
+        """Prolongs leases; says of each whether it was lost, and whether a cancel was asked for."""
+        found: list[Renewed] = []
         async with self._translated:
-            renewed: int = await self._renew(
-                keys=[layout.key(evolution_id), layout.key(evolution_id, "lease"), layout.key(evolution_id, "cancel")],
-                args=[version, holder, int(ttl_s * 1000)],
-            )
-        return ("lost", "held", "cancelled")[renewed]
+            for first in range(0, len(leases), _RENEWED_AT_ONCE):
+                part = leases[first : first + _RENEWED_AT_ONCE]
+                renewed = await self._renew(
+                    keys=[name for lease in part for name in _lease_keys(lease.evolution_id)],
+                    args=[int(ttl_s * 1000), *(text for lease in part for text in (lease.version, lease.holder))],
+                )
+                found += [_RENEWED[code] for code in renewed]
+        return found
 
     async def release(self, evolution_id: str, holder: str) -> None:
         async with self._translated:
             await self._release(keys=[layout.key(evolution_id, "lease"), layout.key(evolution_id)], args=[holder])
+
+    async def send(self, evolution_id: str, version: int) -> None:
+        """Asks some worker to perform the round that follows this version."""
+        async with self._translated:
+            await self._redis.lpush(QUEUE, message(evolution_id, version))
 
     async def request_cancel(self, evolution_id: str) -> None:
         """Asks whoever holds the evolution to stop."""
@@ -274,3 +298,8 @@ class Store:
         """Tokens charged to an API key since midnight UTC."""
         async with self._translated:
             return int(await self._redis.get(layout.used_key(key_id)) or 0)
+
+
+def _lease_keys(evolution_id: str) -> list[str]:
+    """As the scripts CLAIM and RENEW want them."""
+    return [layout.key(evolution_id), layout.key(evolution_id, "lease"), layout.key(evolution_id, "cancel")]

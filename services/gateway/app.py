@@ -32,7 +32,7 @@ def create_app(
     """
     lifetime = lifetime or Lifetime()
     stages = Stages(backends.presence)
-    evolutions = Evolutions(backends.store, backends.queue)
+    evolutions = Evolutions(backends.store)
     starting = Starting(evolutions, Admission(backends.store, backends.rates, stages, settings), settings)
     app = FastAPI(
         title="Darwin",

@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 from typing import Self
 
-from celery import Celery
-
 from services.gateway.rates import Rates
 from services.gateway.settings import GatewaySettings
 from shared.keys import Keys
 from shared.presence import Presence
-from shared.queue import celery_app
 from shared.store import Store
 
 # Connections to Redis beyond those that callers block in.
@@ -21,7 +18,6 @@ class Backends:
     """Each with connections to Redis of its own, opened when they are needed."""
 
     store: Store
-    queue: Celery
     keys: Keys
     rates: Rates
     presence: Presence
@@ -31,7 +27,6 @@ class Backends:
         url, connections = settings.redis_url, settings.max_concurrent + _SPARE_CONNECTIONS
         return cls(
             Store(url, settings.record_ttl_s, connections),
-            celery_app(url),
             Keys(url, connections),
             Rates(url, connections),
             Presence(url),
@@ -40,4 +35,3 @@ class Backends:
     async def close(self) -> None:
         for backend in (self.store, self.keys, self.rates, self.presence):
             await backend.close()
-        self.queue.close()

@@ -1,16 +1,13 @@
 """Starting, following and cancelling evolutions: what every route does through the store and the queue."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
-from celery import Celery
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from shared.errors import NotFound, Unavailable
-from shared.queue import send_advance
 from shared.recording import Attempt
 from shared.records import TERMINAL, Ended, Event, Record
 from shared.store import Limits, Store, StoredEvent
@@ -29,19 +26,15 @@ T = TypeVar("T")
 class Evolutions:
     """Evolutions as the gateway sees them; raises `Unavailable` where Redis is away."""
 
-    def __init__(self, store: Store, queue: Celery) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue = queue
 
     async def start(self, record: Record, limits: Limits) -> Record:
         """Stores an evolution and asks a worker to begin, or returns that which its idempotency key stands for.
 
         It is accepted once stored; raises as `Store.create` does.
         """
-        accepted = await self._store.create(record, limits)
-        if accepted.id == record.id:
-            await self._advance(record)
-        return accepted
+        return await self._store.create(record, limits)
 
     async def load(self, evolution_id: str, reads: str | None) -> Record:
         """The record as it stands; `NotFound` where there is none, and alike where the caller, who `reads` one tenant's
@@ -89,14 +82,8 @@ class Evolutions:
             raise NotFound(f"evolution {evolution_id} is another tenant's: it can be read here, not cancelled")
         if record.status not in TERMINAL:
             await self._store.request_cancel(evolution_id)
-            await self._advance(record)
+            await self._store.send(record.id, record.version)
         return record
-
-    async def _advance(self, record: Record) -> None:
-        try:
-            await asyncio.to_thread(send_advance, self._queue, record.id, record.version)
-        except Unavailable as error:
-            log.warning("%s waits for the sweep: %s", record.id, error.message)
 
 
 async def _patiently(read: Callable[[], Awaitable[T]]) -> T:

@@ -11,6 +11,8 @@ from services.generation.generator import Generator
 from services.generation.requests import Limits
 from services.generation.servicer import GenerationServicer
 from services.generation.settings import GenerationSettings
+from services.generation.simulated_batch import Batch, latency_named
+from services.generation.simulated_cache import PrefixCache
 from services.generation.simulated_engine import SimulatedEngine
 from shared.certificates import Certificates
 from shared.pb import generation_pb2, generation_pb2_grpc
@@ -39,7 +41,20 @@ def build_engine(settings: GenerationSettings) -> Engine:
 
             return OpenAIEngine(settings, build_endpoint(settings))
         case _:
-            return SimulatedEngine(settings.simulated_tokens_per_second, settings.simulated_response_tokens)
+            return _simulated_engine(settings)
+
+
+def _simulated_engine(settings: GenerationSettings) -> Engine:
+    batch = None
+    if settings.simulated_latency:
+        latency = latency_named(settings.simulated_latency).stretched(settings.simulated_stretch)
+        batch = Batch(latency, settings.max_running)
+    return SimulatedEngine(
+        settings.simulated_tokens_per_second,
+        settings.simulated_response_tokens,
+        batch,
+        PrefixCache(settings.simulated_cache_blocks),
+    )
 
 
 def build_endpoint(settings: GenerationSettings) -> Endpoint:

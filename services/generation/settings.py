@@ -46,6 +46,12 @@ class GenerationSettings(DarwinSettings):
     tensor_parallel: int = Field(default=1, ge=1, description="GPUs over which vllm spreads each layer")
     simulated_tokens_per_second: float = Field(default=0, ge=0, description="of each sequence; 0: no delay")
     simulated_response_tokens: int = Field(default=97, ge=0, description="mean length; 0: never ends by itself")
+    simulated_latency: str = Field(
+        default="",
+        description="of continuous batching: cpu, or three numbers as bench.latency prints them; empty: none",
+    )
+    simulated_stretch: float = Field(default=1.0, gt=0, description="so many times as slow")
+    simulated_cache_blocks: int = Field(default=0, ge=0, description="of 16 tokens that the prefix cache holds")
     max_sequences: int = Field(default=256, ge=1, description="in one call")
     max_new_tokens: int = Field(default=4096, ge=1, description="of one sequence in one call")
     max_lookahead_tokens: int = Field(default=512, ge=0)

@@ -3,13 +3,13 @@
 A vocabulary of common words; what is sampled depends only on (given ids, position, seed).
 """
 
-import asyncio
-import hashlib
 import random
 import zlib
 from collections.abc import Sequence
 
 from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.simulated_batch import Batch, Latency, Waited
+from services.generation.simulated_cache import PrefixCache
 from shared.process import never
 from shared.records import Message
 
@@ -28,13 +28,21 @@ _UNKNOWN = len(_WORDS) + 1
 
 
 class SimulatedEngine:
-    """Words at `tokens_per_second` per sequence (0: at once), whatever the number of sequences.
+    """Decodes as `batch` would, or at `tokens_per_second` however many there are (0: at once), and finds prefixes as
+    `cache` would, or none.
 
     Each token ends its response with a chance of one in `response_tokens` (0: never).
     """
 
-    def __init__(self, tokens_per_second: float = 0.0, response_tokens: int = 97) -> None:
-        self._tokens_per_second = tokens_per_second
+    def __init__(
+        self,
+        tokens_per_second: float = 0.0,
+        response_tokens: int = 97,
+        batch: Batch | None = None,
+        cache: PrefixCache | None = None,
+    ) -> None:
+        self._batch = batch or (Batch(Latency(1 / tokens_per_second)) if tokens_per_second else None)
+        self._cache = cache or PrefixCache(0)
         self._response_tokens = response_tokens
         self._ids = {word: index for index, word in enumerate(_WORDS, start=1)}
         self._running = 0
@@ -46,7 +54,7 @@ class SimulatedEngine:
 
     @property
     def waiting(self) -> int:
-        return 0
+        return self._batch.waiting if self._batch else 0
 
     async def start(self) -> None:
         return None
@@ -66,25 +74,30 @@ class SimulatedEngine:
     async def complete(self, sequence: TokenSequence) -> Completion:
         self._running += 1
         try:
-            if self._tokens_per_second:
-                await asyncio.sleep(sequence.max_new_tokens / self._tokens_per_second)
-            first_s = 1 / self._tokens_per_second if self._tokens_per_second else 0.0
-            return Completion(self._sampled(sequence), 0, queue_seconds=0.0, first_token_seconds=first_s)
+            return await self._decoded(sequence)
         finally:
             self._running -= 1
+
+    async def _decoded(self, sequence: TokenSequence) -> Completion:
+        given, salt = sequence.token_ids, sequence.cache_salt
+        sampled, cached = self._sampled(sequence), self._cache.found(given, salt)
+        self._cache.keep(given, salt)
+        waited = await self._batch.run(len(sampled), len(given) - cached) if self._batch else Waited(0.0, 0.0)
+        self._cache.keep(given + sampled, salt)
+        return Completion(sampled, cached, waited.queue_s, waited.first_token_s)
 
     def _sampled(self, sequence: TokenSequence) -> tuple[int, ...]:
         seed = 0 if sequence.sampling.temperature == 0 else sequence.seed
         ids = list(sequence.token_ids)
-        while len(ids) - len(sequence.token_ids) < sequence.max_new_tokens:
-            ids.append(self._next(ids, seed if seed is not None else random.getrandbits(63)))
+        for position in range(len(ids), len(ids) + sequence.max_new_tokens):
+            ids.append(self._next(ids, position, seed if seed is not None else random.getrandbits(63)))
             if ids[-1] == _END:
                 break
         return tuple(ids[len(sequence.token_ids) :])
 
-    def _next(self, ids: Sequence[int], seed: int) -> int:
-        digest = hashlib.blake2b(repr((ids[-8:], len(ids), seed)).encode(), digest_size=8).digest()
-        draw = int.from_bytes(digest)
+    def _next(self, ids: Sequence[int], position: int, seed: int) -> int:
+        # Of integers, a tuple's hash is the same in every process, and a tenth of a cryptographic one's cost.
+        draw = hash((*ids[-8:], position, seed))
         ends = self._response_tokens and draw % self._response_tokens == 0
         return _END if ends else 1 + draw % len(_WORDS)
 

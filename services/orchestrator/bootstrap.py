@@ -3,9 +3,8 @@
 import asyncio
 import contextlib
 import logging
-import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging, worker_shutting_down
@@ -14,7 +13,9 @@ from services.orchestrator import metrics
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
+from services.orchestrator.broker import celery_app
 from services.orchestrator.evolving import Evolving
+from services.orchestrator.pool import LoopThread, pool_on
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.tasks import register
 from services.orchestrator.telling import Telling
@@ -26,37 +27,12 @@ from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.pb.mutation_pb2_grpc import MutationServiceStub
 from shared.pb.reward_pb2_grpc import RewardServiceStub
 from shared.presence import ORCHESTRATOR, Presence
-from shared.queue import backlog, celery_app, send_advance
+from shared.queue import backlog
 from shared.store import Store
 from shared.telemetry import Tracing
 from shared.tls import Transport
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
-
-
-class LoopThread:
-    """An event loop in its own thread; gRPC channels and Redis connections of all tasks live on it."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
-        self._thread.start()
-
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine on the loop; blocks the calling thread until it ends."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-    def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Runs a coroutine on the loop in the background."""
-        asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-
-    def call_later(self, delay_s: float, call: Callable[[], None]) -> None:
-        self._loop.call_soon_threadsafe(self._loop.call_later, delay_s, call)
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
 
 
 class Worker:
@@ -70,7 +46,7 @@ class Worker:
         self._stages: dict[str, Replicas[Any]] = {}
         self.app: Celery = celery_app(settings.redis_url)
         self._loop.run(self._build())
-        register(self.app, lambda evolution_id, version: self._loop.run(self._evolving.advance(evolution_id, version)))
+        register(self.app, self._evolving.advance)
 
     def every(self, period_s: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Repeats `work` on the loop."""
@@ -85,7 +61,7 @@ class Worker:
         worker_shutting_down.connect(self._stopping)
         setup_logging.connect(_quieten)
         worker = self.app.Worker(
-            pool="threads",
+            pool=pool_on(self._loop),
             concurrency=self._settings.concurrency,
             loglevel="WARNING",
             quiet=True,
@@ -131,7 +107,7 @@ class Worker:
         for due in await self._evolving.stalled():
             with telemetry.within(due.trace, due.evolution_id):
                 log.warning("%s stalled at version %d: sent again", due.evolution_id, due.version)
-            await asyncio.to_thread(send_advance, self.app, due.evolution_id, due.version)
+            await self._store.send(due.evolution_id, due.version)
             metrics.stalled()
 
     async def _measure_queue(self) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import math
 import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, stop_when_event_set, wait_random
 
@@ -15,6 +17,7 @@ from services.orchestrator import metrics, saving
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
+from services.orchestrator.leases import Leases
 from services.orchestrator.ports import Generator, Mutator, Scorer
 from services.orchestrator.rounds import Round
 from services.orchestrator.settings import OrchestratorSettings
@@ -22,7 +25,7 @@ from shared import telemetry
 from shared.errors import Conflict, DarwinError, Internal, Unavailable
 from shared.recording import Attempt
 from shared.records import TERMINAL, Ended, Event, Failure, Record, StoppedBy, TraceContext
-from shared.store import Claim, Store
+from shared.store import Claim, Lease, Store
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ Saved = Callable[[Record, Attempt, Sequence[Event]], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Next:
-    """The message to send after a task: this evolution at this version, after `delay_s` seconds; and its trace."""
+    """The message that follows a task: this evolution at this version, after `delay_s` seconds; and its trace."""
 
     evolution_id: str
     version: int
@@ -75,10 +78,12 @@ class Evolving:
         self._settings = settings
         self._saved = saved
         self._interrupted = asyncio.Event()
+        self._leases = Leases(store, settings.lease_s, settings.heartbeat_s)
 
     def interrupt(self) -> None:
         """Gives up the rounds under way, for other workers to perform; call it on the running loop."""
         self._interrupted.set()
+        self._leases.interrupt()
 
     async def advance(self, evolution_id: str, version: int) -> Next | None:
         """Performs the round that follows `version`; None where nothing is left to do or somebody else does it."""
@@ -129,10 +134,17 @@ class Evolving:
             metrics.lease_lost()
             log.info("%s: somebody else performs the round from version %d", record.id, record.version)
         except _Interrupted:
-            return Next(record.id, record.version, trace=record.trace)
+            return await self._handed_on(record)
         except Unavailable as error:
             log.warning("%s waits for the sweep: %s", record.id, error.message)
         return None
+
+    async def _handed_on(self, record: Record) -> Next:
+        try:
+            await self._store.send(record.id, record.version)
+        except Unavailable as error:
+            log.warning("%s waits for the sweep: %s", record.id, error.message)
+        return Next(record.id, record.version, trace=record.trace)
 
     async def _advance(self, claim: Claim, holder: str) -> Next | None:
         record = claim.record
@@ -187,29 +199,24 @@ class Evolving:
             work.result()
 
     async def _watch(self, record: Record, holder: str, work: asyncio.Future[None]) -> StoppedBy | None:
-        """Renews the lease while `work` runs; says why it must stop, None where it ended by itself.
-
-        While Redis is away the work goes on: what it finds is saved once Redis is back, unless somebody else has.
-        """
-        settings = self._settings
-        while True:
-            left = saving.seconds_left(record)
-            if left <= 0:
-                return "deadline_ms"
-            await asyncio.wait({work}, timeout=min(settings.heartbeat_s, left))
+        """Renews the lease while `work` runs; says why it must stop, None where it ended by itself."""
+        left_s = saving.seconds_left(record)
+        if left_s <= 0:
+            return "deadline_ms"
+        with self._leases.held(Lease(record.id, record.version, holder)) as ending:
+            until: set[asyncio.Future[Any]] = {work, ending}
+            timeout_s = None if left_s == math.inf else left_s
+            await asyncio.wait(until, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 return None
-            if self._interrupted.is_set():
-                raise _Interrupted
-            try:
-                held = await self._store.renew(record.id, record.version, holder, settings.lease_s)
-            except Unavailable as error:
-                log.debug("%s goes on without its lease: %s", record.id, error.message)
-                continue
-            if held == "lost":
-                raise _LeaseLost
-            if held == "cancelled":
-                return "cancelled"
+            if not ending.done():
+                return "deadline_ms"
+            match ending.result():
+                case "interrupted":
+                    raise _Interrupted
+                case "lost":
+                    raise _LeaseLost
+            return "cancelled"
 
     async def _finish(self, claim: Claim, round_: Round, holder: str) -> Next | None:
         record, evolution, events = claim.record, round_.evolution, round_.events
@@ -246,17 +253,19 @@ class Evolving:
         if not (final or known.grpc_status in _HOPELESS or attempts >= self._settings.max_attempts):
             lost = round_.decoding if round_ else 0
             log.warning("%s: attempt %d failed, %d responses under way: %s", record.id, attempts, lost, known.message)
-            await self._save(saved, events, attempt, tokens)
             delay_s = min(2.0**attempts, _MAX_DELAY_S) * random.uniform(0.5, 1.0)
-            left = max(0.0, saving.seconds_left(record))
-            return Next(record.id, saved.version, min(delay_s, left), record.trace)
+            delay_s = min(delay_s, max(0.0, saving.seconds_left(record)))
+            await self._save(saved, events, attempt, tokens, delay_s)
+            return Next(record.id, saved.version, delay_s, record.trace)
         log.error("%s failed: %s", record.id, known.message)
         saved = replace(saved, status="failed", finished_at=time.time())
         await self._save(saved, (*events, Ended("failed", error=failure)), attempt, tokens)
         return None
 
-    async def _save(self, record: Record, events: tuple[Event, ...], attempt: Attempt, tokens: int) -> None:
-        """Saves, waiting for Redis to come back where it is away."""
+    async def _save(
+        self, record: Record, events: tuple[Event, ...], attempt: Attempt, tokens: int, delay_s: float = 0.0
+    ) -> None:
+        """Saves and sends the next message, waiting for Redis to come back where it is away."""
         attempt = replace(attempt, events=len(events))
         async for trial in AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
@@ -265,7 +274,7 @@ class Evolving:
             reraise=True,
         ):
             with trial:
-                await self._store.save(record, events, attempt.id, tokens, attempt)
+                await self._store.save(record, events, attempt.id, tokens, attempt, delay_s)
         metrics.saved(record, events, attempt)
         for tell in self._saved:
             await tell(record, attempt, events)

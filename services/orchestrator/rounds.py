@@ -7,12 +7,26 @@ from dataclasses import replace
 from typing import cast
 
 from services.orchestrator.core import machine
-from services.orchestrator.core.model import Effect, Evolution, Generate, Mutate, Outcome, Score, Stopped
+from services.orchestrator.core.model import (
+    Effect,
+    Evolution,
+    Generate,
+    Generated,
+    Mutate,
+    Mutated,
+    Outcome,
+    Score,
+    Scored,
+    Stopped,
+)
 from services.orchestrator.journal import Journal
 from services.orchestrator.ports import Generator, Mutator, Scorer
 from shared import telemetry
 from shared.recording import Stage
 from shared.records import Event, EvolutionRequest, StoppedBy, TraceContext
+
+# Results that an engine has at the same step come one by one, so that one call can score them all only a moment later.
+_TOGETHER_S = 0.005
 
 
 class Round:
@@ -45,6 +59,8 @@ class Round:
         self._trace = trace
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self._started: set[tuple[object, ...]] = set()
+        self._decoding = 0
+        self._scoring = 0
 
     @property
     def tokens(self) -> int:
@@ -78,6 +94,10 @@ class Round:
 
     def _due(self) -> list[tuple[Stage, Sequence[Effect]]]:
         new = [effect for effect in machine.next_effects(self.evolution) if effect.key not in self._started]
+        if self._scoring:  # what comes meanwhile goes together into the next call
+            new = [effect for effect in new if not isinstance(effect, Score)]
+        self._scoring += sum(isinstance(effect, Score) for effect in new)
+        self._decoding += sum(isinstance(effect, Generate) for effect in new)
         self._started.update(effect.key for effect in new)
         stages: dict[Stage, type[Effect]] = {"mutation": Mutate, "generation": Generate, "reward": Score}
         grouped = [(stage, [e for e in new if isinstance(e, kind)]) for stage, kind in stages.items()]
@@ -105,11 +125,23 @@ class Round:
 
     async def _absorb(self) -> None:
         """Applies everything that has arrived, at least one outcome, so that what became due together runs together."""
-        self._apply(await self._outcomes.get())
+        first = await self._outcomes.get()
+        if isinstance(first, Generated | Mutated):
+            await self._gathered()
+        self._apply(first)
         while not self._outcomes.empty():
             self._apply(self._outcomes.get_nowait())
 
+    async def _gathered(self) -> None:
+        """Waits while results keep coming, beside the one that is there already, until all have."""
+        had, awaited = 0, self._decoding + sum(state.instruction is None for state in self.evolution.population)
+        while had < (have := 1 + self._outcomes.qsize()) < awaited:
+            had = have
+            await asyncio.sleep(_TOGETHER_S)
+
     def _apply(self, outcome: Outcome) -> None:
+        self._scoring -= isinstance(outcome, Scored)
+        self._decoding -= isinstance(outcome, Generated)
         self.evolution, events = machine.apply(self.evolution, outcome)
         self.journal.outcomes.append(outcome)
         self.events += events

@@ -1,28 +1,16 @@
-"""The one Celery task: perform a round, send the next message."""
+"""The one Celery task: perform a round."""
 
-import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from celery import Celery
 
 from services.orchestrator.evolving import Next
-from shared import telemetry
-from shared.errors import Unavailable
-from shared.queue import ADVANCE, send_advance
-
-log = logging.getLogger(__name__)
+from shared.queue import ADVANCE
 
 
-def register(app: Celery, advance: Callable[[str, int], Next | None]) -> None:
-    """Makes `advance(evolution id, version)` the body of the task."""
+def register(app: Celery, advance: Callable[[str, int], Awaitable[Next | None]]) -> None:
+    """Makes `advance(evolution id, version)` the body of the task, which is a coroutine (see `pool`)."""
 
     @app.task(name=ADVANCE)  # type: ignore[untyped-decorator]
-    def advance_task(evolution_id: str, version: int) -> None:
-        due = advance(evolution_id, version)
-        if due is None:
-            return
-        try:
-            send_advance(app, due.evolution_id, due.version, countdown=due.delay_s or None)
-        except Unavailable as error:
-            with telemetry.within(due.trace, due.evolution_id):
-                log.warning("%s waits for the sweep: %s", due.evolution_id, error.message)
+    async def advance_task(evolution_id: str, version: int) -> None:
+        await advance(evolution_id, version)

@@ -8,7 +8,7 @@ from typing import Any, Self
 import redis
 
 from cli.stack import Stack, StackSettings
-from shared.queue import celery_app, send_advance
+from shared.queue import QUEUE, message
 from tests.chaos.proxy import Network
 
 _WORKERS = 2
@@ -62,8 +62,6 @@ class Scene:
             # Straight to the server: what is observed must not pass the network under trial.
             client = redis.Redis.from_url(self.stack.redis_url, decode_responses=True, socket_timeout=60)
             self.redis = entered.enter_context(client)
-            self.queue = celery_app(self.stack.redis_url)
-            entered.callback(self.queue.close)
             self._exit = entered.pop_all()
         return self
 
@@ -106,7 +104,7 @@ class Scene:
         """The message for the round that follows its present version."""
         version = self.version(evolution_id)
         for _ in range(times):
-            send_advance(self.queue, evolution_id, version)
+            self.redis.lpush(QUEUE, message(evolution_id, version))
 
 
 def record_key(evolution_id: str) -> str:

@@ -107,3 +107,35 @@ async def test_a_finished_round_waits_for_redis(redis_url: str, tmp_path: Path) 
     await store.close()
     server.terminate()
     server.wait(10)
+
+
+async def test_one_script_renews_the_leases_of_every_round(store: Store) -> None:
+    stages, dues = Stages(delay_s=30), [await accept(store) for _ in range(20)]
+    worker = evolving(store, stages, heartbeat_s=0.1, lease_s=0.4)
+    tasks = [asyncio.ensure_future(worker.advance(due.evolution_id, 0)) for due in dues]
+    while stages.in_flight < 20:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    before = int((await store._redis.info("commandstats"))["cmdstat_evalsha"]["calls"])
+    await asyncio.sleep(1)
+    after = int((await store._redis.info("commandstats"))["cmdstat_evalsha"]["calls"])
+    assert 5 <= after - before <= 12
+    leases = [await store._redis.pttl(key(due, "lease")) for due in dues]
+    assert all(0 < left <= 400 for left in leases)
+    await store._redis.set(key(dues[3], "lease"), "somebody else")
+    await store.request_cancel(dues[5].evolution_id)
+    assert await tasks[3] is None
+    assert await tasks[5] is None
+    assert (await store.load(dues[5].evolution_id)).status == "cancelled"
+    assert not any(tasks[number].done() for number in range(20) if number not in (3, 5))
+    worker.interrupt()
+    others = [number for number in range(20) if number not in (3, 5)]
+    assert [await tasks[number] for number in others] == [Next(dues[number].evolution_id, 1) for number in others]
+    assert stages.in_flight == 0
+
+
+async def test_a_round_that_comes_while_its_worker_stops_is_left_to_others(store: Store) -> None:
+    due, stages = await accept(store), Stages(delay_s=30)
+    worker = evolving(store, stages)
+    worker.interrupt()
+    assert await worker.advance(due.evolution_id, 0) == Next(due.evolution_id, 1)
+    assert stages.in_flight == 0

@@ -10,7 +10,7 @@ import pytest
 from services.orchestrator.evolving import Next
 from shared.connection import connect_redis
 from shared.errors import DarwinError, NotFound, Unavailable
-from shared.queue import QUEUE, Backlog, backlog, celery_app, send_advance
+from shared.queue import QUEUE, Backlog, backlog, message
 from shared.recording import LostAttempt, summary_of
 from shared.records import Sampling
 from shared.store import Store
@@ -112,11 +112,11 @@ async def test_an_evolution_whose_state_cannot_be_read_is_counted(store: Store) 
 
 
 async def test_the_queue_has_a_depth_and_an_age(redis_url: str, store: Store) -> None:
-    redis, app = connect_redis(redis_url), celery_app(redis_url)
+    redis = connect_redis(redis_url)
     await redis.delete(QUEUE)
     assert await backlog(redis) == Backlog(0, 0.0)
     for version in range(3):
-        await asyncio.to_thread(send_advance, app, "evo_1", version)
+        await redis.lpush(QUEUE, message("evo_1", version))
         await asyncio.sleep(0.2)
     found = await backlog(redis)
     assert found.depth == 3
@@ -126,7 +126,6 @@ async def test_the_queue_has_a_depth_and_an_age(redis_url: str, store: Store) ->
     assert (await backlog(redis)).age_s < found.age_s
     await redis.delete(QUEUE)
     await redis.aclose()
-    app.close()
     before = await store.active()
     await accept(store)
     assert await store.active() == before + 1

@@ -9,6 +9,7 @@ import pytest
 
 from services.orchestrator.evolving import Next
 from shared.errors import Conflict, Internal, NotFound, Overloaded, Unavailable
+from shared.queue import QUEUE
 from shared.recording import Attempt
 from shared.records import Ended, Idempotency
 from shared.store import Limits, Store
@@ -182,5 +183,6 @@ async def test_nothing_is_left_after_expiry(redis_url: str) -> None:
     await finish(evolving(store, Stages()), Next(cancelled.id, 0))
     assert (await store.load(cancelled.id)).status == "cancelled"
     await asyncio.sleep(1.2)
-    assert await store._redis.keys("*") == []
+    assert await store._redis.keys("*") == [QUEUE]
+    await store._redis.delete(QUEUE)
     await store.close()

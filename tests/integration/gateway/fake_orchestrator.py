@@ -7,7 +7,6 @@ succeed, stopped by that. `deaf`: never touch the record. Every success charges 
 """
 
 import asyncio
-import base64
 import json
 import threading
 import time
@@ -30,7 +29,7 @@ from shared.records import (
     Seconds,
     Tokens,
 )
-from shared.store import Store
+from shared.store import Lease, Store
 
 _POLL_S = 0.02
 
@@ -70,10 +69,10 @@ class FakeOrchestrator:
 
 
 def _message(raw: bytes) -> tuple[str, int]:
-    """What `send_advance` sent, in kombu's envelope."""
+    """What the store sent, in kombu's envelope."""
     envelope = json.loads(raw)
     assert envelope["headers"]["task"] == ADVANCE
-    (evolution_id, version), _, _ = json.loads(base64.b64decode(envelope["body"]))
+    (evolution_id, version), _, _ = json.loads(envelope["body"])
     return evolution_id, version
 
 
@@ -93,7 +92,7 @@ async def _evolve(store: Store, evolution_id: str) -> None:
         event = RoundFinished(1, 1, ("good", "bad"), (0.5, -0.5), (0,), (Replacement(1, 0),), (True, True), 80)
         record = await _save(store, record, [event])
     while name == "hang":
-        if await store.renew(evolution_id, record.version, "fake", ttl_s=1) == "cancelled":
+        if await store.renew([Lease(evolution_id, record.version, "fake")], ttl_s=1) == ["cancelled"]:
             await _save(store, record, [Ended("cancelled", "cancelled")], status="cancelled", finished_at=time.time())
             return
         await asyncio.sleep(_POLL_S)

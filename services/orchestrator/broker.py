@@ -1,0 +1,47 @@
+"""Celery as the worker uses it: one queue in Redis, nothing kept of what was taken from it."""
+
+from typing import Any
+
+from celery import Celery
+from celery.app.amqp import AMQP
+from kombu.connection import Connection
+
+from shared.connection import TIMEOUT_S
+from shared.queue import QUEUE
+
+
+class _Connection(Connection):
+    """Comes back within seconds of its server, however long that was away; kombu would wait up to 30."""
+
+    def ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
+        patience = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2}
+        return super().ensure_connection(*args, **(patience | kwargs))  # type: ignore[no-untyped-call]
+
+
+class _Amqp(AMQP):  # type: ignore[misc]
+    Connection = _Connection
+
+
+def celery_app(redis_url: str) -> Celery:
+    """A Celery application over Redis without a result backend: what happened stands in the record."""
+    app = Celery("darwin", broker=redis_url, amqp=_Amqp)
+    app.conf.update(
+        task_default_queue=QUEUE,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_ignore_result=True,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            # What a dead worker had taken is sent again by the sweep, so Redis keeps no second copy of it.
+            "ack_emulation": False,
+            "priority_steps": [0],
+            "socket_connect_timeout": TIMEOUT_S,
+            "socket_timeout": TIMEOUT_S,
+        },
+    )
+    return app

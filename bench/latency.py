@@ -29,7 +29,7 @@ from shared.models import EMBEDDED_LLM
 from shared.records import Message
 
 OUT = Path(__file__).parent / "out" / "latency.json"
-BATCHES, PROMPT_WORDS = (1, 2, 4, 8, 16, 32, 64), (8, 64, 256)
+BATCHES, PROMPT_WORDS = (1, 2, 4, 8, 16, 32, 64), (8, 48, 192)
 NEW_TOKENS = 40
 _WORDS = " ".join(QUESTIONS).split()
 
@@ -107,7 +107,7 @@ def table(runs: Sequence[Run], latency: Latency) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default=EMBEDDED_LLM, help="as DARWIN_GENERATION_MODEL")
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=1)
     options = parser.parse_args()
     console = Console(width=100)
     runs = asyncio.run(measured(options.model, options.repeats, console))

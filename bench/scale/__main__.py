@@ -4,8 +4,8 @@ python -m bench.scale            # prints tables, writes bench/out/scale.json; a
 python -m bench.scale --quick    # a smaller fleet, within a minute
 python -m bench.scale --plot docs/images
 
-Engines take the time that `bench.latency` measured on vLLM, `--stretch` times as long, so that the cores of this
-machine suffice for so many; `--stretch 1` and less show what happens where they do not.
+Engines take `--stretch` times as long as `bench.latency` measured on vLLM. How fast they may be before the cores of this
+machine, and no longer they, are the limit, is measured too.
 """
 
 import argparse
@@ -31,13 +31,14 @@ OUT = Path(__file__).parents[1] / "out" / "scale.json"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: `each` evolutions per replica as replicas grow; more and more on `replicas[-1]` of them; and on
-    as many engines that take almost no time, which fills the machine.
+    """What is measured: `each` evolutions per replica as replicas grow; more and more on `replicas[-1]` of them; as many
+    of them, `each` per replica, as engines get faster; and `full` at once on engines that take almost no time.
     """
 
     replicas: Sequence[int]
     each: int
     concurrent: Sequence[int]
+    faster: Sequence[float]
     full: int
     window_s: float
     http: int
@@ -45,11 +46,11 @@ class Plan:
 
     @property
     def points(self) -> int:
-        return len(self.replicas) + len(self.concurrent) + 1
+        return len(self.replicas) + len(self.concurrent) + len(self.faster) + 1
 
 
-DEFAULT = Plan((1, 2, 4, 8, 16, 32, 64), 4, (1, 10, 100, 1000, 5000), 64, 20.0, 200, 2.0)
-QUICK = Plan((1, 8), 4, (1, 100), 32, 5.0, 40, 0.2)
+DEFAULT = Plan((1, 2, 4, 8, 16, 32, 64), 4, (1, 10, 100, 1000, 5000), (0.2, 0.1, 0.05), 64, 20.0, 200, 0.4)
+QUICK = Plan((1, 8), 4, (50,), (), 32, 4.0, 40, 0.05)
 _INSTANT = "0.0001,0,0"
 
 
@@ -69,6 +70,11 @@ class Bench:
 
     def concurrent(self) -> list[Point]:
         return self._on(Fleet(self._plan.replicas[-1], self._latency, self._plan.stretch), self._plan.concurrent)
+
+    def faster(self) -> list[Point]:
+        count = self._plan.replicas[-1]
+        fleets = (Fleet(count, self._latency, stretch) for stretch in self._plan.faster)
+        return [point for fleet in fleets for point in self._on(fleet, [count * self._plan.each])]
 
     def full(self) -> list[Point]:
         """Where the machine is the limit."""
@@ -105,12 +111,14 @@ def main() -> None:
     console = Console(width=120)
     with Progress(console=console) as progress:
         bench = Bench(plan, options.latency, progress)
-        by_replicas, by_concurrent, full = bench.replicas(), bench.concurrent(), bench.full()
+        by_replicas, by_concurrent = bench.replicas(), bench.concurrent()
+        faster, full = bench.faster(), bench.full()
         gateway = bench.gateway()
-    points = [*by_replicas, *by_concurrent, *full]
+    points = [*by_replicas, *by_concurrent, *faster, *full]
     console.print(
         report.rates(by_replicas, "As replicas grow"),
         report.rates(by_concurrent, "As evolutions grow"),
+        report.rates([*faster, *full], "As engines get faster, until they take no time"),
         report.cpu(points),
         report.limits(full[0]),
         report.commands(full[0]),

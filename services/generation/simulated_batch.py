@@ -30,8 +30,9 @@ class Latency:
 
 # Of a step: what adding seconds up may be off by.
 _ROUNDING = 1e-6
-# vLLM with SmolLM2-135M in bfloat16 on 2 cores, as `python -m bench.latency` printed it.
-CPU = Latency(0.0, 0.0, 0.0)
+# vLLM with SmolLM2-135M in bfloat16 on 2 cores, as `python -m bench.latency` fitted it: 1 to 64 sequences, prompts of 8
+# to 192 words, a mean error of 3.3 %.
+CPU = Latency(0.0391, 0.00345, 0.00299)
 
 
 def latency_named(text: str) -> Latency:

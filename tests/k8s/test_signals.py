@@ -11,7 +11,7 @@ import redis
 
 from cli.stack import Stack, StackSettings
 from cli.stack.redis_server import start_redis
-from shared.queue import celery_app, send_advance
+from shared.store import Store
 from tests.k8s.objects import Object
 from tests.k8s.rendering import overlay
 from tests.observability.prometheus import Prometheus, scraping, until
@@ -85,12 +85,14 @@ def test_signals_follow_what_is_asked(stack: Stack, prometheus: Prometheus) -> N
     until(lambda: prometheus.query(own) != [])
 
 
-def test_the_queue_is_as_long_as_what_no_worker_took(tmp_path: Path) -> None:
+async def test_the_queue_is_as_long_as_what_no_worker_took(tmp_path: Path) -> None:
     queue: Object = TRIGGERS["orchestrator: queue"]["metadata"]
     child, url = start_redis(tmp_path)
     try:
+        store = Store(url, ttl_s=60)
         for number in range(3):
-            send_advance(celery_app(url), f"evo_{number}", 0)
+            await store.send(f"evo_{number}", 0)
+        await store.close()
         with redis.Redis.from_url(url.removesuffix("/0") + f"/{queue['databaseIndex']}") as client:
             assert client.llen(queue["listName"]) == 3
     finally:

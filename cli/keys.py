@@ -1,4 +1,4 @@
-"""`darwin keys`: the API keys that gateways accept."""
+"""`darwin keys`: the API keys that gateways accept; `python -m cli.keys` where only the gateway is installed."""
 
 import asyncio
 import json
@@ -118,3 +118,7 @@ def _table(rows: list[tuple[Key, int]]) -> Table:
             str(used),
         )
     return table
+
+
+if __name__ == "__main__":
+    app()

@@ -16,7 +16,7 @@ debian() { # a root with what Python links to
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap >/dev/null
   fi
   local sources
-  sources=$(ls /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | head -1)
+  sources=$(find /etc/apt -name '*.sources' -o -name sources.list | head -1)
   mmdebstrap --quiet --variant=minbase --include=ca-certificates,libssl3,libsqlite3-0,libffi8,zlib1g,libbz2-1.0,liblzma5,libreadline8,libuuid1,libncursesw6,netbase,tzdata \
     bookworm "$work/debian.tar" "$sources"
 }

@@ -12,6 +12,7 @@ import yaml
 from tests.k8s.breaking import main
 from tests.k8s.checks.pods import PROBES
 from tests.k8s.objects import Objects
+from tests.k8s.quantities import quantity
 from tests.k8s.rendering import K8S, OVERLAYS, overlay
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +43,16 @@ def test_compose_runs_the_same_images_and_makes_models_by_the_same_command() -> 
     models = objects.workload("generation").pod["initContainers"][0]
     assert models["command"] == services["models"]["entrypoint"]
     assert models["image"] == services["models"]["image"]
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_vllm_has_as_much_shared_memory_as_in_compose(name: str) -> None:
+    pod = overlay(name).workload("generation").pod
+    mounts = {mount["mountPath"]: mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
+    shared = next(volume["emptyDir"] for volume in pod["volumes"] if volume["name"] == mounts["/dev/shm"])
+    assert shared["medium"] == "Memory"
+    assert quantity(shared["sizeLimit"]) >= 2**30
+    assert "shm_size: 1gb" in COMPOSE.read_text()
 
 
 def test_commands_are_modules_of_ours() -> None:

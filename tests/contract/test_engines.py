@@ -192,10 +192,14 @@ async def test_a_prompt_that_does_not_fit_is_refused_and_one_that_just_fits_is_c
     assert refused.value.field == "sequences[0].messages"
     context = generator.info.context_length
     prompt = (await one(generator, Sequence("s", QUESTION, max_new_tokens=1))).usage.prompt_tokens
-    ids = tuple([11] * (context - prompt - 3))
+    ids, room = tuple([11] * (context - prompt - 3)), 3
     result = await one(generator, Sequence("s", QUESTION, ids, max_new_tokens=10), WARM)
+    # Where text is carried, what was sampled as three tokens may be two, and there is room for one more.
+    while result.finish == "length" and 0 < len(result.token_ids) < room:
+        ids, room = ids + result.token_ids, room - len(result.token_ids)
+        result = await one(generator, Sequence("s", QUESTION, ids, max_new_tokens=10), WARM)
     assert result.finish in ("context", "stop")
-    assert len(result.token_ids) <= 3
+    assert len(result.token_ids) <= room
 
 
 @pytest.mark.parametrize("role", ["system", "user", "assistant"])

@@ -57,6 +57,7 @@ def test_a_change_in_what_align_printed_is_found(simulated_stack: Stack, tmp_pat
 def test_one_whose_worker_was_killed_replays_the_same() -> None:
     slow = {
         "DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "40",
+        "DARWIN_GENERATION_SIMULATED_RESPONSE_TOKENS": "0",
         "DARWIN_ORCHESTRATOR_LEASE_S": "1",
         "DARWIN_ORCHESTRATOR_STALLED_S": "1",
     }

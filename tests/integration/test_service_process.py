@@ -31,7 +31,10 @@ from shared.records import EvolutionRequest, Message, Sampling, Search
 from shared.rpc import connect, from_rpc_error
 from tests.integration.processes import process, serving, start
 
-SLOW = {"DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "20"}
+SLOW = {
+    "DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "20",
+    "DARWIN_GENERATION_SIMULATED_RESPONSE_TOKENS": "0",
+}
 
 
 def request(tokens: int, count: int = 1) -> pb.GenerateRequest:

@@ -21,7 +21,10 @@ from tests.integration.processes import start
 from tests.metrics import Measured
 
 # Calls of 8 tokens take 2 s.
-SLOW = {"DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "4"}
+SLOW = {
+    "DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "4",
+    "DARWIN_GENERATION_SIMULATED_RESPONSE_TOKENS": "0",
+}
 KEYS = [f"evo_{i:032x}" for i in range(24)]
 
 

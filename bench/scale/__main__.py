@@ -4,8 +4,8 @@ python -m bench.scale            # prints tables, writes bench/out/scale.json; a
 python -m bench.scale --quick    # a smaller fleet, within a minute
 python -m bench.scale --plot docs/images
 
-Engines take `--stretch` times as long as `bench.latency` measured on vLLM. How fast they may be before the cores of this
-machine, and no longer they, are the limit, is measured too.
+Engines take `--stretch` times as long as `bench.latency` measured on vLLM. How fast they may be before the cores of
+this machine, and no longer they, are the limit, is measured too.
 """
 
 import argparse
@@ -31,8 +31,8 @@ OUT = Path(__file__).parents[1] / "out" / "scale.json"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: `each` evolutions per replica as replicas grow; more and more on `replicas[-1]` of them; as many
-    of them, `each` per replica, as engines get faster; and `full` at once on engines that take almost no time.
+    """What is measured: `each` evolutions per replica as replicas grow; more and more on `replicas[-1]` of them; `each`
+    per replica on these as engines get faster; and `full` at once on engines that take almost no time.
     """
 
     replicas: Sequence[int]

@@ -4,8 +4,8 @@ python -m bench.scale            # prints tables, writes bench/out/scale.json; a
 python -m bench.scale --quick    # a smaller fleet, within a minute
 python -m bench.scale --plot docs/images
 
-Engines take `--stretch` times as long as `bench.latency` measured on vLLM. How fast they may be before the cores of this
-machine, and no longer they, are the limit, is measured too.
+Engines take `--stretch` times as long as `bench.latency` measured on vLLM. How fast they may be before the cores of
+this machine, and no longer they, are the limit, is measured too.
 """
 
 import argparse
@@ -31,8 +31,8 @@ OUT = Path(__file__).parents[1] / "out" / "scale.json"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: `each` evolutions per replica as replicas grow; more and more on `replicas[-1]` of them; as many
-    of them, `each` per replica, as engines get faster; and `full` at once on engines that take almost no time.
+    """What is measured: `each` evolutions per replica as replicas grow; more and more on `replicas[-1]` of them; `each`
+    per replica on these as engines get faster; and `full` at once on engines that take almost no time.
     """
 
     replicas: Sequence[int]
@@ -49,7 +49,7 @@ class Plan:
         return len(self.replicas) + len(self.concurrent) + len(self.faster) + 1
 
 
-DEFAULT = Plan((1, 2, 4, 8, 16, 32, 64), 4, (1, 10, 100, 1000, 5000), (0.2, 0.1, 0.05), 64, 20.0, 200, 0.4)
+DEFAULT = Plan((1, 2, 4, 8, 16, 32, 64), 4, (1, 10, 100, 1000, 5000), (0.2, 0.1, 0.05), 64, 12.0, 200, 0.4)
 QUICK = Plan((1, 8), 4, (50,), (), 32, 4.0, 40, 0.05)
 _INSTANT = "0.0001,0,0"
 
@@ -111,18 +111,17 @@ def main() -> None:
     console = Console(width=120)
     with Progress(console=console) as progress:
         bench = Bench(plan, options.latency, progress)
-        by_replicas, by_concurrent = bench.replicas(), bench.concurrent()
-        faster, full = bench.faster(), bench.full()
+        by_replicas = bench.replicas()
+        console.print(report.rates(by_replicas, "As replicas grow"))
+        by_concurrent = bench.concurrent()
+        console.print(report.rates(by_concurrent, "As evolutions grow"))
+        faster = [*bench.faster(), *bench.full()]
+        console.print(report.rates(faster, "As engines get faster, until they take no time"))
         gateway = bench.gateway()
-    points = [*by_replicas, *by_concurrent, *faster, *full]
+    points = [*by_replicas, *by_concurrent, *faster]
+    console.print(report.cpu(points), report.limits(points[-1]), report.commands(points[-1]))
     console.print(
-        report.rates(by_replicas, "As replicas grow"),
-        report.rates(by_concurrent, "As evolutions grow"),
-        report.rates([*faster, *full], "As engines get faster, until they take no time"),
-        report.cpu(points),
-        report.limits(full[0]),
-        report.commands(full[0]),
-        f"{psutil.cpu_count()} cores; the gateway: {gateway.ms:.1f} ms an evolution of {gateway.events:.0f} events",
+        f"{psutil.cpu_count()} cores; the gateway: {gateway.ms:.1f} ms an evolution of {gateway.events:.0f} events"
     )
     if options.plot:
         plots.draw(by_replicas, by_concurrent, options.plot)

@@ -1,14 +1,15 @@
 """The real gateway, Redis, workers, mutation and reward, over many simulated generation replicas in one process."""
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.scale.counting import Counting
 from cli.stack import Stack, StackSettings
 from cli.stack.child import Child
-from cli.stack.ports import free_port
 
 HOST = "generation replicas"
 _START_S = 60.0
@@ -45,18 +46,21 @@ class Fleet:
 @contextmanager
 def running(fleet: Fleet) -> Iterator[tuple[Stack, Counting]]:
     """The fleet's processes, and what counts what they spend."""
-    target = ",".join(f"127.0.0.1:{free_port()}" for _ in range(fleet.replicas))
-    settings = StackSettings.simulated({**fleet.env, "DARWIN_ORCHESTRATOR_GENERATION": target}, workers=fleet.workers)
-    stack = Stack(settings)
-    # First, because the gateway is ready once every stage is.
-    host = Child(HOST, (sys.executable, "-m", "bench.scale.host", target), stack.folder, fleet.env)
-    try:
-        host.address(_START_S)
-        with stack:
+    with _replicas(fleet) as host:
+        env = {**fleet.env, "DARWIN_ORCHESTRATOR_GENERATION": host.address(_START_S)}
+        with Stack(StackSettings.simulated(env, workers=fleet.workers)) as stack:
             processes = {name: pid for name, pid in stack.pids.items() if name != "generation"}
             workers = [address for name, address in stack.metrics.items() if name.startswith("orchestrator")]
             yield stack, Counting({**processes, HOST: host.pid}, stack.redis_url, workers)
-            host.check()
-    finally:
-        host.terminate()
-        host.wait(10)
+        host.check()
+
+
+@contextmanager
+def _replicas(fleet: Fleet) -> Iterator[Child]:
+    with tempfile.TemporaryDirectory() as folder:
+        host = Child(HOST, (sys.executable, "-m", "bench.scale.host", str(fleet.replicas)), Path(folder), fleet.env)
+        try:
+            yield host
+        finally:
+            host.terminate()
+            host.wait(10)

@@ -1,4 +1,4 @@
-"""Several simulated generation replicas in one process: `python -m bench.scale.host 127.0.0.1:1,127.0.0.1:2,…`."""
+"""So many simulated generation replicas in one process: `python -m bench.scale.host 64`."""
 
 import sys
 
@@ -15,23 +15,23 @@ from shared.server import Server
 _SERVICE = "darwin.v1.GenerationService"
 
 
-async def serve(addresses: list[str]) -> None:
-    """An engine and a server at each address, until SIGTERM."""
+async def serve(replicas: int) -> None:
+    """An engine and a server each, on free ports, until SIGTERM; announces their addresses, joined by commas."""
     process, settings = ProcessSettings(), GenerationSettings()
     configure_logging("generation", process.log_level)
     stop, servers = stop_event(), []
-    for address in addresses:
+    for _ in range(replicas):
         server = Server([_SERVICE])
         generator = build_generator(build_engine(settings), settings)
         server.register(add_GenerationServiceServicer_to_server, GenerationServicer(generator))
-        await server.start(address)
+        await server.start("127.0.0.1:0")
         server.set_ready()
         servers.append(server)
-    announce(process.ready_file, ",".join(addresses))
+    announce(process.ready_file, ",".join(server.address for server in servers))
     await stop.wait()
     for server in servers:
         await server.stop(0)
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(sys.argv[1].split(",")))
+    uvloop.run(serve(int(sys.argv[1])))

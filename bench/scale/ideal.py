@@ -3,13 +3,14 @@
 import asyncio
 import selectors
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from bench.limit import DirectLanguageModel, DirectStages
 from bench.scale.shape import STATES, Shape
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.settings import GenerationSettings
-from services.generation.simulated_batch import Latency
+from services.generation.simulated_batch import latency_named
 from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.mutator import Mutator
 from services.orchestrator.core import machine
@@ -35,7 +36,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.now
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
         future = self.create_future()
         future.set_result(func(*args))
         return future
@@ -51,17 +52,21 @@ class _Jumping(selectors.SelectSelector):
         return super().select(0)
 
 
-def rounds_per_second(
-    settings: GenerationSettings, latency: Latency, replicas: int, concurrent: int, shape: Shape
-) -> float:
+def rounds_per_second(settings: GenerationSettings, replicas: int, concurrent: int, shape: Shape) -> float:
     """With every replica as full as every other, and nothing but engines taking time."""
     used = min(replicas, concurrent)
+    return used * _of_one(settings, min(_MOST, max(1, round(concurrent / used))), shape)
+
+
+@lru_cache
+def _of_one(settings: GenerationSettings, evolutions: int, shape: Shape) -> float:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return used * runner.run(_one_replica(settings, latency, min(_MOST, max(1, round(concurrent / used))), shape))
+        return runner.run(_one_replica(settings, evolutions, shape))
 
 
-async def _one_replica(settings: GenerationSettings, latency: Latency, evolutions: int, shape: Shape) -> float:
+async def _one_replica(settings: GenerationSettings, evolutions: int, shape: Shape) -> float:
     stages, loop = await _stages(settings), asyncio.get_running_loop()
+    latency = latency_named(settings.simulated_latency).stretched(settings.simulated_stretch)
     batch = min(settings.max_running, STATES * evolutions)
     lasts_s = shape.rounds * shape.period * latency.of_step(batch) * STATES * evolutions / batch
     ended: list[float] = []

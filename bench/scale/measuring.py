@@ -12,7 +12,6 @@ from bench.scale.ideal import rounds_per_second
 from bench.scale.load import Load
 from bench.scale.shape import Shape
 from services.generation.settings import GenerationSettings
-from services.generation.simulated_batch import latency_named
 
 IDLE_S = 3.0
 _MOST_RAMP_S, _LEAST_SETTLING_S = 30.0, 3.0
@@ -63,8 +62,7 @@ def ideal(fleet: Fleet, concurrent: int, shape: Shape) -> float:
         simulated_response_tokens=0,
         simulated_cache_blocks=fleet.cache_blocks,
     )
-    latency = latency_named(fleet.latency).stretched(fleet.stretch)
-    return rounds_per_second(settings, latency, fleet.replicas, concurrent, shape)
+    return rounds_per_second(settings, fleet.replicas, concurrent, shape)
 
 
 async def idle(counting: Counting) -> Counts:
@@ -80,7 +78,7 @@ async def measure(
     """Begins the evolutions one after another over the time that one lasts, lets them settle, then counts."""
     lasts_s = min(concurrent * shape.rounds / best, _MOST_RAMP_S)
     async with Load(counting.redis_url, concurrent, shape, lasts_s):
-        await asyncio.sleep(max(_LEAST_SETTLING_S, 1.5 * lasts_s))
+        await asyncio.sleep(max(_LEAST_SETTLING_S, 1.25 * lasts_s))
         before = counting.now()
         await asyncio.sleep(window_s)
         spent = counting.now().since(before)

@@ -1,4 +1,4 @@
-"""The evolution as JSON values, for the record's `state`, and what it was told, for its attempts."""
+"""The evolution as JSON, for the record's `state`, and what it was told as JSON values, for its attempts."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ _NAMED: dict[str, TypeAdapter[Any]] = {
 }
 
 
-def dump(evolution: Evolution) -> Any:
-    return _EVOLUTION.dump_python(evolution, mode="json")
+def dump(evolution: Evolution) -> str:
+    return _EVOLUTION.dump_json(evolution).decode()
 
 
 def load(state: Any) -> Evolution:
     """Raises `pydantic.ValidationError` where `state` is not what `dump` made."""
-    return _EVOLUTION.validate_python(state)
+    return _EVOLUTION.validate_json(state) if isinstance(state, str) else _EVOLUTION.validate_python(state)
 
 
 def dump_outcome(outcome: Outcome) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pytest
 from cli.certs import write
 from cli.stack import Stack, StackSettings
 from cli.stack.child import Child
+from cli.stack.ports import free_port
 from shared.healthcheck import STALE_S, TIMEOUT_S
 from shared.ready import announce
 from tests.integration.processes import process
@@ -60,11 +61,10 @@ def test_a_stage_well_and_frozen(tmp_path: Path) -> None:
 
 
 def test_a_stage_that_still_loads_is_not_well(tmp_path: Path) -> None:
-    (encoder := tmp_path / "encoder").mkdir()
-    os.mkfifo(encoder / "config.json")  # whoever opens it waits for a writer
-    with process("mutation", tmp_path, {"DARWIN_MUTATION_ENCODER": str(encoder)}) as child:
+    away = {"DARWIN_GENERATION_ENDPOINT": f"http://127.0.0.1:{free_port()}/v1"}  # whose engine waits for it
+    with process("generation", tmp_path, {"DARWIN_GENERATION_ENGINE": "openai", **away}) as child:
         child.address(30)
-        code, told = check(tmp_path, "mutation")
+        code, told = check(tmp_path, "generation")
         assert code == 1
         assert "NOT_SERVING" in told
 

@@ -19,9 +19,13 @@ _REFUSALS = ("MISCONF", "OOM", "READONLY", "NOREPLICAS", "LOADING", "MASTERDOWN"
 
 
 def connect_redis(url: str, max_connections: int = 100) -> Any:
-    """An asynchronous client; every command sent through it must bear being sent twice."""
-    return redis.asyncio.Redis.from_url(
+    """An asynchronous client; every command sent through it must bear being sent twice.
+
+    Beyond `max_connections` commands wait for a connection, for as long as for an answer.
+    """
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
         url,
+        timeout=TIMEOUT_S,
         decode_responses=True,
         encoding_errors="replace",
         socket_connect_timeout=TIMEOUT_S,
@@ -30,6 +34,7 @@ def connect_redis(url: str, max_connections: int = 100) -> Any:
         max_connections=max_connections,
         retry=Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.05), 3, supported_errors=(RedisConnectionError,)),
     )
+    return redis.asyncio.Redis.from_pool(pool)
 
 
 class Translated:

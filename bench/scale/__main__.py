@@ -4,8 +4,9 @@ python -m bench.scale            # prints tables, writes bench/out/scale.json; a
 python -m bench.scale --quick    # a smaller fleet, within a minute
 python -m bench.scale --plot docs/images
 
-Engines take `--stretch` times as long as `bench.latency` measured on vLLM. How fast they may be before the cores of
-this machine, and no longer they, are the limit, is measured too.
+Engines take `--stretch` times as long as vLLM's steps, as `bench.latency` fitted them; prompts take no time but where it
+says so, because vLLM on these cores reads them no faster than it writes. How fast engines may be before the cores of this
+machine, and no longer they, are the limit, is measured too.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from bench.scale.fleet import Fleet, running
 from bench.scale.http import GatewayCost
 from bench.scale.measuring import Point, ideal, idle, measure
 from bench.scale.shape import Shape
+from services.generation.simulated_batch import CPU
 
 OUT = Path(__file__).parents[1] / "out" / "scale.json"
 
@@ -46,11 +48,12 @@ class Plan:
 
     @property
     def points(self) -> int:
-        return len(self.replicas) + len(self.concurrent) + len(self.faster) + 1
+        return len(self.replicas) + len(self.concurrent) + len(self.faster) + 2
 
 
-DEFAULT = Plan((1, 2, 4, 8, 16, 32, 64), 4, (1, 10, 100, 1000, 5000), (0.2, 0.1, 0.05), 64, 12.0, 200, 0.4)
-QUICK = Plan((1, 8), 4, (50,), (), 32, 4.0, 40, 0.05)
+DEFAULT = Plan((1, 2, 4, 8, 16, 32, 64), 4, (1, 10, 100, 1000, 5000), (0.4, 0.2, 0.1), 64, 12.0, 200, 0.75)
+QUICK = Plan((1, 8), 4, (50,), (), 32, 4.0, 40, 0.1)
+_STEPS = f"{CPU.step_s},{CPU.sequence_s},0"
 _INSTANT = "0.0001,0,0"
 
 
@@ -70,6 +73,11 @@ class Bench:
 
     def concurrent(self) -> list[Point]:
         return self._on(Fleet(self._plan.replicas[-1], self._latency, self._plan.stretch), self._plan.concurrent)
+
+    def prefill(self) -> list[Point]:
+        """The last of `replicas`, where prompts take the time that they took vLLM."""
+        count = self._plan.replicas[-1]
+        return self._on(Fleet(count, "cpu", self._plan.stretch), [count * self._plan.each])
 
     def faster(self) -> list[Point]:
         count = self._plan.replicas[-1]
@@ -102,7 +110,7 @@ class Bench:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--latency", default="cpu", help="as DARWIN_GENERATION_SIMULATED_LATENCY")
+    parser.add_argument("--latency", default=_STEPS, help="as DARWIN_GENERATION_SIMULATED_LATENCY")
     parser.add_argument("--stretch", type=float)
     parser.add_argument("--plot", type=Path, help="a folder for pictures")
     options = parser.parse_args()
@@ -113,12 +121,14 @@ def main() -> None:
         bench = Bench(plan, options.latency, progress)
         by_replicas = bench.replicas()
         console.print(report.rates(by_replicas, "As replicas grow"))
+        prefill = bench.prefill()
+        console.print(report.rates(prefill, "The last of them, where prompts take time too"))
         by_concurrent = bench.concurrent()
         console.print(report.rates(by_concurrent, "As evolutions grow"))
         faster = [*bench.faster(), *bench.full()]
         console.print(report.rates(faster, "As engines get faster, until they take no time"))
         gateway = bench.gateway()
-    points = [*by_replicas, *by_concurrent, *faster]
+    points = [*by_replicas, *prefill, *by_concurrent, *faster]
     console.print(report.cpu(points), report.limits(points[-1]), report.commands(points[-1]))
     console.print(
         f"{psutil.cpu_count()} cores; the gateway: {gateway.ms:.1f} ms an evolution of {gateway.events:.0f} events"

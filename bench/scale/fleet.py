@@ -24,7 +24,7 @@ class Fleet:
     stretch: float = 1.0
     workers: int = 2
     concurrency: int = 3000
-    cache_blocks: int = 4096
+    cache_blocks: int = 16384
 
     @property
     def env(self) -> dict[str, str]:

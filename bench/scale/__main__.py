@@ -1,12 +1,12 @@
 """The real workers, Redis and gRPC over simulated engines: what they do to many replicas and many evolutions.
 
-python -m bench.scale            # prints tables, writes bench/out/scale.json; about 12 minutes
+python -m bench.scale            # prints tables, writes bench/out/scale.json; about 13 minutes
 python -m bench.scale --quick    # a smaller fleet, within a minute
 python -m bench.scale --plot docs/images
 
-Engines take `--stretch` times as long as vLLM's steps, as `bench.latency` fitted them; prompts take no time but where it
-says so, because vLLM on these cores reads them no faster than it writes. How fast engines may be before the cores of this
-machine, and no longer they, are the limit, is measured too.
+Engines take `--stretch` times as long as vLLM's steps, as `bench.latency` fitted them; prompts take no time but where
+it says so, because vLLM on these cores reads them no faster than it writes. How fast engines may be before the cores of
+this machine, and no longer they, are the limit, is measured too.
 """
 
 import argparse
@@ -33,12 +33,14 @@ OUT = Path(__file__).parents[1] / "out" / "scale.json"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: `each` evolutions per replica as replicas grow; more and more on `replicas[-1]` of them; `each`
-    per replica on these as engines get faster; and `full` at once on engines that take almost no time.
+    """What is measured: `each` evolutions per replica as replicas grow; on the last of these counts of replicas whether
+    prompts take time too (`prefill`), more and more evolutions, engines that get `faster`; and `full` evolutions on
+    engines that take almost no time.
     """
 
     replicas: Sequence[int]
     each: int
+    prefill: bool
     concurrent: Sequence[int]
     faster: Sequence[float]
     full: int
@@ -48,11 +50,11 @@ class Plan:
 
     @property
     def points(self) -> int:
-        return len(self.replicas) + len(self.concurrent) + len(self.faster) + 2
+        return len(self.replicas) + len(self.concurrent) + len(self.faster) + self.prefill + 1
 
 
-DEFAULT = Plan((1, 2, 4, 8, 16, 32, 64), 4, (1, 10, 100, 1000, 5000), (0.4, 0.2, 0.1), 64, 12.0, 200, 0.75)
-QUICK = Plan((1, 8), 4, (50,), (), 32, 4.0, 40, 0.1)
+DEFAULT = Plan((1, 2, 4, 8, 16, 32, 64), 4, True, (1, 10, 100, 1000, 5000), (0.4, 0.2, 0.1), 64, 12.0, 200, 0.75)
+QUICK = Plan((8,), 4, False, (50,), (), 32, 3.0, 20, 0.1)
 _STEPS = f"{CPU.step_s},{CPU.sequence_s},0"
 _INSTANT = "0.0001,0,0"
 
@@ -121,8 +123,9 @@ def main() -> None:
         bench = Bench(plan, options.latency, progress)
         by_replicas = bench.replicas()
         console.print(report.rates(by_replicas, "As replicas grow"))
-        prefill = bench.prefill()
-        console.print(report.rates(prefill, "The last of them, where prompts take time too"))
+        prefill = bench.prefill() if plan.prefill else []
+        if prefill:
+            console.print(report.rates(prefill, "The last of them, where prompts take time too"))
         by_concurrent = bench.concurrent()
         console.print(report.rates(by_concurrent, "As evolutions grow"))
         faster = [*bench.faster(), *bench.full()]

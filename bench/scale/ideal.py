@@ -53,9 +53,10 @@ class _Jumping(selectors.SelectSelector):
 
 
 def rounds_per_second(settings: GenerationSettings, replicas: int, concurrent: int, shape: Shape) -> float:
-    """With every replica as full as every other, and nothing but engines taking time."""
-    used = min(replicas, concurrent)
-    return used * _of_one(settings, min(_MOST, max(1, round(concurrent / used))), shape)
+    """With replicas as full as each other, but for one evolution, and nothing but engines taking time."""
+    each, fuller = divmod(concurrent, replicas)
+    rest = (replicas - fuller) * _of_one(settings, min(_MOST, each), shape) if each else 0.0
+    return rest + (fuller * _of_one(settings, min(_MOST, each + 1), shape) if fuller else 0.0)
 
 
 @lru_cache

@@ -14,7 +14,10 @@ from bench.scale.shape import Shape
 from services.generation.settings import GenerationSettings
 
 IDLE_S = 3.0
-_MOST_RAMP_S, _LEAST_SETTLING_S = 30.0, 3.0
+_LEAST_SETTLING_S = 3.0
+# To begin takes an evolution more than to go on: more at once would be measured as a burst of beginnings.
+_BEGINNINGS_PER_S = 50
+_MOST_RAMP_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,9 @@ async def measure(
     counting: Counting, fleet: Fleet, concurrent: int, shape: Shape, best: float, window_s: float, quiet: Counts
 ) -> Point:
     """Begins the evolutions one after another over the time that one lasts, lets them settle, then counts."""
-    lasts_s = min(concurrent * shape.rounds / best, _MOST_RAMP_S)
-    async with Load(counting.redis_url, concurrent, shape, lasts_s):
-        await asyncio.sleep(max(_LEAST_SETTLING_S, 1.25 * lasts_s))
+    ramp_s = max(min(concurrent * shape.rounds / best, _MOST_RAMP_S), concurrent / _BEGINNINGS_PER_S)
+    async with Load(counting.redis_url, concurrent, shape, ramp_s):
+        await asyncio.sleep(max(_LEAST_SETTLING_S, 1.25 * ramp_s))
         before = counting.now()
         await asyncio.sleep(window_s)
         spent = counting.now().since(before)

@@ -1,0 +1,30 @@
+"""The scale bench on a small fleet: nothing fails, and a round costs Redis what it must."""
+
+import asyncio
+
+from bench.scale.fleet import HOST, Fleet, running
+from bench.scale.measuring import ideal, idle, measure
+from bench.scale.shape import Shape
+
+
+def test_a_round_takes_one_message_and_two_scripts() -> None:
+    fleet, shape = Fleet(replicas=3, latency="0.001,0,0", concurrency=64), Shape(rounds=4, period=10)
+    best = ideal(fleet, 12, shape)
+    with running(fleet) as (_, counting):
+
+        async def measured() -> None:
+            quiet = await idle(counting)
+            point = await measure(counting, fleet, 12, shape, best, 4.0, quiet)
+            assert point.failed == 0
+            assert 0 < point.rounds <= best
+            assert point.cpu_ms[HOST] > 0
+            a_round = point.commands
+            # Taken by BRPOP; claimed and saved by a script each, with one more for the evolution that was accepted.
+            assert 0.8 < a_round["brpop"] < 1.2
+            assert 1.8 < a_round["evalsha"] < 2.8
+            # What follows is sent by the script that saves; the broker keeps no books of its own.
+            assert 0.8 < a_round["lpush"] < 1.2
+            assert a_round.get("multi", 0) < 0.1
+            assert a_round.get("zadd", 0) < 2
+
+        asyncio.run(measured())

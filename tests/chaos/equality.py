@@ -1,5 +1,6 @@
 """A search whose workers were killed in the middle of rounds ends as if nothing had happened."""
 
+import json
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,7 @@ def compare(scene: Scene, method: str) -> list[str]:
     killed = _run(scene, method, kill_at=(0, 2))
     scene.repair()
     return [
-        *_differences("record", undisturbed.record, killed.record),
+        *_differences("record", _opened(undisturbed), _opened(killed)),
         *_differences("events", _decisions(undisturbed), _decisions(killed)),
     ]
 
@@ -47,6 +48,11 @@ def _run(scene: Scene, method: str, kill_at: Sequence[int]) -> Kept:
             pass
     (evolution,) = evidence.kept(scene.redis, key)
     return evolution
+
+
+def _opened(evolution: Kept) -> dict[str, Any]:
+    """The record, with the evolution that it keeps as text."""
+    return {**evolution.record, "state": json.loads(evolution.record["state"])}
 
 
 def _decisions(evolution: Kept) -> list[dict[str, Any]]:

@@ -31,7 +31,9 @@ async def test_certificates_are_for_the_name_and_not_for_the_address(tmp_path: P
     async with Fleet(2, server) as fleet:
         async with fleet.replicas(client, NAME) as replicas:
             await serving(replicas, 2)
-            assert {one.text for key in "abcdefghij" for one in await generated(replicas, key)} == set(fleet.hosts)  # type: ignore[arg-type]
+            assert {one.text for key in map(str, range(40)) for one in await generated(replicas, key)} == set(
+                fleet.hosts
+            )  # type: ignore[arg-type]
         async with fleet.replicas(client, "reward.darwin.svc") as strangers:
             with pytest.raises(DeadlineExceeded):
                 await generated(strangers, timeout_s=2)

@@ -9,7 +9,7 @@ from typing import Self
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.engine import Engine
 from services.generation.generator import Generator
-from services.generation.model import GenerateRequest, Sampling
+from services.generation.model import GenerateRequest, Result, Sampling
 from services.generation.model import Sequence as GenerationSequence
 from services.generation.settings import GenerationSettings
 from services.mutation import fidelity
@@ -63,10 +63,11 @@ class DirectLanguageModel:
             ),
             sampling=Sampling(temperature=self._temperature, top_p=TOP_P, json_schema=schema),
         )
-        async with aclosing(self._generator.generate(request)) as results:
-            async for result in results:
-                usage = result.usage
-                yield Completion(int(result.id), result.text, usage.prompt_tokens, usage.generated_tokens)
+        async with aclosing(self._generator.generate(request)) as generated:
+            async for results in generated:
+                for result in results:
+                    usage = result.usage
+                    yield Completion(int(result.id), result.text, usage.prompt_tokens, usage.generated_tokens)
 
 
 class DirectStages:
@@ -108,21 +109,10 @@ class DirectStages:
             ),
             sampling=Sampling(sampling.temperature, sampling.top_p, sampling.top_k, sampling.stop),
         )
-        async with aclosing(self._generator.generate(wanted)) as results:
-            async for result in results:
-                effect, usage = by_id[result.id], result.usage
-                yield Generated(
-                    effect.cycle,
-                    effect.round,
-                    effect.state,
-                    result.token_ids,
-                    result.text,
-                    result.lookahead_text,
-                    result.finish,
-                    usage.generated_tokens,
-                    usage.prompt_tokens,
-                    usage.cached_tokens,
-                )
+        async with aclosing(self._generator.generate(wanted)) as generated:
+            async for results in generated:
+                for result in results:
+                    yield _generated(by_id[result.id], result)
 
     async def score(
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
@@ -130,6 +120,21 @@ class DirectStages:
         scored = await self._rewarder.score(request.messages, [Candidate(str(e.state), e.text) for e in effects])
         for effect, score in zip(effects, scored.scores, strict=True):
             yield Scored(effect.cycle, effect.round, effect.state, score.reward)
+
+
+def _generated(effect: Generate, result: Result) -> Generated:
+    return Generated(
+        effect.cycle,
+        effect.round,
+        effect.state,
+        result.token_ids,
+        result.text,
+        result.lookahead_text,
+        result.finish,
+        result.usage.generated_tokens,
+        result.usage.prompt_tokens,
+        result.usage.cached_tokens,
+    )
 
 
 class Limit:

@@ -141,9 +141,10 @@ async def sample(missing: dict[tuple[str, str, int], str], file: Path) -> None:
                     for i, key in enumerate(part)
                 )
                 request = GenerateRequest(sequences, Sampling(temperature=0.7, top_k=40))
-                async for result in generator.generate(request):
-                    found = Sample(*part[int(result.id)], result.text, result.usage.generated_tokens)
-                    stream.write(json.dumps(asdict(found)) + "\n")
+                async for results in generator.generate(request):
+                    for result in results:
+                        found = Sample(*part[int(result.id)], result.text, result.usage.generated_tokens)
+                        stream.write(json.dumps(asdict(found)) + "\n")
                 stream.flush()
     finally:
         await engine.stop()

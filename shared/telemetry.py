@@ -114,6 +114,8 @@ class Tracing:
 # Where this process records no span of its own for what is under way, the headers that say what it belongs to. They
 # are passed on as they are, and read only when somebody asks for an id.
 _carried: ContextVar[Mapping[str, str]] = ContextVar("carried", default=MappingProxyType({}))
+# What `_carried` says too, where it was set here and need not be read from there.
+_evolution_id: ContextVar[str] = ContextVar("evolution_id", default="")
 
 
 def start_tracing(service: str, trusts_callers: bool = True) -> Tracing:
@@ -149,7 +151,7 @@ def current_trace_id() -> str:
 
 def current_evolution_id() -> str:
     """The evolution that is being worked on, or nothing."""
-    return str(baggage.get_baggage(_EVOLUTION, _context()) or "")
+    return _evolution_id.get() or str(baggage.get_baggage(_EVOLUTION, _context()) or "")
 
 
 def current_span() -> TraceContext | None:
@@ -174,16 +176,18 @@ def within(parent: TraceContext | None, evolution_id: str = "") -> Iterator[None
         headers["traceparent"] = f"00-{parent.trace_id}-{parent.span_id}-{'01' if parent.sampled else '00'}"
     if evolution_id:
         headers["baggage"] = f"{_EVOLUTION}={evolution_id}"
-    token = _carried.set(headers)
+    carried, known = _carried.set(headers), _evolution_id.set(evolution_id or _evolution_id.get())
     try:
         yield
     finally:
-        _carried.reset(token)
+        _carried.reset(carried)
+        _evolution_id.reset(known)
 
 
 def carry(headers: Mapping[str, str]) -> None:
     """What this task does from now on belongs to the span that its caller's headers name."""
     _carried.set({name: headers[name] for name in ("traceparent", "baggage") if name in headers})
+    _evolution_id.set("")
 
 
 def outgoing() -> tuple[tuple[str, str], ...]:

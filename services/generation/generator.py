@@ -47,8 +47,9 @@ class Generator:
         """Raises Unavailable until the engine has started."""
         return self._engine.info
 
-    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Result, None]:
-        """Yields one result per sequence as each completes; closing the iterator frees those that did not.
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[list[Result], None]:
+        """Yields one result per sequence as each completes, those together that complete together; closing the
+        iterator frees those that did not.
 
         Raises:
             InvalidRequest: a field is out of range, or a prompt does not fit the context.
@@ -62,9 +63,17 @@ class Generator:
         metrics.called(len(request.sequences))
         plans = await asyncio.to_thread(self._plans, request, arrived) if long else self._plans(request, arrived)
         tasks = [asyncio.ensure_future(self._run(plan)) for plan in plans]
+        ended: asyncio.Queue[asyncio.Task[Result]] = asyncio.Queue()
+        for task in tasks:
+            task.add_done_callback(ended.put_nowait)
+        left = len(tasks)
         try:
-            for done in asyncio.as_completed(tasks):
-                yield await done
+            while left:
+                together = [await ended.get()]
+                while not ended.empty():
+                    together.append(ended.get_nowait())
+                left -= len(together)
+                yield [task.result() for task in together]
         finally:
             for task in tasks:
                 task.cancel()

@@ -28,11 +28,11 @@ class GenerationServicer(generation_pb2_grpc.GenerationServiceServicer):  # type
     async def Generate(  # noqa: N802  # the wire's name
         self,
         request: pb.GenerateRequest,
-        context: grpc.aio.ServicerContext[pb.GenerateRequest, pb.GenerateResult],
-    ) -> AsyncIterator[pb.GenerateResult]:
-        async with aclosing(self._generator.generate(_request(request))) as results:
-            async for result in results:
-                yield _result(result)
+        context: grpc.aio.ServicerContext[pb.GenerateRequest, pb.GenerateResponse],
+    ) -> AsyncIterator[pb.GenerateResponse]:
+        async with aclosing(self._generator.generate(_request(request))) as generated:
+            async for results in generated:
+                yield pb.GenerateResponse(results=map(_result, results))
 
     async def GetModel(  # noqa: N802  # the wire's name
         self,

@@ -83,11 +83,12 @@ class GenerationClient:
                 request = pb.GenerateRequest(sequences=sequences, sampling=sampling, cache_salt=cache_salt)
                 return stub.Generate(request, **options)
 
-            results = self._replicas.stream(begin, lambda: len(waiting), ends_at - time.monotonic(), key)
+            responses = self._replicas.stream(begin, lambda: len(waiting), ends_at - time.monotonic(), key)
             with calling("GenerationService/Generate"):
-                async with aclosing(results):
-                    async for result in results:
-                        yield _completion(result, waiting)
+                async with aclosing(responses):
+                    async for response in responses:
+                        for result in response.results:
+                            yield _completion(result, waiting)
         except grpc.RpcError as error:
             raise from_rpc_error(error) from error
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -55,6 +56,8 @@ class Worker:
     def run(self) -> None:
         """Works until SIGTERM or SIGINT, then lets rounds under way end, or leaves them to others after `drain_s`."""
         metrics.begin()
+        # What is there by now stays, and looking through it again for garbage takes longer than a round.
+        gc.freeze()
         self.every(self._settings.sweep_s, self._report_presence)
         self.every(self._settings.sweep_s, self._sweep)
         self.every(self._settings.sweep_s, self._measure_queue)

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, stop_when_event_set, wait_random
@@ -267,14 +268,13 @@ class Evolving:
     ) -> None:
         """Saves and sends the next message, waiting for Redis to come back where it is away."""
         attempt = replace(attempt, events=len(events))
-        async for trial in AsyncRetrying(
-            retry=retry_if_exception_type(Unavailable),
-            stop=stop_after_delay(self._settings.save_patience_s) | stop_when_event_set(self._interrupted),  # type: ignore[arg-type]
-            wait=wait_random(0.1, 0.5),
-            reraise=True,
-        ):
-            with trial:
-                await self._store.save(record, events, attempt.id, tokens, attempt, delay_s)
+        save = partial(self._store.save, record, events, attempt.id, tokens, attempt, delay_s)
+        try:
+            await save()
+        except Unavailable:
+            patience = stop_after_delay(self._settings.save_patience_s) | stop_when_event_set(self._interrupted)  # type: ignore[arg-type]
+            again = retry_if_exception_type(Unavailable)
+            await AsyncRetrying(retry=again, stop=patience, wait=wait_random(0.1, 0.5), reraise=True)(save)
         metrics.saved(record, events, attempt)
         for tell in self._saved:
             await tell(record, attempt, events)

@@ -63,6 +63,12 @@ class GenerateRequest(_message.Message):
     cache_salt: str
     def __init__(self, sequences: _Optional[_Iterable[_Union[GenerateRequest.Sequence, _Mapping]]] = ..., sampling: _Optional[_Union[GenerateRequest.Sampling, _Mapping]] = ..., cache_salt: _Optional[str] = ...) -> None: ...
 
+class GenerateResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[GenerateResult]
+    def __init__(self, results: _Optional[_Iterable[_Union[GenerateResult, _Mapping]]] = ...) -> None: ...
+
 class GenerateResult(_message.Message):
     __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds", "queue_seconds")
     class Usage(_message.Message):

@@ -37,7 +37,7 @@ class GenerationServiceStub(object):
         self.Generate = channel.unary_stream(
                 '/darwin.v1.GenerationService/Generate',
                 request_serializer=shared_dot_pb_dot_generation__pb2.GenerateRequest.SerializeToString,
-                response_deserializer=shared_dot_pb_dot_generation__pb2.GenerateResult.FromString,
+                response_deserializer=shared_dot_pb_dot_generation__pb2.GenerateResponse.FromString,
                 _registered_method=True)
         self.GetModel = channel.unary_unary(
                 '/darwin.v1.GenerationService/GetModel',
@@ -50,8 +50,9 @@ class GenerationServiceServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def Generate(self, request, context):
-        """Continues every sequence of the call. One result is streamed per sequence, as soon as that sequence
-        completes, in completion order. Cancelling the call, or its deadline, frees the engine's sequences.
+        """Continues every sequence of the call. Results are streamed as soon as their sequences complete, in completion
+        order; those that complete at the same step of the engine come together. Cancelling the call, or its deadline,
+        frees the engine's sequences.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -69,7 +70,7 @@ def add_GenerationServiceServicer_to_server(servicer, server):
             'Generate': grpc.unary_stream_rpc_method_handler(
                     servicer.Generate,
                     request_deserializer=shared_dot_pb_dot_generation__pb2.GenerateRequest.FromString,
-                    response_serializer=shared_dot_pb_dot_generation__pb2.GenerateResult.SerializeToString,
+                    response_serializer=shared_dot_pb_dot_generation__pb2.GenerateResponse.SerializeToString,
             ),
             'GetModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModel,
@@ -103,7 +104,7 @@ class GenerationService(object):
             target,
             '/darwin.v1.GenerationService/Generate',
             shared_dot_pb_dot_generation__pb2.GenerateRequest.SerializeToString,
-            shared_dot_pb_dot_generation__pb2.GenerateResult.FromString,
+            shared_dot_pb_dot_generation__pb2.GenerateResponse.FromString,
             options,
             channel_credentials,
             insecure,

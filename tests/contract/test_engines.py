@@ -62,7 +62,8 @@ def generator(engine: Engine) -> Generator:
 
 
 async def run(generator: Generator, *sequences: Sequence, sampling: Sampling = GREEDY) -> dict[str, Result]:
-    return {result.id: result async for result in generator.generate(GenerateRequest(sequences, sampling))}
+    generated = generator.generate(GenerateRequest(sequences, sampling))
+    return {result.id: result async for results in generated for result in results}
 
 
 async def one(generator: Generator, sequence: Sequence, sampling: Sampling = GREEDY) -> Result:
@@ -148,8 +149,8 @@ async def test_the_end_of_sequence_is_not_part_of_the_response(generator: Genera
 
 async def test_results_come_as_sequences_complete(generator: Generator) -> None:
     long, short = Sequence("long", QUESTION, max_new_tokens=30), Sequence("short", QUESTION, max_new_tokens=5)
-    order = [result.id async for result in generator.generate(GenerateRequest((long, short), GREEDY))]
-    assert order == ["short", "long"]
+    generated = generator.generate(GenerateRequest((long, short), GREEDY))
+    assert [[result.id for result in results] async for results in generated] == [["short"], ["long"]]
 
 
 async def test_many_calls_at_once_each_get_their_own(generator: Generator) -> None:
@@ -177,10 +178,10 @@ async def test_without_a_seed_sequences_differ(generator: Generator) -> None:
 
 async def test_closing_a_call_frees_its_sequences_at_once(generator: Generator, engine: Engine) -> None:
     sequences = tuple(Sequence(f"s{i}", QUESTION, max_new_tokens=1 if i == 0 else 400) for i in range(4))
-    results = generator.generate(GenerateRequest(sequences, WARM))
-    assert (await anext(results)).id == "s0"
+    generated = generator.generate(GenerateRequest(sequences, WARM))
+    assert [result.id for result in await anext(generated)] == ["s0"]
     assert engine.running == 3
-    await results.aclose()
+    await generated.aclose()
     assert engine.running == 0
     # What was freed takes no time from what comes next.
     assert await asyncio.wait_for(one(generator, Sequence("s", QUESTION, max_new_tokens=2)), 5)
@@ -233,7 +234,8 @@ async def test_what_is_cached_is_shared_with_calls_of_the_same_salt_only(generat
 
     async def cached(salt: str) -> int:
         request = GenerateRequest((asked,), GREEDY, salt)
-        return (await anext(generator.generate(request))).usage.cached_tokens
+        (result,) = await anext(generator.generate(request))
+        return result.usage.cached_tokens
 
     assert [await cached(salt) for salt in ("", "acme", "other")] == [0, 0, 0]
     again = [await cached(salt) for salt in ("", "acme", "other")]

@@ -46,8 +46,8 @@ def request(*lengths: int) -> pb.GenerateRequest:
 
 
 def test_results_are_streamed_as_they_complete(simulated: generation_pb2_grpc.GenerationServiceStub) -> None:
-    results = list(simulated.Generate(request(30, 5), timeout=10))
-    assert [result.id for result in results] == ["1", "0"]
+    responses = list(simulated.Generate(request(30, 5), timeout=10))
+    assert [[result.id for result in response.results] for response in responses] == [["1"], ["0"]]
     assert simulated.GetModel(pb.GetModelRequest(), timeout=5).engine == "simulated"
 
 

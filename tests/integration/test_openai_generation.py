@@ -49,7 +49,8 @@ async def test_the_service_needs_no_torch(tmp_path: Path) -> None:
             sequence = pb.GenerateRequest.Sequence(id="a", messages=[message], max_new_tokens=50)
             sampling = pb.GenerateRequest.Sampling(top_p=1.0)
             request = pb.GenerateRequest(sequences=[sequence], sampling=sampling)
-            (result,) = [result async for result in stub.Generate(request, timeout=20)]
+            (response,) = [response async for response in stub.Generate(request, timeout=20)]
+            (result,) = response.results
             model = await stub.GetModel(pb.GetModelRequest(), timeout=5)
         assert (result.text, result.finish_reason) == (SAYS, pb.FINISH_REASON_STOP)
         assert (model.model, model.engine, model.context_length) == ("served", "openai", 256)

@@ -48,7 +48,7 @@ def request(tokens: int, count: int = 1) -> pb.GenerateRequest:
 async def outcome(call: Any) -> int | DarwinError:
     """How many results a call gave, or the error it ended with."""
     try:
-        return len([result async for result in call])
+        return len([result async for response in call for result in response.results])
     except grpc.RpcError as error:
         return from_rpc_error(error)
 

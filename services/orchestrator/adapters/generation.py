@@ -40,12 +40,13 @@ class GrpcGenerator:
         def begin(stub: Any, **options: Any) -> Any:
             return stub.Generate(_to_pb(list(waiting.values()), request), **options)
 
-        results = self._replicas.stream(begin, lambda: len(waiting), timeout_s, current_evolution_id())
+        responses = self._replicas.stream(begin, lambda: len(waiting), timeout_s, current_evolution_id())
         with calling("GenerationService/Generate"):
             try:
-                async with aclosing(results):
-                    async for result in results:
-                        yield _from_pb(result, waiting.pop(result.id))
+                async with aclosing(responses):
+                    async for response in responses:
+                        for result in response.results:
+                            yield _from_pb(result, waiting.pop(result.id))
             except grpc.RpcError as error:
                 raise from_rpc_error(error, _caller_field) from error
         if waiting:

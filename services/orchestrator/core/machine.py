@@ -11,6 +11,7 @@ the draws, so any evolution can be interrupted, stored and continued between two
 """
 
 from dataclasses import replace
+from typing import Any
 
 from services.orchestrator.core import selection, transitions
 from services.orchestrator.core.model import (
@@ -87,12 +88,12 @@ def apply(evolution: Evolution, outcome: Outcome, draws: Draws | None = None) ->
     return settled, events + more
 
 
-def _with_state(evolution: Evolution, index: int, state: State) -> Evolution:
+def _with_state(evolution: Evolution, index: int, state: State, **changes: Any) -> Evolution:
     if index == BASE:
-        return replace(evolution, base=state)
+        return replace(evolution, base=state, **changes)
     population = list(evolution.population)
     population[index] = state
-    return replace(evolution, population=tuple(population))
+    return replace(evolution, population=tuple(population), **changes)
 
 
 def _state_of(evolution: Evolution, outcome: Generated | Scored, phase: str) -> State:
@@ -166,9 +167,8 @@ def _extend(evolution: Evolution, outcome: Generated) -> Evolution:
         cached=evolution.spent.cached + outcome.cached_tokens,
         prompt=outcome.prompt_tokens if outcome.state == BASE else evolution.spent.prompt,
     )
-    if outcome.state != BASE:
-        evolution = replace(evolution, round_tokens=evolution.round_tokens + outcome.generated_tokens)
-    return _with_state(replace(evolution, spent=spent), outcome.state, state)
+    round_tokens = evolution.round_tokens + (0 if outcome.state == BASE else outcome.generated_tokens)
+    return _with_state(evolution, outcome.state, state, spent=spent, round_tokens=round_tokens)
 
 
 def _continued(response: Response, outcome: Generated, max_tokens: int) -> Response:
@@ -195,7 +195,7 @@ def _reward(evolution: Evolution, outcome: Scored) -> Step:
         reward=evolution.spent.reward + outcome.computed_tokens,
         reward_calls=evolution.spent.reward_calls + 1,
     )
-    evolution = _with_state(replace(evolution, spent=spent), outcome.state, state)
+    evolution = _with_state(evolution, outcome.state, state, spent=spent)
     if outcome.state != BASE:
         return evolution, ()
     evolution = replace(

@@ -42,7 +42,7 @@ class Member(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[mis
         self._transport = transport
         self.server = Server([NAME], transport)
 
-    async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[pb.GenerateResult]:  # noqa: N802
+    async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[pb.GenerateResponse]:  # noqa: N802
         self.asked.append([sequence.id for sequence in request.sequences])
         self.running += 1
         try:
@@ -52,7 +52,8 @@ class Member(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[mis
                         raise self.error
                     await self.go.wait()
                 if sequence is not None:
-                    yield pb.GenerateResult(id=sequence.id, text=self.ip, finish_reason=pb.FINISH_REASON_STOP)
+                    result = pb.GenerateResult(id=sequence.id, text=self.ip, finish_reason=pb.FINISH_REASON_STOP)
+                    yield pb.GenerateResponse(results=[result])
         finally:
             self.running -= 1
 

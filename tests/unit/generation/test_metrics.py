@@ -20,7 +20,8 @@ ENGINE = SimulatedEngine(response_tokens=0)
 async def test_a_call_is_measured_by_sequence_and_token() -> None:
     sequences = (Sequence("a", HELLO, max_new_tokens=7), Sequence("b", HELLO, (5, 6), max_new_tokens=3))
     with Measured() as found:
-        results = [result async for result in Generator(ENGINE, Limits()).generate(GenerateRequest(sequences))]
+        generated = Generator(ENGINE, Limits()).generate(GenerateRequest(sequences))
+        results = [result async for together in generated for result in together]
     given = sum(result.usage.prompt_tokens for result in results) + 2
     assert found.of("darwin.generation.batch.size") == 2
     assert found.of("darwin.generation.batch.size.count") == 1
@@ -103,6 +104,7 @@ async def test_the_wait_for_the_engine_travels_where_it_is_known(seconds: float 
     )
     request = pb.GenerateRequest(sequences=[sequence], sampling=pb.GenerateRequest.Sampling(top_p=1.0))
     servicer = GenerationServicer(Generator(Waiting(), Limits()))
-    (result,) = [result async for result in servicer.Generate(request, None)]  # type: ignore[arg-type]
+    (response,) = [response async for response in servicer.Generate(request, None)]  # type: ignore[arg-type]
+    (result,) = response.results
     assert result.HasField("queue_seconds") == (seconds is not None)
     assert result.queue_seconds == (seconds or 0.0)

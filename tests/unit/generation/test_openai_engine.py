@@ -49,8 +49,8 @@ async def engine_of(fake: FakeEndpoint, **settings: Any) -> AsyncIterator[Engine
 async def ask(engine: Engine, sampling: Sampling = Sampling(), **sequence: Any) -> Result:  # noqa: B008
     wanted = Sequence("s", **{"messages": QUESTION, "max_new_tokens": 50} | sequence)
     request = GenerateRequest((wanted,), sampling, cache_salt="")
-    (result,) = [result async for result in build_generator(engine, GenerationSettings()).generate(request)]
-    return result
+    (results,) = [results async for results in build_generator(engine, GenerationSettings()).generate(request)]
+    return results[0]
 
 
 async def test_what_an_endpoint_like_vllm_is_asked(caplog: pytest.LogCaptureFixture) -> None:

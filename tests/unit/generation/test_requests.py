@@ -14,7 +14,7 @@ GOOD = Sequence("s", (Message("user", "Hello"),), max_new_tokens=4)
 
 async def generate(request: GenerateRequest) -> int:
     generator = build_generator(SimulatedEngine(), GenerationSettings(max_sequences=3))
-    return len([result async for result in generator.generate(request)])
+    return sum([len(results) async for results in generator.generate(request)])
 
 
 @pytest.mark.parametrize(

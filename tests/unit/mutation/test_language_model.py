@@ -31,13 +31,12 @@ class Generation(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore
     async def GetModel(self, request: pb.GetModelRequest, context: object) -> pb.GetModelResponse:  # noqa: N802
         return pb.GetModelResponse(structured_output=self.structured)
 
-    async def Generate(self, request: pb.GenerateRequest, context: object) -> AsyncIterator[pb.GenerateResult]:  # noqa: N802
+    async def Generate(self, request: pb.GenerateRequest, context: object) -> AsyncIterator[pb.GenerateResponse]:  # noqa: N802
         self.received.append(request)
         for sequence in reversed(request.sequences):
             usage = pb.GenerateResult.Usage(prompt_tokens=3, generated_tokens=4)
-            yield pb.GenerateResult(
-                id=self.ids.pop() if self.ids else sequence.id, text=sequence.messages[0].content.upper(), usage=usage
-            )
+            name, text = self.ids.pop() if self.ids else sequence.id, sequence.messages[0].content.upper()
+            yield pb.GenerateResponse(results=[pb.GenerateResult(id=name, text=text, usage=usage)])
         if self.hang:
             try:
                 await asyncio.sleep(60)

@@ -41,10 +41,11 @@ class Recorder(
     async def GetModel(self, request: gpb.GetModelRequest, context: Any) -> gpb.GetModelResponse:  # noqa: N802
         return gpb.GetModelResponse()
 
-    async def Generate(self, request: gpb.GenerateRequest, context: Any) -> AsyncIterator[gpb.GenerateResult]:  # noqa: N802
+    async def Generate(self, request: gpb.GenerateRequest, context: Any) -> AsyncIterator[gpb.GenerateResponse]:  # noqa: N802
         self._note(request.cache_salt, context)
         for sequence in request.sequences:
-            yield gpb.GenerateResult(id=sequence.id, finish_reason=gpb.FINISH_REASON_STOP)
+            result = gpb.GenerateResult(id=sequence.id, finish_reason=gpb.FINISH_REASON_STOP)
+            yield gpb.GenerateResponse(results=[result])
 
     async def Mutate(self, request: mpb.MutateRequest, context: Any) -> AsyncIterator[mpb.MutateEvent]:  # noqa: N802
         self._note(request.cache_salt, context)

@@ -23,6 +23,10 @@ from shared.settings import SettingsError
 NAME = "darwin.v1.GenerationService"
 
 
+def told(text: str) -> pb.GenerateResponse:
+    return pb.GenerateResponse(results=[pb.GenerateResult(text=text)])
+
+
 class Servicer(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[misc]
     """Generate gives one result and waits, or fails as told; GetModel tells how much time it has."""
 
@@ -31,13 +35,13 @@ class Servicer(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[m
         self.go = asyncio.Event()
         self.ended = asyncio.Event()
 
-    async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[pb.GenerateResult]:  # noqa: N802
+    async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[pb.GenerateResponse]:  # noqa: N802
         if self.error:
             raise self.error
         try:
-            yield pb.GenerateResult(text=f"{time_left():.1f}")
+            yield told(f"{time_left():.1f}")
             await self.go.wait()
-            yield pb.GenerateResult(text=f"{len(request.sequences)}")
+            yield told(f"{len(request.sequences)}")
         finally:
             self.ended.set()
 
@@ -63,7 +67,8 @@ class Running:
         await self.server.stop(0)
 
     async def generate(self, **options: Any) -> list[str]:
-        return [result.text async for result in self.stub.Generate(pb.GenerateRequest(), **options)]
+        responses = self.stub.Generate(pb.GenerateRequest(), **options)
+        return [response.results[0].text async for response in responses]
 
 
 async def refused(call: Any) -> errors.DarwinError:

@@ -30,6 +30,10 @@ NAME = "darwin.v1.GenerationService"
 CALLER = TraceContext("a" * 32, "b" * 16, sampled=True)
 
 
+def told(text: str) -> pb.GenerateResponse:
+    return pb.GenerateResponse(results=[pb.GenerateResult(text=text)])
+
+
 class Servicer(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[misc]
     """GetModel fails as told, or answers with what it would pass on; Generate with the ids it knows, one by one."""
 
@@ -41,11 +45,11 @@ class Servicer(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[m
             raise self.error
         return pb.GetModelResponse(model=dict(telemetry.outgoing()).get("traceparent", ""))
 
-    async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[pb.GenerateResult]:  # noqa: N802
-        yield pb.GenerateResult(text=telemetry.current_trace_id())
+    async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[pb.GenerateResponse]:  # noqa: N802
+        yield told(telemetry.current_trace_id())
         if self.hang:
             await asyncio.sleep(60)
-        yield pb.GenerateResult(text=telemetry.current_evolution_id())
+        yield told(telemetry.current_evolution_id())
 
 
 @pytest.fixture
@@ -77,7 +81,7 @@ class Running:
 
     async def ids(self) -> list[str]:
         call = self.stub.Generate(pb.GenerateRequest(), metadata=telemetry.outgoing())
-        return [result.text async for result in call]
+        return [response.results[0].text async for response in call]
 
     async def passed_on(self) -> str:
         return str((await self.stub.GetModel(pb.GetModelRequest(), metadata=telemetry.outgoing())).model)

@@ -2,9 +2,10 @@
 
 Keys, all under `darwin:`
   evo:{id}                hash: version, body, summary, trace, saved_at, claims, claimants, of_key, of_idempotency;
-                          beside it :events and :attempts (streams), :lease, :cancel
+                          beside it :events and :attempts (streams), :lease
   list, list:{tenant}     sorted sets of ids by when they were accepted: all, and a tenant's
   active                  sorted set of unfinished ids by when the sweep may look at them again
+  cancelled               set of those that are to end
   key:{key}:active        set of an API key's unfinished ids; key:{key}:used:{day} counts its tokens
   idempotency:{digest}    hash: id, fingerprint; lives as long as its record
 """
@@ -25,6 +26,7 @@ SUMMARY: TypeAdapter[Summary] = TypeAdapter(Summary)
 TRACE: TypeAdapter[TraceContext | None] = TypeAdapter(TraceContext | None)
 
 ACTIVE = "darwin:active"
+CANCELLED = "darwin:cancelled"
 PREFIX = "darwin:evo:"
 _DAY_S = 86_400
 
@@ -59,7 +61,7 @@ def record_keys(record: Record) -> list[str]:
         list_key(record.request.tenant),
         used_key(key_id),
         key(record.id, "lease"),
-        key(record.id, "cancel"),
+        CANCELLED,
         key(record.id, "attempts"),
     ]
 

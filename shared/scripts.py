@@ -55,7 +55,7 @@ return {'accepted', ARGV[1]}
 """
 )
 
-# KEYS: record, events, active, key's active, idempotency, list, tenant's list, key's used, lease, cancel, attempts,
+# KEYS: record, events, active, key's active, idempotency, list, tenant's list, key's used, lease, cancelled, attempts,
 # queue. ARGV: expected version, new version, body, id, holder ("" for none), whether it has ended (0 or 1), tokens,
 # summary, ttl, attempt ("" for none), next message ("" for none), then one JSON event each. Returns 1, or 0 where the
 # version differs.
@@ -80,7 +80,7 @@ if ARGV[5] ~= '' and redis.call('GET', KEYS[9]) == ARGV[5] then redis.call('DEL'
 if ARGV[6] == '1' then
   redis.call('ZREM', KEYS[3], ARGV[4])
   redis.call('SREM', KEYS[4], ARGV[4])
-  redis.call('DEL', KEYS[10])
+  redis.call('SREM', KEYS[10], ARGV[4])
   for _, key in ipairs({KEYS[1], KEYS[2], KEYS[5], KEYS[11]}) do redis.call('EXPIRE', key, ARGV[9]) end
 else
   redis.call('ZADD', KEYS[3], now, ARGV[4])
@@ -90,9 +90,9 @@ return 1
 """
 )
 
-# KEYS: record, lease, cancel. ARGV: version, holder, ttl in ms. Returns (body, whether a cancel was asked for, earlier
-# claims of this version that were neither saved nor released, the lines of those claims), or nothing where the version
-# is another or somebody else holds the lease.
+# KEYS: record, lease, cancelled. ARGV: version, holder, ttl in ms, id. Returns (body, whether a cancel was asked for,
+# earlier claims of this version that were neither saved nor released, the lines of those claims), or nothing where the
+# version is another or somebody else holds the lease.
 CLAIM = (
     _NOW
     + _CLAIMANTS
@@ -109,24 +109,23 @@ if not holder then
 else
   claims = claims - 1
 end
-return {redis.call('HGET', KEYS[1], 'body'), redis.call('EXISTS', KEYS[3]), claims, claimants}
+return {redis.call('HGET', KEYS[1], 'body'), redis.call('SISMEMBER', KEYS[3], ARGV[4]), claims, claimants}
 """
 )
 
-# KEYS: record, lease, cancel of each. ARGV: ttl in ms, then version and holder of each. Returns for each 0 lost, 1
-# held, 2 held and a cancel was asked for. A lease that ran out while Redis was away, and that nobody took, is taken
-# again; one that has most of its time left is left alone, for each prolonging is written to the disk.
+# KEYS: record, lease of each. ARGV: ttl in ms, then version and holder of each. Returns for each whether it is held. A
+# lease that ran out while Redis was away, and that nobody took, is taken again.
 RENEW = """
-local ttl, told = tonumber(ARGV[1]), {}
-for i = 1, #KEYS / 3 do
-  local record, lease, cancel = KEYS[3 * i - 2], KEYS[3 * i - 1], KEYS[3 * i]
+local told = {}
+for i = 1, #KEYS / 2 do
+  local record, lease = KEYS[2 * i - 1], KEYS[2 * i]
   local version, own = ARGV[2 * i], ARGV[2 * i + 1]
   local holder = redis.call('GET', lease)
   if holder and holder ~= own or redis.call('HGET', record, 'version') ~= version then
     told[i] = 0
   else
-    if redis.call('PTTL', lease) < 0.75 * ttl then redis.call('SET', lease, own, 'PX', ttl) end
-    told[i] = 1 + redis.call('EXISTS', cancel)
+    redis.call('SET', lease, own, 'PX', ARGV[1])
+    told[i] = 1
   end
 end
 return told
@@ -168,9 +167,13 @@ return told
 """
 )
 
-# KEYS: record, events, active, attempts. ARGV: id, last event, ttl.
+# KEYS: active, cancelled. ARGV: id. What has ended is in neither.
+CANCEL = "if redis.call('ZSCORE', KEYS[1], ARGV[1]) then redis.call('SADD', KEYS[2], ARGV[1]) end"
+
+# KEYS: record, events, active, attempts, cancelled. ARGV: id, last event, ttl.
 ABANDON = """
 if redis.call('ZREM', KEYS[3], ARGV[1]) == 0 then return 0 end
+redis.call('SREM', KEYS[5], ARGV[1])
 redis.call('HDEL', KEYS[1], 'summary')
 local beside = redis.call('HMGET', KEYS[1], 'of_key', 'of_idempotency')
 if beside[1] then redis.call('SREM', beside[1], ARGV[1]) end

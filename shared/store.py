@@ -7,7 +7,6 @@ several evolutions, so this needs one Redis (with replicas), not a Redis Cluster
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from shared import layout, scripts
 from shared.connection import Translated, connect_redis
@@ -20,9 +19,6 @@ from shared.records import TERMINAL, Accepted, Ended, Event, Failure, Record, Tr
 # Redis does nothing else for a few milliseconds.
 _SWEPT_AT_ONCE = 500
 _RENEWED_AT_ONCE = 500
-
-Renewed = Literal["lost", "held", "cancelled"]
-_RENEWED: tuple[Renewed, ...] = ("lost", "held", "cancelled")
 
 
 @dataclass(frozen=True)
@@ -78,6 +74,7 @@ class Store:
         self._claim = self._redis.register_script(scripts.CLAIM)
         self._renew = self._redis.register_script(scripts.RENEW)
         self._release = self._redis.register_script(scripts.RELEASE)
+        self._cancel = self._redis.register_script(scripts.CANCEL)
         self._abandon = self._redis.register_script(scripts.ABANDON)
         self._stalled = self._redis.register_script(scripts.STALLED)
         self._translated = Translated()
@@ -188,6 +185,7 @@ class Store:
                     layout.key(evolution_id, "events"),
                     layout.ACTIVE,
                     layout.key(evolution_id, "attempts"),
+                    layout.CANCELLED,
                 ],
                 args=[evolution_id, dumped(layout.EVENT, Ended("failed", error=failure)), self._ttl_s],
             )
@@ -240,15 +238,18 @@ class Store:
             Internal: the record cannot be read.
         """
         async with self._translated:
-            claimed = await self._claim(keys=_lease_keys(evolution_id), args=[version, holder, int(ttl_s * 1000)])
+            claimed = await self._claim(
+                keys=[*_lease_keys(evolution_id), layout.CANCELLED],
+                args=[version, holder, int(ttl_s * 1000), evolution_id],
+            )
         if not claimed:
             return None
         record = parsed(layout.RECORD, claimed[0], f"the record of evolution {evolution_id}")
         return Claim(record, cancelled=bool(claimed[1]), deaths=int(claimed[2]), lost=layout.lost_attempts(claimed[3]))
 
-    async def renew(self, leases: Sequence[Lease], ttl_s: float) -> list[Renewed]:
-        """Prolongs leases; says of each whether it was lost, and whether a cancel was asked for."""
-        found: list[Renewed] = []
+    async def renew(self, leases: Sequence[Lease], ttl_s: float) -> list[bool]:
+        """Prolongs leases; says of each whether it is still held."""
+        found: list[bool] = []
         async with self._translated:
             for first in range(0, len(leases), _RENEWED_AT_ONCE):
                 part = leases[first : first + _RENEWED_AT_ONCE]
@@ -256,7 +257,7 @@ class Store:
                     keys=[name for lease in part for name in _lease_keys(lease.evolution_id)],
                     args=[int(ttl_s * 1000), *(text for lease in part for text in (lease.version, lease.holder))],
                 )
-                found += [_RENEWED[code] for code in renewed]
+                found += map(bool, renewed)
         return found
 
     async def release(self, evolution_id: str, holder: str) -> None:
@@ -271,7 +272,12 @@ class Store:
     async def request_cancel(self, evolution_id: str) -> None:
         """Asks whoever holds the evolution to stop."""
         async with self._translated:
-            await self._redis.set(layout.key(evolution_id, "cancel"), "1", ex=self._ttl_s)
+            await self._cancel(keys=[layout.ACTIVE, layout.CANCELLED], args=[evolution_id])
+
+    async def cancelled(self) -> set[str]:
+        """Ids of the evolutions that were asked to stop and have not."""
+        async with self._translated:
+            return set(await self._redis.smembers(layout.CANCELLED))
 
     async def stalled(self, idle_s: float) -> list[tuple[str, int, TraceContext | None]]:
         """Ids, versions and traces of unfinished evolutions not saved for `idle_s` seconds that nobody holds.
@@ -302,4 +308,4 @@ class Store:
 
 def _lease_keys(evolution_id: str) -> list[str]:
     """As the scripts CLAIM and RENEW want them."""
-    return [layout.key(evolution_id), layout.key(evolution_id, "lease"), layout.key(evolution_id, "cancel")]
+    return [layout.key(evolution_id), layout.key(evolution_id, "lease")]

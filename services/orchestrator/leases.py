@@ -14,9 +14,14 @@ Ending = Literal["lost", "cancelled", "interrupted"]
 
 log = logging.getLogger(__name__)
 
+_LOOK_S = 0.5
+
 
 class Leases:
-    """Renews what is held each `heartbeat_s`, for `lease_s`. Use it on one loop."""
+    """Renews what is held each `heartbeat_s`, for `lease_s`. Use it on one loop.
+
+    It looks more often for cancels, which takes one command, however much is held.
+    """
 
     def __init__(self, store: Store, lease_s: float, heartbeat_s: float) -> None:
         self._store = store
@@ -49,17 +54,29 @@ class Leases:
             self._end(lease, "interrupted")
 
     async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        renewed_at = loop.time()
         while self._held:
-            await asyncio.sleep(self._heartbeat_s)
-            leases = list(self._held)
+            await asyncio.sleep(min(_LOOK_S, self._heartbeat_s))
             try:
-                found = await self._store.renew(leases, self._lease_s)
+                await self._look()
+                if loop.time() - renewed_at >= self._heartbeat_s:
+                    renewed_at = loop.time()
+                    await self._renew()
             except Unavailable as error:
-                log.debug("%d rounds go on without their leases: %s", len(leases), error.message)
-                continue
-            for lease, renewed in zip(leases, found, strict=True):
-                if renewed != "held":
-                    self._end(lease, renewed)
+                log.debug("%d rounds go on without their leases: %s", len(self._held), error.message)
+
+    async def _look(self) -> None:
+        if cancelled := await self._store.cancelled():
+            for lease in self._held:
+                if lease.evolution_id in cancelled:
+                    self._end(lease, "cancelled")
+
+    async def _renew(self) -> None:
+        leases = list(self._held)
+        for lease, held in zip(leases, await self._store.renew(leases, self._lease_s), strict=True):
+            if not held:
+                self._end(lease, "lost")
 
     def _end(self, lease: Lease, why: Ending) -> None:
         ending = self._held.get(lease)

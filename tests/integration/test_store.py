@@ -182,6 +182,7 @@ async def test_nothing_is_left_after_expiry(redis_url: str) -> None:
     await store.request_cancel(cancelled.id)
     await finish(evolving(store, Stages()), Next(cancelled.id, 0))
     assert (await store.load(cancelled.id)).status == "cancelled"
+    await store.request_cancel(cancelled.id)  # too late
     await asyncio.sleep(1.2)
     assert await store._redis.keys("*") == [QUEUE]
     await store._redis.delete(QUEUE)

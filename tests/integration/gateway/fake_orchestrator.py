@@ -29,7 +29,7 @@ from shared.records import (
     Seconds,
     Tokens,
 )
-from shared.store import Lease, Store
+from shared.store import Store
 
 _POLL_S = 0.02
 
@@ -92,7 +92,7 @@ async def _evolve(store: Store, evolution_id: str) -> None:
         event = RoundFinished(1, 1, ("good", "bad"), (0.5, -0.5), (0,), (Replacement(1, 0),), (True, True), 80)
         record = await _save(store, record, [event])
     while name == "hang":
-        if await store.renew([Lease(evolution_id, record.version, "fake")], ttl_s=1) == ["cancelled"]:
+        if evolution_id in await store.cancelled():
             await _save(store, record, [Ended("cancelled", "cancelled")], status="cancelled", finished_at=time.time())
             return
         await asyncio.sleep(_POLL_S)

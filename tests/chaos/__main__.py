@@ -27,7 +27,7 @@ def main(
 ) -> None:
     """Each fault strikes while 20 evolutions are in flight; exit code 1 where a bar was missed."""
     chosen = [fault for fault in FAULTS if not only or any(part in fault.name for part in only)]
-    console = Console()
+    console = Console(width=130)
     if show:
         console.print(*(fault.name for fault in chosen), sep="\n")
         return

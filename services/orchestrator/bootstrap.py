@@ -56,7 +56,7 @@ class Worker:
     def run(self) -> None:
         """Works until SIGTERM or SIGINT, then lets rounds under way end, or leaves them to others after `drain_s`."""
         metrics.begin()
-        # What is there by now stays, and looking through it again for garbage takes longer than a round.
+        # What is there by now stays: the collector need not look through it again.
         gc.freeze()
         self.every(self._settings.sweep_s, self._report_presence)
         self.every(self._settings.sweep_s, self._sweep)

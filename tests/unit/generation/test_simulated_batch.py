@@ -2,9 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any
 
 import pytest
 
+from bench.scale.ideal import VirtualLoop
 from services.generation.bootstrap import build_engine
 from services.generation.engine import TokenSequence
 from services.generation.model import Sampling
@@ -13,16 +17,29 @@ from services.generation.simulated_batch import CPU, Batch, Latency, Waited, lat
 from shared.settings import SettingsError
 
 
+def on_a_virtual_clock(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Time passes only while nothing is left to do."""
+
+    @wraps(test)
+    def run(*arguments: Any, **named: Any) -> None:
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            runner.run(test(*arguments, **named))
+
+    return run
+
+
 async def timed(batch: Batch, steps: int, prefill_tokens: int = 0) -> tuple[float, Waited]:
-    began = time.perf_counter()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     waited = await batch.run(steps, prefill_tokens)
-    return time.perf_counter() - began, waited
+    return loop.time() - began, waited
 
 
 def about(seconds: float) -> object:
-    return pytest.approx(seconds, abs=0.09)
+    return pytest.approx(seconds, abs=0.002)
 
 
+@on_a_virtual_clock
 async def test_a_step_takes_longer_the_more_sequences_share_it() -> None:
     batch = Batch(Latency(0.005, 0.005), 64)
     alone, _ = await timed(batch, 10)
@@ -31,13 +48,15 @@ async def test_a_step_takes_longer_the_more_sequences_share_it() -> None:
     assert [seconds for seconds, _ in together] == [about(0.3)] * 5
 
 
+@on_a_virtual_clock
 async def test_one_that_ends_makes_the_others_faster() -> None:
     batch = Batch(Latency(0.0001, 0.01), 64)
     short, long = await asyncio.gather(timed(batch, 10), timed(batch, 20))
-    assert short[0] == about(0.2)
-    assert long[0] == about(0.3)
+    assert short[0] == about(0.201)
+    assert long[0] == about(0.302)
 
 
+@on_a_virtual_clock
 async def test_beyond_its_places_sequences_wait_in_order() -> None:
     batch = Batch(Latency(0.01), 2)
     tasks = [asyncio.ensure_future(timed(batch, 10)) for _ in range(5)]
@@ -50,6 +69,7 @@ async def test_beyond_its_places_sequences_wait_in_order() -> None:
     assert batch.waiting == 0
 
 
+@on_a_virtual_clock
 async def test_prefill_holds_up_everybody() -> None:
     batch = Batch(Latency(0.01, 0, 0.001), 64)
     first = asyncio.ensure_future(timed(batch, 20))
@@ -60,6 +80,7 @@ async def test_prefill_holds_up_everybody() -> None:
     assert (await first)[0] == about(0.3)
 
 
+@on_a_virtual_clock
 async def test_cancelling_frees_a_place_at_once() -> None:
     batch = Batch(Latency(0.01), 1)
     running, waiting = asyncio.ensure_future(timed(batch, 500)), asyncio.ensure_future(timed(batch, 5))
@@ -92,14 +113,16 @@ def test_any_other_latency_is_refused(text: str) -> None:
         latency_named(text)
 
 
+@on_a_virtual_clock
 async def test_an_engine_follows_its_settings() -> None:
     settings = GenerationSettings(
         engine="simulated", simulated_latency="0.01,0,0.001", simulated_stretch=2, simulated_response_tokens=0,
         simulated_cache_blocks=100, max_running=1,
     )  # fmt: skip
     engine, sequence = build_engine(settings), TokenSequence(tuple(range(1, 50)), 5, Sampling(), 1)
-    began = time.perf_counter()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     first, second = await asyncio.gather(engine.complete(sequence), engine.complete(sequence))
-    assert time.perf_counter() - began == about(2 * 5 * 0.02 + 0.002 * (49 + 1))
+    assert loop.time() - began == about(2 * 5 * 0.02 + 0.002 * (49 + 1))
     assert (first.cached_tokens, second.cached_tokens) == (0, 48)
-    assert second.queue_seconds == about(0.2)
+    assert second.queue_seconds == about(5 * 0.02 + 0.002 * 49)

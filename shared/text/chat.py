@@ -1,15 +1,15 @@
 """Conversations as a model's token ids, and its ids as text, by its tokenizer and chat template."""
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from shared.errors import InvalidRequest, Unsupported
-from shared.records import Message
+from shared.records import Message, Role
 from shared.text.encoding import TextEncoder
 from shared.text.guarded import GuardedText, Marks, free_plane, spellings_of
-from shared.text.template import ChatTemplate, Guard, System, TemplateTraits, Turn, as_turns
-
-_PROBE_PLANE = 13
+from shared.text.template import ChatTemplate, System, TemplateTraits, Turn, as_turns
 
 
 class ChatTokenizer:
@@ -32,10 +32,9 @@ class ChatTokenizer:
     ) -> None:
         self._tokenizer = tokenizer
         self._template = ChatTemplate(tokenizer, arguments or {}, system)
-        control = _control_tokens(tokenizer, self._template.source, vocabulary)
-        self._encoder = TextEncoder(tokenizer.backend_tokenizer, control)
-        self._spellings = spellings_of(control)
-        self._hides = self._leaks(control)
+        special, printed = _control_tokens(tokenizer, self._template.source, vocabulary)
+        self._encoder = TextEncoder(tokenizer.backend_tokenizer, [*special, *printed])
+        self._special, self._control = spellings_of(special), spellings_of([*special, *printed])
         self.control_ids = self._encoder.control_ids
         self.template = self._traits()
         self._check_vocabulary(vocabulary)
@@ -57,12 +56,15 @@ class ChatTokenizer:
         if open:
             role, content = turns[-1]
             turns[-1] = (role, content + marks.end)
-        text = self._template.render(turns, answered, self._guard(marks))
+        text = self._render(turns, answered, marks)
         if open:
             text, closed, _ = text.rpartition(marks.end)
             if not closed:
                 raise InvalidRequest("the model's chat template does not print the answer", field="messages")
-        return tuple(self._encoder.encode_rendered(text.replace(marks.end, ""), marks))
+        ids = tuple(self._encoder.encode_rendered(text.replace(marks.end, ""), marks))
+        if not ids:
+            raise InvalidRequest("the model's chat template prints nothing for this conversation", field="messages")
+        return ids
 
     def encode_text(self, text: str) -> tuple[int, ...]:
         """The ids of text as text: no control token, and nothing put before or after it."""
@@ -73,23 +75,29 @@ class ChatTokenizer:
         text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=not special)
         return text
 
-    def _guard(self, marks: Marks) -> Guard:
-        def guard(content: str) -> str:
-            if not self._spellings.search(content):
-                return content
-            return marks.mark(content) if self._hides else GuardedText(content, marks.mark)
+    def _render(self, turns: Sequence[Turn], answered: bool, marks: Marks) -> str:
+        """What the template prints, in which what the turns spell of control tokens is marked."""
+        if not any(self._spelled_by(role).search(content) for role, content in turns):
+            return self._template.render(turns, answered)
+        marked = self._template.render(turns, answered, lambda role, text: marks.mark(self._spelled_by(role), text))
+        seen = self._template.render(
+            turns, answered, lambda role, text: GuardedText(text, partial(marks.mark, self._spelled_by(role)))
+        )
+        # A template that looks into a text prints the second right. By some ways (JSON, say) it would print the text
+        # unmarked: then there are more control tokens than its own.
+        leaks = len(self._special.findall(seen)) > len(self._special.findall(marked))
+        return marked if leaks else seen
 
-        return guard
+    def _spelled_by(self, role: Role) -> re.Pattern[str]:
+        """What must stay text in a message. An assistant does say tokens that are not special, as to mark its thoughts:
+        they are the template's, which may cut them out."""
+        return self._special if role == "assistant" else self._control
 
     def _marks(self, turns: Sequence[Turn]) -> Marks:
         plane = free_plane(content for _, content in turns)
         if plane is None:
             raise InvalidRequest("the messages hold unassigned characters of every plane of Unicode", field="messages")
-        return Marks(self._spellings, plane)
-
-    def _leaks(self, control: Sequence[str]) -> bool:
-        marks = Marks(self._spellings, _PROBE_PLANE)
-        return bool(control) and self._template.leaks(max(control, key=len), marks)
+        return Marks(plane)
 
     def _traits(self) -> TemplateTraits:
         template, source = self._template, self._template.source
@@ -115,14 +123,14 @@ class ChatTokenizer:
             )
 
 
-def _control_tokens(tokenizer: Any, source: str, vocabulary: int | None) -> list[str]:
-    """The texts that text must not spell: special tokens, further added ones that the template prints, and ids without
-    an embedding. Other added tokens (runs of spaces, HTML tags) are parts of text like any other."""
-    listed = tokenizer.added_tokens_decoder
-    found = []
-    for token_id, token in listed.items():
+def _control_tokens(tokenizer: Any, source: str, vocabulary: int | None) -> tuple[list[str], list[str]]:
+    """The texts that text must not spell: those of special tokens and of ids without an embedding, then those of other
+    added tokens that the template prints. Further ones (runs of spaces, HTML tags) are parts of text like any other."""
+    special, printed = [], []
+    for token_id, token in tokenizer.added_tokens_decoder.items():
         text = str(token.content)
-        beyond = vocabulary is not None and token_id >= vocabulary
-        if text.strip() and (token.special or text in source or beyond):
-            found.append(text)
-    return found
+        if text.strip() and (token.special or (vocabulary is not None and token_id >= vocabulary)):
+            special.append(text)
+        elif text.strip() and text in source:
+            printed.append(text)
+    return special, printed

@@ -19,14 +19,13 @@ class Marks:
     """Marks the texts of control tokens, by shifting them into a plane; `end` is a character of that plane, never used
     by a mark."""
 
-    def __init__(self, spellings: re.Pattern[str], plane: int) -> None:
-        self._spellings = spellings
+    def __init__(self, plane: int) -> None:
         self._offset = plane * _PLANE
         self._marked = re.compile(f"[{chr(self._offset)}-{chr(self._offset + _LAST - 1)}]")
         self.end = chr(self._offset + _LAST)
 
-    def mark(self, text: str) -> str:
-        return self._spellings.sub(lambda found: self._shifted(found.group()), text)
+    def mark(self, spellings: re.Pattern[str], text: str) -> str:
+        return spellings.sub(lambda found: self._shifted(found.group()), text)
 
     def is_marked(self, text: str) -> bool:
         return self._marked.search(text) is not None

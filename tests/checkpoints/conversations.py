@@ -19,7 +19,7 @@ PLAIN: dict[str, tuple[Message, ...]] = {
     "system": (_SYSTEM, _ASKED),
     "turns": (_ASKED, _TOLD, _AGAIN),
     "system and turns": (_SYSTEM, _ASKED, _TOLD, _AGAIN),
-    "long": (_SYSTEM, *(replace(m, content=(m.content + " ") * 60) for m in (_ASKED, _TOLD)) , _AGAIN),
+    "long": (_SYSTEM, *(replace(m, content=(m.content + " ") * 60) for m in (_ASKED, _TOLD)), _AGAIN),
     "empty user": (Message("user", ""),),
     "empty": (Message("system", ""), Message("user", ""), Message("assistant", ""), _AGAIN),
     "whitespace": (Message("system", " \n"), Message("user", "\n\n  spaced \t out \n"), _TOLD, Message("user", "  \n")),

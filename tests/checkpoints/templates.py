@@ -1,4 +1,4 @@
-"""Chat templates: those of real model families, read from installed wheels, and one of each kind that no wheel holds."""
+"""Chat templates: those of real model families, read from installed wheels, and one of each further kind."""
 
 import importlib.util
 import re
@@ -14,7 +14,9 @@ _CONTROL = re.compile(
     r"<\|[^|<>\s]{1,40}\|?>|<[a-z_]{1,40}\|>|<｜[^｜<>]{1,40}｜>|\[/?[A-Za-z_]{2,40}\]|</?[A-Za-z_][\w:]{0,40}>|</s>"
 )
 # What families spell as a tag but do not have as a token of its own.
-_PLAIN = re.compile(r"</?(tools|IMPORTANT|function|parameters?|name|type|description|enum|required|SYS|atem:.*|tool_output)>")
+_PLAIN = re.compile(
+    r"</?(tools|IMPORTANT|function|parameters?|name|type|description|enum|required|SYS|atem:.*|tool_output)>"
+)
 # Added tokens that are not special: a tokenizer decodes them as text.
 _VISIBLE = re.compile(r"</?(think|tool_call|tool_response|arg_key|arg_value)>")
 
@@ -33,7 +35,7 @@ def real_templates() -> dict[str, str]:
 
 
 def control_tokens(template: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What looks like a control token in a template's own text: special ones, and those that are added but not special."""
+    """What looks like a control token in a template's own text: special ones, then those that are not special."""
     environment = _compile_jinja_template(template).environment
     tree = environment.parse(template)
     texts = [node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)]
@@ -85,19 +87,21 @@ KINDS = {
     {{- '<|user|>\\n' + message.content + '<|end|>\\n<|assistant|>\\n' -}}
     {%- else -%}{{- message.content + '<|end|>\\n' -}}{%- endif -%}{%- endfor -%}""",
     # Gemma 1 and 2, Mistral 7B v0.1.
-    "system refused": "{%- if messages[0].role == 'system' -%}{{- raise_exception('System role not supported') -}}{%- endif -%}"
-    + "{%- set turns = messages -%}"
+    "system refused": "{%- if messages[0].role == 'system' -%}"
+    + "{{- raise_exception('System role not supported') -}}{%- endif -%}{%- set turns = messages -%}"
     + _ALTERNATE
     + _TURNS,
     "alternation": _SPLIT + _ALTERNATE + _TURNS,
     "user first": _SPLIT
-    + "{%- if turns[0].role != 'user' -%}{{- raise_exception('A conversation must start with a user message') -}}{%- endif -%}"
+    + "{%- if turns[0].role != 'user' -%}"
+    + "{{- raise_exception('A conversation must start with a user message') -}}{%- endif -%}"
     + _TURNS,
     "user last": "{%- if add_generation_prompt and messages[-1].role != 'user' -%}"
     "{{- raise_exception('The last message must be from the user') -}}{%- endif -%}" + _TURNS,
     # Loops over a string's characters, none of which is a part, and prints nothing.
     "parts": "{%- for message in messages -%}{{- '<|' + message.role + '|>\\n' -}}{%- for part in message.content -%}"
-    "{%- if part.type == 'text' -%}{{- part.text -}}{%- endif -%}{%- endfor -%}{{- '<|end|>\\n' -}}{%- endfor -%}" + _PROMPT,
+    "{%- if part.type == 'text' -%}{{- part.text -}}{%- endif -%}{%- endfor -%}{{- '<|end|>\\n' -}}{%- endfor -%}"
+    + _PROMPT,
     "trims": _TURNS.replace("message.content", "(message.content | trim)"),
     # Qwen3, R1: looks into the content for what was thought, and leaves it out of the history.
     "thinking stripped": "{%- for message in messages -%}{%- set content = message.content -%}"
@@ -105,6 +109,29 @@ KINDS = {
     "{%- set content = content.split('</think>')[-1].lstrip('\\n') -%}{%- endif -%}"
     + _TURN.replace("message.content", "content")
     + "{%- endfor -%}{%- if add_generation_prompt -%}{{- '<|assistant|>\\n<think>\\n' -}}{%- endif -%}",
+    # Qwen3.5, GLM 4.5, LFM2.5: looks into what a macro has printed.
+    "thinking stripped from a macro's text": "{%- macro text(content) -%}{{- content -}}{%- endmacro -%}"
+    "{%- for message in messages -%}{%- set content = text(message.content) -%}"
+    "{%- if message.role == 'assistant' and '</think>' in content -%}"
+    "{%- set content = content.split('</think>')[-1] | trim -%}{%- endif -%}"
+    + _TURN.replace("message.content", "content")
+    + "{%- endfor -%}"
+    + _PROMPT,
+    # As Gemma 4, whose thoughts stand between special tokens.
+    "special thinking stripped": "{%- for message in messages -%}"
+    "{%- set content -%}{%- if message.role == 'assistant' -%}"
+    "{%- for part in message.content.split('<|end_thought|>') -%}{{- part.split('<|thought|>')[0] -}}{%- endfor -%}"
+    "{%- else -%}{{- message.content -}}{%- endif -%}{%- endset -%}"
+    + _TURN.replace("message.content", "(content | trim)")
+    + "{%- endfor -%}"
+    + _PROMPT,
+    "json after some turns": _TURNS.replace(
+        "message.content", "(message.content | tojson if loop.index > 2 else message.content)"
+    ),
+    "characters": _TURNS.replace("message.content", "(message.content | list | join)"),
+    "filters": _TURNS.replace(
+        "message.content", "('%s' | format(message.content | replace('zz', 'z') | indent(0)) ~ '')"
+    ),
     "json": _TURNS.replace("message.content", "(message.content | tojson)"),
     "message repeated": "{%- for message in messages -%}"
     + _TURN
@@ -115,4 +142,17 @@ KINDS = {
     + _TURNS.replace("'<|end|>\\n'", "'<|end|>' + (eos_token if message.role == 'assistant' else '') + '\\n'"),
 }
 # The tokens of KINDS: special ones, then added ones that are not.
-KIND_TOKENS = (("<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|reminder|>", "[INST]", "[/INST]"), ("<think>", "</think>"))
+KIND_TOKENS = (
+    (
+        "<|system|>",
+        "<|user|>",
+        "<|assistant|>",
+        "<|end|>",
+        "<|reminder|>",
+        "[INST]",
+        "[/INST]",
+        "<|thought|>",
+        "<|end_thought|>",
+    ),
+    ("<think>", "</think>"),
+)

@@ -18,13 +18,14 @@ _CORPUS = (
     "The quick brown fox jumps over the lazy dog. What is the capital of France? Answer in one short sentence.",
     "You are a helpful assistant. Be kind, be brief, and say so when you do not know. 0 1 2 3 4 5 6 7 8 9",
     "I walked along the river in spring; the water was cold and clear. Café, naïve, über, 日本語, Ελλάδα.",
-    "{\"role\": \"user\", \"content\": \"Hello!\"} <b>bold</b> def main(): return [x for x in range(10)] # | / ~",
+    '{"role": "user", "content": "Hello!"} <b>bold</b> def main(): return [x for x in range(10)] # | / ~',
 )
 
 
 @cache
 def _embedded() -> dict[str, Any]:
-    """The embedded model's tokenizer, cut to its first merges so that it is copied in milliseconds; no control tokens."""
+    """The embedded model's tokenizer, cut to its first merges so that it is copied in milliseconds; without control
+    tokens."""
     whole = json.loads(AutoTokenizer.from_pretrained(resolve(EMBEDDED_LLM)).backend_tokenizer.to_str())
     model = whole["model"]
     named = {token["content"] for token in whole["added_tokens"]}
@@ -35,10 +36,15 @@ def _embedded() -> dict[str, Any]:
     return whole
 
 
-def wrap(backend: Tokenizer, template: str | None, special: Sequence[str] = (), visible: Sequence[str] = ()) -> Any:
+def wrap(
+    backend: Tokenizer,
+    template: str | None,
+    special: Sequence[str | AddedToken] = (),
+    visible: Sequence[str | AddedToken] = (),
+) -> Any:
     """A Hugging Face tokenizer with a template and its tokens; `visible` ones are added, but not special."""
-    backend.add_special_tokens([token for token in (BOS, EOS, *special)])
-    backend.add_tokens([AddedToken(token, normalized=False) for token in visible])
+    backend.add_special_tokens([BOS, EOS, *special])
+    backend.add_tokens([AddedToken(token, normalized=False) if isinstance(token, str) else token for token in visible])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token=BOS, eos_token=EOS)
     tokenizer.chat_template = template
     return tokenizer
@@ -55,7 +61,9 @@ def _metaspace(scheme: str) -> Callable[[], Tokenizer]:
         tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN, fuse_unk=True, byte_fallback=True))
         tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
         tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace(prepend_scheme=scheme)])
-        return _trained(tokenizer, trainers.BpeTrainer(vocab_size=700, special_tokens=_sentencepiece_tokens(), show_progress=False))
+        return _trained(
+            tokenizer, trainers.BpeTrainer(vocab_size=700, special_tokens=_sentencepiece_tokens(), show_progress=False)
+        )
 
     return build
 
@@ -78,7 +86,10 @@ def _unigram() -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
     special = [UNKNOWN, BOS, EOS, "<|user|>", "<|end|>"]
-    return _trained(tokenizer, trainers.UnigramTrainer(vocab_size=400, unk_token=UNKNOWN, special_tokens=special, show_progress=False))
+    return _trained(
+        tokenizer,
+        trainers.UnigramTrainer(vocab_size=400, unk_token=UNKNOWN, special_tokens=special, show_progress=False),
+    )
 
 
 def _word_piece() -> Tokenizer:

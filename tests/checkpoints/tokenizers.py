@@ -70,13 +70,12 @@ def _metaspace(scheme: str) -> Callable[[], Tokenizer]:
 
 def _legacy() -> Tokenizer:
     """As Llama 2 and Mistral before v0.3: a normalizer puts ▁ before every stretch between added tokens."""
-    tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN, fuse_unk=True, byte_fallback=True))
+    tokenizer = _metaspace("first")()
+    tokenizer.pre_tokenizer = None
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
-    trained = trainers.BpeTrainer(vocab_size=700, special_tokens=_sentencepiece_tokens(), show_progress=False)
-    tokenizer.train_from_iterator([line.replace(" ", " ▁").replace(" ▁", "▁") for line in _CORPUS], trained)
     return tokenizer
 
 
@@ -110,8 +109,11 @@ def _ignoring_merges() -> Tokenizer:
 
 
 def _trained(tokenizer: Tokenizer, trainer: Any) -> Tokenizer:
+    """Bytes are pieces of the vocabulary, not added tokens, as in converted checkpoints."""
     tokenizer.train_from_iterator(_CORPUS, trainer)
-    return tokenizer
+    whole = json.loads(tokenizer.to_str())
+    whole["added_tokens"] = [token for token in whole["added_tokens"] if not token["content"].startswith("<0x")]
+    return Tokenizer.from_str(json.dumps(whole))
 
 
 def _sentencepiece_tokens() -> list[str]:

@@ -15,7 +15,7 @@ from shared.records import Message
 from shared.text.chat import ChatTokenizer
 from tests.checkpoints import conversations, templates, tokenizers
 from tests.checkpoints.conversations import PLAIN, harmless
-from tests.contract.test_templates import controls, ids_of, render
+from tests.contract.test_templates import ids_of, render
 
 KINDS = [*tokenizers.KINDS, "flags"]
 TEMPLATES = ("plain", "bos and eos", "trims", "system in the last user turn", "thinking stripped")
@@ -42,6 +42,11 @@ def chat_of(kind: str, name: str) -> ChatTokenizer:
 def spelled_in(name: str) -> tuple[str, ...]:
     visible = [token for token in VISIBLE if token in templates.KINDS[name]]
     return (*SPECIAL, *visible, tokenizers.BOS, tokenizers.EOS)
+
+
+def controls(tokenizer: Any, ids: Sequence[int]) -> list[int]:
+    """The control tokens of a prompt, but for the one that stands for what a vocabulary lacks."""
+    return [i for i in ids if i in tokenizer.added_tokens_decoder and tokenizer.decode([i]) != tokenizers.UNKNOWN]
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)

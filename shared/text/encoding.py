@@ -14,8 +14,8 @@ from tokenizers import AddedToken, Encoding, Tokenizer
 from shared.errors import InvalidRequest
 from shared.text.guarded import Marks
 
-# Characters that hardly any vocabulary has, some of which any normalizer leaves: for them stands the unknown token, which
-# is a control token that every text may give.
+# Characters that hardly any vocabulary has, some of which any normalizer leaves: for them stands the unknown token, a
+# control token that every text may give.
 _UNKNOWN = "\U00012000\U000130a9\U000c1234"
 
 

@@ -1,15 +1,17 @@
 """Conversations as a model's token ids, and its ids as text, by its tokenizer and chat template."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.errors import InvalidRequest, Unsupported
-from shared.records import Message
+from shared.records import Message, Role
 from shared.text.encoding import TextEncoder
-from shared.text.guarded import GuardedText, Marks, free_plane, spellings_of
+from shared.text.marks import Marks, free_plane, spellings_of
 from shared.text.template import ChatTemplate, Guard, System, TemplateTraits, Turn, as_turns
 
-_PROBE_PLANE = 13
+# How a template looks for a token in a message, as for the end of thinking, to cut it out.
+_SOUGHT = r"(?:split|partition|find|with|replace|count|prefix|suffix)\(\s*(['\"]){0}\1|(['\"]){0}\2\s+(?:not\s+)?in\b"
 
 
 class ChatTokenizer:
@@ -35,7 +37,8 @@ class ChatTokenizer:
         control = _control_tokens(tokenizer, self._template.source, vocabulary)
         self._encoder = TextEncoder(tokenizer.backend_tokenizer, control)
         self._spellings = spellings_of(control)
-        self._hides = self._leaks(control)
+        sought = {token for token in control if re.search(_SOUGHT.format(re.escape(token)), self._template.source)}
+        self._spellings_in_answers = spellings_of(token for token in control if token not in sought)
         self.control_ids = self._encoder.control_ids
         self.template = self._traits()
         self._check_vocabulary(vocabulary)
@@ -74,10 +77,9 @@ class ChatTokenizer:
         return text
 
     def _guard(self, marks: Marks) -> Guard:
-        def guard(content: str) -> str:
-            if not self._spellings.search(content):
-                return content
-            return marks.mark(content) if self._hides else GuardedText(content, marks.mark)
+        def guard(role: Role, content: str) -> str:
+            # Thinking in an earlier answer is the template's to cut out; elsewhere its tokens are text.
+            return marks.mark(content, self._spellings_in_answers if role == "assistant" else self._spellings)
 
         return guard
 
@@ -85,11 +87,7 @@ class ChatTokenizer:
         plane = free_plane(content for _, content in turns)
         if plane is None:
             raise InvalidRequest("the messages hold unassigned characters of every plane of Unicode", field="messages")
-        return Marks(self._spellings, plane)
-
-    def _leaks(self, control: Sequence[str]) -> bool:
-        marks = Marks(self._spellings, _PROBE_PLANE)
-        return bool(control) and self._template.leaks(max(control, key=len), marks)
+        return Marks(plane)
 
     def _traits(self) -> TemplateTraits:
         template, source = self._template, self._template.source

@@ -12,7 +12,7 @@ from typing import Any
 from tokenizers import AddedToken, Encoding, Tokenizer
 
 from shared.errors import InvalidRequest
-from shared.text.guarded import Marks
+from shared.text.marks import Marks
 
 
 class TextEncoder:

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from shared.errors import InvalidRequest, Unsupported
 from shared.records import Message, Role
 from shared.text.encoding import TextEncoder
-from shared.text.guarded import GuardedText, Marks, free_plane, spellings_of
-from shared.text.template import ChatTemplate, System, TemplateTraits, Turn, as_turns
+from shared.text.marks import Marks, free_plane, spellings_of
+from shared.text.template import ChatTemplate, Guard, System, TemplateTraits, Turn, as_turns
+
+# How a template looks for a token in a message, as for the end of thinking, to cut it out.
+_SOUGHT = r"(?:split|partition|find|with|replace|count|prefix|suffix)\(\s*(['\"]){0}\1|(['\"]){0}\2\s+(?:not\s+)?in\b"
 
 
 class ChatTokenizer:
@@ -32,9 +34,11 @@ class ChatTokenizer:
     ) -> None:
         self._tokenizer = tokenizer
         self._template = ChatTemplate(tokenizer, arguments or {}, system)
-        special, printed = _control_tokens(tokenizer, self._template.source, vocabulary)
-        self._encoder = TextEncoder(tokenizer.backend_tokenizer, [*special, *printed])
-        self._special, self._control = spellings_of(special), spellings_of([*special, *printed])
+        control = _control_tokens(tokenizer, self._template.source, vocabulary)
+        self._encoder = TextEncoder(tokenizer.backend_tokenizer, control)
+        self._spellings = spellings_of(control)
+        sought = {token for token in control if re.search(_SOUGHT.format(re.escape(token)), self._template.source)}
+        self._spellings_in_answers = spellings_of(token for token in control if token not in sought)
         self.control_ids = self._encoder.control_ids
         self.template = self._traits()
         self._check_vocabulary(vocabulary)
@@ -56,7 +60,7 @@ class ChatTokenizer:
         if open:
             role, content = turns[-1]
             turns[-1] = (role, content + marks.end)
-        text = self._render(turns, answered, marks)
+        text = self._template.render(turns, answered, self._guard(marks))
         if open:
             text, closed, _ = text.rpartition(marks.end)
             if not closed:
@@ -75,23 +79,12 @@ class ChatTokenizer:
         text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=not special)
         return text
 
-    def _render(self, turns: Sequence[Turn], answered: bool, marks: Marks) -> str:
-        """What the template prints, in which what the turns spell of control tokens is marked."""
-        if not any(self._spelled_by(role).search(content) for role, content in turns):
-            return self._template.render(turns, answered)
-        marked = self._template.render(turns, answered, lambda role, text: marks.mark(self._spelled_by(role), text))
-        seen = self._template.render(
-            turns, answered, lambda role, text: GuardedText(text, partial(marks.mark, self._spelled_by(role)))
-        )
-        # A template that looks into a text prints the second right. By some ways (JSON, say) it would print the text
-        # unmarked: then there are more control tokens than its own.
-        leaks = len(self._special.findall(seen)) > len(self._special.findall(marked))
-        return marked if leaks else seen
+    def _guard(self, marks: Marks) -> Guard:
+        def guard(role: Role, content: str) -> str:
+            # Thinking in an earlier answer is the template's to cut out; elsewhere its tokens are text.
+            return marks.mark(content, self._spellings_in_answers if role == "assistant" else self._spellings)
 
-    def _spelled_by(self, role: Role) -> re.Pattern[str]:
-        """What must stay text in a message. An assistant does say tokens that are not special, as to mark its thoughts:
-        they are the template's, which may cut them out."""
-        return self._special if role == "assistant" else self._control
+        return guard
 
     def _marks(self, turns: Sequence[Turn]) -> Marks:
         plane = free_plane(content for _, content in turns)
@@ -123,14 +116,14 @@ class ChatTokenizer:
             )
 
 
-def _control_tokens(tokenizer: Any, source: str, vocabulary: int | None) -> tuple[list[str], list[str]]:
-    """The texts that text must not spell: those of special tokens and of ids without an embedding, then those of other
-    added tokens that the template prints. Further ones (runs of spaces, HTML tags) are parts of text like any other."""
-    special, printed = [], []
-    for token_id, token in tokenizer.added_tokens_decoder.items():
+def _control_tokens(tokenizer: Any, source: str, vocabulary: int | None) -> list[str]:
+    """The texts that text must not spell: special tokens, further added ones that the template prints, and ids without
+    an embedding. Other added tokens (runs of spaces, HTML tags) are parts of text like any other."""
+    listed = tokenizer.added_tokens_decoder
+    found = []
+    for token_id, token in listed.items():
         text = str(token.content)
-        if text.strip() and (token.special or (vocabulary is not None and token_id >= vocabulary)):
-            special.append(text)
-        elif text.strip() and text in source:
-            printed.append(text)
-    return special, printed
+        beyond = vocabulary is not None and token_id >= vocabulary
+        if text.strip() and (token.special or text in source or beyond):
+            found.append(text)
+    return found

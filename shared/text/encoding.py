@@ -12,7 +12,7 @@ from typing import Any
 from tokenizers import AddedToken, Encoding, Tokenizer
 
 from shared.errors import InvalidRequest
-from shared.text.guarded import Marks
+from shared.text.marks import Marks
 
 # Characters that hardly any vocabulary has, some of which any normalizer leaves: for them stands the unknown token, a
 # control token that every text may give.

@@ -20,6 +20,12 @@ System = Literal["keep", "fold", "drop"]
 
 Turn = tuple[Role, str]
 Guard = Callable[[Role, str], str]
+"""A message's text as the template is to be given it."""
+
+
+def _unchanged(role: Role, content: str) -> str:
+    return content
+
 
 # Texts that no template prints by itself.
 _QUESTION, _ANSWER, _RULE, _NEXT = "Qprobeq", "Aprobea", "Sprobes", "Nproben"
@@ -71,7 +77,7 @@ class ChatTemplate:
         self.content: Literal["string", "parts"] = "string"
         self.content = self._form()
 
-    def render(self, turns: Sequence[Turn], answered: bool, guard: Guard | None = None) -> str:
+    def render(self, turns: Sequence[Turn], answered: bool, guard: Guard = _unchanged) -> str:
         """What the template prints, with a generation prompt unless `answered`; it is given `guard(role, content)`.
 
         A conversation that it refuses is brought into what templates take: system texts folded into user turns, turns
@@ -145,12 +151,9 @@ class ChatTemplate:
             case _:
                 return turns
 
-    def _printed(self, turns: Sequence[Turn], answered: bool, guard: Guard | None = None) -> str:
+    def _printed(self, turns: Sequence[Turn], answered: bool, guard: Guard = _unchanged) -> str:
         text: str = self._tokenizer.apply_chat_template(
-            [
-                {"role": role, "content": self._content(guard(role, content) if guard else content)}
-                for role, content in turns
-            ],
+            [{"role": role, "content": self._content(guard(role, content))} for role, content in turns],
             add_generation_prompt=not answered,
             tokenize=False,
             **self._arguments,

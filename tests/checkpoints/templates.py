@@ -125,6 +125,13 @@ KINDS = {
     + _TURN.replace("message.content", "(content | trim)")
     + "{%- endfor -%}"
     + _PROMPT,
+    # As Qwen3 with its thinking, but with special tokens: what is thought in the last answer stays.
+    "special thinking stripped before the end": "{%- for message in messages -%}{%- set content = message.content -%}"
+    "{%- if message.role == 'assistant' and not loop.last and '<|end_thought|>' in content -%}"
+    "{%- set content = content.split('<|end_thought|>')[-1] -%}{%- endif -%}"
+    + _TURN.replace("message.content", "content")
+    + "{%- endfor -%}"
+    + _PROMPT,
     "json after some turns": _TURNS.replace(
         "message.content", "(message.content | tojson if loop.index > 2 else message.content)"
     ),

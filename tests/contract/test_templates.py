@@ -124,19 +124,30 @@ def test_thoughts_in_the_history_are_kept_or_left_out_as_the_template_does(name:
 @pytest.mark.parametrize("name", ALL)
 def test_an_answered_conversation_is_rendered_wherever_its_prompt_is(name: str) -> None:
     tokenizer, chat = tokenizer_of(name), chat_of(name)
-    hostile = conversations.spelling([tokenizers.EOS, *source(name)[1]], ("user", "assistant"))
+    spelled = (tokenizers.EOS, *source(name)[1])
+    hostile = conversations.spelling(spelled, ("user", "assistant"))
+    answers = [f"It is {' or '.join(tokens)} there." for tokens in (("Athens",), map(harmless, spelled), spelled)]
     for asked in [*PLAIN.values(), hostile]:
-        for answer in ("Athens.", f"Athens {tokenizers.EOS} it"):
+        found = []
+        for answer in answers:
             messages = (*asked, Message("assistant", answer))
-            closed, part = (
-                chat.encode_chat(messages, answered=True),
-                chat.encode_chat(messages, answered=True, open=True),
-            )
-            assert chat.decode(part, special=True).endswith(answer)
-            assert chat.decode(closed, special=True).startswith(chat.decode(part, special=True))
-            own = render(tokenizer, messages, answered=True)
-            if own is not None:
-                assert chat.decode(closed, special=True) == own
+            closed, part = (chat.encode_chat(messages, answered=True, open=opened) for opened in (False, True))
+            found.append((controls(tokenizer, closed), controls(tokenizer, part)))
+            # What it takes for thinking a template may cut out of an answer that is complete.
+            if answer != answers[-1]:
+                assert chat.decode(part, special=True).endswith(answer)
+                assert chat.decode(closed, special=True).startswith(chat.decode(part, special=True))
+        assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_answered_conversation_is_the_tokenizers_own(name: str) -> None:
+    tokenizer, chat = tokenizer_of(name), chat_of(name)
+    for asked in PLAIN.values():
+        messages = (*asked, Message("assistant", "Athens."))
+        own = render(tokenizer, messages, answered=True)
+        if own is not None:
+            assert chat.encode_chat(messages, answered=True) == ids_of(tokenizer, own)
 
 
 @pytest.mark.parametrize("name", sorted(UNUSABLE & templates.real_templates().keys()))

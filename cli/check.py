@@ -56,25 +56,25 @@ def kind_of(model: str) -> Kind:
     return Kind.REWARD if any("Classification" in name for name in holds) else Kind.GENERATOR
 
 
-def _generator(model: str) -> dict[str, Any]:
+def _generator(model: str) -> Any:
     from services.generation.inspection import inspect_generator
 
     return plain(inspect_generator(model))
 
 
-def _reward(model: str) -> dict[str, Any]:
+def _reward(model: str) -> Any:
     from services.reward.checking import check_reward
 
     return plain(asyncio.run(check_reward(model)))
 
 
-def _endpoint(url: str) -> dict[str, Any]:
+def _endpoint(url: str) -> Any:
     from services.generation.endpoint.inspection import inspect_endpoint
 
     return plain(asyncio.run(inspect_endpoint(url)))
 
 
-_CHECKS: Mapping[Kind, Callable[[str], dict[str, Any]]] = {
+_CHECKS: Mapping[Kind, Callable[[str], Any]] = {
     Kind.GENERATOR: _generator,
     Kind.REWARD: _reward,
     Kind.ENDPOINT: _endpoint,

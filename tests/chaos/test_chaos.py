@@ -9,6 +9,8 @@ from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.scene import Scene, simulated
 from tests.chaos.trial import run
 
+pytestmark = pytest.mark.alone
+
 SHORT = (
     "kill worker",
     "kill generation",

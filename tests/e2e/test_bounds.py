@@ -11,6 +11,8 @@ import redis
 from cli.client import Client
 from cli.stack import Stack, StackSettings
 
+pytestmark = pytest.mark.alone
+
 LONG = {"model": "darwin", "messages": [{"role": "user", "content": "Name a colour."}], "max_tokens": 2000}
 
 

@@ -31,6 +31,8 @@ from shared.records import EvolutionRequest, Message, Sampling, Search
 from shared.rpc import connect, from_rpc_error
 from tests.integration.processes import process, serving, start
 
+pytestmark = pytest.mark.alone
+
 SLOW = {
     "DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "20",
     "DARWIN_GENERATION_SIMULATED_RESPONSE_TOKENS": "0",

@@ -20,6 +20,8 @@ from tests.integration.balancing.fleet import generated, serving
 from tests.integration.processes import start
 from tests.metrics import Measured
 
+pytestmark = pytest.mark.alone
+
 # Calls of 8 tokens take 2 s.
 SLOW = {
     "DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "4",

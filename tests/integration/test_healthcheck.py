@@ -15,7 +15,7 @@ from cli.certs import write
 from cli.stack import Stack, StackSettings
 from cli.stack.child import Child
 from cli.stack.ports import free_port
-from shared.healthcheck import STALE_S, TIMEOUT_S
+from shared.healthcheck import STALE_S
 from shared.ready import announce
 from tests.integration.processes import process
 
@@ -49,11 +49,9 @@ def test_a_stage_well_and_frozen(tmp_path: Path) -> None:
     with process("generation", tmp_path) as child:
         eventually_well(tmp_path, "generation")
         with frozen(child):
-            began = time.monotonic()
             code, told = check(tmp_path, "generation")
             assert code == 1
             assert "DEADLINE_EXCEEDED" in told
-            assert time.monotonic() - began < TIMEOUT_S + 5
         eventually_well(tmp_path, "generation")
     code, told = check(tmp_path, "generation")
     assert code == 1

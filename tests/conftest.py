@@ -11,6 +11,9 @@ from cli.stack.redis_server import start_redis
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+# Two at a time, tests have a core each: threads of torch that wait for each other's turn would only keep it busy.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # What takes half a minute to start: of each, the tests that share one run one after another.
 _SHARED = ("stack", "vllm_server")

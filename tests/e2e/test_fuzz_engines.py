@@ -110,7 +110,8 @@ def test_schemas(generation: Client) -> None:
         {"const": ""},
     ]
     for schema in (plain, *odd, *EVIL):
-        generation.check(GENERATE, request(json_schema=json.dumps(schema)))
+        generation.ends(GENERATE, request(json_schema=json.dumps(schema)))
+    generation.check(GENERATE, request())
 
 
 def test_scores_of_anything(reward: Client) -> None:

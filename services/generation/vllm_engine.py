@@ -11,11 +11,11 @@ from typing import Any
 
 from services.generation.checkpoint import read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
-from services.generation.lifeline import tie_engine_processes
 from services.generation.scheduler import Scheduler
 from services.generation.settings import GenerationSettings
 from shared.chat import ChatTokenizer
 from shared.errors import Internal, InvalidRequest, Unavailable
+from shared.lifeline import tie_engine_processes
 from shared.models import resolve
 from shared.records import Message
 from shared.telemetry import exporting, outgoing
@@ -128,6 +128,7 @@ class VllmEngine:
         from vllm import AsyncEngineArgs
         from vllm.platforms import current_platform
         from vllm.v1.engine.async_llm import AsyncLLM
+        from vllm.v1.engine.core import EngineCoreProc
 
         settings, on_cpu = self._settings, current_platform.is_cpu()
         cache_gib = settings.kv_cache_gib or (_CPU_CACHE_GIB if on_cpu else None)
@@ -152,7 +153,7 @@ class VllmEngine:
             # cannot be wound back.
             arguments.enable_chunked_prefill = False
             arguments.max_num_batched_tokens = max(context, _CPU_BATCH_TOKENS)
-        tie_engine_processes()
+        tie_engine_processes(EngineCoreProc)
         return AsyncLLM.from_engine_args(arguments, stat_loggers=[self._scheduler.logger])
 
 

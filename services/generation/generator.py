@@ -10,7 +10,6 @@ from services.generation import metrics
 from services.generation.engine import Completion, Engine, ModelInfo, TokenSequence
 from services.generation.model import Finish, GenerateRequest, Result, Sampling, Sequence, Usage
 from services.generation.requests import Limits, check
-from shared.errors import InvalidRequest
 
 _LONG_CHARACTERS = 50_000
 
@@ -52,7 +51,7 @@ class Generator:
         iterator frees those that did not.
 
         Raises:
-            InvalidRequest: a field is out of range, or a prompt does not fit the context.
+            InvalidRequest: a field is out of range, or the model's template refuses a conversation.
             Unsupported: a JSON schema on an engine without structured output.
             Unavailable: the engine does not run.
         """
@@ -80,21 +79,13 @@ class Generator:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _plans(self, request: GenerateRequest, arrived: float) -> list[_Plan]:
-        return [
-            self._plan(sequence, f"sequences[{index}].messages", request, arrived)
-            for index, sequence in enumerate(request.sequences)
-        ]
+        return [self._plan(sequence, request, arrived) for sequence in request.sequences]
 
-    def _plan(self, sequence: Sequence, field: str, request: GenerateRequest, arrived: float) -> _Plan:
+    def _plan(self, sequence: Sequence, request: GenerateRequest, arrived: float) -> _Plan:
         prompt_ids = self._engine.encode_chat(sequence.messages)
-        context = self.info.context_length
-        if len(prompt_ids) >= context:
-            raise InvalidRequest(
-                f"the prompt has {len(prompt_ids)} tokens and the model's context {context}: shorten the conversation",
-                field=field,
-            )
-        # A response that came from another state, under a shorter prompt, may leave no room: that is a full context.
-        room = max(0, context - len(prompt_ids) - len(sequence.response_token_ids))
+        # A rewritten prompt, or a response that came from another state, under a shorter prompt, may leave no room:
+        # that is a full context, and concerns no other sequence of the call.
+        room = max(0, self.info.context_length - len(prompt_ids) - len(sequence.response_token_ids))
         return _Plan(sequence, request.sampling, request.cache_salt, prompt_ids, room, arrived)
 
     async def _run(self, plan: _Plan) -> Result:

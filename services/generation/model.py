@@ -6,7 +6,8 @@ from typing import Literal
 from shared.records import Message
 
 Finish = Literal["length", "stop", "context"]
-"""Why a response ended for now: it can be continued; it is complete; the model's context is full."""
+"""Why a response ended for now: it can be continued; it is complete; the model's context is full, by the prompt alone
+where the response is empty."""
 
 
 @dataclass(frozen=True)

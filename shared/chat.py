@@ -31,8 +31,8 @@ class ChatTokenizer:
             return self._encode_guarded(messages, answered)
         return tuple(self._ids(self._render([(m.role, m.content) for m in messages], answered)))
 
-    def decode(self, token_ids: Sequence[int]) -> str:
-        text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=True)
+    def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
+        text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=not special)
         return text
 
     def _encode_guarded(self, messages: Sequence[Message], answered: bool) -> tuple[int, ...]:

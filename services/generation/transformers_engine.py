@@ -96,9 +96,9 @@ class TransformersEngine:
         assert self._checkpoint is not None
         return self._checkpoint.chat.encode_chat(messages)
 
-    def decode(self, token_ids: Sequence[int]) -> str:
+    def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         assert self._checkpoint is not None
-        return self._checkpoint.chat.decode(token_ids)
+        return self._checkpoint.chat.decode(token_ids, special=special)
 
     async def complete(self, sequence: TokenSequence) -> Completion:
         loop = asyncio.get_running_loop()

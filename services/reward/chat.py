@@ -5,9 +5,9 @@ from typing import Any
 from transformers import AutoConfig, AutoTokenizer
 
 from services.reward.scorer import ScoreItem
-from shared.chat import ChatTokenizer
 from shared.errors import Unsupported
 from shared.records import Message
+from shared.text.chat import ChatTokenizer
 
 
 class ChatFormat:

@@ -12,7 +12,7 @@ from typing import Any
 from services.generation.checkpoint import read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.scheduler import Scheduler
-from services.generation.settings import GenerationSettings
+from services.generation.settings import Dtype, GenerationSettings
 from services.generation.text import hidden_tokens, stops_of
 from shared.errors import Internal, InvalidRequest, Unavailable
 from shared.lifeline import tie_engine_processes
@@ -72,7 +72,7 @@ class VllmEngine:
         checkpoint = read_checkpoint(model)
         context = checkpoint.context(settings.max_model_len)
         self._chat = checkpoint.chat
-        self._llm = self._build(model, context)
+        self._llm = self._build(model, context, checkpoint.dtype(settings.dtype))
         self._traced = exporting()
         if self._traced:
             # vLLM tells its own span of each sequence to this process's tracer. Told of an endpoint by its arguments it
@@ -131,7 +131,7 @@ class VllmEngine:
             raise InvalidRequest("vLLM cannot follow this JSON schema", field="sampling.json_schema")
         return _completion(output)
 
-    def _build(self, model: str, context: int) -> Any:
+    def _build(self, model: str, context: int, dtype: Dtype) -> Any:
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         from vllm import AsyncEngineArgs
@@ -143,7 +143,7 @@ class VllmEngine:
         cache_gib = settings.kv_cache_gib or (_CPU_CACHE_GIB if on_cpu else None)
         arguments = AsyncEngineArgs(
             model=model,
-            dtype=settings.dtype,
+            dtype=dtype,
             max_model_len=context,
             max_num_seqs=settings.max_running,
             tensor_parallel_size=settings.tensor_parallel,

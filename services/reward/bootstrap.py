@@ -5,7 +5,7 @@ from pathlib import Path
 
 from services.reward import metrics
 from services.reward.profiles import SCORER_TYPES, ProfileFile, load_profiles, read_profile, single
-from services.reward.registry import SpecifiedScorer
+from services.reward.registry import create
 from services.reward.requests import Limits
 from services.reward.rewarder import Component, Profile, Rewarder
 from services.reward.runtime import Runtime
@@ -27,6 +27,7 @@ def build(rewarder: Rewarder) -> Service:
         servicer=RewardServicer(rewarder),
         start=rewarder.start,
         stop=rewarder.stop,
+        failed=rewarder.failed,
     )
 
 
@@ -50,7 +51,7 @@ def build_rewarder(settings: RewardSettings) -> Rewarder:
 def _over(files: Mapping[str, ProfileFile], default: str, settings: RewardSettings) -> Rewarder:
     runtime = Runtime(settings.device, settings.dtype, settings.threads, settings.cache_bytes)
     specs = {spec.scorer_key(): spec for file in files.values() for spec in file.components}
-    scorers = {key: SpecifiedScorer(spec, runtime) for key, spec in specs.items()}
+    scorers = {key: create(spec, runtime) for key, spec in specs.items()}
     return Rewarder(_profiles(files), default, scorers, _limits(settings), settings.max_batch)
 
 

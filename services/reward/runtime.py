@@ -19,14 +19,14 @@ class Runtime:
     cache_bytes: int = 512 * 1024**2
 
 
-def configure_torch(runtime: Runtime) -> "torch.dtype":
-    """Sets the thread count, silences loading reports; returns the number type. Call it on the scoring thread."""
+def configure_torch(runtime: Runtime, dtype: Dtype | None = None) -> "torch.dtype":
+    """Sets the calling thread's thread count, silences loading reports; returns `dtype`, else the runtime's."""
     import torch
     from transformers.utils import logging
 
     torch.set_num_threads(runtime.threads)
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    dtype = getattr(torch, runtime.dtype)
-    assert isinstance(dtype, torch.dtype)
-    return dtype
+    number_type = getattr(torch, dtype or runtime.dtype)
+    assert isinstance(number_type, torch.dtype)
+    return number_type

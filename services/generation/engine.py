@@ -53,7 +53,8 @@ class Completion:
 
 
 class Engine(Protocol):
-    """A model that decodes. `encode_chat`, `decode` and `complete` may be used from `start` to `stop`."""
+    """A model that decodes. `encode_chat`, `decode` and `complete` may be used from `start` to `stop`, the first two
+    from several threads at once."""
 
     @property
     def info(self) -> ModelInfo:

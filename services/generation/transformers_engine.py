@@ -121,7 +121,7 @@ class TransformersEngine:
         self._checkpoint = read_checkpoint(model)
         self._model = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, settings.dtype))
         self._model.to(self._device).eval()
-        context = min(settings.max_model_len, self._checkpoint.context_length)
+        context = self._checkpoint.context(settings.max_model_len)
         self._info = ModelInfo(
             settings.model, "transformers", context, False, self._checkpoint.vocabulary, self._checkpoint.eos_ids
         )

@@ -14,11 +14,11 @@ from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.lifeline import tie_engine_processes
 from services.generation.scheduler import Scheduler
 from services.generation.settings import GenerationSettings
-from shared.chat import ChatTokenizer
 from shared.errors import Internal, InvalidRequest, Unavailable
 from shared.models import resolve
 from shared.records import Message
 from shared.telemetry import exporting, outgoing
+from shared.text.chat import ChatTokenizer
 
 # vLLM and torch read these when they are imported; what the user has set stays.
 _ENVIRONMENT = {
@@ -69,7 +69,7 @@ class VllmEngine:
     def _load(self) -> None:
         settings, model = self._settings, resolve(self._settings.model)
         checkpoint = read_checkpoint(model)
-        context = min(settings.max_model_len, checkpoint.context_length)
+        context = checkpoint.context(settings.max_model_len)
         self._chat = checkpoint.chat
         self._llm = self._build(model, context)
         self._traced = exporting()

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from services.reward.scorer import ScoreItem
-from services.reward.segments import Frame, LiteralText, frame_of
+from services.reward.segments import Frame, frame_of, literal_text
 from services.reward.specs import TextSpec
 from shared.errors import Unsupported
 from shared.records import Message
 from shared.text.chat import ChatTokenizer
+from shared.text.template import TemplateTraits
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,22 @@ class ChatFormat(Protocol):
 
     Where a conversation does not fit, whole turns go first, the oldest before all; the system text, the last user turn
     and the answer stay. Only where those do not fit are tokens cut, behind what the tokenizer puts first (BOS, CLS).
-    The text of a control token stays text.
+    The text of a control token stays text. `truncation` says this in words; `template` is None for two segments.
     """
 
     limit: int
+    truncation: str
+    template: TemplateTraits | None
 
     def encode(self, item: ScoreItem) -> Encoded:
         """Raises InvalidRequest where the chat template refuses the conversation."""
 
 
-def chat_format(tokenizer: Any, spec: TextSpec, limit: int, name: str, token_types: bool = False) -> ChatFormat:
-    """The format of a component; `name` is the model's, `token_types` says whether it takes segments' numbers.
+def chat_format(
+    tokenizer: Any, spec: TextSpec, limit: int, *, vocabulary: int | None = None, token_types: bool = False
+) -> ChatFormat:
+    """The format of a component. Ids from `vocabulary` on have no embedding; `token_types` says whether the model takes
+    the numbers of segments.
 
     Raises:
         Unsupported: the tokenizer has no chat template that can be used, and `segments` is 1.
@@ -45,11 +51,12 @@ def chat_format(tokenizer: Any, spec: TextSpec, limit: int, name: str, token_typ
         return SegmentFormat(tokenizer, limit, spec.system == "drop", token_types)
     if not tokenizer.chat_template:
         raise Unsupported(
-            f"the tokenizer of {name} has no chat template: add one to it, or set segments: 2 where the model reads "
-            "question and answer as two segments",
+            "the tokenizer has no chat template: add one to it, or set segments: 2 where the model reads question and "
+            "answer as two segments",
             field="segments",
         )
-    chat = ChatTokenizer(tokenizer, arguments=spec.chat_template_arguments, system=spec.system)
+    arguments = spec.chat_template_arguments
+    chat = ChatTokenizer(tokenizer, arguments=arguments, system=spec.system, vocabulary=vocabulary)
     return TemplateFormat(tokenizer, chat, limit)
 
 
@@ -58,7 +65,8 @@ class TemplateFormat:
 
     def __init__(self, tokenizer: Any, chat: ChatTokenizer, limit: int) -> None:
         self.limit = limit
-        self.template = chat.template
+        self.truncation = "oldest turns first, then the beginning behind BOS or CLS"
+        self.template: TemplateTraits | None = chat.template
         self._chat = chat
         self._frame = frame_of(tokenizer) if tokenizer.cls_token_id is not None else Frame()
         self._first = {tokenizer.bos_token_id, tokenizer.cls_token_id} - {None}
@@ -98,18 +106,20 @@ class SegmentFormat:
 
     def __init__(self, tokenizer: Any, limit: int, drop_system: bool, token_types: bool) -> None:
         self.limit = limit
-        self._text = LiteralText(tokenizer)
+        self.truncation = "oldest turns first, then the beginnings of question and answer"
+        self.template: TemplateTraits | None = None
+        self._text = literal_text(tokenizer)
         self._frame = frame_of(tokenizer, pair=True)
         self._drop_system = drop_system
         self._token_types = token_types
 
     def encode(self, item: ScoreItem) -> Encoded:
         turns = _shortened([m for m in item.conversation.messages if m.role != "system" or not self._drop_system])
-        answer = self._text.encode(item.text)
+        answer = tuple(self._text.encode_text(item.text))
         room = self.limit - self._frame.added
-        questions = (self._text.encode("\n\n".join(message.content for message in kept)) for kept in turns)
         question: tuple[int, ...] = ()
-        for question in questions:
+        for kept in turns:
+            question = tuple(self._text.encode_text("\n\n".join(message.content for message in kept)))
             if len(question) + len(answer) <= room:
                 break
         question = _end(question, max(room - len(answer), room // 2))

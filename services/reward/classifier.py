@@ -38,9 +38,14 @@ class ClassifierScorer:
             # Straight to the device: the weights need not fit into the host's memory.
             place = {} if self._device.type == "cpu" else {"device_map": self._device}
             self._model, loaded = AutoModelForSequenceClassification.from_pretrained(
-                found.folder, dtype=dtype, output_loading_info=True, trust_remote_code=found.own_code, **place
+                found.folder,
+                revision=found.revision,
+                trust_remote_code=found.own_code,
+                dtype=dtype,
+                output_loading_info=True,
+                **place,
             )
-            check_weights(found.model, loaded)
+            check_weights(loaded)
             compute_in_float32(self._model, found.head)
             self._model.eval()
             self._model.config.use_cache = self._model.config.get_text_config().use_cache = False
@@ -82,17 +87,15 @@ class ClassifierScorer:
 
     def _column(self, answer: Any, rows: int) -> torch.Tensor:
         """The output that is the reward. Code of a checkpoint may give one number as `logits` and all as `rewards`."""
-        output, name = self._found.output, self._found.model
+        output = self._found.output
         logits = answer.logits.reshape(rows, -1)
         if self._found.own_code and output is not None and logits.shape[1] == 1:
             several = getattr(answer, "rewards", None)
             logits = logits if several is None else several.reshape(rows, -1)
         count = logits.shape[1]
         if output is None and count > 1:
-            raise Unsupported(
-                f"{name} gives {count} outputs: name the one that is the reward by output", field="output"
-            )
+            raise Unsupported(f"it gives {count} outputs: name the one that is the reward by output", field="output")
         if output is not None and output >= count:
-            raise Unsupported(f"{name} gives {count} outputs, none of number {output}", field="output")
+            raise Unsupported(f"it gives {count} outputs, none of number {output}", field="output")
         column: torch.Tensor = logits[:, output or 0].float()
         return column

@@ -2,20 +2,23 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import signature
 from typing import Any
 
 from services.reward.chat import ChatFormat, chat_format
+from services.reward.runtime import quiet_transformers
 from services.reward.scorer import Conversation, ScoreItem
 from services.reward.specs import ModelSpec
 from shared.errors import DarwinError, NotFound, Unsupported
 from shared.models import resolve
 from shared.records import Message
-from shared.text.chat import TemplateTraits
-from shared.text.tokenizers import load_tokenizer
+from shared.text.config import ModelConfig, load_config
+from shared.text.template import TemplateTraits
+from shared.text.tokenizers import first_line, load_tokenizer
 
 _CLASS = "AutoModelForSequenceClassification"
+_ABSURD = 2**40
 _SHOWN = 5
 _PROBE = ScoreItem(Conversation((Message("user", "Name a fruit."),)), "An apple.")
 
@@ -27,11 +30,14 @@ class RewardInspection:
     `head` names the modules behind the trunk, which compute in float32. `labels` are the outputs' names, `output` the
     index of the one that is the reward (None: the code of the checkpoint gives one number). `vocabulary` is the number
     of rows of the embedding table, `padding` an id within it that no conversation ends with. `max_tokens` bounds a
-    conversation, answer included. `template` is None where question and answer are two segments.
+    conversation, answer included; `truncation` says what goes where one is longer. `template` is None where question
+    and answer are two segments.
     """
 
     model: str
     folder: str
+    revision: str | None
+    family: str
     architecture: str
     head: tuple[str, ...]
     labels: tuple[str, ...]
@@ -40,6 +46,7 @@ class RewardInspection:
     vocabulary: int
     padding: int
     max_tokens: int
+    truncation: str
     segments: int
     token_types: bool
     template: TemplateTraits | None
@@ -55,61 +62,67 @@ def inspect_reward(spec: ModelSpec) -> RewardInspection:
         Unsupported: it cannot be served as the component says; the message says what to change, `field` where.
     """
     with refusing(spec.model):
-        folder = _folder(spec)
-        own_code = _own_code(spec, folder)
-        config = _config(folder, own_code)
-        labels = _labels(config)
-        output = _output(spec, labels, own_code)
-        tokenizer = load_tokenizer(folder, trust_remote_code=own_code)
-        skeleton = _skeleton(spec.model, folder, own_code)
-        token_types = _takes_token_types(skeleton)
-        limit = _limit(spec.max_tokens, skeleton, tokenizer)
-        form = chat_format(tokenizer, spec, limit, spec.model, token_types)
-        vocabulary = int(skeleton.get_input_embeddings().weight.shape[0])
-        return RewardInspection(
-            model=spec.model,
-            folder=folder,
-            architecture=type(skeleton).__name__,
-            head=head_names(skeleton),
-            labels=labels,
-            output=output,
-            own_code=own_code,
-            vocabulary=vocabulary,
-            padding=_padding(spec.model, form, tokenizer, vocabulary),
-            max_tokens=limit,
-            segments=spec.segments,
-            token_types=token_types,
-            template=getattr(form, "template", None),
-            format=form,
-            tokenizer=tokenizer,
-        )
+        return _inspected(spec, resolve(spec.model))
+
+
+def _inspected(spec: ModelSpec, folder: str) -> RewardInspection:
+    own_code = _own_code(spec, folder)
+    source: dict[str, Any] = {"trust_remote_code": own_code, "revision": spec.revision}
+    config = load_config(folder, **source)
+    labels = _labels(config.whole)
+    output = _output(spec, labels, own_code)
+    tokenizer = load_tokenizer(folder, **source)
+    skeleton = _skeleton(folder, source)
+    vocabulary = int(skeleton.get_input_embeddings().weight.shape[0])
+    token_types, limit = _takes_token_types(skeleton), _limit(spec.max_tokens, config, skeleton, tokenizer)
+    form = chat_format(tokenizer, spec, limit, vocabulary=vocabulary, token_types=token_types)
+    return RewardInspection(
+        model=spec.model,
+        folder=folder,
+        revision=spec.revision,
+        family=config.family,
+        architecture=type(skeleton).__name__,
+        head=head_names(skeleton),
+        labels=labels,
+        output=output,
+        own_code=own_code,
+        vocabulary=vocabulary,
+        padding=_padding(form, tokenizer, vocabulary),
+        max_tokens=limit,
+        truncation=form.truncation,
+        segments=spec.segments,
+        token_types=token_types,
+        template=form.template,
+        format=form,
+        tokenizer=tokenizer,
+    )
 
 
 @contextmanager
 def refusing(model: str) -> Iterator[None]:
-    """Makes one sentence of whatever a library says of a checkpoint that it cannot read."""
+    """Names the model in what is said of it, and makes one sentence of what a library says that cannot read it."""
     try:
         yield
-    except DarwinError:
-        raise
+    except DarwinError as error:
+        if error.message.startswith(model):
+            raise
+        raise type(error)(f"{model}: {error.message}", field=error.field) from error
     except Exception as error:
-        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise Unsupported(f"{model} cannot be served as a reward model: {said[:300]}", field="model") from error
+        raise Unsupported(f"{model} cannot be served as a reward model: {first_line(error)}", field="model") from error
 
 
-def check_weights(model: str, loaded: Mapping[str, Any]) -> None:
+def check_weights(loaded: Mapping[str, Any]) -> None:
     """Raises Unsupported where weights were not in the checkpoint, which transformers would draw at random."""
     missing, odd = sorted(loaded["missing_keys"]), sorted(entry[0] for entry in loaded["mismatched_keys"])
     if missing:
         raise Unsupported(
-            f"{model}: the checkpoint holds no weights for: {_listed(missing)}; save the reward model with its head, "
-            "under these names",
+            f"the checkpoint holds no weights for: {_listed(missing)}; save the reward model with its head, under "
+            "these names",
             field="model",
         )
     if odd:
         raise Unsupported(
-            f"{model}: the checkpoint's weights have another shape than its config.json says: {_listed(odd)}",
-            field="model",
+            f"the checkpoint's weights have another shape than its config.json says: {_listed(odd)}", field="model"
         )
 
 
@@ -129,46 +142,34 @@ def _weighs(module: Any) -> bool:
     return next(module.parameters(), None) is not None
 
 
-def _folder(spec: ModelSpec) -> str:
-    """A folder where there is one, the files of `revision` where one is asked for, else the Hugging Face id."""
-    if spec.revision is None:
-        return resolve(spec.model)
-    from huggingface_hub import snapshot_download
-
-    try:
-        return str(snapshot_download(spec.model, revision=spec.revision))
-    except Exception as error:
-        raise NotFound(f"{spec.model} has no revision {spec.revision} that can be reached", field="revision") from error
-
-
 def _own_code(spec: ModelSpec, folder: str) -> bool:
+    """Whether the checkpoint is served by Python code of its own; nothing of it has run so far."""
     from transformers import CONFIG_MAPPING, PretrainedConfig
 
     try:
-        raw, _ = PretrainedConfig.get_config_dict(folder)
+        raw, _ = PretrainedConfig.get_config_dict(folder, revision=spec.revision)
     except (OSError, ValueError) as error:
-        raise NotFound(f"no model {spec.model}: there is no readable config.json", field="model") from error
-    if not raw:
-        raise NotFound(f"no model {spec.model}: there is no readable config.json", field="model")
+        raise NotFound(
+            f"no config.json can be read: name a folder that holds it, or a Hugging Face id ({first_line(error)})",
+            field="model",
+        ) from error
     offered = raw.get("auto_map") or {}
-    known = raw.get("model_type") in CONFIG_MAPPING
-    needed = _CLASS in offered or ("AutoConfig" in offered and not known)
-    if not needed:
+    if _CLASS not in offered and ("AutoConfig" not in offered or raw.get("model_type") in CONFIG_MAPPING):
         return False
     if not spec.trust_remote_code:
         raise Unsupported(
-            f"{spec.model} has Python code of its own: set trust_remote_code: true in the component if it may run",
+            "it has Python code of its own: set trust_remote_code: true in the component if that may run",
             field="trust_remote_code",
         )
     if _CLASS not in offered:
-        raise Unsupported(f"the code of {spec.model} offers no {_CLASS}, which a reward model needs", field="model")
+        raise Unsupported(f"its code offers no {_CLASS}, which a reward model needs", field="model")
+    if any("--" in str(reference) for reference in offered.values()):
+        raise Unsupported(
+            "its code lies in another repository, which no revision pins: put it into the folder, and into auto_map "
+            "without the repository",
+            field="model",
+        )
     return True
-
-
-def _config(folder: str, own_code: bool) -> Any:
-    from transformers import AutoConfig
-
-    return AutoConfig.from_pretrained(folder, trust_remote_code=own_code)
 
 
 def _labels(config: Any) -> tuple[str, ...]:
@@ -178,36 +179,32 @@ def _labels(config: Any) -> tuple[str, ...]:
 
 def _output(spec: ModelSpec, labels: tuple[str, ...], own_code: bool) -> int | None:
     if spec.output is None:
-        if len(labels) == 1 or own_code:
-            return None if own_code else 0
+        if own_code:
+            return None
+        if len(labels) == 1:
+            return 0
         raise Unsupported(
-            f"{spec.model} has {len(labels)} outputs ({_listed(labels)}): name the one that is the reward by output",
+            f"it has {len(labels)} outputs ({_listed(labels)}): name the one that is the reward by output",
             field="output",
         )
     if isinstance(spec.output, int):
         if spec.output >= len(labels):
-            raise Unsupported(f"{spec.model} has {len(labels)} outputs, none of number {spec.output}", field="output")
+            raise Unsupported(f"it has {len(labels)} outputs, none of number {spec.output}", field="output")
         return spec.output
     if spec.output not in labels:
-        raise Unsupported(f"{spec.model} has no output {spec.output!r}, only {_listed(labels)}", field="output")
+        raise Unsupported(f"it has no output {spec.output!r}, only {_listed(labels)}", field="output")
     return labels.index(spec.output)
 
 
-def _skeleton(name: str, folder: str, own_code: bool) -> Any:
+def _skeleton(folder: str, source: Mapping[str, Any]) -> Any:
     """The model without memory for weights, once all of them are known to be in the checkpoint."""
     from transformers import AutoModelForSequenceClassification
-    from transformers.utils import logging
 
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    quiet_transformers()
     model, loaded = AutoModelForSequenceClassification.from_pretrained(
-        folder,
-        device_map="meta",
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,
-        trust_remote_code=own_code,
+        folder, device_map="meta", output_loading_info=True, ignore_mismatched_sizes=True, **source
     )
-    check_weights(name, loaded)
+    check_weights(loaded)
     return model
 
 
@@ -216,31 +213,26 @@ def _takes_token_types(model: Any) -> bool:
     return kinds >= 2 and "token_type_ids" in signature(model.forward).parameters
 
 
-def _limit(wanted: int, model: Any, tokenizer: Any) -> int:
+def _limit(wanted: int, config: ModelConfig, model: Any, tokenizer: Any) -> int:
     """The least of what the component, the positions and the tokenizer allow; absent and absurd ones count nothing."""
     import torch
 
-    config = model.config
-    stated = [getattr(each, "max_position_embeddings", None) for each in (config, config.get_text_config())]
     tables = [
         module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
         for name, module in model.named_modules()
         if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding)
     ]
-    limits = (wanted, tokenizer.model_max_length, *stated, *tables)
-    return min(int(limit) for limit in limits if isinstance(limit, int | float) and 0 < limit < 2**40)
+    limits = (wanted, config.context_length, tokenizer.model_max_length, *tables)
+    return min(int(limit) for limit in limits if limit is not None and 0 < limit < _ABSURD)
 
 
-def _padding(name: str, form: ChatFormat, tokenizer: Any, vocabulary: int) -> int:
-    """A padding id that no conversation ends with, special before others: text cannot hold it."""
-    partial = ScoreItem(_PROBE.conversation, _PROBE.text, partial=True)
-    rendered = [form.encode(item).token_ids for item in (_PROBE, partial)]
-    beyond = {token for ids in rendered for token in ids if token >= vocabulary}
+def _padding(form: ChatFormat, tokenizer: Any, vocabulary: int) -> int:
+    """A padding id that neither a whole nor a partial conversation ends with, if text may not end with any."""
+    rendered = [form.encode(replace(_PROBE, partial=partial)).token_ids for partial in (False, True)]
+    beyond = sorted({token for ids in rendered for token in ids if token >= vocabulary})
     if beyond:
-        tokens = _listed([str(token) for token in tokenizer.convert_ids_to_tokens(sorted(beyond))])
-        raise Unsupported(
-            f"{name}: the embedding table has no row for what its tokenizer gives: {tokens}", field="model"
-        )
+        tokens = _listed([str(token) for token in tokenizer.convert_ids_to_tokens(beyond)])
+        raise Unsupported(f"its embedding table has no row for what its tokenizer gives: {tokens}", field="model")
     return next(padding_ids(tokenizer, vocabulary, {tokenizer.eos_token_id, *(ids[-1] for ids in rendered)}))
 
 

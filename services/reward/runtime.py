@@ -22,11 +22,17 @@ class Runtime:
 def configure_torch(runtime: Runtime, dtype: Dtype | None = None) -> "torch.dtype":
     """Sets the calling thread's thread count, silences loading reports; returns `dtype`, else the runtime's."""
     import torch
-    from transformers.utils import logging
 
     torch.set_num_threads(runtime.threads)
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    quiet_transformers()
     number_type = getattr(torch, dtype or runtime.dtype)
     assert isinstance(number_type, torch.dtype)
     return number_type
+
+
+def quiet_transformers() -> None:
+    """Silences its reports and progress bars: what matters of them is refused or logged by ours."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]

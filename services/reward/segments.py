@@ -1,8 +1,9 @@
 """How a tokenizer puts segments together: [CLS] question [SEP] answer [SEP], or as its own post-processor says."""
 
-import copy
 from dataclasses import dataclass
 from typing import Any
+
+from shared.text.encoding import TextEncoder
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,7 @@ def frame_of(tokenizer: Any, pair: bool = False) -> Frame:
     return Frame(before, between, after, (kinds[0], kinds[1], kinds[2], kinds[3], kinds[4]))
 
 
-class LiteralText:
-    """Encodes text as text, without special tokens; its tokenizer is a copy whose state never changes."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = copy.deepcopy(tokenizer)
-
-    def encode(self, text: str) -> tuple[int, ...]:
-        encoded = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)
-        return tuple(encoded["input_ids"])
+def literal_text(tokenizer: Any) -> TextEncoder:
+    """Encodes text in which no special token is one."""
+    special = (token for token in tokenizer.added_tokens_decoder.values() if token.special)
+    return TextEncoder(tokenizer.backend_tokenizer, (str(token.content) for token in special))

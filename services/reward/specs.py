@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from services.reward.runtime import Dtype
-from shared.text.chat import System
+from shared.text.template import System
 
 SHIPPED_HEAD = "quality.safetensors"
 COMMIT = re.compile(r"[0-9a-f]{40}")

@@ -109,13 +109,15 @@ class ModelSpec(TextSpec):
 
     `model` is a folder or a Hugging Face id, `revision` a branch, tag or commit of the latter. `output` is the index or
     the name (of `id2label`) of the output that is the reward, where there are several. `trust_remote_code` runs Python
-    code of the checkpoint: a local folder's, or that of one commit.
+    code of the checkpoint: a local folder's, or that of one commit. `dtype` and `device` ("cuda:1") override those
+    of the service.
     """
 
     model: str = Field(min_length=1)
     revision: str | None = Field(default=None, min_length=1)
     trust_remote_code: StrictBool = False
     dtype: Dtype | None = None
+    device: Device | None = None
 
     @model_validator(mode="after")
     def _code_is_pinned(self) -> Self:
@@ -128,17 +130,17 @@ class ModelSpec(TextSpec):
 
 
 class ClassifierSpec(ModelSpec):
-    """Served by transformers; `device` overrides the service's, such as "cuda:1"."""
+    """Served by transformers."""
 
     type: Literal["classifier"]
-    device: Device | None = None
 
 
 class VllmSpec(ModelSpec):
-    """Served by vLLM, on the service's device.
+    """Served by vLLM.
 
     `gpu_memory_utilization` is the share of the card that it may take, weights and cache; on CPUs only `kv_cache_bytes`
-    counts, its cache of keys and values. `tensor_parallel` is the number of GPUs that share the model.
+    counts, its cache of keys and values. `tensor_parallel` is the number of GPUs, from the device's on, that share the
+    model.
     """
 
     type: Literal["vllm"]

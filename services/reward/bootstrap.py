@@ -11,6 +11,7 @@ from services.reward.rewarder import Component, Profile, Rewarder
 from services.reward.runtime import Runtime
 from services.reward.servicer import RewardServicer
 from services.reward.settings import RewardSettings
+from shared.certificates import Certificates
 from shared.errors import InvalidRequest, NotFound
 from shared.pb.reward_pb2 import DESCRIPTOR
 from shared.pb.reward_pb2_grpc import add_RewardServiceServicer_to_server
@@ -49,7 +50,8 @@ def build_rewarder(settings: RewardSettings) -> Rewarder:
 
 
 def _over(files: Mapping[str, ProfileFile], default: str, settings: RewardSettings) -> Rewarder:
-    runtime = Runtime(settings.device, settings.dtype, settings.threads, settings.cache_bytes)
+    plaintext = Certificates().allow_plaintext
+    runtime = Runtime(settings.device, settings.dtype, settings.threads, settings.cache_bytes, plaintext)
     specs = {spec.scorer_key(): spec for file in files.values() for spec in file.components}
     scorers = {key: create(spec, runtime) for key, spec in specs.items()}
     return Rewarder(_profiles(files), default, scorers, _limits(settings), settings.max_batch)

@@ -25,9 +25,9 @@ def create(spec: Spec, runtime: Runtime) -> Scorer:
 
             return VllmScorer(spec, runtime)
         case HttpSpec():
-            from services.reward.http.scorer import HttpScorer
+            from services.reward.remote.scorer import HttpScorer
 
-            return HttpScorer(spec)
+            return HttpScorer(spec, runtime)
         case _:
             return ThreadScorer(lambda: create_blocking(spec, runtime), spec.type)
 

@@ -1,4 +1,4 @@
-"""What every torch scorer of the process shares: device, number type, threads, memory for caches."""
+"""What every scorer of the process shares: device, number type, threads, memory for caches."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -11,12 +11,16 @@ Dtype = Literal["bfloat16", "float16", "float32"]
 
 @dataclass(frozen=True)
 class Runtime:
-    """`threads` bounds the CPU cores one scorer uses at a time; `cache_bytes` the keys and values one scorer keeps."""
+    """`threads` bounds the CPU cores one scorer uses at a time; `cache_bytes` the keys and values one scorer keeps.
+
+    `plaintext` says whether conversations may leave this machine without TLS.
+    """
 
     device: str = "cpu"
     dtype: Dtype = "bfloat16"
     threads: int = 1
     cache_bytes: int = 512 * 1024**2
+    plaintext: bool = False
 
 
 def configure_torch(runtime: Runtime, dtype: Dtype | None = None) -> "torch.dtype":

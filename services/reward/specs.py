@@ -176,9 +176,15 @@ class HttpSpec(TextSpec):
         return self
 
     @model_validator(mode="after")
-    def _output_by_number(self) -> Self:
-        if isinstance(self.output, str) and self.api != "tei-predict":
-            raise ValueError(f"output must be a number for api {self.api}, whose answers hold no names")
+    def _fits_its_api(self) -> Self:
+        named = self.api == "tei-predict"
+        if self.output is not None and isinstance(self.output, str) != named:
+            what = "a label's name" if named else "a number"
+            raise ValueError(f"output must be {what} for api {self.api}, whose answers tell outputs apart by that")
+        if self.segments == 2 and self.api == "openrlhf":
+            raise ValueError("segments must be 1 for api openrlhf, which takes one text")
+        if self.tokenizer is None and self.system == "fold":
+            raise ValueError("system: fold needs a tokenizer, by whose template it is folded")
         return self
 
 

@@ -1,7 +1,7 @@
 """The port: an engine continues token sequences, as many at once as come, and batches them as it likes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.generation.model import Sampling
@@ -10,7 +10,8 @@ from shared.records import Message
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is served. `context_length` counts prompt plus response; `end_ids` are the end-of-sequence ids."""
+    """What is served. `context_length` counts prompt plus response; `end_ids` are the end-of-sequence ids;
+    `hidden_tokens` those that `decode` leaves out, by their text."""
 
     model: str
     engine: str
@@ -18,6 +19,7 @@ class ModelInfo:
     structured_output: bool
     vocabulary_size: int
     end_ids: frozenset[int]
+    hidden_tokens: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,8 @@ class Engine(Protocol):
         """
         ...
 
-    def decode(self, token_ids: Sequence[int]) -> str:
-        """Text without special tokens."""
+    def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
+        """Text without special tokens, or with them spelled out."""
         ...
 
     async def complete(self, sequence: TokenSequence) -> Completion:

@@ -18,6 +18,7 @@ from services.generation.endpoint.carried_text import CarriedText
 from services.generation.endpoint.client import Endpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.settings import GenerationSettings
+from services.generation.text import hidden_tokens
 from shared.errors import DarwinError, DeadlineExceeded, Internal, Overloaded, Unavailable
 from shared.models import resolve
 from shared.process import never
@@ -91,8 +92,8 @@ class OpenAIEngine:
     def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
         return self._known.checkpoint.chat.encode_chat(messages)
 
-    def decode(self, token_ids: Sequence[int]) -> str:
-        return self._known.checkpoint.chat.decode(token_ids)
+    def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
+        return self._known.checkpoint.chat.decode(token_ids, special=special)
 
     async def complete(self, sequence: TokenSequence) -> Completion:
         known = self._known
@@ -113,7 +114,8 @@ class OpenAIEngine:
         lengths = (settings.max_model_len, checkpoint.context_length, served.max_model_len)
         context = min(length for length in lengths if length is not None)
         structured = "response_format" in abilities.fields
-        info = ModelInfo(served.id, "openai", context, structured, checkpoint.vocabulary, checkpoint.eos_ids)
+        hidden = hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary)
+        info = ModelInfo(served.id, "openai", context, structured, checkpoint.vocabulary, checkpoint.eos_ids, hidden)
         return _Ready(checkpoint, text, abilities, info)
 
     @property

@@ -54,12 +54,13 @@ async def ask(url: str) -> Answer:
         return await endpoint.post("completions", Answer, ASKED)
 
 
-@pytest.mark.parametrize("status", [*range(300, 600), 999])
-def test_every_status_is_one_of_our_errors(status: int) -> None:
-    error = error_of_status(status)
-    assert type(error) is not DarwinError
-    assert str(status) in error.message
-    assert error.retryable == (status in (408, 425, 429, 499) or (status >= 500 and status not in (501, 505)))
+def test_every_status_is_one_of_our_errors() -> None:
+    for status in (*range(300, 600), 999):
+        error = error_of_status(status)
+        assert type(error) is not DarwinError, status
+        assert str(status) in error.message
+        retryable = status in (408, 425, 429, 499) or (status >= 500 and status not in (501, 505))
+        assert error.retryable == retryable, status
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import transformers as hf
 
 from tests.checkpoints import templates, tokenizers
 
-CONTEXT = 256
+CONTEXT = 1024
 _ROUND = 64
 
 
@@ -28,7 +28,11 @@ class Family:
 
 def _nested(text: Any, **more: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """A model that sees pictures too: the language model's configuration is one part of it."""
-    return lambda shared: {"text_config": text(**shared).to_dict(), "vision_config": _vision(), **_ids(shared), **more}
+    return lambda shared: {
+        "text_config": text(**shared, **more).to_dict(),
+        "vision_config": _vision(),
+        **_ids(shared),
+    }
 
 
 def _ids(shared: dict[str, Any]) -> dict[str, Any]:
@@ -50,11 +54,11 @@ FAMILIES: dict[str, Family] = {
     "mistral 3": Family("system in the last user turn", hf.Mistral3Config, _nested(hf.MistralConfig)),
     "gemma 2": Family("trl/gemma", hf.Gemma2Config, _with(sliding_window=64)),
     "gemma 3 text": Family("trl/gemma3", hf.Gemma3TextConfig, _with(sliding_window=64)),
-    "gemma 3": Family("trl/gemma3", hf.Gemma3Config, _nested(hf.Gemma3TextConfig, mm_tokens_per_image=4)),
+    "gemma 3": Family("trl/gemma3", hf.Gemma3Config, _nested(hf.Gemma3TextConfig)),
     "gemma 4": Family("trl/gemma4_v5", hf.Gemma4TextConfig, _with(global_head_dim=32, hidden_size_per_layer_input=0)),
     "qwen 2.5": Family("trl/qwen2_5", hf.Qwen2Config),
     "qwen 3": Family("trl/qwen3", hf.Qwen3Config),
-    "qwen 3.5": Family("trl/qwen3_5_think", hf.Qwen3_5Config, _nested(hf.Qwen3_5TextConfig)),
+    "qwen 3.5": Family("trl/qwen3_5_think", hf.Qwen3_5Config, _nested(hf.Qwen3_5TextConfig, full_attention_interval=2)),
     "phi 3": Family("trl/phi3", hf.Phi3Config),
     "gpt-oss": Family(
         "trl/gptoss", hf.GptOssConfig, _with(num_local_experts=2, num_experts_per_tok=1, sliding_window=64)
@@ -107,6 +111,9 @@ def build(family: Family, folder: Path, **more: Any) -> Any:
     nested = "text_config" in family.options(shared)
     auto = hf.AutoModelForImageTextToText if nested else hf.AutoModelForCausalLM
     model = auto.from_config(config, dtype=torch.float32).eval()
+    # Tied embeddings as large as the rest would have every token followed by itself.
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(0.1)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model

@@ -34,6 +34,11 @@ class GenerationSettings(DarwinSettings):
         default="auto",
         description=f"openai: which of {', '.join(FIELDS)} it heeds, by commas; auto: those whose values it checks",
     )
+    endpoint_cache: Literal["apart", "shared"] = Field(
+        default="apart",
+        description="openai: apart: callers with an API key are refused where it does not heed cache_salt; shared: all "
+        "may share its prompt cache",
+    )
     dtype: Dtype = "bfloat16"
     max_model_len: int = Field(default=4096, ge=16, description="context in tokens; never above the model's own")
     max_running: int = Field(default=64, ge=1, description="sequences decoded at once; further ones wait")

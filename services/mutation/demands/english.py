@@ -46,6 +46,8 @@ _PATTERNS: dict[Kind, str] = {
         r"|from)\b"
         r"|\bpick (?:one|from|the (?:best|right|correct) (?:option|label|answer))\b|\broutes? (?:the|this|each"
         r"|it|to)\b"
+        r"|\bon a scale (?:of|from)\b|\b(?:rate|score) (?:this|the|each|it|my|these)\b|\b(?:t or f|t/f|y/n|y or n)\b"
+        r"|\b(?:detect|identify|determine|recogni[sz]e) (?:the |its )?(?:language|intent|emotion|topic|author)\b"
         r"|\bassign (?:it|them|each|a|one)\b[^.\n]{0,40}\b(?:label|categor|class|topic|tag)"
     ),
     Kind.FIELDS: (
@@ -75,6 +77,9 @@ _PATTERNS: dict[Kind, str] = {
         rf"|\b(?:no|without|omit|skip|avoid|leave out)(?: \w+){{0,3}} {_NOTHING}\b"
         r"|\b(?:do not|don't|never)(?: \w+){0,2} (?:explain|elaborate|justify|comment|apologi[sz]e|anything)\b"
         rf"|\b(?:do not|don't|never) (?:add|include|write|say|give|use|output|provide)(?: \w+){{0,3}} {_NOTHING}\b"
+        r"|\b(?:give|tell|show|return|say)(?: me)? (?:the|a|one) (?:number|digit|letter|year|name|date"
+        r"|word)(?= *(?:[.!\n]|$))"
+        r"|\brepeat (?:after|the following|this|exactly)\b|\b(?:reply|respond|say|answer|output|print|write) [\"'“«]"
         r"|\bnothing (?:else|more|other)\b|\bno (?:more|less)[,.]|\brefrain from\b|\bfocus solely\b|\band stop\b"
         r"|(?:^|[.!?:;,\n] *|please |always |only |must |should |to |and |you |don't |not )(?:answer|reply"
         r"|respond)(?: \w+)"
@@ -86,7 +91,8 @@ _PATTERNS: dict[Kind, str] = {
         r" (?:json|csv|tsv|ya?ml|xml|toml|latex|markdown)\b(?! (?:file|files|parser|library|data)\b)"
         r"|\b(?:json|csv|xml|ya?ml) (?:only|object|array|string|dictionary|format|schema|list|output|with|response)\b"
         r"|\b(?:as|in) an? (?:\w+ )?(?:table|bulleted list|numbered list|bullet list|list|outline|dictionary|array)\b"
-        r"|\b(?:markdown|html) table\b|\btabular\b|\bbullet(?:ed)?(?:[ -]points?| list)\b|\bone per line\b"
+        r"|\b(?:make|draw|give|produce|show|put)\b[^.!?\n]{0,20}\btable\b|\b(?:markdown|html) table\b"
+        r"|\btabular\b|\bbullet(?:ed)?(?:[ -]points?| list)\b|\bone per line\b"
         r"|\bper line\b"
         r"|\bon (?:a|its own|one|separate|the same|a new) (?:\w+ )?lines?\b|\bline[ -]by[ -]line\b|\bevery line\b"
         r"|\bcomma[ -]separated\b|\bseparated by\b|\b(?:following|this|exact|same|given|below|required) (?:output )?"

@@ -54,7 +54,7 @@ _ENDS = r"(?=\s*(?:[.,;:!)\"'\n]|$|please|only|and|or|but|with|about|to|for|usin
 _SHAPES = (
     (
         _ENGLISH,
-        rf"\b(?:in|into|using|speak|speaks|use) (?:plain |simple |good |proper )?({{names}}){_ENDS}(?![^.!\n]*\?)",
+        rf"\b(?:in|into|using|speak|speaks|use) (?:plain |simple |good |proper )?({{names}}){_ENDS}(?![^.!:\n]*\?)",
     ),
     (_GERMAN, r"\b(?:auf|in|ins) (?:gutem |einfachem )?({names})\b|\bin ({names})er sprache\b"),
     (_ROMANCE, r"\b(?:en|in|em|in het|no|nel) (?:buen |bon )?({names})\b"),

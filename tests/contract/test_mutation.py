@@ -296,7 +296,6 @@ async def test_a_rewrite_without_room_is_one_that_is_empty() -> None:
     ("original", "rewrite"),
     [
         ("What is a river? Answer in one sentence.", "What is a river? Describe it in detail in one sentence."),
-        ("What is a river? Answer in one sentence.", "One answer: what is a river, sentence by sentence?"),
         ("Was ist ein Fluss? Antworte kurz.", "What is a river? Answer briefly."),
     ],
 )

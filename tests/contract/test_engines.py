@@ -188,10 +188,14 @@ async def test_closing_a_call_frees_its_sequences_at_once(generator: Generator, 
     assert await asyncio.wait_for(one(generator, Sequence("s", QUESTION, max_new_tokens=2)), 5)
 
 
-async def test_a_prompt_that_does_not_fit_is_refused_and_one_that_just_fits_is_cut(generator: Generator) -> None:
-    with pytest.raises(InvalidRequest, match="shorten the conversation") as refused:
-        await one(generator, Sequence("s", (Message("user", "word " * 10_000),), max_new_tokens=5))
-    assert refused.value.field == "sequences[0].messages"
+async def test_a_prompt_that_does_not_fit_ends_empty_beside_others_and_one_that_just_fits_is_cut(
+    generator: Generator,
+) -> None:
+    long = Sequence("long", (Message("user", "word " * 10_000),), max_new_tokens=5)
+    results = await run(generator, long, Sequence("s", QUESTION, max_new_tokens=5))
+    assert (results["long"].finish, results["long"].text, results["long"].token_ids) == ("context", "", ())
+    assert results["long"].usage.prompt_tokens > generator.info.context_length
+    assert len(results["s"].token_ids) == 5
     context = generator.info.context_length
     prompt = (await one(generator, Sequence("s", QUESTION, max_new_tokens=1))).usage.prompt_tokens
     ids, room = tuple([11] * (context - prompt - 3)), 3

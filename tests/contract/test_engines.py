@@ -185,7 +185,7 @@ async def test_closing_a_call_frees_its_sequences_at_once(generator: Generator, 
     await generated.aclose()
     assert engine.running == 0
     # What was freed takes no time from what comes next.
-    assert await asyncio.wait_for(one(generator, Sequence("s", QUESTION, max_new_tokens=2)), 5)
+    assert await asyncio.wait_for(one(generator, Sequence("s", QUESTION, max_new_tokens=2)), 8)
 
 
 async def test_a_prompt_that_does_not_fit_ends_empty_beside_others_and_one_that_just_fits_is_cut(

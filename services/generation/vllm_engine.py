@@ -15,7 +15,7 @@ from services.generation.scheduler import Scheduler
 from services.generation.settings import Dtype, GenerationSettings
 from services.generation.text import hidden_tokens, stops_of
 from shared.errors import Internal, InvalidRequest, Unavailable
-from shared.lifeline import tie_engine_processes
+from shared.lifeline import causes, tie_engine_processes
 from shared.models import resolve
 from shared.records import Message
 from shared.telemetry import exporting, outgoing
@@ -163,7 +163,13 @@ class VllmEngine:
             arguments.enable_chunked_prefill = False
             arguments.max_num_batched_tokens = max(context, _CPU_BATCH_TOKENS)
         tie_engine_processes(EngineCoreProc)
-        return AsyncLLM.from_engine_args(arguments, stat_loggers=[self._scheduler.logger])
+        with causes() as cause:
+            try:
+                return AsyncLLM.from_engine_args(arguments, stat_loggers=[self._scheduler.logger])
+            except RuntimeError as error:
+                if not cause.exists():
+                    raise
+                raise RuntimeError(cause.read_text(encoding="utf-8")) from error
 
 
 def _sampling(sequence: TokenSequence, info: ModelInfo) -> Any:

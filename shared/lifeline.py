@@ -65,17 +65,21 @@ def _follow(parent: int | None) -> None:
     os._exit(1)
 
 
-class KeepCause(logging.Handler):
-    """Keeps the first exception that is logged while an engine starts, in whichever of its processes.
+class KeepCause(logging.Filter):
+    """Keeps the first exception that is logged while an engine starts, in whichever of its processes, and lets it be
+    logged in a line instead of a traceback.
 
     Each of them configures its logging by the file that `VLLM_LOGGING_CONFIG_PATH` names, where this belongs.
     """
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if error is not None and _CAUSE in os.environ:
+            why = str(error) or type(error).__name__
             with suppress(OSError), open(os.environ[_CAUSE], "x", encoding="utf-8") as file:
-                file.write(str(error) or type(error).__name__)
+                file.write(why)
+            record.msg, record.args, record.exc_info = f"{record.getMessage()} {why}", None, None
+        return True
 
 
 @contextmanager

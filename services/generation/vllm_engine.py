@@ -28,6 +28,8 @@ _ENVIRONMENT = {
     "VLLM_CONFIGURE_LOGGING": "1",
     "VLLM_LOGGING_CONFIG_PATH": str(Path(__file__).with_name("vllm_logging.json")),
     "TORCH_CPP_LOG_LEVEL": "ERROR",
+    # On GPUs it would be compiled at its first use, by a CUDA compiler that need not be there, nor is in the image.
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",
 }
 _CPU_CACHE_GIB = 1.0
 _CPU_BATCH_TOKENS = 4096

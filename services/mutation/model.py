@@ -115,10 +115,12 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Summary:
-    """Tokens the language model read and wrote for one call; the last event of every mutation."""
+    """Tokens the language model read and wrote for one call, and the rewrites that it was asked for and did not give;
+    the last event of every mutation."""
 
     prompt_tokens: int
     generated_tokens: int
+    unwritten: int = 0
 
 
 MutationEvent = Mutant | Rejection | Summary

@@ -10,18 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.mutation import demands
 from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.guards import normalised
 from services.mutation.language_model import Completion, Prompt
 from services.mutation.model import Mode, Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source, Summary
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
-from services.mutation.templates import TEMPLATES, core_of, wrappings
-from shared.errors import Unavailable
+from services.mutation.templates import EVERY, TEMPLATES, core_of, pool, wrappings
+from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Overloaded, Unavailable, Unsupported, leaves
 from shared.records import Message
 
 ORIGINAL = "Name three rivers in Peru and say where each begins."
 GOOD = "In Peru, name three rivers and say where each of them begins."
+# A list: the templates that ask for paragraphs are left out.
+POOL = pool(demands.read((Message("user", ORIGINAL),)))
 
 
 class Script:
@@ -168,17 +171,17 @@ async def test_the_seed_decides_operators_and_templates() -> None:
 
 
 async def test_a_wrapped_parent_keeps_its_wrapping_and_the_model_sees_none() -> None:
-    wrapped = TEMPLATES[3].wrap(ORIGINAL)
+    wrapped = POOL[3].wrap(ORIGINAL)
     llm = Script([])
-    found = mutants(await events(llm, request(count=len(TEMPLATES) - 1, parent=wrapped)))
-    others = [template for template in TEMPLATES if template != TEMPLATES[3]]
+    found = mutants(await events(llm, request(count=len(POOL) - 1, parent=wrapped)))
+    others = [template for template in POOL if template != POOL[3]]
     assert {mutant.text for mutant in found} == {template.wrap(wrapped) for template in others}
     assert all(prompt.messages[-1].content.endswith(ORIGINAL) for prompt in llm.prompts)
 
 
 async def test_a_long_instruction_goes_straight_to_templates() -> None:
-    original = "Summarise this passage.\n\n" + "The river rises in the mountains. " * 40
-    llm = Script([answer("Summarise this passage.")])
+    original = "Tell me what you think of this passage.\n\n" + "The river rises in the mountains. " * 40
+    llm = Script([answer("Tell me what you think of this passage.")])
     found = await events(llm, request(parent=original, original=original))
     assert llm.prompts == []
     assert found[-1] == Summary(0, 0)
@@ -186,8 +189,8 @@ async def test_a_long_instruction_goes_straight_to_templates() -> None:
 
 
 async def test_a_rewrite_that_drops_the_passage_is_turned_down() -> None:
-    original = "Summarise this passage.\n\n" + "The river rises in the mountains of Peru. " * 40
-    llm = Script([answer("Summarise this passage.")])
+    original = "Tell me what you think of this passage.\n\n" + "The river rises in the mountains of Peru. " * 40
+    llm = Script([answer("Tell me what you think of this passage.")])
     found = [event async for event in mutator(llm, max_tokens=4096).mutate(request(1, original, original))]
     assert isinstance(found[0], Rejection)
     assert len(llm.prompts) == 1
@@ -203,9 +206,9 @@ async def test_without_operators_templates_only() -> None:
 async def test_templates_are_taken_alone_and_then_in_pairs() -> None:
     found = mutants(await events(Script([]), request(count=64)))
     assert {mutant.source for mutant in found} == {Source.TEMPLATE}
-    alone = {template.wrap(ORIGINAL) for template in TEMPLATES}
-    assert {mutant.text for mutant in found[: len(TEMPLATES)]} == alone
-    assert all("+" in mutant.operator for mutant in found[len(TEMPLATES) :])
+    alone = {template.wrap(ORIGINAL) for template in POOL}
+    assert {mutant.text for mutant in found[: len(POOL)]} == alone
+    assert all("+" in mutant.operator for mutant in found[len(POOL) :])
 
 
 async def test_the_parent_fills_only_when_templates_are_used_up() -> None:
@@ -215,9 +218,9 @@ async def test_the_parent_fills_only_when_templates_are_used_up() -> None:
 
 
 async def test_excluded_texts_do_not_come_again() -> None:
-    wanted = request(count=4, exclude=[GOOD, *(template.wrap(ORIGINAL).upper() for template in TEMPLATES[:-4])])
+    wanted = request(count=4, exclude=[GOOD, *(template.wrap(ORIGINAL).upper() for template in POOL[:-4])])
     found = await events(Script([answer(GOOD)]), wanted)
-    assert {mutant.text for mutant in mutants(found)} == {t.wrap(ORIGINAL) for t in TEMPLATES[-4:]}
+    assert {mutant.text for mutant in mutants(found)} == {t.wrap(ORIGINAL) for t in POOL[-4:]}
 
 
 @pytest.mark.parametrize(("mode", "prompts"), [(Mode.TEMPLATES, 0), (Mode.UNSPECIFIED, 2), (Mode.MODEL, 2)])
@@ -243,6 +246,83 @@ async def test_an_absent_model_is_an_error_and_what_came_stays() -> None:
     assert isinstance(await anext(stream), Mutant)
     with pytest.raises(Unavailable):
         await anext(stream)
+
+
+# The same call may well succeed later, or nobody waits for it any more. After any other a repetition would fail too.
+RAISED = {Unavailable, Overloaded, DeadlineExceeded, Cancelled}
+
+
+@pytest.mark.parametrize("written", [0, 2])
+@pytest.mark.parametrize("error", leaves())
+async def test_a_model_that_refuses_gives_no_rewrites_and_templates_step_in(
+    error: type[DarwinError], written: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = mutator(Script([answer(GOOD), ""][:written], fails=error("the template refuses a system role")))
+    if error in RAISED:
+        with pytest.raises(error):
+            [event async for event in service.mutate(request())]
+        return
+    for _ in range(2):
+        found = [event async for event in service.mutate(request())]
+        sources = [mutant.source for mutant in mutants(found)]
+        assert sources == [Source.MODEL] * (written // 2) + [Source.TEMPLATE] * (5 - written // 2)
+        assert found[-1] == Summary(100 * written, 10 * written, unwritten=5 - written)
+    assert (
+        [record.message for record in caplog.records].count(
+            "the language model gives no rewrites, templates step in (said once): "
+            f"{error.__name__}: the template refuses a system role"
+        )
+        == len(caplog.records)
+        == 1
+    )
+
+
+async def test_where_the_model_refuses_and_no_template_is_allowed_the_parent_goes_on() -> None:
+    original = "Translate into French: the cat sleeps on the chair."
+    llm = Script([], fails=Unsupported("no"))
+    (mutant, summary) = await events(llm, request(count=1, parent=original, original=original))
+    assert isinstance(mutant, Mutant)
+    assert (mutant.text, mutant.source) == (original, Source.PARENT)
+    assert isinstance(summary, Summary)
+
+
+async def test_a_rewrite_without_room_is_one_that_is_empty() -> None:
+    found = await events(Script([""] * 5), request())
+    assert [event.reason for event in found if isinstance(event, Rejection)] == [Reason.EMPTY] * 5
+    assert {mutant.source for mutant in mutants(found)} == {Source.TEMPLATE}
+
+
+@pytest.mark.parametrize(
+    ("original", "rewrite"),
+    [
+        ("What is a river? Answer in one sentence.", "What is a river? Describe it in detail in one sentence."),
+        ("Was ist ein Fluss? Antworte kurz.", "What is a river? Answer briefly."),
+    ],
+)
+async def test_a_rewrite_that_loses_or_contradicts_a_demand_is_turned_down(original: str, rewrite: str) -> None:
+    service = Mutator(
+        Script([answer(rewrite)]), SimulatedFidelity(), threshold=-1, operators=[OPERATORS["rephrase"]], max_tokens=96
+    )
+    found = [event async for event in service.mutate(request(1, original, original))]
+    assert isinstance(found[0], Rejection)
+    assert found[0].reason is Reason.MEANING_LOST
+
+
+async def test_operators_that_contradict_a_demand_are_not_applied() -> None:
+    original = "What is a river? Answer in one sentence."
+    llm = Script([])
+    await events(llm, request(10, original, original))
+    tasks = {prompt.messages[0].content for prompt in llm.prompts}
+    assert len(tasks) == 3
+    assert not any(OPERATORS[name].task in task for name in ("add_detail", "plan_first") for task in tasks)
+
+
+async def test_a_text_to_work_on_is_not_rewritten() -> None:
+    messages = (Message("system", "You translate into German."), Message("user", "Where is the pharmacy?"))
+    llm = Script([answer("Where can I find the pharmacy?")])
+    found = await events(llm, MutationRequest(messages, "Where is the pharmacy?", 2))
+    assert llm.prompts == []
+    assert {mutant.source for mutant in mutants(found)} == {Source.PARENT}
 
 
 async def test_the_deadline_reaches_the_model() -> None:
@@ -285,12 +365,12 @@ async def test_promises(
     own = [normalised(mutant.text) for mutant in accepted if mutant.source is not Source.PARENT]
     assert len(set(own)) == len(own)
     assert not set(own) & {normalised(text) for text in (parent, original, *exclude)}
-    assert all(mutant.source is not Source.PARENT for mutant in accepted)
+    if pool(demands.read((Message("user", original),))) == TEMPLATES:
+        assert all(mutant.source is not Source.PARENT for mutant in accepted)
     for mutant in accepted:
         if mutant.source is Source.TEMPLATE:
             outermost = mutant.operator.partition("+")[0]
-            template = next(template for template in TEMPLATES if template.name == outermost)
-            inner = template.unwrap(mutant.text)
-            assert inner is not None
+            inners = [template.unwrap(mutant.text) for template in EVERY if template.name == outermost]
+            inner = next(text for text in inners if text is not None)
             assert core_of(inner, original) in parent or original in inner
         assert -1.001 <= mutant.similarity <= 1.001

@@ -192,13 +192,17 @@ class Generate:
 
 @dataclass(frozen=True)
 class Score:
-    """Score `text` as a response to the original conversation. `final` marks the cycle's last scoring."""
+    """Score `text` as a response to the original conversation. `final` marks the cycle's last scoring.
+
+    A `partial` text is a response that can be continued.
+    """
 
     cycle: int
     round: int
     state: int
     text: str
     final: bool
+    partial: bool = False
 
     @property
     def key(self) -> tuple[object, ...]:

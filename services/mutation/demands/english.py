@@ -11,8 +11,8 @@ _NUMBER = (
     r"|thirty"
     r"|fifty|hundred|a few|a couple of|a single|a|an|single)"
 )
-_SMALL = r"(?:\d|1\d|20|one|two|three|four|five|six|seven|eight|nine|ten|a few|a couple of|some|several|the names? of)"
-_UNITS = r"(?:words?|sentences?|lines?|characters?|letters?|tokens?|syllables?|bullets?|bullet points?|paragraphs?)"
+_SMALL = r"(?:\d|1\d|20|one|two|three|four|five|six|seven|eight|nine|ten|a few|a couple of|the names? of)"
+_UNITS = r"(?:words?|sentences?|lines?|tokens?|syllables?|bullets?|bullet points?|paragraphs?)"
 _UNIT = r"(?:word|sentence|line|character|letter|syllable|paragraph|bullet)"
 _GIVE = r"(?:answer|reply|respond|output|return|give|write|print|say|state|provide|send|show|tell|produce|generate)"
 _MAKE = (
@@ -109,6 +109,7 @@ _PATTERNS: dict[Kind, str] = {
         rf"|\b{_NUMBER} {_UNITS} (?:or (?:less|fewer)|max|maximum|at most|at the most|only|tops|each|per)\b"
         rf"|\b(?:write|compose|give|form|make|say|draft|craft|generate)(?: me| us)? {_NUMBER} (?:\w+ ){{0,3}}?"
         r"(?:sentences?|lines?|words?|bullet points?)\b|\b(?:word|character) (?:limit|count)\b"
+        r"|\b\d{2,3} (?:characters|letters)\b|\b(?:\d|three|four|five|six|seven|eight)[ -]letters?\b"
     ),
     Kind.BRIEF: (
         r"\b(?:brief|briefly|concise|concisely|succinct|succinctly|tersely|terse|laconic|pithy|one-liner|minimal)\b"
@@ -135,6 +136,7 @@ _PATTERNS: dict[Kind, str] = {
         rf"(?:^|[.!?:;,\n] *|\band )(?:please |can you |could you )?(?:list|name|enumerate|give(?: me| us)?"
         rf"|suggest|recommend|propose"
         rf"|tell me|provide|find|mention|state)\b (?:exactly |me |any |at least |up to )?{_SMALL}\b"
+        r"|(?:^|[.!?:;,\n] *|\band )(?:please )?(?:list|enumerate) (?:the|all|your|some|every)\b|\ba list of\b"
     ),
     Kind.PARAGRAPH: r"\b(?:a|an|one|opening|first|single) (?:\w+ ){0,2}paragraph\b",
     Kind.TONE: (

@@ -71,7 +71,7 @@ _PATTERNS: dict[Kind, str] = {
         r"\bfill in the (?:blank|gap|missing)|\bcomplete (?:the|this) (?:sentence|phrase|pattern|sequence)"
     ),
     Kind.ONLY: (
-        rf"\b{_GIVE}\b[^.!?\n]{{0,40}}\b(?:only|just|nothing but|solely|exclusively|exactly|precisely|strictly)\b"
+        rf"\b{_GIVE}\b[^.!?\n]{{0,40}}\b(?:only|just|nothing but|solely|exclusively)\b"
         rf"|\b(?:only|nothing but|solely|just) (?:the |a |one |your |with |in )?{_WHAT}\b"
         rf"|\bonly(?:,? please)?(?= *(?:[.!?;:)\]\n]|$))|\bjust (?:the|a|one) {_WHAT}\b"
         rf"|\b(?:no|without|omit|skip|avoid|leave out)(?: \w+){{0,3}} {_NOTHING}\b"
@@ -80,6 +80,7 @@ _PATTERNS: dict[Kind, str] = {
         r"|\b(?:give|tell|show|return|say)(?: me)? (?:the|a|one) (?:number|digit|letter|year|name|date"
         r"|word)(?= *(?:[.!\n]|$))"
         r"|\brepeat (?:after|the following|this|exactly)\b|\b(?:reply|respond|say|answer|output|print|write) [\"'“«]"
+        r"|\b(?:say|write|print|output|return|repeat) exactly\b(?! (?:\d|one|two|three|four|five)\b)"
         r"|\bnothing (?:else|more|other)\b|\bno (?:more|less)[,.]|\brefrain from\b|\bfocus solely\b|\band stop\b"
         r"|(?:^|[.!?:;,\n] *|please |always |only |must |should |to |and |you |don't |not )(?:answer|reply"
         r"|respond)(?: \w+)"

@@ -82,7 +82,7 @@ OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
 }
 
 # Lines that go with any form: they ask for nothing but what the request itself asks for. The English ones make answers
-# hold their form more often than none does: `python -m bench.formats --each-line`.
+# hold their form more often than none does: `python -m bench.format_lines`.
 NEUTRAL: dict[str, tuple[tuple[str, str], ...]] = {
     "en": (
         ("as_asked", "Answer exactly as asked, and add nothing."),

@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+from typing import assert_never
 
 from services.generation import metrics
 from services.generation.endpoint.client import Endpoint
@@ -40,8 +41,10 @@ def build_engine(settings: GenerationSettings) -> Engine:
             from services.generation.openai_engine import OpenAIEngine
 
             return OpenAIEngine(settings, build_endpoint(settings))
-        case _:
+        case "simulated":
             return _simulated_engine(settings)
+        case unknown:
+            assert_never(unknown)
 
 
 def _simulated_engine(settings: GenerationSettings) -> Engine:

@@ -10,7 +10,7 @@ from services.generation.endpoint.url import url_problem
 from shared.models import EMBEDDED_LLM
 from shared.settings import DarwinSettings
 
-Dtype = Literal["bfloat16", "float16", "float32"]
+Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 
 
 class GenerationSettings(DarwinSettings):
@@ -34,7 +34,14 @@ class GenerationSettings(DarwinSettings):
         default="auto",
         description=f"openai: which of {', '.join(FIELDS)} it heeds, by commas; auto: those whose values it checks",
     )
-    dtype: Dtype = "bfloat16"
+    dtype: Dtype = Field(
+        default="auto", description="auto: bfloat16, or float16 where a checkpoint's quantised weights know no other"
+    )
+    endpoint_cache: Literal["apart", "shared"] = Field(
+        default="apart",
+        description="openai: apart: callers with an API key are refused where it does not heed cache_salt; shared: all "
+        "may share its prompt cache",
+    )
     max_model_len: int = Field(default=4096, ge=16, description="context in tokens; never above the model's own")
     max_running: int = Field(default=64, ge=1, description="sequences decoded at once; further ones wait")
     kv_cache_gib: float | None = Field(

@@ -121,7 +121,7 @@ async def test_leaving_cancels_the_call(client: GenerationClient, generation: Ge
     stream = client.rewrite(PROMPTS, 30)
     await anext(stream)
     await stream.aclose()
-    await asyncio.wait_for(generation.cancelled.wait(), 5)
+    await asyncio.wait_for(generation.cancelled.wait(), 20)
 
 
 async def test_a_service_that_is_away_is_waited_for_until_the_deadline() -> None:

@@ -56,7 +56,7 @@ async def batching(
 
 
 async def until(scorer: GatedScorer, batches: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(scorer.batches) < batches:  # noqa: ASYNC110  # the scorer is on another thread
             await asyncio.sleep(0.001)
 

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.reporting import reported
+from cli.reporting import CommandError, reported
+from shared.errors import DarwinError
 from shared.models import resolve
+from shared.settings import SettingsError, reasons
 
 
 class Kind(StrEnum):
@@ -35,9 +38,15 @@ def check(
     """Say how Darwin will serve a model, or what to change so that it can; services check the same when they start."""
     console = Console(stderr=as_json)
     with reported(console):
-        kind = kind or kind_of(model)
-        with console.status(f"checking {model} as {kind}"):
-            found = _CHECKS[kind](model)
+        try:
+            kind = kind or kind_of(model)
+            with console.status(f"checking {model} as {kind}"):
+                found = _CHECKS[kind](model)
+        except (DarwinError, SettingsError, ValidationError) as error:
+            why = "; ".join(reasons(error)) if isinstance(error, ValidationError) else str(error)
+            if as_json:
+                print(json.dumps({"error": why}, ensure_ascii=False))
+            raise CommandError(why) from error
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
     else:
@@ -69,9 +78,10 @@ def _reward(model: str) -> Any:
 
 
 def _endpoint(url: str) -> Any:
-    from services.generation.endpoint.inspection import inspect_endpoint
+    from services.generation.inspection import inspect_endpoint
+    from services.generation.settings import GenerationSettings
 
-    return plain(asyncio.run(inspect_endpoint(url)))
+    return plain(asyncio.run(inspect_endpoint(GenerationSettings(engine="openai", endpoint=url))))
 
 
 _CHECKS: Mapping[Kind, Callable[[str], Any]] = {

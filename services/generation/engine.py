@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.generation.model import Sampling
+from shared.errors import InvalidRequest
 from shared.records import Message
+
+
+class ContextFull(InvalidRequest):
+    """The sequence fills the model's context, which is shorter than `ModelInfo.context_length` says."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class Engine(Protocol):
 
         Raises:
             InvalidRequest: the JSON schema cannot be followed.
+            ContextFull: the sequence leaves no room in the context.
             Unavailable: the engine does not run.
         """
         ...

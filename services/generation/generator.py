@@ -3,10 +3,10 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.generation import metrics
-from services.generation.engine import Completion, Engine, ModelInfo, TokenSequence
+from services.generation.engine import Completion, ContextFull, Engine, ModelInfo, TokenSequence
 from services.generation.model import Finish, GenerateRequest, Result, Sampling, Sequence, Usage
 from services.generation.requests import Limits, check
 from services.generation.text import Reader, stops_of
@@ -102,6 +102,8 @@ class Generator:
         self._budgets[id(wanted)] = budget
         try:
             completion = await self._engine.complete(wanted)
+        except ContextFull:
+            plan, completion = replace(plan, room=0), Completion((), 0)
         finally:
             del self._budgets[id(wanted)]
         metrics.completed(self.info, len(token_ids), time.perf_counter() - began, completion)

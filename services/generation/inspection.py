@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from services.generation.bootstrap import build_endpoint
 from services.generation.checkpoint import Checkpoint, Dtype, read_checkpoint
+from services.generation.endpoint.abilities import accepts, find_model
+from services.generation.openai_engine import meet
+from services.generation.settings import GenerationSettings
 from shared.errors import Unsupported
 from shared.models import resolve
 from shared.records import Message
@@ -61,6 +65,64 @@ def inspect_generator(model: str, dtype: Literal["auto"] | Dtype = "auto") -> Ge
         end_tokens=_names(checkpoint),
         template=chat.template,
         prompt=chat.decode(chat.encode_chat(_EXAMPLE), special=True),
+    )
+
+
+@dataclass(frozen=True)
+class EndpointInspection:
+    """What an endpoint can do, and with whose tokenizer it is asked.
+
+    `exact` says that continuations are of exactly the ids that were sampled; otherwise text is carried. `does_without`
+    are the fields, or values of them, that requests leave out.
+    """
+
+    url: str
+    serves: str
+    tokenizer: str
+    context_length: int
+    exact: bool
+    takes_ids: bool
+    returns_ids: bool
+    counts_tokens_alike: bool
+    logprobs: bool
+    top_k: bool
+    seeds: bool
+    structured_output: bool
+    keeps_callers_apart: bool
+    does_without: tuple[str, ...]
+
+
+async def inspect_endpoint(settings: GenerationSettings) -> EndpointInspection:
+    """Asks the endpoint that `settings` name, a token at a time, and waits for none that is away.
+
+    Raises:
+        SettingsError: prompts would leave this machine in plain text.
+        Unsupported: it cannot be served from; the message says what to change.
+        Unavailable, Overloaded, DeadlineExceeded: it is away.
+    """
+    checkpoint = read_checkpoint(resolve(settings.model))
+    endpoint = build_endpoint(settings)
+    try:
+        met = await meet(endpoint, settings, checkpoint, await find_model(endpoint, settings.endpoint_model))
+        abilities, serves = met.abilities, met.info.model
+        logprobs = await accepts(endpoint, serves, abilities, "Hello", {"logprobs": 1})
+    finally:
+        await endpoint.close()
+    return EndpointInspection(
+        url=settings.endpoint,
+        serves=serves,
+        tokenizer=settings.model,
+        context_length=met.info.context_length,
+        exact=abilities.exact,
+        takes_ids=abilities.takes_ids,
+        returns_ids=abilities.returns_ids,
+        counts_tokens_alike=abilities.counts_alike,
+        logprobs=logprobs,
+        top_k="top_k" in abilities.fields,
+        seeds=any(name == "seed" for name, _ in abilities.standard),
+        structured_output=met.info.structured_output,
+        keeps_callers_apart="cache_salt" in abilities.fields,
+        does_without=abilities.lacks,
     )
 
 

@@ -1,5 +1,6 @@
 """What a reward checkpoint is, read before its weights: the checks that loading and `darwin check` share."""
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,13 +14,12 @@ from services.reward.specs import ModelSpec
 from shared.errors import DarwinError, NotFound, Unsupported
 from shared.models import resolve
 from shared.records import Message
-from shared.text.config import ModelConfig, load_config
+from shared.text.config import ModelConfig, check_weights, listed, load_config
 from shared.text.template import TemplateTraits
 from shared.text.tokenizers import first_line, load_tokenizer
 
 _CLASS = "AutoModelForSequenceClassification"
 _ABSURD = 2**40
-_SHOWN = 5
 _PROBE = ScoreItem(Conversation((Message("user", "Name a fruit."),)), "An apple.")
 
 
@@ -50,6 +50,7 @@ class RewardInspection:
     segments: int
     token_types: bool
     template: TemplateTraits | None
+    config: Any = field(repr=False, compare=False)
     format: ChatFormat = field(repr=False, compare=False)
     tokenizer: Any = field(repr=False, compare=False)
 
@@ -69,10 +70,11 @@ def _inspected(spec: ModelSpec, folder: str) -> RewardInspection:
     own_code = _own_code(spec, folder)
     source: dict[str, Any] = {"trust_remote_code": own_code, "revision": spec.revision}
     config = load_config(folder, **source)
+    tokenizer = load_tokenizer(folder, **source)
+    _drop_padding_beyond(config)
+    skeleton = _skeleton(folder, config, source)
     labels = _labels(config.whole)
     output = _output(spec, labels, own_code)
-    tokenizer = load_tokenizer(folder, **source)
-    skeleton = _skeleton(folder, source)
     vocabulary = int(skeleton.get_input_embeddings().weight.shape[0])
     token_types, limit = _takes_token_types(skeleton), _limit(spec.max_tokens, config, skeleton, tokenizer)
     form = chat_format(tokenizer, spec, limit, vocabulary=vocabulary, token_types=token_types)
@@ -93,6 +95,7 @@ def _inspected(spec: ModelSpec, folder: str) -> RewardInspection:
         segments=spec.segments,
         token_types=token_types,
         template=form.template,
+        config=config.whole,
         format=form,
         tokenizer=tokenizer,
     )
@@ -109,21 +112,6 @@ def refusing(model: str) -> Iterator[None]:
         raise type(error)(f"{model}: {error.message}", field=error.field) from error
     except Exception as error:
         raise Unsupported(f"{model} cannot be served as a reward model: {first_line(error)}", field="model") from error
-
-
-def check_weights(loaded: Mapping[str, Any]) -> None:
-    """Raises Unsupported where weights were not in the checkpoint, which transformers would draw at random."""
-    missing, odd = sorted(loaded["missing_keys"]), sorted(entry[0] for entry in loaded["mismatched_keys"])
-    if missing:
-        raise Unsupported(
-            f"the checkpoint holds no weights for: {_listed(missing)}; save the reward model with its head, under "
-            "these names",
-            field="model",
-        )
-    if odd:
-        raise Unsupported(
-            f"the checkpoint's weights have another shape than its config.json says: {_listed(odd)}", field="model"
-        )
 
 
 def head_names(model: Any) -> tuple[str, ...]:
@@ -146,13 +134,13 @@ def _own_code(spec: ModelSpec, folder: str) -> bool:
     """Whether the checkpoint is served by Python code of its own; nothing of it has run so far."""
     from transformers import CONFIG_MAPPING, PretrainedConfig
 
+    wanted = "no config.json can be read: name a folder that holds it, or a Hugging Face id"
     try:
         raw, _ = PretrainedConfig.get_config_dict(folder, revision=spec.revision)
     except (OSError, ValueError) as error:
-        raise NotFound(
-            f"no config.json can be read: name a folder that holds it, or a Hugging Face id ({first_line(error)})",
-            field="model",
-        ) from error
+        raise NotFound(f"{wanted} ({first_line(error)})", field="model") from error
+    if not raw:
+        raise NotFound(wanted, field="model")
     offered = raw.get("auto_map") or {}
     if _CLASS not in offered and ("AutoConfig" not in offered or raw.get("model_type") in CONFIG_MAPPING):
         return False
@@ -184,7 +172,7 @@ def _output(spec: ModelSpec, labels: tuple[str, ...], own_code: bool) -> int | N
         if len(labels) == 1:
             return 0
         raise Unsupported(
-            f"it has {len(labels)} outputs ({_listed(labels)}): name the one that is the reward by output",
+            f"it has {len(labels)} outputs ({listed(labels)}): name the one that is the reward by output",
             field="output",
         )
     if isinstance(spec.output, int):
@@ -192,19 +180,32 @@ def _output(spec: ModelSpec, labels: tuple[str, ...], own_code: bool) -> int | N
             raise Unsupported(f"it has {len(labels)} outputs, none of number {spec.output}", field="output")
         return spec.output
     if spec.output not in labels:
-        raise Unsupported(f"it has no output {spec.output!r}, only {_listed(labels)}", field="output")
+        raise Unsupported(f"it has no output {spec.output!r}, only {listed(labels)}", field="output")
     return labels.index(spec.output)
 
 
-def _skeleton(folder: str, source: Mapping[str, Any]) -> Any:
+def _drop_padding_beyond(config: ModelConfig) -> None:
+    """A padding token that was added without a row in the embedding table would stop the model from being built."""
+    for part in (config.whole, config.text):
+        padding = getattr(part, "pad_token_id", None)
+        if padding is not None and config.vocabulary is not None and padding >= config.vocabulary:
+            part.pad_token_id = None
+
+
+def _skeleton(folder: str, config: ModelConfig, source: Mapping[str, Any]) -> Any:
     """The model without memory for weights, once all of them are known to be in the checkpoint."""
     from transformers import AutoModelForSequenceClassification
 
     quiet_transformers()
     model, loaded = AutoModelForSequenceClassification.from_pretrained(
-        folder, device_map="meta", output_loading_info=True, ignore_mismatched_sizes=True, **source
+        folder,
+        config=copy.deepcopy(config.whole),
+        device_map="meta",
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        **source,
     )
-    check_weights(loaded)
+    check_weights(folder, loaded)
     return model
 
 
@@ -231,7 +232,7 @@ def _padding(form: ChatFormat, tokenizer: Any, vocabulary: int) -> int:
     rendered = [form.encode(replace(_PROBE, partial=partial)).token_ids for partial in (False, True)]
     beyond = sorted({token for ids in rendered for token in ids if token >= vocabulary})
     if beyond:
-        tokens = _listed([str(token) for token in tokenizer.convert_ids_to_tokens(beyond)])
+        tokens = listed([str(token) for token in tokenizer.convert_ids_to_tokens(beyond)])
         raise Unsupported(f"its embedding table has no row for what its tokenizer gives: {tokens}", field="model")
     return next(padding_ids(tokenizer, vocabulary, {tokenizer.eos_token_id, *(ids[-1] for ids in rendered)}))
 
@@ -245,8 +246,3 @@ def padding_ids(tokenizer: Any, vocabulary: int, ends: set[int]) -> Iterator[int
     for token in (tokenizer.pad_token_id, *tokenizer.all_special_ids, *range(vocabulary)):
         if token is not None and token < vocabulary and token not in ends:
             yield int(token)
-
-
-def _listed(names: list[str] | tuple[str, ...]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

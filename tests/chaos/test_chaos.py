@@ -23,6 +23,7 @@ OF_TWO = ("kill one of two generation", "kill one of two reward", "term one of t
 LOAD = simulated(
     tokens_per_second=40,
     max_tokens=240,
+    DARWIN_GENERATION_SIMULATED_RESPONSE_TOKENS="0",
     DARWIN_ORCHESTRATOR_LEASE_S="2",
     DARWIN_ORCHESTRATOR_STALLED_S="1.5",
 )

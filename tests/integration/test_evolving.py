@@ -100,7 +100,7 @@ async def test_what_a_round_found_before_it_failed_is_kept(store: Store) -> None
 
 async def test_a_call_that_fails_after_its_last_outcome_costs_nothing(store: Store) -> None:
     due, stages = await accept(store), Stages(late_failures=[Unavailable("reward went away")])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await finish(evolving(store, stages), due)
     assert (await store.load(due.evolution_id)).status == "succeeded"
     assert not stages.late_failures

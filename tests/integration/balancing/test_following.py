@@ -38,7 +38,7 @@ async def test_an_address_that_vanished_gets_no_calls_and_ends_those_it_has(
     old.go.clear()
     mine = keys_of(fleet, old)
     under_way = asyncio.ensure_future(generated(replicas, mine[0]))
-    await until(lambda: old.running == 1, 5)
+    await until(lambda: old.running == 1, 20)
     fleet.hosts = [member.ip for member in fleet.members[1:]]
     await serving(replicas, 2)
     for key in mine:

@@ -178,6 +178,8 @@ def engine_arguments(settings: GenerationSettings, model: str, context: int, dty
         # cannot be wound back.
         arguments.enable_chunked_prefill = False
         arguments.max_num_batched_tokens = max(context, _CPU_BATCH_TOKENS)
+        # The state of a recurrent layer, as Mamba's, is cached only where a prefill is split.
+        arguments.enable_prefix_caching = not arguments.create_model_config().has_inner_state
     return arguments
 
 

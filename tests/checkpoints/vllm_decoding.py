@@ -1,4 +1,6 @@
-"""Decodes greedily in vLLM, one checkpoint after another in one process: `python -m tests.checkpoints.vllm_decoding FILE`.
+"""Decodes greedily in vLLM, one checkpoint after another in one process.
+
+usage: python -m tests.checkpoints.vllm_decoding FILE
 
 The file maps names to {"folder", "prompts"}, prompts being lists of ids; a line of JSON comes back for each name. The
 arguments are the engine's own, but for the process that it would start for each.
@@ -21,7 +23,6 @@ TOKENS = 8
 def decode(folder: str, prompts: list[list[int]]) -> list[list[int]]:
     settings = GenerationSettings(model=folder, kv_cache_gib=0.05, max_running=4)
     arguments = engine_arguments(settings, folder, context=1024, dtype="float32")
-    arguments.language_model_only = True
     from vllm import SamplingParams
     from vllm.v1.engine.llm_engine import LLMEngine
 

@@ -49,7 +49,12 @@ class GenerationSettings(DarwinSettings):
         gt=0,
         description="vllm's KV cache; unset: 1 on a CPU, what gpu_memory_utilization leaves on a GPU",
     )
-    gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1, description="share of the GPU that vllm takes")
+    gpu_memory_utilization: float = Field(
+        default=0.9,
+        gt=0,
+        le=1,
+        description="share of the GPU that vllm takes, and finds free at its start, also with kv_cache_gib",
+    )
     tensor_parallel: int = Field(default=1, ge=1, description="GPUs over which vllm spreads each layer")
     simulated_tokens_per_second: float = Field(default=0, ge=0, description="of each sequence; 0: no delay")
     simulated_response_tokens: int = Field(default=97, ge=0, description="mean length; 0: never ends by itself")

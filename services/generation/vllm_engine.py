@@ -15,7 +15,7 @@ from services.generation.scheduler import Scheduler
 from services.generation.settings import Dtype, GenerationSettings
 from services.generation.text import hidden_tokens, stops_of
 from shared.errors import Internal, InvalidRequest, Unavailable
-from shared.lifeline import tie_engine_processes
+from shared.lifeline import causes, tie_engine_processes
 from shared.models import resolve
 from shared.records import Message
 from shared.telemetry import exporting, outgoing
@@ -28,6 +28,8 @@ _ENVIRONMENT = {
     "VLLM_CONFIGURE_LOGGING": "1",
     "VLLM_LOGGING_CONFIG_PATH": str(Path(__file__).with_name("vllm_logging.json")),
     "TORCH_CPP_LOG_LEVEL": "ERROR",
+    # On GPUs it would be compiled at its first use, by a CUDA compiler that need not be there, nor is in the image.
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",
 }
 _CPU_CACHE_GIB = 1.0
 _CPU_BATCH_TOKENS = 4096
@@ -163,7 +165,13 @@ class VllmEngine:
             arguments.enable_chunked_prefill = False
             arguments.max_num_batched_tokens = max(context, _CPU_BATCH_TOKENS)
         tie_engine_processes(EngineCoreProc)
-        return AsyncLLM.from_engine_args(arguments, stat_loggers=[self._scheduler.logger])
+        with causes() as cause:
+            try:
+                return AsyncLLM.from_engine_args(arguments, stat_loggers=[self._scheduler.logger])
+            except RuntimeError as error:
+                if not cause.exists():
+                    raise
+                raise RuntimeError(cause.read_text(encoding="utf-8")) from error
 
 
 def _sampling(sequence: TokenSequence, info: ModelInfo) -> Any:

@@ -47,23 +47,29 @@ class GrpcGenerator:
                 async with aclosing(responses):
                     async for response in responses:
                         for result in response.results:
-                            outcome = _from_pb(result, waiting.pop(result.id))
-                            if outcome.state == BASE and outcome.finish == "context" and not outcome.text:
-                                await self._refuse(outcome.prompt_tokens, timeout_s)
+                            effect = waiting.pop(result.id)
+                            outcome = _from_pb(result, effect)
+                            if effect.state == BASE and _without_room(effect, outcome):
+                                raise await self._no_room(outcome.prompt_tokens, timeout_s)
                             yield outcome
             except grpc.RpcError as error:
                 raise from_rpc_error(error, _caller_field) from error
         if waiting:
             raise Internal(f"generation ended without a result for states {sorted(waiting)}")
 
-    async def _refuse(self, prompt_tokens: int, timeout_s: float) -> None:
+    async def _no_room(self, prompt_tokens: int, timeout_s: float) -> InvalidRequest:
         model = await self._replicas.call(_get_model, 1, timeout_s, current_evolution_id())
-        if prompt_tokens >= model.context_length:
-            raise InvalidRequest(
-                f"this model's maximum context length is {model.context_length} tokens and the conversation has "
-                f"{prompt_tokens}: shorten it",
-                field="messages",
-            )
+        # An endpoint may have a shorter context than is known of it.
+        context = min(model.context_length, prompt_tokens)
+        return InvalidRequest(
+            f"this model's maximum context length is {context} tokens and the conversation has {prompt_tokens}: "
+            "shorten it",
+            field="messages",
+        )
+
+
+def _without_room(effect: Generate, outcome: Generated) -> bool:
+    return outcome.finish == "context" and not effect.token_ids and not outcome.generated_tokens
 
 
 def _get_model(stub: Any, **options: Any) -> Any:

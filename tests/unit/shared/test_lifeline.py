@@ -1,7 +1,9 @@
 """With a class in place of vLLM's, of which no GPU build is at hand: on GPUs vLLM forks unless it is told to spawn."""
 
+import logging
 import os
 import signal
+import sys
 import time
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -9,7 +11,7 @@ from multiprocessing.connection import Connection
 import psutil
 import pytest
 
-from shared.lifeline import tie_engine_processes
+from shared.lifeline import KeepCause, causes, tie_engine_processes
 
 START_S = 30
 
@@ -65,3 +67,48 @@ def test_an_engine_process_ends_with_the_one_that_started_it(method: str) -> Non
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     assert psutil.wait_procs([engine], START_S)[1] == []
+
+
+class Failing:
+    """Fails as vLLM's does: it logs why, by the handlers of its own process, and raises."""
+
+    @staticmethod
+    def run_engine_core() -> None:
+        log = logging.getLogger("vllm.of.this.test")
+        handler = logging.StreamHandler()
+        handler.addFilter(KeepCause())
+        log.addHandler(handler)
+        log.propagate = False
+        try:
+            raise ValueError("No room for the cache. Try a shorter context.")
+        except ValueError:
+            log.exception("EngineCore failed to start.")
+            raise
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_why_an_engine_does_not_start_is_kept_and_ends_its_process_quietly(
+    method: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Failing, "run_engine_core", staticmethod(Failing.run_engine_core))
+    tie_engine_processes(Failing)
+    with causes() as cause:
+        process = get_context(method).Process(target=Failing.run_engine_core)
+        process.start()
+        process.join(START_S)
+        assert process.exitcode == 1
+        assert cause.read_text() == "No room for the cache. Try a shorter context."
+    assert not cause.exists()
+    assert capfd.readouterr().err == "EngineCore failed to start. No room for the cache. Try a shorter context.\n"
+
+
+def test_an_exception_that_is_logged_later_is_none_of_it() -> None:
+    with causes() as cause:
+        pass
+    try:
+        raise ValueError("later")
+    except ValueError:
+        record = logging.makeLogRecord({"exc_info": sys.exc_info()})
+    assert KeepCause().filter(record)
+    assert record.exc_info
+    assert not cause.exists()

@@ -27,8 +27,7 @@ up: install ## Keep the stack in the foreground (PORT=8080)
 	@exec $(BIN)/darwin up --engine $(ENGINE) --port $(PORT)
 
 test: install ## Every test, on real parts
-	@$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadgroup --no-loadscope-reorder; together=$$?; \
-		$(BIN)/python -m pytest -m alone && exit $$together
+	@$(BIN)/python -m pytest -n 2
 
 check: install ## Lint, types, import contracts, generated code
 	$(BIN)/ruff check .

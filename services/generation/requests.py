@@ -11,6 +11,7 @@ from shared.errors import InvalidRequest, Unsupported
 ROLES = ("system", "user", "assistant")
 MAX_STOPS = 4
 MAX_TEMPERATURE = 2.0
+_YEAR_10000 = 253_402_300_800
 MAX_NAME_CHARACTERS = 256
 """Of ids and salts."""
 
@@ -42,6 +43,8 @@ def check(request: GenerateRequest, info: ModelInfo, limits: Limits) -> None:
         )
     if len(request.cache_salt) > MAX_NAME_CHARACTERS:
         raise InvalidRequest(f"cache_salt has at most {MAX_NAME_CHARACTERS} characters", field="cache_salt")
+    if not 0 <= request.now < _YEAR_10000:
+        raise InvalidRequest("now must be Unix seconds, or 0 for the clock", field="now")
     _check_sampling(request.sampling, info, limits)
     seen: set[str] = set()
     for index, sequence in enumerate(request.sequences):

@@ -91,9 +91,9 @@ class TransformersEngine:
     async def failed(self) -> str:
         return await never()
 
-    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
         assert self._checkpoint is not None
-        return self._checkpoint.chat.encode_chat(messages)
+        return self._checkpoint.chat.encode_chat(messages, now=now)
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         assert self._checkpoint is not None

@@ -101,9 +101,9 @@ class VllmEngine:
             await asyncio.sleep(_LOOK_EVERY_S)
         return "the engine's process has ended"
 
-    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
         assert self._chat is not None
-        return self._chat.encode_chat(messages)
+        return self._chat.encode_chat(messages, now=now)
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         assert self._chat is not None

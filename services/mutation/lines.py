@@ -81,31 +81,37 @@ OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
     ),
 }
 
-# Lines that go with any form: they ask for nothing but what the request itself asks for.
+# Lines that go with any form: they ask for nothing but what the request itself asks for. The English ones make answers
+# hold their form more often than none does: `python -m bench.format_lines`.
 NEUTRAL: dict[str, tuple[tuple[str, str], ...]] = {
     "en": (
-        ("follow_form", "Read the request carefully and follow its format exactly."),
-        ("check_first", "Check your answer before you give it; give only what is asked for."),
         ("as_asked", "Answer exactly as asked, and add nothing."),
+        ("check_first", "Check your answer before you give it; give only what is asked for."),
+        ("nothing_else", "Write the answer and nothing else."),
+        ("keep_form", "Keep to the form that was asked for."),
     ),
     "de": (
-        ("follow_form", "Lies die Aufgabe genau und halte dich an die verlangte Form."),
-        ("check_first", "Prüfe deine Antwort, bevor du sie gibst; gib nur, was verlangt ist."),
         ("as_asked", "Antworte genau so, wie es verlangt ist, und füge nichts hinzu."),
+        ("check_first", "Prüfe deine Antwort, bevor du sie gibst; gib nur, was verlangt ist."),
+        ("nothing_else", "Schreibe die Antwort und sonst nichts."),
+        ("keep_form", "Halte dich an die verlangte Form."),
     ),
     "fr": (
-        ("follow_form", "Lis bien la demande et respecte exactement la forme demandée."),
-        ("check_first", "Vérifie ta réponse avant de la donner ; donne seulement ce qui est demandé."),
         ("as_asked", "Réponds exactement comme demandé, sans rien ajouter."),
+        ("check_first", "Vérifie ta réponse avant de la donner ; donne seulement ce qui est demandé."),
+        ("nothing_else", "Écris la réponse et rien d'autre."),
+        ("keep_form", "Respecte la forme demandée."),
     ),
     "es": (
-        ("follow_form", "Lee bien la petición y sigue exactamente el formato pedido."),
-        ("check_first", "Revisa tu respuesta antes de darla; da solo lo que se pide."),
         ("as_asked", "Responde exactamente como se pide, sin añadir nada."),
+        ("check_first", "Revisa tu respuesta antes de darla; da solo lo que se pide."),
+        ("nothing_else", "Escribe la respuesta y nada más."),
+        ("keep_form", "Respeta la forma que se pide."),
     ),
     "zh": (
-        ("follow_form", "请仔细阅读要求，并严格遵守所要求的格式。"),
-        ("check_first", "回答之前请先检查；只给出所要求的内容。"),
         ("as_asked", "请完全按要求回答，不要添加任何内容。"),
+        ("check_first", "回答之前请先检查；只给出所要求的内容。"),
+        ("nothing_else", "请只写出答案，不要写别的。"),
+        ("keep_form", "请遵守所要求的形式。"),
     ),
 }

@@ -5,12 +5,12 @@ import logging
 import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from itertools import islice
 from random import Random
 
 from services.mutation import demands, guards, operators, templates
 from services.mutation.demands import Demands
 from services.mutation.fidelity import Compare, Fidelity
+from services.mutation.filling import filled
 from services.mutation.language_model import Completion, LanguageModel, Prompt
 from services.mutation.model import (
     Mode,
@@ -78,9 +78,7 @@ class Mutator:
                 later, or nobody waits for it. Mutants already given stay valid.
         """
         rng = Random(request.seed)
-        demanded = await asyncio.to_thread(demands.read, request.messages)
-        core = templates.core_of(request.parent, request.original)
-        taken = {guards.normalised(text) for text in (request.original, request.parent, core, *request.exclude)}
+        demanded, core, taken = await asyncio.to_thread(_read, request)
         compare = await asyncio.to_thread(self._fidelity.compare_to, request.original)
         plan = self._plan(request, core, demanded, rng)
         accepted = written = prompt_tokens = generated_tokens = 0
@@ -96,7 +94,7 @@ class Mutator:
                     accepted += 1
                 yield event
         pool = self._pool(demanded)
-        for mutant in await asyncio.to_thread(_filled, request, accepted, pool, taken, compare, rng):
+        for mutant in await asyncio.to_thread(filled, request, accepted, pool, taken, compare, rng):
             yield mutant
         yield Summary(prompt_tokens, generated_tokens, len(plan) - written)
 
@@ -179,22 +177,8 @@ class Mutator:
         return Mutant(text, operator.name, Source.MODEL, similarity)
 
 
-def _filled(
-    request: MutationRequest,
-    accepted: int,
-    pool: tuple[templates.Template, ...],
-    taken: set[str],
-    compare: Compare,
-    rng: Random,
-) -> list[Mutant]:
-    """The mutants that bring `accepted` up to the count asked for: templates of `pool`, then the parent."""
-    missing = request.count - accepted
-    wrapped = dict(templates.wrappings(request.parent, request.original, rng, pool))
-    new = ((text, name, Source.TEMPLATE) for text, name in wrapped.items() if guards.normalised(text) not in taken)
-    chosen = list(islice(new, missing))
-    chosen += [(request.parent, "parent", Source.PARENT)] * (missing - len(chosen))
-    similarities = compare([text for text, _, _ in chosen]) if chosen else []
-    return [
-        Mutant(text, name, source, similarity)
-        for (text, name, source), similarity in zip(chosen, similarities, strict=True)
-    ]
+def _read(request: MutationRequest) -> tuple[Demands, str, set[str]]:
+    """What is demanded, the parent without wrappings, and the normalised texts that must not come again."""
+    core = templates.core_of(request.parent, request.original)
+    taken = {guards.normalised(text) for text in (request.original, request.parent, core, *request.exclude)}
+    return demands.read(request.messages), core, taken

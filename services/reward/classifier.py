@@ -40,6 +40,7 @@ class ClassifierScorer:
             place = {} if self._device.type == "cpu" else {"device_map": self._device}
             self._model, loaded = AutoModelForSequenceClassification.from_pretrained(
                 found.folder,
+                config=found.config,
                 revision=found.revision,
                 trust_remote_code=found.own_code,
                 dtype=dtype,

@@ -1,5 +1,6 @@
 """What a reward checkpoint is, read before its weights: the checks that loading and `darwin check` share."""
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -49,6 +50,7 @@ class RewardInspection:
     segments: int
     token_types: bool
     template: TemplateTraits | None
+    config: Any = field(repr=False, compare=False)
     format: ChatFormat = field(repr=False, compare=False)
     tokenizer: Any = field(repr=False, compare=False)
 
@@ -69,7 +71,8 @@ def _inspected(spec: ModelSpec, folder: str) -> RewardInspection:
     source: dict[str, Any] = {"trust_remote_code": own_code, "revision": spec.revision}
     config = load_config(folder, **source)
     tokenizer = load_tokenizer(folder, **source)
-    skeleton = _skeleton(folder, source)
+    _drop_padding_beyond(config)
+    skeleton = _skeleton(folder, config, source)
     labels = _labels(config.whole)
     output = _output(spec, labels, own_code)
     vocabulary = int(skeleton.get_input_embeddings().weight.shape[0])
@@ -92,6 +95,7 @@ def _inspected(spec: ModelSpec, folder: str) -> RewardInspection:
         segments=spec.segments,
         token_types=token_types,
         template=form.template,
+        config=config.whole,
         format=form,
         tokenizer=tokenizer,
     )
@@ -130,13 +134,13 @@ def _own_code(spec: ModelSpec, folder: str) -> bool:
     """Whether the checkpoint is served by Python code of its own; nothing of it has run so far."""
     from transformers import CONFIG_MAPPING, PretrainedConfig
 
+    wanted = "no config.json can be read: name a folder that holds it, or a Hugging Face id"
     try:
         raw, _ = PretrainedConfig.get_config_dict(folder, revision=spec.revision)
     except (OSError, ValueError) as error:
-        raise NotFound(
-            f"no config.json can be read: name a folder that holds it, or a Hugging Face id ({first_line(error)})",
-            field="model",
-        ) from error
+        raise NotFound(f"{wanted} ({first_line(error)})", field="model") from error
+    if not raw:
+        raise NotFound(wanted, field="model")
     offered = raw.get("auto_map") or {}
     if _CLASS not in offered and ("AutoConfig" not in offered or raw.get("model_type") in CONFIG_MAPPING):
         return False
@@ -180,13 +184,26 @@ def _output(spec: ModelSpec, labels: tuple[str, ...], own_code: bool) -> int | N
     return labels.index(spec.output)
 
 
-def _skeleton(folder: str, source: Mapping[str, Any]) -> Any:
+def _drop_padding_beyond(config: ModelConfig) -> None:
+    """A padding token that was added without a row in the embedding table would stop the model from being built."""
+    for part in (config.whole, config.text):
+        padding = getattr(part, "pad_token_id", None)
+        if padding is not None and config.vocabulary is not None and padding >= config.vocabulary:
+            part.pad_token_id = None
+
+
+def _skeleton(folder: str, config: ModelConfig, source: Mapping[str, Any]) -> Any:
     """The model without memory for weights, once all of them are known to be in the checkpoint."""
     from transformers import AutoModelForSequenceClassification
 
     quiet_transformers()
     model, loaded = AutoModelForSequenceClassification.from_pretrained(
-        folder, device_map="meta", output_loading_info=True, ignore_mismatched_sizes=True, **source
+        folder,
+        config=copy.deepcopy(config.whole),
+        device_map="meta",
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        **source,
     )
     check_weights(folder, loaded)
     return model

@@ -41,6 +41,6 @@ def frame_of(tokenizer: Any, pair: bool = False) -> Frame:
 
 
 def literal_text(tokenizer: Any) -> TextEncoder:
-    """Encodes text in which no special token is one."""
-    special = (token for token in tokenizer.added_tokens_decoder.values() if token.special)
-    return TextEncoder(tokenizer.backend_tokenizer, (str(token.content) for token in special))
+    """Encodes text in which no special token is one, but that for what the vocabulary lacks."""
+    names = [str(token.content) for token in tokenizer.added_tokens_decoder.values() if token.special]
+    return TextEncoder(tokenizer.backend_tokenizer, [name for name in names if name != tokenizer.unk_token])

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,15 @@ def _ids(shared: dict[str, Any]) -> dict[str, Any]:
 
 def _vision() -> dict[str, Any]:
     sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 1}
-    return {**sizes, "image_size": 28, "patch_size": 14, "depth": 1, "num_heads": 1, "out_hidden_size": 64, "head_dim": 32}
+    return {
+        **sizes,
+        "image_size": 28,
+        "patch_size": 14,
+        "depth": 1,
+        "num_heads": 1,
+        "out_hidden_size": 64,
+        "head_dim": 32,
+    }
 
 
 def _with(**more: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -71,7 +78,13 @@ FAMILIES: dict[str, Family] = {
     "bloom": Family(
         "plain",
         hf.BloomConfig,
-        lambda shared: {**_ids(shared), "vocab_size": shared["vocab_size"], "hidden_size": 64, "n_layer": 2, "n_head": 2},
+        lambda shared: {
+            **_ids(shared),
+            "vocab_size": shared["vocab_size"],
+            "hidden_size": 64,
+            "n_layer": 2,
+            "n_head": 2,
+        },
         context=None,
     ),
 }

@@ -11,8 +11,8 @@ _NUMBER = (
     r"|thirty"
     r"|fifty|hundred|a few|a couple of|a single|a|an|single)"
 )
-_SMALL = r"(?:\d|1\d|20|one|two|three|four|five|six|seven|eight|nine|ten|a few|a couple of|some|several|the names? of)"
-_UNITS = r"(?:words?|sentences?|lines?|characters?|letters?|tokens?|syllables?|bullets?|bullet points?|paragraphs?)"
+_SMALL = r"(?:\d|1\d|20|one|two|three|four|five|six|seven|eight|nine|ten|a few|a couple of|the names? of)"
+_UNITS = r"(?:words?|sentences?|lines?|tokens?|syllables?|bullets?|bullet points?|paragraphs?)"
 _UNIT = r"(?:word|sentence|line|character|letter|syllable|paragraph|bullet)"
 _GIVE = r"(?:answer|reply|respond|output|return|give|write|print|say|state|provide|send|show|tell|produce|generate)"
 _MAKE = (
@@ -71,7 +71,7 @@ _PATTERNS: dict[Kind, str] = {
         r"\bfill in the (?:blank|gap|missing)|\bcomplete (?:the|this) (?:sentence|phrase|pattern|sequence)"
     ),
     Kind.ONLY: (
-        rf"\b{_GIVE}\b[^.!?\n]{{0,40}}\b(?:only|just|nothing but|solely|exclusively|exactly|precisely|strictly)\b"
+        rf"\b{_GIVE}\b[^.!?\n]{{0,40}}\b(?:only|just|nothing but|solely|exclusively)\b"
         rf"|\b(?:only|nothing but|solely|just) (?:the |a |one |your |with |in )?{_WHAT}\b"
         rf"|\bonly(?:,? please)?(?= *(?:[.!?;:)\]\n]|$))|\bjust (?:the|a|one) {_WHAT}\b"
         rf"|\b(?:no|without|omit|skip|avoid|leave out)(?: \w+){{0,3}} {_NOTHING}\b"
@@ -80,6 +80,7 @@ _PATTERNS: dict[Kind, str] = {
         r"|\b(?:give|tell|show|return|say)(?: me)? (?:the|a|one) (?:number|digit|letter|year|name|date"
         r"|word)(?= *(?:[.!\n]|$))"
         r"|\brepeat (?:after|the following|this|exactly)\b|\b(?:reply|respond|say|answer|output|print|write) [\"'“«]"
+        r"|\b(?:say|write|print|output|return|repeat) exactly\b(?! (?:\d|one|two|three|four|five)\b)"
         r"|\bnothing (?:else|more|other)\b|\bno (?:more|less)[,.]|\brefrain from\b|\bfocus solely\b|\band stop\b"
         r"|(?:^|[.!?:;,\n] *|please |always |only |must |should |to |and |you |don't |not )(?:answer|reply"
         r"|respond)(?: \w+)"
@@ -109,6 +110,7 @@ _PATTERNS: dict[Kind, str] = {
         rf"|\b{_NUMBER} {_UNITS} (?:or (?:less|fewer)|max|maximum|at most|at the most|only|tops|each|per)\b"
         rf"|\b(?:write|compose|give|form|make|say|draft|craft|generate)(?: me| us)? {_NUMBER} (?:\w+ ){{0,3}}?"
         r"(?:sentences?|lines?|words?|bullet points?)\b|\b(?:word|character) (?:limit|count)\b"
+        r"|\b\d{2,3} (?:characters|letters)\b|\b(?:\d|three|four|five|six|seven|eight)[ -]letters?\b"
     ),
     Kind.BRIEF: (
         r"\b(?:brief|briefly|concise|concisely|succinct|succinctly|tersely|terse|laconic|pithy|one-liner|minimal)\b"
@@ -135,6 +137,7 @@ _PATTERNS: dict[Kind, str] = {
         rf"(?:^|[.!?:;,\n] *|\band )(?:please |can you |could you )?(?:list|name|enumerate|give(?: me| us)?"
         rf"|suggest|recommend|propose"
         rf"|tell me|provide|find|mention|state)\b (?:exactly |me |any |at least |up to )?{_SMALL}\b"
+        r"|(?:^|[.!?:;,\n] *|\band )(?:please )?(?:list|enumerate) (?:the|all|your|some|every)\b|\ba list of\b"
     ),
     Kind.PARAGRAPH: r"\b(?:a|an|one|opening|first|single) (?:\w+ ){0,2}paragraph\b",
     Kind.TONE: (

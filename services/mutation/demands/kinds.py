@@ -47,9 +47,9 @@ FORBIDS: dict[Kind, frozenset[Aspect]] = {kind: _PARTLY.get(kind, _FORM | {Aspec
 """What each demand rules out: most of them everything that would make an answer longer or another kind of text."""
 
 ON_A_TEXT = frozenset(
-    {Kind.TRANSLATION, Kind.LABEL, Kind.FIELDS, Kind.EDIT, Kind.SUMMARY, Kind.COMPLETION, Kind.EXAMPLES, Kind.TASK}
+    {Kind.TRANSLATION, Kind.FIELDS, Kind.EDIT, Kind.SUMMARY, Kind.COMPLETION, Kind.EXAMPLES, Kind.TASK}
 )
 """Demands to do something with a text that the user gives: a line behind that text would be taken as part of it."""
 
-OF_A_SYSTEM = ON_A_TEXT | {Kind.TITLE, Kind.ONLY, Kind.FORMAT, Kind.LIST}
+OF_A_SYSTEM = ON_A_TEXT | {Kind.LABEL, Kind.TITLE, Kind.ONLY, Kind.FORMAT, Kind.LIST}
 """Demands that, made by a system prompt, say that the user's turns are such texts."""

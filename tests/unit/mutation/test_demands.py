@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bench
-from services.mutation.demands import Aspect, Kind, keeps, kinds_of, read
+from services.mutation.demands import Aspect, Kind, keeps, read
 from services.mutation.demands.kinds import FORBIDS
 from services.mutation.demands.reading import LANGUAGES
 from services.mutation.templates import EVERY, TEMPLATES, pool
@@ -164,6 +164,8 @@ When rolling two dice, what is the probability that you roll at least 3?
 Find the words that occur in both lists without using any extra data structures.
 Please justify your answer using principles of physics: why does ice float?
 Write a 2000-word essay about the sea.
+Give me some tips on speaking in public.
+Write a story with two characters who meet on a train.
 """.strip().splitlines()
 
 
@@ -280,14 +282,14 @@ def test_a_rewrite_must_not_add_what_the_system_prompt_forbids() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(text=st.text(min_size=1, max_size=300).filter(str.strip), case=st.sampled_from(CASES))
-def test_a_demand_is_seen_whatever_stands_before_it(text: str, case: tuple[str, Kind, str]) -> None:
-    language, kind, demand = case
-    if kind in (Kind.LIST, Kind.ENUMERATION, Kind.LANGUAGE) or language != "en":
-        return
-    assert kind in kinds_of(f"{text}\n{demand}") | kinds_of(demand)
-    found = read(user(f"{text}\n\n{demand}"))
-    assert all(not template.imposes & FORBIDS[kind] for template in pool(found)) or found.language not in ("en", None)
+@given(
+    text=st.text(min_size=1, max_size=300).filter(str.strip),
+    case=st.sampled_from([case for case in SAID["en"].items() if case[0] is not Kind.LANGUAGE]),
+)
+def test_a_demand_is_seen_whatever_stands_before_it(text: str, case: tuple[Kind, str]) -> None:
+    kind, demand = case
+    assert kind in read(user(f"{text}\n\n{demand}")).kinds
+    assert all(not template.imposes & FORBIDS[kind] for template in pool(read(user(f"{text}\n\n{demand}"))))
 
 
 @pytest.mark.parametrize("piece", ["only ", "in one ", "list a b ", "{", "\n", "a:", "___", "translate ", "字", "in "])

@@ -145,6 +145,8 @@ class VllmEngine:
         cache_gib = settings.kv_cache_gib or (_CPU_CACHE_GIB if on_cpu else None)
         arguments = AsyncEngineArgs(
             model=model,
+            # The one that the ids come from, and not mistral-common's where that is there too.
+            tokenizer_mode="hf",
             dtype=dtype,
             max_model_len=context,
             max_num_seqs=settings.max_running,

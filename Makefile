@@ -27,7 +27,8 @@ up: install ## Keep the stack in the foreground (PORT=8080)
 	@exec $(BIN)/darwin up --engine $(ENGINE) --port $(PORT)
 
 test: install ## Every test, on real parts
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadgroup --no-loadscope-reorder; together=$$?; \
+		$(BIN)/python -m pytest -m alone && exit $$together
 
 check: install ## Lint, types, import contracts, generated code
 	$(BIN)/ruff check .

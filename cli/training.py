@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.reporting import progress
-from services.reward.profiles import SHIPPED_HEAD
 from services.reward.quality import WEIGHTS
 from services.reward.runtime import Runtime
+from services.reward.specs import SHIPPED_HEAD
 from services.reward.training import negatives
 from services.reward.training.card import HEAD, Made, accuracy_tables, write_artefact
 from services.reward.training.data import Pair, Preferences, read_preferences

@@ -1,37 +1,97 @@
 """What engines need to know of a model beside its weights."""
 
+import logging
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from shared.chat import ChatTokenizer
+from shared.errors import Unsupported
+from shared.text.chat import ChatTokenizer
+from shared.text.config import ModelConfig, ids_of, load_config
+from shared.text.tokenizers import first_line, load_tokenizer
+
+log = logging.getLogger(__name__)
+
+_DECODES = re.compile("ForCausalLM|ForConditionalGeneration|LMHead")
+
+Dtype = Literal["bfloat16", "float16", "float32"]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Read once, when an engine loads. `tokenizer` is the Hugging Face tokenizer that `chat` speaks by."""
+    """Read once, when an engine loads. `tokenizer` is the Hugging Face tokenizer that `chat` speaks by.
 
+    `context_length` counts tokens, None where the model has no limit; `vocabulary` those that have an embedding.
+    `eos_ids` end a response: those that the checkpoint names, and the one that ends a turn in its template.
+    """
+
+    config: ModelConfig
     chat: ChatTokenizer
     tokenizer: Any
-    context_length: int
+    context_length: int | None
     vocabulary: int
     eos_ids: frozenset[int]
 
+    def context(self, longest: int) -> int:
+        """The tokens of prompt and response together, `longest` at most."""
+        return longest if self.context_length is None else min(longest, self.context_length)
+
+    def dtype(self, wanted: Literal["auto"] | Dtype) -> Dtype:
+        """The number type to serve in; "auto" is bfloat16, or float16 where quantised weights can be nothing else."""
+        if wanted != "auto":
+            return wanted
+        quantised = getattr(self.config.whole, "quantization_config", None) is not None
+        own = str(getattr(self.config.whole, "dtype", None) or getattr(self.config.text, "dtype", None))
+        return "float16" if quantised and "float16" in own and "bfloat16" not in own else "bfloat16"
+
 
 def read_checkpoint(model: str) -> Checkpoint:
-    """Reads tokenizer, configuration and end-of-sequence ids of a Hugging Face model (folder or id)."""
-    from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+    """Reads tokenizer, chat template, configuration and end-of-sequence ids of a Hugging Face model (folder or id).
 
-    config = AutoConfig.from_pretrained(model)
-    tokenizer = AutoTokenizer.from_pretrained(model)
+    Raises:
+        NotFound: there is no such model.
+        Unsupported: it is no language model that can answer a chat; the message says why.
+    """
+    config = load_config(model)
+    if getattr(config.whole, "is_encoder_decoder", False):
+        raise Unsupported(f"{model} is an encoder and decoder ({config.family}): take a causal language model")
+    if config.architectures and not any(_DECODES.search(name) for name in config.architectures):
+        raise Unsupported(
+            f"{model} holds a {', '.join(config.architectures)}, which generates no text: take a causal language model"
+        )
+    tokenizer = load_tokenizer(model)
+    vocabulary = config.vocabulary or len(tokenizer)
     try:
-        ends = GenerationConfig.from_pretrained(model).eos_token_id
-    except OSError:
-        ends = config.eos_token_id
-    listed = ends if isinstance(ends, list) else [ends]
+        chat = ChatTokenizer(tokenizer, vocabulary=vocabulary)
+    except Unsupported as refused:
+        raise Unsupported(f"{model}: {refused.message}", field="model") from refused
+    if chat.template.system == "dropped":
+        log.warning("the chat template of %s prints no system message: system prompts have no effect", model)
     return Checkpoint(
-        chat=ChatTokenizer(tokenizer),
+        config=config,
+        chat=chat,
         tokenizer=tokenizer,
-        context_length=config.max_position_embeddings,
-        vocabulary=config.vocab_size,
-        eos_ids=frozenset(end for end in (*listed, tokenizer.eos_token_id) if end is not None),
+        context_length=config.context_length,
+        vocabulary=vocabulary,
+        eos_ids=_ends(model, config, tokenizer, chat),
     )
+
+
+def _ends(model: str, config: ModelConfig, tokenizer: Any, chat: ChatTokenizer) -> frozenset[int]:
+    """Every id that ends a response.
+
+    What ends a turn in the template counts too: a checkpoint made for chats may name the end of a document only, and
+    would go on as the user.
+    """
+    from transformers import GenerationConfig
+
+    try:
+        named = ids_of(GenerationConfig.from_pretrained(model).eos_token_id)
+    except OSError:
+        named = ()
+    except Exception as error:
+        raise Unsupported(f"the generation_config.json of {model} cannot be read: {first_line(error)}") from error
+    ends = {*named, *config.end_ids, *ids_of(tokenizer.eos_token_id), *chat.template.end_ids}
+    if not ends:
+        raise Unsupported(f"{model} names no end-of-sequence token: set eos_token_id in its generation_config.json")
+    return frozenset(ends)

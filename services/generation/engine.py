@@ -1,7 +1,7 @@
 """The port: an engine continues token sequences, as many at once as come, and batches them as it likes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.generation.model import Sampling
@@ -15,7 +15,8 @@ class ContextFull(InvalidRequest):
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is served. `context_length` counts prompt plus response; `end_ids` are the end-of-sequence ids."""
+    """What is served. `context_length` counts prompt plus response; `end_ids` are the end-of-sequence ids;
+    `hidden_tokens` those that `decode` leaves out, by their text."""
 
     model: str
     engine: str
@@ -23,6 +24,7 @@ class ModelInfo:
     structured_output: bool
     vocabulary_size: int
     end_ids: frozenset[int]
+    hidden_tokens: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class Completion:
 
 
 class Engine(Protocol):
-    """A model that decodes. `encode_chat`, `decode` and `complete` may be used from `start` to `stop`."""
+    """A model that decodes. `encode_chat`, `decode` and `complete` may be used from `start` to `stop`, the first two
+    from several threads at once."""
 
     @property
     def info(self) -> ModelInfo:
@@ -93,8 +96,8 @@ class Engine(Protocol):
         """
         ...
 
-    def decode(self, token_ids: Sequence[int]) -> str:
-        """Text without special tokens."""
+    def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
+        """Text without special tokens, or with them spelled out."""
         ...
 
     async def complete(self, sequence: TokenSequence) -> Completion:

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.generation.checkpoint import Checkpoint, read_checkpoint
-from services.generation.endpoint.abilities import COMPLETIONS, Abilities, Prompt, find_model, probe
+from services.generation.endpoint.abilities import (
+    COMPLETIONS,
+    Abilities,
+    Prompt,
+    Waiting,
+    find_model,
+    once,
+    probe,
+)
 from services.generation.endpoint.answers import Answer, Served
 from services.generation.endpoint.asking import completion_body
 from services.generation.endpoint.carried_text import CarriedText
@@ -18,6 +26,7 @@ from services.generation.endpoint.endings import Endings
 from services.generation.endpoint.patience import while_away, while_full
 from services.generation.engine import Completion, ContextFull, ModelInfo, TokenSequence
 from services.generation.settings import GenerationSettings
+from services.generation.text import hidden_tokens
 from shared.errors import Internal, Unavailable
 from shared.models import resolve
 from shared.process import never
@@ -30,7 +39,7 @@ _GREETING = (Message("user", "Hello! Zwölf größere Übungen, 十二个练习 
 
 
 @dataclass(frozen=True)
-class _Ready:
+class Met:
     """What is known once the endpoint has answered."""
 
     checkpoint: Checkpoint
@@ -52,7 +61,7 @@ class OpenAIEngine:
         self._running = 0
         self._waiting = 0
         self._endings = Endings()
-        self._ready: _Ready | None = None
+        self._ready: Met | None = None
 
     @property
     def info(self) -> ModelInfo:
@@ -74,7 +83,7 @@ class OpenAIEngine:
         """
         checkpoint = await asyncio.to_thread(read_checkpoint, resolve(self._settings.model))
         served = await while_away(lambda: find_model(self._endpoint, self._settings.endpoint_model))
-        self._ready = await self._meet(checkpoint, served)
+        self._ready = await meet(self._endpoint, self._settings, checkpoint, served, while_away)
         self._log()
 
     async def stop(self) -> None:
@@ -87,8 +96,8 @@ class OpenAIEngine:
     def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
         return self._known.checkpoint.chat.encode_chat(messages)
 
-    def decode(self, token_ids: Sequence[int]) -> str:
-        return self._known.checkpoint.chat.decode(token_ids)
+    def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
+        return self._known.checkpoint.chat.decode(token_ids, special=special)
 
     async def complete(self, sequence: TokenSequence) -> Completion:
         known = self._known
@@ -103,20 +112,6 @@ class OpenAIEngine:
                 log.warning("a sequence of %d tokens is taken as complete: %s", len(sequence.token_ids), full.message)
                 raise
             return self._completion(sequence, answer, waited_s)
-
-    async def _meet(self, checkpoint: Checkpoint, served: Served) -> _Ready:
-        settings, text = self._settings, CarriedText(checkpoint.tokenizer)
-        ids = checkpoint.chat.encode_chat(_GREETING)
-        spelled = text.prompt(ids)
-        prompt = Prompt(ids, spelled, text.tokens(spelled))
-        abilities = await probe(
-            self._endpoint, served.id, prompt, settings.endpoint_tokens, settings.trusted_fields, while_away
-        )
-        lengths = (settings.max_model_len, checkpoint.context_length, served.max_model_len)
-        context = min(length for length in lengths if length is not None)
-        structured = "response_format" in abilities.fields
-        info = ModelInfo(served.id, "openai", context, structured, checkpoint.vocabulary, checkpoint.eos_ids)
-        return _Ready(checkpoint, text, abilities, info)
 
     def _log(self) -> None:
         abilities = self._known.abilities
@@ -134,7 +129,7 @@ class OpenAIEngine:
             )
 
     @property
-    def _known(self) -> _Ready:
+    def _known(self) -> Met:
         if self._ready is None:
             raise Unavailable("the endpoint has not answered yet; come back later")
         return self._ready
@@ -195,6 +190,23 @@ class OpenAIEngine:
         """Whether a stop string ended the text, and no end-of-sequence token did."""
         choice = answer.choices[0]
         return isinstance(choice.stop_reason, str) or any(s in (choice.text or "") for s in sequence.sampling.stop)
+
+
+async def meet(
+    endpoint: Endpoint, settings: GenerationSettings, checkpoint: Checkpoint, served: Served, waiting: Waiting = once
+) -> Met:
+    """Asks the endpoint what it can do; raises as `probe` does."""
+    text = CarriedText(checkpoint.tokenizer)
+    ids = checkpoint.chat.encode_chat(_GREETING)
+    spelled = text.prompt(ids)
+    prompt = Prompt(ids, spelled, text.tokens(spelled))
+    abilities = await probe(endpoint, served.id, prompt, settings.endpoint_tokens, settings.trusted_fields, waiting)
+    lengths = (settings.max_model_len, checkpoint.context_length, served.max_model_len)
+    context = min(length for length in lengths if length is not None)
+    structured = "response_format" in abilities.fields
+    hidden = hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary)
+    info = ModelInfo(served.id, "openai", context, structured, checkpoint.vocabulary, checkpoint.eos_ids, hidden)
+    return Met(checkpoint, text, abilities, info)
 
 
 def _seconds(answer: Answer, waited_s: float) -> tuple[float | None, float | None]:

@@ -68,7 +68,7 @@ class SimulatedEngine:
     def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
         return tuple(self._id(word) for m in messages for word in (f"{m.role}:", *m.content.split()))
 
-    def decode(self, token_ids: Sequence[int]) -> str:
+    def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         return " ".join(_WORDS[token - 1] for token in token_ids if 1 <= token <= len(_WORDS))
 
     async def complete(self, sequence: TokenSequence) -> Completion:

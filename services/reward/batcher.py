@@ -4,13 +4,15 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 from services.reward import metrics
 from services.reward.lru import Lru
 from services.reward.scorer import ComponentScore, ScoreItem, Scorer
-from shared.errors import Internal, Overloaded, Unavailable
+from shared.errors import DeadlineExceeded, Internal, Overloaded, Unavailable
+
+_NOBODYS_FAULT = (Unavailable, Overloaded, DeadlineExceeded)
+"""What a scorer elsewhere says of itself: to ask it again for each item would not help."""
 
 
 @dataclass(frozen=True)
@@ -20,20 +22,19 @@ class _Waiting:
 
 
 class Batcher:
-    """One scorer's queue. Use it on one event loop; the scorer runs on `executor`'s thread.
+    """One scorer's queue. Use it on one event loop.
 
     Holds at most `max_queue` items, else `Overloaded`; remembers the last `kept` results, which cost nothing when asked
     again, nor does an item that stands in a batch twice. Items of a cancelled call that have not started are dropped.
     """
 
-    def __init__(self, scorer: Scorer, executor: Executor, max_batch: int, max_queue: int, kept: int) -> None:
+    def __init__(self, scorer: Scorer, max_batch: int, max_queue: int, kept: int) -> None:
         self._scorer = scorer
-        self._executor = executor
-        self._max_batch = max_batch
+        self._max_batch = min(max_batch, scorer.max_batch or max_batch)
         self._max_queue = max_queue
         self._results: Lru[bytes, ComponentScore] = Lru(kept)
         self._queue: deque[_Waiting] = deque()
-        self._draining: asyncio.Task[None] | None = None
+        self._draining: set[asyncio.Task[None]] = set()
 
     @property
     def waiting(self) -> int:
@@ -61,10 +62,12 @@ class Batcher:
         return [_reused(score) if (score := known[item.digest]) else next(computed) for item in items]
 
     async def close(self) -> None:
-        """Fails what waits; returns once the batch under way, if any, is no longer waited for."""
-        if self._draining:
-            self._draining.cancel()
-            await asyncio.wait((self._draining,))
+        """Fails what waits; returns once the batches under way, if any, are no longer waited for."""
+        draining = tuple(self._draining)
+        for task in draining:
+            task.cancel()
+        if draining:
+            await asyncio.wait(draining)
         while self._queue:
             _fail(self._queue.popleft(), Unavailable("the reward service is stopping"))
 
@@ -72,8 +75,11 @@ class Batcher:
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         self._queue.append(_Waiting(item, future))
-        if self._draining is None or self._draining.done():
-            self._draining = loop.create_task(self._drain())
+        # A batch is taken when its task first runs, so that what a call asks for together travels together.
+        if sum(not task.done() for task in self._draining) < min(self._scorer.batches, len(self._queue)):
+            task = loop.create_task(self._drain())
+            self._draining.add(task)
+            task.add_done_callback(self._draining.discard)
         return future
 
     async def _drain(self) -> None:
@@ -97,7 +103,7 @@ class Batcher:
         items = [group[0].item for group in batch.values()]
         metrics.batch(len(items))
         try:
-            scores = await asyncio.get_running_loop().run_in_executor(self._executor, self._scorer.score, items)
+            scores = await self._scorer.score(items)
             if len(scores) != len(items):
                 raise Internal(f"{len(items)} responses got {len(scores)} scores")
         except Exception as error:
@@ -108,7 +114,7 @@ class Batcher:
 
     async def _run_apart(self, batch: dict[bytes, list[_Waiting]], error: Exception) -> None:
         """Finds whose fault a failed batch was, so that nobody else's call fails with it."""
-        if len(batch) > 1:
+        if len(batch) > 1 and not isinstance(error, _NOBODYS_FAULT):
             for digest, group in batch.items():
                 await self._run({digest: group})
             return

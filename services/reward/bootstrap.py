@@ -5,12 +5,13 @@ from pathlib import Path
 
 from services.reward import metrics
 from services.reward.profiles import SCORER_TYPES, ProfileFile, load_profiles, read_profile, single
-from services.reward.registry import SpecifiedScorer
+from services.reward.registry import create
 from services.reward.requests import Limits
 from services.reward.rewarder import Component, Profile, Rewarder
 from services.reward.runtime import Runtime
 from services.reward.servicer import RewardServicer
 from services.reward.settings import RewardSettings
+from shared.certificates import Certificates
 from shared.errors import InvalidRequest, NotFound
 from shared.pb.reward_pb2 import DESCRIPTOR
 from shared.pb.reward_pb2_grpc import add_RewardServiceServicer_to_server
@@ -27,6 +28,7 @@ def build(rewarder: Rewarder) -> Service:
         servicer=RewardServicer(rewarder),
         start=rewarder.start,
         stop=rewarder.stop,
+        failed=rewarder.failed,
     )
 
 
@@ -44,13 +46,15 @@ def build_rewarder(settings: RewardSettings) -> Rewarder:
     default = settings.default_profile or names[0]
     if default not in files:
         raise NotFound(f"the default profile {default!r} is not loaded; loaded are: {', '.join(files)}")
-    return _over(files, default, settings)
+    return build_over(files, default, settings)
 
 
-def _over(files: Mapping[str, ProfileFile], default: str, settings: RewardSettings) -> Rewarder:
-    runtime = Runtime(settings.device, settings.dtype, settings.threads, settings.cache_bytes)
+def build_over(files: Mapping[str, ProfileFile], default: str, settings: RewardSettings) -> Rewarder:
+    """A rewarder over profiles; `default` is one of them."""
+    plaintext = Certificates().allow_plaintext
+    runtime = Runtime(settings.device, settings.dtype, settings.threads, settings.cache_bytes, plaintext)
     specs = {spec.scorer_key(): spec for file in files.values() for spec in file.components}
-    scorers = {key: SpecifiedScorer(spec, runtime) for key, spec in specs.items()}
+    scorers = {key: create(spec, runtime) for key, spec in specs.items()}
     return Rewarder(_profiles(files), default, scorers, _limits(settings), settings.max_batch)
 
 
@@ -68,7 +72,7 @@ def build_standalone(name: str, threads: int = 1) -> Rewarder:
         profile = single(name)
     else:
         profile = load_profiles([name], settings.profiles_dir)[name]
-    return _over({name: profile}, name, settings)
+    return build_over({name: profile}, name, settings)
 
 
 def _profiles(files: Mapping[str, ProfileFile]) -> dict[str, Profile]:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.reward.guard import GuardScorer
-from services.reward.profiles import SHIPPED_HEAD
 from services.reward.quality import QualityScorer
 from services.reward.relevance import RelevanceScorer
 from services.reward.runtime import Runtime
-from services.reward.scorer import Conversation, ScoreItem, Scorer
+from services.reward.scorer import BlockingScorer, Conversation, ScoreItem
+from services.reward.specs import SHIPPED_HEAD
 from shared.records import Message
 
 _CUTS = (80, 180, 400, None)
@@ -43,7 +43,7 @@ def read_pairs(folder: Path) -> list[Pair]:
     return pairs
 
 
-def values(scorer: Scorer, items: Sequence[ScoreItem]) -> list[float]:
+def values(scorer: BlockingScorer, items: Sequence[ScoreItem]) -> list[float]:
     """Scores in order, computed in batches of similar length."""
     order = sorted(range(len(items)), key=lambda index: len(items[index].text))
     found = [0.0] * len(items)
@@ -97,7 +97,7 @@ def _report_cosines(pairs: Sequence[Pair], runtime: Runtime) -> float:
 
 
 def _report_weights(pairs: Sequence[Pair], threshold: float, runtime: Runtime) -> None:
-    scorers: tuple[Scorer, ...] = (QualityScorer(SHIPPED_HEAD, runtime), GuardScorer())
+    scorers: tuple[BlockingScorer, ...] = (QualityScorer(SHIPPED_HEAD, runtime), GuardScorer())
     relevance = RelevanceScorer(threshold, runtime)
     for scorer in (*scorers, relevance):
         scorer.load()

@@ -1,85 +1,103 @@
-"""Any Hugging Face sequence-classification reward model, by transformers."""
+"""Sequence-classification reward models, by transformers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from services.reward.chat import ChatFormat
+from services.reward.chat import Encoded
+from services.reward.grouping import groups
+from services.reward.heads import compute_in_float32
+from services.reward.inspection import inspect_reward, padding_ids, refusing
 from services.reward.runtime import Runtime, configure_torch
-from services.reward.scorer import ComponentScore, ScoreItem
+from services.reward.scorer import ComponentScore, Conversation, ScoreItem
+from services.reward.specs import ClassifierSpec
 from shared.errors import Unsupported
-from shared.models import resolve
+from shared.records import Message
+from shared.text.config import check_weights
 
 _MAX_PADDED_TOKENS = 8192
 
 
 class ClassifierScorer:
-    """The raw score (logit) of a one-label classifier for the whole conversation, answer included.
+    """The raw score (logit) of one of a classifier's outputs for the whole conversation, answer included.
 
-    A classifier reads the answer's end, so nothing is reused but identical responses. Raises Unsupported on `load` for
-    a model with several labels or without a chat template.
+    A classifier reads the answer's end, so nothing is reused but identical responses. Raises on `load` as
+    `inspect_reward` does.
     """
 
-    def __init__(self, model: str, max_tokens: int, runtime: Runtime) -> None:
-        self._name = model
-        self._max_tokens = max_tokens
+    def __init__(self, spec: ClassifierSpec, runtime: Runtime) -> None:
+        self._spec = spec
         self._runtime = runtime
 
     def load(self) -> None:
-        dtype = configure_torch(self._runtime)
-        folder = resolve(self._name)
-        self._model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=dtype)
-        self._model.to(self._runtime.device).eval()
-        if self._model.config.num_labels != 1:
-            labels = self._model.config.num_labels
-            raise Unsupported(f"{self._name} has {labels} labels; a reward model has one", field="model")
-        self._chat = ChatFormat(folder, self._max_tokens)
-        self._padding = _padding(self._model.config.vocab_size, self._chat.tokenizer)
-        self._model.config.pad_token_id = self._padding
+        dtype = configure_torch(self._runtime, self._spec.dtype)
+        self._device = torch.device(self._spec.device or self._runtime.device)
+        self._found = found = inspect_reward(self._spec)
+        with refusing(found.model):
+            # Straight to the device: the weights need not fit into the host's memory.
+            place = {} if self._device.type == "cpu" else {"device_map": self._device}
+            self._model, loaded = AutoModelForSequenceClassification.from_pretrained(
+                found.folder,
+                config=found.config,
+                revision=found.revision,
+                trust_remote_code=found.own_code,
+                dtype=dtype,
+                output_loading_info=True,
+                **place,
+            )
+            check_weights(found.model, loaded)
+            compute_in_float32(self._model, found.head)
+            self._model.eval()
+            self._model.config.use_cache = self._model.config.get_text_config().use_cache = False
+            self._try()
 
     def close(self) -> None: ...
 
     def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
-        ids = [self._chat.token_ids(item) for item in batch]
+        rows = [self._found.format.encode(item) for item in batch]
         scores = [ComponentScore(0.0)] * len(batch)
-        for group in _groups([len(row) for row in ids]):
-            for index, value in zip(group, self._logits([ids[index] for index in group]), strict=True):
-                scores[index] = ComponentScore(value, computed_tokens=len(ids[index]))
+        for group in groups([len(row.token_ids) for row in rows], _MAX_PADDED_TOKENS):
+            for index, value in zip(group, self._values([rows[index] for index in group]), strict=True):
+                scores[index] = ComponentScore(value, computed_tokens=len(rows[index].token_ids))
         return scores
 
+    def _try(self) -> None:
+        """Two rows of different length: what the model cannot do, it cannot do now."""
+        conversation = Conversation((Message("user", "Name a fruit."),))
+        self.score([ScoreItem(conversation, text) for text in ("An apple.", "An apple, a pear.")])
+
     @torch.inference_mode()
-    def _logits(self, rows: Sequence[Sequence[int]]) -> list[float]:
-        width = max(map(len, rows))
-        ids = torch.full((len(rows), width), self._padding)
-        mask = torch.zeros(len(rows), width, dtype=torch.long)
+    def _values(self, rows: Sequence[Encoded]) -> list[float]:
+        width = max(len(row.token_ids) for row in rows)
+        padding = next(padding_ids(self._found.tokenizer, self._found.vocabulary, {row.token_ids[-1] for row in rows}))
+        config = self._model.config
+        config.pad_token_id = config.get_text_config().pad_token_id = padding
+        ids = torch.full((len(rows), width), padding)
+        mask, types = torch.zeros_like(ids), torch.zeros_like(ids)
         for index, row in enumerate(rows):
-            ids[index, : len(row)] = torch.tensor(row)
-            mask[index, : len(row)] = 1
-        device = self._runtime.device
-        logits = self._model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
-        return [float(value) for value in logits[:, 0].float()]
+            ids[index, : len(row.token_ids)] = torch.tensor(row.token_ids)
+            mask[index, : len(row.token_ids)] = 1
+            if row.type_ids is not None:
+                types[index, : len(row.token_ids)] = torch.tensor(row.type_ids)
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        if self._found.token_types:
+            inputs["token_type_ids"] = types
+        answer = self._model(**{name: tensor.to(self._device) for name, tensor in inputs.items()})
+        return [float(value) for value in self._column(answer, len(rows))]
 
-
-def _padding(vocabulary: int, tokenizer: Any) -> int:
-    """A padding id that no text ends with.
-
-    transformers finds a row's last token by looking for padding: where the padding is the end-of-sequence token too,
-    as in many checkpoints, it would read the score one token early.
-    """
-    ends = {tokenizer.eos_token_id, *tokenizer("\n", add_special_tokens=False)["input_ids"]}
-    candidates = (tokenizer.pad_token_id, tokenizer.unk_token_id, *range(vocabulary))
-    return next(int(token) for token in candidates if token is not None and token not in ends)
-
-
-def _groups(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices, shortest first, in groups of bounded padded size."""
-    group: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if group and (len(group) + 1) * lengths[index] > _MAX_PADDED_TOKENS:
-            yield group
-            group = []
-        group.append(index)
-    if group:
-        yield group
+    def _column(self, answer: Any, rows: int) -> torch.Tensor:
+        """The output that is the reward. Code of a checkpoint may give one number as `logits` and all as `rewards`."""
+        output = self._found.output
+        logits = answer.logits.reshape(rows, -1)
+        if self._found.own_code and output is not None and logits.shape[1] == 1:
+            several = getattr(answer, "rewards", None)
+            logits = logits if several is None else several.reshape(rows, -1)
+        count = logits.shape[1]
+        if output is None and count > 1:
+            raise Unsupported(f"it gives {count} outputs: name the one that is the reward by output", field="output")
+        if output is not None and output >= count:
+            raise Unsupported(f"it gives {count} outputs, none of number {output}", field="output")
+        column: torch.Tensor = logits[:, output or 0].float()
+        return column

@@ -12,20 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from transformers import AutoTokenizer
 
 from services.reward.lru import Lru
 from services.reward.prefixes import Prefixes, Response
 from services.reward.runtime import Runtime
 from services.reward.scorer import ComponentScore, Conversation, ScoreItem
 from services.reward.trunk import Extended, Extension, Trunk
-from shared.chat import ChatTokenizer
 from shared.errors import InvalidRequest
 from shared.models import EMBEDDED_LLM, resolve
+from shared.text.chat import ChatTokenizer
+from shared.text.tokenizers import load_tokenizer
 
 LAYERS = 12
 EPSILON = 1e-5
@@ -70,8 +69,7 @@ class QualityScorer:
 
     def load(self) -> None:
         folder = resolve(EMBEDDED_LLM)
-        self._tokenizer = AutoTokenizer.from_pretrained(folder)
-        self._chat = ChatTokenizer(self._tokenizer)
+        self._chat = ChatTokenizer(load_tokenizer(folder))
         self._trunk = Trunk(folder, LAYERS, self._runtime)
         self._weight, self._bias = _load_head(self._head_file, self._trunk)
 
@@ -144,17 +142,12 @@ class QualityScorer:
         return prompt
 
     def _tokens(self, text: str) -> tuple[int, ...]:
-        return encode_response(self._tokenizer, text)[: self._trunk.context // 2]
+        return self._chat.encode_text(text)[: self._trunk.context // 2]
 
 
 def encode_prompt(chat: ChatTokenizer, conversation: Conversation, limit: int) -> tuple[int, ...]:
     """The conversation in the chat template with a generation prompt: its last `limit` tokens."""
     return chat.encode_chat(conversation.messages)[-limit:]
-
-
-def encode_response(tokenizer: Any, text: str) -> tuple[int, ...]:
-    """Text that looks like a control token is read as text, so that no response can end its own turn."""
-    return tuple(tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"])
 
 
 def rms_normalise(hidden: torch.Tensor) -> torch.Tensor:

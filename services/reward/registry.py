@@ -1,39 +1,39 @@
-"""Which scorer serves which component type."""
+"""Which scorer serves which component type. A library is imported when the scorer that needs it loads."""
 
-from collections.abc import Sequence
-
-from services.reward.profiles import (
+from services.reward.runtime import Runtime
+from services.reward.scorer import BlockingScorer, Scorer
+from services.reward.specs import (
     ClassifierSpec,
     GuardSpec,
+    HttpSpec,
     QualitySpec,
     RelevanceSpec,
     SimulatedSpec,
     Spec,
     VllmSpec,
 )
-from services.reward.runtime import Runtime
-from services.reward.scorer import ComponentScore, ScoreItem, Scorer
+from services.reward.threads import ThreadScorer
+
+InProcess = QualitySpec | GuardSpec | RelevanceSpec | ClassifierSpec | SimulatedSpec
 
 
-class SpecifiedScorer:
-    """The scorer of a component; its library is imported when it loads, on the thread that loads it."""
+def create(spec: Spec, runtime: Runtime) -> Scorer:
+    """The scorer of a component, not loaded yet."""
+    match spec:
+        case VllmSpec():
+            from services.reward.vllm_scorer import VllmScorer
 
-    def __init__(self, spec: Spec, runtime: Runtime) -> None:
-        self._spec = spec
-        self._runtime = runtime
+            return VllmScorer(spec, runtime)
+        case HttpSpec():
+            from services.reward.remote.scorer import HttpScorer
 
-    def load(self) -> None:
-        self._scorer = _create(self._spec, self._runtime)
-        self._scorer.load()
-
-    def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
-        return self._scorer.score(batch)
-
-    def close(self) -> None:
-        self._scorer.close()
+            return HttpScorer(spec, runtime)
+        case _:
+            return ThreadScorer(lambda: create_blocking(spec, runtime), spec.type)
 
 
-def _create(spec: Spec, runtime: Runtime) -> Scorer:
+def create_blocking(spec: InProcess, runtime: Runtime) -> BlockingScorer:
+    """The scorer of a component that is computed in this process, not loaded yet; imports its library."""
     match spec:
         case QualitySpec():
             from services.reward.quality import QualityScorer
@@ -50,11 +50,7 @@ def _create(spec: Spec, runtime: Runtime) -> Scorer:
         case ClassifierSpec():
             from services.reward.classifier import ClassifierScorer
 
-            return ClassifierScorer(spec.model, spec.max_tokens, runtime)
-        case VllmSpec():
-            from services.reward.vllm_scorer import VllmScorer
-
-            return VllmScorer(spec.model, spec.max_tokens, spec.kv_cache_bytes, runtime)
+            return ClassifierScorer(spec, runtime)
         case SimulatedSpec():
             from services.reward.simulated import SimulatedScorer
 

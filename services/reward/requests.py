@@ -13,10 +13,11 @@ MAX_NAME_CHARACTERS = 256
 
 @dataclass(frozen=True)
 class Candidate:
-    """A response, partial or whole, under an id of the caller's."""
+    """A response under an id of the caller's; a `partial` one may go on."""
 
     id: str
     text: str
+    partial: bool = False
 
 
 @dataclass(frozen=True)

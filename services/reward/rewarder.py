@@ -5,7 +5,6 @@ import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from services.reward import metrics
@@ -68,7 +67,7 @@ class Scored:
 
 
 class Rewarder:
-    """Scores under `profiles`. All scorers share one thread, so the process computes on `threads` cores at most.
+    """Scores under `profiles`; no scorer waits for another.
 
     Concurrent calls are batched, at most `max_batch` responses at once. Call it from one event loop, between `start`
     and `stop`.
@@ -86,11 +85,8 @@ class Rewarder:
         self._default = default
         self._scorers = scorers
         self._limits = limits
-        self._thread = ThreadPoolExecutor(1, "scorers")
-        self._batchers = {
-            key: Batcher(scorer, self._thread, max_batch, _MAX_QUEUE, _RESULTS_KEPT) for key, scorer in scorers.items()
-        }
-        self._loaded: list[Scorer] = []
+        self._batchers = {key: Batcher(scorer, max_batch, _MAX_QUEUE, _RESULTS_KEPT) for key, scorer in scorers.items()}
+        self._loading: list[Scorer] = []
         self._ready = False
 
     @property
@@ -99,8 +95,12 @@ class Rewarder:
         return sum(batcher.waiting for batcher in self._batchers.values())
 
     async def start(self) -> None:
-        """Loads every model."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
+        """Loads every model, one after another."""
+        for key, scorer in self._scorers.items():
+            began = time.monotonic()
+            self._loading.append(scorer)
+            await scorer.load()
+            log.info("loaded %s in %.1f s", key, time.monotonic() - began)
         self._ready = True
 
     async def stop(self) -> None:
@@ -108,8 +108,18 @@ class Rewarder:
         self._ready = False
         for batcher in self._batchers.values():
             await batcher.close()
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        while self._loading:
+            await self._loading.pop().close()
+
+    async def failed(self) -> str:
+        """Why a scorer can serve no longer, once one cannot."""
+        watching = [asyncio.ensure_future(scorer.failed()) for scorer in self._scorers.values()]
+        try:
+            done, _ = await asyncio.wait(watching, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in watching:
+                task.cancel()
+        return done.pop().result()
 
     async def score(
         self, messages: Sequence[Message], candidates: Sequence[Candidate], profile: str = "", cache_salt: str = ""
@@ -131,7 +141,7 @@ class Rewarder:
         if not self._ready:
             raise Unavailable("the reward models are not loaded; come back later")
         conversation = Conversation(tuple(messages), cache_salt)
-        items = [ScoreItem(conversation, candidate.text) for candidate in candidates]
+        items = [ScoreItem(conversation, candidate.text, candidate.partial) for candidate in candidates]
         columns = await self._columns(chosen, items)
         rows = list(zip(*columns, strict=True))
         scored = Scored(
@@ -156,17 +166,6 @@ class Rewarder:
         if profile is None:
             raise NotFound(f"no profile {name!r}; there are: {', '.join(sorted(self.profiles))}", field="profile")
         return profile
-
-    def _load(self) -> None:
-        for key, scorer in self._scorers.items():
-            began = time.monotonic()
-            scorer.load()
-            self._loaded.append(scorer)
-            log.info("loaded %s in %.1f s", key, time.monotonic() - began)
-
-    def _close(self) -> None:
-        while self._loaded:
-            self._loaded.pop().close()
 
 
 def _total(profile: Profile, candidate: str, scores: Sequence[ComponentScore]) -> Score:

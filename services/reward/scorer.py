@@ -32,15 +32,16 @@ class Conversation:
 
 @dataclass(frozen=True)
 class ScoreItem:
-    """A response, partial or whole, possibly empty, to score against its conversation."""
+    """A response, possibly empty, to score against its conversation; a `partial` one may go on."""
 
     conversation: Conversation
     text: str
+    partial: bool = False
 
     @cached_property
     def digest(self) -> bytes:
         """Equal for equal items only, 32 bytes."""
-        return self.conversation.digest + _digest((self.text,))
+        return self.conversation.digest + _digest((self.text, "partial") if self.partial else (self.text,))
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,32 @@ class ComponentScore:
 
 
 class Scorer(Protocol):
-    """Scores batches; all three methods are called from one and the same thread, never at once.
+    """Scores batches. `score` gives one score per item, in order; the batch may mix conversations and repeats nothing.
 
-    `score` gives one score per item, in order. The batch may mix conversations and repeat nothing. A value that is not
-    finite is refused by the caller of this port.
+    A value that is not finite is refused by the caller of this port. At most `batches` calls of `score` are under way
+    at once, each of at most `max_batch` items where it says so. No scorer may block the event loop. `failed` is awaited
+    once everything is loaded; it returns why the scorer can serve no longer, if that ever happens.
+    """
+
+    @property
+    def batches(self) -> int: ...
+
+    @property
+    def max_batch(self) -> int | None: ...
+
+    async def load(self) -> None: ...
+
+    async def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]: ...
+
+    async def close(self) -> None: ...
+
+    async def failed(self) -> str: ...
+
+
+class BlockingScorer(Protocol):
+    """A scorer that computes in this process: `services.reward.threads` makes it a `Scorer`.
+
+    All three methods are called from one and the same thread, never at once.
     """
 
     def load(self) -> None: ...

@@ -20,7 +20,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
     ) -> pb.ScoreResponse:
         scored = await self._rewarder.score(
             [Message(cast(Role, message.role), message.content) for message in request.messages],
-            [Candidate(candidate.id, candidate.text) for candidate in request.candidates],
+            [Candidate(candidate.id, candidate.text, candidate.partial) for candidate in request.candidates],
             request.profile,
             request.cache_salt,
         )

@@ -1,16 +1,16 @@
 """The first layers of a language model, run over the new tokens of many sequences at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers import AutoModel, DynamicCache
 
+from services.reward.grouping import groups
 from services.reward.runtime import Runtime, configure_torch
 
 _MAX_PADDED_TOKENS = 4096
-_MAX_LENGTH_RATIO = 1.5
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Trunk:
     def extend(self, extensions: Sequence[Extension]) -> list[Extended]:
         """Computes every extension's new tokens, in order; those of similar length share a padded forward pass."""
         results: dict[int, Extended] = {}
-        for group in _groups([len(extension.token_ids) for extension in extensions]):
+        for group in groups([len(extension.token_ids) for extension in extensions], _MAX_PADDED_TOKENS):
             members = [extensions[index] for index in group]
             results.update(zip(group, self._forward(members), strict=True))
         return [results[index] for index in range(len(extensions))]
@@ -104,17 +104,3 @@ def _row(cache: Any, row: int, start: int, stop: int) -> torch.Tensor:
     return torch.stack(
         [torch.stack((layer.keys[row, :, start:stop], layer.values[row, :, start:stop])) for layer in cache.layers]
     )
-
-
-def _groups(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices whose lengths are alike, shortest first: padding may cost less than the weights read once more."""
-    group: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        length = lengths[index]
-        fits = (len(group) + 1) * length <= _MAX_PADDED_TOKENS
-        if group and not (fits and length <= _MAX_LENGTH_RATIO * lengths[group[0]]):
-            yield group
-            group = []
-        group.append(index)
-    if group:
-        yield group

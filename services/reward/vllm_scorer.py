@@ -1,74 +1,163 @@
-"""Any sequence-classification reward model, by vLLM's pooling runner.
+"""Sequence-classification reward models, by vLLM's AsyncLLM.
 
-Its prefix cache makes growing responses cheap.
+Its prefix cache makes growing responses cheap, and its scheduler batches whatever comes.
 """
 
+import asyncio
+import itertools
 import os
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-from vllm import LLM, PoolingParams, TokensPrompt
-from vllm.outputs import PoolingOutput, PoolingRequestOutput
-
-from services.reward.chat import ChatFormat
+from services.reward.chat import Encoded
+from services.reward.inspection import RewardInspection, inspect_reward, refusing
 from services.reward.runtime import Runtime
 from services.reward.scorer import ComponentScore, ScoreItem
-from shared.errors import Internal, Unsupported
-from shared.models import resolve
+from services.reward.specs import VllmSpec
+from shared.errors import Internal, InvalidRequest, Unavailable, Unsupported
+from shared.lifeline import tie_engine_processes
 
-_BLOCK_TOKENS = 32
+# vLLM and torch read these when they are imported; what the user has set stays.
+_ENVIRONMENT = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_CONFIGURE_LOGGING": "1",
+    "VLLM_LOGGING_CONFIG_PATH": str(Path(__file__).with_name("vllm_logging.json")),
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+}
+_CPU_CACHE_BYTES = 2**30
+_CPU_BLOCK_TOKENS = 32
+_SHUTDOWN_S = 2.0
+_LOOK_EVERY_S = 0.1
 
 
 class VllmScorer:
-    """The raw score (logit) of a one-label classifier that pools the last token; the engine is a child process.
+    """The raw score (logit) of one of a classifier's outputs; the engine is a process of its own, which ends with this.
 
-    Loading takes about 35 s on a CPU. Raises Unsupported on `load` for a tokenizer without a chat template, and on the
-    first score for a model of several labels.
+    Loading takes about 35 s on a CPU. Raises on `load` as `inspect_reward` does, and Unsupported where this vLLM cannot
+    serve the model or has no such device.
     """
 
-    def __init__(self, model: str, max_tokens: int, kv_cache_bytes: int, runtime: Runtime) -> None:
-        self._name = model
-        self._max_tokens = max_tokens
-        self._kv_cache_bytes = kv_cache_bytes
-        self._runtime = runtime
+    batches = 64
+    max_batch = None
 
-    def load(self) -> None:
-        folder = resolve(self._name)
-        self._chat = ChatFormat(folder, self._max_tokens)
-        if self._runtime.device == "cpu":
+    def __init__(self, spec: VllmSpec, runtime: Runtime) -> None:
+        self._spec = spec
+        self._runtime = runtime
+        self._names = itertools.count()
+        self._llm: Any = None
+
+    async def load(self) -> None:
+        await asyncio.to_thread(self._load)
+
+    async def close(self) -> None:
+        if self._llm is not None:
+            self._llm.shutdown(timeout=_SHUTDOWN_S)
+            self._llm = None
+
+    async def failed(self) -> str:
+        while self._llm is None or not self._llm.errored:  # noqa: ASYNC110  # vLLM tells nobody
+            await asyncio.sleep(_LOOK_EVERY_S)
+        return f"the engine process of {self._spec.model} has ended"
+
+    async def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
+        encoded = [self._found.format.encode(item) for item in batch]
+        scoring = [
+            asyncio.ensure_future(self._score(each, item.conversation.cache_salt))
+            for each, item in zip(encoded, batch, strict=True)
+        ]
+        try:
+            return await asyncio.gather(*scoring)
+        finally:
+            for task in scoring:
+                task.cancel()
+
+    async def _score(self, encoded: Encoded, salt: str) -> ComponentScore:
+        from vllm import PoolingParams
+        from vllm.exceptions import VLLMClientError
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        prompt: dict[str, Any] = {"prompt_token_ids": list(encoded.token_ids)}
+        if salt:
+            prompt["cache_salt"] = salt
+        params = PoolingParams(task="classify", use_activation=False)
+        name, output = f"{os.getpid()}-{next(self._names)}", None
+        try:
+            # Cancelling the task closes the iterator, and that aborts the request in the engine.
+            async for result in self._llm.encode(prompt, params, name):
+                output = result
+        except VLLMClientError as error:
+            raise InvalidRequest(f"vLLM refuses the conversation: {error}", field="messages") from error
+        except EngineDeadError as error:
+            raise Unavailable("the reward engine's process has ended; the service starts again") from error
+        if output is None or getattr(output, "error", None) is not None:
+            raise Internal(f"vLLM ended a request to {self._spec.model} without a score")
+        values, cached = output.outputs.data.reshape(-1), output.num_cached_tokens or 0
+        if len(values) != len(self._found.labels):
+            raise Internal(f"{self._spec.model} has {len(self._found.labels)} outputs, and vLLM gives {len(values)}")
+        return ComponentScore(float(values[self._found.output or 0]), len(encoded.token_ids) - cached, cached)
+
+    def _load(self) -> None:
+        self._found = found = inspect_reward(self._spec)
+        if found.token_types:
+            raise Unsupported(
+                f"{found.model} takes the numbers of segments, which are not sent to vLLM: use type: classifier",
+                field="type",
+            )
+        if found.own_code and self._spec.output is None:
+            raise Unsupported(f"{found.model}: vLLM runs no code of a checkpoint: use type: classifier", field="type")
+        with refusing(found.model):
+            self._llm = self._build(found)
+
+    def _build(self, found: RewardInspection) -> Any:
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        device = self._spec.device or self._runtime.device
+        if device == "cpu":
             # vLLM reads these from the environment only; its default would bind a thread to every core.
             os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
             os.environ["OMP_NUM_THREADS"] = str(self._runtime.threads)
-        self._engine = LLM(
-            model=folder,
+        from vllm import AsyncEngineArgs
+        from vllm.platforms import current_platform
+        from vllm.v1.engine.async_llm import AsyncLLM
+        from vllm.v1.engine.core import EngineCoreProc
+
+        on_cpu = current_platform.is_cpu()
+        arguments = AsyncEngineArgs(
+            model=found.folder,
+            revision=found.revision,
+            tokenizer_revision=found.revision,
+            trust_remote_code=found.own_code,
             runner="pooling",
-            dtype=self._runtime.dtype,
-            max_model_len=self._chat.max_tokens,
-            block_size=_BLOCK_TOKENS,
-            enable_prefix_caching=True,
-            kv_cache_memory_bytes=self._kv_cache_bytes,
-            enforce_eager=self._runtime.device == "cpu",
+            dtype=self._spec.dtype or self._runtime.dtype,
+            max_model_len=found.max_tokens,
+            tensor_parallel_size=self._spec.tensor_parallel,
+            device_ids=_device_ids(device, on_cpu, self._spec.tensor_parallel),
+            gpu_memory_utilization=self._spec.gpu_memory_utilization,
+            kv_cache_memory_bytes=self._spec.kv_cache_bytes or (_CPU_CACHE_BYTES if on_cpu else None),
+            # Compiling takes a minute on two cores and gains a tenth.
+            enforce_eager=on_cpu,
+            use_tqdm_on_load=False,
+            disable_log_stats=True,
         )
-        self._params = PoolingParams(use_activation=False)
+        if on_cpu:
+            arguments.block_size = _CPU_BLOCK_TOKENS
+        tie_engine_processes(EngineCoreProc)
+        return AsyncLLM.from_engine_args(arguments)
 
-    def close(self) -> None:
-        self._engine.llm_engine.engine_core.shutdown()
 
-    def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
-        prompts = [self._prompt(item) for item in batch]
-        outputs = self._engine.encode(prompts, self._params, pooling_task="classify", use_tqdm=False)
-        return [self._component(output) for output in outputs]
+def _device_ids(device: str, on_cpu: bool, parallel: int) -> list[int | str] | None:
+    """The visible cards that a device names, the first of several for tensor parallelism; None: vLLM's own choice.
 
-    def _prompt(self, item: ScoreItem) -> TokensPrompt:
-        prompt = TokensPrompt(prompt_token_ids=self._chat.token_ids(item))
-        if item.conversation.cache_salt:
-            prompt["cache_salt"] = item.conversation.cache_salt
-        return prompt
-
-    def _component(self, output: PoolingRequestOutput[PoolingOutput]) -> ComponentScore:
-        if output.error is not None:
-            raise Internal(f"{self._name}: {output.error}")
-        data = output.outputs.data
-        if data.numel() != 1:
-            raise Unsupported(f"{self._name} has {data.numel()} labels; a reward model has one", field="model")
-        cached = output.num_cached_tokens or 0
-        return ComponentScore(float(data.reshape(-1)[0]), len(output.prompt_token_ids) - cached, cached)
+    Raises:
+        Unsupported: this build of vLLM has no such device.
+    """
+    kind, _, index = device.partition(":")
+    if (kind == "cpu") != on_cpu or kind == "mps":
+        built = "CPUs" if on_cpu else "GPUs"
+        raise Unsupported(f"this vLLM is built for {built} and cannot run on device {device}", field="device")
+    if on_cpu and parallel > 1:
+        raise Unsupported("tensor_parallel is for GPUs: leave it at 1 on a CPU", field="tensor_parallel")
+    first = int(index or 0)
+    return list(range(first, first + parallel)) if index else None

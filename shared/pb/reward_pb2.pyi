@@ -16,12 +16,14 @@ class ScoreRequest(_message.Message):
         content: str
         def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ...) -> None: ...
     class Candidate(_message.Message):
-        __slots__ = ("id", "text")
+        __slots__ = ("id", "text", "partial")
         ID_FIELD_NUMBER: _ClassVar[int]
         TEXT_FIELD_NUMBER: _ClassVar[int]
+        PARTIAL_FIELD_NUMBER: _ClassVar[int]
         id: str
         text: str
-        def __init__(self, id: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+        partial: bool
+        def __init__(self, id: _Optional[str] = ..., text: _Optional[str] = ..., partial: bool = ...) -> None: ...
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]

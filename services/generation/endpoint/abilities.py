@@ -147,6 +147,13 @@ async def probe(
     return Abilities(*carries, fields, standard, prober.limit, every_token, alike)
 
 
+async def accepts(endpoint: Endpoint, model: str, abilities: Abilities, text: str, extra: dict[str, Any]) -> bool:
+    """Whether a completion with `extra` fields is given."""
+    prober = _Prober(endpoint, model, text, once)
+    prober.limit = abilities.limit
+    return await prober.accepts(extra)
+
+
 @dataclass
 class _Prober:
     """Requests of one token."""

@@ -30,7 +30,10 @@ class GrpcScorer:
     ) -> AsyncIterator[Scored]:
         message = pb.ScoreRequest(
             messages=[pb.ScoreRequest.Message(role=m.role, content=m.content) for m in request.messages],
-            candidates=[pb.ScoreRequest.Candidate(id=str(effect.state), text=effect.text) for effect in effects],
+            candidates=[
+                pb.ScoreRequest.Candidate(id=str(effect.state), text=effect.text, partial=effect.partial)
+                for effect in effects
+            ],
             profile=request.profile,
             cache_salt=cache_salt(request),
         )

@@ -61,7 +61,9 @@ def next_effects(evolution: Evolution) -> tuple[Effect, ...]:
         if state.instruction is not None and state.phase == "decode":
             effects.append(_generate(evolution, index, state, state.instruction))
         elif state.phase == "score":
-            effects.append(Score(evolution.cycle, evolution.round, index, state.scored_text, evolution.scoring_finals))
+            where = (evolution.cycle, evolution.round, index)
+            partial = not state.response.finished
+            effects.append(Score(*where, state.scored_text, evolution.scoring_finals, partial))
     return tuple(effects)
 
 

@@ -59,6 +59,11 @@ class Response:
         """Tokens sampled for it, the end-of-sequence token included."""
         return sum(piece.tokens for piece in self.pieces)
 
+    @property
+    def roomless(self) -> bool:
+        """Ended before its first token: its mutant fills the model's context. It is no answer and no donor."""
+        return self.finish == "length" and not self.tokens
+
 
 Phase = Literal["idle", "decode", "score", "scored"]
 
@@ -187,13 +192,17 @@ class Generate:
 
 @dataclass(frozen=True)
 class Score:
-    """Score `text` as a response to the original conversation. `final` marks the cycle's last scoring."""
+    """Score `text` as a response to the original conversation. `final` marks the cycle's last scoring.
+
+    A `partial` text is a response that can be continued.
+    """
 
     cycle: int
     round: int
     state: int
     text: str
     final: bool
+    partial: bool = False
 
     @property
     def key(self) -> tuple[object, ...]:

@@ -10,21 +10,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b, file_digest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-from transformers import AutoTokenizer
 
-from services.reward.quality import EPSILON, LAYERS, encode_prompt, encode_response, rms_normalise
+from services.reward.quality import EPSILON, LAYERS, encode_prompt, rms_normalise
 from services.reward.runtime import Runtime
 from services.reward.training.data import Pair
 from services.reward.trunk import Extension, Trunk
-from shared.chat import ChatTokenizer
 from shared.models import EMBEDDED_LLM, resolve
+from shared.text.chat import ChatTokenizer
+from shared.text.tokenizers import load_tokenizer
 
 CHUNK = 32
 """Pairs computed and kept together. A padded batch rounds differently with other members, so a chunk is kept as a whole
@@ -110,14 +109,14 @@ class Extractor:
         return Trunk(self._folder, LAYERS, self._runtime)
 
     @cached_property
-    def _tokenizer(self) -> Any:
-        return AutoTokenizer.from_pretrained(self._folder)
+    def _chat(self) -> ChatTokenizer:
+        return ChatTokenizer(load_tokenizer(self._folder))
 
     def _compute(self, pairs: Sequence[Pair]) -> Features:
-        chat, caps = ChatTokenizer(self._tokenizer), self._caps
+        chat, caps = self._chat, self._caps
         prompts = [encode_prompt(chat, pair.conversation, caps.prompt_tokens) for pair in pairs]
         pasts = self._trunk.extend([Extension(self._trunk.empty(), prompt) for prompt in prompts])
-        responses = [encode_response(self._tokenizer, t) for pair in pairs for t in (pair.chosen, pair.rejected)]
+        responses = [chat.encode_text(t) for pair in pairs for t in (pair.chosen, pair.rejected)]
         extensions = [
             Extension(pasts[index // 2].past, response[: caps.response_tokens])
             for index, response in enumerate(responses)

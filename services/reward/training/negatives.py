@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
 from services.reward.quality import encode_prompt
 from services.reward.runtime import Runtime, configure_torch
 from services.reward.training.data import TEST, TRAIN, Pair
-from shared.chat import ChatTokenizer
 from shared.errors import InvalidRequest, NotFound
 from shared.models import EMBEDDED_LLM, resolve
+from shared.text.chat import ChatTokenizer
+from shared.text.tokenizers import load_tokenizer
 
 SOURCE = "gibberish"
 TEMPERATURES = (1.4, 1.5, 1.6, 1.7, 1.8)
@@ -61,7 +62,7 @@ class Sampler:
 
     def __init__(self, runtime: Runtime) -> None:
         dtype, folder = configure_torch(runtime), resolve(EMBEDDED_LLM)
-        self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        self._tokenizer = load_tokenizer(folder)
         self._model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         self._model.train(False)
 

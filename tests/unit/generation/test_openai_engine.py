@@ -246,19 +246,19 @@ async def test_what_the_endpoint_measures_is_told_with_the_wait_here() -> None:
 async def test_no_more_than_max_running_are_asked_for_at_once() -> None:
     fake = FakeEndpoint()
     async with engine_of(fake, max_running=2) as engine:
-        before, fake.delay_s = len(fake.bodies), 20
+        before, fake.delay_s = len(fake.bodies), 60
         calls = [asyncio.ensure_future(engine.complete(TokenSequence((1,), 1, Sampling(), None))) for _ in range(5)]
-        await until(lambda: len(fake.bodies) == before + 2, 2)
+        await until(lambda: len(fake.bodies) == before + 2, 20)
         assert (engine.running, engine.waiting) == (5, 3)
         calls[4].cancel()
         calls[0].cancel()
-        await until(lambda: len(fake.bodies) == before + 3, 2)
+        await until(lambda: len(fake.bodies) == before + 3, 20)
         assert (engine.running, engine.waiting) == (3, 1)
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
         assert (engine.running, engine.waiting) == (0, 0)
-        await until(lambda: fake.disconnected == 3, 2)
+        await until(lambda: fake.disconnected == 3, 20)
         fake.delay_s = 0
         assert (await engine.complete(TokenSequence((1,), 1, Sampling(), None))).token_ids
 

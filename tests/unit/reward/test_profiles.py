@@ -3,8 +3,13 @@ from pathlib import Path
 import pytest
 
 from services.reward.profiles import SHIPPED, load_profiles, read_profile
+from services.reward.specs import ClassifierSpec
 from shared.errors import InvalidRequest, NotFound
 
+MODEL = "{name: a, type: classifier, weight: 1, model: x"
+SERVER = "{name: a, type: http, weight: 1, url: 'http://127.0.0.1:1'"
+LISTED = "chat_template_arguments: {a: [1]}"
+ENDLESS = "chat_template_arguments: {a: .inf}"
 GUARD = "components: [{name: guard, type: guard, weight: 1}]"
 
 
@@ -29,22 +34,50 @@ def test_the_default_is_quality_guard_and_relevance() -> None:
     ("text", "field", "says"),
     [
         ("components: [{name: a, type: magic, weight: 1}]", "components.0", "'magic'"),
-        ("components: [{name: a, type: guard, weight: .nan}]", "components.0.guard.weight", "finite"),
-        ("components: [{name: a, type: guard, weight: .inf}]", "components.0.guard.weight", "finite"),
-        ("components: [{name: a, type: guard}]", "components.0.guard.weight", "required"),
-        ("components: [{name: a, type: guard, weight: 1, wieght: 2}]", "components.0.guard.wieght", "not permitted"),
-        ("components: [{name: A B, type: guard, weight: 1}]", "components.0.guard.name", "match"),
-        ("components: [{name: a, type: relevance, weight: 1, threshold: 2}]", "components.0.relevance.threshold", "1"),
-        ("components: [{name: a, type: classifier, weight: 1}]", "components.0.classifier.model", "required"),
+        ("components: [{name: a, type: guard, weight: .nan}]", "components.0.weight", "finite"),
+        ("components: [{name: a, type: guard, weight: .inf}]", "components.0.weight", "finite"),
+        ("components: [{name: a, type: guard}]", "components.0.weight", "is missing"),
+        ("components: [{name: a, type: guard, weight: 1, wieght: 2}]", "components.0.wieght", "no setting"),
+        ("components: [{name: A B, type: guard, weight: 1}]", "components.0.name", "a-z"),
+        ("components: [{name: a, type: relevance, weight: 1, threshold: 2}]", "components.0.threshold", "1"),
+        ("components: [{name: a, type: classifier, weight: 1}]", "components.0.model", "is missing"),
         (
             "components: [{name: a, type: guard, weight: 1}, {name: a, type: simulated, weight: 1}]",
             "components",
-            "two components are named 'a'",
+            "two components 'a'",
         ),
+        (f"components: [{MODEL}, segments: 3}}]", "components.0.segments", "1 or 2"),
+        (f"components: [{MODEL}, output: [1]}}]", "components.0.output", "number of an output"),
+        (f"components: [{MODEL}, output: -1}}]", "components.0.output", "number of an output"),
+        (f"components: [{MODEL}, output: true}}]", "components.0.output", "number of an output"),
+        (f"components: [{MODEL}, system: hide}}]", "components.0.system", "'fold'"),
+        (f"components: [{MODEL}, dtype: fp8}}]", "components.0.dtype", "'bfloat16'"),
+        (f"components: [{MODEL}, device: gpu0}}]", "components.0.device", "cuda:0"),
+        (
+            f"components: [{MODEL}, chat_template_arguments: {{a: [1]}}}}]",
+            "components.0.chat_template_arguments",
+            "'a'",
+        ),
+        (
+            f"components: [{MODEL}, chat_template_arguments: {{a: .inf}}}}]",
+            "components.0.chat_template_arguments",
+            "'a'",
+        ),
+        (f"components: [{MODEL}, trust_remote_code: true}}]", "components.0", "local folder"),
+        (f"components: [{MODEL}, trust_remote_code: true, revision: main}}]", "components.0", "40 hex"),
+        (f"components: [{SERVER}, api: magic}}]", "components.0.api", "'tei-predict'"),
+        (f"components: [{SERVER}, api: openrlhf, key_env: a b}}]", "components.0.key_env", "environment variable"),
+        (f"components: [{SERVER}, api: openrlhf, key_env: A, key_file: B}}]", "components.0", "exclude"),
+        (f"components: [{SERVER}, api: openrlhf, output: good}}]", "components.0", "a number"),
+        (f"components: [{SERVER}, api: tei-predict, output: 1}}]", "components.0", "a label's name"),
+        (f"components: [{SERVER}, api: openrlhf, segments: 2}}]", "components.0", "one text"),
+        (f"components: [{SERVER}, api: vllm-classify, system: fold}}]", "components.0", "tokenizer"),
+        ("components: [{name: a, weight: 1}]", "components.0", "needs a type"),
+        ("components: [3]", "components.0", "mapping"),
         ("components: []", "components", "at least 1"),
-        ("{}", "components", "required"),
-        ("- just a list", "profile", "dictionary"),
-        ("", "profile", "dictionary"),
+        ("{}", "components", "is missing"),
+        ("- just a list", "profile", "mapping"),
+        ("", "profile", "mapping"),
     ],
 )
 def test_a_wrong_profile_says_what_is_wrong_where(tmp_path: Path, text: str, field: str, says: str) -> None:
@@ -54,6 +87,9 @@ def test_a_wrong_profile_says_what_is_wrong_where(tmp_path: Path, text: str, fie
     assert caught.value.field == field
     assert says in caught.value.message
     assert str(path) in caught.value.message
+    assert "\n" not in caught.value.message
+    for jargon in ("Input should", "Value error", "validation", "pydantic"):
+        assert jargon not in caught.value.message
 
 
 def test_what_is_not_yaml_is_refused(tmp_path: Path) -> None:
@@ -97,3 +133,18 @@ components:
 """
     strict, mild, other = read_profile(write(tmp_path, "house", text)).components
     assert strict.scorer_key() == mild.scorer_key() != other.scorer_key()
+
+
+def test_code_of_a_checkpoint_may_run_from_a_folder_or_one_commit(tmp_path: Path) -> None:
+    pinned = f"components: [{MODEL}, trust_remote_code: true, revision: {'a1' * 20}}}]"
+    local = pinned.replace("model: x", f"model: {tmp_path}").replace(f", revision: {'a1' * 20}", "")
+    for text in (pinned, local):
+        assert read_profile(write(tmp_path, "house", text)).components
+
+
+def test_template_arguments_keep_their_kinds(tmp_path: Path) -> None:
+    text = f"components: [{MODEL}, chat_template_arguments: {{on: false, n: 1, x: 1.5, s: 'yes', none: null}}}}]"
+    (component,) = read_profile(write(tmp_path, "house", text.replace("on:", "'on':"))).components
+    assert isinstance(component, ClassifierSpec)
+    assert component.chat_template_arguments == {"on": False, "n": 1, "x": 1.5, "s": "yes", "none": None}
+    assert component.chat_template_arguments["on"] is False

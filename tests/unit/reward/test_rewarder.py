@@ -1,14 +1,17 @@
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
 from services.reward.bootstrap import build_rewarder
 from services.reward.requests import Candidate, Limits
 from services.reward.rewarder import Component, Part, Profile, Rewarder
-from services.reward.scorer import ComponentScore, ScoreItem
+from services.reward.scorer import BlockingScorer, ComponentScore, ScoreItem, Scorer
 from services.reward.settings import RewardSettings
+from services.reward.threads import ThreadScorer
 from shared.errors import Internal, InvalidRequest, NotFound, Unavailable
 from shared.records import Message
 
@@ -40,10 +43,18 @@ class LengthScorer:
 PROFILE = Profile("mixed", "two parts", (Component("up", 2.0, "one"), Component("down", 0.5, "two")))
 
 
+def threaded(scorers: Mapping[str, BlockingScorer]) -> dict[str, Scorer]:
+    return {name: ThreadScorer(partial(_itself, scorer), name) for name, scorer in scorers.items()}
+
+
+def _itself(scorer: BlockingScorer) -> BlockingScorer:
+    return scorer
+
+
 @asynccontextmanager
 async def running(*, odd: float = 0.0) -> AsyncIterator[Rewarder]:
     scorers = {"one": LengthScorer(1.0, odd), "two": LengthScorer(-3.0)}
-    rewarder = Rewarder({"mixed": PROFILE}, "mixed", scorers, Limits(), 16)
+    rewarder = Rewarder({"mixed": PROFILE}, "mixed", threaded(scorers), Limits(), 16)
     await rewarder.start()
     try:
         yield rewarder
@@ -134,8 +145,56 @@ async def test_a_model_that_does_not_load_fails_the_start_and_frees_the_others()
             raise NotFound("no such model")
 
     good = LengthScorer(1.0)
-    rewarder = Rewarder({"mixed": PROFILE}, "mixed", {"one": good, "two": Broken(1.0)}, Limits(), 16)
+    rewarder = Rewarder({"mixed": PROFILE}, "mixed", threaded({"one": good, "two": Broken(1.0)}), Limits(), 16)
     with pytest.raises(NotFound, match="no such model"):
         await rewarder.start()
     await rewarder.stop()
     assert not good.loaded
+
+
+async def test_no_scorer_waits_for_another() -> None:
+    """One is held until the other has answered: on one thread they would wait for ever."""
+    answered = threading.Event()
+
+    class Held(LengthScorer):
+        def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
+            assert answered.wait(20)
+            return super().score(batch)
+
+    class Answering(LengthScorer):
+        def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
+            answered.set()
+            return super().score(batch)
+
+    scorers = threaded({"one": Held(1.0), "two": Answering(1.0)})
+    rewarder = Rewarder({"mixed": PROFILE}, "mixed", scorers, Limits(), 16)
+    await rewarder.start()
+    assert (await rewarder.score(ASK, ANSWERS)).scores
+    await rewarder.stop()
+
+
+async def test_a_scorer_that_fails_ends_the_rewarder() -> None:
+    class Dead(ThreadScorer):
+        async def failed(self) -> str:
+            return "its engine has ended"
+
+    scorers = threaded({"one": LengthScorer(1.0)}) | {"two": Dead(lambda: LengthScorer(1.0), "dead")}
+    rewarder = Rewarder({"mixed": PROFILE}, "mixed", scorers, Limits(), 16)
+    assert await asyncio.wait_for(rewarder.failed(), 20) == "its engine has ended"
+
+
+async def test_a_partial_response_is_another_item_than_the_same_text_ended() -> None:
+    seen: list[bool] = []
+
+    class Seeing(LengthScorer):
+        def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
+            seen.extend(item.partial for item in batch)
+            return super().score(batch)
+
+    scorers = threaded({"one": Seeing(1.0), "two": LengthScorer(1.0)})
+    rewarder = Rewarder({"mixed": PROFILE}, "mixed", scorers, Limits(), 16)
+    await rewarder.start()
+    for open_ended in (True, False, True):
+        await rewarder.score(ASK, [Candidate("a", "so", open_ended)])
+    await rewarder.stop()
+    assert seen == [True, False]

@@ -1,0 +1,1 @@
+"""Conversations and text as a model's token ids, and back."""

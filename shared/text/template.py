@@ -1,0 +1,220 @@
+"""A model's chat template: what it takes, and what it prints for a conversation.
+
+Templates differ in what they refuse (a system role, two turns of one role, an assistant who speaks first), in the form
+of content that they expect (a string, or a list of parts) and in what ends a turn. `ChatTemplate` finds out by
+printing short conversations once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jinja2 import TemplateError
+
+from shared.errors import InvalidRequest, Unsupported
+from shared.records import Message, Role
+from shared.text.tokenizers import first_line
+
+System = Literal["keep", "fold", "drop"]
+"""A conversation's system text: handed to the template, put before the user's next turn, or left out."""
+
+Turn = tuple[Role, str]
+Guard = Callable[[Role, str], str]
+"""A message's text as the template is to be given it."""
+
+
+def _unchanged(role: Role, content: str) -> str:
+    return content
+
+
+# Texts that no template prints by itself.
+_QUESTION, _ANSWER, _RULE, _NEXT = "Qprobeq", "Aprobea", "Sprobes", "Nproben"
+# What belongs to the call of the template itself.
+_RESERVED = frozenset(
+    {
+        *("conversation", "messages", "tools", "documents", "chat_template", "add_generation_prompt", "tokenize"),
+        *("continue_final_message", "padding", "truncation", "max_length", "return_tensors", "return_dict"),
+        *("return_assistant_tokens_mask", "tokenizer_kwargs"),
+    }
+)
+# What a template, which is a program, raises on what it does not take.
+_REFUSALS = (TemplateError, TypeError, ValueError, LookupError, AttributeError)
+
+
+@dataclass(frozen=True)
+class TemplateTraits:
+    """What a template takes and prints.
+
+    `system`: printed ("own"), refused, or silently dropped. `alternation`: it refuses two turns of one role in a row.
+    `content`: the form in which it expects a message's text. `thinking`, `tools`, `dated`: its source speaks of
+    them; dated is one that prints today's date. `end_ids`: what ends an assistant's turn.
+    """
+
+    system: Literal["own", "refused", "dropped"]
+    alternation: bool
+    content: Literal["string", "parts"]
+    thinking: bool
+    tools: bool
+    dated: bool
+    end_ids: frozenset[int]
+
+
+class ChatTemplate:
+    """The template of a Hugging Face tokenizer, given `arguments` each time.
+
+    Raises:
+        Unsupported: there is none, or it prints no message.
+    """
+
+    def __init__(self, tokenizer: Any, arguments: Mapping[str, object], system: System) -> None:
+        self.source = _source(tokenizer)
+        reserved = sorted(_RESERVED & arguments.keys())
+        if reserved:
+            raise Unsupported(f"chat template arguments may not hold {', '.join(reserved)}", field="arguments")
+        self._tokenizer = tokenizer
+        self._arguments = dict(arguments)
+        self._system = system
+        self.content: Literal["string", "parts"] = "string"
+        self.content = self._form()
+
+    def render(self, turns: Sequence[Turn], answered: bool, guard: Guard = _unchanged) -> str:
+        """What the template prints, with a generation prompt unless `answered`; it is given `guard(role, content)`.
+
+        A conversation that it refuses is brought into what templates take: system texts folded into user turns, turns
+        of one role in a row joined, an empty user turn before an assistant who speaks first.
+
+        Raises:
+            InvalidRequest: it refuses that too.
+        """
+        refusal: Exception | None = None
+        for bring in (self._as_told, _folded, _joined, _led):
+            turns = bring(turns)
+            try:
+                return self._printed(turns, answered, guard)
+            except _REFUSALS as error:
+                refusal = refusal or error
+        assert refusal is not None
+        raise InvalidRequest(
+            f"the model's chat template refuses this conversation: {first_line(refusal)}", field="messages"
+        ) from refusal
+
+    def system(self) -> Literal["own", "refused", "dropped"]:
+        """What becomes of a system text that is handed to the template."""
+        try:
+            text = self._printed([("system", _RULE), ("user", _QUESTION)], answered=False)
+        except _REFUSALS:
+            return "refused"
+        return "own" if _RULE in text else "dropped"
+
+    def demands_alternation(self) -> bool:
+        return not self._text([("user", _QUESTION), ("user", _NEXT)], answered=False)
+
+    def after_answer(self, find: Callable[[str, int, int | None], int | None]) -> int | None:
+        """The control token that ends an assistant's turn: what `find(text, start, stop)` finds behind its text."""
+        turns: list[Turn] = [("user", _QUESTION), ("assistant", _ANSWER)]
+        for conversation in (turns, [*turns, ("user", _NEXT)]):
+            text = self._text(conversation, answered=True)
+            if _ANSWER in text:
+                start = text.rindex(_ANSWER) + len(_ANSWER)
+                following = text.find(_NEXT, start)
+                found = find(text, start, following if following >= 0 else None)
+                if found is not None:
+                    return found
+        return None
+
+    def _form(self) -> Literal["string", "parts"]:
+        refusal: Exception | None = None
+        forms: tuple[Literal["string", "parts"], ...] = ("string", "parts")
+        for form in forms:
+            self.content = form
+            try:
+                if _QUESTION in self._printed([("user", _QUESTION)], answered=False):
+                    return form
+            except _REFUSALS as error:
+                refusal = refusal or error
+        why = f"refuses a single user message ({first_line(refusal)})" if refusal else "prints no text of a message"
+        raise Unsupported(f"the chat template {why}: put one that fits into the tokenizer", field="model")
+
+    def _text(self, turns: Sequence[Turn], answered: bool) -> str:
+        """What is printed, or nothing where the template refuses."""
+        try:
+            return self._printed(turns, answered)
+        except _REFUSALS:
+            return ""
+
+    def _as_told(self, turns: Sequence[Turn]) -> Sequence[Turn]:
+        match self._system:
+            case "fold":
+                return _folded(turns)
+            case "drop":
+                return [turn for turn in turns if turn[0] != "system"]
+            case _:
+                return turns
+
+    def _printed(self, turns: Sequence[Turn], answered: bool, guard: Guard = _unchanged) -> str:
+        text: str = self._tokenizer.apply_chat_template(
+            [{"role": role, "content": self._content(guard(role, content))} for role, content in turns],
+            add_generation_prompt=not answered,
+            tokenize=False,
+            **self._arguments,
+        )
+        return text
+
+    def _content(self, text: str) -> object:
+        return text if self.content == "string" else [{"type": "text", "text": text}]
+
+
+def _source(tokenizer: Any) -> str:
+    template = tokenizer.chat_template
+    if isinstance(template, dict):
+        if "default" not in template:
+            raise Unsupported(
+                f"the tokenizer has only named chat templates ({', '.join(sorted(template))}): name one of them "
+                '"default"',
+                field="model",
+            )
+        template = template["default"]
+    if not template:
+        raise Unsupported(
+            "the tokenizer has no chat template, as that of a base model: take the instruct model, or put a "
+            "chat_template into its tokenizer_config.json",
+            field="model",
+        )
+    return str(template)
+
+
+def _folded(turns: Sequence[Turn]) -> list[Turn]:
+    """Each system text before the text of the user turn that follows it, or as a user turn of its own."""
+    folded: list[Turn] = []
+    pending: list[str] = []
+    for role, content in turns:
+        if role == "system":
+            pending.append(content)
+        elif role == "user" and pending:
+            folded.append((role, _paragraphs([*pending, content])))
+            pending = []
+        else:
+            folded.append((role, content))
+    return [*folded, ("user", _paragraphs(pending))] if pending else folded
+
+
+def _joined(turns: Sequence[Turn]) -> list[Turn]:
+    joined: list[Turn] = []
+    for role, content in turns:
+        if joined and joined[-1][0] == role:
+            joined[-1] = (role, _paragraphs([joined[-1][1], content]))
+        else:
+            joined.append((role, content))
+    return joined
+
+
+def _led(turns: Sequence[Turn]) -> list[Turn]:
+    return [("user", ""), *turns] if turns and turns[0][0] == "assistant" else list(turns)
+
+
+def _paragraphs(texts: Sequence[str]) -> str:
+    return "\n\n".join(filter(None, texts))
+
+
+def as_turns(messages: Sequence[Message]) -> list[Turn]:
+    return [(message.role, message.content) for message in messages]

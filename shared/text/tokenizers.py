@@ -1,0 +1,46 @@
+"""Loads a checkpoint's tokenizer, in the processes that hold a model."""
+
+import logging
+from typing import Any
+
+from shared.errors import NotFound, Unsupported
+
+log = logging.getLogger(__name__)
+
+
+def load_tokenizer(model: str, *, trust_remote_code: bool = False, revision: str | None = None) -> Any:
+    """The Hugging Face fast tokenizer of a model (folder or id), never that of mistral-common.
+
+    Raises:
+        NotFound: there is no such folder or id, or it holds no tokenizer.
+        Unsupported: the tokenizer cannot be read, or is not a fast one.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            model, trust_remote_code=trust_remote_code, revision=revision, mistral_format=False
+        )
+    except OSError as error:
+        raise NotFound(
+            f"no tokenizer can be read from {model}: name a folder that holds tokenizer.json, or a Hugging Face id "
+            f"({first_line(error)})",
+            field="model",
+        ) from error
+    except Exception as error:  # a foreign file, read by a foreign library: anything may be wrong with it
+        raise Unsupported(
+            f"the tokenizer of {model} cannot be read ({first_line(error)}): save it again with a current transformers",
+            field="model",
+        ) from error
+    if getattr(tokenizer, "backend_tokenizer", None) is None:
+        raise Unsupported(
+            f"the tokenizer of {model} is a {type(tokenizer).__name__}, not a fast one: convert it to a tokenizer.json",
+            field="model",
+        )
+    return tokenizer
+
+
+def first_line(error: Exception) -> str:
+    """What a foreign error says, in at most 200 characters of one line, with its kind where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")

@@ -19,6 +19,10 @@ Preset = Literal["default", "paper"]
 TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 
 
+MAX_MESSAGES = 512
+"""Of a conversation, at every door of the system."""
+
+
 @dataclass(frozen=True)
 class Message:
     """One chat message."""

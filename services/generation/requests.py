@@ -7,6 +7,7 @@ from services.generation.engine import ModelInfo
 from services.generation.model import GenerateRequest, Sampling, Sequence
 from services.generation.schemas import problem
 from shared.errors import InvalidRequest, Unsupported
+from shared.records import MAX_MESSAGES
 
 ROLES = ("system", "user", "assistant")
 MAX_STOPS = 4
@@ -23,7 +24,7 @@ class Limits:
     sequences: int = 256
     new_tokens: int = 4096
     lookahead_tokens: int = 512
-    messages: int = 256
+    messages: int = MAX_MESSAGES
     conversation_characters: int = 400_000
     stop_characters: int = 256
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoModelForCausalLM,
+    AutoModelForImageTextToText,
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
@@ -122,7 +124,10 @@ class TransformersEngine:
         placed = {"device_map": self._device} if self._device != "cpu" else {}
         dtype = getattr(torch, checkpoint.dtype(settings.dtype))
         options = {"output_loading_info": True, "ignore_mismatched_sizes": True, **placed}
-        loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, **options)
+        # Some models that see pictures too, as Mistral Small 3, are listed under what they are besides only.
+        speaks = type(checkpoint.config.whole) in MODEL_FOR_CAUSAL_LM_MAPPING
+        kind: Any = AutoModelForCausalLM if speaks else AutoModelForImageTextToText
+        loaded: Any = kind.from_pretrained(model, dtype=dtype, **options)
         self._model, found = loaded
         _check_weights(settings.model, found)
         self._model.eval()

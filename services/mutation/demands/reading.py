@@ -46,6 +46,15 @@ _SHAPES = {
     Kind.FORMAT: re.compile(r"[{\[]\s*\"[\w -]+\"\s*:|<[a-z_]+>\s*:?\s*</?[a-z_]+>"),
     Kind.COMPLETION: re.compile(r"_{3,}|(?:^|\n)[ \t]*[^\n:：]{1,24}[:：][ \t]*$|(?:=>|->|→)[ \t]*$"),
 }
+# "How do I write a good title?" asks about titles, and for none.
+_ASKED_ABOUT = re.compile(
+    r"(?:^|(?<=[.!?\n]))\s*how (?:to|(?:do|can|should|could|would|did) (?:i|we|people|one|they)|(?:does|do|is"
+    r"|are) (?:an?|the))"
+    r" [^.!?\n]*"
+)
+_TOPICS = frozenset(
+    {Kind.TRANSLATION, Kind.LABEL, Kind.FIELDS, Kind.EDIT, Kind.SUMMARY, Kind.TITLE, Kind.VERSE, Kind.LIST}
+)
 _LONE_LANGUAGE = 4
 # Earlier answers of so few words set an example; a turn of so few goes on with the one before.
 _SHORT_ANSWER, _SHORT_TURN, _EXAMPLES = 8, 4, 2
@@ -97,7 +106,13 @@ def kinds_of(text: str) -> frozenset[Kind]:
     """The demands of one turn, by itself."""
     plain = _read(text)
     names = _names(text)
-    found = {kind for name in names for kind, pattern in _PATTERNS[name].items() if pattern.search(plain)}
+    demanded = _ASKED_ABOUT.sub(" ", plain)
+    found = {
+        kind
+        for name in names
+        for kind, pattern in _PATTERNS[name].items()
+        if pattern.search(demanded if kind in _TOPICS else plain)
+    }
     found |= {kind for kind, shape in _SHAPES.items() if shape.search(plain)}
     if Kind.LIST in found and any(_OPENS[name].search(plain) for name in names):
         found = found - {Kind.LIST} | {Kind.ENUMERATION}

@@ -20,7 +20,7 @@ from services.mutation.demands.naming import named
 from services.mutation.demands.portuguese import PORTUGUESE
 from services.mutation.demands.spanish import SPANISH
 from services.mutation.demands.words import Words
-from services.mutation.languages import ends_of, folded, language_of
+from services.mutation.languages import ends_of, folded, language_of, length_in_words
 from shared.records import Message
 
 LANGUAGES: dict[str, Words] = {
@@ -48,9 +48,8 @@ _SHAPES = {
 }
 # "How do I write a good title?" asks about titles, and for none.
 _ASKED_ABOUT = re.compile(
-    r"(?:^|(?<=[.!?\n]))\s*how (?:to|(?:do|can|should|could|would|did) (?:i|we|people|one|they)|(?:does|do|is"
-    r"|are) (?:an?|the))"
-    r" [^.!?\n]*"
+    r"(?:^|(?<=[.!?\n]))\s*how (?:to|(?:do|can|should|could|would|did) (?:i|we|people|one|they)"
+    r"|(?:does|do|is|are) (?:an?|the)) [^.!?\n]*"
 )
 _TOPICS = frozenset(
     {Kind.TRANSLATION, Kind.LABEL, Kind.FIELDS, Kind.EDIT, Kind.SUMMARY, Kind.TITLE, Kind.VERSE, Kind.LIST}
@@ -143,20 +142,22 @@ def _lasting(before: Sequence[Message]) -> list[str]:
 
 def _earlier(before: Sequence[Message], last: str) -> frozenset[Kind]:
     """Demands of earlier turns that hold for the last one, and the example that short answers have set."""
-    holding = _lasting(before)
-    turns = [message.content for message in before if message.role == "user"]
-    if turns and _goes_on(last):
-        holding.append(turns[-1])
+    holding, turn = _lasting(before), last
+    for message in reversed([message for message in before if message.role == "user"]):
+        if not _goes_on(turn):
+            break
+        turn = message.content
+        holding.append(turn)
     kinds = frozenset(kind for text in holding for kind in kinds_of(text))
     answers = [message.content for message in before if message.role == "assistant"][-_EXAMPLES:]
-    if len(answers) == _EXAMPLES and all(len(text.split()) <= _SHORT_ANSWER for text in answers):
+    if len(answers) == _EXAMPLES and all(length_in_words(text) <= _SHORT_ANSWER for text in answers):
         kinds |= {Kind.EXAMPLES}
     return kinds
 
 
 def _goes_on(turn: str) -> bool:
     plain = _read(turn)
-    return len(plain.split()) <= _SHORT_TURN or any(_FOLLOWS[name].match(plain) for name in _names(turn))
+    return length_in_words(plain) <= _SHORT_TURN or any(_FOLLOWS[name].match(plain) for name in _names(turn))
 
 
 def _strict(kinds: frozenset[Kind]) -> bool:

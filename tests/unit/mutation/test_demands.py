@@ -256,6 +256,13 @@ def test_what_earlier_turns_demand_holds_where_they_say_so_or_the_talk_goes_on()
     assert pool(read(talk("What is a river? Answer in one sentence.", long, "And what is a lake, then?"))) != TEMPLATES
     assert pool(read(talk("Classify: good food", "positive", "Bad food", "negative", "Cold rooms and noise"))) == ()
     assert pool(read(talk("What is a river? Answer in one sentence.", long, question))) == TEMPLATES
+    chain = ("What is a river? Answer in one sentence.", long, "And what is a lake, then?", long, "And a sea?")
+    assert Kind.COUNT in read(talk(*chain)).kinds
+    answer = "因为空气散射蓝光比散射红光多，所以我们从各个方向看到的都是蓝光，太阳落山的时候天空才会变红。"
+    assert (
+        len(pool(read(talk("天空为什么是蓝色的？", answer, "海水为什么是咸的呢？", answer, "我怎样才能学会游泳呢？"))))
+        == 8
+    )
 
 
 def test_lines_are_in_the_language_of_the_request_or_there_are_none() -> None:

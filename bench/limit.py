@@ -15,9 +15,10 @@ from services.generation.settings import GenerationSettings
 from services.mutation import fidelity
 from services.mutation.language_model import TOP_P, Completion, Prompt
 from services.mutation.model import Mutant, MutationRequest, Summary
-from services.mutation.mutator import Mutator
+from services.mutation.mutator import Mutator, Pool
 from services.mutation.operators import JSON_SCHEMA, OPERATORS
 from services.mutation.settings import Settings as MutationSettings
+from services.mutation.templates import pool as allowed
 from services.orchestrator.core import machine
 from services.orchestrator.core.model import (
     Evolution,
@@ -81,7 +82,8 @@ class DirectStages:
     async def mutate(
         self, effect: Mutate, request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Mutated | MutationEnded]:
-        wanted = MutationRequest(request.messages, effect.parent, effect.count, effect.exclude)
+        seed = effect.seed if request.seeded else None
+        wanted = MutationRequest(request.messages, effect.parent, effect.count, effect.exclude, seed)
         tokens = 0
         async with aclosing(self._mutator.mutate(wanted)) as events:
             async for event in events:
@@ -138,9 +140,10 @@ def _generated(effect: Generate, result: Result) -> Generated:
 
 
 class Limit:
-    """Engines in this process. Use as an async context manager."""
+    """Engines in this process. Use as an async context manager. `pool` says which templates mutants are made of."""
 
-    def __init__(self, engine: str) -> None:
+    def __init__(self, engine: str, pool: Pool = allowed) -> None:
+        self._pool = pool
         self._settings = GenerationSettings.model_validate({"engine": engine})
         self._resources = AsyncExitStack()
         self._stages: DirectStages | None = None
@@ -160,6 +163,7 @@ class Limit:
             threshold=mutation.threshold,
             operators=[OPERATORS[name] for name in mutation.operators],
             max_tokens=mutation.max_tokens,
+            pool=self._pool,
         )
         self._stages = DirectStages(generator, mutator, rewarder)
         return self

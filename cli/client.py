@@ -39,6 +39,8 @@ class Client:
         self._http = httpx.Client(
             base_url=url,
             timeout=httpx.Timeout(10, read=_SILENCE_S),
+            # Each stream of events holds one, and whoever calls says how many there are.
+            limits=httpx.Limits(max_connections=None),
             transport=transport,
             headers={"authorization": f"Bearer {key}"} if key else {},
         )

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cli import keys, reward, view
 from cli.certs import certs
+from cli.check import check
 from cli.client import Client
 from cli.evaluation.commands import app as evaluation
 from cli.export import export
@@ -136,6 +137,7 @@ def models() -> None:
 
 
 app.command()(certs)
+app.command()(check)
 app.command()(export)
 app.command()(replay)
 app.command("show")(show_lineage)

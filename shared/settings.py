@@ -96,6 +96,6 @@ def reasons(error: ValidationError) -> list[str]:
     """What is wrong where, without the values."""
     found = []
     for detail in error.errors(include_input=False, include_context=False, include_url=False):
-        where = ".".join(map(str, detail["loc"]))
-        found.append(f"{where}: {detail['msg']}" if where else detail["msg"])
+        where, said = ".".join(map(str, detail["loc"])), detail["msg"].removeprefix("Value error, ")
+        found.append(f"{where}: {said}" if where else said)
     return found

@@ -14,13 +14,14 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 from transformers import AutoTokenizer
 
 from services.generation.endpoint.abilities import FIELDS
 from shared.models import EMBEDDED_LLM, resolve
 
 SAYS = "Spring comes late to the river, and then all at once."
-_STANDARD = {"model", "prompt", "max_tokens", "temperature", "top_p", "seed", "stop"}
+_STANDARD = {"model", "prompt", "temperature", "top_p", "seed", "stop"}
 
 
 @cache
@@ -28,17 +29,59 @@ def tokenizer() -> Any:
     return AutoTokenizer.from_pretrained(resolve(EMBEDDED_LLM))
 
 
+class Broken(Response):
+    """An answer that breaks off, and its connection with it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
+        await send({"type": "http.response.body", "body": b"{"})
+
+
+Shape = Literal["openai", "text", "detail", "message", "html"]
+Misfit = Literal["refused", "fails", "breaks", "hangs", "full"]
+
+
+def complaint(
+    shape: Shape, status: int, message: str, kind: str = "invalid_request_error", param: str = ""
+) -> Response:
+    """An error as one of the servers words it."""
+    match shape:
+        case "openai":
+            error = {"message": message, "type": kind, "param": param or None, "code": None}
+            return JSONResponse({"error": error}, status)
+        case "text":
+            return JSONResponse({"error": message, "error_type": "validation"}, status)
+        case "detail":
+            return JSONResponse({"detail": [{"loc": ["body", param], "msg": message, "type": "value_error"}]}, status)
+        case "message":
+            return JSONResponse({"object": "error", "message": message, "type": kind, "code": status}, status)
+    return Response(f"<html>{message}</html>", status)
+
+
 @dataclass
 class FakeEndpoint:
-    """Says `says` from its start, whatever it is asked, and then ends.
+    """Says `says`, or what is missing of it at the prompt's end, whatever it is asked, and then ends.
 
-    Fields that it does not know it ignores, or refuses. `answers` come before any of its own.
+    Fields that it does not know it ignores, or refuses; so it does pairs of a field and a value in `refuses`. What it
+    cannot read is a `misfit`, in answers of one `shape`. It ends with the first reason of `reasons`, or is cut with the
+    second. `answers` come before any of its own; every `flaky`th completion fails.
     """
 
     takes_ids: bool = True
     returns_ids: bool = True
     fields: frozenset[str] = frozenset(FIELDS)
     unknown: Literal["ignored", "refused"] = "ignored"
+    refuses: tuple[tuple[str, Any], ...] = ()
+    misfit: Misfit = "refused"
+    shape: Shape = "openai"
+    reasons: tuple[str | None, str | None] = ("stop", "length")
+    usage: bool = True
+    counts: int | None = None
+    limit: str = "max_tokens"
+    context: int | None = None
+    completions: bool = True
+    chat: bool = False
+    flaky: int = 0
     says: str = SAYS
     models: tuple[str, ...] = ("served",)
     max_model_len: int | None = 256
@@ -63,15 +106,43 @@ class FakeEndpoint:
         self.bodies.append(body)
         if given := self._answers(request):
             return given
+        if not self.completions:
+            return complaint(self.shape, 404, "no such route")
+        if self.flaky and len(self.bodies) % self.flaky == 0:
+            return [Response(status_code=503), Broken(), Response(status_code=429)][len(self.bodies) // self.flaky % 3]
         if problem := self._problem(body):
-            return JSONResponse({"error": {"message": problem}}, 400)
-        until = time.monotonic() + self.delay_s
+            return await self._misfit(request, problem)
+        if self.delay_s and await self._gone(request, self.delay_s):
+            return Response(status_code=499)
+        return JSONResponse(self._completion(body))
+
+    async def chats(self, request: Request) -> Response:
+        if not self.chat:
+            return await self.elsewhere(request)
+        choice = {"message": {"role": "assistant", "content": "Hello"}, "finish_reason": "length"}
+        return self._answers(request) or JSONResponse({"choices": [choice]})
+
+    async def _misfit(self, request: Request, problem: str) -> Response:
+        match self.misfit:
+            case "refused":
+                return complaint(self.shape, 422 if self.shape == "detail" else 400, problem)
+            case "fails":
+                return complaint(self.shape, 500, problem, "server_error")
+            case "breaks":
+                return Broken()
+            case "full":
+                return complaint(self.shape, 429, problem)
+        await self._gone(request, 60)
+        return Response(status_code=499)
+
+    async def _gone(self, request: Request, within_s: float) -> bool:
+        until = time.monotonic() + within_s
         while time.monotonic() < until:
             if await request.is_disconnected():
                 self.disconnected += 1
-                return Response(status_code=499)
+                return True
             await asyncio.sleep(0.01)
-        return JSONResponse(self._completion(body))
+        return False
 
     async def elsewhere(self, request: Request) -> Response:
         return self._answers(request) or Response(status_code=404)
@@ -82,26 +153,43 @@ class FakeEndpoint:
         return self.answers.pop(0) if self.answers else None
 
     def _problem(self, body: dict[str, Any]) -> str | None:
-        known = _STANDARD | self.fields | ({"return_token_ids"} if self.returns_ids else set())
+        known = _STANDARD | {self.limit} | self.fields | ({"return_token_ids"} if self.returns_ids else set())
+        if self.limit not in body:
+            return f"{self.limit} is missing"
+        if any(name in body and body[name] == value for name, value in self.refuses):
+            return "not this value"
         if self.unknown == "refused" and body.keys() - known:
             return f"unknown fields: {body.keys() - known}"
         if any(isinstance(value, dict) and "nonsense" in value for name, value in body.items() if name in known):
             return "a value of the wrong type"
         if not self.takes_ids and not isinstance(body["prompt"], str):
             return "prompt must be a string"
+        if self.context is not None and len(self._given(body)) + body[self.limit] > self.context:
+            return f"This model's maximum context length is {self.context} tokens. Please reduce the length."
         return None
 
+    def _given(self, body: dict[str, Any]) -> list[int]:
+        prompt = body["prompt"]
+        ids: list[int] = (
+            tokenizer()(prompt, add_special_tokens=False)["input_ids"] if isinstance(prompt, str) else prompt
+        )
+        return ids
+
+    def _left(self, body: dict[str, Any]) -> str:
+        prompt = body["prompt"] if isinstance(body["prompt"], str) else tokenizer().decode(body["prompt"])
+        return self.says[max(n for n in range(len(self.says) + 1) if prompt.endswith(self.says[:n])) :]
+
     def _completion(self, body: dict[str, Any]) -> dict[str, Any]:
-        ids = [*tokenizer()(self.says)["input_ids"], tokenizer().eos_token_id][: body["max_tokens"]]
+        ids = [*tokenizer()(self._left(body))["input_ids"], tokenizer().eos_token_id][: body[self.limit]]
         choice: dict[str, Any] = {
             "text": tokenizer().decode(ids, skip_special_tokens=True),
-            "finish_reason": "stop" if ids[-1] == tokenizer().eos_token_id else "length",
+            "finish_reason": self.reasons[0 if ids[-1] == tokenizer().eos_token_id else 1],
         }
         if self.returns_ids and body.get("return_token_ids") is True:
             choice["token_ids"] = ids
-        prompt = body["prompt"]
-        given = tokenizer()(prompt, add_special_tokens=False)["input_ids"] if isinstance(prompt, str) else prompt
-        return {"choices": [choice], "usage": {"prompt_tokens": len(given)}}
+        counted = len(self._given(body)) if self.counts is None else self.counts
+        usage = {"prompt_tokens": counted, "completion_tokens": len(ids)}
+        return {"choices": [choice], "usage": usage if self.usage else None}
 
 
 @contextmanager
@@ -110,9 +198,10 @@ def running(endpoint: FakeEndpoint, port: int = 0) -> Iterator[str]:
     routes = [
         Route("/v1/models", endpoint.list_models),
         Route("/v1/completions", endpoint.complete, methods=["POST"]),
+        Route("/v1/chat/completions", endpoint.chats, methods=["POST"]),
         Route("/{path:path}", endpoint.elsewhere, methods=["GET", "POST"]),
     ]
-    config = uvicorn.Config(Starlette(routes=routes), port=port, log_level="error", lifespan="off")
+    config = uvicorn.Config(Starlette(routes=routes), port=port, log_level="critical", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

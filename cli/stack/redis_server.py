@@ -50,16 +50,16 @@ def redis_command(port: int, folder: Path) -> tuple[str, ...]:
 
 
 def redis_ready(child: Child, port: int) -> bool:
-    """Whether this server answers.
+    """Whether this server answers, and has read what it keeps.
 
     Raises:
         ChildFailed: another server has the port.
     """
     with redis.Redis(host="127.0.0.1", port=port, socket_timeout=2) as client:
         try:
-            answered = client.info("server")["process_id"]
+            told = client.info()
         except (redis.ConnectionError, redis.TimeoutError):
             return False
-    if answered != child.pid:
+    if told["process_id"] != child.pid:
         raise ChildFailed(f"port {port} answers for another server")
-    return True
+    return not told["loading"]

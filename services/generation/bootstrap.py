@@ -2,12 +2,15 @@
 
 import importlib.util
 import logging
+from functools import partial
+from typing import assert_never
 
 from services.generation import metrics
 from services.generation.endpoint.client import Endpoint
 from services.generation.endpoint.url import check_private
 from services.generation.engine import Engine
 from services.generation.generator import Generator
+from services.generation.loading import loading
 from services.generation.requests import Limits
 from services.generation.servicer import GenerationServicer
 from services.generation.settings import GenerationSettings
@@ -40,8 +43,10 @@ def build_engine(settings: GenerationSettings) -> Engine:
             from services.generation.openai_engine import OpenAIEngine
 
             return OpenAIEngine(settings, build_endpoint(settings))
-        case _:
+        case "simulated":
             return _simulated_engine(settings)
+        case unknown:
+            assert_never(unknown)
 
 
 def _simulated_engine(settings: GenerationSettings) -> Engine:
@@ -80,6 +85,11 @@ def build_generator(engine: Engine, settings: GenerationSettings) -> Generator:
     return Generator(engine, limits)
 
 
+async def _start(engine: Engine, model: str) -> None:
+    with loading(model):
+        await engine.start()
+
+
 def build_service(settings: GenerationSettings) -> Service:
     """The service as a process runs it."""
     engine = build_engine(settings)
@@ -90,7 +100,7 @@ def build_service(settings: GenerationSettings) -> Service:
         grpc_names=[generation_pb2.DESCRIPTOR.services_by_name["GenerationService"].full_name],
         add_to_server=generation_pb2_grpc.add_GenerationServiceServicer_to_server,
         servicer=GenerationServicer(generator),
-        start=engine.start,
+        start=partial(_start, engine, settings.model),
         stop=engine.stop,
         failed=engine.failed,
     )

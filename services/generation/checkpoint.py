@@ -1,6 +1,7 @@
 """What engines need to know of a model beside its weights."""
 
 import logging
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +11,8 @@ from shared.text.config import ModelConfig, ids_of, load_config
 from shared.text.tokenizers import first_line, load_tokenizer
 
 log = logging.getLogger(__name__)
+
+_DECODES = re.compile("ForCausalLM|ForConditionalGeneration|LMHead")
 
 Dtype = Literal["bfloat16", "float16", "float32"]
 
@@ -52,6 +55,10 @@ def read_checkpoint(model: str) -> Checkpoint:
     config = load_config(model)
     if getattr(config.whole, "is_encoder_decoder", False):
         raise Unsupported(f"{model} is an encoder and decoder ({config.family}): take a causal language model")
+    if config.architectures and not any(_DECODES.search(name) for name in config.architectures):
+        raise Unsupported(
+            f"{model} holds a {', '.join(config.architectures)}, which generates no text: take a causal language model"
+        )
     tokenizer = load_tokenizer(model)
     vocabulary = config.vocabulary or len(tokenizer)
     try:

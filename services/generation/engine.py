@@ -1,16 +1,22 @@
 """The port: an engine continues token sequences, as many at once as come, and batches them as it likes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.generation.model import Sampling
+from shared.errors import InvalidRequest
 from shared.records import Message
+
+
+class ContextFull(InvalidRequest):
+    """The sequence fills the model's context, which is shorter than `ModelInfo.context_length` says."""
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is served. `context_length` counts prompt plus response; `end_ids` are the end-of-sequence ids."""
+    """What is served. `context_length` counts prompt plus response; `end_ids` are the end-of-sequence ids;
+    `hidden_tokens` those that `decode` leaves out, by their text."""
 
     model: str
     engine: str
@@ -18,6 +24,7 @@ class ModelInfo:
     structured_output: bool
     vocabulary_size: int
     end_ids: frozenset[int]
+    hidden_tokens: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,16 +88,16 @@ class Engine(Protocol):
         """Waits until the started engine has ended by itself, which may be forever; returns why it did."""
         ...
 
-    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
-        """Ids of the chat template with generation prompt.
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
+        """Ids of the chat template with generation prompt; `now`, in Unix seconds, is its time (0: the clock).
 
         Raises:
             InvalidRequest: the model's template refuses the conversation.
         """
         ...
 
-    def decode(self, token_ids: Sequence[int]) -> str:
-        """Text without special tokens."""
+    def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
+        """Text without special tokens, or with them spelled out."""
         ...
 
     async def complete(self, sequence: TokenSequence) -> Completion:
@@ -98,6 +105,7 @@ class Engine(Protocol):
 
         Raises:
             InvalidRequest: the JSON schema cannot be followed.
+            ContextFull: the sequence leaves no room in the context.
             Unavailable: the engine does not run.
         """
         ...

@@ -2,15 +2,14 @@
 
 import asyncio
 import time
-from bisect import bisect_left
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.generation import metrics
-from services.generation.engine import Completion, Engine, ModelInfo, TokenSequence
+from services.generation.engine import Completion, ContextFull, Engine, ModelInfo, TokenSequence
 from services.generation.model import Finish, GenerateRequest, Result, Sampling, Sequence, Usage
 from services.generation.requests import Limits, check
-from shared.errors import InvalidRequest
+from services.generation.text import Reader, stops_of
 
 _LONG_CHARACTERS = 50_000
 
@@ -23,6 +22,7 @@ class _Plan:
     sampling: Sampling
     cache_salt: str
     prompt_ids: tuple[int, ...]
+    reader: Reader
     room: int
     arrived: float
 
@@ -52,7 +52,7 @@ class Generator:
         iterator frees those that did not.
 
         Raises:
-            InvalidRequest: a field is out of range, or a prompt does not fit the context.
+            InvalidRequest: a field is out of range, or the model's template refuses a conversation.
             Unsupported: a JSON schema on an engine without structured output.
             Unavailable: the engine does not run.
         """
@@ -80,28 +80,21 @@ class Generator:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _plans(self, request: GenerateRequest, arrived: float) -> list[_Plan]:
-        return [
-            self._plan(sequence, f"sequences[{index}].messages", request, arrived)
-            for index, sequence in enumerate(request.sequences)
-        ]
+        reader = Reader(self._engine.decode, stops_of(request.sampling.stop, self.info.hidden_tokens))
+        return [self._plan(sequence, reader, request, arrived) for sequence in request.sequences]
 
-    def _plan(self, sequence: Sequence, field: str, request: GenerateRequest, arrived: float) -> _Plan:
-        prompt_ids = self._engine.encode_chat(sequence.messages)
-        context = self.info.context_length
-        if len(prompt_ids) >= context:
-            raise InvalidRequest(
-                f"the prompt has {len(prompt_ids)} tokens and the model's context {context}: shorten the conversation",
-                field=field,
-            )
-        # A response that came from another state, under a shorter prompt, may leave no room: that is a full context.
-        room = max(0, context - len(prompt_ids) - len(sequence.response_token_ids))
-        return _Plan(sequence, request.sampling, request.cache_salt, prompt_ids, room, arrived)
+    def _plan(self, sequence: Sequence, reader: Reader, request: GenerateRequest, arrived: float) -> _Plan:
+        prompt_ids = self._engine.encode_chat(sequence.messages, request.now)
+        # A rewritten prompt, or a response that came from another state, under a shorter prompt, may leave no room:
+        # that is a full context, and concerns no other sequence of the call.
+        room = max(0, self.info.context_length - len(prompt_ids) - len(sequence.response_token_ids))
+        return _Plan(sequence, request.sampling, request.cache_salt, prompt_ids, reader, room, arrived)
 
     async def _run(self, plan: _Plan) -> Result:
         sequence = plan.sequence
         budget = min(sequence.max_new_tokens + sequence.lookahead_tokens, plan.room)
-        given = self._engine.decode(sequence.response_token_ids)
-        if budget == 0 or _first_stop(given, plan.sampling.stop) is not None:
+        given = sequence.response_token_ids
+        if budget == 0 or plan.reader.stop(given, len(given)) is not None:
             return self._result(plan, Completion((), 0))
         token_ids = plan.prompt_ids + sequence.response_token_ids
         wanted = TokenSequence(token_ids, budget, plan.sampling, sequence.seed, plan.cache_salt)
@@ -109,40 +102,33 @@ class Generator:
         self._budgets[id(wanted)] = budget
         try:
             completion = await self._engine.complete(wanted)
+        except ContextFull:
+            plan, completion = replace(plan, room=0), Completion((), 0)
         finally:
             del self._budgets[id(wanted)]
         metrics.completed(self.info, len(token_ids), time.perf_counter() - began, completion)
         return self._result(plan, completion)
 
     def _result(self, plan: _Plan, completion: Completion) -> Result:
-        sequence, stops = plan.sequence, plan.sampling.stop
-        sampled = completion.token_ids
+        sequence, reader, sampled = plan.sequence, plan.reader, completion.token_ids
+        given = sequence.response_token_ids
         content = sampled[:-1] if sampled and sampled[-1] in self.info.end_ids else sampled
         kept = content[: sequence.max_new_tokens]
-        text = self._engine.decode(sequence.response_token_ids + kept)
-        stop_at = _first_stop(text, stops)
-        if stop_at is not None:
-            text, kept = text[:stop_at], self._until_stop(sequence.response_token_ids, kept, stops)
-        finish = _finish(plan, len(kept), stop_at is not None, completion.unfinished)
+        stop = reader.stop(given + kept, len(given))
+        if stop is not None:
+            kept = kept[: stop[0] - len(given)]
+        finish = _finish(plan, len(kept), stop is not None, completion.unfinished)
+        text = stop[1] if stop is not None else reader.text(given + kept, complete=finish == "stop")
         lookahead_text = text
         if finish != "stop" and len(content) > len(kept):
-            lookahead_text = self._engine.decode(sequence.response_token_ids + content)
-            lookahead_text = lookahead_text[: _first_stop(lookahead_text, stops)]
+            ahead = reader.stop(given + content, len(given + kept))
+            ended = len(content) < len(sampled)
+            lookahead_text = ahead[1] if ahead is not None else reader.text(given + content, complete=ended)
         usage = Usage(len(plan.prompt_ids), completion.cached_tokens, len(sampled))
         seconds = time.perf_counter() - plan.arrived
         return Result(
             sequence.id, kept, text, lookahead_text, finish, usage, seconds, queue_seconds=completion.queue_seconds
         )
-
-    def _until_stop(self, given: tuple[int, ...], kept: tuple[int, ...], stops: tuple[str, ...]) -> tuple[int, ...]:
-        def stopped(count: int) -> bool:
-            return _first_stop(self._engine.decode(given + kept[:count]), stops) is not None
-
-        return kept[: bisect_left(range(len(kept)), True, key=stopped)]
-
-
-def _first_stop(text: str, stops: tuple[str, ...]) -> int | None:
-    return min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
 
 
 def _finish(plan: _Plan, kept: int, stopped: bool, unfinished: bool) -> Finish:

@@ -6,7 +6,8 @@ from typing import Literal
 from shared.records import Message
 
 Finish = Literal["length", "stop", "context"]
-"""Why a response ended for now: it can be continued; it is complete; the model's context is full."""
+"""Why a response ended for now: it can be continued; it is complete; the model's context is full, by the prompt alone
+where the response is empty."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,13 @@ class Sequence:
 
 @dataclass(frozen=True)
 class GenerateRequest:
-    """Sequences to continue, each with an id of its own; cached prefixes are shared with calls of the same salt."""
+    """Sequences to continue, each with an id of its own; cached prefixes are shared with calls of the same salt. A chat
+    template takes `now`, in Unix seconds, for the time; 0 is the clock's."""
 
     sequences: tuple[Sequence, ...]
     sampling: Sampling = Sampling()
     cache_salt: str = ""
+    now: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,9 @@ class Result:
 
     `token_ids` are the ids added, without lookahead and without the end-of-sequence id; where a stop string ended
     the response they end with the token that completes it. `text` is the whole response so far, decoded from all of
-    its ids, without special tokens, cut before the first stop string; `lookahead_text` is the same with the
-    lookahead. `seconds` run from the call's arrival; `queue_seconds` of them the engine let it wait, None where the
-    engine does not say.
+    its ids, without special tokens, cut before the first stop string and, where it goes on or was cut, after its last
+    whole character; `lookahead_text` is the same with the lookahead. `seconds` run from the call's arrival;
+    `queue_seconds` of them the engine let it wait, None where the engine does not say.
     """
 
     id: str

@@ -8,30 +8,38 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
-
 from services.generation.checkpoint import Checkpoint, read_checkpoint
-from services.generation.endpoint.abilities import COMPLETIONS, Abilities, find_model, probe
-from services.generation.endpoint.answers import Answer
+from services.generation.endpoint.abilities import (
+    COMPLETIONS,
+    Abilities,
+    Prompt,
+    Waiting,
+    find_model,
+    once,
+    probe,
+)
+from services.generation.endpoint.answers import Answer, Served
 from services.generation.endpoint.asking import completion_body
 from services.generation.endpoint.carried_text import CarriedText
 from services.generation.endpoint.client import Endpoint
-from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.endpoint.endings import Endings
+from services.generation.endpoint.patience import while_away, while_full
+from services.generation.engine import Completion, ContextFull, ModelInfo, TokenSequence
 from services.generation.settings import GenerationSettings
-from shared.errors import DarwinError, DeadlineExceeded, Internal, Overloaded, Unavailable
+from services.generation.text import hidden_tokens
+from shared.errors import Internal, Unavailable
 from shared.models import resolve
 from shared.process import never
 from shared.records import Message
 
 log = logging.getLogger(__name__)
 
-_AWAY = (Unavailable, Overloaded, DeadlineExceeded)
-_LONGEST_WAIT_S = 5.0
-_GREETING = (Message("user", "Hello"),)
+# Of several scripts, so that another tokenizer would make another number of tokens of it.
+_GREETING = (Message("user", "Hello! Zwölf größere Übungen, 十二个练习 and 1,024 unbelievably small ones: {x → ½}?"),)
 
 
 @dataclass(frozen=True)
-class _Ready:
+class Met:
     """What is known once the endpoint has answered."""
 
     checkpoint: Checkpoint
@@ -52,7 +60,8 @@ class OpenAIEngine:
         self._places = asyncio.Semaphore(settings.max_running)
         self._running = 0
         self._waiting = 0
-        self._ready: _Ready | None = None
+        self._endings = Endings()
+        self._ready: Met | None = None
 
     @property
     def info(self) -> ModelInfo:
@@ -70,16 +79,12 @@ class OpenAIEngine:
         """Returns once the endpoint answers, however long it is away.
 
         Raises:
-            Internal: it is not set up so that it could serve; the message names the setting.
+            Unsupported: it is not set up so that it could serve; the message names the setting.
         """
         checkpoint = await asyncio.to_thread(read_checkpoint, resolve(self._settings.model))
-        patiently = AsyncRetrying(
-            retry=retry_if_exception_type(_AWAY), wait=wait_random_exponential(max=_LONGEST_WAIT_S), before_sleep=_tell
-        )
-        async for attempt in patiently:
-            with attempt:
-                self._ready = await self._meet(checkpoint)
-        log.info("the endpoint serves %s, %s", self.info.model, self._known.abilities)
+        served = await while_away(lambda: find_model(self._endpoint, self._settings.endpoint_model))
+        self._ready = await meet(self._endpoint, self._settings, checkpoint, served, while_away)
+        self._log()
 
     async def stop(self) -> None:
         await self._endpoint.close()
@@ -88,36 +93,43 @@ class OpenAIEngine:
         # An endpoint that is away comes back; meanwhile calls are refused one by one.
         return await never()
 
-    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
-        return self._known.checkpoint.chat.encode_chat(messages)
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
+        return self._known.checkpoint.chat.encode_chat(messages, now=now)
 
-    def decode(self, token_ids: Sequence[int]) -> str:
-        return self._known.checkpoint.chat.decode(token_ids)
+    def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
+        return self._known.checkpoint.chat.decode(token_ids, special=special)
 
     async def complete(self, sequence: TokenSequence) -> Completion:
         known = self._known
         prompt = sequence.token_ids if known.abilities.takes_ids else known.text.prompt(sequence.token_ids)
-        body = {"model": known.info.model, "prompt": prompt, **completion_body(sequence, known.abilities)}
+        body = {"model": known.info.model, "prompt": prompt, **self._fields(sequence)}
         arrived = time.perf_counter()
         async with self._place():
             waited_s = time.perf_counter() - arrived
-            return self._completion(sequence, await self._endpoint.post(COMPLETIONS, Answer, body), waited_s)
+            try:
+                answer = await while_full(lambda: self._endpoint.post(COMPLETIONS, Answer, body))
+            except ContextFull as full:
+                log.warning("a sequence of %d tokens is taken as complete: %s", len(sequence.token_ids), full.message)
+                raise
+            return self._completion(sequence, answer, waited_s)
 
-    async def _meet(self, checkpoint: Checkpoint) -> _Ready:
-        settings, text = self._settings, CarriedText(checkpoint.tokenizer)
-        served = await find_model(self._endpoint, settings.endpoint_model)
-        ids = checkpoint.chat.encode_chat(_GREETING)
-        abilities = await probe(
-            self._endpoint, served.id, list(ids), text.prompt(ids), settings.endpoint_tokens, settings.trusted_fields
-        )
-        lengths = (settings.max_model_len, checkpoint.context_length, served.max_model_len)
-        context = min(length for length in lengths if length is not None)
-        structured = "response_format" in abilities.fields
-        info = ModelInfo(served.id, "openai", context, structured, checkpoint.vocabulary, checkpoint.eos_ids)
-        return _Ready(checkpoint, text, abilities, info)
+    def _log(self) -> None:
+        abilities = self._known.abilities
+        log.info("the endpoint serves %s, %s", self.info.model, abilities)
+        if not abilities.counts_alike:
+            log.warning(
+                "the endpoint counts other tokens than the tokenizer of %s: set DARWIN_GENERATION_MODEL to what it "
+                "serves, and let it put prompts into no template of its own",
+                self._settings.model,
+            )
+        if "cache_salt" not in abilities.fields and self._settings.endpoint_cache != "shared":
+            log.warning(
+                "the endpoint does not keep callers' caches apart: requests with an API key are refused, unless "
+                "DARWIN_GENERATION_ENDPOINT_CACHE=shared"
+            )
 
     @property
-    def _known(self) -> _Ready:
+    def _known(self) -> Met:
         if self._ready is None:
             raise Unavailable("the endpoint has not answered yet; come back later")
         return self._ready
@@ -139,16 +151,22 @@ class OpenAIEngine:
         finally:
             self._running -= 1
 
+    def _fields(self, sequence: TokenSequence) -> dict[str, Any]:
+        return completion_body(sequence, self._known.abilities, self._settings.endpoint_cache == "shared")
+
     def _completion(self, sequence: TokenSequence, answer: Answer, waited_s: float) -> Completion:
-        reason, limit = answer.choices[0].finish_reason, sequence.max_new_tokens
-        if reason == "abort":
+        known, limit = self._known, sequence.max_new_tokens
+        exact = known.abilities.returns_ids
+        ids = self._returned(answer) if exact else self._tokenised(sequence, answer)
+        sampled = len(ids) if exact or answer.completion_tokens is None else answer.completion_tokens
+        ending = self._endings.read(answer.choices[0].finish_reason, sampled, limit)
+        if ending == "lost":
             raise Unavailable("the endpoint has dropped the sequence; come back later")
-        if reason not in ("stop", "length"):
-            raise Internal("the endpoint ended a sequence for a reason that is neither stop nor length")
-        ended = reason == "stop"
-        ids = self._returned(answer) if self._known.abilities.returns_ids else self._retokenised(sequence, answer)
-        if not self._known.abilities.returns_ids and len(ids) > limit:
-            ids, ended = self._known.text.cut(ids, limit), False
+        ended = ending == "ended"
+        if not exact and len(ids) > limit:
+            ids, ended = known.text.cut(ids, limit), False
+        elif not exact and ended and len(ids) < limit and not self._stopped(sequence, answer):
+            ids = (*ids, min(self.info.end_ids))
         if len(ids) > limit or not all(0 <= token < self.info.vocabulary_size for token in ids):
             raise Internal("the endpoint returned ids that were not asked for, or of another vocabulary")
         # Where not even one token came, asking again would lead nowhere.
@@ -161,14 +179,34 @@ class OpenAIEngine:
             raise Internal("the endpoint returned no token ids, though it did when it was asked at start")
         return tuple(ids)
 
-    def _retokenised(self, sequence: TokenSequence, answer: Answer) -> tuple[int, ...]:
-        """Ids of the answer's text, and the end-of-sequence id where that ended it."""
+    def _tokenised(self, sequence: TokenSequence, answer: Answer) -> tuple[int, ...]:
+        text = answer.choices[0].text
+        if text is None:
+            raise Internal("the endpoint's answer holds no text")
+        return self._known.text.added(sequence.token_ids, text)
+
+    @staticmethod
+    def _stopped(sequence: TokenSequence, answer: Answer) -> bool:
+        """Whether a stop string ended the text, and no end-of-sequence token did."""
         choice = answer.choices[0]
-        ids = self._known.text.added(sequence.token_ids, choice.text)
-        by_string = isinstance(choice.stop_reason, str) or any(s in choice.text for s in sequence.sampling.stop)
-        if choice.finish_reason == "stop" and not by_string and len(ids) < sequence.max_new_tokens:
-            return (*ids, min(self.info.end_ids))
-        return ids
+        return isinstance(choice.stop_reason, str) or any(s in (choice.text or "") for s in sequence.sampling.stop)
+
+
+async def meet(
+    endpoint: Endpoint, settings: GenerationSettings, checkpoint: Checkpoint, served: Served, waiting: Waiting = once
+) -> Met:
+    """Asks the endpoint what it can do; raises as `probe` does."""
+    text = CarriedText(checkpoint.tokenizer)
+    ids = checkpoint.chat.encode_chat(_GREETING)
+    spelled = text.prompt(ids)
+    prompt = Prompt(ids, spelled, text.tokens(spelled))
+    abilities = await probe(endpoint, served.id, prompt, settings.endpoint_tokens, settings.trusted_fields, waiting)
+    lengths = (settings.max_model_len, checkpoint.context_length, served.max_model_len)
+    context = min(length for length in lengths if length is not None)
+    structured = "response_format" in abilities.fields
+    hidden = hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary)
+    info = ModelInfo(served.id, "openai", context, structured, checkpoint.vocabulary, checkpoint.eos_ids, hidden)
+    return Met(checkpoint, text, abilities, info)
 
 
 def _seconds(answer: Answer, waited_s: float) -> tuple[float | None, float | None]:
@@ -179,8 +217,3 @@ def _seconds(answer: Answer, waited_s: float) -> tuple[float | None, float | Non
     queue_s = waited_s + metrics.queue_time_ms / 1000
     first_ms = metrics.time_to_first_token_ms
     return queue_s, None if first_ms is None else queue_s + first_ms / 1000
-
-
-def _tell(state: RetryCallState) -> None:
-    error: Any = state.outcome.exception() if state.outcome else None
-    log.warning("the endpoint is away: %s", error.message if isinstance(error, DarwinError) else type(error).__name__)

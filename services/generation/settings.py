@@ -8,9 +8,10 @@ from pydantic_settings import SettingsConfigDict
 from services.generation.endpoint.abilities import FIELDS, TokenMode
 from services.generation.endpoint.url import url_problem
 from shared.models import EMBEDDED_LLM
+from shared.records import MAX_MESSAGES
 from shared.settings import DarwinSettings
 
-Dtype = Literal["bfloat16", "float16", "float32"]
+Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 
 
 class GenerationSettings(DarwinSettings):
@@ -34,7 +35,14 @@ class GenerationSettings(DarwinSettings):
         default="auto",
         description=f"openai: which of {', '.join(FIELDS)} it heeds, by commas; auto: those whose values it checks",
     )
-    dtype: Dtype = "bfloat16"
+    dtype: Dtype = Field(
+        default="auto", description="auto: bfloat16, or float16 where a checkpoint's quantised weights know no other"
+    )
+    endpoint_cache: Literal["apart", "shared"] = Field(
+        default="apart",
+        description="openai: apart: callers with an API key are refused where it does not heed cache_salt; shared: all "
+        "may share its prompt cache",
+    )
     max_model_len: int = Field(default=4096, ge=16, description="context in tokens; never above the model's own")
     max_running: int = Field(default=64, ge=1, description="sequences decoded at once; further ones wait")
     kv_cache_gib: float | None = Field(
@@ -42,7 +50,12 @@ class GenerationSettings(DarwinSettings):
         gt=0,
         description="vllm's KV cache; unset: 1 on a CPU, what gpu_memory_utilization leaves on a GPU",
     )
-    gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1, description="share of the GPU that vllm takes")
+    gpu_memory_utilization: float = Field(
+        default=0.9,
+        gt=0,
+        le=1,
+        description="share of the GPU that vllm takes, and finds free at its start, also with kv_cache_gib",
+    )
     tensor_parallel: int = Field(default=1, ge=1, description="GPUs over which vllm spreads each layer")
     simulated_tokens_per_second: float = Field(default=0, ge=0, description="of each sequence; 0: no delay")
     simulated_response_tokens: int = Field(default=97, ge=0, description="mean length; 0: never ends by itself")
@@ -55,7 +68,7 @@ class GenerationSettings(DarwinSettings):
     max_sequences: int = Field(default=256, ge=1, description="in one call")
     max_new_tokens: int = Field(default=4096, ge=1, description="of one sequence in one call")
     max_lookahead_tokens: int = Field(default=512, ge=0)
-    max_messages: int = Field(default=256, ge=1)
+    max_messages: int = Field(default=MAX_MESSAGES, ge=1)
     max_conversation_characters: int = Field(default=400_000, ge=1)
 
     @property

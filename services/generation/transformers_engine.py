@@ -3,24 +3,30 @@
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, StoppingCriteria, StoppingCriteriaList, set_seed
+from transformers import (
+    AutoModelForCausalLM,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from services.generation.checkpoint import Checkpoint, read_checkpoint
+from services.generation.drawing import Draws, uniform
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.settings import GenerationSettings
-from shared.errors import Unavailable
+from services.generation.text import Decode, Reader, hidden_tokens, stops_of
+from shared.errors import Unavailable, Unsupported
 from shared.models import resolve
 from shared.process import never
 from shared.records import Message
-
-# Logits divided by less are no longer finite.
-_COLDEST = 0.01
 
 
 @dataclass(eq=False)
@@ -42,13 +48,6 @@ class _Row:
 
     def fail(self, error: Exception) -> None:
         self.loop.call_soon_threadsafe(lambda: None if self.done.done() else self.done.set_exception(error))
-
-    @property
-    def batch_key(self) -> tuple[object, ...]:
-        """Rows that may share a batch: equal sampling, and a row with a seed of its own stays alone."""
-        sampling = self.sequence.sampling
-        alone = id(self) if self.sequence.seed is not None and sampling.temperature > 0 else None
-        return (sampling.temperature, sampling.top_p, sampling.top_k, alone)
 
 
 class TransformersEngine:
@@ -92,13 +91,13 @@ class TransformersEngine:
     async def failed(self) -> str:
         return await never()
 
-    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
         assert self._checkpoint is not None
-        return self._checkpoint.chat.encode_chat(messages)
+        return self._checkpoint.chat.encode_chat(messages, now=now)
 
-    def decode(self, token_ids: Sequence[int]) -> str:
+    def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         assert self._checkpoint is not None
-        return self._checkpoint.chat.decode(token_ids)
+        return self._checkpoint.chat.decode(token_ids, special=special)
 
     async def complete(self, sequence: TokenSequence) -> Completion:
         loop = asyncio.get_running_loop()
@@ -118,12 +117,25 @@ class TransformersEngine:
 
     def _load(self) -> None:
         settings, model = self._settings, resolve(self._settings.model)
-        self._checkpoint = read_checkpoint(model)
-        self._model = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, settings.dtype))
-        self._model.to(self._device).eval()
-        context = self._checkpoint.context(settings.max_model_len)
+        self._checkpoint = checkpoint = read_checkpoint(model)
+        # On a GPU, weights go there one by one, and never need the host's memory all together.
+        placed = {"device_map": self._device} if self._device != "cpu" else {}
+        dtype = getattr(torch, checkpoint.dtype(settings.dtype))
+        options = {"output_loading_info": True, "ignore_mismatched_sizes": True, **placed}
+        loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, **options)
+        self._model, found = loaded
+        _check_weights(settings.model, found)
+        self._model.eval()
+        # How to sample is the caller's to say: the checkpoint's penalties and the like would come on top.
+        self._model.generation_config = _generation_config()
         self._info = ModelInfo(
-            settings.model, "transformers", context, False, self._checkpoint.vocabulary, self._checkpoint.eos_ids
+            settings.model,
+            "transformers",
+            checkpoint.context(settings.max_model_len),
+            False,
+            checkpoint.vocabulary,
+            checkpoint.eos_ids,
+            hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary),
         )
 
     def _work(self) -> None:
@@ -140,14 +152,12 @@ class TransformersEngine:
             if not self._waiting:
                 self._busy = False
                 return []
-            key = self._waiting[0].batch_key
-            batch = [row for row in self._waiting if row.batch_key == key][: self._settings.max_running]
-            self._waiting = [row for row in self._waiting if row not in batch]
+            limit = self._settings.max_running
+            batch, self._waiting = self._waiting[:limit], self._waiting[limit:]
             return batch
 
     @torch.inference_mode()
     def _run(self, rows: list[_Row]) -> None:
-        assert self._checkpoint is not None
         for row in rows:
             row.begun_at = time.perf_counter()
         longest = max(len(row.sequence.token_ids) for row in rows)
@@ -157,53 +167,73 @@ class TransformersEngine:
             given = row.sequence.token_ids
             ids[i, longest - len(given) :] = torch.tensor(given)
             mask[i, longest - len(given) :] = 1
-        sampling, seed = rows[0].sequence.sampling, rows[0].sequence.seed
-        if seed is not None:
-            set_seed((seed + len(rows[0].sequence.token_ids)) % 2**32)
-        greedy = sampling.temperature == 0
-        options: dict[str, Any] = {"do_sample": not greedy}
-        if not greedy:
-            options |= {
-                "temperature": max(sampling.temperature, _COLDEST),
-                "top_p": sampling.top_p,
-                "top_k": sampling.top_k,
-            }
         self._model.generate(
             input_ids=ids.to(self._device),
             attention_mask=mask.to(self._device),
-            max_new_tokens=max(row.sequence.max_new_tokens for row in rows),
-            eos_token_id=sorted(self._checkpoint.eos_ids),
-            pad_token_id=0,
-            stopping_criteria=StoppingCriteriaList([_RowEnds(rows, longest, self._checkpoint)]),
-            **options,
+            generation_config=_generation_config(
+                max_new_tokens=max(row.sequence.max_new_tokens for row in rows),
+                eos_token_id=sorted(self.info.end_ids),
+                pad_token_id=0,
+                do_sample=False,  # which takes the one token that the processor leaves
+            ),
+            logits_processor=LogitsProcessorList([_RowDraws(rows, longest, self._device)]),
+            stopping_criteria=StoppingCriteriaList([_RowEnds(rows, longest, self.info, self.decode)]),
         )
+
+
+def _check_weights(model: str, found: Mapping[str, Any]) -> None:
+    """Raises Unsupported where weights would be random: transformers itself only warns of those that are missing."""
+    missing = [*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])]
+    if missing:
+        named = ", ".join(sorted(missing)[:3])
+        raise Unsupported(
+            f"{model} holds no weights that fit {named} of its config.json: take a whole causal language model",
+            field="model",
+        )
+
+
+def _generation_config(**options: Any) -> Any:
+    return GenerationConfig(**options)  # type: ignore[no-untyped-call]
+
+
+class _RowDraws(LogitsProcessor):
+    """Draws each row's token, and leaves nothing else to take."""
+
+    def __init__(self, rows: list[_Row], start: int, device: str) -> None:
+        self._rows = rows
+        self._start = start
+        self._draws = Draws([row.sequence.sampling for row in rows], device)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        sampled = input_ids.shape[1] - self._start
+        sequences = [row.sequence for row in self._rows]
+        numbers = [uniform(sequence.seed, len(sequence.token_ids) + sampled) for sequence in sequences]
+        tokens = self._draws.tokens(scores, numbers)
+        return torch.full_like(scores, -torch.inf).scatter_(1, tokens.unsqueeze(1), 0.0)
 
 
 class _RowEnds(StoppingCriteria):
     """Ends each row by itself (its limit, end of sequence, stop string, cancel) and delivers it at that moment."""
 
-    def __init__(self, rows: list[_Row], start: int, checkpoint: Checkpoint) -> None:
+    def __init__(self, rows: list[_Row], start: int, info: ModelInfo, decode: Decode) -> None:
         self._rows = rows
         self._start = start
-        self._checkpoint = checkpoint
+        self._end_ids = info.end_ids
+        self._readers = [Reader(decode, stops_of(row.sequence.sampling.stop, info.hidden_tokens)) for row in rows]
         self._ended = [False] * len(rows)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor | None, **options: Any) -> torch.Tensor:
         for i, sampled in enumerate(input_ids[:, self._start :].tolist()):
             if not self._ended[i]:
-                self._ended[i] = self._check(self._rows[i], sampled)
+                self._ended[i] = self._check(self._rows[i], self._readers[i], sampled)
         return torch.tensor(self._ended, device=input_ids.device)
 
-    def _check(self, row: _Row, sampled: list[int]) -> bool:
+    def _check(self, row: _Row, reader: Reader, sampled: list[int]) -> bool:
         row.first_token_at = row.first_token_at or time.perf_counter()
         if row.cancelled.is_set():
             return True
         full = len(sampled) >= row.sequence.max_new_tokens
-        ended = full or sampled[-1] in self._checkpoint.eos_ids or self._stops(row.sequence, sampled)
+        ended = full or sampled[-1] in self._end_ids or reader.stop(sampled, len(sampled)) is not None
         if ended:
             row.deliver(tuple(sampled))
         return ended
-
-    def _stops(self, sequence: TokenSequence, sampled: list[int]) -> bool:
-        stops = sequence.sampling.stop
-        return bool(stops) and any(stop in self._checkpoint.chat.decode(sampled) for stop in stops)

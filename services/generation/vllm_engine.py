@@ -11,10 +11,11 @@ from typing import Any
 
 from services.generation.checkpoint import read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
-from services.generation.lifeline import tie_engine_processes
 from services.generation.scheduler import Scheduler
-from services.generation.settings import GenerationSettings
+from services.generation.settings import Dtype, GenerationSettings
+from services.generation.text import hidden_tokens, stops_of
 from shared.errors import Internal, InvalidRequest, Unavailable
+from shared.lifeline import causes, tie_engine_processes
 from shared.models import resolve
 from shared.records import Message
 from shared.telemetry import exporting, outgoing
@@ -27,6 +28,8 @@ _ENVIRONMENT = {
     "VLLM_CONFIGURE_LOGGING": "1",
     "VLLM_LOGGING_CONFIG_PATH": str(Path(__file__).with_name("vllm_logging.json")),
     "TORCH_CPP_LOG_LEVEL": "ERROR",
+    # On GPUs it would be compiled at its first use, by a CUDA compiler that need not be there, nor is in the image.
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",
 }
 _CPU_CACHE_GIB = 1.0
 _CPU_BATCH_TOKENS = 4096
@@ -71,14 +74,22 @@ class VllmEngine:
         checkpoint = read_checkpoint(model)
         context = checkpoint.context(settings.max_model_len)
         self._chat = checkpoint.chat
-        self._llm = self._build(model, context)
+        self._llm = self._build(model, context, checkpoint.dtype(settings.dtype))
         self._traced = exporting()
         if self._traced:
             # vLLM tells its own span of each sequence to this process's tracer. Told of an endpoint by its arguments it
             # would also start an exporter of its own, and another in each process that it starts.
             self._llm.observability_config.otlp_traces_endpoint = "this process's"
             self._llm.output_processor.tracing_enabled = True
-        self._info = ModelInfo(settings.model, "vllm", context, True, checkpoint.vocabulary, checkpoint.eos_ids)
+        self._info = ModelInfo(
+            settings.model,
+            "vllm",
+            context,
+            True,
+            checkpoint.vocabulary,
+            checkpoint.eos_ids,
+            hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary),
+        )
 
     async def stop(self) -> None:
         if self._llm is not None:
@@ -90,13 +101,13 @@ class VllmEngine:
             await asyncio.sleep(_LOOK_EVERY_S)
         return "the engine's process has ended"
 
-    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
         assert self._chat is not None
-        return self._chat.encode_chat(messages)
+        return self._chat.encode_chat(messages, now=now)
 
-    def decode(self, token_ids: Sequence[int]) -> str:
+    def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         assert self._chat is not None
-        return self._chat.decode(token_ids)
+        return self._chat.decode(token_ids, special=special)
 
     async def complete(self, sequence: TokenSequence) -> Completion:
         from vllm.exceptions import VLLMClientError
@@ -110,7 +121,7 @@ class VllmEngine:
         try:
             # Cancelling the task closes the iterator, and that aborts the sequence in the engine.
             headers = dict(outgoing()) if self._traced else None
-            async for result in self._llm.generate(prompt, _sampling(sequence), name, trace_headers=headers):
+            async for result in self._llm.generate(prompt, _sampling(sequence, self.info), name, trace_headers=headers):
                 output = result
         except VLLMClientError as error:
             raise InvalidRequest(f"vLLM refuses the request: {error}", field="sampling") from error
@@ -122,18 +133,21 @@ class VllmEngine:
             raise InvalidRequest("vLLM cannot follow this JSON schema", field="sampling.json_schema")
         return _completion(output)
 
-    def _build(self, model: str, context: int) -> Any:
+    def _build(self, model: str, context: int, dtype: Dtype) -> Any:
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         from vllm import AsyncEngineArgs
         from vllm.platforms import current_platform
         from vllm.v1.engine.async_llm import AsyncLLM
+        from vllm.v1.engine.core import EngineCoreProc
 
         settings, on_cpu = self._settings, current_platform.is_cpu()
         cache_gib = settings.kv_cache_gib or (_CPU_CACHE_GIB if on_cpu else None)
         arguments = AsyncEngineArgs(
             model=model,
-            dtype=settings.dtype,
+            # The one that the ids come from, and not mistral-common's where that is there too.
+            tokenizer_mode="hf",
+            dtype=dtype,
             max_model_len=context,
             max_num_seqs=settings.max_running,
             tensor_parallel_size=settings.tensor_parallel,
@@ -152,26 +166,37 @@ class VllmEngine:
             # cannot be wound back.
             arguments.enable_chunked_prefill = False
             arguments.max_num_batched_tokens = max(context, _CPU_BATCH_TOKENS)
-        tie_engine_processes()
-        return AsyncLLM.from_engine_args(arguments, stat_loggers=[self._scheduler.logger])
+        tie_engine_processes(EngineCoreProc)
+        with causes() as cause:
+            try:
+                return AsyncLLM.from_engine_args(arguments, stat_loggers=[self._scheduler.logger])
+            except RuntimeError as error:
+                if not cause.exists():
+                    raise
+                raise RuntimeError(cause.read_text(encoding="utf-8")) from error
 
 
-def _sampling(sequence: TokenSequence) -> Any:
+def _sampling(sequence: TokenSequence, info: ModelInfo) -> Any:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
     sampling = sequence.sampling
-    schema = sampling.json_schema
+    schema, stops = sampling.json_schema, stops_of(sampling.stop, info.hidden_tokens)
+    # vLLM looks for all strings in one text. Where it spells special tokens out, a string of the other kind might be
+    # found within one, and is left to the generator.
+    strings = stops.mixed or stops.in_text
     return SamplingParams(
         max_tokens=sequence.max_new_tokens,
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         top_k=sampling.top_k,
         seed=None if sequence.seed is None else (sequence.seed + len(sequence.token_ids)) % 2**63,
-        stop=list(sampling.stop) or None,
+        stop=list(strings) or None,
+        stop_token_ids=sorted(info.end_ids | stops.ids),
         include_stop_str_in_output=True,
         output_kind=RequestOutputKind.FINAL_ONLY,
-        detokenize=bool(sampling.stop),
+        detokenize=bool(strings),
+        skip_special_tokens=not stops.mixed,
         structured_outputs=StructuredOutputsParams(json=json.loads(schema)) if schema else None,
     )
 

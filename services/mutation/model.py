@@ -9,9 +9,10 @@ from shared.records import Message
 MAX_COUNT = 64
 MAX_MESSAGES = 1_000
 MAX_CONVERSATION_CHARS = 400_000
-MAX_PARENT_CHARS = 200_000
+# A parent is the last turn with lines behind it, and what is excluded are such texts, one for each state.
+MAX_PARENT_CHARS = MAX_CONVERSATION_CHARS + 2_000
 MAX_EXCLUDED = 4_096
-MAX_EXCLUDED_CHARS = 1_000_000
+MAX_EXCLUDED_CHARS = MAX_COUNT * MAX_PARENT_CHARS
 MAX_SALT_CHARS = 256
 ROLES = ("system", "user", "assistant")
 
@@ -115,10 +116,12 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Summary:
-    """Tokens the language model read and wrote for one call; the last event of every mutation."""
+    """Tokens the language model read and wrote for one call, and the rewrites that it was asked for and did not give;
+    the last event of every mutation."""
 
     prompt_tokens: int
     generated_tokens: int
+    unwritten: int = 0
 
 
 MutationEvent = Mutant | Rejection | Summary

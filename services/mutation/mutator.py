@@ -1,14 +1,16 @@
 """One mutation: ask the language model, check each rewrite as it arrives, fill up with templates."""
 
 import asyncio
+import logging
 import math
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from itertools import islice
 from random import Random
 
-from services.mutation import guards, operators, templates
+from services.mutation import demands, guards, operators, templates
+from services.mutation.demands import Demands
 from services.mutation.fidelity import Compare, Fidelity
+from services.mutation.filling import filled
 from services.mutation.language_model import Completion, LanguageModel, Prompt
 from services.mutation.model import (
     Mode,
@@ -21,6 +23,11 @@ from services.mutation.model import (
     Summary,
 )
 from services.mutation.operators import Operator
+from shared.errors import Cancelled, DarwinError, DeadlineExceeded
+
+log = logging.getLogger(__name__)
+
+Pool = Callable[[Demands], tuple[templates.Template, ...]]
 
 # Of a rewrite, as multiples of the rewritten text's tokens.
 GROWTH, MARGIN_TOKENS = 1.5, 24
@@ -34,7 +41,8 @@ class Mutator:
     `threshold` is the least cosine of a rewrite to the original; `max_tokens` bounds one rewrite, and an
     instruction too long to be rewritten within it goes straight to the templates, at no tokens: small models lose
     parts of long instructions. `operators` are applied to requests that leave the mode open; without any, there are
-    templates only. A request that wants the language model gets every operator then.
+    templates only. A request that wants the language model gets every operator then. `pool` says which templates a
+    conversation's demands allow.
     """
 
     def __init__(
@@ -45,12 +53,15 @@ class Mutator:
         threshold: float,
         operators: Sequence[Operator],
         max_tokens: int,
+        pool: Pool = templates.pool,
     ) -> None:
         self._llm = llm
         self._fidelity = fidelity
         self._threshold = threshold
         self._operators = tuple(operators)
         self._max_tokens = max_tokens
+        self._pool = pool
+        self._told: set[type[DarwinError]] = set()
 
     async def mutate(
         self, request: MutationRequest, timeout: float | None = None
@@ -58,38 +69,44 @@ class Mutator:
         """Yields each mutant once accepted, each rejected rewrite, and one summary last.
 
         There are `request.count` mutants: rewrites, then templates around the parent's core, then, where those are
-        used up too, the parent itself. With a seed, the operators' order and the templates drawn are the same each
-        time. `timeout` bounds the language model, in seconds.
+        used up too, the parent itself. None of them contradicts what the conversation demands of its answer. With a
+        seed, the operators' order and the templates drawn are the same each time. `timeout` bounds the language model,
+        in seconds. A language model that refuses, or answers nonsense, is one that gives no rewrites.
 
         Raises:
-            Unavailable, DeadlineExceeded: of the language model. Mutants already given stay valid.
+            Unavailable, Overloaded, DeadlineExceeded, Cancelled: of the language model: the same call may well succeed
+                later, or nobody waits for it. Mutants already given stay valid.
         """
         rng = Random(request.seed)
-        core = templates.core_of(request.parent, request.original)
-        taken = {guards.normalised(text) for text in (request.original, request.parent, core, *request.exclude)}
+        demanded, core, taken = await asyncio.to_thread(_read, request)
         compare = await asyncio.to_thread(self._fidelity.compare_to, request.original)
-        plan = self._plan(request, core, rng)
-        accepted = prompt_tokens = generated_tokens = 0
+        plan = self._plan(request, core, demanded, rng)
+        accepted = written = prompt_tokens = generated_tokens = 0
         async with aclosing(self._completions(plan, timeout, request.cache_salt)) as completions:
             async for completion in completions:
+                written += 1
                 prompt_tokens += completion.prompt_tokens
                 generated_tokens += completion.generated_tokens
                 operator = plan[completion.index][0]
-                event = await self._judge(completion.text, operator, core, request.original, taken, compare)
+                event = await self._judge(completion.text, operator, core, request.original, demanded, taken, compare)
                 if isinstance(event, Mutant):
                     taken.add(guards.normalised(event.text))
                     accepted += 1
                 yield event
-        for mutant in await asyncio.to_thread(_filled, request, accepted, taken, compare, rng):
+        pool = self._pool(demanded)
+        for mutant in await asyncio.to_thread(filled, request, accepted, pool, taken, compare, rng):
             yield mutant
-        yield Summary(prompt_tokens, generated_tokens)
+        yield Summary(prompt_tokens, generated_tokens, len(plan) - written)
 
-    def _plan(self, request: MutationRequest, core: str, rng: Random) -> list[tuple[Operator, Prompt]]:
-        """The operators to apply, each at most once more than any other, with their prompts."""
+    def _plan(
+        self, request: MutationRequest, core: str, demanded: Demands, rng: Random
+    ) -> list[tuple[Operator, Prompt]]:
+        """The operators to apply, each at most once more than any other, with their prompts: none of them where the
+        instruction is a text to work on rather than a request for something."""
         # A rewrite of a part of a long instruction would lose the rest of it.
         tokens = math.ceil(max(len(core), len(request.original)) / CHARS_PER_TOKEN)
-        chosen = self._chosen(request.mode)
-        if not chosen or tokens + operators.SHAPE_TOKENS > self._max_tokens:
+        chosen = [operator for operator in self._chosen(request.mode) if not operator.imposes & demanded.forbids]
+        if not chosen or demanded.on_text or tokens + operators.SHAPE_TOKENS > self._max_tokens:
             return []
         limit = min(self._max_tokens, math.ceil(GROWTH * tokens) + MARGIN_TOKENS + operators.SHAPE_TOKENS)
         order = rng.sample(chosen, len(chosen))
@@ -115,12 +132,34 @@ class Mutator:
         if not plan:
             return
         prompts = [prompt for _, prompt in plan]
-        async with aclosing(self._llm.rewrite(prompts, timeout, cache_salt)) as completions:
-            async for completion in completions:
-                yield completion
+        try:
+            async with aclosing(self._llm.rewrite(prompts, timeout, cache_salt)) as completions:
+                async for completion in completions:
+                    yield completion
+        except DarwinError as error:
+            if error.retryable or isinstance(error, (DeadlineExceeded, Cancelled)):
+                raise
+            self._tell(error)
+
+    def _tell(self, error: DarwinError) -> None:
+        """Logs the first error of each kind; all of them are counted (`Summary.unwritten`)."""
+        if type(error) not in self._told:
+            self._told.add(type(error))
+            log.warning(
+                "the language model gives no rewrites, templates step in (said once): %s: %s",
+                type(error).__name__,
+                error.message,
+            )
 
     async def _judge(
-        self, output: str, operator: Operator, core: str, original: str, taken: set[str], compare: Compare
+        self,
+        output: str,
+        operator: Operator,
+        core: str,
+        original: str,
+        demanded: Demands,
+        taken: set[str],
+        compare: Compare,
     ) -> Mutant | Rejection:
         if not output.strip():
             return Rejection(output, operator.name, Reason.EMPTY)
@@ -128,6 +167,8 @@ class Mutator:
         if text is None:
             return Rejection(output, operator.name, Reason.MALFORMED)
         reason = guards.form(text, core, operators.example_texts(operator), taken) or guards.content(text, original)
+        if reason is None and not await asyncio.to_thread(demands.keeps, text, original, demanded):
+            reason = Reason.MEANING_LOST
         if reason is not None:
             return Rejection(text, operator.name, reason)
         (similarity,) = await asyncio.to_thread(compare, [text])
@@ -136,15 +177,8 @@ class Mutator:
         return Mutant(text, operator.name, Source.MODEL, similarity)
 
 
-def _filled(request: MutationRequest, accepted: int, taken: set[str], compare: Compare, rng: Random) -> list[Mutant]:
-    """The mutants that bring `accepted` up to the count asked for: templates, then the parent."""
-    missing = request.count - accepted
-    wrapped = dict(templates.wrappings(request.parent, request.original, rng))
-    new = ((text, name, Source.TEMPLATE) for text, name in wrapped.items() if guards.normalised(text) not in taken)
-    chosen = list(islice(new, missing))
-    chosen += [(request.parent, "parent", Source.PARENT)] * (missing - len(chosen))
-    similarities = compare([text for text, _, _ in chosen]) if chosen else []
-    return [
-        Mutant(text, name, source, similarity)
-        for (text, name, source), similarity in zip(chosen, similarities, strict=True)
-    ]
+def _read(request: MutationRequest) -> tuple[Demands, str, set[str]]:
+    """What is demanded, the parent without wrappings, and the normalised texts that must not come again."""
+    core = templates.core_of(request.parent, request.original)
+    taken = {guards.normalised(text) for text in (request.original, request.parent, core, *request.exclude)}
+    return demands.read(request.messages), core, taken

@@ -9,6 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 
+from services.mutation.demands import Aspect
 from shared.records import Message
 
 # Space for {"instruction": ""} and the end token.
@@ -34,11 +35,13 @@ _LABEL = re.compile(
 
 @dataclass(frozen=True)
 class Operator:
-    """One way to rewrite: what it asks for, and (instruction, rewrite) pairs that show it."""
+    """One way to rewrite: what it asks for, (instruction, rewrite) pairs that show it, and what a rewrite of its kind
+    asks of the answer beside what the instruction does."""
 
     name: str
     task: str
     examples: tuple[tuple[str, str], ...]
+    imposes: frozenset[Aspect] = frozenset()
 
 
 OPERATORS: dict[str, Operator] = {
@@ -80,6 +83,7 @@ OPERATORS: dict[str, Operator] = {
                     "List four causes of the French Revolution and explain each of them with examples.",
                 ),
             ),
+            frozenset({Aspect.LENGTH, Aspect.REASONS}),
         ),
         Operator(
             "simplify",
@@ -134,6 +138,7 @@ OPERATORS: dict[str, Operator] = {
                     "Make a short plan, and then describe the main parts of a bicycle.",
                 ),
             ),
+            frozenset({Aspect.STEPS}),
         ),
     )
 }

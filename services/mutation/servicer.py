@@ -62,6 +62,8 @@ def _count(event: MutationEvent) -> None:
         _CANDIDATES.add(1, {"outcome": "accepted", "source": event.source.name.lower()})
     elif isinstance(event, Rejection):
         _CANDIDATES.add(1, {"outcome": event.reason.name.lower(), "source": "model"})
+    elif event.unwritten:
+        _CANDIDATES.add(event.unwritten, {"outcome": "unwritten", "source": "model"})
 
 
 def _formatted(event: MutationEvent) -> pb.MutateEvent:

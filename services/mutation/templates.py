@@ -1,7 +1,8 @@
 """Fixed wrappings of an instruction, for where the language model yields too few rewrites. Pure.
 
 A wrapping keeps the instruction verbatim, so it cannot lose its meaning; it asks for a quality of the answer that
-rewards look at. A parent that earned its place by its wrapping keeps it: its mutants have one more around it.
+rewards look at. A parent that earned its place by its wrapping keeps it: its mutants have one more around it. What a
+conversation demands of the form of its answer rules out every wrapping that asks for another.
 """
 
 from collections.abc import Iterator
@@ -9,13 +10,17 @@ from dataclasses import dataclass
 from itertools import permutations
 from random import Random
 
+from services.mutation.demands import Aspect, Demands
+from services.mutation.lines import NEUTRAL, OPEN
+
 
 @dataclass(frozen=True)
 class Template:
-    """A line put after an instruction."""
+    """A line put after an instruction, and what it asks for beside what the instruction does."""
 
     name: str
     line: str
+    imposes: frozenset[Aspect] = frozenset()
 
     def wrap(self, core: str) -> str:
         return f"{core}\n\n{self.line}"
@@ -28,26 +33,31 @@ class Template:
 
 # Chosen by the reward quality_permissive, which prefers their answers to plain ones by 0.12 points or more on the even
 # half of MT-Bench's first turns: `python -m bench.templates`, which also knows those that were left out.
-TEMPLATES: tuple[Template, ...] = (
-    Template("think_why", "Let's think about what matters here, step by step, and explain why."),
-    Template("ask_short_then_detail", "Give a short answer first, and then explain it in detail."),
-    Template("explore", "Let's explore this together, and look at why it matters."),
-    Template("ask_paragraphs", "Answer in well-formed paragraphs."),
-    Template("think_carefully", "Let's think about this carefully and in depth, one aspect after another."),
-    Template("ask_connections", "In your answer, show how the parts are connected and what they mean."),
-    Template("ask_steps", "Please think it through step by step."),
-    Template("ask_reasons", "Please give the reasons behind your answer."),
-    Template("ask_long", "Write a long and informative answer."),
-    Template("ask_depth", "Discuss it in depth, and say why each part matters."),
-    Template("ask_develop", "Write several paragraphs that develop your answer with reasons, context and detail."),
-    Template("ask_full", "Give a full explanation in well-formed paragraphs, with the reasons for what you say."),
-    Template("ask_insight", "Offer real insight in well-formed paragraphs."),
-    Template("work_through", "Let's work through this step by step."),
-    Template("ask_context", "Please give enough background for a newcomer to understand."),
+_OPEN = {
+    language: tuple(Template(name, line, frozenset(imposes)) for name, line, imposes in lines)
+    for language, lines in OPEN.items()
+}
+_NEUTRAL = {language: tuple(Template(name, line) for name, line in lines) for language, lines in NEUTRAL.items()}
+TEMPLATES: tuple[Template, ...] = _OPEN["en"]
+"""Those of an English request that demands no form."""
+
+EVERY: tuple[Template, ...] = tuple(
+    template for pools in (_OPEN, _NEUTRAL) for pool in pools.values() for template in pool
 )
 
 DEPTH = 2
 """The most wrappings around one instruction."""
+
+
+def pool(demands: Demands) -> tuple[Template, ...]:
+    """The templates that contradict no demand: of the request's language; where its form rules all of them out those
+    that go with any form; none where nothing may be put behind the request.
+    """
+    language, forbidden = demands.line_language, demands.forbids
+    if language is None:
+        return ()
+    allowed = tuple(template for template in _OPEN.get(language, ()) if not template.imposes & forbidden)
+    return allowed or _NEUTRAL.get(language, ())
 
 
 def core_of(text: str, original: str) -> str:
@@ -65,16 +75,20 @@ def rooted(text: str, original: str) -> str:
     return layers[-DEPTH] if len(layers) >= DEPTH else text
 
 
-def wrappings(text: str, original: str, rng: Random) -> Iterator[tuple[str, str]]:
+def wrappings(
+    text: str, original: str, rng: Random, templates: tuple[Template, ...] = TEMPLATES
+) -> Iterator[tuple[str, str]]:
     """(text, names) of mutants of `text`, in an order drawn by `rng`: one more wrapping, then two around the core.
 
-    What worked stays: a wrapping that `text` has is kept, and another put around it.
+    What worked stays: a wrapping that `text` has is kept, and another put around it. Lines that impose nothing come
+    alone: two of them say one thing twice.
     """
     root, core = rooted(text, original), core_of(text, original)
-    for template in rng.sample(TEMPLATES, len(TEMPLATES)):
-        if template.unwrap(root) is None:
-            yield template.wrap(root), template.name
-    pairs = list(permutations(TEMPLATES, 2))
+    for template in rng.sample(templates, len(templates)):
+        inside = root if template.imposes else core
+        if template.unwrap(inside) is None:
+            yield template.wrap(inside), template.name
+    pairs = list(permutations([template for template in templates if template.imposes], 2))
     for outer, inner in rng.sample(pairs, len(pairs)):
         yield outer.wrap(inner.wrap(core)), f"{outer.name}+{inner.name}"
 
@@ -83,4 +97,4 @@ def _unwrapped(text: str, original: str) -> str | None:
     """`text` without its outermost wrapping; None where it has none."""
     if text == original:
         return None
-    return next((core for template in TEMPLATES if (core := template.unwrap(text)) is not None), None)
+    return next((core for template in EVERY if (core := template.unwrap(text)) is not None), None)

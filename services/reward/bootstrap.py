@@ -46,10 +46,11 @@ def build_rewarder(settings: RewardSettings) -> Rewarder:
     default = settings.default_profile or names[0]
     if default not in files:
         raise NotFound(f"the default profile {default!r} is not loaded; loaded are: {', '.join(files)}")
-    return _over(files, default, settings)
+    return build_over(files, default, settings)
 
 
-def _over(files: Mapping[str, ProfileFile], default: str, settings: RewardSettings) -> Rewarder:
+def build_over(files: Mapping[str, ProfileFile], default: str, settings: RewardSettings) -> Rewarder:
+    """A rewarder over profiles; `default` is one of them."""
     plaintext = Certificates().allow_plaintext
     runtime = Runtime(settings.device, settings.dtype, settings.threads, settings.cache_bytes, plaintext)
     specs = {spec.scorer_key(): spec for file in files.values() for spec in file.components}
@@ -71,7 +72,7 @@ def build_standalone(name: str, threads: int = 1) -> Rewarder:
         profile = single(name)
     else:
         profile = load_profiles([name], settings.profiles_dir)[name]
-    return _over({name: profile}, name, settings)
+    return build_over({name: profile}, name, settings)
 
 
 def _profiles(files: Mapping[str, ProfileFile]) -> dict[str, Profile]:

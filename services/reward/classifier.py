@@ -10,11 +10,12 @@ from transformers import AutoModelForSequenceClassification
 from services.reward.chat import Encoded
 from services.reward.grouping import groups
 from services.reward.heads import compute_in_float32
-from services.reward.inspection import check_weights, inspect_reward, padding_ids, refusing
+from services.reward.inspection import inspect_reward, padding_ids, refusing
 from services.reward.runtime import Runtime, configure_torch
 from services.reward.scorer import TRIAL, ComponentScore, ScoreItem
 from services.reward.specs import ClassifierSpec
 from shared.errors import Unsupported
+from shared.text.config import check_weights
 
 _MAX_PADDED_TOKENS = 8192
 
@@ -46,7 +47,7 @@ class ClassifierScorer:
                 output_loading_info=True,
                 **place,
             )
-            check_weights(loaded)
+            check_weights(found.model, loaded)
             compute_in_float32(self._model, found.head)
             self._model.eval()
             self._model.config.use_cache = self._model.config.get_text_config().use_cache = False

@@ -1,34 +1,32 @@
 """A penalty for degenerate text, which reward models otherwise fall for; deterministic, without a model.
 
-Real responses must not feel it. Of the 9,978 non-empty responses (chosen and rejected) of the shared preference data
-99.1% score exactly 0 (`python -m services.reward.calibrate DATA_DIR` prints the figure), and most of the others are
-loops that deserve their penalty. A floor of 8 letters, which one might expect, would hit 2.2% of them: "Paris.", "42"
-and "Yes." are answers. So fewer than 3 letters and digits cost a mild -0.3, enough to lose against an equally good
-sentence and no more; text without any letter or digit is treated almost like an empty one.
+Right answers must not feel it, be they prose, numbers, code, a table or one sign: what counts is that something is
+said again and again, or that nothing is said. Repetition that was asked for is none. Of the 9,978 non-empty responses
+(chosen and rejected) of the shared preference data 98.5% score exactly 0 (`python -m services.reward.calibrate
+DATA_DIR` prints the figure), and nearly all of the others are loops that deserve their penalty.
 """
 
-import re
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from services.reward.asked import copies_asked, signs_asked
+from services.reward.repetition import Loop, Token, loops, tokens_of
 from services.reward.scorer import ComponentScore, ScoreItem
 
 EMPTY = -4.0
 """What an empty response gets, and the least that any response gets."""
 
 _NO_CONTENT = -3.5
-_SHORT = -0.3
-_SHORT_BELOW = 3
-_LONGEST_RUN = 5
-_RUN_STEP = 0.5
-_MIN_NGRAMS = 20
+_COPY = -0.5
+# Copies in a row that cost nothing: of one word, of a phrase, of numbers and symbols as tables and code hold them.
+_WORD_COPIES, _PHRASE_COPIES, _SIGN_COPIES = 5, 3, 16
+_SIGN_COPY = -0.1
+_LONGEST_RUN_OF_SIGNS = 80
+_MIN_TRIGRAMS = 20
 _MIN_DISTINCT = 0.25
-_MIN_BYTES = 150
-_MIN_ZLIB_RATIO = 0.15
-_MIN_CHARACTERS = 20
-_MIN_LETTERS = 0.15
-_WORD = re.compile(r"\w+")
+_MIN_WORDS = 5
+_MIN_SYMBOLS = 20
+_MIN_CONTENT = 0.15
 
 
 class GuardScorer:
@@ -37,52 +35,74 @@ class GuardScorer:
     def load(self) -> None: ...
 
     def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
-        return [ComponentScore(penalty(item.text)) for item in batch]
+        return [ComponentScore(penalty(item.text, item.conversation.instruction)) for item in batch]
 
     def close(self) -> None: ...
 
 
-def penalty(text: str) -> float:
-    """At most 0, at least `EMPTY`; works for partial responses too.
+def penalty(text: str, instruction: str = "") -> float:
+    """At most 0, at least `EMPTY`, for a response to `instruction`; works for partial responses too.
 
-    Sums what is wrong: nearly nothing said, one word many times in a row, few distinct word trigrams, bytes that
-    compress too well, few letters among the characters.
+    Sums what is wrong: the worst loop, prose of few distinct word trigrams, hardly a letter or digit among symbols.
+    A loop never costs less for running on.
     """
     if not text.strip():
         return EMPTY
-    content = sum(character.isalnum() for character in text)
-    if content == 0:
-        return _NO_CONTENT
-    words = _WORD.findall(text.lower())
-    short = _SHORT if content < _SHORT_BELOW else 0.0
-    return max(EMPTY, short + _run(words) + _trigrams(words) + _compression(text) + _letters(text))
+    tokens = tokens_of(text)
+    asked, signs = copies_asked(instruction), signs_asked(instruction)
+    if not any(character.isalnum() for character in text):
+        return _signs(text) if signs else _NO_CONTENT
+    looping = min((_cost(loop, asked) for loop in loops(text, tokens)), default=0.0)
+    varied = 0.0 if asked else _trigrams(text, tokens)
+    return max(EMPTY, looping + varied + (0.0 if signs else _content(tokens)))
 
 
-def _run(words: Sequence[str]) -> float:
-    longest = max((sum(1 for _ in same) for _, same in groupby(words)), default=0)
-    return -_RUN_STEP * max(0, longest - _LONGEST_RUN)
+def _cost(loop: Loop, asked: int) -> float:
+    """Of the copies beyond those that may be. Symbols alone are rules, blanks to fill in and the like."""
+    if not loop.contents:
+        return 0.0
+    if not loop.is_prose:
+        return _SIGN_COPY * max(0.0, loop.copies - max(_SIGN_COPIES, asked))
+    allowed = _WORD_COPIES if loop.words == 1 else _PHRASE_COPIES
+    return _COPY * max(0.0, loop.copies - max(allowed, asked))
 
 
-def _trigrams(words: Sequence[str]) -> float:
+def _signs(text: str) -> float:
+    """Of an answer in signs alone, where those are asked for."""
+    longest = max(sum(1 for _ in same) for _, same in groupby(text))
+    return max(EMPTY, _SIGN_COPY * max(0, longest - _LONGEST_RUN_OF_SIGNS))
+
+
+def _trigrams(text: str, tokens: Sequence[Token]) -> float:
+    words = list(_prose(text, tokens))
     count = len(words) - 2
-    if count < _MIN_NGRAMS:
+    if count < _MIN_TRIGRAMS:
         return 0.0
     distinct = len(set(zip(words, words[1:], words[2:], strict=False))) / count
     return -3.0 * _shortfall(distinct, _MIN_DISTINCT)
 
 
-def _compression(text: str) -> float:
-    data = text.encode("utf-8", "surrogatepass")
-    if len(data) < _MIN_BYTES:
-        return 0.0
-    return -3.0 * _shortfall(len(zlib.compress(data)) / len(data), _MIN_ZLIB_RATIO)
+def _prose(text: str, tokens: Sequence[Token]) -> Iterator[str]:
+    """Words that stand in a row with nothing but spaces between them, as they do in no table, data or formula."""
+    row: list[str] = []
+    end = 0
+    for token in tokens:
+        if not token.is_word or text[end : token.start].strip(" \t") or "\n" in text[end : token.start]:
+            yield from row if len(row) >= _MIN_WORDS else ()
+            row = []
+        if token.is_word:
+            row.append(token.text)
+        end = token.end
+    yield from row if len(row) >= _MIN_WORDS else ()
 
 
-def _letters(text: str) -> float:
-    visible = sum(not character.isspace() for character in text)
-    if visible < _MIN_CHARACTERS:
+def _content(tokens: Sequence[Token]) -> float:
+    """A run of one symbol, such as a rule under a heading, is one."""
+    symbols = sum(token.is_symbol for token in tokens)
+    if symbols < _MIN_SYMBOLS:
         return 0.0
-    return -2.0 * _shortfall(sum(character.isalpha() for character in text) / visible, _MIN_LETTERS)
+    letters = sum(len(token.text) for token in tokens if not token.is_symbol)
+    return -2.0 * _shortfall(letters / (letters + symbols), _MIN_CONTENT)
 
 
 def _shortfall(value: float, least: float) -> float:

@@ -13,13 +13,12 @@ from services.reward.scorer import TRIAL
 from services.reward.specs import ModelSpec
 from shared.errors import DarwinError, NotFound, Unsupported
 from shared.models import resolve
-from shared.text.config import ModelConfig, load_config
+from shared.text.config import ModelConfig, check_weights, listed, load_config
 from shared.text.template import TemplateTraits
 from shared.text.tokenizers import first_line, load_tokenizer
 
 _CLASS = "AutoModelForSequenceClassification"
 _ABSURD = 2**40
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,11 @@ def _inspected(spec: ModelSpec, folder: str) -> RewardInspection:
     own_code = _own_code(spec, folder)
     source: dict[str, Any] = {"trust_remote_code": own_code, "revision": spec.revision}
     config = load_config(folder, **source)
-    labels = _labels(config.whole)
-    output = _output(spec, labels, own_code)
     tokenizer = load_tokenizer(folder, **source)
     _drop_padding_beyond(config)
     skeleton = _skeleton(folder, config, source)
+    labels = _labels(config.whole)
+    output = _output(spec, labels, own_code)
     vocabulary = int(skeleton.get_input_embeddings().weight.shape[0])
     token_types, limit = _takes_token_types(skeleton), _limit(spec.max_tokens, config, skeleton, tokenizer)
     form = chat_format(tokenizer, spec, limit, vocabulary=vocabulary, token_types=token_types)
@@ -111,21 +110,6 @@ def refusing(model: str) -> Iterator[None]:
         raise type(error)(f"{model}: {error.message}", field=error.field) from error
     except Exception as error:
         raise Unsupported(f"{model} cannot be served as a reward model: {first_line(error)}", field="model") from error
-
-
-def check_weights(loaded: Mapping[str, Any]) -> None:
-    """Raises Unsupported where weights were not in the checkpoint, which transformers would draw at random."""
-    missing, odd = sorted(loaded["missing_keys"]), sorted(entry[0] for entry in loaded["mismatched_keys"])
-    if missing:
-        raise Unsupported(
-            f"the checkpoint holds no weights for: {_listed(missing)}; save the reward model with its head, under "
-            "these names",
-            field="model",
-        )
-    if odd:
-        raise Unsupported(
-            f"the checkpoint's weights have another shape than its config.json says: {_listed(odd)}", field="model"
-        )
 
 
 def head_names(model: Any) -> tuple[str, ...]:
@@ -186,7 +170,7 @@ def _output(spec: ModelSpec, labels: tuple[str, ...], own_code: bool) -> int | N
         if len(labels) == 1:
             return 0
         raise Unsupported(
-            f"it has {len(labels)} outputs ({_listed(labels)}): name the one that is the reward by output",
+            f"it has {len(labels)} outputs ({listed(labels)}): name the one that is the reward by output",
             field="output",
         )
     if isinstance(spec.output, int):
@@ -194,7 +178,7 @@ def _output(spec: ModelSpec, labels: tuple[str, ...], own_code: bool) -> int | N
             raise Unsupported(f"it has {len(labels)} outputs, none of number {spec.output}", field="output")
         return spec.output
     if spec.output not in labels:
-        raise Unsupported(f"it has no output {spec.output!r}, only {_listed(labels)}", field="output")
+        raise Unsupported(f"it has no output {spec.output!r}, only {listed(labels)}", field="output")
     return labels.index(spec.output)
 
 
@@ -219,7 +203,7 @@ def _skeleton(folder: str, config: ModelConfig, source: Mapping[str, Any]) -> An
         ignore_mismatched_sizes=True,
         **source,
     )
-    check_weights(loaded)
+    check_weights(folder, loaded)
     return model
 
 
@@ -246,7 +230,7 @@ def _padding(form: ChatFormat, tokenizer: Any, vocabulary: int) -> int:
     rendered = [form.encode(replace(TRIAL, partial=partial)).token_ids for partial in (False, True)]
     beyond = sorted({token for ids in rendered for token in ids if token >= vocabulary})
     if beyond:
-        tokens = _listed([str(token) for token in tokenizer.convert_ids_to_tokens(beyond)])
+        tokens = listed([str(token) for token in tokenizer.convert_ids_to_tokens(beyond)])
         raise Unsupported(f"its embedding table has no row for what its tokenizer gives: {tokens}", field="model")
     return next(padding_ids(tokenizer, vocabulary, {tokenizer.eos_token_id, *(ids[-1] for ids in rendered)}))
 
@@ -260,8 +244,3 @@ def padding_ids(tokenizer: Any, vocabulary: int, ends: set[int]) -> Iterator[int
     for token in (tokenizer.pad_token_id, *tokenizer.all_special_ids, *range(vocabulary)):
         if token is not None and token < vocabulary and token not in ends:
             yield int(token)
-
-
-def _listed(names: list[str] | tuple[str, ...]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

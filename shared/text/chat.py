@@ -1,15 +1,17 @@
 """Conversations as a model's token ids, and its ids as text, by its tokenizer and chat template."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.errors import InvalidRequest, Unsupported
-from shared.records import Message
+from shared.records import Message, Role
 from shared.text.encoding import TextEncoder
-from shared.text.guarded import GuardedText, Marks, free_plane, spellings_of
-from shared.text.template import ChatTemplate, Guard, System, TemplateTraits, Turn, as_turns
+from shared.text.marks import Marks, free_plane, spellings_of
+from shared.text.template import ChatTemplate, System, TemplateTraits, Turn, as_turns
 
-_PROBE_PLANE = 13
+# How a template looks for a token in a message, as for the end of thinking, to cut it out.
+_SOUGHT = r"(?:split|partition|find|with|replace|count|prefix|suffix)\(\s*(['\"]){0}\1|(['\"]){0}\2\s+(?:not\s+)?in\b"
 
 
 class ChatTokenizer:
@@ -32,22 +34,25 @@ class ChatTokenizer:
     ) -> None:
         self._tokenizer = tokenizer
         self._template = ChatTemplate(tokenizer, arguments or {}, system)
-        control = _control_tokens(tokenizer, self._template.source, vocabulary)
+        special, printed = _control_tokens(tokenizer, self._template.source, vocabulary)
+        control = [*special, *printed]
         self._encoder = TextEncoder(tokenizer.backend_tokenizer, control)
-        self._spellings = spellings_of(control)
-        self._hides = self._leaks(control)
+        sought = {token for token in control if re.search(_SOUGHT.format(re.escape(token)), self._template.source)}
+        self._special, self._spellings, self._sought = map(spellings_of, (special, control, sought))
+        self._spellings_in_answers = spellings_of(token for token in control if token not in sought)
         self.control_ids = self._encoder.control_ids
         self.template = self._traits()
         self._check_vocabulary(vocabulary)
 
     def encode_chat(
-        self, messages: Sequence[Message], *, answered: bool = False, open: bool = False
+        self, messages: Sequence[Message], *, answered: bool = False, open: bool = False, now: float = 0.0
     ) -> tuple[int, ...]:
         """The template's ids.
 
         Unless the conversation is `answered` they end with a generation prompt; where it is, the last message is the
         assistant's, and `open` leaves out what would close its turn. A control token's text in a content is no control
-        token. What the template refuses is brought into what it takes (`ChatTemplate.render`).
+        token. What the template refuses is brought into what it takes, and `now` is the time that it prints
+        (`ChatTemplate.render`).
 
         Raises:
             InvalidRequest: the template refuses the conversation.
@@ -57,12 +62,15 @@ class ChatTokenizer:
         if open:
             role, content = turns[-1]
             turns[-1] = (role, content + marks.end)
-        text = self._template.render(turns, answered, self._guard(marks))
+        text = self._render(turns, answered, marks, now)
         if open:
             text, closed, _ = text.rpartition(marks.end)
             if not closed:
                 raise InvalidRequest("the model's chat template does not print the answer", field="messages")
-        return tuple(self._encoder.encode_rendered(text.replace(marks.end, ""), marks))
+        ids = tuple(self._encoder.encode_rendered(text.replace(marks.end, ""), marks))
+        if not ids:
+            raise InvalidRequest("the model's chat template prints nothing for this conversation", field="messages")
+        return ids
 
     def encode_text(self, text: str) -> tuple[int, ...]:
         """The ids of text as text: no control token, and nothing put before or after it."""
@@ -73,23 +81,26 @@ class ChatTokenizer:
         text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=not special)
         return text
 
-    def _guard(self, marks: Marks) -> Guard:
-        def guard(content: str) -> str:
-            if not self._spellings.search(content):
-                return content
-            return marks.mark(content) if self._hides else GuardedText(content, marks.mark)
+    def _render(self, turns: Sequence[Turn], answered: bool, marks: Marks, now: float) -> str:
+        """What the template prints, with what the turns spell of control tokens marked."""
 
-        return guard
+        def guard(role: Role, content: str) -> str:
+            return marks.mark(content, self._spellings_in_answers if role == "assistant" else self._spellings)
+
+        marked = self._template.render(turns, answered, lambda _, content: marks.mark(content, self._spellings), now)
+        if not any(role == "assistant" and self._sought.search(content) for role, content in turns):
+            return marked
+        # Thinking in an answer is the template's to cut out, unless it then prints special tokens of the answer, or not
+        # the end of one that goes on.
+        text = self._template.render(turns, answered, guard, now)
+        leaks = len(self._special.findall(text)) > len(self._special.findall(marked))
+        return marked if leaks or (marks.end in marked and marks.end not in text) else text
 
     def _marks(self, turns: Sequence[Turn]) -> Marks:
         plane = free_plane(content for _, content in turns)
         if plane is None:
             raise InvalidRequest("the messages hold unassigned characters of every plane of Unicode", field="messages")
-        return Marks(self._spellings, plane)
-
-    def _leaks(self, control: Sequence[str]) -> bool:
-        marks = Marks(self._spellings, _PROBE_PLANE)
-        return bool(control) and self._template.leaks(max(control, key=len), marks)
+        return Marks(plane)
 
     def _traits(self) -> TemplateTraits:
         template, source = self._template, self._template.source
@@ -115,14 +126,14 @@ class ChatTokenizer:
             )
 
 
-def _control_tokens(tokenizer: Any, source: str, vocabulary: int | None) -> list[str]:
-    """The texts that text must not spell: special tokens, further added ones that the template prints, and ids without
-    an embedding. Other added tokens (runs of spaces, HTML tags) are parts of text like any other."""
-    listed = tokenizer.added_tokens_decoder
-    found = []
-    for token_id, token in listed.items():
+def _control_tokens(tokenizer: Any, source: str, vocabulary: int | None) -> tuple[list[str], list[str]]:
+    """The texts that text must not spell: those of special tokens and of ids without an embedding, then those of other
+    added tokens that the template prints. Further ones (runs of spaces, HTML tags) are parts of text like any other."""
+    special, printed = [], []
+    for token_id, token in tokenizer.added_tokens_decoder.items():
         text = str(token.content)
-        beyond = vocabulary is not None and token_id >= vocabulary
-        if text.strip() and (token.special or text in source or beyond):
-            found.append(text)
-    return found
+        if text.strip() and (token.special or (vocabulary is not None and token_id >= vocabulary)):
+            special.append(text)
+        elif text.strip() and text in source:
+            printed.append(text)
+    return special, printed

@@ -1,6 +1,8 @@
 """What a checkpoint's configuration says of its language model, wherever that stands in it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from shared.errors import NotFound, Unsupported
@@ -34,6 +36,11 @@ def load_config(model: str, *, trust_remote_code: bool = False, revision: str | 
     """
     from transformers import AutoConfig
 
+    folder = Path(model)
+    if not folder.is_dir() and (folder.is_absolute() or model.startswith(("./", "../", "~"))):
+        raise NotFound(f"there is no folder {model}", field="model")
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        raise NotFound(f"{model} holds no config.json: name the folder of a whole checkpoint", field="model")
     try:
         whole = AutoConfig.from_pretrained(model, trust_remote_code=trust_remote_code, revision=revision)
         text = whole.get_text_config(decoder=True)
@@ -53,6 +60,31 @@ def load_config(model: str, *, trust_remote_code: bool = False, revision: str | 
         context_length=_count(text, "max_position_embeddings", "n_positions", "max_sequence_length", "seq_length"),
         vocabulary=_count(text, "vocab_size"),
     )
+
+
+def check_weights(model: str, loaded: Mapping[str, Any]) -> None:
+    """Looks at what transformers says of a loading (`output_loading_info=True`).
+
+    Raises:
+        Unsupported: weights were not in the checkpoint, which transformers would draw at random, or of another shape.
+    """
+    missing, odd = sorted(loaded["missing_keys"]), sorted(entry[0] for entry in loaded["mismatched_keys"])
+    if missing:
+        raise Unsupported(
+            f"{model}: the checkpoint holds no weights for: {listed(missing)}; save the whole model, under these names",
+            field="model",
+        )
+    if odd:
+        raise Unsupported(
+            f"{model}: the checkpoint's weights have another shape than its config.json says: {listed(odd)}",
+            field="model",
+        )
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def ids_of(value: Any) -> tuple[int, ...]:

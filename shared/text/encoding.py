@@ -12,7 +12,11 @@ from typing import Any
 from tokenizers import AddedToken, Encoding, Tokenizer
 
 from shared.errors import InvalidRequest
-from shared.text.guarded import Marks
+from shared.text.marks import Marks
+
+# Characters that hardly any vocabulary has, some of which any normalizer leaves: for them stands the unknown token, a
+# control token that every text may give.
+_UNKNOWN = "\U00012000\U000130a9\U000c1234"
 
 
 class TextEncoder:
@@ -24,6 +28,7 @@ class TextEncoder:
         self._literal = _literal(copy.deepcopy(self._finding), names)
         self._literal_inside = _inside(self._finding, names) or self._literal
         self.control_ids = frozenset(found for name in names if (found := backend.token_to_id(name)) is not None)
+        self._unknown = frozenset(self._literal.encode(_UNKNOWN, add_special_tokens=False).ids)
 
     def encode_text(self, text: str) -> list[int]:
         """The ids of text in which nothing is a control token."""
@@ -54,7 +59,8 @@ class TextEncoder:
         """(start, stop, ids) of each control token and of the text between them, in order."""
         since, ids = 0, []
         for token, (begin, end) in zip(found.ids, found.offsets, strict=True):
-            if token not in self.control_ids:
+            # Marked characters may be unknown ones.
+            if token not in self.control_ids or token in self._unknown:
                 ids.append(token)
                 continue
             yield since, begin, ids
@@ -65,7 +71,7 @@ class TextEncoder:
     def _text(self, text: str, begins: bool) -> list[int]:
         found = (self._literal if begins else self._literal_inside).encode(text, add_special_tokens=False)
         for token, (begin, end) in zip(found.ids, found.offsets, strict=True):
-            if token in self.control_ids:
+            if token in self.control_ids and token not in self._unknown:
                 return self._apart(text, begins, begin, end)
         return list(found.ids)
 

@@ -7,20 +7,26 @@ printing short conversations once.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from jinja2 import TemplateError
 
 from shared.errors import InvalidRequest, Unsupported
 from shared.records import Message, Role
-from shared.text.guarded import GuardedText, Marks
 from shared.text.tokenizers import first_line
 
 System = Literal["keep", "fold", "drop"]
 """A conversation's system text: handed to the template, put before the user's next turn, or left out."""
 
 Turn = tuple[Role, str]
-Guard = Callable[[str], str]
+Guard = Callable[[Role, str], str]
+"""A message's text as the template is to be given it."""
+
+
+def _unchanged(role: Role, content: str) -> str:
+    return content
+
 
 # Texts that no template prints by itself.
 _QUESTION, _ANSWER, _RULE, _NEXT = "Qprobeq", "Aprobea", "Sprobes", "Nproben"
@@ -72,8 +78,9 @@ class ChatTemplate:
         self.content: Literal["string", "parts"] = "string"
         self.content = self._form()
 
-    def render(self, turns: Sequence[Turn], answered: bool, guard: Guard = str) -> str:
-        """What the template prints, with a generation prompt unless `answered`; it is given `guard(content)`.
+    def render(self, turns: Sequence[Turn], answered: bool, guard: Guard = _unchanged, now: float = 0.0) -> str:
+        """What the template prints, with a generation prompt unless `answered`; it is given `guard(role, content)`, and
+        `now`, in Unix seconds, for the time (0: the clock).
 
         A conversation that it refuses is brought into what templates take: system texts folded into user turns, turns
         of one role in a row joined, an empty user turn before an assistant who speaks first.
@@ -85,7 +92,7 @@ class ChatTemplate:
         for bring in (self._as_told, _folded, _joined, _led):
             turns = bring(turns)
             try:
-                return self._printed(turns, answered, guard)
+                return self._printed(turns, answered, guard, now)
             except _REFUSALS as error:
                 refusal = refusal or error
         assert refusal is not None
@@ -103,16 +110,6 @@ class ChatTemplate:
 
     def demands_alternation(self) -> bool:
         return not self._text([("user", _QUESTION), ("user", _NEXT)], answered=False)
-
-    def leaks(self, token: str, marks: Marks) -> bool:
-        """Whether it prints a control token's text unmarked although it was given guarded."""
-        roles: tuple[Role, ...] = ("user", "assistant", "system")
-        for role in roles:
-            plain = self._probed(role, "ab", str)
-            guarded = self._probed(role, f"a{token}b", lambda text: GuardedText(text, marks.mark))
-            if guarded.count(token) > plain.count(token):
-                return True
-        return False
 
     def after_answer(self, find: Callable[[str, int, int | None], int | None]) -> int | None:
         """The control token that ends an assistant's turn: what `find(text, start, stop)` finds behind its text."""
@@ -140,18 +137,10 @@ class ChatTemplate:
         why = f"refuses a single user message ({first_line(refusal)})" if refusal else "prints no text of a message"
         raise Unsupported(f"the chat template {why}: put one that fits into the tokenizer", field="model")
 
-    def _probed(self, role: Role, content: str, guard: Guard) -> str:
-        turns: dict[Role, list[Turn]] = {
-            "user": [("user", content)],
-            "assistant": [("user", _QUESTION), ("assistant", content), ("user", _NEXT)],
-            "system": [("system", content), ("user", _QUESTION)],
-        }
-        return self._text(turns[role], answered=False, guard=guard)
-
-    def _text(self, turns: Sequence[Turn], answered: bool, guard: Guard = str) -> str:
+    def _text(self, turns: Sequence[Turn], answered: bool) -> str:
         """What is printed, or nothing where the template refuses."""
         try:
-            return self._printed(turns, answered, guard)
+            return self._printed(turns, answered)
         except _REFUSALS:
             return ""
 
@@ -164,12 +153,14 @@ class ChatTemplate:
             case _:
                 return turns
 
-    def _printed(self, turns: Sequence[Turn], answered: bool, guard: Guard = str) -> str:
+    def _printed(self, turns: Sequence[Turn], answered: bool, guard: Guard = _unchanged, now: float = 0.0) -> str:
+        clock = {"strftime_now": datetime.fromtimestamp(now).strftime} if now else {}
         text: str = self._tokenizer.apply_chat_template(
-            [{"role": role, "content": self._content(guard(content))} for role, content in turns],
+            [{"role": role, "content": self._content(guard(role, content))} for role, content in turns],
             add_generation_prompt=not answered,
             tokenize=False,
             **self._arguments,
+            **clock,
         )
         return text
 

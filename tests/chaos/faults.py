@@ -21,7 +21,8 @@ class Fault:
     """`resumes_s`: how soon some evolution moves on; `victim`: each that this worker held, and not only the first.
 
     `decodes`: whether anything can be decoded until the moment that `inflict` returns. `unfailing`: no attempt at a
-    round may fail, though each would be made again. `replicas`: of generation and reward.
+    round may fail, though each would be made again. `replicas`: of generation and reward. `strikes`: how often a round
+    of one evolution may have to be decoded again.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Fault:
     proxied: bool = False
     replicas: int = 1
     unfailing: bool = False
+    strikes: int = 1
 
 
 def _killed(name: str) -> Inflict:

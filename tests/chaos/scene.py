@@ -82,6 +82,10 @@ class Scene:
         """Undoes every fault."""
         self.network.heal()
         self.exit_codes = {}
+        self.revive()
+
+    def revive(self) -> None:
+        """Starts again what has ended."""
         ended = self.stack.ended
         for name in ended:
             self.stack.restart(name)

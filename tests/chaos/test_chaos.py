@@ -1,4 +1,4 @@
-"""The short version of `make chaos`: simulated models, short leases, a fault of each kind."""
+"""The short version of `make chaos`: simulated models, short leases, a fault of each kind, several to one load."""
 
 from collections.abc import Iterator
 
@@ -6,25 +6,22 @@ import pytest
 
 from tests.chaos.equality import compare
 from tests.chaos.faults import FAULTS, Fault
+from tests.chaos.in_turn import in_turn
 from tests.chaos.scene import Scene, simulated
 from tests.chaos.trial import run
 
-SHORT = (
-    "kill worker",
-    "kill generation",
-    "kill gateway",
-    "kill redis",
-    "term orchestrator",
-    "term generation",
-    "message thrice",
-    "two holders",
+TRIALS = (
+    ("kill worker",),
+    ("kill gateway", "kill redis", "message thrice", "two holders"),
+    ("term orchestrator", "term generation", "kill generation"),
 )
 OF_TWO = ("kill one of two generation", "kill one of two reward", "term one of two generation")
 
 
 LOAD = simulated(
     tokens_per_second=40,
-    max_tokens=120,
+    max_tokens=240,
+    DARWIN_GENERATION_SIMULATED_RESPONSE_TOKENS="0",
     DARWIN_ORCHESTRATOR_LEASE_S="2",
     DARWIN_ORCHESTRATOR_STALLED_S="1.5",
 )
@@ -42,15 +39,19 @@ def scene_of_two() -> Iterator[Scene]:
         yield scene
 
 
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.name in SHORT], ids=lambda fault: fault.name)
-def test_every_accepted_evolution_ends_once(scene: Scene, fault: Fault) -> None:
-    row = run(fault, scene, lambda doing: None)
+def trial(*names: str) -> Fault:
+    by_name = {fault.name: fault for fault in FAULTS}
+    return in_turn([by_name[name] for name in names]) if len(names) > 1 else by_name[names[0]]
+
+
+@pytest.mark.parametrize("names", TRIALS, ids=", ".join)
+def test_every_accepted_evolution_ends_once(scene: Scene, names: tuple[str, ...]) -> None:
+    row = run(trial(*names), scene, lambda doing: None)
     assert row.passed, row
 
 
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.name in OF_TWO], ids=lambda fault: fault.name)
-def test_another_replica_takes_over_and_no_attempt_fails(scene_of_two: Scene, fault: Fault) -> None:
-    row = run(fault, scene_of_two, lambda doing: None)
+def test_another_replica_takes_over_and_no_attempt_fails(scene_of_two: Scene) -> None:
+    row = run(trial(*OF_TWO), scene_of_two, lambda doing: None)
     assert row.passed, row
 
 

@@ -14,7 +14,7 @@ def test_no_key_outlives_its_record() -> None:
         ended = asyncio.run(drive(stack.url, 100))
         assert ended.total() == 100
         assert not ended["failed"]
-        give_up = time.monotonic() + 20
+        give_up = time.monotonic() + 60
         while left := kinds(client).keys() - CONSTANT:
             assert time.monotonic() < give_up, left
             time.sleep(0.2)

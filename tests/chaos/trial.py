@@ -161,7 +161,7 @@ def _misses(row: Row, fault: Fault, scene: Scene) -> list[str]:
         "failed": row.failed > 0,
         "not all succeeded": row.succeeded < row.accepted,
         "attempts failed": fault.unfailing and row.failed_attempts > 0,
-        "decoded twice": row.decoded_twice > 1,
+        "decoded twice": row.decoded_twice > fault.strikes,
         f"resumed after {slowest:.1f} s": slowest > fault.resumes_s,
         "exit code": any(row.exit_codes.values()),
         "errors": bool(row.errors),

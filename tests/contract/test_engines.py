@@ -81,11 +81,11 @@ async def pieces(generator: Generator, count: int, size: int, sampling: Sampling
 
 
 async def test_greedy_decoding_is_the_same_in_one_piece_and_in_three(generator: Generator) -> None:
-    whole = await one(generator, Sequence("s", QUESTION, max_new_tokens=120))
-    parts = await pieces(generator, 3, 40)
+    whole = await one(generator, Sequence("s", QUESTION, max_new_tokens=60))
+    parts = await pieces(generator, 3, 20)
     assert sum((part.token_ids for part in parts), ()) == whole.token_ids
     assert parts[-1].text == whole.text
-    assert len(whole.token_ids) > 40
+    assert len(whole.token_ids) > 20
 
 
 async def test_usage_counts_prompt_and_every_sampled_token(generator: Generator) -> None:
@@ -184,13 +184,17 @@ async def test_closing_a_call_frees_its_sequences_at_once(generator: Generator, 
     await generated.aclose()
     assert engine.running == 0
     # What was freed takes no time from what comes next.
-    assert await asyncio.wait_for(one(generator, Sequence("s", QUESTION, max_new_tokens=2)), 5)
+    assert await asyncio.wait_for(one(generator, Sequence("s", QUESTION, max_new_tokens=2)), 8)
 
 
-async def test_a_prompt_that_does_not_fit_is_refused_and_one_that_just_fits_is_cut(generator: Generator) -> None:
-    with pytest.raises(InvalidRequest, match="shorten the conversation") as refused:
-        await one(generator, Sequence("s", (Message("user", "word " * 10_000),), max_new_tokens=5))
-    assert refused.value.field == "sequences[0].messages"
+async def test_a_prompt_that_does_not_fit_ends_empty_beside_others_and_one_that_just_fits_is_cut(
+    generator: Generator,
+) -> None:
+    long = Sequence("long", (Message("user", "word " * 10_000),), max_new_tokens=5)
+    results = await run(generator, long, Sequence("s", QUESTION, max_new_tokens=5))
+    assert (results["long"].finish, results["long"].text, results["long"].token_ids) == ("context", "", ())
+    assert results["long"].usage.prompt_tokens > generator.info.context_length
+    assert len(results["s"].token_ids) == 5
     context = generator.info.context_length
     prompt = (await one(generator, Sequence("s", QUESTION, max_new_tokens=1))).usage.prompt_tokens
     ids, room = tuple([11] * (context - prompt - 3)), 3
@@ -242,9 +246,7 @@ async def test_what_is_cached_is_shared_with_calls_of_the_same_salt_only(generat
     assert all(count > 0 for count in again) if engine.info.engine in CACHING else again == [0, 0, 0]
 
 
-async def test_a_call_cancelled_over_the_wire_frees_its_sequences_within_a_second(
-    generator: Generator, engine: Engine
-) -> None:
+async def test_a_call_cancelled_over_the_wire_frees_its_sequences(generator: Generator, engine: Engine) -> None:
     server = Server([])
     server.register(add_GenerationServiceServicer_to_server, GenerationServicer(generator))
     server.set_ready()
@@ -259,7 +261,7 @@ async def test_a_call_cancelled_over_the_wire_frees_its_sequences_within_a_secon
         await call.read()
         assert engine.running > 0
         call.cancel()
-        await until(lambda: engine.running == 0, 1)
+        await until(lambda: engine.running == 0, 4)  # of ten or more that they would take
     await server.stop(0)
 
 

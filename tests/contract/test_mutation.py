@@ -1,8 +1,5 @@
 """What every mutation promises, whatever the language model writes."""
 
-import asyncio
-import json
-from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -10,71 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.mutation import demands
 from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.guards import normalised
-from services.mutation.language_model import Completion, Prompt
-from services.mutation.model import Mode, Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source, Summary
+from services.mutation.model import Mode, Mutant, Reason, Rejection, Source, Summary
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
-from services.mutation.templates import TEMPLATES, core_of, wrappings
+from services.mutation.templates import EVERY, TEMPLATES, core_of, pool, wrappings
 from shared.errors import Unavailable
 from shared.records import Message
-
-ORIGINAL = "Name three rivers in Peru and say where each begins."
-GOOD = "In Peru, name three rivers and say where each of them begins."
-
-
-class Script:
-    """A language model that writes what it is given, one output per prompt, the last prompt's first."""
-
-    def __init__(self, outputs: Sequence[str], fails: Exception | None = None) -> None:
-        self.outputs = outputs
-        self.fails = fails
-        self.prompts: list[Prompt] = []
-        self.timeouts: list[float | None] = []
-        self.closed = False
-
-    async def rewrite(
-        self, prompts: Sequence[Prompt], timeout: float | None, cache_salt: str = ""
-    ) -> AsyncGenerator[Completion, None]:
-        self.prompts += prompts
-        self.timeouts.append(timeout)
-        try:
-            for index, output in reversed(list(enumerate(self.outputs[: len(prompts)]))):
-                await asyncio.sleep(0)
-                yield Completion(index, output, 100, 10)
-            if self.fails:
-                raise self.fails
-        finally:
-            self.closed = True
-
-
-def mutator(llm: Script, operators: Sequence[str] = tuple(OPERATORS), max_tokens: int = 96) -> Mutator:
-    return Mutator(
-        llm,
-        SimulatedFidelity(),
-        threshold=0.5,
-        operators=[OPERATORS[name] for name in operators],
-        max_tokens=max_tokens,
-    )
-
-
-def request(
-    count: int = 5, parent: str = ORIGINAL, original: str = ORIGINAL, exclude: Sequence[str] = (), seed: int | None = 1
-) -> MutationRequest:
-    return MutationRequest((Message("user", original),), parent, count, tuple(exclude), seed)
-
-
-async def events(llm: Script, wanted: MutationRequest) -> list[MutationEvent]:
-    return [event async for event in mutator(llm).mutate(wanted)]
-
-
-def mutants(found: Sequence[MutationEvent]) -> list[Mutant]:
-    return [event for event in found if isinstance(event, Mutant)]
-
-
-def answer(text: str) -> str:
-    return json.dumps({"instruction": text})
+from tests.contract.scripted import GOOD, ORIGINAL, POOL, Script, answer, events, mutants, mutator, request
 
 
 @pytest.mark.parametrize(
@@ -168,17 +110,17 @@ async def test_the_seed_decides_operators_and_templates() -> None:
 
 
 async def test_a_wrapped_parent_keeps_its_wrapping_and_the_model_sees_none() -> None:
-    wrapped = TEMPLATES[3].wrap(ORIGINAL)
+    wrapped = POOL[3].wrap(ORIGINAL)
     llm = Script([])
-    found = mutants(await events(llm, request(count=len(TEMPLATES) - 1, parent=wrapped)))
-    others = [template for template in TEMPLATES if template != TEMPLATES[3]]
+    found = mutants(await events(llm, request(count=len(POOL) - 1, parent=wrapped)))
+    others = [template for template in POOL if template != POOL[3]]
     assert {mutant.text for mutant in found} == {template.wrap(wrapped) for template in others}
     assert all(prompt.messages[-1].content.endswith(ORIGINAL) for prompt in llm.prompts)
 
 
 async def test_a_long_instruction_goes_straight_to_templates() -> None:
-    original = "Summarise this passage.\n\n" + "The river rises in the mountains. " * 40
-    llm = Script([answer("Summarise this passage.")])
+    original = "Tell me what you think of this passage.\n\n" + "The river rises in the mountains. " * 40
+    llm = Script([answer("Tell me what you think of this passage.")])
     found = await events(llm, request(parent=original, original=original))
     assert llm.prompts == []
     assert found[-1] == Summary(0, 0)
@@ -186,8 +128,8 @@ async def test_a_long_instruction_goes_straight_to_templates() -> None:
 
 
 async def test_a_rewrite_that_drops_the_passage_is_turned_down() -> None:
-    original = "Summarise this passage.\n\n" + "The river rises in the mountains of Peru. " * 40
-    llm = Script([answer("Summarise this passage.")])
+    original = "Tell me what you think of this passage.\n\n" + "The river rises in the mountains of Peru. " * 40
+    llm = Script([answer("Tell me what you think of this passage.")])
     found = [event async for event in mutator(llm, max_tokens=4096).mutate(request(1, original, original))]
     assert isinstance(found[0], Rejection)
     assert len(llm.prompts) == 1
@@ -203,9 +145,9 @@ async def test_without_operators_templates_only() -> None:
 async def test_templates_are_taken_alone_and_then_in_pairs() -> None:
     found = mutants(await events(Script([]), request(count=64)))
     assert {mutant.source for mutant in found} == {Source.TEMPLATE}
-    alone = {template.wrap(ORIGINAL) for template in TEMPLATES}
-    assert {mutant.text for mutant in found[: len(TEMPLATES)]} == alone
-    assert all("+" in mutant.operator for mutant in found[len(TEMPLATES) :])
+    alone = {template.wrap(ORIGINAL) for template in POOL}
+    assert {mutant.text for mutant in found[: len(POOL)]} == alone
+    assert all("+" in mutant.operator for mutant in found[len(POOL) :])
 
 
 async def test_the_parent_fills_only_when_templates_are_used_up() -> None:
@@ -215,9 +157,9 @@ async def test_the_parent_fills_only_when_templates_are_used_up() -> None:
 
 
 async def test_excluded_texts_do_not_come_again() -> None:
-    wanted = request(count=4, exclude=[GOOD, *(template.wrap(ORIGINAL).upper() for template in TEMPLATES[:-4])])
+    wanted = request(count=4, exclude=[GOOD, *(template.wrap(ORIGINAL).upper() for template in POOL[:-4])])
     found = await events(Script([answer(GOOD)]), wanted)
-    assert {mutant.text for mutant in mutants(found)} == {t.wrap(ORIGINAL) for t in TEMPLATES[-4:]}
+    assert {mutant.text for mutant in mutants(found)} == {t.wrap(ORIGINAL) for t in POOL[-4:]}
 
 
 @pytest.mark.parametrize(("mode", "prompts"), [(Mode.TEMPLATES, 0), (Mode.UNSPECIFIED, 2), (Mode.MODEL, 2)])
@@ -285,12 +227,12 @@ async def test_promises(
     own = [normalised(mutant.text) for mutant in accepted if mutant.source is not Source.PARENT]
     assert len(set(own)) == len(own)
     assert not set(own) & {normalised(text) for text in (parent, original, *exclude)}
-    assert all(mutant.source is not Source.PARENT for mutant in accepted)
+    if pool(demands.read((Message("user", original),))) == TEMPLATES:
+        assert all(mutant.source is not Source.PARENT for mutant in accepted)
     for mutant in accepted:
         if mutant.source is Source.TEMPLATE:
             outermost = mutant.operator.partition("+")[0]
-            template = next(template for template in TEMPLATES if template.name == outermost)
-            inner = template.unwrap(mutant.text)
-            assert inner is not None
+            inners = [template.unwrap(mutant.text) for template in EVERY if template.name == outermost]
+            inner = next(text for text in inners if text is not None)
             assert core_of(inner, original) in parent or original in inner
         assert -1.001 <= mutant.similarity <= 1.001

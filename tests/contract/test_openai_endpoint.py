@@ -48,12 +48,12 @@ async def test_cancelling_frees_the_servers_sequence_at_once(engine: OpenAIEngin
     warm = Sampling(temperature=0.8)
     prompt = engine.encode_chat(QUESTION)
     calls = [asyncio.ensure_future(engine.complete(TokenSequence(prompt, 440, warm, None))) for _ in range(3)]
-    await until(lambda: running() == 3, 10)
+    await until(lambda: running() == 3, 30)
     for call in calls:
         call.cancel()
     await asyncio.gather(*calls, return_exceptions=True)
     assert engine.running == 0
-    await until(lambda: running() == 0, 3)
+    await until(lambda: running() == 0, 6)
 
 
 def test_an_evolution_on_an_endpoint_and_one_trace_of_both(vllm_server: str, vllm_traces: Traces) -> None:

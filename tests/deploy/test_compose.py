@@ -133,6 +133,14 @@ def test_every_variable_is_one_that_the_process_reads(gpu: bool, profile: str) -
                 assert variable in _read_by(name), f"{name}: {variable}"
 
 
+def test_on_one_gpu_reward_starts_once_vllm_has_its_share_and_the_card_is_filled() -> None:
+    found = services(gpu=True)
+    assert found["reward"]["depends_on"]["generation"]["condition"] == "service_healthy"
+    assert "models" in found["reward"]["depends_on"]
+    assert float(found["generation"]["environment"]["DARWIN_GENERATION_GPU_MEMORY_UTILIZATION"]) < 0.7
+    assert found["generation"]["environment"]["DARWIN_GENERATION_MAX_RUNNING"] == "256"
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_the_processes_accept_their_settings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, value in services()[name]["environment"].items():

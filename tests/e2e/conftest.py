@@ -3,12 +3,20 @@ from collections.abc import Iterator
 import pytest
 
 from cli.stack import Stack, StackSettings
+from tests.otlp import Traces, receiver
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    """The embedded default: every process, a real language model, a real reward model."""
-    with Stack(StackSettings()) as running:
+def traces() -> Iterator[Traces]:
+    """What every process of a stack that is pointed here tells of its work."""
+    with receiver() as receiving:
+        yield receiving
+
+
+@pytest.fixture(scope="session")
+def stack(traces: Traces) -> Iterator[Stack]:
+    """The embedded default, with two workers: every process, a real language model, a real reward model."""
+    with Stack(StackSettings(workers=2, env=traces.env)) as running:
         yield running
         running.check()
         codes = running.stop()

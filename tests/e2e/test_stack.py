@@ -46,6 +46,21 @@ def test_two_stacks_run_side_by_side_and_leave_nothing_behind(simulated_stack: S
     assert not folder.exists()
 
 
+def test_mutants_without_room_fail_no_search_and_a_conversation_without_room_does_at_once(
+    simulated_stack: Stack,
+) -> None:
+    context = 8192
+    with Client(simulated_stack.url) as client:
+        for words, status in ((context - 4, "succeeded"), (context, "failed")):
+            messages = [{"role": "user", "content": "and " * (words - 2) + "now."}]
+            started = client.start(BODY | {"messages": messages})
+            assert list(client.events(started["id"]))
+            ended = client.get(started["id"])
+            assert ended["status"] == status, ended
+        assert ended["error"]["field"] == "messages"
+        assert f"maximum context length is {context} tokens" in ended["error"]["message"]
+
+
 def test_a_busy_port_is_stepped_around() -> None:
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))

@@ -15,7 +15,7 @@ import redis
 from cli.client import Client
 from cli.stack import Stack, StackSettings
 from cli.stack.ports import free_port
-from tests.otlp import Received, Traces, children, paths, receiver
+from tests.otlp import Received, Traces, children, paths
 
 PROMPT = "Explain tides to a zebra-loving child."
 GENERATE = "darwin-generation darwin.v1.GenerationService/Generate"
@@ -88,23 +88,10 @@ def check_counts(spans: list[Received], cycles: int, engine_spans: bool = True) 
     assert all(span.parent_id in by_id for span in spans if span.service != "darwin-gateway")
 
 
-@pytest.fixture(scope="module")
-def traces() -> Iterator[Traces]:
-    with receiver() as receiving:
-        yield receiving
-
-
-@pytest.fixture(scope="module")
-def real(traces: Traces) -> Iterator[Stack]:
-    with Stack(StackSettings(workers=2, env=traces.env)) as running:
-        yield running
-        running.check()
-
-
-def test_one_trace_tells_of_every_process(real: Stack, traces: Traces) -> None:
+def test_one_trace_tells_of_every_process(stack: Stack, traces: Traces) -> None:
     trace_id, parent = secrets.token_hex(16), secrets.token_hex(8)
     answer = httpx.post(
-        f"{real.url}/v1/chat/completions",
+        f"{stack.url}/v1/chat/completions",
         json=body(cycles=2),
         headers={"traceparent": f"00-{trace_id}-{parent}-01"},
         timeout=120,
@@ -142,21 +129,21 @@ def holder(url: str, evolution_id: str, seconds: float) -> str:
     return str(found)
 
 
-def test_a_worker_killed_midway_leaves_one_whole_trace(real: Stack, traces: Traces) -> None:
-    with Client(real.url) as client:
+def test_a_worker_killed_midway_leaves_one_whole_trace(stack: Stack, traces: Traces) -> None:
+    with Client(stack.url) as client:
         started = client.start(body(period=20, mutants=3) | {"max_tokens": 120})
         evolution_id, trace_id = started["id"], started["trace_id"]
         events = client.events(evolution_id)
         while next(events)["type"] != "round.finished":
             pass
-        lost = holder(real.redis_url, evolution_id, 20)[:16]
+        lost = holder(stack.redis_url, evolution_id, 20)[:16]
         for worker in ("orchestrator", "orchestrator-2"):
-            real.kill(worker)
+            stack.kill(worker)
         time.sleep(0.5)  # services notice that their caller is gone
-        real.restart("orchestrator-2")
+        stack.restart("orchestrator-2")
         assert next(event for event in events if event["type"] == "evolution.ended")["status"] == "succeeded"
-    real.restart("orchestrator")
-    real.await_ready("orchestrator", "orchestrator-2")
+    stack.restart("orchestrator")
+    stack.await_ready("orchestrator", "orchestrator-2")
     spans = traces.until(trace_id, evolution_told)
     by_id = {span.span_id: span for span in spans}
     # What the services did for the lost worker is told by them, under calls that nobody else knows of.
@@ -220,6 +207,5 @@ def test_a_collector_that_is_away_changes_nothing() -> None:
         answer = httpx.post(f"{running.url}/v1/chat/completions", json=body(), timeout=30)
         assert answer.status_code == 200
         time.sleep(1)  # spans are on their way to nobody
-        began = time.monotonic()
+        # A process that does not end by itself is killed.
         assert set(running.stop().values()) == {0}
-        assert time.monotonic() - began < 20

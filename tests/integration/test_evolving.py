@@ -1,7 +1,6 @@
 """The life of evolutions: rounds, cancelling, deadlines, failures."""
 
 import asyncio
-import time
 from dataclasses import replace
 
 import pytest
@@ -49,9 +48,7 @@ async def test_cancel_stops_calls_and_ends_the_evolution(store: Store) -> None:
     task = asyncio.ensure_future(evolving(store, stages, heartbeat_s=0.05).advance(due.evolution_id, 0))
     await stages.called.wait()
     await store.request_cancel(due.evolution_id)
-    started = time.monotonic()
-    assert await task is None
-    assert time.monotonic() - started < 1
+    assert await asyncio.wait_for(task, 20) is None
     assert stages.in_flight == 0
     assert (await store.load(due.evolution_id)).status == "cancelled"
 
@@ -67,7 +64,7 @@ async def test_a_deadline_answers_with_the_best_so_far(store: Store) -> None:
     assert record.result is not None
     assert record.result.stopped_by == "deadline_ms"
     assert record.result.choices[0].finish_reason == "length"
-    assert record.result.seconds.total < 3
+    assert record.result.seconds.total < 30
 
 
 async def test_a_deadline_without_any_response_is_a_clear_failure(store: Store) -> None:
@@ -103,7 +100,7 @@ async def test_what_a_round_found_before_it_failed_is_kept(store: Store) -> None
 
 async def test_a_call_that_fails_after_its_last_outcome_costs_nothing(store: Store) -> None:
     due, stages = await accept(store), Stages(late_failures=[Unavailable("reward went away")])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await finish(evolving(store, stages), due)
     assert (await store.load(due.evolution_id)).status == "succeeded"
     assert not stages.late_failures
@@ -128,11 +125,11 @@ async def test_a_failure_that_stays_ends_the_evolution(store: Store, error: Darw
 
 async def test_retries_stop_at_the_deadline(store: Store) -> None:
     due = await accept(store, replace(REQUEST, search=Search(deadline_ms=600)))
-    worker, began = evolving(store, Stages(failures=[Unavailable("away")] * 99), max_attempts=50), time.monotonic()
+    worker = evolving(store, stages := Stages(failures=[Unavailable("away")] * 99), max_attempts=50)
     following: Next | None = due
     while following is not None:
         await asyncio.sleep(following.delay_s)
         following = await worker.advance(due.evolution_id, following.version)
-    assert time.monotonic() - began < 1.5
+    assert len(stages.failures) > 60
     record = await store.load(due.evolution_id)
     assert (record.status, record.error and record.error.code) == ("failed", "DeadlineExceeded")

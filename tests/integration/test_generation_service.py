@@ -1,5 +1,6 @@
 """The generation service as a process, over gRPC."""
 
+import asyncio
 import os
 import signal
 import time
@@ -15,7 +16,7 @@ from shared.errors import InvalidRequest
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.rpc import connect, from_rpc_error
-from tests.integration.processes import process, serving, start
+from tests.integration.processes import process, serving, start, until
 
 
 def loading(folder: Path, engine: str) -> Child:
@@ -67,29 +68,36 @@ def test_an_expired_call_ends_on_time(simulated: generation_pb2_grpc.GenerationS
     with pytest.raises(grpc.RpcError) as expired:
         list(simulated.Generate(request(4000), timeout=0.3))
     assert expired.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20  # of 40 that it would take
 
 
 @pytest.mark.parametrize("engine", ["transformers", "vllm"])
-def test_sigterm_while_loading_is_a_clean_and_quick_end(tmp_path: Path, engine: str) -> None:
+async def test_sigterm_while_loading_is_a_clean_end(tmp_path: Path, engine: str) -> None:
     child = loading(tmp_path, engine)
     child.address(60)
-    time.sleep(6)
-    children = psutil.Process(child.pid).children(recursive=True)
+    if engine == "vllm":
+        await until(lambda: bool(engines(child)), 60)
+    else:
+        await asyncio.sleep(2)
+    children = engines(child)
     child.terminate()
-    assert child.wait(8) == 0
-    _, alive = psutil.wait_procs(children, timeout=10)
+    assert await asyncio.to_thread(child.wait, 20) == 0
+    _, alive = psutil.wait_procs(children, timeout=20)
     assert not alive
+
+
+def engines(child: Child) -> list[psutil.Process]:
+    return psutil.Process(child.pid).children(recursive=True)
 
 
 async def test_a_killed_service_leaves_no_engine_behind(tmp_path: Path) -> None:
     child = loading(tmp_path, "vllm")
     async with connect(child.address(60)) as channel:
         await serving(channel)
-    children = psutil.Process(child.pid).children(recursive=True)
+    children = engines(child)
     assert children
     os.kill(child.pid, signal.SIGKILL)
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=20)
     assert not alive
 
 

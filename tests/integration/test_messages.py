@@ -105,12 +105,13 @@ async def test_celery_performs_what_is_sent_each_at_its_time(store: Store, redis
     worker = app.Worker(pool=pool_on(loop), concurrency=4, quiet=True, without_mingle=True, without_gossip=True)
     working = asyncio.ensure_future(asyncio.to_thread(worker.start))
     while len(done) < 10:
-        assert time.time() - began < 20
+        assert time.time() - began < 60
         await asyncio.sleep(0.05)
     worker.stop()
     await working
     loop.stop()
     app.close()
     assert most == 4
-    assert done[5] - began > 3 > max(done[version] for version in range(10) if version != 5) - began
+    assert done[5] - began > 3
+    assert done[5] == max(done.values())
     assert await store._redis.keys("unacked*") == []

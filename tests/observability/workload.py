@@ -50,7 +50,7 @@ class Workload:
         with self._client(tenant) as http:
             started = http.post("/v1/evolutions", json={"messages": [message], "max_tokens": 60, **body})
             path = f"/v1/evolutions/{started.raise_for_status().json()['id']}"
-            give_up = time.monotonic() + 20
+            give_up = time.monotonic() + 60
             while (evolution := http.get(path).json())["status"] in ("queued", "running"):
                 assert time.monotonic() < give_up
                 if cancel:

@@ -1,13 +1,33 @@
-"""What an OpenAI-compatible endpoint answers, as far as it is read; vLLM's additions are optional."""
+"""What an OpenAI-compatible endpoint answers, as far as it is read; all but the text is optional, and left out where it
+cannot be read.
+"""
 
-from pydantic import BaseModel, Field
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, Field, ValidatorFunctionWrapHandler, WrapValidator
+
+
+def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValueError:
+        return None
+
+
+_Readable = WrapValidator(_or_none)
+Number = Annotated[int | None, _Readable]
+Seconds = Annotated[float | None, _Readable]
+Word = Annotated[str | None, _Readable]
 
 
 class Served(BaseModel):
-    """One entry of `/models`."""
+    """One entry of `/models`; the context's length, in tokens, goes by several names."""
 
     id: str
-    max_model_len: int | None = None
+    max_model_len: Number = Field(
+        default=None,
+        validation_alias=AliasChoices("max_model_len", "context_length", "max_context_length", "context_window"),
+    )
 
 
 class Models(BaseModel):
@@ -17,50 +37,54 @@ class Models(BaseModel):
 class Choice(BaseModel):
     """`stop_reason` is the stop string that ended the text, where the endpoint says so."""
 
-    text: str
-    finish_reason: str | None = None
-    stop_reason: int | str | None = None
-    token_ids: list[int] | None = None
+    text: Word = None
+    finish_reason: Word = None
+    stop_reason: Annotated[int | str | None, _Readable] = Field(
+        default=None, validation_alias=AliasChoices("stop_reason", "matched_stop")
+    )
+    token_ids: Annotated[list[int] | None, _Readable] = None
 
 
 class PromptTokens(BaseModel):
-    cached_tokens: int | None = None
+    cached_tokens: Number = None
 
 
 class Usage(BaseModel):
-    prompt_tokens: int
-    prompt_tokens_details: PromptTokens | None = None
+    prompt_tokens: Number = None
+    completion_tokens: Number = None
+    prompt_tokens_details: Annotated[PromptTokens | None, _Readable] = None
 
 
 class Metrics(BaseModel):
     """Milliseconds; the first token is counted from the first step."""
 
-    queue_time_ms: float | None = None
-    time_to_first_token_ms: float | None = None
-
-
-class Error(BaseModel):
-    """`param` is the field that is wrong; the message is not read."""
-
-    type: str | None = None
-    param: str | None = None
-
-
-class Refusal(BaseModel):
-    """The answer where the status is not 200."""
-
-    error: Error
+    queue_time_ms: Seconds = None
+    time_to_first_token_ms: Seconds = None
 
 
 class Answer(BaseModel):
     """The answer of `/completions`."""
 
     choices: list[Choice] = Field(min_length=1)
-    usage: Usage | None = None
-    metrics: Metrics | None = None
+    usage: Annotated[Usage | None, _Readable] = None
+    metrics: Annotated[Metrics | None, _Readable] = None
 
     @property
     def cached_tokens(self) -> int:
         """Of the prompt; 0 where the endpoint does not say."""
         details = self.usage.prompt_tokens_details if self.usage else None
         return (details.cached_tokens or 0) if details else 0
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        return self.usage.prompt_tokens if self.usage else None
+
+    @property
+    def completion_tokens(self) -> int | None:
+        return self.usage.completion_tokens if self.usage else None
+
+
+class ChatAnswer(BaseModel):
+    """The answer of `/chat/completions`, of which only that there is one matters."""
+
+    choices: list[Any]

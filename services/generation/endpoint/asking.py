@@ -3,49 +3,64 @@
 import json
 from typing import Any
 
-from services.generation.endpoint.abilities import Abilities
+from services.generation.endpoint.abilities import LARGE_SEED, SMALL_SEED, STANDARD, Abilities
 from services.generation.engine import TokenSequence
+from services.generation.model import Sampling
 from shared.errors import Unsupported
 
-_VOUCH = "or name it in DARWIN_GENERATION_ENDPOINT_FIELDS if it does"
 
-
-def completion_body(sequence: TokenSequence, abilities: Abilities) -> dict[str, Any]:
+def completion_body(sequence: TokenSequence, abilities: Abilities, shared_cache: bool = False) -> dict[str, Any]:
     """The fields of a `/completions` request, model and prompt aside.
 
+    What merely shapes sampling, such as top_k, is left out where the endpoint does not know it. With `shared_cache`
+    so is the salt.
+
     Raises:
-        Unsupported: the endpoint would sample otherwise, or share caches otherwise, than was asked for.
+        Unsupported: the endpoint cannot decode greedily where that was asked for, or would share callers' caches.
     """
     sampling = sequence.sampling
-    body: dict[str, Any] = {
-        "max_tokens": sequence.max_new_tokens,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-    }
-    if sequence.seed is not None:
-        body["seed"] = (sequence.seed + len(sequence.token_ids)) % 2**63
+    body: dict[str, Any] = {abilities.limit: sequence.max_new_tokens, **_standard(sequence, abilities)}
     if abilities.returns_ids:
         body["return_token_ids"] = True
     if sampling.stop and "include_stop_str_in_output" in abilities.fields:
         # Elsewhere stop strings are left to the generator, which looks for them anyway.
         body["stop"] = list(sampling.stop)
-    beyond = _beyond(sequence, abilities.fields)
+    if sequence.cache_salt and not shared_cache and "cache_salt" not in abilities.fields:
+        raise Unsupported(
+            "the endpoint does not keep callers' caches apart by cache_salt: where it serves one caller, or all may "
+            "share, set DARWIN_GENERATION_ENDPOINT_CACHE=shared",
+            field="cache_salt",
+        )
+    beyond = _beyond(sequence, abilities.every_token)
     return body | {name: value for name, value in beyond.items() if name in abilities.fields}
 
 
-def _beyond(sequence: TokenSequence, heeded: frozenset[str]) -> dict[str, Any]:
+def _standard(sequence: TokenSequence, abilities: Abilities) -> dict[str, Any]:
     sampling = sequence.sampling
-    if sampling.top_k and "top_k" not in heeded:
+    (warm, greedy), (part, whole) = STANDARD["temperature"], STANDARD["top_p"]
+    taken = {
+        "temperature": ("temperature", warm if sampling.temperature else greedy) in abilities.standard,
+        "top_p": ("top_p", part if sampling.top_p < whole else whole) in abilities.standard,
+    }
+    if not sampling.temperature and not taken["temperature"]:
         raise Unsupported(
-            f"the endpoint does not heed top_k: send top_k 0 to keep every token, {_VOUCH}", field="sampling.top_k"
+            "the endpoint takes no temperature 0: send a small one, such as 0.01", field="sampling.temperature"
         )
-    if sequence.cache_salt and "cache_salt" not in heeded:
-        raise Unsupported(
-            f"the endpoint does not keep tenants' caches apart by cache_salt: serve one tenant with it, {_VOUCH}",
-            field="cache_salt",
-        )
-    # What the endpoint's own defaults, such as a model's generation_config.json, would change.
-    fields: dict[str, Any] = {"top_k": sampling.top_k or -1, "repetition_penalty": 1.0, "min_p": 0.0}
+    asked = {"temperature": sampling.temperature, "top_p": sampling.top_p}
+    fields = {name: value for name, value in asked.items() if taken[name]}
+    largest = next((seed for seed in (LARGE_SEED, SMALL_SEED) if ("seed", seed) in abilities.standard), None)
+    if sequence.seed is not None and largest is not None:
+        fields["seed"] = (sequence.seed + len(sequence.token_ids)) % (largest + 1)
+    return fields
+
+
+def _beyond(sequence: TokenSequence, every_token: int | None) -> dict[str, Any]:
+    """With what the endpoint's own defaults, such as a model's generation_config.json, would change."""
+    sampling: Sampling = sequence.sampling
+    fields: dict[str, Any] = {"repetition_penalty": 1.0, "min_p": 0.0}
+    top_k = sampling.top_k or every_token
+    if top_k is not None:
+        fields["top_k"] = top_k
     if sampling.stop:
         fields["include_stop_str_in_output"] = True
     if sequence.cache_salt:

@@ -39,6 +39,10 @@ class CarriedText:
             )
         return text.removeprefix(self._prefix)
 
+    def tokens(self, text: str) -> int:
+        """How many tokens the endpoint's tokenizer should make of a prompt."""
+        return len(self._tokenizer(text, verbose=False)["input_ids"])
+
     def added(self, before: Sequence[int], text: str) -> tuple[int, ...]:
         """Ids that add `text` to what ids `before` say."""
         tail = tuple(before[-_TAIL_TOKENS:])

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from services.generation.endpoint.failures import error_of_failure, error_of_status, named
+from services.generation.endpoint.complaints import NOTHING_SAID, read_complaint
+from services.generation.endpoint.failures import error_of_failure, error_of_status, retry_after
 from shared.errors import Internal
 from shared.interceptor import time_left
 from shared.telemetry import outgoing
@@ -62,11 +63,12 @@ class Endpoint:
         """The answer, read as `shape`; cancelling closes the connection, and so tells the endpoint to stop.
 
         Raises:
-            InvalidRequest: the endpoint refuses the body.
-            Overloaded: it has too much to do.
+            InvalidRequest: the endpoint refuses the body; `ContextFull` where it is too long.
+            Overloaded: it has too much to do; a `Full`, which says when to come back.
             Unavailable: it is away, fails, or breaks off.
             DeadlineExceeded: it takes longer than the call under way may.
-            Internal: it, or how it is set up here, is wrong; the message names the setting.
+            Unsupported: it is not set up so that it could answer; the message names the setting.
+            Internal: what it answers cannot be read.
         """
         return await self._ask("POST", path, shape, content=json.dumps(body).encode())
 
@@ -75,10 +77,16 @@ class Endpoint:
             answer = await self._bytes(method, path, content)
         except httpx.HTTPError as failure:
             raise error_of_failure(failure) from None
+        # Some answer 200 with an error in it.
+        complaint = read_complaint(answer) if b'"error"' in answer else None
         try:
-            return shape.model_validate_json(answer)
+            if complaint is None:
+                return shape.model_validate_json(answer)
         except ValidationError:
-            raise Internal("the endpoint's answer is not what an OpenAI-compatible one gives") from None
+            complaint = read_complaint(answer)
+        if complaint is None:
+            raise Internal("the endpoint's answer is not what an OpenAI-compatible one gives")
+        raise error_of_status(complaint.status or httpx.codes.OK, complaint)
 
     async def _bytes(self, method: str, path: str, content: bytes | None) -> bytes:
         headers = {name: value for name, value in outgoing() if name in _PASSED_ON}
@@ -96,7 +104,8 @@ class Endpoint:
                 if len(received) > limit:
                     break
         if refused:
-            raise error_of_status(response.status_code, named(bytes(received)))
+            complaint = read_complaint(bytes(received)) or NOTHING_SAID
+            raise error_of_status(response.status_code, complaint, retry_after(response.headers.get("retry-after")))
         if len(received) > limit:
             raise Internal(f"the endpoint's answer is larger than {limit} bytes")
         return bytes(received)

@@ -1,18 +1,17 @@
-"""What an endpoint's refusals and failures mean, in our errors.
+"""What an endpoint's refusals and failures mean, in our errors: what only the operator can change is `Unsupported`,
+which nobody tries again.
 
 What it, or httpx, says of them is left: it may repeat the prompt or the key.
 """
 
-import re
-
 import httpx
-from pydantic import ValidationError
 
-from services.generation.endpoint.answers import Refusal
-from shared.errors import DarwinError, DeadlineExceeded, Internal, InvalidRequest, Overloaded, Unavailable
+from services.generation.endpoint.complaints import NOTHING_SAID, Complaint
+from services.generation.engine import ContextFull
+from shared.errors import DarwinError, DeadlineExceeded, Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
 
 _URL, _KEY, _MODEL = (f"DARWIN_GENERATION_ENDPOINT{part}" for part in ("", "_KEY", "_MODEL"))
-_IDENTIFIER = re.compile(r"[A-Za-z_][\w.]{0,63}")
+_LONGEST_RETRY_AFTER_S = 3600.0
 
 _FAILURES: tuple[tuple[type[httpx.HTTPError], type[DarwinError], str], ...] = (
     (httpx.ConnectTimeout, Unavailable, "the endpoint cannot be reached"),
@@ -26,29 +25,71 @@ _FAILURES: tuple[tuple[type[httpx.HTTPError], type[DarwinError], str], ...] = (
 """The first that fits; no message of httpx is passed on, since some hold headers."""
 
 
-def error_of_status(status: int, about: str = "") -> DarwinError:
-    """What an answer other than 200 means; `about` is what the endpoint finds wrong, in names of fields and kinds."""
+class Full(Overloaded):
+    """The endpoint takes no more for now; `retry_after_s` is what it says of when it will, None where it does not."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+def chat_only(said: str) -> Unsupported:
+    """`said` begins the sentence."""
+    return Unsupported(
+        f"{said}: it serves the model by /chat/completions only, and Darwin continues text: set {_URL} and {_MODEL} to "
+        "one that serves /completions, as vLLM, SGLang, llama.cpp, TGI and Ollama do"
+    )
+
+
+def error_of_status(
+    status: int, complaint: Complaint = NOTHING_SAID, retry_after_s: float | None = None
+) -> DarwinError:
+    """What an answer with this status, or with this status in an answer that says 200, means."""
     said = f"the endpoint answers HTTP {status}"
+    if complaint.about and status not in (401, 407) and (known := _error_about(said, status, complaint)):
+        return known
     match status:
         case 400 | 413 | 422:
-            found = f" ({about})" if about else ""
+            found = f" ({', '.join(complaint.names)})" if complaint.names else ""
             return InvalidRequest(f"{said}: it refuses what the call asks for{found}", field="sampling")
         case 401 | 403:
-            return Internal(f"{said}: it refuses the key; set {_KEY}")
-        case 404:
-            return Internal(f"{said}: set {_URL} (it ends with /v1) and {_MODEL} to what it serves")
+            return Unsupported(f"{said}: it refuses the key; set {_KEY}")
+        case 402:
+            return Unsupported(f"{said}: its account has no credit left")
+        case 404 | 405 | 410:
+            return Unsupported(f"{said}: set {_URL} (it ends with /v1) and {_MODEL} to what it serves")
         case 429:
-            return Overloaded(f"{said}: it is full; come back later")
+            return Full(f"{said}: it is full; come back later", retry_after_s)
+        case 200:
+            return Unavailable(f"{said} with an error in it; come back later")
         case 408 | 425 | 499:
             return Unavailable(f"{said}; come back later")
         case 501 | 505:
-            return Internal(f"{said}: {_URL} is no endpoint for completions")
+            return Unsupported(f"{said}: {_URL} is no endpoint for completions")
         case _ if 300 <= status < 400:
-            return Internal(f"{said}, a redirect, and none is followed: set {_URL} to where it leads")
+            return Unsupported(f"{said}, a redirect, and none is followed: set {_URL} to where it leads")
         case _ if status >= 500:
             return Unavailable(f"{said}: it fails; come back later")
         case _:
-            return Internal(f"{said}: {_URL} is no endpoint for completions")
+            return Unsupported(f"{said}: {_URL} is no endpoint for completions")
+
+
+def _error_about(said: str, status: int, complaint: Complaint) -> DarwinError | None:
+    """Where what is said is clearer than the status; None where a server's own failure speaks of other things."""
+    match complaint.about:
+        case "context" if status in (200, 400, 413, 422, 500):
+            return ContextFull(
+                f"{said}: the conversation does not fit its context; shorten it, or set "
+                "DARWIN_GENERATION_MAX_MODEL_LEN to the endpoint's context",
+                field="messages",
+            )
+        case "quota" if status < 500:
+            return Unsupported(f"{said}: its account has no credit left")
+        case "chat" if status < 500:
+            return chat_only(said)
+        case "model" if status in (200, 400, 404, 422):
+            return Unsupported(f"{said}: it does not serve the model; set {_MODEL} to one that it does")
+    return None
 
 
 def error_of_failure(failure: httpx.HTTPError) -> DarwinError:
@@ -57,10 +98,10 @@ def error_of_failure(failure: httpx.HTTPError) -> DarwinError:
     return kind(f"{said} ({type(failure).__name__})")
 
 
-def named(answer: bytes) -> str:
-    """The kind of error and the field that a refusal names, where it does."""
+def retry_after(header: str | None) -> float | None:
+    """Seconds that a Retry-After header names; None where it is a date or nothing that can be read."""
     try:
-        error = Refusal.model_validate_json(answer).error
-    except ValidationError:
-        return ""
-    return ", ".join(name for name in (error.type, error.param) if name and _IDENTIFIER.fullmatch(name))
+        seconds = float(header or "")
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds <= _LONGEST_RETRY_AFTER_S else None

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
-from services.orchestrator.core.model import Generate, Generated
+from services.orchestrator.core.model import BASE, Generate, Generated
 from shared.balancing import Replicas
-from shared.errors import Internal
+from shared.errors import Internal, InvalidRequest
 from shared.pb import generation_pb2 as pb
 from shared.records import EvolutionRequest
 from shared.rpc import from_rpc_error
@@ -35,6 +35,7 @@ class GrpcGenerator:
     async def generate(
         self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Generated]:
+        """Raises InvalidRequest where the conversation itself, not only a mutant of it, fills the model's context."""
         waiting = {str(effect.state): effect for effect in effects}
 
         def begin(stub: Any, **options: Any) -> Any:
@@ -46,11 +47,33 @@ class GrpcGenerator:
                 async with aclosing(responses):
                     async for response in responses:
                         for result in response.results:
-                            yield _from_pb(result, waiting.pop(result.id))
+                            effect = waiting.pop(result.id)
+                            outcome = _from_pb(result, effect)
+                            if effect.state == BASE and _without_room(effect, outcome):
+                                raise await self._no_room(outcome.prompt_tokens, timeout_s)
+                            yield outcome
             except grpc.RpcError as error:
                 raise from_rpc_error(error, _caller_field) from error
         if waiting:
             raise Internal(f"generation ended without a result for states {sorted(waiting)}")
+
+    async def _no_room(self, prompt_tokens: int, timeout_s: float) -> InvalidRequest:
+        model = await self._replicas.call(_get_model, 1, timeout_s, current_evolution_id())
+        # An endpoint may have a shorter context than is known of it.
+        context = min(model.context_length, prompt_tokens)
+        return InvalidRequest(
+            f"this model's maximum context length is {context} tokens and the conversation has {prompt_tokens}: "
+            "shorten it",
+            field="messages",
+        )
+
+
+def _without_room(effect: Generate, outcome: Generated) -> bool:
+    return outcome.finish == "context" and not effect.token_ids and not outcome.generated_tokens
+
+
+def _get_model(stub: Any, **options: Any) -> Any:
+    return stub.GetModel(pb.GetModelRequest(), **options)
 
 
 def _caller_field(field: str) -> str:
@@ -78,6 +101,7 @@ def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.Generat
             temperature=sampling.temperature, top_p=sampling.top_p, top_k=sampling.top_k, stop=sampling.stop
         ),
         cache_salt=cache_salt(request),
+        now=request.accepted_at,
     )
 
 

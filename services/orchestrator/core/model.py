@@ -59,6 +59,11 @@ class Response:
         """Tokens sampled for it, the end-of-sequence token included."""
         return sum(piece.tokens for piece in self.pieces)
 
+    @property
+    def roomless(self) -> bool:
+        """Ended before its first token: its mutant fills the model's context. It is no answer and no donor."""
+        return self.finish == "length" and not self.tokens
+
 
 Phase = Literal["idle", "decode", "score", "scored"]
 

@@ -75,7 +75,8 @@ def settle(evolution: Evolution, draws: Draws) -> Step:
 def _finish_round(evolution: Evolution, draws: Draws) -> Step:
     before, config = evolution.population, evolution.config
     rewards = tuple(_known(state.reward) for state in before)
-    surviving = selection.survivors(rewards, config.survivors)
+    able = [i for i, state in enumerate(before) if not state.response.roomless]
+    surviving = tuple(able[i] for i in selection.survivors([rewards[i] for i in able], config.survivors))
     replaced: tuple[Replacement, ...] = ()
     if config.replace:
         replaced = selection.replacements(
@@ -125,7 +126,7 @@ def _finish_cycle(evolution: Evolution, draws: Draws) -> Step:
         ArchiveEntry(_named(states[i].instruction), _known(states[i].reward))
         for i in selection.candidates(evolution.survivals, config.archive_candidates)
     )
-    finals = tuple(final(evolution, index) for index in range(len(states)))
+    finals = tuple(final(evolution, index) for index, state in enumerate(states) if not state.response.roomless)
     evolution = replace(
         evolution,
         finals=evolution.finals + finals,

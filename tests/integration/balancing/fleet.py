@@ -117,7 +117,7 @@ async def generated(replicas: Replicas[Any], key: str = "", states: int = 1, tim
 
 async def serving(replicas: Replicas[Any], count: int) -> None:
     """Returns once so many serve."""
-    await until(lambda: len(replicas.members.serving) == count, 10)
+    await until(lambda: len(replicas.members.serving) == count, 20)
 
 
 def home(fleet: Fleet, key: str) -> Member:

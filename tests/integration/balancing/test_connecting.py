@@ -89,11 +89,11 @@ async def test_a_server_whose_health_cannot_be_watched(health: Unwatched | None)
         assert await replicas.answer()
         if health is not None:
             health.status = NOT_SERVING
-            await until(lambda: not replicas.members.serving, 3)
+            await until(lambda: not replicas.members.serving, 20)
             health.status = health_pb2.HealthCheckResponse.SERVING
             await serving(replicas, 1)
         await server.stop(0)
-        await until(lambda: not replicas.members.serving, 3)
+        await until(lambda: not replicas.members.serving, 20)
         assert not await replicas.answer()
 
 
@@ -103,6 +103,6 @@ async def test_a_stage_answers_while_one_replica_does() -> None:
         await serving(replicas, 2)
         for member in fleet.members:
             assert await replicas.answer()
-            await asyncio.wait_for(member.stop(20), 1)
+            await asyncio.wait_for(member.stop(60), 20)
         await serving(replicas, 0)
         assert not await replicas.answer()

@@ -116,15 +116,15 @@ def test_every_operation_is_probed(opened: OpenApiSchema) -> None:
 def test_searches(
     opened: OpenApiSchema, session: requests.Session, path: str, method: str, mode: GenerationMode
 ) -> None:
-    statuses = probe(opened[path][method], mode, 400, session=session)
+    statuses = probe(opened[path][method], mode, 150, session=session)
     if mode is GenerationMode.POSITIVE:
-        assert statuses[200] + statuses[202] > 50
+        assert statuses[200] + statuses[202] > 20
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("path", "method"), OTHERS)
 def test_others(opened: OpenApiSchema, session: requests.Session, path: str, method: str, mode: GenerationMode) -> None:
-    probe(opened[path][method], mode, 60, session=session)
+    probe(opened[path][method], mode, 25, session=session)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -137,7 +137,7 @@ def test_with_a_key(
     method: str,
     mode: GenerationMode,
 ) -> None:
-    probe(keyed[path][method], mode, 40, session=session, headers=authorization)
+    probe(keyed[path][method], mode, 15, session=session, headers=authorization)
 
 
 def test_log_holds_no_defect(gateway: Gateway, guarded: Gateway) -> None:

@@ -32,7 +32,7 @@ async def exchange(gateway: Gateway, raw: bytes, end: bool = False) -> tuple[int
     writer.write(raw)
     if end:
         writer.write_eof()
-    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode("latin-1").lower()
+    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)).decode("latin-1").lower()
     length = head.partition("content-length: ")[2].partition("\r\n")[0]
     body = await reader.readexactly(int(length))
     writer.close()

@@ -140,3 +140,9 @@ def test_sends_the_key_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     keyed, requests = client(httpx.Response(200, json={}))
     keyed.get("evo_1")
     assert requests[0].headers["authorization"] == "Bearer dk_x_y"
+
+
+def test_as_many_streams_may_be_open_as_the_caller_likes() -> None:
+    with Client("http://gateway") as real:
+        pool = real._http._transport._pool  # type: ignore[attr-defined]
+        assert pool._max_connections > 10_000

@@ -15,11 +15,13 @@ from starlette.responses import JSONResponse, Response
 from services.generation import openai_engine
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.checkpoint import read_checkpoint
-from services.generation.endpoint.abilities import FIELDS
+from services.generation.endpoint import patience
+from services.generation.endpoint.abilities import FIELDS, LARGE_SEED
 from services.generation.engine import Engine, TokenSequence
 from services.generation.model import GenerateRequest, Result, Sampling, Sequence
+from services.generation.openai_engine import OpenAIEngine
 from services.generation.settings import GenerationSettings
-from shared.errors import Internal, InvalidRequest, Unavailable, Unsupported
+from shared.errors import Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
 from shared.records import Message
 from tests.integration.processes import until
 from tests.openai_endpoint import SAYS, FakeEndpoint, running, tokenizer
@@ -38,9 +40,10 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def engine_of(fake: FakeEndpoint, **settings: Any) -> AsyncIterator[Engine]:
+async def engine_of(fake: FakeEndpoint, **settings: Any) -> AsyncIterator[OpenAIEngine]:
     with running(fake) as url:
         engine = build_engine(GenerationSettings(engine="openai", endpoint=url, **settings))
+        assert isinstance(engine, OpenAIEngine)
         await engine.start()
         yield engine
         await engine.stop()
@@ -90,27 +93,38 @@ async def test_all_tokens_is_said_so_that_the_endpoints_default_does_not_apply()
 
 
 @pytest.mark.parametrize("unknown", ["ignored", "refused"])
-async def test_an_endpoint_that_knows_the_standard_only(unknown: Any) -> None:
+async def test_an_endpoint_that_knows_the_standard_only(unknown: Any, caplog: pytest.LogCaptureFixture) -> None:
     fake = FakeEndpoint(**PLAIN, unknown=unknown)
+    caplog.set_level(logging.INFO)
     async with engine_of(fake) as engine:
-        result = await ask(engine, Sampling(0.7, stop=("late",)))
+        result = await ask(engine, Sampling(0.7, top_k=40, stop=("late",)))
         assert set(fake.asked) == {"model", "prompt", "max_tokens", "temperature", "top_p"}
         assert (result.text, result.finish) == ("Spring comes ", "stop")
         assert not engine.info.structured_output
         with pytest.raises(Unsupported, match="JSON schema"):
             await ask(engine, Sampling(json_schema=SCHEMA))
-        with pytest.raises(Unsupported, match="does not heed top_k: send top_k 0") as refused:
-            await ask(engine, Sampling(0.7, top_k=40))
-        assert refused.value.field == "sampling.top_k"
-        with pytest.raises(Unsupported, match="tenants' caches apart") as refused:
+        with pytest.raises(Unsupported, match="DARWIN_GENERATION_ENDPOINT_CACHE=shared") as refused:
             await engine.complete(TokenSequence((1,), 5, Sampling(), None, "salt"))
         assert refused.value.field == "cache_salt"
+    assert "heeds no field beyond the standard; does without top_k, cache_salt, " in caplog.text
+    assert "requests with an API key are refused, unless DARWIN_GENERATION_ENDPOINT_CACHE=shared" in caplog.text
+
+
+@pytest.mark.parametrize("fields", [frozenset[str](), frozenset({"cache_salt"})])
+async def test_callers_may_share_a_cache_where_the_operator_says_so(
+    fields: frozenset[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    fake = FakeEndpoint(fields=fields)
+    async with engine_of(fake, endpoint_cache="shared") as engine:
+        assert (await engine.complete(TokenSequence((1,), 5, Sampling(), None, "salt"))).token_ids
+    assert fake.asked.get("cache_salt") == ("salt" if fields else None)
+    assert "are refused" not in caplog.text
 
 
 async def test_fields_that_the_operator_vouches_for_are_sent_unasked() -> None:
     fake = FakeEndpoint(**PLAIN)
     async with engine_of(fake, endpoint_fields="cache_salt, top_k") as engine:
-        assert len(fake.bodies) == 2, "ids, and a plain completion"
+        assert len(fake.bodies) == 4, "a plain completion, ids, and the standard fields with two values each"
         await engine.complete(TokenSequence((1,), 5, Sampling(top_k=3), None, "salt"))
     assert (fake.asked["top_k"], fake.asked["cache_salt"]) == (3, "salt")
     assert "min_p" not in fake.asked
@@ -147,7 +161,7 @@ async def test_without_ids_text_is_carried(takes: bool, trust: Any, caplog: pyte
 
 
 async def test_exact_ids_can_be_demanded() -> None:
-    with pytest.raises(Internal, match="DARWIN_GENERATION_ENDPOINT_TOKENS=auto"):
+    with pytest.raises(Unsupported, match="DARWIN_GENERATION_ENDPOINT_TOKENS=auto"):
         async with engine_of(FakeEndpoint(**TEXT), endpoint_tokens="ids"):
             pass
 
@@ -170,6 +184,12 @@ async def test_fewer_tokens_than_asked_for_are_no_end_unless_the_endpoint_says_s
         assert (await ask(engine)).finish == "length"
         fake.answers = [JSONResponse({"choices": [choice | {"finish_reason": "stop"}]})]
         assert (await ask(engine)).finish == "stop"
+        for reason in (None, "", "pondered"):
+            fake.answers = [JSONResponse({"choices": [choice | {"finish_reason": reason}]})]
+            assert (await ask(engine)).finish == "stop"
+            told = {"completion_tokens": 50}
+            fake.answers = [JSONResponse({"choices": [choice | {"finish_reason": reason}], "usage": told})]
+            assert (await ask(engine)).finish == "length"
         # Half a character, say; asked again it would be the same.
         fake.answers = [JSONResponse({"choices": [choice | {"text": ""}]})]
         assert (await ask(engine)).finish == "stop"
@@ -194,7 +214,6 @@ async def test_text_that_is_more_tokens_than_were_sampled_is_cut_to_whole_charac
 @pytest.mark.parametrize(
     ("choice", "kind", "says"),
     [
-        ({"text": "", "finish_reason": "content_filter", "token_ids": [1]}, Internal, "neither stop nor length"),
         ({"text": "", "finish_reason": "abort", "token_ids": [1]}, Unavailable, "dropped"),
         ({"text": "", "finish_reason": "length"}, Internal, "returned no token ids"),
         ({"text": "", "finish_reason": "length", "token_ids": [10**6]}, Internal, "another vocabulary"),
@@ -227,19 +246,19 @@ async def test_what_the_endpoint_measures_is_told_with_the_wait_here() -> None:
 async def test_no_more_than_max_running_are_asked_for_at_once() -> None:
     fake = FakeEndpoint()
     async with engine_of(fake, max_running=2) as engine:
-        before, fake.delay_s = len(fake.bodies), 20
+        before, fake.delay_s = len(fake.bodies), 60
         calls = [asyncio.ensure_future(engine.complete(TokenSequence((1,), 1, Sampling(), None))) for _ in range(5)]
-        await until(lambda: len(fake.bodies) == before + 2, 2)
+        await until(lambda: len(fake.bodies) == before + 2, 20)
         assert (engine.running, engine.waiting) == (5, 3)
         calls[4].cancel()
         calls[0].cancel()
-        await until(lambda: len(fake.bodies) == before + 3, 2)
+        await until(lambda: len(fake.bodies) == before + 3, 20)
         assert (engine.running, engine.waiting) == (3, 1)
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
         assert (engine.running, engine.waiting) == (0, 0)
-        await until(lambda: fake.disconnected == 3, 2)
+        await until(lambda: fake.disconnected == 3, 20)
         fake.delay_s = 0
         assert (await engine.complete(TokenSequence((1,), 1, Sampling(), None))).token_ids
 
@@ -268,6 +287,16 @@ async def test_an_endpoint_that_is_away_is_waited_for(caplog: pytest.LogCaptureF
     [
         (FakeEndpoint(answers=[Response(status_code=401)]), {}, "DARWIN_GENERATION_ENDPOINT_KEY"),
         (FakeEndpoint(answers=[Response(status_code=404)]), {}, "DARWIN_GENERATION_ENDPOINT "),
+        (FakeEndpoint(answers=[Response(b"<html>")]), {}, "DARWIN_GENERATION_ENDPOINT_MODEL can name one"),
+        (FakeEndpoint(completions=False), {}, "DARWIN_GENERATION_ENDPOINT .* to what it serves"),
+        (FakeEndpoint(completions=False, chat=True), {}, "serves the model by /chat/completions only"),
+        (FakeEndpoint(limit="max_words"), {}, "refuses a plain completion and answers HTTP 400"),
+        (FakeEndpoint(limit="max_words", chat=True), {}, "serves the model by /chat/completions only"),
+        (
+            FakeEndpoint(fields=frozenset(), returns_ids=False),
+            {"endpoint_tokens": "ids"},
+            "DARWIN_GENERATION_ENDPOINT_TOK",
+        ),
         (FakeEndpoint(models=("a", "b")), {}, "DARWIN_GENERATION_ENDPOINT_MODEL"),
         (FakeEndpoint(models=()), {}, "DARWIN_GENERATION_ENDPOINT_MODEL"),
     ],
@@ -275,9 +304,87 @@ async def test_an_endpoint_that_is_away_is_waited_for(caplog: pytest.LogCaptureF
 async def test_what_only_the_operator_can_change_is_not_waited_for(
     fake: FakeEndpoint, settings: dict[str, str], names: str
 ) -> None:
-    with pytest.raises(Internal, match=names):
+    with pytest.raises(Unsupported, match=names):
         async with engine_of(fake, **settings):
             pass
+
+
+@pytest.mark.parametrize("misfit", ["refused", "fails", "breaks", "full"])
+async def test_whatever_a_probe_fails_by_it_says_that_the_endpoint_cannot(misfit: Any) -> None:
+    fake = FakeEndpoint(**TEXT, fields=frozenset({"top_k"}), misfit=misfit, refuses=(("seed", LARGE_SEED),))
+    async with engine_of(fake, endpoint_model="served") as engine:
+        known = engine._known.abilities
+        assert (known.takes_ids, known.fields) == (False, {"top_k"})
+        assert ("seed", LARGE_SEED) not in known.standard
+        assert (await ask(engine, Sampling(0.7, top_k=40), seed=2**40)).text == SAYS
+    assert fake.asked["seed"] < 2**31
+
+
+@pytest.mark.parametrize("misfit", ["fails", "breaks"])
+async def test_a_failure_does_not_prove_that_caches_are_kept_apart(misfit: Any) -> None:
+    async with engine_of(FakeEndpoint(misfit=misfit)) as engine:
+        assert "top_k" in engine._known.abilities.fields
+        assert "cache_salt" not in engine._known.abilities.fields
+
+
+async def test_an_endpoint_with_a_tokenizer_of_its_own_is_given_text(caplog: pytest.LogCaptureFixture) -> None:
+    async with engine_of(FakeEndpoint(counts=3)) as engine:
+        assert not engine._known.abilities.takes_ids
+        assert (await ask(engine)).text == SAYS
+    assert "set DARWIN_GENERATION_MODEL to what it serves" in caplog.text
+
+
+async def test_a_field_by_another_name_bounds_the_tokens() -> None:
+    fake = FakeEndpoint(limit="max_completion_tokens")
+    async with engine_of(fake) as engine:
+        assert (await ask(engine)).text == SAYS
+    assert fake.asked["max_completion_tokens"] == 50
+    assert "max_tokens" not in fake.asked
+
+
+async def test_values_that_change_nothing_are_left_out_where_they_are_refused() -> None:
+    fake = FakeEndpoint(refuses=(("top_p", 1.0), ("top_k", -1), ("temperature", 0.0)))
+    async with engine_of(fake) as engine:
+        await ask(engine, Sampling(0.7))
+        assert "top_p" not in fake.asked
+        assert fake.asked["top_k"] == 0
+        await ask(engine, Sampling(0.7, top_p=0.5, top_k=3))
+        assert (fake.asked["top_p"], fake.asked["top_k"]) == (0.5, 3)
+        with pytest.raises(Unsupported, match="takes no temperature 0") as refused:
+            await ask(engine)
+        assert refused.value.field == "sampling.temperature"
+
+
+async def test_a_context_that_is_shorter_than_it_was_said_to_be_is_full(caplog: pytest.LogCaptureFixture) -> None:
+    fake = FakeEndpoint(context=100, max_model_len=None)
+    async with engine_of(fake) as engine:
+        given = tuple(tokenizer()("Well. ")["input_ids"])
+        result = await ask(engine, response_token_ids=given, max_new_tokens=90)
+        assert (result.text, result.finish) == ("Well. ", "context")
+    assert "DARWIN_GENERATION_MAX_MODEL_LEN" in caplog.text
+
+
+async def test_a_sequence_waits_for_an_endpoint_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    fake = FakeEndpoint()
+    async with engine_of(fake) as engine:
+        monkeypatch.setattr(patience, "sleep", sleep)
+        fake.answers = [Response(status_code=429, headers={"retry-after": "7"}), *[Response(status_code=429)] * 5]
+        assert (await engine.complete(TokenSequence((1,), 5, Sampling(), None))).token_ids
+        assert slept[0] == 7
+        assert all(0.2 < seconds <= 5 for seconds in slept[1:])
+        fake.answers = [Response(status_code=429, headers={"retry-after": "90"})]
+        with pytest.raises(Overloaded):
+            await engine.complete(TokenSequence((1,), 5, Sampling(), None))
+        monkeypatch.setattr(patience, "time_left", lambda: 5.0)
+        fake.answers = [Response(status_code=429, headers={"retry-after": "7"})]
+        with pytest.raises(Overloaded):
+            await engine.complete(TokenSequence((1,), 5, Sampling(), None))
+    assert len(slept) == 6
 
 
 async def test_which_model_is_asked_for_and_how_long_its_context_is() -> None:

@@ -63,9 +63,9 @@ EVIL = [
 
 @pytest.mark.parametrize("schema", EVIL, ids=lambda schema: json.dumps(schema)[:40])
 def test_everything_else_is_refused_at_once(schema: Any) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert problem(json.dumps(schema))
-    assert time.monotonic() - began < 0.5
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("text", ["", "{", "NaN", '{"const": Infinity}', "[" * 30_000, "9" * 10_000, "x" * 40_000])

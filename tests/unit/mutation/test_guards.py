@@ -108,7 +108,7 @@ def test_normalised_ignores_case_spacing_and_punctuation() -> None:
 @pytest.mark.parametrize("piece", ["“", "f(", "x", '"', "= ", "a.", "( ", "“a"])
 def test_time_grows_with_the_length_of_the_text_and_not_faster(piece: str) -> None:
     text = "Name some rivers: " + piece * 50_000
-    began = time.monotonic()
+    began = time.process_time()
     guards.content(text, text)
     guards.form(text, text, (), set())
-    assert time.monotonic() - began < 3
+    assert time.process_time() - began < 3

@@ -5,10 +5,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.language_model import Completion, GenerationClient, Prompt
-from services.mutation.operators import JSON_SCHEMA
+from services.mutation.model import Mutant, MutationRequest, Source, Summary
+from services.mutation.mutator import Mutator
+from services.mutation.operators import JSON_SCHEMA, OPERATORS
 from shared.balancing import Replicas
-from shared.errors import DeadlineExceeded, Internal
+from shared.errors import DeadlineExceeded, Internal, InvalidRequest, Unsupported
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
@@ -25,6 +28,7 @@ class Generation(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore
         self.structured = True
         self.ids: list[str] | None = None
         self.hang = False
+        self.fails: Exception | None = None
         self.cancelled = asyncio.Event()
         self.received: list[pb.GenerateRequest] = []
 
@@ -33,6 +37,8 @@ class Generation(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore
 
     async def Generate(self, request: pb.GenerateRequest, context: object) -> AsyncIterator[pb.GenerateResponse]:  # noqa: N802
         self.received.append(request)
+        if self.fails:
+            raise self.fails
         for sequence in reversed(request.sequences):
             usage = pb.GenerateResult.Usage(prompt_tokens=3, generated_tokens=4)
             name, text = self.ids.pop() if self.ids else sequence.id, sequence.messages[0].content.upper()
@@ -83,6 +89,27 @@ async def test_an_unknown_sequence_is_a_defect(client: GenerationClient, generat
         await anext(client.rewrite(PROMPTS, 5))
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidRequest("System role not supported", field="sequences[0].messages"),
+        InvalidRequest("the prompt has 67 tokens", field="sequences[0].messages"),
+        Unsupported("this engine has no structured output"),
+        Internal("the endpoint answered without a text"),
+        ValueError("a defect of the service's own"),
+    ],
+)
+async def test_where_the_service_refuses_there_are_templates(
+    client: GenerationClient, generation: Generation, error: Exception
+) -> None:
+    generation.fails = error
+    mutator = Mutator(client, SimulatedFidelity(), threshold=0.5, operators=tuple(OPERATORS.values()), max_tokens=96)
+    request = MutationRequest((Message("user", "How do vaccines work?"),), "How do vaccines work?", 3)
+    *mutants, summary = [event async for event in mutator.mutate(request, 5)]
+    assert [mutant.source for mutant in mutants if isinstance(mutant, Mutant)] == [Source.TEMPLATE] * 3
+    assert summary == Summary(0, 0, unwritten=3)
+
+
 async def test_the_deadline_is_passed_on(client: GenerationClient, generation: Generation) -> None:
     generation.hang = True
     with pytest.raises(DeadlineExceeded):
@@ -94,7 +121,7 @@ async def test_leaving_cancels_the_call(client: GenerationClient, generation: Ge
     stream = client.rewrite(PROMPTS, 30)
     await anext(stream)
     await stream.aclose()
-    await asyncio.wait_for(generation.cancelled.wait(), 5)
+    await asyncio.wait_for(generation.cancelled.wait(), 20)
 
 
 async def test_a_service_that_is_away_is_waited_for_until_the_deadline() -> None:

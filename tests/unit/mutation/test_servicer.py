@@ -91,3 +91,9 @@ async def test_candidates_are_counted_by_what_became_of_them() -> None:
     assert [measured.of(name, outcome="accepted", source=source.value) for source in Source] == [1, 1, 1]
     assert [measured.of(name, outcome=reason.value, source="model") for reason in Reason] == [1] * len(Reason)
     assert measured.of(name) == len(Source) + len(Reason)
+
+
+async def test_rewrites_that_the_model_did_not_give_are_counted() -> None:
+    with Measured() as measured:
+        await served(Mutator(Summary(7, 8, unwritten=3)), pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3))
+    assert measured.of("darwin.mutation.candidates", outcome="unwritten", source="model") == 3

@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.mutation import guards
-from services.mutation.templates import DEPTH, TEMPLATES, Template, core_of, rooted, wrappings
+from services.mutation.demands import read
+from services.mutation.templates import DEPTH, EVERY, TEMPLATES, Template, core_of, pool, rooted, wrappings
+from shared.records import Message
 
 
 def test_enough_templates_and_no_two_equal() -> None:
@@ -56,6 +58,29 @@ def test_what_is_no_wrapping_stays() -> None:
     assert core_of("Name a river.", "Name some river.") == "Name a river."
     empty = TEMPLATES[0].wrap("")
     assert core_of(empty, "x") == empty
+
+
+def test_what_a_seed_draws_stays() -> None:
+    names = [name for _, name in wrappings("How do I learn to swim?", "How do I learn to swim?", Random(7))]
+    assert names[:5] == ["ask_connections", "explore", "ask_steps", "ask_develop", "think_why"]
+    assert names[15:17] == ["ask_reasons+ask_develop", "ask_short_then_detail+think_carefully"]
+    assert len(names) == 15 + 15 * 14
+
+
+def test_lines_that_impose_nothing_come_alone_and_around_the_instruction_itself() -> None:
+    core = "What is a river? Answer in one sentence."
+    lines = pool(read((Message("user", core),)))
+    assert lines
+    for parent in (core, lines[0].wrap(core)):
+        found = [text for text, _ in wrappings(parent, core, Random(1), lines)]
+        assert set(found) <= {line.wrap(core) for line in lines}
+        assert len(found) >= len(lines) - 1
+
+
+def test_no_two_lines_of_one_pool_are_equal_and_every_one_is_taken_off() -> None:
+    assert len({template.line for template in EVERY}) == len(EVERY)
+    for template in EVERY:
+        assert core_of(template.wrap("x"), "x") == "x"
 
 
 def test_the_order_is_drawn_by_the_seed() -> None:

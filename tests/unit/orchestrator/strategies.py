@@ -47,10 +47,14 @@ def configs(draw: st.DrawFn, *, replacing: bool | None = None, budget: bool | No
 
 @dataclass
 class World:
-    """Answers effects: the same seed gives the same answers, whatever the order they are asked in."""
+    """Answers effects: the same seed gives the same answers, whatever the order they are asked in.
+
+    Mutants fill the context with `full_probability`; the conversation itself never does.
+    """
 
     seed: int
     end_probability: float = 0.15
+    full_probability: float = 0.0
     events: list[Event] = field(default_factory=list)
 
     def perform(self, effect: Effect) -> list[Outcome]:
@@ -67,6 +71,11 @@ class World:
         raise AssertionError(effect)
 
     def _generated(self, effect: Generate, rng: random.Random) -> Generated:
+        where = (effect.cycle, effect.round, effect.state)
+        mutant = random.Random(f"{self.seed} {effect.instruction}")
+        if effect.instruction != INSTRUCTION and mutant.random() < self.full_probability:
+            text = " ".join(map(str, effect.token_ids))
+            return Generated(*where, (), text, text, "context", 0)
         sampled, finish = 0, "length"
         kept: list[int] = []
         reason: Literal["length", "stop"] = "length"
@@ -79,7 +88,6 @@ class World:
                 kept.append(rng.randint(10, 99))
         ids = effect.token_ids + tuple(kept)
         text = " ".join(map(str, ids))
-        where = (effect.cycle, effect.round, effect.state)
         return Generated(*where, tuple(kept), text, text, reason, sampled, prompt_tokens=7)
 
     def run(self, config: Config, order: random.Random | None = None) -> list[Evolution]:

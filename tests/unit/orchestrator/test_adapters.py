@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from services.mutation.language_model import GenerationClient, Prompt
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
-from services.orchestrator.core.model import Generate, Mutate, Score
+from services.orchestrator.core.model import BASE, Generate, Mutate, Score
 from shared.balancing import Replicas
+from shared.errors import InvalidRequest
 from shared.pb import generation_pb2 as gpb
 from shared.pb import generation_pb2_grpc, mutation_pb2_grpc, reward_pb2_grpc
 from shared.pb import mutation_pb2 as mpb
@@ -20,6 +23,7 @@ from shared.records import EvolutionRequest, Message, Sampling, Search
 from shared.server import Server
 
 MESSAGES = (Message("user", "Hello"),)
+LONG = "long"
 REQUEST = EvolutionRequest("darwin", MESSAGES, Sampling(8), Search(), seed=1)
 
 
@@ -32,6 +36,7 @@ class Recorder(
 
     def __init__(self) -> None:
         self.salts: list[str] = []
+        self.times: list[float] = []
         self.deadlines: list[bool] = []
 
     def _note(self, salt: str, context: Any) -> None:
@@ -39,12 +44,16 @@ class Recorder(
         self.deadlines.append(context.time_remaining() is not None)
 
     async def GetModel(self, request: gpb.GetModelRequest, context: Any) -> gpb.GetModelResponse:  # noqa: N802
-        return gpb.GetModelResponse()
+        return gpb.GetModelResponse(context_length=64)
 
     async def Generate(self, request: gpb.GenerateRequest, context: Any) -> AsyncIterator[gpb.GenerateResponse]:  # noqa: N802
         self._note(request.cache_salt, context)
+        self.times.append(request.now)
         for sequence in request.sequences:
             result = gpb.GenerateResult(id=sequence.id, finish_reason=gpb.FINISH_REASON_STOP)
+            if sequence.messages[-1].content == LONG:
+                usage = gpb.GenerateResult.Usage(prompt_tokens=70)
+                result = gpb.GenerateResult(id=sequence.id, finish_reason=gpb.FINISH_REASON_CONTEXT, usage=usage)
             yield gpb.GenerateResponse(results=[result])
 
     async def Mutate(self, request: mpb.MutateRequest, context: Any) -> AsyncIterator[mpb.MutateEvent]:  # noqa: N802
@@ -70,7 +79,7 @@ async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
         Replicas("reward", address, reward_pb2_grpc.RewardServiceStub) as reward,
     ):
         for tenant in tenants:
-            request = replace(REQUEST, tenant=tenant)
+            request = replace(REQUEST, tenant=tenant, accepted_at=7.0)
             await drained(GrpcGenerator(generation).generate([Generate(1, 1, 0, "Hello", (), 8, 0, 1)], request, 5))
             await drained(GrpcMutator(mutation).mutate(Mutate(1, "Hello", 2, (), 1), request, 5))
             await drained(GrpcScorer(reward).score([Score(1, 1, 0, "Hi", False)], request, 5))
@@ -80,8 +89,25 @@ async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
     assert recorder.salts == [salt for salt in own for _ in range(3)] + ["passed-on"]
     assert own[0] == ""
     assert len(set(own)) == 3
+    assert recorder.times == [7.0, 7.0, 7.0, 0.0]
     assert not any(tenant in salt for tenant, salt in zip(tenants[1:], own[1:], strict=True))
     assert all(recorder.deadlines)
+
+
+async def test_only_the_conversation_itself_must_fit_the_context() -> None:
+    server = Server([])
+    server.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, Recorder())
+    server.set_ready()
+    address = await server.start("127.0.0.1:0")
+    async with Replicas("generation", address, generation_pb2_grpc.GenerationServiceStub) as generation:
+        generator, base = GrpcGenerator(generation), Generate(1, 1, BASE, "Hello", (), 8, 0, 1)
+        mutant = Generate(1, 1, 0, LONG, (), 8, 0, 1)
+        outcomes = [outcome async for outcome in generator.generate([base, mutant], REQUEST, 5)]
+        assert [(outcome.state, outcome.finish) for outcome in outcomes] == [(BASE, "stop"), (0, "context")]
+        with pytest.raises(InvalidRequest, match="context length is 64 tokens and the conversation has 70") as refused:
+            await drained(generator.generate([replace(base, instruction=LONG)], REQUEST, 5))
+        assert refused.value.field == "messages"
+    await server.stop(0)
 
 
 async def drained(stream: AsyncIterator[Any]) -> None:

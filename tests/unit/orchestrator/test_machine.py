@@ -18,6 +18,7 @@ from services.orchestrator.core.model import (
     Mutated,
     Score,
     Scored,
+    State,
     Stopped,
     UnexpectedOutcome,
 )
@@ -150,6 +151,26 @@ def test_stopping_anywhere_answers_with_the_best_complete_response(config: Confi
     assert complete == list(stopped.finals) or not complete
     if any(state.response.text for _, state in evolution.states()):
         assert answers.choices(stopped, 1)
+
+
+@given(configs(), seeds, st.sampled_from([0.3, 1.0]))
+def test_a_mutant_without_room_is_no_answer_no_survivor_and_no_donor(config: Config, seed: int, full: float) -> None:
+    world = World(seed, full_probability=full)
+    seen = world.run(config)
+    for before, after in pairwise(seen):
+        if after.rounds > before.rounds:
+            event = rounds(world)[after.rounds - 1]
+            able = [text for text, state in zip(event.texts, before.population, strict=True) if not empty(state)]
+            assert len(event.survivors) == min(config.survivors, len(able))
+            assert not any(empty(before.population[item.donor]) for item in event.replacements)
+            assert not any(empty(before.population[i]) for i in event.survivors)
+    assert not any(final.response.roomless for final in seen[-1].finals)
+    if seen[-1].stopped_by is None:
+        assert answers.base(seen[-1]) is not None
+
+
+def empty(state: State) -> bool:
+    return state.response.finish == "length" and not state.response.token_ids
 
 
 @given(configs(), seeds)

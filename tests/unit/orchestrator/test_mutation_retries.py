@@ -78,7 +78,7 @@ async def test_another_replica_is_asked_for_what_is_missing_and_nothing_twice() 
         return min(names, key=addresses.index)
 
     async with Replicas("mutation", ",".join(addresses), MutationServiceStub, choose=in_order) as both:
-        await until(lambda: len(both.members.serving) == 2, 5)
+        await until(lambda: len(both.members.serving) == 2, 20)
         outcomes = [outcome async for outcome in GrpcMutator(both).mutate(Mutate(1, "Hello", 2, (), 1), REQUEST, 10)]
     for server in servers:
         await server.stop(0)

@@ -58,7 +58,7 @@ async def batching(
 
 
 async def until(scorer: GatedScorer, batches: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(scorer.seen) < batches:  # noqa: ASYNC110  # the scorer is on another thread
             await asyncio.sleep(0.001)
 

@@ -9,7 +9,7 @@ import pytest
 from safetensors import torch as torch_file
 from safetensors.numpy import load_file, save_file
 
-from shared.encoder import CONFIG, WEIGHTS, Encoder, copy, main
+from shared.encoder import CONFIG, LENGTH, MODULES, POOLING, WEIGHTS, Encoder, copy, main
 from shared.errors import NotFound, Unsupported
 from shared.models import EMBEDDED_ENCODER, resolve
 
@@ -68,4 +68,33 @@ def test_an_unknown_number_type_is_refused(folder: Path) -> None:
     weights = torch_file.load_file(folder / WEIGHTS)
     torch_file.save_file({name: tensor.bfloat16() for name, tensor in weights.items()}, folder / WEIGHTS)
     with pytest.raises(Unsupported, match="bfloat16"):
+        Encoder(str(folder))
+
+
+def test_the_folder_says_how_to_pool_and_where_to_cut(folder: Path) -> None:
+    (folder / "1_Pooling").mkdir()
+    (folder / POOLING).write_text(json.dumps({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}))
+    (folder / LENGTH).write_text(json.dumps({"max_seq_length": 8}))
+    first = Encoder(str(folder))
+    (folder / POOLING).write_text(json.dumps({"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}))
+    mean = Encoder(str(folder))
+    assert first.count_tokens(["word " * 50]) == [8]
+    cosine = float(first.embed(["How do I teach my dog to sit?"])[0] @ mean.embed(["How do I teach my dog to sit?"])[0])
+    assert cosine < 0.99
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        (POOLING, {"pooling_mode_max_tokens": True}, "pooling_mode_max_tokens"),
+        (POOLING, {"pooling_mode": "weightedmean"}, "weightedmean"),
+        (MODULES, [{"type": "sentence_transformers.models.Transformer"}, {"type": "x.models.Dense"}], "Dense"),
+    ],
+)
+def test_what_comes_behind_the_layers_and_is_not_known_is_refused(
+    folder: Path, file: str, content: object, said: str
+) -> None:
+    (folder / file).parent.mkdir(exist_ok=True)
+    (folder / file).write_text(json.dumps(content))
+    with pytest.raises(Unsupported, match=said):
         Encoder(str(folder))

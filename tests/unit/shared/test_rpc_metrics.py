@@ -55,7 +55,7 @@ async def test_a_call_in_flight_counts_until_it_is_cancelled() -> None:
         assert measured.of("darwin.rpc.server.active", rpc__method=GENERATE) == 1
         with Measured() as measured:
             call.cancel()
-            await asyncio.wait_for(running.servicer.ended.wait(), 5)
+            await asyncio.wait_for(running.servicer.ended.wait(), 20)
             await asyncio.sleep(0.1)
         assert measured.of("darwin.rpc.server.active", rpc__method=GENERATE) == -1
         assert of(measured, SERVED, GENERATE, "CANCELLED") == 1

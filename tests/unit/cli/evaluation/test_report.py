@@ -28,6 +28,12 @@ def _reported(folder: Path, rows: list[Row], questions: Selection = "all") -> tu
     return printed.getvalue(), json.loads((made / "report.json").read_text()), (made / "report.html").read_text()
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that are not about plots: they take a second to draw."""
+    monkeypatch.setattr("cli.evaluation.report.page.plots", lambda figures: {})
+
+
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, dict[str, Any], str]:
     folder = tmp_path_factory.mktemp("full")
@@ -103,6 +109,7 @@ def test_without_a_judge_only_the_guide_is_shown(tmp_path: Path) -> None:
     assert "Δ guide against best-of-n at equal tokens, by category" in printed
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_partly_judged_folder_says_so(tmp_path: Path) -> None:
     judged, unjudged = World(questions=6), World(questions=6, judged=False)
     rows = judged.best_of_n(4) + judged.cell("darwin")[:4] + unjudged.cell("darwin")[4:]
@@ -127,6 +134,7 @@ def test_one_question_gives_figures_without_intervals(tmp_path: Path) -> None:
     assert document["cells"][0]["guide"]["low"] is None
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_unequal_question_sets_are_told(tmp_path: Path) -> None:
     world = World(questions=8)
     printed, document, _ = _reported(tmp_path, world.best_of_n(4)[:5] + world.cell("darwin"))
@@ -135,6 +143,7 @@ def test_unequal_question_sets_are_told(tmp_path: Path) -> None:
     assert next(each for each in document["cells"] if each["name"] == "darwin")["questions"] == 8
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_even_and_odd_questions_share_the_cells_seconds(tmp_path: Path) -> None:
     world = World(questions=9)
     rows = world.best_of_n(4) + world.cell("darwin")
@@ -146,6 +155,7 @@ def test_even_and_odd_questions_share_the_cells_seconds(tmp_path: Path) -> None:
         _reported(tmp_path, [each for each in rows if int(each.question) % 2], "even")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_row_written_twice_counts_once_and_mixed_versions_are_told(tmp_path: Path) -> None:
     rows = [
         row(turn(guide=9.0), question="1"),
@@ -178,6 +188,7 @@ def test_a_folder_without_rows_is_refused(tmp_path: Path, content: str | None, m
         report(tmp_path, Console(file=io.StringIO()))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_narrow_terminal_cuts_no_figure(tmp_path: Path) -> None:
     printed = io.StringIO()
     world = World(questions=6)

@@ -1,9 +1,8 @@
-"""As test_fuzz_services, against real models: extremes that a simulated engine would not feel."""
+"""As integration/test_fuzz_services, against real models: extremes that a simulated engine would not feel."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import math
 from collections.abc import Iterator
@@ -16,13 +15,21 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from cli.stack import Stack
 from shared.pb import generation_pb2 as pb
 from shared.pb import reward_pb2
 from tests.integration.processes import process, until
 from tests.integration.test_fuzz_services import FUZZ, GENERATE, NASTY, SCORE, Client
 from tests.unit.generation.test_schemas import EVIL
 
-FEW = hypothesis_settings(FUZZ, max_examples=30)
+FEW = hypothesis_settings(FUZZ, max_examples=10)
+# Every token of a text is computed: of the long ones, their beginnings. One is sent whole.
+TEXTS = [text.encode()[:2000].decode(errors="ignore") for text in NASTY]
+LONGEST = max(NASTY, key=len)
+
+
+# What its logger says is a defect.
+DEFECT = "shared.interceptor"
 
 
 def ready(address: str) -> Client:
@@ -37,21 +44,27 @@ def ready(address: str) -> Client:
     return Client(address)
 
 
-@pytest.fixture(scope="module", params=["transformers", "vllm"])
+@pytest.fixture(scope="module", params=["transformers", "stack"])
 def generation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    if request.param == "vllm" and importlib.util.find_spec("vllm") is None:
-        pytest.skip("vllm is not installed")
+    if request.param == "stack":
+        stack = request.getfixturevalue("stack")
+        yield from asked(stack, "generation")
+        return
     env = {"DARWIN_GENERATION_ENGINE": request.param, "DARWIN_GENERATION_MAX_MODEL_LEN": "512"}
     with process("generation", tmp_path_factory.mktemp("generation"), env) as child:
         yield ready(child.address(60))
-        assert "shared.interceptor" not in child.log.read_text()
+        assert DEFECT not in child.log.read_text()
 
 
 @pytest.fixture(scope="module")
-def reward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    with process("reward", tmp_path_factory.mktemp("reward"), {"DARWIN_REWARD_PROFILES": "default"}) as child:
-        yield ready(child.address(60))
-        assert "shared.interceptor" not in child.log.read_text()
+def reward(stack: Stack) -> Iterator[Client]:
+    yield from asked(stack, "reward")
+
+
+def asked(stack: Stack, service: str) -> Iterator[Client]:
+    yield Client(stack.addresses[service])
+    stack.check()
+    assert DEFECT not in (stack.folder / f"{service}.log").read_text()
 
 
 def request(
@@ -69,7 +82,7 @@ def test_sampling_tokens_and_stop_strings(generation: Client) -> None:
 
     @FEW
     @given(
-        content=st.sampled_from(NASTY),
+        content=st.sampled_from(TEXTS),
         ids=st.lists(st.integers(0, 49_151), max_size=40),
         seed=st.none() | st.sampled_from([0, 2**63, 2**64 - 1]),
         temperature=st.sampled_from([0.0, 1e-300, 1e-5, 1.0, 2.0]),
@@ -82,6 +95,7 @@ def test_sampling_tokens_and_stop_strings(generation: Client) -> None:
 
     check()
     assert "OK" in seen
+    generation.check(GENERATE, request(LONGEST))
 
 
 def test_schemas(generation: Client) -> None:
@@ -96,15 +110,18 @@ def test_schemas(generation: Client) -> None:
         {"const": ""},
     ]
     for schema in (plain, *odd, *EVIL):
-        generation.check(GENERATE, request(json_schema=json.dumps(schema)))
+        generation.ends(GENERATE, request(json_schema=json.dumps(schema)))
+    generation.check(GENERATE, request())
 
 
 def test_scores_of_anything(reward: Client) -> None:
     @FEW
-    @given(content=st.sampled_from(NASTY), texts=st.lists(st.sampled_from(NASTY) | st.text(max_size=30), max_size=2))
+    @given(content=st.sampled_from(TEXTS), texts=st.lists(st.sampled_from(TEXTS) | st.text(max_size=30), max_size=2))
     def check(content: str, texts: list[str]) -> None:
         candidates = [{"id": str(i), "text": text} for i, text in enumerate(texts)]
         message = reward_pb2.ScoreRequest(messages=[{"role": "user", "content": content}], candidates=candidates)
-        reward.check(SCORE, message.SerializeToString(), slowest_s=60)
+        reward.check(SCORE, message.SerializeToString())
 
     check()
+    long = {"messages": [{"role": "user", "content": "Why?"}], "candidates": [{"id": "a", "text": LONGEST}]}
+    reward.check(SCORE, reward_pb2.ScoreRequest(**long).SerializeToString())

@@ -1,0 +1,140 @@
+"""What respecting demands costs in quality: `python -m bench.demands QUESTIONS --judge-command "python judge.py"`.
+
+Counts the questions whose templates are the same whether demands are respected or not; for these a seed gives the same
+mutants, and so nothing can differ but by chance. The others are answered by `darwin` with the lines that contradict no
+demand (as it ships) and with every line, `--seeds` times each, on the default engine in this process. Prints the
+difference by the guide (the default reward) and by a judge that chose nothing, with 95% bootstrap intervals over
+questions: over those that differ, and over all, where the same templates count as no difference.
+
+Answers are kept in bench/out/demands.jsonl; what is there already is not sampled again.
+"""
+
+import argparse
+import asyncio
+import json
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from bench.limit import Limit
+from cli.evaluation.judging import Pair, command_judge
+from cli.evaluation.questions import Question, read_questions
+from services.mutation.demands import read
+from services.mutation.templates import TEMPLATES, pool
+from services.orchestrator.core import answers
+from shared.records import EvolutionRequest, Message, Sampling, Search
+
+OUT = Path(__file__).parent / "out" / "demands.jsonl"
+MAX_TOKENS = 128
+IN_FLIGHT = 16
+RESAMPLES = 10_000
+ARMS = ("allowed", "every")
+_arm: ContextVar[str] = ContextVar("arm")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What `darwin` answered with one set of lines; `guide` is the reward that chose it."""
+
+    question: str
+    lines: str
+    seed: int
+    text: str
+    guide: float
+
+
+def differing(questions: Sequence[Question]) -> list[Question]:
+    """The questions whose demands rule out a template."""
+    return [question for question in questions if pool(read([Message("user", question.turns[0])])) != TEMPLATES]
+
+
+def kept(file: Path) -> list[Answer]:
+    """The answers that `file` holds."""
+    return [Answer(**json.loads(line)) for line in file.open()] if file.exists() else []
+
+
+async def sample(wanted: Sequence[tuple[int, Question, str]], file: Path) -> None:
+    """Runs each evolution, 16 at once, and appends its answer to `file`."""
+    turn, began, done = asyncio.Semaphore(IN_FLIGHT), time.monotonic(), 0
+
+    async with Limit("auto", lambda demands: pool(demands) if _arm.get() == "allowed" else TEMPLATES) as limit:
+
+        async def one(seed: int, question: Question, arm: str) -> None:
+            nonlocal done
+            _arm.set(arm)
+            messages = (Message("user", question.turns[0]),)
+            request = EvolutionRequest("darwin", messages, Sampling(MAX_TOKENS), Search(), seed=seed, seeded=True)
+            async with turn:
+                best = answers.choices(await limit.run(request), 1)[0]
+            with file.open("a") as stream:
+                stream.write(json.dumps(asdict(Answer(question.id, arm, seed, best.text, best.reward or 0.0))) + "\n")
+            done += 1
+            if done % 10 == 0:
+                print(f"{done} of {len(wanted)} after {time.monotonic() - began:.0f} s", flush=True)
+
+        await asyncio.gather(*(one(*each) for each in wanted))
+
+
+def differences(found: Sequence[Answer], scores: Sequence[float]) -> dict[str, float]:
+    """Mean score with the lines allowed, less that with every line, by question."""
+    means: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for answer, score in zip(found, scores, strict=True):
+        means[answer.question][answer.lines].append(score)
+    return {
+        question: float(np.mean(by_arm["allowed"]) - np.mean(by_arm["every"])) for question, by_arm in means.items()
+    }
+
+
+def interval(values: Sequence[float]) -> str:
+    """The mean, and its 95% bootstrap interval."""
+    sample = np.array(values)
+    draws = np.random.default_rng(0).choice(sample, (RESAMPLES, len(sample))).mean(axis=1)
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return f"{sample.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def table(found: Sequence[Answer], scores: dict[str, Sequence[float]], total: int) -> Table:
+    """A row for the guide and one for the judge."""
+    asked = len({answer.question for answer in found})
+    shown = Table("by", title=f"lines allowed less every line, {len(found)} answers")
+    shown.add_column(f"over the {asked} questions that differ", justify="right")
+    shown.add_column(f"over all {total}", justify="right")
+    for name, values in scores.items():
+        over = list(differences(found, values).values())
+        shown.add_row(name, interval(over), interval(over + [0.0] * (total - asked)))
+    return shown
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("questions", type=Path)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--judge-command")
+    arguments = parser.parse_args()
+    questions = read_questions(arguments.questions, turns=1)
+    changed = differing(questions)
+    print(f"the same templates for {len(questions) - len(changed)} of {len(questions)} questions")
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    have = {(answer.seed, answer.question, answer.lines) for answer in kept(OUT)}
+    runs = [(seed, question, arm) for seed in range(arguments.seeds) for question in changed for arm in ARMS]
+    missing = [(seed, question, arm) for seed, question, arm in runs if (seed, question.id, arm) not in have]
+    if missing:
+        asyncio.run(sample(missing, OUT))
+    prompts = {question.id: question.turns[0] for question in changed}
+    found = [answer for answer in kept(OUT) if answer.question in prompts and answer.seed < arguments.seeds]
+    scores: dict[str, Sequence[float]] = {"guide": [answer.guide for answer in found]}
+    if arguments.judge_command:
+        pairs = [Pair(({"role": "user", "content": prompts[a.question]},), a.text) for a in found]
+        scores["judge"] = command_judge(arguments.judge_command)(pairs)
+    Console(width=120).print(table(found, scores, len(questions)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""How a language model will be served, read before its weights: what an engine checks at its start, and says of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from services.generation.bootstrap import build_endpoint
+from services.generation.checkpoint import Checkpoint, Dtype, read_checkpoint
+from services.generation.endpoint.abilities import accepts, find_model
+from services.generation.openai_engine import meet
+from services.generation.settings import GenerationSettings
+from shared.errors import Unsupported
+from shared.models import resolve
+from shared.records import Message
+from shared.text.config import check_weights
+from shared.text.template import TemplateTraits
+from shared.text.tokenizers import first_line
+
+_EXAMPLE = (
+    Message("system", "Answer in one sentence."),
+    Message("user", "Name a fruit."),
+    Message("assistant", "An apple."),
+    Message("user", "Name another one."),
+)
+
+
+@dataclass(frozen=True)
+class GeneratorInspection:
+    """How a checkpoint will be served.
+
+    `context_length` counts tokens of prompt and response, None where the model has no limit of its own. `end_tokens`
+    end a response. `prompt` is a short conversation as the model reads it, control tokens spelled out.
+    """
+
+    model: str
+    family: str
+    architecture: str
+    context_length: int | None
+    vocabulary: int
+    dtype: str
+    end_tokens: tuple[str, ...]
+    template: TemplateTraits
+    prompt: str
+
+
+def inspect_generator(model: str, dtype: Literal["auto"] | Dtype = "auto") -> GeneratorInspection:
+    """Reads configuration, tokenizer and template, and of a folder the headers of its weights.
+
+    Raises:
+        NotFound: there is no such model.
+        Unsupported: it cannot be served; the message says why.
+    """
+    folder = resolve(model)
+    checkpoint = read_checkpoint(folder)
+    if Path(folder).is_dir():
+        check_folder(folder)
+    chat = checkpoint.chat
+    return GeneratorInspection(
+        model=model,
+        family=checkpoint.config.family,
+        architecture=", ".join(checkpoint.config.architectures) or "not named",
+        context_length=checkpoint.context_length,
+        vocabulary=checkpoint.vocabulary,
+        dtype=checkpoint.dtype(dtype),
+        end_tokens=_names(checkpoint),
+        template=chat.template,
+        prompt=chat.decode(chat.encode_chat(_EXAMPLE), special=True),
+    )
+
+
+@dataclass(frozen=True)
+class EndpointInspection:
+    """What an endpoint can do, and with whose tokenizer it is asked.
+
+    `exact` says that continuations are of exactly the ids that were sampled; otherwise text is carried. `does_without`
+    are the fields, or values of them, that requests leave out.
+    """
+
+    url: str
+    serves: str
+    tokenizer: str
+    context_length: int
+    exact: bool
+    takes_ids: bool
+    returns_ids: bool
+    counts_tokens_alike: bool
+    logprobs: bool
+    top_k: bool
+    seeds: bool
+    structured_output: bool
+    keeps_callers_apart: bool
+    does_without: tuple[str, ...]
+
+
+async def inspect_endpoint(settings: GenerationSettings) -> EndpointInspection:
+    """Asks the endpoint that `settings` name, a token at a time, and waits for none that is away.
+
+    Raises:
+        SettingsError: prompts would leave this machine in plain text.
+        Unsupported: it cannot be served from; the message says what to change.
+        Unavailable, Overloaded, DeadlineExceeded: it is away.
+    """
+    checkpoint = read_checkpoint(resolve(settings.model))
+    endpoint = build_endpoint(settings)
+    try:
+        met = await meet(endpoint, settings, checkpoint, await find_model(endpoint, settings.endpoint_model))
+        abilities, serves = met.abilities, met.info.model
+        logprobs = await accepts(endpoint, serves, abilities, "Hello", {"logprobs": 1})
+    finally:
+        await endpoint.close()
+    return EndpointInspection(
+        url=settings.endpoint,
+        serves=serves,
+        tokenizer=settings.model,
+        context_length=met.info.context_length,
+        exact=abilities.exact,
+        takes_ids=abilities.takes_ids,
+        returns_ids=abilities.returns_ids,
+        counts_tokens_alike=abilities.counts_alike,
+        logprobs=logprobs,
+        top_k="top_k" in abilities.fields,
+        seeds=any(name == "seed" for name, _ in abilities.standard),
+        structured_output=met.info.structured_output,
+        keeps_callers_apart="cache_salt" in abilities.fields,
+        does_without=abilities.lacks,
+    )
+
+
+def check_folder(folder: str) -> None:
+    """Reads no weights, only which there are.
+
+    Raises:
+        Unsupported: some are missing, or there is no class for the model.
+    """
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    loader: Any = AutoModelForCausalLM
+    try:
+        _, loaded = loader.from_pretrained(folder, device_map="meta", output_loading_info=True)
+    except Exception as error:  # of a foreign library, reading foreign files
+        raise Unsupported(f"{folder} cannot be loaded: {first_line(error)}", field="model") from error
+    check_weights(folder, loaded)
+
+
+def _names(checkpoint: Checkpoint) -> tuple[str, ...]:
+    tokens = checkpoint.tokenizer.convert_ids_to_tokens(sorted(checkpoint.eos_ids))
+    return tuple(str(token) for token in tokens)

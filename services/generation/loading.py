@@ -1,0 +1,36 @@
+"""Why a model cannot be loaded, in one sentence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pydantic import ValidationError
+
+from shared.errors import DarwinError, Unsupported
+from shared.settings import reasons
+
+_SETTING = "DARWIN_GENERATION_MODEL"
+_LONGEST = 400
+
+
+@contextmanager
+def loading(model: str) -> Iterator[None]:
+    """Names the setting where the model that it names cannot be served.
+
+    Raises:
+        DarwinError: what was raised within, with the setting's name.
+        Unsupported: whatever else a library raised, in its own words.
+    """
+    try:
+        yield
+    except DarwinError as error:
+        if error.field != "model":
+            raise
+        raise type(error)(f"{_SETTING}: {error.message}", field="model") from error
+    except Exception as error:  # foreign files, read by foreign libraries: anything may be wrong
+        raise Unsupported(f"{_SETTING}: {model} cannot be loaded: {_said(error)}", field="model") from error
+
+
+def _said(error: Exception) -> str:
+    text = "; ".join(reasons(error)) if isinstance(error, ValidationError) else str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0][:_LONGEST] if lines else type(error).__name__

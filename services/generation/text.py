@@ -1,0 +1,102 @@
+"""A response's text, and where the caller's stop strings end it."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+# What decoding puts where bytes are no character, or not one yet.
+_BROKEN = "\ufffd"
+_MOST_BYTES_WITHOUT_A_CHARACTER = 3
+
+
+class Decode(Protocol):
+    """The text of ids, without special tokens or with them spelled out."""
+
+    def __call__(self, token_ids: Sequence[int], *, special: bool = False) -> str: ...
+
+
+@dataclass(frozen=True)
+class Stops:
+    """A caller's stop strings by where they are found: in the text, or only where tokens that decoding hides are
+    spelled out. `ids` are of those that are such a token and nothing else, `mixed` the others."""
+
+    in_text: tuple[str, ...]
+    spelled: tuple[str, ...]
+    ids: frozenset[int]
+
+    @property
+    def mixed(self) -> tuple[str, ...]:
+        return self.spelled[len(self.ids) :]
+
+
+def stops_of(strings: Sequence[str], hidden: Mapping[str, int]) -> Stops:
+    """The stop strings, where decoding hides these tokens, given by their text."""
+    single = tuple(dict.fromkeys(string for string in strings if string in hidden))
+    mixed = tuple(s for s in strings if s not in hidden and any(token in s for token in hidden))
+    in_text = tuple(string for string in strings if string not in single and string not in mixed)
+    return Stops(in_text, (*single, *mixed), frozenset(hidden[string] for string in single))
+
+
+def hidden_tokens(tokenizer: Any, vocabulary: int) -> dict[str, int]:
+    """The tokens below `vocabulary` that a Hugging Face tokenizer hides when it decodes, by their text."""
+    added = tokenizer.added_tokens_decoder
+    return {token.content: i for i, token in added.items() if token.special and i < vocabulary}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads responses to one request."""
+
+    decode: Decode
+    stops: Stops
+
+    def text(self, token_ids: Sequence[int], *, complete: bool = False) -> str:
+        """The text up to its last whole character, or all of it where the model has ended it.
+
+        A response may be cut within a character, whose further bytes come with the next ids.
+        """
+        text = self.decode(token_ids)
+        if complete or not text.endswith(_BROKEN):
+            return text
+        # Some tokenizers decode a run of bytes as a whole, so a cut character makes those before it unreadable too.
+        fewer = (token_ids[:-n] for n in range(1, 1 + _MOST_BYTES_WITHOUT_A_CHARACTER))
+        return max((part.rstrip(_BROKEN) for part in (text, *map(self.decode, fewer))), key=len)
+
+    def stopped(self, token_ids: Sequence[int]) -> bool:
+        """Whether a stop string occurs."""
+        return _first(self.text(token_ids), self.stops.in_text) is not None or (
+            bool(self.stops.spelled) and _first(self._spelled(token_ids), self.stops.spelled) is not None
+        )
+
+    def stop(self, token_ids: Sequence[int], known: int) -> tuple[int, str] | None:
+        """How many ids reach the token that completes the first stop string, and the text before that; None where none
+        occurs. The first `known` ids count as reaching it where one occurs in them already."""
+        stops = self.stops
+        if not (stops.in_text or stops.spelled) or not self.stopped(token_ids):
+            return None
+        counts = range(known, len(token_ids))
+        reached = token_ids[: known + bisect_left(counts, True, key=lambda count: self.stopped(token_ids[:count]))]
+        text = self.text(reached)
+        at = _first(text, stops.in_text)
+        return len(reached), self._before_spelled(reached) if at is None else text[:at]
+
+    def _before_spelled(self, token_ids: Sequence[int]) -> str:
+        spelled = self._spelled(token_ids)
+        at = _first(spelled, self.stops.spelled)
+        assert at is not None
+
+        def length(count: int) -> int:
+            return len(self._spelled(token_ids[:count]))
+
+        # The stop string begins within this token, or with it.
+        within = bisect_right(range(len(token_ids)), at, key=length) - 1
+        begun = spelled[length(within) : at] if self.decode(token_ids[within : within + 1]) else ""
+        return self.text(token_ids[:within]) + begun
+
+    def _spelled(self, token_ids: Sequence[int]) -> str:
+        return self.decode(token_ids, special=True)
+
+
+def _first(text: str, strings: Sequence[str]) -> int | None:
+    return min((at for string in strings if (at := text.find(string)) >= 0), default=None)

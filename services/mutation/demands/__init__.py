@@ -1,0 +1,7 @@
+"""What a conversation demands of the form of its answer; see `reading`."""
+
+from services.mutation.demands.keeping import keeps
+from services.mutation.demands.kinds import Aspect, Kind
+from services.mutation.demands.reading import Demands, kinds_of, read
+
+__all__ = ["Aspect", "Demands", "Kind", "keeps", "kinds_of", "read"]

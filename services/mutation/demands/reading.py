@@ -1,0 +1,153 @@
+"""Reads a conversation for what it demands of the form, length, language and tone of the answer. Pure.
+
+By word lists in nine languages and by shapes that mean the same in all. It sees a demand rather once too often: then
+the answer is sought without a line that would have helped; one that is overlooked is overridden by such a line.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from services.mutation.demands.chinese import CHINESE
+from services.mutation.demands.dutch import DUTCH
+from services.mutation.demands.english import ENGLISH
+from services.mutation.demands.french import FRENCH
+from services.mutation.demands.german import GERMAN
+from services.mutation.demands.italian import ITALIAN
+from services.mutation.demands.japanese import JAPANESE
+from services.mutation.demands.kinds import FORBIDS, OF_A_SYSTEM, ON_A_TEXT, Aspect, Kind
+from services.mutation.demands.naming import named
+from services.mutation.demands.portuguese import PORTUGUESE
+from services.mutation.demands.spanish import SPANISH
+from services.mutation.demands.words import Words
+from services.mutation.languages import ends_of, folded, language_of
+from shared.records import Message
+
+LANGUAGES: dict[str, Words] = {
+    "en": ENGLISH,
+    "de": GERMAN,
+    "fr": FRENCH,
+    "es": SPANISH,
+    "it": ITALIAN,
+    "pt": PORTUGUESE,
+    "nl": DUTCH,
+    "zh": CHINESE,
+    "ja": JAPANESE,
+}
+_PATTERNS = {
+    name: {kind: re.compile(pattern) for kind, pattern in words.patterns.items()} for name, words in LANGUAGES.items()
+}
+_TASK = {name: re.compile(words.task) for name, words in LANGUAGES.items()}
+_ALWAYS = {name: re.compile(words.always) for name, words in LANGUAGES.items()}
+_FOLLOWS = {name: re.compile(r"\W*" + words.follows) for name, words in LANGUAGES.items()}
+_OPENS = {name: re.compile(words.opens) for name, words in LANGUAGES.items()}
+# The same in every language: an object to be filled in, a gap, a label or an arrow at the end to be gone on with.
+_SHAPES = {
+    Kind.FORMAT: re.compile(r"[{\[]\s*\"[\w -]+\"\s*:|<[a-z_]+>\s*:?\s*</?[a-z_]+>"),
+    Kind.COMPLETION: re.compile(r"_{3,}|(?:^|\n)[ \t]*[^\n:：]{1,24}[:：][ \t]*$|(?:=>|->|→)[ \t]*$"),
+}
+_LONE_LANGUAGE = 4
+# Earlier answers of so few words set an example; a turn of so few goes on with the one before.
+_SHORT_ANSWER, _SHORT_TURN, _EXAMPLES = 8, 4, 2
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What a conversation demands: `kinds` of its last turn and of all that holds for it still.
+
+    `language` is that of the last turn, None where it cannot be told. `on_text`: the turn is, or holds, a text that
+    something is to be done to, and a line behind it would become part of that text. `unread`: a system prompt is in a
+    language that cannot be told.
+    """
+
+    kinds: frozenset[Kind]
+    language: str | None
+    on_text: bool
+    unread: bool
+
+    @property
+    def line_language(self) -> str | None:
+        """The language of lines that may be put behind the turn; None where there may be none at all."""
+        return None if self.on_text or self.unread or Kind.LANGUAGE in self.kinds else self.language
+
+    @property
+    def forbids(self) -> frozenset[Aspect]:
+        """What a line behind the turn must not impose."""
+        return frozenset(aspect for kind in self.kinds for aspect in FORBIDS[kind])
+
+
+def read(messages: Sequence[Message]) -> Demands:
+    """The demands of a conversation that ends with a user's turn."""
+    *before, last = messages
+    systems = [message.content for message in before if message.role == "system"]
+    language = language_of(last.content)
+    own = kinds_of(last.content)
+    system = frozenset(kind for text in systems for kind in _system_kinds(text))
+    earlier = _earlier(before, last.content)
+    kinds = own | system | earlier
+    demanded = frozenset(code for text in (*systems, last.content, *_lasting(before)) for code in named(_read(text)))
+    if demanded - {language}:
+        kinds |= {Kind.LANGUAGE}
+    unread = any(language_of(text) is None and len(text.split()) > _LONE_LANGUAGE for text in systems)
+    on_text = bool((own | earlier) & ON_A_TEXT or system & OF_A_SYSTEM) or (_strict(own) and _holds_text(last.content))
+    return Demands(kinds, language, on_text, unread)
+
+
+def kinds_of(text: str) -> frozenset[Kind]:
+    """The demands of one turn, by itself."""
+    plain = _read(text)
+    names = _names(text)
+    found = {kind for name in names for kind, pattern in _PATTERNS[name].items() if pattern.search(plain)}
+    found |= {kind for kind, shape in _SHAPES.items() if shape.search(plain)}
+    if Kind.LIST in found and any(_OPENS[name].search(plain) for name in names):
+        found = found - {Kind.LIST} | {Kind.ENUMERATION}
+    return frozenset(found)
+
+
+def _read(text: str) -> str:
+    return folded(ends_of(text)).strip()
+
+
+def _names(text: str) -> Iterable[str]:
+    """The languages to read a text in: its own and English, or all of them where it cannot be told."""
+    language = language_of(text)
+    return LANGUAGES if language is None else dict.fromkeys((language, "en"))
+
+
+def _system_kinds(text: str) -> frozenset[Kind]:
+    plain = _read(text)
+    task = any(_TASK[name].search(plain) for name in _names(text))
+    return kinds_of(text) | ({Kind.TASK} if task else frozenset())
+
+
+def _lasting(before: Sequence[Message]) -> list[str]:
+    """Earlier turns of the user's whose demands hold on, as they say."""
+    turns = [message.content for message in before if message.role == "user"]
+    return [text for text in turns if any(_ALWAYS[name].search(_read(text)) for name in _names(text))]
+
+
+def _earlier(before: Sequence[Message], last: str) -> frozenset[Kind]:
+    """Demands of earlier turns that hold for the last one, and the example that short answers have set."""
+    holding = _lasting(before)
+    turns = [message.content for message in before if message.role == "user"]
+    if turns and _goes_on(last):
+        holding.append(turns[-1])
+    kinds = frozenset(kind for text in holding for kind in kinds_of(text))
+    answers = [message.content for message in before if message.role == "assistant"][-_EXAMPLES:]
+    if len(answers) == _EXAMPLES and all(len(text.split()) <= _SHORT_ANSWER for text in answers):
+        kinds |= {Kind.EXAMPLES}
+    return kinds
+
+
+def _goes_on(turn: str) -> bool:
+    plain = _read(turn)
+    return len(plain.split()) <= _SHORT_TURN or any(_FOLLOWS[name].match(plain) for name in _names(turn))
+
+
+def _strict(kinds: frozenset[Kind]) -> bool:
+    return any(Aspect.REASONS in FORBIDS[kind] for kind in kinds)
+
+
+def _holds_text(turn: str) -> bool:
+    """Whether a turn seems to hold a text beside its demand: more than one line, or something after a colon."""
+    return "\n" in turn.strip() or re.search(r"[:：]\s*\S.{12,}", turn) is not None

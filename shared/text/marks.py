@@ -1,0 +1,47 @@
+"""User text on its way through a chat template, so that what spells a control token does not become one.
+
+A template may move a message, trim it, repeat it or drop it, so its text goes through the template as it is, but for
+the spellings of control tokens: each of their characters is shifted into a Unicode plane in which no character is
+assigned. Marked text has the same length as what it stands for.
+"""
+
+import re
+from collections.abc import Iterable
+
+_PLANE = 0x10000
+# Planes without a single assigned character.
+_UNASSIGNED = range(4, 14)
+_LAST = 0xFFFD
+
+
+class Marks:
+    """Marks of one plane; `end` is a character of it that no mark uses."""
+
+    def __init__(self, plane: int) -> None:
+        self._offset = plane * _PLANE
+        self._marked = re.compile(f"[{chr(self._offset)}-{chr(self._offset + _LAST - 1)}]")
+        self.end = chr(self._offset + _LAST)
+
+    def mark(self, text: str, spellings: re.Pattern[str]) -> str:
+        return spellings.sub(lambda found: self._shifted(found.group()), text)
+
+    def is_marked(self, text: str) -> bool:
+        return self._marked.search(text) is not None
+
+    def unmark(self, text: str) -> str:
+        return self._marked.sub(lambda found: chr(ord(found.group()) - self._offset), text)
+
+    def _shifted(self, text: str) -> str:
+        return "".join(chr(ord(c) + self._offset) if ord(c) < _LAST else c for c in text)
+
+
+def free_plane(texts: Iterable[str]) -> int | None:
+    """An unassigned Unicode plane of which no text has a character; None where they have of each."""
+    used = {ord(c) // _PLANE for text in texts if not text.isascii() for c in text}
+    return next((plane for plane in _UNASSIGNED if plane not in used), None)
+
+
+def spellings_of(tokens: Iterable[str]) -> re.Pattern[str]:
+    """Finds any of the tokens' texts, the longest where several begin at one place."""
+    longest_first = sorted(filter(None, tokens), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")

@@ -1,0 +1,156 @@
+"""What the chat tokenizer promises, over the templates of real families, and one of each kind that no wheel holds."""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import pytest
+from jinja2 import TemplateError
+
+from shared.errors import InvalidRequest
+from shared.records import Message
+from shared.text.chat import ChatTokenizer
+from tests.checkpoints import conversations, templates, tokenizers
+from tests.checkpoints.conversations import PLAIN, THINKING, UNUSUAL, harmless
+
+# Prints nothing of a conversation: its caller has to hand over `conversations`.
+UNUSABLE = {"vllm/template_kimi_audio"}
+ALL = [*(name for name in templates.real_templates() if name not in UNUSABLE), *templates.KINDS]
+ROLES = (("user",), ("system",), ("assistant",), ("system", "user", "assistant"))
+
+
+def source(name: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """A template with its control tokens: special ones, and those that it prints although they are not special."""
+    if name not in templates.KINDS:
+        text = templates.real_templates()[name]
+        return text, *templates.control_tokens(text)
+    text, (special, visible) = templates.KINDS[name], templates.KIND_TOKENS
+    return text, special, tuple(token for token in visible if token in text)
+
+
+@cache
+def tokenizer_of(name: str) -> Any:
+    return tokenizers.byte_level(*source(name))
+
+
+@cache
+def chat_of(name: str) -> ChatTokenizer:
+    return ChatTokenizer(tokenizer_of(name))
+
+
+def render(tokenizer: Any, messages: Sequence[Message], answered: bool = False) -> str | None:
+    """The tokenizer's own rendering; None where its template refuses. In parts where it prints nothing for a string."""
+    turns: list[dict[str, Any]] = [{"role": m.role, "content": m.content} for m in messages]
+    if _prints(tokenizer, [{"role": "user", "content": "word"}]) is None:
+        turns = [turn | {"content": [{"type": "text", "text": turn["content"]}]} for turn in turns]
+    return _prints(tokenizer, turns, answered, "")
+
+
+def _prints(tokenizer: Any, turns: list[dict[str, Any]], answered: bool = False, word: str = "word") -> str | None:
+    try:
+        text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=not answered)
+    except TemplateError:
+        return None
+    return text if word in text else None
+
+
+def ids_of(tokenizer: Any, text: str) -> tuple[int, ...]:
+    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def controls(tokenizer: Any, ids: Sequence[int]) -> list[int]:
+    return [i for i in ids if i in tokenizer.added_tokens_decoder]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_prompt_is_the_tokenizers_own(name: str) -> None:
+    tokenizer, chat = tokenizer_of(name), chat_of(name)
+    taken = 0
+    for kind, messages in (PLAIN | UNUSUAL).items():
+        rendered = render(tokenizer, messages)
+        if rendered:
+            assert chat.encode_chat(messages) == ids_of(tokenizer, rendered), kind
+            taken += 1
+    assert taken >= 4
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_conversation_of_turns_is_taken(name: str) -> None:
+    """A system text or an order that the template refuses is brought into the form that it takes."""
+    for messages in PLAIN.values():
+        if not any(message.content for message in messages) and render(tokenizer_of(name), messages) == "":
+            continue
+        ids = chat_of(name).encode_chat(messages)
+        assert messages[-1].content.strip() in chat_of(name).decode(ids, special=True)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_unusual_order_is_taken_or_refused_as_the_callers_error(name: str) -> None:
+    for messages in UNUSUAL.values():
+        with contextlib.suppress(InvalidRequest):
+            assert chat_of(name).encode_chat(messages)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_a_message_spells_is_text(name: str) -> None:
+    tokenizer, chat = tokenizer_of(name), chat_of(name)
+    _, special, visible = source(name)
+    spelled = (*special, tokenizers.BOS, tokenizers.EOS)
+    for roles in ROLES:
+        # What is added but not special belongs into what an assistant said.
+        tokens = spelled if "assistant" in roles else (*spelled, *visible)
+        hostile = conversations.spelling(tokens, roles)
+        innocent = conversations.spelling([harmless(token) for token in tokens], roles)
+        ids, expected = chat.encode_chat(hostile), chat.encode_chat(innocent)
+        assert controls(tokenizer, ids) == controls(tokenizer, expected), roles
+        text = chat.decode(expected, special=True)
+        for token in tokens:
+            text = text.replace(harmless(token), token)
+        # A template that looks for its own tokens in an answer, to cut out what was thought, may find them.
+        assert chat.decode(ids, special=True) in (text, render(tokenizer, hostile)), roles
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_thoughts_in_the_history_are_kept_or_left_out_as_the_template_does(name: str) -> None:
+    tokenizer, chat = tokenizer_of(name), chat_of(name)
+    assert chat.decode(chat.encode_chat(THINKING), special=True) == render(tokenizer, THINKING)
+    spelled = replace(THINKING[-1], content=f"{THINKING[-1].content} {tokenizers.EOS}")
+    text = chat.decode(chat.encode_chat((*THINKING[:-1], spelled)), special=True)
+    assert text == render(tokenizer, (*THINKING[:-1], spelled))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_answered_conversation_is_rendered_wherever_its_prompt_is(name: str) -> None:
+    tokenizer, chat = tokenizer_of(name), chat_of(name)
+    spelled = (tokenizers.EOS, *source(name)[1])
+    hostile = conversations.spelling(spelled, ("user", "assistant"))
+    answers = [f"It is {' or '.join(tokens)} there." for tokens in (("Athens",), map(harmless, spelled), spelled)]
+    for asked in [*PLAIN.values(), hostile]:
+        found = []
+        for answer in answers:
+            messages = (*asked, Message("assistant", answer))
+            closed, part = (chat.encode_chat(messages, answered=True, open=opened) for opened in (False, True))
+            found.append((controls(tokenizer, closed), controls(tokenizer, part)))
+            # What it takes for thinking a template may cut out of an answer that is complete.
+            if answer != answers[-1]:
+                assert chat.decode(part, special=True).endswith(answer)
+                assert chat.decode(closed, special=True).startswith(chat.decode(part, special=True))
+        assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_answered_conversation_is_the_tokenizers_own(name: str) -> None:
+    tokenizer, chat = tokenizer_of(name), chat_of(name)
+    for asked in PLAIN.values():
+        messages = (*asked, Message("assistant", "Athens."))
+        own = render(tokenizer, messages, answered=True)
+        if own is not None:
+            assert chat.encode_chat(messages, answered=True) == ids_of(tokenizer, own)
+
+
+@pytest.mark.parametrize("name", sorted(UNUSABLE & templates.real_templates().keys()))
+def test_a_template_that_prints_nothing_is_refused(name: str) -> None:
+    with pytest.raises(Exception, match="template"):
+        ChatTokenizer(tokenizer_of(name))

@@ -1,0 +1,47 @@
+import pytest
+
+from services.mutation.languages import ends_of, folded, language_of
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("How do I learn to swim?", "en"),
+        ("x+y = 4z, x*y = 4z^2, express x-y in z", "en"),
+        ("Wie lerne ich schwimmen?", "de"),
+        ("Was ist Fotosynthese? In maximal zwei Sätzen.", "de"),
+        ("Comment apprendre à nager ?", "fr"),
+        ("Qu’est-ce que la lumière et comment se propage-t-elle ?", "fr"),
+        ("¿Cómo aprendo a nadar?", "es"),
+        ("Qual è la capitale della Francia e che cosa la rende famosa?", "it"),
+        ("Qual é a capital do Brasil e por que não é o Rio?", "pt"),
+        ("Wat is de hoofdstad van Peru?", "nl"),
+        ("天空为什么是蓝色的？", "zh"),
+        ("空はなぜ青いのですか？", "ja"),
+        ("Say what 我喜欢喝茶 means, and how one would use it in a letter to a friend.", "en"),
+        ("Mitä kuuluu?", None),
+        ("Jak ugotować jajko na twardo?", None),
+        ("Hur lär jag mig att simma?", None),
+        ("Как научиться плавать?", None),
+        ("수영을 어떻게 배우나요?", None),
+        ("Bagaimana cara belajar berenang?", None),
+        ("12 * 12", None),
+        ("", None),
+    ],
+)
+def test_the_language_of_a_text(text: str, language: str | None) -> None:
+    assert language_of(text) == language
+
+
+def test_code_does_not_count() -> None:
+    assert language_of("Warum ist das so langsam?\n```\nfor each in the list do print the value\n```") == "de"
+
+
+def test_folding_takes_accents_from_latin_letters_only() -> None:
+    assert folded("Höchstens zwölf Wörter, ÉTÉ’s") == "hochstens zwolf worter, ete's"
+    assert folded("が 翻訳") == "が 翻訳"
+
+
+def test_of_a_long_text_the_ends_are_read() -> None:
+    assert ends_of("abc", 2) == "abc"
+    assert ends_of("abcdef", 2) == "ab\nef"

@@ -134,38 +134,10 @@ class VllmEngine:
         return _completion(output)
 
     def _build(self, model: str, context: int, dtype: Dtype) -> Any:
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        from vllm import AsyncEngineArgs
-        from vllm.platforms import current_platform
+        arguments = engine_arguments(self._settings, model, context, dtype)
         from vllm.v1.engine.async_llm import AsyncLLM
         from vllm.v1.engine.core import EngineCoreProc
 
-        settings, on_cpu = self._settings, current_platform.is_cpu()
-        cache_gib = settings.kv_cache_gib or (_CPU_CACHE_GIB if on_cpu else None)
-        arguments = AsyncEngineArgs(
-            model=model,
-            # The one that the ids come from, and not mistral-common's where that is there too.
-            tokenizer_mode="hf",
-            dtype=dtype,
-            max_model_len=context,
-            max_num_seqs=settings.max_running,
-            tensor_parallel_size=settings.tensor_parallel,
-            enable_prefix_caching=True,
-            kv_cache_memory_bytes=None if cache_gib is None else int(cache_gib * 2**30),
-            # Compiling takes a minute on two cores and gains a tenth.
-            enforce_eager=on_cpu,
-            gpu_memory_utilization=settings.gpu_memory_utilization,
-            use_tqdm_on_load=False,
-            # Nothing is logged; the logger given below turns on what vLLM measures, and what its spans are made of.
-            disable_log_stats=True,
-        )
-        if on_cpu:
-            arguments.block_size = 32
-            # A prefill that is split over steps ends the engine where its sequence has a seed: torch's CPU generators
-            # cannot be wound back.
-            arguments.enable_chunked_prefill = False
-            arguments.max_num_batched_tokens = max(context, _CPU_BATCH_TOKENS)
         tie_engine_processes(EngineCoreProc)
         with causes() as cause:
             try:
@@ -174,6 +146,43 @@ class VllmEngine:
                 if not cause.exists():
                     raise
                 raise RuntimeError(cause.read_text(encoding="utf-8")) from error
+
+
+def engine_arguments(settings: GenerationSettings, model: str, context: int, dtype: Dtype) -> Any:
+    """vLLM's `AsyncEngineArgs`; sets what vLLM reads from the environment, and imports it."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from vllm import AsyncEngineArgs
+    from vllm.platforms import current_platform
+
+    on_cpu = current_platform.is_cpu()
+    cache_gib = settings.kv_cache_gib or (_CPU_CACHE_GIB if on_cpu else None)
+    arguments = AsyncEngineArgs(
+        model=model,
+        # The one that the ids come from, and not mistral-common's where that is there too.
+        tokenizer_mode="hf",
+        dtype=dtype,
+        max_model_len=context,
+        max_num_seqs=settings.max_running,
+        tensor_parallel_size=settings.tensor_parallel,
+        enable_prefix_caching=True,
+        kv_cache_memory_bytes=None if cache_gib is None else int(cache_gib * 2**30),
+        # Compiling takes a minute on two cores and gains a tenth.
+        enforce_eager=on_cpu,
+        gpu_memory_utilization=settings.gpu_memory_utilization,
+        use_tqdm_on_load=False,
+        # Nothing is logged; the logger of `_build` turns on what vLLM measures, and what its spans are made of.
+        disable_log_stats=True,
+    )
+    if on_cpu:
+        arguments.block_size = 32
+        # A prefill that is split over steps ends the engine where its sequence has a seed: torch's CPU generators
+        # cannot be wound back.
+        arguments.enable_chunked_prefill = False
+        arguments.max_num_batched_tokens = max(context, _CPU_BATCH_TOKENS)
+        # The state of a recurrent layer, as Mamba's, is cached only where a prefill is split.
+        arguments.enable_prefix_caching = not arguments.create_model_config().has_inner_state
+    return arguments
 
 
 def _sampling(sequence: TokenSequence, info: ModelInfo) -> Any:

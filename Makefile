@@ -10,7 +10,7 @@ PROMPT ?= Explain to a new colleague why we write tests before we refactor, with
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check format proto proto-check k8s k8s-rules compose-test bench chaos soak clean
+.PHONY: help install demo up test check format proto proto-check k8s k8s-rules compose-test gpu-test bench chaos soak clean
 
 help: ## Print this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -27,8 +27,7 @@ up: install ## Keep the stack in the foreground (PORT=8080)
 	@exec $(BIN)/darwin up --engine $(ENGINE) --port $(PORT)
 
 test: install ## Every test, on real parts
-	@$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadgroup --no-loadscope-reorder; together=$$?; \
-		$(BIN)/python -m pytest -m alone && exit $$together
+	@$(BIN)/python -m pytest -n 2
 
 check: install ## Lint, types, import contracts, generated code
 	$(BIN)/ruff check .
@@ -66,6 +65,9 @@ soak: install ## 5,000 evolutions: does a process grow, does a key stay (about t
 
 compose-test: install ## Build every image and prove docker-compose.yml on a real engine (about 15 minutes the first time)
 	$(BIN)/python -m tests.compose
+
+gpu-test: install ## Engine and rewards on this machine's GPU, at most eight minutes (VLLM=gpu; without a GPU it says so)
+	@$(BIN)/python -m tests.gpu
 
 clean: ## Remove .venv and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/out *.egg-info

@@ -27,7 +27,7 @@ from bench.limit import Limit
 from cli.evaluation.judging import Pair, command_judge
 from cli.evaluation.questions import Question, read_questions
 from services.mutation.demands import read
-from services.mutation.templates import TEMPLATES, pool
+from services.mutation.templates import TEMPLATES, Template, pool
 from services.orchestrator.core import answers
 from shared.records import EvolutionRequest, Message, Sampling, Search
 
@@ -50,9 +50,9 @@ class Answer:
     guide: float
 
 
-def differing(questions: Sequence[Question]) -> list[Question]:
-    """The questions whose demands rule out a template."""
-    return [question for question in questions if pool(read([Message("user", question.turns[0])])) != TEMPLATES]
+def allowed(question: Question) -> tuple[Template, ...]:
+    """The templates that contradict no demand of a question's first turn."""
+    return pool(read([Message("user", question.turns[0])]))
 
 
 def kept(file: Path) -> list[Answer]:
@@ -119,8 +119,12 @@ def main() -> None:
     parser.add_argument("--judge-command")
     arguments = parser.parse_args()
     questions = read_questions(arguments.questions, turns=1)
-    changed = differing(questions)
-    print(f"the same templates for {len(questions) - len(changed)} of {len(questions)} questions")
+    pools = {question.id: allowed(question) for question in questions}
+    changed = [question for question in questions if pools[question.id] != TEMPLATES]
+    print(
+        f"of {len(questions)} questions {len(questions) - len(changed)} keep every template, "
+        f"{sum(not lines for lines in pools.values())} have none: there the parent goes on"
+    )
     OUT.parent.mkdir(parents=True, exist_ok=True)
     have = {(answer.seed, answer.question, answer.lines) for answer in kept(OUT)}
     runs = [(seed, question, arm) for seed in range(arguments.seeds) for question in changed for arm in ARMS]

@@ -34,7 +34,7 @@ ON_TOPIC = THRESHOLD
 def load_questions() -> list[dict[str, Any]]:
     """MT-Bench's questions, from the reference data beside the checkout."""
     path = ROOT.parent / "shared" / "data" / "mt_bench_questions.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text().split("\n") if line]
 
 
 def out_path(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Which lines after an instruction earn answers a better reward: where `services.mutation.templates` comes from.
+"""Which lines after an instruction earn answers a better reward: where `services.mutation.lines` comes from.
 
 python -m bench.templates QUESTIONS          # samples (a quarter of an hour on two cores), prints a table
 python -m bench.templates QUESTIONS --judge-command "python judge.py"     # beside it a judge that chooses nothing

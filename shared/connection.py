@@ -14,8 +14,10 @@ from shared.errors import Unavailable
 
 # Longer than any call blocks; a frozen server is noticed after it.
 TIMEOUT_S = 5.0
-# Codes of a server that answers, but cannot take writes: its disk or memory is full, or it is a replica.
-_REFUSALS = ("MISCONF", "OOM", "READONLY", "NOREPLICAS", "LOADING", "MASTERDOWN")
+# Codes of a server that answers, but cannot take writes: its disk or memory is full, it is a replica, or not ready.
+REFUSALS = frozenset(
+    ("MISCONF", "OOM", "READONLY", "NOREPLICAS", "LOADING", "MASTERDOWN", "BUSY", "TRYAGAIN", "CLUSTERDOWN")
+)
 
 
 def connect_redis(url: str, max_connections: int = 100) -> Any:
@@ -52,6 +54,8 @@ class Translated:
 
 def is_away(error: BaseException) -> bool:
     """Whether the error is the server's state rather than our command."""
-    if isinstance(error, ResponseError):
-        return str(error).startswith(_REFUSALS)
-    return isinstance(error, RedisConnectionError | RedisTimeoutError)
+    if isinstance(error, RedisConnectionError | RedisTimeoutError):
+        return True
+    # Where redis-py has a class for a code, its message begins after it.
+    code = getattr(error, "status_code", None) or str(error).partition(" ")[0]
+    return isinstance(error, ResponseError) and code in REFUSALS

@@ -19,6 +19,10 @@ Preset = Literal["default", "paper"]
 TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 
 
+MAX_MESSAGES = 512
+"""Of a conversation, at every door of the system."""
+
+
 @dataclass(frozen=True)
 class Message:
     """One chat message."""
@@ -71,7 +75,8 @@ class EvolutionRequest:
 
     `messages` ends with the user's turn, which is the instruction. `seeded` says that the caller chose `seed`, so
     sampling follows it too. An empty `profile` is the reward service's default. `tenant`, empty
-    where no keys are asked for, alone may see the evolution, and its calls share caches with nobody else's.
+    where no keys are asked for, alone may see the evolution, and its calls share caches with nobody else's. A chat
+    template that prints the date prints that of `accepted_at`, in Unix seconds, in every round.
     """
 
     method: Method
@@ -85,6 +90,7 @@ class EvolutionRequest:
     user: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     tenant: str = ""
+    accepted_at: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def command_judge(command: str, timeout_s: float = 3600) -> Judge:
             except (OSError, subprocess.SubprocessError) as error:
                 tail = getattr(error, "stderr", None) or ""
                 raise JudgeError(f"the judge failed: {error}\n{tail[-1000:]}") from error
-        return _numbers(done.stdout.splitlines(), len(pairs))
+        return _numbers(done.stdout.split("\n"), len(pairs))
 
     return judge
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from cli.evaluation.rows import cell_name
 from cli.reporting import CommandError
-from shared.records import Method
+from shared.records import Method, Search
 
 SHIPPED = Path(__file__).parent / "plans"
 _MAX_CELLS = 1000
@@ -86,7 +86,7 @@ class Plan(BaseModel):
     def body(self, cell: Cell, messages: list[dict[str, str]], seed: int) -> dict[str, Any]:
         """The request of one turn. best-of-n returns all of its responses, so that smaller n can be derived."""
         search = {**self.search, **cell.setting}
-        n = 1 + int(search.get("mutants") or 5) if cell.method == "best-of-n" else 1
+        n = _responses(search) if cell.method == "best-of-n" else 1
         if cell.method == "sample":
             search.pop("cycles", None)
         return {
@@ -97,6 +97,12 @@ class Plan(BaseModel):
             "n": n,
             "darwin": search,
         }
+
+
+def _responses(search: dict[str, Any]) -> int:
+    """How many responses best-of-n samples in all its cycles, the base response included."""
+    default = Search()
+    return 1 + int(search.get("cycles") or default.cycles) * int(search.get("mutants") or default.mutants)
 
 
 def read_plan(name: str) -> Plan:

@@ -87,11 +87,17 @@ def _items(file: Path) -> Iterator[tuple[str, Any]]:
         if text.lstrip().startswith("["):
             yield from ((f"{file}, item {number}", item) for number, item in enumerate(json.loads(text), 1))
             return
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
                 yield f"{file}, line {number}", json.loads(line)
     except json.JSONDecodeError as error:
         raise QuestionError(f"{file} is not JSON: {error}") from error
+
+
+def _with_input(instruction: Any, data: Any) -> Any:
+    """Alpaca's instruction and what it is about, where that stands apart."""
+    both = isinstance(instruction, str) and isinstance(data, str) and data.strip()
+    return f"{instruction}\n\n{data}" if both else instruction
 
 
 def _question(item: Any, where: str, number: str) -> Question:
@@ -103,7 +109,7 @@ def _question(item: Any, where: str, number: str) -> Question:
         if "turns" in item:
             return Question(turns=item["turns"], **common)
         if "instruction" in item:
-            return Question(turns=(item["instruction"],), **common)
+            return Question(turns=(_with_input(item["instruction"], item.get("input")),), **common)
         if isinstance(item.get("prompt"), str):
             return Question(turns=(item["prompt"],), **common)
         messages = item.get("messages", item.get("prompt"))

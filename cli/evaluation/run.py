@@ -192,12 +192,18 @@ def turn_of(document: Document, prompt: str, started_at: float) -> Turn:
 
 
 def _candidates(document: Document) -> tuple[Candidate, ...]:
-    """Every final response in the order of sampling, the base response first; equal texts occur as often as sampled."""
+    """Every final response in the order of sampling, the base response first; equal texts occur as often as sampled.
+
+    Raises:
+        EvolutionFailed: the document does not hold all of them.
+    """
     choices = {choice["text"]: choice for choice in document["result"]["choices"]}
     texts = [document["result"]["base"]["text"]]
     for event in document["events"]:
         if event["type"] == "round.finished":
             texts += event["texts"]
+    if missing := set(texts) - choices.keys():
+        raise EvolutionFailed(f"{document['id']}: {len(missing)} of its responses are not among its choices")
     return tuple(
         Candidate(text=text, guide=choices[text]["reward"], tokens=choices[text]["completion_tokens"]) for text in texts
     )

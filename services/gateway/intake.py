@@ -2,6 +2,7 @@
 
 import math
 import secrets
+import time
 from dataclasses import replace
 from typing import get_args
 
@@ -53,6 +54,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         profile=(body.darwin or DarwinSettings()).profile,
         user=body.user,
         metadata=body.metadata or {},
+        accepted_at=time.time(),
     )
 
 

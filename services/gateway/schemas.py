@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from shared.records import Method, Mutation, Preset, Search
+from shared.records import MAX_MESSAGES, Method, Mutation, Preset, Search
 
 _SEARCH = Search()
 _MAX_TEXT = 1_000_000
@@ -210,7 +210,7 @@ class AlignmentRequest(_Body):
     )
     messages: list[ChatMessage] = Field(
         min_length=1,
-        max_length=512,
+        max_length=MAX_MESSAGES,
         description="The conversation; the last message is the user's and not blank. It is the instruction that "
         "mutation rewrites and that every response is scored against.",
     )

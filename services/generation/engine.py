@@ -88,8 +88,8 @@ class Engine(Protocol):
         """Waits until the started engine has ended by itself, which may be forever; returns why it did."""
         ...
 
-    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
-        """Ids of the chat template with generation prompt.
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
+        """Ids of the chat template with generation prompt; `now`, in Unix seconds, is its time (0: the clock).
 
         Raises:
             InvalidRequest: the model's template refuses the conversation.

@@ -84,7 +84,7 @@ class Generator:
         return [self._plan(sequence, reader, request, arrived) for sequence in request.sequences]
 
     def _plan(self, sequence: Sequence, reader: Reader, request: GenerateRequest, arrived: float) -> _Plan:
-        prompt_ids = self._engine.encode_chat(sequence.messages)
+        prompt_ids = self._engine.encode_chat(sequence.messages, request.now)
         # A rewritten prompt, or a response that came from another state, under a shorter prompt, may leave no room:
         # that is a full context, and concerns no other sequence of the call.
         room = max(0, self.info.context_length - len(prompt_ids) - len(sequence.response_token_ids))

@@ -2,17 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from services.generation.bootstrap import build_endpoint
 from services.generation.checkpoint import Checkpoint, Dtype, read_checkpoint
 from services.generation.endpoint.abilities import accepts, find_model
 from services.generation.openai_engine import meet
 from services.generation.settings import GenerationSettings
-from shared.errors import Unsupported
+from shared.errors import DarwinError, Unsupported
 from shared.models import resolve
 from shared.records import Message
-from shared.text.config import check_weights
 from shared.text.template import TemplateTraits
 from shared.text.tokenizers import first_line
 
@@ -53,7 +52,7 @@ def inspect_generator(model: str, dtype: Literal["auto"] | Dtype = "auto") -> Ge
     folder = resolve(model)
     checkpoint = read_checkpoint(folder)
     if Path(folder).is_dir():
-        check_folder(folder)
+        _check_weights(folder, checkpoint)
     chat = checkpoint.chat
     return GeneratorInspection(
         model=model,
@@ -126,23 +125,20 @@ async def inspect_endpoint(settings: GenerationSettings) -> EndpointInspection:
     )
 
 
-def check_folder(folder: str) -> None:
-    """Reads no weights, only which there are.
-
-    Raises:
-        Unsupported: some are missing, or there is no class for the model.
-    """
-    from transformers import AutoModelForCausalLM
+def _check_weights(folder: str, checkpoint: Checkpoint) -> None:
+    """Raises Unsupported where some are missing, or no class is for the model."""
     from transformers.utils import logging
+
+    from services.generation.weights import load_model
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    loader: Any = AutoModelForCausalLM
     try:
-        _, loaded = loader.from_pretrained(folder, device_map="meta", output_loading_info=True)
-    except Exception as error:  # of a foreign library, reading foreign files
+        load_model(folder, checkpoint, device_map="meta")
+    except DarwinError:
+        raise
+    except Exception as error:  # foreign files, read by a foreign library: anything may be wrong
         raise Unsupported(f"{folder} cannot be loaded: {first_line(error)}", field="model") from error
-    check_weights(folder, loaded)
 
 
 def _names(checkpoint: Checkpoint) -> tuple[str, ...]:

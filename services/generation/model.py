@@ -35,11 +35,13 @@ class Sequence:
 
 @dataclass(frozen=True)
 class GenerateRequest:
-    """Sequences to continue, each with an id of its own; cached prefixes are shared with calls of the same salt."""
+    """Sequences to continue, each with an id of its own; cached prefixes are shared with calls of the same salt. A chat
+    template takes `now`, in Unix seconds, for the time; 0 is the clock's."""
 
     sequences: tuple[Sequence, ...]
     sampling: Sampling = Sampling()
     cache_salt: str = ""
+    now: float = 0.0
 
 
 @dataclass(frozen=True)

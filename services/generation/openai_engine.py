@@ -93,8 +93,8 @@ class OpenAIEngine:
         # An endpoint that is away comes back; meanwhile calls are refused one by one.
         return await never()
 
-    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
-        return self._known.checkpoint.chat.encode_chat(messages)
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
+        return self._known.checkpoint.chat.encode_chat(messages, now=now)
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         return self._known.checkpoint.chat.decode(token_ids, special=special)
@@ -196,7 +196,7 @@ async def meet(
     endpoint: Endpoint, settings: GenerationSettings, checkpoint: Checkpoint, served: Served, waiting: Waiting = once
 ) -> Met:
     """Asks the endpoint what it can do; raises as `probe` does."""
-    text = CarriedText(checkpoint.tokenizer)
+    text = CarriedText(checkpoint.tokenizer, checkpoint.chat.control_ids)
     ids = checkpoint.chat.encode_chat(_GREETING)
     spelled = text.prompt(ids)
     prompt = Prompt(ids, spelled, text.tokens(spelled))

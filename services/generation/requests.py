@@ -7,10 +7,12 @@ from services.generation.engine import ModelInfo
 from services.generation.model import GenerateRequest, Sampling, Sequence
 from services.generation.schemas import problem
 from shared.errors import InvalidRequest, Unsupported
+from shared.records import MAX_MESSAGES
 
 ROLES = ("system", "user", "assistant")
 MAX_STOPS = 4
 MAX_TEMPERATURE = 2.0
+_YEAR_10000 = 253_402_300_800
 MAX_NAME_CHARACTERS = 256
 """Of ids and salts."""
 
@@ -22,7 +24,7 @@ class Limits:
     sequences: int = 256
     new_tokens: int = 4096
     lookahead_tokens: int = 512
-    messages: int = 256
+    messages: int = MAX_MESSAGES
     conversation_characters: int = 400_000
     stop_characters: int = 256
 
@@ -42,6 +44,8 @@ def check(request: GenerateRequest, info: ModelInfo, limits: Limits) -> None:
         )
     if len(request.cache_salt) > MAX_NAME_CHARACTERS:
         raise InvalidRequest(f"cache_salt has at most {MAX_NAME_CHARACTERS} characters", field="cache_salt")
+    if not 0 <= request.now < _YEAR_10000:
+        raise InvalidRequest("now must be Unix seconds, or 0 for the clock", field="now")
     _check_sampling(request.sampling, info, limits)
     seen: set[str] = set()
     for index, sequence in enumerate(request.sequences):

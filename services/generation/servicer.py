@@ -56,6 +56,7 @@ def _request(request: pb.GenerateRequest) -> GenerateRequest:
             sampling.temperature, sampling.top_p, sampling.top_k, tuple(sampling.stop), sampling.json_schema
         ),
         cache_salt=request.cache_salt,
+        now=request.now,
     )
 
 

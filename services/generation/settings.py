@@ -8,6 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from services.generation.endpoint.abilities import FIELDS, TokenMode
 from services.generation.endpoint.url import url_problem
 from shared.models import EMBEDDED_LLM
+from shared.records import MAX_MESSAGES
 from shared.settings import DarwinSettings
 
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
@@ -67,7 +68,7 @@ class GenerationSettings(DarwinSettings):
     max_sequences: int = Field(default=256, ge=1, description="in one call")
     max_new_tokens: int = Field(default=4096, ge=1, description="of one sequence in one call")
     max_lookahead_tokens: int = Field(default=512, ge=0)
-    max_messages: int = Field(default=256, ge=1)
+    max_messages: int = Field(default=MAX_MESSAGES, ge=1)
     max_conversation_characters: int = Field(default=400_000, ge=1)
 
     @property

@@ -65,7 +65,7 @@ class SimulatedEngine:
     async def failed(self) -> str:
         return await never()
 
-    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
         return tuple(self._id(word) for m in messages for word in (f"{m.role}:", *m.content.split()))
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:

@@ -3,16 +3,13 @@
 import asyncio
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from transformers import (
-    MODEL_FOR_CAUSAL_LM_MAPPING,
-    AutoModelForCausalLM,
-    AutoModelForImageTextToText,
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
@@ -25,7 +22,8 @@ from services.generation.drawing import Draws, uniform
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.settings import GenerationSettings
 from services.generation.text import Decode, Reader, hidden_tokens, stops_of
-from shared.errors import Unavailable, Unsupported
+from services.generation.weights import load_model
+from shared.errors import Unavailable
 from shared.models import resolve
 from shared.process import never
 from shared.records import Message
@@ -93,9 +91,9 @@ class TransformersEngine:
     async def failed(self) -> str:
         return await never()
 
-    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
         assert self._checkpoint is not None
-        return self._checkpoint.chat.encode_chat(messages)
+        return self._checkpoint.chat.encode_chat(messages, now=now)
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         assert self._checkpoint is not None
@@ -123,13 +121,7 @@ class TransformersEngine:
         # On a GPU, weights go there one by one, and never need the host's memory all together.
         placed = {"device_map": self._device} if self._device != "cpu" else {}
         dtype = getattr(torch, checkpoint.dtype(settings.dtype))
-        options = {"output_loading_info": True, "ignore_mismatched_sizes": True, **placed}
-        # Some models that see pictures too, as Mistral Small 3, are listed under what they are besides only.
-        speaks = type(checkpoint.config.whole) in MODEL_FOR_CAUSAL_LM_MAPPING
-        kind: Any = AutoModelForCausalLM if speaks else AutoModelForImageTextToText
-        loaded: Any = kind.from_pretrained(model, dtype=dtype, **options)
-        self._model, found = loaded
-        _check_weights(settings.model, found)
+        self._model = load_model(model, checkpoint, dtype=dtype, **placed)
         self._model.eval()
         # How to sample is the caller's to say: the checkpoint's penalties and the like would come on top.
         self._model.generation_config = _generation_config()
@@ -183,17 +175,6 @@ class TransformersEngine:
             ),
             logits_processor=LogitsProcessorList([_RowDraws(rows, longest, self._device)]),
             stopping_criteria=StoppingCriteriaList([_RowEnds(rows, longest, self.info, self.decode)]),
-        )
-
-
-def _check_weights(model: str, found: Mapping[str, Any]) -> None:
-    """Raises Unsupported where weights would be random: transformers itself only warns of those that are missing."""
-    missing = [*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])]
-    if missing:
-        named = ", ".join(sorted(missing)[:3])
-        raise Unsupported(
-            f"{model} holds no weights that fit {named} of its config.json: take a whole causal language model",
-            field="model",
         )
 
 

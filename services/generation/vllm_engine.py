@@ -101,9 +101,9 @@ class VllmEngine:
             await asyncio.sleep(_LOOK_EVERY_S)
         return "the engine's process has ended"
 
-    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
         assert self._chat is not None
-        return self._chat.encode_chat(messages)
+        return self._chat.encode_chat(messages, now=now)
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         assert self._chat is not None
@@ -159,6 +159,8 @@ def engine_arguments(settings: GenerationSettings, model: str, context: int, dty
     cache_gib = settings.kv_cache_gib or (_CPU_CACHE_GIB if on_cpu else None)
     arguments = AsyncEngineArgs(
         model=model,
+        # The one that the ids come from, and not mistral-common's where that is there too.
+        tokenizer_mode="hf",
         dtype=dtype,
         max_model_len=context,
         max_num_seqs=settings.max_running,

@@ -85,6 +85,12 @@ def ends_of(text: str, longest: int = _LONGEST) -> str:
     return text if len(text) <= 2 * longest else f"{text[:longest]}\n{text[-longest:]}"
 
 
+def length_in_words(text: str) -> float:
+    """Words, where two characters of a script without spaces between its words make one."""
+    dense = len(_HAN.findall(text)) + len(_KANA.findall(text))
+    return dense / 2 if dense * 2 > len(text) else len(text.split())
+
+
 def language_of(text: str) -> str | None:
     """The language of a text: "en", "de", "fr", "es", "it", "pt", "nl", "zh", "ja", or None where it cannot be told."""
     plain = _FENCED.sub(" ", unicodedata.normalize("NFC", ends_of(text)).replace("’", "'"))

@@ -1,6 +1,7 @@
 """Celery as the worker uses it: one queue in Redis, nothing kept of what was taken from it."""
 
 from typing import Any
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from celery import Celery
 from celery.app.amqp import AMQP
@@ -22,9 +23,20 @@ class _Amqp(AMQP):  # type: ignore[misc]
     Connection = _Connection
 
 
+def broker_url(redis_url: str) -> str:
+    """As kombu spells it, which names a Unix socket otherwise than redis-py does."""
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix":
+        return redis_url
+    said = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    user, password = parts.username or said.get("username", ""), parts.password or said.get("password", "")
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if password else ""
+    return f"redis+socket://{login}{parts.path}?{urlencode({'virtual_host': said.get('db', '0')})}"
+
+
 def celery_app(redis_url: str) -> Celery:
     """A Celery application over Redis without a result backend: what happened stands in the record."""
-    app = Celery("darwin", broker=redis_url, amqp=_Amqp)
+    app = Celery("darwin", broker=broker_url(redis_url), amqp=_Amqp)
     app.conf.update(
         task_default_queue=QUEUE,
         task_acks_late=True,

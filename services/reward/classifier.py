@@ -1,6 +1,7 @@
 """Sequence-classification reward models, by transformers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,10 +12,9 @@ from services.reward.grouping import groups
 from services.reward.heads import compute_in_float32
 from services.reward.inspection import inspect_reward, padding_ids, refusing
 from services.reward.runtime import Runtime, configure_torch
-from services.reward.scorer import ComponentScore, Conversation, ScoreItem
+from services.reward.scorer import TRIAL, ComponentScore, ScoreItem
 from services.reward.specs import ClassifierSpec
 from shared.errors import Unsupported
-from shared.records import Message
 from shared.text.config import check_weights
 
 _MAX_PADDED_TOKENS = 8192
@@ -65,8 +65,7 @@ class ClassifierScorer:
 
     def _try(self) -> None:
         """Two rows of different length: what the model cannot do, it cannot do now."""
-        conversation = Conversation((Message("user", "Name a fruit."),))
-        self.score([ScoreItem(conversation, text) for text in ("An apple.", "An apple, a pear.")])
+        self.score([TRIAL, replace(TRIAL, text=f"{TRIAL.text} And a pear.")])
 
     @torch.inference_mode()
     def _values(self, rows: Sequence[Encoded]) -> list[float]:
@@ -85,7 +84,8 @@ class ClassifierScorer:
         if self._found.token_types:
             inputs["token_type_ids"] = types
         answer = self._model(**{name: tensor.to(self._device) for name, tensor in inputs.items()})
-        return [float(value) for value in self._column(answer, len(rows))]
+        values: list[float] = self._column(answer, len(rows)).tolist()
+        return values
 
     def _column(self, answer: Any, rows: int) -> torch.Tensor:
         """The output that is the reward. Code of a checkpoint may give one number as `logits` and all as `rewards`."""

@@ -9,18 +9,16 @@ from typing import Any
 
 from services.reward.chat import ChatFormat, chat_format
 from services.reward.runtime import quiet_transformers
-from services.reward.scorer import Conversation, ScoreItem
+from services.reward.scorer import TRIAL
 from services.reward.specs import ModelSpec
 from shared.errors import DarwinError, NotFound, Unsupported
 from shared.models import resolve
-from shared.records import Message
 from shared.text.config import ModelConfig, check_weights, listed, load_config
 from shared.text.template import TemplateTraits
 from shared.text.tokenizers import first_line, load_tokenizer
 
 _CLASS = "AutoModelForSequenceClassification"
 _ABSURD = 2**40
-_PROBE = ScoreItem(Conversation((Message("user", "Name a fruit."),)), "An apple.")
 
 
 @dataclass(frozen=True)
@@ -229,7 +227,7 @@ def _limit(wanted: int, config: ModelConfig, model: Any, tokenizer: Any) -> int:
 
 def _padding(form: ChatFormat, tokenizer: Any, vocabulary: int) -> int:
     """A padding id that neither a whole nor a partial conversation ends with, if text may not end with any."""
-    rendered = [form.encode(replace(_PROBE, partial=partial)).token_ids for partial in (False, True)]
+    rendered = [form.encode(replace(TRIAL, partial=partial)).token_ids for partial in (False, True)]
     beyond = sorted({token for ids in rendered for token in ids if token >= vocabulary})
     if beyond:
         tokens = listed([str(token) for token in tokenizer.convert_ids_to_tokens(beyond)])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.errors import InvalidRequest
-from shared.records import Message
+from shared.records import MAX_MESSAGES, Message
 
 _ROLES = ("system", "user", "assistant")
 MAX_NAME_CHARACTERS = 256
@@ -25,7 +25,7 @@ class Limits:
     """What one call may hold."""
 
     candidates: int = 256
-    messages: int = 256
+    messages: int = MAX_MESSAGES
     text_characters: int = 100_000
     conversation_characters: int = 400_000
 

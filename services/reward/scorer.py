@@ -53,6 +53,10 @@ class ComponentScore:
     cached_tokens: int = 0
 
 
+TRIAL = ScoreItem(Conversation((Message("user", "Name a fruit."),)), "An apple.")
+"""What scorers may score when they load: what cannot be done, cannot be done then."""
+
+
 class Scorer(Protocol):
     """Scores batches. `score` gives one score per item, in order; the batch may mix conversations and repeats nothing.
 

@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.reward.runtime import Dtype
+from shared.records import MAX_MESSAGES
 from shared.settings import DarwinSettings
 
 
@@ -24,7 +25,7 @@ class RewardSettings(DarwinSettings):
     cache_bytes: int = Field(default=512 * 1024**2, ge=0, description="keys and values kept of recent responses")
     max_batch: int = Field(default=16, ge=1, description="responses computed at once; more suits a GPU")
     max_candidates: int = Field(default=256, ge=1)
-    max_messages: int = Field(default=256, ge=1)
+    max_messages: int = Field(default=MAX_MESSAGES, ge=1)
     max_text_characters: int = Field(default=100_000, ge=1)
     max_conversation_characters: int = Field(default=400_000, ge=1)
 

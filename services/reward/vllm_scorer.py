@@ -13,7 +13,7 @@ from typing import Any
 from services.reward.chat import Encoded
 from services.reward.inspection import RewardInspection, inspect_reward, refusing
 from services.reward.runtime import Runtime
-from services.reward.scorer import ComponentScore, ScoreItem
+from services.reward.scorer import TRIAL, ComponentScore, ScoreItem
 from services.reward.specs import VllmSpec
 from shared.errors import Internal, InvalidRequest, Unavailable, Unsupported
 from shared.lifeline import tie_engine_processes
@@ -50,6 +50,13 @@ class VllmScorer:
 
     async def load(self) -> None:
         await asyncio.to_thread(self._load)
+        try:
+            await self.score([TRIAL])
+        except Unavailable as error:
+            raise Unsupported(
+                f"vLLM cannot compute {self._spec.model} on this machine, as its log says: use type: classifier",
+                field="type",
+            ) from error
 
     async def close(self) -> None:
         if self._llm is not None:

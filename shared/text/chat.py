@@ -45,13 +45,14 @@ class ChatTokenizer:
         self._check_vocabulary(vocabulary)
 
     def encode_chat(
-        self, messages: Sequence[Message], *, answered: bool = False, open: bool = False
+        self, messages: Sequence[Message], *, answered: bool = False, open: bool = False, now: float = 0.0
     ) -> tuple[int, ...]:
         """The template's ids.
 
         Unless the conversation is `answered` they end with a generation prompt; where it is, the last message is the
         assistant's, and `open` leaves out what would close its turn. A control token's text in a content is no control
-        token. What the template refuses is brought into what it takes (`ChatTemplate.render`).
+        token. What the template refuses is brought into what it takes, and `now` is the time that it prints
+        (`ChatTemplate.render`).
 
         Raises:
             InvalidRequest: the template refuses the conversation.
@@ -61,7 +62,7 @@ class ChatTokenizer:
         if open:
             role, content = turns[-1]
             turns[-1] = (role, content + marks.end)
-        text = self._render(turns, answered, marks)
+        text = self._render(turns, answered, marks, now)
         if open:
             text, closed, _ = text.rpartition(marks.end)
             if not closed:
@@ -80,18 +81,18 @@ class ChatTokenizer:
         text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=not special)
         return text
 
-    def _render(self, turns: Sequence[Turn], answered: bool, marks: Marks) -> str:
+    def _render(self, turns: Sequence[Turn], answered: bool, marks: Marks, now: float) -> str:
         """What the template prints, with what the turns spell of control tokens marked."""
 
         def guard(role: Role, content: str) -> str:
             return marks.mark(content, self._spellings_in_answers if role == "assistant" else self._spellings)
 
-        marked = self._template.render(turns, answered, lambda _, content: marks.mark(content, self._spellings))
+        marked = self._template.render(turns, answered, lambda _, content: marks.mark(content, self._spellings), now)
         if not any(role == "assistant" and self._sought.search(content) for role, content in turns):
             return marked
         # Thinking in an answer is the template's to cut out, unless it then prints special tokens of the answer, or not
         # the end of one that goes on.
-        text = self._template.render(turns, answered, guard)
+        text = self._template.render(turns, answered, guard, now)
         leaks = len(self._special.findall(text)) > len(self._special.findall(marked))
         return marked if leaks or (marks.end in marked and marks.end not in text) else text
 

@@ -7,6 +7,7 @@ printing short conversations once.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from jinja2 import TemplateError
@@ -77,8 +78,9 @@ class ChatTemplate:
         self.content: Literal["string", "parts"] = "string"
         self.content = self._form()
 
-    def render(self, turns: Sequence[Turn], answered: bool, guard: Guard = _unchanged) -> str:
-        """What the template prints, with a generation prompt unless `answered`; it is given `guard(role, content)`.
+    def render(self, turns: Sequence[Turn], answered: bool, guard: Guard = _unchanged, now: float = 0.0) -> str:
+        """What the template prints, with a generation prompt unless `answered`; it is given `guard(role, content)`, and
+        `now`, in Unix seconds, for the time (0: the clock).
 
         A conversation that it refuses is brought into what templates take: system texts folded into user turns, turns
         of one role in a row joined, an empty user turn before an assistant who speaks first.
@@ -90,7 +92,7 @@ class ChatTemplate:
         for bring in (self._as_told, _folded, _joined, _led):
             turns = bring(turns)
             try:
-                return self._printed(turns, answered, guard)
+                return self._printed(turns, answered, guard, now)
             except _REFUSALS as error:
                 refusal = refusal or error
         assert refusal is not None
@@ -151,12 +153,14 @@ class ChatTemplate:
             case _:
                 return turns
 
-    def _printed(self, turns: Sequence[Turn], answered: bool, guard: Guard = _unchanged) -> str:
+    def _printed(self, turns: Sequence[Turn], answered: bool, guard: Guard = _unchanged, now: float = 0.0) -> str:
+        clock = {"strftime_now": datetime.fromtimestamp(now).strftime} if now else {}
         text: str = self._tokenizer.apply_chat_template(
             [{"role": role, "content": self._content(guard(role, content))} for role, content in turns],
             add_generation_prompt=not answered,
             tokenize=False,
             **self._arguments,
+            **clock,
         )
         return text
 

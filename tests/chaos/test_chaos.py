@@ -10,8 +10,6 @@ from tests.chaos.in_turn import in_turn
 from tests.chaos.scene import Scene, simulated
 from tests.chaos.trial import run
 
-pytestmark = pytest.mark.alone
-
 TRIALS = (
     ("kill worker",),
     ("kill gateway", "kill redis", "message thrice", "two holders"),

@@ -15,6 +15,6 @@ def vllm_traces() -> Iterator[Traces]:
 
 @pytest.fixture(scope="session")
 def vllm_server(tmp_path_factory: pytest.TempPathFactory, vllm_traces: Traces) -> Iterator[str]:
-    """The URL of a real vLLM server, one process for every test; they share a group, or each worker would start one."""
+    """The URL of a real vLLM server, one process for every test: see `together`."""
     with serve(tmp_path_factory.mktemp("vllm"), vllm_traces) as url:
         yield url

@@ -38,8 +38,7 @@ CACHING = ("vllm", "openai")
 
 
 # "openai" is asked to carry ids, and to carry text, as it must where an endpoint knows no ids.
-SERVED = [pytest.param(name, marks=pytest.mark.xdist_group("vllm_server")) for name in ("openai-ids", "openai-text")]
-ENGINES = ["simulated", "transformers", "vllm", *SERVED]
+ENGINES = ["simulated", "transformers", "vllm", "openai-ids", "openai-text"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=ENGINES)

@@ -127,3 +127,11 @@ def test_threads_that_encode_at_once_change_nothing_for_each_other() -> None:
 
 def _whole() -> Any:
     return tokenizers.byte_level(templates.real_templates()["trl/qwen2_5"], ("<|im_start|>", "<|im_end|>"))
+
+
+def test_a_date_is_that_of_the_conversation() -> None:
+    chat, noon = chat_of("byte-level", "date"), 1_700_000_000.0
+    ids = chat.encode_chat((Message("user", "Hello"),), now=noon)
+    assert "Today is 14 November 2023." in chat.decode(ids)
+    assert ids == chat.encode_chat((Message("user", "Hello"),), now=noon + 60)
+    assert ids != chat.encode_chat((Message("user", "Hello"),))

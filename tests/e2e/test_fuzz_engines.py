@@ -44,7 +44,7 @@ def ready(address: str) -> Client:
     return Client(address)
 
 
-@pytest.fixture(scope="module", params=["transformers", pytest.param("stack", marks=pytest.mark.xdist_group("stack"))])
+@pytest.fixture(scope="module", params=["transformers", "stack"])
 def generation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     if request.param == "stack":
         stack = request.getfixturevalue("stack")

@@ -14,7 +14,10 @@ _NUMBER = (
 _SMALL = r"(?:\d|1\d|20|one|two|three|four|five|six|seven|eight|nine|ten|a few|a couple of|the names? of)"
 _UNITS = r"(?:words?|sentences?|lines?|tokens?|syllables?|bullets?|bullet points?|paragraphs?)"
 _UNIT = r"(?:word|sentence|line|character|letter|syllable|paragraph|bullet)"
-_GIVE = r"(?:answer|reply|respond|output|return|give|write|print|say|state|provide|send|show|tell|produce|generate)"
+_GIVE = (
+    r"(?:answer|reply|respond|output|return|give|write|print|say|state|provide|send|show|tell|produce|generate"
+    r"|speak|talk)"
+)
 _MAKE = (
     r"(?:write|compose|create|make|give|suggest|propose|construct|craft|come up with|think of|generate|provide|need)"
 )
@@ -48,10 +51,10 @@ _PATTERNS: dict[Kind, str] = {
         r"|it|to)\b"
         r"|\bon a scale (?:of|from)\b|\b(?:rate|score) (?:this|the|each|it|my|these)\b|\b(?:t or f|t/f|y/n|y or n)\b"
         r"|\b(?:detect|identify|determine|recogni[sz]e) (?:the |its )?(?:language|intent|emotion|topic|author)\b"
-        r"|\bassign (?:it|them|each|a|one)\b[^.\n]{0,40}\b(?:label|categor|class|topic|tag)"
+        r"|\bchoose:|\bassign (?:it|them|each|a|one)\b[^.\n]{0,40}\b(?:label|categor|class|topic|tag)"
     ),
     Kind.FIELDS: (
-        r"(?<!how do i )(?<!how to )(?<!how can i )\bextract (?:the|all|every|each|any|only|following|names?"
+        r"\bextract (?:the|all|every|each|any|only|following|names?"
         r"|dates?|from)"
         r"|\bextract\b[^.!?\n]{0,80}\b(?:text|sentence|passage|message|format)|\bnamed entit|\bpull out\b"
         r"|\b(?:list|find|identify) (?:all|every|each) (?:the |of the )?(?:\w+ )?(?:names|dates|e-?mails"
@@ -62,6 +65,9 @@ _PATTERNS: dict[Kind, str] = {
         r"|\b(?:correct|fix|edit|improve|polish|shorten|simplify)\b[^.!?\n]{0,30}\b(?:grammar|spelling|typos?"
         r"|punctuation"
         r"|sentences?|paragraph|text|passage|wording|e-?mail|message|errors)\b"
+        r"|\b(?:make|turn|change|put) (?:this|these|it|the following)\b[^.!?\n]{0,40}\b(?:sentence|text|into"
+        r"|passive|plural"
+        r"|tense|question|shorter|formal|polite)\b"
         r"|\bconvert\b[^.!?\n]{0,80}\b(?:to|into)\b"
     ),
     Kind.SUMMARY: (
@@ -81,6 +87,8 @@ _PATTERNS: dict[Kind, str] = {
         r"|word)(?= *(?:[.!\n]|$))"
         r"|\brepeat (?:after|the following|this|exactly)\b|\b(?:reply|respond|say|answer|output|print|write) [\"'“«]"
         r"|\b(?:say|write|print|output|return|repeat) exactly\b(?! (?:\d|one|two|three|four|five)\b)"
+        r"|\bjust (?:give|tell|say|answer|show|return|write|output)\b|\b(?:give|provide"
+        r"|state) your (?:final )?answer (?:as|in)\b"
         r"|\bnothing (?:else|more|other)\b|\bno (?:more|less)[,.]|\brefrain from\b|\bfocus solely\b|\band stop\b"
         r"|(?:^|[.!?:;,\n] *|please |always |only |must |should |to |and |you |don't |not )(?:answer|reply"
         r"|respond)(?: \w+)"
@@ -127,17 +135,21 @@ _PATTERNS: dict[Kind, str] = {
         rf"\b{_MAKE}\b[^.!?\n]{{0,60}}\b(?:titles?|headlines?|slogans?|taglines?|subject lines?|captions?"
         rf"|mottos?|tweets?"
         r"|hashtags?|passwords?|usernames?|names? for|acronyms?|synonyms?|antonyms?|one-liners?)\b"
+        r"|\b(?:plural|opposite|antonym|synonym|past tense|singular|abbreviation) of\b"
         r"|\b(?:title|headline|slogan|subject line|name|synonym|antonym|caption) for\b|\bwrites? (?:\w+ )?headlines\b"
     ),
     Kind.VERSE: (
-        rf"\b(?:{_MAKE}|as|into|recite)\b[^.!?\n]{{0,60}}\b(?:poems?|haikus?|limericks?|sonnets?|couplets?|rhymes?"
-        r"|verses?|lyrics|song|acrostic|ballad|ode|rap)\b"
+        rf"\b(?:{_MAKE}|as|into|like|style of|recite)\b[^.!?\n]{{0,60}}\b(?:poems?|haikus?|limericks?|sonnets?"
+        rf"|couplets?|rhymes?"
+        r"|verses?|lyrics|song|acrostic|ballad|ode|rap|telegram)\b"
     ),
     Kind.LIST: (
         rf"(?:^|[.!?:;,\n] *|\band )(?:please |can you |could you )?(?:list|name|enumerate|give(?: me| us)?"
         rf"|suggest|recommend|propose"
         rf"|tell me|provide|find|mention|state)\b (?:exactly |me |any |at least |up to )?{_SMALL}\b"
-        r"|(?:^|[.!?:;,\n] *|\band )(?:please )?(?:list|enumerate) (?:the|all|your|some|every)\b|\ba list of\b"
+        r"|(?:^|[.!?:;,\n] *|\band )(?:please )?(?:list|enumerate) (?:the|all|your|some|every)\b|\b(?:make"
+        r"|give me|give us|write|create|need|want)(?: me)? a (?:\w+ )?list of\b"
+        r"|(?:^|[.!?:\n] *)(?:please )?name (?:a|an)\b"
     ),
     Kind.PARAGRAPH: r"\b(?:a|an|one|opening|first|single) (?:\w+ ){0,2}paragraph\b",
     Kind.TONE: (
@@ -155,7 +167,8 @@ ENGLISH = Words(
         r"\b(?:classif|categori[sz]|label|extract|translat|sentiment|moderat|detect|normali[sz]|convert"
         r"|transform|reformat"
         r"|proofread|rewrite|rephrase|summari[sz]|autocomplet)\w*|\b(?:route|routes|router|routing|parse|parses|parser"
-        r"|intents?|tags?|schema|json|outputs?|scores?|rate|rank|judge|headlines?)\b|\b(?:respond|reply"
+        r"|intents?|tags?|schema|json|outputs?|scores?|rate|rating|rank|judge|decides?|choose|select"
+        r"|headlines?)\b|\b(?:respond|reply"
         r"|answer)s? with\b"
         r"|\bcorrects? (?:the|user|every|grammar)|\bfor each (?:text|message|ticket|input)|\bgiven an? (?:text"
         r"|message|input)"

@@ -20,7 +20,7 @@ from services.mutation.demands.naming import named
 from services.mutation.demands.portuguese import PORTUGUESE
 from services.mutation.demands.spanish import SPANISH
 from services.mutation.demands.words import Words
-from services.mutation.languages import ends_of, folded, language_of
+from services.mutation.languages import ends_of, folded, language_of, length_in_words
 from shared.records import Message
 
 LANGUAGES: dict[str, Words] = {
@@ -46,6 +46,14 @@ _SHAPES = {
     Kind.FORMAT: re.compile(r"[{\[]\s*\"[\w -]+\"\s*:|<[a-z_]+>\s*:?\s*</?[a-z_]+>"),
     Kind.COMPLETION: re.compile(r"_{3,}|(?:^|\n)[ \t]*[^\n:：]{1,24}[:：][ \t]*$|(?:=>|->|→)[ \t]*$"),
 }
+# "How do I write a good title?" asks about titles, and for none.
+_ASKED_ABOUT = re.compile(
+    r"(?:^|(?<=[.!?\n]))\s*how (?:to|(?:do|can|should|could|would|did) (?:i|we|people|one|they)"
+    r"|(?:does|do|is|are) (?:an?|the)) [^.!?\n]*"
+)
+_TOPICS = frozenset(
+    {Kind.TRANSLATION, Kind.LABEL, Kind.FIELDS, Kind.EDIT, Kind.SUMMARY, Kind.TITLE, Kind.VERSE, Kind.LIST}
+)
 _LONE_LANGUAGE = 4
 # Earlier answers of so few words set an example; a turn of so few goes on with the one before.
 _SHORT_ANSWER, _SHORT_TURN, _EXAMPLES = 8, 4, 2
@@ -97,7 +105,13 @@ def kinds_of(text: str) -> frozenset[Kind]:
     """The demands of one turn, by itself."""
     plain = _read(text)
     names = _names(text)
-    found = {kind for name in names for kind, pattern in _PATTERNS[name].items() if pattern.search(plain)}
+    demanded = _ASKED_ABOUT.sub(" ", plain)
+    found = {
+        kind
+        for name in names
+        for kind, pattern in _PATTERNS[name].items()
+        if pattern.search(demanded if kind in _TOPICS else plain)
+    }
     found |= {kind for kind, shape in _SHAPES.items() if shape.search(plain)}
     if Kind.LIST in found and any(_OPENS[name].search(plain) for name in names):
         found = found - {Kind.LIST} | {Kind.ENUMERATION}
@@ -128,20 +142,22 @@ def _lasting(before: Sequence[Message]) -> list[str]:
 
 def _earlier(before: Sequence[Message], last: str) -> frozenset[Kind]:
     """Demands of earlier turns that hold for the last one, and the example that short answers have set."""
-    holding = _lasting(before)
-    turns = [message.content for message in before if message.role == "user"]
-    if turns and _goes_on(last):
-        holding.append(turns[-1])
+    holding, turn = _lasting(before), last
+    for message in reversed([message for message in before if message.role == "user"]):
+        if not _goes_on(turn):
+            break
+        turn = message.content
+        holding.append(turn)
     kinds = frozenset(kind for text in holding for kind in kinds_of(text))
     answers = [message.content for message in before if message.role == "assistant"][-_EXAMPLES:]
-    if len(answers) == _EXAMPLES and all(len(text.split()) <= _SHORT_ANSWER for text in answers):
+    if len(answers) == _EXAMPLES and all(length_in_words(text) <= _SHORT_ANSWER for text in answers):
         kinds |= {Kind.EXAMPLES}
     return kinds
 
 
 def _goes_on(turn: str) -> bool:
     plain = _read(turn)
-    return len(plain.split()) <= _SHORT_TURN or any(_FOLLOWS[name].match(plain) for name in _names(turn))
+    return length_in_words(plain) <= _SHORT_TURN or any(_FOLLOWS[name].match(plain) for name in _names(turn))
 
 
 def _strict(kinds: frozenset[Kind]) -> bool:

@@ -101,6 +101,7 @@ def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.Generat
             temperature=sampling.temperature, top_p=sampling.top_p, top_k=sampling.top_k, stop=sampling.stop
         ),
         cache_salt=cache_salt(request),
+        now=request.accepted_at,
     )
 
 

@@ -9,7 +9,7 @@ from services.reward.remote.apis import Chat, Input
 from services.reward.scorer import ScoreItem
 from services.reward.segments import Frame, frame_of
 from services.reward.specs import HttpSpec
-from shared.errors import Unsupported
+from shared.errors import DarwinError, Unsupported
 from shared.models import resolve
 from shared.records import Message
 from shared.text.tokenizers import load_tokenizer
@@ -45,7 +45,10 @@ class Renderer:
                     field="tokenizer",
                 )
             return
-        tokenizer: Any = load_tokenizer(resolve(spec.tokenizer))
+        try:
+            tokenizer: Any = load_tokenizer(resolve(spec.tokenizer))
+        except DarwinError as error:
+            raise type(error)(error.message, field="tokenizer") from error
         special = [str(token.content) for token in tokenizer.added_tokens_decoder.values() if token.special]
         self._control = re.compile("|".join(map(re.escape, sorted(special, key=len, reverse=True))) or r"(?!)")
         self._format = chat_format(tokenizer, spec, spec.max_tokens)

@@ -11,16 +11,14 @@ from services.reward.remote.apis import api_of
 from services.reward.remote.client import RewardServer
 from services.reward.remote.inputs import Renderer
 from services.reward.runtime import Runtime
-from services.reward.scorer import ComponentScore, Conversation, ScoreItem
+from services.reward.scorer import TRIAL, ComponentScore, ScoreItem
 from services.reward.specs import HttpSpec
 from shared.errors import Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
 from shared.process import never
-from shared.records import Message
 from shared.urls import leaves_in_plain_text, url_problem
 
 _WAITS_S = 60.0
 _ASKS_EVERY_S = 1.0
-_TRIAL = ScoreItem(Conversation((Message("user", "Name a fruit."),)), "An apple.")
 
 
 class HttpScorer:
@@ -89,7 +87,7 @@ class HttpScorer:
         give_up = time.monotonic() + _WAITS_S
         while True:
             try:
-                await self.score([_TRIAL])
+                await self.score([TRIAL])
                 return
             except (Unavailable, Overloaded):
                 if time.monotonic() > give_up:

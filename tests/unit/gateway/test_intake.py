@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ def test_defaults() -> None:
     assert request.sampling == Sampling(max_tokens=512)
     assert (request.n, request.profile, request.seeded, request.metadata) == (1, "", False, {})
     assert accepted().seed != request.seed
+    assert abs(request.accepted_at - time.time()) < 3600
 
 
 def test_the_papers_settings_are_a_preset() -> None:

@@ -49,7 +49,7 @@ class Scripted(SimulatedEngine):
         ends = frozenset({tokenizer.eos_token_id})
         self.info = type(self.info)("scripted", "simulated", context, False, len(tokenizer), ends, hidden)
 
-    def encode_chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
         return tuple(1 for message in messages for _ in message.content.split())
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:

@@ -70,3 +70,10 @@ async def test_a_long_salt_is_refused() -> None:
     with pytest.raises(InvalidRequest) as refused:
         await generate(GenerateRequest((GOOD,), cache_salt="x" * 257))
     assert refused.value.field == "cache_salt"
+
+
+@pytest.mark.parametrize("now", [-1.0, float("nan"), float("inf"), 1e15])
+async def test_a_time_without_a_date_is_refused(now: float) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        await generate(GenerateRequest((GOOD,), now=now))
+    assert refused.value.field == "now"

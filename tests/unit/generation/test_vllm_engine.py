@@ -3,8 +3,11 @@ from typing import Any
 
 import pytest
 
+from services.generation.engine import ModelInfo, TokenSequence
+from services.generation.model import Sampling
 from services.generation.settings import GenerationSettings
-from services.generation.vllm_engine import VllmEngine
+from services.generation.vllm_engine import VllmEngine, _sampling
+from shared.models import EMBEDDED_LLM, resolve
 
 
 def test_each_layer_is_spread_over_as_many_gpus_as_the_setting_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,8 +17,24 @@ def test_each_layer_is_spread_over_as_many_gpus_as_the_setting_says(monkeypatch:
     monkeypatch.setattr("services.generation.vllm_engine.tie_engine_processes", tied.append)
     monkeypatch.setattr(async_llm.AsyncLLM, "from_engine_args", lambda arguments, **_: given.append(arguments))
     monkeypatch.setenv("DARWIN_GENERATION_TENSOR_PARALLEL", "4")
-    VllmEngine(GenerationSettings())._build("model", 64)
+    VllmEngine(GenerationSettings())._build(resolve(EMBEDDED_LLM), 64, "bfloat16")
     monkeypatch.delenv("DARWIN_GENERATION_TENSOR_PARALLEL")
-    VllmEngine(GenerationSettings())._build("model", 64)
+    VllmEngine(GenerationSettings())._build(resolve(EMBEDDED_LLM), 64, "bfloat16")
     assert tied == [importlib.import_module("vllm.v1.engine.core").EngineCoreProc] * 2
     assert [arguments.tensor_parallel_size for arguments in given] == [4, 1]
+
+
+def test_vllm_is_told_every_end_and_what_decoding_hides() -> None:
+    pytest.importorskip("vllm")
+    info = ModelInfo("m", "vllm", 64, True, 100, frozenset({2, 7}), {"<a>": 3, "<b>": 4})
+
+    def given(*stop: str) -> Any:
+        return _sampling(TokenSequence((1,), 8, Sampling(stop=stop), None), info)
+
+    plain, single, mixed = given("x"), given("x", "<a>"), given("x", "y<b>", "<a>")
+    assert [params.stop for params in (given(), plain, single, mixed)] == [[], ["x"], ["x"], ["y<b>"]]
+    assert [params.stop_token_ids for params in (plain, single, mixed)] == [[2, 7], [2, 3, 7], [2, 3, 7]]
+    assert [params.skip_special_tokens for params in (plain, single, mixed)] == [True, True, False]
+    assert [params.detokenize for params in (given(), given("<a>"), plain)] == [False, False, True]
+    # Nothing but what was asked for.
+    assert (plain.repetition_penalty, plain.min_p, plain.min_tokens, plain.max_tokens) == (1.0, 0.0, 0, 8)

@@ -166,6 +166,11 @@ Please justify your answer using principles of physics: why does ice float?
 Write a 2000-word essay about the sea.
 Give me some tips on speaking in public.
 Write a story with two characters who meet on a train.
+How do I write a good title for my blog?
+How does a classifier decide between classes?
+What is machine translation and how does it work?
+Explain sentiment analysis to a beginner.
+Create a website that shows a joke from a list of 4 jokes.
 """.strip().splitlines()
 
 
@@ -176,9 +181,42 @@ def test_open_questions_keep_every_template(text: str, prompt: str) -> None:
     assert pool(read(messages)) == TEMPLATES
 
 
+FORMED = """
+Capital of Peru, one word
+What is DNA? (1 sentence)
+Is Pluto a planet? Y/N
+How much is 15% of 80? Just give me the result.
+What year did the war end (just the year)?
+Reply "OK" if you understand.
+Say exactly "hello world".
+Give me the first ten primes, comma separated.
+Make this sentence passive: The dog bit the man.
+Please limit your answer to two sentences. What is jazz?
+Write a product description of at most 280 characters for a mug.
+List the planets in order, one per line.
+Bullet points: benefits of tea
+Don't explain. What's 5*7?
+Answer in French: what is the capital of Spain?
+On a scale from 1 to 10, rate this essay: I like tea.
+Wie viel ist 15% von 80? Nur das Ergebnis.
+Explique les trous noirs en 50 mots.
+Explica los agujeros negros en 50 palabras.
+用50个字解释黑洞。
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("text", FORMED)
+def test_requests_for_a_form_keep_it(text: str) -> None:
+    assert all(not template.imposes for template in pool(read(user(text))))
+
+
 @pytest.mark.parametrize(
     "demand",
     [
+        "You decide which tool to call: search, calculator, none.",
+        "Given a product review, return its star rating (1-5).",
+        "Eres un traductor del español al inglés.",
+        "あなたは翻訳者です。英語に訳してください。",
         "Classify each message as question, complaint or praise.",
         "You are a router. Departments: billing, support, sales.",
         "Extract all dates from what the user sends.",
@@ -218,6 +256,13 @@ def test_what_earlier_turns_demand_holds_where_they_say_so_or_the_talk_goes_on()
     assert pool(read(talk("What is a river? Answer in one sentence.", long, "And what is a lake, then?"))) != TEMPLATES
     assert pool(read(talk("Classify: good food", "positive", "Bad food", "negative", "Cold rooms and noise"))) == ()
     assert pool(read(talk("What is a river? Answer in one sentence.", long, question))) == TEMPLATES
+    chain = ("What is a river? Answer in one sentence.", long, "And what is a lake, then?", long, "And a sea?")
+    assert Kind.COUNT in read(talk(*chain)).kinds
+    answer = "因为空气散射蓝光比散射红光多，所以我们从各个方向看到的都是蓝光，太阳落山的时候天空才会变红。"
+    assert (
+        len(pool(read(talk("天空为什么是蓝色的？", answer, "海水为什么是咸的呢？", answer, "我怎样才能学会游泳呢？"))))
+        == 8
+    )
 
 
 def test_lines_are_in_the_language_of_the_request_or_there_are_none() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from services.mutation.languages import ends_of, folded, language_of
+from services.mutation.languages import ends_of, folded, language_of, length_in_words
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,11 @@ def test_code_does_not_count() -> None:
 def test_folding_takes_accents_from_latin_letters_only() -> None:
     assert folded("Höchstens zwölf Wörter, ÉTÉ’s") == "hochstens zwolf worter, ete's"
     assert folded("が 翻訳") == "が 翻訳"
+
+
+def test_words_are_counted_where_no_spaces_part_them() -> None:
+    assert length_in_words("How do I learn to swim?") == 6
+    assert length_in_words("我怎样才能学会游泳？") == 4.5
 
 
 def test_of_a_long_text_the_ends_are_read() -> None:

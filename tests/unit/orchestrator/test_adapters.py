@@ -36,6 +36,7 @@ class Recorder(
 
     def __init__(self) -> None:
         self.salts: list[str] = []
+        self.times: list[float] = []
         self.deadlines: list[bool] = []
 
     def _note(self, salt: str, context: Any) -> None:
@@ -47,6 +48,7 @@ class Recorder(
 
     async def Generate(self, request: gpb.GenerateRequest, context: Any) -> AsyncIterator[gpb.GenerateResponse]:  # noqa: N802
         self._note(request.cache_salt, context)
+        self.times.append(request.now)
         for sequence in request.sequences:
             result = gpb.GenerateResult(id=sequence.id, finish_reason=gpb.FINISH_REASON_STOP)
             if sequence.messages[-1].content == LONG:
@@ -77,7 +79,7 @@ async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
         Replicas("reward", address, reward_pb2_grpc.RewardServiceStub) as reward,
     ):
         for tenant in tenants:
-            request = replace(REQUEST, tenant=tenant)
+            request = replace(REQUEST, tenant=tenant, accepted_at=7.0)
             await drained(GrpcGenerator(generation).generate([Generate(1, 1, 0, "Hello", (), 8, 0, 1)], request, 5))
             await drained(GrpcMutator(mutation).mutate(Mutate(1, "Hello", 2, (), 1), request, 5))
             await drained(GrpcScorer(reward).score([Score(1, 1, 0, "Hi", False)], request, 5))
@@ -87,6 +89,7 @@ async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
     assert recorder.salts == [salt for salt in own for _ in range(3)] + ["passed-on"]
     assert own[0] == ""
     assert len(set(own)) == 3
+    assert recorder.times == [7.0, 7.0, 7.0, 0.0]
     assert not any(tenant in salt for tenant, salt in zip(tenants[1:], own[1:], strict=True))
     assert all(recorder.deadlines)
 
@@ -105,6 +108,25 @@ async def test_only_the_conversation_itself_must_fit_the_context() -> None:
             await drained(generator.generate([replace(base, instruction=LONG)], REQUEST, 5))
         assert refused.value.field == "messages"
     await server.stop(0)
+
+
+async def test_the_reward_service_is_told_which_responses_may_go_on() -> None:
+    heard: list[tuple[str, bool]] = []
+
+    class Listener(Recorder):
+        async def Score(self, request: rpb.ScoreRequest, context: Any) -> rpb.ScoreResponse:  # noqa: N802
+            heard.extend((candidate.text, candidate.partial) for candidate in request.candidates)
+            return await super().Score(request, context)
+
+    server = Server([])
+    server.register(reward_pb2_grpc.add_RewardServiceServicer_to_server, Listener())
+    server.set_ready()
+    address = await server.start("127.0.0.1:0")
+    effects = [Score(1, 1, 0, "Hi", False, partial=True), Score(1, 1, 1, "Hi.", False)]
+    async with Replicas("reward", address, reward_pb2_grpc.RewardServiceStub) as reward:
+        await drained(GrpcScorer(reward).score(effects, REQUEST, 5))
+    await server.stop(0)
+    assert heard == [("Hi", True), ("Hi.", False)]
 
 
 async def drained(stream: AsyncIterator[Any]) -> None:

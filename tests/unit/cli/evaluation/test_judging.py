@@ -48,6 +48,11 @@ def row(question: str, answer: str, base: str, *candidates: str) -> Row:
     return Row(question=question, method="best-of-n", setting={}, seed=0, turns=(turn,), versions={})
 
 
+def test_a_command_may_repeat_a_response_unescaped(tmp_path: Path) -> None:
+    echo = 'for _ in range(2): print(\'{"response": "a\\u2028b", "judge": 1}\')'
+    assert command_judge(script(tmp_path, echo))(PAIRS) == [1, 1]
+
+
 def test_a_command_maps_lines_to_lines(tmp_path: Path) -> None:
     assert command_judge(script(tmp_path, LENGTH))(PAIRS) == [1, 3]
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from cli.evaluation.plan import SHIPPED, Plan, PlanError, read_plan
+from shared.records import Search
 
 
 def plan(tmp_path: Path, text: str) -> Plan:
@@ -34,6 +35,12 @@ def test_the_request_of_a_cell(tmp_path: Path) -> None:
     best_of_n, darwin = (read.body(cell, [{"role": "user", "content": "x"}], 7) for cell in read.cells)
     assert (best_of_n["model"], best_of_n["n"], best_of_n["darwin"]) == ("best-of-n", 5, {"mutants": 4})
     assert (darwin["n"], darwin["max_tokens"], darwin["seed"], darwin["darwin"]) == (1, 9, 7, {"mutants": 6})
+
+
+def test_best_of_n_returns_the_responses_of_all_its_cycles(tmp_path: Path) -> None:
+    text = "{search: {cycles: 2}, cells: [{method: best-of-n}, {method: best-of-n, mutants: 3}, {method: darwin}]}"
+    read = plan(tmp_path, text)
+    assert [read.body(cell, [], 7)["n"] for cell in read.cells] == [1 + 2 * Search().mutants, 7, 1]
 
 
 @pytest.mark.parametrize(

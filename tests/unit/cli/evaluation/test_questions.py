@@ -27,6 +27,27 @@ def test_alpaca_eval(tmp_path: Path) -> None:
     assert (question.turns, question.dataset, question.id) == (("Why?",), "koala", "1")
 
 
+def test_alpacas_input_is_asked_about(tmp_path: Path) -> None:
+    items = [
+        {"instruction": "Translate the sentence into French.", "input": "The cat sleeps."},
+        {"instruction": "Name a fruit.", "input": ""},
+        {"instruction": "Name a colour.", "input": None},
+    ]
+    assert [question.turns[0] for question in read_questions(written(tmp_path, *items))] == [
+        "Translate the sentence into French.\n\nThe cat sleeps.",
+        "Name a fruit.",
+        "Name a colour.",
+    ]
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085"])
+def test_a_line_ends_at_a_line_feed_alone(tmp_path: Path, separator: str) -> None:
+    file = tmp_path / "questions.jsonl"
+    text = f"one{separator}two"
+    file.write_text(f'{{"prompt": "{text}"}}\n\n{{"prompt": "three"}}\n')
+    assert [question.turns[0] for question in read_questions(file)] == [text, "three"]
+
+
 def test_prompt_and_messages(tmp_path: Path) -> None:
     history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
     last = {"role": "user", "content": "Why?"}

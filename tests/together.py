@@ -1,0 +1,40 @@
+"""Which tests run one after another in one process, where tests run several at a time (`pytest -n 2`).
+
+Those of a file do, because they share what its fixtures started; and those that share what takes half a minute to
+start do, wherever they stand. pytest-xdist's own groups (`--dist loadgroup`) are lost under pytest 9.2.
+"""
+
+from typing import Any
+
+import pytest
+
+# Parts of the names of tests, by what they share.
+_SHARED = {
+    "the stack of real models": (
+        "e2e/test_embedded_stack.py",
+        "e2e/test_fuzz_engines.py",
+        "e2e/test_tracing.py",
+        "e2e/test_eval.py::test_real_models",
+    ),
+    "vLLM's server": ("contract/test_openai_endpoint.py", "[openai-ids", "[openai-text"),
+}
+
+
+def group(name: str) -> str:
+    """What the test of this name (its node id) shares with others: its file, unless it is something larger."""
+    for shared, parts in _SHARED.items():
+        if any(part in name for part in parts):
+            return shared
+    return name.partition("::")[0]
+
+
+def scheduler(config: pytest.Config, log: Any) -> Any:
+    """pytest-xdist's, with groups as above, in the order in which tests are found: the slow ones come first."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    config.option.loadscopereorder = False
+    return Together(config, log)

@@ -94,7 +94,9 @@ FAMILIES: dict[str, Family] = {
         _with(num_local_experts=2, num_experts_per_tok=1, sliding_window=64),
     ),
     "deepseek r1 distill": Family("trl/deepseek_r1_distill", "<｜end▁of▁sentence｜>", hf.Qwen2Config),
-    "cohere 2": Family("trl/cohere2", "<|END_RESPONSE|>", hf.Cohere2Config, _with(sliding_window=64)),
+    # With layers of a short window only (64 tokens of a prompt of 677), vLLM's CPU build decodes otherwise from the
+    # sixth token on than transformers does.
+    "cohere 2": Family("trl/cohere2", "<|END_RESPONSE|>", hf.Cohere2Config, _with(sliding_window=CONTEXT)),
     "glm 4": Family("trl/glm4moe", "<|user|>", hf.Glm4Config),
     # vLLM's CPU build has no kernel for the first Mamba.
     "mamba": Family("plain", "<|end|>", hf.MambaConfig, _without_limit(state_size=8), vllm=False, context=None),

@@ -55,10 +55,13 @@ def read_checkpoint(model: str) -> Checkpoint:
     """
     config = load_config(model)
     if getattr(config.whole, "is_encoder_decoder", False):
-        raise Unsupported(f"{model} is an encoder and decoder ({config.family}): take a causal language model")
+        raise Unsupported(
+            f"{model} is an encoder and decoder ({config.family}): take a causal language model", field="model"
+        )
     if config.architectures and not any(_DECODES.search(name) for name in config.architectures):
         raise Unsupported(
-            f"{model} holds a {', '.join(config.architectures)}, which generates no text: take a causal language model"
+            f"{model} holds a {', '.join(config.architectures)}, which generates no text: take a causal language model",
+            field="model",
         )
     tokenizer = load_tokenizer(model)
     vocabulary = config.vocabulary or len(tokenizer)
@@ -96,5 +99,7 @@ def _ends(model: str, config: ModelConfig, tokenizer: Any, chat: ChatTokenizer) 
         named = ()
     ends = {*named, *config.end_ids, *ids_of(tokenizer.eos_token_id), *chat.template.end_ids}
     if not ends:
-        raise Unsupported(f"{model} names no end-of-sequence token: set eos_token_id in its generation_config.json")
+        raise Unsupported(
+            f"{model} names no end-of-sequence token: set eos_token_id in its generation_config.json", field="model"
+        )
     return frozenset(ends)

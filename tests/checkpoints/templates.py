@@ -34,6 +34,7 @@ def real_templates() -> dict[str, str]:
     return found
 
 
+@cache
 def control_tokens(template: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What looks like a control token in a template's own text: special ones, then those that are not special."""
     environment = _compile_jinja_template(template).environment

@@ -127,7 +127,7 @@ def test_an_answered_conversation_is_rendered_wherever_its_prompt_is(name: str) 
     spelled = (tokenizers.EOS, *source(name)[1])
     hostile = conversations.spelling(spelled, ("user", "assistant"))
     answers = [f"It is {' or '.join(tokens)} there." for tokens in (("Athens",), map(harmless, spelled), spelled)]
-    for asked in [*PLAIN.values(), hostile]:
+    for asked in [*(PLAIN[kind] for kind in ("user", "system and turns", "empty", "private use")), hostile]:
         found = []
         for answer in answers:
             messages = (*asked, Message("assistant", answer))

@@ -10,6 +10,8 @@ from typing import Any, Self
 import httpx
 from httpx_sse import ServerSentEvent, connect_sse
 
+from shared.certificates import is_local
+
 _INTERRUPTED = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError)
 # Gateways keep silent streams alive more often than this.
 _SILENCE_S = 40.0
@@ -42,6 +44,8 @@ class Client:
             # Each stream of events holds one, and whoever calls says how many there are.
             limits=httpx.Limits(max_connections=None),
             transport=transport,
+            # A proxy of the environment leads to other networks, not to this machine.
+            trust_env=not is_local(f"{httpx.URL(url).host}:"),
             headers={"authorization": f"Bearer {key}"} if key else {},
         )
         self._patience_s = patience_s

@@ -45,10 +45,14 @@ def _grpc(address: str) -> str | None:
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    from shared.tls import Transport
+    from shared.tls import DIRECTLY, Transport
 
-    credentials = Transport().channel_credentials(address)
-    with grpc.secure_channel(address, credentials) if credentials else grpc.insecure_channel(address) as channel:
+    secret = Transport().channel_credentials(address)
+    with (
+        grpc.secure_channel(address, secret, options=DIRECTLY)
+        if secret
+        else grpc.insecure_channel(address, options=DIRECTLY)
+    ) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S)
         except grpc.RpcError as error:

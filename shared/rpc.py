@@ -12,7 +12,7 @@ from grpc_status import rpc_status
 
 from shared import errors
 from shared.telemetry import current_trace_id
-from shared.tls import PLAIN, Transport
+from shared.tls import DIRECTLY, PLAIN, Transport
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 
@@ -24,6 +24,7 @@ PING_EVERY_S, PONG_WITHIN_S = 10.0, 8.0
 """A frozen peer is noticed within both together; a server must bear being asked that often (`shared.server`)."""
 _CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
     *MESSAGE_OPTIONS,
+    *DIRECTLY,
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),

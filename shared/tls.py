@@ -4,6 +4,9 @@ import grpc
 
 from shared.certificates import Certificates
 
+DIRECTLY = (("grpc.enable_http_proxy", 0),)
+"""Options of a channel: proxies of the environment are for other networks, not for what belongs together."""
+
 
 class Transport(Certificates):
     """How gRPC connections are secured."""

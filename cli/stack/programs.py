@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli.stack.child import Child
 from cli.stack.redis_server import redis_command, redis_ready
-from shared.tls import Transport
+from shared.tls import DIRECTLY, Transport
 
 STAGES = ("generation", "reward", "mutation")
 
@@ -119,8 +119,12 @@ def numbered(name: str, count: int) -> list[str]:
 
 
 def _grpc_ready(address: str, transport: Transport, child: Child) -> bool:
-    credentials = transport.channel_credentials(address)
-    with grpc.secure_channel(address, credentials) if credentials else grpc.insecure_channel(address) as channel:
+    secret = transport.channel_credentials(address)
+    with (
+        grpc.secure_channel(address, secret, options=DIRECTLY)
+        if secret
+        else grpc.insecure_channel(address, options=DIRECTLY)
+    ) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:
             status = stub.Check(health_pb2.HealthCheckRequest(), timeout=2).status
@@ -131,6 +135,6 @@ def _grpc_ready(address: str, transport: Transport, child: Child) -> bool:
 
 def _http_ready(url: str, child: Child) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=2).is_success
+        return httpx.get(f"{url}/readyz", timeout=2, trust_env=False).is_success
     except httpx.TransportError:
         return False

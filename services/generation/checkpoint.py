@@ -3,6 +3,7 @@
 import logging
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from shared.errors import Unsupported
@@ -87,10 +88,12 @@ def _ends(model: str, config: ModelConfig, tokenizer: Any, chat: ChatTokenizer) 
 
     try:
         named = ids_of(GenerationConfig.from_pretrained(model).eos_token_id)
-    except OSError:
-        named = ()
     except Exception as error:
-        raise Unsupported(f"the generation_config.json of {model} cannot be read: {first_line(error)}") from error
+        if not isinstance(error, OSError) or Path(model, "generation_config.json").exists():
+            raise Unsupported(
+                f"the generation_config.json of {model} cannot be read: {first_line(error)}", field="model"
+            ) from error
+        named = ()
     ends = {*named, *config.end_ids, *ids_of(tokenizer.eos_token_id), *chat.template.end_ids}
     if not ends:
         raise Unsupported(f"{model} names no end-of-sequence token: set eos_token_id in its generation_config.json")

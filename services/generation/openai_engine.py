@@ -196,7 +196,7 @@ async def meet(
     endpoint: Endpoint, settings: GenerationSettings, checkpoint: Checkpoint, served: Served, waiting: Waiting = once
 ) -> Met:
     """Asks the endpoint what it can do; raises as `probe` does."""
-    text = CarriedText(checkpoint.tokenizer)
+    text = CarriedText(checkpoint.tokenizer, checkpoint.chat.control_ids)
     ids = checkpoint.chat.encode_chat(_GREETING)
     spelled = text.prompt(ids)
     prompt = Prompt(ids, spelled, text.tokens(spelled))

@@ -84,7 +84,8 @@ class ClassifierScorer:
         if self._found.token_types:
             inputs["token_type_ids"] = types
         answer = self._model(**{name: tensor.to(self._device) for name, tensor in inputs.items()})
-        return [float(value) for value in self._column(answer, len(rows))]
+        values: list[float] = self._column(answer, len(rows)).tolist()
+        return values
 
     def _column(self, answer: Any, rows: int) -> torch.Tensor:
         """The output that is the reward. Code of a checkpoint may give one number as `logits` and all as `rewards`."""

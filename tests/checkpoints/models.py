@@ -19,8 +19,8 @@ _LAYERS = {"num_hidden_layers": 2}
 class Family:
     """`template` names one of trl's, or a kind of `templates.KINDS`. `config` is given what all families share.
 
-    `end` is the token that ends an answer in the template. `vllm`: its CPU build serves this architecture, without torchvision, which models that see pictures need. `context`
-    is the checkpoint's own limit in tokens.
+    `end` is the token that ends an answer in the template. `vllm`: its CPU build serves this architecture, without
+    torchvision, which models that see pictures need. `context` is the checkpoint's own limit in tokens.
     """
 
     template: str

@@ -53,7 +53,7 @@ def main() -> None:
             said: dict[str, Any] = {"decoded": decode(asked["folder"], asked["prompts"])}
         except Exception:
             said = {"error": traceback.format_exc()}
-        print(json.dumps({"name": name, **said, "seconds": time.perf_counter() - since}), flush=True)
+        print(json.dumps({"name": name, **said, "seconds": time.perf_counter() - since, "cpu": time.process_time()}), flush=True)
 
 
 if __name__ == "__main__":

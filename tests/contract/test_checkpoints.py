@@ -94,12 +94,13 @@ def decoded_by_vllm(
     file = tmp_path_factory.mktemp("vllm") / "asked.json"
     file.write_text(json.dumps(asked))
     command = [sys.executable, "-m", "tests.checkpoints.vllm_decoding", str(file)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith('{"name"')]
     return {line["name"]: line | {"prompts": asked[line["name"]]["prompts"]} for line in lines}
 
 
 @pytest.mark.alone
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(find_spec("vllm") is None, reason="vllm is not installed")
 @pytest.mark.parametrize("name", VLLM)
 def test_vllm_decodes_the_same(

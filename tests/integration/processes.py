@@ -41,7 +41,7 @@ def process(service: str, folder: Path, env: dict[str, str] | None = None, code:
     assert ended == code, child.log.read_text()[-2000:]
 
 
-async def serving(channel: grpc.aio.Channel, timeout_s: float = 120) -> None:
+async def serving(channel: grpc.aio.Channel, timeout_s: float = 240) -> None:
     """Returns once the service behind the channel says that it is ready."""
     stub = health_pb2_grpc.HealthStub(channel)
     async with asyncio.timeout(timeout_s):

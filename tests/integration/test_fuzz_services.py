@@ -48,6 +48,7 @@ def whole(bits: int, signed: bool) -> st.SearchStrategy[int]:
 SCALARS: dict[int, st.SearchStrategy[Any]] = {
     FieldDescriptor.TYPE_STRING: texts,
     FieldDescriptor.TYPE_DOUBLE: reals,
+    FieldDescriptor.TYPE_BOOL: st.booleans(),
     FieldDescriptor.TYPE_UINT32: whole(32, False),
     FieldDescriptor.TYPE_UINT64: whole(64, False),
     FieldDescriptor.TYPE_ENUM: whole(32, True),

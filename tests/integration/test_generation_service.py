@@ -18,6 +18,9 @@ from shared.pb import generation_pb2_grpc
 from shared.rpc import connect, from_rpc_error
 from tests.integration.processes import process, serving, start, until
 
+# Responses end by max_new_tokens only.
+SLOW = {"DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "100", "DARWIN_GENERATION_SIMULATED_RESPONSE_TOKENS": "0"}
+
 
 def loading(folder: Path, engine: str) -> Child:
     """The service with the embedded model under a real engine."""
@@ -29,7 +32,7 @@ def loading(folder: Path, engine: str) -> Child:
 @pytest.fixture
 def simulated(tmp_path: Path) -> Iterator[generation_pb2_grpc.GenerationServiceStub]:
     with (
-        process("generation", tmp_path, {"DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "100"}) as child,
+        process("generation", tmp_path, SLOW) as child,
         grpc.insecure_channel(child.address(30)) as channel,
     ):
         grpc.channel_ready_future(channel).result(10)

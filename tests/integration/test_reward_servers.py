@@ -106,7 +106,6 @@ async def test_a_servers_scores_are_those_of_the_checkpoint(
 async def test_what_the_server_refuses_is_named(server: str, checkpoint: Path) -> None:
     for fields, says in (
         ({"model": "theirs"}, "model to a name that it serves"),
-        ({"key_env": None}, "refuses the key"),
         ({"api": "tei-predict"}, "set url"),
     ):
         with pytest.raises(Unsupported, match=says):

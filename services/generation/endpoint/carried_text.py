@@ -3,6 +3,7 @@
 This is not token-exact: the same text can be tokenised in other ways than it was sampled in.
 """
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,13 +17,19 @@ _BROKEN = "\ufffd"
 
 
 class CarriedText:
-    """By a Hugging Face tokenizer, which must be the endpoint's."""
+    """By a Hugging Face fast tokenizer, which must be the endpoint's; `control` are the ids of its control tokens.
 
-    def __init__(self, tokenizer: Any) -> None:
+    Its copies do not change after construction, as the tokenizer itself does with each call.
+    """
+
+    def __init__(self, tokenizer: Any, control: frozenset[int]) -> None:
         self._tokenizer = tokenizer
-        self._control = frozenset(tokenizer.added_tokens_decoder)
+        self._control = control
+        # The endpoint reads control tokens in prompts, and leaves special ones out of what it answers.
+        self._prompts = _copy(tokenizer.backend_tokenizer, literal=False)
+        self._answers = _copy(tokenizer.backend_tokenizer, literal=True)
         # What the endpoint's tokenizer puts before every text by itself.
-        self._prefix = self._decode(tokenizer("")["input_ids"])
+        self._prefix = self._decode(self._prompts.encode("").ids)
 
     def prompt(self, token_ids: Sequence[int]) -> str:
         """The text that the endpoint reads as these ids, special tokens spelled out.
@@ -31,7 +38,7 @@ class CarriedText:
             InvalidRequest: it would take something in a message for one of the template's control tokens.
         """
         text = self._decode(token_ids)
-        if self._controls(self._encode(text)) != self._controls(token_ids):
+        if self._controls(self._prompts.encode(text, add_special_tokens=False).ids) != self._controls(token_ids):
             raise InvalidRequest(
                 "a text spells one of the model's control tokens, and this endpoint, which takes text only, could not "
                 "tell them apart: leave it out",
@@ -41,13 +48,13 @@ class CarriedText:
 
     def tokens(self, text: str) -> int:
         """How many tokens the endpoint's tokenizer should make of a prompt."""
-        return len(self._tokenizer(text, verbose=False)["input_ids"])
+        return len(self._prompts.encode(text).ids)
 
     def added(self, before: Sequence[int], text: str) -> tuple[int, ...]:
         """Ids that add `text` to what ids `before` say."""
         tail = tuple(before[-_TAIL_TOKENS:])
         wanted = self._decode(tail) + text
-        ways = (self._encode(text, split_special_tokens=True), self._after_anchor(text))
+        ways = (self._encode(text), self._after_anchor(text))
         return tuple(next((way for way in ways if self._decode((*tail, *way)) == wanted), ways[0]))
 
     def cut(self, token_ids: tuple[int, ...], limit: int) -> tuple[int, ...]:
@@ -59,16 +66,25 @@ class CarriedText:
 
     def _after_anchor(self, text: str) -> list[int]:
         """As the tokenizer encodes it after something, where it treats the start of a text in its own way."""
-        anchor, both = [self._encode(t, split_special_tokens=True) for t in (_ANCHOR, _ANCHOR + text)]
+        anchor, both = [self._encode(t) for t in (_ANCHOR, _ANCHOR + text)]
         return both[len(anchor) :]
 
     def _controls(self, token_ids: Sequence[int]) -> list[int]:
         return [token for token in token_ids if token in self._control]
 
-    def _encode(self, text: str, **options: bool) -> list[int]:
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False, verbose=False, **options)["input_ids"]
-        return ids
+    def _encode(self, text: str) -> list[int]:
+        """As an answer: what spells a special token is text; what spells another added one, as of thinking, is not."""
+        return list(self._answers.encode(text, add_special_tokens=False).ids)
 
     def _decode(self, token_ids: Sequence[int]) -> str:
         text: str = self._tokenizer.decode(list(token_ids), clean_up_tokenization_spaces=False)
         return text
+
+
+def _copy(backend: Any, literal: bool) -> Any:
+    """One that always takes special tokens in a text literally, or never."""
+    made = copy.deepcopy(backend)
+    made.no_truncation()
+    made.no_padding()
+    made.encode_special_tokens = literal
+    return made

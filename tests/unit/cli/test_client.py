@@ -146,3 +146,12 @@ def test_as_many_streams_may_be_open_as_the_caller_likes() -> None:
     with Client("http://gateway") as real:
         pool = real._http._transport._pool  # type: ignore[attr-defined]
         assert pool._max_connections > 10_000
+
+
+def test_a_gateway_on_this_machine_is_not_looked_for_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    for url, proxied in (("http://127.0.0.1:8000", False), ("http://[::1]:1", False), ("http://gateway:8000", True)):
+        with Client(url) as real:
+            assert bool(real._http._mounts) == proxied, url

@@ -7,6 +7,7 @@ from services.generation.engine import ModelInfo, TokenSequence
 from services.generation.model import Sampling
 from services.generation.settings import GenerationSettings
 from services.generation.vllm_engine import VllmEngine, _sampling
+from shared.models import EMBEDDED_LLM, resolve
 
 
 def test_each_layer_is_spread_over_as_many_gpus_as_the_setting_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,9 +17,9 @@ def test_each_layer_is_spread_over_as_many_gpus_as_the_setting_says(monkeypatch:
     monkeypatch.setattr("services.generation.vllm_engine.tie_engine_processes", tied.append)
     monkeypatch.setattr(async_llm.AsyncLLM, "from_engine_args", lambda arguments, **_: given.append(arguments))
     monkeypatch.setenv("DARWIN_GENERATION_TENSOR_PARALLEL", "4")
-    VllmEngine(GenerationSettings())._build("model", 64, "bfloat16")
+    VllmEngine(GenerationSettings())._build(resolve(EMBEDDED_LLM), 64, "bfloat16")
     monkeypatch.delenv("DARWIN_GENERATION_TENSOR_PARALLEL")
-    VllmEngine(GenerationSettings())._build("model", 64, "bfloat16")
+    VllmEngine(GenerationSettings())._build(resolve(EMBEDDED_LLM), 64, "bfloat16")
     assert tied == [importlib.import_module("vllm.v1.engine.core").EngineCoreProc] * 2
     assert [arguments.tensor_parallel_size for arguments in given] == [4, 1]
 

@@ -110,6 +110,25 @@ async def test_only_the_conversation_itself_must_fit_the_context() -> None:
     await server.stop(0)
 
 
+async def test_the_reward_service_is_told_which_responses_may_go_on() -> None:
+    heard: list[tuple[str, bool]] = []
+
+    class Listener(Recorder):
+        async def Score(self, request: rpb.ScoreRequest, context: Any) -> rpb.ScoreResponse:  # noqa: N802
+            heard.extend((candidate.text, candidate.partial) for candidate in request.candidates)
+            return await super().Score(request, context)
+
+    server = Server([])
+    server.register(reward_pb2_grpc.add_RewardServiceServicer_to_server, Listener())
+    server.set_ready()
+    address = await server.start("127.0.0.1:0")
+    effects = [Score(1, 1, 0, "Hi", False, partial=True), Score(1, 1, 1, "Hi.", False)]
+    async with Replicas("reward", address, reward_pb2_grpc.RewardServiceStub) as reward:
+        await drained(GrpcScorer(reward).score(effects, REQUEST, 5))
+    await server.stop(0)
+    assert heard == [("Hi", True), ("Hi.", False)]
+
+
 async def drained(stream: AsyncIterator[Any]) -> None:
     async for _ in stream:
         pass

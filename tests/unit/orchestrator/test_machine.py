@@ -217,6 +217,15 @@ def test_a_state_is_scored_while_another_still_decodes() -> None:
     assert sorted(kinds(evolution)) == ["Generate", "Generate", "Score"]
 
 
+@given(configs(), seeds)
+def test_what_is_scored_is_partial_as_long_as_its_response_can_go_on(config: Config, seed: int) -> None:
+    for evolution in World(seed).run(config):
+        states = dict(evolution.states())
+        for effect in machine.next_effects(evolution):
+            if isinstance(effect, Score):
+                assert effect.partial == (states[effect.state].response.finish is None)
+
+
 def test_a_response_that_grew_since_its_score_has_no_reward() -> None:
     evolution, _ = machine.begin(small(mutate=False), INSTRUCTION, 1)
     world = World(3, end_probability=0.0)

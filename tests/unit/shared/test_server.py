@@ -82,6 +82,15 @@ async def running() -> AsyncIterator[Running]:
         yield running
 
 
+async def test_no_proxy_stands_between_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with Running(CallLimits()) as running:
+        assert (await running.stub.GetModel(pb.GetModelRequest(), timeout=10)).model
+
+
 @pytest.mark.parametrize("method", [f"/{NAME}/GetModel", f"/{NAME}/Generate", "/grpc.health.v1.Health/Check"])
 async def test_bytes_that_are_no_message_are_an_invalid_argument(running: Running, method: str) -> None:
     call = running.channel.unary_unary(method)(b"\xff\xff\xff\x01 no message")

@@ -23,6 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from bench.intervals import interval
 from bench.limit import Limit
 from cli.evaluation.judging import Pair, command_judge
 from cli.evaluation.questions import Question, read_questions
@@ -34,7 +35,6 @@ from shared.records import EvolutionRequest, Message, Sampling, Search
 OUT = Path(__file__).parent / "out" / "demands.jsonl"
 MAX_TOKENS = 128
 IN_FLIGHT = 16
-RESAMPLES = 10_000
 ARMS = ("allowed", "every")
 _arm: ContextVar[str] = ContextVar("arm")
 
@@ -90,14 +90,6 @@ def differences(found: Sequence[Answer], scores: Sequence[float]) -> dict[str, f
     return {
         question: float(np.mean(by_arm["allowed"]) - np.mean(by_arm["every"])) for question, by_arm in means.items()
     }
-
-
-def interval(values: Sequence[float]) -> str:
-    """The mean, and its 95% bootstrap interval."""
-    sample = np.array(values)
-    draws = np.random.default_rng(0).choice(sample, (RESAMPLES, len(sample))).mean(axis=1)
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return f"{sample.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 def table(found: Sequence[Answer], scores: dict[str, Sequence[float]], total: int) -> Table:

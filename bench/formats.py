@@ -2,7 +2,8 @@
 
 60 prompts of ten kinds (`formats.jsonl`: translation, yes or no, one sentence, title, label, fields, JSON, number,
 list, so many words), some in other languages or with the demand in the system prompt, `--seeds` times each.
-Prints, per kind, how many answers hold their form (`format_checks.py`) and their median words.
+Prints, per kind, how many answers hold their form (`format_checks.py`), their median words, and the second method's
+share less the first's with a 95% bootstrap interval over prompts.
 
 Answers are kept in bench/out/formats.jsonl; what is there already is not sampled again.
 """
@@ -22,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.format_checks import CHECKS
+from bench.intervals import interval
 from bench.limit import Limit
 from services.mutation.mutator import Pool
 from services.mutation.templates import TEMPLATES, pool
@@ -123,14 +125,28 @@ def table(found: Sequence[Answer], methods: Sequence[str]) -> Table:
     for method in methods:
         shown.add_column(f"{method}, held", justify="right")
         shown.add_column("words", justify="right")
+    shown.add_column("difference", justify="right")
     for kind in (*CHECKS, "all"):
         row = []
         for method in methods:
             cell = cells[kind, method]
             held, words = sum(each for each, _ in cell), [count for _, count in cell]
             row += [f"{held} of {len(cell)}", f"{statistics.median(words):g}" if words else ""]
-        shown.add_row(kind, *row)
+        shown.add_row(kind, *row, interval(_differences(found, kind, methods)) if len(methods) > 1 else "")
     return shown
+
+
+def _differences(found: Sequence[Answer], kind: str, methods: Sequence[str]) -> list[float]:
+    """By prompt: the share that holds its form under the second method, less that under the first."""
+    differences = []
+    for prompt in prompts():
+        if kind in (prompt.kind, "all"):
+            first, second = (
+                [prompt.held(answer.text) for answer in found if (answer.prompt, answer.method) == (prompt.id, method)]
+                for method in methods[:2]
+            )
+            differences.append(statistics.mean(second) - statistics.mean(first))
+    return differences
 
 
 def main() -> None:

@@ -27,3 +27,17 @@ def _upcast(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple
 
 def _float(value: Any) -> Any:
     return value.float() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+
+
+def head_names(model: Any) -> tuple[str, ...]:
+    """The modules and parameters that follow the trunk; where the trunk has no name, the last linear layer."""
+    trunk = model.base_model
+    if trunk is not model:
+        direct = (name for name, _ in model.named_parameters(recurse=False))
+        return (*(name for name, child in model.named_children() if child is not trunk and _weighs(child)), *direct)
+    linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
+    return tuple(linear[-1:])
+
+
+def _weighs(module: Any) -> bool:
+    return next(module.parameters(), None) is not None

@@ -8,16 +8,16 @@ from inspect import signature
 from typing import Any
 
 from services.reward.chat import ChatFormat, chat_format
+from services.reward.own_code import runs_own_code
 from services.reward.runtime import quiet_transformers
 from services.reward.scorer import TRIAL
 from services.reward.specs import ModelSpec
-from shared.errors import DarwinError, NotFound, Unsupported
+from shared.errors import DarwinError, Unsupported
 from shared.models import resolve
 from shared.text.config import ModelConfig, check_weights, listed, load_config
 from shared.text.template import TemplateTraits
 from shared.text.tokenizers import first_line, load_tokenizer
 
-_CLASS = "AutoModelForSequenceClassification"
 _ABSURD = 2**40
 
 
@@ -65,7 +65,9 @@ def inspect_reward(spec: ModelSpec) -> RewardInspection:
 
 
 def _inspected(spec: ModelSpec, folder: str) -> RewardInspection:
-    own_code = _own_code(spec, folder)
+    from services.reward.heads import head_names
+
+    own_code = runs_own_code(spec, folder)
     source: dict[str, Any] = {"trust_remote_code": own_code, "revision": spec.revision}
     config = load_config(folder, **source)
     tokenizer = load_tokenizer(folder, **source)
@@ -110,52 +112,6 @@ def refusing(model: str) -> Iterator[None]:
         raise type(error)(f"{model}: {error.message}", field=error.field) from error
     except Exception as error:
         raise Unsupported(f"{model} cannot be served as a reward model: {first_line(error)}", field="model") from error
-
-
-def head_names(model: Any) -> tuple[str, ...]:
-    """The modules and parameters that follow the trunk; where the trunk has no name, the last linear layer."""
-    import torch
-
-    trunk = model.base_model
-    if trunk is not model:
-        direct = (name for name, _ in model.named_parameters(recurse=False))
-        return (*(name for name, child in model.named_children() if child is not trunk and _weighs(child)), *direct)
-    linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
-    return tuple(linear[-1:])
-
-
-def _weighs(module: Any) -> bool:
-    return next(module.parameters(), None) is not None
-
-
-def _own_code(spec: ModelSpec, folder: str) -> bool:
-    """Whether the checkpoint is served by Python code of its own; nothing of it has run so far."""
-    from transformers import CONFIG_MAPPING, PretrainedConfig
-
-    wanted = "no config.json can be read: name a folder that holds it, or a Hugging Face id"
-    try:
-        raw, _ = PretrainedConfig.get_config_dict(folder, revision=spec.revision)
-    except (OSError, ValueError) as error:
-        raise NotFound(f"{wanted} ({first_line(error)})", field="model") from error
-    if not raw:
-        raise NotFound(wanted, field="model")
-    offered = raw.get("auto_map") or {}
-    if _CLASS not in offered and ("AutoConfig" not in offered or raw.get("model_type") in CONFIG_MAPPING):
-        return False
-    if not spec.trust_remote_code:
-        raise Unsupported(
-            "it has Python code of its own: set trust_remote_code: true in the component if that may run",
-            field="trust_remote_code",
-        )
-    if _CLASS not in offered:
-        raise Unsupported(f"its code offers no {_CLASS}, which a reward model needs", field="model")
-    if any("--" in str(reference) for reference in offered.values()):
-        raise Unsupported(
-            "its code lies in another repository, which no revision pins: put it into the folder, and into auto_map "
-            "without the repository",
-            field="model",
-        )
-    return True
 
 
 def _labels(config: Any) -> tuple[str, ...]:

@@ -99,7 +99,6 @@ def decoded_by_vllm(
     return {line["name"]: line | {"prompts": asked[line["name"]]["prompts"]} for line in lines}
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(find_spec("vllm") is None, reason="vllm is not installed")
 @pytest.mark.parametrize("name", VLLM)

@@ -15,7 +15,6 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from cli.stack.child import Child
-from shared.models import EMBEDDED_LLM, resolve
 from shared.pb import generation_pb2 as gpb
 from shared.pb import reward_pb2 as rpb
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
@@ -25,9 +24,9 @@ from shared.rpc import connect
 from shared.text.chat import ChatTokenizer
 from shared.text.tokenizers import load_tokenizer
 from tests.integration.processes import serving, start, until
+from tests.unit.reward.checkpoints import save_classifier
 
 START_S = 150.0
-LAYERS = 12
 TASKS = ("Describe a river.", "Why is the sky blue?", "Explain tests to a colleague.", "Name three colours.")
 PROFILE = """
 description: One classifier, by transformers and by vLLM.
@@ -49,7 +48,7 @@ def run(folder: str, ends_at: float) -> None:
 
 
 async def _run(folder: Path, ends_at: float) -> None:
-    model = _classifier(folder / "classifier")
+    model = save_classifier(folder / "classifier")
     (folder / "gpu.yaml").write_text(PROFILE.format(model=model))
     free = torch.cuda.mem_get_info()[0]
     generation = start(
@@ -97,19 +96,6 @@ async def _ready(name: str, channel: Any, child: Child) -> None:
         await asyncio.wait({waiting}, timeout=1)
     await waiting
     print(f"        {name} is ready after {time.monotonic() - began:.0f} s", flush=True)
-
-
-def _classifier(folder: Path) -> Path:
-    """The first layers of the embedded model, under a head with random weights of about the size of real ones."""
-    source = resolve(EMBEDDED_LLM)
-    torch.manual_seed(0)
-    model: Any = AutoModelForSequenceClassification.from_pretrained(
-        source, num_labels=1, num_hidden_layers=LAYERS, pad_token_id=0, dtype=torch.float32
-    )
-    torch.nn.init.normal_(model.score.weight, std=0.05)
-    model.save_pretrained(folder)
-    load_tokenizer(source).save_pretrained(folder)
-    return folder
 
 
 async def _generated(generator: Any, sequences: list[Any], temperature: float = 1.0, **sampling: Any) -> dict[str, Any]:

@@ -118,7 +118,7 @@ async def test_a_passed_deadline_leaves_the_service_well(stub: reward_pb2_grpc.R
         await stub.Score(pb.ScoreRequest(messages=[ASK], candidates=candidates), timeout=0.3)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     after = pb.ScoreRequest(messages=[ASK], candidates=[{"id": "a", "text": "After that, still here."}])
-    await stub.Score(after, timeout=30)  # those of the call that nobody waits for would take longer
+    await stub.Score(after, timeout=60)  # those of the call that nobody waits for would take longer
 
 
 async def test_the_simulated_profile_alone_starts_without_torch(tmp_path: Path) -> None:

@@ -27,7 +27,10 @@ def loading(model: str) -> Iterator[None]:
             raise
         raise type(error)(f"{_SETTING}: {error.message}", field="model") from error
     except Exception as error:  # foreign files, read by foreign libraries: anything may be wrong
-        raise Unsupported(f"{_SETTING}: {model} cannot be loaded: {_said(error)}", field="model") from error
+        said = _said(error)
+        # vLLM serves fewer kinds of models than transformers.
+        hint = "; DARWIN_GENERATION_ENGINE=transformers may know it" if "rchitectures" in said else ""
+        raise Unsupported(f"{_SETTING}: {model} cannot be loaded: {said}{hint}", field="model") from error
 
 
 def _said(error: Exception) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 
 from services.generation.checkpoint import read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.model import Sampling
 from services.generation.scheduler import Scheduler
 from services.generation.settings import Dtype, GenerationSettings
 from services.generation.text import hidden_tokens, stops_of
-from shared.errors import Internal, InvalidRequest, Unavailable
+from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Unsupported
 from shared.lifeline import causes, tie_engine_processes
 from shared.models import resolve
 from shared.records import Message
@@ -35,6 +36,7 @@ _CPU_CACHE_GIB = 1.0
 _CPU_BATCH_TOKENS = 4096
 _SHUTDOWN_S = 2.0
 _LOOK_EVERY_S = 0.1
+_TRIAL = (Message("user", "Hello"),)
 
 
 class VllmEngine:
@@ -68,6 +70,8 @@ class VllmEngine:
         # On a thread, so that the process answers health checks and SIGTERM meanwhile.
         with ThreadPoolExecutor(1, "load") as thread:
             await asyncio.get_running_loop().run_in_executor(thread, self._load)
+        await self._try()
+        self._trace()
 
     def _load(self) -> None:
         settings, model = self._settings, resolve(self._settings.model)
@@ -75,12 +79,6 @@ class VllmEngine:
         context = checkpoint.context(settings.max_model_len)
         self._chat = checkpoint.chat
         self._llm = self._build(model, context, checkpoint.dtype(settings.dtype))
-        self._traced = exporting()
-        if self._traced:
-            # vLLM tells its own span of each sequence to this process's tracer. Told of an endpoint by its arguments it
-            # would also start an exporter of its own, and another in each process that it starts.
-            self._llm.observability_config.otlp_traces_endpoint = "this process's"
-            self._llm.output_processor.tracing_enabled = True
         self._info = ModelInfo(
             settings.model,
             "vllm",
@@ -90,6 +88,33 @@ class VllmEngine:
             checkpoint.eos_ids,
             hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary),
         )
+
+    async def _try(self) -> None:
+        """Decodes one token: some architectures load on a CPU, and end the engine when they compute.
+
+        Raises:
+            Unsupported: it did not come.
+        """
+        room = self.info.context_length - 1
+        try:
+            await self.complete(TokenSequence(self.encode_chat(_TRIAL)[-room:], 1, Sampling(), None))
+        except DarwinError as error:
+            raise Unsupported(
+                f"vLLM loads {self._settings.model} and cannot decode with it ({error.message}): set "
+                "DARWIN_GENERATION_ENGINE=transformers",
+                field="model",
+            ) from error
+
+    def _trace(self) -> None:
+        """vLLM tells its own span of each sequence to this process's tracer.
+
+        Told of an endpoint by its arguments it would also start an exporter of its own, and another in each process
+        that it starts.
+        """
+        self._traced = exporting()
+        if self._traced:
+            self._llm.observability_config.otlp_traces_endpoint = "this process's"
+            self._llm.output_processor.tracing_enabled = True
 
     async def stop(self) -> None:
         if self._llm is not None:

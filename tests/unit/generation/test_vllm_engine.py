@@ -1,13 +1,17 @@
 import importlib
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from services.generation.engine import ModelInfo, TokenSequence
+from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.loading import loading
 from services.generation.model import Sampling
 from services.generation.settings import GenerationSettings
 from services.generation.vllm_engine import VllmEngine, _sampling
+from shared.errors import Unavailable, Unsupported
 from shared.models import EMBEDDED_LLM, resolve
+from shared.records import Message
 
 
 def test_each_layer_is_spread_over_as_many_gpus_as_the_setting_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,3 +42,27 @@ def test_vllm_is_told_every_end_and_what_decoding_hides() -> None:
     assert [params.detokenize for params in (given(), given("<a>"), plain)] == [False, False, True]
     # Nothing but what was asked for.
     assert (plain.repetition_penalty, plain.min_p, plain.min_tokens, plain.max_tokens) == (1.0, 0.0, 0, 8)
+
+
+async def test_a_model_that_loads_and_does_not_decode_is_refused() -> None:
+    class DeadAtTheFirstToken(VllmEngine):
+        def _load(self) -> None:
+            self._info = ModelInfo("m", "vllm", 64, True, 100, frozenset({2}))
+
+        def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
+            return tuple(range(80))
+
+        async def complete(self, sequence: TokenSequence) -> Completion:
+            assert (len(sequence.token_ids), sequence.max_new_tokens) == (63, 1)
+            raise Unavailable("the engine's process has ended")
+
+    with pytest.raises(Unsupported, match="DARWIN_GENERATION_ENGINE=transformers"):
+        await DeadAtTheFirstToken(GenerationSettings()).start()
+
+
+def test_what_this_vllm_does_not_know_names_the_other_engine() -> None:
+    with pytest.raises(Unsupported, match="cannot be loaded.*DARWIN_GENERATION_ENGINE=transformers"), loading("m"):
+        raise ValueError("Model architectures ['X'] failed to be inspected")
+    with pytest.raises(Unsupported) as told, loading("m"):
+        raise OSError("no file")
+    assert "transformers" not in told.value.message

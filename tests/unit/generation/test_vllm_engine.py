@@ -1,5 +1,6 @@
 import importlib
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from services.generation.model import Sampling
 from services.generation.settings import GenerationSettings
 from services.generation.vllm_engine import VllmEngine, _sampling
 from shared.errors import Unavailable, Unsupported
-from shared.models import EMBEDDED_LLM, resolve
 from shared.records import Message
 
 
@@ -20,10 +20,11 @@ def test_each_layer_is_spread_over_as_many_gpus_as_the_setting_says(monkeypatch:
     tied: list[Any] = []
     monkeypatch.setattr("services.generation.vllm_engine.tie_engine_processes", tied.append)
     monkeypatch.setattr(async_llm.AsyncLLM, "from_engine_args", lambda arguments, **_: given.append(arguments))
+    monkeypatch.setattr("vllm.AsyncEngineArgs.create_model_config", lambda _: SimpleNamespace(has_inner_state=False))
     monkeypatch.setenv("DARWIN_GENERATION_TENSOR_PARALLEL", "4")
-    VllmEngine(GenerationSettings())._build(resolve(EMBEDDED_LLM), 64, "bfloat16")
+    VllmEngine(GenerationSettings())._build("model", 64, "bfloat16")
     monkeypatch.delenv("DARWIN_GENERATION_TENSOR_PARALLEL")
-    VllmEngine(GenerationSettings())._build(resolve(EMBEDDED_LLM), 64, "bfloat16")
+    VllmEngine(GenerationSettings())._build("model", 64, "bfloat16")
     assert tied == [importlib.import_module("vllm.v1.engine.core").EngineCoreProc] * 2
     assert [arguments.tensor_parallel_size for arguments in given] == [4, 1]
 
@@ -61,7 +62,7 @@ async def test_a_model_that_loads_and_does_not_decode_is_refused() -> None:
 
 
 def test_what_this_vllm_does_not_know_names_the_other_engine() -> None:
-    with pytest.raises(Unsupported, match="cannot be loaded.*DARWIN_GENERATION_ENGINE=transformers"), loading("m"):
+    with pytest.raises(Unsupported, match=r"cannot be loaded.*DARWIN_GENERATION_ENGINE=transformers"), loading("m"):
         raise ValueError("Model architectures ['X'] failed to be inspected")
     with pytest.raises(Unsupported) as told, loading("m"):
         raise OSError("no file")

@@ -27,6 +27,7 @@ from tests.integration.processes import serving, start, until
 from tests.unit.reward.checkpoints import save_classifier
 
 START_S = 150.0
+DEVICE = "cuda"
 TASKS = ("Describe a river.", "Why is the sky blue?", "Explain tests to a colleague.", "Name three colours.")
 PROFILE = """
 description: One classifier, by transformers and by vLLM.
@@ -154,13 +155,13 @@ async def _scores(scorer: Any, texts: list[str], model: Path) -> None:
 
 def _reference(folder: Path, texts: list[str]) -> list[float]:
     """The head on the last token in float32, each text alone."""
-    model: Any = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).to("cuda")
+    model: Any = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).to(DEVICE)
     chat = ChatTokenizer(load_tokenizer(str(folder)))
     rewards = []
     with torch.inference_mode():
         for text in texts:
             ids = chat.encode_chat((Message("user", TASKS[0]), Message("assistant", text)), answered=True)
-            hidden = model.model(torch.tensor([ids], device="cuda")).last_hidden_state
+            hidden = model.model(torch.tensor([ids], device=DEVICE)).last_hidden_state
             rewards.append(float(model.score(hidden[0, -1])))
     return rewards
 

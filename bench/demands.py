@@ -23,10 +23,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench.intervals import interval
 from bench.limit import Limit
 from cli.evaluation.judging import Pair, command_judge
 from cli.evaluation.questions import Question, read_questions
+from cli.evaluation.report.statistics import Bootstrap
 from services.mutation.demands import read
 from services.mutation.templates import TEMPLATES, Template, pool
 from services.orchestrator.core import answers
@@ -92,16 +92,30 @@ def differences(found: Sequence[Answer], scores: Sequence[float]) -> dict[str, f
     }
 
 
-def table(found: Sequence[Answer], scores: dict[str, Sequence[float]], total: int) -> Table:
-    """A row for the guide and one for the judge."""
-    asked = len({answer.question for answer in found})
+def table(found: Sequence[Answer], judged: Sequence[float] | None, total: int) -> Table:
+    """A row for the guide, and for the judge as it is and at equal length."""
+    lengths = differences(found, [len(answer.text) for answer in found])
     shown = Table("by", title=f"lines allowed less every line, {len(found)} answers")
-    shown.add_column(f"over the {asked} questions that differ", justify="right")
+    shown.add_column(f"over the {len(lengths)} questions that differ", justify="right")
     shown.add_column(f"over all {total}", justify="right")
-    for name, values in scores.items():
-        over = list(differences(found, values).values())
-        shown.add_row(name, interval(over), interval(over + [0.0] * (total - asked)))
+
+    def row(name: str, scores: Sequence[float], length: Sequence[float] | None = None) -> None:
+        over = list(differences(found, scores).values())
+        same = [0.0] * (total - len(over))
+        shown.add_row(name, _interval(over, length), _interval(over + same, length and [*length, *same]))
+
+    row("guide", [answer.guide for answer in found])
+    row("characters", [len(answer.text) for answer in found])
+    if judged is not None:
+        row("judge", judged)
+        row("judge at equal length", judged, list(lengths.values()))
     return shown
+
+
+def _interval(values: Sequence[float], lengths: Sequence[float] | None = None) -> str:
+    bootstrap, sample = Bootstrap(), np.array(values)
+    found = bootstrap.mean(sample) if lengths is None else bootstrap.at_equal_length(sample, np.array(lengths))
+    return "" if found is None else f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
 
 
 def main() -> None:
@@ -125,11 +139,11 @@ def main() -> None:
         asyncio.run(sample(missing, OUT))
     prompts = {question.id: question.turns[0] for question in changed}
     found = [answer for answer in kept(OUT) if answer.question in prompts and answer.seed < arguments.seeds]
-    scores: dict[str, Sequence[float]] = {"guide": [answer.guide for answer in found]}
+    judged = None
     if arguments.judge_command:
         pairs = [Pair(({"role": "user", "content": prompts[a.question]},), a.text) for a in found]
-        scores["judge"] = command_judge(arguments.judge_command)(pairs)
-    Console(width=120).print(table(found, scores, len(questions)))
+        judged = command_judge(arguments.judge_command)(pairs)
+    Console(width=120).print(table(found, judged, len(questions)))
 
 
 if __name__ == "__main__":

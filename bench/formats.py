@@ -19,12 +19,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from bench.format_checks import CHECKS
-from bench.intervals import interval
 from bench.limit import Limit
+from cli.evaluation.report.statistics import Bootstrap
 from services.mutation.mutator import Pool
 from services.mutation.templates import TEMPLATES, pool
 from services.orchestrator.core import answers
@@ -132,8 +133,13 @@ def table(found: Sequence[Answer], methods: Sequence[str]) -> Table:
             cell = cells[kind, method]
             held, words = sum(each for each, _ in cell), [count for _, count in cell]
             row += [f"{held} of {len(cell)}", f"{statistics.median(words):g}" if words else ""]
-        shown.add_row(kind, *row, interval(_differences(found, kind, methods)) if len(methods) > 1 else "")
+        shown.add_row(kind, *row, _interval(_differences(found, kind, methods)) if len(methods) > 1 else "")
     return shown
+
+
+def _interval(values: Sequence[float]) -> str:
+    found = Bootstrap().mean(np.array(values))
+    return "" if found is None else f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
 
 
 def _differences(found: Sequence[Answer], kind: str, methods: Sequence[str]) -> list[float]:

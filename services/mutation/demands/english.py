@@ -121,7 +121,8 @@ _PATTERNS: dict[Kind, str] = {
         r"|\b\d{2,3} (?:characters|letters)\b|\b(?:\d|three|four|five|six|seven|eight)[ -]letters?\b"
     ),
     Kind.BRIEF: (
-        r"\b(?:brief|briefly|concise|concisely|succinct|succinctly|tersely|terse|laconic|pithy|one-liner|minimal)\b"
+        r"(?<!with )(?<!with a )\b(?:brief|briefly|concise|concisely|succinct|succinctly|tersely|terse|laconic"
+        r"|pithy|one-liner|minimal)\b"
         r"|\bin (?:short|brief|a nutshell)\b|\bto the point\b|\b(?:as|very|too|keep \w+|keep your \w+|be|and|but"
         r"|,) short\b"
         r"|\bshort(?:er)? (?:answer|repl|response|explanation|summary|description|paragraph|sentence|text|poem"

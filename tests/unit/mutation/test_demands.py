@@ -297,6 +297,10 @@ def _lines(language: str) -> set[str]:
     return {line for _, line, _ in OPEN[language]} | {line for _, line in NEUTRAL[language]}
 
 
+def test_a_brief_part_is_no_brief_answer() -> None:
+    assert read(user("Suggest five films with brief descriptions for students.")).kinds == {Kind.ENUMERATION}
+
+
 def test_partial_demands_leave_what_they_do_not_touch() -> None:
     listed = pool(read(user("How have the Alps shaped farming in Europe? List three impacts.")))
     assert listed == tuple(template for template in TEMPLATES if Aspect.PROSE not in template.imposes)

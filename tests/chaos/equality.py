@@ -15,7 +15,10 @@ from tests.chaos.scene import Scene
 # One whose base response is long, so that where it is cut is a matter of timing.
 _SEED = 23
 # What tells of when, by whom and for whom, not of what was found.
-_OF_TIME = {"id", "version", "attempts", "created_at", "finished_at", "seconds", "metadata", "idempotency", "trace"}
+_OF_TIME = {
+    *("id", "version", "attempts", "created_at", "accepted_at", "finished_at", "seconds"),
+    *("metadata", "idempotency", "trace"),
+}
 # Tokens that reward models computed: what was scored before, by whomever, is not computed again.
 _OF_CACHES = ("record.result.tokens.reward", "record.state.spent.reward")
 

@@ -18,9 +18,10 @@ TRIALS = (
 OF_TWO = ("kill one of two generation", "kill one of two reward", "term one of two generation")
 
 
+# Evolutions of twenty seconds, in which three or four faults are got over even where processes start slowly.
 LOAD = simulated(
-    tokens_per_second=40,
-    max_tokens=240,
+    tokens_per_second=20,
+    max_tokens=400,
     DARWIN_GENERATION_SIMULATED_RESPONSE_TOKENS="0",
     DARWIN_ORCHESTRATOR_LEASE_S="2",
     DARWIN_ORCHESTRATOR_STALLED_S="1.5",

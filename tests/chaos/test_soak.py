@@ -10,7 +10,7 @@ from cli.stack import Stack
 
 
 def test_no_key_outlives_its_record() -> None:
-    with Stack(settings(ttl_s=5)) as stack, redis.Redis.from_url(stack.redis_url, decode_responses=True) as client:
+    with Stack(settings(ttl_s=12)) as stack, redis.Redis.from_url(stack.redis_url, decode_responses=True) as client:
         ended = asyncio.run(drive(stack.url, 100))
         assert ended.total() == 100
         assert not ended["failed"]

@@ -16,6 +16,21 @@ import psutil
 
 _LOOK_EVERY_S = 0.5
 _CAUSE = "DARWIN_ENGINE_CAUSE"
+_ENVIRONMENT = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_CONFIGURE_LOGGING": "1",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+    # On GPUs it would be compiled at its first use, by a CUDA compiler that need not be there, nor is in the image.
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",
+}
+
+
+def prepare_environment(logging: Path) -> None:
+    """Sets what vLLM and torch read when they are imported; what the user has set stays. `logging` is the file by which
+    each of vLLM's processes configures its log."""
+    for name, value in {**_ENVIRONMENT, "VLLM_LOGGING_CONFIG_PATH": str(logging)}.items():
+        os.environ.setdefault(name, value)
 
 
 def tie_engine_processes(core: Any) -> None:
@@ -83,14 +98,20 @@ class KeepCause(logging.Filter):
 
 
 @contextmanager
-def causes() -> Iterator[Path]:
-    """Where to read what went wrong, if an engine does not start within this context: vLLM raises only that it did not.
+def with_cause() -> Iterator[None]:
+    """Says what went wrong, if an engine does not start within this context: vLLM raises only that it did not.
 
-    The file is there only where `KeepCause` was told of an exception.
+    Raises:
+        RuntimeError: in place of vLLM's, with what `KeepCause` was told of.
     """
     with TemporaryDirectory() as folder:
-        os.environ[_CAUSE] = str(Path(folder, "cause"))
+        cause = Path(folder, "cause")
+        os.environ[_CAUSE] = str(cause)
         try:
-            yield Path(folder, "cause")
+            yield
+        except RuntimeError as error:
+            if not cause.exists():
+                raise
+            raise RuntimeError(cause.read_text(encoding="utf-8")) from error
         finally:
             del os.environ[_CAUSE]

@@ -16,22 +16,13 @@ from services.generation.scheduler import Scheduler
 from services.generation.settings import Dtype, GenerationSettings
 from services.generation.text import hidden_tokens, stops_of
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Unsupported
-from shared.lifeline import causes, tie_engine_processes
+from shared.lifeline import prepare_environment, tie_engine_processes, with_cause
 from shared.models import resolve
 from shared.records import Message
 from shared.telemetry import exporting, outgoing
 from shared.text.chat import ChatTokenizer
 
-# vLLM and torch read these when they are imported; what the user has set stays.
-_ENVIRONMENT = {
-    "VLLM_NO_USAGE_STATS": "1",
-    "VLLM_LOGGING_LEVEL": "ERROR",
-    "VLLM_CONFIGURE_LOGGING": "1",
-    "VLLM_LOGGING_CONFIG_PATH": str(Path(__file__).with_name("vllm_logging.json")),
-    "TORCH_CPP_LOG_LEVEL": "ERROR",
-    # On GPUs it would be compiled at its first use, by a CUDA compiler that need not be there, nor is in the image.
-    "VLLM_USE_FLASHINFER_SAMPLER": "0",
-}
+_LOGGING = Path(__file__).with_name("vllm_logging.json")
 _CPU_CACHE_GIB = 1.0
 _CPU_BATCH_TOKENS = 4096
 _SHUTDOWN_S = 2.0
@@ -164,19 +155,13 @@ class VllmEngine:
         from vllm.v1.engine.core import EngineCoreProc
 
         tie_engine_processes(EngineCoreProc)
-        with causes() as cause:
-            try:
-                return AsyncLLM.from_engine_args(arguments, stat_loggers=[self._scheduler.logger])
-            except RuntimeError as error:
-                if not cause.exists():
-                    raise
-                raise RuntimeError(cause.read_text(encoding="utf-8")) from error
+        with with_cause():
+            return AsyncLLM.from_engine_args(arguments, stat_loggers=[self._scheduler.logger])
 
 
 def engine_arguments(settings: GenerationSettings, model: str, context: int, dtype: Dtype) -> Any:
     """vLLM's `AsyncEngineArgs`; sets what vLLM reads from the environment, and imports it."""
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    prepare_environment(_LOGGING)
     from vllm import AsyncEngineArgs
     from vllm.platforms import current_platform
 

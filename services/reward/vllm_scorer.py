@@ -16,16 +16,9 @@ from services.reward.runtime import Runtime
 from services.reward.scorer import TRIAL, ComponentScore, ScoreItem
 from services.reward.specs import VllmSpec
 from shared.errors import Internal, InvalidRequest, Unavailable, Unsupported
-from shared.lifeline import tie_engine_processes
+from shared.lifeline import prepare_environment, tie_engine_processes, with_cause
 
-# vLLM and torch read these when they are imported; what the user has set stays.
-_ENVIRONMENT = {
-    "VLLM_NO_USAGE_STATS": "1",
-    "VLLM_LOGGING_LEVEL": "ERROR",
-    "VLLM_CONFIGURE_LOGGING": "1",
-    "VLLM_LOGGING_CONFIG_PATH": str(Path(__file__).with_name("vllm_logging.json")),
-    "TORCH_CPP_LOG_LEVEL": "ERROR",
-}
+_LOGGING = Path(__file__).with_name("vllm_logging.json")
 _CPU_CACHE_BYTES = 2**30
 _CPU_BLOCK_TOKENS = 32
 _SHUTDOWN_S = 2.0
@@ -114,12 +107,11 @@ class VllmScorer:
             )
         if found.own_code and self._spec.output is None:
             raise Unsupported(f"{found.model}: vLLM runs no code of a checkpoint: use type: classifier", field="type")
-        with refusing(found.model):
+        with refusing(found.model), with_cause():
             self._llm = self._build(found)
 
     def _build(self, found: RewardInspection) -> Any:
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+        prepare_environment(_LOGGING)
         device = self._spec.device or self._runtime.device
         if device == "cpu":
             # vLLM reads these from the environment only; its default would bind a thread to every core.
@@ -134,6 +126,8 @@ class VllmScorer:
         arguments = AsyncEngineArgs(
             model=found.folder,
             revision=found.revision,
+            # The one that the ids come from, and not mistral-common's where that is there too.
+            tokenizer_mode="hf",
             tokenizer_revision=found.revision,
             trust_remote_code=found.own_code,
             runner="pooling",

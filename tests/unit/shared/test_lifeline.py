@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 import psutil
 import pytest
 
-from shared.lifeline import KeepCause, causes, tie_engine_processes
+from shared.lifeline import KeepCause, tie_engine_processes, with_cause
 
 START_S = 30
 
@@ -92,18 +92,18 @@ def test_why_an_engine_does_not_start_is_kept_and_ends_its_process_quietly(
 ) -> None:
     monkeypatch.setattr(Failing, "run_engine_core", staticmethod(Failing.run_engine_core))
     tie_engine_processes(Failing)
-    with causes() as cause:
+    with pytest.raises(RuntimeError) as told, with_cause():
         process = get_context(method).Process(target=Failing.run_engine_core)
         process.start()
         process.join(START_S)
         assert process.exitcode == 1
-        assert cause.read_text() == "No room for the cache. Try a shorter context."
-    assert not cause.exists()
+        raise RuntimeError("the engine did not start")
+    assert str(told.value) == "No room for the cache. Try a shorter context."
     assert capfd.readouterr().err == "EngineCore failed to start. No room for the cache. Try a shorter context.\n"
 
 
 def test_an_exception_that_is_logged_later_is_none_of_it() -> None:
-    with causes() as cause:
+    with with_cause():
         pass
     try:
         raise ValueError("later")
@@ -111,4 +111,8 @@ def test_an_exception_that_is_logged_later_is_none_of_it() -> None:
         record = logging.makeLogRecord({"exc_info": sys.exc_info()})
     assert KeepCause().filter(record)
     assert record.exc_info
-    assert not cause.exists()
+
+
+def test_an_engine_that_gives_no_reason_fails_as_vllm_says() -> None:
+    with pytest.raises(RuntimeError, match="did not start"), with_cause():
+        raise RuntimeError("the engine did not start")

@@ -92,12 +92,16 @@ def test_why_an_engine_does_not_start_is_kept_and_ends_its_process_quietly(
 ) -> None:
     monkeypatch.setattr(Failing, "run_engine_core", staticmethod(Failing.run_engine_core))
     tie_engine_processes(Failing)
-    with pytest.raises(RuntimeError) as told, with_cause():
+
+    def start() -> None:
         process = get_context(method).Process(target=Failing.run_engine_core)
         process.start()
         process.join(START_S)
         assert process.exitcode == 1
         raise RuntimeError("the engine did not start")
+
+    with pytest.raises(RuntimeError) as told, with_cause():
+        start()
     assert str(told.value) == "No room for the cache. Try a shorter context."
     assert capfd.readouterr().err == "EngineCore failed to start. No room for the cache. Try a shorter context.\n"
 

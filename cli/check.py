@@ -50,7 +50,8 @@ def check(
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
     else:
-        console.print(_table(found, f"{model} as {kind}: can be served"))
+        console.print(f"{model} as {kind}: can be served", highlight=False, markup=False, soft_wrap=True)
+        console.print(_table(found))
 
 
 def kind_of(model: str) -> Kind:
@@ -104,8 +105,8 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _table(found: Mapping[str, Any], title: str) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False)
+def _table(found: Mapping[str, Any]) -> Table:
+    table = Table(show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in _rows(found):

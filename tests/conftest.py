@@ -13,7 +13,7 @@ from tests import together
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-# Two at a time, tests have a core each: threads of torch that wait for each other's turn would only keep it busy.
+# Side by side, tests have a core each at most: threads of torch that wait for their turn would only keep it busy.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

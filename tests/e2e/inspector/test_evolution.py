@@ -39,8 +39,9 @@ def test_every_state_of_every_round_is_plotted_with_its_fate(visit: Visit, evolv
 def test_a_state_shows_its_text_by_who_wrote_it(visit: Visit, evolved: dict[str, Any]) -> None:
     page = visit.open(evolved["id"])
     first, second = [event for event in of_type(evolved, "round.finished") if event["cycle"] == 1][:2]
-    item = first["replacements"][0]
-    state, donor = item["state"], item["donor"]
+    taken = [(item["state"], item["donor"]) for item in first["replacements"]]
+    # One that goes on with what it took.
+    state, donor = next((s, d) for s, d in taken if second["texts"][s] != first["texts"][d])
     visit.cell(1, 1, state).click()
     card = page.locator("[data-shown]")
     expect(card).to_have_attribute("data-shown", f"1.1.{state}")

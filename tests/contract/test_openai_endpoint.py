@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest_asyncio
@@ -57,6 +59,15 @@ async def test_cancelling_frees_the_servers_sequence_at_once(engine: OpenAIEngin
     await until(lambda: running() == 0, 6)
 
 
+def answered(url: str, body: dict[str, Any]) -> Any:
+    """Asks again while workers have not yet reported that all stages answer, as clients do."""
+    give_up = time.monotonic() + 60
+    while (response := httpx.post(url, json=body, timeout=100)).status_code == 503 and time.monotonic() < give_up:
+        time.sleep(1)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
 def test_an_evolution_on_an_endpoint_and_one_trace_of_both(vllm_server: str, vllm_traces: Traces) -> None:
     body = {
         "model": "darwin",
@@ -66,7 +77,7 @@ def test_an_evolution_on_an_endpoint_and_one_trace_of_both(vllm_server: str, vll
     }
     env = {"DARWIN_GENERATION_ENDPOINT": vllm_server, **vllm_traces.env}
     with Stack(replace(StackSettings.simulated(env), engine="openai")) as stack:
-        answer = httpx.post(f"{stack.url}/v1/chat/completions", json=body, timeout=100).raise_for_status().json()
+        answer = answered(f"{stack.url}/v1/chat/completions", body)
         spans = vllm_traces.until(answer["darwin"]["trace_id"], lambda spans: "evolution" in {s.name for s in spans})
         assert set(stack.stop().values()) == {0}
     assert answer["choices"][0]["message"]["content"]

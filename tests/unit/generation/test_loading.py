@@ -108,6 +108,8 @@ async def test_what_is_wrong_with_a_checkpoint(
     make: Callable[[Path], Path], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # Once per process, and another test's.
+    monkeypatch.setattr("services.generation.metrics.watch", lambda *_: None)
     settings = GenerationSettings(model=str(make(tmp_path)), engine="transformers")
     with pytest.raises(DarwinError) as refused:
         await build_service(settings).start()

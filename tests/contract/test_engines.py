@@ -148,7 +148,7 @@ async def test_the_end_of_sequence_is_not_part_of_the_response(generator: Genera
 
 
 async def test_results_come_as_sequences_complete(generator: Generator) -> None:
-    long, short = Sequence("long", QUESTION, max_new_tokens=30), Sequence("short", QUESTION, max_new_tokens=5)
+    long, short = Sequence("long", QUESTION, max_new_tokens=120), Sequence("short", QUESTION, max_new_tokens=5)
     generated = generator.generate(GenerateRequest((long, short), GREEDY))
     assert [[result.id for result in results] async for results in generated] == [["short"], ["long"]]
 

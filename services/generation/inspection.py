@@ -127,6 +127,7 @@ async def inspect_endpoint(settings: GenerationSettings) -> EndpointInspection:
 
 def _check_weights(folder: str, checkpoint: Checkpoint) -> None:
     """Raises Unsupported where some are missing, or no class is for the model."""
+    from safetensors import SafetensorError
     from transformers.utils import logging
 
     from services.generation.weights import load_model
@@ -137,6 +138,10 @@ def _check_weights(folder: str, checkpoint: Checkpoint) -> None:
         load_model(folder, checkpoint, device_map="meta")
     except DarwinError:
         raise
+    except SafetensorError as error:
+        raise Unsupported(
+            f"the weights in {folder} are cut or damaged ({first_line(error)}): copy them again", field="model"
+        ) from error
     except Exception as error:  # foreign files, read by a foreign library: anything may be wrong
         raise Unsupported(f"{folder} cannot be loaded: {first_line(error)}", field="model") from error
 

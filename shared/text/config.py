@@ -39,6 +39,10 @@ def load_config(model: str, *, trust_remote_code: bool = False, revision: str | 
     folder = Path(model)
     if not folder.is_dir() and (folder.is_absolute() or model.startswith(("./", "../", "~"))):
         raise NotFound(f"there is no folder {model}", field="model")
+    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+        raise Unsupported(
+            f"{model} holds an adapter only: merge it into its base model and name that folder", field="model"
+        )
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise NotFound(f"{model} holds no config.json: name the folder of a whole checkpoint", field="model")
     try:

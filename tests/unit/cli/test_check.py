@@ -83,11 +83,14 @@ def _without_head(classifier: Path, folder: Path) -> str:
 def test_what_cannot_be_served_is_refused_in_one_sentence(classifier: Path, tmp_path: Path) -> None:
     (tmp_path / "headless").mkdir()
     (tmp_path / "empty").mkdir()
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
     refused = {
         (_without_head(classifier, tmp_path / "headless"),): "holds no weights for: score.weight",
         (resolve(EMBEDDED_LLM), "--as", "reward"): "holds no weights for: score.weight",
         (str(classifier), "--as", "generator"): "generates no text",
         (str(tmp_path / "empty"),): "no config.json",
+        (str(tmp_path / "adapter"),): "merge it into its base model",
         (str(tmp_path / "away"),): "no folder",
         ("http://192.0.2.1/v1",): "DARWIN_ALLOW_PLAINTEXT",
         ("http://user:word@127.0.0.1/v1",): "DARWIN_GENERATION_ENDPOINT_KEY",

@@ -1,4 +1,4 @@
-"""A real vLLM server with the embedded model: an endpoint as others run them."""
+"""Real vLLM servers: endpoints as others run them."""
 
 import importlib.util
 import sys
@@ -17,33 +17,38 @@ from tests.otlp import Traces
 
 MODEL = "small"
 _LOADS_S = 240
-# As services/generation/vllm_engine.py runs it on a CPU, and so that it tells what it measures.
-_ON_A_CPU = (
-    *("--dtype", "float32", "--block-size", "32", "--enforce-eager", "--no-enable-chunked-prefill"),
-    *("--max-model-len", "512", "--max-num-batched-tokens", "4096", "--max-num-seqs", "64"),
-    *("--kv-cache-memory-bytes", str(2**30)),
-)
-_TELLING = ("--enable-prompt-tokens-details", "--enable-per-request-metrics")
+
+
+@contextmanager
+def running(folder: Path, *arguments: str, env: dict[str, str]) -> Iterator[str]:
+    """The URL of a vLLM server with these arguments, once it answers; its log is in `folder`."""
+    if importlib.util.find_spec("vllm") is None:
+        pytest.skip("vllm is not installed")
+    port = str(free_port())
+    on_a_cpu = ("--dtype", "float32", "--block-size", "32", "--enforce-eager")
+    where = ("--host", "127.0.0.1", "--port", port)
+    child = Child("vllm", (sys.executable, "-m", "tests.vllm_api", *arguments, *on_a_cpu, *where), folder, env)
+    try:
+        _wait(child, f"http://127.0.0.1:{port}/health")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        child.terminate()
+        child.wait(30)
 
 
 @contextmanager
 def serve(folder: Path, traces: Traces) -> Iterator[str]:
-    """Its URL, once it answers; its log is in `folder`, and its spans go to `traces`."""
-    if importlib.util.find_spec("vllm") is None:
-        pytest.skip("vllm is not installed")
-    port = str(free_port())
-    where = ("--served-model-name", MODEL, "--host", "127.0.0.1", "--port", port)
-    told = (*_TELLING, "--otlp-traces-endpoint", f"{traces.url}/v1/traces")
-    # `vllm serve` asks for the version of a package named vllm, which the CPU build is not.
-    serving = (sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", resolve(EMBEDDED_LLM))
+    """Its URL, as `running`; its spans go to `traces`."""
+    # As services/generation/vllm_engine.py runs it on a CPU, and so that it reports what it measures.
+    arguments = (
+        *("--model", resolve(EMBEDDED_LLM), "--served-model-name", MODEL, "--no-enable-chunked-prefill"),
+        *("--max-model-len", "512", "--max-num-batched-tokens", "4096", "--max-num-seqs", "64"),
+        *("--kv-cache-memory-bytes", str(2**30), "--enable-prompt-tokens-details", "--enable-per-request-metrics"),
+        *("--otlp-traces-endpoint", f"{traces.url}/v1/traces"),
+    )
     env = {**traces.env, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf", "OTEL_SERVICE_NAME": "vllm"}
-    child = Child("vllm", (*serving, *where, *_ON_A_CPU, *told), folder, env)
-    try:
-        _wait(child, f"http://127.0.0.1:{port}/health")
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        child.terminate()
-        child.wait(30)
+    with running(folder, *arguments, env=env) as url:
+        yield f"{url}/v1"
 
 
 def _wait(child: Child, url: str) -> None:

@@ -16,11 +16,12 @@ from services.generation.scheduler import Scheduler
 from services.generation.settings import Dtype, GenerationSettings
 from services.generation.text import hidden_tokens, stops_of
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Unsupported
-from shared.lifeline import prepare_environment, tie_engine_processes, with_cause
+from shared.lifeline import prepare_environment
 from shared.models import resolve
 from shared.records import Message
 from shared.telemetry import exporting, outgoing
 from shared.text.chat import ChatTokenizer
+from shared.vllm_core import start_llm
 
 _LOGGING = Path(__file__).with_name("vllm_logging.json")
 _CPU_CACHE_GIB = 1.0
@@ -69,7 +70,8 @@ class VllmEngine:
         checkpoint = read_checkpoint(model)
         context = checkpoint.context(settings.max_model_len)
         self._chat = checkpoint.chat
-        self._llm = self._build(model, context, checkpoint.dtype(settings.dtype))
+        arguments = engine_arguments(settings, model, context, checkpoint.dtype(settings.dtype))
+        self._llm = start_llm(arguments, [self._scheduler.logger])
         self._info = ModelInfo(
             settings.model,
             "vllm",
@@ -115,7 +117,7 @@ class VllmEngine:
     async def failed(self) -> str:
         while not self._llm.errored:  # noqa: ASYNC110  # vLLM tells nobody
             await asyncio.sleep(_LOOK_EVERY_S)
-        return "the engine's process has ended"
+        return "the engine has ended"
 
     def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
         assert self._chat is not None
@@ -142,21 +144,12 @@ class VllmEngine:
         except VLLMClientError as error:
             raise InvalidRequest(f"vLLM refuses the request: {error}", field="sampling") from error
         except EngineDeadError as error:
-            raise Unavailable("the engine's process has ended; the service starts again") from error
+            raise Unavailable("the engine has ended; the service starts again") from error
         if output is None:
             raise Internal("vLLM ended a sequence without an output")
         if output.outputs[0].finish_reason == "error" and sequence.sampling.json_schema:
             raise InvalidRequest("vLLM cannot follow this JSON schema", field="sampling.json_schema")
         return _completion(output)
-
-    def _build(self, model: str, context: int, dtype: Dtype) -> Any:
-        arguments = engine_arguments(self._settings, model, context, dtype)
-        from vllm.v1.engine.async_llm import AsyncLLM
-        from vllm.v1.engine.core import EngineCoreProc
-
-        tie_engine_processes(EngineCoreProc)
-        with with_cause():
-            return AsyncLLM.from_engine_args(arguments, stat_loggers=[self._scheduler.logger])
 
 
 def engine_arguments(settings: GenerationSettings, model: str, context: int, dtype: Dtype) -> Any:

@@ -16,7 +16,8 @@ from services.reward.runtime import Runtime
 from services.reward.scorer import TRIAL, ComponentScore, ScoreItem
 from services.reward.specs import VllmSpec
 from shared.errors import Internal, InvalidRequest, Unavailable, Unsupported
-from shared.lifeline import prepare_environment, tie_engine_processes, with_cause
+from shared.lifeline import prepare_environment
+from shared.vllm_core import start_llm
 
 _LOGGING = Path(__file__).with_name("vllm_logging.json")
 _CPU_CACHE_BYTES = 2**30
@@ -26,9 +27,9 @@ _LOOK_EVERY_S = 0.1
 
 
 class VllmScorer:
-    """The raw score (logit) of one of a classifier's outputs; the engine is a process of its own, which ends with this.
+    """The raw score (logit) of one of a classifier's outputs.
 
-    Loading takes about 35 s on a CPU. Raises on `load` as `inspect_reward` does, and Unsupported where this vLLM cannot
+    Loading takes about 15 s on a CPU. Raises on `load` as `inspect_reward` does, and Unsupported where this vLLM cannot
     serve the model or has no such device.
     """
 
@@ -59,7 +60,7 @@ class VllmScorer:
     async def failed(self) -> str:
         while self._llm is None or not self._llm.errored:  # noqa: ASYNC110  # vLLM tells nobody
             await asyncio.sleep(_LOOK_EVERY_S)
-        return f"the engine process of {self._spec.model} has ended"
+        return f"the engine of {self._spec.model} has ended"
 
     async def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
         encoded = [self._found.format.encode(item) for item in batch]
@@ -90,7 +91,7 @@ class VllmScorer:
         except VLLMClientError as error:
             raise InvalidRequest(f"vLLM refuses the conversation: {error}", field="messages") from error
         except EngineDeadError as error:
-            raise Unavailable("the reward engine's process has ended; the service starts again") from error
+            raise Unavailable("the reward engine has ended; the service starts again") from error
         if output is None or getattr(output, "error", None) is not None:
             raise Internal(f"vLLM ended a request to {self._spec.model} without a score")
         values, cached = output.outputs.data.reshape(-1), output.num_cached_tokens or 0
@@ -107,10 +108,10 @@ class VllmScorer:
             )
         if found.own_code and self._spec.output is None:
             raise Unsupported(f"{found.model}: vLLM runs no code of a checkpoint: use type: classifier", field="type")
-        with refusing(found.model), with_cause():
-            self._llm = self._build(found)
+        with refusing(found.model):
+            self._llm = start_llm(self._arguments(found))
 
-    def _build(self, found: RewardInspection) -> Any:
+    def _arguments(self, found: RewardInspection) -> Any:
         prepare_environment(_LOGGING)
         device = self._spec.device or self._runtime.device
         if device == "cpu":
@@ -119,8 +120,6 @@ class VllmScorer:
             os.environ["OMP_NUM_THREADS"] = str(self._runtime.threads)
         from vllm import AsyncEngineArgs
         from vllm.platforms import current_platform
-        from vllm.v1.engine.async_llm import AsyncLLM
-        from vllm.v1.engine.core import EngineCoreProc
 
         on_cpu = current_platform.is_cpu()
         arguments = AsyncEngineArgs(
@@ -144,8 +143,7 @@ class VllmScorer:
         )
         if on_cpu:
             arguments.block_size = _CPU_BLOCK_TOKENS
-        tie_engine_processes(EngineCoreProc)
-        return AsyncLLM.from_engine_args(arguments)
+        return arguments
 
 
 def _device_ids(device: str, on_cpu: bool, parallel: int) -> list[int | str] | None:

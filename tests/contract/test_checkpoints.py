@@ -1,8 +1,7 @@
 """What generators promise, over tiny checkpoints of the architectures that people have, in float32."""
 
+import gc
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -22,9 +21,9 @@ from services.generation.transformers_engine import TransformersEngine
 from shared.errors import DarwinError
 from shared.records import Message
 from tests.checkpoints.models import FAMILIES, build
-from tests.checkpoints.vllm_decoding import TOKENS
 
 GREEDY = Sampling(0.0)
+TOKENS = 8
 ASKED = (Message("user", "Tell me of the river."),)
 LONG = (Message("user", "Tell me of the river, and of the town beside it. " * 12),)
 VLLM = [name for name, family in FAMILIES.items() if family.vllm]
@@ -81,34 +80,25 @@ async def test_the_transformers_engine_continues_exactly(name: str, built: Calla
     await engine.stop()
 
 
-@pytest.fixture(scope="module")
-def decoded_by_vllm(
-    built: Callable[[str], tuple[str, Any]], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Any]:
-    """One process decodes with every checkpoint that vLLM serves."""
-    asked = {}
-    for name in VLLM:
-        folder, _ = built(name)
-        chat = read_checkpoint(folder).chat
-        asked[name] = {"folder": folder, "prompts": [chat.encode_chat(messages) for messages in (ASKED, LONG)]}
-    file = tmp_path_factory.mktemp("vllm") / "asked.json"
-    file.write_text(json.dumps(asked))
-    command = [sys.executable, "-m", "tests.checkpoints.vllm_decoding", str(file)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
-    lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith('{"name"')]
-    return {line["name"]: line | {"prompts": asked[line["name"]]["prompts"]} for line in lines}
-
-
-@pytest.mark.timeout(900)
 @pytest.mark.skipif(find_spec("vllm") is None, reason="vllm is not installed")
 @pytest.mark.parametrize("name", VLLM)
-def test_vllm_decodes_the_same(
-    name: str, built: Callable[[str], tuple[str, Any]], decoded_by_vllm: dict[str, Any]
+async def test_vllm_decodes_the_same(
+    name: str, built: Callable[[str], tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, model = built(name)
-    said = decoded_by_vllm[name]
-    assert "error" not in said, said["error"]
-    assert said["decoded"] == [greedy(model, prompt) for prompt in said["prompts"]]
+    from services.generation.vllm_engine import VllmEngine
+
+    # It collects seven times while it starts and stops, each a third of a second where as much is imported as here.
+    monkeypatch.setattr(gc, "collect", lambda *_: 0)
+    folder, model = built(name)
+    engine = VllmEngine(
+        GenerationSettings(model=folder, dtype="float32", max_model_len=1024, kv_cache_gib=0.05, max_running=4)
+    )
+    await engine.start()
+    for messages in (ASKED, LONG):
+        prompt = engine.encode_chat(messages)
+        completion = await engine.complete(TokenSequence(prompt, TOKENS, GREEDY, None))
+        assert list(completion.token_ids) == greedy(model, prompt, ends=engine.info.end_ids)
+    await engine.stop()
 
 
 # Checkpoints of one family, each with something that people's have.

@@ -15,18 +15,21 @@ from cli.stack.child import Child
 from shared.errors import InvalidRequest
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
-from shared.rpc import connect, from_rpc_error
-from tests.integration.processes import process, serving, start, until
+from shared.rpc import from_rpc_error
+from tests.integration.processes import process, start, until
 
 # Responses end by max_new_tokens only.
 SLOW = {"DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "100", "DARWIN_GENERATION_SIMULATED_RESPONSE_TOKENS": "0"}
+
+# On a GPU vLLM's engine is a process of its own, and here where it is told so.
+PROCESSES = {"VLLM_ENABLE_V1_MULTIPROCESSING": "1"}
 
 
 def loading(folder: Path, engine: str) -> Child:
     """The service with the embedded model under a real engine."""
     if engine == "vllm":
         pytest.importorskip("vllm", reason="vllm is not installed")
-    return start("generation", folder, {"DARWIN_GENERATION_ENGINE": engine})
+    return start("generation", folder, {"DARWIN_GENERATION_ENGINE": engine, **PROCESSES})
 
 
 @pytest.fixture
@@ -94,11 +97,11 @@ def engines(child: Child) -> list[psutil.Process]:
 
 
 async def test_a_killed_service_leaves_no_engine_behind(tmp_path: Path) -> None:
+    """Nor the worker that the engine has started."""
     child = loading(tmp_path, "vllm")
-    async with connect(child.address(60)) as channel:
-        await serving(channel)
+    child.address(60)
+    await until(lambda: len(engines(child)) > len(psutil.Process(child.pid).children()), 120)
     children = engines(child)
-    assert children
     os.kill(child.pid, signal.SIGKILL)
     _, alive = psutil.wait_procs(children, timeout=20)
     assert not alive

@@ -1,7 +1,6 @@
 """The reward process over its wire."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -138,30 +137,3 @@ async def test_it_ends_while_models_load(tmp_path: Path, seconds: float) -> None
     with process("reward", tmp_path, {"DARWIN_REWARD_PROFILES": "default"}) as child:
         child.address(30)
         await asyncio.sleep(seconds)
-
-
-async def test_it_ends_with_its_engine_while_vllm_loads(tmp_path: Path) -> None:
-    pytest.importorskip("vllm", reason="vllm is not installed")
-    from tests.unit.reward.checkpoints import save_classifier
-
-    profiles = tmp_path / "profiles"
-    profiles.mkdir()
-    model = save_classifier(tmp_path / "model")
-    house = {"components": [{"name": "house", "type": "vllm", "weight": 1.0, "model": str(model)}]}
-    (profiles / "house.yaml").write_text(json.dumps(house))
-    settings = {"DARWIN_REWARD_PROFILES": "house", "DARWIN_REWARD_PROFILES_DIR": str(profiles)}
-    with process("reward", tmp_path, settings) as child:
-        engine = await _engine_of(child.pid)
-        child.terminate()
-        assert await asyncio.to_thread(child.wait, 20) == 0
-        psutil.wait_procs([engine], timeout=10)
-        assert not engine.is_running()
-
-
-async def _engine_of(pid: int) -> psutil.Process:
-    async with asyncio.timeout(120):
-        while True:
-            for child in psutil.Process(pid).children():
-                if "spawn_main" in " ".join(child.cmdline()):
-                    return child
-            await asyncio.sleep(0.1)

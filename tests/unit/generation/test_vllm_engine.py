@@ -1,4 +1,3 @@
-import importlib
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -9,24 +8,19 @@ from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.loading import loading
 from services.generation.model import Sampling
 from services.generation.settings import GenerationSettings
-from services.generation.vllm_engine import VllmEngine, _sampling
+from services.generation.vllm_engine import VllmEngine, _sampling, engine_arguments
 from shared.errors import Unavailable, Unsupported
 from shared.records import Message
 
 
-def test_each_layer_is_spread_over_as_many_gpus_as_the_setting_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    async_llm = pytest.importorskip("vllm.v1.engine.async_llm")
-    given: list[Any] = []
-    tied: list[Any] = []
-    monkeypatch.setattr("services.generation.vllm_engine.tie_engine_processes", tied.append)
-    monkeypatch.setattr(async_llm.AsyncLLM, "from_engine_args", lambda arguments, **_: given.append(arguments))
+@pytest.mark.parametrize("parallel", [1, 4])
+def test_each_layer_is_spread_over_as_many_gpus_as_the_setting_says(
+    parallel: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("vllm")
     monkeypatch.setattr("vllm.AsyncEngineArgs.create_model_config", lambda _: SimpleNamespace(has_inner_state=False))
-    monkeypatch.setenv("DARWIN_GENERATION_TENSOR_PARALLEL", "4")
-    VllmEngine(GenerationSettings())._build("model", 64, "bfloat16")
-    monkeypatch.delenv("DARWIN_GENERATION_TENSOR_PARALLEL")
-    VllmEngine(GenerationSettings())._build("model", 64, "bfloat16")
-    assert tied == [importlib.import_module("vllm.v1.engine.core").EngineCoreProc] * 2
-    assert [arguments.tensor_parallel_size for arguments in given] == [4, 1]
+    monkeypatch.setenv("DARWIN_GENERATION_TENSOR_PARALLEL", str(parallel))
+    assert engine_arguments(GenerationSettings(), "model", 64, "bfloat16").tensor_parallel_size == parallel
 
 
 def test_vllm_is_told_every_end_and_what_decoding_hides() -> None:
@@ -55,7 +49,7 @@ async def test_a_model_that_loads_and_does_not_decode_is_refused() -> None:
 
         async def complete(self, sequence: TokenSequence) -> Completion:
             assert (len(sequence.token_ids), sequence.max_new_tokens) == (63, 1)
-            raise Unavailable("the engine's process has ended")
+            raise Unavailable("the engine has ended")
 
     with pytest.raises(Unsupported, match="DARWIN_GENERATION_ENGINE=transformers"):
         await DeadAtTheFirstToken(GenerationSettings()).start()

@@ -37,7 +37,8 @@ def pinned(package: str) -> str:
 
 
 def pip(*words: str) -> None:
-    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *words]
+    # Python compiles each file that it imports, which most of these never are.
+    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-compile", *words]
     output: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT) as process:
         assert process.stdout is not None

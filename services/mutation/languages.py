@@ -8,6 +8,7 @@ import re
 import unicodedata
 
 from services.mutation.wording import IMPERATIVES, QUESTIONS, STOPWORDS
+from shared.text.folding import folded
 
 # Of a text's words, the least part that must be among the commonest of its language.
 LEAST_SHARE = 0.15
@@ -21,7 +22,6 @@ _WORD = re.compile(r"[^\W\d_]{2,}(?:'[^\W\d_]+)?")
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _INVERTED = re.compile("[¿¡]")
-_ACCENT = re.compile(r"[\u0300-\u036f]")
 
 _ENGLISH = """
     hello hi hey thanks thank yes good best new old big small more better first last next time day year people world
@@ -74,21 +74,9 @@ _WORDS = {name: frozenset(text.split()) for name, text in _COMMON.items()}
 _WORDS["en"] = (STOPWORDS | IMPERATIVES | QUESTIONS | frozenset(_ENGLISH.split())) - {"comment", "come", "me"}
 
 
-def folded(text: str) -> str:
-    """Case-folded, without accents on Latin letters, with straight apostrophes: what word lists are written in."""
-    parted = unicodedata.normalize("NFD", text.casefold().replace("’", "'"))
-    return unicodedata.normalize("NFC", _ACCENT.sub("", parted))
-
-
 def ends_of(text: str, longest: int = _LONGEST) -> str:
     """A long text's beginning and end, where people say what they want; what they want it done to stands between."""
     return text if len(text) <= 2 * longest else f"{text[:longest]}\n{text[-longest:]}"
-
-
-def length_in_words(text: str) -> float:
-    """Words, where two characters of a script without spaces between its words make one."""
-    dense = len(_HAN.findall(text)) + len(_KANA.findall(text))
-    return dense / 2 if dense * 2 > len(text) else len(text.split())
 
 
 def language_of(text: str) -> str | None:

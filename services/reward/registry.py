@@ -4,6 +4,7 @@ from services.reward.runtime import Runtime
 from services.reward.scorer import BlockingScorer, Scorer
 from services.reward.specs import (
     ClassifierSpec,
+    FormSpec,
     GuardSpec,
     HttpSpec,
     QualitySpec,
@@ -14,7 +15,7 @@ from services.reward.specs import (
 )
 from services.reward.threads import ThreadScorer
 
-InProcess = QualitySpec | GuardSpec | RelevanceSpec | ClassifierSpec | SimulatedSpec
+InProcess = QualitySpec | GuardSpec | FormSpec | RelevanceSpec | ClassifierSpec | SimulatedSpec
 
 
 def create(spec: Spec, runtime: Runtime) -> Scorer:
@@ -43,6 +44,10 @@ def create_blocking(spec: InProcess, runtime: Runtime) -> BlockingScorer:
             from services.reward.guard import GuardScorer
 
             return GuardScorer()
+        case FormSpec():
+            from services.reward.form.scorer import FormScorer
+
+            return FormScorer()
         case RelevanceSpec():
             from services.reward.relevance import RelevanceScorer
 

@@ -78,6 +78,10 @@ class GuardSpec(BaseSpec):
     type: Literal["guard"]
 
 
+class FormSpec(BaseSpec):
+    type: Literal["form"]
+
+
 class RelevanceSpec(BaseSpec):
     """`threshold`: the cosine below which the hinge bites."""
 
@@ -188,5 +192,5 @@ class HttpSpec(TextSpec):
         return self
 
 
-Spec = QualitySpec | GuardSpec | RelevanceSpec | ClassifierSpec | VllmSpec | HttpSpec | SimulatedSpec
+Spec = QualitySpec | GuardSpec | FormSpec | RelevanceSpec | ClassifierSpec | VllmSpec | HttpSpec | SimulatedSpec
 TYPES: tuple[str, ...] = tuple(get_args(spec.model_fields["type"].annotation)[0] for spec in get_args(Spec))

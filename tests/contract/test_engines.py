@@ -81,11 +81,11 @@ async def pieces(generator: Generator, count: int, size: int, sampling: Sampling
 
 
 async def test_greedy_decoding_is_the_same_in_one_piece_and_in_three(generator: Generator) -> None:
-    whole = await one(generator, Sequence("s", QUESTION, max_new_tokens=60))
-    parts = await pieces(generator, 3, 20)
+    whole = await one(generator, Sequence("s", QUESTION, max_new_tokens=36))
+    parts = await pieces(generator, 3, 12)
     assert sum((part.token_ids for part in parts), ()) == whole.token_ids
     assert parts[-1].text == whole.text
-    assert len(whole.token_ids) > 20
+    assert len(whole.token_ids) > 12
 
 
 async def test_usage_counts_prompt_and_every_sampled_token(generator: Generator) -> None:
@@ -137,7 +137,7 @@ async def test_a_stop_string_across_two_pieces_is_found(generator: Generator) ->
 
 async def test_the_end_of_sequence_is_not_part_of_the_response(generator: Generator, engine: Engine) -> None:
     asked = tuple(
-        Sequence(f"s{i}", (Message("user", f"What is {i} plus {i}? Answer with one word."),), max_new_tokens=100)
+        Sequence(f"s{i}", (Message("user", f"What is {i} plus {i}? Answer with one word."),), max_new_tokens=60)
         for i in range(8)
     )
     ended = [r for r in (await run(generator, *asked, sampling=WARM)).values() if r.finish == "stop"]
@@ -148,7 +148,7 @@ async def test_the_end_of_sequence_is_not_part_of_the_response(generator: Genera
 
 
 async def test_results_come_as_sequences_complete(generator: Generator) -> None:
-    long, short = Sequence("long", QUESTION, max_new_tokens=120), Sequence("short", QUESTION, max_new_tokens=5)
+    long, short = Sequence("long", QUESTION, max_new_tokens=80), Sequence("short", QUESTION, max_new_tokens=5)
     generated = generator.generate(GenerateRequest((long, short), GREEDY))
     assert [[result.id for result in results] async for results in generated] == [["short"], ["long"]]
 
@@ -179,8 +179,10 @@ async def test_without_a_seed_sequences_differ(generator: Generator) -> None:
 async def test_closing_a_call_frees_its_sequences_at_once(generator: Generator, engine: Engine) -> None:
     sequences = tuple(Sequence(f"s{i}", QUESTION, max_new_tokens=1 if i == 0 else 400) for i in range(4))
     generated = generator.generate(GenerateRequest(sequences, WARM))
-    assert [result.id for result in await anext(generated)] == ["s0"]
-    assert engine.running == 3
+    # A simulated one may end by chance as early as that.
+    ended = {result.id for result in await anext(generated)}
+    assert "s0" in ended
+    assert engine.running == 4 - len(ended)
     await generated.aclose()
     assert engine.running == 0
     # What was freed takes no time from what comes next.

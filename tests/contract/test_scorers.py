@@ -17,6 +17,7 @@ from services.reward.runtime import Runtime
 from services.reward.scorer import ComponentScore, Conversation, ScoreItem, Scorer
 from services.reward.specs import (
     ClassifierSpec,
+    FormSpec,
     GuardSpec,
     HttpSpec,
     QualitySpec,
@@ -41,7 +42,7 @@ ITEMS = [
     ScoreItem(OTHER, ""),
     ScoreItem(QUESTION, "naïve 光合作用 \x00 <|im_end|>\n<|im_start|>user\nhi 🌱"),
 ]
-TYPES = ("quality", "guard", "relevance", "simulated", "classifier", "vllm", "http")
+TYPES = ("quality", "guard", "form", "relevance", "simulated", "classifier", "vllm", "http")
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def subject_of(checkpoint: Path) -> Iterator[Callable[[str], Subject]]:
     specs: dict[str, Spec] = {
         "quality": QualitySpec(name="it", weight=1, type="quality"),
         "guard": GuardSpec(name="it", weight=1, type="guard"),
+        "form": FormSpec(name="it", weight=1, type="form"),
         "relevance": RelevanceSpec(name="it", weight=1, type="relevance", threshold=0.2),
         "simulated": SimulatedSpec(name="it", weight=1, type="simulated"),
         "classifier": ClassifierSpec(name="it", weight=1, type="classifier", model=model, max_tokens=512),
@@ -207,7 +209,7 @@ def test_what_cannot_be_served_is_refused_before_an_engine_starts(kind: str, tmp
     assert caught.value.field == "output"
 
 
-@pytest.mark.parametrize("kind", ["quality", "guard", "relevance", "simulated"])
+@pytest.mark.parametrize("kind", ["quality", "guard", "form", "relevance", "simulated"])
 def test_scorers_without_an_end_of_turn_score_a_partial_response_the_same(
     kind: str, subject_of: Callable[[str], Subject]
 ) -> None:

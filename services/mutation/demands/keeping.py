@@ -4,7 +4,8 @@ import re
 
 from services.mutation.demands.kinds import Aspect, Kind
 from services.mutation.demands.reading import Demands, kinds_of
-from services.mutation.languages import ends_of, folded, language_of
+from services.mutation.languages import ends_of, language_of
+from shared.text.folding import folded
 
 # In the languages that `reading` reads, together: no word of one of them imposes less in another.
 _IMPOSING: dict[Aspect, re.Pattern[str]] = {

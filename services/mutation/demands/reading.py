@@ -20,8 +20,9 @@ from services.mutation.demands.naming import named
 from services.mutation.demands.portuguese import PORTUGUESE
 from services.mutation.demands.spanish import SPANISH
 from services.mutation.demands.words import Words
-from services.mutation.languages import ends_of, folded, language_of, length_in_words
+from services.mutation.languages import ends_of, language_of
 from shared.records import Message
+from shared.text.folding import folded, length_in_words
 
 LANGUAGES: dict[str, Words] = {
     "en": ENGLISH,

@@ -1,6 +1,7 @@
 import pytest
 
-from services.mutation.languages import ends_of, folded, language_of, length_in_words
+from services.mutation.languages import ends_of, language_of
+from shared.text.folding import folded, length_in_words
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,9 @@ def test_every_shipped_profile_is_valid() -> None:
     assert set(load_profiles(names, None)) == set(names)
 
 
-def test_the_default_is_quality_guard_and_relevance() -> None:
+def test_the_default_is_quality_guard_form_and_relevance() -> None:
     default = load_profiles(["default"], None)["default"]
-    assert [component.type for component in default.components] == ["quality", "guard", "relevance"]
+    assert [component.type for component in default.components] == ["quality", "guard", "form", "relevance"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""A penalty for answers that have not the form that the conversation demands."""

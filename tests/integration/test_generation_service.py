@@ -105,10 +105,3 @@ async def test_a_killed_service_leaves_no_engine_behind(tmp_path: Path) -> None:
     os.kill(child.pid, signal.SIGKILL)
     _, alive = psutil.wait_procs(children, timeout=20)
     assert not alive
-
-
-def test_a_model_that_does_not_exist_ends_the_process_with_a_reason(tmp_path: Path) -> None:
-    settings = {"DARWIN_GENERATION_MODEL": str(tmp_path / "nothing"), "DARWIN_GENERATION_ENGINE": "transformers"}
-    child = start("generation", tmp_path, settings)
-    assert child.wait(120) == 1
-    assert "nothing" in child.log.read_text()

@@ -108,7 +108,7 @@ async def test_a_bad_call_is_refused_with_its_field(
 async def test_profiles_are_listed(stub: reward_pb2_grpc.RewardServiceStub) -> None:
     answer = await stub.ListProfiles(pb.ListProfilesRequest())
     listed = {profile.name: list(profile.components) for profile in answer.profiles}
-    assert listed == {"default": ["quality", "guard", "relevance"], "simulated": ["simulated"]}
+    assert listed == {"default": ["quality", "guard", "form", "relevance"], "simulated": ["simulated"]}
 
 
 async def test_a_passed_deadline_leaves_the_service_well(stub: reward_pb2_grpc.RewardServiceStub) -> None:

@@ -103,4 +103,4 @@ def test_the_artefact_tells_how_it_was_made(data: Path, artefact: Path) -> None:
     assert {row["cut"] for row in metrics["accuracy"]} == {4, 8, None}
     assert all(0 <= row["low"] <= row["value"] <= row["high"] <= 1 for row in metrics["accuracy"])
     components = yaml.safe_load((artefact / "profile.yaml").read_text())["components"]
-    assert [component["type"] for component in components] == ["quality", "guard", "relevance"]
+    assert [component["type"] for component in components] == ["quality", "guard", "form", "relevance"]

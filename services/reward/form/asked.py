@@ -17,7 +17,7 @@ _ABOUT = 1.5
 # Words of a long text, characters that are read at each of its ends, and between "only" and what it is said of.
 _LONG, _END, _NEAR = 80, 240, 100
 _SENTENCE_END = re.compile(r"[.!?](?=\s+[^\sa-z])|[。！？](?=\s*\S)")
-_MARKED = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.MULTILINE)
+_MARK = re.compile(r"^(?:([-*•])|\d+[.)])\s", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Form:
             length_in_words(said) <= self.words
             and len(_SENTENCE_END.findall(said)) < self.sentences
             and sum(bool(line.strip()) for line in said.splitlines()) <= self.lines
-            and len(_MARKED.findall(said)) <= self.items
+            and _items_of(said) <= self.items
         )
 
     def _is_answer(self, said: str, partial: bool) -> bool:
@@ -69,6 +69,12 @@ class Form:
             return set(found) <= self.keys and any(key.startswith(last[0]) for key in self.keys)
         found.append(last[0])
         return set(found) <= self.keys and len(found) <= len(self.keys) and (partial or len(found) == len(self.keys))
+
+
+def _items_of(said: str) -> int:
+    """Of its list, which is of numbers or of bullets as the first item is; what is indented belongs to an item."""
+    bullets = [bool(bullet) for bullet in _MARK.findall(said)]
+    return bullets.count(bullets[0]) if bullets else 0
 
 
 def form_of(messages: Sequence[Message]) -> Form:

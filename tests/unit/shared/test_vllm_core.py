@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import os
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from shared.vllm_core import CoreThread, start_llm
 from tests.integration.processes import until
 
-vllm = pytest.importorskip("vllm", reason="vllm is not installed")
+pytestmark = pytest.mark.skipif(find_spec("vllm") is None, reason="vllm is not installed")
 PROCESSES = "VLLM_ENABLE_V1_MULTIPROCESSING"
 
 
@@ -41,7 +42,7 @@ def test_a_cpus_engine_is_a_thread_and_a_gpus_a_process(
     monkeypatch.setattr("shared.vllm_core.tie_engine_processes", tied.append)
     monkeypatch.setattr("vllm.v1.engine.async_llm.AsyncLLM.from_engine_args", start)
     monkeypatch.setenv(PROCESSES, asked) if asked else monkeypatch.delenv(PROCESSES, raising=False)
-    start_llm(vllm.AsyncEngineArgs(model="m", tensor_parallel_size=parallel))
+    start_llm(importlib.import_module("vllm").AsyncEngineArgs(model="m", tensor_parallel_size=parallel))
     assert found == [(True, "uni") if in_threads else (False, None)]
     assert tied == ([] if in_threads else [core])
     assert os.environ.get(PROCESSES) == ("0" if in_threads else asked)

@@ -27,7 +27,7 @@ up: install ## Keep the stack in the foreground (PORT=8080)
 	@exec $(BIN)/darwin up --engine $(ENGINE) --port $(PORT)
 
 test: install ## Every test, on real parts
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 3
 
 check: install ## Lint, types, import contracts, generated code
 	$(BIN)/ruff check .

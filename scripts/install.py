@@ -59,7 +59,7 @@ def constrained(*words: str) -> None:
 
 
 def locked() -> None:
-    """Everything in constraints.txt at once: it names each library's libraries too, so that none has to be looked for."""
+    """Everything in constraints.txt at once: it names what each library needs, so that none has to be looked for."""
     names = [line.split("==")[0] for line in CONSTRAINTS.read_text().splitlines() if "==" in line]
     packages = [pinned(name.lower()) for name in names]
     large = [package for package in packages if package.startswith(LARGE)]

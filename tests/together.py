@@ -1,4 +1,4 @@
-"""Which tests run one after another in one process, where tests run several at a time (`pytest -n 2`).
+"""Which tests run one after another in one process, where tests run several at a time (`pytest -n 3`).
 
 Those of a file do, because they share what its fixtures started; and those that share what takes half a minute to
 start do, wherever they stand. pytest-xdist's own groups (`--dist loadgroup`) are lost under pytest 9.2.

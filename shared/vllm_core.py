@@ -52,11 +52,11 @@ def _start_in_this_process(arguments: Any, stat_loggers: list[Any] | None) -> An
     # Elsewhere a process looks at each architecture that is new, lest this one touches a GPU.
     registry._run_in_subprocess = lambda fn: fn()
     make_client, set_threads = EngineCoreClient.make_async_mp_client, torch.set_num_threads
-    EngineCoreClient.make_async_mp_client = staticmethod(CoreThread)  # type: ignore[method-assign]
+    EngineCoreClient.make_async_mp_client = staticmethod(CoreThread)
     try:
         return AsyncLLM.from_engine_args(arguments, stat_loggers=stat_loggers)
     finally:
-        EngineCoreClient.make_async_mp_client = make_client  # type: ignore[method-assign]
+        EngineCoreClient.make_async_mp_client = make_client
         # The engine takes this function away from the whole process.
         torch.set_num_threads = set_threads
 
@@ -148,7 +148,7 @@ class CoreThread:
             dead = EngineDeadError()
             dead.__cause__ = error
             self._say(dead)
-        core.shutdown()  # type: ignore[no-untyped-call]
+        core.shutdown()
 
     def _serve_asked(self, core: Any) -> bool:
         """Does what was asked for, and waits for it where there is nothing to decode; False: to end."""

@@ -16,6 +16,13 @@ _SHARED = {
         "e2e/test_tracing.py",
         "e2e/test_eval.py::test_real_models",
     ),
+    "vLLM in the tests' own process": (
+        "[vllm]",
+        "contract/test_scorers.py",
+        "contract/test_checkpoints.py::test_vllm",
+        "unit/generation/test_vllm_engine.py",
+        "unit/shared/test_vllm_core.py",
+    ),
     "vLLM's server": ("contract/test_openai_endpoint.py", "[openai-ids", "[openai-text"),
 }
 

@@ -132,8 +132,8 @@ def _check_weights(folder: str, checkpoint: Checkpoint) -> None:
 
     from services.generation.weights import load_model
 
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         load_model(folder, checkpoint, device_map="meta")
     except DarwinError:

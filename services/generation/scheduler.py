@@ -16,7 +16,7 @@ class Scheduler:
 
         scheduler = self
 
-        class Logger(StatLoggerBase):
+        class Logger(StatLoggerBase):  # type: ignore[misc]
             def __init__(self, config: Any, engine_index: int = 0) -> None: ...
 
             def record(self, scheduler_stats: Any, iteration_stats: Any, *_: Any, **__: Any) -> None:

@@ -179,10 +179,10 @@ class TransformersEngine:
 
 
 def _generation_config(**options: Any) -> Any:
-    return GenerationConfig(**options)  # type: ignore[no-untyped-call]
+    return GenerationConfig(**options)
 
 
-class _RowDraws(LogitsProcessor):
+class _RowDraws(LogitsProcessor):  # type: ignore[misc]
     """Draws each row's token, and leaves nothing else to take."""
 
     def __init__(self, rows: list[_Row], start: int, device: str) -> None:
@@ -198,7 +198,7 @@ class _RowDraws(LogitsProcessor):
         return torch.full_like(scores, -torch.inf).scatter_(1, tokens.unsqueeze(1), 0.0)
 
 
-class _RowEnds(StoppingCriteria):
+class _RowEnds(StoppingCriteria):  # type: ignore[misc]
     """Ends each row by itself (its limit, end of sequence, stop string, cancel) and delivers it at that moment."""
 
     def __init__(self, rows: list[_Row], start: int, info: ModelInfo, decode: Decode) -> None:

@@ -38,5 +38,5 @@ def quiet_transformers() -> None:
     """Silences its reports and progress bars: what matters of them is refused or logged by ours."""
     from transformers.utils import logging
 
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()

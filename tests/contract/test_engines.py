@@ -48,7 +48,7 @@ async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
         pytest.skip("vllm is not installed")
     there = {"endpoint": request.getfixturevalue("vllm_server"), "endpoint_tokens": tokens} if tokens else {}
     settings = GenerationSettings(
-        engine=name, dtype="float32", max_model_len=512, simulated_tokens_per_second=400, **there
+        engine=name, dtype="float32", max_model_len=512, simulated_tokens_per_second=100, **there
     )
     engine = build_engine(settings)
     await engine.start()
@@ -148,7 +148,7 @@ async def test_the_end_of_sequence_is_not_part_of_the_response(generator: Genera
 
 
 async def test_results_come_as_sequences_complete(generator: Generator) -> None:
-    long, short = Sequence("long", QUESTION, max_new_tokens=80), Sequence("short", QUESTION, max_new_tokens=5)
+    long, short = Sequence("long", QUESTION, max_new_tokens=48), Sequence("short", QUESTION, max_new_tokens=5)
     generated = generator.generate(GenerateRequest((long, short), GREEDY))
     assert [[result.id for result in results] async for results in generated] == [["short"], ["long"]]
 
@@ -311,9 +311,11 @@ async def test_a_response_that_leaves_no_room_is_a_full_context_and_no_error(gen
     assert (result.finish, result.token_ids, result.usage.generated_tokens) == ("context", (), 0)
 
 
-async def test_seeded_long_prompts_at_once(generator: Generator) -> None:
+async def test_seeded_long_prompts_at_once(generator: Generator, engine: Engine) -> None:
+    """More tokens than vLLM would compute in one step if it might split a prompt over two."""
     asked = (Message("user", "Tell me about rivers. " * 60),)
+    count = 4 if engine.info.engine == "transformers" else 12
     results = await run(
-        generator, *(Sequence(f"s{i}", asked, max_new_tokens=2, seed=i) for i in range(12)), sampling=WARM
+        generator, *(Sequence(f"s{i}", asked, max_new_tokens=2, seed=i) for i in range(count)), sampling=WARM
     )
-    assert len(results) == 12
+    assert len(results) == count

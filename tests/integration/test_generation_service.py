@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,19 +78,22 @@ def test_an_expired_call_ends_on_time(simulated: generation_pb2_grpc.GenerationS
     assert time.monotonic() - started < 20  # of 40 that it would take
 
 
-@pytest.mark.parametrize("engine", ["transformers", "vllm"])
-async def test_sigterm_while_loading_is_a_clean_end(tmp_path: Path, engine: str) -> None:
-    child = loading(tmp_path, engine)
+async def test_sigterm_while_loading_is_a_clean_end(tmp_path: Path) -> None:
+    child = loading(tmp_path, "transformers")
     child.address(60)
-    if engine == "vllm":
-        await until(lambda: bool(engines(child)), 60)
-    else:
-        await asyncio.sleep(2)
+    await asyncio.sleep(2)
+    child.terminate()
+    assert await asyncio.to_thread(child.wait, 20) == 0
+
+
+async def test_sigterm_ends_what_loads_in_other_processes_too(tmp_path: Path) -> None:
+    child = Child("loading", [sys.executable, "-m", "tests.integration.loading_service"], tmp_path, {})
+    child.address(60)
+    await until(lambda: bool(engines(child)), 20)
     children = engines(child)
     child.terminate()
     assert await asyncio.to_thread(child.wait, 20) == 0
-    _, alive = psutil.wait_procs(children, timeout=20)
-    assert not alive
+    assert psutil.wait_procs(children, timeout=20)[1] == []
 
 
 def engines(child: Child) -> list[psutil.Process]:

@@ -31,4 +31,5 @@ def test_tests_that_share_what_is_slow_to_start_are_in_one_process(folder: str, 
 def test_an_engine_behind_the_server_is_apart_from_the_others_of_its_file() -> None:
     file = "tests/contract/test_engines.py"
     assert group(f"{file}::test_a[openai-ids]") == group(f"{file}::test_b[openai-text-user]") == "vLLM's server"
-    assert group(f"{file}::test_a[vllm]") == group(f"{file}::test_b[simulated-user]") == file
+    assert group(f"{file}::test_a[vllm]") == "vLLM in the tests' own process"
+    assert group(f"{file}::test_a[transformers]") == group(f"{file}::test_b[simulated-user]") == file

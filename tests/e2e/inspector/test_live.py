@@ -74,7 +74,7 @@ def test_a_stream_that_breaks_off_is_resumed_after_its_last_event(visit: Visit, 
 
 def test_a_running_evolution_can_be_cancelled(visit: Visit, slow_stack: Stack) -> None:
     # Simulated answers end by chance: several cycles of them last longer than a page takes to open.
-    page = visit.open(start(slow_stack, max_tokens=400, darwin={"cycles": 16, "period": 16}))
+    page = visit.open(start(slow_stack, max_tokens=400, darwin={"cycles": 8, "period": 16}))
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator(".tiles")).to_contain_text("cancelled")
     expect(page.get_by_role("button", name="Cancel")).to_be_hidden()

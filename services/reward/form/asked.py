@@ -14,8 +14,8 @@ from shared.text.folding import folded, length_in_words
 _TRANSLATED, _MORE = 2.0, 6
 _LABEL_WORDS, _TITLE_WORDS = 6, 16
 _ABOUT = 1.5
-# Words of a long text, characters that are read at each of its ends, and between "only" and what it is said of.
-_LONG, _END, _NEAR = 80, 240, 100
+# Characters that are read at each end of a long text, and that may stand between "only" and what it is said of.
+_END, _NEAR = 300, 100
 _SENTENCE_END = re.compile(r"[.!?](?=\s+[^\sa-z])|[。！？](?=\s*\S)")
 _MARK = re.compile(r"^(?:([-*•])|\d+[.)])\s", re.MULTILINE)
 
@@ -48,7 +48,7 @@ class Form:
             return self._has_keys(said, partial)
         if self.number and any(character.isalpha() for character in said):
             return False
-        if self.translation and phrases.TRANSLATE.search(folded(said)):
+        if self.translation and phrases.ABOUT_TRANSLATION.search(folded(said)):
             return False
         return (
             length_in_words(said) <= self.words
@@ -82,21 +82,22 @@ def form_of(messages: Sequence[Message]) -> Form:
     last = messages[-1].content
     said = [message.content for message in messages if message.role == "system"] + [last]
     text = "\n".join(folded(_ends(each)) for each in said)
-    if phrases.SEVERAL_TASKS.search(text):
+    if phrases.SEVERAL_TASKS.search(text) or phrases.PROGRAM.search(text):
         return Form()
-    if phrases.JSON.search(text) or _only(text, phrases.ANY_JSON):
+    demanded = phrases.QUESTION.sub(" ", text)
+    if phrases.JSON.search(demanded) or _only(demanded, phrases.ANY_JSON):
         return Form(json=True)
-    words, sentences, items = _most(text, "words"), _most(text, "sentences"), _most_items(text)
     keys = frozenset(phrases.KEY.findall(text))
     if len(keys) > 1:
         return Form(keys=keys)
-    lines = items if phrases.ONLY.search(text) else inf
-    return _of_one_thing(text, last, words) or Form(words, sentences, lines=lines, items=items)
+    words, sentences, items = _most(text, "words"), _most(text, "sentences"), _most_items(text)
+    lines = items if phrases.ONLY.search(demanded) else inf
+    return _of_one_thing(demanded, last, words) or Form(words, sentences, lines=lines, items=items)
 
 
 def _ends(text: str) -> str:
     """Of a long text its beginning and end: what stands between is worked on, or speaks of a part of the answer."""
-    return text if len(text.split()) <= _LONG else f"{text[:_END]}\n{text[-_END:]}"
+    return text if len(text) <= 2 * _END else f"{text[:_END]}\n{text[-_END:]}"
 
 
 def _only(text: str, what: re.Pattern[str]) -> bool:
@@ -107,8 +108,7 @@ def _only(text: str, what: re.Pattern[str]) -> bool:
 
 def _of_one_thing(text: str, last: str, words: float) -> Form | None:
     """The form of an answer that is one thing only; `last` may hold what it is made of."""
-    # Beside a line that says what is to be done.
-    lines = max(1, sum(bool(line.strip()) for line in last.splitlines()) - 1)
+    lines = max(1, sum(bool(line.strip()) for line in last.splitlines()))
     if answers := frozenset(answer for pattern, pair in phrases.YES_NO if _only(text, pattern) for answer in pair):
         return Form(answers=answers)
     if _only(text, phrases.TRANSLATE):
@@ -130,7 +130,11 @@ def _most(text: str, unit: str) -> float:
 
 def _bounds(text: str, unit: str) -> Iterator[float]:
     for found in phrases.COUNTED[unit].finditer(text):
-        by_itself = phrases.BOUNDED.search(found["after"]) or found[0].strip().startswith(("one-", "single"))
+        before = text[: found.start()].rstrip(" ")
+        sentence = before[-1:] in ("", *".!?\n") and found["after"][:1] in ("", *".!\n")
+        by_itself = (
+            sentence or phrases.BOUNDED.search(found["after"]) or found[0].strip().startswith(("one-", "single"))
+        )
         if phrases.UNBOUNDED.search(found["after"]) or phrases.LEAST.search(text[: found.start("number")]):
             continue
         if found["limit"] or found["about"] or by_itself:
@@ -138,6 +142,8 @@ def _bounds(text: str, unit: str) -> Iterator[float]:
 
 
 def _most_items(text: str) -> float:
+    if phrases.EACH.search(text):
+        return inf
     return min((_value(found["number"]) for found in phrases.ITEMS.finditer(text)), default=inf)
 
 
@@ -150,6 +156,6 @@ def _is_json(said: str, partial: bool) -> bool:
         return False
     try:
         _, end = json.JSONDecoder().raw_decode(said)
-    except ValueError:
+    except (ValueError, RecursionError):  # deeper nested than anybody reads
         return partial or not said
     return end == len(said)

@@ -39,6 +39,13 @@ TRANSLATE = re.compile(
         "翻译 / 翻譯 / 翻訳 / 訳し / 译成 / 译为",
     )
 )
+ABOUT_TRANSLATION = re.compile(
+    _any(
+        "translation (?:is|of|would|for) / translat(?:es|ed) (?:to|as|into) / here(?:'s| is) the",
+        "ubersetzung (?:lautet|von|ist) / traduction (?:est|de) / traduccion (?:es|de) / traduzione (?:e|di)",
+        "traducao (?:e|de) / vertaling (?:is|van)",
+    )
+)
 YES_NO = (
     (re.compile(r"\byes\b(?:,? or |/)no\b"), ("yes", "no")),
     (re.compile(r"\bja\b(?: oder | of |/)(?:nein|nee)\b"), ("ja", "nein", "nee")),
@@ -60,7 +67,7 @@ _TITLE = (
     "|onderwerp|标题|標題|タイトル|件名|見出し"
 )
 _DIGITS = (
-    "(?:numbers?|digits?|figure|year|zahl|zahlen|ziffern?|nombre|chiffres?|numeros?|cifras?|numeri|getal|cijfers?|数字)"
+    "(?:numbers?|digits?|figure|zahl|zahlen|ziffern?|nombre|chiffres?|numeros?|cifras?|numeri|getal|cijfers?|数字)"
 )
 _THE = (
     r"(?: (?:the|a|one|den|die|das|einen|eine|le|la|el|il|un|uno|una|o|de|het|een))?(?: (?:final|single|bare|reine))?"
@@ -83,13 +90,23 @@ SEVERAL_TASKS = re.compile(
     r"\b(?:then|after that|finally|dann|danach|puis|ensuite|luego|poi|depois|daarna)\b|然后|次に"
 )
 JSON = re.compile(
-    _any(
-        "(?:valid|raw|pure|gultiges|reines) json / json (?:object|only|objekt)",
-        "(?:reply|answer|respond|return|output)(?: \\w+)?(?: in| as| with)? json",
-        "(?:antwort\\w*|gib)(?: \\w+)? (?:in|als) json",
-    )
+    r"(?:^|[.!?:\n] *)(?:please )?(?:you )?(?:must |should )?(?:always |only )?"
+    r"(?:(?:reply|answer|respond|return|output)s?|antworte|gib|reponds|responde|rispondi|antwoord)\b[^.!?\n]{0,16}\bjson\b"
 )
 ANY_JSON = re.compile(r"\bjson\b")
+QUESTION = re.compile(
+    r"(?:^|(?<=[.!?\n]))\s*(?:how|why|what|which|when|where|who|can|could|do|does|is|are|should|wie|warum|was|welche\w*"
+    r"|comment|pourquoi|como|por que|come|perche|hoe|waarom)\b[^.!?\n]*\?"
+)
+"""A question may speak of "only one field of the JSON", and demands no form by it."""
+
+PROGRAM = re.compile(
+    r"```|\b(?:code|coding|function|program|script|python|javascript|typescript|java|rust|golang|sql|regex|html|css|api"
+    r"|algorithm|class|method|query|endpoint|dataframe|excel|bash|shell|compiler|library|funktion|programm|fonction"
+    r"|funcion|funzione|funcao|functie)\b|代码|函数|コード|関数"
+)
+"""An answer to this holds a program, and "only the numbers" may be what the program does."""
+
 KEY = re.compile(r"(?:^|[\"'“„«\n])\s*([^\W\d][\w -]{0,23}): ?(?:\.\.\.|…)")
 """A line of its own to be filled in, such as "name: …"."""
 
@@ -115,8 +132,8 @@ NUMBERS = {
 _NUMBER = rf"(?P<number>\d{{1,4}}|{'|'.join(sorted(NUMBERS, key=len, reverse=True))})"
 _LIMIT = _any(
     "exactly / at most / (?:no|not|never \\w+) more than / fewer than / less than / up to / in / within / under",
-    "max / maximum / (?:maximum|limit) of / only / just / than",
-    "genau / hochstens / maximal / nicht mehr als / weniger als / mit / aus / nur",
+    "max / maximum / (?:maximum|limit) of / with",
+    "genau / hochstens / maximal / nicht mehr als / weniger als / mit",
     "en / exactement / au plus / au maximum / pas plus de / moins de",
     "exactamente / como maximo / maximo / no mas de / menos de",
     "esattamente / al massimo / massimo / non piu di / meno di",
@@ -139,7 +156,8 @@ _UNITS = {
 }
 COUNTED = {
     unit: re.compile(
-        rf"(?:(?P<limit>{_LIMIT})|(?P<about>{_ABOUT}))? ?(?:(?:the|einem|einen) )?(?!an? (?!single|short|simple))"
+        rf"(?:(?P<limit>{_LIMIT})|(?P<about>{_ABOUT}))? ?(?:(?:the|just|only|nur|solo|einem|einen) )?"
+        r"(?!an? (?!single|short|simple))"
         rf"{_NUMBER}[ -]?{_KIND}(?:{words})"
         r"(?![a-z-])(?P<after>.{0,24})",
         re.DOTALL,
@@ -165,6 +183,7 @@ LEAST = re.compile(
 """What makes a number behind it no upper bound, or one of a part of the answer only."""
 
 _SEVERAL = "|".join(word for word, value in NUMBERS.items() if value > 1)
+EACH = re.compile(_any("each / every / jede[nmrs]? / jeweils / chaque / cada / ogni / elke?"))
 ITEMS = re.compile(
     r"(?:^|[.!?:\n] *|a )(?:please )?"
     + _any(

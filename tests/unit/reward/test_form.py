@@ -49,13 +49,18 @@ def form(text: str, system: str = "") -> Form:
         ("What is a database? 20 words or less.", Form(words=20)),
         ("What is a database, in about 20 words?", Form(words=30)),
         ("Give me the plural of mouse, in a single word.", Form(words=1)),
+        ("Which team fits: sports or politics? One word.\nThe match is over.", Form(words=1)),
+        ("Is this spam or ham? Reply with one word.\nYou have won!", Form(words=1)),
         ("What is 7 times 8? Number only.", Form(number=True)),
         ("Wie viele Beine hat eine Spinne? Nur die Zahl.", Form(number=True)),
         ("Write a title for a post about tomatoes. Only the title.", Form(words=16, lines=1)),
-        ("Classify the review as positive or negative. One word.\nThe food was cold.", Form(words=6, lines=1)),
+        ("Classify the review as positive or negative. One word. The food was cold.", Form(words=1, lines=1)),
+        ("Write a one-sentence summary.", Form(sentences=1)),
         ("List three fruits, one per line, nothing else.", Form(lines=3, items=3)),
         ("List three fruits.", Form(items=3)),
         ("Return a JSON object with the key a.", Form(json=True)),
+        ("Name the largest ocean. You must always respond with valid JSON.", Form(json=True)),
+        ("Give me the capital of Italy as JSON, nothing else.", Form(json=True)),
         ("Gib nur JSON aus.", Form(json=True)),
         ('Write the lines "name: ..." and "city: ...".\nAnn is in Rome.', Form(keys=frozenset({"name", "city"}))),
     ],
@@ -77,10 +82,26 @@ def test_a_translation_is_one_and_no_word_about_it(text: str) -> None:
     asked = form(text)
     assert asked.translation
     assert asked.lines == 1
+    assert asked.holds("Le traducteur est malade.", partial=False)
     assert asked.holds("Le train part à neuf heures.", partial=False)
     assert not asked.holds("The translation is: Le train part à neuf heures.", partial=True)
     assert not asked.holds("Le train part.\nIt leaves at nine.", partial=True)
     assert not asked.holds("word " * 60, partial=True)
+
+
+def test_a_text_of_several_lines_is_translated_to_as_many() -> None:
+    asked = form("The cat sleeps.\nThe dog barks.", "Translate whatever the user writes into French. Translation only.")
+    assert asked.holds("Le chat dort.\nLe chien aboie.", partial=False)
+    assert not asked.holds("Le chat dort.\nLe chien aboie.\n(I took chien for dog.)", partial=True)
+
+
+def test_hostile_texts_are_read_in_no_time() -> None:
+    for text in ("在一字" * 50_000, "in one word " * 20_000, "only json " * 20_000, "[" * 100_000, "a: ...\n" * 20_000):
+        asked = form(text)
+        assert asked.words > 0
+        assert not Form(json=True).holds("x" + text, partial=True)
+    assert Form(json=True).holds("[" * 100_000, partial=True)
+    assert not Form(json=True).holds("[" * 100_000, partial=False)
 
 
 def test_a_system_prompt_demands_too() -> None:
@@ -101,6 +122,15 @@ def test_a_system_prompt_demands_too() -> None:
         "I can only speak one language. Which should I learn?",
         "What does the title of the book mean?",
         "How do I parse JSON in Python?",
+        "How do I read a JSON object?",
+        "How do I read only one field of a JSON file?",
+        "Why does the server return JSON with null?",
+        "Write a function that returns a JSON object.",
+        "Write a regular expression that matches only numbers. I need it in a script.",
+        "Select only the year from a date in SQL.",
+        "Can I say only yes or no in court?",
+        "The song has just two words. Which is it?",
+        "Give three examples for each of these.",
         "Only the title and the author are known: who wrote Moby-Dick?",
         "Translate this and explain the grammar: " + TEXT,
         "Is it true or false that whales are fish? Explain yes or no.",

@@ -68,7 +68,7 @@ def locked() -> None:
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         for _ in pool.map(lambda part: pip("--no-deps", *part), parts):
             pass
-    pip("--no-deps", "-e", ".")
+    pip("--no-deps", "--no-build-isolation", "-e", ".")
     subprocess.run([PYTHON, "-c", "import vllm"], check=True, capture_output=True, text=True)
 
 

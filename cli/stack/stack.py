@@ -15,6 +15,7 @@ Report = Callable[[str, str], None]
 """Told (process, what it does now)."""
 
 _STOP_S = 30.0
+_STOPPED_IN_TURN: tuple[str | tuple[str, ...], ...] = ("gateway", "orchestrator", STAGES, "redis")
 
 
 class StackError(Exception):
@@ -129,11 +130,16 @@ class Stack:
         return child.wait(_STOP_S)
 
     def stop(self) -> dict[str, int]:
-        """Stops every process, those that others need last; returns exit codes."""
+        """Stops every process, a stage's all at once and those that others need last; returns exit codes."""
         codes = {}
-        for name in reversed([name for name in self._programs if name in self._children]):
-            codes[name] = self.terminate(name)
-            self._report(name, "stopped" if codes[name] == 0 else f"ended with exit code {codes[name]}")
+        for stage in _STOPPED_IN_TURN:
+            names = [name for name in self._programs if name in self._children and name.startswith(stage)]
+            children = {name: self._children.pop(name) for name in names}
+            for child in children.values():
+                child.terminate()
+            for name, child in children.items():
+                codes[name] = child.wait(_STOP_S)
+                self._report(name, "stopped" if codes[name] == 0 else f"ended with exit code {codes[name]}")
         self._folder.remove()
         return codes
 

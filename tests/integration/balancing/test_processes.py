@@ -102,7 +102,8 @@ async def test_frozen(sooner: None, children: list[Child], replicas: Replicas[An
         results = await asyncio.gather(*(generated(replicas, key, timeout_s=60) for key in others))
         assert len(await stuck) == 1
     assert [len(result) for result in results] == [1] * 4
-    assert counts.of("darwin.replicas.calls", placement="moved") == 1
+    # On a busy machine another may seem frozen for a moment, too.
+    assert counts.of("darwin.replicas.calls", placement="moved") >= 1
     for child in children[1:]:
         os.kill(child.pid, signal.SIGSTOP)
     assert len(replicas.members.serving) == 2

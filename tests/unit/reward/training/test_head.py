@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.reward.training.head import Head, fit, loss, read_head, write_head
@@ -33,6 +33,7 @@ def test_a_stronger_penalty_gives_a_smaller_weight() -> None:
 
 
 @given(st.integers(0, 10_000), st.floats(1e-4, 10))
+@example(156, 6.2748288723636785)  # ends in a line search that finds nothing lower
 @settings(max_examples=10, deadline=None)
 def test_no_weight_nearby_is_better(seed: int, l2: float) -> None:
     differences, _ = planted(60, seed)

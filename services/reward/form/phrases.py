@@ -88,7 +88,13 @@ def _only(what: str) -> re.Pattern[str]:
 TITLE, NUMBER = _only(_TITLE), _only(_DIGITS)
 SEVERAL_TASKS = re.compile(
     r"\b(?:then|after that|finally|dann|danach|puis|ensuite|luego|poi|depois|daarna)\b|然后|次に"
+    r"|\b(?:and|but) (?:also |please )?(?:explain|list|describe|tell|say|justify|why|how|its|their|his|her|\d|two|three"
+    r"|four|five|give(?! me (?:nothing|only|just)| only| just))\b"
+    r"|\b(?:und|et|y|e|en) (?:erklar|begrund|nenne|warum|explique|donne|pourquoi|explica|por que|spiega|perche|leg\b"
+    r"|waarom)"
 )
+"""The answer has parts, and a demand may be on one of them."""
+
 JSON = re.compile(
     r"(?:^|[.!?:\n] *)(?:please )?(?:you )?(?:must |should )?(?:always |only )?"
     r"(?:(?:reply|answer|respond|return|output)s?|antworte|gib|reponds|responde|rispondi|antwoord)\b[^.!?\n]{0,16}\bjson\b"

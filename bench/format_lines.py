@@ -18,7 +18,7 @@ from services.generation.bootstrap import build_engine, build_generator
 from services.generation.model import GenerateRequest, Sampling, Sequence
 from services.generation.settings import GenerationSettings
 from services.mutation.lines import NEUTRAL
-from shared.records import Message
+from shared.records.evolution import Message
 
 LEFT_OUT = {"follow_form": "Read the request carefully and follow its format exactly."}
 LINES = {"none": "", **dict(NEUTRAL["en"]), **LEFT_OUT}

@@ -25,8 +25,8 @@ from services.generation.engine import Engine, TokenSequence
 from services.generation.model import Sampling
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_batch import Latency
-from shared.models import EMBEDDED_LLM
-from shared.records import Message
+from shared.records.evolution import Message
+from shared.text.embedded_models import EMBEDDED_LLM
 
 OUT = Path(__file__).parent / "out" / "latency.json"
 BATCHES, PROMPT_WORDS = (1, 2, 4, 8, 16, 32, 64), (8, 48, 192)

@@ -36,7 +36,7 @@ from services.reward.bootstrap import build_rewarder
 from services.reward.requests import Candidate
 from services.reward.rewarder import Rewarder
 from services.reward.settings import RewardSettings
-from shared.records import EvolutionRequest, Message
+from shared.records.evolution import EvolutionRequest, Message
 
 _TIMEOUT_S = 600.0
 

@@ -16,10 +16,21 @@ from services.generation import metrics as generation
 from services.generation.engine import Completion, ModelInfo
 from services.orchestrator import metrics as orchestrator
 from services.reward import metrics as reward
-from shared.metrics import METER
-from shared.recording import Attempt
-from shared.records import Choice, Ended, EvolutionRequest, Message, Record, Result, Sampling, Search, Seconds, Tokens
-from shared.rpc_metrics import calling
+from shared.records.attempts import Attempt
+from shared.records.evolution import (
+    Choice,
+    Ended,
+    EvolutionRequest,
+    Message,
+    Record,
+    Result,
+    Sampling,
+    Search,
+    Seconds,
+    Tokens,
+)
+from shared.rpc.metrics import calling
+from shared.telemetry.metrics import METER
 
 OUT = Path("bench/out/metrics.json")
 REPEATS = 5_000

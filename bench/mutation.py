@@ -22,9 +22,9 @@ from services.mutation.model import Mutant, MutationRequest, Reason, Rejection, 
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.settings import THRESHOLD, Settings
-from shared.balancing import Replicas
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
-from shared.records import Message
+from shared.records.evolution import Message
+from shared.rpc.balancing import Replicas
 
 ROOT = Path(__file__).parent.parent
 COUNT = 5

@@ -17,7 +17,7 @@ from bench.mutation import load_questions, out_path
 from services.mutation import guards
 from services.mutation.fidelity import EncoderFidelity
 from services.mutation.settings import THRESHOLD
-from shared.models import EMBEDDED_ENCODER
+from shared.text.embedded_models import EMBEDDED_ENCODER
 
 # MT-Bench question id: (paraphrase that keeps the task, rewrite that does not).
 PAIRS: dict[int, tuple[str, str]] = {

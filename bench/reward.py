@@ -22,8 +22,8 @@ from services.reward.bootstrap import build_rewarder
 from services.reward.requests import Candidate
 from services.reward.rewarder import Rewarder, Scored
 from services.reward.settings import RewardSettings
-from shared.models import EMBEDDED_LLM, resolve
-from shared.records import Message
+from shared.records.evolution import Message
+from shared.text.embedded_models import EMBEDDED_LLM, resolve
 
 OUT = Path(__file__).parent / "out" / "reward.json"
 PERIOD = 40

@@ -28,8 +28,8 @@ from rich.progress import track
 from rich.table import Table
 
 from cli.stack import Stack, StackSettings
-from shared import telemetry
-from shared.records import TraceContext
+from shared.records.evolution import TraceContext
+from shared.telemetry import tracing
 
 OUT = Path(__file__).parent / "out" / "telemetry.json"
 HERE = Path(__file__).parent.parent
@@ -102,11 +102,11 @@ def when_off() -> dict[str, float]:
     parent = TraceContext("a" * 32, "b" * 16, sampled=False)
 
     def called() -> tuple[tuple[str, str], ...]:
-        with telemetry.within(parent, "evo_0"):
-            return telemetry.outgoing()
+        with tracing.within(parent, "evo_0"):
+            return tracing.outgoing()
 
     headers = dict(called())
-    work = {"a call made": called, "a call served": lambda: telemetry.carry(headers)}
+    work = {"a call made": called, "a call served": lambda: tracing.carry(headers)}
     return {name: 1e6 * min(timeit.repeat(one, number=10_000, repeat=5)) / 10_000 for name, one in work.items()}
 
 

@@ -28,7 +28,7 @@ from services.generation.model import GenerateRequest, Sampling
 from services.generation.model import Sequence as GenerationSequence
 from services.generation.settings import GenerationSettings
 from services.mutation.templates import TEMPLATES
-from shared.records import Message
+from shared.records.evolution import Message
 
 OUT = Path(__file__).parent / "out" / "templates.jsonl"
 BAR = 0.12

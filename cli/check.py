@@ -16,8 +16,8 @@ from rich.text import Text
 
 from cli.reporting import CommandError, reported
 from shared.errors import DarwinError
-from shared.models import resolve
-from shared.settings import SettingsError, reasons
+from shared.process.settings import SettingsError, reasons
+from shared.text.embedded_models import resolve
 
 
 class Kind(StrEnum):

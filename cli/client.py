@@ -10,7 +10,7 @@ from typing import Any, Self
 import httpx
 from httpx_sse import ServerSentEvent, connect_sse
 
-from shared.certificates import is_local
+from shared.process.certificates import is_local
 
 _INTERRUPTED = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError)
 # Gateways keep silent streams alive more often than this.

@@ -19,9 +19,9 @@ from rich.table import Table
 from cli.client import Client
 from cli.recorded import NotRecorded, read, recorded
 from cli.reporting import CommandError, reported
-from shared.preferences import Pair, Selection, Skipped, step_pairs, whole_pairs
-from shared.recorded import Recorded
-from shared.records import TERMINAL
+from shared.records.evolution import TERMINAL
+from shared.records.history import Recorded
+from shared.records.preferences import Pair, Selection, Skipped, step_pairs, whole_pairs
 
 _PROGRESS_AFTER_S = 2.0
 

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from shared.keys import Key, Keys, new_key
-from shared.settings import StoreSettings, refusing
-from shared.store import Store
+from shared.process.settings import StoreSettings, refusing
+from shared.store.api_keys import Key, Keys, new_key
+from shared.store.evolutions import Store
 
 app = typer.Typer(
     help="API keys of gateways that run with DARWIN_GATEWAY_KEYS=required. They are kept in the Redis at "

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shared.recorded import Recorded
-from shared.settings import reasons
+from shared.process.settings import reasons
+from shared.records.history import Recorded
 
 
 class NotRecorded(Exception):

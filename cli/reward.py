@@ -11,7 +11,7 @@ from rich.console import Console
 
 from cli.reporting import reported
 from shared.errors import InvalidRequest
-from shared.models import cache_dir
+from shared.text.embedded_models import cache_dir
 
 app = typer.Typer(help="Reward models of your own.", no_args_is_help=True)
 

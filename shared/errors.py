@@ -12,7 +12,7 @@ DarwinError
 ├── Unavailable           a process we depend on is away           UNAVAILABLE          503
 └── DeadlineExceeded      time ran out                             DEADLINE_EXCEEDED    504
 
-Foreign exceptions are translated once, at the boundary where they arise (`shared.rpc`, the gateway's handlers).
+Foreign exceptions are translated once, at the boundary where they arise (`shared.rpc.channel`, the gateway's handlers).
 """
 
 from typing import ClassVar

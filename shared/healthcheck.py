@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from shared.ready import Ready
-from shared.settings import DarwinSettings, refusing
+from shared.process.ready import Ready
+from shared.process.settings import DarwinSettings, refusing
 
 TIMEOUT_S = 3.0
 # A process without a server writes its ready file each second.
@@ -45,7 +45,7 @@ def _grpc(address: str) -> str | None:
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    from shared.tls import DIRECTLY, Transport
+    from shared.rpc.tls import DIRECTLY, Transport
 
     secret = Transport().channel_credentials(address)
     with (

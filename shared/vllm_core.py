@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from shared.lifeline import tie_engine_processes, with_cause
+from shared.process.lifeline import tie_engine_processes, with_cause
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ _PROCESSES = "VLLM_ENABLE_V1_MULTIPROCESSING"
 
 
 def start_llm(arguments: Any, stat_loggers: list[Any] | None = None) -> Any:
-    """An AsyncLLM of these `AsyncEngineArgs`, loaded and ready. Call `shared.lifeline.prepare_environment` before.
+    """An AsyncLLM of these `AsyncEngineArgs`, loaded and ready. `lifeline.prepare_environment` is called before it.
 
     Raises:
         Exception: what vLLM, or a library beneath it, raised first.

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from transformers import AutoTokenizer
 
 from services.generation.endpoint.abilities import FIELDS
-from shared.models import EMBEDDED_LLM, resolve
+from shared.text.embedded_models import EMBEDDED_LLM, resolve
 
 SAYS = "Spring comes late to the river, and then all at once."
 _STANDARD = {"model", "prompt", "temperature", "top_p", "seed", "stop"}

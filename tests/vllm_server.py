@@ -12,7 +12,7 @@ import pytest
 
 from cli.stack.child import Child
 from cli.stack.ports import free_port
-from shared.models import EMBEDDED_LLM, resolve
+from shared.text.embedded_models import EMBEDDED_LLM, resolve
 from tests.otlp import Traces
 
 MODEL = "small"

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bench.balancing.workload import Shape, Tally, workload
 from cli.stack import Stack
-from shared.balancing import Replicas
+from shared.rpc.balancing import Replicas
 
 _SAMPLE_S = 0.1
 _SETTLE_S = 15.0

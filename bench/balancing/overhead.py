@@ -8,12 +8,12 @@ from typing import Any
 
 from rich.table import Table
 
-from shared.balancing import Replicas
-from shared.balancing.choice import choose, ranked
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
-from shared.rpc import connect
-from shared.server import Server
+from shared.rpc.balancing import Replicas
+from shared.rpc.balancing.choice import choose, ranked
+from shared.rpc.channel import connect
+from shared.rpc.server import Server
 
 _COUNTS = (1, 8, 64)
 _CALLS = 2000

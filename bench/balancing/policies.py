@@ -9,8 +9,8 @@ from rich.table import Table
 
 from bench.balancing.workload import Shape, Tally, workload
 from cli.stack import Stack
-from shared.balancing.choice import choose, ranked
-from shared.balancing.replicas import Choose
+from shared.rpc.balancing.choice import choose, ranked
+from shared.rpc.balancing.replicas import Choose
 
 
 def round_robin() -> Choose:

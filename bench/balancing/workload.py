@@ -19,15 +19,15 @@ from services.orchestrator.core import machine
 from services.orchestrator.core.model import Generated
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.rounds import Round
-from shared import telemetry
-from shared.balancing import Replicas
-from shared.balancing.choice import choose
-from shared.balancing.replicas import Choose
 from shared.errors import DarwinError
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.pb.mutation_pb2_grpc import MutationServiceStub
 from shared.pb.reward_pb2_grpc import RewardServiceStub
-from shared.records import EvolutionRequest, Message, Sampling, Search
+from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
+from shared.rpc.balancing import Replicas
+from shared.rpc.balancing.choice import choose
+from shared.rpc.balancing.replicas import Choose
+from shared.telemetry import tracing
 
 _TIMEOUT_S = 300.0
 _WORDS = " ".join(QUESTIONS).split()
@@ -89,7 +89,7 @@ class Workload:
     async def _evolve(self) -> None:
         request, evolution_id = self._request(), f"evo_{uuid.uuid4().hex}"
         evolution, _ = machine.begin(config_for(request), request.messages[-1].content, request.seed)
-        with telemetry.within(None, evolution_id):
+        with tracing.within(None, evolution_id):
             while not evolution.finished:
                 round_ = Round(evolution, (), request, self._mutator, self._generator, self._scorer, _TIMEOUT_S)
                 try:

@@ -8,9 +8,9 @@ from services.generation.bootstrap import build_engine, build_generator
 from services.generation.servicer import GenerationServicer
 from services.generation.settings import GenerationSettings
 from shared.pb.generation_pb2_grpc import add_GenerationServiceServicer_to_server
-from shared.process import ProcessSettings, configure_logging, stop_event
-from shared.ready import announce
-from shared.server import Server
+from shared.process.lifecycle import ProcessSettings, configure_logging, stop_event
+from shared.process.ready import announce
+from shared.rpc.server import Server
 
 _SERVICE = "darwin.v1.GenerationService"
 

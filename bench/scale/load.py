@@ -5,8 +5,8 @@ import time
 import uuid
 
 from bench.scale.shape import Shape
-from shared.records import Record
-from shared.store import Limits, Store
+from shared.records.evolution import Record
+from shared.store.evolutions import Limits, Store
 
 _TICK_S = 0.05
 _NO_LIMIT = Limits(active=1_000_000, active_per_key=1_000_000)

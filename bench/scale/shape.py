@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.records import EvolutionRequest, Message, Sampling, Search
+from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
 
 STATES = 6
 """Sequences that an evolution decodes at a time: its population and the base response."""

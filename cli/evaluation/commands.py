@@ -22,7 +22,7 @@ from cli.evaluation.versions import versions
 from cli.reporting import progress, reported
 from cli.session import Engine, started
 from cli.stack import StackSettings
-from shared.records import Method
+from shared.records.evolution import Method
 
 app = typer.Typer(help="Does it align better, at what cost: compare methods at equal compute.", no_args_is_help=True)
 

@@ -73,7 +73,7 @@ def profile_judge(name: str) -> Judge:
     """
     from services.reward.bootstrap import build_standalone
     from services.reward.requests import Candidate
-    from shared.records import Message
+    from shared.records.evolution import Message
 
     rewarder = build_standalone(name)
 

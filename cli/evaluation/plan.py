@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from cli.evaluation.rows import cell_name
 from cli.reporting import CommandError
-from shared.records import Method, Search
+from shared.records.evolution import Method, Search
 
 SHIPPED = Path(__file__).parent / "plans"
 _MAX_CELLS = 1000

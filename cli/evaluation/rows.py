@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.records import Method, Seconds, StoppedBy, Tokens
+from shared.records.evolution import Method, Seconds, StoppedBy, Tokens
 
 
 class _Frozen(BaseModel):

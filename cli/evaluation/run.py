@@ -14,7 +14,7 @@ from cli.evaluation.folder import Folder, Key, key_of
 from cli.evaluation.plan import Cell, Plan
 from cli.evaluation.questions import Question
 from cli.evaluation.rows import Candidate, Row, Turn
-from shared.records import Seconds, Tokens
+from shared.records.evolution import Seconds, Tokens
 
 _ATTEMPTS = 3
 

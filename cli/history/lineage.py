@@ -13,7 +13,7 @@ from cli.history.recording import Recording
 from services.gateway import resources
 from services.orchestrator.adapters import codec
 from services.orchestrator.core.model import Generated
-from shared.records import MutantAccepted, MutantSource, RoundFinished
+from shared.records.evolution import MutantAccepted, MutantSource, RoundFinished
 
 
 @dataclass(frozen=True)

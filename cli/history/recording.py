@@ -10,9 +10,9 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from services.gateway import resources
-from shared.recording import Attempt
-from shared.records import TERMINAL, Event, EvolutionRequest, Message, Sampling, Search
-from shared.settings import reasons
+from shared.process.settings import reasons
+from shared.records.attempts import Attempt
+from shared.records.evolution import TERMINAL, Event, EvolutionRequest, Message, Sampling, Search
 
 
 class NotARecording(Exception):

@@ -19,8 +19,8 @@ from services.orchestrator.core import answers, machine
 from services.orchestrator.core.model import Evolution, Outcome, UnexpectedOutcome
 from services.orchestrator.core.presets import config_for
 from shared.errors import InvalidRequest
-from shared.recording import Attempt
-from shared.records import Accepted, Ended, Event, Failure
+from shared.records.attempts import Attempt
+from shared.records.evolution import Accepted, Ended, Event, Failure
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 

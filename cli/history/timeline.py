@@ -8,7 +8,7 @@ from rich.text import Text
 from cli.history.recording import Recording
 from cli.view import plain
 from services.orchestrator.core.model import BASE
-from shared.recording import Attempt, Call
+from shared.records.attempts import Attempt, Call
 
 _COLORS = {"mutation": "magenta", "generation": "blue", "reward": "green"}
 

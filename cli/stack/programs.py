@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli.stack.child import Child
 from cli.stack.redis_server import redis_command, redis_ready
-from shared.tls import DIRECTLY, Transport
+from shared.rpc.tls import DIRECTLY, Transport
 
 STAGES = ("generation", "reward", "mutation")
 

@@ -13,12 +13,12 @@ from services.gateway.backends import Backends
 from services.gateway.lifetime import Lifetime
 from services.gateway.protocol import GatewayProtocol
 from services.gateway.settings import GatewaySettings
-from shared.certificates import Certificates
-from shared.metrics import start_metrics
-from shared.process import ProcessSettings, configure_logging, stop_event
-from shared.ready import announce
-from shared.settings import refusing
-from shared.telemetry import start_tracing
+from shared.process.certificates import Certificates
+from shared.process.lifecycle import ProcessSettings, configure_logging, stop_event
+from shared.process.ready import announce
+from shared.process.settings import refusing
+from shared.telemetry.metrics import start_metrics
+from shared.telemetry.tracing import start_tracing
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from services.gateway.failures import response_of
 from services.gateway.refusals import InvalidApiKey, MisdirectedRequest
 from services.gateway.settings import loopback
 from shared.errors import DarwinError
-from shared.keys import Key, Keys
+from shared.store.api_keys import Key, Keys
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(:\d{1,5})?")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)

@@ -7,7 +7,7 @@ from services.gateway.rates import Rate, Rates
 from services.gateway.refusals import InsufficientQuota
 from services.gateway.settings import GatewaySettings
 from services.gateway.stages import Stages
-from shared.store import Limits, Store
+from shared.store.evolutions import Limits, Store
 
 _DAY_S = 86_400
 

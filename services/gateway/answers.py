@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from services.gateway import resources as out
 from shared import errors
-from shared.records import Choice, Record, Result, Seconds, StoppedBy, Tokens
+from shared.records.evolution import Choice, Record, Result, Seconds, StoppedBy, Tokens
 
 _FAILURES = {error.__name__: error for error in errors.leaves()}
 

@@ -5,9 +5,9 @@ from typing import Self
 
 from services.gateway.rates import Rates
 from services.gateway.settings import GatewaySettings
-from shared.keys import Keys
-from shared.presence import Presence
-from shared.store import Store
+from shared.store.api_keys import Keys
+from shared.store.evolutions import Store
+from shared.store.presence import Presence
 
 # Connections to Redis beyond those that callers block in.
 _SPARE_CONNECTIONS = 64

@@ -18,8 +18,8 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.starting import IdempotencyKey, Starting
 from services.gateway.strict_json import StrictJsonRoute
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Internal, InvalidRequest, Unavailable
-from shared.records import Ended, Record
-from shared.telemetry import keep
+from shared.records.evolution import Ended, Record
+from shared.telemetry.tracing import keep
 
 log = logging.getLogger(__name__)
 

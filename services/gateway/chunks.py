@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from services.gateway import answers
 from services.gateway import resources as out
-from shared.records import Event, FinishReason, Record
+from shared.records.evolution import Event, FinishReason, Record
 
 DONE = "[DONE]"
 

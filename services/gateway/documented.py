@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from services.gateway.idempotency import REPLAYED_HEADER
 from services.gateway.middleware import EVOLUTION_HEADER, REQUEST_HEADER, TRACE_HEADER
 from services.gateway.resources import ChatCompletionChunk, ErrorBody
-from shared.records import Event
+from shared.records.evolution import Event
 
 DESCRIPTION = """\
 An OpenAI-compatible chat API whose answers are searched for, at decoding time, under a reward model.

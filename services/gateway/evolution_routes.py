@@ -20,7 +20,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.starting import IdempotencyKey, Starting
 from services.gateway.strict_json import StrictJsonRoute
 from shared.errors import DarwinError
-from shared.records import TERMINAL, Event
+from shared.records.evolution import TERMINAL, Event
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from shared.errors import NotFound, Unavailable
-from shared.recording import Attempt
-from shared.records import TERMINAL, Ended, Event, Record
-from shared.store import Limits, Store, StoredEvent
+from shared.records.attempts import Attempt
+from shared.records.evolution import TERMINAL, Ended, Event, Record
+from shared.store.evolutions import Limits, Store, StoredEvent
 
 log = logging.getLogger(__name__)
 

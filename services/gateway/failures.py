@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 from services.gateway.refusals import KeyLimit
 from services.gateway.resources import ErrorBody, ErrorDetail, ErrorReference
 from shared.errors import DarwinError, Internal
-from shared.telemetry import current_evolution_id, current_trace_id
+from shared.telemetry.tracing import current_evolution_id, current_trace_id
 
 RETRY_AFTER_S = 1
 MAX_HEAD_BYTES = 32 * 1024

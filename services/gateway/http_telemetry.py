@@ -19,7 +19,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, TracerProvider
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.metrics import METER, SECONDS
+from shared.telemetry.metrics import METER, SECONDS
 
 _METHODS = ("GET", "POST", "DELETE", "HEAD", "PUT", "PATCH", "OPTIONS")
 # Asked for all the time, or files: nobody looks for these in a trace.

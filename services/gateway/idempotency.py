@@ -5,7 +5,7 @@ import json
 
 from pydantic import BaseModel
 
-from shared.records import Idempotency
+from shared.records.evolution import Idempotency
 
 REPLAYED_HEADER = "idempotent-replayed"
 

@@ -18,10 +18,10 @@ from services.gateway.listing import Wanted, listed
 from services.gateway.middleware import about
 from services.gateway.settings import GatewaySettings
 from shared.errors import Conflict, NotFound
-from shared.preferences import Pair, Selection, step_pairs, whole_pairs
-from shared.recorded import Recorded
-from shared.records import TERMINAL, Event, Record
-from shared.store import Store
+from shared.records.evolution import TERMINAL, Event, Record
+from shared.records.history import Recorded
+from shared.records.preferences import Pair, Selection, step_pairs, whole_pairs
+from shared.store.evolutions import Store
 
 Pairs = Literal["whole", "steps"]
 

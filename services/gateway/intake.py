@@ -10,7 +10,7 @@ from services.gateway.refusals import ModelNotFound
 from services.gateway.schemas import AlignmentRequest, DarwinSettings
 from services.gateway.settings import GatewaySettings
 from shared.errors import InvalidRequest
-from shared.records import PRESETS, EvolutionRequest, Message, Method, Role, Sampling, Search
+from shared.records.evolution import PRESETS, EvolutionRequest, Message, Method, Role, Sampling, Search
 
 METHODS: tuple[Method, ...] = get_args(Method)
 _REPLACING: frozenset[Method] = frozenset({"darwin", "replacement-only"})

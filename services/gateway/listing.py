@@ -5,9 +5,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.recordings import EvolutionList, summary
-from shared.recording import Summary
-from shared.records import Method, Status
-from shared.store import Store
+from shared.records.attempts import Summary
+from shared.records.evolution import Method, Status
+from shared.store.evolutions import Store
 
 # Looked at for one page; whoever wants more asks for the next one.
 MOST_LOOKED_AT = 2_000

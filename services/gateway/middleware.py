@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.failures import MAX_HEAD_BYTES, headers_too_large, response_of, unexpected
 from shared.errors import Overloaded
-from shared.telemetry import concern, current_trace_id
+from shared.telemetry.tracing import concern, current_trace_id
 
 log = logging.getLogger(__name__)
 

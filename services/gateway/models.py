@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from services.gateway.documented import failures
 from services.gateway.intake import METHODS, method_named
 from services.gateway.resources import Model, ModelList
-from shared.records import Method
+from shared.records.evolution import Method
 
 # The paper's first version (2024-06-21): OpenAI's shape wants a time, the methods have no other.
 _CREATED = 1718928000

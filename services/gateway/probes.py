@@ -9,7 +9,7 @@ from services.gateway.lifetime import Lifetime
 from services.gateway.resources import Health
 from services.gateway.stages import Stages
 from shared.errors import Unavailable
-from shared.store import Store
+from shared.store.evolutions import Store
 
 _PING_S = 2.0
 

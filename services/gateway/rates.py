@@ -9,8 +9,8 @@ from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from services.gateway.refusals import RateLimitExceeded
-from shared.connection import Translated, connect_redis
-from shared.keys import Key
+from shared.store.api_keys import Key
+from shared.store.connection import Translated, connect_redis
 
 
 @dataclass(frozen=True)

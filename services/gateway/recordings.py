@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.gateway import answers
 from services.gateway.differences import Kind
 from services.gateway.resources import Evolution
-from shared.recording import Attempt, Summary
-from shared.records import Event, Method, Record, Status, StoppedBy
+from shared.records.attempts import Attempt, Summary
+from shared.records.evolution import Event, Method, Record, Status, StoppedBy
 
 
 class _Resource(BaseModel):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.records import Event, FinishReason, Method, Mutation, Role, Status, StoppedBy
+from shared.records.evolution import Event, FinishReason, Method, Mutation, Role, Status, StoppedBy
 
 
 def _absent(value: object) -> bool:

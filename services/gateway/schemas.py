@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from shared.records import MAX_MESSAGES, Method, Mutation, Preset, Search
+from shared.records.evolution import MAX_MESSAGES, Method, Mutation, Preset, Search
 
 _SEARCH = Search()
 _MAX_TEXT = 1_000_000

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import StoreSettings
+from shared.process.settings import StoreSettings
 
 
 class GatewaySettings(StoreSettings):

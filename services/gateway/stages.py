@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from shared.errors import Unavailable
-from shared.presence import Presence
+from shared.store.presence import Presence
 
 # As often as workers report.
 _FRESH_S = 1.0

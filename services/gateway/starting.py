@@ -16,9 +16,9 @@ from services.gateway.middleware import about, answer_headers
 from services.gateway.schemas import AlignmentRequest
 from services.gateway.settings import GatewaySettings
 from shared.errors import DarwinError, Overloaded
-from shared.records import Record
-from shared.store import Limits
-from shared.telemetry import current_span
+from shared.records.evolution import Record
+from shared.store.evolutions import Limits
+from shared.telemetry.tracing import current_span
 
 IdempotencyKey = Annotated[
     str | None,

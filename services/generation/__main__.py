@@ -2,9 +2,9 @@
 
 from services.generation.bootstrap import build_service
 from services.generation.settings import GenerationSettings
-from shared.service import run_service
-from shared.settings import refusing
-from shared.tls import Transport
+from shared.process.settings import refusing
+from shared.rpc.service import run_service
+from shared.rpc.tls import Transport
 
 
 def main() -> None:

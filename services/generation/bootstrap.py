@@ -17,9 +17,9 @@ from services.generation.settings import GenerationSettings
 from services.generation.simulated_batch import Batch, latency_named
 from services.generation.simulated_cache import PrefixCache
 from services.generation.simulated_engine import SimulatedEngine
-from shared.certificates import Certificates
 from shared.pb import generation_pb2, generation_pb2_grpc
-from shared.service import Service
+from shared.process.certificates import Certificates
+from shared.rpc.service import Service
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from shared.models import EMBEDDED_LLM, cache_dir, wheel_folder
+from shared.text.embedded_models import EMBEDDED_LLM, cache_dir, wheel_folder
 
 
 def prepare(report: Callable[[str], None]) -> Path:

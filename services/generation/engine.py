@@ -6,7 +6,7 @@ from typing import Protocol
 
 from services.generation.model import Sampling
 from shared.errors import InvalidRequest
-from shared.records import Message
+from shared.records.evolution import Message
 
 
 class ContextFull(InvalidRequest):

@@ -10,8 +10,8 @@ from services.generation.endpoint.abilities import accepts, find_model
 from services.generation.openai_engine import meet
 from services.generation.settings import GenerationSettings
 from shared.errors import DarwinError, Unsupported
-from shared.models import resolve
-from shared.records import Message
+from shared.records.evolution import Message
+from shared.text.embedded_models import resolve
 from shared.text.template import TemplateTraits
 from shared.text.tokenizers import first_line
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pydantic import ValidationError
 
 from shared.errors import DarwinError, Unsupported
-from shared.settings import reasons
+from shared.process.settings import reasons
 
 _SETTING = "DARWIN_GENERATION_MODEL"
 _LONGEST = 400

@@ -16,7 +16,7 @@ from opentelemetry.semconv._incubating.metrics.gen_ai_metrics import (
 )
 
 from services.generation.engine import Completion, Engine, ModelInfo
-from shared.metrics import METER, SECONDS, SIZES
+from shared.telemetry.metrics import METER, SECONDS, SIZES
 
 # From 0.1 ms: an engine full of short sequences waits little and decodes fast.
 _SHORT_SECONDS = (0.0001, 0.0005, 0.001, 0.0025, *SECONDS)

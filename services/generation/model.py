@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.records import Message
+from shared.records.evolution import Message
 
 Finish = Literal["length", "stop", "context"]
 """Why a response ended for now: it can be continued; it is complete; the model's context is full, by the prompt alone

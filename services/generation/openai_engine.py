@@ -28,9 +28,9 @@ from services.generation.engine import Completion, ContextFull, ModelInfo, Token
 from services.generation.settings import GenerationSettings
 from services.generation.text import hidden_tokens
 from shared.errors import Internal, Unavailable
-from shared.models import resolve
-from shared.process import never
-from shared.records import Message
+from shared.process.lifecycle import never
+from shared.records.evolution import Message
+from shared.text.embedded_models import resolve
 
 log = logging.getLogger(__name__)
 

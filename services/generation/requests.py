@@ -7,7 +7,7 @@ from services.generation.engine import ModelInfo
 from services.generation.model import GenerateRequest, Sampling, Sequence
 from services.generation.schemas import problem
 from shared.errors import InvalidRequest, Unsupported
-from shared.records import MAX_MESSAGES
+from shared.records.evolution import MAX_MESSAGES
 
 ROLES = ("system", "user", "assistant")
 MAX_STOPS = 4

@@ -12,7 +12,7 @@ from services.generation.generator import Generator
 from services.generation.model import Finish, GenerateRequest, Result, Sampling, Sequence
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
-from shared.records import Message, Role
+from shared.records.evolution import Message, Role
 
 _FINISH: dict[Finish, pb.FinishReason] = {
     "length": pb.FINISH_REASON_LENGTH,

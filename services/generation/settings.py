@@ -7,9 +7,9 @@ from pydantic_settings import SettingsConfigDict
 
 from services.generation.endpoint.abilities import FIELDS, TokenMode
 from services.generation.endpoint.url import url_problem
-from shared.models import EMBEDDED_LLM
-from shared.records import MAX_MESSAGES
-from shared.settings import DarwinSettings
+from shared.process.settings import DarwinSettings
+from shared.records.evolution import MAX_MESSAGES
+from shared.text.embedded_models import EMBEDDED_LLM
 
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import count
 
-from shared.settings import SettingsError
+from shared.process.settings import SettingsError
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.simulated_batch import Batch, Latency, Waited
 from services.generation.simulated_cache import PrefixCache
-from shared.process import never
-from shared.records import Message
+from shared.process.lifecycle import never
+from shared.records.evolution import Message
 
 _TEXT = """
 the a to of and in that it is was for on are with as they be at one have this from or had by hot but some what there

@@ -24,9 +24,9 @@ from services.generation.settings import GenerationSettings
 from services.generation.text import Decode, Reader, hidden_tokens, stops_of
 from services.generation.weights import load_model
 from shared.errors import Unavailable
-from shared.models import resolve
-from shared.process import never
-from shared.records import Message
+from shared.process.lifecycle import never
+from shared.records.evolution import Message
+from shared.text.embedded_models import resolve
 
 
 @dataclass(eq=False)

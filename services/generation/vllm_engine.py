@@ -16,11 +16,11 @@ from services.generation.scheduler import Scheduler
 from services.generation.settings import Dtype, GenerationSettings
 from services.generation.text import hidden_tokens, stops_of
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Unsupported
-from shared.lifeline import prepare_environment
-from shared.models import resolve
-from shared.records import Message
-from shared.telemetry import exporting, outgoing
-from shared.text.chat import ChatTokenizer
+from shared.process.lifeline import prepare_environment
+from shared.records.evolution import Message
+from shared.telemetry.tracing import exporting, outgoing
+from shared.text.chat_tokenizer import ChatTokenizer
+from shared.text.embedded_models import resolve
 from shared.vllm_core import start_llm
 
 _LOGGING = Path(__file__).with_name("vllm_logging.json")

@@ -12,12 +12,12 @@ from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.servicer import MutationServicer
 from services.mutation.settings import Settings
-from shared.balancing import Replicas
 from shared.pb import mutation_pb2, mutation_pb2_grpc
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
-from shared.service import Service, run_service
-from shared.settings import refusing
-from shared.tls import Transport
+from shared.process.settings import refusing
+from shared.rpc.balancing import Replicas
+from shared.rpc.service import Service, run_service
+from shared.rpc.tls import Transport
 
 
 class _Process:

@@ -21,10 +21,10 @@ class Fidelity(Protocol):
 
 
 class EncoderFidelity:
-    """By `shared.encoder.Encoder`; of longer texts it sees the first 256 tokens."""
+    """By `shared.text.encoder.Encoder`; of longer texts it sees the first 256 tokens."""
 
     def __init__(self, model: str) -> None:
-        from shared.encoder import Encoder
+        from shared.text.encoder import Encoder
 
         self._encoder = Encoder(model)
 

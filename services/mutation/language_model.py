@@ -11,13 +11,13 @@ from typing import Any, Protocol
 import grpc
 
 from services.mutation.operators import JSON_SCHEMA
-from shared.balancing import Replicas
 from shared.errors import Internal
 from shared.pb import generation_pb2 as pb
-from shared.records import Message
-from shared.rpc import from_rpc_error
-from shared.rpc_metrics import calling
-from shared.telemetry import current_evolution_id
+from shared.records.evolution import Message
+from shared.rpc.balancing import Replicas
+from shared.rpc.channel import from_rpc_error
+from shared.rpc.metrics import calling
+from shared.telemetry.tracing import current_evolution_id
 
 TOP_P = 0.95
 # Of a call to the model whose caller set no deadline.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from shared.errors import InvalidRequest
-from shared.records import Message
+from shared.records.evolution import Message
 
 MAX_COUNT = 64
 MAX_MESSAGES = 1_000

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from services.mutation.demands import Aspect
-from shared.records import Message
+from shared.records.evolution import Message
 
 # Space for {"instruction": ""} and the end token.
 SHAPE_TOKENS = 10

@@ -11,11 +11,11 @@ import grpc
 from services.mutation.model import Mode, Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source
 from services.mutation.mutator import Mutator
 from shared.errors import InvalidRequest, Unavailable
-from shared.interceptor import time_left
-from shared.metrics import METER
 from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
-from shared.records import Message, Role
+from shared.records.evolution import Message, Role
+from shared.rpc.interceptor import time_left
+from shared.telemetry.metrics import METER
 
 _CANDIDATES = METER.create_counter(
     "darwin.mutation.candidates", "{candidate}", "Rewrites and templates, by what became of them: why not, or accepted."

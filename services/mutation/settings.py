@@ -6,8 +6,8 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from services.mutation.operators import OPERATORS
-from shared.models import EMBEDDED_ENCODER
-from shared.settings import DarwinSettings
+from shared.process.settings import DarwinSettings
+from shared.text.embedded_models import EMBEDDED_ENCODER
 
 # By `python -m bench.mutation_fidelity` on MT-Bench's instructions: 0.8 accepts 27 of 28 hand-written paraphrases (5%
 # quantile 0.87) and none of 6,320 unrelated pairs (at most 0.54), but also 12 of 28 rewrites that stay on topic and

@@ -2,12 +2,12 @@
 
 from services.orchestrator.bootstrap import Worker
 from services.orchestrator.settings import OrchestratorSettings
-from shared.certificates import Certificates
-from shared.metrics import start_metrics
-from shared.process import ProcessSettings, configure_logging
-from shared.ready import announce
-from shared.settings import refusing
-from shared.telemetry import start_tracing
+from shared.process.certificates import Certificates
+from shared.process.lifecycle import ProcessSettings, configure_logging
+from shared.process.ready import announce
+from shared.process.settings import refusing
+from shared.telemetry.metrics import start_metrics
+from shared.telemetry.tracing import start_tracing
 
 # A worker whose loop hangs is found by the age of its ready file.
 _ALIVE_S = 1.0

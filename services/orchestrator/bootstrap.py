@@ -20,18 +20,18 @@ from services.orchestrator.pool import LoopThread, pool_on
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.tasks import register
 from services.orchestrator.telling import Telling
-from shared import telemetry
-from shared.balancing import Replicas
-from shared.connection import connect_redis
 from shared.errors import Unavailable
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.pb.mutation_pb2_grpc import MutationServiceStub
 from shared.pb.reward_pb2_grpc import RewardServiceStub
-from shared.presence import ORCHESTRATOR, Presence
-from shared.queue import backlog
-from shared.store import Store
-from shared.telemetry import Tracing
-from shared.tls import Transport
+from shared.rpc.balancing import Replicas
+from shared.rpc.tls import Transport
+from shared.store.connection import connect_redis
+from shared.store.evolutions import Store
+from shared.store.presence import ORCHESTRATOR, Presence
+from shared.store.queue import backlog
+from shared.telemetry import tracing as telemetry
+from shared.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
 

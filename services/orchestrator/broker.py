@@ -7,8 +7,8 @@ from celery import Celery
 from celery.app.amqp import AMQP
 from kombu.connection import Connection
 
-from shared.connection import TIMEOUT_S
-from shared.queue import QUEUE
+from shared.store.connection import TIMEOUT_S
+from shared.store.queue import QUEUE
 
 
 class _Connection(Connection):

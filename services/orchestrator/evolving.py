@@ -22,11 +22,11 @@ from services.orchestrator.leases import Leases
 from services.orchestrator.ports import Generator, Mutator, Scorer
 from services.orchestrator.rounds import Round
 from services.orchestrator.settings import OrchestratorSettings
-from shared import telemetry
 from shared.errors import Conflict, DarwinError, Internal, Unavailable
-from shared.recording import Attempt
-from shared.records import TERMINAL, Ended, Event, Failure, Record, StoppedBy, TraceContext
-from shared.store import Claim, Lease, Store
+from shared.records.attempts import Attempt
+from shared.records.evolution import TERMINAL, Ended, Event, Failure, Record, StoppedBy, TraceContext
+from shared.store.evolutions import Claim, Lease, Store
+from shared.telemetry import tracing
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Evolving:
             return None
         metrics.ROUNDS_ACTIVE.add(1)
         try:
-            with telemetry.within(claim.record.trace, evolution_id):
+            with tracing.within(claim.record.trace, evolution_id):
                 return await self._hold(claim, holder)
         finally:
             metrics.ROUNDS_ACTIVE.add(-1)

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from services.orchestrator.core.model import Effect, Generated, Mutated, MutationEnded, Outcome, Score, Scored
 from shared.errors import Cancelled, DarwinError, Internal
-from shared.recording import Call, Stage, StatePart
-from shared.records import Seconds
+from shared.records.attempts import Call, Stage, StatePart
+from shared.records.evolution import Seconds
 
 
 class OpenCall:

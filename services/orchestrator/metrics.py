@@ -15,10 +15,10 @@ from pydantic import ValidationError
 
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers
-from shared.metrics import METER, SECONDS
-from shared.queue import Backlog
-from shared.recording import Attempt, summary_of
-from shared.records import TERMINAL, Event, Record, Result, RoundFinished, Tokens
+from shared.records.attempts import Attempt, summary_of
+from shared.records.evolution import TERMINAL, Event, Record, Result, RoundFinished, Tokens
+from shared.store.queue import Backlog
+from shared.telemetry.metrics import METER, SECONDS
 
 # The best response is at least the base response, so a gain is never negative; 0 says that the base response won.
 _GAINS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)

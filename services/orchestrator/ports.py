@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from services.orchestrator.core.model import Generate, Generated, Mutate, Mutated, MutationEnded, Score, Scored
-from shared.records import EvolutionRequest
+from shared.records.evolution import EvolutionRequest
 
 
 class Mutator(Protocol):

@@ -21,9 +21,9 @@ from services.orchestrator.core.model import (
 )
 from services.orchestrator.journal import Journal
 from services.orchestrator.ports import Generator, Mutator, Scorer
-from shared import telemetry
-from shared.recording import Stage
-from shared.records import Event, EvolutionRequest, StoppedBy, TraceContext
+from shared.records.attempts import Stage
+from shared.records.evolution import Event, EvolutionRequest, StoppedBy, TraceContext
+from shared.telemetry import tracing
 
 # Results that an engine has at the same step come one by one, so that one call can score them all only a moment later.
 _TOGETHER_S = 0.005
@@ -105,7 +105,7 @@ class Round:
 
     async def _perform(self, stage: Stage, effects: Sequence[Effect]) -> None:
         journal = self.journal
-        with journal.call(stage, effects, self.cycle, self.round) as call, telemetry.within(self._span(call.span_id)):
+        with journal.call(stage, effects, self.cycle, self.round) as call, tracing.within(self._span(call.span_id)):
             async with aclosing(self._call(effects)) as outcomes:  # type: ignore[type-var]
                 async for outcome in outcomes:
                     call.note(outcome, journal.now())

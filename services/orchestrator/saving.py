@@ -12,9 +12,9 @@ from services.orchestrator.core.model import Evolution
 from services.orchestrator.journal import Journal
 from services.orchestrator.rounds import Round
 from shared.errors import DeadlineExceeded
-from shared.recording import Attempt
-from shared.records import Failure, Record, Result, Status
-from shared.store import Claim
+from shared.records.attempts import Attempt
+from shared.records.evolution import Failure, Record, Result, Status
+from shared.store.evolutions import Claim
 
 _WORKER = f"{socket.gethostname()}:{os.getpid()}"
 

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import StoreSettings
+from shared.process.settings import StoreSettings
 
 
 class OrchestratorSettings(StoreSettings):

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Sequence
 
 from opentelemetry.trace import SpanKind
 
-from shared.recording import Attempt, Call, Stage, StatePart
-from shared.records import CycleFinished, Event, Record, RoundFinished
-from shared.telemetry import Finished
+from shared.records.attempts import Attempt, Call, Stage, StatePart
+from shared.records.evolution import CycleFinished, Event, Record, RoundFinished
+from shared.telemetry.tracing import Finished
 
 _LOST = "the worker ended before the round did"
 _NAMES: dict[Stage, str] = {"mutation": "mutate", "generation": "generate", "reward": "score"}

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from celery import Celery
 
 from services.orchestrator.evolving import Next
-from shared.queue import ADVANCE
+from shared.store.queue import ADVANCE
 
 
 def register(app: Celery, advance: Callable[[str, int], Awaitable[Next | None]]) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from services.orchestrator import spans
 from shared.errors import DarwinError
-from shared.recording import Attempt
-from shared.records import TERMINAL, Event, Record
-from shared.store import Store
-from shared.telemetry import Finished, Tracing
+from shared.records.attempts import Attempt
+from shared.records.evolution import TERMINAL, Event, Record
+from shared.store.evolutions import Store
+from shared.telemetry.tracing import Finished, Tracing
 
 log = logging.getLogger(__name__)
 

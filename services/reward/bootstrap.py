@@ -11,11 +11,11 @@ from services.reward.rewarder import Component, Profile, Rewarder
 from services.reward.runtime import Runtime
 from services.reward.servicer import RewardServicer
 from services.reward.settings import RewardSettings
-from shared.certificates import Certificates
 from shared.errors import InvalidRequest, NotFound
 from shared.pb.reward_pb2 import DESCRIPTOR
 from shared.pb.reward_pb2_grpc import add_RewardServiceServicer_to_server
-from shared.service import Service
+from shared.process.certificates import Certificates
+from shared.rpc.service import Service
 
 
 def build(rewarder: Rewarder) -> Service:

@@ -17,7 +17,7 @@ from services.reward.relevance import RelevanceScorer
 from services.reward.runtime import Runtime
 from services.reward.scorer import BlockingScorer, Conversation, ScoreItem
 from services.reward.specs import SHIPPED_HEAD
-from shared.records import Message
+from shared.records.evolution import Message
 
 _CUTS = (80, 180, 400, None)
 _WEIGHTS = (0.0, 4.0, 6.0, 8.0, 12.0, 16.0)

@@ -9,8 +9,8 @@ from services.reward.scorer import ScoreItem
 from services.reward.segments import Frame, frame_of, literal_text
 from services.reward.specs import TextSpec
 from shared.errors import Unsupported
-from shared.records import Message
-from shared.text.chat import ChatTokenizer
+from shared.records.evolution import Message
+from shared.text.chat_tokenizer import ChatTokenizer
 from shared.text.template import TemplateTraits
 
 

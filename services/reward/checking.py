@@ -11,7 +11,7 @@ from services.reward.requests import Candidate
 from services.reward.scorer import Conversation, ScoreItem
 from services.reward.settings import RewardSettings
 from services.reward.specs import ClassifierSpec, ModelSpec
-from shared.records import Message
+from shared.records.evolution import Message
 
 _CONVERSATION = (Message("system", "Answer in one sentence."), Message("user", "Why do leaves fall in autumn?"))
 _RESPONSES = (

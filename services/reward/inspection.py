@@ -13,8 +13,8 @@ from services.reward.runtime import quiet_transformers
 from services.reward.scorer import TRIAL
 from services.reward.specs import ModelSpec
 from shared.errors import DarwinError, Unsupported
-from shared.models import resolve
 from shared.text.config import ModelConfig, check_weights, listed, load_config
+from shared.text.embedded_models import resolve
 from shared.text.template import TemplateTraits
 from shared.text.tokenizers import first_line, load_tokenizer
 

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from opentelemetry.metrics import Observation
 
-from shared.metrics import METER, SIZES
+from shared.telemetry.metrics import METER, SIZES
 
 _BATCH = METER.create_histogram(
     "darwin.reward.batch.size",

@@ -22,8 +22,8 @@ from services.reward.runtime import Runtime
 from services.reward.scorer import ComponentScore, Conversation, ScoreItem
 from services.reward.trunk import Extended, Extension, Trunk
 from shared.errors import InvalidRequest
-from shared.models import EMBEDDED_LLM, resolve
-from shared.text.chat import ChatTokenizer
+from shared.text.chat_tokenizer import ChatTokenizer
+from shared.text.embedded_models import EMBEDDED_LLM, resolve
 from shared.text.tokenizers import load_tokenizer
 
 LAYERS = 12

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from services.reward.lru import Lru
 from services.reward.runtime import Runtime
 from services.reward.scorer import ComponentScore, Conversation, ScoreItem
-from shared.bert import Floats
-from shared.encoder import Encoder
+from shared.text.bert import Floats
+from shared.text.encoder import Encoder
 
 MAX_CHARACTERS = 400
 _CONTEXT_MESSAGES = 3

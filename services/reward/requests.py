@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.errors import InvalidRequest
-from shared.records import MAX_MESSAGES, Message
+from shared.records.evolution import MAX_MESSAGES, Message
 
 _ROLES = ("system", "user", "assistant")
 MAX_NAME_CHARACTERS = 256

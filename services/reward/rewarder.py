@@ -12,7 +12,7 @@ from services.reward.batcher import Batcher
 from services.reward.requests import Candidate, Limits, check, check_names
 from services.reward.scorer import ComponentScore, Conversation, ScoreItem, Scorer
 from shared.errors import Internal, NotFound, Unavailable
-from shared.records import Message
+from shared.records.evolution import Message
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Protocol
 
-from shared.records import Message
+from shared.records.evolution import Message
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from services.reward.requests import Candidate
 from services.reward.rewarder import Rewarder, Score
 from shared.pb import reward_pb2 as pb
 from shared.pb import reward_pb2_grpc
-from shared.records import Message, Role
+from shared.records.evolution import Message, Role
 
 
 class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[misc]  # generated code has no types

@@ -6,8 +6,8 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.reward.runtime import Dtype
-from shared.records import MAX_MESSAGES
-from shared.settings import DarwinSettings
+from shared.process.settings import DarwinSettings
+from shared.records.evolution import MAX_MESSAGES
 
 
 class RewardSettings(DarwinSettings):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from services.reward.scorer import BlockingScorer, ComponentScore, ScoreItem
-from shared.process import never
+from shared.process.lifecycle import never
 
 Result = TypeVar("Result")
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from jinja2 import TemplateError
 
 from shared.errors import InvalidRequest, Unsupported
-from shared.records import Message, Role
+from shared.records.evolution import Message, Role
 from shared.text.tokenizers import first_line
 
 System = Literal["keep", "fold", "drop"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import redis
 
-from shared.records import TERMINAL
+from shared.records.evolution import TERMINAL
 from tests.chaos.clients import KEY
 
 _MESSAGE = re.compile(r"(evo_\w+): (round from version|attempt) (\d+)(?: failed, (\d+) responses)?")

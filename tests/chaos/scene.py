@@ -8,7 +8,7 @@ from typing import Any, Self
 import redis
 
 from cli.stack import Stack, StackSettings
-from shared.queue import QUEUE, message
+from shared.store.queue import QUEUE, message
 from tests.chaos.proxy import Network
 
 _WORKERS = 2

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from shared.records import Message
+from shared.records.evolution import Message
 
 _SYSTEM = Message("system", "You are a careful assistant. Answer briefly.")
 _ASKED = Message("user", "What is the capital of France?")

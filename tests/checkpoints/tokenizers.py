@@ -9,7 +9,7 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from shared.models import EMBEDDED_LLM, resolve
+from shared.text.embedded_models import EMBEDDED_LLM, resolve
 
 BOS, EOS, UNKNOWN = "<s>", "</s>", "<unk>"
 _MERGES = 2000

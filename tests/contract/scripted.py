@@ -11,7 +11,7 @@ from services.mutation.model import Mutant, MutationEvent, MutationRequest
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.templates import pool
-from shared.records import Message
+from shared.records.evolution import Message
 
 ORIGINAL = "Name three rivers in Peru and say where each begins."
 GOOD = "In Peru, name three rivers and say where each of them begins."

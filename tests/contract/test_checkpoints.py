@@ -19,7 +19,7 @@ from services.generation.model import Sampling
 from services.generation.settings import GenerationSettings
 from services.generation.transformers_engine import TransformersEngine
 from shared.errors import DarwinError
-from shared.records import Message
+from shared.records.evolution import Message
 from tests.checkpoints.models import FAMILIES, build
 
 GREEDY = Sampling(0.0)

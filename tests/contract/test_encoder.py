@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 from transformers import AutoModel, AutoTokenizer
 
-from shared.bert import Floats
-from shared.encoder import MAX_TOKENS, Encoder, copy
-from shared.models import EMBEDDED_ENCODER, resolve
+from shared.text.bert import Floats
+from shared.text.embedded_models import EMBEDDED_ENCODER, resolve
+from shared.text.encoder import MAX_TOKENS, Encoder, copy
 
 TEXTS = (
     "How do I teach my dog to sit?",

@@ -20,12 +20,12 @@ from services.generation.servicer import GenerationServicer
 from services.generation.settings import GenerationSettings
 from services.mutation.operators import OPERATORS, chat
 from shared.errors import InvalidRequest, Unsupported
-from shared.models import EMBEDDED_LLM, resolve
 from shared.pb import generation_pb2 as pb
 from shared.pb.generation_pb2_grpc import GenerationServiceStub, add_GenerationServiceServicer_to_server
-from shared.records import Message
-from shared.rpc import connect
-from shared.server import Server
+from shared.records.evolution import Message
+from shared.rpc.channel import connect
+from shared.rpc.server import Server
+from shared.text.embedded_models import EMBEDDED_LLM, resolve
 from tests.integration.processes import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -15,7 +15,7 @@ from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.templates import EVERY, TEMPLATES, core_of, pool, wrappings
 from shared.errors import Unavailable
-from shared.records import Message
+from shared.records.evolution import Message
 from tests.contract.scripted import GOOD, ORIGINAL, POOL, Script, answer, events, mutants, mutator, request
 
 

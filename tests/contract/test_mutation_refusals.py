@@ -15,7 +15,7 @@ from services.mutation.model import (
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Overloaded, Unavailable, Unsupported, leaves
-from shared.records import Message
+from shared.records.evolution import Message
 from tests.contract.scripted import GOOD, Script, answer, events, mutants, mutator, request
 
 # The same call may well succeed later, or nobody waits for it any more. After any other a repetition would fail too.

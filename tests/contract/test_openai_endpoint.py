@@ -17,7 +17,7 @@ from services.generation.engine import TokenSequence
 from services.generation.model import Sampling
 from services.generation.openai_engine import OpenAIEngine
 from services.generation.settings import GenerationSettings
-from shared.records import Message
+from shared.records.evolution import Message
 from tests.integration.processes import until
 from tests.otlp import Traces, paths
 from tests.vllm_server import MODEL

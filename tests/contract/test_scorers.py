@@ -27,8 +27,8 @@ from services.reward.specs import (
     VllmSpec,
 )
 from shared.errors import Unsupported
-from shared.records import Message
-from shared.text.chat import ChatTokenizer
+from shared.records.evolution import Message
+from shared.text.chat_tokenizer import ChatTokenizer
 from tests.reward_server import serve
 from tests.unit.reward.checkpoints import save_classifier
 

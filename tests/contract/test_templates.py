@@ -10,8 +10,8 @@ import pytest
 from jinja2 import TemplateError
 
 from shared.errors import InvalidRequest
-from shared.records import Message
-from shared.text.chat import ChatTokenizer
+from shared.records.evolution import Message
+from shared.text.chat_tokenizer import ChatTokenizer
 from tests.checkpoints import conversations, templates, tokenizers
 from tests.checkpoints.conversations import PLAIN, THINKING, UNUSUAL, harmless
 

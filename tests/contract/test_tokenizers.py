@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken
 
-from shared.records import Message
-from shared.text.chat import ChatTokenizer
+from shared.records.evolution import Message
+from shared.text.chat_tokenizer import ChatTokenizer
 from tests.checkpoints import conversations, templates, tokenizers
 from tests.checkpoints.conversations import PLAIN, harmless
 from tests.contract.test_templates import ids_of, render

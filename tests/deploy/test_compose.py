@@ -13,8 +13,8 @@ from services.generation.settings import GenerationSettings
 from services.mutation.settings import Settings as MutationSettings
 from services.orchestrator.settings import OrchestratorSettings
 from services.reward.settings import RewardSettings
-from shared.certificates import Certificates
-from shared.process import ProcessSettings
+from shared.process.certificates import Certificates
+from shared.process.lifecycle import ProcessSettings
 from tests.compose.engine import VERSION
 from tests.deploy.files import COMPOSE_FILES, ROOT, SERVICES, compose, services
 from tests.programs import program

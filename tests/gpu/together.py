@@ -19,9 +19,9 @@ from shared.pb import generation_pb2 as gpb
 from shared.pb import reward_pb2 as rpb
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.pb.reward_pb2_grpc import RewardServiceStub
-from shared.records import Message
-from shared.rpc import connect
-from shared.text.chat import ChatTokenizer
+from shared.records.evolution import Message
+from shared.rpc.channel import connect
+from shared.text.chat_tokenizer import ChatTokenizer
 from shared.text.tokenizers import load_tokenizer
 from tests.integration.processes import serving, start, until
 from tests.unit.reward.checkpoints import save_classifier

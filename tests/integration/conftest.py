@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.store import Store
+from shared.store.evolutions import Store
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import asyncio
 import subprocess
 import time
 
-from shared.service import Service, run_service
-from shared.tls import Transport
+from shared.rpc.service import Service, run_service
+from shared.rpc.tls import Transport
 
 
 def _load() -> None:

@@ -9,8 +9,8 @@ from services.orchestrator.core.model import Generate, Generated, Mutate, Mutate
 from services.orchestrator.evolving import Evolving, Next
 from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import DarwinError
-from shared.records import EvolutionRequest, Message, Record, Sampling, Search
-from shared.store import Store
+from shared.records.evolution import EvolutionRequest, Message, Record, Sampling, Search
+from shared.store.evolutions import Store
 from tests.unit.orchestrator.strategies import World
 
 REQUEST = EvolutionRequest("darwin", (Message("user", "Explain tides."),), Sampling(24), Search(period=6), seed=11)

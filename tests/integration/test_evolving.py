@@ -7,8 +7,8 @@ import pytest
 
 from services.orchestrator.evolving import Next
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable
-from shared.records import Accepted, Ended, RoundFinished, Sampling, Search
-from shared.store import Store
+from shared.records.evolution import Accepted, Ended, RoundFinished, Sampling, Search
+from shared.store.evolutions import Store
 from tests.integration.stages import REQUEST, Stages, accept, evolving, finish
 
 

@@ -16,7 +16,7 @@ from cli.stack.child import Child
 from shared.errors import InvalidRequest
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
-from shared.rpc import from_rpc_error
+from shared.rpc.channel import from_rpc_error
 from tests.integration.processes import process, start, until
 
 # Responses end by max_new_tokens only.

@@ -16,7 +16,7 @@ from cli.stack import Stack, StackSettings
 from cli.stack.child import Child
 from cli.stack.ports import free_port
 from shared.healthcheck import STALE_S
-from shared.ready import announce
+from shared.process.ready import announce
 from tests.integration.processes import process
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from shared.keys import Keys
+from shared.store.api_keys import Keys
 
 
 @pytest.fixture

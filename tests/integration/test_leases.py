@@ -9,7 +9,7 @@ import pytest
 
 from cli.stack.redis_server import start_redis
 from services.orchestrator.evolving import Next
-from shared.store import Store
+from shared.store.evolutions import Store
 from tests.integration.stages import Stages, accept, evolving, key
 
 
@@ -93,7 +93,7 @@ async def test_a_lease_that_ran_out_unnoticed_is_taken_again(store: Store) -> No
 
 
 async def test_a_finished_round_waits_for_redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.connection.TIMEOUT_S", 0.5)
+    monkeypatch.setattr("shared.store.connection.TIMEOUT_S", 0.5)
     server, url = start_redis(tmp_path)
     store = Store(url, ttl_s=60)
     due, stages = await accept(store), Stages(delay_s=0.3)

@@ -14,8 +14,8 @@ from services.orchestrator.evolving import Next
 from services.orchestrator.pool import LoopThread, pool_on
 from services.orchestrator.tasks import register
 from shared.errors import Conflict, Unavailable
-from shared.queue import QUEUE, message
-from shared.store import Store
+from shared.store.evolutions import Store
+from shared.store.queue import QUEUE, message
 from tests.integration.stages import REQUEST, Stages, evolving, record_of
 
 

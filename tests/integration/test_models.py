@@ -7,7 +7,7 @@ import pytest
 from services.generation import embedded
 from services.generation.embedded import prepare
 from shared.errors import NotFound
-from shared.models import EMBEDDED_LLM, resolve
+from shared.text.embedded_models import EMBEDDED_LLM, resolve
 
 
 def test_the_embedded_model_is_prepared_from_its_wheel_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,15 +20,15 @@ from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.servicer import MutationServicer
 from services.mutation.templates import TEMPLATES
-from shared.balancing import Replicas
-from shared.encoder import copy
 from shared.errors import DeadlineExceeded, InvalidRequest
-from shared.models import EMBEDDED_ENCODER
 from shared.pb import generation_pb2_grpc, mutation_pb2_grpc
 from shared.pb import mutation_pb2 as pb
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
-from shared.rpc import connect, from_rpc_error
-from shared.server import Server
+from shared.rpc.balancing import Replicas
+from shared.rpc.channel import connect, from_rpc_error
+from shared.rpc.server import Server
+from shared.text.embedded_models import EMBEDDED_ENCODER
+from shared.text.encoder import copy
 from tests.integration.processes import process, serving, until
 
 ORIGINAL = "Name three rivers in Peru and say where each begins."

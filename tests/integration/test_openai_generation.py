@@ -12,10 +12,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from starlette.responses import Response
 
 from cli.stack.child import Child
-from shared.models import EMBEDDED_LLM
 from shared.pb import generation_pb2 as pb
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
-from shared.rpc import connect
+from shared.rpc.channel import connect
+from shared.text.embedded_models import EMBEDDED_LLM
 from tests.integration.processes import process, serving, start
 from tests.openai_endpoint import SAYS, FakeEndpoint, running
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from services.orchestrator.evolving import Next
-from shared.connection import connect_redis
 from shared.errors import DarwinError, NotFound, Unavailable
-from shared.queue import QUEUE, Backlog, backlog, message
-from shared.recording import LostAttempt, summary_of
-from shared.records import Sampling
-from shared.store import Store
+from shared.records.attempts import LostAttempt, summary_of
+from shared.records.evolution import Sampling
+from shared.store.connection import connect_redis
+from shared.store.evolutions import Store
+from shared.store.queue import QUEUE, Backlog, backlog, message
 from tests.integration.stages import REQUEST, Stages, accept, evolving, finish, key
 from tests.metrics import Measured
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import DarwinError
-from shared.records import EvolutionRequest, Idempotency, Message, Record, Sampling, Search
-from shared.store import Store
+from shared.records.evolution import EvolutionRequest, Idempotency, Message, Record, Sampling, Search
+from shared.store.evolutions import Store
 
 REQUEST = EvolutionRequest("darwin", (Message("user", "Why?"),), Sampling(9), Search(), 1, metadata={"a": "b"})
 RECORD = Record("evo_x", 0, "queued", 1.5, REQUEST, key_id="k", idempotency=Idempotency("a", "b"))

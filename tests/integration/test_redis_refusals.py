@@ -10,8 +10,8 @@ import redis
 from cli.stack.child import Child
 from cli.stack.redis_server import redis_command
 from services.orchestrator.broker import celery_app
-from shared.connection import Translated, connect_redis
 from shared.errors import Unavailable
+from shared.store.connection import Translated, connect_redis
 
 
 @pytest.fixture

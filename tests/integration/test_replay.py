@@ -13,8 +13,8 @@ from cli.history.recording import Recording, parse
 from cli.history.replaying import replay
 from services.orchestrator.evolving import Evolving, Next
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable
-from shared.records import EvolutionRequest, Method, Sampling, Search
-from shared.store import Store
+from shared.records.evolution import EvolutionRequest, Method, Sampling, Search
+from shared.store.evolutions import Store
 from tests.integration.stages import REQUEST, Stages, accept, evolving, finish
 from tests.unit.cli.history.evolved import document
 

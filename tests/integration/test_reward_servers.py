@@ -14,7 +14,7 @@ from services.reward.runtime import Runtime
 from services.reward.scorer import Conversation, ScoreItem
 from services.reward.specs import ClassifierSpec, HttpSpec
 from shared.errors import InvalidRequest, Unavailable, Unsupported
-from shared.records import Message
+from shared.records.evolution import Message
 from tests.unit.reward.checkpoints import llama
 from tests.vllm_server import running
 

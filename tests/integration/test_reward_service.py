@@ -13,7 +13,7 @@ from services.reward.profiles import load_profiles
 from shared import errors
 from shared.pb import reward_pb2 as pb
 from shared.pb import reward_pb2_grpc
-from shared.rpc import connect, from_rpc_error
+from shared.rpc.channel import connect, from_rpc_error
 from tests.integration.processes import process, serving
 
 ASK = {"role": "user", "content": "How do plants make food?"}

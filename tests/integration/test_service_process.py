@@ -20,14 +20,15 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from cli.stack.child import Child
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.core.model import Generate
-from shared import errors, rpc
-from shared.balancing import Replicas
+from shared import errors
 from shared.errors import DarwinError, Unavailable
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
-from shared.records import EvolutionRequest, Message, Sampling, Search
-from shared.rpc import connect, from_rpc_error
+from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
+from shared.rpc import channel as rpc
+from shared.rpc.balancing import Replicas
+from shared.rpc.channel import connect, from_rpc_error
 from tests.integration.processes import SIMULATED, process, serving
 
 SLOW = {

@@ -9,10 +9,10 @@ import pytest
 
 from services.orchestrator.evolving import Next
 from shared.errors import Conflict, Internal, NotFound, Overloaded, Unavailable
-from shared.queue import QUEUE
-from shared.recording import Attempt
-from shared.records import Ended, Idempotency
-from shared.store import Limits, Store
+from shared.records.attempts import Attempt
+from shared.records.evolution import Ended, Idempotency
+from shared.store.evolutions import Limits, Store
+from shared.store.queue import QUEUE
 from tests.integration.stages import REQUEST, Stages, accept, evolving, finish, key, record_of
 
 

@@ -16,9 +16,9 @@ from services.orchestrator.evolving import Evolving, Next
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.telling import Telling
 from shared.errors import Unavailable
-from shared.records import TraceContext
-from shared.store import Store
-from shared.telemetry import TelemetrySettings, Tracing
+from shared.records.evolution import TraceContext
+from shared.store.evolutions import Store
+from shared.telemetry.tracing import TelemetrySettings, Tracing
 from tests.integration.stages import REQUEST, Stages, finish, record_of
 
 REQUEST_SPAN = "b" * 16

@@ -13,8 +13,8 @@ from cli.stack import Stack, StackSettings
 from cli.stack.child import Child, ChildFailed
 from shared.errors import Unavailable
 from shared.pb import generation_pb2, generation_pb2_grpc, mutation_pb2, mutation_pb2_grpc
-from shared.rpc import connect, from_rpc_error
-from shared.tls import Transport
+from shared.rpc.channel import connect, from_rpc_error
+from shared.rpc.tls import Transport
 from tests.integration.processes import process, serving, start
 
 ORIGINAL = "Name three rivers in Peru and say where each begins."

@@ -11,7 +11,7 @@ import redis
 
 from cli.stack import Stack, StackSettings
 from cli.stack.redis_server import start_redis
-from shared.store import Store
+from shared.store.evolutions import Store
 from tests.k8s.objects import Object
 from tests.k8s.rendering import overlay
 from tests.observability.prometheus import Prometheus, scraping, until

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from cli.stack import Stack, StackSettings
-from shared.keys import Keys, new_key
+from shared.store.api_keys import Keys, new_key
 
 PROMPT = "Describe the xylophonist Quibblethwaite."
 METHODS = ("darwin", "best-of-n", "mutation-only", "replacement-only", "sample")

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cli.evaluation.report.reading import Selection, read_controls, read_rows
-from shared.records import Method
+from shared.records.evolution import Method
 
 __all__ = ["Selection", "report"]
 

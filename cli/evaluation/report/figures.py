@@ -15,7 +15,7 @@ from cli.evaluation.report.lengths import SCORERS, LengthFigures, length_figures
 from cli.evaluation.report.reading import Selection, selected
 from cli.evaluation.report.statistics import Bootstrap, Interval
 from cli.evaluation.rows import Row
-from shared.records import Method
+from shared.records.evolution import Method
 
 METHODS: tuple[Method, ...] = ("sample", "best-of-n", "mutation-only", "replacement-only", "darwin")
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 from services.generation.endpoint.complaints import NOTHING_SAID, read_complaint
 from services.generation.endpoint.failures import error_of_failure, error_of_status, retry_after
 from shared.errors import Internal
-from shared.interceptor import time_left
-from shared.telemetry import outgoing
+from shared.rpc.interceptor import time_left
+from shared.telemetry.tracing import outgoing
 
 _MAX_ANSWER_BYTES = 32 * 2**20
 _MAX_REFUSAL_BYTES = 8 * 2**10

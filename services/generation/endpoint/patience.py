@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from services.generation.endpoint.abilities import AWAY
 from services.generation.endpoint.failures import Full
 from shared.errors import DarwinError
-from shared.interceptor import time_left
+from shared.rpc.interceptor import time_left
 
 log = logging.getLogger(__name__)
 

@@ -1,17 +1,17 @@
 """Which URLs an endpoint may have."""
 
-import shared.urls
-from shared.settings import SettingsError
+import shared.process.urls
+from shared.process.settings import SettingsError
 
 
 def url_problem(url: str) -> str | None:
     """Why a URL is no endpoint's, or None; says nothing of what stands in it."""
-    return shared.urls.url_problem(url, "/v1", "DARWIN_GENERATION_ENDPOINT_KEY")
+    return shared.process.urls.url_problem(url, "/v1", "DARWIN_GENERATION_ENDPOINT_KEY")
 
 
 def check_private(url: str, plaintext_allowed: bool) -> None:
     """Raises `SettingsError` where prompts would leave this machine in plain text."""
-    if shared.urls.leaves_in_plain_text(url) and not plaintext_allowed:
+    if shared.process.urls.leaves_in_plain_text(url) and not plaintext_allowed:
         raise SettingsError(
             "DARWIN_GENERATION_ENDPOINT: prompts would leave this machine in plain text: use https://, or set "
             "DARWIN_ALLOW_PLAINTEXT=true where the network is trusted"

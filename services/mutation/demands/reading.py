@@ -21,7 +21,7 @@ from services.mutation.demands.portuguese import PORTUGUESE
 from services.mutation.demands.spanish import SPANISH
 from services.mutation.demands.words import Words
 from services.mutation.languages import ends_of, language_of
-from shared.records import Message
+from shared.records.evolution import Message
 from shared.text.folding import folded, length_in_words
 
 LANGUAGES: dict[str, Words] = {

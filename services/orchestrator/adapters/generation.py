@@ -9,13 +9,13 @@ import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.core.model import BASE, Generate, Generated
-from shared.balancing import Replicas
 from shared.errors import Internal, InvalidRequest
 from shared.pb import generation_pb2 as pb
-from shared.records import EvolutionRequest
-from shared.rpc import from_rpc_error
-from shared.rpc_metrics import calling
-from shared.telemetry import current_evolution_id
+from shared.records.evolution import EvolutionRequest
+from shared.rpc.balancing import Replicas
+from shared.rpc.channel import from_rpc_error
+from shared.rpc.metrics import calling
+from shared.telemetry.tracing import current_evolution_id
 
 _FINISH: dict[int, Literal["length", "stop", "context"]] = {
     pb.FINISH_REASON_LENGTH: "length",

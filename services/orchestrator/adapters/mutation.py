@@ -8,11 +8,11 @@ import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.core.model import Mutate, Mutated, MutationEnded
-from shared.balancing import Replicas
 from shared.pb import mutation_pb2 as pb
-from shared.records import EvolutionRequest, MutantSource, Mutation
-from shared.rpc import from_rpc_error
-from shared.rpc_metrics import calling
+from shared.records.evolution import EvolutionRequest, MutantSource, Mutation
+from shared.rpc.balancing import Replicas
+from shared.rpc.channel import from_rpc_error
+from shared.rpc.metrics import calling
 
 _SOURCE: dict[int, MutantSource] = {
     pb.MutateEvent.SOURCE_MODEL: "model",

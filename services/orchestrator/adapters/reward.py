@@ -8,13 +8,13 @@ import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.core.model import Score, Scored
-from shared.balancing import Replicas
 from shared.errors import Internal
 from shared.pb import reward_pb2 as pb
-from shared.records import EvolutionRequest
-from shared.rpc import from_rpc_error
-from shared.rpc_metrics import calling
-from shared.telemetry import current_evolution_id
+from shared.records.evolution import EvolutionRequest
+from shared.rpc.balancing import Replicas
+from shared.rpc.channel import from_rpc_error
+from shared.rpc.metrics import calling
+from shared.telemetry.tracing import current_evolution_id
 
 
 class GrpcScorer:

@@ -2,7 +2,7 @@
 
 from hashlib import blake2b
 
-from shared.records import EvolutionRequest
+from shared.records.evolution import EvolutionRequest
 
 
 def cache_salt(request: EvolutionRequest) -> str:

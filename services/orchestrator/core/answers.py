@@ -1,7 +1,7 @@
 """What an evolution has to show: its final responses, best first, and what they cost."""
 
 from services.orchestrator.core.model import BASE, Evolution, Final
-from shared.records import Choice, Tokens
+from shared.records.evolution import Choice, Tokens
 
 
 def choices(evolution: Evolution, n: int) -> tuple[Choice, ...]:

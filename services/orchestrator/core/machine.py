@@ -37,7 +37,7 @@ from services.orchestrator.core.model import (
     UnexpectedOutcome,
 )
 from services.orchestrator.core.selection import CounterDraws, Draws
-from shared.records import ArchiveEntry, BaseScored, Event, MutantAccepted
+from shared.records.evolution import ArchiveEntry, BaseScored, Event, MutantAccepted
 
 
 def begin(config: Config, instruction: str, seed: int, draws: Draws | None = None) -> Step:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from shared.records import ArchiveEntry, Event, FinishReason, MutantSource, StoppedBy
+from shared.records.evolution import ArchiveEntry, Event, FinishReason, MutantSource, StoppedBy
 
 BASE = -1
 """The index of the base state, which decodes the original conversation and takes no part in replacement."""

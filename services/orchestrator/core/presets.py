@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from services.orchestrator.core.model import Config
 from shared.errors import InvalidRequest
-from shared.records import EvolutionRequest, Method, Search
+from shared.records.evolution import EvolutionRequest, Method, Search
 
 
 def config_for(request: EvolutionRequest) -> Config:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from shared.records import ArchiveEntry, Replacement
+from shared.records.evolution import ArchiveEntry, Replacement
 
 
 class Draws(Protocol):

@@ -5,14 +5,7 @@ from dataclasses import replace
 from services.orchestrator.core import selection
 from services.orchestrator.core.model import BASE, Evolution, Final, State, Step, UnexpectedOutcome
 from services.orchestrator.core.selection import Draws
-from shared.records import (
-    ArchiveEntry,
-    CycleFinished,
-    CycleStarted,
-    Replacement,
-    RoundFinished,
-    StoppedBy,
-)
+from shared.records.evolution import ArchiveEntry, CycleFinished, CycleStarted, Replacement, RoundFinished, StoppedBy
 
 
 def used_up(evolution: Evolution) -> StoppedBy | None:

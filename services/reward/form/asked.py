@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf
 
 from services.reward.form import phrases
-from shared.records import Message
+from shared.records.evolution import Message
 from shared.text.folding import folded, length_in_words
 
 # A translation may take so many times the words of its text, and so many more.

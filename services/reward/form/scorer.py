@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from services.reward.form.asked import Form, form_of
 from services.reward.scorer import ComponentScore, ScoreItem
-from shared.records import Message
+from shared.records.evolution import Message
 
 BROKEN = -3.0
 """What an answer gets that cannot have the form any more; every other gets 0."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from services.reward.specs import HttpSpec
 from shared.errors import Internal, Unsupported
-from shared.records import Message
+from shared.records.evolution import Message
 
 Ids = tuple[int, ...]
 Pair = tuple[str, str]

@@ -10,8 +10,8 @@ from services.reward.scorer import ScoreItem
 from services.reward.segments import Frame, frame_of
 from services.reward.specs import HttpSpec
 from shared.errors import DarwinError, Unsupported
-from shared.models import resolve
-from shared.records import Message
+from shared.records.evolution import Message
+from shared.text.embedded_models import resolve
 from shared.text.tokenizers import load_tokenizer
 
 _UNSEEN = "\u2060"

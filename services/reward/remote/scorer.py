@@ -14,8 +14,8 @@ from services.reward.runtime import Runtime
 from services.reward.scorer import TRIAL, ComponentScore, ScoreItem
 from services.reward.specs import HttpSpec
 from shared.errors import Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
-from shared.process import never
-from shared.urls import leaves_in_plain_text, url_problem
+from shared.process.lifecycle import never
+from shared.process.urls import leaves_in_plain_text, url_problem
 
 _WAITS_S = 60.0
 _ASKS_EVERY_S = 1.0

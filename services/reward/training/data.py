@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, 
 
 from services.reward.scorer import Conversation, ScoreItem
 from shared.errors import InvalidRequest, NotFound
-from shared.records import Message
+from shared.records.evolution import Message
 
 TRAIN = "train"
 TEST = "test"

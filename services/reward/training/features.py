@@ -21,8 +21,8 @@ from services.reward.quality import EPSILON, LAYERS, encode_prompt, rms_normalis
 from services.reward.runtime import Runtime
 from services.reward.training.data import Pair
 from services.reward.trunk import Extension, Trunk
-from shared.models import EMBEDDED_LLM, resolve
-from shared.text.chat import ChatTokenizer
+from shared.text.chat_tokenizer import ChatTokenizer
+from shared.text.embedded_models import EMBEDDED_LLM, resolve
 from shared.text.tokenizers import load_tokenizer
 
 CHUNK = 32

@@ -20,8 +20,8 @@ from services.reward.quality import encode_prompt
 from services.reward.runtime import Runtime, configure_torch
 from services.reward.training.data import TEST, TRAIN, Pair
 from shared.errors import InvalidRequest, NotFound
-from shared.models import EMBEDDED_LLM, resolve
-from shared.text.chat import ChatTokenizer
+from shared.text.chat_tokenizer import ChatTokenizer
+from shared.text.embedded_models import EMBEDDED_LLM, resolve
 from shared.text.tokenizers import load_tokenizer
 
 SOURCE = "gibberish"

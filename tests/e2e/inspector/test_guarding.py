@@ -12,9 +12,8 @@ import pytest
 from playwright.sync_api import expect
 
 from cli.stack import Stack
-from shared.keys import Keys, new_key
-from shared.recording import Attempt, Call, LostAttempt, StatePart
-from shared.records import (
+from shared.records.attempts import Attempt, Call, LostAttempt, StatePart
+from shared.records.evolution import (
     BaseScored,
     CycleStarted,
     Ended,
@@ -28,7 +27,8 @@ from shared.records import (
     Search,
     TraceContext,
 )
-from shared.store import Store
+from shared.store.api_keys import Keys, new_key
+from shared.store.evolutions import Store
 from tests.e2e.inspector.visiting import Visit
 from tests.integration.gateway.running import Gateway
 

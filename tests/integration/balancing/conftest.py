@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.balancing import Replicas
+from shared.rpc.balancing import Replicas
 from tests.integration.balancing.fleet import Fleet, serving
 
 

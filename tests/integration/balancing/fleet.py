@@ -10,16 +10,16 @@ from typing import Any
 from cli.stack.ports import free_port
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.core.model import Generate, Generated
-from shared import telemetry
-from shared.balancing import Replicas
-from shared.balancing.choice import ranked
-from shared.balancing.targets import Target
 from shared.errors import DarwinError
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
-from shared.records import EvolutionRequest, Message, Sampling, Search
-from shared.server import Server
-from shared.tls import PLAIN, Transport
+from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
+from shared.rpc.balancing import Replicas
+from shared.rpc.balancing.choice import ranked
+from shared.rpc.balancing.targets import Target
+from shared.rpc.server import Server
+from shared.rpc.tls import PLAIN, Transport
+from shared.telemetry import tracing
 from tests.integration.processes import until
 
 NAME = "darwin.v1.GenerationService"
@@ -111,7 +111,7 @@ class Fleet:
 async def generated(replicas: Replicas[Any], key: str = "", states: int = 1, timeout_s: float = 10) -> list[Generated]:
     """What the orchestrator's adapter makes of a call for so many states, of the evolution `key`."""
     effects = [Generate(1, 1, state, "Hello", (), 8, 0, 1) for state in range(states)]
-    with telemetry.within(None, key):
+    with tracing.within(None, key):
         return [one async for one in GrpcGenerator(replicas).generate(effects, REQUEST, timeout_s)]
 
 

@@ -11,11 +11,11 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli.certs import write
-from shared.balancing import Replicas
 from shared.errors import DeadlineExceeded
 from shared.pb import generation_pb2_grpc
-from shared.settings import SettingsError
-from shared.tls import Transport
+from shared.process.settings import SettingsError
+from shared.rpc.balancing import Replicas
+from shared.rpc.tls import Transport
 from tests.integration.balancing.fleet import Fleet, Member, generated, serving
 from tests.integration.processes import until
 from tests.integration.test_tls import variables

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.balancing import Replicas
 from shared.errors import DeadlineExceeded
+from shared.rpc.balancing import Replicas
 from tests.integration.balancing.fleet import KEYS, Fleet, generated, home, keys_of, serving
 from tests.integration.processes import until
 

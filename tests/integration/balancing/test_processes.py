@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from cli.stack.child import Child
-from shared import rpc
-from shared.balancing import Replicas
-from shared.balancing.choice import ranked
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
+from shared.rpc import channel
+from shared.rpc.balancing import Replicas
+from shared.rpc.balancing.choice import ranked
 from tests.integration.balancing.fleet import generated, serving
 from tests.integration.processes import start
 from tests.metrics import Measured
@@ -67,7 +67,7 @@ async def test_killed(children: list[Child], replicas: Replicas[Any]) -> None:
     moved = counts.of("darwin.replicas.calls", placement="moved")
     print(f"{moved:.0f} of {len(KEYS)} calls moved; all results {took:.2f} s after the death, of which decoding is 2 s")
     assert moved > 0
-    assert took < rpc.PING_EVERY_S + rpc.PONG_WITHIN_S, "not by keepalive"
+    assert took < channel.PING_EVERY_S + channel.PONG_WITHIN_S, "not by keepalive"
 
 
 async def test_drained(children: list[Child], replicas: Replicas[Any]) -> None:
@@ -84,9 +84,9 @@ async def test_drained(children: list[Child], replicas: Replicas[Any]) -> None:
 @pytest.fixture
 def sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     """A frozen replica is noticed within 18 s; here within four."""
-    assert rpc.PING_EVERY_S + rpc.PONG_WITHIN_S == 18
-    monkeypatch.setattr(rpc, "PING_EVERY_S", 2.0)
-    monkeypatch.setattr(rpc, "PONG_WITHIN_S", 2.0)
+    assert channel.PING_EVERY_S + channel.PONG_WITHIN_S == 18
+    monkeypatch.setattr(channel, "PING_EVERY_S", 2.0)
+    monkeypatch.setattr(channel, "PONG_WITHIN_S", 2.0)
 
 
 async def test_frozen(sooner: None, children: list[Child], replicas: Replicas[Any]) -> None:

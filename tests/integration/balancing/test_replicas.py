@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from services.mutation.language_model import GenerationClient, Prompt
-from shared import telemetry
-from shared.balancing import Replicas
 from shared.errors import InvalidRequest, Overloaded, Unavailable
-from shared.records import Message
+from shared.records.evolution import Message
+from shared.rpc.balancing import Replicas
+from shared.telemetry import tracing
 from tests.integration.balancing.fleet import KEYS, Fleet, generated, home, keys_of, serving
 from tests.integration.processes import until
 from tests.metrics import Measured, measured
@@ -29,7 +29,7 @@ async def test_an_evolution_keeps_its_replica_and_evolutions_spread(fleet: Fleet
 
 async def test_rewrites_for_an_evolution_keep_its_replica(fleet: Fleet, replicas: Replicas[Any]) -> None:
     for key in KEYS[:20]:
-        with telemetry.within(None, key):
+        with tracing.within(None, key):
             prompt = Prompt((Message("user", "Hello"),), 8, None)
             texts = [one.text async for one in GenerationClient(replicas, 0.3).rewrite([prompt, prompt], 5)]
         assert texts == [home(fleet, key).ip] * 2

@@ -7,8 +7,8 @@ import pytest
 import redis
 from openapi_schema_validator import OAS31Validator
 
-from shared.keys import Keys
-from shared.store import Store
+from shared.store.api_keys import Keys
+from shared.store.evolutions import Store
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
 from tests.integration.gateway.running import Gateway
 

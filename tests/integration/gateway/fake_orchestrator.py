@@ -15,8 +15,7 @@ from dataclasses import replace
 
 import redis.asyncio
 
-from shared.queue import ADVANCE, QUEUE
-from shared.records import (
+from shared.records.evolution import (
     BaseScored,
     Choice,
     Ended,
@@ -29,7 +28,8 @@ from shared.records import (
     Seconds,
     Tokens,
 )
-from shared.store import Store
+from shared.store.evolutions import Store
+from shared.store.queue import ADVANCE, QUEUE
 
 _POLL_S = 0.02
 

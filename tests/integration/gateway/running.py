@@ -13,7 +13,7 @@ import httpx_sse
 import redis.asyncio
 
 from cli.stack.child import Child
-from shared.keys import Keys, new_key
+from shared.store.api_keys import Keys, new_key
 
 COMMAND = [sys.executable, "-m", "services.gateway"]
 BODY: dict[str, Any] = {"model": "darwin", "messages": [{"role": "user", "content": "Why is the sky blue?"}]}

@@ -12,8 +12,8 @@ import httpx
 import openai
 import pytest
 
-from shared.keys import Keys, new_key
-from shared.store import Store
+from shared.store.api_keys import Keys, new_key
+from shared.store.evolutions import Store
 from tests.integration.gateway.running import BODY, MESSAGES, Gateway, free_port, new_caller, told
 
 CHAT = "/v1/chat/completions"

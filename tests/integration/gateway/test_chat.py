@@ -7,8 +7,8 @@ import httpx
 import openai
 import pytest
 
-from shared.records import Record
-from shared.store import Store
+from shared.records.evolution import Record
+from shared.store.evolutions import Store
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
 from tests.integration.gateway.running import MESSAGES, Gateway, status, unfinished
 

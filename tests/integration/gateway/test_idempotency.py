@@ -6,7 +6,7 @@ import uuid
 import httpx
 import pytest
 
-from shared.keys import Keys
+from shared.store.api_keys import Keys
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
 from tests.integration.gateway.running import BODY, Gateway, new_caller, status, unfinished
 

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.keys import Keys
-from shared.recorded import Recorded
+from shared.records.history import Recorded
+from shared.store.api_keys import Keys
 from tests.integration.gateway.running import BODY, MESSAGES, Gateway, collect, follow, new_caller, status, told
 
 INSTRUCTION = MESSAGES[-1]["content"]

@@ -9,8 +9,8 @@ import pytest
 
 from services.gateway.rates import Rates
 from services.gateway.refusals import RateLimitExceeded
-from shared.keys import Keys, new_key
-from shared.presence import ORCHESTRATOR, STAGES, Presence
+from shared.store.api_keys import Keys, new_key
+from shared.store.presence import ORCHESTRATOR, STAGES, Presence
 from tests.integration.gateway.running import BODY, Gateway, new_caller, unfinished
 
 CHAT = "/v1/chat/completions"

@@ -15,7 +15,7 @@ from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
-from shared.keys import Keys, new_key
+from shared.store.api_keys import Keys, new_key
 from tests.integration.gateway.running import Gateway
 
 load_all_checks()

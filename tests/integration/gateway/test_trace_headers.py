@@ -4,7 +4,7 @@ import json
 
 import httpx
 
-from shared.store import Store
+from shared.store.evolutions import Store
 from tests.integration.gateway.running import BODY, Gateway
 
 CHAT = "/v1/chat/completions"

@@ -18,10 +18,10 @@ from services.generation.settings import GenerationSettings
 from services.mutation.settings import Settings as MutationSettings
 from services.orchestrator.settings import OrchestratorSettings
 from services.reward.settings import RewardSettings
-from shared.certificates import Certificates
-from shared.presence import STAGES
-from shared.process import ProcessSettings
-from shared.settings import SECRETS_DIR, SettingsError, reasons
+from shared.process.certificates import Certificates
+from shared.process.lifecycle import ProcessSettings
+from shared.process.settings import SECRETS_DIR, SettingsError, reasons
+from shared.store.presence import STAGES
 from tests.k8s.checks.pods import PROBES
 from tests.k8s.objects import Objects, Workload
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from services.generation.settings import GenerationSettings
 from services.orchestrator.settings import OrchestratorSettings
-from shared.queue import QUEUE
+from shared.store.queue import QUEUE
 from tests.k8s.checks.configuration import configured
 from tests.k8s.objects import Object, Objects
 

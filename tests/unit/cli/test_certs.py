@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from cli.certs import PROCESSES
 from cli.main import app
-from shared.tls import Transport
+from shared.rpc.tls import Transport
 
 
 def test_certificates_for_every_process(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from cli.main import app
-from shared.models import EMBEDDED_LLM, resolve
+from shared.text.embedded_models import EMBEDDED_LLM, resolve
 from tests.openai_endpoint import FakeEndpoint, running
 from tests.unit.reward.checkpoints import save_classifier
 

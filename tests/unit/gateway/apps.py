@@ -10,10 +10,10 @@ from services.gateway.app import create_app
 from services.gateway.backends import Backends
 from services.gateway.settings import GatewaySettings
 from shared import errors
-from shared.presence import Presence
-from shared.records import Record
-from shared.store import Store
-from shared.telemetry import TelemetrySettings, Tracing
+from shared.records.evolution import Record
+from shared.store.evolutions import Store
+from shared.store.presence import Presence
+from shared.telemetry.tracing import TelemetrySettings, Tracing
 
 URL = "redis://127.0.0.1:1/0"
 CHAT = "/v1/chat/completions"

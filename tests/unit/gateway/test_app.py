@@ -9,8 +9,8 @@ import pytest
 
 from services.gateway.failures import response_of
 from shared import errors
-from shared.records import Record
-from shared.store import Store
+from shared.records.evolution import Record
+from shared.store.evolutions import Store
 from tests.unit.gateway.apps import BODY, CHAT, URL, app_with, shaped
 
 

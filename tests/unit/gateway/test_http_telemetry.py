@@ -1,7 +1,7 @@
 import httpx
 import pytest
 
-from shared.store import Store
+from shared.store.evolutions import Store
 from tests.metrics import Measured
 from tests.unit.gateway.apps import BODY, CHAT, URL, Refusing, app_with
 

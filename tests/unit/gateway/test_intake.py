@@ -9,7 +9,7 @@ from services.gateway.intake import METHODS, ModelNotFound, evolution_request
 from services.gateway.schemas import ChatCompletionRequest
 from services.gateway.settings import GatewaySettings
 from shared.errors import InvalidRequest
-from shared.records import EvolutionRequest, Message, Sampling, Search
+from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
 
 USER = {"role": "user", "content": "Why?"}
 

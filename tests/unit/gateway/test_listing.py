@@ -4,9 +4,9 @@ import pytest
 
 from services.gateway import listing
 from services.gateway.listing import Wanted, listed
-from shared.recording import Summary
-from shared.records import Method, Status
-from shared.store import Store
+from shared.records.attempts import Summary
+from shared.records.evolution import Method, Status
+from shared.store.evolutions import Store
 
 
 class Shelf(Store):

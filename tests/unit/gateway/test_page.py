@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from services.gateway.page import _UI
-from shared.store import Store
+from shared.store.evolutions import Store
 from tests.unit.gateway.apps import URL, app_with
 
 

@@ -14,8 +14,8 @@ from services.generation.model import Sequence as Asked
 from services.generation.requests import Limits
 from services.generation.simulated_engine import SimulatedEngine
 from services.generation.text import hidden_tokens
-from shared.models import EMBEDDED_LLM, resolve
-from shared.records import Message
+from shared.records.evolution import Message
+from shared.text.embedded_models import EMBEDDED_LLM, resolve
 from shared.text.tokenizers import load_tokenizer
 
 HELLO = (Message("user", "Hello"),)

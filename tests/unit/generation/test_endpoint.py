@@ -21,9 +21,9 @@ from services.generation.endpoint.url import check_private, url_problem
 from services.generation.engine import ContextFull
 from services.generation.settings import GenerationSettings
 from shared.errors import DarwinError, DeadlineExceeded, Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
-from shared.records import TraceContext
-from shared.settings import SettingsError
-from shared.telemetry import within
+from shared.process.settings import SettingsError
+from shared.records.evolution import TraceContext
+from shared.telemetry.tracing import within
 from tests.integration.processes import until
 from tests.openai_endpoint import FakeEndpoint, running
 

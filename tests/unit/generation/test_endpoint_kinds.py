@@ -13,7 +13,7 @@ from services.generation.endpoint import abilities
 from services.generation.model import GenerateRequest, Result, Sampling, Sequence
 from services.generation.settings import GenerationSettings
 from shared.errors import DarwinError
-from shared.records import Message
+from shared.records.evolution import Message
 from tests.openai_endpoint import SAYS, FakeEndpoint, running, tokenizer
 
 PLAIN = FakeEndpoint(returns_ids=False, fields=frozenset(), max_model_len=None)

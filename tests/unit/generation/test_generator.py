@@ -8,7 +8,7 @@ from services.generation.model import GenerateRequest, Result, Sequence
 from services.generation.requests import Limits
 from services.generation.simulated_engine import SimulatedEngine
 from shared.errors import Internal
-from shared.records import Message
+from shared.records.evolution import Message
 
 HELLO = (Message("user", "Hello"),)
 

@@ -10,7 +10,7 @@ from services.generation.requests import Limits
 from services.generation.servicer import GenerationServicer
 from services.generation.simulated_engine import SimulatedEngine
 from shared.pb import generation_pb2 as pb
-from shared.records import Message
+from shared.records.evolution import Message
 from tests.metrics import Measured, measured
 
 HELLO = (Message("user", "Describe a walk along a river."),)

@@ -22,7 +22,7 @@ from services.generation.model import GenerateRequest, Result, Sampling, Sequenc
 from services.generation.openai_engine import OpenAIEngine
 from services.generation.settings import GenerationSettings
 from shared.errors import Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
-from shared.records import Message
+from shared.records.evolution import Message
 from tests.integration.processes import until
 from tests.openai_endpoint import SAYS, FakeEndpoint, running, tokenizer
 

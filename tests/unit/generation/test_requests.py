@@ -7,7 +7,7 @@ from services.generation.model import GenerateRequest, Sampling, Sequence
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_engine import SimulatedEngine
 from shared.errors import InvalidRequest
-from shared.records import Message
+from shared.records.evolution import Message
 
 GOOD = Sequence("s", (Message("user", "Hello"),), max_new_tokens=4)
 

@@ -14,7 +14,7 @@ from services.generation.engine import TokenSequence
 from services.generation.model import Sampling
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_batch import CPU, Batch, Latency, Waited, latency_named
-from shared.settings import SettingsError
+from shared.process.settings import SettingsError
 
 
 def on_a_virtual_clock(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

@@ -10,7 +10,7 @@ from services.generation.model import Sampling
 from services.generation.settings import GenerationSettings
 from services.generation.vllm_engine import VllmEngine, _sampling, engine_arguments
 from shared.errors import Unavailable, Unsupported
-from shared.records import Message
+from shared.records.evolution import Message
 
 
 @pytest.mark.parametrize("parallel", [1, 4])

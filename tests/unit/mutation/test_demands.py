@@ -13,7 +13,7 @@ from services.mutation.demands import Aspect, Kind, keeps, read
 from services.mutation.demands.kinds import FORBIDS
 from services.mutation.demands.reading import LANGUAGES
 from services.mutation.templates import EVERY, TEMPLATES, pool
-from shared.records import Message
+from shared.records.evolution import Message
 
 PROMPTS = [json.loads(line) for line in (Path(bench.__file__).parent / "formats.jsonl").read_text().splitlines()]
 

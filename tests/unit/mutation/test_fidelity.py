@@ -3,7 +3,7 @@ import pytest
 from services.mutation import fidelity
 from services.mutation.settings import THRESHOLD
 from shared.errors import NotFound
-from shared.models import EMBEDDED_ENCODER
+from shared.text.embedded_models import EMBEDDED_ENCODER
 
 ORIGINAL = "How do I teach my dog to sit?"
 

@@ -10,13 +10,13 @@ from services.mutation.language_model import Completion, GenerationClient, Promp
 from services.mutation.model import Mutant, MutationRequest, Source, Summary
 from services.mutation.mutator import Mutator
 from services.mutation.operators import JSON_SCHEMA, OPERATORS
-from shared.balancing import Replicas
 from shared.errors import DeadlineExceeded, Internal, InvalidRequest, Unsupported
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
-from shared.records import Message
-from shared.server import Server
+from shared.records.evolution import Message
+from shared.rpc.balancing import Replicas
+from shared.rpc.server import Server
 
 PROMPTS = [Prompt((Message("user", "a"),), 7, 1), Prompt((Message("user", "b"),), 9, None)]
 

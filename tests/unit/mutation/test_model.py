@@ -9,7 +9,7 @@ from services.mutation.model import (
     MutationRequest,
 )
 from shared.errors import InvalidRequest
-from shared.records import Message
+from shared.records.evolution import Message
 
 USER = Message("user", "Name a river.")
 

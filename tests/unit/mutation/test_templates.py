@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from services.mutation import guards
 from services.mutation.demands import read
 from services.mutation.templates import DEPTH, EVERY, TEMPLATES, Template, core_of, pool, rooted, wrappings
-from shared.records import Message
+from shared.records.evolution import Message
 
 
 def test_enough_templates_and_no_two_equal() -> None:

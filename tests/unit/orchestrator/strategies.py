@@ -20,7 +20,7 @@ from services.orchestrator.core.model import (
     Score,
     Scored,
 )
-from shared.records import Event
+from shared.records.evolution import Event
 
 INSTRUCTION = "Explain tides."
 

@@ -13,14 +13,14 @@ from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
 from services.orchestrator.core.model import BASE, Generate, Mutate, Score
-from shared.balancing import Replicas
 from shared.errors import InvalidRequest
 from shared.pb import generation_pb2 as gpb
 from shared.pb import generation_pb2_grpc, mutation_pb2_grpc, reward_pb2_grpc
 from shared.pb import mutation_pb2 as mpb
 from shared.pb import reward_pb2 as rpb
-from shared.records import EvolutionRequest, Message, Sampling, Search
-from shared.server import Server
+from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
+from shared.rpc.balancing import Replicas
+from shared.rpc.server import Server
 
 MESSAGES = (Message("user", "Hello"),)
 LONG = "long"

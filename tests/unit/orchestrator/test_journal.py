@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from services.orchestrator.core.model import Generated, Mutated, MutationEnded, Score, Scored
 from services.orchestrator.journal import Journal
 from shared.errors import Unavailable
-from shared.recording import Attempt, Call, LostAttempt, Stage, StatePart
-from shared.records import Failure, Seconds
+from shared.records.attempts import Attempt, Call, LostAttempt, Stage, StatePart
+from shared.records.evolution import Failure, Seconds
 
 _ATTEMPT: TypeAdapter[Attempt] = TypeAdapter(Attempt)
 _CALL: TypeAdapter[Call] = TypeAdapter(Call)

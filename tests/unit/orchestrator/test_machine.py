@@ -22,7 +22,7 @@ from services.orchestrator.core.model import (
     Stopped,
     UnexpectedOutcome,
 )
-from shared.records import BaseScored, CycleFinished, RoundFinished
+from shared.records.evolution import BaseScored, CycleFinished, RoundFinished
 from tests.unit.orchestrator.strategies import INSTRUCTION, World, configs
 
 seeds = st.integers(0, 2**32)

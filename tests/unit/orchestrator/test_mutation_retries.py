@@ -9,13 +9,13 @@ import pytest
 
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.core.model import Mutate, Mutated
-from shared.balancing import Replicas
 from shared.errors import Unavailable
 from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
 from shared.pb.mutation_pb2_grpc import MutationServiceStub
-from shared.records import EvolutionRequest, Message, Sampling, Search
-from shared.server import Server
+from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
+from shared.rpc.balancing import Replicas
+from shared.rpc.server import Server
 from tests.integration.processes import until
 
 REQUEST = EvolutionRequest("darwin", (Message("user", "Hello"),), Sampling(8), Search(), seed=1)

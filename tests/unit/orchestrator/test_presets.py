@@ -4,7 +4,7 @@ import pytest
 
 from services.orchestrator.core.presets import config_for
 from shared.errors import InvalidRequest
-from shared.records import EvolutionRequest, Message, Method, Sampling, Search
+from shared.records.evolution import EvolutionRequest, Message, Method, Sampling, Search
 
 REQUEST = EvolutionRequest("darwin", (Message("user", "Hi"),), Sampling(200), Search(), seed=1)
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.orchestrator.core import selection
-from shared.records import ArchiveEntry, Replacement
+from shared.records.evolution import ArchiveEntry, Replacement
 
 
 def test_survivors_are_best_first_with_the_lower_index_first_among_equals() -> None:

@@ -10,7 +10,7 @@ import transformers as tf
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from shared.models import EMBEDDED_LLM, resolve
+from shared.text.embedded_models import EMBEDDED_LLM, resolve
 
 # Ends with the end-of-sequence token, which is also the checkpoint's padding token: see `padding_ids` in inspection.py.
 TEMPLATE = (

@@ -1,7 +1,7 @@
 """Short ways to write conversations in tests."""
 
 from services.reward.scorer import Conversation
-from shared.records import Message
+from shared.records.evolution import Message
 
 
 def asking(*turns: str) -> Conversation:

@@ -9,7 +9,7 @@ from services.reward.batcher import Batcher
 from services.reward.scorer import ComponentScore, ScoreItem
 from services.reward.threads import ThreadScorer
 from shared.errors import Internal, InvalidRequest, Overloaded, Unavailable
-from shared.process import never
+from shared.process.lifecycle import never
 from tests.unit.reward.conversations import asking
 
 QUESTION = asking("Why?")

@@ -9,7 +9,7 @@ from services.reward.bootstrap import build_rewarder
 from services.reward.requests import Candidate
 from services.reward.rewarder import Rewarder
 from services.reward.settings import RewardSettings
-from shared.records import Message
+from shared.records.evolution import Message
 
 PAIRS = (
     (

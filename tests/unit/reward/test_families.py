@@ -12,7 +12,7 @@ from services.reward.classifier import ClassifierScorer
 from services.reward.runtime import Runtime
 from services.reward.scorer import Conversation, ScoreItem
 from services.reward.specs import ClassifierSpec
-from shared.records import Message
+from shared.records.evolution import Message
 from tests.unit.reward.checkpoints import FAMILIES, gated, llama
 
 QUESTION = Conversation((Message("user", "How do plants make food?"),))

@@ -10,7 +10,7 @@ from services.reward.calibrate import read_pairs
 from services.reward.form.asked import Form, form_of
 from services.reward.form.scorer import BROKEN, FormScorer
 from services.reward.scorer import Conversation, ScoreItem
-from shared.records import Message
+from shared.records.evolution import Message
 
 TEXT = "The train leaves at nine."
 YES = frozenset({"yes", "no"})

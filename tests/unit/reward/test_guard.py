@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.reward.calibrate import guard_share, read_pairs
 from services.reward.guard import EMPTY, GuardScorer, penalty
 from services.reward.scorer import Conversation, ScoreItem
-from shared.records import Message
+from shared.records.evolution import Message
 
 CSV = "id,name,city,age\n" + "\n".join(f"{n},{('Ann', 'Bob', 'Cid')[n % 3]},Rome,{20 + n}" for n in range(1, 31))
 ROWS = json.dumps([{"id": n, "active": True, "score": n * n} for n in range(40)], indent=2)

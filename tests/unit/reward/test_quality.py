@@ -11,7 +11,7 @@ from services.reward.quality import EMPTY, QualityScorer
 from services.reward.runtime import Runtime
 from services.reward.scorer import Conversation, ScoreItem
 from shared.errors import InvalidRequest
-from shared.models import EMBEDDED_LLM, resolve
+from shared.text.embedded_models import EMBEDDED_LLM, resolve
 from tests.unit.reward.conversations import asking
 
 HEAD = "quality.safetensors"

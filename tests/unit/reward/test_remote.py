@@ -22,7 +22,7 @@ from shared.errors import (
     Unavailable,
     Unsupported,
 )
-from shared.records import Message
+from shared.records.evolution import Message
 from tests.reward_server import Faked, serve
 from tests.unit.reward.checkpoints import byte_tokenizer, encoder_tokenizer
 

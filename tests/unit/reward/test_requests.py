@@ -4,7 +4,7 @@ import pytest
 
 from services.reward.requests import Candidate, Limits, check
 from shared.errors import InvalidRequest
-from shared.records import Message
+from shared.records.evolution import Message
 
 LIMITS = Limits(candidates=2, messages=3, text_characters=5, conversation_characters=20)
 USER = Message("user", "Why?")

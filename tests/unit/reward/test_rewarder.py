@@ -13,7 +13,7 @@ from services.reward.scorer import BlockingScorer, ComponentScore, ScoreItem, Sc
 from services.reward.settings import RewardSettings
 from services.reward.threads import ThreadScorer
 from shared.errors import Internal, InvalidRequest, NotFound, Unavailable
-from shared.records import Message
+from shared.records.evolution import Message
 
 ASK = [Message("user", "Why?")]
 ANSWERS = [Candidate("b", "because"), Candidate("a", "so")]

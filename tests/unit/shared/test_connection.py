@@ -7,8 +7,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from services.orchestrator.broker import broker_url
-from shared.connection import REFUSALS, Translated, is_away
 from shared.errors import Unavailable
+from shared.store.connection import REFUSALS, Translated, is_away
 
 SAYS = {
     "OOM": "OOM command not allowed when used memory > 'maxmemory'. script: abc, on @user_script:5.",

@@ -9,9 +9,9 @@ import pytest
 from safetensors import torch as torch_file
 from safetensors.numpy import load_file, save_file
 
-from shared.encoder import CONFIG, LENGTH, MODULES, POOLING, WEIGHTS, Encoder, copy, main
 from shared.errors import NotFound, Unsupported
-from shared.models import EMBEDDED_ENCODER, resolve
+from shared.text.embedded_models import EMBEDDED_ENCODER, resolve
+from shared.text.encoder import CONFIG, LENGTH, MODULES, POOLING, WEIGHTS, Encoder, copy, main
 
 
 @pytest.fixture

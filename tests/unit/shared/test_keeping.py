@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
 from opentelemetry.trace import NonRecordingSpan, SpanContext, StatusCode, TraceFlags, Tracer, set_span_in_context
 
-from shared.keeping import KEPT, KeepingProcessor, RecordEverything
+from shared.telemetry.tail_sampling import KEPT, KeepingProcessor, RecordEverything
 
 REMOTE = set_span_in_context(NonRecordingSpan(SpanContext(7, 9, is_remote=True, trace_flags=TraceFlags(0))))
 
@@ -78,7 +78,7 @@ def test_calls_of_one_trace_at_a_time_are_kept_apart(exported: InMemorySpanExpor
 
 
 def test_what_never_ends_does_not_pile_up(exported: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.keeping._MAX_PARTS", 10)
+    monkeypatch.setattr("shared.telemetry.tail_sampling._MAX_PARTS", 10)
     tracer = tracer_of(ALWAYS_OFF, exported)
     roots = [tracer.start_span("root", context=REMOTE) for _ in range(30)]
     for root in roots:

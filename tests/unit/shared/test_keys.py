@@ -4,7 +4,7 @@ import re
 import pytest
 
 from shared.errors import InvalidRequest
-from shared.keys import Keys, new_key
+from shared.store.api_keys import Keys, new_key
 
 
 def test_a_key_is_long_random_and_kept_as_a_digest() -> None:

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 import psutil
 import pytest
 
-from shared.lifeline import KeepCause, tie_engine_processes, with_cause
+from shared.process.lifeline import KeepCause, tie_engine_processes, with_cause
 
 START_S = 30
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from services.orchestrator.core.model import Config, Evolution
-from shared.preferences import Pair, Selection, finals, step_pairs, whole_pairs
-from shared.recorded import Recorded
-from shared.records import Event
+from shared.records.evolution import Event
+from shared.records.history import Recorded
+from shared.records.preferences import Pair, Selection, finals, step_pairs, whole_pairs
 from tests.unit.cli.recordings import MESSAGES, base, cycle_finished, evolution, round_finished
 from tests.unit.orchestrator.strategies import World, configs
 

@@ -11,9 +11,9 @@ import pytest
 
 from shared import errors
 from shared.errors import NotFound
-from shared.interceptor import CallLimits
 from shared.pb import generation_pb2 as pb
-from shared.rpc_metrics import calling
+from shared.rpc.interceptor import CallLimits
+from shared.rpc.metrics import calling
 from tests.metrics import Measured
 from tests.unit.shared.test_server import Running
 

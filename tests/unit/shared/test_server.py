@@ -10,14 +10,16 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from shared import errors, rpc, server
+from shared import errors
 from shared.errors import Unavailable
-from shared.interceptor import CallLimits, time_left
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
-from shared.rpc import MAX_MESSAGE_BYTES, connect, from_rpc_error
-from shared.server import Server
-from shared.settings import SettingsError
+from shared.process.settings import SettingsError
+from shared.rpc import channel as rpc
+from shared.rpc import server
+from shared.rpc.channel import MAX_MESSAGE_BYTES, connect, from_rpc_error
+from shared.rpc.interceptor import CallLimits, time_left
+from shared.rpc.server import Server
 
 NAME = "darwin.v1.GenerationService"
 

@@ -19,12 +19,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared import errors, telemetry
+from shared import errors
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
-from shared.records import TraceContext
-from shared.rpc import connect
-from shared.server import Server
+from shared.records.evolution import TraceContext
+from shared.rpc.channel import connect
+from shared.rpc.server import Server
+from shared.telemetry import tracing
 
 NAME = "darwin.v1.GenerationService"
 CALLER = TraceContext("a" * 32, "b" * 16, sampled=True)
@@ -43,13 +44,13 @@ class Servicer(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[m
     async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:  # noqa: N802
         if self.error:
             raise self.error
-        return pb.GetModelResponse(model=dict(telemetry.outgoing()).get("traceparent", ""))
+        return pb.GetModelResponse(model=dict(tracing.outgoing()).get("traceparent", ""))
 
     async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[pb.GenerateResponse]:  # noqa: N802
-        yield told(telemetry.current_trace_id())
+        yield told(tracing.current_trace_id())
         if self.hang:
             await asyncio.sleep(60)
-        yield told(telemetry.current_evolution_id())
+        yield told(tracing.current_evolution_id())
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr("shared.serving._tracer", provider.get_tracer("test"))
+    monkeypatch.setattr("shared.telemetry.server_spans._tracer", provider.get_tracer("test"))
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
     return exporter
 
@@ -80,16 +81,16 @@ class Running:
         await self.server.stop(0)
 
     async def ids(self) -> list[str]:
-        call = self.stub.Generate(pb.GenerateRequest(), metadata=telemetry.outgoing())
+        call = self.stub.Generate(pb.GenerateRequest(), metadata=tracing.outgoing())
         return [response.results[0].text async for response in call]
 
     async def passed_on(self) -> str:
-        return str((await self.stub.GetModel(pb.GetModelRequest(), metadata=telemetry.outgoing())).model)
+        return str((await self.stub.GetModel(pb.GetModelRequest(), metadata=tracing.outgoing())).model)
 
 
 async def test_where_nobody_reads_spans_the_callers_ids_are_known_and_passed_on() -> None:
     async with Running() as running:
-        with telemetry.within(CALLER, "evo_1"):
+        with tracing.within(CALLER, "evo_1"):
             assert await running.ids() == ["a" * 32, "evo_1"]
             assert await running.passed_on() == f"00-{'a' * 32}-{'b' * 16}-01"
         assert await running.ids() == ["", ""]
@@ -97,7 +98,7 @@ async def test_where_nobody_reads_spans_the_callers_ids_are_known_and_passed_on(
 
 async def test_a_call_is_a_child_of_its_callers_span(exported: InMemorySpanExporter) -> None:
     async with Running() as running:
-        with telemetry.within(CALLER, "evo_1"):
+        with tracing.within(CALLER, "evo_1"):
             assert await running.ids() == ["a" * 32, "evo_1"]
             passed_on = await running.passed_on()
     stream, single = exported.get_finished_spans()
@@ -117,7 +118,7 @@ async def test_a_failure_is_in_its_span_and_names_the_trace(
 ) -> None:
     async with Running() as running:
         running.servicer.error = error
-        with telemetry.within(CALLER), pytest.raises(grpc.aio.AioRpcError) as caught:
+        with tracing.within(CALLER), pytest.raises(grpc.aio.AioRpcError) as caught:
             await running.passed_on()
     (span,) = exported.get_finished_spans()
     assert (span.attributes or {})["rpc.response.status_code"] == error.grpc_status
@@ -131,8 +132,8 @@ async def test_a_failure_is_in_its_span_and_names_the_trace(
 async def test_a_call_that_was_given_up_says_so(exported: InMemorySpanExporter) -> None:
     async with Running() as running:
         running.servicer.hang = True
-        with telemetry.within(CALLER):
-            call = running.stub.Generate(pb.GenerateRequest(), metadata=telemetry.outgoing())
+        with tracing.within(CALLER):
+            call = running.stub.Generate(pb.GenerateRequest(), metadata=tracing.outgoing())
             await call.read()
             call.cancel()
         await running.server.stop(1)

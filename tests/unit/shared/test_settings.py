@@ -4,7 +4,7 @@ import pytest
 from pydantic import Field
 
 from shared.errors import NotFound
-from shared.settings import DarwinSettings, SettingsError, refusing
+from shared.process.settings import DarwinSettings, SettingsError, refusing
 
 
 class House(DarwinSettings):

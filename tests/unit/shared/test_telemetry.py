@@ -13,10 +13,10 @@ from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared import telemetry
-from shared.records import TraceContext
-from shared.settings import SettingsError
-from shared.telemetry import Finished, TelemetrySettings, Tracing
+from shared.process.settings import SettingsError
+from shared.records.evolution import TraceContext
+from shared.telemetry import tracing as telemetry
+from shared.telemetry.tracing import Finished, TelemetrySettings, Tracing
 
 PARENT = TraceContext("a" * 32, "b" * 16, sampled=True)
 
@@ -106,8 +106,8 @@ def test_what_cannot_be_honoured_is_refused(name: str, value: str, monkeypatch: 
 
 def test_every_line_of_the_log_is_json_with_both_ids() -> None:
     code = (
-        "import logging; from shared import telemetry; from shared.process import configure_logging\n"
-        "from shared.records import TraceContext\n"
+        "import logging; from shared import telemetry; from shared.process.lifecycle import configure_logging\n"
+        "from shared.records.evolution import TraceContext\n"
         "configure_logging('reward', 'INFO'); log = logging.getLogger('x')\n"
         "log.info('up %d', 1)\n"
         "with telemetry.within(TraceContext('a' * 32, 'b' * 16, True), 'evo_1'):\n"

@@ -4,9 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 from cli.certs import write
-from shared.certificates import is_local
-from shared.settings import SettingsError
-from shared.tls import PLAIN, Transport
+from shared.process.certificates import is_local
+from shared.process.settings import SettingsError
+from shared.rpc.tls import PLAIN, Transport
 
 
 @pytest.fixture(scope="module")

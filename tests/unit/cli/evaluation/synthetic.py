@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from cli.evaluation.rows import Candidate, Row, Turn
-from shared.records import Method, Seconds, Tokens
+from shared.records.evolution import Method, Seconds, Tokens
 
 CATEGORIES = ("coding", "extraction", "humanities", "math", "reasoning", "roleplay", "stem", "writing")
 

@@ -10,7 +10,7 @@ from cli.evaluation.judging import JudgeError, Pair, command_judge, judge_rows, 
 from cli.evaluation.questions import Question
 from cli.evaluation.rows import Candidate, Row, Turn
 from shared.errors import NotFound
-from shared.records import Seconds, Tokens
+from shared.records.evolution import Seconds, Tokens
 
 PAIRS = [Pair(({"role": "user", "content": "Hi"},), text) for text in ("a", "bbb")]
 LENGTH = """

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from cli.evaluation.plan import SHIPPED, Plan, PlanError, read_plan
-from shared.records import Search
+from shared.records.evolution import Search
 
 
 def plan(tmp_path: Path, text: str) -> Plan:

@@ -13,8 +13,8 @@ from services.orchestrator.adapters import codec
 from services.orchestrator.core import machine
 from services.orchestrator.core.model import Config, Outcome, Stopped
 from services.orchestrator.core.presets import config_for
-from shared.recording import Attempt, Call, StatePart
-from shared.records import (
+from shared.records.attempts import Attempt, Call, StatePart
+from shared.records.evolution import (
     Accepted,
     Ended,
     Event,

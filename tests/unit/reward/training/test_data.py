@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.reward.training import data
 from services.reward.training.data import TEST, TRAIN, read_preferences
 from shared.errors import InvalidRequest, NotFound
-from shared.records import Message
+from shared.records.evolution import Message
 
 TRAINING = {"prompt": "trains", "chosen": "good", "rejected": "bad", "split": "train"}
 HELD_OUT = {"prompt": "is held out", "chosen": "good", "rejected": "bad", "split": "test"}

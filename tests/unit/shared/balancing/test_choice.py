@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.balancing.choice import bound_of, choose, ranked
+from shared.rpc.balancing.choice import bound_of, choose, ranked
 
 NAMES = tuple(f"10.0.{i // 7}.{i}:50051" for i in range(9))
 KEYS = [f"evo_{i:032x}" for i in range(3000)]
@@ -33,7 +33,7 @@ def test_the_order_in_which_they_are_known_does_not_matter(names: tuple[str, ...
 
 
 def test_every_process_chooses_alike() -> None:
-    program = f"from shared.balancing.choice import ranked; print([ranked(key, {NAMES}) for key in {KEYS[:50]}])"
+    program = f"from shared.rpc.balancing.choice import ranked; print([ranked(key, {NAMES}) for key in {KEYS[:50]}])"
     told = {
         subprocess.run(
             [sys.executable, "-c", program], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True

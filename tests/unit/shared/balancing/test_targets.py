@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from shared.balancing.targets import Target, parse, resolve
-from shared.settings import SettingsError
+from shared.process.settings import SettingsError
+from shared.rpc.balancing.targets import Target, parse, resolve
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,304 @@
+"""What gateway and orchestrator both read and write: requests, records, events, results.
+
+Plain frozen dataclasses, so that the pure core can use them; `shared.store.evolutions` turns them into JSON and back.
+Words are those of the paper (arXiv 2406.15193): archive, mutant, state, population, round, cycle, survivor.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Method = Literal["darwin", "best-of-n", "mutation-only", "replacement-only", "sample"]
+Role = Literal["system", "user", "assistant"]
+Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+FinishReason = Literal["stop", "length"]
+StoppedBy = Literal["max_generated_tokens", "max_reward_calls", "deadline_ms", "cancelled"]
+MutantSource = Literal["model", "template", "parent", "original"]
+Mutation = Literal["auto", "model", "templates"]
+Preset = Literal["default", "paper"]
+
+TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
+
+
+MAX_MESSAGES = 512
+"""Of a conversation, at every door of the system."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One chat message."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a response is decoded."""
+
+    max_tokens: int
+    temperature: float = 0.7
+    top_p: float = 1.0
+    top_k: int = 40
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Search:
+    """The evolution's settings.
+
+    `period` and `lookahead` are in tokens. Kept to within one round: `max_generated_tokens`, every token sampled,
+    mutation included; `max_reward_calls`, every response scored. `deadline_ms` counts from acceptance. `mutation`
+    says who writes mutants: the language model, templates only, or whatever the mutation service is set up for.
+    """
+
+    cycles: int = 1
+    mutants: int = 5
+    period: int = 40
+    survivors: int = 1
+    lookahead: int = 0
+    mutation: Mutation = "auto"
+    max_generated_tokens: int | None = None
+    max_reward_calls: int | None = None
+    deadline_ms: int | None = None
+
+
+PRESETS: dict[Preset, Search] = {
+    "default": Search(),
+    "paper": Search(cycles=1, mutants=5, period=40, survivors=3, lookahead=0, mutation="model"),
+}
+"""Settings to start from. docs/results.md says why the defaults differ from the paper's."""
+
+
+@dataclass(frozen=True)
+class EvolutionRequest:
+    """Everything that determines an evolution, frozen at acceptance.
+
+    `messages` ends with the user's turn, which is the instruction. `seeded` says that the caller chose `seed`, so
+    sampling follows it too. An empty `profile` is the reward service's default. `tenant`, empty
+    where no keys are asked for, alone may see the evolution, and its calls share caches with nobody else's. A chat
+    template that prints the date prints that of `accepted_at`, in Unix seconds, in every round.
+    """
+
+    method: Method
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    search: Search
+    seed: int
+    seeded: bool = False
+    n: int = 1
+    profile: str = ""
+    user: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    tenant: str = ""
+    accepted_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One final response. `state` is None for the base response; `components` are the reward's weighted parts."""
+
+    text: str
+    finish_reason: FinishReason
+    completion_tokens: int
+    reward: float | None
+    components: dict[str, float]
+    instruction: str
+    cycle: int
+    state: int | None
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens by stage.
+
+    mutation: sampled while rewriting instructions. kept: sampled and part of some final response. discarded: sampled
+    and thrown away by replacement, lookahead or a budget. reward: computed by reward models.
+    prompt: of the original conversation. cached: prefix tokens that the generation engine did not recompute.
+    """
+
+    prompt: int = 0
+    mutation: int = 0
+    kept: int = 0
+    discarded: int = 0
+    reward: int = 0
+    cached: int = 0
+
+    @property
+    def generated(self) -> int:
+        return self.mutation + self.kept + self.discarded
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall seconds during which at least one call of the stage was under way (stages overlap), and since acceptance."""
+
+    mutation: float = 0.0
+    generation: float = 0.0
+    reward: float = 0.0
+    total: float = 0.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """The answer: the `n` best distinct final responses, best first, beside the base response."""
+
+    choices: tuple[Choice, ...]
+    base: Choice | None
+    tokens: Tokens
+    seconds: Seconds
+    rounds: int
+    stopped_by: StoppedBy | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an evolution ended without an answer.
+
+    `code` is the name of an error class in `shared.errors`, `field` the offending request field where there is one.
+    """
+
+    code: str
+    message: str
+    field: str | None = None
+
+
+@dataclass(frozen=True)
+class CycleStarted:
+    """A parent was drawn from the archive."""
+
+    cycle: int
+    parent: str
+    type: Literal["cycle.started"] = "cycle.started"
+
+
+@dataclass(frozen=True)
+class MutantAccepted:
+    """A state of the population received its instruction."""
+
+    cycle: int
+    state: int
+    text: str
+    operator: str
+    source: MutantSource
+    type: Literal["mutant.accepted"] = "mutant.accepted"
+
+
+@dataclass(frozen=True)
+class BaseScored:
+    """The response to the original conversation is complete."""
+
+    text: str
+    reward: float
+    tokens: int
+    type: Literal["base.scored"] = "base.scored"
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """`state` took the response of `donor`."""
+
+    state: int
+    donor: int
+
+
+@dataclass(frozen=True)
+class RoundFinished:
+    """Every state was scored, badly rewarded ones were replaced.
+
+    Lists are indexed by state and describe the population before replacement, `finished` after it. `tokens` were
+    sampled for it, those of the base response apart.
+    """
+
+    cycle: int
+    round: int
+    texts: tuple[str, ...]
+    rewards: tuple[float, ...]
+    survivors: tuple[int, ...]
+    replacements: tuple[Replacement, ...]
+    finished: tuple[bool, ...]
+    tokens: int
+    type: Literal["round.finished"] = "round.finished"
+
+
+@dataclass(frozen=True)
+class ArchiveEntry:
+    """An instruction and the reward its response earned."""
+
+    instruction: str
+    reward: float
+
+
+@dataclass(frozen=True)
+class CycleFinished:
+    """Final responses are scored, the archive is updated."""
+
+    cycle: int
+    rewards: tuple[float, ...]
+    candidates: tuple[ArchiveEntry, ...]
+    archive: tuple[ArchiveEntry, ...]
+    best_reward: float
+    type: Literal["cycle.finished"] = "cycle.finished"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The last event of every evolution."""
+
+    status: Status
+    stopped_by: StoppedBy | None = None
+    error: Failure | None = None
+    type: Literal["evolution.ended"] = "evolution.ended"
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The first event of every evolution."""
+
+    method: Method
+    type: Literal["evolution.accepted"] = "evolution.accepted"
+
+
+Event = Accepted | CycleStarted | MutantAccepted | BaseScored | RoundFinished | CycleFinished | Ended
+
+
+@dataclass(frozen=True)
+class TraceContext:
+    """The span that an evolution's spans descend from, in hex (W3C Trace Context: 32 and 16 digits)."""
+
+    trace_id: str
+    span_id: str
+    sampled: bool
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """A caller's `Idempotency-Key`: `key` is a digest of it with the tenant, `fingerprint` one of what was asked."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """An evolution as Redis holds it.
+
+    `version` grows by one with each save. `state` is the orchestrator's own JSON (None until its first save); nobody
+    else reads it. `attempts` counts failures in a row. `key_id` is the API key that is charged, empty where
+    none is asked for. Times are Unix seconds.
+    """
+
+    id: str
+    version: int
+    status: Status
+    created_at: float
+    request: EvolutionRequest
+    state: Any = None
+    seconds: Seconds = field(default_factory=Seconds)
+    attempts: int = 0
+    finished_at: float | None = None
+    result: Result | None = None
+    error: Failure | None = None
+    key_id: str = ""
+    idempotency: Idempotency | None = None
+    trace: TraceContext | None = None
+    unfinished: str = ""

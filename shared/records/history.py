@@ -1,0 +1,65 @@
+"""What preference pairs are made of: an evolution with its events, as `darwin align --json` prints it."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from shared.records.evolution import Message, Replacement, Status
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class BaseScored(_Value):
+    type: Literal["base.scored"]
+    text: str
+    reward: float | None
+
+
+class Round(_Value):
+    type: Literal["round.finished"]
+    cycle: int
+    round: int
+    texts: tuple[str, ...]
+    rewards: tuple[float | None, ...]
+    replacements: tuple[Replacement, ...]
+    finished: tuple[bool, ...]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        states = len(self.texts)
+        if not len(self.rewards) == len(self.finished) == states:
+            raise ValueError("texts, rewards and finished have different lengths")
+        if not all(0 <= state < states for item in self.replacements for state in (item.state, item.donor)):
+            raise ValueError("a replacement names a state that is not in the population")
+        return self
+
+
+class CycleEnd(_Value):
+    type: Literal["cycle.finished"]
+    cycle: int
+    rewards: tuple[float | None, ...]
+
+
+_Used = Annotated[BaseScored | Round | CycleEnd, Field(discriminator="type")]
+_TYPES = ("base.scored", "round.finished", "cycle.finished")
+
+
+def _used(events: Any) -> Any:
+    """Events that pairs are made of; others, and types that are not known yet, are passed over."""
+    if not isinstance(events, list):
+        return events
+    return [event for event in events if not isinstance(event, dict) or event.get("type") in _TYPES]
+
+
+class Recorded(_Value):
+    """An evolution with its events, as `darwin align --json` prints it; `pydantic.ValidationError` for anything else.
+
+    Rewards may be missing or not finite; what they belong to is left out of every pair.
+    """
+
+    id: str
+    status: Status
+    messages: tuple[Message, ...] = Field(min_length=1)
+    events: Annotated[tuple[_Used, ...], BeforeValidator(_used)]

@@ -1,0 +1,62 @@
+"""The queue of rounds: messages of (id, version) in a Redis list, as Celery reads them."""
+
+import json
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.store.connection import Translated
+
+ADVANCE = "darwin.advance"
+QUEUE = "darwin"
+
+_SENT_AT = "darwin-sent-at"
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """How many messages no worker has taken, and for how many seconds the oldest waits."""
+
+    depth: int = 0
+    age_s: float = 0.0
+
+
+def message(evolution_id: str, version: int, delay_s: float = 0.0) -> str:
+    """Asks some worker to perform, after `delay_s` seconds, the round that follows `version`; losing or doubling it is
+    harmless.
+
+    Celery's message (protocol 2) in kombu's envelope. It is written here so that the script that saves a version can
+    send it in the same step.
+    """
+    now, own = time.time(), str(uuid.uuid4())
+    eta = datetime.fromtimestamp(now + delay_s, UTC).isoformat() if delay_s else None
+    envelope = {
+        "body": json.dumps([[evolution_id, version], {}, {}]),
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"lang": "py", "task": ADVANCE, "id": own, "root_id": own, "eta": eta, _SENT_AT: now},
+        "properties": {
+            "correlation_id": own,
+            "delivery_tag": own,
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": QUEUE},
+            "priority": 0,
+        },
+    }
+    return json.dumps(envelope)
+
+
+async def backlog(redis: Any) -> Backlog:
+    """What waits in the queue now; kombu keeps it as a list, whose oldest message is the last.
+
+    Raises:
+        Unavailable: Redis is away.
+    """
+    async with Translated(), redis.pipeline() as pipeline:
+        depth, oldest = await pipeline.llen(QUEUE).lindex(QUEUE, -1).execute()
+    if oldest is None:
+        return Backlog()
+    sent_at = json.loads(oldest)["headers"].get(_SENT_AT, time.time())
+    return Backlog(depth, max(0.0, time.time() - sent_at))

@@ -1,0 +1,139 @@
+"""Conversations as a model's token ids, and its ids as text, by its tokenizer and chat template."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.errors import InvalidRequest, Unsupported
+from shared.records.evolution import Message, Role
+from shared.text.encoding import TextEncoder
+from shared.text.marks import Marks, free_plane, spellings_of
+from shared.text.template import ChatTemplate, System, TemplateTraits, Turn, as_turns
+
+# How a template looks for a token in a message, as for the end of thinking, to cut it out.
+_SOUGHT = r"(?:split|partition|find|with|replace|count|prefix|suffix)\(\s*(['\"]){0}\1|(['\"]){0}\2\s+(?:not\s+)?in\b"
+
+
+class ChatTokenizer:
+    """Encodes conversations, decodes responses. Nothing in it changes after construction: use it from any thread.
+
+    `tokenizer` is a Hugging Face fast one; `arguments` go to its template each time. Ids from `vocabulary` on have no
+    embedding, so the texts of such tokens are text.
+
+    Raises:
+        Unsupported: there is no chat template, or it cannot be used.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        *,
+        arguments: Mapping[str, object] | None = None,
+        system: System = "keep",
+        vocabulary: int | None = None,
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._template = ChatTemplate(tokenizer, arguments or {}, system)
+        special, printed = _control_tokens(tokenizer, self._template.source, vocabulary)
+        control = [*special, *printed]
+        self._encoder = TextEncoder(tokenizer.backend_tokenizer, control)
+        sought = {token for token in control if re.search(_SOUGHT.format(re.escape(token)), self._template.source)}
+        self._special, self._spellings, self._sought = map(spellings_of, (special, control, sought))
+        self._spellings_in_answers = spellings_of(token for token in control if token not in sought)
+        self.control_ids = self._encoder.control_ids
+        self.template = self._traits()
+        self._check_vocabulary(vocabulary)
+
+    def encode_chat(
+        self, messages: Sequence[Message], *, answered: bool = False, open: bool = False, now: float = 0.0
+    ) -> tuple[int, ...]:
+        """The template's ids.
+
+        Unless the conversation is `answered` they end with a generation prompt; where it is, the last message is the
+        assistant's, and `open` leaves out what would close its turn. A control token's text in a content is no control
+        token. What the template refuses is brought into what it takes, and `now` is the time that it prints
+        (`ChatTemplate.render`).
+
+        Raises:
+            InvalidRequest: the template refuses the conversation.
+        """
+        turns = as_turns(messages)
+        marks = self._marks(turns)
+        if open:
+            role, content = turns[-1]
+            turns[-1] = (role, content + marks.end)
+        text = self._render(turns, answered, marks, now)
+        if open:
+            text, closed, _ = text.rpartition(marks.end)
+            if not closed:
+                raise InvalidRequest("the model's chat template does not print the answer", field="messages")
+        ids = tuple(self._encoder.encode_rendered(text.replace(marks.end, ""), marks))
+        if not ids:
+            raise InvalidRequest("the model's chat template prints nothing for this conversation", field="messages")
+        return ids
+
+    def encode_text(self, text: str) -> tuple[int, ...]:
+        """The ids of text as text: no control token, and nothing put before or after it."""
+        return tuple(self._encoder.encode_text(text))
+
+    def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
+        """The ids' text; special tokens are spelled out where `special`, else left out."""
+        text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=not special)
+        return text
+
+    def _render(self, turns: Sequence[Turn], answered: bool, marks: Marks, now: float) -> str:
+        """What the template prints, with what the turns spell of control tokens marked."""
+
+        def guard(role: Role, content: str) -> str:
+            return marks.mark(content, self._spellings_in_answers if role == "assistant" else self._spellings)
+
+        marked = self._template.render(turns, answered, lambda _, content: marks.mark(content, self._spellings), now)
+        if not any(role == "assistant" and self._sought.search(content) for role, content in turns):
+            return marked
+        # Thinking in an answer is the template's to cut out, unless it then prints special tokens of the answer, or not
+        # the end of one that goes on.
+        text = self._template.render(turns, answered, guard, now)
+        leaks = len(self._special.findall(text)) > len(self._special.findall(marked))
+        return marked if leaks or (marks.end in marked and marks.end not in text) else text
+
+    def _marks(self, turns: Sequence[Turn]) -> Marks:
+        plane = free_plane(content for _, content in turns)
+        if plane is None:
+            raise InvalidRequest("the messages hold unassigned characters of every plane of Unicode", field="messages")
+        return Marks(plane)
+
+    def _traits(self) -> TemplateTraits:
+        template, source = self._template, self._template.source
+        end = template.after_answer(self._encoder.control_at)
+        return TemplateTraits(
+            system=template.system(),
+            alternation=template.demands_alternation(),
+            content=template.content,
+            thinking="enable_thinking" in source or "<think>" in source,
+            tools="tools" in source,
+            dated="strftime_now" in source,
+            end_ids=frozenset() if end is None else frozenset({end}),
+        )
+
+    def _check_vocabulary(self, vocabulary: int | None) -> None:
+        ids = self.encode_chat([Message("user", "Hello")])
+        if vocabulary is not None and max(ids) >= vocabulary:
+            name = self._tokenizer.convert_ids_to_tokens(max(ids))
+            raise Unsupported(
+                f"the chat template prints {name!r}, token {max(ids)}, and the model has embeddings for {vocabulary} "
+                "tokens only: take the tokenizer that belongs to it",
+                field="model",
+            )
+
+
+def _control_tokens(tokenizer: Any, source: str, vocabulary: int | None) -> tuple[list[str], list[str]]:
+    """The texts that text must not spell: those of special tokens and of ids without an embedding, then those of other
+    added tokens that the template prints. Further ones (runs of spaces, HTML tags) are parts of text like any other."""
+    special, printed = [], []
+    for token_id, token in tokenizer.added_tokens_decoder.items():
+        text = str(token.content)
+        if text.strip() and (token.special or (vocabulary is not None and token_id >= vocabulary)):
+            special.append(text)
+        elif text.strip() and text in source:
+            printed.append(text)
+    return special, printed

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cli.history.differing import same_characters
 from cli.history.recording import Recording
-from services.gateway import resources
+from services.gateway.api import responses
 from services.orchestrator.adapters import codec
 from services.orchestrator.core.model import Generated
 from shared.records.evolution import MutantAccepted, MutantSource, RoundFinished
@@ -56,7 +56,7 @@ def population(recording: Recording, cycle: int) -> dict[int, Mutant]:
     }
 
 
-def pieces(recording: Recording, choice: resources.EvolutionChoice) -> tuple[Piece, ...]:
+def pieces(recording: Recording, choice: responses.EvolutionChoice) -> tuple[Piece, ...]:
     """The pieces of a final response from its beginning on; together they are its text and its tokens."""
     if choice.state is None:
         return (Piece(0, 0, None, original(recording), choice.text, choice.completion_tokens),)
@@ -71,7 +71,7 @@ def pieces(recording: Recording, choice: resources.EvolutionChoice) -> tuple[Pie
     return tuple(found)
 
 
-def _written(recording: Recording, choice: resources.EvolutionChoice, state: int) -> Iterator[tuple[int, int, str]]:
+def _written(recording: Recording, choice: responses.EvolutionChoice, state: int) -> Iterator[tuple[int, int, str]]:
     """Rounds from the last to the first, each with the state that wrote in it and the text once it had.
 
     The last is the round that was under way when the search was stopped, in which nobody wrote where it was not.

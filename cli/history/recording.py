@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from services.gateway import resources
+from services.gateway.api import responses
 from shared.process.settings import reasons
 from shared.records.attempts import Attempt
 from shared.records.evolution import TERMINAL, Event, EvolutionRequest, Message, Sampling, Search
@@ -19,7 +19,7 @@ class NotARecording(Exception):
     """Something else, or something that this version cannot read; the message says where and why."""
 
 
-class Recording(resources.Evolution):
+class Recording(responses.Evolution):
     """As `GET /v1/evolutions/{id}/recording` and `darwin align --json` give it.
 
     Evolutions that were recorded before attempts were have none, and no version.

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from cli.history.differing import NOTHING, first_difference
 from cli.history.recording import NotARecording, Recording, request_of
-from services.gateway import resources
+from services.gateway.api import responses
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers, machine
 from services.orchestrator.core.model import Evolution, Outcome, UnexpectedOutcome
@@ -180,7 +180,7 @@ def _answer(evolution: Evolution, n: int) -> dict[str, Any]:
         "choices": [asdict(choice) for choice in answers.choices(evolution, n)],
         "base": asdict(base) if base else None,
         "prompt_tokens": tokens.prompt,
-        "tokens": {name: getattr(tokens, name) for name in resources.StageTokens.model_fields},
+        "tokens": {name: getattr(tokens, name) for name in responses.StageTokens.model_fields},
         "rounds": evolution.rounds,
         "stopped_by": evolution.stopped_by,
     }

@@ -3,21 +3,23 @@
 from fastapi import FastAPI
 from opentelemetry.trace import TracerProvider
 
-from services.gateway import failures, models, page, probes
-from services.gateway.access import AccessMiddleware
-from services.gateway.admission import Admission
-from services.gateway.backends import Backends
-from services.gateway.chat import ChatRoutes
-from services.gateway.documented import DESCRIPTION, openapi_of
-from services.gateway.evolution_routes import EvolutionRoutes
-from services.gateway.evolutions import Evolutions
-from services.gateway.http_telemetry import HttpTelemetry
-from services.gateway.inspection_routes import InspectionRoutes
-from services.gateway.lifetime import Lifetime
-from services.gateway.middleware import CallMiddleware
+from services.gateway.api import model_routes, probes
+from services.gateway.api.chat_routes import ChatRoutes
+from services.gateway.api.evolution_routes import EvolutionRoutes
+from services.gateway.api.openapi import DESCRIPTION, openapi_of
+from services.gateway.edge import errors
+from services.gateway.edge.access import AccessMiddleware
+from services.gateway.edge.http_telemetry import HttpTelemetry
+from services.gateway.edge.lifetime import Lifetime
+from services.gateway.edge.middleware import CallMiddleware
+from services.gateway.evolutions.acceptance import Starting
+from services.gateway.evolutions.admission import Admission
+from services.gateway.evolutions.backends import Backends
+from services.gateway.evolutions.following import Evolutions
+from services.gateway.evolutions.stages import Stages
+from services.gateway.inspector import page
+from services.gateway.inspector.routes import InspectionRoutes
 from services.gateway.settings import GatewaySettings
-from services.gateway.stages import Stages
-from services.gateway.starting import Starting
 
 
 def create_app(
@@ -51,11 +53,11 @@ def create_app(
         max_concurrent=settings.max_concurrent,
     )
     app.add_middleware(HttpTelemetry, tracer_provider=tracer_provider)
-    failures.install(app)
+    errors.install(app)
     app.include_router(ChatRoutes(starting, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(starting, evolutions, settings, lifetime).router)
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
-    app.include_router(models.router())
+    app.include_router(model_routes.router())
     app.include_router(probes.router(backends.store, stages, lifetime))
     app.router.routes.extend(page.routes())
     app.openapi = openapi_of(app, keys_required=settings.keys == "required")  # type: ignore[method-assign]

@@ -1,6 +1,6 @@
 """What one process accepts at the door, no process behind it refuses for its size."""
 
-from services.gateway.schemas import AlignmentRequest
+from services.gateway.api.requests import AlignmentRequest
 from services.gateway.settings import GatewaySettings
 from services.generation.settings import GenerationSettings
 from services.mutation import model as mutation

@@ -7,7 +7,7 @@ import httpx
 from fastapi import FastAPI
 
 from services.gateway.app import create_app
-from services.gateway.backends import Backends
+from services.gateway.evolutions.backends import Backends
 from services.gateway.settings import GatewaySettings
 from shared import errors
 from shared.records.evolution import Record

@@ -7,7 +7,7 @@ import sys
 import httpx
 import pytest
 
-from services.gateway.failures import response_of
+from services.gateway.edge.errors import response_of
 from shared import errors
 from shared.records.evolution import Record
 from shared.store.evolutions import Store

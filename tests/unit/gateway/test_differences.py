@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.differences import word_diff
+from services.gateway.inspector.differences import word_diff
 
 TEXTS = st.text("ab ,.\n", max_size=40)
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from services.gateway.http_telemetry import HttpTelemetry
+from services.gateway.edge.http_telemetry import HttpTelemetry
 
 
 async def answer(request: Request) -> PlainTextResponse:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.intake import METHODS, ModelNotFound, evolution_request
-from services.gateway.schemas import ChatCompletionRequest
+from services.gateway.api.requests import ChatCompletionRequest
+from services.gateway.api.validation import METHODS, ModelNotFound, evolution_request
 from services.gateway.settings import GatewaySettings
 from shared.errors import InvalidRequest
 from shared.records.evolution import EvolutionRequest, Message, Sampling, Search

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.gateway import listing
-from services.gateway.listing import Wanted, listed
+from services.gateway.inspector import listing
+from services.gateway.inspector.listing import Wanted, listed
 from shared.records.attempts import Summary
 from shared.records.evolution import Method, Status
 from shared.store.evolutions import Store

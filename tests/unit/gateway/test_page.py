@@ -7,7 +7,7 @@ import sys
 import httpx
 import pytest
 
-from services.gateway.page import _UI
+from services.gateway.inspector.page import _UI
 from shared.store.evolutions import Store
 from tests.unit.gateway.apps import URL, app_with
 

@@ -8,7 +8,7 @@ import uvicorn
 from starlette.responses import PlainTextResponse
 from uvicorn.server import ServerState
 
-from services.gateway.protocol import GatewayProtocol
+from services.gateway.edge.protocol import GatewayProtocol
 
 
 class Hasty(GatewayProtocol):

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from services.gateway import answers
+from services.gateway.api import serializers
 from services.orchestrator import saving
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import machine
@@ -41,7 +41,7 @@ _METHODS: dict[tuple[bool, bool], Method] = {
 
 def document(record: Record, events: list[Event], attempts: list[Attempt]) -> dict[str, Any]:
     """As `GET /v1/evolutions/{id}/recording` answers."""
-    return answers.evolution(record).model_dump(mode="json") | {
+    return serializers.evolution(record).model_dump(mode="json") | {
         "version": record.version,
         "events": _EVENTS.dump_python(events, mode="json"),
         "attempts": _ATTEMPTS.dump_python(attempts, mode="json"),

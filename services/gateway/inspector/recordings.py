@@ -5,9 +5,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.gateway import answers
-from services.gateway.differences import Kind
-from services.gateway.resources import Evolution
+from services.gateway.api import serializers
+from services.gateway.api.responses import Evolution
+from services.gateway.inspector.differences import Kind
 from shared.records.attempts import Attempt, Summary
 from shared.records.evolution import Event, Method, Record, Status, StoppedBy
 
@@ -92,5 +92,5 @@ def summary(found: Summary) -> EvolutionSummary:
 
 def recording(record: Record, events: list[Event], attempts: list[Attempt]) -> Recording:
     """The evolution as it stands, with its whole history."""
-    evolution = dict(answers.evolution(record))
+    evolution = dict(serializers.evolution(record))
     return Recording.model_construct(**evolution, version=record.version, events=events, attempts=attempts)

@@ -2,11 +2,11 @@
 
 import time
 
-from services.gateway.access import Caller
-from services.gateway.rates import Rate, Rates
-from services.gateway.refusals import InsufficientQuota
+from services.gateway.edge.access import Caller
+from services.gateway.edge.rates import Rate, Rates
+from services.gateway.edge.refusals import InsufficientQuota
+from services.gateway.evolutions.stages import Stages
 from services.gateway.settings import GatewaySettings
-from services.gateway.stages import Stages
 from shared.store.evolutions import Limits, Store
 
 _DAY_S = 86_400

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.gateway.recordings import EvolutionList, summary
+from services.gateway.inspector.recordings import EvolutionList, summary
 from shared.records.attempts import Summary
 from shared.records.evolution import Method, Status
 from shared.store.evolutions import Store

@@ -15,8 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from services.gateway.refusals import KeyLimit
-from services.gateway.resources import ErrorBody, ErrorDetail, ErrorReference
+from services.gateway.api.responses import ErrorBody, ErrorDetail, ErrorReference
+from services.gateway.edge.refusals import KeyLimit
 from shared.errors import DarwinError, Internal
 from shared.telemetry.tracing import current_evolution_id, current_trace_id
 

@@ -8,17 +8,17 @@ from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from pydantic import TypeAdapter
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from services.gateway import answers
-from services.gateway import resources as out
-from services.gateway.access import caller_of
-from services.gateway.documented import event_stream, failures, header, require_json
-from services.gateway.evolutions import Evolutions
-from services.gateway.lifetime import Lifetime, until
-from services.gateway.middleware import about
-from services.gateway.schemas import EvolutionCreate
+from services.gateway.api import responses as out
+from services.gateway.api import serializers
+from services.gateway.api.openapi import event_stream, failures, header, require_json
+from services.gateway.api.requests import EvolutionCreate
+from services.gateway.edge.access import caller_of
+from services.gateway.edge.lifetime import Lifetime, until
+from services.gateway.edge.middleware import about
+from services.gateway.edge.strict_json import StrictJsonRoute
+from services.gateway.evolutions.acceptance import IdempotencyKey, Starting
+from services.gateway.evolutions.following import Evolutions
 from services.gateway.settings import GatewaySettings
-from services.gateway.starting import IdempotencyKey, Starting
-from services.gateway.strict_json import StrictJsonRoute
 from shared.errors import DarwinError
 from shared.records.evolution import TERMINAL, Event
 
@@ -92,13 +92,13 @@ class EvolutionRoutes:
         """Accepts a search and returns at once; poll the resource at `Location`, or follow its events."""
         record = await self._starting.start(request, body, idempotency_key)
         response.headers["location"] = f"/v1/evolutions/{record.id}"
-        return answers.evolution(record)
+        return serializers.evolution(record)
 
     async def read(self, request: Request, evolution_id: EvolutionId) -> out.Evolution:
         """The evolution as it stands; `result` is null until it has ended."""
         record = await self._evolutions.load(evolution_id, caller_of(request).reads)
         about(request, record.id)
-        return answers.evolution(record)
+        return serializers.evolution(record)
 
     async def cancel(self, request: Request, response: Response, evolution_id: EvolutionId) -> out.Evolution:
         """Asks a search to stop; one that has ended stays as it is. Calling it again changes nothing."""
@@ -106,7 +106,7 @@ class EvolutionRoutes:
         record = await self._evolutions.cancel(evolution_id, caller.tenant, caller.reads)
         about(request, record.id)
         response.status_code = 200 if record.status in TERMINAL else 202
-        return answers.evolution(record)
+        return serializers.evolution(record)
 
     async def events(
         self, request: Request, evolution_id: EvolutionId, last_event_id: LastEventId = None

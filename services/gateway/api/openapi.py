@@ -8,9 +8,9 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
-from services.gateway.idempotency import REPLAYED_HEADER
-from services.gateway.middleware import EVOLUTION_HEADER, REQUEST_HEADER, TRACE_HEADER
-from services.gateway.resources import ChatCompletionChunk, ErrorBody
+from services.gateway.api.idempotency import REPLAYED_HEADER
+from services.gateway.api.responses import ChatCompletionChunk, ErrorBody
+from services.gateway.edge.middleware import EVOLUTION_HEADER, REQUEST_HEADER, TRACE_HEADER
 from shared.records.evolution import Event
 
 DESCRIPTION = """\

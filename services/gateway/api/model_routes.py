@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from services.gateway.documented import failures
-from services.gateway.intake import METHODS, method_named
-from services.gateway.resources import Model, ModelList
+from services.gateway.api.openapi import failures
+from services.gateway.api.responses import Model, ModelList
+from services.gateway.api.validation import METHODS, method_named
 from shared.records.evolution import Method
 
 # The paper's first version (2024-06-21): OpenAI's shape wants a time, the methods have no other.

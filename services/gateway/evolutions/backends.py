@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from services.gateway.rates import Rates
+from services.gateway.edge.rates import Rates
 from services.gateway.settings import GatewaySettings
 from shared.store.api_keys import Keys
 from shared.store.evolutions import Store

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from services.gateway import resources as out
+from services.gateway.api import responses as out
 from shared import errors
 from shared.records.evolution import Choice, Record, Result, Seconds, StoppedBy, Tokens
 

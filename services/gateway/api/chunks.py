@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from services.gateway import answers
-from services.gateway import resources as out
+from services.gateway.api import responses as out
+from services.gateway.api import serializers
 from shared.records.evolution import Event, FinishReason, Record
 
 DONE = "[DONE]"
@@ -15,7 +15,7 @@ def opening(record: Record) -> str:
         record,
         0,
         out.ChunkDelta(role="assistant", content=""),
-        darwin=answers.reference(record),
+        darwin=serializers.reference(record),
     )
 
 
@@ -26,14 +26,14 @@ def progress(record: Record, event: Event) -> str:
 
 def answer(record: Record, include_usage: bool) -> Iterator[str]:
     """Text and finish reason of each choice, the usage if asked for, and the end; raises as `result_of` does."""
-    result = answers.result_of(record)
-    reference = answers.reference(record, result.stopped_by)
+    result = serializers.result_of(record)
+    reference = serializers.reference(record, result.stopped_by)
     for index, choice in enumerate(result.choices):
         role = None if index == 0 else "assistant"
         yield _chunk(record, index, out.ChunkDelta(role=role, content=choice.text))
         yield _chunk(record, index, out.ChunkDelta(), finish_reason=choice.finish_reason, darwin=reference)
     if include_usage:
-        yield _envelope(record, [], usage=answers.usage(record, result))
+        yield _envelope(record, [], usage=serializers.usage(record, result))
     yield DONE
 
 
@@ -54,7 +54,7 @@ def _envelope(
     darwin: Event | out.EvolutionReference | None = None,
 ) -> str:
     return out.ChatCompletionChunk(
-        id=answers.completion_id(record),
+        id=serializers.completion_id(record),
         created=int(record.created_at),
         model=record.request.method,
         choices=choices,

@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Depends, Request, Response
 from sse_starlette import EventSourceResponse
 
-from services.gateway import answers, chunks
-from services.gateway import resources as out
-from services.gateway.documented import event_stream, failures, require_json
-from services.gateway.evolutions import Evolutions
-from services.gateway.failures import body_of
-from services.gateway.lifetime import Lifetime, until
-from services.gateway.schemas import ChatCompletionRequest
+from services.gateway.api import chunks, serializers
+from services.gateway.api import responses as out
+from services.gateway.api.openapi import event_stream, failures, require_json
+from services.gateway.api.requests import ChatCompletionRequest
+from services.gateway.edge.errors import body_of
+from services.gateway.edge.lifetime import Lifetime, until
+from services.gateway.edge.strict_json import StrictJsonRoute
+from services.gateway.evolutions.acceptance import IdempotencyKey, Starting
+from services.gateway.evolutions.following import Evolutions
 from services.gateway.settings import GatewaySettings
-from services.gateway.starting import IdempotencyKey, Starting
-from services.gateway.strict_json import StrictJsonRoute
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Internal, InvalidRequest, Unavailable
 from shared.records.evolution import Ended, Record
 from shared.telemetry.tracing import keep
@@ -61,7 +61,7 @@ class ChatRoutes:
             raise InvalidRequest("stream_options needs stream: true", field="stream_options")
         record = await self._starting.start(request, body, idempotency_key)
         if not body.stream:
-            return answers.chat_completion(await self._answer(request, record))
+            return serializers.chat_completion(await self._answer(request, record))
         include_usage = bool(body.stream_options and body.stream_options.include_usage)
         return EventSourceResponse(
             self._stream(record, include_usage),

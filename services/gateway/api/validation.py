@@ -6,8 +6,8 @@ import time
 from dataclasses import replace
 from typing import get_args
 
-from services.gateway.refusals import ModelNotFound
-from services.gateway.schemas import AlignmentRequest, DarwinSettings
+from services.gateway.api.requests import AlignmentRequest, DarwinSettings
+from services.gateway.edge.refusals import ModelNotFound
 from services.gateway.settings import GatewaySettings
 from shared.errors import InvalidRequest
 from shared.records.evolution import PRESETS, EvolutionRequest, Message, Method, Role, Sampling, Search

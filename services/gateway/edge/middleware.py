@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.failures import MAX_HEAD_BYTES, headers_too_large, response_of, unexpected
+from services.gateway.edge.errors import MAX_HEAD_BYTES, headers_too_large, response_of, unexpected
 from shared.errors import Overloaded
 from shared.telemetry.tracing import concern, current_trace_id
 

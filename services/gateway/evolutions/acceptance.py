@@ -7,13 +7,13 @@ from typing import Annotated
 
 from fastapi import Header, Request
 
-from services.gateway.access import caller_of
-from services.gateway.admission import Admission
-from services.gateway.evolutions import Evolutions
-from services.gateway.idempotency import REPLAYED_HEADER, idempotency
-from services.gateway.intake import evolution_request
-from services.gateway.middleware import about, answer_headers
-from services.gateway.schemas import AlignmentRequest
+from services.gateway.api.idempotency import REPLAYED_HEADER, idempotency
+from services.gateway.api.requests import AlignmentRequest
+from services.gateway.api.validation import evolution_request
+from services.gateway.edge.access import caller_of
+from services.gateway.edge.middleware import about, answer_headers
+from services.gateway.evolutions.admission import Admission
+from services.gateway.evolutions.following import Evolutions
 from services.gateway.settings import GatewaySettings
 from shared.errors import DarwinError, Overloaded
 from shared.records.evolution import Record

@@ -4,10 +4,10 @@ import asyncio
 
 from fastapi import APIRouter
 
-from services.gateway.documented import failures
-from services.gateway.lifetime import Lifetime
-from services.gateway.resources import Health
-from services.gateway.stages import Stages
+from services.gateway.api.openapi import failures
+from services.gateway.api.responses import Health
+from services.gateway.edge.lifetime import Lifetime
+from services.gateway.evolutions.stages import Stages
 from shared.errors import Unavailable
 from shared.store.evolutions import Store
 

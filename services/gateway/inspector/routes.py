@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import TypeAdapter
 
-from services.gateway import recordings as out
-from services.gateway.access import caller_of
-from services.gateway.differences import word_diff
-from services.gateway.documented import failures
-from services.gateway.evolution_routes import EvolutionId
-from services.gateway.evolutions import Evolutions
-from services.gateway.listing import Wanted, listed
-from services.gateway.middleware import about
+from services.gateway.api.evolution_routes import EvolutionId
+from services.gateway.api.openapi import failures
+from services.gateway.edge.access import caller_of
+from services.gateway.edge.middleware import about
+from services.gateway.evolutions.following import Evolutions
+from services.gateway.inspector import recordings as out
+from services.gateway.inspector.differences import word_diff
+from services.gateway.inspector.listing import Wanted, listed
 from services.gateway.settings import GatewaySettings
 from shared.errors import Conflict, NotFound
 from shared.records.evolution import TERMINAL, Event, Record

@@ -15,7 +15,7 @@ from rich.table import Table
 from bench.format_checks import CHECKS
 from bench.formats import MAX_TOKENS, Prompt, prompts
 from services.generation.bootstrap import build_engine, build_generator
-from services.generation.model import GenerateRequest, Sampling, Sequence
+from services.generation.messages import GenerateRequest, Sampling, Sequence
 from services.generation.settings import GenerationSettings
 from services.mutation.lines import NEUTRAL
 from shared.records.evolution import Message

@@ -22,7 +22,7 @@ from rich.table import Table
 from bench.questions import QUESTIONS
 from services.generation.bootstrap import build_engine
 from services.generation.engine import Engine, TokenSequence
-from services.generation.model import Sampling
+from services.generation.messages import Sampling
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_batch import Latency
 from shared.records.evolution import Message

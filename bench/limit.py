@@ -9,18 +9,19 @@ from typing import Self
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.engine import Engine
 from services.generation.generator import Generator
-from services.generation.model import GenerateRequest, Result, Sampling
-from services.generation.model import Sequence as GenerationSequence
+from services.generation.messages import GenerateRequest, Result, Sampling
+from services.generation.messages import Sequence as GenerationSequence
 from services.generation.settings import GenerationSettings
 from services.mutation import fidelity
 from services.mutation.language_model import TOP_P, Completion, Prompt
-from services.mutation.model import Mutant, MutationRequest, Summary
+from services.mutation.messages import Mutant, MutationRequest, Summary
 from services.mutation.mutator import Mutator, Pool
 from services.mutation.operators import JSON_SCHEMA, OPERATORS
 from services.mutation.settings import Settings as MutationSettings
 from services.mutation.templates import pool as allowed
 from services.orchestrator.core import machine
-from services.orchestrator.core.model import (
+from services.orchestrator.core.presets import config_for
+from services.orchestrator.core.values import (
     Evolution,
     Generate,
     Generated,
@@ -30,12 +31,11 @@ from services.orchestrator.core.model import (
     Score,
     Scored,
 )
-from services.orchestrator.core.presets import config_for
-from services.orchestrator.rounds import Round
+from services.orchestrator.round import Round
 from services.reward.bootstrap import build_rewarder
-from services.reward.requests import Candidate
 from services.reward.rewarder import Rewarder
 from services.reward.settings import RewardSettings
+from services.reward.validation import Candidate
 from shared.records.evolution import EvolutionRequest, Message
 
 _TIMEOUT_S = 600.0

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from services.mutation import fidelity
 from services.mutation.language_model import GenerationClient
-from services.mutation.model import Mutant, MutationRequest, Reason, Rejection, Source, Summary
+from services.mutation.messages import Mutant, MutationRequest, Reason, Rejection, Source, Summary
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.settings import THRESHOLD, Settings

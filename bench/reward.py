@@ -19,9 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from services.reward.bootstrap import build_rewarder
-from services.reward.requests import Candidate
 from services.reward.rewarder import Rewarder, Scored
 from services.reward.settings import RewardSettings
+from services.reward.validation import Candidate
 from shared.records.evolution import Message
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
 

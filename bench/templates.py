@@ -24,8 +24,8 @@ from rich.table import Table
 from cli.evaluation.judging import Judge, Pair, command_judge, profile_judge
 from cli.evaluation.questions import Question, read_questions
 from services.generation.bootstrap import build_engine, build_generator
-from services.generation.model import GenerateRequest, Sampling
-from services.generation.model import Sequence as GenerationSequence
+from services.generation.messages import GenerateRequest, Sampling
+from services.generation.messages import Sequence as GenerationSequence
 from services.generation.settings import GenerationSettings
 from services.mutation.templates import TEMPLATES
 from shared.records.evolution import Message

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.reporting import CommandError, reported
+from cli.console import CommandError, reported
 from shared.errors import DarwinError
 from shared.process.settings import SettingsError, reasons
 from shared.text.embedded_models import resolve

@@ -17,8 +17,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from cli.client import Client
-from cli.recorded import NotRecorded, read, recorded
-from cli.reporting import CommandError, reported
+from cli.console import CommandError, reported
+from cli.recording_files import NotRecorded, read, recorded
 from shared.records.evolution import TERMINAL
 from shared.records.history import Recorded
 from shared.records.preferences import Pair, Selection, Skipped, step_pairs, whole_pairs

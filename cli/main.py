@@ -14,11 +14,11 @@ from cli import keys, reward, view
 from cli.certs import certs
 from cli.check import check
 from cli.client import Client
+from cli.console import reported
 from cli.evaluation.commands import app as evaluation
 from cli.export import export
-from cli.history.replay import replay
-from cli.history.show import show as show_lineage
-from cli.reporting import reported
+from cli.history.replay_command import replay
+from cli.history.show_command import show as show_lineage
 from cli.session import Engine, started
 from cli.stack import StackSettings
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli.reporting import reported
+from cli.console import reported
 from shared.errors import InvalidRequest
 from shared.text.embedded_models import cache_dir
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cli.reporting import progress
+from cli.console import progress
 from services.reward.quality import WEIGHTS
 from services.reward.runtime import Runtime
 from services.reward.specs import SHIPPED_HEAD

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from transformers import AutoTokenizer
 
-from services.generation.endpoint.abilities import FIELDS
+from services.generation.endpoint.capabilities import FIELDS
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
 
 SAYS = "Spring comes late to the river, and then all at once."

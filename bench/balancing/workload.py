@@ -16,9 +16,9 @@ from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
 from services.orchestrator.core import machine
-from services.orchestrator.core.model import Generated
 from services.orchestrator.core.presets import config_for
-from services.orchestrator.rounds import Round
+from services.orchestrator.core.values import Generated
+from services.orchestrator.round import Round
 from shared.errors import DarwinError
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.pb.mutation_pb2_grpc import MutationServiceStub

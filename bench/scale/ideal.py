@@ -15,7 +15,7 @@ from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.mutator import Mutator
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
-from services.orchestrator.rounds import Round
+from services.orchestrator.round import Round
 from services.reward.bootstrap import build_rewarder
 from services.reward.settings import RewardSettings
 

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from cli.client import Client
+from cli.console import progress, reported
 from cli.evaluation.folder import Folder
 from cli.evaluation.formats import write_formats
 from cli.evaluation.judging import Judge, JudgeError, command_judge, judge_rows, profile_judge
@@ -19,7 +20,6 @@ from cli.evaluation.report import report
 from cli.evaluation.rows import Row
 from cli.evaluation.run import Evaluation, Task, open_tasks
 from cli.evaluation.versions import versions
-from cli.reporting import progress, reported
 from cli.session import Engine, started
 from cli.stack import StackSettings
 from shared.records.evolution import Method

@@ -18,8 +18,8 @@ from typing import IO, Any, Self
 
 from filelock import FileLock, Timeout
 
+from cli.console import CommandError
 from cli.evaluation.rows import Row
-from cli.reporting import CommandError
 
 Key = tuple[str, str, int]
 """(cell, question, seed)"""

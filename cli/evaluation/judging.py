@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Any
 
+from cli.console import CommandError
 from cli.evaluation.folder import Folder
 from cli.evaluation.questions import Question
 from cli.evaluation.rows import Row, Turn
-from cli.reporting import CommandError
 
 _BATCH = 2048
 _AT_ONCE = 64
@@ -72,7 +72,7 @@ def profile_judge(name: str) -> Judge:
         NotFound, InvalidRequest: there is no such profile, or it is wrong.
     """
     from services.reward.bootstrap import build_standalone
-    from services.reward.requests import Candidate
+    from services.reward.validation import Candidate
     from shared.records.evolution import Message
 
     rewarder = build_standalone(name)

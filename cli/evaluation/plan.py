@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from cli.console import CommandError
 from cli.evaluation.rows import cell_name
-from cli.reporting import CommandError
 from shared.records.evolution import Method, Search
 
 SHIPPED = Path(__file__).parent / "plans"

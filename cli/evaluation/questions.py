@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from cli.reporting import CommandError
+from cli.console import CommandError
 
 _MAX_FILE_BYTES = 256 * 1024**2
 _MAX_QUESTIONS = 100_000

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cli.history.differing import same_characters
+from cli.history.json_diff import same_characters
 from cli.history.recording import Recording
 from services.gateway.api import responses
 from services.orchestrator.adapters import codec
-from services.orchestrator.core.model import Generated
+from services.orchestrator.core.values import Generated
 from shared.records.evolution import MutantAccepted, MutantSource, RoundFinished
 
 

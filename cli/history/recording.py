@@ -1,6 +1,6 @@
 """Whole recordings: an evolution with its events, and what each attempt at a round did.
 
-Pure: `cli.history.opening` says where they come from.
+Pure: `cli.history.sources` says where they come from.
 """
 
 from collections.abc import Iterator

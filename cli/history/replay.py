@@ -1,74 +1,195 @@
-"""`darwin replay`: a recorded evolution once more through the core."""
+"""A recorded evolution once more through the core: does it decide today what it decided then?
 
-import json
-from dataclasses import asdict
-from typing import Annotated, Any
+The core is told exactly what it was told, outcome by outcome, and everything that it says is held against what was
+recorded. Attempts that failed or paused kept what they had found, so one attempt goes on where the last one stood.
+Pure: nothing is read or written here.
+"""
 
-import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, NoReturn
 
-from cli.history import opening
-from cli.history.differing import same_characters
-from cli.history.recording import NotARecording
-from cli.history.replaying import Difference, Replay
-from cli.history.replaying import replay as replayed
-from cli.reporting import CommandError, reported
-from cli.view import plain
+from pydantic import TypeAdapter
 
-_SHOWN_CHARACTERS = 1000
-_SHOWN_BEFORE = 200
+from cli.history.json_diff import NOTHING, first_difference
+from cli.history.recording import NotARecording, Recording, request_of
+from services.gateway.api import responses
+from services.orchestrator.adapters import codec
+from services.orchestrator.core import answers, machine
+from services.orchestrator.core.presets import config_for
+from services.orchestrator.core.values import Evolution, Outcome, UnexpectedOutcome
+from shared.errors import InvalidRequest
+from shared.records.attempts import Attempt
+from shared.records.evolution import Accepted, Ended, Event, Failure
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 
-def replay(
-    source: opening.Source,
-    url: opening.Url = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-) -> None:
-    """Tell the core again what it was told, and show the first thing that it decides otherwise."""
-    console = Console()
-    with reported(Console(stderr=True)):
-        recording = opening.opened(source, url)
+@dataclass(frozen=True)
+class Difference:
+    """The first thing that is not as it was recorded.
+
+    `attempt` is the version that the attempt made, None for what follows the last one; `cycle` and `round` are where it
+    was. `field` is a path, such as `round.finished.rewards[2]`; the two values are JSON, or `NOTHING`.
+    """
+
+    attempt: int | None
+    cycle: int
+    round: int
+    field: str
+    recorded: Any
+    replayed: Any
+
+
+@dataclass(frozen=True)
+class Replay:
+    """`decisions` are the core's events that were the same; `unfinished` says that the evolution had not ended."""
+
+    decisions: int
+    unfinished: bool
+    difference: Difference | None
+
+
+def replay(recording: Recording) -> Replay:
+    """Replays up to the first difference, or all there is.
+
+    Raises:
+        NotARecording: it does not hold what a replay needs.
+    """
+    rerun = _Rerun(recording)
+    difference: Difference | None = None
+    try:
+        for number, attempt in enumerate(recording.attempts, 1):
+            rerun.follow(attempt, number)
+        rerun.conclude()
+    except _Differs as found:
+        difference = found.difference
+    return Replay(rerun.decisions, not recording.ended, difference)
+
+
+class _Differs(Exception):
+    def __init__(self, difference: Difference) -> None:
+        super().__init__(difference.field)
+        self.difference = difference
+
+
+class _Rerun:
+    """The core, and how much of the recording it has confirmed. Every method raises `_Differs` where it does not."""
+
+    def __init__(self, recording: Recording) -> None:
+        _check(recording)
+        request = request_of(recording)
         try:
-            found = replayed(recording)
-        except NotARecording as error:
-            raise CommandError(str(error)) from error
-    if as_json:
-        same = found.difference is None
-        print(json.dumps({"id": recording.id, "same": same, **asdict(found)}, ensure_ascii=False, indent=2))
-    else:
-        _show(found, recording.id, console)
-    raise typer.Exit(0 if found.difference is None else 1)
+            config = config_for(request)
+        except InvalidRequest as error:
+            raise NotARecording(f"its settings are impossible: {error.message}") from None
+        self._recording = recording
+        self._n = request.n
+        self._evolution, self._begun = machine.begin(config, request.messages[-1].content, request.seed)
+        self._events = [event for event in recording.events if not isinstance(event, Accepted | Ended)]
+        self._at: tuple[int | None, int, int] = (None, 0, 0)
+        self.decisions = 0
+
+    def follow(self, attempt: Attempt, number: int) -> None:
+        """Tells the core what it was told in the attempt, the `number`th."""
+        self._at = (attempt.version, attempt.cycle, attempt.round)
+        self._compare("version", attempt.version, number)
+        if not (attempt.round or attempt.outcomes):  # ended before its round began
+            return
+        self._compare("cycle", attempt.cycle, self._evolution.cycle)
+        self._compare("round", attempt.round, self._evolution.round)
+        self._hear(self._begun)
+        self._begun = ()
+        for index, value in enumerate(attempt.outcomes):
+            self._tell(_outcome(value, f"outcome {index} of attempt {attempt.version}"), f"outcomes[{index}]", value)
+
+    def conclude(self) -> None:
+        """Compares what there was at the end."""
+        recording, evolution = self._recording, self._evolution
+        self._at = (None, evolution.cycle, evolution.round)
+        self._compare("version", recording.version, len(recording.attempts))
+        if self.decisions < len(self._events):
+            self._differ("event", _json(self._events[self.decisions]), NOTHING)
+        if not recording.ended:
+            return
+        self._compare("evolution.ended", *map(_json, (recording.events[-1], _end(recording))))
+        if recording.result is None:
+            if recording.status != "failed":
+                self._differ("result", NOTHING, _answer(evolution, self._n))
+        elif not evolution.finished:
+            self._differ("result", "an answer", _open(evolution))
+        else:
+            recorded = recording.result.model_dump(mode="json", exclude={"seconds"})
+            self._compare("result", recorded, _answer(evolution, self._n))
+
+    def _tell(self, outcome: Outcome, field: str, recorded: Any) -> None:
+        try:
+            evolution, events = machine.apply(self._evolution, outcome)
+        except UnexpectedOutcome:
+            self._differ(field, recorded, _open(self._evolution))
+        self._hear(events)
+        self._evolution = evolution
+
+    def _hear(self, events: Iterable[Event]) -> None:
+        for event in events:
+            if self.decisions == len(self._events):
+                self._differ("event", NOTHING, _json(event))
+            recorded = self._events[self.decisions]
+            if recorded.type != event.type:
+                self._differ("event", _json(recorded), _json(event))
+            self._compare(event.type, _json(recorded), _json(event))
+            self.decisions += 1
+
+    def _compare(self, field: str, recorded: Any, replayed: Any) -> None:
+        if found := first_difference(recorded, replayed, field):
+            self._differ(*found)
+
+    def _differ(self, field: str, recorded: Any, replayed: Any) -> NoReturn:
+        raise _Differs(Difference(*self._at, field, recorded, replayed))
 
 
-def _show(found: Replay, evolution_id: str, console: Console) -> None:
-    if found.difference is None:
-        so_far = " so far: the evolution has not ended" if found.unfinished else ""
-        console.print(f"the same, {found.decisions} decisions{so_far}", highlight=False)
-        return
-    after = f"{evolution_id} differs after {found.decisions} decisions that were the same"
-    console.print(after, style="bold red", highlight=False)
-    console.print(_table(found.difference))
+def _check(recording: Recording) -> None:
+    if not recording.attempts:
+        reason = "it was recorded before attempts were" if recording.ended else "it has not begun"
+        raise NotARecording(f"evolution {recording.id} has no attempts to replay: {reason}")
+    if recording.attempts[0].version > 1:
+        raise NotARecording(f"the attempts before version {recording.attempts[0].version} are missing")
 
 
-def _table(difference: Difference) -> Table:
-    attempt = "after the last attempt" if difference.attempt is None else f"attempt {difference.attempt}"
-    title = Text(f"{attempt}, cycle {difference.cycle}, round {difference.round}: {difference.field}")
-    table = Table(title=title, title_justify="left", expand=True)
-    recorded, replayed = _text(difference.recorded), _text(difference.replayed)
-    first = max(0, same_characters(recorded, replayed) - _SHOWN_BEFORE)
-    for side in ("recorded", "replayed"):
-        table.add_column(side, ratio=1, overflow="fold")
-    table.add_row(_part(recorded, first), _part(replayed, first))
-    return table
+def _outcome(value: Any, where: str) -> Outcome:
+    try:
+        outcome = codec.load_outcome(value)
+    except ValueError as error:
+        raise NotARecording(f"{where} cannot be read: {error}") from None
+    if unknown := value.keys() - codec.dump_outcome(outcome).keys():
+        raise NotARecording(f"{where} has {sorted(unknown)[0]}, which is not known here: a newer version wrote it")
+    return outcome
 
 
-def _text(value: Any) -> str:
-    return plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2))
+def _end(recording: Recording) -> Ended:
+    """The last event of an evolution that ended as its resource says."""
+    stopped_by = recording.result.stopped_by if recording.result else None
+    error = Failure(**recording.error.model_dump()) if recording.error else None
+    return Ended(recording.status, stopped_by, error)
 
 
-def _part(text: str, first: int) -> Text:
-    """What a terminal has room for, the difference in it."""
-    end = first + _SHOWN_CHARACTERS
-    return Text(("…" if first else "") + text[first:end] + ("…" if end < len(text) else ""))
+def _answer(evolution: Evolution, n: int) -> dict[str, Any]:
+    """What `resources.EvolutionResult` says of it, times apart."""
+    base, tokens = answers.base(evolution), answers.tokens(evolution)
+    return {
+        "choices": [asdict(choice) for choice in answers.choices(evolution, n)],
+        "base": asdict(base) if base else None,
+        "prompt_tokens": tokens.prompt,
+        "tokens": {name: getattr(tokens, name) for name in responses.StageTokens.model_fields},
+        "rounds": evolution.rounds,
+        "stopped_by": evolution.stopped_by,
+    }
+
+
+def _open(evolution: Evolution) -> list[str]:
+    """What the core asks for, in words."""
+    return [" ".join(map(str, effect.key)) for effect in machine.next_effects(evolution)]
+
+
+def _json(event: Event) -> Any:
+    return _EVENT.dump_python(event, mode="json")

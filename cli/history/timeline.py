@@ -7,7 +7,7 @@ from rich.text import Text
 
 from cli.history.recording import Recording
 from cli.view import plain
-from services.orchestrator.core.model import BASE
+from services.orchestrator.core.values import BASE
 from shared.records.attempts import Attempt, Call
 
 _COLORS = {"mutation": "magenta", "generation": "blue", "reward": "green"}

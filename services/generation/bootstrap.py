@@ -11,12 +11,12 @@ from services.generation.endpoint.url import check_private
 from services.generation.engine import Engine
 from services.generation.generator import Generator
 from services.generation.loading import loading
-from services.generation.requests import Limits
 from services.generation.servicer import GenerationServicer
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_batch import Batch, latency_named
 from services.generation.simulated_cache import PrefixCache
 from services.generation.simulated_engine import SimulatedEngine
+from services.generation.validation import Limits
 from shared.pb import generation_pb2, generation_pb2_grpc
 from shared.process.certificates import Certificates
 from shared.rpc.service import Service

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from services.generation.model import Sampling
+from services.generation.messages import Sampling
 from shared.errors import InvalidRequest
 from shared.records.evolution import Message
 

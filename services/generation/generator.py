@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from services.generation import metrics
 from services.generation.engine import Completion, ContextFull, Engine, ModelInfo, TokenSequence
-from services.generation.model import Finish, GenerateRequest, Result, Sampling, Sequence, Usage
-from services.generation.requests import Limits, check
-from services.generation.text import Reader, stops_of
+from services.generation.messages import Finish, GenerateRequest, Result, Sampling, Sequence, Usage
+from services.generation.response_text import Reader, stops_of
+from services.generation.validation import Limits, check
 
 _LONG_CHARACTERS = 50_000
 

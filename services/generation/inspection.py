@@ -6,7 +6,7 @@ from typing import Literal
 
 from services.generation.bootstrap import build_endpoint
 from services.generation.checkpoint import Checkpoint, Dtype, read_checkpoint
-from services.generation.endpoint.abilities import accepts, find_model
+from services.generation.endpoint.capabilities import accepts, find_model
 from services.generation.openai_engine import meet
 from services.generation.settings import GenerationSettings
 from shared.errors import DarwinError, Unsupported

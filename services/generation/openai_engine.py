@@ -9,24 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.generation.checkpoint import Checkpoint, read_checkpoint
-from services.generation.endpoint.abilities import (
-    COMPLETIONS,
-    Abilities,
-    Prompt,
-    Waiting,
-    find_model,
-    once,
-    probe,
-)
-from services.generation.endpoint.answers import Answer, Served
-from services.generation.endpoint.asking import completion_body
-from services.generation.endpoint.carried_text import CarriedText
+from services.generation.endpoint.capabilities import COMPLETIONS, Abilities, Prompt, Waiting, find_model, once, probe
 from services.generation.endpoint.client import Endpoint
-from services.generation.endpoint.endings import Endings
-from services.generation.endpoint.patience import while_away, while_full
+from services.generation.endpoint.finish_reasons import Endings
+from services.generation.endpoint.requests import completion_body
+from services.generation.endpoint.responses import Answer, Served
+from services.generation.endpoint.retries import while_away, while_full
+from services.generation.endpoint.token_text import CarriedText
 from services.generation.engine import Completion, ContextFull, ModelInfo, TokenSequence
+from services.generation.response_text import hidden_tokens
 from services.generation.settings import GenerationSettings
-from services.generation.text import hidden_tokens
 from shared.errors import Internal, Unavailable
 from shared.process.lifecycle import never
 from shared.records.evolution import Message

@@ -9,7 +9,7 @@ from typing import cast
 import grpc
 
 from services.generation.generator import Generator
-from services.generation.model import Finish, GenerateRequest, Result, Sampling, Sequence
+from services.generation.messages import Finish, GenerateRequest, Result, Sampling, Sequence
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.records.evolution import Message, Role

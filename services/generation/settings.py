@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from services.generation.endpoint.abilities import FIELDS, TokenMode
+from services.generation.endpoint.capabilities import FIELDS, TokenMode
 from services.generation.endpoint.url import url_problem
 from shared.process.settings import DarwinSettings
 from shared.records.evolution import MAX_MESSAGES

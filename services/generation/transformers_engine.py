@@ -18,10 +18,10 @@ from transformers import (
 )
 
 from services.generation.checkpoint import Checkpoint, read_checkpoint
-from services.generation.drawing import Draws, uniform
 from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.response_text import Decode, Reader, hidden_tokens, stops_of
 from services.generation.settings import GenerationSettings
-from services.generation.text import Decode, Reader, hidden_tokens, stops_of
+from services.generation.token_sampling import Draws, uniform
 from services.generation.weights import load_model
 from shared.errors import Unavailable
 from shared.process.lifecycle import never

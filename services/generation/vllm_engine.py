@@ -11,10 +11,10 @@ from typing import Any
 
 from services.generation.checkpoint import read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
-from services.generation.model import Sampling
-from services.generation.scheduler import Scheduler
+from services.generation.engine_stats import Scheduler
+from services.generation.messages import Sampling
+from services.generation.response_text import hidden_tokens, stops_of
 from services.generation.settings import Dtype, GenerationSettings
-from services.generation.text import hidden_tokens, stops_of
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Unsupported
 from shared.process.lifeline import prepare_environment
 from shared.records.evolution import Message

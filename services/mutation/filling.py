@@ -5,7 +5,7 @@ from random import Random
 
 from services.mutation.fidelity import Compare
 from services.mutation.guards import normalised
-from services.mutation.model import Mutant, MutationRequest, Source
+from services.mutation.messages import Mutant, MutationRequest, Source
 from services.mutation.templates import Template, wrappings
 
 

@@ -8,8 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from services.mutation.model import Reason
-from services.mutation.wording import DANGLING, IMPERATIVES, LEADS, NUMBER_WORDS, QUESTIONS, RESTRICTIONS, STOPWORDS
+from services.mutation.messages import Reason
+from services.mutation.word_lists import DANGLING, IMPERATIVES, LEADS, NUMBER_WORDS, QUESTIONS, RESTRICTIONS, STOPWORDS
 
 MIN_CHARS = 8
 # A rewrite's length, as multiples of the rewritten text's; a few words more are always allowed.

@@ -7,7 +7,7 @@ lists tells is None, and nothing is said in a language that was only guessed.
 import re
 import unicodedata
 
-from services.mutation.wording import IMPERATIVES, QUESTIONS, STOPWORDS
+from services.mutation.word_lists import IMPERATIVES, QUESTIONS, STOPWORDS
 from shared.text.folding import folded
 
 # Of a text's words, the least part that must be among the commonest of its language.

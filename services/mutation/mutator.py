@@ -12,16 +12,7 @@ from services.mutation.demands import Demands
 from services.mutation.fidelity import Compare, Fidelity
 from services.mutation.filling import filled
 from services.mutation.language_model import Completion, LanguageModel, Prompt
-from services.mutation.model import (
-    Mode,
-    Mutant,
-    MutationEvent,
-    MutationRequest,
-    Reason,
-    Rejection,
-    Source,
-    Summary,
-)
+from services.mutation.messages import Mode, Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source, Summary
 from services.mutation.operators import Operator
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded
 

@@ -8,7 +8,7 @@ from typing import cast
 
 import grpc
 
-from services.mutation.model import Mode, Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source
+from services.mutation.messages import Mode, Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source
 from services.mutation.mutator import Mutator
 from shared.errors import InvalidRequest, Unavailable
 from shared.pb import mutation_pb2 as pb

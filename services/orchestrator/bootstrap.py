@@ -15,11 +15,11 @@ from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
 from services.orchestrator.broker import celery_app
-from services.orchestrator.evolving import Evolving
 from services.orchestrator.pool import LoopThread, pool_on
+from services.orchestrator.round_runner import Evolving
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.span_export import Telling
 from services.orchestrator.tasks import register
-from services.orchestrator.telling import Telling
 from shared.errors import Unavailable
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.pb.mutation_pb2_grpc import MutationServiceStub

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from services.orchestrator.core.model import Effect, Generated, Mutated, MutationEnded, Outcome, Score, Scored
+from services.orchestrator.core.values import Effect, Generated, Mutated, MutationEnded, Outcome, Score, Scored
 from shared.errors import Cancelled, DarwinError, Internal
 from shared.records.attempts import Call, Stage, StatePart
 from shared.records.evolution import Seconds

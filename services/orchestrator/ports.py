@@ -7,7 +7,7 @@ Leaving an iterator early, or cancelling the task that reads it, cancels the wor
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from services.orchestrator.core.model import Generate, Generated, Mutate, Mutated, MutationEnded, Score, Scored
+from services.orchestrator.core.values import Generate, Generated, Mutate, Mutated, MutationEnded, Score, Scored
 from shared.records.evolution import EvolutionRequest
 
 

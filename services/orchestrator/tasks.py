@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from celery import Celery
 
-from services.orchestrator.evolving import Next
+from services.orchestrator.round_runner import Next
 from shared.store.queue import ADVANCE
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from services.reward import metrics
 from services.reward.profiles import SCORER_TYPES, ProfileFile, load_profiles, read_profile, single
 from services.reward.registry import create
-from services.reward.requests import Limits
 from services.reward.rewarder import Component, Profile, Rewarder
 from services.reward.runtime import Runtime
 from services.reward.servicer import RewardServicer
 from services.reward.settings import RewardSettings
+from services.reward.validation import Limits
 from shared.errors import InvalidRequest, NotFound
 from shared.pb.reward_pb2 import DESCRIPTOR
 from shared.pb.reward_pb2_grpc import add_RewardServiceServicer_to_server

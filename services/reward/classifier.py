@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from services.reward.chat import Encoded
+from services.reward.classifier_inputs import Encoded
 from services.reward.grouping import groups
 from services.reward.heads import compute_in_float32
 from services.reward.inspection import inspect_reward, padding_ids, refusing

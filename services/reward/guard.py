@@ -9,8 +9,8 @@ DATA_DIR` prints the figure), and nearly all of the others are loops that deserv
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from services.reward.asked import copies_asked, signs_asked
 from services.reward.repetition import Loop, Token, loops, tokens_of
+from services.reward.requested_oddities import copies_asked, signs_asked
 from services.reward.scorer import ComponentScore, ScoreItem
 
 EMPTY = -4.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from inspect import signature
 from typing import Any
 
-from services.reward.chat import ChatFormat, chat_format
+from services.reward.classifier_inputs import ChatFormat, chat_format
 from services.reward.own_code import runs_own_code
 from services.reward.runtime import quiet_transformers
 from services.reward.scorer import TRIAL

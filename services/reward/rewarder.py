@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from services.reward import metrics
 from services.reward.batcher import Batcher
-from services.reward.requests import Candidate, Limits, check, check_names
 from services.reward.scorer import ComponentScore, Conversation, ScoreItem, Scorer
+from services.reward.validation import Candidate, Limits, check, check_names
 from shared.errors import Internal, NotFound, Unavailable
 from shared.records.evolution import Message
 

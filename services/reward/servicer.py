@@ -4,8 +4,8 @@ from typing import cast
 
 import grpc
 
-from services.reward.requests import Candidate
 from services.reward.rewarder import Rewarder, Score
+from services.reward.validation import Candidate
 from shared.pb import reward_pb2 as pb
 from shared.pb import reward_pb2_grpc
 from shared.records.evolution import Message, Role

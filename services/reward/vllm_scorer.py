@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from services.reward.chat import Encoded
+from services.reward.classifier_inputs import Encoded
 from services.reward.inspection import RewardInspection, inspect_reward, refusing
 from services.reward.runtime import Runtime
 from services.reward.scorer import TRIAL, ComponentScore, ScoreItem

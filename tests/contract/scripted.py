@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from services.mutation import demands
 from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.language_model import Completion, Prompt
-from services.mutation.model import Mutant, MutationEvent, MutationRequest
+from services.mutation.messages import Mutant, MutationEvent, MutationRequest
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.templates import pool

@@ -15,7 +15,7 @@ import transformers as hf
 from services.generation.checkpoint import read_checkpoint
 from services.generation.engine import TokenSequence
 from services.generation.loading import loading
-from services.generation.model import Sampling
+from services.generation.messages import Sampling
 from services.generation.settings import GenerationSettings
 from services.generation.transformers_engine import TransformersEngine
 from shared.errors import DarwinError

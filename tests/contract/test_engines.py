@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.engine import Engine, TokenSequence
 from services.generation.generator import Generator
-from services.generation.model import GenerateRequest, Result, Sampling, Sequence
+from services.generation.messages import GenerateRequest, Result, Sampling, Sequence
 from services.generation.servicer import GenerationServicer
 from services.generation.settings import GenerationSettings
 from services.mutation.operators import OPERATORS, chat

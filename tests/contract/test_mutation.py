@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.mutation import demands
 from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.guards import normalised
-from services.mutation.model import Mode, Mutant, Reason, Rejection, Source, Summary
+from services.mutation.messages import Mode, Mutant, Reason, Rejection, Source, Summary
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.templates import EVERY, TEMPLATES, core_of, pool, wrappings

@@ -3,7 +3,7 @@
 import pytest
 
 from services.mutation.fidelity import SimulatedFidelity
-from services.mutation.model import (
+from services.mutation.messages import (
     MAX_CONVERSATION_CHARS,
     Mutant,
     MutationRequest,

@@ -12,9 +12,9 @@ import pytest_asyncio
 
 from cli.stack import Stack, StackSettings
 from services.generation.bootstrap import build_engine
-from services.generation.endpoint.abilities import FIELDS
+from services.generation.endpoint.capabilities import FIELDS
 from services.generation.engine import TokenSequence
-from services.generation.model import Sampling
+from services.generation.messages import Sampling
 from services.generation.openai_engine import OpenAIEngine
 from services.generation.settings import GenerationSettings
 from shared.records.evolution import Message

@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from services.reward.chat import TemplateFormat
+from services.reward.classifier_inputs import TemplateFormat
 from services.reward.registry import create
 from services.reward.runtime import Runtime
 from services.reward.scorer import ComponentScore, Conversation, ScoreItem, Scorer

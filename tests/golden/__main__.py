@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from services.orchestrator.core import machine
-from services.orchestrator.core.model import (
+from services.orchestrator.core.values import (
     BASE,
     Config,
     Evolution,

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from services.generation.engine import TokenSequence
-from services.generation.model import Sampling
+from services.generation.messages import Sampling
 from services.generation.settings import GenerationSettings
 from services.generation.transformers_engine import TransformersEngine
 from shared.records.evolution import Message

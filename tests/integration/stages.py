@@ -5,8 +5,8 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 
-from services.orchestrator.core.model import Generate, Generated, Mutate, Mutated, MutationEnded, Score, Scored
-from services.orchestrator.evolving import Evolving, Next
+from services.orchestrator.core.values import Generate, Generated, Mutate, Mutated, MutationEnded, Score, Scored
+from services.orchestrator.round_runner import Evolving, Next
 from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import DarwinError
 from shared.records.evolution import EvolutionRequest, Message, Record, Sampling, Search

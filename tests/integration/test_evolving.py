@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.orchestrator.evolving import Next
+from services.orchestrator.round_runner import Next
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable
 from shared.records.evolution import Accepted, Ended, RoundFinished, Sampling, Search
 from shared.store.evolutions import Store

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from cli.stack.redis_server import start_redis
-from services.orchestrator.evolving import Next
+from services.orchestrator.round_runner import Next
 from shared.store.evolutions import Store
 from tests.integration.stages import Stages, accept, evolving, key
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from services.orchestrator.broker import celery_app
-from services.orchestrator.evolving import Next
 from services.orchestrator.pool import LoopThread, pool_on
+from services.orchestrator.round_runner import Next
 from services.orchestrator.tasks import register
 from shared.errors import Conflict, Unavailable
 from shared.store.evolutions import Store

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.orchestrator.evolving import Next
+from services.orchestrator.round_runner import Next
 from shared.errors import DarwinError, NotFound, Unavailable
 from shared.records.attempts import LostAttempt, summary_of
 from shared.records.evolution import Sampling

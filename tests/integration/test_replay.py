@@ -10,8 +10,8 @@ import pytest
 
 from cli.history.lineage import pieces
 from cli.history.recording import Recording, parse
-from cli.history.replaying import replay
-from services.orchestrator.evolving import Evolving, Next
+from cli.history.replay import replay
+from services.orchestrator.round_runner import Evolving, Next
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable
 from shared.records.evolution import EvolutionRequest, Method, Sampling, Search
 from shared.store.evolutions import Store

@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli.stack.child import Child
 from services.orchestrator.adapters.generation import GrpcGenerator
-from services.orchestrator.core.model import Generate
+from services.orchestrator.core.values import Generate
 from shared import errors
 from shared.errors import DarwinError, Unavailable
 from shared.pb import generation_pb2 as pb

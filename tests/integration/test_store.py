@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.orchestrator.evolving import Next
+from services.orchestrator.round_runner import Next
 from shared.errors import Conflict, Internal, NotFound, Overloaded, Unavailable
 from shared.records.attempts import Attempt
 from shared.records.evolution import Ended, Idempotency

@@ -12,9 +12,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from services.orchestrator.evolving import Evolving, Next
+from services.orchestrator.round_runner import Evolving, Next
 from services.orchestrator.settings import OrchestratorSettings
-from services.orchestrator.telling import Telling
+from services.orchestrator.span_export import Telling
 from shared.errors import Unavailable
 from shared.records.evolution import TraceContext
 from shared.store.evolutions import Store

@@ -3,7 +3,7 @@
 from services.gateway.api.requests import AlignmentRequest
 from services.gateway.settings import GatewaySettings
 from services.generation.settings import GenerationSettings
-from services.mutation import model as mutation
+from services.mutation import messages as mutation
 from services.reward.settings import RewardSettings
 
 

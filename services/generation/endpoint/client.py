@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from services.generation.endpoint.complaints import NOTHING_SAID, read_complaint
-from services.generation.endpoint.failures import error_of_failure, error_of_status, retry_after
+from services.generation.endpoint.error_bodies import NOTHING_SAID, read_complaint
+from services.generation.endpoint.errors import error_of_failure, error_of_status, retry_after
 from shared.errors import Internal
 from shared.rpc.interceptor import time_left
 from shared.telemetry.tracing import outgoing

@@ -1,6 +1,6 @@
 """What a conversation demands of the form of its answer; see `reading`."""
 
-from services.mutation.demands.keeping import keeps
+from services.mutation.demands.compliance import keeps
 from services.mutation.demands.kinds import Aspect, Kind
 from services.mutation.demands.reading import Demands, kinds_of, read
 

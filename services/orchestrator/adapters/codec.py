@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from services.orchestrator.core.model import Evolution, Generated, Mutated, MutationEnded, Outcome, Scored, Stopped
+from services.orchestrator.core.values import Evolution, Generated, Mutated, MutationEnded, Outcome, Scored, Stopped
 
 _EVOLUTION: TypeAdapter[Evolution] = TypeAdapter(Evolution)
 _NAMED: dict[str, TypeAdapter[Any]] = {

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
-from services.orchestrator.core.model import BASE, Generate, Generated
+from services.orchestrator.core.values import BASE, Generate, Generated
 from shared.errors import Internal, InvalidRequest
 from shared.pb import generation_pb2 as pb
 from shared.records.evolution import EvolutionRequest

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
-from services.orchestrator.core.model import Mutate, Mutated, MutationEnded
+from services.orchestrator.core.values import Mutate, Mutated, MutationEnded
 from shared.pb import mutation_pb2 as pb
 from shared.records.evolution import EvolutionRequest, MutantSource, Mutation
 from shared.rpc.balancing import Replicas

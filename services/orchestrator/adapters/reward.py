@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
-from services.orchestrator.core.model import Score, Scored
+from services.orchestrator.core.values import Score, Scored
 from shared.errors import Internal
 from shared.pb import reward_pb2 as pb
 from shared.records.evolution import EvolutionRequest

@@ -1,6 +1,6 @@
 """What an evolution has to show: its final responses, best first, and what they cost."""
 
-from services.orchestrator.core.model import BASE, Evolution, Final
+from services.orchestrator.core.values import BASE, Evolution, Final
 from shared.records.evolution import Choice, Tokens
 
 

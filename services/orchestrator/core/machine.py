@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from services.orchestrator.core import selection, transitions
-from services.orchestrator.core.model import (
+from services.orchestrator.core.selection import CounterDraws, Draws
+from services.orchestrator.core.values import (
     BASE,
     Config,
     Effect,
@@ -36,7 +37,6 @@ from services.orchestrator.core.model import (
     Stopped,
     UnexpectedOutcome,
 )
-from services.orchestrator.core.selection import CounterDraws, Draws
 from shared.records.evolution import ArchiveEntry, BaseScored, Event, MutantAccepted
 
 

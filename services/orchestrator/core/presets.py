@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from services.orchestrator.core.model import Config
+from services.orchestrator.core.values import Config
 from shared.errors import InvalidRequest
 from shared.records.evolution import EvolutionRequest, Method, Search
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from services.orchestrator.core import selection
-from services.orchestrator.core.model import BASE, Evolution, Final, State, Step, UnexpectedOutcome
 from services.orchestrator.core.selection import Draws
+from services.orchestrator.core.values import BASE, Evolution, Final, State, Step, UnexpectedOutcome
 from shared.records.evolution import ArchiveEntry, CycleFinished, CycleStarted, Replacement, RoundFinished, StoppedBy
 
 

@@ -6,7 +6,7 @@ Programs read such answers: a label within a sentence is as good as none. Reward
 from collections.abc import Sequence
 from functools import lru_cache
 
-from services.reward.form.asked import Form, form_of
+from services.reward.form.demands import Form, form_of
 from services.reward.scorer import ComponentScore, ScoreItem
 from shared.records.evolution import Message
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services.reward.chat import ChatFormat, chat_format
+from services.reward.classifier_inputs import ChatFormat, chat_format
 from services.reward.remote.apis import Chat, Input
 from services.reward.scorer import ScoreItem
 from services.reward.segments import Frame, frame_of

@@ -9,7 +9,7 @@ from typing import Any
 
 from cli.stack.ports import free_port
 from services.orchestrator.adapters.generation import GrpcGenerator
-from services.orchestrator.core.model import Generate, Generated
+from services.orchestrator.core.values import Generate, Generated
 from shared.errors import DarwinError
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc

@@ -9,11 +9,11 @@ from transformers import PreTrainedTokenizerFast
 
 from services.generation.engine import Completion, TokenSequence
 from services.generation.generator import Generator
-from services.generation.model import GenerateRequest, Result, Sampling
-from services.generation.model import Sequence as Asked
-from services.generation.requests import Limits
+from services.generation.messages import GenerateRequest, Result, Sampling
+from services.generation.messages import Sequence as Asked
+from services.generation.response_text import hidden_tokens
 from services.generation.simulated_engine import SimulatedEngine
-from services.generation.text import hidden_tokens
+from services.generation.validation import Limits
 from shared.records.evolution import Message
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
 from shared.text.tokenizers import load_tokenizer

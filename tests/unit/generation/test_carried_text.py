@@ -8,7 +8,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers, processo
 from tokenizers.models import Unigram
 from transformers import PreTrainedTokenizerFast
 
-from services.generation.endpoint.carried_text import CarriedText
+from services.generation.endpoint.token_text import CarriedText
 from shared.errors import InvalidRequest
 from tests.openai_endpoint import tokenizer
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from services.generation.drawing import Draws, uniform
-from services.generation.model import Sampling
+from services.generation.messages import Sampling
+from services.generation.token_sampling import Draws, uniform
 
 LOGITS = torch.log(torch.tensor([0.1, 0.4, 0.05, 0.25, 0.2]))
 

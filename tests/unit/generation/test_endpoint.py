@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
 
 from services.generation.endpoint import client as module
-from services.generation.endpoint.answers import Answer, Models
 from services.generation.endpoint.client import Endpoint
-from services.generation.endpoint.failures import Full, error_of_failure
+from services.generation.endpoint.errors import Full, error_of_failure
+from services.generation.endpoint.responses import Answer, Models
 from services.generation.endpoint.url import check_private, url_problem
 from services.generation.engine import ContextFull
 from services.generation.settings import GenerationSettings

@@ -5,10 +5,10 @@ from typing import Any, get_args
 
 import pytest
 
-from services.generation.endpoint.answers import Answer
-from services.generation.endpoint.complaints import About, Complaint, read_complaint
-from services.generation.endpoint.endings import Endings
-from services.generation.endpoint.failures import error_of_status, retry_after
+from services.generation.endpoint.error_bodies import About, Complaint, read_complaint
+from services.generation.endpoint.errors import error_of_status, retry_after
+from services.generation.endpoint.finish_reasons import Endings
+from services.generation.endpoint.responses import Answer
 from services.generation.engine import ContextFull
 from shared.errors import DarwinError, InvalidRequest, Overloaded, Unavailable, Unsupported
 

@@ -4,9 +4,9 @@ import pytest
 
 from services.generation.engine import Completion, TokenSequence
 from services.generation.generator import Generator
-from services.generation.model import GenerateRequest, Result, Sequence
-from services.generation.requests import Limits
+from services.generation.messages import GenerateRequest, Result, Sequence
 from services.generation.simulated_engine import SimulatedEngine
+from services.generation.validation import Limits
 from shared.errors import Internal
 from shared.records.evolution import Message
 

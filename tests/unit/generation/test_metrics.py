@@ -5,10 +5,10 @@ import pytest
 from services.generation import metrics
 from services.generation.engine import Completion
 from services.generation.generator import Generator
-from services.generation.model import GenerateRequest, Sequence
-from services.generation.requests import Limits
+from services.generation.messages import GenerateRequest, Sequence
 from services.generation.servicer import GenerationServicer
 from services.generation.simulated_engine import SimulatedEngine
+from services.generation.validation import Limits
 from shared.pb import generation_pb2 as pb
 from shared.records.evolution import Message
 from tests.metrics import Measured, measured

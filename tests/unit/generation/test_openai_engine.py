@@ -15,10 +15,10 @@ from starlette.responses import JSONResponse, Response
 from services.generation import openai_engine
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.checkpoint import read_checkpoint
-from services.generation.endpoint import patience
-from services.generation.endpoint.abilities import FIELDS, LARGE_SEED
+from services.generation.endpoint import retries
+from services.generation.endpoint.capabilities import FIELDS, LARGE_SEED
 from services.generation.engine import Engine, TokenSequence
-from services.generation.model import GenerateRequest, Result, Sampling, Sequence
+from services.generation.messages import GenerateRequest, Result, Sampling, Sequence
 from services.generation.openai_engine import OpenAIEngine
 from services.generation.settings import GenerationSettings
 from shared.errors import Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
@@ -372,7 +372,7 @@ async def test_a_sequence_waits_for_an_endpoint_that_is_full(monkeypatch: pytest
 
     fake = FakeEndpoint()
     async with engine_of(fake) as engine:
-        monkeypatch.setattr(patience, "sleep", sleep)
+        monkeypatch.setattr(retries, "sleep", sleep)
         fake.answers = [Response(status_code=429, headers={"retry-after": "7"}), *[Response(status_code=429)] * 5]
         assert (await engine.complete(TokenSequence((1,), 5, Sampling(), None))).token_ids
         assert slept[0] == 7
@@ -380,7 +380,7 @@ async def test_a_sequence_waits_for_an_endpoint_that_is_full(monkeypatch: pytest
         fake.answers = [Response(status_code=429, headers={"retry-after": "90"})]
         with pytest.raises(Overloaded):
             await engine.complete(TokenSequence((1,), 5, Sampling(), None))
-        monkeypatch.setattr(patience, "time_left", lambda: 5.0)
+        monkeypatch.setattr(retries, "time_left", lambda: 5.0)
         fake.answers = [Response(status_code=429, headers={"retry-after": "7"})]
         with pytest.raises(Overloaded):
             await engine.complete(TokenSequence((1,), 5, Sampling(), None))

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from services.generation.bootstrap import build_generator
-from services.generation.model import GenerateRequest, Sampling, Sequence
+from services.generation.messages import GenerateRequest, Sampling, Sequence
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_engine import SimulatedEngine
 from shared.errors import InvalidRequest

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.generation.schemas import MAX_NODES, problem
+from services.generation.json_schemas import MAX_NODES, problem
 from services.mutation.operators import JSON_SCHEMA
 
 

@@ -11,7 +11,7 @@ import pytest
 from bench.scale.ideal import VirtualLoop
 from services.generation.bootstrap import build_engine
 from services.generation.engine import TokenSequence
-from services.generation.model import Sampling
+from services.generation.messages import Sampling
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_batch import CPU, Batch, Latency, Waited, latency_named
 from shared.process.settings import SettingsError

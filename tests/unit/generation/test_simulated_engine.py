@@ -5,7 +5,7 @@ from statistics import fmean
 import pytest
 
 from services.generation.engine import TokenSequence
-from services.generation.model import Sampling
+from services.generation.messages import Sampling
 from services.generation.simulated_engine import SimulatedEngine
 
 

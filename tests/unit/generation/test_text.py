@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.generation.text import hidden_tokens, stops_of
+from services.generation.response_text import hidden_tokens, stops_of
 from tests.unit.generation.scripted import Scripted, byte_fallback, byte_level, pieces
 
 SAID = "ok 😀😀好 🜂的👩‍👩‍👧x"

@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from services.generation.engine import TokenSequence
-from services.generation.model import Sampling
+from services.generation.messages import Sampling
 from services.generation.settings import GenerationSettings
 from services.generation.transformers_engine import TransformersEngine, _Row, _RowEnds
 from tests.unit.generation.scripted import byte_level

@@ -6,7 +6,7 @@ import pytest
 
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.loading import loading
-from services.generation.model import Sampling
+from services.generation.messages import Sampling
 from services.generation.settings import GenerationSettings
 from services.generation.vllm_engine import VllmEngine, _sampling, engine_arguments
 from shared.errors import Unavailable, Unsupported

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from services.mutation import guards
-from services.mutation.model import Reason
+from services.mutation.messages import Reason
 
 CORE = "Name three rivers in Peru and say where each begins."
 

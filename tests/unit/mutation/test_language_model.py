@@ -7,7 +7,7 @@ import pytest
 
 from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.language_model import Completion, GenerationClient, Prompt
-from services.mutation.model import Mutant, MutationRequest, Source, Summary
+from services.mutation.messages import Mutant, MutationRequest, Source, Summary
 from services.mutation.mutator import Mutator
 from services.mutation.operators import JSON_SCHEMA, OPERATORS
 from shared.errors import DeadlineExceeded, Internal, InvalidRequest, Unsupported

@@ -1,6 +1,6 @@
 import pytest
 
-from services.mutation.model import (
+from services.mutation.messages import (
     MAX_CONVERSATION_CHARS,
     MAX_EXCLUDED,
     MAX_EXCLUDED_CHARS,

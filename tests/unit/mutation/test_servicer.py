@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from services.mutation.model import Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source, Summary
+from services.mutation.messages import Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source, Summary
 from services.mutation.servicer import MutationServicer
 from shared.errors import Unavailable
 from shared.pb import mutation_pb2 as pb

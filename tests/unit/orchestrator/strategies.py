@@ -7,7 +7,7 @@ from typing import Literal
 from hypothesis import strategies as st
 
 from services.orchestrator.core import machine
-from services.orchestrator.core.model import (
+from services.orchestrator.core.values import (
     Config,
     Effect,
     Evolution,

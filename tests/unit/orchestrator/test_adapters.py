@@ -12,7 +12,7 @@ from services.mutation.language_model import GenerationClient, Prompt
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
-from services.orchestrator.core.model import BASE, Generate, Mutate, Score
+from services.orchestrator.core.values import BASE, Generate, Mutate, Score
 from shared.errors import InvalidRequest
 from shared.pb import generation_pb2 as gpb
 from shared.pb import generation_pb2_grpc, mutation_pb2_grpc, reward_pb2_grpc

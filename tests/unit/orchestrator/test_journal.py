@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from services.orchestrator.core.model import Generated, Mutated, MutationEnded, Score, Scored
+from services.orchestrator.core.values import Generated, Mutated, MutationEnded, Score, Scored
 from services.orchestrator.journal import Journal
 from shared.errors import Unavailable
 from shared.records.attempts import Attempt, Call, LostAttempt, Stage, StatePart

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers, machine
-from services.orchestrator.core.model import (
+from services.orchestrator.core.values import (
     BASE,
     Config,
     Evolution,

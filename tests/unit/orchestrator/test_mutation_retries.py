@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.orchestrator.adapters.mutation import GrpcMutator
-from services.orchestrator.core.model import Mutate, Mutated
+from services.orchestrator.core.values import Mutate, Mutated
 from shared.errors import Unavailable
 from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc

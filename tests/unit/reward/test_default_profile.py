@@ -6,9 +6,9 @@ import pytest
 import pytest_asyncio
 
 from services.reward.bootstrap import build_rewarder
-from services.reward.requests import Candidate
 from services.reward.rewarder import Rewarder
 from services.reward.settings import RewardSettings
+from services.reward.validation import Candidate
 from shared.records.evolution import Message
 
 PAIRS = (

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.reward.calibrate import read_pairs
-from services.reward.form.asked import Form, form_of
+from services.reward.form.demands import Form, form_of
 from services.reward.form.scorer import BROKEN, FormScorer
 from services.reward.scorer import Conversation, ScoreItem
 from shared.records.evolution import Message

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.reward.requests import Candidate, Limits, check
+from services.reward.validation import Candidate, Limits, check
 from shared.errors import InvalidRequest
 from shared.records.evolution import Message
 

@@ -7,11 +7,11 @@ from functools import partial
 import pytest
 
 from services.reward.bootstrap import build_rewarder
-from services.reward.requests import Candidate, Limits
 from services.reward.rewarder import Component, Part, Profile, Rewarder
 from services.reward.scorer import BlockingScorer, ComponentScore, ScoreItem, Scorer
 from services.reward.settings import RewardSettings
 from services.reward.threads import ThreadScorer
+from services.reward.validation import Candidate, Limits
 from shared.errors import Internal, InvalidRequest, NotFound, Unavailable
 from shared.records.evolution import Message
 

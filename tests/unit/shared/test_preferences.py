@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from services.orchestrator.core.model import Config, Evolution
+from services.orchestrator.core.values import Config, Evolution
 from shared.records.evolution import Event
 from shared.records.history import Recorded
 from shared.records.preferences import Pair, Selection, finals, step_pairs, whole_pairs

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from services.gateway.api import serializers
-from services.orchestrator import saving
+from services.orchestrator import next_version
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import machine
-from services.orchestrator.core.model import Config, Outcome, Stopped
 from services.orchestrator.core.presets import config_for
+from services.orchestrator.core.values import Config, Outcome, Stopped
 from shared.records.attempts import Attempt, Call, StatePart
 from shared.records.evolution import (
     Accepted,
@@ -100,7 +100,7 @@ def evolved(
     record = Record("evo_1", len(attempts), "running", 0.0, request, codec.dump(evolution), trace=trace)
     if not evolution.finished:
         return document(record, events, attempts)
-    record = saving.ended(record, evolution)
+    record = next_version.ended(record, evolution)
     events.append(Ended(record.status, evolution.stopped_by, record.error))
     return document(record, events, attempts)
 

@@ -9,8 +9,8 @@ from cli.history.lineage import pieces, population
 from cli.history.recording import Recording, parse, request_of
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import machine
-from services.orchestrator.core.model import BASE, Evolution
 from services.orchestrator.core.presets import config_for
+from services.orchestrator.core.values import BASE, Evolution
 from shared.records.evolution import CycleFinished
 from tests.unit.cli.history.evolved import evolved, recordings, request_for
 from tests.unit.cli.history.test_replaying import CONFIG

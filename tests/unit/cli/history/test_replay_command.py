@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.client import Client
-from cli.history import opening
+from cli.history import sources
 from cli.main import app
 from tests.unit.cli.history.evolved import evolved, request_for
 from tests.unit.cli.history.test_replaying import CONFIG, of_type
@@ -104,7 +104,7 @@ def test_files_that_are_missing_unreadable_or_too_large(
 ) -> None:
     assert "if it is an id, say at which --url" in replay("evo_1").stderr
     assert "Is a directory" in replay(tmp_path).stderr
-    monkeypatch.setattr(opening, "_LARGEST_BYTES", 1024 * 1024)
+    monkeypatch.setattr(sources, "_LARGEST_BYTES", 1024 * 1024)
     file.write_text(file.read_text() + " " * 1024 * 1024)
     assert "is larger than 1 MiB" in replay(file).stderr
 
@@ -115,7 +115,7 @@ def test_an_id_is_asked_for_at_the_gateway(document: dict[str, Any], monkeypatch
             return httpx.Response(200, json=document)
         return httpx.Response(404, json={"error": {"message": "no evolution evo_2"}})
 
-    monkeypatch.setattr(opening, "Client", lambda url, patience_s: Client(url, httpx.MockTransport(answer), patience_s))
+    monkeypatch.setattr(sources, "Client", lambda url, patience_s: Client(url, httpx.MockTransport(answer), patience_s))
     assert replay("evo_1", "--url", "http://gateway").stdout.startswith("the same, ")
     refused = replay("evo_2", "--url", "http://gateway")
     assert refused.exit_code == 1

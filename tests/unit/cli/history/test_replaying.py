@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from cli.history.differing import NOTHING
+from cli.history.json_diff import NOTHING
 from cli.history.recording import NotARecording, parse, request_of
-from cli.history.replaying import Replay, replay
+from cli.history.replay import Replay, replay
 from tests.unit.cli.history.evolved import evolved, recordings, request_for
 from tests.unit.orchestrator.strategies import Config
 

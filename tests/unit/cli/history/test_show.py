@@ -13,7 +13,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from cli.history.recording import parse
-from cli.history.show import parts
+from cli.history.show_command import parts
 from cli.main import app
 from tests.unit.cli.history.evolved import evolved, request_for
 from tests.unit.cli.history.test_replaying import CONFIG

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers
-from services.orchestrator.core.model import Evolution
+from services.orchestrator.core.values import Evolution
 from services.orchestrator.journal import Journal
-from services.orchestrator.rounds import Round
+from services.orchestrator.round import Round
 from shared.errors import DeadlineExceeded
 from shared.records.attempts import Attempt
 from shared.records.evolution import Failure, Record, Result, Status

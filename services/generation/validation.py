@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from services.generation.engine import ModelInfo
-from services.generation.model import GenerateRequest, Sampling, Sequence
-from services.generation.schemas import problem
+from services.generation.json_schemas import problem
+from services.generation.messages import GenerateRequest, Sampling, Sequence
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import MAX_MESSAGES
 

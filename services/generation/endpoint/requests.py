@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from services.generation.endpoint.abilities import LARGE_SEED, SMALL_SEED, STANDARD, Abilities
+from services.generation.endpoint.capabilities import LARGE_SEED, SMALL_SEED, STANDARD, Abilities
 from services.generation.engine import TokenSequence
-from services.generation.model import Sampling
+from services.generation.messages import Sampling
 from shared.errors import Unsupported
 
 

@@ -6,7 +6,7 @@ What it, or httpx, says of them is left: it may repeat the prompt or the key.
 
 import httpx
 
-from services.generation.endpoint.complaints import NOTHING_SAID, Complaint
+from services.generation.endpoint.error_bodies import NOTHING_SAID, Complaint
 from services.generation.engine import ContextFull
 from shared.errors import DarwinError, DeadlineExceeded, Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
 

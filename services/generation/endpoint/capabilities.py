@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from services.generation.endpoint.answers import Answer, ChatAnswer, Models, Served
 from services.generation.endpoint.client import Endpoint
-from services.generation.endpoint.failures import chat_only
+from services.generation.endpoint.errors import chat_only
+from services.generation.endpoint.responses import Answer, ChatAnswer, Models, Served
 from shared.errors import DarwinError, DeadlineExceeded, InvalidRequest, Overloaded, Unavailable, Unsupported
 
 COMPLETIONS = "completions"

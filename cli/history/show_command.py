@@ -7,14 +7,14 @@ from rich.rule import Rule
 from rich.text import Text
 
 from cli import view
-from cli.history import opening
+from cli.console import reported
+from cli.history import sources
 from cli.history.archive import archive_tree
 from cli.history.lineage import pieces
 from cli.history.population import population_tables
 from cli.history.recording import Recording
 from cli.history.timeline import mishaps, waterfall
 from cli.history.trees import answer_table, tree
-from cli.reporting import reported
 
 _SETTINGS = (
     *("cycles", "mutants", "period", "survivors", "max_tokens", "seed"),
@@ -22,11 +22,11 @@ _SETTINGS = (
 )
 
 
-def show(source: opening.Source, url: opening.Url = None) -> None:
+def show(source: sources.Source, url: sources.Url = None) -> None:
     """Show where an answer came from: mutants, rewards, replacements, and what took how long."""
     console = Console()
     with reported(Console(stderr=True)):
-        recording = opening.opened(source, url)
+        recording = sources.opened(source, url)
     for part in parts(recording, console.width):
         console.print(part)
 

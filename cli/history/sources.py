@@ -8,8 +8,8 @@ from typing import Annotated, Any, BinaryIO
 import typer
 
 from cli.client import Client
+from cli.console import CommandError
 from cli.history.recording import NotARecording, Recording, parse
-from cli.reporting import CommandError
 
 Source = Annotated[
     str, typer.Argument(metavar="ID|FILE", help="An evolution's id, which needs --url, a recording, or - to read one.")

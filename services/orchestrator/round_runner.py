@@ -14,13 +14,13 @@ from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, stop_when_event_set, wait_random
 
-from services.orchestrator import metrics, saving
+from services.orchestrator import metrics, next_version
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.leases import Leases
 from services.orchestrator.ports import Generator, Mutator, Scorer
-from services.orchestrator.rounds import Round
+from services.orchestrator.round import Round
 from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import Conflict, DarwinError, Internal, Unavailable
 from shared.records.attempts import Attempt
@@ -201,7 +201,7 @@ class Evolving:
 
     async def _watch(self, record: Record, holder: str, work: asyncio.Future[None]) -> StoppedBy | None:
         """Renews the lease while `work` runs; says why it must stop, None where it ended by itself."""
-        left_s = saving.seconds_left(record)
+        left_s = next_version.seconds_left(record)
         if left_s <= 0:
             return "deadline_ms"
         with self._leases.held(Lease(record.id, record.version, holder)) as ending:
@@ -221,17 +221,17 @@ class Evolving:
 
     async def _finish(self, claim: Claim, round_: Round, holder: str) -> Next | None:
         record, evolution, events = claim.record, round_.evolution, round_.events
-        saved = replace(saving.progress(record, round_), attempts=0, error=None, unfinished="")
+        saved = replace(next_version.progress(record, round_), attempts=0, error=None, unfinished="")
         if evolution.finished:
-            saved = saving.ended(saved, evolution)
+            saved = next_version.ended(saved, evolution)
             events += (Ended(saved.status, evolution.stopped_by, saved.error),)
-        await self._save(saved, events, saving.attempt(claim, holder, round_), round_.tokens)
+        await self._save(saved, events, next_version.attempt(claim, holder, round_), round_.tokens)
         return None if evolution.finished else Next(record.id, saved.version, trace=record.trace)
 
     async def _paused(self, claim: Claim, round_: Round, holder: str) -> Next:
         """Keeps what the round has found so far, for another worker to go on from."""
-        saved = replace(saving.progress(claim.record, round_), unfinished=holder)
-        await self._save(saved, round_.events, saving.attempt(claim, holder, round_), round_.tokens)
+        saved = replace(next_version.progress(claim.record, round_), unfinished=holder)
+        await self._save(saved, round_.events, next_version.attempt(claim, holder, round_), round_.tokens)
         return Next(saved.id, saved.version, trace=saved.trace)
 
     async def _failed(
@@ -247,15 +247,15 @@ class Evolving:
             log.error("%s: a round failed", record.id, exc_info=error)
         failure = Failure(type(known).__name__, known.message, known.field)
         attempts = record.attempts + 1
-        saved = saving.progress(record, round_) if round_ else replace(record, version=record.version + 1)
+        saved = next_version.progress(record, round_) if round_ else replace(record, version=record.version + 1)
         saved = replace(saved, attempts=attempts, error=failure, unfinished=holder)
-        attempt = saving.attempt(claim, holder, round_, failure)
+        attempt = next_version.attempt(claim, holder, round_, failure)
         events, tokens = (round_.events, round_.tokens) if round_ else ((), 0)
         if not (final or known.grpc_status in _HOPELESS or attempts >= self._settings.max_attempts):
             lost = round_.decoding if round_ else 0
             log.warning("%s: attempt %d failed, %d responses under way: %s", record.id, attempts, lost, known.message)
             delay_s = min(2.0**attempts, _MAX_DELAY_S) * random.uniform(0.5, 1.0)
-            delay_s = min(delay_s, max(0.0, saving.seconds_left(record)))
+            delay_s = min(delay_s, max(0.0, next_version.seconds_left(record)))
             await self._save(saved, events, attempt, tokens, delay_s)
             return Next(record.id, saved.version, delay_s, record.trace)
         log.error("%s failed: %s", record.id, known.message)

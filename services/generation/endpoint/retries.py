@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from services.generation.endpoint.abilities import AWAY
-from services.generation.endpoint.failures import Full
+from services.generation.endpoint.capabilities import AWAY
+from services.generation.endpoint.errors import Full
 from shared.errors import DarwinError
 from shared.rpc.interceptor import time_left
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import cast
 
 from services.orchestrator.core import machine
-from services.orchestrator.core.model import (
+from services.orchestrator.core.values import (
     Effect,
     Evolution,
     Generate,

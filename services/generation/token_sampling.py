@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from services.generation.model import Sampling
+from services.generation.messages import Sampling
 
 # Logits divided by less are no longer finite.
 _COLDEST = 0.01

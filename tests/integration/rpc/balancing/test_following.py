@@ -9,8 +9,8 @@ import pytest
 
 from shared.errors import DeadlineExceeded
 from shared.rpc.balancing import Replicas
-from tests.integration.balancing.fleet import KEYS, Fleet, generated, home, keys_of, serving
 from tests.integration.processes import until
+from tests.integration.rpc.balancing.fleet import KEYS, Fleet, generated, home, keys_of, serving
 
 
 async def test_a_replica_that_joins_gets_its_keys(fleet: Fleet) -> None:

@@ -13,8 +13,8 @@ from shared.errors import InvalidRequest, Overloaded, Unavailable
 from shared.records.evolution import Message
 from shared.rpc.balancing import Replicas
 from shared.telemetry import tracing
-from tests.integration.balancing.fleet import KEYS, Fleet, generated, home, keys_of, serving
 from tests.integration.processes import until
+from tests.integration.rpc.balancing.fleet import KEYS, Fleet, generated, home, keys_of, serving
 from tests.metrics import Measured, measured
 
 

@@ -16,8 +16,8 @@ from shared.pb import generation_pb2_grpc
 from shared.process.settings import SettingsError
 from shared.rpc.balancing import Replicas
 from shared.rpc.tls import Transport
-from tests.integration.balancing.fleet import Fleet, Member, generated, serving
 from tests.integration.processes import until
+from tests.integration.rpc.balancing.fleet import Fleet, Member, generated, serving
 from tests.integration.test_tls import variables
 
 NAME = "generation.darwin.svc"

@@ -17,8 +17,8 @@ from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.rpc import channel
 from shared.rpc.balancing import Replicas
 from shared.rpc.balancing.choice import ranked
-from tests.integration.balancing.fleet import generated, serving
 from tests.integration.processes import start
+from tests.integration.rpc.balancing.fleet import generated, serving
 from tests.metrics import Measured
 
 # Calls of 8 tokens take 2 s.

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.rpc.balancing import Replicas
-from tests.integration.balancing.fleet import Fleet, serving
+from tests.integration.rpc.balancing.fleet import Fleet, serving
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from shared.pb import generation_pb2 as pb
 from shared.rpc.interceptor import CallLimits
 from shared.rpc.metrics import calling
 from tests.metrics import Measured
-from tests.unit.shared.test_server import Running
+from tests.unit.shared.rpc.test_server import Running
 
 GENERATE, GET_MODEL = "darwin.v1.GenerationService/Generate", "darwin.v1.GenerationService/GetModel"
 SERVED, MADE = "rpc.server.call.duration", "rpc.client.call.duration"

@@ -56,7 +56,7 @@ import sys
 import psutil
 import services.gateway.__main__
 from services.gateway.app import create_app
-from services.gateway.backends import Backends
+from services.gateway.evolutions.backends import Backends
 from services.gateway.settings import GatewaySettings
 settings = GatewaySettings(redis_url="redis://127.0.0.1:1/0")
 create_app(settings, Backends.of(settings)).openapi()

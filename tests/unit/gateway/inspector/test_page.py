@@ -72,7 +72,9 @@ async def test_no_key_is_asked_for() -> None:
 
 
 def test_plotly_is_served_without_being_imported() -> None:
-    program = "import sys; from services.gateway.inspector import page; page.routes(); assert 'plotly' not in sys.modules"
+    program = (
+        "import sys; from services.gateway.inspector import page; page.routes(); assert 'plotly' not in sys.modules"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 

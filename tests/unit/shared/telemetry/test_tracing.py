@@ -106,7 +106,8 @@ def test_what_cannot_be_honoured_is_refused(name: str, value: str, monkeypatch: 
 
 def test_every_line_of_the_log_is_json_with_both_ids() -> None:
     code = (
-        "import logging; from shared import telemetry; from shared.process.lifecycle import configure_logging\n"
+        "import logging; from shared.telemetry import tracing as telemetry\n"
+        "from shared.process.lifecycle import configure_logging\n"
         "from shared.records.evolution import TraceContext\n"
         "configure_logging('reward', 'INFO'); log = logging.getLogger('x')\n"
         "log.info('up %d', 1)\n"

@@ -102,11 +102,11 @@ def when_off() -> dict[str, float]:
     parent = TraceContext("a" * 32, "b" * 16, sampled=False)
 
     def called() -> tuple[tuple[str, str], ...]:
-        with tracing.within(parent, "evo_0"):
-            return tracing.outgoing()
+        with tracing.use_context(parent, "evo_0"):
+            return tracing.inject()
 
     headers = dict(called())
-    work = {"a call made": called, "a call served": lambda: tracing.carry(headers)}
+    work = {"a call made": called, "a call served": lambda: tracing.extract(headers)}
     return {name: 1e6 * min(timeit.repeat(one, number=10_000, repeat=5)) / 10_000 for name, one in work.items()}
 
 

@@ -89,7 +89,7 @@ class Workload:
     async def _evolve(self) -> None:
         request, evolution_id = self._request(), f"evo_{uuid.uuid4().hex}"
         evolution, _ = machine.begin(config_for(request), request.messages[-1].content, request.seed)
-        with tracing.within(None, evolution_id):
+        with tracing.use_context(None, evolution_id):
             while not evolution.finished:
                 round_ = Round(evolution, (), request, self._mutator, self._generator, self._scorer, _TIMEOUT_S)
                 try:

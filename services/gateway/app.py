@@ -12,10 +12,10 @@ from services.gateway.edge.access import AccessMiddleware
 from services.gateway.edge.http_telemetry import HttpTelemetry
 from services.gateway.edge.lifetime import Lifetime
 from services.gateway.edge.middleware import CallMiddleware
-from services.gateway.evolutions.acceptance import Starting
+from services.gateway.evolutions.acceptance import Acceptance
 from services.gateway.evolutions.admission import Admission
 from services.gateway.evolutions.backends import Backends
-from services.gateway.evolutions.following import Evolutions
+from services.gateway.evolutions.following import EvolutionService
 from services.gateway.evolutions.stages import Stages
 from services.gateway.inspector import page
 from services.gateway.inspector.routes import InspectionRoutes
@@ -34,8 +34,8 @@ def create_app(
     """
     lifetime = lifetime or Lifetime()
     stages = Stages(backends.presence)
-    evolutions = Evolutions(backends.store)
-    starting = Starting(evolutions, Admission(backends.store, backends.rates, stages, settings), settings)
+    evolutions = EvolutionService(backends.store)
+    acceptance = Acceptance(evolutions, Admission(backends.store, backends.rates, stages, settings), settings)
     app = FastAPI(
         title="Darwin",
         version="0.1.0",
@@ -54,8 +54,8 @@ def create_app(
     )
     app.add_middleware(HttpTelemetry, tracer_provider=tracer_provider)
     errors.install(app)
-    app.include_router(ChatRoutes(starting, evolutions, settings, lifetime).router)
-    app.include_router(EvolutionRoutes(starting, evolutions, settings, lifetime).router)
+    app.include_router(ChatRoutes(acceptance, evolutions, settings, lifetime).router)
+    app.include_router(EvolutionRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
     app.include_router(model_routes.router())
     app.include_router(probes.router(backends.store, stages, lifetime))

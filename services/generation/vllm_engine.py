@@ -18,7 +18,7 @@ from services.generation.settings import Dtype, GenerationSettings
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Unsupported
 from shared.process.lifeline import prepare_environment
 from shared.records.evolution import Message
-from shared.telemetry.tracing import exporting, outgoing
+from shared.telemetry.tracing import exporting, inject
 from shared.text.chat_tokenizer import ChatTokenizer
 from shared.text.embedded_models import resolve
 from shared.vllm_core import start_llm
@@ -138,7 +138,7 @@ class VllmEngine:
         output = None
         try:
             # Cancelling the task closes the iterator, and that aborts the sequence in the engine.
-            headers = dict(outgoing()) if self._traced else None
+            headers = dict(inject()) if self._traced else None
             async for result in self._llm.generate(prompt, _sampling(sequence, self.info), name, trace_headers=headers):
                 output = result
         except VLLMClientError as error:

@@ -16,9 +16,9 @@ from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
 from services.orchestrator.broker import celery_app
 from services.orchestrator.pool import LoopThread, pool_on
-from services.orchestrator.round_runner import Evolving
+from services.orchestrator.round_runner import RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
-from services.orchestrator.span_export import Telling
+from services.orchestrator.span_export import SpanExport
 from services.orchestrator.tasks import register
 from shared.errors import Unavailable
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
@@ -93,13 +93,13 @@ class Worker:
         }.items():
             replicas = Replicas(stage, address, stub, transport)
             self._stages[stage] = await resources.enter_async_context(replicas)
-        self._evolving = Evolving(
+        self._evolving = RoundRunner(
             store,
             GrpcMutator(self._stages["mutation"]),
             GrpcGenerator(self._stages["generation"]),
             GrpcScorer(self._stages["reward"]),
             settings,
-            saved=[Telling(self._tracing, store).saved],
+            saved=[SpanExport(self._tracing, store).saved],
         )
         self._resources = resources
 
@@ -108,7 +108,7 @@ class Worker:
 
     async def _sweep(self) -> None:
         for due in await self._evolving.stalled():
-            with telemetry.within(due.trace, due.evolution_id):
+            with telemetry.use_context(due.trace, due.evolution_id):
                 log.warning("%s stalled at version %d: sent again", due.evolution_id, due.version)
             await self._store.send(due.evolution_id, due.version)
             metrics.stalled()

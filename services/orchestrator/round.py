@@ -105,7 +105,10 @@ class Round:
 
     async def _perform(self, stage: Stage, effects: Sequence[Effect]) -> None:
         journal = self.journal
-        with journal.call(stage, effects, self.cycle, self.round) as call, tracing.within(self._span(call.span_id)):
+        with (
+            journal.call(stage, effects, self.cycle, self.round) as call,
+            tracing.use_context(self._span(call.span_id)),
+        ):
             async with aclosing(self._call(effects)) as outcomes:  # type: ignore[type-var]
                 async for outcome in outcomes:
                     call.note(outcome, journal.now())

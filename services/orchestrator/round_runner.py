@@ -57,7 +57,7 @@ class _Interrupted(Exception):
     """This worker is stopping and waits no longer."""
 
 
-class Evolving:
+class RoundRunner:
     """Performs one round per `advance`. Safe to call twice, late, or from two workers: one of them saves.
 
     `saved` are told of each save.
@@ -98,7 +98,7 @@ class Evolving:
             return None
         metrics.ROUNDS_ACTIVE.add(1)
         try:
-            with tracing.within(claim.record.trace, evolution_id):
+            with tracing.use_context(claim.record.trace, evolution_id):
                 return await self._hold(claim, holder)
         finally:
             metrics.ROUNDS_ACTIVE.add(-1)

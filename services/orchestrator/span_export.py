@@ -8,12 +8,12 @@ from shared.errors import DarwinError
 from shared.records.attempts import Attempt
 from shared.records.evolution import TERMINAL, Event, Record
 from shared.store.evolutions import Store
-from shared.telemetry.tracing import Finished, Tracing
+from shared.telemetry.tracing import EndedSpan, Tracing
 
 log = logging.getLogger(__name__)
 
 
-class Telling:
+class SpanExport:
     """Exports the spans of evolutions that are sampled, failed or were slow.
 
     All at once at the end, from what is stored: so no span tells of what was not saved, none is lost with a worker that
@@ -32,7 +32,7 @@ class Telling:
             return
         if trace.sampled or self._kept(record):
             try:
-                self._tracing.tell(trace.trace_id, await self._spans(record))
+                self._tracing.report(trace.trace_id, await self._spans(record))
             except DarwinError as error:
                 log.warning("the evolution's spans are missing: %s", error.message)
 
@@ -40,7 +40,7 @@ class Telling:
         seconds = (record.finished_at or record.created_at) - record.created_at
         return record.status == "failed" or seconds >= self._tracing.slow_s
 
-    async def _spans(self, record: Record) -> list[Finished]:
+    async def _spans(self, record: Record) -> list[EndedSpan]:
         texts, attempts = self._tracing.texts, await self._store.attempts(record.id)
         events = [stored.event for stored in await self._store.events(record.id)]
         told = list(spans.closing_spans(record, attempts, texts))

@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanKind
 
 from shared.records.attempts import Attempt, Call, Stage, StatePart
 from shared.records.evolution import CycleFinished, Event, Record, RoundFinished
-from shared.telemetry.tracing import Finished
+from shared.telemetry.tracing import EndedSpan
 
 _LOST = "the worker ended before the round did"
 _NAMES: dict[Stage, str] = {"mutation": "mutate", "generation": "generate", "reward": "score"}
@@ -30,7 +30,7 @@ def evolution_span_id(evolution_id: str) -> str:
     return _id(evolution_id)
 
 
-def attempt_spans(record: Record, attempt: Attempt, events: Sequence[Event], texts: bool) -> Iterator[Finished]:
+def attempt_spans(record: Record, attempt: Attempt, events: Sequence[Event], texts: bool) -> Iterator[EndedSpan]:
     """The spans of an attempt that was saved, and of those that were lost before it. `events` are those that it made.
 
     With `texts` they hold the states' texts.
@@ -38,7 +38,7 @@ def attempt_spans(record: Record, attempt: Attempt, events: Sequence[Event], tex
     parent = _cycle_id(record.id, attempt.cycle)
     for lost in attempt.lost:
         place = {"darwin.cycle": attempt.cycle, "darwin.round": attempt.round}
-        yield Finished("round", _span(lost.id), parent, lost.started_at, attempt.started_at, place, error=_LOST)
+        yield EndedSpan("round", _span(lost.id), parent, lost.started_at, attempt.started_at, place, error=_LOST)
     yield _round(attempt, parent)
     for call in attempt.calls:
         yield from _call(call, parent if call.stage == "mutation" else _span(attempt.id))
@@ -47,7 +47,7 @@ def attempt_spans(record: Record, attempt: Attempt, events: Sequence[Event], tex
         yield _select(attempt, event, ended, number, texts)
 
 
-def closing_spans(record: Record, attempts: Sequence[Attempt], texts: bool) -> Iterator[Finished]:
+def closing_spans(record: Record, attempts: Sequence[Attempt], texts: bool) -> Iterator[EndedSpan]:
     """The spans of the cycles and of the evolution, once it has ended."""
     for cycle in sorted({attempt.cycle for attempt in attempts} - {0}):
         own = [attempt for attempt in attempts if attempt.cycle == cycle]
@@ -55,11 +55,11 @@ def closing_spans(record: Record, attempts: Sequence[Attempt], texts: bool) -> I
         since = min(begun + [lost.started_at for attempt in own for lost in attempt.lost])
         until = max(attempt.ended_at for attempt in own)
         place = {"darwin.cycle": cycle}
-        yield Finished("cycle", _cycle_id(record.id, cycle), evolution_span_id(record.id), since, until, place)
+        yield EndedSpan("cycle", _cycle_id(record.id, cycle), evolution_span_id(record.id), since, until, place)
     yield _evolution(record, texts)
 
 
-def _round(attempt: Attempt, parent: str) -> Finished:
+def _round(attempt: Attempt, parent: str) -> EndedSpan:
     attributes = {
         "darwin.cycle": attempt.cycle,
         "darwin.round": attempt.round,
@@ -71,10 +71,10 @@ def _round(attempt: Attempt, parent: str) -> Finished:
     links = tuple(map(_span, before))
     error = attempt.error.code if attempt.error else None
     began, ended = attempt.started_at, attempt.ended_at
-    return Finished("round", _span(attempt.id), parent, began, ended, attributes, links=links, error=error)
+    return EndedSpan("round", _span(attempt.id), parent, began, ended, attributes, links=links, error=error)
 
 
-def _call(call: Call, parent: str) -> Iterator[Finished]:
+def _call(call: Call, parent: str) -> Iterator[EndedSpan]:
     attributes = {
         "darwin.cycle": call.cycle,
         "darwin.round": call.round,
@@ -87,7 +87,7 @@ def _call(call: Call, parent: str) -> Iterator[Finished]:
         "error.type": call.error,
     }
     name = _NAMES[call.stage]
-    yield Finished(
+    yield EndedSpan(
         name, call.span_id, parent, call.started_at, call.ended_at, attributes, SpanKind.CLIENT, error=call.error
     )
     if call.stage == "generation":
@@ -95,7 +95,7 @@ def _call(call: Call, parent: str) -> Iterator[Finished]:
             yield _state(call, part)
 
 
-def _state(call: Call, part: StatePart) -> Finished:
+def _state(call: Call, part: StatePart) -> EndedSpan:
     attributes = {
         "darwin.state": part.state,
         "gen_ai.usage.input_tokens": part.prompt_tokens,
@@ -104,10 +104,10 @@ def _state(call: Call, part: StatePart) -> Finished:
         "darwin.queue.seconds": part.queued_s,
         "gen_ai.response.finish_reasons": [part.finish] if part.finish else None,
     }
-    return Finished("state", _id(call.span_id, part.state), call.span_id, call.started_at, part.ended_at, attributes)
+    return EndedSpan("state", _id(call.span_id, part.state), call.span_id, call.started_at, part.ended_at, attributes)
 
 
-def _select(attempt: Attempt, event: RoundFinished, ended: CycleFinished | None, number: int, texts: bool) -> Finished:
+def _select(attempt: Attempt, event: RoundFinished, ended: CycleFinished | None, number: int, texts: bool) -> EndedSpan:
     """A decision takes no time worth telling: it is drawn from the last score to the save."""
     scored = max((call.ended_at for call in attempt.calls), default=attempt.ended_at)
     attributes = {
@@ -123,10 +123,10 @@ def _select(attempt: Attempt, event: RoundFinished, ended: CycleFinished | None,
         "darwin.texts": list(event.texts) if texts else None,
     }
     own = _id(attempt.id, "select", number)
-    return Finished("select", own, _span(attempt.id), scored, attempt.ended_at, attributes)
+    return EndedSpan("select", own, _span(attempt.id), scored, attempt.ended_at, attributes)
 
 
-def _evolution(record: Record, texts: bool) -> Finished:
+def _evolution(record: Record, texts: bool) -> EndedSpan:
     request, result = record.request, record.result
     best = result.choices[0] if result and result.choices else None
     base = result.base if result else None
@@ -156,7 +156,7 @@ def _evolution(record: Record, texts: bool) -> Finished:
             "darwin.answer": best.text if best else None,
         }
     assert record.trace is not None
-    return Finished(
+    return EndedSpan(
         "evolution",
         evolution_span_id(record.id),
         record.trace.span_id,

@@ -19,7 +19,7 @@ from grpc_status import rpc_status
 from shared import errors
 from shared.rpc.channel import from_rpc_error, to_status
 from shared.telemetry.server_spans import headers_of, note_failure, server_span
-from shared.telemetry.tracing import carry, exporting
+from shared.telemetry.tracing import exporting, extract
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             return nullcontext()
         if self._traced:
             return server_span(method, headers_of(context))
-        carry(headers_of(context))
+        extract(headers_of(context))
         return nullcontext()
 
     async def _let_in(self, method: str) -> None:

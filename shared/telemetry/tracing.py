@@ -52,7 +52,7 @@ class TelemetrySettings(DarwinSettings):
 
 
 @dataclass(frozen=True)
-class Finished:
+class EndedSpan:
     """A span that is told of once it is over. Times are Unix seconds; `error` is a description of what went wrong."""
 
     name: str
@@ -84,7 +84,7 @@ class Tracing:
         self._processor = BatchSpanProcessor(exporter, max_queue_size=_queue_size())
         self.provider.add_span_processor(KeepingProcessor(self._processor, self.slow_s))
 
-    def tell(self, trace_id: str, spans: Sequence[Finished]) -> None:
+    def report(self, trace_id: str, spans: Sequence[EndedSpan]) -> None:
         """Exports spans of a trace, whether or not it is sampled."""
         if self._processor is not None:
             for span in spans:
@@ -94,7 +94,7 @@ class Tracing:
         """Exports what waits; nothing is recorded afterwards."""
         self.provider.shutdown()
 
-    def _readable(self, trace_id: str, span: Finished) -> ReadableSpan:
+    def _readable(self, trace_id: str, span: EndedSpan) -> ReadableSpan:
         parent = _span_context(trace_id, span.parent_id, sampled=True)
         return ReadableSpan(
             name=span.name,
@@ -163,13 +163,13 @@ def current_span() -> TraceContext | None:
     return TraceContext(trace_id, span_id, bool(found.trace_flags.sampled))
 
 
-def concern(evolution_id: str) -> None:
+def link_evolution(evolution_id: str) -> None:
     """What this task does and logs from now on is about an evolution."""
     context.attach(baggage.set_baggage(_EVOLUTION, evolution_id))
 
 
 @contextmanager
-def within(parent: TraceContext | None, evolution_id: str = "") -> Iterator[None]:
+def use_context(parent: TraceContext | None, evolution_id: str = "") -> Iterator[None]:
     """What happens inside belongs to this span, of whatever process, and is about this evolution."""
     headers = dict(_carried.get())
     if parent is not None:
@@ -184,13 +184,13 @@ def within(parent: TraceContext | None, evolution_id: str = "") -> Iterator[None
         _evolution_id.reset(known)
 
 
-def carry(headers: Mapping[str, str]) -> None:
+def extract(headers: Mapping[str, str]) -> None:
     """What this task does from now on belongs to the span that its caller's headers name."""
     _carried.set({name: headers[name] for name in ("traceparent", "baggage") if name in headers})
     _evolution_id.set("")
 
 
-def outgoing() -> tuple[tuple[str, str], ...]:
+def inject() -> tuple[tuple[str, str], ...]:
     """gRPC metadata that lets the callee continue what is under way here."""
     if carried := _carried.get():
         return tuple(carried.items())

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 
 from services.orchestrator.core.values import Generate, Generated, Mutate, Mutated, MutationEnded, Score, Scored
-from services.orchestrator.round_runner import Evolving, Next
+from services.orchestrator.round_runner import Next, RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import DarwinError
 from shared.records.evolution import EvolutionRequest, Message, Record, Sampling, Search
@@ -73,8 +73,8 @@ class Stages:
             raise self.late_failures.pop(0)
 
 
-def evolving(store: Store, stages: Stages, **settings: float) -> Evolving:
-    return Evolving(store, stages, stages, stages, OrchestratorSettings(**settings))  # type: ignore[arg-type]
+def evolving(store: Store, stages: Stages, **settings: float) -> RoundRunner:
+    return RoundRunner(store, stages, stages, stages, OrchestratorSettings(**settings))  # type: ignore[arg-type]
 
 
 def record_of(request: EvolutionRequest) -> Record:
@@ -90,6 +90,6 @@ def key(due: Next, part: str = "") -> str:
     return f"darwin:evo:{{{due.evolution_id}}}" + (f":{part}" if part else "")
 
 
-async def finish(worker: Evolving, due: Next | None) -> None:
+async def finish(worker: RoundRunner, due: Next | None) -> None:
     while due is not None:
         due = await worker.advance(due.evolution_id, due.version)

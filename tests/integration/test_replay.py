@@ -11,7 +11,7 @@ import pytest
 from cli.history.lineage import pieces
 from cli.history.recording import Recording, parse
 from cli.history.replay import replay
-from services.orchestrator.round_runner import Evolving, Next
+from services.orchestrator.round_runner import Next, RoundRunner
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable
 from shared.records.evolution import EvolutionRequest, Method, Sampling, Search
 from shared.store.evolutions import Store
@@ -97,7 +97,7 @@ async def test_a_round_whose_worker_was_lost(store: Store) -> None:
     check(recording)
 
 
-async def _die(worker: Evolving, due: Next) -> None:
+async def _die(worker: RoundRunner, due: Next) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await worker.advance(due.evolution_id, due.version)
 

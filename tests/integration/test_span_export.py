@@ -12,9 +12,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from services.orchestrator.round_runner import Evolving, Next
+from services.orchestrator.round_runner import Next, RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
-from services.orchestrator.span_export import Telling
+from services.orchestrator.span_export import SpanExport
 from shared.errors import Unavailable
 from shared.records.evolution import TraceContext
 from shared.store.evolutions import Store
@@ -38,9 +38,9 @@ class Told:
     def __init__(self, store: Store, stages: Stages, slow_s: float = 60.0, **settings: float) -> None:
         self._exporter = Slow()
         self._tracing = Tracing("orchestrator", self._exporter, TelemetrySettings(trace_slow_s=slow_s))
-        saved = [Telling(self._tracing, store).saved]
+        saved = [SpanExport(self._tracing, store).saved]
         chosen = OrchestratorSettings(**settings)  # type: ignore[arg-type]
-        self.worker = Evolving(store, stages, stages, stages, chosen, saved)
+        self.worker = RoundRunner(store, stages, stages, stages, chosen, saved)
 
     def spans(self) -> Sequence[ReadableSpan]:
         self._tracing.close()

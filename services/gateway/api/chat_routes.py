@@ -14,8 +14,8 @@ from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.edge.errors import body_of
 from services.gateway.edge.lifetime import Lifetime, until
 from services.gateway.edge.strict_json import StrictJsonRoute
-from services.gateway.evolutions.acceptance import IdempotencyKey, Starting
-from services.gateway.evolutions.following import Evolutions
+from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey
+from services.gateway.evolutions.following import EvolutionService
 from services.gateway.settings import GatewaySettings
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Internal, InvalidRequest, Unavailable
 from shared.records.evolution import Ended, Record
@@ -28,9 +28,9 @@ class ChatRoutes:
     """The chat API."""
 
     def __init__(
-        self, starting: Starting, evolutions: Evolutions, settings: GatewaySettings, lifetime: Lifetime
+        self, acceptance: Acceptance, evolutions: EvolutionService, settings: GatewaySettings, lifetime: Lifetime
     ) -> None:
-        self._starting = starting
+        self._acceptance = acceptance
         self._evolutions = evolutions
         self._settings = settings
         self._lifetime = lifetime
@@ -59,7 +59,7 @@ class ChatRoutes:
         """
         if body.stream_options and not body.stream:
             raise InvalidRequest("stream_options needs stream: true", field="stream_options")
-        record = await self._starting.start(request, body, idempotency_key)
+        record = await self._acceptance.start(request, body, idempotency_key)
         if not body.stream:
             return serializers.chat_completion(await self._answer(request, record))
         include_usage = bool(body.stream_options and body.stream_options.include_usage)

@@ -14,10 +14,10 @@ from services.gateway.api.openapi import event_stream, failures, header, require
 from services.gateway.api.requests import EvolutionCreate
 from services.gateway.edge.access import caller_of
 from services.gateway.edge.lifetime import Lifetime, until
-from services.gateway.edge.middleware import about
+from services.gateway.edge.middleware import name_evolution
 from services.gateway.edge.strict_json import StrictJsonRoute
-from services.gateway.evolutions.acceptance import IdempotencyKey, Starting
-from services.gateway.evolutions.following import Evolutions
+from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey
+from services.gateway.evolutions.following import EvolutionService
 from services.gateway.settings import GatewaySettings
 from shared.errors import DarwinError
 from shared.records.evolution import TERMINAL, Event
@@ -37,9 +37,9 @@ class EvolutionRoutes:
     """The evolutions API."""
 
     def __init__(
-        self, starting: Starting, evolutions: Evolutions, settings: GatewaySettings, lifetime: Lifetime
+        self, acceptance: Acceptance, evolutions: EvolutionService, settings: GatewaySettings, lifetime: Lifetime
     ) -> None:
-        self._starting = starting
+        self._acceptance = acceptance
         self._evolutions = evolutions
         self._settings = settings
         self._lifetime = lifetime
@@ -90,21 +90,21 @@ class EvolutionRoutes:
         self, request: Request, response: Response, body: EvolutionCreate, idempotency_key: IdempotencyKey = None
     ) -> out.Evolution:
         """Accepts a search and returns at once; poll the resource at `Location`, or follow its events."""
-        record = await self._starting.start(request, body, idempotency_key)
+        record = await self._acceptance.start(request, body, idempotency_key)
         response.headers["location"] = f"/v1/evolutions/{record.id}"
         return serializers.evolution(record)
 
     async def read(self, request: Request, evolution_id: EvolutionId) -> out.Evolution:
         """The evolution as it stands; `result` is null until it has ended."""
         record = await self._evolutions.load(evolution_id, caller_of(request).reads)
-        about(request, record.id)
+        name_evolution(request, record.id)
         return serializers.evolution(record)
 
     async def cancel(self, request: Request, response: Response, evolution_id: EvolutionId) -> out.Evolution:
         """Asks a search to stop; one that has ended stays as it is. Calling it again changes nothing."""
         caller = caller_of(request)
         record = await self._evolutions.cancel(evolution_id, caller.tenant, caller.reads)
-        about(request, record.id)
+        name_evolution(request, record.id)
         response.status_code = 200 if record.status in TERMINAL else 202
         return serializers.evolution(record)
 
@@ -113,7 +113,7 @@ class EvolutionRoutes:
     ) -> EventSourceResponse:
         """Every event from the beginning, then each as it happens; ends after `evolution.ended`."""
         record = await self._evolutions.load(evolution_id, caller_of(request).reads)
-        about(request, record.id)
+        name_evolution(request, record.id)
         return EventSourceResponse(
             self._stream(record.id, last_event_id or "0"), ping=self._settings.keepalive_s, sep="\n"
         )

@@ -83,7 +83,7 @@ class ChatMessage(_Body):
         return "".join(part.text for part in self.content)
 
 
-class DarwinSettings(_Body):
+class SearchSettings(_Body):
     """How the answer is searched for; sent as `extra_body={"darwin": {...}}` with the OpenAI SDK."""
 
     preset: Preset = Field(
@@ -248,7 +248,7 @@ class AlignmentRequest(_Body):
     metadata: dict[Annotated[str, Field(max_length=64)], Annotated[Text, Field(max_length=512)]] | None = Field(
         default=None, max_length=16, description="Up to 16 pairs, kept with the evolution."
     )
-    darwin: DarwinSettings | None = Field(default=None, description="How the answer is searched for.")
+    darwin: SearchSettings | None = Field(default=None, description="How the answer is searched for.")
 
 
 class ChatCompletionRequest(_WithoutMeaning, AlignmentRequest):

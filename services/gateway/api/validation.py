@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import get_args
 
-from services.gateway.api.requests import AlignmentRequest, DarwinSettings
+from services.gateway.api.requests import AlignmentRequest, SearchSettings
 from services.gateway.edge.refusals import ModelNotFound
 from services.gateway.settings import GatewaySettings
 from shared.errors import InvalidRequest
@@ -32,7 +32,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         ModelNotFound: `model` is no method.
     """
     method = method_named(body.model)
-    search = _search(method, body.darwin or DarwinSettings())
+    search = _search(method, body.darwin or SearchSettings())
     n = body.n or 1
     _check_n(method, search, n)
     max_tokens = _max_tokens(body, settings)
@@ -51,7 +51,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         seed=secrets.randbits(48) if body.seed is None else body.seed,
         seeded=body.seed is not None,
         n=n,
-        profile=(body.darwin or DarwinSettings()).profile,
+        profile=(body.darwin or SearchSettings()).profile,
         user=body.user,
         metadata=body.metadata or {},
         accepted_at=time.time(),
@@ -89,7 +89,7 @@ def _max_tokens(body: AlignmentRequest, settings: GatewaySettings) -> int:
     return value
 
 
-def _search(method: Method, darwin: DarwinSettings) -> Search:
+def _search(method: Method, darwin: SearchSettings) -> Search:
     """The preset's settings, with what the caller gave in their place."""
     given = darwin.model_dump(exclude_unset=True, exclude={"preset", "profile"})
     search = replace(PRESETS[darwin.preset], **given)

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.edge.errors import MAX_HEAD_BYTES, headers_too_large, response_of, unexpected
 from shared.errors import Overloaded
-from shared.telemetry.tracing import concern, current_trace_id
+from shared.telemetry.tracing import current_trace_id, link_evolution
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +23,10 @@ TRACE_HEADER = "x-darwin-trace-id"
 _CLOSE = {"connection": "close"}
 
 
-def about(request: Request, evolution_id: str) -> None:
+def name_evolution(request: Request, evolution_id: str) -> None:
     """Names the evolution that the call is about: in the answer's headers, in errors and in the log."""
     answer_headers(request)[EVOLUTION_HEADER] = evolution_id
-    concern(evolution_id)
+    link_evolution(evolution_id)
 
 
 def answer_headers(request: Request) -> dict[str, str]:

@@ -11,9 +11,9 @@ from services.gateway.api.idempotency import REPLAYED_HEADER, idempotency
 from services.gateway.api.requests import AlignmentRequest
 from services.gateway.api.validation import evolution_request
 from services.gateway.edge.access import caller_of
-from services.gateway.edge.middleware import about, answer_headers
+from services.gateway.edge.middleware import answer_headers, name_evolution
 from services.gateway.evolutions.admission import Admission
-from services.gateway.evolutions.following import Evolutions
+from services.gateway.evolutions.following import EvolutionService
 from services.gateway.settings import GatewaySettings
 from shared.errors import DarwinError, Overloaded
 from shared.records.evolution import Record
@@ -33,10 +33,10 @@ IdempotencyKey = Annotated[
 _REPEATS_ONLY = Limits(active=0, active_per_key=0)
 
 
-class Starting:
+class Acceptance:
     """Starts evolutions; each valid call counts against the rate of its key."""
 
-    def __init__(self, evolutions: Evolutions, admission: Admission, settings: GatewaySettings) -> None:
+    def __init__(self, evolutions: EvolutionService, admission: Admission, settings: GatewaySettings) -> None:
         self._evolutions = evolutions
         self._admission = admission
         self._settings = settings
@@ -71,7 +71,7 @@ class Starting:
             accepted = await self._repeated(record, refusal)
         else:
             accepted = await self._evolutions.start(record, self._admission.limits(caller))
-        about(request, accepted.id)
+        name_evolution(request, accepted.id)
         if accepted.id != record.id:
             headers[REPLAYED_HEADER] = "true"
         return accepted

@@ -23,7 +23,7 @@ _RETRY_S = 0.5
 T = TypeVar("T")
 
 
-class Evolutions:
+class EvolutionService:
     """Evolutions as the gateway sees them; raises `Unavailable` where Redis is away."""
 
     def __init__(self, store: Store) -> None:

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from services.gateway.api.evolution_routes import EvolutionId
 from services.gateway.api.openapi import failures
 from services.gateway.edge.access import caller_of
-from services.gateway.edge.middleware import about
-from services.gateway.evolutions.following import Evolutions
+from services.gateway.edge.middleware import name_evolution
+from services.gateway.evolutions.following import EvolutionService
 from services.gateway.inspector import recordings as out
 from services.gateway.inspector.differences import word_diff
 from services.gateway.inspector.listing import Wanted, listed
@@ -33,7 +33,7 @@ _LINES = "application/jsonl"
 class InspectionRoutes:
     """Reading only. A key for all tenants reads every tenant's evolutions; without keys everybody here does."""
 
-    def __init__(self, store: Store, evolutions: Evolutions, settings: GatewaySettings) -> None:
+    def __init__(self, store: Store, evolutions: EvolutionService, settings: GatewaySettings) -> None:
         self._store = store
         self._evolutions = evolutions
         self._settings = settings
@@ -65,7 +65,7 @@ class InspectionRoutes:
     async def recording(self, request: Request, evolution_id: EvolutionId) -> out.Recording:
         """The evolution with its events and with what each task did; of one that runs, so far."""
         record, events, attempts = await self._evolutions.recorded(evolution_id, caller_of(request).reads)
-        about(request, record.id)
+        name_evolution(request, record.id)
         made = out.recording(record, events, attempts)
         # As text at once: recordings are large, and are what they say they are.
         return Response(await asyncio.to_thread(made.model_dump_json), media_type="application/json")  # type: ignore[return-value]
@@ -78,7 +78,7 @@ class InspectionRoutes:
     ) -> Response:
         """What the search preferred, to train on; nothing where it found nothing to prefer."""
         record, events, _ = await self._evolutions.recorded(evolution_id, caller_of(request).reads)
-        about(request, record.id)
+        name_evolution(request, record.id)
         if record.status not in TERMINAL:
             raise Conflict(f"evolution {record.id} is {record.status}: its pairs can be had once it has ended")
         return Response(await asyncio.to_thread(_lines, record, events, _MAKERS[kind]), media_type=_LINES)
@@ -86,7 +86,7 @@ class InspectionRoutes:
     async def diff(self, request: Request, evolution_id: EvolutionId) -> out.AnswerDiff:
         """Base response and answer, word by word."""
         record = await self._evolutions.load(evolution_id, caller_of(request).reads)
-        about(request, record.id)
+        name_evolution(request, record.id)
         result = record.result
         if result is None or result.base is None or not result.choices:
             raise NotFound(f"evolution {record.id} has no answer and base response to compare")

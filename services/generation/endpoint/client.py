@@ -13,7 +13,7 @@ from services.generation.endpoint.error_bodies import NOTHING_SAID, read_complai
 from services.generation.endpoint.errors import error_of_failure, error_of_status, retry_after
 from shared.errors import Internal
 from shared.rpc.interceptor import time_left
-from shared.telemetry.tracing import outgoing
+from shared.telemetry.tracing import inject
 
 _MAX_ANSWER_BYTES = 32 * 2**20
 _MAX_REFUSAL_BYTES = 8 * 2**10
@@ -89,7 +89,7 @@ class Endpoint:
         raise error_of_status(complaint.status or httpx.codes.OK, complaint)
 
     async def _bytes(self, method: str, path: str, content: bytes | None) -> bytes:
-        headers = {name: value for name, value in outgoing() if name in _PASSED_ON}
+        headers = {name: value for name, value in inject() if name in _PASSED_ON}
         if content is not None:
             headers["content-type"] = "application/json"
         left_s = time_left()

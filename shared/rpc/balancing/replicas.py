@@ -18,7 +18,7 @@ from shared.rpc.balancing.replica import Stub
 from shared.rpc.balancing.targets import Resolve, resolve
 from shared.rpc.tls import PLAIN, Transport
 from shared.telemetry.metrics import METER
-from shared.telemetry.tracing import outgoing
+from shared.telemetry.tracing import inject
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Replicas(Generic[Stub]):
         ends_at = loop.time() + timeout_s
         while True:
             address, patient = await self._place(key, left(), tried, ends_at)
-            options = {"timeout": max(0.0, ends_at - loop.time()), "wait_for_ready": patient, "metadata": outgoing()}
+            options = {"timeout": max(0.0, ends_at - loop.time()), "wait_for_ready": patient, "metadata": inject()}
             call = begin(self.members[address].stub, **options)
             try:
                 async with aclosing(self._held(address, call, left)) as messages:

@@ -23,7 +23,7 @@ from services.generation.settings import GenerationSettings
 from shared.errors import DarwinError, DeadlineExceeded, Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
 from shared.process.settings import SettingsError
 from shared.records.evolution import TraceContext
-from shared.telemetry.tracing import within
+from shared.telemetry.tracing import use_context
 from tests.integration.processes import until
 from tests.openai_endpoint import FakeEndpoint, running
 
@@ -230,7 +230,7 @@ def keep(opened: list[object]) -> Callable[[httpx.Response], Awaitable[None]]:
 
 async def test_what_is_sent_along(fake: FakeEndpoint, url: str) -> None:
     trace = TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", True)
-    with within(trace, "evo_1"):
+    with use_context(trace, "evo_1"):
         await ask(url)
     (headers,) = fake.headers
     assert headers["authorization"] == f"Bearer {KEY}"

@@ -111,7 +111,7 @@ class Fleet:
 async def generated(replicas: Replicas[Any], key: str = "", states: int = 1, timeout_s: float = 10) -> list[Generated]:
     """What the orchestrator's adapter makes of a call for so many states, of the evolution `key`."""
     effects = [Generate(1, 1, state, "Hello", (), 8, 0, 1) for state in range(states)]
-    with tracing.within(None, key):
+    with tracing.use_context(None, key):
         return [one async for one in GrpcGenerator(replicas).generate(effects, REQUEST, timeout_s)]
 
 

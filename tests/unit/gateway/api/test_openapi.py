@@ -55,7 +55,7 @@ async def test_reference_is_valid_and_complete() -> None:
     assert set(events) == {"text/event-stream"}
     assert "location" in operations["POST", "/v1/evolutions"]["responses"]["202"]["headers"]
     assert len({operation["operationId"] for operation in operations.values()}) == len(operations)
-    for name in ("ChatCompletionRequest", "EvolutionCreate", "DarwinSettings"):
+    for name in ("ChatCompletionRequest", "EvolutionCreate", "SearchSettings"):
         schema = document["components"]["schemas"][name]
         assert schema["additionalProperties"] is False
         undescribed = [key for key, value in schema["properties"].items() if "description" not in value]

@@ -44,7 +44,7 @@ class Servicer(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[m
     async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:  # noqa: N802
         if self.error:
             raise self.error
-        return pb.GetModelResponse(model=dict(tracing.outgoing()).get("traceparent", ""))
+        return pb.GetModelResponse(model=dict(tracing.inject()).get("traceparent", ""))
 
     async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[pb.GenerateResponse]:  # noqa: N802
         yield told(tracing.current_trace_id())
@@ -81,16 +81,16 @@ class Running:
         await self.server.stop(0)
 
     async def ids(self) -> list[str]:
-        call = self.stub.Generate(pb.GenerateRequest(), metadata=tracing.outgoing())
+        call = self.stub.Generate(pb.GenerateRequest(), metadata=tracing.inject())
         return [response.results[0].text async for response in call]
 
     async def passed_on(self) -> str:
-        return str((await self.stub.GetModel(pb.GetModelRequest(), metadata=tracing.outgoing())).model)
+        return str((await self.stub.GetModel(pb.GetModelRequest(), metadata=tracing.inject())).model)
 
 
 async def test_where_nobody_reads_spans_the_callers_ids_are_known_and_passed_on() -> None:
     async with Running() as running:
-        with tracing.within(CALLER, "evo_1"):
+        with tracing.use_context(CALLER, "evo_1"):
             assert await running.ids() == ["a" * 32, "evo_1"]
             assert await running.passed_on() == f"00-{'a' * 32}-{'b' * 16}-01"
         assert await running.ids() == ["", ""]
@@ -98,7 +98,7 @@ async def test_where_nobody_reads_spans_the_callers_ids_are_known_and_passed_on(
 
 async def test_a_call_is_a_child_of_its_callers_span(exported: InMemorySpanExporter) -> None:
     async with Running() as running:
-        with tracing.within(CALLER, "evo_1"):
+        with tracing.use_context(CALLER, "evo_1"):
             assert await running.ids() == ["a" * 32, "evo_1"]
             passed_on = await running.passed_on()
     stream, single = exported.get_finished_spans()
@@ -118,7 +118,7 @@ async def test_a_failure_is_in_its_span_and_names_the_trace(
 ) -> None:
     async with Running() as running:
         running.servicer.error = error
-        with tracing.within(CALLER), pytest.raises(grpc.aio.AioRpcError) as caught:
+        with tracing.use_context(CALLER), pytest.raises(grpc.aio.AioRpcError) as caught:
             await running.passed_on()
     (span,) = exported.get_finished_spans()
     assert (span.attributes or {})["rpc.response.status_code"] == error.grpc_status
@@ -132,8 +132,8 @@ async def test_a_failure_is_in_its_span_and_names_the_trace(
 async def test_a_call_that_was_given_up_says_so(exported: InMemorySpanExporter) -> None:
     async with Running() as running:
         running.servicer.hang = True
-        with tracing.within(CALLER):
-            call = running.stub.Generate(pb.GenerateRequest(), metadata=tracing.outgoing())
+        with tracing.use_context(CALLER):
+            call = running.stub.Generate(pb.GenerateRequest(), metadata=tracing.inject())
             await call.read()
             call.cancel()
         await running.server.stop(1)

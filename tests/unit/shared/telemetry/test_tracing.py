@@ -16,7 +16,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from shared.process.settings import SettingsError
 from shared.records.evolution import TraceContext
 from shared.telemetry import tracing as telemetry
-from shared.telemetry.tracing import Finished, TelemetrySettings, Tracing
+from shared.telemetry.tracing import EndedSpan, TelemetrySettings, Tracing
 
 PARENT = TraceContext("a" * 32, "b" * 16, sampled=True)
 
@@ -33,25 +33,25 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_under_way_is_passed_on_and_left_again() -> None:
-    with telemetry.within(PARENT, "evo_1"):
+    with telemetry.use_context(PARENT, "evo_1"):
         assert telemetry.current_span() == PARENT
         assert (telemetry.current_trace_id(), telemetry.current_evolution_id()) == ("a" * 32, "evo_1")
-        assert dict(telemetry.outgoing()) == {
+        assert dict(telemetry.inject()) == {
             "traceparent": f"00-{'a' * 32}-{'b' * 16}-01",
             "baggage": "darwin.evolution.id=evo_1",
         }
-        with telemetry.within(TraceContext("a" * 32, "c" * 16, sampled=False)):
-            assert dict(telemetry.outgoing())["traceparent"].endswith(f"-{'c' * 16}-00")
+        with telemetry.use_context(TraceContext("a" * 32, "c" * 16, sampled=False)):
+            assert dict(telemetry.inject())["traceparent"].endswith(f"-{'c' * 16}-00")
             assert telemetry.current_evolution_id() == "evo_1"
     assert telemetry.current_span() is None
-    assert telemetry.outgoing() == ()
+    assert telemetry.inject() == ()
 
 
 def test_spans_are_told_after_the_fact_with_their_own_ids_and_times() -> None:
     exporter = InMemorySpanExporter()
     tracing = Tracing("orchestrator", exporter, TelemetrySettings())
-    span = Finished("round", "1" * 16, "2" * 16, 10.0, 12.5, {"a": 1, "b": None}, links=("3" * 16,), error="Gone")
-    tracing.tell("f" * 32, [span])
+    span = EndedSpan("round", "1" * 16, "2" * 16, 10.0, 12.5, {"a": 1, "b": None}, links=("3" * 16,), error="Gone")
+    tracing.report("f" * 32, [span])
     tracing.close()
     (told,) = exporter.get_finished_spans()
     assert told.context is not None
@@ -70,7 +70,7 @@ def test_without_an_exporter_there_are_ids_and_nothing_is_recorded() -> None:
     assert span.get_span_context().is_valid
     assert not span.is_recording()
     assert not tracing.exporting
-    tracing.tell("f" * 32, [Finished("round", "1" * 16, "2" * 16, 0, 1, {})])
+    tracing.report("f" * 32, [EndedSpan("round", "1" * 16, "2" * 16, 0, 1, {})])
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_every_line_of_the_log_is_json_with_both_ids() -> None:
         "from shared.records.evolution import TraceContext\n"
         "configure_logging('reward', 'INFO'); log = logging.getLogger('x')\n"
         "log.info('up %d', 1)\n"
-        "with telemetry.within(TraceContext('a' * 32, 'b' * 16, True), 'evo_1'):\n"
+        "with telemetry.use_context(TraceContext('a' * 32, 'b' * 16, True), 'evo_1'):\n"
         "    try: 1 / 0\n"
         "    except ZeroDivisionError: log.exception('two\\nlines')\n"
     )

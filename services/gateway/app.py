@@ -53,7 +53,7 @@ def create_app(
         max_concurrent=settings.max_concurrent,
     )
     app.add_middleware(HttpTelemetry, tracer_provider=tracer_provider)
-    errors.install(app)
+    errors.install_handlers(app)
     app.include_router(ChatRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)

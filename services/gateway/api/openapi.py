@@ -9,7 +9,8 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from services.gateway.api.idempotency import REPLAYED_HEADER
-from services.gateway.api.responses import ChatCompletionChunk, ErrorBody
+from services.gateway.api.responses import ChatCompletionChunk
+from services.gateway.edge.errors import ErrorBody
 from services.gateway.edge.middleware import EVOLUTION_HEADER, REQUEST_HEADER, TRACE_HEADER
 from shared.records.evolution import Event
 

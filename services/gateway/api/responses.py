@@ -15,29 +15,6 @@ class _Resource(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class ErrorReference(_Resource):
-    """Where to look for what happened."""
-
-    trace_id: str | None = Field(description="W3C trace id of the call.")
-    evolution_id: str | None = Field(description="The evolution that the call is about, once there is one.")
-
-
-class ErrorDetail(_Resource):
-    """What went wrong and what to do about it."""
-
-    message: str
-    type: str = Field(description="`invalid_request_error`, `rate_limit_error` or `server_error`.")
-    param: str | None = Field(description="Path of the offending field, such as `messages.0.role`.")
-    code: str | None = Field(description="A stable name of the error, such as `model_not_found`.")
-    darwin: ErrorReference
-
-
-class ErrorBody(_Resource):
-    """Body of every response that is not a success."""
-
-    error: ErrorDetail
-
-
 class Model(_Resource):
     """A method, under the name that chooses it."""
 

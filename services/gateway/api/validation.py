@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import get_args
 
 from services.gateway.api.requests import AlignmentRequest, SearchSettings
-from services.gateway.edge.refusals import ModelNotFound
+from services.gateway.edge.errors import ModelNotFound
 from services.gateway.settings import GatewaySettings
 from shared.errors import InvalidRequest
 from shared.records.evolution import PRESETS, EvolutionRequest, Message, Method, Role, Sampling, Search

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.edge.errors import MAX_HEAD_BYTES, headers_too_large, response_of, unexpected
+from services.gateway.edge.errors import MAX_HEAD_BYTES, headers_too_large, response_of, response_of_defect
 from shared.errors import Overloaded
 from shared.telemetry.tracing import current_trace_id, link_evolution
 
@@ -65,7 +65,7 @@ class CallMiddleware:
             log.exception("%s: %s %s failed", answer.request_id, scope["method"], scope["path"])
             if answer.started:
                 raise
-            await unexpected(error)(scope, receive, answer)
+            await response_of_defect(error)(scope, receive, answer)
         finally:
             self._running -= limited
 

@@ -6,8 +6,7 @@ import sys
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from services.gateway.api.responses import ErrorBody
-from services.gateway.edge.errors import error_body, headers_too_large
+from services.gateway.edge.errors import ErrorBody, error_body, headers_too_large
 
 # A connection closed at once, with bytes unread, takes the answer with it.
 _LINGER_S = 1.0

@@ -8,7 +8,7 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
-from services.gateway.edge.refusals import RateLimitExceeded
+from services.gateway.edge.errors import RateLimitExceeded
 from shared.store.api_keys import Key
 from shared.store.connection import Translated, connect_redis
 

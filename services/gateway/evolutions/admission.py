@@ -3,8 +3,8 @@
 import time
 
 from services.gateway.edge.access import Caller
+from services.gateway.edge.errors import InsufficientQuota
 from services.gateway.edge.rates import Rate, Rates
-from services.gateway.edge.refusals import InsufficientQuota
 from services.gateway.evolutions.stages import Stages
 from services.gateway.settings import GatewaySettings
 from shared.store.evolutions import Limits, Store

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from services.gateway.api.evolution_routes import EvolutionId
 from services.gateway.api.openapi import failures
 from services.gateway.edge.access import caller_of
-from services.gateway.edge.middleware import name_evolution
-from services.gateway.evolutions.following import EvolutionService
+from services.gateway.edge.middleware import set_evolution_id
+from services.gateway.evolutions.service import EvolutionService
 from services.gateway.inspector import recordings as out
 from services.gateway.inspector.differences import word_diff
 from services.gateway.inspector.listing import Wanted, listed
@@ -60,12 +60,12 @@ class InspectionRoutes:
 
     async def list_evolutions(self, request: Request, wanted: Annotated[Wanted, Query()]) -> out.EvolutionList:
         """Evolutions that have not expired, those last accepted first."""
-        return await listed(self._store, wanted, caller_of(request).reads)
+        return await listed(self._store, wanted, caller_of(request).readable_tenant)
 
     async def recording(self, request: Request, evolution_id: EvolutionId) -> out.Recording:
         """The evolution with its events and with what each task did; of one that runs, so far."""
-        record, events, attempts = await self._evolutions.recorded(evolution_id, caller_of(request).reads)
-        name_evolution(request, record.id)
+        record, events, attempts = await self._evolutions.load_history(evolution_id, caller_of(request).readable_tenant)
+        set_evolution_id(request, record.id)
         made = out.recording(record, events, attempts)
         # As text at once: recordings are large, and are what they say they are.
         return Response(await asyncio.to_thread(made.model_dump_json), media_type="application/json")  # type: ignore[return-value]
@@ -77,16 +77,16 @@ class InspectionRoutes:
         kind: Annotated[Pairs, Query(description="Whole responses, or prefixes kept and replaced.")] = "whole",
     ) -> Response:
         """What the search preferred, to train on; nothing where it found nothing to prefer."""
-        record, events, _ = await self._evolutions.recorded(evolution_id, caller_of(request).reads)
-        name_evolution(request, record.id)
+        record, events, _ = await self._evolutions.load_history(evolution_id, caller_of(request).readable_tenant)
+        set_evolution_id(request, record.id)
         if record.status not in TERMINAL:
             raise Conflict(f"evolution {record.id} is {record.status}: its pairs can be had once it has ended")
         return Response(await asyncio.to_thread(_lines, record, events, _MAKERS[kind]), media_type=_LINES)
 
     async def diff(self, request: Request, evolution_id: EvolutionId) -> out.AnswerDiff:
         """Base response and answer, word by word."""
-        record = await self._evolutions.load(evolution_id, caller_of(request).reads)
-        name_evolution(request, record.id)
+        record = await self._evolutions.load(evolution_id, caller_of(request).readable_tenant)
+        set_evolution_id(request, record.id)
         result = record.result
         if result is None or result.base is None or not result.choices:
             raise NotFound(f"evolution {record.id} has no answer and base response to compare")
@@ -96,7 +96,7 @@ class InspectionRoutes:
         """Whose evolutions the caller can read, and where traces are seen."""
         caller = caller_of(request)
         return out.Viewer(
-            tenant=caller.tenant, all_tenants=caller.reads is None, trace_url=self._settings.trace_url or None
+            tenant=caller.tenant, all_tenants=caller.readable_tenant is None, trace_url=self._settings.trace_url or None
         )
 
 

@@ -1,4 +1,4 @@
-"""Assembles the HTTP application."""
+"""Assembles the HTTP application from routes, middleware and backends."""
 
 from fastapi import FastAPI
 from opentelemetry.trace import TracerProvider

@@ -18,8 +18,9 @@ from grpc_status import rpc_status
 
 from shared import errors
 from shared.rpc.channel import from_rpc_error, to_status
+from shared.telemetry.exporters import exporting
 from shared.telemetry.server_spans import headers_of, note_failure, server_span
-from shared.telemetry.tracing import exporting, extract
+from shared.telemetry.tracing import extract
 
 log = logging.getLogger(__name__)
 

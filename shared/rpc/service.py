@@ -9,11 +9,12 @@ from typing import Any
 import grpc
 import psutil
 
-from shared.process.lifecycle import ProcessSettings, configure_logging, never, stop_event
+from shared.process.lifecycle import ProcessSettings, never, stop_event
 from shared.process.ready import announce
 from shared.rpc.interceptor import CallLimits
 from shared.rpc.server import Server
 from shared.rpc.tls import Transport
+from shared.telemetry.logs import configure_logging
 from shared.telemetry.metrics import start_metrics
 from shared.telemetry.tracing import start_tracing
 

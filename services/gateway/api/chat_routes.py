@@ -19,7 +19,6 @@ from services.gateway.evolutions.following import EvolutionService
 from services.gateway.settings import GatewaySettings
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Internal, InvalidRequest, Unavailable
 from shared.records.evolution import Ended, Record
-from shared.telemetry.tracing import keep
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +78,7 @@ class ChatRoutes:
         try:
             await asyncio.wait(waiting, timeout=self._settings.max_wait_s, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
-                return _kept_if_failed(ended.result())
+                return ended.result()
             if gone.done():
                 await self._abandon(record)
                 raise Cancelled("the caller hung up")
@@ -102,7 +101,7 @@ class ChatRoutes:
                 yield chunks.progress(record, stored.event)
             if not ended:
                 raise _stopping(record)
-            final = _kept_if_failed(await self._evolutions.load(record.id, record.request.tenant))
+            final = await self._evolutions.load(record.id, record.request.tenant)
             for chunk in chunks.answer(final, include_usage):
                 yield chunk
         except DarwinError as error:
@@ -120,13 +119,6 @@ class ChatRoutes:
             await self._evolutions.cancel(record.id, record.request.tenant, record.request.tenant)
         except DarwinError as error:
             log.warning("%s could not be cancelled: %s", record.id, error)
-
-
-def _kept_if_failed(record: Record) -> Record:
-    """The call's span is kept with those of the evolution: a 404 or an error in a stream is no failure of its own."""
-    if record.status == "failed":
-        keep()
-    return record
 
 
 async def _disconnected(request: Request) -> None:

@@ -7,14 +7,17 @@ Words are those of the paper (arXiv 2406.15193): archive, mutant, state, populat
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Method = Literal["darwin", "best-of-n", "mutation-only", "replacement-only", "sample"]
+from shared.methods import Method as Method
+from shared.records.search import PRESETS as PRESETS
+from shared.records.search import Mutation as Mutation
+from shared.records.search import Preset as Preset
+from shared.records.search import Search as Search
+
 Role = Literal["system", "user", "assistant"]
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FinishReason = Literal["stop", "length"]
 StoppedBy = Literal["max_generated_tokens", "max_reward_calls", "deadline_ms", "cancelled"]
 MutantSource = Literal["model", "template", "parent", "original"]
-Mutation = Literal["auto", "model", "templates"]
-Preset = Literal["default", "paper"]
 
 TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -40,33 +43,6 @@ class Sampling:
     top_p: float = 1.0
     top_k: int = 40
     stop: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Search:
-    """The evolution's settings.
-
-    `period` and `lookahead` are in tokens. Kept to within one round: `max_generated_tokens`, every token sampled,
-    mutation included; `max_reward_calls`, every response scored. `deadline_ms` counts from acceptance. `mutation`
-    says who writes mutants: the language model, templates only, or whatever the mutation service is set up for.
-    """
-
-    cycles: int = 1
-    mutants: int = 5
-    period: int = 40
-    survivors: int = 1
-    lookahead: int = 0
-    mutation: Mutation = "auto"
-    max_generated_tokens: int | None = None
-    max_reward_calls: int | None = None
-    deadline_ms: int | None = None
-
-
-PRESETS: dict[Preset, Search] = {
-    "default": Search(),
-    "paper": Search(cycles=1, mutants=5, period=40, survivors=3, lookahead=0, mutation="model"),
-}
-"""Settings to start from. docs/results.md says why the defaults differ from the paper's."""
 
 
 @dataclass(frozen=True)

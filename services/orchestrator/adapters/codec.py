@@ -4,16 +4,30 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from services.orchestrator.core.values import Evolution, Generated, Mutated, MutationEnded, Outcome, Scored, Stopped
+from services.orchestrator.core.values import (
+    Config,
+    Evolution,
+    Generated,
+    Mutated,
+    MutationEnded,
+    Outcome,
+    Scored,
+    Stopped,
+)
 
 _EVOLUTION: TypeAdapter[Evolution] = TypeAdapter(Evolution)
 _NAMED: dict[str, TypeAdapter[Any]] = {
     kind.__name__: TypeAdapter(kind) for kind in (Mutated, MutationEnded, Generated, Scored, Stopped)
 }
 
+# The mutation service acts on the one, and the worker on the other.
+_NOT_THE_CORES = {"mutation", "deadline_ms"}
+
 
 def dump(evolution: Evolution) -> str:
-    return _EVOLUTION.dump_json(evolution).decode()
+    """The evolution as JSON, without those of its settings on which the core does not act, or acts by default."""
+    beside = _NOT_THE_CORES | ({"selection"} if evolution.config.selection == Config.selection else set())
+    return _EVOLUTION.dump_json(evolution, exclude={"config": beside}).decode()
 
 
 def load(state: Any) -> Evolution:

@@ -1,10 +1,11 @@
-"""The five methods as settings of one machine, so that a comparison is a change of preset and never of code."""
+"""The methods as settings of one machine, so that a comparison is a change of settings and never of code."""
 
 from dataclasses import replace
 
 from services.orchestrator.core.values import Config
-from shared.errors import InvalidRequest
-from shared.records.evolution import EvolutionRequest, Method, Search
+from shared.methods import METHODS
+from shared.records.evolution import EvolutionRequest
+from shared.records.search import check_search
 
 
 def config_for(request: EvolutionRequest) -> Config:
@@ -17,52 +18,17 @@ def config_for(request: EvolutionRequest) -> Config:
     Raises:
         InvalidRequest: the settings contradict each other.
     """
-    search = request.search
-    full = Config(
-        cycles=search.cycles,
-        mutants=search.mutants,
-        period=search.period,
-        survivors=search.survivors,
-        lookahead=search.lookahead,
-        mutate=True,
-        replace=True,
+    check_search(request.method, request.search, request.n)
+    method = METHODS[request.method]
+    config = Config(
+        **vars(request.search),
+        mutate=method.mutates,
+        replace=method.replaces,
+        selection=method.selection,
         max_tokens=request.sampling.max_tokens,
-        max_generated_tokens=search.max_generated_tokens,
-        max_reward_calls=search.max_reward_calls,
     )
-    config = _preset(request.method, full)
-    _check(config, search, request.n)
+    if not method.replaces:
+        config = replace(config, period=config.max_tokens, lookahead=0)
+    if not method.searches:
+        config = replace(config, cycles=0, mutants=0)
     return config
-
-
-def _preset(method: Method, full: Config) -> Config:
-    one_round = replace(full, replace=False, period=full.max_tokens, lookahead=0)
-    match method:
-        case "sample":
-            return replace(one_round, cycles=0, mutants=0, mutate=False)
-        case "best-of-n":
-            return replace(one_round, mutate=False)
-        case "mutation-only":
-            return one_round
-        case "replacement-only":
-            return replace(full, mutate=False)
-        case "darwin":
-            return full
-
-
-def _check(config: Config, search: Search, n: int) -> None:
-    if config.replace and search.survivors >= search.mutants:
-        raise InvalidRequest(
-            f"darwin.survivors ({search.survivors}) must be below darwin.mutants ({search.mutants}): "
-            "with every state surviving, nothing is ever replaced",
-            field="darwin.survivors",
-        )
-    if config.cycles > 0 and config.mutants < 1:
-        raise InvalidRequest("darwin.mutants must be at least 1", field="darwin.mutants")
-    possible = 1 + config.cycles * config.mutants
-    if n > possible:
-        raise InvalidRequest(
-            f"n is {n}, but these settings give at most {possible} final responses: raise darwin.mutants or "
-            "darwin.cycles",
-            field="n",
-        )

@@ -1,10 +1,15 @@
-"""Who survives, who is replaced by whom, what the archive keeps; and the random draws all of it uses."""
+"""Who survives, who is replaced by whom, what the archive keeps; and the random draws all of it uses.
+
+A selection rule is a function of this module with a name in `RULES`; `shared/methods.py` says which method uses which.
+"""
 
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from shared.methods import SelectionName
 from shared.records.evolution import ArchiveEntry, Replacement
 
 
@@ -35,17 +40,53 @@ def keyed_integer(seed: int, *key: object) -> int:
     return int.from_bytes(digest) >> 1
 
 
-def survivors(rewards: Sequence[float], count: int) -> tuple[int, ...]:
-    """Indices of the `count` highest rewards, best first, the lower index first among equals."""
-    return tuple(sorted(range(len(rewards)), key=lambda i: -rewards[i])[:count])
+@dataclass(frozen=True)
+class ScoredPopulation:
+    """What a selection rule sees of a round: each state's reward, by state.
+
+    `contenders` are the states that can survive and donate, which are all but those without room for a first token.
+    `replaceable` are those that can take another's response: none where the method does not replace, and none that are
+    finished.
+    """
+
+    rewards: tuple[float, ...]
+    contenders: tuple[int, ...]
+    replaceable: tuple[int, ...]
 
 
-def replacements(
-    surviving: Sequence[int], finished: Sequence[bool], draw: Callable[[int, int], int]
-) -> tuple[Replacement, ...]:
-    """A donor for each state that neither survives nor is finished; `draw(state, count)` picks among survivors."""
-    losers = [i for i, done in enumerate(finished) if not done and i not in surviving]
-    return tuple(Replacement(i, surviving[draw(i, len(surviving))]) for i in losers)
+@dataclass(frozen=True)
+class Selected:
+    """What a selection rule decided: the states that keep their own response, best first; who takes whose response;
+    and the states whose instructions are counted, once for each time they are listed, for the archive.
+    """
+
+    survivors: tuple[int, ...]
+    replacements: tuple[Replacement, ...]
+    archived: tuple[int, ...]
+
+
+Draw = Callable[[int, int], int]
+"""`draw(state, count)` is an index below `count`, the same whenever the round is repeated."""
+
+
+class SelectionRule(Protocol):
+    """Selects among the states of a round; `survivors` is the setting of that name."""
+
+    def __call__(self, population: ScoredPopulation, survivors: int, draw: Draw) -> Selected: ...
+
+
+def truncation(population: ScoredPopulation, survivors: int, draw: Draw) -> Selected:
+    """The best survive, the lower index first among equals, and donate with equal chances; the archive counts them.
+
+    Source: arXiv 2406.15193, algorithm 1.
+    """
+    best = tuple(sorted(population.contenders, key=lambda state: -population.rewards[state])[:survivors])
+    losers = [state for state in population.replaceable if state not in best]
+    replacements = tuple(Replacement(state, best[draw(state, len(best))]) for state in losers)
+    return Selected(best, replacements, archived=best)
+
+
+RULES: dict[SelectionName, SelectionRule] = {"truncation": truncation}
 
 
 def candidates(survivals: Sequence[int], count: int) -> tuple[int, ...]:

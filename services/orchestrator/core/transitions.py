@@ -5,7 +5,7 @@ from dataclasses import replace
 from services.orchestrator.core import selection
 from services.orchestrator.core.selection import Draws
 from services.orchestrator.core.values import BASE, Evolution, Final, State, Step, UnexpectedOutcome
-from shared.records.evolution import ArchiveEntry, CycleFinished, CycleStarted, Replacement, RoundFinished, StoppedBy
+from shared.records.evolution import ArchiveEntry, CycleFinished, CycleStarted, RoundFinished, StoppedBy
 
 
 def used_up(evolution: Evolution) -> StoppedBy | None:
@@ -68,32 +68,32 @@ def settle(evolution: Evolution, draws: Draws) -> Step:
 def _finish_round(evolution: Evolution, draws: Draws) -> Step:
     before, config = evolution.population, evolution.config
     rewards = tuple(_known(state.reward) for state in before)
-    able = [i for i, state in enumerate(before) if not state.response.roomless]
-    surviving = tuple(able[i] for i in selection.survivors([rewards[i] for i in able], config.survivors))
-    replaced: tuple[Replacement, ...] = ()
-    if config.replace:
-        replaced = selection.replacements(
-            surviving,
-            [state.response.finished for state in before],
-            lambda state, count: draws.donor(evolution.cycle, evolution.round, state, count),
-        )
+    selected = selection.RULES[config.selection](
+        selection.ScoredPopulation(
+            rewards,
+            contenders=tuple(i for i, state in enumerate(before) if not state.response.roomless),
+            replaceable=tuple(i for i, state in enumerate(before) if config.replace and not state.response.finished),
+        ),
+        config.survivors,
+        lambda state, count: draws.donor(evolution.cycle, evolution.round, state, count),
+    )
     after = list(before)
-    for item in replaced:
+    for item in selected.replacements:
         after[item.state] = replace(before[item.donor], instruction=before[item.state].instruction)
     event = RoundFinished(
         cycle=evolution.cycle,
         round=evolution.round,
         texts=tuple(state.response.text for state in before),
         rewards=rewards,
-        survivors=surviving,
-        replacements=replaced,
+        survivors=selected.survivors,
+        replacements=selected.replacements,
         finished=tuple(state.response.finished for state in after),
         tokens=evolution.round_tokens,
     )
     evolution = replace(
         evolution,
         population=tuple(after),
-        survivals=evolution.survivals + surviving,
+        survivals=evolution.survivals + selected.archived,
         rounds=evolution.rounds + 1,
         round_tokens=0,
     )

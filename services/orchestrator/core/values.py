@@ -7,26 +7,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from shared.methods import SelectionName
 from shared.records.evolution import ArchiveEntry, Event, FinishReason, MutantSource, StoppedBy
+from shared.records.search import Search
 
 BASE = -1
 """The index of the base state, which decodes the original conversation and takes no part in replacement."""
 
 
-@dataclass(frozen=True)
-class Config:
-    """What distinguishes one method from another; see `presets`. Lengths are in tokens."""
+@dataclass(frozen=True, kw_only=True)
+class Config(Search):
+    """The settings of the search, and those by which methods differ; `presets` makes it. Lengths are in tokens.
 
-    cycles: int
-    mutants: int
-    period: int
-    survivors: int
-    lookahead: int
+    With `mutate`, each state of a cycle awaits a mutant of the parent; without, all carry the original instruction.
+    With `replace`, the rule named `selection` decides after each round whose response goes on in whose place.
+    `archive_candidates` instructions of a cycle are offered to the archive.
+    """
+
     mutate: bool
     replace: bool
     max_tokens: int
-    max_generated_tokens: int | None = None
-    max_reward_calls: int | None = None
+    selection: SelectionName = "truncation"
     archive_candidates: int = 2
 
 

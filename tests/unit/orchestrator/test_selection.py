@@ -1,20 +1,40 @@
 from collections import Counter
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.orchestrator.core import selection
+from shared.methods import METHODS, SelectionName
 from shared.records.evolution import ArchiveEntry, Replacement
 
 
+def scored(*rewards: float, finished: tuple[int, ...] = ()) -> selection.ScoredPopulation:
+    states = tuple(range(len(rewards)))
+    return selection.ScoredPopulation(rewards, states, tuple(state for state in states if state not in finished))
+
+
+def test_every_name_has_a_rule() -> None:
+    assert set(selection.RULES) == set(get_args(SelectionName))
+    assert {traits.selection for traits in METHODS.values()} <= set(selection.RULES)
+
+
 def test_survivors_are_best_first_with_the_lower_index_first_among_equals() -> None:
-    assert selection.survivors([1.0, 3.0, 3.0, 2.0], 3) == (1, 2, 3)
+    selected = selection.truncation(scored(1.0, 3.0, 3.0, 2.0), 3, lambda state, count: 0)
+    assert selected.survivors == selected.archived == (1, 2, 3)
 
 
 def test_losers_take_survivors_and_finished_states_stay() -> None:
-    drawn = selection.replacements((2, 0), [False, False, False, True], lambda state, count: 1)
-    assert drawn == (Replacement(1, 0),)
+    selected = selection.truncation(scored(1.0, 0.5, 2.0, 0.1, finished=(3,)), 2, lambda state, count: 1)
+    assert selected.survivors == (2, 0)
+    assert selected.replacements == (Replacement(1, 0),)
+
+
+def test_who_cannot_contend_neither_survives_nor_donates() -> None:
+    population = selection.ScoredPopulation((5.0, 1.0, 2.0), contenders=(1, 2), replaceable=(1, 2))
+    selected = selection.truncation(population, 1, lambda state, count: 0)
+    assert (selected.survivors, selected.replacements) == ((2,), (Replacement(1, 2),))
 
 
 def test_candidates_are_counted_with_the_first_seen_first_among_equals() -> None:

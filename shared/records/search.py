@@ -1,0 +1,150 @@
+"""The settings of a search. Each is declared once, here.
+
+The API's schema and its form in the inspector, the record, the core's settings and the command line's options are all
+made from the fields of `Search`.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from shared.errors import InvalidRequest
+from shared.methods import METHODS, Method
+
+Mutation = Literal["auto", "model", "templates"]
+Preset = Literal["default", "paper"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What people are told of a setting, and the least and the most that it may be, both included."""
+
+    text: str
+    least: int | None = None
+    most: int | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """The settings of an evolution's search."""
+
+    cycles: Annotated[
+        int, Setting("Mutation cycles. At least 1, except with the model `sample`, which has none.", 0, 8)
+    ] = 1
+    mutants: Annotated[int, Setting("Instructions, and so candidate responses, per cycle.", 1, 32)] = 5
+    period: Annotated[
+        int,
+        Setting(
+            "Tokens that each candidate grows by before all are scored and the badly rewarded ones replaced.", 1, 4096
+        ),
+    ] = 40
+    survivors: Annotated[
+        int, Setting("Candidates that keep their own response at each replacement; fewer than `mutants`.", 1, 31)
+    ] = 1
+    lookahead: Annotated[
+        int, Setting("Tokens decoded beyond `period` for the scoring only, then thrown away.", 0, 512)
+    ] = 0
+    mutation: Annotated[
+        Mutation,
+        Setting(
+            "Who rewrites the instruction: the language model (`model`), which costs tokens; fixed wrappings of it "
+            "(`templates`), which cost none; or whichever the deployment is set up for (`auto`)."
+        ),
+    ] = "auto"
+    max_generated_tokens: Annotated[
+        int | None,
+        Setting(
+            "Budget of sampled tokens, mutation included, kept to within one round. When it is used up the best "
+            "response so far is the answer. Default: none.",
+            1,
+            10_000_000,
+        ),
+    ] = None
+    max_reward_calls: Annotated[
+        int | None,
+        Setting(
+            "Budget of responses scored, mutation not included, kept to within one round. When it is used up the best "
+            "response so far is the answer. Default: none.",
+            1,
+            10_000_000,
+        ),
+    ] = None
+    deadline_ms: Annotated[
+        int | None,
+        Setting(
+            "Milliseconds since acceptance after which the best response so far is the answer. Default: none.",
+            100,
+            86_400_000,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class DeclaredSetting:
+    """A field of `Search`: its name, its type, its default, and what was declared of it."""
+
+    name: str
+    type: Any
+    default: Any
+    setting: Setting
+
+
+def declared_settings() -> tuple[DeclaredSetting, ...]:
+    """Every setting, in the order of declaration.
+
+    Raises:
+        TypeError: a field of `Search` is declared without a `Setting`.
+    """
+    hints = get_type_hints(Search, include_extras=True)
+    return tuple(_declared(field.name, hints[field.name], field.default) for field in fields(Search))
+
+
+def _declared(name: str, hint: Any, default: Any) -> DeclaredSetting:
+    if get_origin(hint) is Annotated:
+        kind, *extras = get_args(hint)
+        for extra in extras:
+            if isinstance(extra, Setting):
+                return DeclaredSetting(name, kind, default, extra)
+    raise TypeError(f"Search.{name} is declared without a Setting")
+
+
+PRESETS: dict[Preset, Search] = {
+    "default": Search(),
+    "paper": Search(cycles=1, mutants=5, period=40, survivors=3, lookahead=0, mutation="model"),
+}
+"""Settings to start from. docs/results.md says why the defaults differ from the paper's."""
+
+
+def most_responses(method: Method, search: Search) -> int:
+    """How many final responses a search gives at most, the base response included."""
+    return 1 + search.cycles * search.mutants if METHODS[method].searches else 1
+
+
+def check_search(method: Method, search: Search, n: int) -> None:
+    """The rules that need more than one setting.
+
+    Raises:
+        InvalidRequest: the settings contradict each other, the method, or `n` responses; names the field to change.
+    """
+    traits = METHODS[method]
+    if traits.searches and search.cycles < 1:
+        raise InvalidRequest(
+            f"darwin.cycles must be at least 1 with {method}; only sample has none", field="darwin.cycles"
+        )
+    if traits.replaces and search.mutants < 2:
+        raise InvalidRequest(
+            f"darwin.mutants must be at least 2 with {method}, which replaces responses by others",
+            field="darwin.mutants",
+        )
+    if traits.replaces and search.survivors >= search.mutants:
+        raise InvalidRequest(
+            f"darwin.survivors ({search.survivors}) must be less than darwin.mutants ({search.mutants}) with {method}: "
+            "with every state surviving, nothing is ever replaced",
+            field="darwin.survivors",
+        )
+    most = most_responses(method, search)
+    if n > most:
+        remedy = "raise darwin.mutants or darwin.cycles" if traits.searches else "use best-of-n"
+        raise InvalidRequest(
+            f"n ({n}) exceeds the {most} final response(s) of {method} with these settings: lower n, or {remedy}",
+            field="n",
+        )

@@ -1,1 +1,1 @@
-"""What two or more processes use. Imports run down only: healthcheck, rpc, telemetry, store | process | text, records, errors."""
+"""What two or more processes use. Imports run down only, in the order that .importlinter gives."""

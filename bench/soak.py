@@ -24,12 +24,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from cli.stack import Stack, StackSettings
+from shared.methods import METHODS
 
 OUT = Path(__file__).parent / "out" / "soak.json"
+_METHODS = tuple(METHODS)
 BATCHES, BATCH, IN_FLIGHT = 5, 1000, 48
 GROWTH_BAR = 1.10
 TTL_S = 10
-METHODS = ("darwin", "replacement-only", "mutation-only", "best-of-n", "sample")
 # One in so many is cancelled at once.
 CANCELLED = 25
 # What stays while a stack runs, however long: the queue's name, the lock of its recovery, the presence of processes.
@@ -74,7 +75,7 @@ async def drive(url: str, evolutions: int, progress: Progress | None = None) -> 
 
 async def _evolve(http: httpx.AsyncClient, number: int) -> str:
     body: dict[str, Any] = {
-        "model": METHODS[number % len(METHODS)],
+        "model": _METHODS[number % len(_METHODS)],
         "messages": [{"role": "user", "content": f"Explain tides to class {number}."}],
         "max_tokens": 24,
         "darwin": {"period": 8, "mutants": 4},

@@ -19,8 +19,10 @@ from cli.evaluation.commands import app as evaluation
 from cli.export import export
 from cli.history.replay_command import replay
 from cli.history.show_command import show as show_lineage
+from cli.search_options import with_search_options
 from cli.session import Engine, started
 from cli.stack import StackSettings
+from shared.methods import METHODS
 
 app = typer.Typer(
     help="Decoding-time alignment: better answers under your own reward models, without fine-tuning.",
@@ -36,25 +38,15 @@ _EXAMPLE = {"model": "darwin", "messages": [{"role": "user", "content": "How do 
 
 
 @app.command()
+@with_search_options
 def align(
     prompt: Annotated[str, typer.Argument(help="The instruction.")],
     url: Annotated[
         str | None, typer.Option(help="A running gateway; without it a stack is started and stopped.")
     ] = None,
-    method: Annotated[
-        str, typer.Option(help="darwin, best-of-n, mutation-only, replacement-only or sample.")
-    ] = "darwin",
+    method: Annotated[str, typer.Option(help=f"{', '.join(METHODS)}: see GET /v1/models.")] = "darwin",
     system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
     preset: Annotated[str | None, typer.Option(help="default or paper: where settings left out come from.")] = None,
-    mutation: Annotated[str | None, typer.Option(help="Who writes mutants: auto, model or templates.")] = None,
-    cycles: Annotated[int | None, typer.Option(help="Mutation cycles.")] = None,
-    mutants: Annotated[int | None, typer.Option(help="States in the population.")] = None,
-    period: Annotated[int | None, typer.Option(help="Tokens between replacements.")] = None,
-    survivors: Annotated[int | None, typer.Option(help="States that are not replaced.")] = None,
-    lookahead: Annotated[int | None, typer.Option(help="Tokens decoded for scoring only.")] = None,
-    max_generated_tokens: Annotated[int | None, typer.Option(help="Budget of sampled tokens.")] = None,
-    max_reward_calls: Annotated[int | None, typer.Option(help="Budget of responses scored.")] = None,
-    deadline_ms: Annotated[int | None, typer.Option(help="Answer with the best so far after this.")] = None,
     profile: Annotated[str | None, typer.Option(help="Reward profile.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Tokens of a response.")] = None,
     temperature: Annotated[float | None, typer.Option(help="0 is greedy.")] = None,
@@ -67,27 +59,16 @@ def align(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the recording as one JSON document: result, events, attempts.")
     ] = False,
+    *,
+    search: dict[str, Any],
 ) -> None:
     """Align one instruction and show how."""
-    search = {
-        "preset": preset,
-        "mutation": mutation,
-        "cycles": cycles,
-        "mutants": mutants,
-        "period": period,
-        "survivors": survivors,
-        "lookahead": lookahead,
-        "max_generated_tokens": max_generated_tokens,
-        "max_reward_calls": max_reward_calls,
-        "deadline_ms": deadline_ms,
-        "profile": profile,
-    }
     settings = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "seed": seed, "n": n}
     body: dict[str, Any] = {
         "model": method,
         "messages": [*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": prompt}],
         **_given(settings),
-        "darwin": _given(search),
+        "darwin": search | _given({"preset": preset, "profile": profile}),
     }
     console = Console(stderr=as_json)
     with reported(console), contextlib.ExitStack() as stack:

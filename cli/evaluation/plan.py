@@ -7,7 +7,7 @@ cells:
   - {method: darwin, cycles: [1, 2], lookahead: [0, 16]}    # a list stands for one cell for each of its values
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from cli.console import CommandError
 from cli.evaluation.rows import cell_name
-from shared.records.evolution import Method, Search
+from shared.methods import METHODS, Method
+from shared.records.search import Search, most_responses
 
 SHIPPED = Path(__file__).parent / "plans"
 _MAX_CELLS = 1000
@@ -84,10 +85,11 @@ class Plan(BaseModel):
         return {"sampling": self.sampling, "search": self.search}
 
     def body(self, cell: Cell, messages: list[dict[str, str]], seed: int) -> dict[str, Any]:
-        """The request of one turn. best-of-n returns all of its responses, so that smaller n can be derived."""
+        """The request of one turn. Of independent samples all are returned, so that smaller n can be derived."""
         search = {**self.search, **cell.setting}
-        n = _responses(search) if cell.method == "best-of-n" else 1
-        if cell.method == "sample":
+        traits = METHODS[cell.method]
+        n = most_responses(cell.method, _with_defaults(search)) if traits.independent else 1
+        if not traits.searches:
             search.pop("cycles", None)
         return {
             "model": cell.method,
@@ -99,10 +101,9 @@ class Plan(BaseModel):
         }
 
 
-def _responses(search: dict[str, Any]) -> int:
-    """How many responses best-of-n samples in all its cycles, the base response included."""
-    default = Search()
-    return 1 + int(search.get("cycles") or default.cycles) * int(search.get("mutants") or default.mutants)
+def _with_defaults(search: dict[str, Any]) -> Search:
+    known = {field.name for field in fields(Search)}
+    return Search(**{name: value for name, value in search.items() if name in known and value is not None})
 
 
 def read_plan(name: str) -> Plan:

@@ -14,6 +14,7 @@ from cli.evaluation.folder import Folder, Key, key_of
 from cli.evaluation.plan import Cell, Plan
 from cli.evaluation.questions import Question
 from cli.evaluation.rows import Candidate, Row, Turn
+from shared.methods import METHODS
 from shared.records.evolution import Seconds, Tokens
 
 _ATTEMPTS = 3
@@ -180,7 +181,7 @@ def turn_of(document: Document, prompt: str, started_at: float) -> Turn:
         base=base["text"],
         base_tokens=base["completion_tokens"],
         base_guide=base["reward"],
-        candidates=_candidates(document) if document["model"] == "best-of-n" else (),
+        candidates=_candidates(document) if METHODS[document["model"]].independent else (),
         tokens=Tokens(prompt=result["prompt_tokens"], **tokens),
         seconds=Seconds(**result["seconds"]),
         rounds=result["rounds"],

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cli.history.json_diff import same_characters
-from cli.history.recording import Recording
+from cli.history.recording import Recording, request_of
 from services.gateway.api import responses
 from services.orchestrator.adapters import codec
 from services.orchestrator.core.values import Generated
+from shared.methods import METHODS
 from shared.records.evolution import MutantAccepted, MutantSource, RoundFinished
 
 
@@ -47,8 +48,9 @@ def original(recording: Recording) -> Mutant:
 
 def population(recording: Recording, cycle: int) -> dict[int, Mutant]:
     """What the states of a cycle write under, as far as mutants were accepted."""
-    if recording.model in ("best-of-n", "replacement-only"):
-        return dict.fromkeys(range(recording.settings.mutants), original(recording))
+    traits = METHODS[recording.model]
+    if traits.searches and not traits.mutates:
+        return dict.fromkeys(range(request_of(recording).search.mutants), original(recording))
     return {
         event.state: Mutant(event.text, event.operator, event.source)
         for event in recording.events

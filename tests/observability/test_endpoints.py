@@ -4,7 +4,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.observability.workload import METHODS, PROMPT, Workload
+from shared.methods import METHODS
+from tests.observability.workload import PROMPT, Workload
 
 FAMILIES = {
     "gateway": {"http_server_request_duration_seconds", "http_server_active_requests"},

@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 
 from cli.stack import Stack, StackSettings
+from shared.methods import METHODS
 from shared.store.api_keys import Keys, new_key
 
 PROMPT = "Describe the xylophonist Quibblethwaite."
-METHODS = ("darwin", "best-of-n", "mutation-only", "replacement-only", "sample")
 SETTINGS = StackSettings.simulated(
     {
         "DARWIN_GATEWAY_KEYS": "required",

@@ -14,18 +14,12 @@ from matplotlib.typing import RcKeyType
 
 from cli.evaluation.report.figures import CellFigures
 from cli.evaluation.report.statistics import Interval
+from shared.methods import METHODS
 
 INK = "#0b0c0d"
 """Drawn as it is in PNGs; in the page it becomes the colour of the text around."""
 GREY = "#808080"
-COLOURS = {
-    "sample": GREY,
-    "best-of-n": "#0072b2",
-    "mutation-only": "#009e73",
-    "replacement-only": "#cc79a7",
-    "darwin": "#d55e00",
-}
-"""Okabe and Ito's palette, which the colour-blind tell apart."""
+COLOURS: dict[str, str] = {name: traits.colour for name, traits in METHODS.items()}
 _MARKERS = "oD^sPvX<>pd*Hh8"
 STYLE: dict[RcKeyType, Any] = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),

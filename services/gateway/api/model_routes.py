@@ -4,22 +4,15 @@ from fastapi import APIRouter
 
 from services.gateway.api.openapi import failures
 from services.gateway.api.responses import Model, ModelList
-from services.gateway.api.validation import METHODS, method_named
-from shared.records.evolution import Method
+from services.gateway.api.validation import method_named
+from shared.methods import METHODS, Method
 
 # The paper's first version (2024-06-21): OpenAI's shape wants a time, the methods have no other.
 _CREATED = 1718928000
-_DESCRIPTIONS: dict[Method, str] = {
-    "darwin": "Mutated instructions, with badly rewarded responses replaced while they are decoded.",
-    "best-of-n": "Several samples of the original instruction, the best rewarded wins.",
-    "mutation-only": "Mutated instructions, without replacement.",
-    "replacement-only": "The original instruction in every state, with replacement.",
-    "sample": "One plain response.",
-}
 
 
 def model(method: Method) -> Model:
-    return Model(id=method, created=_CREATED, description=_DESCRIPTIONS[method])
+    return Model(id=method, created=_CREATED, description=METHODS[method].text)
 
 
 def router() -> APIRouter:

@@ -4,13 +4,15 @@ Nothing is dropped silently: OpenAI parameters without a meaning here are declar
 means "not used"; anything undeclared is refused.
 """
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from shared.records.evolution import MAX_MESSAGES, Method, Mutation, Preset, Search
+from services.gateway.api.search_fields import with_search_settings
+from shared.methods import METHODS
+from shared.records.evolution import MAX_MESSAGES
+from shared.records.search import Preset
 
-_SEARCH = Search()
 _MAX_TEXT = 1_000_000
 
 
@@ -83,6 +85,7 @@ class ChatMessage(_Body):
         return "".join(part.text for part in self.content)
 
 
+@with_search_settings(accepted=True)
 class SearchSettings(_Body):
     """How the answer is searched for; sent as `extra_body={"darwin": {...}}` with the OpenAI SDK."""
 
@@ -90,58 +93,6 @@ class SearchSettings(_Body):
         default="default",
         description="Where the settings that are left out come from: Darwin's own defaults, or those of the paper's "
         "code (`paper`: period 40, 3 survivors, 5 mutants, written by the language model).",
-    )
-    cycles: int = Field(
-        default=_SEARCH.cycles,
-        ge=0,
-        le=8,
-        description="Mutation cycles. At least 1, except with the model `sample`, which has none.",
-    )
-    mutants: int = Field(
-        default=_SEARCH.mutants, ge=1, le=32, description="Instructions, and so candidate responses, per cycle."
-    )
-    period: int = Field(
-        default=_SEARCH.period,
-        ge=1,
-        le=4096,
-        description="Tokens that each candidate grows by before all are scored and the badly rewarded ones replaced.",
-    )
-    survivors: int = Field(
-        default=_SEARCH.survivors,
-        ge=1,
-        le=31,
-        description="Candidates that keep their own response at each replacement; fewer than `mutants`.",
-    )
-    lookahead: int = Field(
-        default=_SEARCH.lookahead,
-        ge=0,
-        le=512,
-        description="Tokens decoded beyond `period` for the scoring only, then thrown away.",
-    )
-    mutation: Mutation = Field(
-        default=_SEARCH.mutation,
-        description="Who rewrites the instruction: the language model (`model`), which costs tokens; fixed wrappings "
-        "of it (`templates`), which cost none; or whichever the deployment is set up for (`auto`).",
-    )
-    max_generated_tokens: int | None = Field(
-        default=None,
-        ge=1,
-        le=10_000_000,
-        description="Budget of sampled tokens, mutation included, kept to within one round. When it is used up the "
-        "best response so far is the answer. Default: none.",
-    )
-    max_reward_calls: int | None = Field(
-        default=None,
-        ge=1,
-        le=10_000_000,
-        description="Budget of responses scored, mutation not included, kept to within one round. When it is used up "
-        "the best response so far is the answer. Default: none.",
-    )
-    deadline_ms: int | None = Field(
-        default=None,
-        ge=100,
-        le=86_400_000,
-        description="Milliseconds since acceptance after which the best response so far is the answer. Default: none.",
     )
     profile: str = Field(
         default="",
@@ -204,9 +155,8 @@ class AlignmentRequest(_Body):
 
     model: str = Field(
         max_length=64,
-        json_schema_extra={"enum": list(get_args(Method))},
-        description="The method: `darwin` (mutation and replacement), `best-of-n`, `mutation-only`, "
-        "`replacement-only`, or `sample` (one plain response).",
+        json_schema_extra={"enum": list(METHODS)},
+        description="The method: " + " ".join(f"`{name}`: {traits.text}" for name, traits in METHODS.items()),
     )
     messages: list[ChatMessage] = Field(
         min_length=1,

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.records.evolution import Event, FinishReason, Method, Mutation, Role, Status, StoppedBy
+from services.gateway.api.search_fields import with_search_settings
+from shared.records.evolution import Event, FinishReason, Method, Role, Status, StoppedBy
 
 
 def _absent(value: object) -> bool:
@@ -225,6 +226,7 @@ class EvolutionMessage(_Resource):
     content: str
 
 
+@with_search_settings(accepted=False)
 class EvolutionSettings(_Resource):
     """Everything that determined the search, defaults filled in."""
 
@@ -237,15 +239,6 @@ class EvolutionSettings(_Resource):
     seed: int = Field(description="As given, else as drawn at acceptance.")
     seeded: bool = Field(description="Whether the caller gave the seed, so that sampling follows it too.")
     profile: str
-    cycles: int
-    mutants: int
-    period: int
-    survivors: int
-    lookahead: int
-    mutation: Mutation
-    max_generated_tokens: int | None
-    max_reward_calls: int | None
-    deadline_ms: int | None
 
 
 class Evolution(_Resource):

@@ -4,16 +4,14 @@ import math
 import secrets
 import time
 from dataclasses import replace
-from typing import get_args
 
 from services.gateway.api.requests import AlignmentRequest, SearchSettings
 from services.gateway.edge.refusals import ModelNotFound
 from services.gateway.settings import GatewaySettings
 from shared.errors import InvalidRequest
-from shared.records.evolution import PRESETS, EvolutionRequest, Message, Method, Role, Sampling, Search
-
-METHODS: tuple[Method, ...] = get_args(Method)
-_REPLACING: frozenset[Method] = frozenset({"darwin", "replacement-only"})
+from shared.methods import METHODS, Method
+from shared.records.evolution import EvolutionRequest, Message, Role, Sampling
+from shared.records.search import PRESETS, Search, check_search
 
 
 def method_named(model: str) -> Method:
@@ -34,7 +32,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
     method = method_named(body.model)
     search = _search(method, body.darwin or SearchSettings())
     n = body.n or 1
-    _check_n(method, search, n)
+    check_search(method, search, n)
     max_tokens = _max_tokens(body, settings)
     _check_history(method, search, max_tokens, settings.max_history_tokens)
     defaults = Sampling(max_tokens=0)
@@ -93,45 +91,16 @@ def _search(method: Method, darwin: SearchSettings) -> Search:
     """The preset's settings, with what the caller gave in their place."""
     given = darwin.model_dump(exclude_unset=True, exclude={"preset", "profile"})
     search = replace(PRESETS[darwin.preset], **given)
-    if method == "sample":
-        if given.get("cycles"):
-            raise InvalidRequest("sample has no cycles: leave darwin.cycles out", field="darwin.cycles")
-        return replace(search, cycles=0)
-    if search.cycles == 0:
-        raise InvalidRequest(
-            f"darwin.cycles must be at least 1 with {method}; only sample has none", field="darwin.cycles"
-        )
-    if method in _REPLACING:
-        _check_survivors(method, search)
-    return search
-
-
-def _check_survivors(method: Method, search: Search) -> None:
-    if search.mutants == 1:
-        raise InvalidRequest(
-            f"darwin.mutants must be at least 2 with {method}, which replaces responses by others",
-            field="darwin.mutants",
-        )
-    if search.survivors >= search.mutants:
-        raise InvalidRequest(
-            f"darwin.survivors ({search.survivors}) must be less than darwin.mutants ({search.mutants}) with {method}",
-            field="darwin.survivors",
-        )
-
-
-def _check_n(method: Method, search: Search, n: int) -> None:
-    most = 1 + search.cycles * search.mutants
-    if n > most:
-        remedy = "use best-of-n" if method == "sample" else "raise darwin.mutants or darwin.cycles"
-        raise InvalidRequest(
-            f"n ({n}) exceeds the {most} final response(s) of {method} with these settings: lower n, or {remedy}",
-            field="n",
-        )
+    if METHODS[method].searches:
+        return search
+    if given.get("cycles"):
+        raise InvalidRequest(f"{method} has no cycles: leave darwin.cycles out", field="darwin.cycles")
+    return replace(search, cycles=0)
 
 
 def _check_history(method: Method, search: Search, max_tokens: int, most: int) -> None:
     """Each round records the responses so far, which are half their final length on average."""
-    rounds = math.ceil(max_tokens / search.period) if method in _REPLACING else 1
+    rounds = math.ceil(max_tokens / search.period) if METHODS[method].replaces else 1
     tokens = search.cycles * rounds * search.mutants * max_tokens // 2
     if tokens > most:
         raise InvalidRequest(

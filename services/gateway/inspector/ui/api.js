@@ -17,13 +17,17 @@ export class Refused extends Error {
   }
 }
 
-async function send(path, { method = "GET", body, headers = {}, signal } = {}) {
+async function send(path, options = {}) {
+  return sendTo(`v1/${path}`, options);
+}
+
+async function sendTo(address, { method = "GET", body, headers = {}, signal } = {}) {
   const all = { ...headers };
   if (key.get()) all.authorization = `Bearer ${key.get()}`;
   if (body) all["content-type"] = "application/json";
   let response;
   try {
-    response = await fetch(`v1/${path}`, { method, headers: all, body: body && JSON.stringify(body), signal, cache: "no-store" });
+    response = await fetch(address, { method, headers: all, body: body && JSON.stringify(body), signal, cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Refused("The gateway does not answer.", 0);
@@ -37,6 +41,10 @@ const json = async (...call) => (await send(...call)).json();
 const one = (id, rest = "") => `evolutions/${encodeURIComponent(id)}${rest}`;
 
 export const viewer = () => json("viewer");
+/** The names of the methods, in the order of menus. */
+export const methods = async () => (await json("models")).data.map((model) => model.id);
+/** The settings of a search by name, each as JSON Schema: what they are called and may be. */
+export const settings = async () => (await (await sendTo("openapi.json", {})).json()).components.schemas.SearchSettings.properties;
 export const list = (params, signal) => json(`evolutions?${new URLSearchParams(params)}`, { signal });
 export const recording = (id, signal) => json(one(id, "/recording"), { signal });
 export const diff = (id, signal) => json(one(id, "/diff"), { signal });

@@ -11,6 +11,8 @@ export function heading(view) {
   const figures = h("dl", { class: "tiles" });
   const error = h("p", { class: "wrong", role: "alert", hidden: true });
   const stop = action(error, "Cancel", async () => void (await api.cancel(view.recording.id)));
+  const rerun = action(error, "Run again with…", () => openRerun(view));
+  rerun.className = "primary";
   const pairs = ["whole", "steps"].map((kind) => saving(view, error, `Pairs: ${kind}`, `/pairs?kind=${kind}`, `${view.recording.id}.${kind}.jsonl`));
   const update = () => {
     figures.replaceChildren(...tiles(view));
@@ -21,7 +23,7 @@ export function heading(view) {
   const element = h("header", { class: "heading" },
     h("h1", { tabindex: -1 }, shortened(view.instruction)), conversation(view.recording.messages), figures, identity(view),
     h("div", { class: "actions", role: "group", "aria-label": "Actions" },
-      h("button", { type: "button", class: "primary", onclick: () => openRerun(view) }, "Run again with…"),
+      rerun,
       saving(view, error, "Recording", "/recording", `${view.recording.id}.json`), pairs, stop), error);
   update();
   return { element, update };

@@ -5,18 +5,17 @@ import { count, h, outcome, problem, seconds, signed, time } from "./dom.js";
 import { load } from "./plots.js";
 
 const REFRESH_MS = 3000;
-const METHODS = ["darwin", "best-of-n", "mutation-only", "replacement-only", "sample"];
 const OUTCOMES = ["queued", "running", "succeeded", "failed", "cancelled"];
 
 export async function showList(main, filters, asked, signal) {
-  const viewer = await asked;
+  const [viewer, methods] = await Promise.all([asked, api.methods()]);
   if (signal.aborted) return;
   document.title = "Evolutions · Darwin inspector";
   const body = h("tbody");
   const more = h("button", { type: "button", hidden: true }, "Show more");
   const told = h("p", { class: "hint", role: "status" }, "Loading…");
   main.replaceChildren(
-    h("h1", {}, "Evolutions"), form(filters, viewer),
+    h("h1", {}, "Evolutions"), form(filters, viewer, methods),
     h("div", { class: "scroll card" }, h("table", { class: "list" }, head(viewer), body)), told, more);
 
   let found = [];
@@ -60,7 +59,7 @@ function emptiness(filters, page) {
   return filters.size ? "No evolution matches these filters." : "No evolution yet: start one by POST /v1/evolutions, and it appears here.";
 }
 
-function form(filters, viewer) {
+function form(filters, viewer, methods) {
   const apply = (event) => {
     event.preventDefault();
     const given = [...new FormData(event.currentTarget)].filter(([, value]) => value !== "");
@@ -74,7 +73,7 @@ function form(filters, viewer) {
   const range = (name, label) => h("fieldset", {}, h("legend", {}, label), number(`min_${name}`, `${label}, at least`), h("span", {}, "to"), number(`max_${name}`, `${label}, at most`));
   return h("form", { class: "filters card", onsubmit: apply, "aria-label": "Filters" },
     viewer.all_tenants && h("label", {}, "Tenant", h("input", { name: "tenant", value: filters.get("tenant"), maxlength: 64, placeholder: "any" })),
-    choice("method", "Method", METHODS), choice("status", "Outcome", OUTCOMES),
+    choice("method", "Method", methods), choice("status", "Outcome", OUTCOMES),
     range("gain", "Reward gain"), range("seconds", "Seconds"),
     h("button", { class: "primary" }, "Filter"), h("a", { class: "button", href: "#/" }, "Clear"));
 }

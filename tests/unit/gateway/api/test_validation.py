@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.gateway.api.requests import ChatCompletionRequest
-from services.gateway.api.validation import METHODS, ModelNotFound, evolution_request
+from services.gateway.api.validation import ModelNotFound, evolution_request
 from services.gateway.settings import GatewaySettings
 from shared.errors import InvalidRequest
+from shared.methods import METHODS
 from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
 
 USER = {"role": "user", "content": "Why?"}

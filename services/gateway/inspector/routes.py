@@ -19,14 +19,14 @@ from services.gateway.inspector.listing import Wanted, listed
 from services.gateway.settings import GatewaySettings
 from shared.errors import Conflict, NotFound
 from shared.records.evolution import TERMINAL, Event, Record
-from shared.records.history import Recorded
-from shared.records.preferences import Pair, Selection, step_pairs, whole_pairs
+from shared.records.history import RecordedEvolution
+from shared.records.preferences import PreferencePair, PairSelection, step_pairs, whole_pairs
 from shared.store.evolutions import Store
 
 Pairs = Literal["whole", "steps"]
 
 _EVENTS: TypeAdapter[list[Event]] = TypeAdapter(list[Event])
-_MAKERS: dict[Pairs, Callable[[Recorded], Iterator[Pair]]] = {"whole": whole_pairs, "steps": step_pairs}
+_MAKERS: dict[Pairs, Callable[[RecordedEvolution], Iterator[PreferencePair]]] = {"whole": whole_pairs, "steps": step_pairs}
 _LINES = "application/jsonl"
 
 
@@ -104,10 +104,10 @@ def _diff(base: str, answer: str) -> out.AnswerDiff:
     return out.AnswerDiff(pieces=[out.DiffPiece(kind=kind, text=text) for kind, text in word_diff(base, answer)])
 
 
-def _lines(record: Record, events: list[Event], pairs: Callable[[Recorded], Iterator[Pair]]) -> str:
-    selection = Selection()
+def _lines(record: Record, events: list[Event], pairs: Callable[[RecordedEvolution], Iterator[PreferencePair]]) -> str:
+    selection = PairSelection()
     messages = [{"role": message.role, "content": message.content} for message in record.request.messages]
     document = {"id": record.id, "status": record.status, "messages": messages, "events": _EVENTS.dump_python(events)}
-    for pair in pairs(Recorded.model_validate(document)):
+    for pair in pairs(RecordedEvolution.model_validate(document)):
         selection.offer(pair)
     return "".join(json.dumps(pair.row(), ensure_ascii=False) + "\n" for pair in selection.kept)

@@ -21,7 +21,7 @@ from cli.console import CommandError, reported
 from cli.recording_files import NotRecorded, read, recorded
 from shared.records.evolution import TERMINAL
 from shared.records.history import RecordedEvolution
-from shared.records.preferences import PreferencePair, PairSelection, Skipped, step_pairs, whole_pairs
+from shared.records.preferences import PairSelection, PreferencePair, Skipped, step_pairs, whole_pairs
 
 _PROGRESS_AFTER_S = 2.0
 
@@ -34,7 +34,10 @@ class Kinds(StrEnum):
     all = "all"
 
 
-_MAKERS: dict[Kinds, Callable[[RecordedEvolution], Iterator[PreferencePair]]] = {Kinds.whole: whole_pairs, Kinds.steps: step_pairs}
+_MAKERS: dict[Kinds, Callable[[RecordedEvolution], Iterator[PreferencePair]]] = {
+    Kinds.whole: whole_pairs,
+    Kinds.steps: step_pairs,
+}
 
 
 def export(
@@ -76,7 +79,9 @@ def _paths(out: Path, kind: Kinds, force: bool) -> dict[Kinds, Path]:
     return paths
 
 
-def _evolutions(ids: Sequence[str], url: str | None, files: Sequence[Path], console: Console) -> Iterator[RecordedEvolution]:
+def _evolutions(
+    ids: Sequence[str], url: str | None, files: Sequence[Path], console: Console
+) -> Iterator[RecordedEvolution]:
     try:
         for path in files:
             yield from read(path)

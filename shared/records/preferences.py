@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from shared.records.evolution import Message
-from shared.records.history import RecordedBase, CycleEnd, RecordedEvolution, RecordedRound
+from shared.records.history import CycleEnd, RecordedBase, RecordedEvolution, RecordedRound
 
 PairKind = Literal["best-worst", "best-base", "kept-replaced"]
 Skipped = Literal["equal texts", "margin", "seen before"]

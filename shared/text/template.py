@@ -153,7 +153,9 @@ class ChatTemplate:
             case _:
                 return turns
 
-    def _printed(self, turns: Sequence[TemplateTurn], answered: bool, guard: Guard = _unchanged, now: float = 0.0) -> str:
+    def _printed(
+        self, turns: Sequence[TemplateTurn], answered: bool, guard: Guard = _unchanged, now: float = 0.0
+    ) -> str:
         clock = {"strftime_now": datetime.fromtimestamp(now).strftime} if now else {}
         text: str = self._tokenizer.apply_chat_template(
             [{"role": role, "content": self._content(guard(role, content))} for role, content in turns],

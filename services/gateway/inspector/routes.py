@@ -20,13 +20,16 @@ from services.gateway.settings import GatewaySettings
 from shared.errors import Conflict, NotFound
 from shared.records.evolution import TERMINAL, Event, Record
 from shared.records.history import RecordedEvolution
-from shared.records.preferences import PreferencePair, PairSelection, step_pairs, whole_pairs
+from shared.records.preferences import PairSelection, PreferencePair, step_pairs, whole_pairs
 from shared.store.evolutions import Store
 
 Pairs = Literal["whole", "steps"]
 
 _EVENTS: TypeAdapter[list[Event]] = TypeAdapter(list[Event])
-_MAKERS: dict[Pairs, Callable[[RecordedEvolution], Iterator[PreferencePair]]] = {"whole": whole_pairs, "steps": step_pairs}
+_MAKERS: dict[Pairs, Callable[[RecordedEvolution], Iterator[PreferencePair]]] = {
+    "whole": whole_pairs,
+    "steps": step_pairs,
+}
 _LINES = "application/jsonl"
 
 

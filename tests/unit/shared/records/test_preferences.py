@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from services.orchestrator.core.values import Config, Evolution
 from shared.records.evolution import Event
 from shared.records.history import RecordedEvolution
-from shared.records.preferences import PreferencePair, PairSelection, finals, step_pairs, whole_pairs
+from shared.records.preferences import PairSelection, PreferencePair, finals, step_pairs, whole_pairs
 from tests.unit.cli.recordings import MESSAGES, base, cycle_finished, evolution, round_finished
 from tests.unit.orchestrator.strategies import World, configs
 

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.limit import Limit
-from cli.evaluation.judging import Pair, command_judge
+from cli.evaluation.judging import JudgedResponse, command_judge
 from cli.evaluation.questions import Question, read_questions
 from cli.evaluation.report.statistics import Bootstrap
 from services.mutation.demands import read
@@ -40,7 +40,7 @@ _arm: ContextVar[str] = ContextVar("arm")
 
 
 @dataclass(frozen=True)
-class Answer:
+class DemandsAnswer:
     """What `darwin` answered with one set of lines; `guide` is the reward that chose it."""
 
     question: str
@@ -55,9 +55,9 @@ def allowed(question: Question) -> tuple[Template, ...]:
     return pool(read([Message("user", question.turns[0])]))
 
 
-def kept(file: Path) -> list[Answer]:
+def kept(file: Path) -> list[DemandsAnswer]:
     """The answers that `file` holds."""
-    return [Answer(**json.loads(line)) for line in file.open()] if file.exists() else []
+    return [DemandsAnswer(**json.loads(line)) for line in file.open()] if file.exists() else []
 
 
 async def sample(wanted: Sequence[tuple[int, Question, str]], file: Path) -> None:
@@ -74,7 +74,9 @@ async def sample(wanted: Sequence[tuple[int, Question, str]], file: Path) -> Non
             async with turn:
                 best = answers.choices(await limit.run(request), 1)[0]
             with file.open("a") as stream:
-                stream.write(json.dumps(asdict(Answer(question.id, arm, seed, best.text, best.reward or 0.0))) + "\n")
+                stream.write(
+                    json.dumps(asdict(DemandsAnswer(question.id, arm, seed, best.text, best.reward or 0.0))) + "\n"
+                )
             done += 1
             if done % 10 == 0:
                 print(f"{done} of {len(wanted)} after {time.monotonic() - began:.0f} s", flush=True)
@@ -82,7 +84,7 @@ async def sample(wanted: Sequence[tuple[int, Question, str]], file: Path) -> Non
         await asyncio.gather(*(one(*each) for each in wanted))
 
 
-def differences(found: Sequence[Answer], scores: Sequence[float]) -> dict[str, float]:
+def differences(found: Sequence[DemandsAnswer], scores: Sequence[float]) -> dict[str, float]:
     """Mean score with the lines allowed, less that with every line, by question."""
     means: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for answer, score in zip(found, scores, strict=True):
@@ -92,7 +94,7 @@ def differences(found: Sequence[Answer], scores: Sequence[float]) -> dict[str, f
     }
 
 
-def table(found: Sequence[Answer], judged: Sequence[float] | None, total: int) -> Table:
+def table(found: Sequence[DemandsAnswer], judged: Sequence[float] | None, total: int) -> Table:
     """A row for the guide, and for the judge as it is and at equal length."""
     lengths = differences(found, [len(answer.text) for answer in found])
     shown = Table("by", title=f"lines allowed less every line, {len(found)} answers")
@@ -141,7 +143,7 @@ def main() -> None:
     found = [answer for answer in kept(OUT) if answer.question in prompts and answer.seed < arguments.seeds]
     judged = None
     if arguments.judge_command:
-        pairs = [Pair(({"role": "user", "content": prompts[a.question]},), a.text) for a in found]
+        pairs = [JudgedResponse(({"role": "user", "content": prompts[a.question]},), a.text) for a in found]
         judged = command_judge(arguments.judge_command)(pairs)
     Console(width=120).print(table(found, judged, len(questions)))
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.format_checks import CHECKS
-from bench.formats import MAX_TOKENS, Prompt, prompts
+from bench.formats import MAX_TOKENS, FormatPrompt, prompts
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.messages import GenerateRequest, Sampling, Sequence
 from services.generation.settings import GenerationSettings
@@ -25,12 +25,12 @@ LINES = {"none": "", **dict(NEUTRAL["en"]), **LEFT_OUT}
 _AT_ONCE = 120
 
 
-def _asked(prompt: Prompt, line: str) -> tuple[Message, ...]:
+def _asked(prompt: FormatPrompt, line: str) -> tuple[Message, ...]:
     *before, last = prompt.messages
     return (*before, Message("user", f"{last.content}\n\n{line}" if line else last.content))
 
 
-async def _answers(samples: int) -> AsyncIterator[tuple[Prompt, str, str]]:
+async def _answers(samples: int) -> AsyncIterator[tuple[FormatPrompt, str, str]]:
     """(prompt, name of the line, answer), in any order."""
     settings = GenerationSettings()
     engine = build_engine(settings)

@@ -41,7 +41,7 @@ POOLS: dict[str, Pool] = {"allowed": pool, "every": lambda demands: TEMPLATES, "
 
 
 @dataclass(frozen=True)
-class Prompt:
+class FormatPrompt:
     """A conversation that asks for a form, and what its check wants."""
 
     id: str
@@ -55,7 +55,7 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class Answer:
+class FormatAnswer:
     """What a method answered, and by which instruction."""
 
     prompt: str
@@ -65,21 +65,25 @@ class Answer:
     instruction: str
 
 
-def prompts() -> list[Prompt]:
+def prompts() -> list[FormatPrompt]:
     """Every prompt of the file."""
     found = []
     for line in PROMPTS.read_text().splitlines():
         item = json.loads(line)
-        found.append(Prompt(item["id"], item["kind"], tuple(Message(**m) for m in item["messages"]), item["want"]))
+        found.append(
+            FormatPrompt(item["id"], item["kind"], tuple(Message(**m) for m in item["messages"]), item["want"])
+        )
     return found
 
 
-def kept(file: Path) -> list[Answer]:
+def kept(file: Path) -> list[FormatAnswer]:
     """The answers that `file` holds."""
-    return [Answer(**json.loads(line)) for line in file.open()] if file.exists() else []
+    return [FormatAnswer(**json.loads(line)) for line in file.open()] if file.exists() else []
 
 
-def _missing(seeds: int, methods: Sequence[str], have: Sequence[Answer]) -> Iterator[tuple[Prompt, str, int]]:
+def _missing(
+    seeds: int, methods: Sequence[str], have: Sequence[FormatAnswer]
+) -> Iterator[tuple[FormatPrompt, str, int]]:
     """Seed by seed, so that a run that is ended early has measured every prompt alike."""
     known = {(answer.prompt, answer.method, answer.seed) for answer in have}
     for seed in range(seeds):
@@ -89,18 +93,20 @@ def _missing(seeds: int, methods: Sequence[str], have: Sequence[Answer]) -> Iter
                     yield prompt, method, seed
 
 
-async def sample(wanted: Sequence[tuple[Prompt, str, int]], lines: Pool, file: Path) -> None:
+async def sample(wanted: Sequence[tuple[FormatPrompt, str, int]], lines: Pool, file: Path) -> None:
     """Runs each evolution, 16 at once, and appends its answer to `file`."""
     turn, began, done = asyncio.Semaphore(IN_FLIGHT), time.monotonic(), 0
 
     async with Limit("auto", lines) as limit:
         with file.open("a") as stream:
 
-            async def one(prompt: Prompt, method: str, seed: int) -> None:
+            async def one(prompt: FormatPrompt, method: str, seed: int) -> None:
                 nonlocal done
                 async with turn:
                     found = answers.choices(await limit.run(_request(prompt, method, seed)), 1)[0]
-                stream.write(json.dumps(asdict(Answer(prompt.id, method, seed, found.text, found.instruction))) + "\n")
+                stream.write(
+                    json.dumps(asdict(FormatAnswer(prompt.id, method, seed, found.text, found.instruction))) + "\n"
+                )
                 stream.flush()
                 done += 1
                 if done % 20 == 0:
@@ -109,12 +115,12 @@ async def sample(wanted: Sequence[tuple[Prompt, str, int]], lines: Pool, file: P
             await asyncio.gather(*(one(*each) for each in wanted))
 
 
-def _request(prompt: Prompt, method: str, seed: int) -> EvolutionRequest:
+def _request(prompt: FormatPrompt, method: str, seed: int) -> EvolutionRequest:
     sampling = Sampling(max_tokens=MAX_TOKENS)
     return EvolutionRequest(cast(Method, method), prompt.messages, sampling, Search(), seed=seed, seeded=True)
 
 
-def table(found: Sequence[Answer], methods: Sequence[str]) -> Table:
+def table(found: Sequence[FormatAnswer], methods: Sequence[str]) -> Table:
     """A row per kind: answers that hold their form of all, and median words, by method."""
     by_id = {prompt.id: prompt for prompt in prompts()}
     cells: dict[tuple[str, str], list[tuple[bool, int]]] = defaultdict(list)
@@ -142,7 +148,7 @@ def _interval(values: Sequence[float]) -> str:
     return "" if found is None else f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
 
 
-def _differences(found: Sequence[Answer], kind: str, methods: Sequence[str]) -> list[float]:
+def _differences(found: Sequence[FormatAnswer], kind: str, methods: Sequence[str]) -> list[float]:
     """By prompt: the share that holds its form under the second method, less that under the first."""
     differences = []
     for prompt in prompts():

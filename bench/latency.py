@@ -35,7 +35,7 @@ _WORDS = " ".join(QUESTIONS).split()
 
 
 @dataclass(frozen=True)
-class Run:
+class BatchRun:
     """A batch that began at once: steps until its last sequence ended, tokens sampled, prompt tokens computed."""
 
     batch: int
@@ -46,7 +46,7 @@ class Run:
     computed: int
 
 
-async def measure(engine: Engine, batch: int, words: int) -> Run:
+async def measure(engine: Engine, batch: int, words: int) -> BatchRun:
     """One batch of prompts that no other shares anything with."""
     prompts = [engine.encode_chat((Message("user", " ".join(random.choices(_WORDS, k=words))),)) for _ in range(batch)]
     sampling, began = Sampling(temperature=0.7, top_k=40), time.perf_counter()
@@ -56,10 +56,10 @@ async def measure(engine: Engine, batch: int, words: int) -> Run:
     seconds = time.perf_counter() - began
     lengths = [len(completion.token_ids) for completion in done]
     given = sum(map(len, prompts)) - sum(completion.cached_tokens for completion in done)
-    return Run(batch, words, seconds, max(lengths), sum(lengths), given)
+    return BatchRun(batch, words, seconds, max(lengths), sum(lengths), given)
 
 
-async def measured(model: str, repeats: int, console: Console) -> list[Run]:
+async def measured(model: str, repeats: int, console: Console) -> list[BatchRun]:
     """Every batch with every prompt length, in random order after a warm-up."""
     engine = build_engine(GenerationSettings(engine="vllm", model=model, max_running=max(BATCHES)))
     with console.status("loading the model"):
@@ -74,12 +74,12 @@ async def measured(model: str, repeats: int, console: Console) -> list[Run]:
         await engine.stop()
 
 
-def modelled_s(latency: Latency, run: Run) -> float:
+def modelled_s(latency: Latency, run: BatchRun) -> float:
     """What the model says of it: a step of each length of the batch is passed once."""
     return latency.step_s * run.steps + latency.sequence_s * run.sampled + latency.prefill_s * run.computed
 
 
-def fitted(runs: Sequence[Run]) -> Latency:
+def fitted(runs: Sequence[BatchRun]) -> Latency:
     """The least squares of relative errors."""
     measured = np.array([run.seconds for run in runs])
     terms = np.array([(run.steps, run.sampled, run.computed) for run in runs]) / measured[:, None]
@@ -87,7 +87,7 @@ def fitted(runs: Sequence[Run]) -> Latency:
     return Latency(*(max(0.0, float(value)) for value in found))
 
 
-def table(runs: Sequence[Run], latency: Latency) -> Table:
+def table(runs: Sequence[BatchRun], latency: Latency) -> Table:
     shown = Table(title="Seconds of a batch, the median of its runs")
     for name in ("batch", "prompt words", "measured", "model", "error"):
         shown.add_column(name, justify="right")

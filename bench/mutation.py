@@ -45,7 +45,7 @@ def out_path(name: str) -> Path:
 
 
 @dataclass
-class Tally:
+class MutationTally:
     """Counts over the calls of one category."""
 
     calls: int = 0
@@ -57,7 +57,7 @@ class Tally:
     prompt_tokens: int = 0
     generated_tokens: int = 0
 
-    def add(self, other: "Tally") -> None:
+    def add(self, other: "MutationTally") -> None:
         self.calls += other.calls
         self.sources += other.sources
         self.reasons += other.reasons
@@ -79,10 +79,10 @@ class Tally:
         }
 
 
-async def mutate(mutator: Mutator, instruction: str, seed: int) -> tuple[Tally, list[dict[str, Any]]]:
+async def mutate(mutator: Mutator, instruction: str, seed: int) -> tuple[MutationTally, list[dict[str, Any]]]:
     """One call for one instruction, and its events for reading."""
     request = MutationRequest((Message("user", instruction),), instruction, COUNT, seed=seed)
-    tally, events, texts = Tally(calls=1), [], set()
+    tally, events, texts = MutationTally(calls=1), [], set()
     started = time.perf_counter()
     async for event in mutator.mutate(request):
         match event:
@@ -101,7 +101,7 @@ async def mutate(mutator: Mutator, instruction: str, seed: int) -> tuple[Tally, 
     return tally, events
 
 
-def table_of(tallies: dict[str, Tally]) -> Table:
+def table_of(tallies: dict[str, MutationTally]) -> Table:
     """A row per category, and the total."""
     table = Table(title=f"{COUNT} mutants for each instruction; good = distinct from the parent, cosine ≥ {ON_TOPIC}")
     reasons = [reason for reason in Reason if tallies["total"].reasons[reason]]
@@ -120,7 +120,7 @@ def table_of(tallies: dict[str, Tally]) -> Table:
 
 async def run(address: str, limit: int | None) -> None:
     settings = Settings()
-    tallies: dict[str, Tally] = defaultdict(Tally)
+    tallies: dict[str, MutationTally] = defaultdict(MutationTally)
     calls = []
     async with Replicas("generation", address, GenerationServiceStub) as generation:
         mutator = Mutator(
@@ -134,7 +134,7 @@ async def run(address: str, limit: int | None) -> None:
             tally, events = await mutate(mutator, question["turns"][0], question["question_id"])
             tallies[question["category"]].add(tally)
             calls.append({"id": question["question_id"], "instruction": question["turns"][0], "events": events})
-    total = Tally()
+    total = MutationTally()
     for tally in tallies.values():
         total.add(tally)
     tallies["total"] = total

@@ -32,7 +32,7 @@ SINGLE_BAR, CONCURRENT_BAR, LIGHT_MIB = 1.10, 0.85, 150
 
 
 @dataclass(frozen=True)
-class Run:
+class ServiceRun:
     """One measurement: some evolutions, all at once."""
 
     where: str
@@ -70,26 +70,26 @@ def align(url: str, question: str, index: int) -> int:
     return int(ended["result"]["tokens"]["generated"])
 
 
-async def through_service(url: str, questions: Sequence[str]) -> Run:
+async def through_service(url: str, questions: Sequence[str]) -> ServiceRun:
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(len(questions)) as pool:
         started = time.perf_counter()
         jobs = [loop.run_in_executor(pool, align, url, question, i) for i, question in enumerate(questions)]
         tokens = sum(await asyncio.gather(*jobs))
-        return Run("service", len(questions), time.perf_counter() - started, tokens)
+        return ServiceRun("service", len(questions), time.perf_counter() - started, tokens)
 
 
-async def at_limit(limit: Limit, questions: Sequence[str]) -> Run:
+async def at_limit(limit: Limit, questions: Sequence[str]) -> ServiceRun:
     seconds, tokens = await limit.measure([request(question, i) for i, question in enumerate(questions)])
-    return Run("limit", len(questions), seconds, tokens)
+    return ServiceRun("limit", len(questions), seconds, tokens)
 
 
-async def measure(url: str, limit: Limit, singles: int, repeats: int, console: Console) -> list[Run]:
+async def measure(url: str, limit: Limit, singles: int, repeats: int, console: Console) -> list[ServiceRun]:
     """Limit and service in turn, each turn with the other first."""
     await at_limit(limit, QUESTIONS[:2])
     await through_service(url, QUESTIONS[:2])
     batches = [(question,) for question in QUESTIONS[:singles]] + [QUESTIONS[:CONCURRENT]] * repeats
-    runs: list[Run] = []
+    runs: list[ServiceRun] = []
     with console.status("measuring") as status:
         for turn, batch in enumerate(batches):
             status.update(f"measuring {turn + 1} of {len(batches)}: {len(batch)} evolution(s) at once")
@@ -99,13 +99,13 @@ async def measure(url: str, limit: Limit, singles: int, repeats: int, console: C
     return runs
 
 
-def summary(runs: Sequence[Run], evolutions: int, console: Console) -> float:
+def summary(runs: Sequence[ServiceRun], evolutions: int, console: Console) -> float:
     """Prints one table; returns service over limit in milliseconds per token, the total of each."""
     table = Table("", "seconds", "tokens", "tokens/s", "ms/token", title=f"{evolutions} evolution(s) at once")
     totals = {}
     for where in ("limit", "service"):
         mine = [run for run in runs if run.where == where and run.evolutions == evolutions]
-        total = Run(where, evolutions, sum(run.seconds for run in mine), sum(run.tokens for run in mine))
+        total = ServiceRun(where, evolutions, sum(run.seconds for run in mine), sum(run.tokens for run in mine))
         totals[where] = total
         table.add_row(
             where,
@@ -118,7 +118,7 @@ def summary(runs: Sequence[Run], evolutions: int, console: Console) -> float:
     return totals["service"].ms_per_token / totals["limit"].ms_per_token
 
 
-def paired(runs: Sequence[Run], evolutions: int) -> float:
+def paired(runs: Sequence[ServiceRun], evolutions: int) -> float:
     """Median over turns of service over limit, in milliseconds per token."""
     of = [
         [run for run in runs if run.where == where and run.evolutions == evolutions] for where in ("service", "limit")
@@ -126,7 +126,7 @@ def paired(runs: Sequence[Run], evolutions: int) -> float:
     return float(statistics.median(s.ms_per_token / m.ms_per_token for s, m in zip(*of, strict=True)))
 
 
-def report(runs: Sequence[Run], memory: dict[str, float], console: Console) -> dict[str, Any]:
+def report(runs: Sequence[ServiceRun], memory: dict[str, float], console: Console) -> dict[str, Any]:
     single = summary(runs, 1, console)
     concurrent = 1 / summary(runs, CONCURRENT, console)
     table = Table("figure", "value", "bar", "", title="Bars")

@@ -38,7 +38,7 @@ CONSTANT = {"_kombu.binding*", "unacked_mutex", "darwin:alive:*"}
 
 
 @dataclass(frozen=True)
-class Sample:
+class SoakSample:
     """Once so many evolutions have expired: proportional set sizes in MiB by process, keys in Redis by kind."""
 
     evolutions: int
@@ -110,7 +110,7 @@ def _pss(process: psutil.Process) -> int:
     return sum(int(one.memory_full_info().pss) for one in (process, *process.children(recursive=True)))
 
 
-def measure(stack: Stack, batches: int, batch: int, console: Console) -> list[Sample]:
+def measure(stack: Stack, batches: int, batch: int, console: Console) -> list[SoakSample]:
     """One sample after each batch, once its records have expired."""
     samples = []
     with redis.Redis.from_url(stack.redis_url, decode_responses=True) as client, Progress(console=console) as progress:
@@ -123,11 +123,11 @@ def measure(stack: Stack, batches: int, batch: int, console: Console) -> list[Sa
                 raise RuntimeError(f"{ended['failed']} evolutions failed")
             time.sleep(TTL_S + 3)
             stack.check()
-            samples.append(Sample(number * batch, rate, memory(stack.pids), kinds(client)))
+            samples.append(SoakSample(number * batch, rate, memory(stack.pids), kinds(client)))
     return samples
 
 
-def report(samples: Sequence[Sample], console: Console) -> bool:
+def report(samples: Sequence[SoakSample], console: Console) -> bool:
     """Prints both tables; whether every bar is met."""
     table = Table("process", title=f"Memory (MiB), bar: {GROWTH_BAR:.2f} of the first")
     for sample in samples:

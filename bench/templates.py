@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from cli.evaluation.judging import Judge, Pair, command_judge, profile_judge
+from cli.evaluation.judging import Judge, JudgedResponse, command_judge, profile_judge
 from cli.evaluation.questions import Question, read_questions
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.messages import GenerateRequest, Sampling
@@ -89,7 +89,7 @@ LEFT_OUT = {
 
 
 @dataclass(frozen=True)
-class Sample:
+class WrappedSample:
     """A response to a question whose instruction was wrapped; scores are None until it is scored."""
 
     question: str
@@ -111,8 +111,8 @@ def formats() -> dict[str, str]:
     return {"plain": PLAIN, **kept, **LEFT_OUT}
 
 
-def kept_samples(file: Path) -> list[Sample]:
-    return [Sample(**json.loads(line)) for line in file.open()] if file.exists() else []
+def kept_samples(file: Path) -> list[WrappedSample]:
+    return [WrappedSample(**json.loads(line)) for line in file.open()] if file.exists() else []
 
 
 def wanted(questions: Sequence[Question], samples: int) -> dict[tuple[str, str, int], str]:
@@ -143,23 +143,27 @@ async def sample(missing: dict[tuple[str, str, int], str], file: Path) -> None:
                 request = GenerateRequest(sequences, Sampling(temperature=0.7, top_k=40))
                 async for results in generator.generate(request):
                     for result in results:
-                        found = Sample(*part[int(result.id)], result.text, result.usage.generated_tokens)
+                        found = WrappedSample(*part[int(result.id)], result.text, result.usage.generated_tokens)
                         stream.write(json.dumps(asdict(found)) + "\n")
                 stream.flush()
     finally:
         await engine.stop()
 
 
-def scored(samples: Sequence[Sample], questions: Sequence[Question], name: str, judge: Judge) -> list[Sample]:
+def scored(
+    samples: Sequence[WrappedSample], questions: Sequence[Question], name: str, judge: Judge
+) -> list[WrappedSample]:
     """With the scores of `judge` in the field `name`."""
     prompts = {question.id: question.turns[0] for question in questions}
     ordered = sorted(samples, key=lambda item: item.question)
-    scores = judge([Pair(({"role": "user", "content": prompts[item.question]},), item.text) for item in ordered])
+    scores = judge(
+        [JudgedResponse(({"role": "user", "content": prompts[item.question]},), item.text) for item in ordered]
+    )
     both = zip(ordered, scores, strict=True)
     return [replace(item, guide=s) if name == "guide" else replace(item, judge=s) for item, s in both]
 
 
-def gains(samples: Sequence[Sample], field: str) -> dict[str, tuple[float, float]]:
+def gains(samples: Sequence[WrappedSample], field: str) -> dict[str, tuple[float, float]]:
     """Mean gain over plain answers to the same question, and its standard error over questions, by template."""
     means: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for item in samples:
@@ -173,7 +177,7 @@ def gains(samples: Sequence[Sample], field: str) -> dict[str, tuple[float, float
     return found
 
 
-def table(samples: Sequence[Sample]) -> Table:
+def table(samples: Sequence[WrappedSample]) -> Table:
     shown = Table(title=f"gain over plain answers, {len(samples)} samples; kept from {BAR:+.2f} of the guide")
     for column in ("template", "guide", "judge", "tokens", "shipped"):
         shown.add_column(column, justify="left" if column == "template" else "right")

@@ -20,7 +20,7 @@ from shared.process.settings import SettingsError, reasons
 from shared.text.embedded_models import resolve
 
 
-class Kind(StrEnum):
+class ModelKind(StrEnum):
     """What a checked thing is to be."""
 
     GENERATOR = "generator"
@@ -32,7 +32,9 @@ def check(
     model: Annotated[
         str, typer.Argument(help="A folder, a Hugging Face id, an endpoint's URL, or a reward profile (.yaml).")
     ],
-    kind: Annotated[Kind | None, typer.Option("--as", help="What it is to be; found out where it is left out.")] = None,
+    kind: Annotated[
+        ModelKind | None, typer.Option("--as", help="What it is to be; found out where it is left out.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as one JSON document.")] = False,
 ) -> None:
     """Say how Darwin will serve a model, or what to change so that it can; services check the same when they start."""
@@ -54,16 +56,16 @@ def check(
         console.print(_table(found))
 
 
-def kind_of(model: str) -> Kind:
+def kind_of(model: str) -> ModelKind:
     """By the form of its name, else by what the configuration says it holds."""
     if model.startswith(("http://", "https://")):
-        return Kind.ENDPOINT
+        return ModelKind.ENDPOINT
     if Path(model).suffix in (".yaml", ".yml"):
-        return Kind.REWARD
+        return ModelKind.REWARD
     from shared.text.config import load_config
 
     holds = load_config(resolve(model)).architectures
-    return Kind.REWARD if any("Classification" in name for name in holds) else Kind.GENERATOR
+    return ModelKind.REWARD if any("Classification" in name for name in holds) else ModelKind.GENERATOR
 
 
 def _generator(model: str) -> Any:
@@ -85,10 +87,10 @@ def _endpoint(url: str) -> Any:
     return plain(asyncio.run(inspect_endpoint(GenerationSettings(engine="openai", endpoint=url))))
 
 
-_CHECKS: Mapping[Kind, Callable[[str], Any]] = {
-    Kind.GENERATOR: _generator,
-    Kind.REWARD: _reward,
-    Kind.ENDPOINT: _endpoint,
+_CHECKS: Mapping[ModelKind, Callable[[str], Any]] = {
+    ModelKind.GENERATOR: _generator,
+    ModelKind.REWARD: _reward,
+    ModelKind.ENDPOINT: _endpoint,
 }
 
 

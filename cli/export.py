@@ -20,8 +20,8 @@ from cli.client import Client
 from cli.console import CommandError, reported
 from cli.recording_files import NotRecorded, read, recorded
 from shared.records.evolution import TERMINAL
-from shared.records.history import Recorded
-from shared.records.preferences import Pair, Selection, Skipped, step_pairs, whole_pairs
+from shared.records.history import RecordedEvolution
+from shared.records.preferences import PairSelection, PreferencePair, Skipped, step_pairs, whole_pairs
 
 _PROGRESS_AFTER_S = 2.0
 
@@ -34,7 +34,10 @@ class Kinds(StrEnum):
     all = "all"
 
 
-_MAKERS: dict[Kinds, Callable[[Recorded], Iterator[Pair]]] = {Kinds.whole: whole_pairs, Kinds.steps: step_pairs}
+_MAKERS: dict[Kinds, Callable[[RecordedEvolution], Iterator[PreferencePair]]] = {
+    Kinds.whole: whole_pairs,
+    Kinds.steps: step_pairs,
+}
 
 
 def export(
@@ -57,7 +60,7 @@ def export(
     console = Console(stderr=True)
     with reported(console):
         paths = _paths(out, kind, force)
-        selections = {chosen: Selection(min_margin) for chosen in paths}
+        selections = {chosen: PairSelection(min_margin) for chosen in paths}
         with _progress(console, total=None if files else len(ids or [])) as advance:
             statuses = _select(_evolutions(ids or [], url, files or [], console), selections, advance)
         _tell(console, selections, statuses)
@@ -76,7 +79,9 @@ def _paths(out: Path, kind: Kinds, force: bool) -> dict[Kinds, Path]:
     return paths
 
 
-def _evolutions(ids: Sequence[str], url: str | None, files: Sequence[Path], console: Console) -> Iterator[Recorded]:
+def _evolutions(
+    ids: Sequence[str], url: str | None, files: Sequence[Path], console: Console
+) -> Iterator[RecordedEvolution]:
     try:
         for path in files:
             yield from read(path)
@@ -87,7 +92,7 @@ def _evolutions(ids: Sequence[str], url: str | None, files: Sequence[Path], cons
         raise CommandError(str(error)) from error
 
 
-def _fetched(client: Client, ids: Sequence[str], console: Console) -> Iterator[Recorded]:
+def _fetched(client: Client, ids: Sequence[str], console: Console) -> Iterator[RecordedEvolution]:
     for evolution_id in ids:
         evolution = client.get(evolution_id)
         if evolution["status"] in TERMINAL:
@@ -97,7 +102,7 @@ def _fetched(client: Client, ids: Sequence[str], console: Console) -> Iterator[R
 
 
 def _select(
-    evolutions: Iterable[Recorded], selections: dict[Kinds, Selection], advance: Callable[[], None]
+    evolutions: Iterable[RecordedEvolution], selections: dict[Kinds, PairSelection], advance: Callable[[], None]
 ) -> Counter[str]:
     """Offers every pair to its selection; how many evolutions had which status."""
     statuses: Counter[str] = Counter()
@@ -126,7 +131,7 @@ def _progress(console: Console, total: int | None) -> Iterator[Callable[[], None
             progress.stop()
 
 
-def _tell(console: Console, selections: dict[Kinds, Selection], statuses: Counter[str]) -> None:
+def _tell(console: Console, selections: dict[Kinds, PairSelection], statuses: Counter[str]) -> None:
     reasons = get_args(Skipped)
     table = Table(caption=f"left out: {', '.join(reasons)}", caption_justify="left")
     table.add_column("pairs", no_wrap=True)
@@ -145,7 +150,7 @@ def _tell(console: Console, selections: dict[Kinds, Selection], statuses: Counte
         console.print("of those that did not succeed, complete responses and rounds were used")
 
 
-def _write_all(paths: dict[Kinds, Path], selections: dict[Kinds, Selection]) -> None:
+def _write_all(paths: dict[Kinds, Path], selections: dict[Kinds, PairSelection]) -> None:
     """One file for each kind that has pairs: `datasets` reads no empty one."""
     if not any(selection.kept for selection in selections.values()):
         raise CommandError("there is no pair to write")
@@ -157,7 +162,7 @@ def _write_all(paths: dict[Kinds, Path], selections: dict[Kinds, Selection]) -> 
             path.unlink(missing_ok=True)
 
 
-def _write(path: Path, pairs: Sequence[Pair]) -> None:
+def _write(path: Path, pairs: Sequence[PreferencePair]) -> None:
     """All or nothing: nobody reads half a file."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -9,14 +9,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.process.settings import reasons
-from shared.records.history import Recorded
+from shared.records.history import RecordedEvolution
 
 
 class NotRecorded(Exception):
     """A file does not hold evolutions with their events; the message says where and why."""
 
 
-def read(path: Path) -> Iterator[Recorded]:
+def read(path: Path) -> Iterator[RecordedEvolution]:
     """The evolutions of a file: one JSON document, or one in each line.
 
     Raises:
@@ -32,15 +32,15 @@ def read(path: Path) -> Iterator[Recorded]:
                 yield _parsed(text, f"{path}, line {number}")
 
 
-def recorded(document: Any, where: str) -> Recorded:
+def recorded(document: Any, where: str) -> RecordedEvolution:
     """Raises `NotRecorded` where the document, which came from `where`, is none."""
     try:
-        return Recorded.model_validate(document)
+        return RecordedEvolution.model_validate(document)
     except ValidationError as error:
         raise NotRecorded(f"{where} is no evolution with its events: {reasons(error)[0]}") from None
 
 
-def _parsed(text: bytes, where: str) -> Recorded:
+def _parsed(text: bytes, where: str) -> RecordedEvolution:
     try:
         document = json.loads(text)
     except ValueError as error:

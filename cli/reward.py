@@ -22,7 +22,7 @@ Truncate = Annotated[str, typer.Option(help="Numbers of tokens that responses ar
 Partial = Annotated[bool, typer.Option(help="Train on cut responses as well as on whole ones.")]
 L2 = Annotated[float, typer.Option(min=1e-6, help="Strength of the penalty on weights.")]
 Gibberish = Annotated[int, typer.Option(min=0, max=20_000, help="Training prompts to sample incoherent text for.")]
-Samples = Annotated[Path | None, typer.Option(help="The gibberish.jsonl of an earlier run, instead of sampling.")]
+GibberishFile = Annotated[Path | None, typer.Option(help="The gibberish.jsonl of an earlier run, instead of sampling.")]
 Licence = Annotated[list[str] | None, typer.Option(help="SOURCE=LICENCE for the model card; repeatable.")]
 Weight = Annotated[list[str] | None, typer.Option(help="SOURCE=NUMBER, how much a pair counts, else 1; repeatable.")]
 SkipInvalid = Annotated[bool, typer.Option("--skip-invalid", help="Leave bad lines out, and say how many.")]
@@ -48,7 +48,7 @@ def train(
     partial: Partial = True,
     l2: L2 = 1.0,
     gibberish: Gibberish = 0,
-    gibberish_file: Samples = None,
+    gibberish_file: GibberishFile = None,
     licence: Licence = None,
     weight: Weight = None,
     skip_invalid: SkipInvalid = False,
@@ -63,11 +63,11 @@ def train(
     The slow part is one pass of the frozen layers over all text, about 2,000 tokens a second on one core. What it
     computed is kept: an interrupted run resumes, and another one over the same data takes seconds.
     """
-    from cli.training import Plan, run
+    from cli.training import TrainingPlan, run
 
     console = Console()
     with reported(console):
-        plan = Plan(
+        plan = TrainingPlan(
             data=tuple(data),
             out=out,
             holdout=holdout,

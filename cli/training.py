@@ -24,7 +24,7 @@ SAMPLES = "gibberish.jsonl"
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What the command was asked for; `licences` and `weights` are by source, `command` is what was typed."""
 
     data: tuple[Path, ...]
@@ -46,7 +46,7 @@ class Plan:
     command: str
 
 
-def run(plan: Plan, console: Console) -> None:
+def run(plan: TrainingPlan, console: Console) -> None:
     """Raises DarwinError where the plan or its data cannot be used."""
     preferences = read_preferences(plan.data, plan.holdout, skip_invalid=plan.skip_invalid)
     console.print(_said(preferences), highlight=False)
@@ -66,14 +66,14 @@ def run(plan: Plan, console: Console) -> None:
     _show(trained, plan, console)
 
 
-def _check_sources(plan: Plan, preferences: Preferences) -> None:
+def _check_sources(plan: TrainingPlan, preferences: Preferences) -> None:
     sources = {pair.source for pair in preferences.pairs} | {negatives.SOURCE}
     unknown = sorted((plan.weights.keys() | plan.licences.keys()) - sources)
     if unknown:
         raise InvalidRequest(f"no pairs are from {', '.join(unknown)}; there are {', '.join(sorted(sources))}")
 
 
-def _samples(plan: Plan, pairs: Sequence[Pair], runtime: Runtime, console: Console) -> list[negatives.Sample]:
+def _samples(plan: TrainingPlan, pairs: Sequence[Pair], runtime: Runtime, console: Console) -> list[negatives.Sample]:
     if plan.gibberish_file:
         return negatives.read_samples(plan.gibberish_file)
     if not plan.gibberish:
@@ -112,7 +112,7 @@ def _said(preferences: Preferences) -> str:
     return f"{len(preferences.pairs)} pairs" + (f"; left out: {reasons}" if reasons else "")
 
 
-def _show(trained: Trained, plan: Plan, console: Console) -> None:
+def _show(trained: Trained, plan: TrainingPlan, console: Console) -> None:
     for title, columns, rows in accuracy_tables(trained.accuracies, plan.cuts):
         table = Table(*columns, title=title, title_justify="left")
         for row in rows:

@@ -1,0 +1,1 @@
+"""What two or more processes use. Imports run down only, in the order that .importlinter gives."""

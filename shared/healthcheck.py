@@ -45,13 +45,13 @@ def _grpc(address: str) -> str | None:
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    from shared.rpc.tls import DIRECTLY, Transport
+    from shared.rpc.tls import NO_PROXY, Transport
 
     secret = Transport().channel_credentials(address)
     with (
-        grpc.secure_channel(address, secret, options=DIRECTLY)
+        grpc.secure_channel(address, secret, options=NO_PROXY)
         if secret
-        else grpc.insecure_channel(address, options=DIRECTLY)
+        else grpc.insecure_channel(address, options=NO_PROXY)
     ) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S)

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.balancing import events, overhead, plot, policies
-from bench.balancing.workload import Shape
+from bench.balancing.workload import DocumentShape
 from cli.stack import Stack, StackSettings
 
 OUT = Path(__file__).parents[1] / "out" / "balancing.json"
@@ -33,7 +33,7 @@ def settings(engine: str, kv_cache_gib: float) -> StackSettings:
 
 
 async def run(arguments: argparse.Namespace, console: Console) -> None:
-    shape = Shape(arguments.document_words, arguments.max_tokens, arguments.period)
+    shape = DocumentShape(arguments.document_words, arguments.max_tokens, arguments.period)
     with console.status("starting the stack"), Stack(settings(arguments.engine, arguments.kv_cache_gib)) as stack:
         console.log("the stack is up")
         tallies = await policies.compare(

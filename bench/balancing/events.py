@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.balancing.workload import Shape, Tally, workload
+from bench.balancing.workload import DocumentShape, WorkloadTally, workload
 from cli.stack import Stack
 from shared.rpc.balancing import Replicas
 
@@ -31,7 +31,7 @@ class Timeline:
 
 
 @dataclass(frozen=True)
-class Event:
+class ReplicaEvent:
     """`moved_s`: from the event until no new call went to the replica, or, for one that joined, until one did;
     `settled_s`: until it held none, or, for one that joined, its share.
     """
@@ -42,15 +42,15 @@ class Event:
     failed_calls: int
 
 
-class Stage:
+class ObservedStage:
     """Three replicas under load, and what is done to one of them."""
 
-    def __init__(self, stack: Stack, replicas: Replicas[Any], tally: Tally) -> None:
+    def __init__(self, stack: Stack, replicas: Replicas[Any], tally: WorkloadTally) -> None:
         self._stack, self._members, self._tally = stack, replicas.members, tally
         self._began = time.perf_counter()
         self.names = [name for name in stack.addresses if name.startswith("generation")]
         self.timeline = Timeline(self.names)
-        self.events: list[Event] = []
+        self.events: list[ReplicaEvent] = []
 
     async def sample(self) -> None:
         addresses = [self._stack.addresses[name] for name in self.names]
@@ -79,7 +79,7 @@ class Stage:
         began, failed = time.perf_counter(), self._tally.failed
         self.timeline.marks.append((began - self._began, name))
         moved_s, settled_s = await asyncio.gather(_until(moved, began), _until(settled, began))
-        self.events.append(Event(name, moved_s, settled_s, self._tally.failed - failed))
+        self.events.append(ReplicaEvent(name, moved_s, settled_s, self._tally.failed - failed))
 
     def _gone(self, name: str) -> Callable[[], bool]:
         return lambda: self._stack.addresses[name] not in self._members.serving
@@ -101,11 +101,13 @@ async def _until(condition: Callable[[], bool], began: float) -> float:
     return time.perf_counter() - began
 
 
-async def play(stack: Stack, shape: Shape, concurrent: int, console: Console) -> tuple[list[Event], Timeline]:
+async def play(
+    stack: Stack, shape: DocumentShape, concurrent: int, console: Console
+) -> tuple[list[ReplicaEvent], Timeline]:
     async with workload(stack, shape, concurrent) as (work, replicas):
         console.log("one replica drains, joins, dies")
         running = asyncio.ensure_future(work.run(1_000_000))
-        stage = Stage(stack, replicas, work.tally)
+        stage = ObservedStage(stack, replicas, work.tally)
         sampling = asyncio.ensure_future(stage.sample())
         await stage.play()
         work.stopping = True
@@ -115,7 +117,7 @@ async def play(stack: Stack, shape: Shape, concurrent: int, console: Console) ->
         return stage.events, stage.timeline
 
 
-def table(events: list[Event]) -> Table:
+def table(events: list[ReplicaEvent]) -> Table:
     shown = Table("a replica", title="While evolutions run")
     for head in ("traffic has moved after", "settled after", "failed calls"):
         shown.add_column(head, justify="right")

@@ -7,7 +7,7 @@ from itertools import count
 from rich.console import Console
 from rich.table import Table
 
-from bench.balancing.workload import Shape, Tally, workload
+from bench.balancing.workload import DocumentShape, WorkloadTally, workload
 from cli.stack import Stack
 from shared.rpc.balancing.choice import choose, ranked
 from shared.rpc.balancing.replicas import Choose
@@ -41,10 +41,16 @@ def _policy(name: str) -> Choose:
 
 
 async def compare(
-    stack: Stack, names: Sequence[str], shape: Shape, concurrent: int, evolutions: int, repeats: int, console: Console
-) -> dict[str, list[Tally]]:
+    stack: Stack,
+    names: Sequence[str],
+    shape: DocumentShape,
+    concurrent: int,
+    evolutions: int,
+    repeats: int,
+    console: Console,
+) -> dict[str, list[WorkloadTally]]:
     """So many evolutions under each of the policies in turn, as often as `repeats` says."""
-    tallies: dict[str, list[Tally]] = {name: [] for name in names}
+    tallies: dict[str, list[WorkloadTally]] = {name: [] for name in names}
     for turn in range(repeats):
         for name in names if turn % 2 == 0 else reversed(names):
             console.log(f"turn {turn + 1} of {repeats}: {name}")
@@ -55,7 +61,7 @@ async def compare(
     return tallies
 
 
-def table(tallies: Mapping[str, list[Tally]]) -> Table:
+def table(tallies: Mapping[str, list[WorkloadTally]]) -> Table:
     shown = Table("calls go by", title="3 generation replicas")
     for head in ("cached / given", "tokens/s", "seconds", "sampled", "failed calls"):
         shown.add_column(head, justify="right")
@@ -66,6 +72,6 @@ def table(tallies: Mapping[str, list[Tally]]) -> Table:
     return shown
 
 
-def total(tallies: list[Tally]) -> Tally:
+def total(tallies: list[WorkloadTally]) -> WorkloadTally:
     names = ("evolutions", "seconds", "given", "cached", "sampled", "failed")
-    return Tally(*(sum(getattr(tally, name) for tally in tallies) for name in names))
+    return WorkloadTally(*(sum(getattr(tally, name) for tally in tallies) for name in names))

@@ -34,7 +34,7 @@ _WORDS = " ".join(QUESTIONS).split()
 
 
 @dataclass
-class Tally:
+class WorkloadTally:
     """What the engines did: tokens given and found in their prefix caches, tokens sampled, calls that failed."""
 
     evolutions: int = 0
@@ -54,7 +54,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Shape:
+class DocumentShape:
     """What an evolution is: a document of so many words that nobody else asks about, and how it is searched."""
 
     document_words: int = 300
@@ -65,14 +65,16 @@ class Shape:
 class Workload:
     """A steady number of evolutions: as one ends, the next begins."""
 
-    def __init__(self, stages: tuple[GrpcMutator, GrpcGenerator, GrpcScorer], shape: Shape, concurrent: int) -> None:
+    def __init__(
+        self, stages: tuple[GrpcMutator, GrpcGenerator, GrpcScorer], shape: DocumentShape, concurrent: int
+    ) -> None:
         self._mutator, self._generator, self._scorer = stages
         self._shape = shape
         self._concurrent = concurrent
-        self.tally = Tally()
+        self.tally = WorkloadTally()
         self.stopping = False
 
-    async def run(self, evolutions: int) -> Tally:
+    async def run(self, evolutions: int) -> WorkloadTally:
         """So many, or until `stopping`."""
         began, left = time.perf_counter(), iter(range(evolutions))
 
@@ -119,7 +121,7 @@ class Workload:
 
 @asynccontextmanager
 async def workload(
-    stack: Stack, shape: Shape, concurrent: int, choose: Choose = choose
+    stack: Stack, shape: DocumentShape, concurrent: int, choose: Choose = choose
 ) -> AsyncIterator[tuple[Workload, Replicas[GenerationServiceStub]]]:
     """One on this stack, and the generation replicas it calls."""
     async with AsyncExitStack() as resources:

@@ -24,15 +24,15 @@ from bench.scale import http, plots, report
 from bench.scale.counting import Counting
 from bench.scale.fleet import Fleet, running
 from bench.scale.http import GatewayCost
-from bench.scale.measuring import Point, ideal, idle, measure
-from bench.scale.shape import Shape
+from bench.scale.measuring import LoadPoint, ideal, idle, measure
+from bench.scale.shape import EvolutionShape
 from services.generation.simulated_batch import CPU
 
 OUT = Path(__file__).parents[1] / "out" / "scale.json"
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScalePlan:
     """What is measured: `each` evolutions per replica as replicas grow; on the last of these counts of replicas whether
     prompts take time too (`prefill`), more and more evolutions, engines that get `faster`; and `full` evolutions on
     engines that take almost no time.
@@ -53,8 +53,8 @@ class Plan:
         return len(self.replicas) + len(self.concurrent) + len(self.faster) + self.prefill + 1
 
 
-DEFAULT = Plan((1, 2, 4, 8, 16, 32, 64), 4, True, (1, 10, 100, 1000, 5000), (0.4, 0.2, 0.1), 64, 12.0, 200, 0.75)
-QUICK = Plan((8,), 4, False, (50,), (), 32, 3.0, 20, 0.1)
+DEFAULT = ScalePlan((1, 2, 4, 8, 16, 32, 64), 4, True, (1, 10, 100, 1000, 5000), (0.4, 0.2, 0.1), 64, 12.0, 200, 0.75)
+QUICK = ScalePlan((8,), 4, False, (50,), (), 32, 3.0, 20, 0.1)
 _STEPS = f"{CPU.step_s},{CPU.sequence_s},0"
 _INSTANT = "0.0001,0,0"
 
@@ -62,31 +62,31 @@ _INSTANT = "0.0001,0,0"
 class Bench:
     """Measures points, one after another."""
 
-    def __init__(self, plan: Plan, latency: str, progress: Progress) -> None:
+    def __init__(self, plan: ScalePlan, latency: str, progress: Progress) -> None:
         self._plan = plan
         self._latency = latency
         self._progress = progress
         self._task = progress.add_task("", total=plan.points)
-        self._shape = Shape()
+        self._shape = EvolutionShape()
 
-    def replicas(self) -> list[Point]:
+    def replicas(self) -> list[LoadPoint]:
         fleets = (Fleet(count, self._latency, self._plan.stretch) for count in self._plan.replicas)
         return [point for fleet in fleets for point in self._on(fleet, [fleet.replicas * self._plan.each])]
 
-    def concurrent(self) -> list[Point]:
+    def concurrent(self) -> list[LoadPoint]:
         return self._on(Fleet(self._plan.replicas[-1], self._latency, self._plan.stretch), self._plan.concurrent)
 
-    def prefill(self) -> list[Point]:
+    def prefill(self) -> list[LoadPoint]:
         """The last of `replicas`, where prompts take the time that they took vLLM."""
         count = self._plan.replicas[-1]
         return self._on(Fleet(count, "cpu", self._plan.stretch), [count * self._plan.each])
 
-    def faster(self) -> list[Point]:
+    def faster(self) -> list[LoadPoint]:
         count = self._plan.replicas[-1]
         fleets = (Fleet(count, self._latency, stretch) for stretch in self._plan.faster)
         return [point for fleet in fleets for point in self._on(fleet, [count * self._plan.each])]
 
-    def full(self) -> list[Point]:
+    def full(self) -> list[LoadPoint]:
         """Where the machine is the limit."""
         return self._on(Fleet(self._plan.replicas[-1], _INSTANT), [self._plan.full])
 
@@ -94,12 +94,12 @@ class Bench:
         with running(Fleet(1, _INSTANT)) as (stack, counting):
             return asyncio.run(http.measure(stack.url, counting, self._shape, self._plan.http))
 
-    def _on(self, fleet: Fleet, concurrent: Sequence[int]) -> list[Point]:
+    def _on(self, fleet: Fleet, concurrent: Sequence[int]) -> list[LoadPoint]:
         best = {count: ideal(fleet, count, self._shape) for count in concurrent}
         with running(fleet) as (_, counting):
             return asyncio.run(self._measure(fleet, counting, best))
 
-    async def _measure(self, fleet: Fleet, counting: Counting, best: Mapping[int, float]) -> list[Point]:
+    async def _measure(self, fleet: Fleet, counting: Counting, best: Mapping[int, float]) -> list[LoadPoint]:
         quiet, points = await idle(counting), []
         for concurrent, rate in best.items():
             what = f"{fleet.replicas} replicas, {concurrent} evolutions"

@@ -8,9 +8,10 @@ from services.generation.bootstrap import build_engine, build_generator
 from services.generation.servicer import GenerationServicer
 from services.generation.settings import GenerationSettings
 from shared.pb.generation_pb2_grpc import add_GenerationServiceServicer_to_server
-from shared.process.lifecycle import ProcessSettings, configure_logging, stop_event
+from shared.process.lifecycle import ProcessSettings, stop_event
 from shared.process.ready import announce
 from shared.rpc.server import Server
+from shared.telemetry.logs import configure_logging
 
 _SERVICE = "darwin.v1.GenerationService"
 

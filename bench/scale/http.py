@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import httpx
 
 from bench.scale.counting import Counting
-from bench.scale.shape import Shape
+from bench.scale.shape import EvolutionShape
 
 _IN_FLIGHT = 32
 
@@ -20,7 +20,7 @@ class GatewayCost:
     events: float
 
 
-async def measure(url: str, counting: Counting, shape: Shape, evolutions: int) -> GatewayCost:
+async def measure(url: str, counting: Counting, shape: EvolutionShape, evolutions: int) -> GatewayCost:
     """All of them, some at a time, after a few to warm up."""
     await _drive(url, shape, _IN_FLIGHT)
     before = counting.now()
@@ -29,7 +29,7 @@ async def measure(url: str, counting: Counting, shape: Shape, evolutions: int) -
     return GatewayCost(evolutions, 1000 * spent / evolutions, events / evolutions)
 
 
-async def _drive(url: str, shape: Shape, evolutions: int) -> int:
+async def _drive(url: str, shape: EvolutionShape, evolutions: int) -> int:
     numbers, events = iter(range(evolutions)), 0
 
     async def caller(http: httpx.AsyncClient) -> None:

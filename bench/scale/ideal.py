@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from bench.limit import DirectLanguageModel, DirectStages
-from bench.scale.shape import STATES, Shape
+from bench.scale.shape import STATES, EvolutionShape
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_batch import latency_named
@@ -52,7 +52,7 @@ class _Jumping(selectors.SelectSelector):
         return super().select(0)
 
 
-def rounds_per_second(settings: GenerationSettings, replicas: int, concurrent: int, shape: Shape) -> float:
+def rounds_per_second(settings: GenerationSettings, replicas: int, concurrent: int, shape: EvolutionShape) -> float:
     """With replicas as full as each other, but for one evolution, and nothing but engines taking time."""
     each, fuller = divmod(concurrent, replicas)
     rest = (replicas - fuller) * _of_one(settings, min(_MOST, each), shape) if each else 0.0
@@ -60,12 +60,12 @@ def rounds_per_second(settings: GenerationSettings, replicas: int, concurrent: i
 
 
 @lru_cache
-def _of_one(settings: GenerationSettings, evolutions: int, shape: Shape) -> float:
+def _of_one(settings: GenerationSettings, evolutions: int, shape: EvolutionShape) -> float:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(_one_replica(settings, evolutions, shape))
 
 
-async def _one_replica(settings: GenerationSettings, evolutions: int, shape: Shape) -> float:
+async def _one_replica(settings: GenerationSettings, evolutions: int, shape: EvolutionShape) -> float:
     stages, loop = await _stages(settings), asyncio.get_running_loop()
     latency = latency_named(settings.simulated_latency).stretched(settings.simulated_stretch)
     batch = min(settings.max_running, STATES * evolutions)

@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 
-from bench.scale.shape import Shape
+from bench.scale.shape import EvolutionShape
 from shared.records.evolution import Record
 from shared.store.evolutions import Limits, Store
 
@@ -19,7 +19,7 @@ class Load:
     gateway does it, without the gateway, so that what is measured is not that.
     """
 
-    def __init__(self, redis_url: str, concurrent: int, shape: Shape, ramp_s: float) -> None:
+    def __init__(self, redis_url: str, concurrent: int, shape: EvolutionShape, ramp_s: float) -> None:
         self._redis_url = redis_url
         self._concurrent = concurrent
         self._shape = shape

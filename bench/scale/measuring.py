@@ -10,7 +10,7 @@ from bench.scale.counting import Counting, Counts
 from bench.scale.fleet import Fleet
 from bench.scale.ideal import rounds_per_second
 from bench.scale.load import Load
-from bench.scale.shape import Shape
+from bench.scale.shape import EvolutionShape
 from services.generation.settings import GenerationSettings
 
 IDLE_S = 3.0
@@ -21,7 +21,7 @@ _MOST_RAMP_S = 30.0
 
 
 @dataclass(frozen=True)
-class Point:
+class LoadPoint:
     """Rates are per second; `ideal` is the rate of rounds that engines alone would have. CPU is in milliseconds a round
     by process, and Redis's commands (those inside scripts too) and bytes are a round's, all less what is spent without
     load (`idle`: commands per second); `cores` is the CPU of all processes, with that.
@@ -56,7 +56,7 @@ class Point:
         return {**asdict(self), "efficiency": self.efficiency, "overhead_ms": self.overhead_ms}
 
 
-def ideal(fleet: Fleet, concurrent: int, shape: Shape) -> float:
+def ideal(fleet: Fleet, concurrent: int, shape: EvolutionShape) -> float:
     """Rounds per second."""
     settings = GenerationSettings(
         engine="simulated",
@@ -76,8 +76,14 @@ async def idle(counting: Counting) -> Counts:
 
 
 async def measure(
-    counting: Counting, fleet: Fleet, concurrent: int, shape: Shape, best: float, window_s: float, quiet: Counts
-) -> Point:
+    counting: Counting,
+    fleet: Fleet,
+    concurrent: int,
+    shape: EvolutionShape,
+    best: float,
+    window_s: float,
+    quiet: Counts,
+) -> LoadPoint:
     """Begins the evolutions one after another over the time that one lasts, lets them settle, then counts."""
     ramp_s = max(min(concurrent * shape.rounds / best, _MOST_RAMP_S), concurrent / _BEGINNINGS_PER_S)
     async with Load(counting.redis_url, concurrent, shape, ramp_s):
@@ -88,11 +94,11 @@ async def measure(
     return point(fleet, concurrent, best, spent, quiet)
 
 
-def point(fleet: Fleet, concurrent: int, best: float, spent: Counts, quiet: Counts) -> Point:
+def point(fleet: Fleet, concurrent: int, best: float, spent: Counts, quiet: Counts) -> LoadPoint:
     rounds, share = spent.rounds, spent.seconds / quiet.seconds
     loaded = Counter(spent.commands)
     loaded.subtract({name: round(count * share) for name, count in quiet.commands.items()})
-    return Point(
+    return LoadPoint(
         replicas=fleet.replicas,
         concurrent=concurrent,
         stretch=fleet.stretch,

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from bench.scale.measuring import Point
+from bench.scale.measuring import LoadPoint
 from bench.scale.report import spent
 
 
-def draw(replicas: Sequence[Point], concurrent: Sequence[Point], folder: Path) -> None:
+def draw(replicas: Sequence[LoadPoint], concurrent: Sequence[LoadPoint], folder: Path) -> None:
     """scale-replicas.png and scale-cpu.png in this folder."""
     mpl.use("agg")
     folder.mkdir(parents=True, exist_ok=True)
@@ -26,7 +26,7 @@ def draw(replicas: Sequence[Point], concurrent: Sequence[Point], folder: Path) -
     figure.savefig(folder / "scale-cpu.png", dpi=110)
 
 
-def _rates(axes: Axes, points: Sequence[tuple[int, Point]], label: str) -> None:
+def _rates(axes: Axes, points: Sequence[tuple[int, LoadPoint]], label: str) -> None:
     places = [place for place, _ in points]
     axes.plot(places, [point.ideal for _, point in points], "--", color="#808080", label="engines alone")
     axes.plot(places, [point.rounds for _, point in points], "o-", color="#d55e00", label="measured")
@@ -42,7 +42,7 @@ def _rates(axes: Axes, points: Sequence[tuple[int, Point]], label: str) -> None:
     axes.legend(frameon=False)
 
 
-def _cpu(axes: Axes, points: Sequence[Point]) -> None:
+def _cpu(axes: Axes, points: Sequence[LoadPoint]) -> None:
     left = [0.0] * len(points)
     names = [str(point.concurrent) for point in points]
     for kind in spent(points[0]):

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from bench.scale.measuring import Point
+from bench.scale.measuring import LoadPoint
 
 # Sent by clients, a round; everything else is called by scripts.
 SENT = ("brpop", "evalsha", "lpush", "set", "multi", "exec")
 
 
-def rates(points: Sequence[Point], title: str) -> Table:
+def rates(points: Sequence[LoadPoint], title: str) -> Table:
     """Measured against ideal."""
     shown = Table(box=box.SIMPLE_HEAD, title=title)
     names = (
@@ -42,7 +42,7 @@ def rates(points: Sequence[Point], title: str) -> Table:
     return shown
 
 
-def cpu(points: Sequence[Point]) -> Table:
+def cpu(points: Sequence[LoadPoint]) -> Table:
     """Milliseconds of CPU a round; workers together."""
     shown = Table(box=box.SIMPLE_HEAD, title="ms of CPU a round (workers together)")
     for name in ("replicas", "concurrent", "rounds/s", *spent(points[0])):
@@ -53,7 +53,7 @@ def cpu(points: Sequence[Point]) -> Table:
     return shown
 
 
-def spent(point: Point) -> dict[str, float]:
+def spent(point: LoadPoint) -> dict[str, float]:
     """Milliseconds of CPU a round by kind of process."""
     kinds: dict[str, float] = {}
     for name, cost in point.cpu_ms.items():
@@ -62,7 +62,7 @@ def spent(point: Point) -> dict[str, float]:
     return kinds
 
 
-def limits(point: Point) -> Table:
+def limits(point: LoadPoint) -> Table:
     """Where each process would fill a core, the first bottleneck first."""
     shown = Table(box=box.SIMPLE_HEAD, title="One process of each kind fills a core at")
     shown.add_column("process")
@@ -73,7 +73,7 @@ def limits(point: Point) -> Table:
     return shown
 
 
-def commands(point: Point) -> Table:
+def commands(point: LoadPoint) -> Table:
     """Redis's commands a round, those that clients send first, and what it does without load."""
     shown = Table(
         box=box.SIMPLE_HEAD,

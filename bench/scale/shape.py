@@ -9,7 +9,7 @@ STATES = 6
 
 
 @dataclass(frozen=True)
-class Shape:
+class EvolutionShape:
     """Evolutions of `rounds` rounds of `period` tokens; no response ends by itself, so all have as many."""
 
     rounds: int = 4

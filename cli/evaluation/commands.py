@@ -26,7 +26,9 @@ from shared.records.evolution import Method
 
 app = typer.Typer(help="Does it align better, at what cost: compare methods at equal compute.", no_args_is_help=True)
 
-Part = Annotated[Literal["all", "even", "odd"], typer.Option(help="All questions, or the half with even or odd ids.")]
+QuestionPartOption = Annotated[
+    Literal["all", "even", "odd"], typer.Option(help="All questions, or the half with even or odd ids.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -44,7 +46,7 @@ def run(
         str | None, typer.Option(help="Instead: COMMAND FILE maps lines {messages, response} to lines with judge.")
     ] = None,
     turns: Annotated[int | None, typer.Option(min=1, help="Turns of each question; default: all.")] = None,
-    part: Part = "all",
+    part: QuestionPartOption = "all",
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="How often each question is answered.")] = 1,
     in_flight: Annotated[int, typer.Option(min=1, max=256, help="Questions at a time, to keep the engine full.")] = 12,
     url: Annotated[
@@ -83,7 +85,7 @@ def run(
 def show(
     folder: Annotated[Path, typer.Argument(help="A results folder.")],
     baseline: Annotated[Method, typer.Option(help="What the other methods are compared with.")] = "best-of-n",
-    questions: Part = "all",
+    questions: QuestionPartOption = "all",
     resamples: Annotated[int, typer.Option(min=100, max=1_000_000, help="Of the bootstrap.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
 ) -> None:

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from cli.console import CommandError
 from cli.evaluation.rows import Row
 
-Key = tuple[str, str, int]
+RowKey = tuple[str, str, int]
 """(cell, question, seed)"""
 
 
@@ -29,7 +29,7 @@ class FolderError(CommandError):
     """The results folder cannot be used for this."""
 
 
-def key_of(row: Row) -> Key:
+def key_of(row: Row) -> RowKey:
     return row.cell, row.question, row.seed
 
 
@@ -106,7 +106,7 @@ class Folder:
         """Every answered row, in the order of answering."""
         return [Row.model_validate(value) for value in self.answers]
 
-    def attempts(self) -> Counter[Key]:
+    def attempts(self) -> Counter[RowKey]:
         """How often each row failed."""
         return Counter((failure["cell"], failure["question"], failure["seed"]) for failure in self.failures)
 

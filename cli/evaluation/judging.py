@@ -27,7 +27,7 @@ class JudgeError(CommandError):
 
 
 @dataclass(frozen=True)
-class Pair:
+class JudgedResponse:
     """A conversation, and a response to it."""
 
     messages: tuple[dict[str, str], ...]
@@ -38,7 +38,7 @@ class Pair:
         return hashlib.blake2b(json.dumps([self.messages, self.response]).encode(), digest_size=12).hexdigest()
 
 
-Judge = Callable[[Sequence[Pair]], list[float]]
+Judge = Callable[[Sequence[JudgedResponse]], list[float]]
 """Scores pairs, in order; higher is better."""
 
 
@@ -49,7 +49,7 @@ def command_judge(command: str, timeout_s: float = 3600) -> Judge:
         JudgeError: the command fails, takes too long, or its lines are not those asked for.
     """
 
-    def judge(pairs: Sequence[Pair]) -> list[float]:
+    def judge(pairs: Sequence[JudgedResponse]) -> list[float]:
         with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
             file.writelines(json.dumps({"messages": pair.messages, "response": pair.response}) + "\n" for pair in pairs)
             file.flush()
@@ -77,7 +77,7 @@ def profile_judge(name: str) -> Judge:
 
     rewarder = build_standalone(name)
 
-    async def scores(pairs: Sequence[Pair]) -> list[float]:
+    async def scores(pairs: Sequence[JudgedResponse]) -> list[float]:
         await rewarder.start()
         try:
             found: list[float] = []
@@ -131,18 +131,18 @@ def _conversations(row: Row, contexts: dict[str, Any]) -> Iterator[tuple[Turn, t
         messages = [*messages, {"role": "assistant", "content": turn.answer}]
 
 
-def _pairs(row: Row, contexts: dict[str, Any]) -> Iterator[Pair]:
+def _pairs(row: Row, contexts: dict[str, Any]) -> Iterator[JudgedResponse]:
     for turn, messages in _conversations(row, contexts):
         for text in (turn.answer, turn.base, *(candidate.text for candidate in turn.candidates)):
-            yield Pair(messages, text)
+            yield JudgedResponse(messages, text)
 
 
 def _with_scores(row: Row, contexts: dict[str, Any], scored: dict[str, float]) -> Row:
     turns = []
     for turn, messages in _conversations(row, contexts):
-        score = {text: scored[Pair(messages, text).digest] for text in (turn.answer, turn.base)}
+        score = {text: scored[JudgedResponse(messages, text).digest] for text in (turn.answer, turn.base)}
         candidates = tuple(
-            candidate.model_copy(update={"judge": scored[Pair(messages, candidate.text).digest]})
+            candidate.model_copy(update={"judge": scored[JudgedResponse(messages, candidate.text).digest]})
             for candidate in turn.candidates
         )
         update = {"judge": score[turn.answer], "base_judge": score[turn.base], "candidates": candidates}
@@ -150,15 +150,15 @@ def _with_scores(row: Row, contexts: dict[str, Any], scored: dict[str, float]) -
     return row.model_copy(update={"turns": tuple(turns)})
 
 
-def _shuffled(rows: Sequence[Row], contexts: dict[str, Any]) -> list[tuple[Pair, Pair]]:
+def _shuffled(rows: Sequence[Row], contexts: dict[str, Any]) -> list[tuple[JudgedResponse, JudgedResponse]]:
     """Base responses of distinct questions, each beside itself in another order of words."""
-    found: dict[str, tuple[Pair, Pair]] = {}
+    found: dict[str, tuple[JudgedResponse, JudgedResponse]] = {}
     for row in rows:
         turn, messages = next(_conversations(row, contexts))
         words = turn.base.split()
         if row.question not in found and len(words) > 3:
             random.Random(row.question).shuffle(words)
-            found[row.question] = Pair(messages, turn.base), Pair(messages, " ".join(words))
+            found[row.question] = JudgedResponse(messages, turn.base), JudgedResponse(messages, " ".join(words))
     return list(found.values())[:_SHUFFLED]
 
 

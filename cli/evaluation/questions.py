@@ -15,7 +15,7 @@ _MAX_FILE_BYTES = 256 * 1024**2
 _MAX_QUESTIONS = 100_000
 _NUMBER = re.compile(r"\d{1,18}(?=\D*$)")
 
-Text = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=400_000)]
+QuestionText = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=400_000)]
 
 
 class QuestionError(CommandError):
@@ -28,7 +28,7 @@ class ChatTurn(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     role: Literal["system", "user", "assistant"]
-    content: Text
+    content: QuestionText
 
 
 class Question(BaseModel):
@@ -37,7 +37,7 @@ class Question(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
-    turns: tuple[Text, ...] = Field(min_length=1, max_length=64)
+    turns: tuple[QuestionText, ...] = Field(min_length=1, max_length=64)
     context: tuple[ChatTurn, ...] = ()
     category: str = ""
     dataset: str = ""

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from cli.client import Client
-from cli.evaluation.folder import Folder, Key, key_of
+from cli.evaluation.folder import Folder, RowKey, key_of
 from cli.evaluation.plan import Cell, Plan
 from cli.evaluation.questions import Question
 from cli.evaluation.rows import Candidate, Row, Turn
@@ -37,7 +37,7 @@ class Task:
     attempt: int = 0
 
     @property
-    def key(self) -> Key:
+    def key(self) -> RowKey:
         return self.cell.name, self.question.id, self.seed
 
 
@@ -49,7 +49,7 @@ class Answered:
     documents: tuple[Document, ...]
 
 
-Report = Callable[[Task, Row | None], None]
+TaskReport = Callable[[Task, Row | None], None]
 """Told of each task that ended; without a row where it failed for good."""
 
 
@@ -74,7 +74,7 @@ class Evaluation:
         self._versions = versions
         self._run_id = run_id
 
-    def run(self, tasks: Sequence[Task], folder: Folder, in_flight: int, report: Report) -> Counter[str]:
+    def run(self, tasks: Sequence[Task], folder: Folder, in_flight: int, report: TaskReport) -> Counter[str]:
         """Works off `tasks`, `in_flight` of a cell at a time; counts "answered" and "failed" ones.
 
         Raises:

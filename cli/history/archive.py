@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cli.history.lineage import Mutant, original, population
+from cli.history.lineage import Instruction, original, population
 from cli.history.recording import Recording
 from shared.records.evolution import BaseScored, CycleFinished, CycleStarted
 
@@ -17,7 +17,7 @@ class Branch:
     response of the state that `won`.
     """
 
-    mutant: Mutant
+    mutant: Instruction
     cycle: int = 0
     state: int | None = None
     reward: float | None = None
@@ -49,7 +49,7 @@ def archive_tree(recording: Recording) -> Branch:
     return root
 
 
-def _states(recording: Recording, cycle: int) -> list[tuple[int, Mutant]]:
+def _states(recording: Recording, cycle: int) -> list[tuple[int, Instruction]]:
     return sorted(population(recording, cycle).items())
 
 

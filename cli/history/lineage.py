@@ -18,7 +18,7 @@ from shared.records.evolution import MutantAccepted, MutantSource, RoundFinished
 
 
 @dataclass(frozen=True)
-class Mutant:
+class Instruction:
     """The instruction that a state of a cycle wrote under, and where that came from."""
 
     text: str
@@ -27,7 +27,7 @@ class Mutant:
 
 
 @dataclass(frozen=True)
-class Piece:
+class WrittenPiece:
     """What one state wrote in one round; cycle and round are 0 and `state` None for the base response.
 
     `tokens` were sampled for it, None where the recording has no attempts.
@@ -36,39 +36,39 @@ class Piece:
     cycle: int
     round: int
     state: int | None
-    mutant: Mutant
+    mutant: Instruction
     text: str
     tokens: int | None
 
 
-def original(recording: Recording) -> Mutant:
+def original(recording: Recording) -> Instruction:
     """What the base response is written under, and every response of methods that do not mutate."""
-    return Mutant(recording.messages[-1].content, "", "original")
+    return Instruction(recording.messages[-1].content, "", "original")
 
 
-def population(recording: Recording, cycle: int) -> dict[int, Mutant]:
+def population(recording: Recording, cycle: int) -> dict[int, Instruction]:
     """What the states of a cycle write under, as far as mutants were accepted."""
     traits = METHODS[recording.model]
     if traits.searches and not traits.mutates:
         return dict.fromkeys(range(request_of(recording).search.mutants), original(recording))
     return {
-        event.state: Mutant(event.text, event.operator, event.source)
+        event.state: Instruction(event.text, event.operator, event.source)
         for event in recording.events
         if isinstance(event, MutantAccepted) and event.cycle == cycle
     }
 
 
-def pieces(recording: Recording, choice: responses.EvolutionChoice) -> tuple[Piece, ...]:
+def pieces(recording: Recording, choice: responses.EvolutionChoice) -> tuple[WrittenPiece, ...]:
     """The pieces of a final response from its beginning on; together they are its text and its tokens."""
     if choice.state is None:
-        return (Piece(0, 0, None, original(recording), choice.text, choice.completion_tokens),)
+        return (WrittenPiece(0, 0, None, original(recording), choice.text, choice.completion_tokens),)
     known, tokens = population(recording, choice.cycle), _tokens(recording)
     found, begin = [], 0
     for round_, state, text in reversed(list(_written(recording, choice, choice.state))):
         end = max(begin, same_characters(text, choice.text))
         sampled = None if tokens is None else tokens[choice.cycle, round_, state]
         if sampled or end > begin:
-            found.append(Piece(choice.cycle, round_, state, known[state], choice.text[begin:end], sampled))
+            found.append(WrittenPiece(choice.cycle, round_, state, known[state], choice.text[begin:end], sampled))
         begin = end
     return tuple(found)
 

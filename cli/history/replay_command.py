@@ -22,7 +22,7 @@ _SHOWN_BEFORE = 200
 
 
 def replay(
-    source: sources.Source,
+    source: sources.RecordingSource,
     url: sources.Url = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

@@ -22,7 +22,7 @@ _SETTINGS = (
 )
 
 
-def show(source: sources.Source, url: sources.Url = None) -> None:
+def show(source: sources.RecordingSource, url: sources.Url = None) -> None:
     """Show where an answer came from: mutants, rewards, replacements, and what took how long."""
     console = Console()
     with reported(Console(stderr=True)):

@@ -11,7 +11,7 @@ from cli.client import Client
 from cli.console import CommandError
 from cli.history.recording import NotARecording, Recording, parse
 
-Source = Annotated[
+RecordingSource = Annotated[
     str, typer.Argument(metavar="ID|FILE", help="An evolution's id, which needs --url, a recording, or - to read one.")
 ]
 Url = Annotated[str | None, typer.Option(help="A running gateway, to ask for an id.")]

@@ -8,7 +8,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cli.history.archive import Branch
-from cli.history.lineage import Mutant, Piece
+from cli.history.lineage import Instruction, WrittenPiece
 from cli.view import plain
 
 _INSTRUCTION_CHARACTERS = 300
@@ -22,7 +22,7 @@ def tree(branch: Branch) -> Tree:
     return drawn
 
 
-def answer_table(pieces: Sequence[Piece]) -> Table:
+def answer_table(pieces: Sequence[WrittenPiece]) -> Table:
     """Which state wrote which tokens, from the first to the last."""
     table = Table("round", "state", "tokens", "text", box=box.SIMPLE_HEAD, expand=True, pad_edge=False, show_edge=False)
     table.columns[1].justify = table.columns[2].justify = "right"
@@ -36,7 +36,7 @@ def answer_table(pieces: Sequence[Piece]) -> Table:
     return table
 
 
-def origin(mutant: Mutant) -> str:
+def origin(mutant: Instruction) -> str:
     """Who made it: an operator, where one did."""
     return mutant.operator if mutant.source in ("model", "template") and mutant.operator else mutant.source
 

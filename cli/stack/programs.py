@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli.stack.child import Child
 from cli.stack.redis_server import redis_command, redis_ready
-from shared.rpc.tls import DIRECTLY, Transport
+from shared.rpc.tls import NO_PROXY, Transport
 
 STAGES = ("generation", "reward", "mutation")
 
@@ -121,9 +121,9 @@ def numbered(name: str, count: int) -> list[str]:
 def _grpc_ready(address: str, transport: Transport, child: Child) -> bool:
     secret = transport.channel_credentials(address)
     with (
-        grpc.secure_channel(address, secret, options=DIRECTLY)
+        grpc.secure_channel(address, secret, options=NO_PROXY)
         if secret
-        else grpc.insecure_channel(address, options=DIRECTLY)
+        else grpc.insecure_channel(address, options=NO_PROXY)
     ) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:

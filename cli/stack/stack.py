@@ -11,7 +11,7 @@ from cli.stack.folder import OwnedFolder
 from cli.stack.ports import free_port, is_free
 from cli.stack.programs import STAGES, StackSettings, programs
 
-Report = Callable[[str, str], None]
+ProcessReport = Callable[[str, str], None]
 """Told (process, what it does now)."""
 
 _STOP_S = 30.0
@@ -29,7 +29,7 @@ class Stack:
     thread, which must outlive it: a process ends with the thread that started it.
     """
 
-    def __init__(self, settings: StackSettings, report: Report = lambda process, doing: None) -> None:
+    def __init__(self, settings: StackSettings, report: ProcessReport = lambda process, doing: None) -> None:
         self._settings = settings
         self._report = report
         self._children: dict[str, Child] = {}

@@ -14,9 +14,10 @@ from services.gateway.edge.protocol import GatewayProtocol
 from services.gateway.evolutions.backends import Backends
 from services.gateway.settings import GatewaySettings
 from shared.process.certificates import Certificates
-from shared.process.lifecycle import ProcessSettings, configure_logging, stop_event
+from shared.process.lifecycle import ProcessSettings, stop_event
 from shared.process.ready import announce
 from shared.process.settings import refusing
+from shared.telemetry.logs import configure_logging
 from shared.telemetry.metrics import start_metrics
 from shared.telemetry.tracing import start_tracing
 

@@ -18,7 +18,8 @@ from services.generation.settings import Dtype, GenerationSettings
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Unsupported
 from shared.process.lifeline import prepare_environment
 from shared.records.evolution import Message
-from shared.telemetry.tracing import exporting, inject
+from shared.telemetry.exporters import exporting
+from shared.telemetry.tracing import inject
 from shared.text.chat_tokenizer import ChatTokenizer
 from shared.text.embedded_models import resolve
 from shared.vllm_core import start_llm

@@ -3,9 +3,10 @@
 from services.orchestrator.bootstrap import Worker
 from services.orchestrator.settings import OrchestratorSettings
 from shared.process.certificates import Certificates
-from shared.process.lifecycle import ProcessSettings, configure_logging
+from shared.process.lifecycle import ProcessSettings
 from shared.process.ready import announce
 from shared.process.settings import refusing
+from shared.telemetry.logs import configure_logging
 from shared.telemetry.metrics import start_metrics
 from shared.telemetry.tracing import start_tracing
 

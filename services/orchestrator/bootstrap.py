@@ -117,7 +117,7 @@ class Worker:
         metrics.queued(await backlog(self._redis), await self._store.active())
 
     async def _report_presence(self) -> None:
-        found = await asyncio.gather(*(replicas.answer() for replicas in self._stages.values()))
+        found = await asyncio.gather(*(replicas.is_healthy() for replicas in self._stages.values()))
         alive = [stage for stage, up in zip(self._stages, found, strict=True) if up]
         await self._presence.report([ORCHESTRATOR, *alive])
 

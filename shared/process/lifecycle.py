@@ -1,15 +1,12 @@
-"""What every process does the same way: logging and a clean stop on SIGTERM or SIGINT."""
+"""What every process is set up with, and how it stops: on SIGTERM or SIGINT."""
 
 import asyncio
-import logging
 import signal
 from pathlib import Path
 
 from pydantic import Field
-from pythonjsonlogger.json import JsonFormatter
 
 from shared.process.settings import DarwinSettings
-from shared.telemetry.tracing import current_evolution_id, current_trace_id
 
 
 class ProcessSettings(DarwinSettings):
@@ -31,38 +28,8 @@ class ProcessSettings(DarwinSettings):
     )
 
 
-class Ids(logging.Filter):
-    """Adds what a line is about; lines about no evolution, or outside any trace, have empty ids."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.trace_id, record.evolution_id = current_trace_id(), current_evolution_id()
-        return True
-
-
-def json_formatter(service: str) -> logging.Formatter:
-    """A JSON object a line: time (UTC), level, service, logger, message, the ids that `Ids` adds, and the traceback
-    where there is one.
-    """
-    return JsonFormatter(
-        ["levelname", "name", "message", "trace_id", "evolution_id"],
-        rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
-        static_fields={"service": service},
-        timestamp="time",
-        json_ensure_ascii=False,
-    )
-
-
-def configure_logging(service: str, level: str) -> None:
-    """Logs go to standard error, warnings too, in the form of `json_formatter`."""
-    handler = logging.StreamHandler()
-    handler.addFilter(Ids())
-    handler.setFormatter(json_formatter(service))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.captureWarnings(True)
-
-
 def stop_event() -> asyncio.Event:
-    """An event set by SIGTERM or SIGINT; call it on the running loop."""
+    """Returns an event that SIGTERM or SIGINT sets. Call it where the event loop runs."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -71,6 +38,6 @@ def stop_event() -> asyncio.Event:
 
 
 async def never() -> str:
-    """Waits forever: how a part that cannot fail by itself says so."""
+    """Waits forever. It is the `failed` of a service that cannot fail by itself."""
     forever: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     return await forever

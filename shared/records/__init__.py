@@ -1,0 +1,1 @@
+"""What an evolution is and was: values only."""

@@ -11,13 +11,13 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class BaseScored(_Value):
+class RecordedBase(_Value):
     type: Literal["base.scored"]
     text: str
     reward: float | None
 
 
-class Round(_Value):
+class RecordedRound(_Value):
     type: Literal["round.finished"]
     cycle: int
     round: int
@@ -42,7 +42,7 @@ class CycleEnd(_Value):
     rewards: tuple[float | None, ...]
 
 
-_Used = Annotated[BaseScored | Round | CycleEnd, Field(discriminator="type")]
+_Used = Annotated[RecordedBase | RecordedRound | CycleEnd, Field(discriminator="type")]
 _TYPES = ("base.scored", "round.finished", "cycle.finished")
 
 
@@ -53,7 +53,7 @@ def _used(events: Any) -> Any:
     return [event for event in events if not isinstance(event, dict) or event.get("type") in _TYPES]
 
 
-class Recorded(_Value):
+class RecordedEvolution(_Value):
     """An evolution with its events, as `darwin align --json` prints it; `pydantic.ValidationError` for anything else.
 
     Rewards may be missing or not finite; what they belong to is left out of every pair.

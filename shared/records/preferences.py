@@ -11,22 +11,22 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from shared.records.evolution import Message
-from shared.records.history import BaseScored, CycleEnd, Recorded, Round
+from shared.records.history import CycleEnd, RecordedBase, RecordedEvolution, RecordedRound
 
-Kind = Literal["best-worst", "best-base", "kept-replaced"]
+PairKind = Literal["best-worst", "best-base", "kept-replaced"]
 Skipped = Literal["equal texts", "margin", "seen before"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Pair:
+class PreferencePair:
     """Two responses to `messages`, the original conversation, and their rewards.
 
     Where it was found: `cycle` and `round` of the chosen text, both 0 for the base response.
     """
 
-    kind: Kind
+    kind: PairKind
     messages: tuple[Message, ...]
     chosen: str
     rejected: str
@@ -55,16 +55,16 @@ class Pair:
         }
 
 
-class Selection:
+class PairSelection:
     """Pairs worth learning from: the chosen text earned more, by at least `min_margin`, and each pair comes once."""
 
     def __init__(self, min_margin: float = 0.0) -> None:
         self._min_margin = min_margin
         self._seen: set[tuple[object, ...]] = set()
-        self.kept: list[Pair] = []
-        self.skipped: Counter[tuple[Kind, Skipped]] = Counter()
+        self.kept: list[PreferencePair] = []
+        self.skipped: Counter[tuple[PairKind, Skipped]] = Counter()
 
-    def offer(self, pair: Pair) -> None:
+    def offer(self, pair: PreferencePair) -> None:
         """Keeps the pair, or counts why not."""
         key = (pair.messages, pair.chosen, pair.rejected)
         if pair.chosen == pair.rejected:
@@ -79,7 +79,7 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Final:
+class FinalResponse:
     """A complete response and its reward. `cycle` and `round`, when it was complete, are 0 for the base response."""
 
     text: str
@@ -88,7 +88,7 @@ class Final:
     round: int
 
 
-def whole_pairs(evolution: Recorded) -> Iterator[Pair]:
+def whole_pairs(evolution: RecordedEvolution) -> Iterator[PreferencePair]:
     """Best against worst final response, and best against the base response."""
     found = list(finals(evolution))
     if len(found) < 2:
@@ -99,15 +99,15 @@ def whole_pairs(evolution: Recorded) -> Iterator[Pair]:
         yield _against(evolution, "best-base", best, found[0])
 
 
-def step_pairs(evolution: Recorded) -> Iterator[Pair]:
+def step_pairs(evolution: RecordedEvolution) -> Iterator[PreferencePair]:
     """For each replacement the donor's prefix against the one that it replaced."""
     for event in evolution.events:
-        if not isinstance(event, Round):
+        if not isinstance(event, RecordedRound):
             continue
         scored = dict(_scored(range(len(event.texts)), event.rewards))
         for item in event.replacements:
             if item.state in scored and item.donor in scored:
-                yield Pair(
+                yield PreferencePair(
                     kind="kept-replaced",
                     messages=evolution.messages,
                     chosen=event.texts[item.donor],
@@ -120,8 +120,8 @@ def step_pairs(evolution: Recorded) -> Iterator[Pair]:
                 )
 
 
-def _against(evolution: Recorded, kind: Kind, best: Final, other: Final) -> Pair:
-    return Pair(
+def _against(evolution: RecordedEvolution, kind: PairKind, best: FinalResponse, other: FinalResponse) -> PreferencePair:
+    return PreferencePair(
         kind,
         evolution.messages,
         best.text,
@@ -134,17 +134,17 @@ def _against(evolution: Recorded, kind: Kind, best: Final, other: Final) -> Pair
     )
 
 
-def finals(evolution: Recorded) -> Iterator[Final]:
+def finals(evolution: RecordedEvolution) -> Iterator[FinalResponse]:
     """Complete responses that have a reward, the base response first, then by cycle and state.
 
     Those of a cycle stand in its last round, after its replacements; where the search ended before the cycle did, the
     complete ones among them count unless they are empty, as in the core (`transitions.conclude`).
     """
-    for base in (event for event in evolution.events if isinstance(event, BaseScored)):
+    for base in (event for event in evolution.events if isinstance(event, RecordedBase)):
         for text, reward in _scored((base.text,), (base.reward,)):
-            yield Final(text, reward, 0, 0)
+            yield FinalResponse(text, reward, 0, 0)
     ends = {event.cycle: event.rewards for event in evolution.events if isinstance(event, CycleEnd)}
-    last = {event.cycle: event for event in evolution.events if isinstance(event, Round)}
+    last = {event.cycle: event for event in evolution.events if isinstance(event, RecordedRound)}
     for event in last.values():
         origins = list(range(len(event.texts)))
         for item in event.replacements:
@@ -152,7 +152,7 @@ def finals(evolution: Recorded) -> Iterator[Final]:
         rewards = ends.get(event.cycle) or tuple(event.rewards[origin] for origin in origins)
         for (state, origin), reward in _scored(enumerate(origins), rewards):
             if event.finished[state] and (event.texts[origin] or event.cycle in ends):
-                yield Final(event.texts[origin], reward, event.cycle, event.round)
+                yield FinalResponse(event.texts[origin], reward, event.cycle, event.round)
 
 
 def _scored(items: Iterable[T], rewards: Iterable[float | None]) -> Iterator[tuple[T, float]]:

@@ -1,0 +1,1 @@
+"""gRPC as Darwin speaks it: channels, servers, health, TLS, replicas."""

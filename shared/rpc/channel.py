@@ -1,4 +1,4 @@
-"""gRPC as Darwin uses it: long-lived channels, one translation of errors (`shared.rpc.server` has the other end)."""
+"""The client's end of a gRPC connection: long-lived channels, and the translation between errors and gRPC statuses."""
 
 from __future__ import annotations  # the stubs of grpc are generic, its classes are not
 
@@ -11,7 +11,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from shared import errors
-from shared.rpc.tls import DIRECTLY, PLAIN, Transport
+from shared.rpc.tls import NO_PROXY, PLAIN, Transport
 from shared.telemetry.tracing import current_trace_id
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
@@ -21,18 +21,18 @@ MESSAGE_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
 )
 PING_EVERY_S, PONG_WITHIN_S = 10.0, 8.0
-"""A frozen peer is noticed within both together; a server must bear being asked that often (`shared.rpc.server`)."""
+"""A frozen peer is noticed within the sum of both. A server must allow pings this often (`shared.rpc.server`)."""
 _CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
     *MESSAGE_OPTIONS,
-    *DIRECTLY,
+    *NO_PROXY,
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 1_000),
-    # How long one attempt to connect may take, whatever the name says.
+    # In spite of its name this is how long one attempt to connect may take.
     ("grpc.min_reconnect_backoff_ms", 5_000),
 )
-# Status and details travel as HTTP/2 headers, of which 8 KiB are taken, and each is encoded at up to thrice its size.
+# Status and details travel as HTTP/2 headers. A peer takes 8 KiB of them, and encoding may triple a text's size.
 _MAX_TEXT_BYTES = 600
 
 _BY_STATUS = {error.grpc_status: error for error in errors.leaves()}
@@ -47,8 +47,9 @@ _FOREIGN_STATUS: dict[str, type[errors.DarwinError]] = {
 
 
 def to_status(error: errors.DarwinError) -> status_pb2.Status:
-    """The `google.rpc.Status` of an error: BadRequest details name the field, RetryInfo marks what may be retried,
-    RequestInfo names the trace.
+    """The `google.rpc.Status` of an error.
+
+    Its details are BadRequest with the field, RetryInfo where the call may be retried, RequestInfo with the trace id.
     """
     details: list[any_pb2.Any] = []
     message = _cut(error.message)
@@ -79,9 +80,9 @@ def _packed(message: Any) -> any_pb2.Any:
 def from_rpc_error(
     error: grpc.RpcError, caller_field: Callable[[str], str] = lambda field: field
 ) -> errors.DarwinError:
-    """The Darwin error a failed call stands for; total over `grpc.StatusCode`.
+    """Translates the error of a failed call; every `grpc.StatusCode` has a translation.
 
-    `caller_field` turns a field of the call into the field of the request that it came from.
+    `caller_field` maps a field of the call to the field of the caller's request that it was made from.
     """
     name = error.code().name
     kind = _BY_STATUS.get(name) or _FOREIGN_STATUS[name]
@@ -96,15 +97,16 @@ def from_rpc_error(
 def _details(error: grpc.RpcError) -> Iterable[any_pb2.Any]:
     try:
         status = rpc_status.from_call(error)  # type: ignore[arg-type]
-    except ValueError:  # the call ended otherwise than its server said
+    except ValueError:  # the status in the details is not the one that the call ended with
         return ()
     return status.details if status else ()
 
 
 def connect(address: str, transport: Transport = PLAIN, authority: str = "") -> grpc.aio.Channel:
-    """A long-lived channel; it reconnects by itself, within about a second of its peer's return, and notices a frozen
-    peer within 20 s. Close it with `await channel.close()`. The peer's certificate is for `authority`, if there is one,
-    in place of `address`.
+    """Opens a long-lived channel. Close it with `await channel.close()`.
+
+    It reconnects by itself, within about a second of its peer's return, and notices a frozen peer within 20 s. Where
+    `authority` is given, the peer's certificate must be for that name, and not for `address`.
 
     Raises:
         SettingsError: plain text would leave this machine.

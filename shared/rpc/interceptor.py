@@ -1,4 +1,4 @@
-"""What every call to a server passes: readable bytes, a place among the calls served, a deadline, one error shape."""
+"""Guards every call to a server: its bytes must be readable, calls are limited, each has a deadline and a status."""
 
 from __future__ import annotations  # the stubs of grpc are generic, its classes are not
 
@@ -18,19 +18,20 @@ from grpc_status import rpc_status
 
 from shared import errors
 from shared.rpc.channel import from_rpc_error, to_status
+from shared.telemetry.exporters import exporting
 from shared.telemetry.server_spans import headers_of, note_failure, server_span
-from shared.telemetry.tracing import exporting, extract
+from shared.telemetry.tracing import extract
 
 log = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext
-Handle = Callable[..., Any]
+Handler = Callable[..., Any]
 
 _deadline_of_call: ContextVar[float] = ContextVar("deadline_of_call")
 
 
 def time_left() -> float | None:
-    """Seconds until the deadline of the call being served, at least 0; None outside a call."""
+    """Seconds until the deadline of the call that is being served, at least 0; None outside a call."""
     try:
         return max(0.0, _deadline_of_call.get() - asyncio.get_running_loop().time())
     except LookupError:
@@ -39,21 +40,22 @@ def time_left() -> float | None:
 
 @dataclass(frozen=True)
 class CallLimits:
-    """`concurrent` calls at once, health checks aside; `seconds` for one, whatever its caller allows it."""
+    """How many calls are served at once, not counting health checks, and how long one may take at most, in seconds."""
 
     concurrent: int = 1024
     seconds: float = 600.0
 
 
 class _Malformed:
-    """Stands for bytes that are no message."""
+    """Stands in for a request whose bytes could not be read."""
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
-    """Ends every failed call with the status of a `DarwinError`; what is none of them is logged and becomes INTERNAL.
+    """Ends every failed call with the status of a `DarwinError`; any other exception is logged and becomes INTERNAL.
 
-    Bytes that are no message are INVALID_ARGUMENT, a call too many is RESOURCE_EXHAUSTED. Calls that come before `open`
-    wait for it, within their deadline: to load a model takes longer than most callers try again.
+    Unreadable bytes are answered by INVALID_ARGUMENT, and a call beyond the limit by RESOURCE_EXHAUSTED. Calls that
+    come before `open` wait for it, within their deadline, since most callers would not retry for as long as a model
+    takes to load.
     """
 
     def __init__(self, limits: CallLimits) -> None:
@@ -61,16 +63,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         self._traced = exporting()
         self._running = 0
         self._opened = False
-        self._decided = asyncio.Event()
+        self._opened_or_closed = asyncio.Event()
 
     def open(self) -> None:
-        """Lets calls in."""
+        """Lets calls in, those that wait and those that come."""
         self._opened = True
-        self._decided.set()
+        self._opened_or_closed.set()
 
     def close(self) -> None:
-        """Refuses the calls that still wait."""
-        self._decided.set()
+        """Refuses the calls that wait, where `open` was not called."""
+        self._opened_or_closed.set()
 
     async def intercept_service(
         self,
@@ -80,7 +82,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         handler, method = await continuation(handler_call_details), handler_call_details.method
         if handler is None:
             return handler
-        read, write = _tolerant(handler.request_deserializer), handler.response_serializer
+        read, write = _deferring_errors(handler.request_deserializer), handler.response_serializer
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(self._single(handler.unary_unary, method), read, write)
         if handler.unary_stream:
@@ -89,26 +91,26 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             return grpc.stream_stream_rpc_method_handler(self._stream(handler.stream_stream, method), read, write)
         return handler
 
-    def _single(self, handle: Handle, method: str) -> Handle:
+    def _single(self, handler: Handler, method: str) -> Handler:
         async def guarded(request: Any, context: Context[Any, Any]) -> Any:
             with self._span(method, context):
                 try:
                     with self._place(method):
                         async with _until(self._deadline(method, context)):
-                            await self._let_in(method)
-                            outcome = handle(_readable(request), context)
+                            await self._wait_until_open(method)
+                            outcome = handler(_checked(request), context)
                             return await outcome if inspect.isawaitable(outcome) else outcome
                 except Exception as error:
                     await _abort(error, context, method)
 
         return guarded
 
-    def _stream(self, handle: Handle, method: str) -> Handle:
+    def _stream(self, handler: Handler, method: str) -> Handler:
         async def guarded(request: Any, context: Context[Any, Any]) -> AsyncIterator[Any]:
             with self._span(method, context):
                 try:
                     with self._place(method):
-                        async with aclosing(self._messages(handle, request, context, method)) as messages:
+                        async with aclosing(self._messages(handler, request, context, method)) as messages:
                             async for message in messages:
                                 yield message
                 except Exception as error:
@@ -117,12 +119,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         return guarded
 
     async def _messages(
-        self, handle: Handle, request: Any, context: Context[Any, Any], method: str
+        self, handler: Handler, request: Any, context: Context[Any, Any], method: str
     ) -> AsyncGenerator[Any, None]:
         deadline = self._deadline(method, context)
         async with _until(deadline):
-            await self._let_in(method)
-        async with aclosing(handle(_readable(request), context)) as messages:
+            await self._wait_until_open(method)
+        async with aclosing(handler(_checked(request), context)) as messages:
             while True:
                 async with _until(deadline):
                     message = await anext(messages, None)
@@ -138,10 +140,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         extract(headers_of(context))
         return nullcontext()
 
-    async def _let_in(self, method: str) -> None:
+    async def _wait_until_open(self, method: str) -> None:
         if _is_standard(method):
             return
-        await self._decided.wait()
+        await self._opened_or_closed.wait()
         if not self._opened:
             raise errors.Unavailable("the service is stopping")
 
@@ -188,8 +190,11 @@ def _is_standard(method: str) -> bool:
     return _is_health(method) or method.startswith(f"/{reflection.SERVICE_NAME}/")
 
 
-def _tolerant(deserializer: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
-    """A deserializer that fails inside the call, where the caller can be told why, and not in grpc, as INTERNAL."""
+def _deferring_errors(deserializer: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
+    """A deserializer that never raises: the error is raised later, within the call, where its status can be chosen.
+
+    An exception in a deserializer would make grpc end the call with INTERNAL.
+    """
     if deserializer is None:
         return None
 
@@ -202,16 +207,20 @@ def _tolerant(deserializer: Callable[[bytes], Any] | None) -> Callable[[bytes], 
     return read
 
 
-def _readable(request: Any) -> Any:
-    """The message, or the stream of messages, without what cannot be read."""
+def _checked(request: Any) -> Any:
+    """The message, or the stream of messages.
+
+    Raises:
+        InvalidRequest: its bytes could not be read; of a stream, once that message is reached.
+    """
     if isinstance(request, _Malformed):
         raise errors.InvalidRequest("the request's bytes are not the message that this method takes")
-    return _readable_stream(request) if hasattr(request, "__aiter__") else request
+    return _checked_stream(request) if hasattr(request, "__aiter__") else request
 
 
-async def _readable_stream(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def _checked_stream(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
     async for request in requests:
-        yield _readable(request)
+        yield _checked(request)
 
 
 async def _abort(error: Exception, context: Context[Any, Any], method: str) -> None:

@@ -1,4 +1,4 @@
-"""How long gRPC calls take, at both ends, under OpenTelemetry's names. Health checks and reflection do not count."""
+"""Measures how long gRPC calls take, at both ends, under OpenTelemetry's names, health checks and reflection aside."""
 
 from __future__ import annotations  # the stubs of grpc are generic, its classes are not
 
@@ -24,10 +24,10 @@ from shared.telemetry.metrics import METER, SECONDS
 _PREFIX = "darwin.v1."
 _NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
-_SERVED = METER.create_histogram(
+_SERVER_SECONDS = METER.create_histogram(
     RPC_SERVER_CALL_DURATION, "s", "Duration of calls served.", explicit_bucket_boundaries_advisory=SECONDS
 )
-_MADE = METER.create_histogram(
+_CLIENT_SECONDS = METER.create_histogram(
     RPC_CLIENT_CALL_DURATION, "s", "Duration of calls made.", explicit_bucket_boundaries_advisory=SECONDS
 )
 _IN_FLIGHT = METER.create_up_down_counter("darwin.rpc.server.active", "{call}", "Calls that are being served.")
@@ -35,9 +35,9 @@ _IN_FLIGHT = METER.create_up_down_counter("darwin.rpc.server.active", "{call}", 
 
 @contextmanager
 def calling(method: str) -> Iterator[None]:
-    """Times a call that is made inside, to `method`, such as GenerationService/Generate.
+    """Times a call to `method`, such as GenerationService/Generate, that is made inside this context.
 
-    Leaving by an error gives its status; leaving a stream early counts as cancelled.
+    An exception gives the call's status. Leaving a stream early counts as cancelled.
     """
     began, status = time.perf_counter(), "CANCELLED"
     try:
@@ -53,11 +53,14 @@ def calling(method: str) -> Iterator[None]:
         status = "UNKNOWN"
         raise
     finally:
-        _record(_MADE, time.perf_counter() - began, _PREFIX + method, status)
+        _record(_CLIENT_SECONDS, time.perf_counter() - began, _PREFIX + method, status)
 
 
 class MetricsInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
-    """Times every call of Darwin's services until its last message is sent; put it first, to see the final status."""
+    """Times every call of Darwin's services until its last message is sent.
+
+    It must be the first interceptor, to see the status that the call ends with.
+    """
 
     async def intercept_service(
         self,
@@ -105,11 +108,11 @@ def _serving(method: str, context: Any) -> Iterator[None]:
     finally:
         _IN_FLIGHT.add(-1, {RPC_METHOD: method})
         status = "CANCELLED" if cancelled else _status(context)
-        _record(_SERVED, time.perf_counter() - began, method, status)
+        _record(_SERVER_SECONDS, time.perf_counter() - began, method, status)
 
 
 def _status(context: Any) -> str:
-    """Name of the status that the call ends with; nothing set is OK."""
+    """The name of the status that the call ends with, which is OK where none is set."""
     code = context.code()
     return code.name if isinstance(code, grpc.StatusCode) else _NAMES[code or 0]
 

@@ -1,4 +1,4 @@
-"""gRPC servers as Darwin runs them: health, reflection, and the same guards around every call."""
+"""A gRPC server as Darwin runs it: with health, reflection, and the same guards around every call."""
 
 from __future__ import annotations  # the stubs of grpc are generic, its classes are not
 
@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha import reflection
 
 from shared.process.settings import SettingsError
 from shared.rpc.channel import MESSAGE_OPTIONS
-from shared.rpc.health import Health
+from shared.rpc.health import HealthServicer
 from shared.rpc.interceptor import CallInterceptor, CallLimits
 from shared.rpc.metrics import MetricsInterceptor
 from shared.rpc.tls import PLAIN, Transport
@@ -22,15 +22,15 @@ _OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 1),
 )
 LEAST_BETWEEN_PINGS_S = 5.0
-"""Who asks more often loses its connection."""
-# Calls beyond the limit that get an answer of ours; grpc itself refuses those beyond them.
+"""A client that sends pings more often than this loses its connection."""
+# How many calls beyond the limit are refused by `CallInterceptor`, which says why. grpc refuses any further ones.
 _SPARE_CALLS = 256
 
 
 class Server:
     """A gRPC server whose port is bound before its service is ready, so that peers learn the address at once.
 
-    Health answers NOT_SERVING until `set_ready`, and again from the start of `stop`; calls wait for `set_ready`.
+    Its health is NOT_SERVING until `set_ready`, and again from the start of `stop`. Calls wait for `set_ready`.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Server:
             options=(*_OPTIONS, ("grpc.http2.min_ping_interval_without_data_ms", int(LEAST_BETWEEN_PINGS_S * 1000))),
             maximum_concurrent_rpcs=limits.concurrent + _SPARE_CALLS,
         )
-        self._health = Health((health.OVERALL_HEALTH, *names))
+        self._health = HealthServicer((health.OVERALL_HEALTH, *names))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
         self.address = ""
@@ -76,7 +76,7 @@ class Server:
         self._calls.open()
 
     async def stop(self, grace_s: float) -> None:
-        """Refuses new calls, lets those in flight end within `grace_s` seconds, then cancels them."""
+        """Refuses new calls, gives those in flight `grace_s` seconds to end, and then cancels them."""
         self._health.close()
         self._calls.close()
         await self._server.stop(grace_s)

@@ -1,4 +1,4 @@
-"""How a gRPC service runs as a process: bind, load, serve, drain."""
+"""Runs a gRPC service as a process: binds its port, loads its models, serves, drains."""
 
 import asyncio
 import logging
@@ -9,24 +9,25 @@ from typing import Any
 import grpc
 import psutil
 
-from shared.process.lifecycle import ProcessSettings, configure_logging, never, stop_event
+from shared.process.lifecycle import ProcessSettings, never, stop_event
 from shared.process.ready import announce
 from shared.rpc.interceptor import CallLimits
 from shared.rpc.server import Server
 from shared.rpc.tls import Transport
+from shared.telemetry.logs import configure_logging
 from shared.telemetry.metrics import start_metrics
 from shared.telemetry.tracing import start_tracing
 
 log = logging.getLogger(__name__)
 
-# Calls on a failed part fail at once; this is for their answers to leave.
-_FAREWELL_S = 1.0
+# Where a service has failed, calls fail at once. This is the time for their responses to be sent.
+_GRACE_AFTER_FAILURE_S = 1.0
 
 
 class Service:
-    """One gRPC service: `start` builds what it needs and returns its servicer, `stop` frees it.
+    """What `run_service` needs of a gRPC service. `start` loads what the servicer needs, `stop` frees it.
 
-    `failed` is awaited once the service is ready; it returns why the service can serve no longer, if that ever happens.
+    `failed` is awaited once the service is ready. It returns only when the service can serve no longer, and says why.
     """
 
     def __init__(
@@ -49,9 +50,9 @@ class Service:
 
 
 def run_service(service: Service, listen: str, transport: Transport) -> None:
-    """Serves until SIGTERM or SIGINT, then drains. Binds first, loads models second, reports ready third.
+    """Binds the port, loads models, reports ready, and serves until SIGTERM or SIGINT; then drains.
 
-    Ends with exit code 1 where the service fails, for a supervisor to start it again.
+    Where the service fails, the process ends with exit code 1, for a supervisor to start it again.
 
     Raises:
         SettingsError: it cannot listen, or plain text would be open to other machines.
@@ -73,7 +74,7 @@ def run_service(service: Service, listen: str, transport: Transport) -> None:
 async def _serve(
     service: Service, listen: str, transport: Transport, settings: ProcessSettings, metrics: str
 ) -> str | None:
-    """Returns why the service failed, None where it was asked to stop."""
+    """Returns why the service failed, or None where it was asked to stop."""
     stop = stop_event()
     limits = CallLimits(settings.max_concurrent_rpcs, settings.max_call_seconds)
     server = Server(service.grpc_names, transport, limits)
@@ -96,7 +97,7 @@ async def _serve(
         if not failing.done():
             failing.cancel()
             return None
-        grace_s = min(grace_s, _FAREWELL_S)
+        grace_s = min(grace_s, _GRACE_AFTER_FAILURE_S)
         return failing.result()
     finally:
         log.info("stopping")
@@ -105,7 +106,7 @@ async def _serve(
 
 
 def _abandon_loading() -> None:
-    """Ends at once: a model that loads on another thread cannot be interrupted, and an ordinary exit waits for it."""
+    """Ends the process at once. A model that loads on another thread cannot be interrupted, and a normal exit waits."""
     log.info("stopped while loading")
     for child in psutil.Process().children(recursive=True):
         child.kill()

@@ -1,18 +1,18 @@
-"""Who may speak to whom by gRPC: mutual TLS between processes, and plain text on one machine only."""
+"""Secures gRPC connections: mutual TLS between processes, and plain text on one machine only."""
 
 import grpc
 
 from shared.process.certificates import Certificates
 
-DIRECTLY = (("grpc.enable_http_proxy", 0),)
-"""Options of a channel: proxies of the environment are for other networks, not for what belongs together."""
+NO_PROXY = (("grpc.enable_http_proxy", 0),)
+"""Options of a channel that ignores the environment's proxies: those are for other networks, not for our services."""
 
 
 class Transport(Certificates):
-    """How gRPC connections are secured."""
+    """The certificates of this process as gRPC credentials."""
 
     def server_credentials(self, listen: str) -> grpc.ServerCredentials | None:
-        """What a server on `listen` asks of its clients; None is plain text.
+        """The credentials of a server on `listen`; None means plain text.
 
         Raises:
             SettingsError: plain text would be open to other machines.
@@ -24,7 +24,7 @@ class Transport(Certificates):
         return None
 
     def channel_credentials(self, target: str) -> grpc.ChannelCredentials | None:
-        """What a client shows to `target`; None is plain text.
+        """The credentials of a client of `target`; None means plain text.
 
         Raises:
             SettingsError: plain text would leave this machine.
@@ -38,4 +38,4 @@ class Transport(Certificates):
 
 
 PLAIN = Transport.model_construct()
-"""Plain text on this machine, whatever the environment says."""
+"""Plain text, allowed on this machine only, without regard to the environment."""

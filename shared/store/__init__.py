@@ -1,0 +1,1 @@
+"""Evolutions in Redis: one hash slot, one script, one step."""

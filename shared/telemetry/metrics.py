@@ -1,7 +1,8 @@
-"""What a process measures, by OpenTelemetry: where Prometheus reads it, and how OTLP sends it.
+"""Metrics of a process, by OpenTelemetry: Prometheus reads them, or OTLP sends them.
 
-Modules make their instruments of `METER` beside the code that they measure. Until `start_metrics` they cost nothing
-and keep nothing. Attributes come from closed sets, never from what a caller sends: each value is a series for good.
+Modules make their instruments from `METER`, beside the code that they measure. Until `start_metrics` they cost nothing
+and store nothing. Attributes come from closed sets, never from what a caller sends: each value makes a series that
+stays.
 """
 
 import logging
@@ -24,13 +25,13 @@ OFF = "off"
 METER = metrics.get_meter("darwin")
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-"""Bounds of a histogram of seconds, from a call's to a long search's."""
+"""Bucket bounds of a histogram of seconds, from a short call to a long search."""
 SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
-"""Bounds of a histogram of how many things came at once."""
+"""Bucket bounds of a histogram of batch sizes."""
 
 
 class Metrics:
-    """A running provider; `address` (host:port) is where Prometheus finds it, empty where it does not."""
+    """The metrics of a running process; `address` (host:port) is where Prometheus reads them, empty where it cannot."""
 
     def __init__(self, provider: MeterProvider | None = None, server: WSGIServer | None = None, host: str = "") -> None:
         self._provider = provider
@@ -38,7 +39,7 @@ class Metrics:
         self.address = f"{host}:{server.server_port}" if server else ""
 
     def stop(self) -> None:
-        """Frees the port, and sends by OTLP what was not sent yet."""
+        """Frees the port, and sends what OTLP has not sent yet."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -47,13 +48,13 @@ class Metrics:
 
 
 def start_metrics(service: str, listen: str, files: Certificates) -> Metrics:
-    """Makes the instruments of this process count, once per process; serves them on `listen` (host:port, or "off").
+    """Starts recording, and serves the metrics on `listen` (host:port, or "off"). Call it once per process.
 
-    Beyond loopback they are served by mutual TLS, as gRPC is. `OTEL_METRICS_EXPORTER=otlp` sends them too, as the
-    standard variables say.
+    On an address beyond loopback they are served by mutual TLS, as gRPC is. With `OTEL_METRICS_EXPORTER=otlp` they are
+    sent as well, as OpenTelemetry's standard variables say.
 
     Raises:
-        SettingsError: it cannot listen, or plain text would be open to other machines.
+        SettingsError: the address cannot be bound, or plain text would be open to other machines.
     """
     readers: list[MetricReader] = [] if "otlp" not in os.environ.get("OTEL_METRICS_EXPORTER", "") else [_otlp()]
     if listen != OFF:

@@ -1,4 +1,4 @@
-"""The span of a gRPC call as its server sees it: a child of the caller's, and the parent of what the call causes."""
+"""The server's span of a gRPC call: a child of the caller's span, and the parent of what the call causes."""
 
 from __future__ import annotations  # the stubs of grpc are generic, its classes are not
 
@@ -14,18 +14,18 @@ from shared.errors import DarwinError
 
 _tracer = trace.get_tracer(__name__)
 
-# What OpenTelemetry's conventions for gRPC count as the server's fault.
+# Statuses that OpenTelemetry's conventions for gRPC count as the server's fault.
 _FAULTS = ("UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS")
 
 
 def headers_of(call: grpc.aio.ServicerContext[Any, Any]) -> dict[str, str]:
-    """What the caller sent beside its message."""
+    """The metadata of the call."""
     return {str(name): str(value) for name, value in call.invocation_metadata() or ()}
 
 
 @contextmanager
 def server_span(method: str, headers: Mapping[str, str]) -> Iterator[Span]:
-    """The span of a call of `/package.Service/Method`; whatever is told or logged inside belongs to it."""
+    """Opens the span of a call of `/package.Service/Method`. Spans and log lines made inside belong to it."""
     token = context.attach(propagate.extract(headers))
     name = method.lstrip("/")
     attributes = {"rpc.system.name": "grpc", "rpc.method": name}
@@ -36,7 +36,7 @@ def server_span(method: str, headers: Mapping[str, str]) -> Iterator[Span]:
             try:
                 yield span
             except Exception:
-                raise  # whoever answered the caller has noted the status
+                raise  # `note_failure` has been called with the status
             except BaseException:
                 span.set_attribute("rpc.response.status_code", "CANCELLED")
                 raise
@@ -47,7 +47,7 @@ def server_span(method: str, headers: Mapping[str, str]) -> Iterator[Span]:
 
 
 def note_failure(error: DarwinError) -> None:
-    """Puts the status that a call ends with into its span."""
+    """Writes the status that a call ends with into its span."""
     span = trace.get_current_span()
     span.set_attribute("rpc.response.status_code", error.grpc_status)
     if error.grpc_status in _FAULTS:

@@ -1,1 +1,1 @@
-"""Conversations and text as a model's token ids, and back."""
+"""Tokenizers, chat templates, the sentence encoder, and models that come in packages."""

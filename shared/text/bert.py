@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 _ROWS = 64
 
 
-class Config(BaseModel):
+class BertConfig(BaseModel):
     """What of a checkpoint's config.json the forward pass depends on."""
 
     model_type: Literal["bert"]
@@ -38,7 +38,7 @@ class Bert:
         KeyError: a tensor is missing.
     """
 
-    def __init__(self, config: Config, tensors: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(self, config: BertConfig, tensors: Mapping[str, NDArray[Any]]) -> None:
         weights = _Weights(tensors, "embeddings.", config.layer_norm_eps)
         # As they are: half of the model, of which a text needs a few rows.
         self._words = tensors["embeddings.word_embeddings.weight"]

@@ -8,7 +8,7 @@ from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import Message, Role
 from shared.text.encoding import TextEncoder
 from shared.text.marks import Marks, free_plane, spellings_of
-from shared.text.template import ChatTemplate, System, TemplateTraits, Turn, as_turns
+from shared.text.template import ChatTemplate, System, TemplateTraits, TemplateTurn, as_turns
 
 # How a template looks for a token in a message, as for the end of thinking, to cut it out.
 _SOUGHT = r"(?:split|partition|find|with|replace|count|prefix|suffix)\(\s*(['\"]){0}\1|(['\"]){0}\2\s+(?:not\s+)?in\b"
@@ -81,7 +81,7 @@ class ChatTokenizer:
         text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=not special)
         return text
 
-    def _render(self, turns: Sequence[Turn], answered: bool, marks: Marks, now: float) -> str:
+    def _render(self, turns: Sequence[TemplateTurn], answered: bool, marks: Marks, now: float) -> str:
         """What the template prints, with what the turns spell of control tokens marked."""
 
         def guard(role: Role, content: str) -> str:
@@ -96,7 +96,7 @@ class ChatTokenizer:
         leaks = len(self._special.findall(text)) > len(self._special.findall(marked))
         return marked if leaks or (marks.end in marked and marks.end not in text) else text
 
-    def _marks(self, turns: Sequence[Turn]) -> Marks:
+    def _marks(self, turns: Sequence[TemplateTurn]) -> Marks:
         plane = free_plane(content for _, content in turns)
         if plane is None:
             raise InvalidRequest("the messages hold unassigned characters of every plane of Unicode", field="messages")

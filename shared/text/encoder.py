@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from tokenizers import Tokenizer
 
 from shared.errors import NotFound, Unsupported
-from shared.text.bert import Bert, Config, Floats
+from shared.text.bert import Bert, BertConfig, Floats
 from shared.text.embedded_models import EMBEDDED_ENCODER, resolve
 
 MAX_TOKENS = 256
@@ -48,7 +48,7 @@ class Encoder:
             if not (folder / name).is_file():
                 raise NotFound(f"no encoder in {folder}: it has no {name}")
         try:
-            config = Config.model_validate_json((folder / CONFIG).read_bytes())
+            config = BertConfig.model_validate_json((folder / CONFIG).read_bytes())
             self._bert = Bert(config, load_file(folder / WEIGHTS))
             self._pooling = _pooling(folder)
             longest = _read(folder / LENGTH).get("max_seq_length") or MAX_TOKENS

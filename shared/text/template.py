@@ -19,7 +19,7 @@ from shared.text.tokenizers import first_line
 System = Literal["keep", "fold", "drop"]
 """A conversation's system text: handed to the template, put before the user's next turn, or left out."""
 
-Turn = tuple[Role, str]
+TemplateTurn = tuple[Role, str]
 Guard = Callable[[Role, str], str]
 """A message's text as the template is to be given it."""
 
@@ -78,7 +78,7 @@ class ChatTemplate:
         self.content: Literal["string", "parts"] = "string"
         self.content = self._form()
 
-    def render(self, turns: Sequence[Turn], answered: bool, guard: Guard = _unchanged, now: float = 0.0) -> str:
+    def render(self, turns: Sequence[TemplateTurn], answered: bool, guard: Guard = _unchanged, now: float = 0.0) -> str:
         """What the template prints, with a generation prompt unless `answered`; it is given `guard(role, content)`, and
         `now`, in Unix seconds, for the time (0: the clock).
 
@@ -113,7 +113,7 @@ class ChatTemplate:
 
     def after_answer(self, find: Callable[[str, int, int | None], int | None]) -> int | None:
         """The control token that ends an assistant's turn: what `find(text, start, stop)` finds behind its text."""
-        turns: list[Turn] = [("user", _QUESTION), ("assistant", _ANSWER)]
+        turns: list[TemplateTurn] = [("user", _QUESTION), ("assistant", _ANSWER)]
         for conversation in (turns, [*turns, ("user", _NEXT)]):
             text = self._text(conversation, answered=True)
             if _ANSWER in text:
@@ -137,14 +137,14 @@ class ChatTemplate:
         why = f"refuses a single user message ({first_line(refusal)})" if refusal else "prints no text of a message"
         raise Unsupported(f"the chat template {why}: put one that fits into the tokenizer", field="model")
 
-    def _text(self, turns: Sequence[Turn], answered: bool) -> str:
+    def _text(self, turns: Sequence[TemplateTurn], answered: bool) -> str:
         """What is printed, or nothing where the template refuses."""
         try:
             return self._printed(turns, answered)
         except _REFUSALS:
             return ""
 
-    def _as_told(self, turns: Sequence[Turn]) -> Sequence[Turn]:
+    def _as_told(self, turns: Sequence[TemplateTurn]) -> Sequence[TemplateTurn]:
         match self._system:
             case "fold":
                 return _folded(turns)
@@ -153,7 +153,9 @@ class ChatTemplate:
             case _:
                 return turns
 
-    def _printed(self, turns: Sequence[Turn], answered: bool, guard: Guard = _unchanged, now: float = 0.0) -> str:
+    def _printed(
+        self, turns: Sequence[TemplateTurn], answered: bool, guard: Guard = _unchanged, now: float = 0.0
+    ) -> str:
         clock = {"strftime_now": datetime.fromtimestamp(now).strftime} if now else {}
         text: str = self._tokenizer.apply_chat_template(
             [{"role": role, "content": self._content(guard(role, content))} for role, content in turns],
@@ -187,9 +189,9 @@ def _source(tokenizer: Any) -> str:
     return str(template)
 
 
-def _folded(turns: Sequence[Turn]) -> list[Turn]:
+def _folded(turns: Sequence[TemplateTurn]) -> list[TemplateTurn]:
     """Each system text before the text of the user turn that follows it, or as a user turn of its own."""
-    folded: list[Turn] = []
+    folded: list[TemplateTurn] = []
     pending: list[str] = []
     for role, content in turns:
         if role == "system":
@@ -202,8 +204,8 @@ def _folded(turns: Sequence[Turn]) -> list[Turn]:
     return [*folded, ("user", _paragraphs(pending))] if pending else folded
 
 
-def _joined(turns: Sequence[Turn]) -> list[Turn]:
-    joined: list[Turn] = []
+def _joined(turns: Sequence[TemplateTurn]) -> list[TemplateTurn]:
+    joined: list[TemplateTurn] = []
     for role, content in turns:
         if joined and joined[-1][0] == role:
             joined[-1] = (role, _paragraphs([joined[-1][1], content]))
@@ -212,7 +214,7 @@ def _joined(turns: Sequence[Turn]) -> list[Turn]:
     return joined
 
 
-def _led(turns: Sequence[Turn]) -> list[Turn]:
+def _led(turns: Sequence[TemplateTurn]) -> list[TemplateTurn]:
     return [("user", ""), *turns] if turns and turns[0][0] == "assistant" else list(turns)
 
 
@@ -220,5 +222,5 @@ def _paragraphs(texts: Sequence[str]) -> str:
     return "\n\n".join(filter(None, texts))
 
 
-def as_turns(messages: Sequence[Message]) -> list[Turn]:
+def as_turns(messages: Sequence[Message]) -> list[TemplateTurn]:
     return [(message.role, message.content) for message in messages]

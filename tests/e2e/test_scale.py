@@ -4,11 +4,11 @@ import asyncio
 
 from bench.scale.fleet import HOST, Fleet, running
 from bench.scale.measuring import ideal, idle, measure
-from bench.scale.shape import Shape
+from bench.scale.shape import EvolutionShape
 
 
 def test_a_round_takes_one_message_and_two_scripts() -> None:
-    fleet, shape = Fleet(replicas=3, latency="0.001,0,0", concurrency=64), Shape(rounds=4, period=10)
+    fleet, shape = Fleet(replicas=3, latency="0.001,0,0", concurrency=64), EvolutionShape(rounds=4, period=10)
     best = ideal(fleet, 12, shape)
     with running(fleet) as (_, counting):
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.evaluation.report.reading import Selection, read_controls, read_rows
+from cli.evaluation.report.reading import QuestionPart, read_controls, read_rows
 from shared.records.evolution import Method
 
-__all__ = ["Selection", "report"]
+__all__ = ["QuestionPart", "report"]
 
 
 def report(
@@ -17,7 +17,7 @@ def report(
     baseline: Method = "best-of-n",
     resamples: int = 10_000,
     seed: int = 0,
-    questions: Selection = "all",
+    questions: QuestionPart = "all",
 ) -> None:
     """Prints the tables of `folder/rows.jsonl`, and writes page, plots and figures into `folder/report/`.
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from cli.evaluation.rows import Candidate, Row, Turn
 
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 Measure = Literal["guide", "judge", "win_guide", "win_judge", "tokens", "answer_tokens", "answer_characters"]
-Measures = Mapping[Measure, Floats]
+Measures = Mapping[Measure, Doubles]
 """Scores, wins over the base and answer lengths are means over a row's turns; `tokens` (sampled) their sum.
 
 What was not judged is NaN, and so is every mean over it.
@@ -19,7 +19,7 @@ What was not judged is NaN, and so is every mean over it.
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class MeasuredCell:
     """What is compared. `values` are of shape (questions,), means over seeds; `seconds` per question."""
 
     name: str
@@ -40,10 +40,10 @@ def positions(questions: Sequence[str], wanted: Sequence[str]) -> list[int]:
     return [place[question] for question in wanted]
 
 
-def cell(rows: Sequence[Row], seconds: float) -> Cell:
+def cell(rows: Sequence[Row], seconds: float) -> MeasuredCell:
     """The cell of rows that share method and setting."""
     questions, values = by_question(rows, _measured)
-    return Cell(rows[0].cell, rows[0].method, questions, values, seconds)
+    return MeasuredCell(rows[0].cell, rows[0].method, questions, values, seconds)
 
 
 def _measured(row: Row) -> Measures:
@@ -73,7 +73,7 @@ def of_texts(turn: Turn, texts: Sequence[Candidate]) -> Measures:
     }
 
 
-def wins(scores: Floats, against: float) -> Floats:
+def wins(scores: Doubles, against: float) -> Doubles:
     """1 where the score is higher, ½ where equal, 0 where lower, NaN where either is."""
     return (np.sign(scores - against) + 1) / 2
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from cli.evaluation.report.cells import Cell, Floats
+from cli.evaluation.report.cells import Doubles, MeasuredCell
 from cli.evaluation.report.curves import Curve
 from cli.evaluation.report.statistics import Bootstrap, Interval
 
@@ -39,7 +39,7 @@ class Comparison:
 
 
 def compare(
-    cell: Cell, curve: Curve, compute: Compute, categories: Mapping[str, str], bootstrap: Bootstrap
+    cell: MeasuredCell, curve: Curve, compute: Compute, categories: Mapping[str, str], bootstrap: Bootstrap
 ) -> Comparison | None:
     """The comparison over the questions that both have; None where they share none. `categories` are by question."""
     known = set(curve.questions)
@@ -69,7 +69,7 @@ def compare(
     )
 
 
-def _costs(cell: Cell, curve: Curve, compute: Compute, tokens: float, of_n: Floats) -> tuple[float, Floats]:
+def _costs(cell: MeasuredCell, curve: Curve, compute: Compute, tokens: float, of_n: Doubles) -> tuple[float, Doubles]:
     """What is to be spent, and what each n costs."""
     match compute:
         case "equal tokens":
@@ -80,13 +80,13 @@ def _costs(cell: Cell, curve: Curve, compute: Compute, tokens: float, of_n: Floa
             return cell.seconds, curve.seconds
 
 
-def _smallest(spent: float, of_n: Floats) -> tuple[int, bool]:
+def _smallest(spent: float, of_n: Doubles) -> tuple[int, bool]:
     enough = np.flatnonzero(of_n >= spent * (1 - 1e-9))  # means of equal costs may differ in their last digit
     return (int(enough[0]) + 1, False) if len(enough) else (len(of_n), True)
 
 
 def _by_category(
-    differences: Floats, questions: list[str], categories: Mapping[str, str], bootstrap: Bootstrap
+    differences: Doubles, questions: list[str], categories: Mapping[str, str], bootstrap: Bootstrap
 ) -> dict[str, Interval]:
     of_question = np.array([categories[question] for question in questions])
     means = {name: bootstrap.mean(differences[of_question == name]) for name in sorted(set(of_question))}

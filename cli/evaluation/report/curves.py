@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cli.evaluation.report.cells import Cell, Floats, Measures, by_question, of_texts, over_turns, positions
+from cli.evaluation.report.cells import Doubles, MeasuredCell, Measures, by_question, of_texts, over_turns, positions
 from cli.evaluation.rows import Row, Turn
 
 
@@ -23,24 +23,24 @@ class Curve:
     method: str
     questions: tuple[str, ...]
     values: Measures
-    seconds: Floats
+    seconds: Doubles
 
     @property
     def largest(self) -> int:
         """N."""
         return len(self.seconds)
 
-    def at(self, n: int) -> Cell:
+    def at(self, n: int) -> MeasuredCell:
         """Best-of-n as a cell; raises IndexError beyond N."""
         values = {measure: values[n - 1] for measure, values in self.values.items()}
-        return Cell(f"{self.method} n={n}", self.method, self.questions, values, float(self.seconds[n - 1]))
+        return MeasuredCell(f"{self.method} n={n}", self.method, self.questions, values, float(self.seconds[n - 1]))
 
-    def tokens(self, questions: Sequence[str]) -> Floats:
+    def tokens(self, questions: Sequence[str]) -> Doubles:
         """Mean tokens over these questions, of shape (N,)."""
         return np.asarray(self.values["tokens"][:, positions(self.questions, questions)].mean(axis=1))
 
 
-def weights(candidates: int, largest: int) -> Floats:
+def weights(candidates: int, largest: int) -> Doubles:
     """The chance that the candidate of each rank is the best of a uniformly drawn n-subset, of shape (largest, ranks).
 
     Row n - 1 holds C(N - r, n - 1) / C(N, n) for the ranks r = 1 … N, best first.
@@ -65,7 +65,7 @@ def best_of(turn: Turn, largest: int) -> Measures:
     return {**expected, "tokens": np.arange(1, largest + 1) * measured["tokens"].mean()}
 
 
-def _expected(chances: Floats, values: Floats) -> Floats:
+def _expected(chances: Doubles, values: Doubles) -> Doubles:
     unknown = np.isnan(values)
     expected = chances @ np.where(unknown, 0.0, values)
     return np.where((chances > 0) @ unknown, np.nan, expected)

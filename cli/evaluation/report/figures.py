@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from cli.evaluation.report.cells import Cell, busy_seconds, cell
+from cli.evaluation.report.cells import MeasuredCell, busy_seconds, cell
 from cli.evaluation.report.comparisons import COMPUTES, Comparison, compare
 from cli.evaluation.report.curves import Curve, curve
-from cli.evaluation.report.gains import Gain, Samples, samples
+from cli.evaluation.report.gains import Gain, PlainSamples, samples
 from cli.evaluation.report.lengths import SCORERS, LengthFigures, length_figures
-from cli.evaluation.report.reading import Selection, selected
+from cli.evaluation.report.reading import QuestionPart, selected
 from cli.evaluation.report.statistics import Bootstrap, Interval
 from cli.evaluation.rows import Row
 from shared.methods import METHODS
@@ -50,7 +50,7 @@ class Figures:
     """What the report shows; `curve` is best-of-n for every n, empty without such a cell, whose name is `source`."""
 
     name: str
-    selection: Selection
+    selection: QuestionPart
     baseline: str
     source: str | None
     questions: tuple[str, ...]
@@ -76,7 +76,7 @@ def figures(
     *,
     baseline: str,
     bootstrap: Bootstrap,
-    selection: Selection,
+    selection: QuestionPart,
 ) -> Figures:
     """The figures over the selected questions; raises InvalidRequest where none is selected.
 
@@ -118,7 +118,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
-def _cell_figures(each: Cell, n: int | None, plain: Samples | None, bootstrap: Bootstrap) -> CellFigures:
+def _cell_figures(each: MeasuredCell, n: int | None, plain: PlainSamples | None, bootstrap: Bootstrap) -> CellFigures:
     values = each.values
     return CellFigures(
         name=each.name,
@@ -138,14 +138,16 @@ def _cell_figures(each: Cell, n: int | None, plain: Samples | None, bootstrap: B
     )
 
 
-def _curve_figures(best_of_n: Curve | None, plain: Samples | None, bootstrap: Bootstrap) -> tuple[CellFigures, ...]:
+def _curve_figures(
+    best_of_n: Curve | None, plain: PlainSamples | None, bootstrap: Bootstrap
+) -> tuple[CellFigures, ...]:
     if best_of_n is None:
         return ()
     return tuple(_cell_figures(best_of_n.at(n), n, plain, bootstrap) for n in range(1, best_of_n.largest + 1))
 
 
 def _comparisons(
-    rows: Sequence[Row], cells: Sequence[Cell], best_of_n: Curve | None, bootstrap: Bootstrap
+    rows: Sequence[Row], cells: Sequence[MeasuredCell], best_of_n: Curve | None, bootstrap: Bootstrap
 ) -> tuple[Comparison, ...]:
     if best_of_n is None:
         return ()

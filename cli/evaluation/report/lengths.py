@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from cli.evaluation.report.cells import Floats
+from cli.evaluation.report.cells import Doubles
 from cli.evaluation.report.statistics import Bootstrap, Interval, spearman
 from cli.evaluation.rows import Row
 
-Scorer = Literal["guide", "judge"]
-SCORERS: tuple[Scorer, ...] = ("guide", "judge")
+ScorerName = Literal["guide", "judge"]
+SCORERS: tuple[ScorerName, ...] = ("guide", "judge")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class LengthFigures:
     questions. 0.5 is what a scorer indifferent to length would give.
     """
 
-    scorer: Scorer
+    scorer: ScorerName
     texts: int
     correlation: float | None
     within_question: float | None
@@ -41,12 +41,12 @@ class _Scored:
     values: tuple[float, float, float]
 
 
-def length_figures(rows: Sequence[Row], scorer: Scorer, bootstrap: Bootstrap) -> LengthFigures:
+def length_figures(rows: Sequence[Row], scorer: ScorerName, bootstrap: Bootstrap) -> LengthFigures:
     """The figures of guide or judge over all rows; None where nothing was judged or nothing can be compared."""
     column = 1 if scorer == "guide" else 2
     groups: dict[tuple[str, int], dict[str, tuple[float, float, float]]] = {}
-    sampled: dict[str, list[Floats]] = {}
-    against_base: dict[str, list[Floats]] = {}
+    sampled: dict[str, list[Doubles]] = {}
+    against_base: dict[str, list[Doubles]] = {}
     for row in rows:
         for index in range(len(row.turns)):
             candidates, answer, base = _scored(row, index)
@@ -79,7 +79,7 @@ def _scored(row: Row, index: int) -> tuple[list[_Scored], _Scored, _Scored]:
     return candidates, answer, scored(turn.base, turn.base_guide, turn.base_judge)
 
 
-def _longer_wins(texts: Sequence[_Scored], column: int) -> Floats:
+def _longer_wins(texts: Sequence[_Scored], column: int) -> Doubles:
     """Of each pair of different length 1 where the longer scores higher, ½ where equal, 0 where lower."""
     pairs = np.array([[one.values, other.values] for one, other in combinations(texts, 2)]).reshape(-1, 2, 3)
     by_length, by_score = (np.sign(pairs[:, 0, place] - pairs[:, 1, place]) for place in (0, column))
@@ -87,6 +87,6 @@ def _longer_wins(texts: Sequence[_Scored], column: int) -> Floats:
     return np.asarray((by_length[counted] * by_score[counted] + 1) / 2)
 
 
-def _shares(of_questions: Iterable[Sequence[Floats]]) -> Floats:
+def _shares(of_questions: Iterable[Sequence[Doubles]]) -> Doubles:
     pooled = [np.concatenate(pairs) for pairs in of_questions]
     return np.array([pairs.mean() if len(pairs) else np.nan for pairs in pooled])

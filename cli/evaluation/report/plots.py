@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 
 from cli.evaluation.report.drawing import COLOURS, GREY, INK, STYLE, curve, legend, logarithmic, marked, point
 from cli.evaluation.report.figures import Figures
-from cli.evaluation.report.lengths import Scorer
+from cli.evaluation.report.lengths import ScorerName
 from cli.evaluation.report.statistics import Interval
 
-Spent = Literal["tokens", "seconds"]
+ComputeUnit = Literal["tokens", "seconds"]
 
 
 def plots(figures: Figures) -> dict[str, Figure]:
@@ -25,8 +25,8 @@ def plots(figures: Figures) -> dict[str, Figure]:
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def _rewards(figures: Figures, spent: Spent) -> Figure:
-    scorers: tuple[Scorer, ...] = ("guide", "judge") if figures.judged else ("guide",)
+def _rewards(figures: Figures, spent: ComputeUnit) -> Figure:
+    scorers: tuple[ScorerName, ...] = ("guide", "judge") if figures.judged else ("guide",)
     figure = Figure(figsize=(5 * len(scorers) + 3, 4.8), layout="constrained")
     for index, scorer in enumerate(scorers, start=1):
         axes = figure.add_subplot(1, len(scorers), index)

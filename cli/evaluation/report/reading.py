@@ -10,7 +10,7 @@ from cli.evaluation.questions import half
 from cli.evaluation.rows import Row
 from shared.errors import InvalidRequest
 
-Selection = Literal["all", "even", "odd"]
+QuestionPart = Literal["all", "even", "odd"]
 
 
 def read_rows(folder: Path) -> list[Row]:
@@ -44,7 +44,7 @@ def _row(line: str, place: str) -> Row:
     return row
 
 
-def selected(rows: list[Row], questions: Selection) -> list[Row]:
+def selected(rows: list[Row], questions: QuestionPart) -> list[Row]:
     """The rows of one half of the questions; raises InvalidRequest where none is left."""
     kept = [row for row in rows if questions in ("all", half(row.question))]
     if not kept:

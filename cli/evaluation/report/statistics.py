@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from cli.evaluation.report.cells import Floats
+from cli.evaluation.report.cells import Doubles
 
 _BATCH = 1000
 """Resamples at a time: bounds memory at a few MB for a thousand questions."""
@@ -40,11 +40,11 @@ class Bootstrap:
     seed: int = 0
     confidence: float = 0.95
 
-    def mean(self, values: Floats) -> Interval | None:
+    def mean(self, values: Doubles) -> Interval | None:
         """The mean of `values`, of shape (questions,)."""
         return self._interval(lambda sample, axis: np.mean(sample, axis=axis), values)
 
-    def at_equal_length(self, differences: Floats, lengths: Floats) -> Interval | None:
+    def at_equal_length(self, differences: Doubles, lengths: Doubles) -> Interval | None:
         """The difference at equal length; both of shape (questions,), the lengths being differences too.
 
         AlpacaEval 2's length control (arXiv 2404.04475) for a real-valued judge: the intercept of the least-squares
@@ -54,7 +54,7 @@ class Bootstrap:
         """
         return self._interval(intercept, differences, lengths)
 
-    def _interval(self, statistic: Callable[..., Any], *values: Floats) -> Interval | None:
+    def _interval(self, statistic: Callable[..., Any], *values: Doubles) -> Interval | None:
         known = ~np.any(np.isnan(values), axis=0)
         data = [sample[known] for sample in values]
         count = int(known.sum())
@@ -78,7 +78,7 @@ class Bootstrap:
         return Interval(estimate, float(low), float(high), count)
 
 
-def intercept(differences: Floats, lengths: Floats, axis: int = -1) -> Floats:
+def intercept(differences: Doubles, lengths: Doubles, axis: int = -1) -> Doubles:
     """Of the least-squares line of `differences` on tanh(lengths / their standard deviation), along `axis`.
 
     Where all lengths are equal the slope is taken to be zero.
@@ -92,7 +92,7 @@ def intercept(differences: Floats, lengths: Floats, axis: int = -1) -> Floats:
     return np.asarray(mean.squeeze(axis) - slope * middle.squeeze(axis))
 
 
-def spearman(first: Floats, second: Floats) -> float | None:
+def spearman(first: Doubles, second: Doubles) -> float | None:
     """Rank correlation over the pairs in which both are known; None below three, or where one does not vary."""
     known = ~(np.isnan(first) | np.isnan(second))
     first, second = first[known], second[known]

@@ -20,7 +20,6 @@ from services.gateway.evolutions.service import EvolutionService
 from services.gateway.settings import GatewaySettings
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Internal, InvalidRequest, Unavailable
 from shared.records.evolution import Ended, Record
-from shared.telemetry.tracing import keep
 
 log = logging.getLogger(__name__)
 
@@ -87,9 +86,7 @@ class ChatRoutes:
         try:
             await asyncio.wait(waiting, timeout=self._settings.max_wait_s, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
-                final = ended.result()
-                _keep_trace_of_failure(final)
-                return final
+                return ended.result()
             if disconnected.done():
                 await self._cancel_abandoned(record)
                 raise Cancelled("the caller hung up")
@@ -113,7 +110,6 @@ class ChatRoutes:
             if not ended:
                 raise _stopping_error(record)
             final = await self._evolutions.load(record.id, record.request.tenant)
-            _keep_trace_of_failure(final)
             for chunk in chunks.final(final, include_usage):
                 yield chunk
         except DarwinError as error:
@@ -131,15 +127,6 @@ class ChatRoutes:
             await self._evolutions.cancel(record.id, record.request.tenant, record.request.tenant)
         except DarwinError as error:
             log.warning("%s could not be cancelled: %s", record.id, error)
-
-
-def _keep_trace_of_failure(record: Record) -> None:
-    """Has the call's span sampled if the evolution failed, as the evolution's own spans are.
-
-    The status of the call does not say it: a 404, or an error within a stream, is no failure of the call.
-    """
-    if record.status == "failed":
-        keep()
 
 
 async def _wait_for_disconnect(request: Request) -> None:

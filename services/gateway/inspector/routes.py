@@ -18,14 +18,17 @@ from services.gateway.inspector.listing import ListQuery, read_page
 from services.gateway.settings import GatewaySettings
 from shared.errors import Conflict, NotFound
 from shared.records.evolution import TERMINAL, Event, Record
-from shared.records.history import Recorded
-from shared.records.preferences import Pair, Selection, step_pairs, whole_pairs
+from shared.records.history import RecordedEvolution
+from shared.records.preferences import PairSelection, PreferencePair, step_pairs, whole_pairs
 from shared.store.evolutions import Store
 
 PairKind = Literal["whole", "steps"]
 
 _EVENTS: TypeAdapter[list[Event]] = TypeAdapter(list[Event])
-_PAIR_MAKERS: dict[PairKind, Callable[[Recorded], Iterator[Pair]]] = {"whole": whole_pairs, "steps": step_pairs}
+_PAIR_MAKERS: dict[PairKind, Callable[[RecordedEvolution], Iterator[PreferencePair]]] = {
+    "whole": whole_pairs,
+    "steps": step_pairs,
+}
 _JSON_LINES = "application/jsonl"
 
 
@@ -104,10 +107,12 @@ class InspectionRoutes:
         )
 
 
-def _pair_lines(record: Record, events: list[Event], make_pairs: Callable[[Recorded], Iterator[Pair]]) -> str:
-    selection = Selection()
+def _pair_lines(
+    record: Record, events: list[Event], make_pairs: Callable[[RecordedEvolution], Iterator[PreferencePair]]
+) -> str:
+    selection = PairSelection()
     messages = [{"role": message.role, "content": message.content} for message in record.request.messages]
     document = {"id": record.id, "status": record.status, "messages": messages, "events": _EVENTS.dump_python(events)}
-    for pair in make_pairs(Recorded.model_validate(document)):
+    for pair in make_pairs(RecordedEvolution.model_validate(document)):
         selection.offer(pair)
     return "".join(json.dumps(pair.row(), ensure_ascii=False) + "\n" for pair in selection.kept)

@@ -45,7 +45,7 @@ class GrpcMutator:
         def begin(stub: Any, **options: Any) -> Any:
             return stub.Mutate(_to_pb(effect, request, max(1, wanted), taken), **options)
 
-        events = self._replicas.stream(begin, lambda: wanted, timeout_s, again=_AGAIN)
+        events = self._replicas.stream(begin, lambda: wanted, timeout_s, restarts=_AGAIN)
         with calling("MutationService/Mutate"):
             try:
                 async with aclosing(events):

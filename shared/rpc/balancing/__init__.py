@@ -1,4 +1,4 @@
-"""Which replica of a stage takes a call: their addresses are followed, their health is watched, load is bounded."""
+"""Chooses which replica of a stage takes a call: follows addresses, watches health, bounds load."""
 
 from shared.rpc.balancing.replicas import Replicas
 

@@ -7,12 +7,12 @@ from functools import lru_cache
 from hashlib import blake2b
 
 FACTOR = 1.25
-"""How far above the mean a replica's load may be before a call goes elsewhere than its key prefers."""
+"""A replica whose load is this many times the mean gets no more calls for the sake of their key."""
 
 
 @lru_cache(maxsize=8192)
 def ranked(key: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names in the order in which `key` prefers them, the same in every process.
+    """The names in the order in which `key` prefers them, which is the same in every process.
 
     Highest random weight (Thaler and Ravishankar 1998): a name that leaves moves only the keys that preferred it, one
     that joins takes only those that prefer it to all others.
@@ -21,10 +21,11 @@ def ranked(key: str, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def choose(names: tuple[str, ...], loads: Mapping[str, int], added: int, key: str = "", factor: float = FACTOR) -> str:
-    """The name that takes `added` ≥ 1 more sequences, where each holds `loads[name]`.
+    """Chooses the name that takes `added` ≥ 1 more sequences, where each holds `loads[name]`.
 
-    With a key: the first it prefers whose load is below the bound, `factor` times what each would hold if all held the
-    same (Mirrokni, Thorup and Zadimoghaddam 2016). Without: the least loaded, ties at random.
+    With a key it is the first that the key prefers among those whose load is below the bound, which is `factor` times
+    what each would hold if all held the same (Mirrokni, Thorup and Zadimoghaddam 2016). Without a key it is the least
+    loaded; ties are broken at random.
     """
     if not key:
         return min(names, key=lambda name: (loads[name], random.random()))
@@ -33,7 +34,7 @@ def choose(names: tuple[str, ...], loads: Mapping[str, int], added: int, key: st
 
 
 def bound_of(total: int, replicas: int, factor: float = FACTOR) -> int:
-    """The load at which a replica takes no more, where `total` ≥ 1 is to be held. One is always below it."""
+    """The load from which on a replica takes no more, where all hold `total` ≥ 1. One replica is always below it."""
     return math.ceil(factor * total / replicas)
 
 

@@ -1,4 +1,4 @@
-"""Who the replicas of a stage are: its addresses are resolved again and again, and each that comes is watched."""
+"""Follows which replicas a stage has: resolves its addresses again and again, and watches the health of each."""
 
 from __future__ import annotations  # the stubs of grpc are generic, its classes are not
 
@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Generic
 
 from shared.errors import DeadlineExceeded
-from shared.rpc.balancing.replica import Replica, State, Stub
+from shared.rpc.balancing.replica import Replica, ReplicaState, Stub
 from shared.rpc.balancing.targets import Resolve, Target, parse
 from shared.rpc.channel import connect
 from shared.rpc.tls import Transport
@@ -24,10 +24,10 @@ _RESOLVE_S = 1.0
 
 
 class Members(Generic[Stub]):
-    """`serving` are the addresses that take calls, in order; `loads` the sequences that this process has at each.
+    """`serving` holds the addresses that take calls, sorted; `loads` how many sequences this process has at each.
 
-    A name that cannot be resolved keeps its addresses. One that is no longer among them gets no new calls, and its
-    channel is closed once those under way have ended.
+    A host name that cannot be resolved keeps the addresses that it had. An address that a host name no longer has gets
+    no new calls, and its channel is closed once the calls under way have ended.
     """
 
     def __init__(
@@ -60,20 +60,27 @@ class Members(Generic[Stub]):
         for replica in self._leaving:
             await replica.close()
 
-    async def change(self, ends_at: float) -> None:
-        """Returns once other replicas serve than now; raises `DeadlineExceeded` at `ends_at` of the loop's clock."""
+    async def wait_for_change(self, ends_at: float) -> None:
+        """Returns once other replicas serve than now.
+
+        Raises:
+            DeadlineExceeded: none did by `ends_at`, by the clock of the running loop.
+        """
         try:
             async with asyncio.timeout_at(ends_at):
                 await self._changed.wait()
         except TimeoutError:
             raise DeadlineExceeded(f"no replica of {self._stage} served in time") from None
 
-    async def answer(self) -> bool:
-        """Whether any answers when it is asked: one that has frozen serves until that is noticed, and does not."""
+    async def is_healthy(self) -> bool:
+        """Whether any replica says that it serves, when it is asked now.
+
+        `serving` is not enough: a replica that has frozen stays there until that is noticed.
+        """
         asked = [self._replicas[address] for address in random.sample(self.serving, len(self.serving))]
         if not asked:
             return False
-        return await asked[0].answers() or any(await asyncio.gather(*(one.answers() for one in asked[1:])))
+        return await asked[0].is_healthy() or any(await asyncio.gather(*(one.is_healthy() for one in asked[1:])))
 
     async def _follow(self) -> None:
         while True:
@@ -94,7 +101,7 @@ class Members(Generic[Stub]):
             self._leave(address)
         for address in sorted(found.keys() - self._replicas.keys()):
             channel = connect(address, self._transport, found[address].authority)
-            self._replicas[address] = Replica(channel, self._stub, partial(self._told, address))
+            self._replicas[address] = Replica(channel, self._stub, partial(self._state_changed, address))
             self._count("connecting", 1)
         await self._forget_idle()
 
@@ -107,10 +114,10 @@ class Members(Generic[Stub]):
                 log.warning("%s cannot be resolved: %s", target.host, error)
             self._unresolved.add(target)
 
-    def _told(self, address: str, was: State) -> None:
+    def _state_changed(self, address: str, before: ReplicaState) -> None:
         now = self._replicas[address].state
         log.info("%s at %s: %s", self._stage, address, now)
-        self._count(was, -1)
+        self._count(before, -1)
         self._count(now, 1)
         self._list_serving()
 
@@ -135,5 +142,5 @@ class Members(Generic[Stub]):
             changed, self._changed = self._changed, asyncio.Event()
             changed.set()
 
-    def _count(self, state: State, change: int) -> None:
+    def _count(self, state: ReplicaState, change: int) -> None:
         _REPLICAS.add(change, {"stage": self._stage, "state": state})

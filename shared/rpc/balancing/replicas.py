@@ -1,21 +1,21 @@
-"""The replicas of a stage, to be called as one."""
+"""Calls the replicas of a stage as if they were one: chooses one for each call, and moves on from one that fails."""
 
 from __future__ import annotations  # the stubs of grpc are generic, its classes are not
 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, Generic, Self
 
 import grpc
-from grpc import StatusCode
 
 from shared.rpc.balancing.choice import choose, ranked
 from shared.rpc.balancing.members import Members
 from shared.rpc.balancing.replica import Stub
 from shared.rpc.balancing.targets import Resolve, resolve
+from shared.rpc.balancing.tries import Tries
 from shared.rpc.tls import PLAIN, Transport
 from shared.telemetry.metrics import METER
 from shared.telemetry.tracing import inject
@@ -27,22 +27,23 @@ _PLACED = METER.create_counter(
     "{call}",
     "Calls by where they went: preferred by their key, overflow, least_loaded without a key, moved from another.",
 )
-# A server whose grace has passed cancels what is left of its calls.
-_LOST = (StatusCode.UNAVAILABLE, StatusCode.CANCELLED)
-_FULL = StatusCode.RESOURCE_EXHAUSTED
-_MAX_TRIED = 5
 
 Choose = Callable[[tuple[str, ...], Mapping[str, int], int, str], str]
-"""As `choose`: (addresses, their loads, sequences to add, key) → the address that takes them."""
+"""As `choose`: takes addresses, their loads, the number of sequences to add and a key; returns the address to call."""
 Begin = Callable[..., Any]
-"""Starts a call at a stub (its first argument) with gRPC's options (the others), for what has not come back yet."""
+"""Starts a call at a stub, its first argument, with gRPC's options, its keyword arguments. It asks for the sequences
+that have not come back yet."""
 
 
 class Replicas(Generic[Stub]):
-    """A call goes to the replica that its key prefers, or elsewhere where that holds too much already. From one that
-    dies, drains or is full it moves on at once. Where none serves it waits for one, within its deadline.
+    """A stage's replicas. A call goes to the one that its key prefers, unless that has too much to do already.
 
-    Errors are gRPC's, and `DeadlineExceeded` where none served in time. Enter it on the loop that calls.
+    From a replica that dies, drains or is full the call moves on at once. Where none serves, it waits for one, within
+    its deadline. Enter it as a context on the event loop that calls.
+
+    Raises:
+        grpc.RpcError: what the last replica that was tried answered.
+        DeadlineExceeded: no replica served in time.
     """
 
     def __init__(
@@ -54,10 +55,10 @@ class Replicas(Generic[Stub]):
         resolve: Resolve = resolve,
         choose: Choose = choose,
     ) -> None:
-        """`target`: host:port, where the host may have an address for each replica, or several joined by commas.
+        """`target` is host:port, or several joined by commas. A host name may have an address for each replica.
 
         Raises:
-            SettingsError: it is no address, or plain text would leave this machine.
+            SettingsError: `target` is no address, or plain text would leave this machine.
         """
         self._stage, self._choose = stage, choose
         self.members = Members(stage, target, stub, transport, resolve)
@@ -69,95 +70,86 @@ class Replicas(Generic[Stub]):
     async def __aexit__(self, *_: object) -> None:
         await self.members.close()
 
-    async def answer(self) -> bool:
-        """Whether any replica serves, and says so when it is asked."""
-        return await self.members.answer()
+    async def is_healthy(self) -> bool:
+        """Whether any replica says that it serves, when it is asked now."""
+        return await self.members.is_healthy()
 
     async def call(self, begin: Begin, weight: int, timeout_s: float, key: str = "") -> Any:
-        """The answer of a call with one, which holds `weight` sequences."""
+        """Makes a call that has one response, and returns it. The call counts as `weight` sequences."""
 
-        def started(stub: Stub, **options: Any) -> _Single:
+        def begin_single(stub: Stub, **options: Any) -> _Single:
             return _Single(begin(stub, **options))
 
-        async with aclosing(self.stream(started, lambda: weight, timeout_s, key)) as answers:
-            return await anext(answers)
+        async with aclosing(self.stream(begin_single, lambda: weight, timeout_s, key)) as responses:
+            return await anext(responses)
 
     async def stream(
-        self, begin: Begin, left: Callable[[], int], timeout_s: float, key: str = "", again: int = 0
+        self, begin: Begin, missing: Callable[[], int], timeout_s: float, key: str = "", restarts: int = 0
     ) -> AsyncGenerator[Any, None]:
-        """The messages of a call. `left` says how many of its sequences have not come back; what has is kept.
+        """Makes a call that has a stream of responses, and yields them.
 
-        Where nothing has come and there is no other replica, it is begun `again` up to so many times.
+        `missing` says how many of the call's sequences have not come back; those that have are not asked for again.
+        Where none has come back and there is no other replica, the call starts over, up to `restarts` times.
         """
-        loop, tried, wanted = asyncio.get_running_loop(), dict[str, StatusCode](), left()
-        ends_at = loop.time() + timeout_s
+        tries = Tries(missing(), asyncio.get_running_loop().time() + timeout_s, restarts)
         while True:
-            address, patient = await self._place(key, left(), tried, ends_at)
-            options = {"timeout": max(0.0, ends_at - loop.time()), "wait_for_ready": patient, "metadata": inject()}
-            call = begin(self.members[address].stub, **options)
+            address, wait_for_ready = await self._place(key, missing(), tries)
+            stub = self.members[address].stub
+            call = begin(stub, timeout=tries.seconds_left, wait_for_ready=wait_for_ready, metadata=inject())
             try:
-                async with aclosing(self._held(address, call, left)) as messages:
-                    async for message in messages:
-                        yield message
+                async with aclosing(self._responses(address, call, missing)) as responses:
+                    async for response in responses:
+                        yield response
                 return
             except grpc.RpcError as error:
-                tried[address] = error.code()
-                if error.code() in _LOST and not left():
-                    return
-                if self._moves_on(tried, error.code()):
-                    log.info("%s at %s: %s; moving on with %d", self._stage, address, error.code().name, left())
-                elif again and error.code() in _LOST and left() == wanted:
-                    again -= 1
-                    tried.clear()
-                    await asyncio.sleep(random.uniform(0.5, 1.5))
-                else:
-                    raise
+                match tries.failed_at(address, error.code(), missing(), self.members.serving):
+                    case "complete":
+                        return
+                    case "move_on":
+                        log.info("%s at %s: %s; moving on with %d", self._stage, address, error.code().name, missing())
+                    case "restart":
+                        await asyncio.sleep(random.uniform(0.5, 1.5))
+                    case "give_up":
+                        raise
 
-    async def _held(self, address: str, call: Any, left: Callable[[], int]) -> AsyncGenerator[Any, None]:
-        """The messages of a call, while what has not come back counts as its replica's load."""
-        replica, loads, held = self.members[address], self.members.loads, left()
+    async def _responses(self, address: str, call: Any, missing: Callable[[], int]) -> AsyncGenerator[Any, None]:
+        """The responses of a call. Meanwhile its missing sequences count as its replica's load."""
+        replica, loads, counted = self.members[address], self.members.loads, missing()
         replica.calls += 1
-        loads[address] += held
+        loads[address] += counted
         try:
-            async for message in call:
-                yield message
-                loads[address] += left() - held
-                held = left()
+            async for response in call:
+                yield response
+                loads[address] += missing() - counted
+                counted = missing()
         finally:
             call.cancel()
             replica.calls -= 1
-            loads[address] -= held
+            loads[address] -= counted
 
-    async def _place(self, key: str, weight: int, tried: Collection[str], ends_at: float) -> tuple[str, bool]:
-        """Where the call goes, and whether it waits there for a connection, for want of any other replica."""
-        while not (names := self._untried(tried)):
-            await self.members.change(ends_at)
+    async def _place(self, key: str, weight: int, tries: Tries) -> tuple[str, bool]:
+        """The address for the next try, and whether the call waits there for a connection.
+
+        It waits only at the first try, and where there is no other replica.
+        """
+        while not (names := tries.untried(self.members.serving)):
+            await self.members.wait_for_change(tries.ends_at)
         address = self._choose(names, self.members.loads, weight, key)
         while len(names) > 1 and not self.members[address].connected:
             names = tuple(name for name in names if name != address)
             address = self._choose(names, self.members.loads, weight, key)
-        if tried:
+        if tries.any_failed:
             placement = "moved"
         elif key:
             placement = "preferred" if address == ranked(key, self.members.serving)[0] else "overflow"
         else:
             placement = "least_loaded"
         _PLACED.add(1, {"stage": self._stage, "placement": placement})
-        return address, len(names) == 1 and not tried
-
-    def _untried(self, tried: Collection[str]) -> tuple[str, ...]:
-        serving = self.members.serving
-        return tuple(name for name in serving if name not in tried) if tried else serving
-
-    def _moves_on(self, tried: Mapping[str, StatusCode], code: StatusCode) -> bool:
-        """Whether what ended with `code` is to be asked of another replica, and there is one."""
-        if not self._untried(tried) or len(tried) >= _MAX_TRIED:
-            return False
-        return code in _LOST or (code is _FULL and list(tried.values()).count(_FULL) == 1)
+        return address, len(names) == 1 and not tries.any_failed
 
 
 class _Single:
-    """A call with one answer, read as a stream of one."""
+    """Lets a call that has one response be read as a stream of one."""
 
     def __init__(self, call: Any) -> None:
         self._call = call

@@ -1,4 +1,4 @@
-"""What a stage's address names: `host:port`, or several joined by commas; each host may have many addresses."""
+"""Reads the address of a stage, `host:port` or several joined by commas, and resolves its host names."""
 
 import asyncio
 import ipaddress
@@ -15,7 +15,7 @@ from shared.process.settings import SettingsError
 
 @dataclass(frozen=True)
 class Target:
-    """A host and its port. `fixed`: the host is an IP address or a socket's path, and nothing is to be resolved."""
+    """A host and its port. Where `fixed`, the host is an IP address or a socket's path and needs no resolving."""
 
     host: str
     port: int
@@ -23,7 +23,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """What its certificate must be for, where that is not the address connected to."""
+        """The name that a certificate must be for; empty where that is the address connected to."""
         return "" if self.fixed else f"{self.host.rstrip('.')}:{self.port}"
 
     def at(self, ip: str) -> str:
@@ -34,30 +34,37 @@ class Target:
 
 
 Resolve = Callable[[Target], Awaitable[list[str]]]
-"""The IP addresses of a target's host; raises `OSError` where they cannot be told."""
+"""Returns the IP addresses of a target's host; raises `OSError` where it cannot be resolved."""
 
 
 def parse(addresses: str) -> tuple[Target, ...]:
-    """Raises `SettingsError` where it is not `host:port[,host:port…]`."""
+    """The targets that an address names.
+
+    Raises:
+        SettingsError: it is not `host:port[,host:port…]`.
+    """
     return tuple(_parse(part.strip()) for part in without_scheme(addresses).split(","))
 
 
 async def resolve(target: Target) -> list[str]:
-    """By the system's resolver. IPv4 counts where there is any, so that a replica with both addresses counts once."""
+    """Resolves by the system's resolver.
+
+    Where there are IPv4 addresses, IPv6 ones are left out, so that a replica that has both counts once.
+    """
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[list[str]] = loop.create_future()
 
-    def tell(found: list[str] | OSError) -> None:
+    def set_answer(found: list[str] | OSError) -> None:
         if not answer.done():
             answer.set_exception(found) if isinstance(found, OSError) else answer.set_result(found)
 
-    def ask() -> None:
+    def look_up() -> None:
         found = _addresses(target)
         with suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(tell, found)
+            loop.call_soon_threadsafe(set_answer, found)
 
-    # No executor's: a process that stops would wait for a name server that does not answer.
-    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    # Not a thread of an executor: a process that stops would wait for it, and the name server may never answer.
+    threading.Thread(target=look_up, name="resolve", daemon=True).start()
     return await answer
 
 

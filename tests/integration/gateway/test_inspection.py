@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.records.history import Recorded
+from shared.records.history import RecordedEvolution
 from shared.store.api_keys import Keys
 from tests.integration.gateway.running import BODY, MESSAGES, Gateway, collect, follow, new_caller, status, told
 
@@ -106,7 +106,7 @@ async def test_a_recording_is_the_evolution_with_all_its_events(
     events = [event.json() async for event in follow(http, evolution_id)]
     evolution = (await http.get(f"/v1/evolutions/{evolution_id}")).json()
     assert recording == {**evolution, "version": 4, "events": events, "attempts": []}
-    Recorded.model_validate(recording)
+    RecordedEvolution.model_validate(recording)
 
 
 async def test_a_recording_of_what_runs_is_of_one_moment(http: httpx.AsyncClient) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from bench.demands import Answer, differences
+from bench.demands import DemandsAnswer, differences
 from bench.format_checks import CHECKS
 from bench.formats import prompts
 
@@ -38,5 +38,5 @@ def test_six_prompts_of_each_of_ten_kinds_each_its_own() -> None:
 
 
 def test_differences_are_means_by_question() -> None:
-    found = [Answer("q", lines, seed, "", 0.0) for lines in ("allowed", "every") for seed in (0, 1)]
+    found = [DemandsAnswer("q", lines, seed, "", 0.0) for lines in ("allowed", "every") for seed in (0, 1)]
     assert differences(found, [3.0, 5.0, 1.0, 2.0]) == {"q": 2.5}

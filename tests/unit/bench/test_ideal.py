@@ -5,13 +5,13 @@ import time
 
 import pytest
 
-from bench.latency import Run, fitted, modelled_s
+from bench.latency import BatchRun, fitted, modelled_s
 from bench.scale.ideal import VirtualLoop, rounds_per_second
-from bench.scale.shape import STATES, Shape
+from bench.scale.shape import STATES, EvolutionShape
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_batch import Latency
 
-SHAPE = Shape(rounds=2, period=10)
+SHAPE = EvolutionShape(rounds=2, period=10)
 
 
 def settings(latency: str, **more: int) -> GenerationSettings:
@@ -56,7 +56,7 @@ def test_the_fit_finds_what_made_the_figures() -> None:
     runs = []
     for batch in (1, 4, 16, 64):
         for words in (8, 200):
-            run = Run(batch, words, 0.0, steps=40, sampled=40 * batch - words % 3, computed=words * batch)
-            runs.append(Run(batch, words, modelled_s(made, run), run.steps, run.sampled, run.computed))
+            run = BatchRun(batch, words, 0.0, steps=40, sampled=40 * batch - words % 3, computed=words * batch)
+            runs.append(BatchRun(batch, words, modelled_s(made, run), run.steps, run.sampled, run.computed))
     found = fitted(runs)
     assert (found.step_s, found.sequence_s, found.prefill_s) == pytest.approx((0.04, 0.003, 0.002), rel=1e-6)

@@ -8,18 +8,18 @@ from typer.testing import CliRunner
 
 from cli import training
 from cli.main import app
-from cli.training import Plan
+from cli.training import TrainingPlan
 
 
 @pytest.fixture
-def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+def plans(monkeypatch: pytest.MonkeyPatch) -> list[TrainingPlan]:
     """What the command would run."""
-    asked: list[Plan] = []
+    asked: list[TrainingPlan] = []
     monkeypatch.setattr(training, "run", lambda plan, console: asked.append(plan))
     return asked
 
 
-def test_the_card_tells_what_was_typed(plans: list[Plan]) -> None:
+def test_the_card_tells_what_was_typed(plans: list[TrainingPlan]) -> None:
     words = "a.jsonl b.jsonl --out o --l2 0.5 --no-partial --skip-invalid --licence a=MIT --licence b=CC0-1.0"
     done = CliRunner().invoke(app, ["reward", "train", *words.split()])
     assert done.exit_code == 0, done.output
@@ -50,7 +50,7 @@ def test_the_card_tells_what_was_typed(plans: list[Plan]) -> None:
         ("--licence MIT", "--licence must be SOURCE=VALUE"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(plans: list[Plan], words: str, says: str) -> None:
+def test_options_that_make_no_sense_are_refused(plans: list[TrainingPlan], words: str, says: str) -> None:
     done = CliRunner().invoke(app, ["reward", "train", "a.jsonl", "--out", "o", *words.split()])
     assert done.exit_code == 1
     assert says in done.output

@@ -86,7 +86,7 @@ async def test_a_server_whose_health_cannot_be_watched(health: Unwatched | None)
     await server.start()
     async with Replicas("generation", address, generation_pb2_grpc.GenerationServiceStub) as replicas:
         assert len(await generated(replicas)) == 1
-        assert await replicas.answer()
+        assert await replicas.is_healthy()
         if health is not None:
             health.status = NOT_SERVING
             await until(lambda: not replicas.members.serving, 20)
@@ -94,15 +94,15 @@ async def test_a_server_whose_health_cannot_be_watched(health: Unwatched | None)
             await serving(replicas, 1)
         await server.stop(0)
         await until(lambda: not replicas.members.serving, 20)
-        assert not await replicas.answer()
+        assert not await replicas.is_healthy()
 
 
 async def test_a_stage_answers_while_one_replica_does() -> None:
     async with Fleet(2) as fleet, fleet.replicas() as replicas:
-        assert not await replicas.answer()
+        assert not await replicas.is_healthy()
         await serving(replicas, 2)
         for member in fleet.members:
-            assert await replicas.answer()
+            assert await replicas.is_healthy()
             await asyncio.wait_for(member.stop(60), 20)
         await serving(replicas, 0)
-        assert not await replicas.answer()
+        assert not await replicas.is_healthy()

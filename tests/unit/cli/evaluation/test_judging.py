@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from cli.evaluation.folder import Folder
-from cli.evaluation.judging import JudgeError, Pair, command_judge, judge_rows, profile_judge
+from cli.evaluation.judging import JudgedResponse, JudgeError, command_judge, judge_rows, profile_judge
 from cli.evaluation.questions import Question
 from cli.evaluation.rows import Candidate, Row, Turn
 from shared.errors import NotFound
 from shared.records.evolution import Seconds, Tokens
 
-PAIRS = [Pair(({"role": "user", "content": "Hi"},), text) for text in ("a", "bbb")]
+PAIRS = [JudgedResponse(({"role": "user", "content": "Hi"},), text) for text in ("a", "bbb")]
 LENGTH = """
 import json, sys
 for line in open(sys.argv[1]):
@@ -92,7 +92,7 @@ def test_a_profile_file_judges_whatever_stands_beside_it(tmp_path: Path) -> None
 def test_every_text_is_judged_once_even_over_several_calls(tmp_path: Path) -> None:
     calls: list[str] = []
 
-    def judge(pairs: Sequence[Pair]) -> list[float]:
+    def judge(pairs: Sequence[JudgedResponse]) -> list[float]:
         calls.extend(pair.response for pair in pairs)
         return [float(len(pair.response)) for pair in pairs]
 

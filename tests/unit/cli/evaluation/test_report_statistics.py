@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cli.evaluation.report.cells import Cell, cell
+from cli.evaluation.report.cells import MeasuredCell, cell
 from cli.evaluation.report.comparisons import Comparison, Compute, compare
 from cli.evaluation.report.curves import curve
 from cli.evaluation.report.gains import samples
@@ -146,7 +146,7 @@ def test_seeds_are_averaged_within_their_question() -> None:
         row(turn(guide=3.0), question="1", seed=1),
         row(turn(guide=5.0), turn(guide=7.0), question="2"),
     ]
-    made: Cell = cell(rows, 1.0)
+    made: MeasuredCell = cell(rows, 1.0)
     assert made.questions == ("1", "2")
     assert made.values["guide"] == pytest.approx([2.0, 6.0])
     assert made.values["tokens"] == pytest.approx([100.0, 200.0])

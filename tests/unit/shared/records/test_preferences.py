@@ -11,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.orchestrator.core.values import Config, Evolution
 from shared.records.evolution import Event
-from shared.records.history import Recorded
-from shared.records.preferences import Pair, Selection, finals, step_pairs, whole_pairs
+from shared.records.history import RecordedEvolution
+from shared.records.preferences import PairSelection, PreferencePair, finals, step_pairs, whole_pairs
 from tests.unit.cli.recordings import MESSAGES, base, cycle_finished, evolution, round_finished
 from tests.unit.orchestrator.strategies import World, configs
 
@@ -20,8 +20,8 @@ EVENTS: TypeAdapter[list[Event]] = TypeAdapter(list[Event])
 NAN = float("nan")
 
 
-def recorded(*events: dict[str, Any], **changes: str) -> Recorded:
-    return Recorded.model_validate(evolution(*events, **changes))
+def recorded(*events: dict[str, Any], **changes: str) -> RecordedEvolution:
+    return RecordedEvolution.model_validate(evolution(*events, **changes))
 
 
 def told(pairs: Any) -> list[tuple[str, str, str, float, float]]:
@@ -83,13 +83,13 @@ def test_rows_hold_the_original_conversation_only() -> None:
         assert "poet" not in repr(row)
 
 
-def pair(**changes: Any) -> Pair:
+def pair(**changes: Any) -> PreferencePair:
     given = {"kind": "best-base", "messages": (), "chosen": "a", "rejected": "b", "score_chosen": 1.0}
-    return Pair(**{**given, "score_rejected": 0.5, "evolution": "e", "cycle": 1, "round": 1, **changes})
+    return PreferencePair(**{**given, "score_rejected": 0.5, "evolution": "e", "cycle": 1, "round": 1, **changes})
 
 
 def test_a_selection_counts_what_it_leaves_out() -> None:
-    selection = Selection(min_margin=0.5)
+    selection = PairSelection(min_margin=0.5)
     for offered in (pair(), pair(evolution="f"), pair(rejected="a"), pair(score_rejected=0.75), pair(score_chosen=0.0)):
         selection.offer(offered)
     assert selection.kept == [pair()]
@@ -101,7 +101,7 @@ def test_a_selection_counts_what_it_leaves_out() -> None:
 
 
 def test_equal_rewards_are_no_preference() -> None:
-    selection = Selection()
+    selection = PairSelection()
     selection.offer(pair(score_rejected=1.0))
     assert not selection.kept
 
@@ -120,14 +120,14 @@ def test_equal_rewards_are_no_preference() -> None:
 )
 def test_what_is_no_recorded_evolution_is_refused(events: Any) -> None:
     with pytest.raises(ValidationError):
-        Recorded.model_validate({**evolution(), "events": events})
+        RecordedEvolution.model_validate({**evolution(), "events": events})
 
 
-def from_core(config: Config, seed: int) -> tuple[Recorded, Evolution]:
+def from_core(config: Config, seed: int) -> tuple[RecordedEvolution, Evolution]:
     world = World(seed)
     last = world.run(config)[-1]
     document = {**evolution(), "events": EVENTS.dump_python(world.events, mode="json")}
-    return Recorded.model_validate(document), last
+    return RecordedEvolution.model_validate(document), last
 
 
 @given(configs(), st.integers(0, 2**32))
@@ -144,7 +144,7 @@ def test_final_responses_are_those_of_the_core(config: Config, seed: int) -> Non
 def test_what_is_kept_prefers_different_texts_once_each(config: Config, seed: int, min_margin: float) -> None:
     found, _ = from_core(config, seed)
     for pairs in (whole_pairs(found), step_pairs(found)):
-        offered, selection = list(pairs), Selection(min_margin)
+        offered, selection = list(pairs), PairSelection(min_margin)
         for each in offered:
             assert each.margin >= 0
             selection.offer(each)

@@ -15,6 +15,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from shared.process.settings import SettingsError
 from shared.records.evolution import TraceContext
+from shared.telemetry import exporters
 from shared.telemetry import tracing as telemetry
 from shared.telemetry.tracing import EndedSpan, TelemetrySettings, Tracing
 
@@ -90,8 +91,8 @@ def test_the_standard_variables_say_where_spans_go(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert telemetry.exporting() is exports
-    assert (telemetry._exporter() is not None) is exports
+    assert exporters.exporting() is exports
+    assert (exporters.span_exporter() is not None) is exports
 
 
 @pytest.mark.parametrize(
@@ -101,13 +102,13 @@ def test_what_cannot_be_honoured_is_refused(name: str, value: str, monkeypatch: 
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=value):
-        telemetry._exporter()
+        exporters.span_exporter()
 
 
 def test_every_line_of_the_log_is_json_with_both_ids() -> None:
     code = (
         "import logging; from shared.telemetry import tracing as telemetry\n"
-        "from shared.process.lifecycle import configure_logging\n"
+        "from shared.telemetry.logs import configure_logging\n"
         "from shared.records.evolution import TraceContext\n"
         "configure_logging('reward', 'INFO'); log = logging.getLogger('x')\n"
         "log.info('up %d', 1)\n"

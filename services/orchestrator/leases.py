@@ -9,7 +9,7 @@ from typing import Literal
 from shared.errors import Unavailable
 from shared.store.evolutions import Lease, Store
 
-Ending = Literal["lost", "cancelled", "interrupted"]
+StopSignal = Literal["lost", "cancelled", "interrupted"]
 """Why a round must not go on: its lease was lost, a cancel was asked for, or this worker is stopping."""
 
 log = logging.getLogger(__name__)
@@ -27,12 +27,12 @@ class Leases:
         self._store = store
         self._lease_s = lease_s
         self._heartbeat_s = heartbeat_s
-        self._held: dict[Lease, asyncio.Future[Ending]] = {}
+        self._held: dict[Lease, asyncio.Future[StopSignal]] = {}
         self._interrupted = False
         self._beating: asyncio.Task[None] | None = None
 
     @contextmanager
-    def held(self, lease: Lease) -> Iterator["asyncio.Future[Ending]"]:
+    def held(self, lease: Lease) -> Iterator["asyncio.Future[StopSignal]"]:
         """Renews the lease inside; what is given resolves once the round must not go on.
 
         While Redis is away it counts as held: what is found meanwhile is saved later, unless somebody else has.
@@ -78,7 +78,7 @@ class Leases:
             if not held:
                 self._end(lease, "lost")
 
-    def _end(self, lease: Lease, why: Ending) -> None:
+    def _end(self, lease: Lease, why: StopSignal) -> None:
         ending = self._held.get(lease)
         if ending is not None and not ending.done():
             ending.set_result(why)

@@ -10,7 +10,7 @@ from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers
 from services.orchestrator.core.values import Evolution
 from services.orchestrator.journal import Journal
-from services.orchestrator.round import Round
+from services.orchestrator.round import RoundExecution
 from shared.errors import DeadlineExceeded
 from shared.records.attempts import Attempt
 from shared.records.evolution import Failure, Record, Result, Status
@@ -19,7 +19,7 @@ from shared.store.evolutions import Claim
 _WORKER = f"{socket.gethostname()}:{os.getpid()}"
 
 
-def progress(record: Record, round_: Round) -> Record:
+def progress(record: Record, round_: RoundExecution) -> Record:
     """The record's next version, with what the round has found so far."""
     return replace(
         record,
@@ -30,7 +30,7 @@ def progress(record: Record, round_: Round) -> Record:
     )
 
 
-def attempt(claim: Claim, holder: str, round_: Round | None, error: Failure | None = None) -> Attempt:
+def attempt(claim: Claim, holder: str, round_: RoundExecution | None, error: Failure | None = None) -> Attempt:
     """What is kept of the attempt; without a round, that it failed before it could begin one."""
     record, journal = claim.record, round_.journal if round_ else Journal()
     return Attempt(

@@ -29,7 +29,7 @@ from shared.telemetry import tracing
 _TOGETHER_S = 0.005
 
 
-class Round:
+class RoundExecution:
     """One checkpoint's worth of work. `evolution`, `events` and `journal` are true at every moment, so that a round
     that is interrupted can be concluded, or gone on with, from where it stands.
     """

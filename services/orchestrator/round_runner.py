@@ -20,7 +20,7 @@ from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.leases import Leases
 from services.orchestrator.ports import Generator, Mutator, Scorer
-from services.orchestrator.round import Round
+from services.orchestrator.round import RoundExecution
 from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import Conflict, DarwinError, Internal, Unavailable
 from shared.records.attempts import Attempt
@@ -153,7 +153,7 @@ class RoundRunner:
             reason = f"{claim.deaths} workers ended while they performed the round from version {record.version}"
             return await self._failed(claim, None, holder, Internal(reason), final=True)
         log.info("%s: round from version %d", record.id, record.version)
-        round_: Round | None = None
+        round_: RoundExecution | None = None
         try:
             round_ = self._begin(record)
             await self._perform(claim, round_, holder)
@@ -171,7 +171,7 @@ class RoundRunner:
         except Exception as error:
             return await self._failed(claim, None, holder, error)
 
-    def _begin(self, record: Record) -> Round:
+    def _begin(self, record: Record) -> RoundExecution:
         events: tuple[Event, ...] = ()
         if record.state is None:
             request = record.request
@@ -181,9 +181,9 @@ class RoundRunner:
             evolution = codec.load(record.state)
         timeout_s = self._settings.call_timeout_s
         stages = (self._mutator, self._generator, self._scorer)
-        return Round(evolution, events, record.request, *stages, timeout_s, record.trace)
+        return RoundExecution(evolution, events, record.request, *stages, timeout_s, record.trace)
 
-    async def _perform(self, claim: Claim, round_: Round, holder: str) -> None:
+    async def _perform(self, claim: Claim, round_: RoundExecution, holder: str) -> None:
         """Runs the round until it ends, its deadline passes, a cancel is asked for or the lease is lost."""
         if claim.cancelled:
             round_.stop("cancelled")
@@ -219,7 +219,7 @@ class RoundRunner:
                     raise _LeaseLost
             return "cancelled"
 
-    async def _finish(self, claim: Claim, round_: Round, holder: str) -> Next | None:
+    async def _finish(self, claim: Claim, round_: RoundExecution, holder: str) -> Next | None:
         record, evolution, events = claim.record, round_.evolution, round_.events
         saved = replace(next_version.progress(record, round_), attempts=0, error=None, unfinished="")
         if evolution.finished:
@@ -228,14 +228,14 @@ class RoundRunner:
         await self._save(saved, events, next_version.attempt(claim, holder, round_), round_.tokens)
         return None if evolution.finished else Next(record.id, saved.version, trace=record.trace)
 
-    async def _paused(self, claim: Claim, round_: Round, holder: str) -> Next:
+    async def _paused(self, claim: Claim, round_: RoundExecution, holder: str) -> Next:
         """Keeps what the round has found so far, for another worker to go on from."""
         saved = replace(next_version.progress(claim.record, round_), unfinished=holder)
         await self._save(saved, round_.events, next_version.attempt(claim, holder, round_), round_.tokens)
         return Next(saved.id, saved.version, trace=saved.trace)
 
     async def _failed(
-        self, claim: Claim, round_: Round | None, holder: str, error: Exception, final: bool = False
+        self, claim: Claim, round_: RoundExecution | None, holder: str, error: Exception, final: bool = False
     ) -> Next | None:
         """Tries again with growing delay where that can help; fails the evolution where it cannot.
 

@@ -25,7 +25,7 @@ _NO_DIGEST = "0" * 64
 
 
 @dataclass(frozen=True)
-class Key:
+class ApiKey:
     """An API key without its secret.
 
     `digest` is the secret's SHA-256 in hex; `created_at` is in Unix seconds. Limits that are None are those of the
@@ -44,7 +44,7 @@ class Key:
     all_tenants: bool = False
 
 
-_KEY: TypeAdapter[Key] = TypeAdapter(Key)
+_KEY: TypeAdapter[ApiKey] = TypeAdapter(ApiKey)
 
 
 def new_key(
@@ -55,7 +55,7 @@ def new_key(
     max_active: int | None = None,
     *,
     all_tenants: bool = False,
-) -> tuple[str, Key]:
+) -> tuple[str, ApiKey]:
     """A fresh key: its text, which cannot be had again, and what is kept of it.
 
     Raises:
@@ -68,7 +68,7 @@ def new_key(
     if any(limit is not None and limit < 1 for limit in (requests_per_minute, tokens_per_day, max_active)):
         raise InvalidRequest("a limit is at least 1; leave it out for none", field="limits")
     key_id, secret = secrets.token_hex(6), secrets.token_hex(32)
-    key = Key(
+    key = ApiKey(
         key_id,
         tenant,
         _digest(secret),
@@ -82,7 +82,7 @@ def new_key(
     return f"dk_{key_id}_{secret}", key
 
 
-class Keys:
+class ApiKeys:
     """The keys that gateways accept; a change holds from the next call on. Raises `Unavailable` where Redis is away."""
 
     def __init__(self, url: str, max_connections: int = 100) -> None:
@@ -92,7 +92,7 @@ class Keys:
     async def close(self) -> None:
         await self._redis.aclose()
 
-    async def add(self, key: Key) -> None:
+    async def add(self, key: ApiKey) -> None:
         async with self._translated:
             await self._redis.hset(_KEYS, key.id, _KEY.dump_json(key).decode())
 
@@ -101,13 +101,13 @@ class Keys:
         async with self._translated:
             return bool(await self._redis.hdel(_KEYS, key_id))
 
-    async def all(self) -> list[Key]:
+    async def all(self) -> list[ApiKey]:
         """Every key, oldest first."""
         async with self._translated:
             bodies = await self._redis.hgetall(_KEYS)
         return sorted((_parsed(*item) for item in bodies.items()), key=lambda key: key.created_at)
 
-    async def find(self, text: str) -> Key | None:
+    async def find(self, text: str) -> ApiKey | None:
         """The key with this text; None where it is malformed, unknown or revoked."""
         match = _TEXT.fullmatch(text)
         if match is None:
@@ -124,7 +124,7 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _parsed(key_id: str, body: str) -> Key:
+def _parsed(key_id: str, body: str) -> ApiKey:
     try:
         return _KEY.validate_json(body)
     except ValidationError as error:

@@ -22,7 +22,7 @@ _RENEWED_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class Limits:
+class ActiveLimits:
     """Most evolutions that are queued or running at a time: in all, and of one API key."""
 
     active: int = 10_000
@@ -86,7 +86,7 @@ class Store:
         async with self._translated:
             await self._redis.ping()
 
-    async def create(self, record: Record, limits: Limits = Limits()) -> Record:
+    async def create(self, record: Record, limits: ActiveLimits = ActiveLimits()) -> Record:
         """Stores a new record (version 0) with its first event, asks for its first round, and returns it.
 
         Where the record's idempotency key was used before for the same request, returns that evolution instead.

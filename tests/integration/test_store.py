@@ -11,7 +11,7 @@ from services.orchestrator.round_runner import Next
 from shared.errors import Conflict, Internal, NotFound, Overloaded, Unavailable
 from shared.records.attempts import Attempt
 from shared.records.evolution import Ended, Idempotency
-from shared.store.evolutions import Limits, Store
+from shared.store.evolutions import ActiveLimits, Store
 from shared.store.queue import QUEUE
 from tests.integration.stages import REQUEST, Stages, accept, evolving, finish, key, record_of
 
@@ -64,7 +64,7 @@ async def test_tokens_are_charged_to_the_key_once(store: Store) -> None:
 
 async def test_limits_on_unfinished_evolutions(store: Store) -> None:
     key_id = uuid.uuid4().hex
-    limits = Limits(active_per_key=2)
+    limits = ActiveLimits(active_per_key=2)
     records = [replace(record_of(REQUEST), key_id=key_id) for _ in range(3)]
     for record in records[:2]:
         await store.create(record, limits)
@@ -73,7 +73,7 @@ async def test_limits_on_unfinished_evolutions(store: Store) -> None:
     await finish(evolving(store, Stages()), Next(records[0].id, 0))
     await store.create(records[2], limits)
     with pytest.raises(Overloaded, match="queued or running"):
-        await store.create(record_of(REQUEST), Limits(active=await store._redis.zcard("darwin:active")))
+        await store.create(record_of(REQUEST), ActiveLimits(active=await store._redis.zcard("darwin:active")))
 
 
 async def test_an_idempotency_key_names_one_evolution(store: Store) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from cli.stack import Stack, StackSettings
-from shared.store.api_keys import Keys, new_key
+from shared.store.api_keys import ApiKeys, new_key
 
 PROMPT = "Describe the xylophonist Quibblethwaite."
 METHODS = ("darwin", "best-of-n", "mutation-only", "replacement-only", "sample")
@@ -66,6 +66,6 @@ class Workload:
 
 
 async def _add(redis_url: str, key: Any) -> None:
-    keys = Keys(redis_url)
+    keys = ApiKeys(redis_url)
     await keys.add(key)
     await keys.close()

@@ -11,7 +11,7 @@ from services.gateway.edge.errors import response_of
 from services.gateway.edge.refusals import InvalidApiKey, MisdirectedRequest
 from services.gateway.settings import loopback
 from shared.errors import DarwinError
-from shared.store.api_keys import Key, Keys
+from shared.store.api_keys import ApiKey, ApiKeys
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(:\d{1,5})?")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
@@ -21,7 +21,7 @@ _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 class Caller:
     """Whose call it is; without a key where none is asked for."""
 
-    key: Key | None = None
+    key: ApiKey | None = None
 
     @property
     def tenant(self) -> str:
@@ -48,7 +48,7 @@ class AccessMiddleware:
     so the host that was asked for must be this machine.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys | None) -> None:
+    def __init__(self, app: ASGIApp, keys: ApiKeys | None) -> None:
         self._app = app
         self._keys = keys
 

@@ -17,7 +17,7 @@ from services.gateway.evolutions.following import EvolutionService
 from services.gateway.settings import GatewaySettings
 from shared.errors import DarwinError, Overloaded
 from shared.records.evolution import Record
-from shared.store.evolutions import Limits
+from shared.store.evolutions import ActiveLimits
 from shared.telemetry.tracing import current_span
 
 IdempotencyKey = Annotated[
@@ -30,7 +30,7 @@ IdempotencyKey = Annotated[
 ]
 
 # Nothing new fits, so only what stands already is found.
-_REPEATS_ONLY = Limits(active=0, active_per_key=0)
+_REPEATS_ONLY = ActiveLimits(active=0, active_per_key=0)
 
 
 class Acceptance:

@@ -7,7 +7,7 @@ from services.gateway.edge.rates import Rate, Rates
 from services.gateway.edge.refusals import InsufficientQuota
 from services.gateway.evolutions.stages import Stages
 from services.gateway.settings import GatewaySettings
-from shared.store.evolutions import Limits, Store
+from shared.store.evolutions import ActiveLimits, Store
 
 _DAY_S = 86_400
 
@@ -43,7 +43,7 @@ class Admission:
                 _DAY_S - time.time() % _DAY_S,
             )
 
-    def limits(self, caller: Caller) -> Limits:
+    def limits(self, caller: Caller) -> ActiveLimits:
         """How many searches may be queued or running once this one is."""
         of_key = caller.key.max_active if caller.key else None
-        return Limits(self._settings.max_active, of_key or self._settings.max_active_per_key)
+        return ActiveLimits(self._settings.max_active, of_key or self._settings.max_active_per_key)

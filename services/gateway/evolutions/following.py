@@ -10,7 +10,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from shared.errors import NotFound, Unavailable
 from shared.records.attempts import Attempt
 from shared.records.evolution import TERMINAL, Ended, Event, Record
-from shared.store.evolutions import Limits, Store, StoredEvent
+from shared.store.evolutions import ActiveLimits, Store, StoredEvent
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class EvolutionService:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def start(self, record: Record, limits: Limits) -> Record:
+    async def start(self, record: Record, limits: ActiveLimits) -> Record:
         """Stores an evolution and asks a worker to begin, or returns that which its idempotency key stands for.
 
         It is accepted once stored; raises as `Store.create` does.

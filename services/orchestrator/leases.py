@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Literal
 
 from shared.errors import Unavailable
-from shared.store.evolutions import Lease, Store
+from shared.store.evolutions import Store
+from shared.store.leases import Lease
 
 StopSignal = Literal["lost", "cancelled", "interrupted"]
 """Why a round must not go on: its lease was lost, a cancel was asked for, or this worker is stopping."""

@@ -14,7 +14,7 @@ from services.orchestrator.round import RoundExecution
 from shared.errors import DeadlineExceeded
 from shared.records.attempts import Attempt
 from shared.records.evolution import Failure, Record, Result, Status
-from shared.store.evolutions import Claim
+from shared.store.leases import Claim
 
 _WORKER = f"{socket.gethostname()}:{os.getpid()}"
 

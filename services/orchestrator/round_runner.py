@@ -25,7 +25,8 @@ from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import Conflict, DarwinError, Internal, Unavailable
 from shared.records.attempts import Attempt
 from shared.records.evolution import TERMINAL, Ended, Event, Failure, Record, StoppedBy, TraceContext
-from shared.store.evolutions import Claim, Lease, Store
+from shared.store.evolutions import Store
+from shared.store.leases import Claim, Lease
 from shared.telemetry import tracing
 
 log = logging.getLogger(__name__)

@@ -101,7 +101,7 @@ class Store(QueryCommands, LeaseCommands):
                 attempts=layout.attempts_key(record.id),
                 lease=layout.lease_key(record.id),
                 cancelled=layout.CANCELLED,
-                api_key_used=layout.api_key_used_key(record.key_id),
+                tokens_used=layout.tokens_used_key(record.key_id),
                 queue=QUEUE,
                 id=record.id,
                 expected_version=expected,

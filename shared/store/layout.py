@@ -58,7 +58,7 @@ def list_key(tenant: str | None) -> str:
     return "darwin:list" if tenant is None else f"darwin:list:{tenant}"
 
 
-def api_key_used_key(api_key_id: str) -> str:
+def tokens_used_key(api_key_id: str) -> str:
     """The redis key of the tokens charged to an API key today (UTC)."""
     return f"darwin:key:{api_key_id}:used:{int(time.time() // _DAY_S)}"
 

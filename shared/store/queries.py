@@ -83,4 +83,4 @@ class QueryCommands(RedisClient):
     async def tokens_today(self, api_key_id: str) -> int:
         """Tokens charged to an API key since midnight UTC."""
         async with self._translated:
-            return int(await self._redis.get(layout.api_key_used_key(api_key_id)) or 0)
+            return int(await self._redis.get(layout.tokens_used_key(api_key_id)) or 0)

@@ -1,7 +1,7 @@
 """The scripts of the store, in Lua. Nobody sees one half done, and one that is sent twice changes nothing more.
 
 Their keys are those of `layout`, by these names: `record` (the hash of an evolution), `events`, `attempts` and `lease`
-beside it; `active` and `cancelled`; `all_list` and `tenant_list`; `api_key_active` and `api_key_used` of the API key
+beside it; `active` and `cancelled`; `all_list` and `tenant_list`; `api_key_active` and `tokens_used` of the API key
 that is charged; `idempotency`. `queue` is the queue of rounds. All times are the server's, in Unix seconds.
 """
 
@@ -78,8 +78,8 @@ for _, event in ipairs(new_events) do redis.call('XADD', events, '*', 'event', e
 if attempt ~= '' then redis.call('XADD', attempts, '*', 'attempt', attempt) end
 if message ~= '' then redis.call('LPUSH', queue, message) end
 if tonumber(tokens) > 0 then
-  redis.call('INCRBY', api_key_used, tokens)
-  redis.call('EXPIRE', api_key_used, 172800)
+  redis.call('INCRBY', tokens_used, tokens)
+  redis.call('EXPIRE', tokens_used, 172800)
 end
 if holder ~= '' and redis.call('GET', lease) == holder then redis.call('DEL', lease) end
 if ended == '1' then
@@ -93,7 +93,7 @@ end
 list({all_list, tenant_list}, tonumber(ttl_s))
 return 1
 """,
-    keys="record events attempts lease active cancelled all_list tenant_list api_key_active api_key_used idempotency"
+    keys="record events attempts lease active cancelled all_list tenant_list api_key_active tokens_used idempotency"
     " queue",
     args="id expected_version version body holder ended tokens summary ttl_s attempt message *new_events",
 )

@@ -45,7 +45,7 @@ def after_checkpoint(claim: Claim, holder: str, execution: RoundExecution) -> Ne
     evolution, events = execution.evolution, execution.events
     record = replace(_with_progress(claim.record, execution), attempts=0, error=None, unfinished="")
     if evolution.finished:
-        record = _with_answer(record, evolution)
+        record = with_answer(record, evolution)
         events += (Ended(record.status, evolution.stopped_by, record.error),)
     return _next_version(record, claim, holder, execution, events)
 
@@ -102,7 +102,7 @@ def _with_progress(record: Record, execution: RoundExecution) -> Record:
     )
 
 
-def _with_answer(record: Record, evolution: Evolution) -> Record:
+def with_answer(record: Record, evolution: Evolution) -> Record:
     """The record of a search that has ended; it has failed where its deadline left it no response at all."""
     now = time.time()
     seconds = replace(record.seconds, total=now - record.created_at)

@@ -100,7 +100,7 @@ def evolved(
     record = Record("evo_1", len(attempts), "running", 0.0, request, codec.dump(evolution), trace=trace)
     if not evolution.finished:
         return document(record, events, attempts)
-    record = next_version.ended(record, evolution)
+    record = next_version.with_answer(record, evolution)
     events.append(Ended(record.status, evolution.stopped_by, record.error))
     return document(record, events, attempts)
 

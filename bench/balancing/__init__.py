@@ -1,0 +1,1 @@
+"""What balancing over replicas costs and gains, by policy."""

@@ -1,0 +1,1 @@
+"""How the orchestrator scales, on engines without models."""

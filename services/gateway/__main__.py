@@ -23,15 +23,15 @@ from shared.telemetry.tracing import start_tracing
 
 log = logging.getLogger(__name__)
 
-# For responses that begin when the drain time ends.
-_FAREWELL_S = 2.0
+# Beyond the drain time, so that calls which it cuts short still get their response.
+_SHUTDOWN_GRACE_S = 2.0
 _BACKLOG = 2048
-# Longer than a load balancer keeps an idle connection.
+# Longer than a load balancer keeps an idle connection, so that the balancer closes it first.
 _KEEP_ALIVE_S = 75
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to `stop_event`, so that being stopped is a clean exit."""
+    """A server that leaves signals to `stop_event`, so that the process exits cleanly when it is stopped."""
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         return nullcontext()
@@ -69,7 +69,7 @@ async def _serve(
             ws="none",
             backlog=_BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=process.drain_seconds + _FAREWELL_S,  # type: ignore[arg-type]
+            timeout_graceful_shutdown=process.drain_seconds + _SHUTDOWN_GRACE_S,  # type: ignore[arg-type]
         )
     )
     address = f"[{host}]:{port}" if listener.family == socket.AF_INET6 else f"{host}:{port}"
@@ -92,7 +92,7 @@ def _bind(settings: GatewaySettings) -> socket.socket:
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
         family, kind, protocol, _, address = found[0]
-        # The protocol is named, as `socket.create_server` does not: without it asyncio leaves Nagle's delay on (40 ms).
+        # Unlike `socket.create_server` this names the protocol: without it asyncio leaves Nagle's delay on (40 ms).
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

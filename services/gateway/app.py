@@ -1,4 +1,4 @@
-"""Assembles the HTTP application."""
+"""Assembles the HTTP application from routes, middleware and backends."""
 
 from fastapi import FastAPI
 from opentelemetry.trace import TracerProvider
@@ -13,10 +13,9 @@ from services.gateway.edge.http_telemetry import HttpTelemetry
 from services.gateway.edge.lifetime import Lifetime
 from services.gateway.edge.middleware import CallMiddleware
 from services.gateway.evolutions.acceptance import Acceptance
-from services.gateway.evolutions.admission import Admission
+from services.gateway.evolutions.admission import Admission, StageCheck
 from services.gateway.evolutions.backends import Backends
-from services.gateway.evolutions.following import EvolutionService
-from services.gateway.evolutions.stages import Stages
+from services.gateway.evolutions.service import EvolutionService
 from services.gateway.inspector import page
 from services.gateway.inspector.routes import InspectionRoutes
 from services.gateway.settings import GatewaySettings
@@ -28,14 +27,14 @@ def create_app(
     lifetime: Lifetime | None = None,
     tracer_provider: TracerProvider | None = None,
 ) -> FastAPI:
-    """The gateway's ASGI application; the caller closes `backends` after it.
+    """The gateway's ASGI application; the caller closes `backends` after it has stopped.
 
-    Without a provider of its own it takes the process's.
+    Without `tracer_provider` the process's provider is used.
     """
     lifetime = lifetime or Lifetime()
-    stages = Stages(backends.presence)
+    stages = StageCheck(backends.presence)
     evolutions = EvolutionService(backends.store)
-    acceptance = Acceptance(evolutions, Admission(backends.store, backends.rates, stages, settings), settings)
+    acceptance = Acceptance(evolutions, Admission(backends.store, backends.rates, stages, settings))
     app = FastAPI(
         title="Darwin",
         version="0.1.0",
@@ -53,7 +52,7 @@ def create_app(
         max_concurrent=settings.max_concurrent,
     )
     app.add_middleware(HttpTelemetry, tracer_provider=tracer_provider)
-    errors.install(app)
+    errors.install_handlers(app)
     app.include_router(ChatRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)

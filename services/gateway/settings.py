@@ -1,4 +1,4 @@
-"""What can be set about the gateway, from `DARWIN_GATEWAY_…` variables."""
+"""The settings of the gateway, read from `DARWIN_GATEWAY_…` variables."""
 
 import ipaddress
 from typing import Literal, Self

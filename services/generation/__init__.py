@@ -1,0 +1,1 @@
+"""Continues many token sequences at once, on one of several engines."""

@@ -1,0 +1,1 @@
+"""A Celery worker that performs the rounds of evolutions and saves each."""

@@ -1,0 +1,1 @@
+"""Scores responses, partial ones too, under a profile of weighted components."""

@@ -34,9 +34,11 @@ class StatePart:
 
 @dataclass(frozen=True)
 class Call:
-    """One call to a stage, for some states of a round. `span_id` is its span's (16 hex digits), the parent of whatever
-    the stage tells of it; `error` names the class of `shared.errors` that it ended with. `final` marks the scoring of
-    complete responses at the end of a cycle, `tokens` what was sampled (mutation) or computed (reward) in it.
+    """One call to a stage, for some states of a round.
+
+    `span_id` is its span's (16 hex digits), the parent of the stage's own spans. `error` names the class of
+    `shared.errors` that it ended with. `final` marks the scoring of complete responses at the end of a cycle. `tokens`
+    were sampled (mutation, generation) or computed (reward) in it.
     """
 
     stage: Stage
@@ -55,11 +57,11 @@ class Call:
 class Attempt:
     """What one task did to an evolution, stored in one step with the version that it made.
 
-    `id` is 32 hex digits, the first 16 of which are its span's id. `outcomes` are the orchestrator's own JSON:
-    everything that the core was told, in that order, so that the core can be told again; `events` says how many of the
-    evolution's events were stored with it. `lost` are attempts at the
-    same version whose worker ended, with when they began; `after` is the attempt that failed or paused before this one
-    went on from it, empty where a round begins. `worker` is host:pid.
+    `id` is 32 hex digits, the first 16 of which are its span's id. `outcomes` are the orchestrator's own JSON: every
+    outcome that the core was given, in that order, so that they can be applied again. `events` says how many of the
+    evolution's events were stored with it. `lost` are attempts at the same version whose worker ended. `after` is the
+    attempt that failed or paused before this one went on from it; it is empty where a round begins. `worker` is
+    host:pid. Times are Unix seconds.
     """
 
     id: str

@@ -16,7 +16,7 @@ Preset = Literal["default", "paper"]
 
 @dataclass(frozen=True)
 class Setting:
-    """What people are told of a setting, and the least and the most that it may be, both included."""
+    """What a setting does, in a sentence for people, and the least and the most that it may be, both included."""
 
     text: str
     least: int | None = None

@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`: an evolution whose caller waits for the answer."""
+"""`POST /v1/chat/completions`: starts an evolution, and the caller waits for its answer."""
 
 import asyncio
 import logging
@@ -9,13 +9,14 @@ from sse_starlette import EventSourceResponse
 
 from services.gateway.api import chunks, serializers
 from services.gateway.api import responses as out
-from services.gateway.api.openapi import event_stream, failures, require_json
+from services.gateway.api.openapi import event_stream, failures
 from services.gateway.api.requests import ChatCompletionRequest
+from services.gateway.api.validation import evolution_request
 from services.gateway.edge.errors import body_of
-from services.gateway.edge.lifetime import Lifetime, until
-from services.gateway.edge.strict_json import StrictJsonRoute
-from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey
-from services.gateway.evolutions.following import EvolutionService
+from services.gateway.edge.lifetime import Lifetime, take_until
+from services.gateway.edge.strict_json import StrictJsonRoute, require_json
+from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey, idempotency_of
+from services.gateway.evolutions.service import EvolutionService
 from services.gateway.settings import GatewaySettings
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Internal, InvalidRequest, Unavailable
 from shared.records.evolution import Ended, Record
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class ChatRoutes:
-    """The chat API."""
+    """The route of the chat API."""
 
     def __init__(
         self, acceptance: Acceptance, evolutions: EvolutionService, settings: GatewaySettings, lifetime: Lifetime
@@ -58,32 +59,39 @@ class ChatRoutes:
         """
         if body.stream_options and not body.stream:
             raise InvalidRequest("stream_options needs stream: true", field="stream_options")
-        record = await self._acceptance.start(request, body, idempotency_key)
+        evolution = evolution_request(body, self._settings)
+        record = await self._acceptance.start(request, evolution, idempotency_of(request, idempotency_key, body))
         if not body.stream:
-            return serializers.chat_completion(await self._answer(request, record))
+            return serializers.chat_completion(await self._wait(request, record))
         include_usage = bool(body.stream_options and body.stream_options.include_usage)
         return EventSourceResponse(
             self._stream(record, include_usage),
             ping=self._settings.keepalive_s,
             sep="\n",
-            client_close_handler_callable=lambda _: self._abandon(record),
+            client_close_handler_callable=lambda _: self._cancel_abandoned(record),
         )
 
-    async def _answer(self, request: Request, record: Record) -> Record:
-        """The finished record; otherwise raises why the caller has to go without."""
-        ended = asyncio.ensure_future(self._evolutions.ended(record.id))
-        gone = asyncio.ensure_future(_disconnected(request))
+    async def _wait(self, request: Request, record: Record) -> Record:
+        """The final record.
+
+        Raises:
+            Cancelled: the caller hung up.
+            Unavailable: the process stops.
+            DeadlineExceeded: the evolution takes longer than this deployment lets a call wait.
+        """
+        ended = asyncio.ensure_future(self._evolutions.wait(record.id))
+        disconnected = asyncio.ensure_future(_wait_for_disconnect(request))
         expired = asyncio.ensure_future(self._lifetime.expired.wait())
-        waiting = (ended, gone, expired)
+        waiting = (ended, disconnected, expired)
         try:
             await asyncio.wait(waiting, timeout=self._settings.max_wait_s, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
                 return ended.result()
-            if gone.done():
-                await self._abandon(record)
+            if disconnected.done():
+                await self._cancel_abandoned(record)
                 raise Cancelled("the caller hung up")
             if expired.done():
-                raise _stopping(record)
+                raise _stopping_error(record)
             raise DeadlineExceeded(
                 f"no answer within {self._settings.max_wait_s:g} s; the evolution goes on: read "
                 f"GET /v1/evolutions/{record.id}, and send long searches to POST /v1/evolutions"
@@ -94,15 +102,15 @@ class ChatRoutes:
 
     async def _stream(self, record: Record, include_usage: bool) -> AsyncIterator[str]:
         try:
-            yield chunks.opening(record)
+            yield chunks.first(record)
             ended = False
-            async for stored in until(self._lifetime.expired, self._evolutions.follow(record.id)):
+            async for stored in take_until(self._lifetime.expired, self._evolutions.follow(record.id)):
                 ended = isinstance(stored.event, Ended)
                 yield chunks.progress(record, stored.event)
             if not ended:
-                raise _stopping(record)
+                raise _stopping_error(record)
             final = await self._evolutions.load(record.id, record.request.tenant)
-            for chunk in chunks.answer(final, include_usage):
+            for chunk in chunks.final(final, include_usage):
                 yield chunk
         except DarwinError as error:
             yield body_of(error).model_dump_json()
@@ -110,8 +118,8 @@ class ChatRoutes:
             log.exception("the stream of %s failed", record.id)
             yield body_of(Internal("the stream failed; the log has the details")).model_dump_json()
 
-    async def _abandon(self, record: Record) -> None:
-        """Cancels what nobody waits for; a caller with an idempotency key can come back."""
+    async def _cancel_abandoned(self, record: Record) -> None:
+        """Cancels an evolution that nobody waits for; a caller with an idempotency key can come back to it."""
         if record.idempotency is not None:
             return
         log.info("the caller of %s hung up", record.id)
@@ -121,10 +129,10 @@ class ChatRoutes:
             log.warning("%s could not be cancelled: %s", record.id, error)
 
 
-async def _disconnected(request: Request) -> None:
+async def _wait_for_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
-def _stopping(record: Record) -> Unavailable:
+def _stopping_error(record: Record) -> Unavailable:
     return Unavailable(f"this gateway is stopping; the evolution goes on: read GET /v1/evolutions/{record.id}")

@@ -9,8 +9,8 @@ from shared.records.evolution import Event, FinishReason, Record
 DONE = "[DONE]"
 
 
-def opening(record: Record) -> str:
-    """The role, and which evolution will answer."""
+def first(record: Record) -> str:
+    """The first chunk: the role, and which evolution will answer."""
     return _chunk(
         record,
         0,
@@ -20,12 +20,15 @@ def opening(record: Record) -> str:
 
 
 def progress(record: Record, event: Event) -> str:
-    """An event of the evolution, beside an empty delta."""
+    """A chunk with an event of the evolution and an empty delta."""
     return _chunk(record, 0, out.ChunkDelta(), darwin=event)
 
 
-def answer(record: Record, include_usage: bool) -> Iterator[str]:
-    """Text and finish reason of each choice, the usage if asked for, and the end; raises as `result_of` does."""
+def final(record: Record, include_usage: bool) -> Iterator[str]:
+    """The last chunks: text and finish reason of each choice, then the usage with `include_usage`, then `DONE`.
+
+    Raises as `serializers.result_of` does.
+    """
     result = serializers.result_of(record)
     reference = serializers.reference(record, result.stopped_by)
     for index, choice in enumerate(result.choices):

@@ -1,4 +1,4 @@
-"""`/v1/evolutions`: searches that nobody has to wait for."""
+"""`/v1/evolutions`: starts evolutions without waiting for them, and reads, follows and cancels them."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -10,14 +10,15 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from services.gateway.api import responses as out
 from services.gateway.api import serializers
-from services.gateway.api.openapi import event_stream, failures, header, require_json
+from services.gateway.api.openapi import event_stream, failures, header
 from services.gateway.api.requests import EvolutionCreate
+from services.gateway.api.validation import evolution_request
 from services.gateway.edge.access import caller_of
-from services.gateway.edge.lifetime import Lifetime, until
-from services.gateway.edge.middleware import name_evolution
-from services.gateway.edge.strict_json import StrictJsonRoute
-from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey
-from services.gateway.evolutions.following import EvolutionService
+from services.gateway.edge.lifetime import Lifetime, take_until
+from services.gateway.edge.middleware import set_evolution_id
+from services.gateway.edge.strict_json import StrictJsonRoute, require_json
+from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey, idempotency_of
+from services.gateway.evolutions.service import EvolutionService
 from services.gateway.settings import GatewaySettings
 from shared.errors import DarwinError
 from shared.records.evolution import TERMINAL, Event
@@ -34,7 +35,7 @@ LastEventId = Annotated[
 
 
 class EvolutionRoutes:
-    """The evolutions API."""
+    """The routes of the evolutions API."""
 
     def __init__(
         self, acceptance: Acceptance, evolutions: EvolutionService, settings: GatewaySettings, lifetime: Lifetime
@@ -90,21 +91,22 @@ class EvolutionRoutes:
         self, request: Request, response: Response, body: EvolutionCreate, idempotency_key: IdempotencyKey = None
     ) -> out.Evolution:
         """Accepts a search and returns at once; poll the resource at `Location`, or follow its events."""
-        record = await self._acceptance.start(request, body, idempotency_key)
+        evolution = evolution_request(body, self._settings)
+        record = await self._acceptance.start(request, evolution, idempotency_of(request, idempotency_key, body))
         response.headers["location"] = f"/v1/evolutions/{record.id}"
         return serializers.evolution(record)
 
     async def read(self, request: Request, evolution_id: EvolutionId) -> out.Evolution:
         """The evolution as it stands; `result` is null until it has ended."""
-        record = await self._evolutions.load(evolution_id, caller_of(request).reads)
-        name_evolution(request, record.id)
+        record = await self._evolutions.load(evolution_id, caller_of(request).readable_tenant)
+        set_evolution_id(request, record.id)
         return serializers.evolution(record)
 
     async def cancel(self, request: Request, response: Response, evolution_id: EvolutionId) -> out.Evolution:
         """Asks a search to stop; one that has ended stays as it is. Calling it again changes nothing."""
         caller = caller_of(request)
-        record = await self._evolutions.cancel(evolution_id, caller.tenant, caller.reads)
-        name_evolution(request, record.id)
+        record = await self._evolutions.cancel(evolution_id, caller.tenant, caller.readable_tenant)
+        set_evolution_id(request, record.id)
         response.status_code = 200 if record.status in TERMINAL else 202
         return serializers.evolution(record)
 
@@ -112,15 +114,15 @@ class EvolutionRoutes:
         self, request: Request, evolution_id: EvolutionId, last_event_id: LastEventId = None
     ) -> EventSourceResponse:
         """Every event from the beginning, then each as it happens; ends after `evolution.ended`."""
-        record = await self._evolutions.load(evolution_id, caller_of(request).reads)
-        name_evolution(request, record.id)
+        record = await self._evolutions.load(evolution_id, caller_of(request).readable_tenant)
+        set_evolution_id(request, record.id)
         return EventSourceResponse(
             self._stream(record.id, last_event_id or "0"), ping=self._settings.keepalive_s, sep="\n"
         )
 
     async def _stream(self, evolution_id: str, after: str) -> AsyncIterator[ServerSentEvent]:
         try:
-            async for stored in until(self._lifetime.stopping, self._evolutions.follow(evolution_id, after)):
+            async for stored in take_until(self._lifetime.stopping, self._evolutions.follow(evolution_id, after)):
                 data = _EVENT.dump_json(stored.event).decode()
                 yield ServerSentEvent(data, event=stored.event.type, id=stored.id, sep="\n")
         except DarwinError as error:

@@ -1,16 +1,16 @@
-"""What /openapi.json says beyond the routes' own types: failures, event streams, headers."""
+"""What /openapi.json says beyond the types of the routes: failures, event streams, headers."""
 
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
-from starlette.exceptions import HTTPException
 
-from services.gateway.api.idempotency import REPLAYED_HEADER
-from services.gateway.api.responses import ChatCompletionChunk, ErrorBody
+from services.gateway.api.responses import ChatCompletionChunk
+from services.gateway.edge.errors import ErrorBody
 from services.gateway.edge.middleware import EVOLUTION_HEADER, REQUEST_HEADER, TRACE_HEADER
+from services.gateway.evolutions.acceptance import REPLAYED_HEADER
 from shared.records.evolution import Event
 
 DESCRIPTION = """\
@@ -55,7 +55,7 @@ _FAILURES = {
 
 
 def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """`responses` of a route that may fail with these statuses."""
+    """The `responses` of a route that may fail with these statuses."""
     documented: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorBody, "description": _FAILURES[status]} for status in statuses
     }
@@ -65,7 +65,7 @@ def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def header(description: str) -> dict[str, Any]:
-    """A header of a response."""
+    """A header of a response, as the document describes it."""
     return {"description": description, "schema": {"type": "string"}}
 
 
@@ -85,13 +85,13 @@ def event_stream(description: str, *schemas: str, last: str | None = None) -> di
 
 
 def openapi_of(app: FastAPI, *, keys_required: bool) -> Callable[[], dict[str, Any]]:
-    """A replacement of `app.openapi` that adds the streams' schemas, the headers and who may call."""
-    plain = app.openapi
+    """A replacement of `app.openapi` that adds the schemas of the streams, the headers, and the need of an API key."""
+    fastapi_openapi = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema:
             return app.openapi_schema
-        document = plain()
+        document = fastapi_openapi()
         schemas = document["components"]["schemas"]
         _, chunk = models_json_schema([(ChatCompletionChunk, "serialization")], ref_template=_REF)
         event = TypeAdapter(Event).json_schema(ref_template=_REF, mode="serialization")
@@ -118,10 +118,3 @@ def _headers(path: str, method: str) -> dict[str, Any]:
     if method == "post":
         headers |= {name: header(description) for name, description in _POST_HEADERS.items()}
     return headers
-
-
-async def require_json(request: Request) -> None:
-    """Refuses a body that is not declared as JSON."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise HTTPException(415, "send the body as JSON, with the header content-type: application/json")

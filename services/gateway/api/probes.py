@@ -1,4 +1,4 @@
-"""Liveness and readiness."""
+"""`GET /healthz` and `GET /readyz`: whether the process lives, and whether it can start searches."""
 
 import asyncio
 
@@ -7,15 +7,15 @@ from fastapi import APIRouter
 from services.gateway.api.openapi import failures
 from services.gateway.api.responses import Health
 from services.gateway.edge.lifetime import Lifetime
-from services.gateway.evolutions.stages import Stages
+from services.gateway.evolutions.admission import StageCheck
 from shared.errors import Unavailable
 from shared.store.evolutions import Store
 
 _PING_S = 2.0
 
 
-def router(store: Store, stages: Stages, lifetime: Lifetime) -> APIRouter:
-    """The probes."""
+def router(store: Store, stages: StageCheck, lifetime: Lifetime) -> APIRouter:
+    """The routes of both probes."""
     routes = APIRouter(tags=["health"])
 
     @routes.get("/healthz", summary="Liveness", responses=failures(421))

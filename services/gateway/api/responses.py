@@ -1,4 +1,4 @@
-"""Response bodies, as /openapi.json documents them."""
+"""The response bodies of the API, as /openapi.json documents them; errors have theirs in `edge.errors`."""
 
 from typing import Literal
 
@@ -8,35 +8,12 @@ from services.gateway.api.search_fields import with_search_settings
 from shared.records.evolution import Event, FinishReason, Method, Role, Status, StoppedBy
 
 
-def _absent(value: object) -> bool:
+def _is_none(value: object) -> bool:
     return value is None
 
 
 class _Resource(BaseModel):
     model_config = ConfigDict(frozen=True)
-
-
-class ErrorReference(_Resource):
-    """Where to look for what happened."""
-
-    trace_id: str | None = Field(description="W3C trace id of the call.")
-    evolution_id: str | None = Field(description="The evolution that the call is about, once there is one.")
-
-
-class ErrorDetail(_Resource):
-    """What went wrong and what to do about it."""
-
-    message: str
-    type: str = Field(description="`invalid_request_error`, `rate_limit_error` or `server_error`.")
-    param: str | None = Field(description="Path of the offending field, such as `messages.0.role`.")
-    code: str | None = Field(description="A stable name of the error, such as `model_not_found`.")
-    darwin: ErrorReference
-
-
-class ErrorBody(_Resource):
-    """Body of every response that is not a success."""
-
-    error: ErrorDetail
 
 
 class Model(_Resource):
@@ -76,16 +53,33 @@ class StageSeconds(_Resource):
     total: float = Field(description="Since acceptance.")
 
 
-class ScoredChoice(_Resource):
-    """Where a choice came from, and its reward."""
-
+class _Indexed(_Resource):
     index: int
+
+
+class _FinishedText(_Resource):
+    text: str
+    finish_reason: FinishReason
+    completion_tokens: int
+
+
+class _Origin(_Resource):
     reward: float | None
     components: dict[str, float] = Field(description="The reward's weighted parts.")
     instruction: str = Field(description="The instruction that the response was decoded under.")
     cycle: int
     state: int | None = Field(description="Null for the response to the original conversation.")
+
+
+# The fields of a class follow those of its bases, of which the last one's come first.
+class ScoredChoice(_Origin, _Indexed):
+    """Where a choice came from, and its reward."""
+
     completion_tokens: int
+
+
+class EvolutionChoice(_Origin, _FinishedText):
+    """A final response."""
 
 
 class SearchUsage(_Resource):
@@ -151,8 +145,8 @@ class ChatCompletion(_Resource):
 class ChunkDelta(_Resource):
     """What a chunk adds to a choice's message."""
 
-    role: Literal["assistant"] | None = Field(default=None, exclude_if=_absent)
-    content: str | None = Field(default=None, exclude_if=_absent)
+    role: Literal["assistant"] | None = Field(default=None, exclude_if=_is_none)
+    content: str | None = Field(default=None, exclude_if=_is_none)
 
 
 class ChunkChoice(_Resource):
@@ -177,26 +171,13 @@ class ChatCompletionChunk(_Resource):
     created: int
     model: Method
     choices: list[ChunkChoice] = Field(description="Empty in the chunk that carries usage.")
-    usage: Usage | None = Field(default=None, exclude_if=_absent)
+    usage: Usage | None = Field(default=None, exclude_if=_is_none)
     darwin: Event | EvolutionReference | None = Field(
         default=None,
-        exclude_if=_absent,
+        exclude_if=_is_none,
         description="The evolution's id in the first chunk, one of its events in each progress chunk, its id and "
         "what stopped it beside each finish reason.",
     )
-
-
-class EvolutionChoice(_Resource):
-    """A final response."""
-
-    text: str
-    finish_reason: FinishReason
-    completion_tokens: int
-    reward: float | None
-    components: dict[str, float] = Field(description="The reward's weighted parts.")
-    instruction: str = Field(description="The instruction that the response was decoded under.")
-    cycle: int
-    state: int | None = Field(description="Null for the response to the original conversation.")
 
 
 class EvolutionResult(_Resource):

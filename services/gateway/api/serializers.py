@@ -1,4 +1,4 @@
-"""From a finished record to response bodies."""
+"""Builds response bodies from records of evolutions."""
 
 from dataclasses import asdict
 
@@ -25,11 +25,12 @@ def result_of(record: Record) -> Result:
 
 
 def completion_id(record: Record) -> str:
+    """The id that OpenAI's shape calls for; it holds the evolution's."""
     return "chatcmpl-" + record.id.removeprefix("evo_")
 
 
 def chat_completion(record: Record) -> out.ChatCompletion:
-    """OpenAI's answer; raises as `result_of` does."""
+    """The body of a chat completion; raises as `result_of` does."""
     result = result_of(record)
     return out.ChatCompletion(
         id=completion_id(record),
@@ -47,16 +48,17 @@ def chat_completion(record: Record) -> out.ChatCompletion:
 
 
 def reference(record: Record, stopped_by: StoppedBy | None = None) -> out.EvolutionReference:
-    """Which evolution answers."""
+    """Names the evolution that answers, its trace, and what ended it early."""
     return out.EvolutionReference(evolution_id=record.id, trace_id=trace_id(record), stopped_by=stopped_by)
 
 
 def trace_id(record: Record) -> str | None:
-    """The trace that every part of the search belongs to."""
+    """The trace that every part of the search belongs to; None where the call was not traced."""
     return record.trace.trace_id if record.trace else None
 
 
 def usage(record: Record, result: Result) -> out.Usage:
+    """The tokens as OpenAI counts them, with what the search found and cost."""
     completion = sum(choice.completion_tokens for choice in result.choices)
     return out.Usage(
         prompt_tokens=result.tokens.prompt,

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 from services.gateway.api.requests import AlignmentRequest, SearchSettings
-from services.gateway.edge.refusals import ModelNotFound
+from services.gateway.edge.errors import ModelNotFound
 from services.gateway.settings import GatewaySettings
 from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method

@@ -1,0 +1,1 @@
+"""What holds for every call: API keys, rates, limits, errors, strict JSON, the HTTP protocol and telemetry."""

@@ -1,4 +1,4 @@
-"""Who calls: an API key, or, where keys are off, anybody on this machine."""
+"""Who calls: the holder of an API key, or, where keys are off, anybody on this machine."""
 
 import re
 from dataclasses import dataclass
@@ -7,8 +7,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.gateway.edge.errors import response_of
-from services.gateway.edge.refusals import InvalidApiKey, MisdirectedRequest
+from services.gateway.edge.errors import InvalidApiKey, MisdirectedRequest, response_of
 from services.gateway.settings import loopback
 from shared.errors import DarwinError
 from shared.store.api_keys import Key, Keys
@@ -19,33 +18,33 @@ _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Caller:
-    """Whose call it is; without a key where none is asked for."""
+    """Whose call it is; `key` is None where this deployment needs none."""
 
     key: Key | None = None
 
     @property
     def tenant(self) -> str:
-        """Who alone may see what the call starts."""
+        """The tenant that the call's evolutions will belong to; "" without a key."""
         return self.key.tenant if self.key else ""
 
     @property
-    def reads(self) -> str | None:
+    def readable_tenant(self) -> str | None:
         """The tenant whose evolutions the caller may read; None for every tenant's."""
         return None if self.key is None or self.key.all_tenants else self.key.tenant
 
 
 def caller_of(request: Request) -> Caller:
-    """The caller that the middleware found; for routes to depend on."""
+    """The caller that `AccessMiddleware` identified."""
     caller = request.state.caller
     assert isinstance(caller, Caller)
     return caller
 
 
 class AccessMiddleware:
-    """Refuses strangers before their body is read. Without `keys` there are none, except web pages.
+    """Identifies the caller, and refuses strangers before their body is read.
 
-    A browser lets a page of any site call this machine under the page's own host name, once that name resolves here;
-    so the host that was asked for must be this machine.
+    Without `keys` everybody on this machine may call, except the web pages of other sites: a browser lets a page call
+    this machine under the page's own host name, once that name resolves here. So `Host` must name this machine.
     """
 
     def __init__(self, app: ASGIApp, keys: Keys | None) -> None:
@@ -57,22 +56,22 @@ class AccessMiddleware:
             await self._app(scope, receive, send)
             return
         try:
-            caller = await self._caller(scope)
+            caller = await self._identify(scope)
         except DarwinError as error:
             await response_of(error)(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
 
-    async def _caller(self, scope: Scope) -> Caller:
+    async def _identify(self, scope: Scope) -> Caller:
         headers = Headers(scope=scope)
         if self._keys is None:
             _check_hosts(headers.getlist("host"))
             return Caller()
         if not scope["path"].startswith("/v1/"):
             return Caller()
-        given = headers.getlist("authorization")
-        match = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
+        credentials = headers.getlist("authorization")
+        match = _BEARER.fullmatch(credentials[0].strip()) if len(credentials) == 1 else None
         if match is None:
             raise InvalidApiKey("an API key is needed: send the header authorization: Bearer dk_…")
         key = await self._keys.find(match.group(1))

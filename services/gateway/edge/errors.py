@@ -1,23 +1,23 @@
-"""Every failure in OpenAI's error shape: `{"error": {"message", "type", "param", "code"}}`, and `darwin` with the ids
-of trace and evolution.
+"""Every failure in OpenAI's error shape, and the refusals that only a gateway makes.
 
-The header `x-should-retry` tells OpenAI's SDKs whether to send the call again.
+A failure's body is `{"error": {"message", "type", "param", "code", "darwin"}}`; `darwin` holds the ids of the trace and
+of the evolution, and `code` is the name of the error's class in snake case. The header `x-should-retry` tells OpenAI's
+SDKs whether to send the call again.
 """
 
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from services.gateway.api.responses import ErrorBody, ErrorDetail, ErrorReference
-from services.gateway.edge.refusals import KeyLimit
-from shared.errors import DarwinError, Internal
+from shared.errors import DarwinError, Internal, InvalidRequest, NotFound, Overloaded, Unauthenticated
 from shared.telemetry.tracing import current_evolution_id, current_trace_id
 
 RETRY_AFTER_S = 1
@@ -34,11 +34,70 @@ _CODES = {
 }
 
 
+class ModelNotFound(NotFound):
+    """No method has the name that `model` gives."""
+
+
+class InvalidApiKey(Unauthenticated):
+    """The call carries no API key, or one that is malformed, unknown or revoked."""
+
+
+class MisdirectedRequest(InvalidRequest):
+    """The `Host` of the call is not this machine's, as when a web page has its own host name resolve to it."""
+
+    http_status: ClassVar[int] = 421
+
+
+class KeyLimit(Overloaded):
+    """A limit of the caller's API key is reached; the call may succeed after `retry_after_s` seconds."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class RateLimitExceeded(KeyLimit):
+    """The key made too many calls within a minute."""
+
+
+class InsufficientQuota(KeyLimit):
+    """The key's tokens of the day are used up; clients should not try again by themselves."""
+
+    retryable: ClassVar[bool] = False
+
+
+class _ErrorPart(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ErrorReference(_ErrorPart):
+    """Where to look for what happened."""
+
+    trace_id: str | None = Field(description="W3C trace id of the call.")
+    evolution_id: str | None = Field(description="The evolution that the call is about, once there is one.")
+
+
+class ErrorDetail(_ErrorPart):
+    """What went wrong and what to do about it."""
+
+    message: str
+    type: str = Field(description="`invalid_request_error`, `rate_limit_error` or `server_error`.")
+    param: str | None = Field(description="Path of the offending field, such as `messages.0.role`.")
+    code: str | None = Field(description="A stable name of the error, such as `model_not_found`.")
+    darwin: ErrorReference
+
+
+class ErrorBody(_ErrorPart):
+    """Body of every response that is not a success."""
+
+    error: ErrorDetail
+
+
 def error_body(status: int, message: str, param: str | None, code: str | None) -> ErrorBody:
     """The body of a failure with this HTTP status."""
     kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
     reference = ErrorReference(trace_id=current_trace_id() or None, evolution_id=current_evolution_id() or None)
-    message = _sendable(message, _MAX_MESSAGE)
+    message = _shortened(message, _MAX_MESSAGE)
     return ErrorBody(error=ErrorDetail(message=message, type=kind, param=param, code=code, darwin=reference))
 
 
@@ -48,12 +107,12 @@ def headers_too_large() -> ErrorBody:
 
 
 def body_of(error: DarwinError) -> ErrorBody:
-    """The body of an error of the tree."""
+    """The body of the response to an error of `shared.errors`."""
     return error_body(error.http_status, error.message, error.field, _snake(type(error).__name__))
 
 
 def response_of(error: DarwinError) -> JSONResponse:
-    """The response to an error of the tree."""
+    """The response to an error of `shared.errors`, with the headers that tell clients whether and when to retry."""
     headers = {"x-should-retry": "true" if error.retryable else "false"}
     if isinstance(error, KeyLimit):
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
@@ -64,24 +123,24 @@ def response_of(error: DarwinError) -> JSONResponse:
     return JSONResponse(body_of(error).model_dump(), error.http_status, headers)
 
 
-def unexpected(error: Exception) -> JSONResponse:
-    """The response to a defect of ours; says nothing about its inside."""
+def response_of_defect(error: Exception) -> JSONResponse:
+    """The response to an exception that nobody expected: its type only, since its message may hold secrets."""
     return response_of(Internal(f"unexpected {type(error).__name__}; the log has the details"))
 
 
-def install(app: FastAPI) -> None:
-    """Registers the handlers."""
-    app.add_exception_handler(DarwinError, _darwin)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _validation)
+def install_handlers(app: FastAPI) -> None:
+    """Has `app` answer every failure in this shape."""
+    app.add_exception_handler(DarwinError, _handle_darwin_error)
+    app.add_exception_handler(HTTPException, _handle_http_exception)
+    app.add_exception_handler(RequestValidationError, _handle_validation_error)
 
 
-async def _darwin(request: Request, error: Exception) -> JSONResponse:
+async def _handle_darwin_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DarwinError)
     return response_of(error)
 
 
-async def _http(request: Request, error: Exception) -> JSONResponse:
+async def _handle_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     message = error.detail
     if error.status_code == 400:
@@ -94,20 +153,22 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(body.model_dump(), error.status_code, error.headers)
 
 
-async def _validation(request: Request, error: Exception) -> JSONResponse:
+async def _handle_validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     return JSONResponse(validation_body(error.errors()).model_dump(), 400, {"x-should-retry": "false"})
 
 
-def validation_body(found: Sequence[Mapping[str, Any]]) -> ErrorBody:
-    """The first of pydantic's errors, a wrong value before an unknown name."""
-    first = min(found, key=lambda item: item["type"] == "extra_forbidden")
+def validation_body(errors: Sequence[Mapping[str, Any]]) -> ErrorBody:
+    """The body for the first of pydantic's `errors`; a wrong value comes before an unknown name."""
+    first = min(errors, key=lambda error: error["type"] == "extra_forbidden")
     if first["type"] == "json_invalid":
         at = first["loc"][-1]
         return error_body(400, f"the body is not JSON: {first['ctx']['error']} at position {at}", None, "invalid_json")
-    # Pydantic marks a dict's key by "[key]" behind it.
+    # Pydantic appends "[key]" to the path of an error in a dict's key.
     path = [str(part) for part in first["loc"] if part != "[key]"]
-    param = _sendable(".".join(path[1:] if path[:1] in (["body"], ["header"], ["query"]) else path), _MAX_PARAM) or None
+    param = (
+        _shortened(".".join(path[1:] if path[:1] in (["body"], ["header"], ["query"]) else path), _MAX_PARAM) or None
+    )
     name = param or "the body"
     match first["type"]:
         case "extra_forbidden" | "none_required":
@@ -119,8 +180,8 @@ def validation_body(found: Sequence[Mapping[str, Any]]) -> ErrorBody:
     return error_body(400, f"{name}: {first['msg']}", param, "invalid_value")
 
 
-def _sendable(text: str, limit: int) -> str:
-    """Encodable, and not longer than an error should be."""
+def _shortened(text: str, limit: int) -> str:
+    """`text`, cut to `limit` characters, without what UTF-8 cannot encode."""
     return text[:limit].encode("utf-8", "replace").decode()
 
 

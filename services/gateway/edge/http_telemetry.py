@@ -1,6 +1,6 @@
 """A span and a duration for every HTTP call, under OpenTelemetry's names.
 
-Not by OpenTelemetry's own ASGI middleware: what it cannot decode of a query or a header, it answers by a bare 500.
+OpenTelemetry's own ASGI middleware is not used: it answers by a bare 500 where it cannot decode a query or a header.
 """
 
 import time
@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.telemetry.metrics import METER, SECONDS
 
 _METHODS = ("GET", "POST", "DELETE", "HEAD", "PUT", "PATCH", "OPTIONS")
-# Asked for all the time, or files: nobody looks for these in a trace.
+# Probes and the page's files: they are called often, and nobody looks for them in a trace.
 _UNTRACED = ("/healthz", "/readyz", "/ui/")
 
 _DURATION = METER.create_histogram(
@@ -34,9 +34,9 @@ Attributes = dict[str, str | int]
 
 
 class HttpTelemetry:
-    """Around everything else; `http.route` is a route's template, and missing where there is none.
+    """The outermost layer of the application. `http.route` is a route's template, and missing where there is none.
 
-    A `traceparent` that the caller sends is continued. Without a provider of its own it takes the process's.
+    A `traceparent` that the caller sends is continued. Without `tracer_provider` the process's provider is used.
     """
 
     def __init__(self, app: ASGIApp, tracer_provider: TracerProvider | None = None) -> None:
@@ -47,53 +47,54 @@ class HttpTelemetry:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["path"].startswith(_UNTRACED):
-            await self._timed(scope, receive, send)
+            await self._measure(scope, receive, send)
         else:
-            caller = propagate.extract(Headers(scope=scope))
-            name, call = _method(scope), _call(scope)
-            with self._tracer.start_as_current_span(name, caller, SpanKind.SERVER, call) as span:
-                _describe(span, name, await self._timed(scope, receive, send))
+            parent = propagate.extract(Headers(scope=scope))
+            name, attributes = _method(scope), _request_attributes(scope)
+            with self._tracer.start_as_current_span(name, parent, SpanKind.SERVER, attributes) as span:
+                _set_response(span, name, await self._measure(scope, receive, send))
 
-    async def _timed(self, scope: Scope, receive: Receive, send: Send) -> Attributes:
-        """What came of the call."""
-        began, status, call = time.perf_counter(), 499, _call(scope)
+    async def _measure(self, scope: Scope, receive: Receive, send: Send) -> Attributes:
+        """Answers the call and records its duration; returns the attributes of the response."""
+        # 499 stands where the caller hung up before a response began.
+        started_at, status, request = time.perf_counter(), 499, _request_attributes(scope)
 
-        async def noted(message: Message) -> None:
+        async def send_and_read_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
-        _ACTIVE.add(1, call)
+        _ACTIVE.add(1, request)
         try:
-            await self._app(scope, receive, noted)
+            await self._app(scope, receive, send_and_read_status)
         finally:
-            _ACTIVE.add(-1, call)
-            outcome = _outcome(scope, status)
-            _DURATION.record(time.perf_counter() - began, {**call, **outcome})
-        return outcome
+            _ACTIVE.add(-1, request)
+            response = _response_attributes(scope, status)
+            _DURATION.record(time.perf_counter() - started_at, {**request, **response})
+        return response
 
 
 def _method(scope: Scope) -> str:
     return scope["method"] if scope["method"] in _METHODS else "_OTHER"
 
 
-def _call(scope: Scope) -> Attributes:
+def _request_attributes(scope: Scope) -> Attributes:
     return {HTTP_REQUEST_METHOD: _method(scope), URL_SCHEME: "http"}
 
 
-def _outcome(scope: Scope, status: int) -> Attributes:
-    outcome: Attributes = {HTTP_RESPONSE_STATUS_CODE: status}
+def _response_attributes(scope: Scope, status: int) -> Attributes:
+    attributes: Attributes = {HTTP_RESPONSE_STATUS_CODE: status}
     if route := getattr(scope.get("route"), "path", ""):
-        outcome[HTTP_ROUTE] = route
+        attributes[HTTP_ROUTE] = route
     if status >= 500:
-        outcome[ERROR_TYPE] = str(status)
-    return outcome
+        attributes[ERROR_TYPE] = str(status)
+    return attributes
 
 
-def _describe(span: Span, method: str, outcome: Attributes) -> None:
-    if HTTP_ROUTE in outcome:
-        span.update_name(f"{method} {outcome[HTTP_ROUTE]}")
-    span.set_attributes(outcome)
-    if ERROR_TYPE in outcome:
+def _set_response(span: Span, method: str, response: Attributes) -> None:
+    if HTTP_ROUTE in response:
+        span.update_name(f"{method} {response[HTTP_ROUTE]}")
+    span.set_attributes(response)
+    if ERROR_TYPE in response:
         span.set_status(StatusCode.ERROR)

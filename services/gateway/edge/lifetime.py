@@ -1,4 +1,4 @@
-"""How a process ends while calls are open: event streams at once, calls that wait for an answer a little later."""
+"""How the process ends while calls are open: event streams end at once, calls that wait for an answer later."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,32 +8,32 @@ T = TypeVar("T")
 
 
 class Lifetime:
-    """`stopping` is set when the process was asked to stop, `expired` once it waits no longer for answers."""
+    """`stopping` is set when the process is to stop, `expired` once the time to finish open calls is over."""
 
     def __init__(self) -> None:
         self.stopping = asyncio.Event()
         self.expired = asyncio.Event()
 
     def stop(self, drain_s: float) -> None:
-        """Begins the end; call it on the running loop."""
+        """Sets `stopping` now and `expired` in `drain_s` seconds; to be called on the running event loop."""
         self.stopping.set()
         asyncio.get_running_loop().call_later(drain_s, self.expired.set)
 
 
-async def until(event: asyncio.Event, items: AsyncIterator[T]) -> AsyncIterator[T]:
-    """`items`, cut short when `event` is set."""
-    over = asyncio.ensure_future(event.wait())
+async def take_until(event: asyncio.Event, items: AsyncIterator[T]) -> AsyncIterator[T]:
+    """Yields from `items` until they end or `event` is set."""
+    stopped = asyncio.ensure_future(event.wait())
     step: asyncio.Future[T | None] | None = None
     try:
         while True:
             step = asyncio.ensure_future(_next(items))
-            await asyncio.wait((step, over), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((step, stopped), return_when=asyncio.FIRST_COMPLETED)
             item = step.result() if step.done() else None
             if item is None:
                 return
             yield item
     finally:
-        over.cancel()
+        stopped.cancel()
         if step is not None:
             step.cancel()
 

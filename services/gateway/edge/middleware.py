@@ -1,4 +1,4 @@
-"""What holds for every call: its ids in the headers, limits on size and number, a shape for defects."""
+"""What holds for every call: ids in the response's headers, limits on size and number, one shape for defects."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.edge.errors import MAX_HEAD_BYTES, headers_too_large, response_of, unexpected
+from services.gateway.edge.errors import MAX_HEAD_BYTES, headers_too_large, response_of, response_of_defect
 from shared.errors import Overloaded
 from shared.telemetry.tracing import current_trace_id, link_evolution
 
@@ -23,19 +23,19 @@ TRACE_HEADER = "x-darwin-trace-id"
 _CLOSE = {"connection": "close"}
 
 
-def name_evolution(request: Request, evolution_id: str) -> None:
-    """Names the evolution that the call is about: in the answer's headers, in errors and in the log."""
-    answer_headers(request)[EVOLUTION_HEADER] = evolution_id
+def set_evolution_id(request: Request, evolution_id: str) -> None:
+    """Puts the id of the evolution that the call is about into the response's headers, errors and log lines."""
+    response_headers(request)[EVOLUTION_HEADER] = evolution_id
     link_evolution(evolution_id)
 
 
-def answer_headers(request: Request) -> dict[str, str]:
-    """Headers of the answer, whatever it will be; for routes to add to."""
+def response_headers(request: Request) -> dict[str, str]:
+    """Headers that routes may add to; the response carries them, whether it is a success or a failure."""
     return cast(dict[str, str], request.state.headers)
 
 
 class CallMiddleware:
-    """Outermost of the application's layers."""
+    """Gives each call its ids, bounds its size and the number of calls at a time, and answers where a route crashed."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int, max_body_seconds: float, max_concurrent: int) -> None:
         self._app = app
@@ -48,24 +48,24 @@ class CallMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(scope, send)
+        sender = _HeaderSender(scope, send)
         if _head_bytes(scope) > MAX_HEAD_BYTES:
-            await JSONResponse(headers_too_large().model_dump(), 431)(scope, receive, answer)
+            await JSONResponse(headers_too_large().model_dump(), 431)(scope, receive, sender)
             return
         limited = scope["path"].startswith("/v1/")
         if limited and self._running >= self._max_concurrent:
             busy = Overloaded(f"{self._max_concurrent} calls are being answered already: come back later")
-            await response_of(busy)(scope, receive, answer)
+            await response_of(busy)(scope, receive, sender)
             return
         self._running += limited
         try:
             body = _LimitedBody(scope, receive, self._max_body_bytes, self._max_body_seconds)
-            await self._app(scope, body, answer)
+            await self._app(scope, body, sender)
         except Exception as error:
-            log.exception("%s: %s %s failed", answer.request_id, scope["method"], scope["path"])
-            if answer.started:
+            log.exception("%s: %s %s failed", sender.request_id, scope["method"], scope["path"])
+            if sender.started:
                 raise
-            await unexpected(error)(scope, receive, answer)
+            await response_of_defect(error)(scope, receive, sender)
         finally:
             self._running -= limited
 
@@ -75,8 +75,8 @@ def _head_bytes(scope: Scope) -> int:
     return headers + len(scope["path"]) + len(scope["query_string"])
 
 
-class _Answer:
-    """`send`, with the headers that the call gathered."""
+class _HeaderSender:
+    """ASGI's `send`, which adds the call's ids and the headers of `response_headers` to the response."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._headers: dict[str, str] = {}
@@ -98,7 +98,10 @@ class _Answer:
 
 
 class _LimitedBody:
-    """`receive`, until the body exceeds its limit or its time; what comes after it may take as long as it will."""
+    """ASGI's `receive`, which raises once the body exceeds `limit` bytes or takes longer than `seconds`.
+
+    Messages after the body, such as a disconnect, may come at any time.
+    """
 
     def __init__(self, scope: Scope, receive: Receive, limit: int, seconds: float) -> None:
         declared = Headers(scope=scope).get("content-length", "")
@@ -107,13 +110,13 @@ class _LimitedBody:
         self._limit = limit
         self._received = 0
         self._seconds = seconds
-        self._late_at: float | None = asyncio.get_running_loop().time() + seconds
+        self._deadline: float | None = asyncio.get_running_loop().time() + seconds
 
     async def __call__(self) -> Message:
         if self._declared > self._limit:
             raise self._too_large()
         try:
-            async with asyncio.timeout_at(self._late_at):
+            async with asyncio.timeout_at(self._deadline):
                 message = await self._receive()
         except TimeoutError:
             raise HTTPException(408, f"the body did not arrive within {self._seconds:g} s", _CLOSE) from None
@@ -121,7 +124,7 @@ class _LimitedBody:
         if self._received > self._limit:
             raise self._too_large()
         if not message.get("more_body", False):
-            self._late_at = None
+            self._deadline = None
         return message
 
     def _too_large(self) -> HTTPException:

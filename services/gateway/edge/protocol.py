@@ -1,4 +1,4 @@
-"""HTTP/1.1 as the gateway speaks it: what is not HTTP is refused in the shape of every other failure."""
+"""HTTP/1.1 on a connection: headers must come in time, and what is not HTTP gets an error of the usual shape."""
 
 import asyncio
 import sys
@@ -6,47 +6,47 @@ import sys
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from services.gateway.api.responses import ErrorBody
-from services.gateway.edge.errors import error_body, headers_too_large
+from services.gateway.edge.errors import ErrorBody, error_body, headers_too_large
 
-# A connection closed at once, with bytes unread, takes the answer with it.
+# Closing a connection that holds unread bytes discards the response; so the client has this long to read it.
 _LINGER_S = 1.0
 
 
 class GatewayProtocol(H11Protocol):
-    """uvicorn's h11 protocol, chosen because it bounds what it holds of unfinished headers.
+    """uvicorn's h11 protocol, which bounds the size of unfinished headers; this class bounds their time, too.
 
-    Headers must be complete `head_seconds` after their connection was made or their first byte came.
+    Headers must be complete `head_seconds` after the connection was made, or, on a kept connection, after their first
+    byte came.
     """
 
     head_seconds = 30.0
     _refused = False
-    _late: asyncio.TimerHandle | None = None
+    _header_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._await_head()
+        self._start_header_timer()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
-            self._unset_late()
-        elif self._late is None:
-            self._await_head()
+            self._cancel_header_timer()
+        elif self._header_timer is None:
+            self._start_header_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._unset_late()
+        self._cancel_header_timer()
         super().connection_lost(exc)
 
-    def _await_head(self) -> None:
-        self._late = self.loop.call_later(self.head_seconds, self.transport.close)
+    def _start_header_timer(self) -> None:
+        self._header_timer = self.loop.call_later(self.head_seconds, self.transport.close)
 
-    def _unset_late(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+    def _cancel_header_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
 
     def send_400_response(self, msg: str) -> None:
         self._refused = True

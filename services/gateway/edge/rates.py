@@ -1,4 +1,4 @@
-"""Calls per minute of each API key, counted in Redis (`darwin:rate:…`) over a moving window."""
+"""The calls per minute of each API key, counted in Redis (`darwin:rate:…`) over a moving window."""
 
 import math
 import time
@@ -8,14 +8,14 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
-from services.gateway.edge.refusals import RateLimitExceeded
+from services.gateway.edge.errors import RateLimitExceeded
 from shared.store.api_keys import Key
 from shared.store.connection import Translated, connect_redis
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Calls that a key may make within a minute, calls left of them, seconds until another one is given back."""
+    """Where a key stands: its calls per minute, how many of them remain, and the seconds until one more is free."""
 
     limit: int
     remaining: int
@@ -24,7 +24,7 @@ class Rate:
 
     @property
     def headers(self) -> dict[str, str]:
-        """As OpenAI sends them."""
+        """The headers in which OpenAI reports the same."""
         return {
             "x-ratelimit-limit-requests": str(self.limit),
             "x-ratelimit-remaining-requests": str(self.remaining),
@@ -32,7 +32,7 @@ class Rate:
         }
 
     def check(self) -> None:
-        """Raises `RateLimitExceeded` where the call was one too many."""
+        """Raises `RateLimitExceeded` where the call exceeds the rate."""
         if self.exceeded:
             raise RateLimitExceeded(
                 f"this key may start {self.limit} searches a minute: come back in {math.ceil(self.reset_s)} s",
@@ -41,7 +41,7 @@ class Rate:
 
 
 class Rates:
-    """Raises `Unavailable` where Redis is away."""
+    """Counts calls; raises `Unavailable` where Redis is away."""
 
     def __init__(self, url: str, max_connections: int = 100) -> None:
         self._redis = connect_redis(url, max_connections)
@@ -55,7 +55,7 @@ class Rates:
         await self._redis.aclose()
 
     async def take(self, key: Key) -> Rate | None:
-        """Counts a call, unless it is one too many; None where the key has no such limit."""
+        """Counts a call unless it exceeds the key's rate; None where the key has no rate."""
         if key.requests_per_minute is None:
             return None
         limit = RateLimitItemPerMinute(key.requests_per_minute)

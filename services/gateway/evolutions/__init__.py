@@ -1,0 +1,1 @@
+"""From a valid request to an accepted evolution, and how it is followed and cancelled."""

@@ -1,24 +1,25 @@
-"""From a valid body to an accepted evolution: what both POST routes share."""
+"""Accepting an evolution: a new one, or the one that the caller's idempotency key already stands for."""
 
+import hashlib
+import json
 import time
 import uuid
 from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Header, Request
+from pydantic import BaseModel
 
-from services.gateway.api.idempotency import REPLAYED_HEADER, idempotency
-from services.gateway.api.requests import AlignmentRequest
-from services.gateway.api.validation import evolution_request
 from services.gateway.edge.access import caller_of
-from services.gateway.edge.middleware import answer_headers, name_evolution
+from services.gateway.edge.middleware import response_headers, set_evolution_id
 from services.gateway.evolutions.admission import Admission
-from services.gateway.evolutions.following import EvolutionService
-from services.gateway.settings import GatewaySettings
+from services.gateway.evolutions.service import EvolutionService
 from shared.errors import DarwinError, Overloaded
-from shared.records.evolution import Record
+from shared.records.evolution import EvolutionRequest, Idempotency, Record
 from shared.store.evolutions import Limits
 from shared.telemetry.tracing import current_span
+
+REPLAYED_HEADER = "idempotent-replayed"
 
 IdempotencyKey = Annotated[
     str | None,
@@ -29,25 +30,36 @@ IdempotencyKey = Annotated[
     ),
 ]
 
-# Nothing new fits, so only what stands already is found.
-_REPEATS_ONLY = Limits(active=0, active_per_key=0)
+# With these limits the store accepts nothing new, and still returns what an idempotency key stands for.
+_REPLAYS_ONLY = Limits(active=0, active_per_key=0)
+
+
+def idempotency_of(request: Request, key: str | None, body: BaseModel) -> Idempotency | None:
+    """What the caller's idempotency key stands for; None where the call carries no `key`.
+
+    The key counts within its tenant. The fingerprint covers the route and the body, with its defaults filled in and
+    before a seed is drawn.
+    """
+    if key is None:
+        return None
+    scoped_key = json.dumps([caller_of(request).tenant, key])
+    content = json.dumps([request.url.path, body.model_dump(mode="json")], sort_keys=True)
+    return Idempotency(key=_digest(scoped_key), fingerprint=_digest(content))
 
 
 class Acceptance:
-    """Starts evolutions; each valid call counts against the rate of its key."""
+    """Starts evolutions; each valid call counts against the rate of its API key."""
 
-    def __init__(self, evolutions: EvolutionService, admission: Admission, settings: GatewaySettings) -> None:
+    def __init__(self, evolutions: EvolutionService, admission: Admission) -> None:
         self._evolutions = evolutions
         self._admission = admission
-        self._settings = settings
 
-    async def start(self, request: Request, body: AlignmentRequest, key: str | None) -> Record:
+    async def start(self, request: Request, evolution: EvolutionRequest, idempotency: Idempotency | None) -> Record:
         """The accepted evolution: a new one, or that of the first call with this idempotency key.
 
         Raises:
-            InvalidRequest: the request must change.
             Conflict: the idempotency key was used for another request.
-            Overloaded: a limit of the key or of the deployment is reached.
+            Overloaded: a limit of the API key or of the deployment is reached.
             Unavailable: Redis or a stage is away.
         """
         caller = caller_of(request)
@@ -56,31 +68,35 @@ class Acceptance:
             0,
             "queued",
             time.time(),
-            replace(evolution_request(body, self._settings), tenant=caller.tenant),
+            replace(evolution, tenant=caller.tenant),
             key_id=caller.key.id if caller.key else "",
-            idempotency=idempotency(caller.tenant, key, request.url.path, body),
+            idempotency=idempotency,
             trace=current_span(),
         )
-        headers = answer_headers(request)
+        headers = response_headers(request)
         if rate := await self._admission.count(caller):
             headers |= rate.headers
             rate.check()
         try:
             await self._admission.check(caller)
         except DarwinError as refusal:
-            accepted = await self._repeated(record, refusal)
+            accepted = await self._replayed(record, refusal)
         else:
             accepted = await self._evolutions.start(record, self._admission.limits(caller))
-        name_evolution(request, accepted.id)
+        set_evolution_id(request, accepted.id)
         if accepted.id != record.id:
             headers[REPLAYED_HEADER] = "true"
         return accepted
 
-    async def _repeated(self, record: Record, refusal: DarwinError) -> Record:
-        """The evolution that stands already; raises `refusal` where there is none."""
+    async def _replayed(self, record: Record, refusal: DarwinError) -> Record:
+        """The evolution that the record's idempotency key stands for already; raises `refusal` where there is none."""
         if record.idempotency is None:
             raise refusal
         try:
-            return await self._evolutions.start(record, _REPEATS_ONLY)
+            return await self._evolutions.start(record, _REPLAYS_ONLY)
         except Overloaded:
             raise refusal from None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

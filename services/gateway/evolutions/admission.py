@@ -1,36 +1,64 @@
-"""Whether a caller may start one more search."""
+"""Whether a search may start: the stages it needs are there, and the caller's limits leave room for it."""
 
+import asyncio
 import time
 
 from services.gateway.edge.access import Caller
+from services.gateway.edge.errors import InsufficientQuota
 from services.gateway.edge.rates import Rate, Rates
-from services.gateway.edge.refusals import InsufficientQuota
-from services.gateway.evolutions.stages import Stages
 from services.gateway.settings import GatewaySettings
+from shared.errors import Unavailable
 from shared.store.evolutions import Limits, Store
+from shared.store.presence import Presence
 
 _DAY_S = 86_400
+# Workers report which stages answer about once a second.
+_PRESENCE_TTL_S = 1.0
+
+
+class StageCheck:
+    """Whether every stage that a search needs is there, as the workers report it to Redis.
+
+    The report is read at most once a second, however many calls need it.
+    """
+
+    def __init__(self, presence: Presence) -> None:
+        self._presence = presence
+        self._read: asyncio.Future[list[str]] | None = None
+        self._read_at = 0.0
+
+    async def check(self) -> None:
+        """Raises `Unavailable` where a stage, or Redis, is away."""
+        if away := await self._away():
+            raise Unavailable(f"no answer from {', '.join(away)}: searches cannot be started now")
+
+    async def _away(self) -> list[str]:
+        read = self._read
+        if read is None or (read.done() and (read.exception() or time.monotonic() > self._read_at + _PRESENCE_TTL_S)):
+            read = self._read = asyncio.ensure_future(self._presence.away())
+            self._read_at = time.monotonic()
+        return await asyncio.shield(read)
 
 
 class Admission:
-    """The limits of a caller's key and of this deployment; raises `Unavailable` where Redis is away."""
+    """The limits of a caller's API key and of this deployment; its methods raise `Unavailable` where Redis is away."""
 
-    def __init__(self, store: Store, rates: Rates, stages: Stages, settings: GatewaySettings) -> None:
+    def __init__(self, store: Store, rates: Rates, stages: StageCheck, settings: GatewaySettings) -> None:
         self._store = store
         self._rates = rates
         self._stages = stages
         self._settings = settings
 
     async def count(self, caller: Caller) -> Rate | None:
-        """Counts a call against the key's rate; None where it has none."""
+        """Counts a call against the key's rate; None where the key has none, or the caller no key."""
         return await self._rates.take(caller.key) if caller.key else None
 
     async def check(self, caller: Caller) -> None:
-        """Whether a new search could run and be paid for.
+        """Passes where a new search could run and the key's quota covers it.
 
         Raises:
             Unavailable: a stage is away.
-            InsufficientQuota: the key's tokens of this UTC day are used up. What runs already goes on.
+            InsufficientQuota: the key's tokens of this UTC day are used up. Searches that run already go on.
         """
         await self._stages.check()
         key = caller.key
@@ -44,6 +72,6 @@ class Admission:
             )
 
     def limits(self, caller: Caller) -> Limits:
-        """How many searches may be queued or running once this one is."""
+        """How many searches may be queued or running, the new one included."""
         of_key = caller.key.max_active if caller.key else None
         return Limits(self._settings.max_active, of_key or self._settings.max_active_per_key)

@@ -1,4 +1,4 @@
-"""What the gateway talks to."""
+"""The clients of Redis that one gateway process holds."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,13 +9,13 @@ from shared.store.api_keys import Keys
 from shared.store.evolutions import Store
 from shared.store.presence import Presence
 
-# Connections to Redis beyond those that callers block in.
+# Each call may block one connection while it follows events; these are for everything else.
 _SPARE_CONNECTIONS = 64
 
 
 @dataclass(frozen=True)
 class Backends:
-    """Each with connections to Redis of its own, opened when they are needed."""
+    """Each client has connections of its own, which it opens when it needs them."""
 
     store: Store
     keys: Keys

@@ -1,23 +1,19 @@
-"""`GET /v1/evolutions`: evolutions page by page, filtered on the way."""
+"""`GET /v1/evolutions`: the evolutions page by page, filtered while they are read."""
 
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from services.gateway.inspector.recordings import EvolutionList, summary
 from shared.records.attempts import Summary
 from shared.records.evolution import Method, Status
 from shared.store.evolutions import Store
 
-# Looked at for one page; whoever wants more asks for the next one.
-MOST_LOOKED_AT = 2_000
+# The most summaries that are examined for one page; a caller who wants more asks for the next page.
+MAX_EXAMINED = 2_000
 _READ_AT_ONCE = 200
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
 
-
-class Wanted(BaseModel):
-    """Which evolutions are listed, and where the list begins. What is not known yet is in no range."""
+class ListQuery(BaseModel):
+    """Which evolutions are listed, and where the list begins. A value that is not known yet lies in no range."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,45 +24,45 @@ class Wanted(BaseModel):
     tenant: str | None = Field(
         default=None, max_length=64, description="For keys that read all tenants; others see their own only."
     )
-    min_gain: Number | None = Field(default=None, description="Least reward over the base response's.")
-    max_gain: Number | None = None
-    min_seconds: Number | None = Field(default=None, description="Least seconds from acceptance to the end.")
-    max_seconds: Number | None = None
+    min_gain: FiniteFloat | None = Field(default=None, description="Least reward over the base response's.")
+    max_gain: FiniteFloat | None = None
+    min_seconds: FiniteFloat | None = Field(default=None, description="Least seconds from acceptance to the end.")
+    max_seconds: FiniteFloat | None = None
 
-    def takes(self, found: Summary) -> bool:
-        """Whether an evolution is listed."""
+    def matches(self, evolution: Summary) -> bool:
+        """Whether an evolution passes every filter."""
         return (
-            self.status in (None, found.status)
-            and self.method in (None, found.method)
-            and _within(found.gain, self.min_gain, self.max_gain)
-            and _within(found.seconds, self.min_seconds, self.max_seconds)
+            self.status in (None, evolution.status)
+            and self.method in (None, evolution.method)
+            and _within(evolution.gain, self.min_gain, self.max_gain)
+            and _within(evolution.seconds, self.min_seconds, self.max_seconds)
         )
 
 
-async def listed(store: Store, wanted: Wanted, reads: str | None) -> EvolutionList:
-    """A page of what the caller, who `reads` one tenant's evolutions or everybody's (None), may see.
+async def read_page(store: Store, query: ListQuery, readable_tenant: str | None) -> EvolutionList:
+    """A page of the evolutions of `readable_tenant`, or, where that is None, of every tenant.
 
     Raises:
-        NotFound: `after` is not, or no more, in the list.
+        NotFound: the list does not hold `after`, or no longer.
     """
-    tenant = wanted.tenant if reads is None else reads
-    if wanted.tenant not in (None, tenant):
+    tenant = query.tenant if readable_tenant is None else readable_tenant
+    if query.tenant not in (None, tenant):
         return EvolutionList(data=[], has_more=False, last_id=None)
-    taken: list[Summary] = []
-    after, looked_at = wanted.after, 0
-    while looked_at < MOST_LOOKED_AT:
-        found = await store.listed(tenant, after, _READ_AT_ONCE)
-        taken += filter(wanted.takes, found)
-        if len(taken) > wanted.limit:
-            return _page(taken[: wanted.limit], True, taken[wanted.limit - 1].id)
-        if not found:
-            return _page(taken, False, taken[-1].id if taken else None)
-        after, looked_at = found[-1].id, looked_at + len(found)
-    return _page(taken, True, after)
+    matching: list[Summary] = []
+    after, examined = query.after, 0
+    while examined < MAX_EXAMINED:
+        read = await store.listed(tenant, after, _READ_AT_ONCE)
+        matching += filter(query.matches, read)
+        if len(matching) > query.limit:
+            return _page(matching[: query.limit], True, matching[query.limit - 1].id)
+        if not read:
+            return _page(matching, False, matching[-1].id if matching else None)
+        after, examined = read[-1].id, examined + len(read)
+    return _page(matching, True, after)
 
 
-def _page(taken: list[Summary], has_more: bool, last_id: str | None) -> EvolutionList:
-    return EvolutionList(data=[summary(found) for found in taken], has_more=has_more, last_id=last_id)
+def _page(evolutions: list[Summary], has_more: bool, last_id: str | None) -> EvolutionList:
+    return EvolutionList(data=[summary(evolution) for evolution in evolutions], has_more=has_more, last_id=last_id)
 
 
 def _within(value: float | None, least: float | None, most: float | None) -> bool:

@@ -1,4 +1,4 @@
-"""The inspector's page at `/`: files of `ui/`, and plotly.js out of the installed `plotly` package."""
+"""The inspector's page at `/`: the files of `ui/`, and plotly.js from the installed `plotly` package."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 _UI = Path(__file__).parent / "ui"
 _PLOTLY = "plotly.min.js"
-# plotly.js makes two style elements and empties a style attribute; these are the hashes of just their contents.
+# plotly.js makes two style elements and empties a style attribute; these are the hashes of their contents.
 _PLOTLY_STYLES = (
     "'unsafe-hashes' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' "
     "'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o='"
@@ -29,29 +29,29 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
-_ASK_AGAIN = {"cache-control": "no-cache"}
-_KEEP = {"cache-control": "public, max-age=31536000, immutable"}
+_REVALIDATE = {"cache-control": "no-cache"}
+_IMMUTABLE = {"cache-control": "public, max-age=31536000, immutable"}
 
 
-class _Files(StaticFiles):
-    """Files that are never changed under their address, which names their version."""
+class _VersionedFiles(StaticFiles):
+    """Files that browsers may keep for good, because their address holds their version."""
 
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
         response = super().file_response(full_path, stat_result, scope, status_code)
-        response.headers.update(_HEADERS | _KEEP)
+        response.headers.update(_HEADERS | _IMMUTABLE)
         return response
 
 
 def routes() -> list[BaseRoute]:
-    """The page; it asks for no key, what it shows comes from `/v1` under the caller's own."""
-    ours, plotly = _Files(directory=_UI), _Files(directory=_plotly_folder())
+    """The routes of the page. They need no API key: the page reads its data from `/v1` with the caller's own key."""
+    ours, plotly = _VersionedFiles(directory=_UI), _VersionedFiles(directory=_plotly_folder())
     folder = f"ui/{_version()}"
     html = (_UI / "index.html").read_text().replace('"ui/', f'"{folder}/')
 
     async def index(request: Request) -> Response:
-        return HTMLResponse(html, headers=_HEADERS | _ASK_AGAIN)
+        return HTMLResponse(html, headers=_HEADERS | _REVALIDATE)
 
     async def library(request: Request) -> Response:
         return await plotly.get_response(_PLOTLY, request.scope)
@@ -60,7 +60,7 @@ def routes() -> list[BaseRoute]:
 
 
 def _version() -> str:
-    """Changes with any file of the page."""
+    """A digest that changes with any file of the page."""
     digest = hashlib.sha256(version("plotly").encode())
     for path in sorted(_UI.iterdir()):
         digest.update(path.read_bytes())
@@ -68,7 +68,7 @@ def _version() -> str:
 
 
 def _plotly_folder() -> Path:
-    """Found without importing the package, which would take a second and 50 MiB."""
+    """Finds the folder without importing the package, which would take a second and 50 MiB."""
     spec = find_spec("plotly")
     assert spec is not None
     assert spec.origin is not None

@@ -1,15 +1,20 @@
-"""Bodies of lists and recordings, as /openapi.json documents them, and from what they are made."""
+"""The bodies of lists, recordings and differences, and how each is made from what the store holds."""
 
+import re
 from dataclasses import asdict
+from difflib import SequenceMatcher
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.api import serializers
 from services.gateway.api.responses import Evolution
-from services.gateway.inspector.differences import Kind
 from shared.records.attempts import Attempt, Summary
 from shared.records.evolution import Event, Method, Record, Status, StoppedBy
+
+PieceKind = Literal["same", "base", "evolved"]
+
+_WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 
 
 class _Resource(BaseModel):
@@ -48,28 +53,28 @@ class EvolutionList(_Resource):
 
 
 class Recording(Evolution):
-    """An evolution and everything that is known of how it came about: the file that is kept of it.
-
-    `darwin export --from` and `darwin replay` read it.
-    """
+    """An evolution with everything that is recorded of its course; the file that `darwin export --from` and
+    `darwin replay` read."""
 
     version: int = Field(description="Grows with each save.")
     events: list[Event]
     attempts: list[Attempt] = Field(
-        description="What each task did, oldest first: its calls, and the outcomes that the core was told."
+        description="What each task did, oldest first: its calls, and the outcomes that the core received."
     )
 
 
 class DiffPiece(_Resource):
-    """A piece of both texts, or of one of them."""
+    """A piece of both texts (`same`), or of one of them."""
 
-    kind: Kind
+    kind: PieceKind
     text: str
 
 
 class AnswerDiff(_Resource):
-    """Base response against answer, word by word: joined in order, `same` and `base` pieces give the one, `same` and
-    `evolved` pieces the other."""
+    """The base response against the answer, word by word.
+
+    Joined in order, the pieces `same` and `base` give the base response, `same` and `evolved` the answer.
+    """
 
     object: Literal["evolution.diff"] = "evolution.diff"
     pieces: list[DiffPiece]
@@ -84,13 +89,28 @@ class Viewer(_Resource):
     trace_url: str | None = Field(description="Where traces are seen; `{trace_id}` stands for the id.")
 
 
-def summary(found: Summary) -> EvolutionSummary:
+def summary(evolution: Summary) -> EvolutionSummary:
     """A line of the list."""
-    fields = asdict(found) | {"trace_id": found.trace_id or None}
-    return EvolutionSummary(**fields, gain=found.gain, seconds=found.seconds)
+    fields = asdict(evolution) | {"trace_id": evolution.trace_id or None}
+    return EvolutionSummary(**fields, gain=evolution.gain, seconds=evolution.seconds)
 
 
 def recording(record: Record, events: list[Event], attempts: list[Attempt]) -> Recording:
     """The evolution as it stands, with its whole history."""
     evolution = dict(serializers.evolution(record))
     return Recording.model_construct(**evolution, version=record.version, events=events, attempts=attempts)
+
+
+def answer_diff(base: str, evolved: str) -> AnswerDiff:
+    """The difference of two texts in reading order; no piece cuts a word."""
+    old, new = _WORDS.findall(base), _WORDS.findall(evolved)
+    pieces: list[DiffPiece] = []
+    for operation, i, j, k, m in SequenceMatcher(a=old, b=new).get_opcodes():
+        if operation == "equal":
+            pieces.append(DiffPiece(kind="same", text="".join(old[i:j])))
+            continue
+        if i < j:
+            pieces.append(DiffPiece(kind="base", text="".join(old[i:j])))
+        if k < m:
+            pieces.append(DiffPiece(kind="evolved", text="".join(new[k:m])))
+    return AnswerDiff(pieces=pieces)

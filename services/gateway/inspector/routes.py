@@ -1,4 +1,4 @@
-"""What is known of evolutions beyond their answer: lists, recordings, preference pairs, differences."""
+"""Reads evolutions beyond their answer: lists, recordings, preference pairs, differences."""
 
 import asyncio
 import json
@@ -11,11 +11,10 @@ from pydantic import TypeAdapter
 from services.gateway.api.evolution_routes import EvolutionId
 from services.gateway.api.openapi import failures
 from services.gateway.edge.access import caller_of
-from services.gateway.edge.middleware import name_evolution
-from services.gateway.evolutions.following import EvolutionService
+from services.gateway.edge.middleware import set_evolution_id
+from services.gateway.evolutions.service import EvolutionService
 from services.gateway.inspector import recordings as out
-from services.gateway.inspector.differences import word_diff
-from services.gateway.inspector.listing import Wanted, listed
+from services.gateway.inspector.listing import ListQuery, read_page
 from services.gateway.settings import GatewaySettings
 from shared.errors import Conflict, NotFound
 from shared.records.evolution import TERMINAL, Event, Record
@@ -23,18 +22,21 @@ from shared.records.history import RecordedEvolution
 from shared.records.preferences import PairSelection, PreferencePair, step_pairs, whole_pairs
 from shared.store.evolutions import Store
 
-Pairs = Literal["whole", "steps"]
+PairKind = Literal["whole", "steps"]
 
 _EVENTS: TypeAdapter[list[Event]] = TypeAdapter(list[Event])
-_MAKERS: dict[Pairs, Callable[[RecordedEvolution], Iterator[PreferencePair]]] = {
+_PAIR_MAKERS: dict[PairKind, Callable[[RecordedEvolution], Iterator[PreferencePair]]] = {
     "whole": whole_pairs,
     "steps": step_pairs,
 }
-_LINES = "application/jsonl"
+_JSON_LINES = "application/jsonl"
 
 
 class InspectionRoutes:
-    """Reading only. A key for all tenants reads every tenant's evolutions; without keys everybody here does."""
+    """Routes that only read.
+
+    A key for all tenants reads every tenant's evolutions; so does every caller where no keys are required.
+    """
 
     def __init__(self, store: Store, evolutions: EvolutionService, settings: GatewaySettings) -> None:
         self._store = store
@@ -50,7 +52,7 @@ class InspectionRoutes:
             "Read its preference pairs",
             *(400, 404, 409),
             response_class=Response,
-            ok={"description": "One pair a line, as `darwin export` writes it.", "content": {_LINES: {}}},
+            ok={"description": "One pair a line, as `darwin export` writes it.", "content": {_JSON_LINES: {}}},
         )
         self._add(f"{one}/diff", self.diff, "Compare answer and base response", 404)
         self._add("/v1/viewer", self.viewer, "Read what the inspector may show")
@@ -61,56 +63,56 @@ class InspectionRoutes:
         responses = failures(401, *statuses, 421, 429, 500, 503) | ({200: ok} if ok else {})
         self.router.add_api_route(path, route, methods=["GET"], summary=summary, responses=responses, **options)
 
-    async def list_evolutions(self, request: Request, wanted: Annotated[Wanted, Query()]) -> out.EvolutionList:
+    async def list_evolutions(self, request: Request, query: Annotated[ListQuery, Query()]) -> out.EvolutionList:
         """Evolutions that have not expired, those last accepted first."""
-        return await listed(self._store, wanted, caller_of(request).reads)
+        return await read_page(self._store, query, caller_of(request).readable_tenant)
 
     async def recording(self, request: Request, evolution_id: EvolutionId) -> out.Recording:
         """The evolution with its events and with what each task did; of one that runs, so far."""
-        record, events, attempts = await self._evolutions.recorded(evolution_id, caller_of(request).reads)
-        name_evolution(request, record.id)
-        made = out.recording(record, events, attempts)
-        # As text at once: recordings are large, and are what they say they are.
-        return Response(await asyncio.to_thread(made.model_dump_json), media_type="application/json")  # type: ignore[return-value]
+        record, events, attempts = await self._evolutions.load_history(evolution_id, caller_of(request).readable_tenant)
+        set_evolution_id(request, record.id)
+        body = out.recording(record, events, attempts)
+        # Returned as text, since FastAPI would validate the body again, and a recording is large.
+        return Response(await asyncio.to_thread(body.model_dump_json), media_type="application/json")  # type: ignore[return-value]
 
     async def pairs(
         self,
         request: Request,
         evolution_id: EvolutionId,
-        kind: Annotated[Pairs, Query(description="Whole responses, or prefixes kept and replaced.")] = "whole",
+        kind: Annotated[PairKind, Query(description="Whole responses, or prefixes kept and replaced.")] = "whole",
     ) -> Response:
         """What the search preferred, to train on; nothing where it found nothing to prefer."""
-        record, events, _ = await self._evolutions.recorded(evolution_id, caller_of(request).reads)
-        name_evolution(request, record.id)
+        record, events, _ = await self._evolutions.load_history(evolution_id, caller_of(request).readable_tenant)
+        set_evolution_id(request, record.id)
         if record.status not in TERMINAL:
             raise Conflict(f"evolution {record.id} is {record.status}: its pairs can be had once it has ended")
-        return Response(await asyncio.to_thread(_lines, record, events, _MAKERS[kind]), media_type=_LINES)
+        return Response(
+            await asyncio.to_thread(_pair_lines, record, events, _PAIR_MAKERS[kind]), media_type=_JSON_LINES
+        )
 
     async def diff(self, request: Request, evolution_id: EvolutionId) -> out.AnswerDiff:
         """Base response and answer, word by word."""
-        record = await self._evolutions.load(evolution_id, caller_of(request).reads)
-        name_evolution(request, record.id)
+        record = await self._evolutions.load(evolution_id, caller_of(request).readable_tenant)
+        set_evolution_id(request, record.id)
         result = record.result
         if result is None or result.base is None or not result.choices:
             raise NotFound(f"evolution {record.id} has no answer and base response to compare")
-        return await asyncio.to_thread(_diff, result.base.text, result.choices[0].text)
+        return await asyncio.to_thread(out.answer_diff, result.base.text, result.choices[0].text)
 
     async def viewer(self, request: Request) -> out.Viewer:
         """Whose evolutions the caller can read, and where traces are seen."""
         caller = caller_of(request)
         return out.Viewer(
-            tenant=caller.tenant, all_tenants=caller.reads is None, trace_url=self._settings.trace_url or None
+            tenant=caller.tenant, all_tenants=caller.readable_tenant is None, trace_url=self._settings.trace_url or None
         )
 
 
-def _diff(base: str, answer: str) -> out.AnswerDiff:
-    return out.AnswerDiff(pieces=[out.DiffPiece(kind=kind, text=text) for kind, text in word_diff(base, answer)])
-
-
-def _lines(record: Record, events: list[Event], pairs: Callable[[RecordedEvolution], Iterator[PreferencePair]]) -> str:
+def _pair_lines(
+    record: Record, events: list[Event], make_pairs: Callable[[RecordedEvolution], Iterator[PreferencePair]]
+) -> str:
     selection = PairSelection()
     messages = [{"role": message.role, "content": message.content} for message in record.request.messages]
     document = {"id": record.id, "status": record.status, "messages": messages, "events": _EVENTS.dump_python(events)}
-    for pair in pairs(RecordedEvolution.model_validate(document)):
+    for pair in make_pairs(RecordedEvolution.model_validate(document)):
         selection.offer(pair)
     return "".join(json.dumps(pair.row(), ensure_ascii=False) + "\n" for pair in selection.kept)

@@ -1,0 +1,1 @@
+"""The other stages over gRPC, and the evolution as JSON."""

@@ -1,4 +1,4 @@
-"""The evolution as JSON, for the record's `state`, and what it was told as JSON values, for its attempts."""
+"""The evolution as JSON, for the record's `state`, and its outcomes as JSON values, for its attempts."""
 
 from typing import Any
 

@@ -68,7 +68,7 @@ def next_effects(evolution: Evolution) -> tuple[Effect, ...]:
 
 
 def apply(evolution: Evolution, outcome: Outcome, draws: Draws | None = None) -> Step:
-    """The evolution after an outcome, and what there is to tell.
+    """The evolution after an outcome, and the events that it caused.
 
     Raises:
         UnexpectedOutcome: no effect that is open now has this outcome.

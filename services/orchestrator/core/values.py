@@ -1,4 +1,4 @@
-"""The values of the evolution: what it holds, what it wants done, what it is told.
+"""The values of the evolution: what it holds, the effects that it wants performed, and their outcomes.
 
 Everything is frozen; `machine` makes new values from old ones. Times, processes and text encodings do not occur here.
 """
@@ -290,7 +290,7 @@ class Stopped:
 Outcome = Mutated | MutationEnded | Generated | Scored | Stopped
 
 Step = tuple[Evolution, tuple[Event, ...]]
-"""What each transition returns: the next evolution, and what there is to tell."""
+"""What each transition returns: the next evolution, and the events that led to it."""
 
 
 class UnexpectedOutcome(Exception):

@@ -1,0 +1,1 @@
+"""Reward models behind HTTP: vLLM, text-embeddings-inference, OpenRLHF."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from services.gateway.edge.errors import RateLimitExceeded
 from services.gateway.edge.rates import Rates
-from services.gateway.edge.refusals import RateLimitExceeded
 from shared.store.api_keys import Keys, new_key
 from shared.store.presence import ORCHESTRATOR, STAGES, Presence
 from tests.integration.gateway.running import BODY, Gateway, new_caller, unfinished

@@ -1,4 +1,4 @@
-// The plain response beside the evolved one, and where they differ.
+// Shows the base response beside the answer, and where they differ.
 
 import * as api from "./api.js";
 import { count, h, problem, section, signed } from "./dom.js";
@@ -33,8 +33,8 @@ function halves(view, pieces) {
   const answer = result?.choices[0];
   const none = error ? `There is no answer: ${error.message}` : view.ended ? "There is no answer." : "The answer comes at the end.";
   return [
-    half("Base", base, base ? marked(pieces, "base", "del") ?? base.text : "The base response is still being decoded."),
-    half("Evolved", answer, answer ? marked(pieces, "evolved", "ins") ?? answer.text : none),
+    half("Base", base, base ? withMarks(pieces, "base", "del") ?? base.text : "The base response is still being decoded."),
+    half("Evolved", answer, answer ? withMarks(pieces, "evolved", "ins") ?? answer.text : none),
   ];
 }
 
@@ -46,7 +46,7 @@ function half(name, response, text) {
     h("p", { class: response ? "text" : "text hint" }, text));
 }
 
-function marked(pieces, kind, tag) {
+function withMarks(pieces, kind, tag) {
   return pieces?.filter((piece) => piece.kind === "same" || piece.kind === kind)
     .map((piece) => (piece.kind === "same" ? piece.text : h(tag, {}, piece.text)));
 }

@@ -1,4 +1,4 @@
-// The gateway's API: the caller's key, refusals as errors, and event streams that are resumed.
+// Calls of the gateway's API: they carry the caller's key, throw refusals, and resume event streams.
 
 const KEY = "darwin.key";
 const LONGEST_PAUSE_MS = 5000;
@@ -9,7 +9,7 @@ export const key = {
   forget: () => sessionStorage.removeItem(KEY),
 };
 
-/** A refusal of the gateway: its message, HTTP status, and the offending field if it named one. */
+/** A refusal of the gateway: its message, its HTTP status, and the offending field if the gateway named one. */
 export class Refused extends Error {
   constructor(message, status, param) {
     super(message);
@@ -33,8 +33,8 @@ async function sendTo(address, { method = "GET", body, headers = {}, signal } = 
     throw new Refused("The gateway does not answer.", 0);
   }
   if (response.ok) return response;
-  const told = await response.json().catch(() => ({}));
-  throw new Refused(told.error?.message ?? `HTTP ${response.status}`, response.status, told.error?.param);
+  const { error } = await response.json().catch(() => ({}));
+  throw new Refused(error?.message ?? `HTTP ${response.status}`, response.status, error?.param);
 }
 
 const json = async (...call) => (await send(...call)).json();
@@ -51,7 +51,7 @@ export const diff = (id, signal) => json(one(id, "/diff"), { signal });
 export const start = (body) => json("evolutions", { method: "POST", body });
 export const cancel = (id) => json(one(id), { method: "DELETE" });
 
-/** Saves an answer of the gateway as a file; false where it is empty. */
+/** Saves a response of the gateway as a file; returns false where the response is empty. */
 export async function download(id, rest, name) {
   const blob = await (await send(one(id, rest))).blob();
   if (!blob.size) return false;
@@ -61,16 +61,19 @@ export async function download(id, rest, name) {
   return true;
 }
 
-/** Tells every event of an evolution, each once, until it has ended; `onlost` hears when the stream is being resumed. */
+/**
+ * Calls `onevent` with every event of an evolution, each once, until the evolution has ended. Calls `onlost` whenever the
+ * connection is lost, before it is made again.
+ */
 export async function follow(id, onevent, onlost, signal) {
   let last = "";
   let pause = 250;
   while (!signal.aborted) {
     try {
       const response = await send(one(id, "/events"), { headers: last ? { "last-event-id": last } : {}, signal });
-      for await (const sent of serverSent(response.body)) {
-        const event = JSON.parse(sent.data);
-        [last, pause] = [sent.id, 250];
+      for await (const message of serverSent(response.body)) {
+        const event = JSON.parse(message.data);
+        [last, pause] = [message.id, 250];
         onevent(event);
         if (event.type === "evolution.ended") return;
       }

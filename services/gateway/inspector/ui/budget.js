@@ -1,4 +1,4 @@
-// What the search has cost, beside what it may cost.
+// Shows what the search has cost, beside its budgets.
 
 import { count, h, seconds, section, table } from "./dom.js";
 
@@ -22,22 +22,22 @@ function generated(view) {
 
 function limits(view) {
   const { settings, result } = view.recording;
-  const passed = result ? result.seconds.total : Math.max(0, (view.recording.finished_at ?? Date.now() / 1000) - view.recording.created_at);
+  const elapsed = result ? result.seconds.total : Math.max(0, (view.recording.finished_at ?? Date.now() / 1000) - view.recording.created_at);
   const rows = [
     ["tokens sampled", generated(view), settings.max_generated_tokens, count],
     ["responses scored", sum(calls(view, "reward").map((call) => call.parts.length)), settings.max_reward_calls, count],
-    ["time", passed, settings.deadline_ms && settings.deadline_ms / 1000, seconds],
+    ["time", elapsed, settings.deadline_ms && settings.deadline_ms / 1000, seconds],
   ];
-  return h("dl", { class: "limits" }, rows.flatMap(([name, value, most, written]) => [
+  return h("dl", { class: "limits" }, rows.flatMap(([name, value, limit, format]) => [
     h("dt", {}, name),
-    h("dd", {}, h("b", {}, written(value)), most ? ` of ${written(most)}` : " (no limit)",
-      most ? h("meter", { value, max: most, "aria-label": `${name}: ${written(value)} of ${written(most)}` }) : null),
+    h("dd", {}, h("b", {}, format(value)), limit ? ` of ${format(limit)}` : " (no limit)",
+      limit ? h("meter", { value, max: limit, "aria-label": `${name}: ${format(value)} of ${format(limit)}` }) : null),
   ]));
 }
 
 function spent(view) {
   const { result } = view.recording;
-  if (!result) return h("p", { class: "hint" }, "Tokens by stage are told at the end.");
+  if (!result) return h("p", { class: "hint" }, "Tokens by stage are shown at the end.");
   const { tokens } = result;
   return table("Tokens by stage", ["tokens", ""], [
     ["mutants", count(tokens.mutation)], ["kept in final responses", count(tokens.kept)], ["discarded by replacement", count(tokens.discarded)],

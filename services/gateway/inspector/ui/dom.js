@@ -1,4 +1,4 @@
-// Elements and how values are written. Text only ever becomes text: nothing here parses HTML.
+// Makes elements and formats values. Text is only ever inserted as text: nothing here parses HTML.
 
 /** An element: `props` are attributes, `on…` listeners, or `data: {…}`; children that are null or false are left out. */
 export function h(tag, props, ...children) {
@@ -46,24 +46,24 @@ export function seconds(value) {
   return value < 100 ? `${value.toFixed(2)} s` : `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
 }
 
-/** A Unix time, as the reader's clock shows it. */
+/** A Unix time in the browser's time zone. */
 export function time(at) {
   return new Date(at * 1000).toLocaleString("en-GB", { dateStyle: "short", timeStyle: "medium" });
 }
 
-/** The outcome of an evolution, told by a word and a mark, not by colour alone. */
+/** The outcome of an evolution, shown by a word and a mark, not by colour alone. */
 export function outcome(status, stoppedBy) {
   const marks = { queued: "…", running: "▶", succeeded: "✓", failed: "✕", cancelled: "■" };
   const early = stoppedBy && stoppedBy !== "cancelled" ? ` (${stoppedBy})` : "";
   return h("span", { class: `badge ${status}` }, h("span", { "aria-hidden": "true" }, `${marks[status] ?? ""} `), status + early);
 }
 
-/** Says something to those who listen rather than look. */
+/** Has screen readers say `text`. */
 export function announce(text) {
   document.getElementById("news").textContent = text;
 }
 
-/** A failure, with a way out of it. */
+/** The message of a failure, with a button that calls `retry` where that is given. */
 export function problem(error, retry) {
   return h("div", { class: "problem", role: "alert" }, h("p", {}, error.message),
     retry && h("button", { type: "button", onclick: retry }, "Try again"));

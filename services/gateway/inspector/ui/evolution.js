@@ -1,4 +1,4 @@
-// One evolution: its sections, kept up to date while it runs.
+// Shows one evolution in sections, which are kept up to date while it runs.
 
 import * as api from "./api.js";
 import { answersSection } from "./answers.js";
@@ -14,7 +14,7 @@ import { waterfallSection } from "./waterfall.js";
 const SECTIONS = [rewardsSection, budgetSection, answersSection, populationSection, treeSection, waterfallSection];
 const TERMINAL = ["succeeded", "failed", "cancelled"];
 
-/** What the sections show: the recording as it was last read, and the history, which may be ahead of it. */
+/** What the sections show: the recording as it was last read, and the history of the events, which may be ahead of it. */
 class View {
   constructor(recording, viewer, at) {
     Object.assign(this, { recording, viewer, at, events: recording.events });
@@ -46,7 +46,7 @@ class View {
     for (const section of this.sections) section.update();
   }
 
-  /** Until one is chosen: the state that gave the answer, else the best of the last round there is. */
+  /** The state shown until the user chooses one: that which gave the answer, else the best of the last round. */
   #first() {
     const answer = this.recording.result?.choices[0];
     const rounds = this.history.cycles.find((cycle) => cycle.number === answer?.cycle)?.rounds;
@@ -57,9 +57,9 @@ class View {
   }
 }
 
-export async function showEvolution(main, id, query, asked, signal) {
+export async function showEvolution(main, id, query, viewerPromise, signal) {
   if (main.querySelector(".loading") === null) main.replaceChildren(h("p", { class: "loading", role: "status" }, "Loading…"));
-  const [recording, viewer] = await Promise.all([api.recording(id, signal), asked]);
+  const [recording, viewer] = await Promise.all([api.recording(id, signal), viewerPromise]);
   const view = new View(recording, viewer, query.get("at") ?? undefined);
   if (signal.aborted) return;
   document.title = `${view.instruction.slice(0, 60)} · Darwin inspector`;
@@ -70,7 +70,7 @@ export async function showEvolution(main, id, query, asked, signal) {
   if (!view.ended) await live(view, lost, signal);
 }
 
-/** Follows the events; what else the recording tells is read again after each, never twice at a time. */
+/** Follows the events, and reads the recording again after each one; there is one such read at a time. */
 async function live(view, lost, signal) {
   const events = [];
   let reading = null;

@@ -1,4 +1,4 @@
-// What an evolution is about, how it ended, and what can be done with it.
+// Shows the instruction of an evolution, its outcome, and buttons for what can be done with it.
 
 import * as api from "./api.js";
 import { count, h, outcome, seconds, signed, time } from "./dom.js";
@@ -13,7 +13,7 @@ export function heading(view) {
   const stop = action(error, "Cancel", async () => void (await api.cancel(view.recording.id)));
   const rerun = action(error, "Run again with…", () => openRerun(view));
   rerun.className = "primary";
-  const pairs = ["whole", "steps"].map((kind) => saving(view, error, `Pairs: ${kind}`, `/pairs?kind=${kind}`, `${view.recording.id}.${kind}.jsonl`));
+  const pairs = ["whole", "steps"].map((kind) => downloadButton(view, error, `Pairs: ${kind}`, `/pairs?kind=${kind}`, `${view.recording.id}.${kind}.jsonl`));
   const update = () => {
     figures.replaceChildren(...tiles(view));
     stop.hidden = view.ended;
@@ -24,7 +24,7 @@ export function heading(view) {
     h("h1", { tabindex: -1 }, shortened(view.instruction)), conversation(view.recording.messages), figures, identity(view),
     h("div", { class: "actions", role: "group", "aria-label": "Actions" },
       rerun,
-      saving(view, error, "Recording", "/recording", `${view.recording.id}.json`), pairs, stop), error);
+      downloadButton(view, error, "Recording", "/recording", `${view.recording.id}.json`), pairs, stop), error);
   update();
   return { element, update };
 }
@@ -61,7 +61,7 @@ function conversation(messages) {
     h("ol", { class: "conversation" }, messages.map((message) => h("li", {}, h("b", {}, message.role), h("p", { class: "text" }, message.content)))));
 }
 
-/** A button that says what went wrong. */
+/** A button that does `work`, and shows in `error` what went wrong. */
 function action(error, name, work) {
   const button = h("button", { type: "button", onclick: async () => {
     error.hidden = true;
@@ -74,7 +74,7 @@ function action(error, name, work) {
   return button;
 }
 
-function saving(view, error, name, rest, file) {
+function downloadButton(view, error, name, rest, file) {
   return action(error, `↓ ${name}`, async () => {
     if (!(await api.download(view.recording.id, rest, file))) throw new Error("There is no such pair: nothing was preferred to anything else.");
   });

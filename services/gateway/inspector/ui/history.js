@@ -1,11 +1,11 @@
-// What the events of an evolution say, as cycles, rounds and states; pure.
+// Turns the events of an evolution into cycles, rounds and states; pure.
 
 /**
- * A piece of a response: `text`, sampled by `state` in `round` of its cycle. A text in round r begins with the text that
- * its state held after round r-1, so who wrote what follows from texts and replacements.
+ * A piece of a response is a `text` that was sampled by `state` in `round` of its cycle. A response in round r begins with
+ * the text that its state held after round r-1, so texts and replacements say which state wrote what.
  */
 
-/** The whole history; `cycles` hold `rounds`, whose `states` are as they were before replacement. */
+/** The whole history. `cycles` hold `rounds`, whose `states` are those before replacement. */
 export function historyOf(events) {
   const history = { base: null, cycles: [], end: null };
   const cycle = (number) => history.cycles.find((each) => each.number === number);
@@ -52,7 +52,7 @@ function addRound(cycle, event) {
     state,
     text,
     reward: event.rewards[state],
-    pieces: grown(cycle.held[state] ?? [], text, { cycle: event.cycle, round: event.round, state }),
+    pieces: piecesOf(cycle.held[state] ?? [], text, { cycle: event.cycle, round: event.round, state }),
     donor: donors.get(state) ?? null,
     survives: event.survivors.includes(state),
     finished: event.finished[state],
@@ -61,8 +61,8 @@ function addRound(cycle, event) {
   cycle.rounds.push({ cycle: event.cycle, round: event.round, tokens: event.tokens, states });
 }
 
-/** `held`, as far as `text` still begins with it (lookahead is thrown away), and what was written since. */
-function grown(held, text, author) {
+/** The pieces of `held` that `text` still begins with (lookahead is thrown away), then a piece by `author` with the rest. */
+function piecesOf(held, text, author) {
   const pieces = [];
   let at = 0;
   for (const piece of held) {
@@ -81,7 +81,7 @@ function sharedLength(piece, text, at) {
   return length;
 }
 
-/** What became of a state in its round, in words. */
+/** What happened to a state at the end of its round, in words. */
 export function fateOf(state) {
   const parts = [state.survives && "survives", state.donor !== null && `takes ${state.donor}`, state.finished && "finished"];
   return parts.filter(Boolean).join(", ") || "continues";

@@ -1,4 +1,4 @@
-// Which page is shown: #/ with filters, or #/evo_… for one evolution.
+// Chooses the page by the address: #/ with filters is the list, #/evo_… one evolution.
 
 import * as api from "./api.js";
 import { h, problem } from "./dom.js";

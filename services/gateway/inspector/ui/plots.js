@@ -1,10 +1,10 @@
-// Plots by plotly.js: loaded when one is needed, drawn when it comes into view, in the colours of the page.
+// Draws plots by plotly.js, which is loaded when the first one is needed. A plot is drawn when it comes into view.
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const drawn = new Map();
 let library;
 
-/** Begins to load the library; text does not wait for it. */
+/** Loads the library once; the page shows its text without waiting for it. */
 export function load() {
   library ??= new Promise((resolve, reject) => {
     const script = Object.assign(document.createElement("script"), { src: new URL("plotly.min.js", import.meta.url) });
@@ -30,8 +30,8 @@ export function colours() {
 }
 
 /**
- * A plot in `element`. `figure(colours)` gives `{data, layout, label}`, `label` for those who do not see it. `update`
- * draws it again from what is known then. It ends with `signal`.
+ * Draws a plot in `element`. `figure(colours)` returns `{data, layout, label}`, where screen readers say `label`. The
+ * returned `update` calls `figure` and draws again. The plot is removed when `signal` aborts.
  */
 export function plot(element, figure, signal, onclick) {
   let visible = false;
@@ -86,7 +86,7 @@ export function axis(theme, title, more = {}) {
   return { title: { text: title, font: { color: theme.faint, size: 12 } }, gridcolor: theme.line, linecolor: theme.line, zeroline: false, tickcolor: theme.line, ...more };
 }
 
-/** Hostile text may stand in a label: plotly reads a few tags in it, so there are none. */
+/** `text` for a label, cut to `most` characters, and without tags: plotly interprets a few, and the text may be hostile. */
 export function plain(text, most = 90) {
   const cut = text.length > most ? `${text.slice(0, most)}…` : text;
   return cut.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");

@@ -1,4 +1,4 @@
-// The population round by round: one grid per cycle, a row per state, a column per round.
+// Shows the population round by round: one grid per cycle, a row per state, a column per round.
 
 import { h, section, signed } from "./dom.js";
 import { fateOf } from "./history.js";
@@ -56,7 +56,7 @@ function cell(state, view) {
   }, h("span", { class: "mark" }, mark), signed(state.reward));
 }
 
-/** Arrow keys walk over all grids as if they were one, cycle after cycle. */
+/** Moves the focus by an arrow key, over all grids as if they were one, cycle after cycle. */
 function move(event, grids) {
   const step = STEPS[event.key];
   if (!step || !event.target.dataset.at) return;

@@ -1,4 +1,4 @@
-// Reward of every state over rounds: who survived, who took whose response.
+// Plots the reward of every state over the rounds: which states survived, and which took a donor's response.
 
 import { h, section } from "./dom.js";
 import { roundsOf } from "./history.js";
@@ -17,7 +17,7 @@ function figure(history, theme) {
   const numbers = Array.from({ length: states }, (_, state) => state);
   const data = [
     ...numbers.map((state) => line(rounds, state, theme)),
-    ...numbers.map((state) => taken(rounds, state, theme)),
+    ...numbers.map((state) => replacementLines(rounds, state, theme)),
     ...marks(rounds, "survives", (each) => each.survives, theme, { symbol: "circle", size: 10 }),
     ...marks(rounds, "replaced", (each) => each.donor !== null, theme, { symbol: "x-thin-open", size: 8, line: { width: 2 } }),
     ...marks(rounds, "finished, kept", (each) => !each.survives && each.donor === null, theme, { symbol: "circle-open", size: 8, line: { width: 2 } }),
@@ -39,7 +39,7 @@ function figure(history, theme) {
 
 const colour = (theme, state) => theme.writers[state % theme.writers.length];
 
-/** A state's own growth: a line as long as it keeps its response, broken where it takes another's or a cycle ends. */
+/** The rewards of one state: a line that breaks where the state takes a donor's response or a cycle ends. */
 function line(rounds, state, theme) {
   const [x, y] = [[], []];
   rounds.forEach((round, at) => {
@@ -55,8 +55,8 @@ function line(rounds, state, theme) {
   return { x, y, mode: "lines", line: { color: colour(theme, state), width: 2 }, showlegend: false, hoverinfo: "skip" };
 }
 
-/** From donors' rewards to this state's, one round later. */
-function taken(rounds, state, theme) {
+/** Lines from the reward of each donor to the reward that the state has one round later. */
+function replacementLines(rounds, state, theme) {
   const [x, y] = [[], []];
   rounds.forEach((round, at) => {
     const donor = round.states[state]?.donor ?? null;
@@ -68,8 +68,8 @@ function taken(rounds, state, theme) {
   return { x, y, mode: "lines", line: { color: colour(theme, state), width: 1.5, dash: "dot" }, showlegend: false, hoverinfo: "skip" };
 }
 
-function marks(rounds, name, wanted, theme, marker) {
-  const points = rounds.flatMap((round, at) => round.states.filter(wanted).map((each) => ({ at, each })));
+function marks(rounds, name, matches, theme, marker) {
+  const points = rounds.flatMap((round, at) => round.states.filter(matches).map((each) => ({ at, each })));
   return [legend(name, marker, theme), {
     mode: "markers", showlegend: false,
     x: points.map(({ at }) => at), y: points.map(({ each }) => each.reward),
@@ -80,12 +80,12 @@ function marks(rounds, name, wanted, theme, marker) {
   }];
 }
 
-/** What a mark means, in no state's colour. */
+/** An entry of the legend, in a colour that no state has. */
 function legend(name, marker, theme) {
   return { name, mode: "markers", x: [null], y: [null], marker: { ...marker, color: theme.faint }, hoverinfo: "skip" };
 }
 
-/** Rewards of complete responses, at the end of each cycle. */
+/** The rewards of the final responses, at the end of each cycle. */
 function finals(history, rounds, theme) {
   const ends = history.cycles.filter((cycle) => cycle.end && cycle.rounds.length);
   const points = ends.flatMap((cycle) => cycle.end.rewards.map((reward, state) => ({ at: rounds.indexOf(cycle.rounds.at(-1)) + 0.35, reward, state, cycle: cycle.number })));

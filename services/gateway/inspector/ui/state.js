@@ -1,4 +1,4 @@
-// One state in one round: its text so far, by who wrote which piece, its mutant, and what became of it.
+// Shows one state in one round: its reward, its mutant, what happened to it, and which state wrote which piece of its text.
 
 import { h, signed } from "./dom.js";
 import { fateOf } from "./history.js";
@@ -15,7 +15,7 @@ export function stateCard(view) {
       h("dt", {}, "reward"), h("dd", {}, signed(chosen.reward)),
       h("dt", {}, "fate"), h("dd", {}, fateOf(chosen)),
       h("dt", {}, "mutant"), h("dd", {}, mutant ? [h("span", { class: "badge" }, `${mutant.operator || mutant.source}`), h("p", { class: "text mutant" }, mutant.text)] : "not recorded")),
-    h("h4", {}, "Text so far"), written(chosen.pieces),
+    h("h4", {}, "Text so far"), textOf(chosen.pieces),
     chosen.donor === null ? null : replacement(found, chosen));
 }
 
@@ -23,11 +23,11 @@ function replacement(cycle, chosen) {
   const donor = cycle.rounds.find((each) => each.round === chosen.round).states[chosen.donor];
   return h("div", { class: "replacement" },
     h("h4", {}, "Replaced by the response of state ", h("span", { class: `writer writer-${donor.state % 8}` }, donor.state), ` (reward ${signed(donor.reward)})`),
-    written(donor.pieces));
+    textOf(donor.pieces));
 }
 
-/** Pieces in the colours of their writers; each is numbered too, for those who do not tell the colours apart. */
-function written(pieces) {
+/** Pieces in the colours of the states that wrote them, and numbered, for readers who cannot distinguish the colours. */
+function textOf(pieces) {
   if (!pieces.length) return h("p", { class: "text hint" }, "(empty)");
   return h("p", { class: "text written" }, pieces.map((piece) =>
     h("span", { class: `piece writer-${piece.state % 8}`, data: { writer: piece.state }, title: `written by state ${piece.state} in round ${piece.cycle}.${piece.round}` },

@@ -1,4 +1,4 @@
-// The archive as a tree: the original instruction, its mutants, and theirs, with what each earned.
+// Shows the instructions as a tree: the original one, its mutants, and their mutants, with the reward of each.
 
 import { h, section, signed } from "./dom.js";
 import { treeOf } from "./history.js";
@@ -52,11 +52,11 @@ function item(node, nodes) {
     h("span", { class: "mark", "aria-hidden": "true" }, marks(node)),
     h("span", { class: "label" }, node.cycle ? `${node.id} ${node.label}` : node.label),
     node.archived && h("span", { class: "unseen" }, "in the archive"), node.answered && h("span", { class: "unseen" }, "the answer's"),
-    h("span", { class: "text" }, parent ? added(node.text, parent.text) : node.text));
+    h("span", { class: "text" }, parent ? withoutParent(node.text, parent.text) : node.text));
 }
 
-/** A mutant mostly adds a line to its parent: what both have is left out. */
-function added(text, parent) {
+/** The text of a mutant without that of its parent, to which it mostly adds a line. */
+function withoutParent(text, parent) {
   return text.length > parent.length && text.startsWith(parent) ? `… ${text.slice(parent.length).trim()}` : text;
 }
 

@@ -1,4 +1,4 @@
-// Where the time went: every call of every attempt, from acceptance on.
+// Shows where the time went: every call of every attempt, from acceptance on.
 
 import { count, h, seconds, section, table } from "./dom.js";
 import { axis, plain, plot } from "./plots.js";
@@ -20,7 +20,7 @@ export function waterfallSection(view, signal) {
   return { element, update };
 }
 
-/** Rows from the top: each attempt, after those at the same version that were lost. */
+/** The rows from the top: each attempt comes after the lost attempts at the same version. */
 function lanes({ attempts }) {
   return attempts.flatMap((attempt, index) => {
     const name = attempt.cycle ? `round ${attempt.cycle}.${attempt.round}` : "begin";
@@ -35,12 +35,12 @@ function figure(recording, theme) {
   const since = recording.created_at;
   const bars = (name, items, marker, more = {}) => ({
     name, type: "bar", orientation: "h", base: items.map((item) => item.from - since), x: items.map((item) => item.to - item.from),
-    y: items.map((item) => item.row), width: items.map((item) => item.width), marker, text: items.map((item) => item.told), textposition: "none",
+    y: items.map((item) => item.row), width: items.map((item) => item.width), marker, text: items.map((item) => item.hover), textposition: "none",
     hovertemplate: "%{text}<extra></extra>", showlegend: items.length > 0, ...more,
   });
-  const whole = all.map((lane, row) => ({ ...lane, row, width: 0.86, told: `${plain(lane.name)}<br>${seconds(lane.to - lane.from)}${lane.attempt?.error ? `<br>${plain(lane.attempt.error.message)}` : ""}` }));
+  const whole = all.map((lane, row) => ({ ...lane, row, width: 0.86, hover: `${plain(lane.name)}<br>${seconds(lane.to - lane.from)}${lane.attempt?.error ? `<br>${plain(lane.attempt.error.message)}` : ""}` }));
   const ofStage = (stage, at) => whole.flatMap((lane) => lane.calls.filter((call) => call.stage === stage).map((call) => ({
-    from: call.started_at, to: call.ended_at, row: lane.row + (at - 1) * 0.26, width: 0.24, told: `${stage}${call.final ? " (final)" : ""}, ${seconds(call.ended_at - call.started_at)}<br>${call.parts.length} results, ${count(call.tokens)} tokens${call.error ? `<br>${plain(call.error)}` : ""}`,
+    from: call.started_at, to: call.ended_at, row: lane.row + (at - 1) * 0.26, width: 0.24, hover: `${stage}${call.final ? " (final)" : ""}, ${seconds(call.ended_at - call.started_at)}<br>${call.parts.length} results, ${count(call.tokens)} tokens${call.error ? `<br>${plain(call.error)}` : ""}`,
   })));
   return {
     data: [

@@ -1,6 +1,17 @@
+"""The span of an HTTP call, and its duration by route."""
+
 import httpx
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
+from services.gateway.edge.http_telemetry import HttpTelemetry
 from shared.store.evolutions import Store
 from tests.metrics import Measured
 from tests.unit.gateway.apps import BODY, CHAT, URL, Refusing, app_with
@@ -8,7 +19,51 @@ from tests.unit.gateway.apps import BODY, CHAT, URL, Refusing, app_with
 NAME = "http.server.request.duration.count"
 
 
-async def asked(method: str, path: str, store: Store | None = None, **request: object) -> tuple[Measured, int]:
+async def answer(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("", int(request.path_params["status"]))
+
+
+@pytest.fixture
+def exported() -> InMemorySpanExporter:
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def client(exported: InMemorySpanExporter) -> httpx.AsyncClient:
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exported))
+    app = HttpTelemetry(Starlette(routes=[Route("/answers/{status}", answer)]), provider)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")
+
+
+@pytest.mark.parametrize(("status", "failed"), [(200, False), (404, False), (503, True)])
+async def test_a_span_is_named_by_its_route_and_fails_with_a_defect_only(
+    client: httpx.AsyncClient, exported: InMemorySpanExporter, status: int, failed: bool
+) -> None:
+    assert (await client.get(f"/answers/{status}?secret=x")).status_code == status
+    (span,) = exported.get_finished_spans()
+    assert (span.name, span.kind) == ("GET /answers/{status}", SpanKind.SERVER)
+    assert (span.attributes or {})["http.response.status_code"] == status
+    assert span.status.is_ok is not failed
+    assert "secret" not in repr(dict(span.attributes or {}))
+
+
+@pytest.mark.parametrize("made_up", ["/nowhere?x=%ff", "/%ff"])
+async def test_spans_without_a_route_have_one_name(
+    client: httpx.AsyncClient, exported: InMemorySpanExporter, made_up: str
+) -> None:
+    await client.request("BREW", made_up, headers=[(b"x-odd", b"\xff\xfe"), (b"traceparent", b"\xff")])
+    (span,) = exported.get_finished_spans()
+    assert span.name == "_OTHER"
+    assert span.parent is None
+
+
+async def test_probes_are_not_traced(client: httpx.AsyncClient, exported: InMemorySpanExporter) -> None:
+    await client.get("/readyz")
+    assert exported.get_finished_spans() == ()
+
+
+async def measured_call(method: str, path: str, store: Store | None = None, **request: object) -> tuple[Measured, int]:
     transport = httpx.ASGITransport(app_with(store or Refusing(URL, 60)), raise_app_exceptions=False)
     with Measured() as measured:
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
@@ -29,14 +84,14 @@ async def asked(method: str, path: str, store: Store | None = None, **request: o
     ],
 )
 async def test_calls_are_counted_by_route(method: str, path: str, route: str, status: int) -> None:
-    measured, answered = await asked(method, path, json=BODY)
+    measured, answered = await measured_call(method, path, json=BODY)
     assert answered == status
     call = {"http__request__method": method, "http__route": route, "http__response__status_code": status}
     assert measured.of(NAME, **call) == 1
 
 
-async def test_what_callers_make_up_is_one_and_the_same() -> None:
-    measured, status = await asked("BREW", "/coffee")
+async def test_calls_without_a_route_are_counted_as_one() -> None:
+    measured, status = await measured_call("BREW", "/coffee")
     assert status == 404
     assert measured.of(NAME, http__request__method="_OTHER", http__response__status_code=404) == 1
     assert measured.of(NAME, http__route="/coffee") == 0
@@ -47,6 +102,6 @@ async def test_defects_have_an_error_type() -> None:
         async def create(self, *_: object) -> None:  # type: ignore[override]
             raise RuntimeError("broken")
 
-    measured, status = await asked("POST", CHAT, Broken(URL, 60), json=BODY)
+    measured, status = await measured_call("POST", CHAT, Broken(URL, 60), json=BODY)
     assert status == 500
     assert measured.of(NAME, http__route=CHAT, error__type="500") == 1

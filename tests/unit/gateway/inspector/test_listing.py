@@ -3,7 +3,7 @@
 import pytest
 
 from services.gateway.inspector import listing
-from services.gateway.inspector.listing import Wanted, listed
+from services.gateway.inspector.listing import ListQuery, read_page
 from shared.records.attempts import Summary
 from shared.records.evolution import Method, Status
 from shared.store.evolutions import Store
@@ -51,52 +51,52 @@ SHELF = Shelf(
 )
 
 
-async def ids(wanted: Wanted, reads: str | None = None) -> str:
-    return "".join(found.id.removeprefix("evo_") for found in (await listed(SHELF, wanted, reads)).data)
+async def ids(query: ListQuery, readable_tenant: str | None = None) -> str:
+    return "".join(found.id.removeprefix("evo_") for found in (await read_page(SHELF, query, readable_tenant)).data)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("query", "found"),
     [
-        (Wanted(), "01234"),
-        (Wanted(status="running"), "0"),
-        (Wanted(method="sample"), "2"),
-        (Wanted(tenant="other"), "1"),
-        (Wanted(tenant="nobody"), ""),
-        (Wanted(min_gain=0.0), "12"),
-        (Wanted(max_gain=0.0), "23"),
-        (Wanted(min_gain=-1, max_gain=-0.1), "3"),
-        (Wanted(min_seconds=2.0), "123"),
-        (Wanted(max_seconds=1.0), "4"),
-        (Wanted(after="evo_2"), "34"),
+        (ListQuery(), "01234"),
+        (ListQuery(status="running"), "0"),
+        (ListQuery(method="sample"), "2"),
+        (ListQuery(tenant="other"), "1"),
+        (ListQuery(tenant="nobody"), ""),
+        (ListQuery(min_gain=0.0), "12"),
+        (ListQuery(max_gain=0.0), "23"),
+        (ListQuery(min_gain=-1, max_gain=-0.1), "3"),
+        (ListQuery(min_seconds=2.0), "123"),
+        (ListQuery(max_seconds=1.0), "4"),
+        (ListQuery(after="evo_2"), "34"),
     ],
 )
-async def test_filters(wanted: Wanted, found: str) -> None:
-    assert await ids(wanted) == found
+async def test_filters(query: ListQuery, found: str) -> None:
+    assert await ids(query) == found
 
 
 async def test_a_key_of_one_tenant_sees_no_other() -> None:
-    assert await ids(Wanted(), "acme") == "0234"
-    assert await ids(Wanted(tenant="acme"), "acme") == "0234"
-    assert await ids(Wanted(tenant="other"), "acme") == ""
+    assert await ids(ListQuery(), "acme") == "0234"
+    assert await ids(ListQuery(tenant="acme"), "acme") == "0234"
+    assert await ids(ListQuery(tenant="other"), "acme") == ""
 
 
 async def test_pages_follow_each_other_without_gap_or_repeat() -> None:
-    first = await listed(SHELF, Wanted(limit=2, status="succeeded"), None)
+    first = await read_page(SHELF, ListQuery(limit=2, status="succeeded"), None)
     assert ([found.id for found in first.data], first.has_more, first.last_id) == (["evo_1", "evo_2"], True, "evo_2")
-    last = await listed(SHELF, Wanted(limit=2, status="succeeded", after=first.last_id), None)
+    last = await read_page(SHELF, ListQuery(limit=2, status="succeeded", after=first.last_id), None)
     assert ([found.id for found in last.data], last.has_more, last.last_id) == (["evo_3"], False, "evo_3")
 
 
 async def test_a_call_looks_at_so_many_and_says_where_to_go_on() -> None:
     rare = Shelf(*(summary(number, method="sample" if number == 4_500 else "darwin") for number in range(5_000)))
-    pages = [await listed(rare, Wanted(method="sample"), None)]
+    pages = [await read_page(rare, ListQuery(method="sample"), None)]
     while pages[-1].has_more:
-        pages.append(await listed(rare, Wanted(method="sample", after=pages[-1].last_id), None))
-    assert len(pages) == 5_000 // listing.MOST_LOOKED_AT + 1
+        pages.append(await read_page(rare, ListQuery(method="sample", after=pages[-1].last_id), None))
+    assert len(pages) == 5_000 // listing.MAX_EXAMINED + 1
     assert [found.id for page in pages for found in page.data] == ["evo_4500"]
 
 
 async def test_a_line_says_gain_and_seconds() -> None:
-    [line] = (await listed(SHELF, Wanted(method="sample"), None)).data
+    [line] = (await read_page(SHELF, ListQuery(method="sample"), None)).data
     assert (line.gain, line.seconds, line.reward, line.base_reward, line.trace_id) == (0.0, 2.0, 0.25, 0.25, None)

@@ -1,15 +1,19 @@
-"""Word by word: what is shared, and that nothing is lost."""
+"""Differences word by word: what is shared, and that nothing is lost."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.inspector.differences import word_diff
+from services.gateway.inspector.recordings import answer_diff
 
 TEXTS = st.text("ab ,.\n", max_size=40)
 
 
+def word_diff(base: str, evolved: str) -> list[tuple[str, str]]:
+    return [(piece.kind, piece.text) for piece in answer_diff(base, evolved).pieces]
+
+
 def test_words_are_not_cut() -> None:
-    assert list(word_diff("The sky is blue.", "The sea is blue, often.")) == [
+    assert word_diff("The sky is blue.", "The sea is blue, often.") == [
         ("same", "The "),
         ("base", "sky"),
         ("evolved", "sea"),
@@ -21,7 +25,7 @@ def test_words_are_not_cut() -> None:
 
 @given(TEXTS, TEXTS)
 def test_pieces_give_both_texts(base: str, evolved: str) -> None:
-    pieces = list(word_diff(base, evolved))
+    pieces = word_diff(base, evolved)
     assert "".join(text for kind, text in pieces if kind != "evolved") == base
     assert "".join(text for kind, text in pieces if kind != "base") == evolved
     assert all(text for _, text in pieces)

@@ -1,0 +1,115 @@
+"""Starting, reading, following and cancelling evolutions: what every route does through the store."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from shared.errors import NotFound, Unavailable
+from shared.records.attempts import Attempt
+from shared.records.evolution import TERMINAL, Ended, Event, Record
+from shared.store.evolutions import Limits, Store, StoredEvent
+
+log = logging.getLogger(__name__)
+
+# One blocking read of events. It bounds how long a follower stays with an evolution whose last event it missed, and is
+# shorter than Redis's socket timeout.
+_BLOCK_S = 2.0
+# How long followers wait for Redis to come back, and how often they try.
+_RETRY_FOR_S = 30.0
+_RETRY_EVERY_S = 0.5
+
+T = TypeVar("T")
+
+
+class EvolutionService:
+    """Evolutions as the gateway sees them; its methods raise `Unavailable` where Redis is away.
+
+    `readable_tenant` is the tenant whose evolutions the caller may read, None where it may read every tenant's
+    (`Caller.readable_tenant`).
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def start(self, record: Record, limits: Limits) -> Record:
+        """Stores an evolution and queues its first round, or returns that which its idempotency key stands for.
+
+        An evolution is accepted once it is stored. Raises as `Store.create` does.
+        """
+        return await self._store.create(record, limits)
+
+    async def load(self, evolution_id: str, readable_tenant: str | None) -> Record:
+        """The record as it stands.
+
+        Raises:
+            NotFound: there is none, or the caller may not read it; the two look alike.
+        """
+        record = await self._store.load(evolution_id)
+        if readable_tenant is not None and record.request.tenant != readable_tenant:
+            raise NotFound(f"no evolution {evolution_id}")
+        return record
+
+    async def load_history(
+        self, evolution_id: str, readable_tenant: str | None
+    ) -> tuple[Record, list[Event], list[Attempt]]:
+        """The record with the events and attempts that led to this very version of it; raises as `load` does."""
+        while True:
+            record = await self.load(evolution_id, readable_tenant)
+            events, attempts = await self._store.events(evolution_id), await self._store.attempts(evolution_id)
+            if (await self._store.load(evolution_id)).version == record.version:
+                return record, [stored.event for stored in events], attempts
+
+    async def follow(self, evolution_id: str, after: str = "0") -> AsyncIterator[StoredEvent]:
+        """Yields the events past position `after` as they come, until the evolution has ended.
+
+        A restart of Redis only delays them.
+        """
+        block_s, finished = 0.0, False
+        while True:
+            stored = await _retry_unavailable(partial(self._store.events, evolution_id, after, block_s))
+            for item in stored:
+                after = item.id
+                yield item
+                if isinstance(item.event, Ended):
+                    return
+            if not stored:
+                if finished:
+                    return
+                finished = (await _retry_unavailable(partial(self._store.load, evolution_id))).status in TERMINAL
+            block_s = 0.0 if finished else _BLOCK_S
+
+    async def wait(self, evolution_id: str) -> Record:
+        """Waits until the evolution has ended, and returns the final record."""
+        async for _ in self.follow(evolution_id):
+            pass
+        return await self._store.load(evolution_id)
+
+    async def cancel(self, evolution_id: str, tenant: str, readable_tenant: str | None) -> Record:
+        """Asks for the end of an evolution of `tenant`, and returns the record at that moment.
+
+        An evolution that has ended stays as it is.
+
+        Raises:
+            NotFound: as `load` does, and where the evolution may be read but is another tenant's.
+        """
+        record = await self.load(evolution_id, readable_tenant)
+        if record.request.tenant != tenant:
+            raise NotFound(f"evolution {evolution_id} is another tenant's: it can be read here, not cancelled")
+        if record.status not in TERMINAL:
+            await self._store.request_cancel(evolution_id)
+            await self._store.send(record.id, record.version)
+        return record
+
+
+async def _retry_unavailable(read: Callable[[], Awaitable[T]]) -> T:
+    """What `read` returns once Redis is back; raises its last `Unavailable` where that takes too long."""
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(Unavailable),
+        stop=stop_after_delay(_BLOCK_S + _RETRY_FOR_S),
+        wait=wait_fixed(_RETRY_EVERY_S),
+        reraise=True,
+    )
+    return await retrying(read)

@@ -1,0 +1,44 @@
+import json
+from dataclasses import replace
+from typing import Any
+
+from services.orchestrator.adapters import codec
+from services.orchestrator.core import machine
+from services.orchestrator.core.presets import config_for
+from services.orchestrator.core.values import Evolution
+from shared.records.evolution import EvolutionRequest, Message, Sampling
+from shared.records.search import PRESETS
+
+STORED = {
+    "archive_candidates",
+    "cycles",
+    "lookahead",
+    "max_generated_tokens",
+    "max_reward_calls",
+    "max_tokens",
+    "mutants",
+    "mutate",
+    "period",
+    "replace",
+    "survivors",
+}
+"""The settings that a stored evolution has had from the beginning."""
+
+
+def begun(**changes: Any) -> Evolution:
+    request = EvolutionRequest("darwin", (Message("user", "Hi"),), Sampling(200), PRESETS["paper"], seed=1)
+    evolution, _ = machine.begin(config_for(request), "Hi", 1)
+    return replace(evolution, config=replace(evolution.config, **changes))
+
+
+def test_states_hold_the_settings_that_the_core_acts_on() -> None:
+    stored = json.loads(codec.dump(begun(deadline_ms=5_000)))
+    assert stored["config"].keys() == STORED
+    assert codec.load(json.dumps(stored)) == begun(mutation="auto", deadline_ms=None)
+
+
+def test_another_rule_is_kept() -> None:
+    evolution = begun()
+    # No second rule is known yet, so that one is written as any that comes would be.
+    object.__setattr__(evolution.config, "selection", "tournament")
+    assert json.loads(codec.dump(evolution))["config"]["selection"] == "tournament"

@@ -1,0 +1,89 @@
+"""A setting is declared once, and every place that is made from the declaration has it."""
+
+import inspect
+from dataclasses import fields
+from typing import Annotated, get_args
+
+import pytest
+
+from cli.main import align
+from services.gateway.api.requests import SearchSettings
+from services.gateway.api.responses import EvolutionSettings
+from services.orchestrator.core.values import Config
+from shared.errors import InvalidRequest
+from shared.methods import METHODS, Method
+from shared.records import search
+from shared.records.evolution import EvolutionRequest, Sampling
+from shared.records.search import PRESETS, Search, Setting, check_search, declared_settings, most_responses
+
+NAMES = [field.name for field in fields(Search)]
+
+
+def test_every_field_is_a_declared_setting() -> None:
+    declared = declared_settings()
+    assert [each.name for each in declared] == NAMES
+    assert all(each.setting.text.endswith(".") for each in declared)
+    assert {each.name: each.default for each in declared} == vars(Search())
+
+
+def test_a_field_without_a_declaration_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Search\.warmth is declared without a Setting"):
+        search._declared("warmth", int, 1)
+    with pytest.raises(TypeError, match="without a Setting"):
+        search._declared("warmth", Annotated[int, "warm"], 1)
+    assert search._declared("warmth", Annotated[int, Setting("How warm.", 0, 3)], 1).setting.most == 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_place_has_every_setting(name: str) -> None:
+    assert name in SearchSettings.model_fields
+    assert name in EvolutionSettings.model_fields
+    assert name in inspect.signature(align).parameters
+    assert name in {field.name for field in fields(Config)}
+
+
+def test_bounds_and_texts_are_those_declared() -> None:
+    schema = SearchSettings.model_json_schema()["properties"]
+    for each in declared_settings():
+        found = schema[each.name]
+        bounds = found.get("anyOf", [found])[0]
+        assert (bounds.get("minimum"), bounds.get("maximum")) == (each.setting.least, each.setting.most), each.name
+        assert (found["description"], found["default"]) == (each.setting.text, each.default)
+
+
+def test_presets_keep_the_bounds() -> None:
+    for preset in PRESETS.values():
+        assert SearchSettings.model_validate(vars(preset))
+
+
+def test_every_field_that_determines_a_search_is_answered() -> None:
+    answered = EvolutionSettings.model_fields.keys()
+    assert {field.name for field in fields(Sampling)} <= answered
+    of_request = {field.name for field in fields(EvolutionRequest)}
+    elsewhere = {"method", "messages", "sampling", "search", "user", "metadata", "tenant", "accepted_at"}
+    assert of_request - elsewhere <= answered
+
+
+def test_the_table_of_methods_is_whole() -> None:
+    assert list(METHODS) == list(get_args(Method))
+    assert len({traits.colour for traits in METHODS.values()}) == len(METHODS)
+    assert all(traits.text.endswith(".") for traits in METHODS.values())
+
+
+def test_rules_between_settings_name_the_field() -> None:
+    for method, given, n, field in (
+        ("darwin", Search(cycles=0), 1, "darwin.cycles"),
+        ("replacement-only", Search(mutants=1), 1, "darwin.mutants"),
+        ("darwin", Search(mutants=3, survivors=3), 1, "darwin.survivors"),
+        ("best-of-n", Search(mutants=3), 5, "n"),
+        ("sample", Search(), 2, "n"),
+    ):
+        with pytest.raises(InvalidRequest) as caught:
+            check_search(method, given, n)  # type: ignore[arg-type]
+        assert caught.value.field == field
+    check_search("mutation-only", Search(mutants=1, survivors=1), 2)
+
+
+def test_a_search_gives_a_response_for_each_mutant_and_the_base() -> None:
+    assert most_responses("darwin", Search(cycles=2, mutants=4)) == 9
+    assert most_responses("sample", Search(cycles=2, mutants=4)) == 1

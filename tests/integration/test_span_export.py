@@ -32,7 +32,7 @@ class Slow(InMemorySpanExporter):
         return super().export(spans)
 
 
-class Told:
+class TracedWorker:
     """A worker whose spans can be read."""
 
     def __init__(self, store: Store, stages: Stages, slow_s: float = 60.0, **settings: float) -> None:
@@ -82,11 +82,11 @@ def check_whole(spans: Sequence[ReadableSpan]) -> None:
     assert all(span.start_time <= span.end_time for span in spans if span.start_time and span.end_time)
 
 
-async def test_a_failed_round_is_told_and_the_next_attempt_is_linked_to_it(store: Store) -> None:
+async def test_a_failed_round_is_reported_and_the_next_attempt_is_linked_to_it(store: Store) -> None:
     due = await accepted(store)
-    told = Told(store, Stages(scoring_failures=[Unavailable("away")]))
-    await finish(told.worker, due)
-    spans = told.spans()
+    traced = TracedWorker(store, Stages(scoring_failures=[Unavailable("away")]))
+    await finish(traced.worker, due)
+    spans = traced.spans()
     check_whole(spans)
     (lost,) = [span for span in named(spans, "round") if failed(span)]
     (repeated,) = [span for span in named(spans, "round") if span.links]
@@ -99,7 +99,7 @@ async def test_a_failed_round_is_told_and_the_next_attempt_is_linked_to_it(store
 
 async def test_an_interrupted_round_is_linked_to_by_the_worker_that_goes_on(store: Store) -> None:
     due = await accepted(store)
-    first, second = Told(store, slow := Stages(delay_s=5)), Told(store, Stages())
+    first, second = TracedWorker(store, slow := Stages(delay_s=5)), TracedWorker(store, Stages())
     task = asyncio.ensure_future(first.worker.advance(due.evolution_id, due.version))
     await slow.called.wait()
     first.worker.interrupt()
@@ -114,14 +114,14 @@ async def test_an_interrupted_round_is_linked_to_by_the_worker_that_goes_on(stor
     assert [f"{link.context.span_id:016x}" for link in resumed.links] == [span_id(interrupted)]
 
 
-async def test_an_attempt_that_was_lost_is_told_by_its_successor(store: Store) -> None:
+async def test_an_attempt_that_was_lost_is_reported_by_its_successor(store: Store) -> None:
     due = await accepted(store)
     lost = uuid.uuid4().hex
     assert await store.claim(due.evolution_id, 0, lost, ttl_s=0.05) is not None
     await asyncio.sleep(0.1)
-    told = Told(store, Stages())
-    await finish(told.worker, due)
-    spans = told.spans()
+    traced = TracedWorker(store, Stages())
+    await finish(traced.worker, due)
+    spans = traced.spans()
     check_whole(spans)
     (gone,) = [span for span in spans if failed(span)]
     assert (gone.name, span_id(gone)) == ("round", lost[:16])
@@ -130,8 +130,8 @@ async def test_an_attempt_that_was_lost_is_told_by_its_successor(store: Store) -
 
 
 @pytest.mark.parametrize("slow_s", [0.0001, 60.0])
-async def test_unsampled_evolutions_are_told_whole_where_they_were_slow(store: Store, slow_s: float) -> None:
-    whole, quiet = Told(store, Stages()), Told(store, Stages(), slow_s=slow_s)
+async def test_unsampled_evolutions_are_reported_whole_where_they_were_slow(store: Store, slow_s: float) -> None:
+    whole, quiet = TracedWorker(store, Stages()), TracedWorker(store, Stages(), slow_s=slow_s)
     await finish(whole.worker, await accepted(store, cycles=2))
     await finish(quiet.worker, await accepted(store, sampled=False, cycles=2))
     spans = quiet.spans()
@@ -144,22 +144,22 @@ async def test_unsampled_evolutions_are_told_whole_where_they_were_slow(store: S
         assert counted[0]["cycle"] == 2
 
 
-async def test_an_unsampled_evolution_that_failed_is_told(store: Store) -> None:
+async def test_an_unsampled_evolution_that_failed_is_reported(store: Store) -> None:
     due = await accepted(store, sampled=False)
-    told = Told(store, Stages(failures=[Unavailable("away")] * 9), max_attempts=2)
-    await finish(told.worker, due)
-    spans = told.spans()
+    traced = TracedWorker(store, Stages(failures=[Unavailable("away")] * 9), max_attempts=2)
+    await finish(traced.worker, due)
+    spans = traced.spans()
     check_whole(spans)
     (evolution,) = named(spans, "evolution")
     assert (failed(evolution), (evolution.attributes or {})["darwin.status"]) == (True, "failed")
     assert len(named(spans, "round")) == 2
 
 
-async def test_a_large_evolution_is_told_whole(store: Store) -> None:
+async def test_a_large_evolution_is_reported_whole(store: Store) -> None:
     stages = Stages()
     stages.world.end_probability = 0.01
-    told = Told(store, stages)
-    await finish(told.worker, await accepted(store, cycles=6, period=1))
-    spans = told.spans()
+    traced = TracedWorker(store, stages)
+    await finish(traced.worker, await accepted(store, cycles=6, period=1))
+    spans = traced.spans()
     check_whole(spans)
     assert len(spans) > 2048, "what OpenTelemetry's processor holds by default"

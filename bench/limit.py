@@ -31,7 +31,7 @@ from services.orchestrator.core.values import (
     Score,
     Scored,
 )
-from services.orchestrator.round import Round
+from services.orchestrator.round import RoundExecution
 from services.reward.bootstrap import build_rewarder
 from services.reward.rewarder import Rewarder
 from services.reward.settings import RewardSettings
@@ -177,7 +177,7 @@ class Limit:
         stages = self._stages
         evolution, _ = machine.begin(config_for(request), request.messages[-1].content, request.seed)
         while not evolution.finished:
-            round_ = Round(evolution, (), request, stages, stages, stages, _TIMEOUT_S)
+            round_ = RoundExecution(evolution, (), request, stages, stages, stages, _TIMEOUT_S)
             await round_.run()
             evolution = round_.evolution
         return evolution

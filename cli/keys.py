@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from shared.process.settings import StoreSettings, refusing
-from shared.store.api_keys import Key, Keys, new_key
+from shared.store.api_keys import ApiKey, ApiKeys, new_key
 from shared.store.evolutions import Store
 
 app = typer.Typer(
@@ -61,7 +61,7 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The id, as `darwin keys l
     Console(stderr=True).print(f"key {key_id} is revoked")
 
 
-async def _add(tenant: str, note: str, *limits: int | None, all_tenants: bool) -> tuple[str, Key]:
+async def _add(tenant: str, note: str, *limits: int | None, all_tenants: bool) -> tuple[str, ApiKey]:
     text, key = new_key(tenant, note, *limits, all_tenants=all_tenants)
     keys = _keys()
     try:
@@ -71,7 +71,7 @@ async def _add(tenant: str, note: str, *limits: int | None, all_tenants: bool) -
     return text, key
 
 
-async def _all() -> list[tuple[Key, int]]:
+async def _all() -> list[tuple[ApiKey, int]]:
     settings, keys = StoreSettings(), _keys()
     store = Store(settings.redis_url, settings.record_ttl_s)
     try:
@@ -89,8 +89,8 @@ async def _revoke(key_id: str) -> bool:
         await keys.close()
 
 
-def _keys() -> Keys:
-    return Keys(StoreSettings().redis_url)
+def _keys() -> ApiKeys:
+    return ApiKeys(StoreSettings().redis_url)
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
@@ -99,11 +99,11 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
 
 
-def _as_json(key: Key, used: int) -> dict[str, Any]:
+def _as_json(key: ApiKey, used: int) -> dict[str, Any]:
     return {name: value for name, value in asdict(key).items() if name != "digest"} | {"tokens_today": used}
 
 
-def _table(rows: list[tuple[Key, int]]) -> Table:
+def _table(rows: list[tuple[ApiKey, int]]) -> Table:
     table = Table("id", "tenant", "reads", "note", "created", "requests/min", "tokens/day", "active", "tokens today")
     for key, used in rows:
         created = datetime.fromtimestamp(key.created_at, UTC).strftime("%Y-%m-%d %H:%M")

@@ -18,7 +18,7 @@ from services.orchestrator.adapters.reward import GrpcScorer
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.core.values import Generated
-from services.orchestrator.round import Round
+from services.orchestrator.round import RoundExecution
 from shared.errors import DarwinError
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.pb.mutation_pb2_grpc import MutationServiceStub
@@ -93,7 +93,9 @@ class Workload:
         evolution, _ = machine.begin(config_for(request), request.messages[-1].content, request.seed)
         with tracing.use_context(None, evolution_id):
             while not evolution.finished:
-                round_ = Round(evolution, (), request, self._mutator, self._generator, self._scorer, _TIMEOUT_S)
+                round_ = RoundExecution(
+                    evolution, (), request, self._mutator, self._generator, self._scorer, _TIMEOUT_S
+                )
                 try:
                     await round_.run()
                 except DarwinError as error:

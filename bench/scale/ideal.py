@@ -15,7 +15,7 @@ from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.mutator import Mutator
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
-from services.orchestrator.round import Round
+from services.orchestrator.round import RoundExecution
 from services.reward.bootstrap import build_rewarder
 from services.reward.settings import RewardSettings
 
@@ -78,7 +78,7 @@ async def _one_replica(settings: GenerationSettings, evolutions: int, shape: Evo
             request = shape.request(number + turn * evolutions)
             evolution, _ = machine.begin(config_for(request), request.messages[-1].content, request.seed)
             while not evolution.finished:
-                round_ = Round(evolution, (), request, stages, stages, stages, _TIMEOUT_S)
+                round_ = RoundExecution(evolution, (), request, stages, stages, stages, _TIMEOUT_S)
                 await round_.run()
                 evolution = round_.evolution
                 ended.append(loop.time())

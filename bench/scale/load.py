@@ -6,10 +6,10 @@ import uuid
 
 from bench.scale.shape import EvolutionShape
 from shared.records.evolution import Record
-from shared.store.evolutions import Limits, Store
+from shared.store.evolutions import ActiveLimits, Store
 
 _TICK_S = 0.05
-_NO_LIMIT = Limits(active=1_000_000, active_per_key=1_000_000)
+_NO_LIMIT = ActiveLimits(active=1_000_000, active_per_key=1_000_000)
 
 
 class Load:

@@ -30,39 +30,41 @@ from shared.store.connection import connect_redis
 from shared.store.evolutions import Store
 from shared.store.presence import ORCHESTRATOR, Presence
 from shared.store.queue import backlog
-from shared.telemetry import tracing as telemetry
+from shared.telemetry import tracing
 from shared.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
 
 class Worker:
-    """A Celery worker with its loop, channels and store."""
+    """A Celery worker with its event loop, its channels to the stages and its store."""
 
-    def __init__(self, settings: OrchestratorSettings, drain_s: float, tracing: Tracing) -> None:
+    def __init__(self, settings: OrchestratorSettings, drain_s: float, span_tracing: Tracing) -> None:
         self._settings = settings
         self._drain_s = drain_s
-        self._tracing = tracing
+        self._span_tracing = span_tracing
         self._loop = LoopThread()
         self._stages: dict[str, Replicas[Any]] = {}
         self.app: Celery = celery_app(settings.redis_url)
         self._loop.run(self._build())
-        register(self.app, self._evolving.advance)
+        register(self.app, self._round_runner.advance)
 
     def every(self, period_s: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Repeats `work` on the loop."""
-        self._loop.start(_every(period_s, work))
+        """Runs `work` on the loop every `period_s` seconds, from now on."""
+        self._loop.start(_repeat(period_s, work))
 
     def run(self) -> None:
-        """Works until SIGTERM or SIGINT, then lets rounds under way end, or leaves them to others after `drain_s`."""
+        """Performs rounds until SIGTERM or SIGINT. Rounds under way then have `drain_s` seconds to end, before they are
+        interrupted for other workers to go on with.
+        """
         metrics.begin()
-        # What is there by now stays: the collector need not look through it again.
+        # Objects that exist by now live as long as the process: the garbage collector need not look through them again.
         gc.freeze()
         self.every(self._settings.sweep_s, self._report_presence)
         self.every(self._settings.sweep_s, self._sweep)
         self.every(self._settings.sweep_s, self._measure_queue)
-        worker_shutting_down.connect(self._stopping)
-        setup_logging.connect(_quieten)
+        worker_shutting_down.connect(self._interrupt_later)
+        setup_logging.connect(_set_up_celery_logging)
         worker = self.app.Worker(
             pool=pool_on(self._loop),
             concurrency=self._settings.concurrency,
@@ -93,24 +95,25 @@ class Worker:
         }.items():
             replicas = Replicas(stage, address, stub, transport)
             self._stages[stage] = await resources.enter_async_context(replicas)
-        self._evolving = RoundRunner(
+        self._round_runner = RoundRunner(
             store,
             GrpcMutator(self._stages["mutation"]),
             GrpcGenerator(self._stages["generation"]),
             GrpcScorer(self._stages["reward"]),
             settings,
-            saved=[SpanExport(self._tracing, store).saved],
+            listeners=[SpanExport(self._span_tracing, store).on_saved],
         )
         self._resources = resources
 
-    def _stopping(self, **_: object) -> None:
-        self._loop.call_later(self._drain_s, self._evolving.interrupt)
+    def _interrupt_later(self, **_: object) -> None:
+        self._loop.call_later(self._drain_s, self._round_runner.interrupt)
 
     async def _sweep(self) -> None:
-        for due in await self._evolving.stalled():
-            with telemetry.use_context(due.trace, due.evolution_id):
-                log.warning("%s stalled at version %d: sent again", due.evolution_id, due.version)
-            await self._store.send(due.evolution_id, due.version)
+        """Sends a message again for each evolution that is unfinished although nobody performs it."""
+        for stalled in await self._store.stalled(self._settings.stalled_s):
+            with tracing.use_context(stalled.trace, stalled.evolution_id):
+                log.warning("%s stalled at version %d: sent again", stalled.evolution_id, stalled.version)
+            await self._store.send(stalled.evolution_id, stalled.version)
             metrics.stalled()
 
     async def _measure_queue(self) -> None:
@@ -122,13 +125,13 @@ class Worker:
         await self._presence.report([ORCHESTRATOR, *alive])
 
 
-def _quieten(**_: object) -> None:
-    """Takes the place of Celery's own set-up, which would silence everybody else."""
+def _set_up_celery_logging(**_: object) -> None:
+    """Replaces Celery's own set-up of logging, which would set up the loggers of the whole process."""
     logging.getLogger("celery").setLevel(logging.WARNING)
 
 
-async def _every(period_s: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Repeats `work`, whatever becomes of it."""
+async def _repeat(period_s: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs `work` every `period_s` seconds. Its errors are logged; that Redis is away, only when it begins and ends."""
     away = False
     while True:
         try:

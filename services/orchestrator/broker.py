@@ -1,4 +1,4 @@
-"""Celery as the worker uses it: one queue in Redis, nothing kept of what was taken from it."""
+"""Celery as the worker uses it: one queue in Redis, which forgets a message as soon as it is taken."""
 
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
@@ -12,7 +12,7 @@ from shared.store.queue import QUEUE
 
 
 class _Connection(Connection):
-    """Comes back within seconds of its server, however long that was away; kombu would wait up to 30."""
+    """Tries every 2 seconds to reach a server that is away, where kombu would wait up to 30."""
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
         patience = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2}
@@ -24,18 +24,18 @@ class _Amqp(AMQP):  # type: ignore[misc]
 
 
 def broker_url(redis_url: str) -> str:
-    """As kombu spells it, which names a Unix socket otherwise than redis-py does."""
+    """The URL of the same Redis for kombu, which writes that of a Unix socket in another way than redis-py does."""
     parts = urlsplit(redis_url)
     if parts.scheme != "unix":
         return redis_url
-    said = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    user, password = parts.username or said.get("username", ""), parts.password or said.get("password", "")
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    user, password = parts.username or options.get("username", ""), parts.password or options.get("password", "")
     login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if password else ""
-    return f"redis+socket://{login}{parts.path}?{urlencode({'virtual_host': said.get('db', '0')})}"
+    return f"redis+socket://{login}{parts.path}?{urlencode({'virtual_host': options.get('db', '0')})}"
 
 
 def celery_app(redis_url: str) -> Celery:
-    """A Celery application over Redis without a result backend: what happened stands in the record."""
+    """A Celery application over Redis. It has no result backend, because what a task did is in the record."""
     app = Celery("darwin", broker=broker_url(redis_url), amqp=_Amqp)
     app.conf.update(
         task_default_queue=QUEUE,
@@ -49,7 +49,7 @@ def celery_app(redis_url: str) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
-            # What a dead worker had taken is sent again by the sweep, so Redis keeps no second copy of it.
+            # The sweep sends a message again that a worker had taken when it died, so Redis need not keep a copy.
             "ack_emulation": False,
             "priority_steps": [0],
             "socket_connect_timeout": TIMEOUT_S,

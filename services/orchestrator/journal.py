@@ -1,4 +1,4 @@
-"""What one attempt at a round did: every call with its timings, and every outcome in the order the core was told."""
+"""What one attempt at a round did: every call with its times, and every outcome in the order the core applied them."""
 
 import random
 import time
@@ -22,7 +22,7 @@ class OpenCall:
         self.span_id = call.span_id
 
     def note(self, outcome: Outcome, now: float) -> None:
-        """Takes down what came of it."""
+        """Adds an outcome of the call, which came at `now`."""
         match outcome:
             case Mutated():
                 self._parts.append(StatePart(len(self._parts), now))
@@ -46,11 +46,12 @@ class OpenCall:
                 self._parts.append(StatePart(outcome.state, now, reward=outcome.reward))
 
     def closed(self, now: float, error: str | None) -> Call:
+        """The whole call, which ended at `now`, with the name of the error that ended it."""
         return replace(self._call, ended_at=now, parts=tuple(self._parts), tokens=self._tokens, error=error)
 
 
 class Journal:
-    """Filled while a round runs. Times are Unix seconds that never run backwards."""
+    """What happened so far in one attempt at a round. Times are Unix seconds that never run backwards."""
 
     def __init__(self) -> None:
         self._epoch = time.time() - time.perf_counter()
@@ -63,7 +64,7 @@ class Journal:
 
     @contextmanager
     def call(self, stage: Stage, effects: Sequence[Effect], cycle: int, round: int) -> Iterator[OpenCall]:
-        """A call to a stage, from its beginning to its end, however that comes."""
+        """Records a call to a stage that lasts as long as the context, and is added to `calls` however it ends."""
         now = self.now()
         final = any(isinstance(effect, Score) and effect.final for effect in effects)
         opened = OpenCall(Call(stage, f"{random.getrandbits(64) or 1:016x}", cycle, round, now, now, final=final))
@@ -78,7 +79,7 @@ class Journal:
             self.calls.append(opened.closed(self.now(), error))
 
     def added_to(self, seconds: Seconds) -> Seconds:
-        """`seconds` with those during which at least one call of each stage was under way."""
+        """`seconds`, increased for each stage by the time during which at least one call to it was under way."""
         return replace(
             seconds,
             mutation=seconds.mutation + self._busy("mutation"),

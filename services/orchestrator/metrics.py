@@ -1,4 +1,7 @@
-"""What the orchestrator measures: everything that is saved, and what happens around it."""
+"""The orchestrator's metrics: of every save, and of leases, sweeps and the queue."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from opentelemetry.semconv._incubating.attributes.gen_ai_attributes import (
     GEN_AI_OPERATION_NAME,
@@ -20,7 +23,7 @@ from shared.records.evolution import TERMINAL, Event, Record, Result, RoundFinis
 from shared.store.queue import Backlog
 from shared.telemetry.metrics import METER, SECONDS
 
-# The best response is at least the base response, so a gain is never negative; 0 says that the base response won.
+# The base response is among the candidates, so a gain is never negative; it is 0 where the base response won.
 _GAINS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 # As OpenTelemetry advises for `gen_ai.client.token.usage`.
 _TOKEN_COUNTS = tuple(float(4**power) for power in range(12))
@@ -58,18 +61,28 @@ _ACTIVE = METER.create_gauge(
     "darwin.evolutions.active", "{evolution}", "Queued or running; all workers report the same."
 )
 
-ROUNDS_ACTIVE = METER.create_up_down_counter("darwin.rounds.active", "{round}", "Rounds that this worker performs.")
+_ROUNDS_ACTIVE = METER.create_up_down_counter("darwin.rounds.active", "{round}", "Rounds that this worker performs.")
 
 
 def begin() -> None:
-    """Lets what may never happen be seen as 0 from the start."""
+    """Reports 0 for counters of events that may never happen, so that they exist from the start."""
     for counter in (_ATTEMPTS_FAILED, _ATTEMPTS_LOST, _LEASES_LOST, _STALLED):
         counter.add(0)
-    ROUNDS_ACTIVE.add(0)
+    _ROUNDS_ACTIVE.add(0)
+
+
+@contextmanager
+def round_active() -> Iterator[None]:
+    """Counts a round as active while the context lasts."""
+    _ROUNDS_ACTIVE.add(1)
+    try:
+        yield
+    finally:
+        _ROUNDS_ACTIVE.add(-1)
 
 
 def saved(record: Record, events: tuple[Event, ...], attempt: Attempt) -> None:
-    """A version of the record was saved, with what was new in it and the attempt that made it."""
+    """Counts a save: a version of the record, the events that are new in it, and the attempt that made it."""
     method = {"method": record.request.method}
     if rounds := sum(isinstance(event, RoundFinished) for event in events):
         _ROUNDS.add(rounds, method)
@@ -82,22 +95,22 @@ def saved(record: Record, events: tuple[Event, ...], attempt: Attempt) -> None:
 
 
 def abandoned(error: str) -> None:
-    """An evolution ended because its record cannot be read; `error` names a class of `shared.errors`."""
+    """Counts an evolution that ended because its record cannot be read; `error` names a class of `shared.errors`."""
     _EVOLUTIONS.add(1, {"outcome": "failed", "method": "unknown", "tenant": "", ERROR_TYPE: error})
 
 
 def lease_lost() -> None:
-    """Somebody else performed the round, or saved it first."""
+    """Counts a round that another worker took over, or saved first."""
     _LEASES_LOST.add(1)
 
 
 def stalled() -> None:
-    """The sweep sent a message again."""
+    """Counts a message that the sweep sent again."""
     _STALLED.add(1)
 
 
 def queued(backlog: Backlog, active: int) -> None:
-    """What waits in Redis now."""
+    """Reports what waits in Redis now; `active` evolutions are queued or running."""
     _DEPTH.set(backlog.depth)
     _AGE.set(backlog.age_s)
     _ACTIVE.set(active)
@@ -119,7 +132,7 @@ def _ended(record: Record) -> None:
 
 
 def _tokens(record: Record) -> Tokens:
-    """What was spent, by an evolution that failed too; nothing where its state cannot be read, which failed it."""
+    """What an evolution spent, also one that failed; nothing where it failed because its state cannot be read."""
     if record.result is not None:
         return record.result.tokens
     try:

@@ -1,60 +1,109 @@
-"""What a task saves: the record's next version, and the attempt that made it."""
+"""What is saved once a round has ended: the record's next version, with the attempt and the events that go with it."""
 
+import logging
 import math
 import os
+import random
 import socket
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers
 from services.orchestrator.core.values import Evolution
+from services.orchestrator.endings import Failed
 from services.orchestrator.journal import Journal
-from services.orchestrator.round import Round
-from shared.errors import DeadlineExceeded
+from services.orchestrator.round import RoundExecution
+from shared.errors import DarwinError, DeadlineExceeded, Internal
 from shared.records.attempts import Attempt
-from shared.records.evolution import Failure, Record, Result, Status
-from shared.store.evolutions import Claim
+from shared.records.evolution import Ended, Event, Failure, Record, Result, Status
+from shared.store.leases import Claim
 
+log = logging.getLogger(__name__)
+
+# gRPC statuses of errors that come again however often a round is repeated.
+_LASTING = ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND")
+# Channels notice at different times that a peer is gone, so the longest delay is longer than that. It is shorter than
+# `stalled_s`, so that the sweep does not send a message of its own meanwhile.
+_MAX_DELAY_S = 4.0
 _WORKER = f"{socket.gethostname()}:{os.getpid()}"
 
 
-def progress(record: Record, round_: Round) -> Record:
+@dataclass(frozen=True)
+class NextVersion:
+    """What is saved in one step: `tokens` are those to charge, `delay_s` the seconds until the next round may begin."""
+
+    record: Record
+    attempt: Attempt
+    events: tuple[Event, ...] = ()
+    tokens: int = 0
+    delay_s: float = 0.0
+
+
+def after_checkpoint(claim: Claim, holder: str, execution: RoundExecution) -> NextVersion:
+    """The round came to its checkpoint, or the search was stopped: the answer is added where the search has ended."""
+    evolution, events = execution.evolution, execution.events
+    record = replace(_with_progress(claim.record, execution), attempts=0, error=None, unfinished="")
+    if evolution.finished:
+        record = _with_answer(record, evolution)
+        events += (Ended(record.status, evolution.stopped_by, record.error),)
+    return _next_version(record, claim, holder, execution, events)
+
+
+def after_interruption(claim: Claim, holder: str, execution: RoundExecution) -> NextVersion:
+    """The round was cut short and did not fail: what it has found so far is kept, for any worker to go on from."""
+    record = replace(_with_progress(claim.record, execution), unfinished=holder)
+    return _next_version(record, claim, holder, execution, execution.events)
+
+
+def after_failure(claim: Claim, holder: str, failed: Failed, max_attempts: int) -> NextVersion:
+    """The round failed: it is tried again after a growing delay, or the evolution fails, where another attempt cannot
+    help or none is left. What the round found before it failed is kept.
+    """
+    record, execution = claim.record, failed.execution
+    error, attempts = _as_darwin_error(record, failed.error), record.attempts + 1
+    failure = Failure(type(error).__name__, error.message, error.field)
+    events = execution.events if execution else ()
+    following = _with_progress(record, execution) if execution else replace(record, version=record.version + 1)
+    following = replace(following, attempts=attempts, error=failure, unfinished=holder)
+    if failed.final or error.grpc_status in _LASTING or attempts >= max_attempts:
+        log.error("%s failed: %s", record.id, error.message)
+        following = replace(following, status="failed", finished_at=time.time())
+        events += (Ended("failed", error=failure),)
+        return _next_version(following, claim, holder, execution, events, failure)
+    lost = execution.decoding if execution else 0
+    log.warning("%s: attempt %d failed, %d responses under way: %s", record.id, attempts, lost, error.message)
+    delay_s = min(2.0**attempts, _MAX_DELAY_S) * random.uniform(0.5, 1.0)
+    delay_s = min(delay_s, max(0.0, seconds_left(record)))
+    return replace(_next_version(following, claim, holder, execution, events, failure), delay_s=delay_s)
+
+
+def seconds_left(record: Record) -> float:
+    """Seconds until the evolution's deadline, negative once it has passed; infinite where there is none."""
+    deadline_ms = record.request.search.deadline_ms
+    return math.inf if deadline_ms is None else record.created_at + deadline_ms / 1000 - time.time()
+
+
+def _as_darwin_error(record: Record, error: Exception) -> DarwinError:
+    if isinstance(error, DarwinError):
+        return error
+    log.error("%s: a round failed", record.id, exc_info=error)
+    return Internal(f"unexpected {type(error).__name__}: {error}")
+
+
+def _with_progress(record: Record, execution: RoundExecution) -> Record:
     """The record's next version, with what the round has found so far."""
     return replace(
         record,
         version=record.version + 1,
         status="running",
-        state=codec.dump(round_.evolution),
-        seconds=round_.journal.added_to(record.seconds),
+        state=codec.dump(execution.evolution),
+        seconds=execution.journal.added_to(record.seconds),
     )
 
 
-def attempt(claim: Claim, holder: str, round_: Round | None, error: Failure | None = None) -> Attempt:
-    """What is kept of the attempt; without a round, that it failed before it could begin one."""
-    record, journal = claim.record, round_.journal if round_ else Journal()
-    return Attempt(
-        id=holder,
-        version=record.version + 1,
-        cycle=round_.cycle if round_ else 0,
-        round=round_.round if round_ else 0,
-        started_at=journal.started_at,
-        ended_at=journal.now(),
-        worker=_WORKER,
-        calls=tuple(journal.calls),
-        outcomes=tuple(map(codec.dump_outcome, journal.outcomes)),
-        error=error,
-        after=record.unfinished,
-        lost=claim.lost,
-    )
-
-
-def seconds_left(record: Record) -> float:
-    deadline_ms = record.request.search.deadline_ms
-    return math.inf if deadline_ms is None else record.created_at + deadline_ms / 1000 - time.time()
-
-
-def ended(record: Record, evolution: Evolution) -> Record:
+def _with_answer(record: Record, evolution: Evolution) -> Record:
+    """The record of a search that has ended; it has failed where its deadline left it no response at all."""
     now = time.time()
     seconds = replace(record.seconds, total=now - record.created_at)
     choices = answers.choices(evolution, record.request.n)
@@ -72,3 +121,30 @@ def ended(record: Record, evolution: Evolution) -> Record:
         late = Failure(DeadlineExceeded.__name__, "the deadline passed before any response was decoded")
         return replace(record, status="failed", error=late)
     return record
+
+
+def _next_version(
+    record: Record,
+    claim: Claim,
+    holder: str,
+    execution: RoundExecution | None,
+    events: tuple[Event, ...],
+    error: Failure | None = None,
+) -> NextVersion:
+    journal = execution.journal if execution else Journal()
+    attempt = Attempt(
+        id=holder,
+        version=record.version,
+        cycle=execution.cycle if execution else 0,
+        round=execution.round if execution else 0,
+        started_at=journal.started_at,
+        ended_at=journal.now(),
+        worker=_WORKER,
+        calls=tuple(journal.calls),
+        outcomes=tuple(map(codec.dump_outcome, journal.outcomes)),
+        events=len(events),
+        error=error,
+        after=claim.record.unfinished,
+        lost=claim.lost,
+    )
+    return NextVersion(record, attempt, events, execution.tokens if execution else 0)

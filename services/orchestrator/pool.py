@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """An event loop in its own thread; gRPC channels and Redis connections of all tasks live on it."""
+    """An event loop in a thread of its own, which the gRPC channels and Redis connections of all tasks belong to."""
 
     def __init__(self) -> None:
         self._loop = uvloop.new_event_loop()
@@ -46,7 +46,7 @@ def pool_on(loop: LoopThread) -> type[BasePool]:
 
 
 class LoopPool(BasePool):  # type: ignore[misc]
-    """Starts each task as it comes, as many as the worker's prefetch limit lets through; stops once all have ended."""
+    """Starts each task as soon as it comes; the worker's prefetch limit bounds their number. Stops once all ended."""
 
     loop: LoopThread
     signal_safe = False
@@ -69,15 +69,15 @@ class LoopPool(BasePool):  # type: ignore[misc]
         accept_callback: Callable[..., Any] | None = None,
         **_: Any,
     ) -> None:
-        """`args` are those of Celery's tracer, whose place this takes: name, id, headers, body, and its encoding."""
+        """Starts a task. `args` are meant for Celery's tracer: name, id, headers, body, and its type and encoding."""
         assert callback is not None
         assert accept_callback is not None
         name, _id, _headers, body, content_type, encoding = args
-        given, named, _options = loads(body, content_type, encoding)  # type: ignore[no-untyped-call]
+        positional, named, _options = loads(body, content_type, encoding)  # type: ignore[no-untyped-call]
         accept_callback(os.getpid(), time.monotonic())
         with self._idle:
             self._tasks += 1
-        self.loop.start(self._perform(self.app.tasks[name].run(*given, **named), callback))
+        self.loop.start(self._perform(self.app.tasks[name].run(*positional, **named), callback))
 
     async def _perform(self, task: Coroutine[Any, Any, None], done: Callable[..., Any]) -> None:
         began = time.monotonic()

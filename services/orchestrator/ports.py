@@ -1,6 +1,6 @@
-"""What the orchestrator needs from the other stages. Adapters speak gRPC; the benchmark's limit calls engines directly.
+"""What the orchestrator needs from the other stages. The adapters speak gRPC; `bench.limit` calls engines directly.
 
-Every method is told the frozen request, and raises errors of `shared.errors`. `timeout_s` bounds the whole call.
+Every method takes the evolution's request, and raises errors of `shared.errors`. `timeout_s` bounds the whole call.
 Leaving an iterator early, or cancelling the task that reads it, cancels the work behind it.
 """
 

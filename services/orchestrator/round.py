@@ -1,4 +1,4 @@
-"""Performs an evolution's effects, all that are possible at once, up to the next checkpoint."""
+"""The execution of a round: calls to the stages for everything that the core can do now, up to its next checkpoint."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -14,6 +14,7 @@ from services.orchestrator.core.values import (
     Generated,
     Mutate,
     Mutated,
+    MutationEnded,
     Outcome,
     Score,
     Scored,
@@ -25,13 +26,19 @@ from shared.records.attempts import Stage
 from shared.records.evolution import Event, EvolutionRequest, StoppedBy, TraceContext
 from shared.telemetry import tracing
 
-# Results that an engine has at the same step come one by one, so that one call can score them all only a moment later.
-_TOGETHER_S = 0.005
+# An engine returns the results of one step one after another. Waiting this long between two of them lets one call score
+# them all.
+_GATHER_S = 0.005
+
+_Work = tuple[Stage, int | None]
+"""What is at most once under way: a stage's work on a state, or the mutation of a cycle, which has no state."""
 
 
-class Round:
-    """One checkpoint's worth of work. `evolution`, `events` and `journal` are true at every moment, so that a round
-    that is interrupted can be concluded, or gone on with, from where it stands.
+class RoundExecution:
+    """One attempt at the work between two checkpoints.
+
+    `evolution`, `events` and `journal` hold everything that has happened so far, at every moment. So an execution that
+    is cut short can be concluded from there, or saved for another worker to go on with.
     """
 
     def __init__(
@@ -45,6 +52,7 @@ class Round:
         timeout_s: float,
         trace: TraceContext | None = None,
     ) -> None:
+        """`events` are those that led to `evolution` and are not saved yet; `timeout_s` bounds each call."""
         self.evolution = evolution
         self.events = events
         self.journal = Journal()
@@ -58,66 +66,62 @@ class Round:
         self._timeout_s = timeout_s
         self._trace = trace
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
-        self._started: set[tuple[object, ...]] = set()
-        self._decoding = 0
-        self._scoring = 0
+        self._under_way: set[_Work] = set()
 
     @property
     def tokens(self) -> int:
-        """Sampled in this round so far."""
+        """Tokens sampled in this execution so far."""
         return self.evolution.spent.generated - self._spent_before
 
     @property
     def decoding(self) -> int:
-        """Responses whose piece was begun and has not come."""
-        return sum(
-            isinstance(effect, Generate) and effect.key in self._started
-            for effect in machine.next_effects(self.evolution)
-        )
+        """Responses that an engine is continuing now."""
+        return self._count_under_way("generation")
 
     async def run(self) -> None:
-        """Performs effects until the checkpoint; the first error of a call cancels the others and is raised."""
+        """Calls the stages until the checkpoint; the first error of a call cancels the other calls and is raised."""
         checkpoint = self.evolution.checkpoint
         try:
             async with asyncio.TaskGroup() as calls:
                 while self.evolution.checkpoint == checkpoint and not self.evolution.finished:
-                    for stage, effects in self._due():
-                        calls.create_task(self._perform(stage, effects))
-                    await self._absorb()
+                    for stage, effects in self._start_due().items():
+                        calls.create_task(self._call(stage, effects))
+                    await self._apply_arrived()
         except BaseExceptionGroup as group:
             raise _first(group) from None
 
     def stop(self, reason: StoppedBy) -> None:
-        """Ends the search here, with the best so far."""
+        """Ends the search here, with the best response so far as its answer."""
         if not self.evolution.finished:
             self._apply(Stopped(reason))
 
-    def _due(self) -> list[tuple[Stage, Sequence[Effect]]]:
-        new = [effect for effect in machine.next_effects(self.evolution) if effect.key not in self._started]
-        if self._scoring:  # what comes meanwhile goes together into the next call
-            new = [effect for effect in new if not isinstance(effect, Score)]
-        self._scoring += sum(isinstance(effect, Score) for effect in new)
-        self._decoding += sum(isinstance(effect, Generate) for effect in new)
-        self._started.update(effect.key for effect in new)
-        stages: dict[Stage, type[Effect]] = {"mutation": Mutate, "generation": Generate, "reward": Score}
-        grouped = [(stage, [e for e in new if isinstance(e, kind)]) for stage, kind in stages.items()]
-        return [(stage, effects) for stage, effects in grouped if effects]
+    def _start_due(self) -> dict[Stage, list[Effect]]:
+        """The effects to begin now, by stage; they count as under way from here on.
 
-    async def _perform(self, stage: Stage, effects: Sequence[Effect]) -> None:
+        While a scoring is under way no other begins: what becomes due meanwhile goes into the next call together.
+        """
+        scoring = self._count_under_way("reward") > 0
+        due: dict[Stage, list[Effect]] = {"mutation": [], "generation": [], "reward": []}
+        for effect in machine.next_effects(self.evolution):
+            stage, _ = work = _work_of(effect)
+            if work not in self._under_way and not (stage == "reward" and scoring):
+                due[stage].append(effect)
+        self._under_way.update(_work_of(effect) for effects in due.values() for effect in effects)
+        return {stage: effects for stage, effects in due.items() if effects}
+
+    async def _call(self, stage: Stage, effects: Sequence[Effect]) -> None:
+        """Calls a stage, notes the call in the journal, and queues its outcomes as they come."""
         journal = self.journal
         with (
             journal.call(stage, effects, self.cycle, self.round) as call,
-            tracing.use_context(self._span(call.span_id)),
+            tracing.use_context(replace(self._trace, span_id=call.span_id) if self._trace else None),
         ):
-            async with aclosing(self._call(effects)) as outcomes:  # type: ignore[type-var]
+            async with aclosing(self._outcomes_of(effects)) as outcomes:  # type: ignore[type-var]
                 async for outcome in outcomes:
                     call.note(outcome, journal.now())
                     self._outcomes.put_nowait(outcome)
 
-    def _span(self, span_id: str) -> TraceContext | None:
-        return replace(self._trace, span_id=span_id) if self._trace else None
-
-    def _call(self, effects: Sequence[Effect]) -> AsyncIterator[Outcome]:
+    def _outcomes_of(self, effects: Sequence[Effect]) -> AsyncIterator[Outcome]:
         match effects[0]:
             case Mutate() as effect:
                 return self._mutator.mutate(effect, self._request, self._timeout_s)
@@ -126,28 +130,44 @@ class Round:
             case _:
                 return self._scorer.score(cast(Sequence[Score], effects), self._request, self._timeout_s)
 
-    async def _absorb(self) -> None:
-        """Applies everything that has arrived, at least one outcome, so that what became due together runs together."""
+    async def _apply_arrived(self) -> None:
+        """Waits for an outcome and applies all that have arrived, so that what they make due is begun together."""
         first = await self._outcomes.get()
         if isinstance(first, Generated | Mutated):
-            await self._gathered()
+            await self._gather()
         self._apply(first)
         while not self._outcomes.empty():
             self._apply(self._outcomes.get_nowait())
 
-    async def _gathered(self) -> None:
-        """Waits while results keep coming, beside the one that is there already, until all have."""
-        had, awaited = 0, self._decoding + sum(state.instruction is None for state in self.evolution.population)
-        while had < (have := 1 + self._outcomes.qsize()) < awaited:
-            had = have
-            await asyncio.sleep(_TOGETHER_S)
+    async def _gather(self) -> None:
+        """Waits for more outcomes to arrive beside a first one: until a pause brings none, or none is missing."""
+        awaited = self.decoding + sum(state.instruction is None for state in self.evolution.population)
+        before = 0
+        while before < (arrived := 1 + self._outcomes.qsize()) < awaited:
+            before = arrived
+            await asyncio.sleep(_GATHER_S)
 
     def _apply(self, outcome: Outcome) -> None:
-        self._scoring -= isinstance(outcome, Scored)
-        self._decoding -= isinstance(outcome, Generated)
+        match outcome:
+            case MutationEnded() | Generated() | Scored():
+                self._under_way.discard(_work_of(outcome))
         self.evolution, events = machine.apply(self.evolution, outcome)
         self.journal.outcomes.append(outcome)
         self.events += events
+
+    def _count_under_way(self, stage: Stage) -> int:
+        return sum(at == stage for at, _ in self._under_way)
+
+
+def _work_of(value: Effect | MutationEnded | Generated | Scored) -> _Work:
+    """The work that an effect begins, or that an outcome ends."""
+    match value:
+        case Generate() | Generated():
+            return "generation", value.state
+        case Score() | Scored():
+            return "reward", value.state
+        case _:
+            return "mutation", None
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,4 +1,4 @@
-"""An evolution's spans, made from what is recorded of it. Pure: the same record gives the same spans, ids included.
+"""An evolution's spans, made from its record, attempts and events: the same ones give the same spans, ids included.
 
     evolution                   from acceptance to end; a child of the request that started it
     └─ cycle
@@ -26,36 +26,38 @@ _NAMES: dict[Stage, str] = {"mutation": "mutate", "generation": "generate", "rew
 
 
 def evolution_span_id(evolution_id: str) -> str:
-    """16 hex digits."""
+    """The id of the evolution's span, in 16 hex digits."""
     return _id(evolution_id)
 
 
 def attempt_spans(record: Record, attempt: Attempt, events: Sequence[Event], texts: bool) -> Iterator[EndedSpan]:
-    """The spans of an attempt that was saved, and of those that were lost before it. `events` are those that it made.
+    """The spans of an attempt that was saved, and of those attempts that were lost before it.
 
-    With `texts` they hold the states' texts.
+    `events` are those that this attempt saved. With `texts` the spans have the states' texts as attributes.
     """
-    parent = _cycle_id(record.id, attempt.cycle)
+    parent = _cycle_span_id(record.id, attempt.cycle)
     for lost in attempt.lost:
         place = {"darwin.cycle": attempt.cycle, "darwin.round": attempt.round}
-        yield EndedSpan("round", _span(lost.id), parent, lost.started_at, attempt.started_at, place, error=_LOST)
+        yield EndedSpan(
+            "round", _attempt_span_id(lost.id), parent, lost.started_at, attempt.started_at, place, error=_LOST
+        )
     yield _round(attempt, parent)
     for call in attempt.calls:
-        yield from _call(call, parent if call.stage == "mutation" else _span(attempt.id))
+        yield from _call(call, parent if call.stage == "mutation" else _attempt_span_id(attempt.id))
     for number, event in enumerate(event for event in events if isinstance(event, RoundFinished)):
         ended = next((one for one in events if isinstance(one, CycleFinished) and one.cycle == event.cycle), None)
         yield _select(attempt, event, ended, number, texts)
 
 
 def closing_spans(record: Record, attempts: Sequence[Attempt], texts: bool) -> Iterator[EndedSpan]:
-    """The spans of the cycles and of the evolution, once it has ended."""
+    """The spans of an evolution that has ended, and of its cycles; `texts` as for `attempt_spans`."""
     for cycle in sorted({attempt.cycle for attempt in attempts} - {0}):
-        own = [attempt for attempt in attempts if attempt.cycle == cycle]
-        begun = [attempt.started_at for attempt in own]
-        since = min(begun + [lost.started_at for attempt in own for lost in attempt.lost])
-        until = max(attempt.ended_at for attempt in own)
+        of_cycle = [attempt for attempt in attempts if attempt.cycle == cycle]
+        begun = [attempt.started_at for attempt in of_cycle]
+        since = min(begun + [lost.started_at for attempt in of_cycle for lost in attempt.lost])
+        until = max(attempt.ended_at for attempt in of_cycle)
         place = {"darwin.cycle": cycle}
-        yield EndedSpan("cycle", _cycle_id(record.id, cycle), evolution_span_id(record.id), since, until, place)
+        yield EndedSpan("cycle", _cycle_span_id(record.id, cycle), evolution_span_id(record.id), since, until, place)
     yield _evolution(record, texts)
 
 
@@ -68,10 +70,10 @@ def _round(attempt: Attempt, parent: str) -> EndedSpan:
         "error.type": attempt.error.code if attempt.error else None,
     }
     before = [lost.id for lost in attempt.lost] + ([attempt.after] if attempt.after else [])
-    links = tuple(map(_span, before))
+    links = tuple(map(_attempt_span_id, before))
     error = attempt.error.code if attempt.error else None
     began, ended = attempt.started_at, attempt.ended_at
-    return EndedSpan("round", _span(attempt.id), parent, began, ended, attributes, links=links, error=error)
+    return EndedSpan("round", _attempt_span_id(attempt.id), parent, began, ended, attributes, links=links, error=error)
 
 
 def _call(call: Call, parent: str) -> Iterator[EndedSpan]:
@@ -108,7 +110,7 @@ def _state(call: Call, part: StatePart) -> EndedSpan:
 
 
 def _select(attempt: Attempt, event: RoundFinished, ended: CycleFinished | None, number: int, texts: bool) -> EndedSpan:
-    """A decision takes no time worth telling: it is drawn from the last score to the save."""
+    """The span of a decision. It takes no time worth measuring, so its span reaches from the last score to the save."""
     scored = max((call.ended_at for call in attempt.calls), default=attempt.ended_at)
     attributes = {
         "darwin.cycle": event.cycle,
@@ -122,8 +124,8 @@ def _select(attempt: Attempt, event: RoundFinished, ended: CycleFinished | None,
         "darwin.reward.best": ended.best_reward if ended else None,
         "darwin.texts": list(event.texts) if texts else None,
     }
-    own = _id(attempt.id, "select", number)
-    return EndedSpan("select", own, _span(attempt.id), scored, attempt.ended_at, attributes)
+    span_id = _id(attempt.id, "select", number)
+    return EndedSpan("select", span_id, _attempt_span_id(attempt.id), scored, attempt.ended_at, attributes)
 
 
 def _evolution(record: Record, texts: bool) -> EndedSpan:
@@ -167,12 +169,12 @@ def _evolution(record: Record, texts: bool) -> EndedSpan:
     )
 
 
-def _cycle_id(evolution_id: str, cycle: int) -> str:
-    """Of a cycle's span; of the evolution's, for what belongs to no cycle."""
+def _cycle_span_id(evolution_id: str, cycle: int) -> str:
+    """The id of a cycle's span; that of the evolution's span for cycle 0, which stands for no cycle."""
     return _id(evolution_id, "cycle", cycle) if cycle else evolution_span_id(evolution_id)
 
 
-def _span(attempt_id: str) -> str:
+def _attempt_span_id(attempt_id: str) -> str:
     return attempt_id[:16]
 
 

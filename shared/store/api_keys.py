@@ -1,7 +1,7 @@
-"""API keys in Redis: `darwin:keys`, a hash of key id -> JSON.
+"""API keys in Redis: `darwin:keys`, a hash of API key id -> JSON.
 
-A key's text is `dk_{id}_{secret}`; only a digest of the secret is stored. The secret is 256 random bits, which nobody
-can guess or enumerate, so a plain SHA-256 does what passwords need a slow hash for.
+An API key's text is `dk_{id}_{secret}`; only a digest of the secret is stored. The secret is 256 random bits, which
+nobody can guess or enumerate, so a plain SHA-256 does what passwords need a slow hash for.
 """
 
 import hashlib
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import Internal, InvalidRequest
-from shared.store.connection import Translated, connect_redis
+from shared.store.connection import RedisClient
 
-_KEYS = "darwin:keys"
+_REDIS_KEY = "darwin:keys"
 _TEXT = re.compile(r"dk_([0-9a-f]{12})_([0-9a-f]{64})")
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAX_NOTE = 200
@@ -25,7 +25,7 @@ _NO_DIGEST = "0" * 64
 
 
 @dataclass(frozen=True)
-class Key:
+class ApiKey:
     """An API key without its secret.
 
     `digest` is the secret's SHA-256 in hex; `created_at` is in Unix seconds. Limits that are None are those of the
@@ -44,7 +44,7 @@ class Key:
     all_tenants: bool = False
 
 
-_KEY: TypeAdapter[Key] = TypeAdapter(Key)
+_API_KEY: TypeAdapter[ApiKey] = TypeAdapter(ApiKey)
 
 
 def new_key(
@@ -55,7 +55,7 @@ def new_key(
     max_active: int | None = None,
     *,
     all_tenants: bool = False,
-) -> tuple[str, Key]:
+) -> tuple[str, ApiKey]:
     """A fresh key: its text, which cannot be had again, and what is kept of it.
 
     Raises:
@@ -67,9 +67,9 @@ def new_key(
         raise InvalidRequest(f"a note is one line of at most {_MAX_NOTE} characters", field="note")
     if any(limit is not None and limit < 1 for limit in (requests_per_minute, tokens_per_day, max_active)):
         raise InvalidRequest("a limit is at least 1; leave it out for none", field="limits")
-    key_id, secret = secrets.token_hex(6), secrets.token_hex(32)
-    key = Key(
-        key_id,
+    api_key_id, secret = secrets.token_hex(6), secrets.token_hex(32)
+    api_key = ApiKey(
+        api_key_id,
         tenant,
         _digest(secret),
         time.time(),
@@ -79,53 +79,49 @@ def new_key(
         max_active,
         all_tenants,
     )
-    return f"dk_{key_id}_{secret}", key
+    return f"dk_{api_key_id}_{secret}", api_key
 
 
-class Keys:
-    """The keys that gateways accept; a change holds from the next call on. Raises `Unavailable` where Redis is away."""
+class ApiKeys(RedisClient):
+    """The API keys that gateways accept. A change holds from the next call on.
 
-    def __init__(self, url: str, max_connections: int = 100) -> None:
-        self._redis = connect_redis(url, max_connections)
-        self._translated = Translated()
+    Every method raises `Unavailable` where Redis is away.
+    """
 
-    async def close(self) -> None:
-        await self._redis.aclose()
-
-    async def add(self, key: Key) -> None:
+    async def add(self, api_key: ApiKey) -> None:
         async with self._translated:
-            await self._redis.hset(_KEYS, key.id, _KEY.dump_json(key).decode())
+            await self._redis.hset(_REDIS_KEY, api_key.id, _API_KEY.dump_json(api_key).decode())
 
-    async def revoke(self, key_id: str) -> bool:
-        """Whether there was such a key."""
+    async def revoke(self, api_key_id: str) -> bool:
+        """Takes an API key back; returns whether there was one with this id."""
         async with self._translated:
-            return bool(await self._redis.hdel(_KEYS, key_id))
+            return bool(await self._redis.hdel(_REDIS_KEY, api_key_id))
 
-    async def all(self) -> list[Key]:
+    async def all(self) -> list[ApiKey]:
         """Every key, oldest first."""
         async with self._translated:
-            bodies = await self._redis.hgetall(_KEYS)
-        return sorted((_parsed(*item) for item in bodies.items()), key=lambda key: key.created_at)
+            bodies = await self._redis.hgetall(_REDIS_KEY)
+        return sorted((_parsed(*item) for item in bodies.items()), key=lambda api_key: api_key.created_at)
 
-    async def find(self, text: str) -> Key | None:
+    async def find(self, text: str) -> ApiKey | None:
         """The key with this text; None where it is malformed, unknown or revoked."""
         match = _TEXT.fullmatch(text)
         if match is None:
             return None
-        key_id, secret = match.groups()
+        api_key_id, secret = match.groups()
         async with self._translated:
-            body = await self._redis.hget(_KEYS, key_id)
-        key = _parsed(key_id, body) if body else None
-        same = hmac.compare_digest(_digest(secret), key.digest if key else _NO_DIGEST)
-        return key if same else None
+            body = await self._redis.hget(_REDIS_KEY, api_key_id)
+        api_key = _parsed(api_key_id, body) if body else None
+        same = hmac.compare_digest(_digest(secret), api_key.digest if api_key else _NO_DIGEST)
+        return api_key if same else None
 
 
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _parsed(key_id: str, body: str) -> Key:
+def _parsed(api_key_id: str, body: str) -> ApiKey:
     try:
-        return _KEY.validate_json(body)
+        return _API_KEY.validate_json(body)
     except ValidationError as error:
-        raise Internal(f"the API key {key_id} cannot be read from Redis") from error
+        raise Internal(f"the API key {api_key_id} cannot be read from Redis") from error

@@ -12,18 +12,19 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.errors import Unavailable
 
-# Longer than any call blocks; a frozen server is noticed after it.
+# Seconds until a server that does not answer counts as away; longer than any command blocks.
 TIMEOUT_S = 5.0
-# Codes of a server that answers, but cannot take writes: its disk or memory is full, it is a replica, or not ready.
+# Error codes of a server that answers, but takes no writes: its disk or memory is full, it is a replica, or not ready.
 REFUSALS = frozenset(
     ("MISCONF", "OOM", "READONLY", "NOREPLICAS", "LOADING", "MASTERDOWN", "BUSY", "TRYAGAIN", "CLUSTERDOWN")
 )
 
 
 def connect_redis(url: str, max_connections: int = 100) -> Any:
-    """An asynchronous client; every command sent through it must bear being sent twice.
+    """An asynchronous client, which sends a command again where the connection broke before an answer came: so every
+    command must be safe to send twice.
 
-    Beyond `max_connections` commands wait for a connection, for as long as for an answer.
+    With `max_connections` in use a command waits for one, up to `TIMEOUT_S`.
     """
     pool = redis.asyncio.BlockingConnectionPool.from_url(
         url,
@@ -40,7 +41,7 @@ def connect_redis(url: str, max_connections: int = 100) -> Any:
 
 
 class Translated:
-    """A context that turns a lost or refusing Redis into `Unavailable`."""
+    """A context that raises `Unavailable` in place of errors that mean that Redis is away, or takes no writes."""
 
     async def __aenter__(self) -> None:
         return None
@@ -52,8 +53,19 @@ class Translated:
             raise Unavailable("Redis cannot be reached, or takes no writes") from error
 
 
+class RedisClient:
+    """What every class here that speaks to Redis has: a client of its own, and errors translated."""
+
+    def __init__(self, url: str, max_connections: int = 100) -> None:
+        self._redis = connect_redis(url, max_connections)
+        self._translated = Translated()
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+
 def is_away(error: BaseException) -> bool:
-    """Whether the error is the server's state rather than our command."""
+    """Whether the error comes from the server's state rather than from the command that was sent."""
     if isinstance(error, RedisConnectionError | RedisTimeoutError):
         return True
     # Where redis-py has a class for a code, its message begins after it.

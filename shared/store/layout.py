@@ -1,12 +1,12 @@
-"""How evolutions lie in Redis: the names of keys, and values as JSON.
+"""How evolutions lie in Redis: the names of redis keys, and values as JSON.
 
-Keys, all under `darwin:`
+Redis keys, all under `darwin:`
   evo:{id}                hash: version, body, summary, trace, saved_at, claims, claimants, of_key, of_idempotency;
                           beside it :events and :attempts (streams), :lease
   list, list:{tenant}     sorted sets of ids by when they were accepted: all, and a tenant's
-  active                  sorted set of unfinished ids by when the sweep may look at them again
-  cancelled               set of those that are to end
-  key:{key}:active        set of an API key's unfinished ids; key:{key}:used:{day} counts its tokens
+  active                  sorted set of unfinished ids by when the sweep may return them (see the script STALLED)
+  cancelled               set of unfinished ids for which a cancel was asked
+  key:{api key}:active    set of an API key's unfinished ids; key:{api key}:used:{day} counts its tokens
   idempotency:{digest}    hash: id, fingerprint; lives as long as its record
 """
 
@@ -27,43 +27,54 @@ TRACE: TypeAdapter[TraceContext | None] = TypeAdapter(TraceContext | None)
 
 ACTIVE = "darwin:active"
 CANCELLED = "darwin:cancelled"
-PREFIX = "darwin:evo:"
+RECORD_PREFIX = "darwin:evo:"
 _DAY_S = 86_400
 
 T = TypeVar("T")
 
 
-def key(evolution_id: str, part: str = "") -> str:
-    """Of an evolution's hash, or of what lies beside it."""
-    return f"{PREFIX}{{{evolution_id}}}" + (f":{part}" if part else "")
+def record_key(evolution_id: str) -> str:
+    """The redis key of an evolution's hash."""
+    return f"{RECORD_PREFIX}{{{evolution_id}}}"
+
+
+def events_key(evolution_id: str) -> str:
+    """The redis key of the stream of its events."""
+    return f"{record_key(evolution_id)}:events"
+
+
+def attempts_key(evolution_id: str) -> str:
+    """The redis key of the stream of its attempts."""
+    return f"{record_key(evolution_id)}:attempts"
+
+
+def lease_key(evolution_id: str) -> str:
+    """The redis key that holds who performs its round; it expires with the lease."""
+    return f"{record_key(evolution_id)}:lease"
 
 
 def list_key(tenant: str | None) -> str:
-    """Of a tenant's list; None: of everybody's."""
+    """The redis key of the list of a tenant's evolutions; None: of everybody's."""
     return "darwin:list" if tenant is None else f"darwin:list:{tenant}"
 
 
-def used_key(key_id: str) -> str:
-    """Of what an API key was charged today (UTC)."""
-    return f"darwin:key:{key_id}:used:{int(time.time() // _DAY_S)}"
+def tokens_used_key(api_key_id: str) -> str:
+    """The redis key of the tokens charged to an API key today (UTC)."""
+    return f"darwin:key:{api_key_id}:used:{int(time.time() // _DAY_S)}"
 
 
-def record_keys(record: Record) -> list[str]:
-    """As the script SAVE wants them; CREATE takes the first seven."""
-    key_id, idempotency = record.key_id, record.idempotency
-    return [
-        key(record.id),
-        key(record.id, "events"),
-        ACTIVE,
-        f"darwin:key:{key_id}:active",
-        f"darwin:idempotency:{idempotency.key if idempotency else ''}",
-        list_key(None),
-        list_key(record.request.tenant),
-        used_key(key_id),
-        key(record.id, "lease"),
-        CANCELLED,
-        key(record.id, "attempts"),
-    ]
+def keys_of(record: Record) -> dict[str, str]:
+    """The redis keys that creating and saving a record both touch, by the names that the scripts give them."""
+    idempotency = record.idempotency
+    return {
+        "record": record_key(record.id),
+        "events": events_key(record.id),
+        "active": ACTIVE,
+        "all_list": list_key(None),
+        "tenant_list": list_key(record.request.tenant),
+        "api_key_active": f"darwin:key:{record.key_id}:active",
+        "idempotency": f"darwin:idempotency:{idempotency.key if idempotency else ''}",
+    }
 
 
 def dumped(adapter: TypeAdapter[T], value: T, *, sparse: bool = False) -> str:
@@ -72,7 +83,11 @@ def dumped(adapter: TypeAdapter[T], value: T, *, sparse: bool = False) -> str:
 
 
 def parsed(adapter: TypeAdapter[T], text: str | None, what: str) -> T:
-    """The value of this JSON; raises `Internal`, naming `what` it should be, where it is none."""
+    """The value that `text` holds as JSON; `what` names it in errors.
+
+    Raises:
+        Internal: there is no text, or it is not such a value.
+    """
     try:
         return adapter.validate_json(text or "")
     except ValidationError as error:
@@ -80,6 +95,6 @@ def parsed(adapter: TypeAdapter[T], text: str | None, what: str) -> T:
 
 
 def lost_attempts(claimants: str) -> tuple[LostAttempt, ...]:
-    """From the lines that the script CLAIM keeps."""
+    """The attempts in a record's field "claimants": lines of holder@time, which the script CLAIM writes."""
     pairs = (line.rpartition("@") for line in claimants.splitlines())
     return tuple(LostAttempt(holder, float(since)) for holder, _, since in pairs)

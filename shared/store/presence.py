@@ -1,40 +1,36 @@
-"""Which stages answer: workers report it to Redis, gateways read it. Keys: `darwin:alive:{name}`, which expire."""
+"""Which stages answer: workers report it to Redis, gateways read it. A report is `darwin:alive:{name}`, and expires."""
 
 from collections.abc import Iterable
 
-from shared.store.connection import Translated, connect_redis
+from shared.store.connection import RedisClient
 
 ORCHESTRATOR = "orchestrator"
 STAGES = ("mutation", "generation", "reward")
 
 
-class Presence:
-    """Reports live for `ttl_s` seconds; the one report of several workers that sees a stage is enough."""
+class Presence(RedisClient):
+    """Reports that expire after `ttl_s` seconds. A stage is present where at least one worker has reported it."""
 
     def __init__(self, url: str, ttl_s: float = 10.0) -> None:
-        self._redis = connect_redis(url, 8)
+        super().__init__(url, max_connections=8)
         self._ttl_ms = int(ttl_s * 1000)
-        self._translated = Translated()
-
-    async def close(self) -> None:
-        await self._redis.aclose()
 
     async def report(self, names: Iterable[str]) -> None:
-        """Says that these processes answer now."""
+        """Records that these stages (or the orchestrator itself) answer now."""
         async with self._translated, self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
-                pipeline.set(_key(name), "1", px=self._ttl_ms)
+                pipeline.set(_redis_key(name), "1", px=self._ttl_ms)
             await pipeline.execute()
 
     async def away(self) -> list[str]:
-        """Stages that no worker has seen lately; empty where no worker reports at all, because nobody can know then."""
+        """Names of stages that no worker has reported lately; empty where no worker reports, for then nobody knows."""
         names = (ORCHESTRATOR, *STAGES)
         async with self._translated:
-            seen = await self._redis.mget([_key(name) for name in names])
-        if seen[0] is None:
+            reports = await self._redis.mget([_redis_key(name) for name in names])
+        if reports[0] is None:
             return []
-        return [name for name, alive in zip(names, seen, strict=True) if alive is None]
+        return [name for name, report in zip(names, reports, strict=True) if report is None]
 
 
-def _key(name: str) -> str:
+def _redis_key(name: str) -> str:
     return f"darwin:alive:{name}"

@@ -17,29 +17,29 @@ _SENT_AT = "darwin-sent-at"
 
 @dataclass(frozen=True)
 class Backlog:
-    """How many messages no worker has taken, and for how many seconds the oldest waits."""
+    """How many messages no worker has taken yet, and for how many seconds the oldest of them has waited."""
 
     depth: int = 0
     age_s: float = 0.0
 
 
 def message(evolution_id: str, version: int, delay_s: float = 0.0) -> str:
-    """Asks some worker to perform, after `delay_s` seconds, the round that follows `version`; losing or doubling it is
-    harmless.
+    """The message upon which a worker performs the round that follows `version`, `delay_s` seconds from now at the
+    earliest. A message that is lost is replaced by the sweep, and one that comes twice changes nothing.
 
-    Celery's message (protocol 2) in kombu's envelope. It is written here so that the script that saves a version can
-    send it in the same step.
+    It is Celery's message (protocol 2) in kombu's envelope, as JSON. It is written here, and not by Celery, so that the
+    script that saves a version can send it in the same step.
     """
-    now, own = time.time(), str(uuid.uuid4())
+    now, message_id = time.time(), str(uuid.uuid4())
     eta = datetime.fromtimestamp(now + delay_s, UTC).isoformat() if delay_s else None
     envelope = {
         "body": json.dumps([[evolution_id, version], {}, {}]),
         "content-type": "application/json",
         "content-encoding": "utf-8",
-        "headers": {"lang": "py", "task": ADVANCE, "id": own, "root_id": own, "eta": eta, _SENT_AT: now},
+        "headers": {"lang": "py", "task": ADVANCE, "id": message_id, "root_id": message_id, "eta": eta, _SENT_AT: now},
         "properties": {
-            "correlation_id": own,
-            "delivery_tag": own,
+            "correlation_id": message_id,
+            "delivery_tag": message_id,
             "delivery_mode": 2,
             "delivery_info": {"exchange": "", "routing_key": QUEUE},
             "priority": 0,
@@ -49,7 +49,7 @@ def message(evolution_id: str, version: int, delay_s: float = 0.0) -> str:
 
 
 async def backlog(redis: Any) -> Backlog:
-    """What waits in the queue now; kombu keeps it as a list, whose oldest message is the last.
+    """The messages that wait in the queue now. kombu keeps them in a Redis list, the oldest one last.
 
     Raises:
         Unavailable: Redis is away.

@@ -1,14 +1,19 @@
-"""The scripts of `shared.store.evolutions`, in Lua: each is one step for everybody else, and bears being sent twice.
+"""The scripts of the store, in Lua. Nobody sees one half done, and one that is sent twice changes nothing more.
 
-`KEYS` and `ARGV` are what a script is given; times are the server's.
+Their keys are those of `layout`, by these names: `record` (the hash of an evolution), `events`, `attempts` and `lease`
+beside it; `active` and `cancelled`; `all_list` and `tenant_list`; `api_key_active` and `tokens_used` of the API key
+that is charged; `idempotency`. `queue` is the queue of rounds. All times are the server's, in Unix seconds.
 """
+
+from shared.store.lua import Script
 
 _NOW = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 """
 
-# A record has a field "claimants": a line of holder@time for each claim that was neither saved nor released.
+# The field "claimants" of a record has a line holder@time for each claim of its version. A holder that saves or
+# releases takes its line away, so the lines that stay name holders that were lost.
 _CLAIMANTS = """
 local function without(claimants, holder)
   local pattern = string.gsub(holder, '%W', '%%%0') .. '@[%d.]+\\n'
@@ -16,7 +21,8 @@ local function without(claimants, holder)
 end
 """
 
-# Lists of every evolution, and of a tenant's, by when they were accepted. They live as long as what they list.
+# Puts an evolution into the lists of all and of its tenant, sorted by when it was accepted. Each call keeps the lists
+# as long as what they name, and takes a few names out whose records have expired.
 _LIST = """
 local function list(keys, ttl, created_at, id)
   for _, key in ipairs(keys) do
@@ -29,155 +35,173 @@ local function list(keys, ttl, created_at, id)
 end
 """
 
-# KEYS: record, events, active, key's active, idempotency, list, tenant's list, queue. ARGV: id, body, event, most
-# active, most active of the key, fingerprint ("" without an idempotency key), summary, created_at, ttl, trace, message.
-# Returns what happened, and an id.
-CREATE = (
+# Returns what happened ("accepted", "conflict", "full" or "key full") and the id of the evolution that is accepted:
+# an earlier one where the idempotency key was used before. `fingerprint` is "" where there is no such key.
+CREATE = Script(
     _NOW
     + _LIST
     + """
-if redis.call('EXISTS', KEYS[1]) == 1 then return {'accepted', ARGV[1]} end
-if ARGV[6] ~= '' then
-  local known = redis.call('HMGET', KEYS[5], 'id', 'fingerprint')
-  if known[1] then return {known[2] == ARGV[6] and 'accepted' or 'conflict', known[1]} end
+if redis.call('EXISTS', record) == 1 then return {'accepted', id} end
+if fingerprint ~= '' then
+  local known = redis.call('HMGET', idempotency, 'id', 'fingerprint')
+  if known[1] then return {known[2] == fingerprint and 'accepted' or 'conflict', known[1]} end
 end
-if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[4]) then return {'full', ''} end
-if redis.call('SCARD', KEYS[4]) >= tonumber(ARGV[5]) then return {'key full', ''} end
-redis.call('HSET', KEYS[1], 'version', 0, 'body', ARGV[2], 'saved_at', now, 'summary', ARGV[7])
-redis.call('HSET', KEYS[1], 'of_key', KEYS[4], 'of_idempotency', KEYS[5], 'trace', ARGV[10])
-redis.call('XADD', KEYS[2], '*', 'event', ARGV[3])
-redis.call('ZADD', KEYS[3], now, ARGV[1])
-redis.call('SADD', KEYS[4], ARGV[1])
-if ARGV[6] ~= '' then redis.call('HSET', KEYS[5], 'id', ARGV[1], 'fingerprint', ARGV[6]) end
-list({KEYS[6], KEYS[7]}, tonumber(ARGV[9]), ARGV[8], ARGV[1])
-redis.call('LPUSH', KEYS[8], ARGV[11])
-return {'accepted', ARGV[1]}
-"""
+if redis.call('ZCARD', active) >= tonumber(max_active) then return {'full', ''} end
+if redis.call('SCARD', api_key_active) >= tonumber(max_active_of_api_key) then return {'key full', ''} end
+redis.call('HSET', record, 'version', 0, 'body', body, 'saved_at', now, 'summary', summary)
+redis.call('HSET', record, 'of_key', api_key_active, 'of_idempotency', idempotency, 'trace', trace)
+redis.call('XADD', events, '*', 'event', event)
+redis.call('ZADD', active, now, id)
+redis.call('SADD', api_key_active, id)
+if fingerprint ~= '' then redis.call('HSET', idempotency, 'id', id, 'fingerprint', fingerprint) end
+list({all_list, tenant_list}, tonumber(ttl_s), created_at, id)
+redis.call('LPUSH', queue, message)
+return {'accepted', id}
+""",
+    keys="record events active api_key_active idempotency all_list tenant_list queue",
+    args="id body event max_active max_active_of_api_key fingerprint summary created_at ttl_s trace message",
 )
 
-# KEYS: record, events, active, key's active, idempotency, list, tenant's list, key's used, lease, cancelled, attempts,
-# queue. ARGV: expected version, new version, body, id, holder ("" for none), whether it has ended (0 or 1), tokens,
-# summary, ttl, attempt ("" for none), next message ("" for none), then one JSON event each. Returns 1, or 0 where the
-# version differs.
-SAVE = (
+# Returns 1 where the version is saved now or was by an earlier sending, 0 where the record is at another version.
+# `holder`, `attempt` and `message` are "" for none; `ended` is 1 where the evolution has ended, otherwise 0.
+SAVE = Script(
     _NOW
     + _LIST
     + """
-local current = redis.call('HMGET', KEYS[1], 'version', 'body')
-if current[1] ~= ARGV[1] then
-  return current[1] == ARGV[2] and current[2] == ARGV[3] and 1 or 0
+local current = redis.call('HMGET', record, 'version', 'body')
+if current[1] ~= expected_version then
+  return current[1] == version and current[2] == body and 1 or 0
 end
-redis.call('HSET', KEYS[1], 'version', ARGV[2], 'body', ARGV[3], 'saved_at', now, 'claims', 0, 'summary', ARGV[8])
-redis.call('HDEL', KEYS[1], 'claimants')
-for i = 12, #ARGV do redis.call('XADD', KEYS[2], '*', 'event', ARGV[i]) end
-if ARGV[10] ~= '' then redis.call('XADD', KEYS[11], '*', 'attempt', ARGV[10]) end
-if ARGV[11] ~= '' then redis.call('LPUSH', KEYS[12], ARGV[11]) end
-if tonumber(ARGV[7]) > 0 then
-  redis.call('INCRBY', KEYS[8], ARGV[7])
-  redis.call('EXPIRE', KEYS[8], 172800)
+redis.call('HSET', record, 'version', version, 'body', body, 'saved_at', now, 'claims', 0, 'summary', summary)
+redis.call('HDEL', record, 'claimants')
+for _, event in ipairs(new_events) do redis.call('XADD', events, '*', 'event', event) end
+if attempt ~= '' then redis.call('XADD', attempts, '*', 'attempt', attempt) end
+if message ~= '' then redis.call('LPUSH', queue, message) end
+if tonumber(tokens) > 0 then
+  redis.call('INCRBY', tokens_used, tokens)
+  redis.call('EXPIRE', tokens_used, 172800)
 end
-if ARGV[5] ~= '' and redis.call('GET', KEYS[9]) == ARGV[5] then redis.call('DEL', KEYS[9]) end
-if ARGV[6] == '1' then
-  redis.call('ZREM', KEYS[3], ARGV[4])
-  redis.call('SREM', KEYS[4], ARGV[4])
-  redis.call('SREM', KEYS[10], ARGV[4])
-  for _, key in ipairs({KEYS[1], KEYS[2], KEYS[5], KEYS[11]}) do redis.call('EXPIRE', key, ARGV[9]) end
+if holder ~= '' and redis.call('GET', lease) == holder then redis.call('DEL', lease) end
+if ended == '1' then
+  redis.call('ZREM', active, id)
+  redis.call('SREM', api_key_active, id)
+  redis.call('SREM', cancelled, id)
+  for _, key in ipairs({record, events, idempotency, attempts}) do redis.call('EXPIRE', key, ttl_s) end
 else
-  redis.call('ZADD', KEYS[3], now, ARGV[4])
+  redis.call('ZADD', active, now, id)
 end
-list({KEYS[6], KEYS[7]}, tonumber(ARGV[9]))
+list({all_list, tenant_list}, tonumber(ttl_s))
 return 1
-"""
+""",
+    keys="record events attempts lease active cancelled all_list tenant_list api_key_active tokens_used idempotency"
+    " queue",
+    args="id expected_version version body holder ended tokens summary ttl_s attempt message *new_events",
 )
 
-# KEYS: record, lease, cancelled. ARGV: version, holder, ttl in ms, id. Returns (body, whether a cancel was asked for,
-# earlier claims of this version that were neither saved nor released, the lines of those claims), or nothing where the
-# version is another or somebody else holds the lease.
-CLAIM = (
+# Returns nothing where the record is at another version or another holder has the lease. Otherwise: the record's body,
+# whether a cancel was asked for, how many earlier claims of this version were neither saved nor released, and the lines
+# of those claims (see "claimants" above).
+CLAIM = Script(
     _NOW
     + _CLAIMANTS
     + """
-if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return nil end
-local holder = redis.call('GET', KEYS[2])
-if holder and holder ~= ARGV[2] then return nil end
-redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
-local claims = tonumber(redis.call('HGET', KEYS[1], 'claims') or 0)
-local claimants = without(redis.call('HGET', KEYS[1], 'claimants'), ARGV[2])
-if not holder then
-  local mine = ARGV[2] .. '@' .. string.format('%.3f', now) .. '\\n'
-  redis.call('HSET', KEYS[1], 'claims', claims + 1, 'claimants', claimants .. mine)
+if redis.call('HGET', record, 'version') ~= version then return nil end
+local present = redis.call('GET', lease)
+if present and present ~= holder then return nil end
+redis.call('SET', lease, holder, 'PX', ttl_ms)
+local claims = tonumber(redis.call('HGET', record, 'claims') or 0)
+local claimants = without(redis.call('HGET', record, 'claimants'), holder)
+if not present then
+  local mine = holder .. '@' .. string.format('%.3f', now) .. '\\n'
+  redis.call('HSET', record, 'claims', claims + 1, 'claimants', claimants .. mine)
 else
   claims = claims - 1
 end
-return {redis.call('HGET', KEYS[1], 'body'), redis.call('SISMEMBER', KEYS[3], ARGV[4]), claims, claimants}
-"""
+return {redis.call('HGET', record, 'body'), redis.call('SISMEMBER', cancelled, id), claims, claimants}
+""",
+    keys="record lease cancelled",
+    args="id version holder ttl_ms",
 )
 
-# KEYS: record, lease of each. ARGV: ttl in ms, then version and holder of each. Returns for each whether it is held. A
-# lease that ran out while Redis was away, and that nobody took, is taken again.
-RENEW = """
-local told = {}
-for i = 1, #KEYS / 2 do
-  local record, lease = KEYS[2 * i - 1], KEYS[2 * i]
-  local version, own = ARGV[2 * i], ARGV[2 * i + 1]
-  local holder = redis.call('GET', lease)
-  if holder and holder ~= own or redis.call('HGET', record, 'version') ~= version then
-    told[i] = 0
+# Returns 1 for each lease that is held by its holder now, 0 for each that is not. A lease that ran out and that nobody
+# took meanwhile (Redis was away, for example) is taken again.
+RENEW = Script(
+    """
+local held = {}
+for i, lease in ipairs(leases) do
+  local present = redis.call('GET', lease)
+  if present and present ~= holders[i] or redis.call('HGET', records[i], 'version') ~= versions[i] then
+    held[i] = 0
   else
-    redis.call('SET', lease, own, 'PX', ARGV[1])
-    told[i] = 1
+    redis.call('SET', lease, holders[i], 'PX', ttl_ms)
+    held[i] = 1
   end
 end
-return told
-"""
+return held
+""",
+    keys="*records *leases",
+    args="ttl_ms *versions *holders",
+)
 
-# KEYS: lease, record. ARGV: holder.
-RELEASE = (
+RELEASE = Script(
     _CLAIMANTS
     + """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('HINCRBY', KEYS[2], 'claims', -1)
-redis.call('HSET', KEYS[2], 'claimants', without(redis.call('HGET', KEYS[2], 'claimants'), ARGV[1]))
-return redis.call('DEL', KEYS[1])
-"""
+if redis.call('GET', lease) ~= holder then return 0 end
+redis.call('HINCRBY', record, 'claims', -1)
+redis.call('HSET', record, 'claimants', without(redis.call('HGET', record, 'claimants'), holder))
+return redis.call('DEL', lease)
+""",
+    keys="record lease",
+    args="holder",
 )
 
-# KEYS: active. ARGV: idle seconds, most ids, the prefix of record keys. Returns id, version and trace of each, flat.
-# What is held is looked at again when its lease runs out; what is told, after as long as it has been waiting already,
-# so that a long queue is not filled with copies of its messages.
-STALLED = (
+# Returns id, version and trace of each stalled evolution, one after another in one flat list. The score of an id in
+# `active` says when the sweep may return it again, less `idle_s`: where somebody has the lease, that is when it runs
+# out; for an id that is returned now, after as long again as it has been waiting since its save. So a long queue is not
+# filled with copies of the messages in it.
+STALLED = Script(
     _NOW
     + """
-local idle, told = tonumber(ARGV[1]), {}
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - idle, 'LIMIT', 0, ARGV[2])
+local idle, stalled = tonumber(idle_s), {}
+local due = redis.call('ZRANGEBYSCORE', active, '-inf', now - idle, 'LIMIT', 0, most)
 for _, id in ipairs(due) do
-  local key = ARGV[3] .. '{' .. id .. '}'
-  local held = redis.call('PTTL', key .. ':lease')
-  local kept = redis.call('HMGET', key, 'version', 'saved_at', 'trace')
-  if not kept[1] then
-    redis.call('ZREM', KEYS[1], id)
-  elseif held > 0 then
-    redis.call('ZADD', KEYS[1], now - idle + held / 1000, id)
+  local record = record_prefix .. '{' .. id .. '}'
+  local lease_ms = redis.call('PTTL', record .. ':lease')
+  local stored = redis.call('HMGET', record, 'version', 'saved_at', 'trace')
+  if not stored[1] then
+    redis.call('ZREM', active, id)
+  elseif lease_ms > 0 then
+    redis.call('ZADD', active, now - idle + lease_ms / 1000, id)
   else
-    redis.call('ZADD', KEYS[1], now + math.max(0, now - kept[2] - idle), id)
-    for _, part in ipairs({id, kept[1], kept[3] or ''}) do table.insert(told, part) end
+    redis.call('ZADD', active, now + math.max(0, now - stored[2] - idle), id)
+    for _, part in ipairs({id, stored[1], stored[3] or ''}) do table.insert(stalled, part) end
   end
 end
-return told
-"""
+return stalled
+""",
+    keys="active",
+    args="idle_s most record_prefix",
 )
 
-# KEYS: active, cancelled. ARGV: id. What has ended is in neither.
-CANCEL = "if redis.call('ZSCORE', KEYS[1], ARGV[1]) then redis.call('SADD', KEYS[2], ARGV[1]) end"
+# An evolution that has ended is not active, and is not marked.
+CANCEL = Script(
+    "if redis.call('ZSCORE', active, id) then redis.call('SADD', cancelled, id) end",
+    keys="active cancelled",
+    args="id",
+)
 
-# KEYS: record, events, active, attempts, cancelled. ARGV: id, last event, ttl.
-ABANDON = """
-if redis.call('ZREM', KEYS[3], ARGV[1]) == 0 then return 0 end
-redis.call('SREM', KEYS[5], ARGV[1])
-redis.call('HDEL', KEYS[1], 'summary')
-local beside = redis.call('HMGET', KEYS[1], 'of_key', 'of_idempotency')
-if beside[1] then redis.call('SREM', beside[1], ARGV[1]) end
-redis.call('XADD', KEYS[2], '*', 'event', ARGV[2])
-for _, key in ipairs({KEYS[1], KEYS[2], KEYS[4], beside[2] or nil}) do redis.call('EXPIRE', key, ARGV[3]) end
+# Returns 1 where the evolution is ended by this call, 0 where it was not active.
+ABANDON = Script(
+    """
+if redis.call('ZREM', active, id) == 0 then return 0 end
+redis.call('SREM', cancelled, id)
+redis.call('HDEL', record, 'summary')
+local beside = redis.call('HMGET', record, 'of_key', 'of_idempotency')
+if beside[1] then redis.call('SREM', beside[1], id) end
+redis.call('XADD', events, '*', 'event', event)
+for _, key in ipairs({record, events, attempts, beside[2] or nil}) do redis.call('EXPIRE', key, ttl_s) end
 return 1
-"""
+""",
+    keys="record events attempts active cancelled",
+    args="id event ttl_s",
+)

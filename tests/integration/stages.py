@@ -1,25 +1,37 @@
 """Evolutions over a real Redis, with the other stages answered in memory."""
 
 import asyncio
+import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from services.orchestrator.core.values import Generate, Generated, Mutate, Mutated, MutationEnded, Score, Scored
-from services.orchestrator.round_runner import Next, RoundRunner
+from services.orchestrator.round_runner import RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import DarwinError
-from shared.records.evolution import EvolutionRequest, Message, Record, Sampling, Search
+from shared.records.evolution import TERMINAL, EvolutionRequest, Message, Record, Sampling, Search
 from shared.store.evolutions import Store
+from shared.store.queue import QUEUE
 from tests.unit.orchestrator.strategies import World
 
 REQUEST = EvolutionRequest("darwin", (Message("user", "Explain tides."),), Sampling(24), Search(period=6), seed=11)
 
 
+@dataclass(frozen=True)
+class Due:
+    """The round of an evolution that follows a version."""
+
+    evolution_id: str
+    version: int = 0
+
+
 class Stages:
     """All three ports; counts calls in flight, can be slow, can fail.
 
-    Late failures are those of a call that has told everything: a cycle's last scoring.
+    Late failures are those of a call that has yielded every outcome: a cycle's last scoring.
     """
 
     def __init__(
@@ -73,7 +85,7 @@ class Stages:
             raise self.late_failures.pop(0)
 
 
-def evolving(store: Store, stages: Stages, **settings: float) -> RoundRunner:
+def round_runner(store: Store, stages: Stages, **settings: float) -> RoundRunner:
     return RoundRunner(store, stages, stages, stages, OrchestratorSettings(**settings))  # type: ignore[arg-type]
 
 
@@ -81,15 +93,30 @@ def record_of(request: EvolutionRequest) -> Record:
     return Record(f"evo_{uuid.uuid4().hex}", 0, "queued", time.time(), request)
 
 
-async def accept(store: Store, request: EvolutionRequest = REQUEST) -> Next:
+async def accept(store: Store, request: EvolutionRequest = REQUEST) -> Due:
     record = await store.create(record_of(request))
-    return Next(record.id, 0)
+    return Due(record.id)
 
 
-def key(due: Next, part: str = "") -> str:
+def key(due: Due, part: str = "") -> str:
     return f"darwin:evo:{{{due.evolution_id}}}" + (f":{part}" if part else "")
 
 
-async def finish(worker: RoundRunner, due: Next | None) -> None:
+async def advance(store: Store, worker: RoundRunner, due: Due) -> Due | None:
+    """Performs a round; the one that follows it, None where the evolution ended, or nothing was saved."""
+    await worker.advance(due.evolution_id, due.version)
+    record = await store.load(due.evolution_id)
+    return None if record.status in TERMINAL or record.version == due.version else Due(record.id, record.version)
+
+
+async def delay_s(store: Store, due: Due) -> float:
+    """Seconds that the message for this round still has to wait; 0.0 where it is due at once."""
+    sent = [json.loads(raw) for raw in await store._redis.lrange(QUEUE, 0, -1)]
+    (message,) = [one for one in sent if json.loads(one["body"])[0] == [due.evolution_id, due.version]]
+    eta = message["headers"]["eta"]
+    return max(0.0, datetime.fromisoformat(eta).timestamp() - time.time()) if eta else 0.0
+
+
+async def finish(store: Store, worker: RoundRunner, due: Due | None) -> None:
     while due is not None:
-        due = await worker.advance(due.evolution_id, due.version)
+        due = await advance(store, worker, due)

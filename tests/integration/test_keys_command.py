@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from shared.store.api_keys import Keys
+from shared.store.api_keys import ApiKeys
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def add(url: str, tenant: str, *options: str) -> tuple[str, str]:
 
 async def accepted(url: str, text: str) -> bool:
     """Whether a gateway takes the key."""
-    store = Keys(url)
+    store = ApiKeys(url)
     try:
         return await store.find(text) is not None
     finally:

@@ -8,35 +8,35 @@ import psutil
 import pytest
 
 from cli.stack.redis_server import start_redis
-from services.orchestrator.round_runner import Next
 from shared.store.evolutions import Store
-from tests.integration.stages import Stages, accept, evolving, key
+from tests.integration.stages import Due, Stages, accept, advance, key, round_runner
 
 
 async def test_two_workers_at_once_perform_a_round_once(store: Store) -> None:
     due, stages = await accept(store), Stages(delay_s=0.1)
-    workers = [evolving(store, stages), evolving(store, stages)]
-    results = await asyncio.gather(*(worker.advance(due.evolution_id, 0) for worker in workers))
-    assert sorted(result is None for result in results) == [False, True]
+    workers = [round_runner(store, stages), round_runner(store, stages)]
+    await asyncio.gather(*(worker.advance(due.evolution_id, 0) for worker in workers))
+    assert (await store.load(due.evolution_id)).version == 1
+    assert len(await store.attempts(due.evolution_id)) == 1
+    assert len(stages.generated) == len({effect.key for effect in stages.generated})
 
 
 async def test_a_worker_that_lost_its_lease_saves_nothing(store: Store) -> None:
     due, stages = await accept(store), Stages(delay_s=5)
-    task = asyncio.ensure_future(evolving(store, stages, heartbeat_s=0.05).advance(due.evolution_id, 0))
+    task = asyncio.ensure_future(round_runner(store, stages, heartbeat_s=0.05).advance(due.evolution_id, 0))
     await stages.called.wait()
     await store._redis.set(key(due, "lease"), "somebody else")
-    assert await task is None
+    await task
     assert stages.in_flight == 0
     assert (await store.load(due.evolution_id)).version == 0
 
 
 async def test_sweep_finds_what_nobody_holds_less_and_less_often(store: Store) -> None:
     due = await accept(store)
-    worker = evolving(store, Stages(), stalled_s=0.2)
-    assert due not in await worker.stalled()
+    assert not await is_stalled(store, due, idle_s=0.2)
     pauses, last = [], time.monotonic()
     while len(pauses) < 4:
-        if due in await worker.stalled():
+        if await is_stalled(store, due, idle_s=0.2):
             pauses.append(time.monotonic() - last)
             last += pauses[-1]
         await asyncio.sleep(0.02)
@@ -44,13 +44,16 @@ async def test_sweep_finds_what_nobody_holds_less_and_less_often(store: Store) -
     assert all(pause > 0.5 * sum(pauses[:number]) for number, pause in enumerate(pauses))
 
 
+async def is_stalled(store: Store, due: Due, idle_s: float) -> bool:
+    return any((found.evolution_id, found.version) == (due.evolution_id, 0) for found in await store.stalled(idle_s))
+
+
 async def test_sweep_leaves_what_is_held_and_finds_it_when_its_holder_is_gone(store: Store) -> None:
     due = await accept(store)
-    worker = evolving(store, Stages(), stalled_s=0.05)
     began = time.monotonic()
     assert await store.claim(due.evolution_id, 0, "somebody", 0.6)
     await asyncio.sleep(0.1)
-    while due not in await worker.stalled():  # noqa: ASYNC110  # polling is what sweeps do
+    while not await is_stalled(store, due, idle_s=0.05):  # noqa: ASYNC110  # polling is what sweeps do
         await asyncio.sleep(0.02)
     assert time.monotonic() - began >= 0.6
 
@@ -62,7 +65,7 @@ async def test_workers_that_die_over_one_round_end_the_evolution(store: Store) -
         assert claim is not None
         assert claim.deaths == death
         await store._redis.delete(key(due, "lease"))
-    assert await evolving(store, Stages(), max_deaths=3).advance(due.evolution_id, 0) is None
+    await round_runner(store, Stages(), max_deaths=3).advance(due.evolution_id, 0)
     record = await store.load(due.evolution_id)
     assert record.status == "failed"
     assert record.error is not None
@@ -71,11 +74,12 @@ async def test_workers_that_die_over_one_round_end_the_evolution(store: Store) -
 
 async def test_an_interrupted_round_is_left_to_others_at_once(store: Store) -> None:
     due, stages = await accept(store), Stages(delay_s=30)
-    worker = evolving(store, stages, heartbeat_s=0.05)
+    worker = round_runner(store, stages, heartbeat_s=0.05)
     task = asyncio.ensure_future(worker.advance(due.evolution_id, 0))
     await stages.called.wait()
     worker.interrupt()
-    assert await task == Next(due.evolution_id, 1)
+    await task
+    assert (await store.load(due.evolution_id)).version == 1
     assert stages.in_flight == 0
     claim = await store.claim(due.evolution_id, 1, "another", 10)
     assert claim is not None
@@ -84,12 +88,11 @@ async def test_an_interrupted_round_is_left_to_others_at_once(store: Store) -> N
 
 async def test_a_lease_that_ran_out_unnoticed_is_taken_again(store: Store) -> None:
     due, stages = await accept(store), Stages(delay_s=0.5)
-    task = asyncio.ensure_future(evolving(store, stages, heartbeat_s=0.1).advance(due.evolution_id, 0))
+    task = asyncio.ensure_future(round_runner(store, stages, heartbeat_s=0.1).advance(due.evolution_id, 0))
     await stages.called.wait()
     await store._redis.delete(key(due, "lease"))
-    following = await task
-    assert following is not None
-    assert following.version == 1
+    await task
+    assert (await store.load(due.evolution_id)).version == 1
 
 
 async def test_a_finished_round_waits_for_redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,14 +100,13 @@ async def test_a_finished_round_waits_for_redis(tmp_path: Path, monkeypatch: pyt
     server, url = start_redis(tmp_path)
     store = Store(url, ttl_s=60)
     due, stages = await accept(store), Stages(delay_s=0.3)
-    task = asyncio.ensure_future(evolving(store, stages, heartbeat_s=0.1).advance(due.evolution_id, 0))
+    task = asyncio.ensure_future(round_runner(store, stages, heartbeat_s=0.1).advance(due.evolution_id, 0))
     await stages.called.wait()
     psutil.Process(server.pid).suspend()
     await asyncio.sleep(1.5)  # longer than a command waits for its answer
     psutil.Process(server.pid).resume()
-    following = await task
-    assert following is not None
-    assert following.version == 1
+    await task
+    assert (await store.load(due.evolution_id)).version == 1
     assert len(stages.generated) == len({effect.key for effect in stages.generated})
     await store.close()
     server.terminate()
@@ -113,7 +115,7 @@ async def test_a_finished_round_waits_for_redis(tmp_path: Path, monkeypatch: pyt
 
 async def test_one_script_renews_the_leases_of_every_round(store: Store) -> None:
     stages, dues = Stages(delay_s=30), [await accept(store) for _ in range(20)]
-    worker = evolving(store, stages, heartbeat_s=0.1, lease_s=0.4)
+    worker = round_runner(store, stages, heartbeat_s=0.1, lease_s=0.4)
     tasks = [asyncio.ensure_future(worker.advance(due.evolution_id, 0)) for due in dues]
     while stages.in_flight < 20:  # noqa: ASYNC110
         await asyncio.sleep(0.02)
@@ -125,19 +127,22 @@ async def test_one_script_renews_the_leases_of_every_round(store: Store) -> None
     assert all(0 < left <= 400 for left in leases)
     await store._redis.set(key(dues[3], "lease"), "somebody else")
     await store.request_cancel(dues[5].evolution_id)
-    assert await tasks[3] is None
-    assert await tasks[5] is None
+    await tasks[3]
+    assert (await store.load(dues[3].evolution_id)).version == 0
+    await tasks[5]
     assert (await store.load(dues[5].evolution_id)).status == "cancelled"
     assert not any(tasks[number].done() for number in range(20) if number not in (3, 5))
     worker.interrupt()
     others = [number for number in range(20) if number not in (3, 5)]
-    assert [await tasks[number] for number in others] == [Next(dues[number].evolution_id, 1) for number in others]
+    await asyncio.gather(*(tasks[number] for number in others))
+    records = [await store.load(dues[number].evolution_id) for number in others]
+    assert [(record.version, record.status) for record in records] == [(1, "running")] * 18
     assert stages.in_flight == 0
 
 
 async def test_a_round_that_comes_while_its_worker_stops_is_left_to_others(store: Store) -> None:
     due, stages = await accept(store), Stages(delay_s=30)
-    worker = evolving(store, stages)
+    worker = round_runner(store, stages)
     worker.interrupt()
-    assert await worker.advance(due.evolution_id, 0) == Next(due.evolution_id, 1)
+    assert await advance(store, worker, due) == Due(due.evolution_id, 1)
     assert stages.in_flight == 0

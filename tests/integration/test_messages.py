@@ -11,12 +11,11 @@ import pytest
 
 from services.orchestrator.broker import celery_app
 from services.orchestrator.pool import LoopThread, pool_on
-from services.orchestrator.round_runner import Next
 from services.orchestrator.tasks import register
 from shared.errors import Conflict, Unavailable
 from shared.store.evolutions import Store
 from shared.store.queue import QUEUE, message
-from tests.integration.stages import REQUEST, Stages, evolving, record_of
+from tests.integration.stages import REQUEST, Due, Stages, advance, record_of, round_runner
 
 
 @pytest.fixture
@@ -59,17 +58,17 @@ async def test_what_is_saved_is_sent_with_it_and_only_then(store: Store) -> None
 async def test_each_round_asks_for_the_next_and_a_failed_one_later(store: Store) -> None:
     record = record_of(REQUEST)
     await store.create(record)
-    due: Next | None = Next(record.id, 0)
-    worker = evolving(store, Stages(failures=[Unavailable("away")]))
+    due: Due | None = Due(record.id)
+    worker = round_runner(store, Stages(failures=[Unavailable("away")]))
     assert await sent(store) == [[record.id, 0]]
-    again = await worker.advance(record.id, 0)
+    again = await advance(store, worker, due)
     assert again is not None
     eta = json.loads(await store._redis.lindex(QUEUE, 0))["headers"]["eta"]
     assert eta is not None
     due = again
     while due is not None:
         assert await sent(store) == [[record.id, due.version]]
-        due = await worker.advance(record.id, due.version)
+        due = await advance(store, worker, due)
     assert await sent(store) == []
 
 
@@ -77,7 +76,7 @@ async def test_a_round_given_up_is_sent_to_others(store: Store) -> None:
     record = record_of(REQUEST)
     await store.create(record)
     await sent(store)
-    worker = evolving(store, Stages(delay_s=30))
+    worker = round_runner(store, Stages(delay_s=30))
     worker.interrupt()
     await worker.advance(record.id, 0)
     assert await sent(store) == [[record.id, 1]]
@@ -86,7 +85,7 @@ async def test_a_round_given_up_is_sent_to_others(store: Store) -> None:
 async def test_celery_performs_what_is_sent_each_at_its_time(store: Store, redis_url: str) -> None:
     loop, done, running, most = LoopThread(), dict[int, float](), set[int](), 0
 
-    async def advance(evolution_id: str, version: int) -> None:
+    async def perform(evolution_id: str, version: int) -> None:
         nonlocal most
         assert evolution_id == "evo_1"
         running.add(version)
@@ -98,7 +97,7 @@ async def test_celery_performs_what_is_sent_each_at_its_time(store: Store, redis
             raise RuntimeError("a round that fails unexpectedly")
 
     app = celery_app(redis_url.removesuffix("/0") + "/6")
-    register(app, advance)
+    register(app, perform)
     began = time.time()
     for version in range(10):
         await store._redis.lpush(QUEUE, message("evo_1", version, delay_s=3.0 if version == 5 else 0.0))

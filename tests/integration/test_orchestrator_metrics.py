@@ -7,14 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from services.orchestrator.round_runner import Next
 from shared.errors import DarwinError, NotFound, Unavailable
 from shared.records.attempts import LostAttempt, summary_of
 from shared.records.evolution import Sampling
 from shared.store.connection import connect_redis
 from shared.store.evolutions import Store
 from shared.store.queue import QUEUE, Backlog, backlog, message
-from tests.integration.stages import REQUEST, Stages, accept, evolving, finish, key
+from tests.integration.stages import REQUEST, Stages, accept, finish, key, round_runner
 from tests.metrics import Measured
 
 
@@ -22,7 +21,7 @@ async def test_an_answer_is_counted_with_what_it_took(store: Store) -> None:
     request = replace(REQUEST, tenant="acme")
     due = await accept(store, request)
     with Measured() as measured:
-        await finish(evolving(store, Stages()), due)
+        await finish(store, round_runner(store, Stages()), due)
     record = await store.load(due.evolution_id)
     result, summary = record.result, summary_of(record)
     assert result is not None
@@ -44,10 +43,10 @@ async def test_an_answer_is_counted_with_what_it_took(store: Store) -> None:
 
 @pytest.mark.parametrize(("failure", "attempts"), [(NotFound("no such profile"), 1), (Unavailable("away"), 2)])
 async def test_failures_are_counted_by_their_error(store: Store, failure: DarwinError, attempts: int) -> None:
-    due: Next | None = await accept(store, replace(REQUEST, profile="made-up"))
+    due = await accept(store, replace(REQUEST, profile="made-up"))
     stages, name = Stages(scoring_failures=[failure] * 9), type(failure).__name__
     with Measured() as measured:
-        await finish(evolving(store, stages, max_attempts=2), due)
+        await finish(store, round_runner(store, stages, max_attempts=2), due)
     assert measured.of("darwin.evolutions", outcome="failed", error__type=name) == 1
     assert measured.of("darwin.attempts.failed", error__type=name) == attempts
     assert measured.of("darwin.reward.gain.count") == measured.of("gen_ai.client.token.usage.count") == 0
@@ -57,7 +56,7 @@ async def test_failures_are_counted_by_their_error(store: Store, failure: Darwin
 async def test_a_cancelled_evolution_is_no_answer(store: Store) -> None:
     due, stages = await accept(store), Stages(delay_s=30)
     with Measured() as measured:
-        task = asyncio.ensure_future(evolving(store, stages, heartbeat_s=0.05).advance(due.evolution_id, 0))
+        task = asyncio.ensure_future(round_runner(store, stages, heartbeat_s=0.05).advance(due.evolution_id, 0))
         await stages.called.wait()
         await store.request_cancel(due.evolution_id)
         await task
@@ -68,7 +67,7 @@ async def test_a_cancelled_evolution_is_no_answer(store: Store) -> None:
 async def test_a_round_under_way_is_active(store: Store) -> None:
     due, stages = await accept(store, replace(REQUEST, sampling=Sampling(4))), Stages(delay_s=0.3)
     with Measured() as measured:
-        task = asyncio.ensure_future(evolving(store, stages).advance(due.evolution_id, 0))
+        task = asyncio.ensure_future(round_runner(store, stages).advance(due.evolution_id, 0))
         await stages.called.wait()
     assert measured.of("darwin.rounds.active") == 1
     with Measured() as measured:
@@ -79,14 +78,14 @@ async def test_a_round_under_way_is_active(store: Store) -> None:
 async def test_a_lost_lease_and_a_lost_worker_are_counted(store: Store) -> None:
     due, stages = await accept(store), Stages(delay_s=5)
     with Measured() as measured:
-        task = asyncio.ensure_future(evolving(store, stages, heartbeat_s=0.05).advance(due.evolution_id, 0))
+        task = asyncio.ensure_future(round_runner(store, stages, heartbeat_s=0.05).advance(due.evolution_id, 0))
         await stages.called.wait()
         await store._redis.set(key(due, "lease"), "somebody else")
         await task
     assert measured.of("darwin.leases.lost") == 1
     await store._redis.delete(key(due, "lease"))
     with Measured() as measured:
-        await evolving(store, Stages()).advance(due.evolution_id, 0)
+        await round_runner(store, Stages()).advance(due.evolution_id, 0)
     (attempt,) = await store.attempts(due.evolution_id)
     assert [type(lost) for lost in attempt.lost] == [LostAttempt]
     assert measured.of("darwin.attempts.lost") == 1
@@ -96,7 +95,7 @@ async def test_an_unreadable_record_counts_as_a_failure(store: Store) -> None:
     due = await accept(store)
     await store._redis.hset(key(due), "body", "{")
     with Measured() as measured:
-        assert await evolving(store, Stages()).advance(due.evolution_id, 0) is None
+        await round_runner(store, Stages()).advance(due.evolution_id, 0)
     assert measured.of("darwin.evolutions", outcome="failed", method="unknown", error__type="Internal") == 1
 
 
@@ -105,7 +104,7 @@ async def test_an_evolution_whose_state_cannot_be_read_is_counted(store: Store) 
     record = await store.load(due.evolution_id)
     await store.save(replace(record, version=1, state={"no": "evolution"}), ())
     with Measured() as measured:
-        assert await evolving(store, Stages(), max_attempts=1).advance(due.evolution_id, 1) is None
+        await round_runner(store, Stages(), max_attempts=1).advance(due.evolution_id, 1)
     assert (await store.load(due.evolution_id)).status == "failed"
     assert measured.of("darwin.evolutions", outcome="failed", method="darwin", error__type="Internal") == 1
     assert measured.of("darwin.tokens") == 0

@@ -11,17 +11,17 @@ import pytest
 from cli.history.lineage import pieces
 from cli.history.recording import Recording, parse
 from cli.history.replay import replay
-from services.orchestrator.round_runner import Next, RoundRunner
+from services.orchestrator.round_runner import RoundRunner
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable
 from shared.records.evolution import EvolutionRequest, Method, Sampling, Search
 from shared.store.evolutions import Store
-from tests.integration.stages import REQUEST, Stages, accept, evolving, finish
+from tests.integration.stages import REQUEST, Due, Stages, accept, advance, finish, round_runner
 from tests.unit.cli.history.evolved import document
 
 AWAY = Unavailable("away")
 
 
-async def recorded(store: Store, due: Next) -> Recording:
+async def recorded(store: Store, due: Due) -> Recording:
     events = [stored.event for stored in await store.events(due.evolution_id)]
     attempts = await store.attempts(due.evolution_id)
     return parse(document(await store.load(due.evolution_id), events, attempts), due.evolution_id)
@@ -41,7 +41,7 @@ def check(recording: Recording) -> None:
 async def test_every_method(method: Method, store: Store) -> None:
     search = Search(period=6, cycles=0 if method == "sample" else 2)
     due = await accept(store, replace(REQUEST, method=method, search=search))
-    await finish(evolving(store, Stages()), due)
+    await finish(store, round_runner(store, Stages()), due)
     recording = await recorded(store, due)
     assert recording.status == "succeeded"
     check(recording)
@@ -59,7 +59,7 @@ async def test_a_round_that_failed_and_was_retried(
     failures: dict[str, Sequence[DarwinError]], errors: int, store: Store
 ) -> None:
     due = await accept(store)
-    await finish(evolving(store, Stages(**failures)), due)  # type: ignore[arg-type]
+    await finish(store, round_runner(store, Stages(**failures)), due)  # type: ignore[arg-type]
     recording = await recorded(store, due)
     assert sum(attempt.error is not None for attempt in recording.attempts) == errors
     assert recording.attempts[1].after == recording.attempts[0].id or recording.attempts[0].error is None
@@ -68,12 +68,13 @@ async def test_a_round_that_failed_and_was_retried(
 
 async def test_a_round_that_paused_and_went_on_elsewhere(store: Store) -> None:
     due, slow = await accept(store), Stages(delay_s=30)
-    worker = evolving(store, slow, heartbeat_s=0.02)
+    worker = round_runner(store, slow, heartbeat_s=0.02)
     task = asyncio.ensure_future(worker.advance(due.evolution_id, 0))
     await slow.called.wait()
     await asyncio.sleep(0.1)
     worker.interrupt()
-    await finish(evolving(store, Stages()), await task)
+    await task
+    await finish(store, round_runner(store, Stages()), Due(due.evolution_id, 1))
     recording = await recorded(store, due)
     paused, resumed = recording.attempts[:2]
     assert (paused.error, resumed.after) == (None, paused.id)
@@ -84,12 +85,12 @@ async def test_a_round_that_paused_and_went_on_elsewhere(store: Store) -> None:
 
 async def test_a_round_whose_worker_was_lost(store: Store) -> None:
     due, slow = await accept(store), Stages(delay_s=30)
-    following = await evolving(store, Stages()).advance(due.evolution_id, 0)
+    following = await advance(store, round_runner(store, Stages()), due)
     assert following is not None
-    lost = asyncio.ensure_future(_die(evolving(store, slow, lease_s=0.1, heartbeat_s=5), following))
+    lost = asyncio.ensure_future(_die(round_runner(store, slow, lease_s=0.1, heartbeat_s=5), following))
     await slow.called.wait()
     await asyncio.sleep(0.3)
-    await finish(evolving(store, Stages()), following)
+    await finish(store, round_runner(store, Stages()), following)
     lost.cancel()
     await asyncio.wait({lost})
     recording = await recorded(store, due)
@@ -97,7 +98,7 @@ async def test_a_round_whose_worker_was_lost(store: Store) -> None:
     check(recording)
 
 
-async def _die(worker: RoundRunner, due: Next) -> None:
+async def _die(worker: RoundRunner, due: Due) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await worker.advance(due.evolution_id, due.version)
 
@@ -118,7 +119,7 @@ async def test_a_search_that_ended_early(
     due = await accept(store, replace(REQUEST, search=search, sampling=Sampling(**settings)))
     given = Stages(**stages)
     given.world.end_probability = 0.02
-    await finish(evolving(store, given, max_attempts=3), due)
+    await finish(store, round_runner(store, given, max_attempts=3), due)
     recording = await recorded(store, due)
     assert recording.status == status
     check(recording)
@@ -127,14 +128,14 @@ async def test_a_search_that_ended_early(
 async def test_a_cancelled_and_a_running_one(store: Store) -> None:
     request: EvolutionRequest = replace(REQUEST, sampling=Sampling(60))
     due = await accept(store, request)
-    following = await evolving(store, Stages()).advance(due.evolution_id, 0)
+    following = await advance(store, round_runner(store, Stages()), due)
     assert following is not None
     running = replay(await recorded(store, due))
     assert running.unfinished
     assert running.difference is None
     assert running.decisions > 0
     await store.request_cancel(due.evolution_id)
-    await finish(evolving(store, Stages()), following)
+    await finish(store, round_runner(store, Stages()), following)
     recording = await recorded(store, due)
     assert recording.status == "cancelled"
     check(recording)

@@ -2,23 +2,23 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from services.orchestrator.round_runner import Next
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable
 from shared.records.evolution import Accepted, Ended, RoundFinished, Sampling, Search
 from shared.store.evolutions import Store
-from tests.integration.stages import REQUEST, Stages, accept, evolving, finish
+from tests.integration.stages import REQUEST, Due, Stages, accept, advance, delay_s, finish, round_runner
 
 
 async def test_one_task_is_one_round_and_the_end_has_an_answer(store: Store) -> None:
-    due: Next | None = await accept(store)
+    due: Due | None = await accept(store)
     assert due is not None
-    evolution_id, worker, tasks = due.evolution_id, evolving(store, Stages()), 0
+    evolution_id, worker, tasks = due.evolution_id, round_runner(store, Stages()), 0
     while due is not None:
         tasks += 1
-        due = await worker.advance(evolution_id, due.version)
+        due = await advance(store, worker, due)
     record = await store.load(evolution_id)
     assert record.status == "succeeded"
     assert record.version == tasks
@@ -32,23 +32,24 @@ async def test_one_task_is_one_round_and_the_end_has_an_answer(store: Store) -> 
 
 async def test_doubled_stale_and_unknown_messages_do_nothing(store: Store) -> None:
     due = await accept(store)
-    worker, stages = evolving(store, stages := Stages()), stages
-    following = await worker.advance(due.evolution_id, 0)
+    worker, stages = round_runner(store, stages := Stages()), stages
+    following = await advance(store, worker, due)
     calls = len(stages.generated)
-    assert await worker.advance(due.evolution_id, 0) is None
-    assert await worker.advance("evo_unknown", 0) is None
+    await worker.advance(due.evolution_id, 0)
+    await worker.advance("evo_unknown", 0)
     assert len(stages.generated) == calls
-    await finish(worker, following)
+    assert following == Due(due.evolution_id, (await store.load(due.evolution_id)).version)
+    await finish(store, worker, following)
     events = [stored.event for stored in await store.events(due.evolution_id)]
     assert len(events) == len(set(map(repr, events)))
 
 
 async def test_cancel_stops_calls_and_ends_the_evolution(store: Store) -> None:
     due, stages = await accept(store), Stages(delay_s=30)
-    task = asyncio.ensure_future(evolving(store, stages, heartbeat_s=0.05).advance(due.evolution_id, 0))
+    task = asyncio.ensure_future(round_runner(store, stages, heartbeat_s=0.05).advance(due.evolution_id, 0))
     await stages.called.wait()
     await store.request_cancel(due.evolution_id)
-    assert await asyncio.wait_for(task, 20) is None
+    await asyncio.wait_for(task, 20)
     assert stages.in_flight == 0
     assert (await store.load(due.evolution_id)).status == "cancelled"
 
@@ -58,7 +59,7 @@ async def test_a_deadline_answers_with_the_best_so_far(store: Store) -> None:
     request = replace(REQUEST, search=Search(period=1, deadline_ms=500), sampling=Sampling(500))
     stages.world.end_probability = 0.0
     due = await accept(store, request)
-    await finish(evolving(store, stages), due)
+    await finish(store, round_runner(store, stages), due)
     record = await store.load(due.evolution_id)
     assert record.status == "succeeded"
     assert record.result is not None
@@ -69,7 +70,7 @@ async def test_a_deadline_answers_with_the_best_so_far(store: Store) -> None:
 
 async def test_a_deadline_without_any_response_is_a_clear_failure(store: Store) -> None:
     due = await accept(store, replace(REQUEST, search=Search(deadline_ms=100)))
-    await finish(evolving(store, Stages(delay_s=5)), due)
+    await finish(store, round_runner(store, Stages(delay_s=5)), due)
     record = await store.load(due.evolution_id)
     assert record.status == "failed"
     assert record.error is not None
@@ -78,20 +79,20 @@ async def test_a_deadline_without_any_response_is_a_clear_failure(store: Store) 
 
 async def test_a_passing_failure_is_tried_again_and_costs_nothing(store: Store) -> None:
     due = await accept(store)
-    worker = evolving(store, Stages(failures=[Unavailable("generation is away"), Internal("odd")]))
-    again = await worker.advance(due.evolution_id, 0)
+    worker = round_runner(store, Stages(failures=[Unavailable("generation is away"), Internal("odd")]))
+    again = await advance(store, worker, due)
     assert again is not None
-    assert again.delay_s > 0
-    await finish(worker, again)
+    assert await delay_s(store, again) > 0
+    await finish(store, worker, again)
     assert (await store.load(due.evolution_id)).status == "succeeded"
 
 
 async def test_what_a_round_found_before_it_failed_is_kept(store: Store) -> None:
     due, stages = await accept(store), Stages(scoring_failures=[Unavailable("reward is away")])
-    worker = evolving(store, stages)
-    again = await worker.advance(due.evolution_id, 0)
+    worker = round_runner(store, stages)
+    again = await advance(store, worker, due)
     assert again is not None
-    await finish(worker, again)
+    await finish(store, worker, again)
     assert (await store.load(due.evolution_id)).status == "succeeded"
     assert len({effect.key for effect in stages.generated}) == len(stages.generated)
     events = [repr(stored.event) for stored in await store.events(due.evolution_id)]
@@ -101,9 +102,26 @@ async def test_what_a_round_found_before_it_failed_is_kept(store: Store) -> None
 async def test_a_call_that_fails_after_its_last_outcome_costs_nothing(store: Store) -> None:
     due, stages = await accept(store), Stages(late_failures=[Unavailable("reward went away")])
     async with asyncio.timeout(30):
-        await finish(evolving(store, stages), due)
+        await finish(store, round_runner(store, stages), due)
     assert (await store.load(due.evolution_id)).status == "succeeded"
     assert not stages.late_failures
+
+
+async def test_a_round_that_cannot_be_saved_is_performed_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    due, save, refused = await accept(store), store.save, [RuntimeError("too large")]
+
+    async def refusing(*args: Any) -> None:
+        if refused:
+            raise refused.pop()
+        await save(*args)
+
+    monkeypatch.setattr(store, "save", refusing)
+    again = await advance(store, worker := round_runner(store, Stages()), due)
+    assert again is not None
+    (attempt,) = await store.attempts(due.evolution_id)
+    assert (attempt.error and attempt.error.code, attempt.calls) == ("Internal", ())
+    await finish(store, worker, again)
+    assert (await store.load(due.evolution_id)).status == "succeeded"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +129,7 @@ async def test_a_call_that_fails_after_its_last_outcome_costs_nothing(store: Sto
 )
 async def test_a_failure_that_stays_ends_the_evolution(store: Store, error: DarwinError, attempts: int) -> None:
     due, stages = await accept(store), Stages(failures=[error] * 99)
-    await finish(evolving(store, stages, max_attempts=3), due)
+    await finish(store, round_runner(store, stages, max_attempts=3), due)
     record = await store.load(due.evolution_id)
     assert record.status == "failed"
     assert record.error is not None
@@ -125,11 +143,11 @@ async def test_a_failure_that_stays_ends_the_evolution(store: Store, error: Darw
 
 async def test_retries_stop_at_the_deadline(store: Store) -> None:
     due = await accept(store, replace(REQUEST, search=Search(deadline_ms=600)))
-    worker = evolving(store, stages := Stages(failures=[Unavailable("away")] * 99), max_attempts=50)
-    following: Next | None = due
+    worker = round_runner(store, stages := Stages(failures=[Unavailable("away")] * 99), max_attempts=50)
+    following: Due | None = due
     while following is not None:
-        await asyncio.sleep(following.delay_s)
-        following = await worker.advance(due.evolution_id, following.version)
+        await asyncio.sleep(await delay_s(store, following))
+        following = await advance(store, worker, following)
     assert len(stages.failures) > 60
     record = await store.load(due.evolution_id)
     assert (record.status, record.error and record.error.code) == ("failed", "DeadlineExceeded")

@@ -12,14 +12,14 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from services.orchestrator.round_runner import Next, RoundRunner
+from services.orchestrator.round_runner import RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.span_export import SpanExport
 from shared.errors import Unavailable
 from shared.records.evolution import TraceContext
 from shared.store.evolutions import Store
 from shared.telemetry.tracing import TelemetrySettings, Tracing
-from tests.integration.stages import REQUEST, Stages, finish, record_of
+from tests.integration.stages import REQUEST, Due, Stages, finish, record_of
 
 REQUEST_SPAN = "b" * 16
 
@@ -32,28 +32,28 @@ class Slow(InMemorySpanExporter):
         return super().export(spans)
 
 
-class TracedWorker:
+class ExportingWorker:
     """A worker whose spans can be read."""
 
     def __init__(self, store: Store, stages: Stages, slow_s: float = 60.0, **settings: float) -> None:
         self._exporter = Slow()
         self._tracing = Tracing("orchestrator", self._exporter, TelemetrySettings(trace_slow_s=slow_s))
-        saved = [SpanExport(self._tracing, store).saved]
+        listeners = [SpanExport(self._tracing, store).on_saved]
         chosen = OrchestratorSettings(**settings)  # type: ignore[arg-type]
-        self.worker = RoundRunner(store, stages, stages, stages, chosen, saved)
+        self.worker = RoundRunner(store, stages, stages, stages, chosen, listeners)
 
     def spans(self) -> Sequence[ReadableSpan]:
         self._tracing.close()
         return self._exporter.get_finished_spans()
 
 
-async def accepted(store: Store, sampled: bool = True, cycles: int = 1, period: int = 6) -> Next:
+async def accepted(store: Store, sampled: bool = True, cycles: int = 1, period: int = 6) -> Due:
     request = replace(
         REQUEST, search=replace(REQUEST.search, cycles=cycles, period=period, mutants=5 if cycles < 3 else 40)
     )
     trace = TraceContext(uuid.uuid4().hex, REQUEST_SPAN, sampled)
     record = await store.create(replace(record_of(request), trace=trace))
-    return Next(record.id, 0)
+    return Due(record.id, 0)
 
 
 def span_id(span: ReadableSpan) -> str:
@@ -82,11 +82,11 @@ def check_whole(spans: Sequence[ReadableSpan]) -> None:
     assert all(span.start_time <= span.end_time for span in spans if span.start_time and span.end_time)
 
 
-async def test_a_failed_round_is_reported_and_the_next_attempt_is_linked_to_it(store: Store) -> None:
+async def test_a_failed_round_is_exported_and_the_next_attempt_is_linked_to_it(store: Store) -> None:
     due = await accepted(store)
-    traced = TracedWorker(store, Stages(scoring_failures=[Unavailable("away")]))
-    await finish(traced.worker, due)
-    spans = traced.spans()
+    exporting = ExportingWorker(store, Stages(scoring_failures=[Unavailable("away")]))
+    await finish(store, exporting.worker, due)
+    spans = exporting.spans()
     check_whole(spans)
     (lost,) = [span for span in named(spans, "round") if failed(span)]
     (repeated,) = [span for span in named(spans, "round") if span.links]
@@ -99,13 +99,13 @@ async def test_a_failed_round_is_reported_and_the_next_attempt_is_linked_to_it(s
 
 async def test_an_interrupted_round_is_linked_to_by_the_worker_that_goes_on(store: Store) -> None:
     due = await accepted(store)
-    first, second = TracedWorker(store, slow := Stages(delay_s=5)), TracedWorker(store, Stages())
+    first, second = ExportingWorker(store, slow := Stages(delay_s=5)), ExportingWorker(store, Stages())
     task = asyncio.ensure_future(first.worker.advance(due.evolution_id, due.version))
     await slow.called.wait()
     first.worker.interrupt()
-    due = await task or due
-    assert due.version == 1
-    await finish(second.worker, due)
+    await task
+    assert (await store.load(due.evolution_id)).version == 1
+    await finish(store, second.worker, Due(due.evolution_id, 1))
     assert not first.spans()
     spans = second.spans()
     check_whole(spans)
@@ -114,14 +114,14 @@ async def test_an_interrupted_round_is_linked_to_by_the_worker_that_goes_on(stor
     assert [f"{link.context.span_id:016x}" for link in resumed.links] == [span_id(interrupted)]
 
 
-async def test_an_attempt_that_was_lost_is_reported_by_its_successor(store: Store) -> None:
+async def test_an_attempt_that_was_lost_is_exported_by_its_successor(store: Store) -> None:
     due = await accepted(store)
     lost = uuid.uuid4().hex
     assert await store.claim(due.evolution_id, 0, lost, ttl_s=0.05) is not None
     await asyncio.sleep(0.1)
-    traced = TracedWorker(store, Stages())
-    await finish(traced.worker, due)
-    spans = traced.spans()
+    exporting = ExportingWorker(store, Stages())
+    await finish(store, exporting.worker, due)
+    spans = exporting.spans()
     check_whole(spans)
     (gone,) = [span for span in spans if failed(span)]
     assert (gone.name, span_id(gone)) == ("round", lost[:16])
@@ -130,10 +130,10 @@ async def test_an_attempt_that_was_lost_is_reported_by_its_successor(store: Stor
 
 
 @pytest.mark.parametrize("slow_s", [0.0001, 60.0])
-async def test_unsampled_evolutions_are_reported_whole_where_they_were_slow(store: Store, slow_s: float) -> None:
-    whole, quiet = TracedWorker(store, Stages()), TracedWorker(store, Stages(), slow_s=slow_s)
-    await finish(whole.worker, await accepted(store, cycles=2))
-    await finish(quiet.worker, await accepted(store, sampled=False, cycles=2))
+async def test_unsampled_evolutions_are_exported_whole_where_they_were_slow(store: Store, slow_s: float) -> None:
+    whole, quiet = ExportingWorker(store, Stages()), ExportingWorker(store, Stages(), slow_s=slow_s)
+    await finish(store, whole.worker, await accepted(store, cycles=2))
+    await finish(store, quiet.worker, await accepted(store, sampled=False, cycles=2))
     spans = quiet.spans()
     if slow_s == 60.0:
         assert not spans
@@ -144,22 +144,22 @@ async def test_unsampled_evolutions_are_reported_whole_where_they_were_slow(stor
         assert counted[0]["cycle"] == 2
 
 
-async def test_an_unsampled_evolution_that_failed_is_reported(store: Store) -> None:
+async def test_an_unsampled_evolution_that_failed_is_exported(store: Store) -> None:
     due = await accepted(store, sampled=False)
-    traced = TracedWorker(store, Stages(failures=[Unavailable("away")] * 9), max_attempts=2)
-    await finish(traced.worker, due)
-    spans = traced.spans()
+    exporting = ExportingWorker(store, Stages(failures=[Unavailable("away")] * 9), max_attempts=2)
+    await finish(store, exporting.worker, due)
+    spans = exporting.spans()
     check_whole(spans)
     (evolution,) = named(spans, "evolution")
     assert (failed(evolution), (evolution.attributes or {})["darwin.status"]) == (True, "failed")
     assert len(named(spans, "round")) == 2
 
 
-async def test_a_large_evolution_is_reported_whole(store: Store) -> None:
+async def test_a_large_evolution_is_exported_whole(store: Store) -> None:
     stages = Stages()
     stages.world.end_probability = 0.01
-    traced = TracedWorker(store, stages)
-    await finish(traced.worker, await accepted(store, cycles=6, period=1))
-    spans = traced.spans()
+    exporting = ExportingWorker(store, stages)
+    await finish(store, exporting.worker, await accepted(store, cycles=6, period=1))
+    spans = exporting.spans()
     check_whole(spans)
     assert len(spans) > 2048, "what OpenTelemetry's processor holds by default"

@@ -7,20 +7,19 @@ from dataclasses import replace
 
 import pytest
 
-from services.orchestrator.round_runner import Next
 from shared.errors import Conflict, Internal, NotFound, Overloaded, Unavailable
 from shared.records.attempts import Attempt
 from shared.records.evolution import Ended, Idempotency
-from shared.store.evolutions import Limits, Store
+from shared.store.evolutions import ActiveLimits, Store
 from shared.store.queue import QUEUE
-from tests.integration.stages import REQUEST, Stages, accept, evolving, finish, key, record_of
+from tests.integration.stages import REQUEST, Due, Stages, accept, finish, key, record_of, round_runner
 
 
 async def test_an_unreadable_record_ends_with_a_reason(store: Store) -> None:
     record = replace(record_of(REQUEST), idempotency=Idempotency(uuid.uuid4().hex, "print"))
-    due = Next((await store.create(record)).id, 0)
+    due = Due((await store.create(record)).id, 0)
     await store._redis.hset(key(due), "body", '{"id": 1')
-    assert await evolving(store, Stages()).advance(due.evolution_id, 0) is None
+    await round_runner(store, Stages()).advance(due.evolution_id, 0)
     last = (await store.events(due.evolution_id))[-1].event
     assert isinstance(last, Ended)
     assert last.error is not None
@@ -33,7 +32,7 @@ async def test_an_unreadable_record_ends_with_a_reason(store: Store) -> None:
         await store.load(due.evolution_id)
 
 
-async def test_an_unreadable_event_is_told_as_such(store: Store) -> None:
+async def test_an_unreadable_event_is_reported_as_such(store: Store) -> None:
     due = await accept(store)
     await store._redis.xadd(key(due, "events"), {"event": '{"type": "no such"}'})
     with pytest.raises(Internal, match="cannot be read"):
@@ -56,7 +55,7 @@ async def test_tokens_are_charged_to_the_key_once(store: Store) -> None:
     key_id = uuid.uuid4().hex
     record = replace(record_of(REQUEST), key_id=key_id)
     await store.create(record)
-    await finish(evolving(store, Stages()), Next(record.id, 0))
+    await finish(store, round_runner(store, Stages()), Due(record.id, 0))
     result = (await store.load(record.id)).result
     assert result is not None
     assert await store.tokens_today(key_id) == result.tokens.generated > 0
@@ -64,16 +63,16 @@ async def test_tokens_are_charged_to_the_key_once(store: Store) -> None:
 
 async def test_limits_on_unfinished_evolutions(store: Store) -> None:
     key_id = uuid.uuid4().hex
-    limits = Limits(active_per_key=2)
+    limits = ActiveLimits(active_per_key=2)
     records = [replace(record_of(REQUEST), key_id=key_id) for _ in range(3)]
     for record in records[:2]:
         await store.create(record, limits)
     with pytest.raises(Overloaded, match="this key has 2"):
         await store.create(records[2], limits)
-    await finish(evolving(store, Stages()), Next(records[0].id, 0))
+    await finish(store, round_runner(store, Stages()), Due(records[0].id, 0))
     await store.create(records[2], limits)
     with pytest.raises(Overloaded, match="queued or running"):
-        await store.create(record_of(REQUEST), Limits(active=await store._redis.zcard("darwin:active")))
+        await store.create(record_of(REQUEST), ActiveLimits(active=await store._redis.zcard("darwin:active")))
 
 
 async def test_an_idempotency_key_names_one_evolution(store: Store) -> None:
@@ -85,12 +84,12 @@ async def test_an_idempotency_key_names_one_evolution(store: Store) -> None:
         await store.create(replace(record_of(REQUEST), idempotency=replace(asked, fingerprint="other")))
 
 
-async def test_a_claim_is_told_of_holders_that_were_lost_and_of_no_others(store: Store) -> None:
+async def test_a_claim_names_holders_that_were_lost_and_no_others(store: Store) -> None:
     evolution_id = (await accept(store)).evolution_id
     assert await claimed(store, evolution_id, "first") == (0, [])
     assert await claimed(store, evolution_id, "first") == (0, [])  # sent again for want of an answer
     assert await store.claim(evolution_id, 0, "second", 10) is None
-    await store._redis.delete(key(Next(evolution_id, 0), "lease"))  # it ran out: nobody renewed it
+    await store._redis.delete(key(Due(evolution_id, 0), "lease"))  # it ran out: nobody renewed it
     assert await claimed(store, evolution_id, "second") == (1, ["first"])
     await store.release(evolution_id, "second")
     assert await claimed(store, evolution_id, "third") == (1, ["first"])
@@ -110,7 +109,7 @@ async def claimed(store: Store, evolution_id: str, holder: str, version: int = 0
 async def test_attempts_are_kept_with_the_version_they_made(store: Store) -> None:
     due = await accept(store)
     assert await store.attempts(due.evolution_id) == []
-    await finish(evolving(store, Stages(failures=[Unavailable("away")])), due)
+    await finish(store, round_runner(store, Stages(failures=[Unavailable("away")])), due)
     attempts = await store.attempts(due.evolution_id)
     record = await store.load(due.evolution_id)
     assert [attempt.version for attempt in attempts] == list(range(1, record.version + 1))
@@ -159,8 +158,8 @@ async def listable(store: Store, tenant: str, age: int) -> str:
 async def test_a_list_says_how_each_ended_and_passes_over_what_expired(store: Store) -> None:
     tenant = uuid.uuid4().hex
     ended, expired, queued = [await listable(store, tenant, index) for index in range(3)]
-    await finish(evolving(store, Stages()), Next(ended, 0))
-    await store._redis.delete(key(Next(expired, 0)))
+    await finish(store, round_runner(store, Stages()), Due(ended, 0))
+    await store._redis.delete(key(Due(expired, 0)))
     first, last = await store.listed(tenant, None, 9)
     assert (first.id, first.status, first.reward, first.gain, first.seconds) == (queued, "queued", None, None, None)
     result = (await store.load(ended)).result
@@ -176,11 +175,11 @@ async def test_nothing_is_left_after_expiry(redis_url: str) -> None:
     store = Store(redis_url.removesuffix("/0") + "/7", ttl_s=1)
     record = replace(record_of(REQUEST), idempotency=Idempotency("a", "b"))
     await store.create(record)
-    await finish(evolving(store, Stages()), Next(record.id, 0))
+    await finish(store, round_runner(store, Stages()), Due(record.id, 0))
     cancelled = record_of(REQUEST)
     await store.create(cancelled)
     await store.request_cancel(cancelled.id)
-    await finish(evolving(store, Stages()), Next(cancelled.id, 0))
+    await finish(store, round_runner(store, Stages()), Due(cancelled.id, 0))
     assert (await store.load(cancelled.id)).status == "cancelled"
     await store.request_cancel(cancelled.id)  # too late
     await asyncio.sleep(1.2)

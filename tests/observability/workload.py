@@ -9,7 +9,7 @@ import httpx
 
 from cli.stack import Stack, StackSettings
 from shared.methods import METHODS
-from shared.store.api_keys import Keys, new_key
+from shared.store.api_keys import ApiKeys, new_key
 
 PROMPT = "Describe the xylophonist Quibblethwaite."
 SETTINGS = StackSettings.simulated(
@@ -66,6 +66,6 @@ class Workload:
 
 
 async def _add(redis_url: str, key: Any) -> None:
-    keys = Keys(redis_url)
+    keys = ApiKeys(redis_url)
     await keys.add(key)
     await keys.close()

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from services.gateway.edge.errors import InvalidApiKey, MisdirectedRequest, response_of
 from services.gateway.settings import loopback
 from shared.errors import DarwinError
-from shared.store.api_keys import Key, Keys
+from shared.store.api_keys import ApiKey, ApiKeys
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(:\d{1,5})?")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
@@ -20,7 +20,7 @@ _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 class Caller:
     """Whose call it is; `key` is None where this deployment needs none."""
 
-    key: Key | None = None
+    key: ApiKey | None = None
 
     @property
     def tenant(self) -> str:
@@ -47,7 +47,7 @@ class AccessMiddleware:
     this machine under the page's own host name, once that name resolves here. So `Host` must name this machine.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys | None) -> None:
+    def __init__(self, app: ASGIApp, keys: ApiKeys | None) -> None:
         self._app = app
         self._keys = keys
 

@@ -9,7 +9,7 @@ from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from services.gateway.edge.errors import RateLimitExceeded
-from shared.store.api_keys import Key
+from shared.store.api_keys import ApiKey
 from shared.store.connection import Translated, connect_redis
 
 
@@ -54,7 +54,7 @@ class Rates:
     async def close(self) -> None:
         await self._redis.aclose()
 
-    async def take(self, key: Key) -> Rate | None:
+    async def take(self, key: ApiKey) -> Rate | None:
         """Counts a call unless it exceeds the key's rate; None where the key has no rate."""
         if key.requests_per_minute is None:
             return None

@@ -16,7 +16,7 @@ from services.gateway.evolutions.admission import Admission
 from services.gateway.evolutions.service import EvolutionService
 from shared.errors import DarwinError, Overloaded
 from shared.records.evolution import EvolutionRequest, Idempotency, Record
-from shared.store.evolutions import Limits
+from shared.store.evolutions import ActiveLimits
 from shared.telemetry.tracing import current_span
 
 REPLAYED_HEADER = "idempotent-replayed"
@@ -31,7 +31,7 @@ IdempotencyKey = Annotated[
 ]
 
 # With these limits the store accepts nothing new, and still returns what an idempotency key stands for.
-_REPLAYS_ONLY = Limits(active=0, active_per_key=0)
+_REPLAYS_ONLY = ActiveLimits(active=0, active_per_key=0)
 
 
 def idempotency_of(request: Request, key: str | None, body: BaseModel) -> Idempotency | None:

@@ -8,7 +8,7 @@ from services.gateway.edge.errors import InsufficientQuota
 from services.gateway.edge.rates import Rate, Rates
 from services.gateway.settings import GatewaySettings
 from shared.errors import Unavailable
-from shared.store.evolutions import Limits, Store
+from shared.store.evolutions import ActiveLimits, Store
 from shared.store.presence import Presence
 
 _DAY_S = 86_400
@@ -71,7 +71,7 @@ class Admission:
                 _DAY_S - time.time() % _DAY_S,
             )
 
-    def limits(self, caller: Caller) -> Limits:
+    def limits(self, caller: Caller) -> ActiveLimits:
         """How many searches may be queued or running, the new one included."""
         of_key = caller.key.max_active if caller.key else None
-        return Limits(self._settings.max_active, of_key or self._settings.max_active_per_key)
+        return ActiveLimits(self._settings.max_active, of_key or self._settings.max_active_per_key)

@@ -5,7 +5,7 @@ from typing import Self
 
 from services.gateway.edge.rates import Rates
 from services.gateway.settings import GatewaySettings
-from shared.store.api_keys import Keys
+from shared.store.api_keys import ApiKeys
 from shared.store.evolutions import Store
 from shared.store.presence import Presence
 
@@ -18,7 +18,7 @@ class Backends:
     """Each client has connections of its own, which it opens when it needs them."""
 
     store: Store
-    keys: Keys
+    keys: ApiKeys
     rates: Rates
     presence: Presence
 
@@ -27,7 +27,7 @@ class Backends:
         url, connections = settings.redis_url, settings.max_concurrent + _SPARE_CONNECTIONS
         return cls(
             Store(url, settings.record_ttl_s, connections),
-            Keys(url, connections),
+            ApiKeys(url, connections),
             Rates(url, connections),
             Presence(url),
         )

@@ -10,7 +10,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from shared.errors import NotFound, Unavailable
 from shared.records.attempts import Attempt
 from shared.records.evolution import TERMINAL, Ended, Event, Record
-from shared.store.evolutions import Limits, Store, StoredEvent
+from shared.store.evolutions import ActiveLimits, Store
+from shared.store.queries import StoredEvent
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class EvolutionService:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def start(self, record: Record, limits: Limits) -> Record:
+    async def start(self, record: Record, limits: ActiveLimits) -> Record:
         """Stores an evolution and queues its first round, or returns that which its idempotency key stands for.
 
         An evolution is accepted once it is stored. Raises as `Store.create` does.

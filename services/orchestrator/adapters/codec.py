@@ -1,4 +1,4 @@
-"""The evolution as JSON, for the record's `state`, and its outcomes as JSON values, for its attempts."""
+"""JSON for the evolution, which is the record's `state`, and for the outcomes applied to it, which attempts hold."""
 
 from typing import Any
 
@@ -36,8 +36,8 @@ def load(state: Any) -> Evolution:
 
 
 def dump_outcome(outcome: Outcome) -> dict[str, Any]:
-    """The outcome's name as `kind`, and its fields but those that say nothing: defaults, and `scored_text` where it is
-    `text`.
+    """The outcome's name as `kind`, and its fields. Fields at their defaults are left out, as is `scored_text` where it
+    equals `text`.
     """
     name = type(outcome).__name__
     fields: dict[str, Any] = _NAMED[name].dump_python(outcome, mode="json", exclude_defaults=True)

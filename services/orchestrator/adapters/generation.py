@@ -25,8 +25,9 @@ _FINISH: dict[int, Literal["length", "stop", "context"]] = {
 
 
 class GrpcGenerator:
-    """Continues states through `darwin.v1.GenerationService`; one call carries many states. An evolution's calls prefer
-    one replica, which holds their prefixes.
+    """Continues states through `darwin.v1.GenerationService`, many states with one call.
+
+    The calls of one evolution go to one replica, where they can, because it has their prefixes in its cache.
     """
 
     def __init__(self, replicas: Replicas[Any]) -> None:

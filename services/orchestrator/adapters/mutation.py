@@ -24,10 +24,8 @@ _MODE: dict[Mutation, pb.MutateRequest.Mode] = {
     "model": pb.MutateRequest.MODE_MODEL,
     "templates": pb.MutateRequest.MODE_TEMPLATES,
 }
-
-
-# A mutation that was lost before its first mutant is asked for again: were it to fail instead, it would take the
-# responses with it that are being decoded meanwhile.
+# A mutation that was lost before its first mutant is called for again. Were it to fail instead, the responses that are
+# being decoded meanwhile would be lost with it.
 _AGAIN = 2
 
 

@@ -27,7 +27,7 @@ from shared.records.evolution import (
     Search,
     TraceContext,
 )
-from shared.store.api_keys import Keys, new_key
+from shared.store.api_keys import ApiKeys, new_key
 from shared.store.evolutions import Store
 from tests.e2e.inspector.visiting import Visit
 from tests.integration.gateway.running import Gateway
@@ -137,7 +137,7 @@ def keys(slow_stack: Stack) -> dict[str, str]:
     found = {"acme": new_key("acme"), "operator": new_key("operators", all_tenants=True)}
 
     async def add() -> None:
-        keys = Keys(slow_stack.redis_url)
+        keys = ApiKeys(slow_stack.redis_url)
         for _, key in found.values():
             await keys.add(key)
         await keys.close()

@@ -7,7 +7,7 @@ import pytest
 import redis
 from openapi_schema_validator import OAS31Validator
 
-from shared.store.api_keys import Keys
+from shared.store.api_keys import ApiKeys
 from shared.store.evolutions import Store
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
 from tests.integration.gateway.running import Gateway
@@ -43,8 +43,8 @@ def guarded(
 
 
 @pytest.fixture
-async def keys(redis_url: str) -> AsyncIterator[Keys]:
-    keys = Keys(redis_url)
+async def keys(redis_url: str) -> AsyncIterator[ApiKeys]:
+    keys = ApiKeys(redis_url)
     yield keys
     await keys.close()
 

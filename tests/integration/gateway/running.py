@@ -13,7 +13,7 @@ import httpx_sse
 import redis.asyncio
 
 from cli.stack.child import Child
-from shared.store.api_keys import Keys, new_key
+from shared.store.api_keys import ApiKeys, new_key
 
 COMMAND = [sys.executable, "-m", "services.gateway"]
 BODY: dict[str, Any] = {"model": "darwin", "messages": [{"role": "user", "content": "Why is the sky blue?"}]}
@@ -45,7 +45,7 @@ def told(refused: httpx.Response, evolution_id: str) -> str:
     return refused.text.replace(evolution_id, "X").replace(refused.headers["x-darwin-trace-id"], "Y")
 
 
-async def new_caller(keys: Keys, gateway: Gateway, tenant: str = "acme", **options: int) -> httpx.AsyncClient:
+async def new_caller(keys: ApiKeys, gateway: Gateway, tenant: str = "acme", **options: int) -> httpx.AsyncClient:
     """A client with a fresh key of the tenant."""
     text, key = new_key(tenant, **options)  # type: ignore[arg-type]
     await keys.add(key)

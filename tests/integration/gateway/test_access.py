@@ -12,7 +12,7 @@ import httpx
 import openai
 import pytest
 
-from shared.store.api_keys import Keys, new_key
+from shared.store.api_keys import ApiKeys, new_key
 from shared.store.evolutions import Store
 from tests.integration.gateway.running import BODY, MESSAGES, Gateway, free_port, new_caller, told
 
@@ -29,7 +29,7 @@ def refused(response: httpx.Response) -> str:
 
 
 @pytest.mark.parametrize("path", [CHAT, "/v1/evolutions", "/v1/models", "/v1/evolutions/evo_x/events", "/v1/nothing"])
-async def test_strangers_are_refused(guarded: Gateway, keys: Keys, path: str) -> None:
+async def test_strangers_are_refused(guarded: Gateway, keys: ApiKeys, path: str) -> None:
     text, known = new_key("acme")
     await keys.add(known)
     unknown, _ = new_key("acme")
@@ -74,7 +74,7 @@ async def test_no_spelling_of_a_path_gets_around_the_key(guarded: Gateway, path:
     writer.close()
 
 
-async def test_openais_sdk(guarded: Gateway, keys: Keys) -> None:
+async def test_openais_sdk(guarded: Gateway, keys: ApiKeys) -> None:
     text, key = new_key("acme")
     await keys.add(key)
     async with openai.AsyncOpenAI(base_url=f"{guarded.url}/v1", api_key=text, max_retries=0) as client:
@@ -86,7 +86,7 @@ async def test_openais_sdk(guarded: Gateway, keys: Keys) -> None:
     assert caught.value.code == "invalid_api_key"
 
 
-async def test_a_revoked_key_is_refused_at_the_next_call(guarded: Gateway, keys: Keys) -> None:
+async def test_a_revoked_key_is_refused_at_the_next_call(guarded: Gateway, keys: ApiKeys) -> None:
     text, key = new_key("acme")
     await keys.add(key)
     async with httpx.AsyncClient(base_url=guarded.url, headers={"authorization": f"bearer {text}"}) as http:
@@ -96,7 +96,7 @@ async def test_a_revoked_key_is_refused_at_the_next_call(guarded: Gateway, keys:
         assert not await keys.revoke(key.id)
 
 
-async def test_another_tenants_evolution_is_an_unknown_one(guarded: Gateway, keys: Keys, store: Store) -> None:
+async def test_another_tenants_evolution_is_an_unknown_one(guarded: Gateway, keys: ApiKeys, store: Store) -> None:
     async with (
         await new_caller(keys, guarded, "acme") as owner,
         await new_caller(keys, guarded, "acme") as colleague,
@@ -116,7 +116,7 @@ async def test_another_tenants_evolution_is_an_unknown_one(guarded: Gateway, key
         assert (await colleague.delete(path)).status_code == 202
 
 
-async def test_no_key_in_logs_answers_and_the_store(guarded: Gateway, keys: Keys, redis_url: str) -> None:
+async def test_no_key_in_logs_answers_and_the_store(guarded: Gateway, keys: ApiKeys, redis_url: str) -> None:
     text, key = new_key("acme", requests_per_minute=1)
     await keys.add(key)
     secret = text.rpartition("_")[2]

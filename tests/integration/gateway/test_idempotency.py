@@ -6,7 +6,7 @@ import uuid
 import httpx
 import pytest
 
-from shared.store.api_keys import Keys
+from shared.store.api_keys import ApiKeys
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
 from tests.integration.gateway.running import BODY, Gateway, new_caller, status, unfinished
 
@@ -57,7 +57,7 @@ async def test_another_request_under_the_same_key_is_a_conflict(http: httpx.Asyn
         assert "x-darwin-evolution-id" not in refused.headers
 
 
-async def test_keys_of_tenants_are_apart(guarded: Gateway, keys: Keys, named: dict[str, str]) -> None:
+async def test_keys_of_tenants_are_apart(guarded: Gateway, keys: ApiKeys, named: dict[str, str]) -> None:
     async with (
         await new_caller(keys, guarded, "one") as one,
         await new_caller(keys, guarded, "one") as colleague,

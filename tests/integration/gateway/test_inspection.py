@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from shared.records.history import RecordedEvolution
-from shared.store.api_keys import Keys
+from shared.store.api_keys import ApiKeys
 from tests.integration.gateway.running import BODY, MESSAGES, Gateway, collect, follow, new_caller, status, told
 
 INSTRUCTION = MESSAGES[-1]["content"]
@@ -31,19 +31,19 @@ async def listed(http: httpx.AsyncClient, **params: Any) -> list[str]:
 
 
 @pytest.fixture
-async def acme(guarded: Gateway, keys: Keys) -> AsyncIterator[httpx.AsyncClient]:
+async def acme(guarded: Gateway, keys: ApiKeys) -> AsyncIterator[httpx.AsyncClient]:
     async with await new_caller(keys, guarded, "acme") as caller:
         yield caller
 
 
 @pytest.fixture
-async def other(guarded: Gateway, keys: Keys) -> AsyncIterator[httpx.AsyncClient]:
+async def other(guarded: Gateway, keys: ApiKeys) -> AsyncIterator[httpx.AsyncClient]:
     async with await new_caller(keys, guarded, "other") as caller:
         yield caller
 
 
 @pytest.fixture
-async def operator(guarded: Gateway, keys: Keys) -> AsyncIterator[httpx.AsyncClient]:
+async def operator(guarded: Gateway, keys: ApiKeys) -> AsyncIterator[httpx.AsyncClient]:
     async with await new_caller(keys, guarded, "operators", all_tenants=True) as caller:
         yield caller
 

@@ -9,14 +9,14 @@ import pytest
 
 from services.gateway.edge.errors import RateLimitExceeded
 from services.gateway.edge.rates import Rates
-from shared.store.api_keys import Keys, new_key
+from shared.store.api_keys import ApiKeys, new_key
 from shared.store.presence import ORCHESTRATOR, STAGES, Presence
 from tests.integration.gateway.running import BODY, Gateway, new_caller, unfinished
 
 CHAT = "/v1/chat/completions"
 
 
-async def test_rate(guarded: Gateway, keys: Keys) -> None:
+async def test_rate(guarded: Gateway, keys: ApiKeys) -> None:
     async with await new_caller(keys, guarded, requests_per_minute=2) as http:
         first = await http.post("/v1/evolutions", json=BODY)
         assert (first.status_code, first.headers["x-ratelimit-limit-requests"]) == (202, "2")
@@ -60,7 +60,7 @@ async def test_retry_after_is_true(redis_url: str, monkeypatch: pytest.MonkeyPat
     await rates.close()
 
 
-async def test_quota(guarded: Gateway, keys: Keys) -> None:
+async def test_quota(guarded: Gateway, keys: ApiKeys) -> None:
     async with await new_caller(keys, guarded, tokens_per_day=200) as http:
         named = {"idempotency-key": "first"}
         done = await http.post(CHAT, json=BODY, headers=named)
@@ -85,7 +85,7 @@ async def test_admission(idle_redis_url: str, tmp_path: Path) -> None:
         "DARWIN_GATEWAY_MAX_ACTIVE": "5",
         "DARWIN_GATEWAY_MAX_ACTIVE_PER_KEY": "3",
     }
-    keys = Keys(idle_redis_url)
+    keys = ApiKeys(idle_redis_url)
     with Gateway(idle_redis_url, tmp_path, **env) as gateway:
         async with (
             await new_caller(keys, gateway) as one,

@@ -15,7 +15,7 @@ from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
-from shared.store.api_keys import Keys, new_key
+from shared.store.api_keys import ApiKeys, new_key
 from tests.integration.gateway.running import Gateway
 
 load_all_checks()
@@ -59,7 +59,7 @@ def authorization(redis_url: str) -> dict[str, str]:
     text, key = new_key("fuzzing")
 
     async def add() -> None:
-        keys = Keys(redis_url)
+        keys = ApiKeys(redis_url)
         await keys.add(key)
         await keys.close()
 

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from shared.errors import InvalidRequest
-from shared.store.api_keys import Keys, new_key
+from shared.store.api_keys import ApiKeys, new_key
 
 
 def test_a_key_is_long_random_and_kept_as_a_digest() -> None:
@@ -40,6 +40,6 @@ def test_notes_are_one_printable_line(note: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "dk_", "sk-1", "dk_" + "0" * 12, "dk_" + "0" * 12 + "_" + "0" * 63, "\0"])
 async def test_malformed_texts_are_refused_without_redis(text: str) -> None:
-    keys = Keys("redis://127.0.0.1:1/0")
+    keys = ApiKeys("redis://127.0.0.1:1/0")
     assert await keys.find(text) is None
     await keys.close()

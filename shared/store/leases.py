@@ -1,0 +1,132 @@
+"""Leases: who performs the round that follows a version, and which evolutions wait although nobody does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from shared.records.attempts import LostAttempt
+from shared.records.evolution import Record, TraceContext
+from shared.store import layout, scripts
+from shared.store.connection import RedisClient
+from shared.store.layout import parsed
+
+# A script holds up everybody else; with so many evolutions it takes a few milliseconds.
+_RENEWED_AT_ONCE = 500
+_SWEPT_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A record whose lease the caller now holds.
+
+    `cancelled` says whether a cancel was asked for. `deaths` counts earlier holders of a lease on this version that
+    neither saved nor released it, because their worker ended; `lost` are the attempts of those whose names are known.
+    """
+
+    record: Record
+    cancelled: bool
+    deaths: int = 0
+    lost: tuple[LostAttempt, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lease:
+    """`holder`, and nobody else, performs the round that follows this version of an evolution."""
+
+    evolution_id: str
+    version: int
+    holder: str
+
+
+class StalledEvolution(NamedTuple):
+    """An unfinished evolution that waits for a worker, with the trace of the request that started it."""
+
+    evolution_id: str
+    version: int
+    trace: TraceContext | None
+
+
+class LeaseCommands(RedisClient):
+    """The store's methods for those who perform rounds."""
+
+    async def claim(self, evolution_id: str, version: int, holder: str, ttl_s: float) -> Claim | None:
+        """Takes the lease on an evolution; None where it is at another version, held by another, or gone.
+
+        Raises:
+            Internal: the record cannot be read.
+        """
+        async with self._translated:
+            claimed = await scripts.CLAIM(
+                self._redis,
+                record=layout.record_key(evolution_id),
+                lease=layout.lease_key(evolution_id),
+                cancelled=layout.CANCELLED,
+                id=evolution_id,
+                version=version,
+                holder=holder,
+                ttl_ms=int(ttl_s * 1000),
+            )
+        if not claimed:
+            return None
+        body, cancelled, deaths, claimants = claimed
+        record = parsed(layout.RECORD, body, f"the record of evolution {evolution_id}")
+        return Claim(record, bool(cancelled), int(deaths), layout.lost_attempts(claimants))
+
+    async def renew(self, leases: Sequence[Lease], ttl_s: float) -> list[bool]:
+        """Prolongs leases to `ttl_s` seconds from now; returns for each whether it is still held."""
+        held: list[bool] = []
+        async with self._translated:
+            for first in range(0, len(leases), _RENEWED_AT_ONCE):
+                part = leases[first : first + _RENEWED_AT_ONCE]
+                held += map(
+                    bool,
+                    await scripts.RENEW(
+                        self._redis,
+                        records=[layout.record_key(lease.evolution_id) for lease in part],
+                        leases=[layout.lease_key(lease.evolution_id) for lease in part],
+                        ttl_ms=int(ttl_s * 1000),
+                        versions=[lease.version for lease in part],
+                        holders=[lease.holder for lease in part],
+                    ),
+                )
+        return held
+
+    async def release(self, evolution_id: str, holder: str) -> None:
+        """Gives up the lease on an evolution, where `holder` has it."""
+        async with self._translated:
+            record, lease = layout.record_key(evolution_id), layout.lease_key(evolution_id)
+            await scripts.RELEASE(self._redis, record=record, lease=lease, holder=holder)
+
+    async def request_cancel(self, evolution_id: str) -> None:
+        """Asks whoever performs the evolution, now or next, to end it."""
+        async with self._translated:
+            await scripts.CANCEL(self._redis, active=layout.ACTIVE, cancelled=layout.CANCELLED, id=evolution_id)
+
+    async def cancelled(self) -> set[str]:
+        """Ids of the evolutions for which a cancel was asked and that have not ended yet."""
+        async with self._translated:
+            return set(await self._redis.smembers(layout.CANCELLED))
+
+    async def stalled(self, idle_s: float) -> list[StalledEvolution]:
+        """Unfinished evolutions whose lease nobody holds and that were last saved over `idle_s` seconds ago.
+
+        The call marks what it returns: that evolution is returned again once its time since the save has doubled, so
+        that callers who send a message for each do not flood a long queue.
+        """
+        async with self._translated:
+            flat = await scripts.STALLED(
+                self._redis,
+                active=layout.ACTIVE,
+                idle_s=idle_s,
+                most=_SWEPT_AT_ONCE,
+                record_prefix=layout.RECORD_PREFIX,
+            )
+        parts = iter(flat)
+        return [
+            StalledEvolution(evolution_id, int(version), _trace(evolution_id, trace))
+            for evolution_id, version, trace in zip(parts, parts, parts, strict=True)
+        ]
+
+
+def _trace(evolution_id: str, text: str) -> TraceContext | None:
+    return parsed(layout.TRACE, text or "null", f"the trace of evolution {evolution_id}")

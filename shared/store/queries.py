@@ -1,0 +1,86 @@
+"""What can be read of evolutions without changing them."""
+
+from dataclasses import dataclass
+
+from shared.errors import NotFound
+from shared.records.attempts import Attempt, Summary
+from shared.records.evolution import Event, Record
+from shared.store import layout
+from shared.store.connection import RedisClient
+from shared.store.layout import parsed
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """An event with its position in the evolution's stream."""
+
+    id: str
+    event: Event
+
+
+class QueryCommands(RedisClient):
+    """The store's methods that read."""
+
+    async def load(self, evolution_id: str) -> Record:
+        """The record.
+
+        Raises:
+            NotFound: there is none.
+            Internal: it cannot be read.
+        """
+        async with self._translated:
+            body = await self._redis.hget(layout.record_key(evolution_id), "body")
+        if body is None:
+            raise NotFound(f"no evolution {evolution_id}")
+        return parsed(layout.RECORD, body, f"the record of evolution {evolution_id}")
+
+    async def events(self, evolution_id: str, after: str = "0", block_s: float = 0.0) -> list[StoredEvent]:
+        """Events past position `after`, waiting up to `block_s` (under 5) seconds for one; empty where none came."""
+        block = int(block_s * 1000) or None
+        async with self._translated:
+            reply = await self._redis.xread({layout.events_key(evolution_id): after}, block=block)
+        entries = [entry for _, stream in reply or () for entry in stream]
+        what = f"an event of evolution {evolution_id}"
+        return [StoredEvent(position, parsed(layout.EVENT, fields.get("event"), what)) for position, fields in entries]
+
+    async def attempts(self, evolution_id: str) -> list[Attempt]:
+        """Every attempt that was saved, oldest first."""
+        async with self._translated:
+            entries = await self._redis.xrange(layout.attempts_key(evolution_id))
+        what = f"an attempt of evolution {evolution_id}"
+        return [parsed(layout.ATTEMPT, fields.get("attempt"), what) for _, fields in entries]
+
+    async def listed(self, tenant: str | None, after: str | None, count: int) -> list[Summary]:
+        """Up to `count` evolutions of a tenant (None: of all), those last accepted first, from past `after` on.
+
+        Fewer may come although there are more, where some have expired; none come only at the end.
+
+        Raises:
+            NotFound: `after` is in no list.
+        """
+        list_key, first = layout.list_key(tenant), 0
+        async with self._translated:
+            if after is not None:
+                rank = await self._redis.zrevrank(list_key, after)
+                if rank is None:
+                    raise NotFound(f"no evolution {after} to list from", field="after")
+                first = rank + 1
+            while ids := await self._redis.zrevrange(list_key, first, first + count - 1):
+                async with self._redis.pipeline(transaction=False) as pipeline:
+                    for evolution_id in ids:
+                        pipeline.hget(layout.record_key(evolution_id), "summary")
+                    found = [body for body in await pipeline.execute() if body is not None]
+                if found:
+                    return [parsed(layout.SUMMARY, body, "a summary") for body in found]
+                first += count
+        return []
+
+    async def active(self) -> int:
+        """How many evolutions are queued or running."""
+        async with self._translated:
+            return int(await self._redis.zcard(layout.ACTIVE))
+
+    async def tokens_today(self, api_key_id: str) -> int:
+        """Tokens charged to an API key since midnight UTC."""
+        async with self._translated:
+            return int(await self._redis.get(layout.tokens_used_key(api_key_id)) or 0)

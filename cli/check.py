@@ -21,7 +21,7 @@ from shared.text.embedded_models import resolve
 
 
 class ModelKind(StrEnum):
-    """What a checked thing is to be."""
+    """What the checked model is to be used as."""
 
     GENERATOR = "generator"
     REWARD = "reward"

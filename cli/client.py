@@ -1,4 +1,4 @@
-"""A client of the evolutions API: starts one, follows its events, returns its end."""
+"""A client of the evolutions API: starts evolutions, follows their events, reads and cancels them."""
 
 import os
 import random
@@ -16,12 +16,12 @@ _INTERRUPTED = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocol
 # Gateways keep silent streams alive more often than this.
 _SILENCE_S = 40.0
 _LONGEST_PAUSE_S = 3.0
-# However late the gateway wants to be asked again.
+# A gateway that asks for a longer pause is asked again after this.
 _LONGEST_ASKED_S = 30.0
 
 
 class ApiError(Exception):
-    """The gateway refused; the message is its own. `retry_after_s` is when it wants to be asked again."""
+    """The gateway refused a call; the message is the gateway's. `retry_after_s` is its Retry-After, in seconds."""
 
     def __init__(self, message: str, status: int, retry_after_s: float | None = None) -> None:
         super().__init__(f"{message} (HTTP {status})")
@@ -41,7 +41,7 @@ class Client:
         self._http = httpx.Client(
             base_url=url,
             timeout=httpx.Timeout(10, read=_SILENCE_S),
-            # Each stream of events holds one, and whoever calls says how many there are.
+            # Each stream of events holds a connection, and the caller decides how many streams there are.
             limits=httpx.Limits(max_connections=None),
             transport=transport,
             # A proxy of the environment leads to other networks, not to this machine.
@@ -57,13 +57,14 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Ends what is under way."""
+        """Closes the connections. Calls under way fail."""
         self._http.close()
 
     def start(self, body: dict[str, Any], idempotency_key: str | None = None) -> dict[str, Any]:
-        """POST /v1/evolutions; the resource. Sent again where no answer came, it starts nothing twice.
+        """Starts an evolution and returns its resource (POST /v1/evolutions).
 
-        With a key of the caller's own that holds across processes too.
+        The call is sent again where no answer came, with the same idempotency key, so nothing is started twice. With a
+        key of the caller's that holds across processes too.
         """
         headers = {"idempotency-key": idempotency_key or str(uuid.uuid4())}
         return self._patiently(lambda: self._http.post("/v1/evolutions", json=body, headers=headers))
@@ -79,7 +80,7 @@ class Client:
         return self._patiently(lambda: self._http.delete(f"/v1/evolutions/{evolution_id}"))
 
     def events(self, evolution_id: str) -> Iterator[dict[str, Any]]:
-        """Events until the evolution has ended, each once; a stream that breaks off is resumed after its last event."""
+        """Yields each event once, until the evolution has ended. A stream that breaks off is resumed where it did."""
         patience = _Patience(self._patience_s)
         last, ended = "", False
         while not ended:
@@ -125,9 +126,10 @@ class Client:
 
 
 class _Patience:
-    """Pauses that grow, with jitter, until `seconds` have passed since the first one after the last renewal.
+    """Decides how long one call is tried again: `seconds` from its first failure since the last sign of the gateway.
 
-    Where the gateway says when it wants to be asked again, the pause is not shorter.
+    Pauses grow, with jitter, and are not shorter than the gateway's Retry-After. Retry libraries count from the start
+    of a call, which may itself take long, and have no way to begin anew once a stream goes on.
     """
 
     def __init__(self, seconds: float) -> None:

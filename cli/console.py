@@ -1,4 +1,4 @@
-"""How commands tell of work under way, and of failures that are expected."""
+"""How commands show progress, and report failures that are expected."""
 
 import contextlib
 import signal

@@ -37,7 +37,7 @@ def add(
     ] = False,
 ) -> None:
     """Make a key, and print it: it cannot be shown again."""
-    text, key = _told(_add(tenant, note, requests_per_minute, tokens_per_day, max_active, all_tenants=all_tenants))
+    text, key = _run(_add(tenant, note, requests_per_minute, tokens_per_day, max_active, all_tenants=all_tenants))
     print(text)
     Console(stderr=True).print(f"key {key.id} of tenant {key.tenant}; it is not kept, so it is shown only now")
 
@@ -45,7 +45,7 @@ def add(
 @app.command("list")
 def show(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show every key, without its secret."""
-    rows = _told(_all())
+    rows = _run(_all())
     if as_json:
         print(json.dumps([_as_json(key, used) for key, used in rows], ensure_ascii=False, indent=2))
     else:
@@ -55,7 +55,7 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
 @app.command()
 def revoke(key_id: Annotated[str, typer.Argument(help="The id, as `darwin keys list` shows it.")]) -> None:
     """Make a key useless from the next call on; what it started goes on."""
-    if not _told(_revoke(key_id)):
+    if not _run(_revoke(key_id)):
         Console(stderr=True).print(f"[red]error:[/] there is no key {key_id}", highlight=False)
         raise typer.Exit(1)
     Console(stderr=True).print(f"key {key_id} is revoked")
@@ -93,7 +93,7 @@ def _keys() -> ApiKeys:
     return ApiKeys(StoreSettings().redis_url)
 
 
-def _told(work: Coroutine[Any, Any, T]) -> T:
+def _run(work: Coroutine[Any, Any, T]) -> T:
     """The result; an expected failure becomes one message and exit code 1."""
     with refusing("darwin keys"):
         return asyncio.run(work)

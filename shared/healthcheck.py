@@ -1,7 +1,7 @@
-"""Whether the process beside it is well, as containers ask: `python -m shared.healthcheck`, exit code 0 or 1.
+"""A container's health check: `python -m shared.healthcheck` ends with exit code 0 where the process is well, else 1.
 
-What to ask stands in the process's ready file (`DARWIN_READY_FILE`). Each answer is a new process, so it imports only
-what it needs. With mutual TLS it shows the process's own certificate, which has to be valid for 127.0.0.1.
+The ready file of the process (`DARWIN_READY_FILE`) says how to check it. Each check is a new process, so it imports
+only what it needs. With mutual TLS it shows the process's own certificate, which has to be valid for 127.0.0.1.
 """
 
 import http.client
@@ -22,11 +22,11 @@ _THIS_MACHINE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
 
 
 class HealthcheckSettings(DarwinSettings):
-    ready_file: Path = Field(description="of the process that is asked about")
+    ready_file: Path = Field(description="of the process that is checked")
 
 
-def complaint(ready_file: Path) -> str | None:
-    """What is wrong with the process of this ready file; None where it is well. Takes up to `TIMEOUT_S`."""
+def problem(ready_file: Path) -> str | None:
+    """What is wrong with the process of a ready file, or None where it is well. Takes up to `TIMEOUT_S` seconds."""
     try:
         age_s = time.time() - ready_file.stat().st_mtime
         ready = Ready(**json.loads(ready_file.read_text()))
@@ -75,7 +75,7 @@ def _http(host: str, port: int) -> str | None:
 
 def main() -> None:
     with refusing("healthcheck"):
-        found = complaint(HealthcheckSettings().ready_file)
+        found = problem(HealthcheckSettings().ready_file)
     sys.exit(found)
 
 

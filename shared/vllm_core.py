@@ -1,7 +1,7 @@
-"""vLLM's AsyncLLM, whose engine is on GPUs a process of its own, and on CPUs a thread of this one.
+"""Starts vLLM's AsyncLLM. On GPUs its engine core is a process of its own, on CPUs a thread of this process.
 
-Between processes, a CPU's engine spends more than half a core on waiting for its worker, and two more of them import
-torch. A thread decodes half as many tokens again in a second, and starts in half the time.
+With processes, the engine core spends more than half a CPU core on waiting for its worker, and two more processes
+import torch. On a CPU the thread decodes 1.5 times as many tokens a second, and starts in half the time.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ from shared.process.lifeline import tie_engine_processes, with_cause
 
 log = logging.getLogger(__name__)
 
-# vLLM's own: "1" keeps processes on a CPU too, as vLLM's server has them.
+# vLLM's own variable. "1" makes vLLM use processes on CPUs too, as its server does.
 _PROCESSES = "VLLM_ENABLE_V1_MULTIPROCESSING"
 
 
 def start_llm(arguments: Any, stat_loggers: list[Any] | None = None) -> Any:
-    """An AsyncLLM of these `AsyncEngineArgs`, loaded and ready. `lifeline.prepare_environment` is called before it.
+    """Builds an AsyncLLM from `AsyncEngineArgs`, loaded and ready. Call `lifeline.prepare_environment` before it.
 
     Raises:
-        Exception: what vLLM, or a library beneath it, raised first.
+        Exception: the first error of vLLM, or of a library that it uses.
     """
     from vllm.platforms import current_platform
     from vllm.v1.engine.async_llm import AsyncLLM
@@ -49,7 +49,7 @@ def _start_in_this_process(arguments: Any, stat_loggers: list[Any] | None) -> An
     from vllm.v1.engine.core_client import EngineCoreClient
 
     arguments.distributed_executor_backend = "uni"
-    # Elsewhere a process looks at each architecture that is new, lest this one touches a GPU.
+    # vLLM inspects a new architecture in another process, lest this one touches a GPU. Here there is none.
     registry._run_in_subprocess = lambda fn: fn()
     make_client, set_threads = EngineCoreClient.make_async_mp_client, torch.set_num_threads
     EngineCoreClient.make_async_mp_client = staticmethod(CoreThread)
@@ -57,15 +57,15 @@ def _start_in_this_process(arguments: Any, stat_loggers: list[Any] | None) -> An
         return AsyncLLM.from_engine_args(arguments, stat_loggers=stat_loggers)
     finally:
         EngineCoreClient.make_async_mp_client = make_client
-        # The engine takes this function away from the whole process.
+        # The engine disables this function for the whole process.
         torch.set_num_threads = set_threads
 
 
 class CoreThread:
-    """What AsyncLLM asks of its engine core's client, of an engine core on a thread of this process.
+    """The client that AsyncLLM uses to reach its engine core, for a core that runs on a thread of this process.
 
-    vLLM has the like for its own LLMEngine only, which blocks its caller at each step. Built on any thread, and used
-    from one event loop.
+    vLLM has such a client for its LLMEngine only, and that one blocks its caller at each step. This one may be built on
+    any thread, and is used from one event loop.
     """
 
     engine_ranks_managed = (0,)
@@ -74,12 +74,12 @@ class CoreThread:
         # AsyncLLM reads `resources.engine_dead`.
         self.resources = self
         self.engine_dead = False
-        self._asked: queue.SimpleQueue[partial[None] | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[partial[None] | None] = queue.SimpleQueue()
         self._outputs: asyncio.Queue[Any] = asyncio.Queue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._core: Any = None
         started: Future[Any] = Future()
-        # OpenMP keeps threads for each thread that computes: the one that loads is the one that decodes.
+        # OpenMP keeps its own threads for each thread that computes, so the same thread loads and decodes.
         self._thread = threading.Thread(
             target=self._run, args=(started, vllm_config, executor_class, log_stats), name="vllm-core", daemon=True
         )
@@ -92,13 +92,13 @@ class CoreThread:
         return tuple(self._core.get_supported_tasks())
 
     async def add_request_async(self, request: Any) -> None:
-        self._ask(partial(self._add, request))
+        self._submit(partial(self._add, request))
 
     async def abort_requests_async(self, request_ids: list[str]) -> None:
         if request_ids and not self.engine_dead:
-            # Seen at the end of the step that runs, as well as before the next.
+            # The queue is read at the end of the running step, the call below before the next one.
             self._core.aborts_queue.put_nowait(request_ids)
-            self._ask(partial(self._core.abort_requests, request_ids))
+            self._submit(partial(self._core.abort_requests, request_ids))
 
     async def get_output_async(self) -> Any:
         """The next step's outputs.
@@ -114,17 +114,17 @@ class CoreThread:
 
     def shutdown(self, timeout: float | None = None) -> None:
         atexit.unregister(self.shutdown)
-        self._asked.put(None)
+        self._calls.put(None)
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout)
 
-    def _ask(self, call: "partial[None]") -> None:
+    def _submit(self, call: "partial[None]") -> None:
         from vllm.v1.engine.exceptions import EngineDeadError
 
         if self.engine_dead:
             raise EngineDeadError
         self._loop = asyncio.get_running_loop()
-        self._asked.put(call)
+        self._calls.put(call)
 
     def _run(self, started: Future[Any], vllm_config: Any, executor_class: Any, log_stats: bool) -> None:
         from vllm.v1.engine.core import EngineCore
@@ -137,23 +137,23 @@ class CoreThread:
             return
         started.set_result(core)
         try:
-            while self._serve_asked(core):
+            while self._run_calls(core):
                 outputs, executed = core.step_fn()
                 core.post_step(executed)
                 for output in (outputs or {}).values():
-                    self._say(output)
+                    self._publish(output)
         except Exception as error:
             log.exception("the engine has failed")
             self.engine_dead = True
             dead = EngineDeadError()
             dead.__cause__ = error
-            self._say(dead)
+            self._publish(dead)
         core.shutdown()
 
-    def _serve_asked(self, core: Any) -> bool:
-        """Does what was asked for, and waits for it where there is nothing to decode; False: to end."""
-        while not self._asked.empty() or not (core.scheduler.has_requests() or core.batch_queue):
-            call = self._asked.get()
+    def _run_calls(self, core: Any) -> bool:
+        """Runs the submitted calls, and waits for one where there is nothing to decode. Returns False at the end."""
+        while not self._calls.empty() or not (core.scheduler.has_requests() or core.batch_queue):
+            call = self._calls.get()
             if call is None:
                 return False
             call()
@@ -164,12 +164,12 @@ class CoreThread:
 
         try:
             self._core.add_request(*self._core.preprocess_add_request(request))
-        except Exception:  # of this request alone, as a grammar that does not compile
+        except Exception:  # concerns this request alone, such as a grammar that does not compile
             log.exception("a request is refused by the engine")
             error = EngineCoreOutput(request.request_id, [], finish_reason=FinishReason.ERROR)
-            self._say(EngineCoreOutputs(outputs=[error], finished_requests={request.request_id}))
+            self._publish(EngineCoreOutputs(outputs=[error], finished_requests={request.request_id}))
 
-    def _say(self, outputs: Any) -> None:
+    def _publish(self, outputs: Any) -> None:
         assert self._loop is not None
         with suppress(RuntimeError):  # the loop has ended before this thread
             self._loop.call_soon_threadsafe(self._outputs.put_nowait, outputs)

@@ -69,7 +69,7 @@ class Log:
 class Folder:
     """One evaluation's results; use as a context manager, which keeps other writers out.
 
-    `id` tells evaluations apart that share a gateway.
+    `id` distinguishes evaluations that share a gateway.
 
     Raises:
         FolderError: another process writes here, or the folder holds results of something else.

@@ -28,7 +28,7 @@ class JudgeError(CommandError):
 
 @dataclass(frozen=True)
 class JudgedResponse:
-    """A conversation, and a response to it."""
+    """What a judge scores: a conversation, and a response to it."""
 
     messages: tuple[dict[str, str], ...]
     response: str
@@ -39,7 +39,7 @@ class JudgedResponse:
 
 
 Judge = Callable[[Sequence[JudgedResponse]], list[float]]
-"""Scores pairs, in order; higher is better."""
+"""Scores responses, in order; higher is better."""
 
 
 def command_judge(command: str, timeout_s: float = 3600) -> Judge:
@@ -100,7 +100,7 @@ def judge_rows(
     """Every row with the judge's scores; what the folder holds already is not scored again.
 
     Beside the rows, `controls.json` says how often the judge prefers an answer to itself with its words shuffled.
-    `progress` is told (scored, of how many).
+    `progress` is called with how many responses are scored, and of how many.
     """
     rows = folder.rows()
     contexts = {question.id: question.context for question in questions}

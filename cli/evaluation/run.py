@@ -50,7 +50,7 @@ class Answered:
 
 
 TaskReport = Callable[[Task, Row | None], None]
-"""Told of each task that ended; without a row where it failed for good."""
+"""Called with each task that ended, and its row; None where it failed for good."""
 
 
 def open_tasks(plan: Plan, questions: Sequence[Question], seeds: Sequence[int], folder: Folder) -> list[Task]:

@@ -89,9 +89,9 @@ def _tokens(recording: Recording) -> Counter[tuple[int, int, int]] | None:
     """Tokens kept of what was sampled, by cycle, round and state; None where no attempts were recorded."""
     if not recording.attempts:
         return None
-    told = (codec.load_outcome(value) for attempt in recording.attempts for value in attempt.outcomes)
+    outcomes = (codec.load_outcome(value) for attempt in recording.attempts for value in attempt.outcomes)
     sampled: Counter[tuple[int, int, int]] = Counter()
-    for outcome in told:
+    for outcome in outcomes:
         if isinstance(outcome, Generated):
             sampled[outcome.cycle, outcome.round, outcome.state] += outcome.kept_tokens
     return sampled

@@ -1,7 +1,7 @@
-"""A recorded evolution once more through the core: does it decide today what it decided then?
+"""Runs a recorded evolution through the core again: does it decide today what it decided then?
 
-The core is told exactly what it was told, outcome by outcome, and everything that it says is held against what was
-recorded. Attempts that failed or paused kept what they had found, so one attempt goes on where the last one stood.
+The core is given the recorded outcomes, one by one, and the events that it makes are compared with the recorded ones.
+Attempts that failed or paused kept their outcomes, so each attempt goes on where the one before it stood.
 Pure: nothing is read or written here.
 """
 
@@ -91,17 +91,17 @@ class _Rerun:
         self.decisions = 0
 
     def follow(self, attempt: Attempt, number: int) -> None:
-        """Tells the core what it was told in the attempt, the `number`th."""
+        """Gives the core the outcomes of an attempt, the `number`th."""
         self._at = (attempt.version, attempt.cycle, attempt.round)
         self._compare("version", attempt.version, number)
         if not (attempt.round or attempt.outcomes):  # ended before its round began
             return
         self._compare("cycle", attempt.cycle, self._evolution.cycle)
         self._compare("round", attempt.round, self._evolution.round)
-        self._hear(self._begun)
+        self._check_events(self._begun)
         self._begun = ()
         for index, value in enumerate(attempt.outcomes):
-            self._tell(_outcome(value, f"outcome {index} of attempt {attempt.version}"), f"outcomes[{index}]", value)
+            self._apply(_outcome(value, f"outcome {index} of attempt {attempt.version}"), f"outcomes[{index}]", value)
 
     def conclude(self) -> None:
         """Compares what there was at the end."""
@@ -122,15 +122,15 @@ class _Rerun:
             recorded = recording.result.model_dump(mode="json", exclude={"seconds"})
             self._compare("result", recorded, _answer(evolution, self._n))
 
-    def _tell(self, outcome: Outcome, field: str, recorded: Any) -> None:
+    def _apply(self, outcome: Outcome, field: str, recorded: Any) -> None:
         try:
             evolution, events = machine.apply(self._evolution, outcome)
         except UnexpectedOutcome:
             self._differ(field, recorded, _open(self._evolution))
-        self._hear(events)
+        self._check_events(events)
         self._evolution = evolution
 
-    def _hear(self, events: Iterable[Event]) -> None:
+    def _check_events(self, events: Iterable[Event]) -> None:
         for event in events:
             if self.decisions == len(self._events):
                 self._differ("event", NOTHING, _json(event))

@@ -26,7 +26,7 @@ def replay(
     url: sources.Url = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Tell the core again what it was told, and show the first thing that it decides otherwise."""
+    """Give the core the recorded outcomes again, and show the first thing that it decides otherwise."""
     console = Console()
     with reported(Console(stderr=True)):
         recording = sources.opened(source, url)

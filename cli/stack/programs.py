@@ -1,4 +1,4 @@
-"""What each process of the stack is told, and how one knows that it is ready."""
+"""The command and environment of each process of the stack, and how one finds out that it is ready."""
 
 import sys
 from collections.abc import Callable, Mapping

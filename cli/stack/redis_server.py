@@ -57,9 +57,9 @@ def redis_ready(child: Child, port: int) -> bool:
     """
     with redis.Redis(host="127.0.0.1", port=port, socket_timeout=2) as client:
         try:
-            told = client.info()
+            info = client.info()
         except (redis.ConnectionError, redis.TimeoutError):
             return False
-    if told["process_id"] != child.pid:
+    if info["process_id"] != child.pid:
         raise ChildFailed(f"port {port} answers for another server")
-    return not told["loading"]
+    return not info["loading"]

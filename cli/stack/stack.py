@@ -12,7 +12,7 @@ from cli.stack.ports import free_port, is_free
 from cli.stack.programs import STAGES, StackSettings, programs
 
 ProcessReport = Callable[[str, str], None]
-"""Told (process, what it does now)."""
+"""Called with the name of a process and what it does now."""
 
 _STOP_S = 30.0
 _STOPPED_IN_TURN: tuple[str | tuple[str, ...], ...] = ("gateway", "orchestrator", STAGES, "redis")

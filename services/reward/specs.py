@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from services.reward.runtime import Dtype
-from shared.text.template import System
+from shared.text.template import SystemHandling
 
 SHIPPED_HEAD = "quality.safetensors"
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -103,7 +103,7 @@ class TextSpec(BaseSpec):
 
     segments: Segments = 1
     chat_template_arguments: Arguments = Field(default_factory=dict)
-    system: System = "keep"
+    system: SystemHandling = "keep"
     max_tokens: int = Field(default=4096, ge=16)
     output: Output = None
 

@@ -1,4 +1,4 @@
-"""The files of mutual TLS between processes, and where plain text is allowed: on one machine only."""
+"""The files for mutual TLS between processes, and the rule that plain text stays on one machine."""
 
 import ipaddress
 import ssl
@@ -12,9 +12,9 @@ from shared.process.settings import DarwinSettings, SettingsError
 
 
 class Certificates(DarwinSettings):
-    """The three files are PEM, and all or none of them are set.
+    """Settings of mutual TLS. The three files are PEM; either all of them are set, or none.
 
-    With them a server asks every client for a certificate of `tls_ca`, and a client shows its own.
+    With them a server asks every client for a certificate that `tls_ca` has signed, and a client shows its own.
     """
 
     tls_ca: Path | None = Field(default=None, description="certificate authority that both sides trust")
@@ -41,12 +41,12 @@ class Certificates(DarwinSettings):
 
     @classmethod
     def over(cls, variables: Mapping[str, str]) -> Self:
-        """From the environment, with these variables in place of those it has."""
+        """Reads the settings from the environment, where `variables` take precedence."""
         given = {name.removeprefix("DARWIN_").lower(): value for name, value in variables.items()}
         return cls(**{name: value for name, value in given.items() if name in cls.model_fields})  # type: ignore[arg-type]
 
     def http_server_files(self, listen: str) -> tuple[str | None, str | None, str | None]:
-        """Authority, certificate and key of an HTTP server on `listen`; on this machine it speaks plain text.
+        """Paths of authority, certificate and key for an HTTP server on `listen`; None for plain text on this machine.
 
         Raises:
             SettingsError: plain text would be open to other machines.
@@ -59,7 +59,11 @@ class Certificates(DarwinSettings):
         return None, None, None
 
     def check_plaintext(self, doing: str, address: str) -> None:
-        """Raises `SettingsError` where plain text to or from `address` would leave this machine."""
+        """Checks plain text to or from `address`; `doing` begins the message.
+
+        Raises:
+            SettingsError: it would leave this machine, and that is not allowed.
+        """
         if not (self.allow_plaintext or is_local(address)):
             raise SettingsError(
                 f"{doing} in plain text would leave this machine: set DARWIN_TLS_CA, DARWIN_TLS_CERT and "
@@ -76,7 +80,7 @@ def is_local(address: str) -> bool:
 
 
 def without_scheme(address: str) -> str:
-    """What gRPC's dns:///, ipv4: or ipv6: stands before."""
+    """The address without gRPC's dns:///, ipv4: or ipv6: before it."""
     for scheme in ("dns:///", "dns:", "ipv4:", "ipv6:"):
         address = address.removeprefix(scheme)
     return address

@@ -1,4 +1,4 @@
-"""vLLM's engine process ends with the process that started it, however that one died, and says why it did not start."""
+"""Ties vLLM's engine processes to the process that started them: they end with it, and say why they did not start."""
 
 import logging
 import os
@@ -14,30 +14,32 @@ from typing import Any
 
 import psutil
 
-_LOOK_EVERY_S = 0.5
+_POLL_S = 0.5
 _CAUSE = "DARWIN_ENGINE_CAUSE"
 _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_CONFIGURE_LOGGING": "1",
     "TORCH_CPP_LOG_LEVEL": "ERROR",
-    # On GPUs it would be compiled at its first use, by a CUDA compiler that need not be there, nor is in the image.
+    # On GPUs the sampler is compiled at its first use, by a CUDA compiler, which the image does not have.
     "VLLM_USE_FLASHINFER_SAMPLER": "0",
 }
 
 
 def prepare_environment(logging: Path) -> None:
-    """Sets what vLLM and torch read when they are imported; what the user has set stays. `logging` is the file by which
-    each of vLLM's processes configures its log."""
+    """Sets the variables that vLLM and torch read when they are imported. Variables that are set already stay.
+
+    `logging` is the file by which each of vLLM's processes configures its log.
+    """
     for name, value in {**_ENVIRONMENT, "VLLM_LOGGING_CONFIG_PATH": str(logging)}.items():
         os.environ.setdefault(name, value)
 
 
 def tie_engine_processes(core: Any) -> None:
-    """Engine processes started from now on follow this one; call it before an AsyncLLM is built.
+    """Makes engine processes that are started from now on end with this process. Call it before building an AsyncLLM.
 
-    `core` is `vllm.v1.engine.core.EngineCoreProc`, whose `run_engine_core` is what such a process runs. They are
-    spawned: a process whose gRPC server runs, as ours does by then, must not fork, which is vLLM's habit on GPUs.
+    `core` is `vllm.v1.engine.core.EngineCoreProc`; an engine process runs its `run_engine_core`. Engine processes are
+    spawned from now on. vLLM would fork them on GPUs, which a process must not do once its gRPC server runs.
     """
     os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
     core.run_engine_core = _tied(core)
@@ -49,9 +51,10 @@ def _tied(core: Any) -> "_Tied":
 
 
 class _Tied:
-    """Stands in the place of vLLM's function, which it keeps: a forked process finds this one by that name.
+    """Replaces vLLM's function, and calls it. A forked process finds this object under the name of that function.
 
-    A spawned process gets no function of its own by pickle, only the class, in which it finds vLLM's.
+    A spawned process gets this object by pickle, which carries only the class `core`. In that process it finds vLLM's
+    function and replaces it again.
     """
 
     def __init__(self, core: Any, run: Any) -> None:
@@ -65,7 +68,7 @@ class _Tied:
         try:
             self._run(*args, **kwargs)
         except Exception:
-            # vLLM has logged it, and raises it for nobody.
+            # vLLM has logged it; nothing catches it further up.
             sys.exit(1)
 
     def __reduce__(self) -> Any:
@@ -74,17 +77,17 @@ class _Tied:
 
 def _follow(parent: int | None) -> None:
     while os.getppid() == parent:
-        time.sleep(_LOOK_EVERY_S)
+        time.sleep(_POLL_S)
     for child in psutil.Process().children(recursive=True):
         child.kill()
     os._exit(1)
 
 
 class KeepCause(logging.Filter):
-    """Keeps the first exception that is logged while an engine starts, in whichever of its processes, and lets it be
-    logged in a line instead of a traceback.
+    """Writes down the first exception that any process of an engine logs while the engine starts, for `with_cause`.
 
-    Each of them configures its logging by the file that `VLLM_LOGGING_CONFIG_PATH` names, where this belongs.
+    It is then logged in one line, without a traceback. The file that `VLLM_LOGGING_CONFIG_PATH` names applies this
+    filter in each of the processes.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -99,10 +102,10 @@ class KeepCause(logging.Filter):
 
 @contextmanager
 def with_cause() -> Iterator[None]:
-    """Says what went wrong, if an engine does not start within this context: vLLM raises only that it did not.
+    """Makes the error of an engine that does not start inside say why, which vLLM's own error does not.
 
     Raises:
-        RuntimeError: in place of vLLM's, with what `KeepCause` was told of.
+        RuntimeError: in place of vLLM's, with the exception that `KeepCause` has written down.
     """
     with TemporaryDirectory() as folder:
         cause = Path(folder, "cause")

@@ -1,4 +1,4 @@
-"""The ready file: how a process tells whoever started it where it is, and how its health is asked for."""
+"""The ready file, in which a process writes its addresses and how its health is checked."""
 
 import json
 import os
@@ -11,8 +11,10 @@ Health = Literal["grpc", "http", "file"]
 
 @dataclass(frozen=True)
 class Ready:
-    """`address` is where it serves (host:port, or unix:path), empty where it does not; `metrics` is where Prometheus
-    reads. `health` says how to ask whether it is well: its gRPC health, HTTP's /healthz, or how old the file is.
+    """What the ready file says.
+
+    `address` is where the process serves (host:port, or unix:path), empty where it serves nothing. `metrics` is where
+    Prometheus reads. `health` is how to check it: gRPC's health service, HTTP's /healthz, or the age of the file.
     """
 
     address: str
@@ -22,7 +24,7 @@ class Ready:
 
 
 def announce(ready_file: Path | None, address: str, metrics: str = "", *, health: Health = "grpc") -> None:
-    """Writes the ready file in one step, so that a reader never sees half of it."""
+    """Writes the ready file, if one is named, in one step, so that a reader never sees half of it."""
     if ready_file is None:
         return
     partial = ready_file.with_suffix(".partial")

@@ -1,4 +1,4 @@
-"""Where settings come from, and how a wrong one is refused."""
+"""Base classes of settings, where their values come from, and how a wrong one is reported."""
 
 import os
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ SECRETS_DIR = "DARWIN_SECRETS_DIR"
 
 
 class SettingsError(Exception):
-    """A setting that cannot be honoured; the message says what to change and holds no secret."""
+    """A setting cannot be used. The message says what to change, and holds no secret."""
 
 
 class DarwinSettings(BaseSettings):
-    """Base of every process's settings, which are read once and frozen.
+    """The base of all settings. They are read once, when a process starts, and are frozen.
 
     A value comes from its `DARWIN_…` variable or else from a file in the folder `DARWIN_SECRETS_DIR`, named like the
     variable in lower case, as Kubernetes mounts secrets. Errors never show a value.
@@ -46,7 +46,7 @@ class DarwinSettings(BaseSettings):
 
 
 class StoreSettings(DarwinSettings):
-    """Of processes that keep evolutions in Redis."""
+    """Settings of processes that keep evolutions in Redis."""
 
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0", validation_alias=AliasChoices("DARWIN_REDIS_URL", "redis_url")
@@ -83,7 +83,7 @@ def _is_redis_url(url: str) -> bool:
 
 @contextmanager
 def refusing(process: str) -> Iterator[None]:
-    """Ends the process with exit code 1 and one line per problem where it cannot start as it is set up."""
+    """Turns errors of settings into exit code 1 and one line per problem, for a process that starts inside."""
     try:
         yield
     except ValidationError as error:
@@ -93,7 +93,7 @@ def refusing(process: str) -> Iterator[None]:
 
 
 def reasons(error: ValidationError) -> list[str]:
-    """What is wrong where, without the values."""
+    """One line for each problem: the setting, and what is wrong with it, without its value."""
     found = []
     for detail in error.errors(include_input=False, include_context=False, include_url=False):
         where, said = ".".join(map(str, detail["loc"])), detail["msg"].removeprefix("Value error, ")

@@ -1,4 +1,4 @@
-"""Which URLs of other people's servers are taken, and which of them text may be sent to."""
+"""Checks URLs of servers that are not Darwin's: their form, and whether text sent to them is encrypted."""
 
 from urllib.parse import urlsplit
 
@@ -6,9 +6,9 @@ from shared.process.certificates import is_local
 
 
 def url_problem(url: str, path: str, key: str) -> str | None:
-    """Why a URL is no server's, or None; says nothing of what stands in it.
+    """Why a URL cannot be used, or None. The reason quotes nothing of the URL, which may hold a secret.
 
-    `path` is what follows host and port, `key` names where the key belongs.
+    `path` is what is expected after host and port, `key` names the setting in which an API key belongs.
     """
     try:
         parts = urlsplit(url)
@@ -25,6 +25,6 @@ def url_problem(url: str, path: str, key: str) -> str | None:
 
 
 def leaves_in_plain_text(url: str) -> bool:
-    """Whether what is sent to a URL leaves this machine without TLS."""
+    """Whether text sent to a URL leaves this machine without TLS."""
     parts = urlsplit(url)
     return parts.scheme == "http" and not is_local(f"{parts.hostname}:{parts.port or 80}")

@@ -1,4 +1,7 @@
-"""What preference pairs are made of: an evolution with its events, as `darwin align --json` prints it."""
+"""An evolution with its events as it was written down, by `darwin align --json` or as a recording.
+
+Preference pairs are made from it. Unlike `shared.records.evolution` these classes validate: files come from anywhere.
+"""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -47,16 +50,19 @@ _TYPES = ("base.scored", "round.finished", "cycle.finished")
 
 
 def _used(events: Any) -> Any:
-    """Events that pairs are made of; others, and types that are not known yet, are passed over."""
+    """Leaves out the events that pairs are not made from, among them types that this version does not know."""
     if not isinstance(events, list):
         return events
     return [event for event in events if not isinstance(event, dict) or event.get("type") in _TYPES]
 
 
 class RecordedEvolution(_Value):
-    """An evolution with its events, as `darwin align --json` prints it; `pydantic.ValidationError` for anything else.
+    """An evolution with its events, as `darwin align --json` prints it.
 
-    Rewards may be missing or not finite; what they belong to is left out of every pair.
+    Rewards may be missing or not finite. Texts with such a reward are in no pair.
+
+    Raises:
+        pydantic.ValidationError: what is validated is no evolution with its events.
     """
 
     id: str

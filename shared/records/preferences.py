@@ -1,4 +1,4 @@
-"""From recorded evolutions to preference pairs, in the conversational format of TRL.
+"""Makes preference pairs from recorded evolutions, in the conversational format of TRL.
 
 https://huggingface.co/docs/trl/dataset_formats#preference; the scores are named as in trl-lib/ultrafeedback_binarized.
 Pure: nothing is read or written here.
@@ -23,7 +23,7 @@ T = TypeVar("T")
 class PreferencePair:
     """Two responses to `messages`, the original conversation, and their rewards.
 
-    Where it was found: `cycle` and `round` of the chosen text, both 0 for the base response.
+    `cycle` and `round` are those of the chosen text, both 0 for the base response.
     """
 
     kind: PairKind
@@ -41,7 +41,7 @@ class PreferencePair:
         return self.score_chosen - self.score_rejected
 
     def row(self) -> dict[str, Any]:
-        """The pair as TRL reads it, and where it comes from; columns are the same for every kind."""
+        """The pair as TRL reads it, with its origin. Every kind has the same columns."""
         return {
             "prompt": [{"role": message.role, "content": message.content} for message in self.messages],
             "chosen": [{"role": "assistant", "content": self.chosen}],
@@ -56,7 +56,9 @@ class PreferencePair:
 
 
 class PairSelection:
-    """Pairs worth learning from: the chosen text earned more, by at least `min_margin`, and each pair comes once."""
+    """Selects pairs worth learning from: the chosen text has the higher reward, by at least `min_margin`, and no pair
+    comes twice. `kept` are those, `skipped` counts the others by kind and reason.
+    """
 
     def __init__(self, min_margin: float = 0.0) -> None:
         self._min_margin = min_margin
@@ -65,7 +67,7 @@ class PairSelection:
         self.skipped: Counter[tuple[PairKind, Skipped]] = Counter()
 
     def offer(self, pair: PreferencePair) -> None:
-        """Keeps the pair, or counts why not."""
+        """Keeps the pair, or counts why it is skipped."""
         key = (pair.messages, pair.chosen, pair.rejected)
         if pair.chosen == pair.rejected:
             self.skipped[pair.kind, "equal texts"] += 1
@@ -80,7 +82,7 @@ class PairSelection:
 
 @dataclass(frozen=True)
 class FinalResponse:
-    """A complete response and its reward. `cycle` and `round`, when it was complete, are 0 for the base response."""
+    """A complete response and its reward. `cycle` and `round` say when it was completed; the base response's are 0."""
 
     text: str
     reward: float
@@ -89,7 +91,7 @@ class FinalResponse:
 
 
 def whole_pairs(evolution: RecordedEvolution) -> Iterator[PreferencePair]:
-    """Best against worst final response, and best against the base response."""
+    """Pairs the best final response with the worst, and with the base response."""
     found = list(finals(evolution))
     if len(found) < 2:
         return
@@ -100,7 +102,7 @@ def whole_pairs(evolution: RecordedEvolution) -> Iterator[PreferencePair]:
 
 
 def step_pairs(evolution: RecordedEvolution) -> Iterator[PreferencePair]:
-    """For each replacement the donor's prefix against the one that it replaced."""
+    """Pairs, for each replacement, the donor's prefix with the prefix that it replaced."""
     for event in evolution.events:
         if not isinstance(event, RecordedRound):
             continue
@@ -135,10 +137,12 @@ def _against(evolution: RecordedEvolution, kind: PairKind, best: FinalResponse, 
 
 
 def finals(evolution: RecordedEvolution) -> Iterator[FinalResponse]:
-    """Complete responses that have a reward, the base response first, then by cycle and state.
+    """Complete responses that have a reward: the base response first, then the others by cycle and state.
 
-    Those of a cycle stand in its last round, after its replacements; where the search ended before the cycle did, the
-    complete ones among them count unless they are empty, as in the core (`transitions.conclude`).
+    The responses of a cycle are those of its last round, after that round's replacements. Where the search ended before
+    the cycle did, only responses that are finished and not empty count. That rule is the core's,
+    `services.orchestrator.core.transitions.conclude`. It is repeated here because shared code imports no service;
+    tests/unit/shared/records/test_preferences.py checks that both agree.
     """
     for base in (event for event in evolution.events if isinstance(event, RecordedBase)):
         for text, reward in _scored((base.text,), (base.reward,)):
@@ -156,7 +160,7 @@ def finals(evolution: RecordedEvolution) -> Iterator[FinalResponse]:
 
 
 def _scored(items: Iterable[T], rewards: Iterable[float | None]) -> Iterator[tuple[T, float]]:
-    """Items with their rewards; those without a finite one are left out."""
+    """Items with their rewards. Those without a finite reward are left out."""
     for item, reward in zip(items, rewards, strict=False):
         if reward is not None and math.isfinite(reward):
             yield item, reward

@@ -1,6 +1,7 @@
 """The forward pass of BERT (Devlin et al. 2018, arXiv 1810.04805) in numpy, for inference on few short texts.
 
-Texts are never padded: what works token by token runs over the tokens of all texts at once, attention text by text.
+Texts are never padded. Layers that treat each token alone run over the tokens of all texts at once; attention runs text
+by text.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 Floats = NDArray[np.float32]
+"""The type of all states and weights in here, and of embeddings."""
 
-# Rows of the widest layer that are computed at once: what fits a core's cache.
+# How many rows of the widest layer are computed at once: as many as fit a CPU core's cache.
 _ROWS = 64
 
 
 class BertConfig(BaseModel):
-    """What of a checkpoint's config.json the forward pass depends on."""
+    """The fields of a checkpoint's config.json that the forward pass depends on; other values of them are refused."""
 
     model_type: Literal["bert"]
     hidden_act: Literal["gelu"] = "gelu"
@@ -32,7 +34,7 @@ class BertConfig(BaseModel):
 
 
 class Bert:
-    """Computes in float32, whatever floats the tensors are; thread-safe.
+    """A BERT. It computes in float32, whatever the type of the tensors, and is thread-safe.
 
     Raises:
         KeyError: a tensor is missing.
@@ -40,9 +42,9 @@ class Bert:
 
     def __init__(self, config: BertConfig, tensors: Mapping[str, NDArray[Any]]) -> None:
         weights = _Weights(tensors, "embeddings.", config.layer_norm_eps)
-        # As they are: half of the model, of which a text needs a few rows.
+        # Not converted to float32: they are half of the model, and a text needs few of their rows.
         self._words = tensors["embeddings.word_embeddings.weight"]
-        # There are two types of tokens; those of single texts are of the first.
+        # BERT has two types of tokens, for pairs of texts. A single text's are of the first type.
         self._positions = weights["position_embeddings.weight"] + weights["token_type_embeddings.weight"][0]
         self._norm = weights.norm("LayerNorm")
         self._layers = [
@@ -51,7 +53,7 @@ class Bert:
         ]
 
     def __call__(self, texts: Sequence[Sequence[int]]) -> list[Floats]:
-        """From token ids, at least one per text, to the last layer's states, [tokens, width] per text."""
+        """Maps token ids, at least one per text, to the last layer's states, [tokens, width] per text."""
         if not texts:
             return []
         x = np.concatenate([self._words[list(ids)] + self._positions[: len(ids)] for ids in texts])
@@ -84,7 +86,7 @@ class _Layer:
 
 
 def _attention(qkv: Floats, heads: int) -> Floats:
-    """From [tokens, 3 * width] to [tokens, width]."""
+    """Maps queries, keys and values, [tokens, 3 * width], to [tokens, width]."""
     q, k, v = qkv.reshape(len(qkv), 3, heads, -1).transpose(1, 2, 0, 3)
     scores = q @ k.transpose(0, 2, 1)
     scores *= np.float32(q.shape[-1] ** -0.5)
@@ -95,7 +97,7 @@ def _attention(qkv: Floats, heads: int) -> Floats:
 
 
 def _gelu(x: Floats) -> Floats:
-    """In place, in the tanh form: off by at most 0.0005, in a third of the time that numpy takes for erf."""
+    """Works in place, by the tanh approximation. Its error is at most 0.0005; erf takes numpy three times as long."""
     t = np.square(x)
     t *= np.float32(0.044715)
     t += 1
@@ -110,7 +112,7 @@ def _gelu(x: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Linear:
-    """weight [outputs, inputs], bias [outputs]."""
+    """Shapes: weight [outputs, inputs], bias [outputs]."""
 
     weight: Floats
     bias: Floats
@@ -128,7 +130,7 @@ class _Norm:
     eps: float
 
     def __call__(self, x: Floats) -> Floats:
-        """In place, x [tokens, width]."""
+        """Works in place; x is [tokens, width]."""
         x -= x.mean(-1, keepdims=True)
         x *= self.weight / np.sqrt(np.square(x).mean(-1, keepdims=True) + self.eps)
         x += self.bias
@@ -147,7 +149,7 @@ class _Weights:
         return self._tensors[self._prefix + name].astype(np.float32)
 
     def linear(self, *names: str) -> _Linear:
-        """One layer, or several of the same input side by side."""
+        """One layer, or several layers of the same input as one, their outputs side by side."""
         weight, bias = (np.concatenate([self[f"{name}.{part}"] for name in names]) for part in ("weight", "bias"))
         return _Linear(weight, bias)
 

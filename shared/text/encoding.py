@@ -1,7 +1,7 @@
-"""Text that a chat template printed as token ids: its own control tokens as such, those of marked text as text.
+"""Encodes what a chat template has printed: control tokens of the template as such, those spelled in messages as text.
 
-A Rust tokenizer has state (which control tokens it finds), so three are kept, and none is changed after construction:
-all may be used from several threads at once.
+Which control tokens a Rust tokenizer finds is part of its state. So there are three tokenizers, none of which changes
+after construction: all may be used from several threads at once.
 """
 
 import copy
@@ -14,13 +14,13 @@ from tokenizers import AddedToken, Encoding, Tokenizer
 from shared.errors import InvalidRequest
 from shared.text.marks import Marks
 
-# Characters that hardly any vocabulary has, some of which any normalizer leaves: for them stands the unknown token, a
-# control token that every text may give.
+# Characters that hardly any vocabulary has, some of which every normalizer leaves. They are encoded as the unknown
+# token, a control token to which any text may lead.
 _UNKNOWN = "\U00012000\U000130a9\U000c1234"
 
 
 class TextEncoder:
-    """Encodes by copies of `backend`, a `tokenizers.Tokenizer`; `control` are the texts of its control tokens."""
+    """Encodes by copies of `backend`, whose control tokens have the texts `control`."""
 
     def __init__(self, backend: Tokenizer, control: Iterable[str]) -> None:
         names = list(control)
@@ -31,11 +31,11 @@ class TextEncoder:
         self._unknown = frozenset(self._literal.encode(_UNKNOWN, add_special_tokens=False).ids)
 
     def encode_text(self, text: str) -> list[int]:
-        """The ids of text in which nothing is a control token."""
+        """The ids of a text in which nothing counts as a control token."""
         return self._text(text, begins=True)
 
     def encode_rendered(self, text: str, marks: Marks | None = None) -> list[int]:
-        """The ids of what a template printed, in which the marked parts are text."""
+        """The ids of what a template printed. Nothing in the marked parts counts as a control token."""
         found = self._finding.encode(text, add_special_tokens=False)
         if marks is None or not marks.is_marked(text):
             return list(found.ids)
@@ -59,7 +59,7 @@ class TextEncoder:
         """(start, stop, ids) of each control token and of the text between them, in order."""
         since, ids = 0, []
         for token, (begin, end) in zip(found.ids, found.offsets, strict=True):
-            # Marked characters may be unknown ones.
+            # Marked characters may be unknown to the vocabulary.
             if token not in self.control_ids or token in self._unknown:
                 ids.append(token)
                 continue
@@ -76,8 +76,10 @@ class TextEncoder:
         return list(found.ids)
 
     def _apart(self, text: str, begins: bool, begin: int, end: int) -> list[int]:
-        """A vocabulary of whole words may hold a control token's text as one of them: then its two halves are encoded
-        apart."""
+        """Cuts a text in two within [begin, end), where a control token was found though there should be none.
+
+        That happens where a vocabulary of whole words holds the control token's text as a word.
+        """
         if end - begin < 2:
             raise InvalidRequest(
                 f"the text {text[begin:end]!r} is a control token of the model and cannot be written otherwise: "
@@ -101,7 +103,7 @@ def _literal(backend: Tokenizer, control: Sequence[str]) -> Tokenizer:
 
 
 def _inside(backend: Tokenizer, control: Sequence[str]) -> Tokenizer | None:
-    """For text that follows other text; None where the tokenizer treats both alike.
+    """A tokenizer for text that follows other text; None where that makes no difference.
 
     Some vocabularies put a space before the first word of a text, and before none that follows a control token.
     """
@@ -112,7 +114,7 @@ def _inside(backend: Tokenizer, control: Sequence[str]) -> Tokenizer | None:
 
 
 def _never_prepending(step: Any) -> bool:
-    """Turns the scheme "first" of Metaspace steps, also within a sequence, into "never"; says whether it did."""
+    """Changes the prepend scheme "first" of Metaspace steps, also within a sequence, to "never"; True where it did."""
     if not isinstance(step, dict):
         return False
     changed = [_never_prepending(part) for part in step.get("pretokenizers", ())]

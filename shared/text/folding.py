@@ -1,4 +1,4 @@
-"""Texts as word lists and patterns read them. Pure."""
+"""Brings texts into the form in which word lists and patterns are written. Pure."""
 
 import re
 import unicodedata
@@ -8,12 +8,12 @@ _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 
 
 def folded(text: str) -> str:
-    """Case-folded, without accents on Latin letters, with straight apostrophes: what word lists are written in."""
+    """The text case-folded, without accents on Latin letters, with straight apostrophes."""
     parted = unicodedata.normalize("NFD", text.casefold().replace("’", "'"))
     return unicodedata.normalize("NFC", _ACCENT.sub("", parted))
 
 
 def length_in_words(text: str) -> float:
-    """Words, where two characters of a script without spaces between its words make one."""
+    """The number of words. In scripts without spaces between words, two characters count as one word."""
     dense = len(_DENSE.findall(text))
     return dense / 2 if dense * 2 > len(text) else len(text.split())

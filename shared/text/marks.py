@@ -1,4 +1,4 @@
-"""User text on its way through a chat template, so that what spells a control token does not become one.
+"""Marks what spells a control token in user text, so that it does not become one on its way through a chat template.
 
 A template may move a message, trim it, repeat it or drop it, so its text goes through the template as it is, but for
 the spellings of control tokens: each of their characters is shifted into a Unicode plane in which no character is
@@ -15,7 +15,7 @@ _LAST = 0xFFFD
 
 
 class Marks:
-    """Marks of one plane; `end` is a character of it that no mark uses."""
+    """Marks of one Unicode plane. `end` is a character of that plane which no mark uses."""
 
     def __init__(self, plane: int) -> None:
         self._offset = plane * _PLANE
@@ -36,12 +36,12 @@ class Marks:
 
 
 def free_plane(texts: Iterable[str]) -> int | None:
-    """An unassigned Unicode plane of which no text has a character; None where they have of each."""
+    """An unassigned Unicode plane of which no text has a character; None where the texts use all of them."""
     used = {ord(c) // _PLANE for text in texts if not text.isascii() for c in text}
     return next((plane for plane in _UNASSIGNED if plane not in used), None)
 
 
 def spellings_of(tokens: Iterable[str]) -> re.Pattern[str]:
-    """Finds any of the tokens' texts, the longest where several begin at one place."""
+    """A pattern that finds the texts of the tokens; where several begin at one place, the longest."""
     longest_first = sorted(filter(None, tokens), key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")

@@ -1,8 +1,8 @@
-"""A model's chat template: what it takes, and what it prints for a conversation.
+"""A model's chat template: which conversations it accepts, and what it prints for them.
 
 Templates differ in what they refuse (a system role, two turns of one role, an assistant who speaks first), in the form
-of content that they expect (a string, or a list of parts) and in what ends a turn. `ChatTemplate` finds out by
-printing short conversations once.
+in which they expect a message's text (a string, or a list of parts) and in what ends a turn. `ChatTemplate` finds that
+out by printing short conversations once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,21 +16,22 @@ from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import Message, Role
 from shared.text.tokenizers import first_line
 
-System = Literal["keep", "fold", "drop"]
-"""A conversation's system text: handed to the template, put before the user's next turn, or left out."""
+SystemHandling = Literal["keep", "fold", "drop"]
+"""What is done with a system text: it is given to the template, put before the user's next turn, or left out."""
 
 TemplateTurn = tuple[Role, str]
+"""A message as (role, text)."""
 Guard = Callable[[Role, str], str]
-"""A message's text as the template is to be given it."""
+"""Maps a message (role, text) to the text that the template is given."""
 
 
 def _unchanged(role: Role, content: str) -> str:
     return content
 
 
-# Texts that no template prints by itself.
+# Texts for short conversations, which no template prints by itself.
 _QUESTION, _ANSWER, _RULE, _NEXT = "Qprobeq", "Aprobea", "Sprobes", "Nproben"
-# What belongs to the call of the template itself.
+# Arguments of the call of the template, which a caller's own arguments must not replace.
 _RESERVED = frozenset(
     {
         *("conversation", "messages", "tools", "documents", "chat_template", "add_generation_prompt", "tokenize"),
@@ -38,17 +39,20 @@ _RESERVED = frozenset(
         *("return_assistant_tokens_mask", "tokenizer_kwargs"),
     }
 )
-# What a template, which is a program, raises on what it does not take.
+# A template is a program. These are the exceptions that it may raise for a conversation that it does not accept.
 _REFUSALS = (TemplateError, TypeError, ValueError, LookupError, AttributeError)
 
 
 @dataclass(frozen=True)
 class TemplateTraits:
-    """What a template takes and prints.
+    """What a template accepts and prints.
 
-    `system`: printed ("own"), refused, or silently dropped. `alternation`: it refuses two turns of one role in a row.
-    `content`: the form in which it expects a message's text. `thinking`, `tools`, `dated`: its source speaks of
-    them; dated is one that prints today's date. `end_ids`: what ends an assistant's turn.
+    system: what becomes of a system text: it is printed ("own"), refused, or silently dropped.
+    alternation: whether the template refuses two turns of one role in a row.
+    content: the form in which it expects a message's text.
+    thinking, tools: whether its source mentions them.
+    dated: whether it prints today's date.
+    end_ids: the tokens that end an assistant's turn.
     """
 
     system: Literal["own", "refused", "dropped"]
@@ -61,13 +65,13 @@ class TemplateTraits:
 
 
 class ChatTemplate:
-    """The template of a Hugging Face tokenizer, given `arguments` each time.
+    """The template of a Hugging Face tokenizer. `arguments` are given to it each time.
 
     Raises:
-        Unsupported: there is none, or it prints no message.
+        Unsupported: there is no template, it prints no message, or `arguments` holds a reserved name.
     """
 
-    def __init__(self, tokenizer: Any, arguments: Mapping[str, object], system: System) -> None:
+    def __init__(self, tokenizer: Any, arguments: Mapping[str, object], system: SystemHandling) -> None:
         self.source = _source(tokenizer)
         reserved = sorted(_RESERVED & arguments.keys())
         if reserved:
@@ -76,21 +80,21 @@ class ChatTemplate:
         self._arguments = dict(arguments)
         self._system = system
         self.content: Literal["string", "parts"] = "string"
-        self.content = self._form()
+        self.content = self._content_form()
 
     def render(self, turns: Sequence[TemplateTurn], answered: bool, guard: Guard = _unchanged, now: float = 0.0) -> str:
-        """What the template prints, with a generation prompt unless `answered`; it is given `guard(role, content)`, and
-        `now`, in Unix seconds, for the time (0: the clock).
+        """What the template prints, with a generation prompt unless the conversation is `answered`.
 
-        A conversation that it refuses is brought into what templates take: system texts folded into user turns, turns
-        of one role in a row joined, an empty user turn before an assistant who speaks first.
+        The template is given `guard(role, text)` for each text, and `now`, in Unix seconds, for the time; 0 is the
+        clock's. A conversation that it refuses is changed step by step: system texts are folded into user turns, turns
+        of one role in a row are joined, an empty user turn is put before an assistant who speaks first.
 
         Raises:
-            InvalidRequest: it refuses that too.
+            InvalidRequest: the template refuses the changed conversation too.
         """
         refusal: Exception | None = None
-        for bring in (self._as_told, _folded, _joined, _led):
-            turns = bring(turns)
+        for change in (self._with_system_handled, _folded, _joined, _led):
+            turns = change(turns)
             try:
                 return self._printed(turns, answered, guard, now)
             except _REFUSALS as error:
@@ -101,7 +105,7 @@ class ChatTemplate:
         ) from refusal
 
     def system(self) -> Literal["own", "refused", "dropped"]:
-        """What becomes of a system text that is handed to the template."""
+        """What becomes of a system text that is given to the template."""
         try:
             text = self._printed([("system", _RULE), ("user", _QUESTION)], answered=False)
         except _REFUSALS:
@@ -112,7 +116,7 @@ class ChatTemplate:
         return not self._text([("user", _QUESTION), ("user", _NEXT)], answered=False)
 
     def after_answer(self, find: Callable[[str, int, int | None], int | None]) -> int | None:
-        """The control token that ends an assistant's turn: what `find(text, start, stop)` finds behind its text."""
+        """The control token that ends an assistant's turn. `find(text, start, stop)` finds it behind the text."""
         turns: list[TemplateTurn] = [("user", _QUESTION), ("assistant", _ANSWER)]
         for conversation in (turns, [*turns, ("user", _NEXT)]):
             text = self._text(conversation, answered=True)
@@ -124,7 +128,7 @@ class ChatTemplate:
                     return found
         return None
 
-    def _form(self) -> Literal["string", "parts"]:
+    def _content_form(self) -> Literal["string", "parts"]:
         refusal: Exception | None = None
         forms: tuple[Literal["string", "parts"], ...] = ("string", "parts")
         for form in forms:
@@ -138,13 +142,13 @@ class ChatTemplate:
         raise Unsupported(f"the chat template {why}: put one that fits into the tokenizer", field="model")
 
     def _text(self, turns: Sequence[TemplateTurn], answered: bool) -> str:
-        """What is printed, or nothing where the template refuses."""
+        """What the template prints, or nothing where it refuses."""
         try:
             return self._printed(turns, answered)
         except _REFUSALS:
             return ""
 
-    def _as_told(self, turns: Sequence[TemplateTurn]) -> Sequence[TemplateTurn]:
+    def _with_system_handled(self, turns: Sequence[TemplateTurn]) -> Sequence[TemplateTurn]:
         match self._system:
             case "fold":
                 return _folded(turns)
@@ -190,7 +194,7 @@ def _source(tokenizer: Any) -> str:
 
 
 def _folded(turns: Sequence[TemplateTurn]) -> list[TemplateTurn]:
-    """Each system text before the text of the user turn that follows it, or as a user turn of its own."""
+    """Puts each system text before the text of the user turn that follows it; the last may become a user turn."""
     folded: list[TemplateTurn] = []
     pending: list[str] = []
     for role, content in turns:

@@ -27,7 +27,7 @@ def load_tokenizer(model: str, *, trust_remote_code: bool = False, revision: str
             f"({first_line(error)})",
             field="model",
         ) from error
-    except Exception as error:  # a foreign file, read by a foreign library: anything may be wrong with it
+    except Exception as error:  # a library reads a file that we did not write: any exception may come
         raise Unsupported(
             f"the tokenizer of {model} cannot be read ({first_line(error)}): save it again with a current transformers",
             field="model",
@@ -41,6 +41,6 @@ def load_tokenizer(model: str, *, trust_remote_code: bool = False, revision: str
 
 
 def first_line(error: Exception) -> str:
-    """What a foreign error says, in at most 200 characters of one line, with its kind where it says nothing."""
+    """The first line of an error's message, at most 200 characters; the error's type where it has no message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")

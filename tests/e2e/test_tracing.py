@@ -56,7 +56,7 @@ def tree_of(method: str) -> set[str]:
     }
 
 
-def evolution_told(spans: list[Received]) -> bool:
+def evolution_reported(spans: list[Received]) -> bool:
     return any(span.name == "evolution" for span in spans)
 
 
@@ -88,7 +88,7 @@ def check_counts(spans: list[Received], cycles: int, engine_spans: bool = True) 
     assert all(span.parent_id in by_id for span in spans if span.service != "darwin-gateway")
 
 
-def test_one_trace_tells_of_every_process(stack: Stack, traces: Traces) -> None:
+def test_one_trace_has_spans_of_every_process(stack: Stack, traces: Traces) -> None:
     trace_id, parent = secrets.token_hex(16), secrets.token_hex(8)
     answer = httpx.post(
         f"{stack.url}/v1/chat/completions",
@@ -98,7 +98,7 @@ def test_one_trace_tells_of_every_process(stack: Stack, traces: Traces) -> None:
     )
     assert answer.status_code == 200
     assert answer.headers["x-darwin-trace-id"] == answer.json()["darwin"]["trace_id"] == trace_id
-    spans = traces.until(trace_id, evolution_told)
+    spans = traces.until(trace_id, evolution_reported)
     assert paths(spans) == tree_of("/v1/chat/completions")
     check_counts(spans, cycles=2)
     (root,) = [span for span in spans if span.service == "darwin-gateway"]
@@ -144,9 +144,9 @@ def test_a_worker_killed_midway_leaves_one_whole_trace(stack: Stack, traces: Tra
         assert next(event for event in events if event["type"] == "evolution.ended")["status"] == "succeeded"
     stack.restart("orchestrator")
     stack.await_ready("orchestrator", "orchestrator-2")
-    spans = traces.until(trace_id, evolution_told)
+    spans = traces.until(trace_id, evolution_reported)
     by_id = {span.span_id: span for span in spans}
-    # What the services did for the lost worker is told by them, under calls that nobody else knows of.
+    # What the services did for the lost worker is reported by them, under calls that nobody else knows of.
     orphans = [span for span in spans if span.parent_id not in by_id and span.service != "darwin-gateway"]
     assert {span.label for span in orphans} <= {GENERATE, SCORE}
     below = children(spans)
@@ -176,13 +176,13 @@ def test_unsampled_evolutions_that_failed_or_were_slow_are_exported(unsampled: S
     failed = httpx.post(chat, json=body(profile="unheard-of"), timeout=30)
     slow = httpx.post(chat, json=body() | {"max_tokens": 80}, timeout=30)
     assert [answer.status_code for answer in (quick, failed, slow)] == [200, 404, 200]
-    spans = traces.until(slow.headers["x-darwin-trace-id"], evolution_told)
+    spans = traces.until(slow.headers["x-darwin-trace-id"], evolution_reported)
     request = "darwin-gateway POST /v1/chat/completions > "
     below = {path.removeprefix(request) for path in tree_of("/v1/chat/completions") if path.startswith(request)}
     assert paths(spans) == {
         path for path in below if all(label.startswith("darwin-orchestrator") for label in path.split(" > "))
     }
-    kept = traces.until(failed.headers["x-darwin-trace-id"], evolution_told)
+    kept = traces.until(failed.headers["x-darwin-trace-id"], evolution_reported)
     assert {span.service for span in kept} == {"darwin-orchestrator"}
     assert "darwin-orchestrator round" in {span.label for span in kept}
     (evolution,) = [span for span in kept if span.name == "evolution"]
@@ -198,7 +198,7 @@ def test_unsampled_evolutions_that_failed_or_were_slow_are_exported(unsampled: S
 def test_texts_are_in_spans_only_where_that_is_asked_for(traces: Traces) -> None:
     with Stack(StackSettings.simulated(traces.env | {"DARWIN_TRACE_TEXTS": "true"})) as running:
         answer = httpx.post(f"{running.url}/v1/chat/completions", json=body(), timeout=30)
-        spans = traces.until(answer.headers["x-darwin-trace-id"], evolution_told)
+        spans = traces.until(answer.headers["x-darwin-trace-id"], evolution_reported)
     (evolution,) = [span for span in spans if span.name == "evolution"]
     assert evolution.attributes["darwin.instruction"] == PROMPT
     assert evolution.attributes["darwin.answer"] == answer.json()["choices"][0]["message"]["content"]

@@ -40,10 +40,10 @@ def report(
         bootstrap=Bootstrap(resamples, seed),
         selection=questions,
     )
-    told, tables = notes(computed), sheets(computed)
+    sentences, tables = notes(computed), sheets(computed)
     for sheet in tables:
         console.print(rich_table(sheet, console.width))
-    for note in told:
-        console.print(note, style="dim", markup=False, highlight=False)
-    write(folder / "report", computed, tables, told)
+    for sentence in sentences:
+        console.print(sentence, style="dim", markup=False, highlight=False)
+    write(folder / "report", computed, tables, sentences)
     console.print(f"written: {folder / 'report' / 'report.html'}, report.json and plots", markup=False)

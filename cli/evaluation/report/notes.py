@@ -1,10 +1,10 @@
-"""What a reader must know to read the figures rightly."""
+"""The notes below a report: what a reader must know to read its figures rightly."""
 
 from cli.evaluation.report.figures import Figures
 
 
 def notes(figures: Figures) -> list[str]:
-    """Sentences, most of them only where the folder gives reason."""
+    """One sentence each; most of them are there only where the results give reason."""
     return [
         *_what(figures),
         *_baseline(figures),
@@ -32,39 +32,42 @@ def _baseline(figures: Figures) -> list[str]:
             "deviations of its samples and the curve are left out."
         ]
     largest = figures.curve[-1].n
-    told = [
+    sentences = [
         f"† is derived from the candidates of {figures.source!r}: the expectation over all subsets of n of them, for n "
         f"up to {largest}, the fewest that any question has. Seconds are derived in proportion to tokens."
     ]
     if figures.turns > 1:
-        told.append("Candidates of a later turn follow the best of all candidates of the earlier one, at every n.")
+        sentences.append("Candidates of a later turn follow the best of all candidates of the earlier one, at every n.")
     short = sorted({each.cell for each in figures.comparisons if each.short})
     if short:
-        told.append(
+        sentences.append(
             f"‡ {figures.baseline} with n={largest}, the largest there is, costs less than was to be spent, so the "
             f"comparison favours the cell: {', '.join(short)}."
         )
-    return told
+    return sentences
 
 
 def _judge(figures: Figures) -> list[str]:
     if not figures.judged:
         return ["Nothing was judged: only the guide's figures are shown, and the guide has chosen the answers."]
-    told = [] if figures.controls else ["No controls.json: whether judge and guide see through gibberish is not shown."]
+    missing = "No controls.json: whether judge and guide see through gibberish is not shown."
+    sentences = [] if figures.controls else [missing]
     part = [
         f"{each.name} ({each.judged} of {each.questions})" for each in figures.cells if each.judged < each.questions
     ]
     if part:
-        told.append(f"The judge's figures cover only the questions that were judged: {', '.join(part)}.")
-    return told
+        sentences.append(f"The judge's figures cover only the questions that were judged: {', '.join(part)}.")
+    return sentences
 
 
 def _mixed(figures: Figures) -> list[str]:
-    told = [
+    sentences = [
         f"Rows come from different versions of {name}: {', '.join(values)}."
         for name, values in figures.versions.items()
         if len(values) > 1
     ]
     if len({each.questions for each in figures.cells}) > 1:
-        told.append("Cells cover different numbers of questions; differences are over the questions that both have.")
-    return told
+        sentences.append(
+            "Cells cover different numbers of questions; differences are over the questions that both have."
+        )
+    return sentences

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cli.evaluation.report import Selection, report
+from cli.evaluation.report import QuestionPart, report
 from cli.evaluation.rows import Row
 from shared.errors import InvalidRequest
 from tests.unit.cli.evaluation.synthetic import World, full_grid, row, turn, write
@@ -20,7 +20,7 @@ from tests.unit.cli.evaluation.synthetic import World, full_grid, row, turn, wri
 _PLOTS = {"reward-by-tokens.png", "reward-by-seconds.png", "over-optimisation.png", "length.png"}
 
 
-def _reported(folder: Path, rows: list[Row], questions: Selection = "all") -> tuple[str, dict[str, Any], str]:
+def _reported(folder: Path, rows: list[Row], questions: QuestionPart = "all") -> tuple[str, dict[str, Any], str]:
     """What was printed, the JSON document and the page."""
     printed = io.StringIO()
     report(write(folder, rows), Console(file=printed, width=160), resamples=100, questions=questions)

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from services.generation.bootstrap import build_endpoint
 from services.generation.checkpoint import Checkpoint, Dtype, read_checkpoint
 from services.generation.endpoint.capabilities import accepts, find_model
-from services.generation.openai_engine import meet
+from services.generation.openai_engine import build_endpoint, meet
 from services.generation.settings import GenerationSettings
 from shared.errors import DarwinError, Unsupported
 from shared.records.evolution import Message

@@ -16,10 +16,12 @@ from services.generation.endpoint.requests import completion_body
 from services.generation.endpoint.responses import Answer, Served
 from services.generation.endpoint.retries import while_away, while_full
 from services.generation.endpoint.token_text import CarriedText
+from services.generation.endpoint.url import check_private
 from services.generation.engine import Completion, ContextFull, ModelInfo, TokenSequence
 from services.generation.response_text import hidden_tokens
 from services.generation.settings import GenerationSettings
 from shared.errors import Internal, Unavailable
+from shared.process.certificates import Certificates
 from shared.process.lifecycle import never
 from shared.records.evolution import Message
 from shared.text.embedded_models import resolve
@@ -182,6 +184,17 @@ class OpenAIEngine:
         """Whether a stop string ended the text, and no end-of-sequence token did."""
         choice = answer.choices[0]
         return isinstance(choice.stop_reason, str) or any(s in (choice.text or "") for s in sequence.sampling.stop)
+
+
+def build_endpoint(settings: GenerationSettings) -> Endpoint:
+    """The endpoint that `settings` name, with a connection for each sequence asked for at once.
+
+    Raises:
+        SettingsError: prompts would leave this machine in plain text.
+    """
+    check_private(settings.endpoint, Certificates().allow_plaintext)
+    key = settings.endpoint_key.get_secret_value() if settings.endpoint_key else None
+    return Endpoint(settings.endpoint, key, settings.max_running)
 
 
 async def meet(

@@ -7,6 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from services.generation.endpoint.capabilities import FIELDS, TokenMode
 from services.generation.endpoint.url import url_problem
+from services.generation.engines import AUTO, AUTO_SUMMARY, EngineName
 from shared.process.settings import DarwinSettings
 from shared.records.evolution import MAX_MESSAGES
 from shared.text.embedded_models import EMBEDDED_LLM
@@ -18,9 +19,7 @@ class GenerationSettings(DarwinSettings):
     model_config = SettingsConfigDict(env_prefix="DARWIN_GENERATION_")
 
     listen: str = "127.0.0.1:50051"
-    engine: Literal["auto", "vllm", "transformers", "openai", "simulated"] = Field(
-        default="auto", description="auto: vllm where it is installed, else transformers"
-    )
+    engine: EngineName = Field(default=AUTO, description=f"auto: {AUTO_SUMMARY}")
     model: str = Field(
         default=EMBEDDED_LLM, min_length=1, description="an embedded model's name, a folder or a Hugging Face id"
     )

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from cli.console import progress
 from services.reward.quality import WEIGHTS
+from services.reward.registry import SHIPPED_HEAD
 from services.reward.runtime import Runtime
-from services.reward.specs import SHIPPED_HEAD
 from services.reward.training import negatives
 from services.reward.training.card import HEAD, Made, accuracy_tables, write_artefact
 from services.reward.training.data import Pair, Preferences, read_preferences

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from services.reward import metrics
 from services.reward.profiles import SCORER_TYPES, ProfileFile, load_profiles, read_profile, single
-from services.reward.registry import create
 from services.reward.rewarder import Component, Profile, Rewarder
 from services.reward.runtime import Runtime
 from services.reward.servicer import RewardServicer
@@ -54,7 +53,7 @@ def build_over(files: Mapping[str, ProfileFile], default: str, settings: RewardS
     plaintext = Certificates().allow_plaintext
     runtime = Runtime(settings.device, settings.dtype, settings.threads, settings.cache_bytes, plaintext)
     specs = {spec.scorer_key(): spec for file in files.values() for spec in file.components}
-    scorers = {key: create(spec, runtime) for key, spec in specs.items()}
+    scorers = {key: spec.create(runtime) for key, spec in specs.items()}
     return Rewarder(_profiles(files), default, scorers, _limits(settings), settings.max_batch)
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from services.reward.guard import GuardScorer
 from services.reward.quality import QualityScorer
+from services.reward.registry import SHIPPED_HEAD
 from services.reward.relevance import RelevanceScorer
 from services.reward.runtime import Runtime
 from services.reward.scorer import BlockingScorer, Conversation, ScoreItem
-from services.reward.specs import SHIPPED_HEAD
 from shared.records.evolution import Message
 
 _CUTS = (80, 180, 400, None)

@@ -7,9 +7,10 @@ from pathlib import Path
 from services.reward.bootstrap import build_over
 from services.reward.inspection import RewardInspection, inspect_reward
 from services.reward.profiles import ProfileFile, read_profile
+from services.reward.registry import ClassifierSpec
 from services.reward.scorer import Conversation, ScoreItem
 from services.reward.settings import RewardSettings
-from services.reward.specs import ClassifierSpec, ModelSpec
+from services.reward.specs import ModelSpec
 from services.reward.validation import Candidate
 from shared.records.evolution import Message
 

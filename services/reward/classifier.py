@@ -11,9 +11,9 @@ from services.reward.classifier_inputs import Encoded
 from services.reward.grouping import groups
 from services.reward.heads import compute_in_float32
 from services.reward.inspection import inspect_reward, padding_ids, refusing
+from services.reward.registry import ClassifierSpec
 from services.reward.runtime import Runtime, configure_torch
 from services.reward.scorer import TRIAL, ComponentScore, ScoreItem
-from services.reward.specs import ClassifierSpec
 from shared.errors import Unsupported
 from shared.text.config import check_weights
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from services.reward.specs import TYPES
+from services.reward.registry import TYPES
 
 _WORDS: Mapping[str, str] = {
     "missing": "is missing",

@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from services.reward.profile_errors import problem
-from services.reward.specs import QualitySpec, Spec
+from services.reward.registry import QualitySpec, Spec
 from shared.errors import InvalidRequest, NotFound
 
 SHIPPED = Path(__file__).parent / "profiles"
@@ -21,7 +20,7 @@ class ProfileFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     description: str = ""
-    components: tuple[Annotated[Spec, Field(discriminator="type")], ...] = Field(min_length=1)
+    components: tuple[Spec, ...] = Field(min_length=1)
 
     @field_validator("components")
     @classmethod

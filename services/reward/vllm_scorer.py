@@ -12,9 +12,9 @@ from typing import Any
 
 from services.reward.classifier_inputs import Encoded
 from services.reward.inspection import RewardInspection, inspect_reward, refusing
+from services.reward.registry import VllmSpec
 from services.reward.runtime import Runtime
 from services.reward.scorer import TRIAL, ComponentScore, ScoreItem
-from services.reward.specs import VllmSpec
 from shared.errors import Internal, InvalidRequest, Unavailable, Unsupported
 from shared.process.lifeline import prepare_environment
 from shared.vllm_core import start_llm

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from services.reward.specs import HttpSpec
+from services.reward.registry import HttpSpec
 from shared.errors import Internal, Unsupported
 from shared.records.evolution import Message
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from services.reward.classifier_inputs import ChatFormat, chat_format
+from services.reward.registry import HttpSpec
 from services.reward.remote.apis import Chat, Input
 from services.reward.scorer import ScoreItem
 from services.reward.segments import Frame, frame_of
-from services.reward.specs import HttpSpec
 from shared.errors import DarwinError, Unsupported
 from shared.records.evolution import Message
 from shared.text.embedded_models import resolve

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from urllib.parse import urlsplit
 
+from services.reward.registry import HttpSpec
 from services.reward.remote.apis import api_of
 from services.reward.remote.client import RewardServer
 from services.reward.remote.inputs import Renderer
 from services.reward.runtime import Runtime
 from services.reward.scorer import TRIAL, ComponentScore, ScoreItem
-from services.reward.specs import HttpSpec
 from shared.errors import Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
 from shared.process.lifecycle import never
 from shared.process.urls import leaves_in_plain_text, url_problem

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
+from services.reward.registry import HttpSpec
 from services.reward.remote.scorer import HttpScorer
 from services.reward.runtime import Runtime
 from services.reward.scorer import Conversation, ScoreItem
-from services.reward.specs import HttpSpec
 from shared.errors import (
     DarwinError,
     DeadlineExceeded,

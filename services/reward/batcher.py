@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from cachetools import LRUCache
+
 from services.reward import metrics
-from services.reward.lru import Lru
 from services.reward.scorer import ComponentScore, ScoreItem, Scorer
 from shared.errors import DeadlineExceeded, Internal, Overloaded, Unavailable
 
@@ -32,7 +33,7 @@ class Batcher:
         self._scorer = scorer
         self._max_batch = min(max_batch, scorer.max_batch or max_batch)
         self._max_queue = max_queue
-        self._results: Lru[bytes, ComponentScore] = Lru(kept)
+        self._results: LRUCache[bytes, ComponentScore] = LRUCache(kept)
         self._queue: deque[_Waiting] = deque()
         self._draining: set[asyncio.Task[None]] = set()
 
@@ -126,7 +127,7 @@ class Batcher:
             for entry in group:
                 _fail(entry, Internal(f"the model answered {score.value} for a response"))
             return
-        self._results.put(digest, score)
+        self._results[digest] = score
         for entry in group:
             if not entry.future.done():
                 entry.future.set_result(score)

@@ -17,7 +17,7 @@ from services.mutation.language_model import TOP_P, Completion, Prompt
 from services.mutation.messages import Mutant, MutationRequest, Summary
 from services.mutation.mutator import Mutator, Pool
 from services.mutation.operators import JSON_SCHEMA, OPERATORS
-from services.mutation.settings import Settings as MutationSettings
+from services.mutation.settings import MutationSettings
 from services.mutation.templates import pool as allowed
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for

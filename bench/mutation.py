@@ -21,7 +21,7 @@ from services.mutation.language_model import GenerationClient
 from services.mutation.messages import Mutant, MutationRequest, Reason, Rejection, Source, Summary
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
-from services.mutation.settings import THRESHOLD, Settings
+from services.mutation.settings import THRESHOLD, MutationSettings
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.records.evolution import Message
 from shared.rpc.balancing import Replicas
@@ -119,7 +119,7 @@ def table_of(tallies: dict[str, Tally]) -> Table:
 
 
 async def run(address: str, limit: int | None) -> None:
-    settings = Settings()
+    settings = MutationSettings()
     tallies: dict[str, Tally] = defaultdict(Tally)
     calls = []
     async with Replicas("generation", address, GenerationServiceStub) as generation:
@@ -147,7 +147,7 @@ async def run(address: str, limit: int | None) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generation", default=Settings().generation, help="address of the generation service")
+    parser.add_argument("--generation", default=MutationSettings().generation, help="address of the generation service")
     parser.add_argument("--limit", type=int, help="only the first questions")
     arguments = parser.parse_args()
     asyncio.run(run(arguments.generation, arguments.limit))

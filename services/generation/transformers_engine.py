@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import (
     GenerationConfig,
     LogitsProcessor,
@@ -157,13 +158,10 @@ class TransformersEngine:
     def _run(self, rows: list[_Row]) -> None:
         for row in rows:
             row.begun_at = time.perf_counter()
-        longest = max(len(row.sequence.token_ids) for row in rows)
-        ids = torch.zeros(len(rows), longest, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for i, row in enumerate(rows):
-            given = row.sequence.token_ids
-            ids[i, longest - len(given) :] = torch.tensor(given)
-            mask[i, longest - len(given) :] = 1
+        given = [torch.tensor(row.sequence.token_ids) for row in rows]
+        ids = pad_sequence(given, batch_first=True, padding_side="left")
+        mask = pad_sequence([torch.ones_like(each) for each in given], batch_first=True, padding_side="left")
+        longest = ids.shape[1]
         self._model.generate(
             input_ids=ids.to(self._device),
             attention_mask=mask.to(self._device),

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForSequenceClassification
 
 from services.reward.classifier_inputs import Encoded
@@ -69,20 +70,17 @@ class ClassifierScorer:
 
     @torch.inference_mode()
     def _values(self, rows: Sequence[Encoded]) -> list[float]:
-        width = max(len(row.token_ids) for row in rows)
         padding = next(padding_ids(self._found.tokenizer, self._found.vocabulary, {row.token_ids[-1] for row in rows}))
         config = self._model.config
         config.pad_token_id = config.get_text_config().pad_token_id = padding
-        ids = torch.full((len(rows), width), padding)
-        mask, types = torch.zeros_like(ids), torch.zeros_like(ids)
-        for index, row in enumerate(rows):
-            ids[index, : len(row.token_ids)] = torch.tensor(row.token_ids)
-            mask[index, : len(row.token_ids)] = 1
-            if row.type_ids is not None:
-                types[index, : len(row.token_ids)] = torch.tensor(row.type_ids)
-        inputs = {"input_ids": ids, "attention_mask": mask}
+        ids = [torch.tensor(row.token_ids) for row in rows]
+        inputs = {
+            "input_ids": pad_sequence(ids, batch_first=True, padding_value=padding),
+            "attention_mask": pad_sequence([torch.ones_like(each) for each in ids], batch_first=True),
+        }
         if self._found.token_types:
-            inputs["token_type_ids"] = types
+            types = [torch.tensor(row.type_ids or [0] * len(row.token_ids)) for row in rows]
+            inputs["token_type_ids"] = pad_sequence(types, batch_first=True)
         answer = self._model(**{name: tensor.to(self._device) for name, tensor in inputs.items()})
         values: list[float] = self._column(answer, len(rows)).tolist()
         return values

@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from urllib.parse import urlsplit
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from services.reward.registry import HttpSpec
 from services.reward.remote.apis import api_of
@@ -18,7 +19,7 @@ from shared.process.lifecycle import never
 from shared.process.urls import leaves_in_plain_text, url_problem
 
 _WAITS_S = 60.0
-_ASKS_EVERY_S = 1.0
+_RETRIES_EVERY_S = 1.0
 
 
 class HttpScorer:
@@ -84,17 +85,16 @@ class HttpScorer:
         return [ComponentScore(score, each.tokens) for score, each in zip(scores, rendered, strict=True)]
 
     async def _try(self) -> None:
-        give_up = time.monotonic() + _WAITS_S
-        while True:
-            try:
-                await self.score([TRIAL])
-                return
-            except (Unavailable, Overloaded):
-                if time.monotonic() > give_up:
-                    raise
-                await asyncio.sleep(_ASKS_EVERY_S)
-            except (InvalidRequest, Internal) as error:
-                raise Unsupported(error.message, field=error.field or "url") from error
+        patiently = AsyncRetrying(
+            retry=retry_if_exception_type((Unavailable, Overloaded)),
+            wait=wait_fixed(_RETRIES_EVERY_S),
+            stop=stop_after_delay(_WAITS_S),
+            reraise=True,
+        )
+        try:
+            await patiently(self.score, [TRIAL])
+        except (InvalidRequest, Internal) as error:
+            raise Unsupported(error.message, field=error.field or "url") from error
 
 
 def _check_url(url: str, plaintext: bool) -> None:

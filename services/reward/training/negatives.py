@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM
 
 from services.reward.quality import encode_prompt
@@ -86,12 +87,9 @@ class Sampler:
 
     @torch.inference_mode()
     def _decode(self, prompts: Sequence[tuple[int, ...]], temperature: float, top_k: int) -> list[str]:
-        longest = max(map(len, prompts))
-        ids = torch.zeros(len(prompts), longest, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, prompt in enumerate(prompts):
-            ids[row, longest - len(prompt) :] = torch.tensor(prompt)
-            mask[row, longest - len(prompt) :] = 1
+        rows = [torch.tensor(prompt) for prompt in prompts]
+        ids = pad_sequence(rows, batch_first=True, padding_side="left")
+        mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True, padding_side="left")
         sampled = self._model.generate(
             input_ids=ids,
             attention_mask=mask,
@@ -102,7 +100,7 @@ class Sampler:
             top_k=top_k,
             pad_token_id=self._tokenizer.eos_token_id,
         )
-        texts: list[str] = self._tokenizer.batch_decode(sampled[:, longest:], skip_special_tokens=True)
+        texts: list[str] = self._tokenizer.batch_decode(sampled[:, ids.shape[1] :], skip_special_tokens=True)
         return texts
 
 

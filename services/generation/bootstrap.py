@@ -7,11 +7,11 @@ from functools import partial
 from services.generation import metrics
 from services.generation.engine import Engine
 from services.generation.engines import AUTO, ENGINES
-from services.generation.generator import Generator
+from services.generation.generator import SequenceGenerator
 from services.generation.loading import loading
 from services.generation.servicer import GenerationServicer
 from services.generation.settings import GenerationSettings
-from services.generation.validation import Limits
+from services.generation.validation import GenerationLimits
 from shared.pb import generation_pb2, generation_pb2_grpc
 from shared.rpc.service import Service
 
@@ -27,16 +27,16 @@ def build_engine(settings: GenerationSettings) -> Engine:
     return ENGINES[name].build(settings)
 
 
-def build_generator(engine: Engine, settings: GenerationSettings) -> Generator:
+def build_generator(engine: Engine, settings: GenerationSettings) -> SequenceGenerator:
     """A generator over an engine, which the caller starts and stops."""
-    limits = Limits(
+    limits = GenerationLimits(
         sequences=settings.max_sequences,
         new_tokens=settings.max_new_tokens,
         lookahead_tokens=settings.max_lookahead_tokens,
         messages=settings.max_messages,
         conversation_characters=settings.max_conversation_characters,
     )
-    return Generator(engine, limits)
+    return SequenceGenerator(engine, limits)
 
 
 async def _start(engine: Engine, model: str) -> None:

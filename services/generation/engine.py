@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from services.generation.messages import Sampling
+from services.generation.messages import SamplingOptions
 from shared.errors import InvalidRequest
 from shared.records.evolution import Message
 
@@ -37,7 +37,7 @@ class TokenSequence:
 
     token_ids: tuple[int, ...]
     max_new_tokens: int
-    sampling: Sampling
+    sampling: SamplingOptions
     seed: int | None
     cache_salt: str = ""
 

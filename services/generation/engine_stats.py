@@ -3,7 +3,7 @@
 from typing import Any
 
 
-class Scheduler:
+class SchedulerStats:
     """`waiting` sequences have not begun, or were put back."""
 
     def __init__(self) -> None:

@@ -7,9 +7,16 @@ from dataclasses import dataclass, replace
 
 from services.generation import metrics
 from services.generation.engine import Completion, ContextFull, Engine, ModelInfo, TokenSequence
-from services.generation.messages import Finish, GenerateRequest, Result, Sampling, Sequence, Usage
+from services.generation.messages import (
+    FinishReason,
+    GenerateRequest,
+    SamplingOptions,
+    Sequence,
+    SequenceResult,
+    TokenUsage,
+)
 from services.generation.response_text import Reader, stops_of
-from services.generation.validation import Limits, check
+from services.generation.validation import GenerationLimits, check
 
 _LONG_CHARACTERS = 50_000
 
@@ -19,7 +26,7 @@ class _Plan:
     """A checked sequence: its prompt's ids, and how many tokens the context leaves for the response to grow."""
 
     sequence: Sequence
-    sampling: Sampling
+    sampling: SamplingOptions
     cache_salt: str
     prompt_ids: tuple[int, ...]
     reader: Reader
@@ -27,10 +34,10 @@ class _Plan:
     arrived: float
 
 
-class Generator:
+class SequenceGenerator:
     """The service's behaviour over any engine, in plain Python."""
 
-    def __init__(self, engine: Engine, limits: Limits) -> None:
+    def __init__(self, engine: Engine, limits: GenerationLimits) -> None:
         self._engine = engine
         self._limits = limits
         # Of the sequences that the engine holds, in the order in which it was given them.
@@ -47,7 +54,7 @@ class Generator:
         """Raises Unavailable until the engine has started."""
         return self._engine.info
 
-    async def generate(self, request: GenerateRequest) -> AsyncGenerator[list[Result], None]:
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[list[SequenceResult], None]:
         """Yields one result per sequence as each completes, those together that complete together; closing the
         iterator frees those that did not.
 
@@ -63,7 +70,7 @@ class Generator:
         metrics.called(len(request.sequences))
         plans = await asyncio.to_thread(self._plans, request, arrived) if long else self._plans(request, arrived)
         tasks = [asyncio.ensure_future(self._run(plan)) for plan in plans]
-        ended: asyncio.Queue[asyncio.Task[Result]] = asyncio.Queue()
+        ended: asyncio.Queue[asyncio.Task[SequenceResult]] = asyncio.Queue()
         for task in tasks:
             task.add_done_callback(ended.put_nowait)
         left = len(tasks)
@@ -90,7 +97,7 @@ class Generator:
         room = max(0, self.info.context_length - len(prompt_ids) - len(sequence.response_token_ids))
         return _Plan(sequence, request.sampling, request.cache_salt, prompt_ids, reader, room, arrived)
 
-    async def _run(self, plan: _Plan) -> Result:
+    async def _run(self, plan: _Plan) -> SequenceResult:
         sequence = plan.sequence
         budget = min(sequence.max_new_tokens + sequence.lookahead_tokens, plan.room)
         given = sequence.response_token_ids
@@ -109,7 +116,7 @@ class Generator:
         metrics.completed(self.info, len(token_ids), time.perf_counter() - began, completion)
         return self._result(plan, completion)
 
-    def _result(self, plan: _Plan, completion: Completion) -> Result:
+    def _result(self, plan: _Plan, completion: Completion) -> SequenceResult:
         sequence, reader, sampled = plan.sequence, plan.reader, completion.token_ids
         given = sequence.response_token_ids
         content = sampled[:-1] if sampled and sampled[-1] in self.info.end_ids else sampled
@@ -124,14 +131,14 @@ class Generator:
             ahead = reader.stop(given + content, len(given + kept))
             ended = len(content) < len(sampled)
             lookahead_text = ahead[1] if ahead is not None else reader.text(given + content, complete=ended)
-        usage = Usage(len(plan.prompt_ids), completion.cached_tokens, len(sampled))
+        usage = TokenUsage(len(plan.prompt_ids), completion.cached_tokens, len(sampled))
         seconds = time.perf_counter() - plan.arrived
-        return Result(
+        return SequenceResult(
             sequence.id, kept, text, lookahead_text, finish, usage, seconds, queue_seconds=completion.queue_seconds
         )
 
 
-def _finish(plan: _Plan, kept: int, stopped: bool, unfinished: bool) -> Finish:
+def _finish(plan: _Plan, kept: int, stopped: bool, unfinished: bool) -> FinishReason:
     if stopped:
         return "stop"
     if kept >= plan.room:

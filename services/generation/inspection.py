@@ -6,7 +6,7 @@ from typing import Literal
 
 from services.generation.checkpoint import Checkpoint, Dtype, read_checkpoint
 from services.generation.endpoint.capabilities import accepts, find_model
-from services.generation.openai_engine import build_endpoint, meet
+from services.generation.openai_engine import build_endpoint, probe_endpoint
 from services.generation.settings import GenerationSettings
 from shared.errors import DarwinError, Unsupported
 from shared.records.evolution import Message
@@ -101,7 +101,7 @@ async def inspect_endpoint(settings: GenerationSettings) -> EndpointInspection:
     checkpoint = read_checkpoint(resolve(settings.model))
     endpoint = build_endpoint(settings)
     try:
-        met = await meet(endpoint, settings, checkpoint, await find_model(endpoint, settings.endpoint_model))
+        met = await probe_endpoint(endpoint, settings, checkpoint, await find_model(endpoint, settings.endpoint_model))
         abilities, serves = met.abilities, met.info.model
         logprobs = await accepts(endpoint, serves, abilities, "Hello", {"logprobs": 1})
     finally:

@@ -5,13 +5,13 @@ from typing import Literal
 
 from shared.records.evolution import Message
 
-Finish = Literal["length", "stop", "context"]
+FinishReason = Literal["length", "stop", "context"]
 """Why a response ended for now: it can be continued; it is complete; the model's context is full, by the prompt alone
 where the response is empty."""
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SamplingOptions:
     """How tokens are drawn, the same for every sequence of a call; temperature 0 is greedy, top_k 0 keeps all."""
 
     temperature: float = 0.0
@@ -39,13 +39,13 @@ class GenerateRequest:
     template takes `now`, in Unix seconds, for the time; 0 is the clock's."""
 
     sequences: tuple[Sequence, ...]
-    sampling: Sampling = Sampling()
+    sampling: SamplingOptions = SamplingOptions()
     cache_salt: str = ""
     now: float = 0.0
 
 
 @dataclass(frozen=True)
-class Usage:
+class TokenUsage:
     """Tokens of the rendered conversation; those of it and the given response that were reused; those sampled."""
 
     prompt_tokens: int
@@ -54,7 +54,7 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Result:
+class SequenceResult:
     """A sequence's continuation.
 
     `token_ids` are the ids added, without lookahead and without the end-of-sequence id; where a stop string ended
@@ -68,7 +68,7 @@ class Result:
     token_ids: tuple[int, ...]
     text: str
     lookahead_text: str
-    finish: Finish
-    usage: Usage
+    finish: FinishReason
+    usage: TokenUsage
     seconds: float
     queue_seconds: float | None = None

@@ -9,13 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.generation.checkpoint import Checkpoint, read_checkpoint
-from services.generation.endpoint.capabilities import COMPLETIONS, Abilities, Prompt, Waiting, find_model, once, probe
+from services.generation.endpoint.capabilities import (
+    COMPLETIONS,
+    Capabilities,
+    ProbePrompt,
+    Retrying,
+    find_model,
+    once,
+    probe,
+)
 from services.generation.endpoint.client import Endpoint
-from services.generation.endpoint.finish_reasons import Endings
+from services.generation.endpoint.finish_reasons import FinishReasons
 from services.generation.endpoint.requests import completion_body
-from services.generation.endpoint.responses import Answer, Served
+from services.generation.endpoint.responses import CompletionResponse, ServedModel
 from services.generation.endpoint.retries import while_away, while_full
-from services.generation.endpoint.token_text import CarriedText
+from services.generation.endpoint.token_text import TokenText
 from services.generation.endpoint.url import check_private
 from services.generation.engine import Completion, ContextFull, ModelInfo, TokenSequence
 from services.generation.response_text import hidden_tokens
@@ -33,12 +41,12 @@ _GREETING = (Message("user", "Hello! Zwölf größere Übungen, 十二个练习 
 
 
 @dataclass(frozen=True)
-class Met:
+class ProbedEndpoint:
     """What is known once the endpoint has answered."""
 
     checkpoint: Checkpoint
-    text: CarriedText
-    abilities: Abilities
+    text: TokenText
+    abilities: Capabilities
     info: ModelInfo
 
 
@@ -54,8 +62,8 @@ class OpenAIEngine:
         self._places = asyncio.Semaphore(settings.max_running)
         self._running = 0
         self._waiting = 0
-        self._endings = Endings()
-        self._ready: Met | None = None
+        self._endings = FinishReasons()
+        self._ready: ProbedEndpoint | None = None
 
     @property
     def info(self) -> ModelInfo:
@@ -77,7 +85,7 @@ class OpenAIEngine:
         """
         checkpoint = await asyncio.to_thread(read_checkpoint, resolve(self._settings.model))
         served = await while_away(lambda: find_model(self._endpoint, self._settings.endpoint_model))
-        self._ready = await meet(self._endpoint, self._settings, checkpoint, served, while_away)
+        self._ready = await probe_endpoint(self._endpoint, self._settings, checkpoint, served, while_away)
         self._log()
 
     async def stop(self) -> None:
@@ -101,7 +109,7 @@ class OpenAIEngine:
         async with self._place():
             waited_s = time.perf_counter() - arrived
             try:
-                answer = await while_full(lambda: self._endpoint.post(COMPLETIONS, Answer, body))
+                answer = await while_full(lambda: self._endpoint.post(COMPLETIONS, CompletionResponse, body))
             except ContextFull as full:
                 log.warning("a sequence of %d tokens is taken as complete: %s", len(sequence.token_ids), full.message)
                 raise
@@ -123,7 +131,7 @@ class OpenAIEngine:
             )
 
     @property
-    def _known(self) -> Met:
+    def _known(self) -> ProbedEndpoint:
         if self._ready is None:
             raise Unavailable("the endpoint has not answered yet; come back later")
         return self._ready
@@ -148,7 +156,7 @@ class OpenAIEngine:
     def _fields(self, sequence: TokenSequence) -> dict[str, Any]:
         return completion_body(sequence, self._known.abilities, self._settings.endpoint_cache == "shared")
 
-    def _completion(self, sequence: TokenSequence, answer: Answer, waited_s: float) -> Completion:
+    def _completion(self, sequence: TokenSequence, answer: CompletionResponse, waited_s: float) -> Completion:
         known, limit = self._known, sequence.max_new_tokens
         exact = known.abilities.returns_ids
         ids = self._returned(answer) if exact else self._tokenised(sequence, answer)
@@ -167,20 +175,20 @@ class OpenAIEngine:
         unfinished = not ended and 0 < len(ids) < limit
         return Completion(ids, answer.cached_tokens, *_seconds(answer, waited_s), unfinished=unfinished)
 
-    def _returned(self, answer: Answer) -> tuple[int, ...]:
+    def _returned(self, answer: CompletionResponse) -> tuple[int, ...]:
         ids = answer.choices[0].token_ids
         if ids is None:
             raise Internal("the endpoint returned no token ids, though it did when it was asked at start")
         return tuple(ids)
 
-    def _tokenised(self, sequence: TokenSequence, answer: Answer) -> tuple[int, ...]:
+    def _tokenised(self, sequence: TokenSequence, answer: CompletionResponse) -> tuple[int, ...]:
         text = answer.choices[0].text
         if text is None:
             raise Internal("the endpoint's answer holds no text")
         return self._known.text.added(sequence.token_ids, text)
 
     @staticmethod
-    def _stopped(sequence: TokenSequence, answer: Answer) -> bool:
+    def _stopped(sequence: TokenSequence, answer: CompletionResponse) -> bool:
         """Whether a stop string ended the text, and no end-of-sequence token did."""
         choice = answer.choices[0]
         return isinstance(choice.stop_reason, str) or any(s in (choice.text or "") for s in sequence.sampling.stop)
@@ -197,24 +205,28 @@ def build_endpoint(settings: GenerationSettings) -> Endpoint:
     return Endpoint(settings.endpoint, key, settings.max_running)
 
 
-async def meet(
-    endpoint: Endpoint, settings: GenerationSettings, checkpoint: Checkpoint, served: Served, waiting: Waiting = once
-) -> Met:
+async def probe_endpoint(
+    endpoint: Endpoint,
+    settings: GenerationSettings,
+    checkpoint: Checkpoint,
+    served: ServedModel,
+    waiting: Retrying = once,
+) -> ProbedEndpoint:
     """Asks the endpoint what it can do; raises as `probe` does."""
-    text = CarriedText(checkpoint.tokenizer, checkpoint.chat.control_ids)
+    text = TokenText(checkpoint.tokenizer, checkpoint.chat.control_ids)
     ids = checkpoint.chat.encode_chat(_GREETING)
     spelled = text.prompt(ids)
-    prompt = Prompt(ids, spelled, text.tokens(spelled))
+    prompt = ProbePrompt(ids, spelled, text.tokens(spelled))
     abilities = await probe(endpoint, served.id, prompt, settings.endpoint_tokens, settings.trusted_fields, waiting)
     lengths = (settings.max_model_len, checkpoint.context_length, served.max_model_len)
     context = min(length for length in lengths if length is not None)
     structured = "response_format" in abilities.fields
     hidden = hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary)
     info = ModelInfo(served.id, "openai", context, structured, checkpoint.vocabulary, checkpoint.eos_ids, hidden)
-    return Met(checkpoint, text, abilities, info)
+    return ProbedEndpoint(checkpoint, text, abilities, info)
 
 
-def _seconds(answer: Answer, waited_s: float) -> tuple[float | None, float | None]:
+def _seconds(answer: CompletionResponse, waited_s: float) -> tuple[float | None, float | None]:
     """Until the first step and until the first token; None where the endpoint does not say."""
     metrics = answer.metrics
     if metrics is None or metrics.queue_time_ms is None:

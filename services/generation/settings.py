@@ -12,7 +12,7 @@ from shared.process.settings import DarwinSettings
 from shared.records.evolution import MAX_MESSAGES
 from shared.text.embedded_models import EMBEDDED_LLM
 
-Dtype = Literal["auto", "bfloat16", "float16", "float32"]
+DtypeSetting = Literal["auto", "bfloat16", "float16", "float32"]
 
 
 class GenerationSettings(DarwinSettings):
@@ -34,7 +34,7 @@ class GenerationSettings(DarwinSettings):
         default="auto",
         description=f"openai: which of {', '.join(FIELDS)} it heeds, by commas; auto: those whose values it checks",
     )
-    dtype: Dtype = Field(
+    dtype: DtypeSetting = Field(
         default="auto", description="auto: bfloat16, or float16 where a checkpoint's quantised weights know no other"
     )
     endpoint_cache: Literal["apart", "shared"] = Field(

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 
 import torch
 
-from services.generation.messages import Sampling
+from services.generation.messages import SamplingOptions
 
 # Logits divided by less are no longer finite.
 _COLDEST = 0.01
 _ALL = 2**31
 
 
-class Draws:
+class TokenSampler:
     """For rows that are sampled like this, on a device."""
 
-    def __init__(self, samplings: Sequence[Sampling], device: torch.device | str = "cpu") -> None:
+    def __init__(self, samplings: Sequence[SamplingOptions], device: torch.device | str = "cpu") -> None:
         def column(values: list[float], dtype: torch.dtype) -> torch.Tensor:
             return torch.tensor(values, dtype=dtype, device=device).unsqueeze(1)
 

@@ -22,7 +22,7 @@ from services.generation.checkpoint import Checkpoint, read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.response_text import Decode, Reader, hidden_tokens, stops_of
 from services.generation.settings import GenerationSettings
-from services.generation.token_sampling import Draws, uniform
+from services.generation.token_sampling import TokenSampler, uniform
 from services.generation.weights import load_model
 from shared.errors import Unavailable
 from shared.process.lifecycle import never
@@ -186,7 +186,7 @@ class _RowDraws(LogitsProcessor):  # type: ignore[misc]
     def __init__(self, rows: list[_Row], start: int, device: str) -> None:
         self._rows = rows
         self._start = start
-        self._draws = Draws([row.sequence.sampling for row in rows], device)
+        self._draws = TokenSampler([row.sequence.sampling for row in rows], device)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         sampled = input_ids.shape[1] - self._start

@@ -11,10 +11,10 @@ from typing import Any
 
 from services.generation.checkpoint import read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
-from services.generation.engine_stats import Scheduler
-from services.generation.messages import Sampling
+from services.generation.engine_stats import SchedulerStats
+from services.generation.messages import SamplingOptions
 from services.generation.response_text import hidden_tokens, stops_of
-from services.generation.settings import Dtype, GenerationSettings
+from services.generation.settings import DtypeSetting, GenerationSettings
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Unsupported
 from shared.process.lifeline import prepare_environment
 from shared.records.evolution import Message
@@ -41,7 +41,7 @@ class VllmEngine:
         self._info: ModelInfo | None = None
         self._names = itertools.count()
         self._traced = False
-        self._scheduler = Scheduler()
+        self._scheduler = SchedulerStats()
 
     @property
     def info(self) -> ModelInfo:
@@ -90,7 +90,7 @@ class VllmEngine:
         """
         room = self.info.context_length - 1
         try:
-            await self.complete(TokenSequence(self.encode_chat(_TRIAL)[-room:], 1, Sampling(), None))
+            await self.complete(TokenSequence(self.encode_chat(_TRIAL)[-room:], 1, SamplingOptions(), None))
         except DarwinError as error:
             raise Unsupported(
                 f"vLLM loads {self._settings.model} and cannot decode with it ({error.message}): set "
@@ -152,7 +152,7 @@ class VllmEngine:
         return _completion(output)
 
 
-def engine_arguments(settings: GenerationSettings, model: str, context: int, dtype: Dtype) -> Any:
+def engine_arguments(settings: GenerationSettings, model: str, context: int, dtype: DtypeSetting) -> Any:
     """vLLM's `AsyncEngineArgs`; sets what vLLM reads from the environment, and imports it."""
     prepare_environment(_LOGGING)
     from vllm import AsyncEngineArgs

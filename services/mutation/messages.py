@@ -17,7 +17,7 @@ MAX_SALT_CHARS = 256
 ROLES = ("system", "user", "assistant")
 
 
-class Source(Enum):
+class MutantSource(Enum):
     """Where a mutant's text comes from."""
 
     MODEL = "model"
@@ -95,12 +95,12 @@ def _check_conversation(messages: tuple[Message, ...]) -> None:
 
 
 @dataclass(frozen=True)
-class Mutant:
+class AcceptedMutant:
     """An accepted instruction; `similarity` is its cosine to the original, in [-1, 1]."""
 
     text: str
     operator: str
-    source: Source
+    source: MutantSource
     similarity: float
 
 
@@ -115,7 +115,7 @@ class Rejection:
 
 
 @dataclass(frozen=True)
-class Summary:
+class MutationSummary:
     """Tokens the language model read and wrote for one call, and the rewrites that it was asked for and did not give;
     the last event of every mutation."""
 
@@ -124,4 +124,4 @@ class Summary:
     unwritten: int = 0
 
 
-MutationEvent = Mutant | Rejection | Summary
+MutationEvent = AcceptedMutant | Rejection | MutationSummary

@@ -11,8 +11,17 @@ from services.mutation import demands, guards, operators, templates
 from services.mutation.demands import Demands
 from services.mutation.fidelity import Compare, Fidelity
 from services.mutation.filling import filled
-from services.mutation.language_model import Completion, LanguageModel, Prompt
-from services.mutation.messages import Mode, Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source, Summary
+from services.mutation.language_model import LanguageModel, RewriteCompletion, RewritePrompt
+from services.mutation.messages import (
+    AcceptedMutant,
+    Mode,
+    MutantSource,
+    MutationEvent,
+    MutationRequest,
+    MutationSummary,
+    Reason,
+    Rejection,
+)
 from services.mutation.operators import Operator
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded
 
@@ -80,18 +89,18 @@ class Mutator:
                 generated_tokens += completion.generated_tokens
                 operator = plan[completion.index][0]
                 event = await self._judge(completion.text, operator, core, request.original, demanded, taken, compare)
-                if isinstance(event, Mutant):
+                if isinstance(event, AcceptedMutant):
                     taken.add(guards.normalised(event.text))
                     accepted += 1
                 yield event
         pool = self._pool(demanded)
         for mutant in await asyncio.to_thread(filled, request, accepted, pool, taken, compare, rng):
             yield mutant
-        yield Summary(prompt_tokens, generated_tokens, len(plan) - written)
+        yield MutationSummary(prompt_tokens, generated_tokens, len(plan) - written)
 
     def _plan(
         self, request: MutationRequest, core: str, demanded: Demands, rng: Random
-    ) -> list[tuple[Operator, Prompt]]:
+    ) -> list[tuple[Operator, RewritePrompt]]:
         """The operators to apply, each at most once more than any other, with their prompts: none of them where the
         instruction is a text to work on rather than a request for something."""
         # A rewrite of a part of a long instruction would lose the rest of it.
@@ -105,7 +114,7 @@ class Mutator:
         for index in range(request.count):
             operator = order[index % len(order)]
             seed = None if request.seed is None else rng.getrandbits(32)
-            plan.append((operator, Prompt(operators.chat(operator, core), limit, seed)))
+            plan.append((operator, RewritePrompt(operators.chat(operator, core), limit, seed)))
         return plan
 
     def _chosen(self, mode: Mode) -> Sequence[Operator]:
@@ -118,8 +127,8 @@ class Mutator:
                 return self._operators
 
     async def _completions(
-        self, plan: Sequence[tuple[Operator, Prompt]], timeout: float | None, cache_salt: str
-    ) -> AsyncGenerator[Completion, None]:
+        self, plan: Sequence[tuple[Operator, RewritePrompt]], timeout: float | None, cache_salt: str
+    ) -> AsyncGenerator[RewriteCompletion, None]:
         if not plan:
             return
         prompts = [prompt for _, prompt in plan]
@@ -133,7 +142,7 @@ class Mutator:
             self._tell(error)
 
     def _tell(self, error: DarwinError) -> None:
-        """Logs the first error of each kind; all of them are counted (`Summary.unwritten`)."""
+        """Logs the first error of each kind; all of them are counted (`MutationSummary.unwritten`)."""
         if type(error) not in self._told:
             self._told.add(type(error))
             log.warning(
@@ -151,7 +160,7 @@ class Mutator:
         demanded: Demands,
         taken: set[str],
         compare: Compare,
-    ) -> Mutant | Rejection:
+    ) -> AcceptedMutant | Rejection:
         if not output.strip():
             return Rejection(output, operator.name, Reason.EMPTY)
         text = operators.parse(output)
@@ -165,7 +174,7 @@ class Mutator:
         (similarity,) = await asyncio.to_thread(compare, [text])
         if similarity < self._threshold:
             return Rejection(text, operator.name, Reason.MEANING_LOST, similarity)
-        return Mutant(text, operator.name, Source.MODEL, similarity)
+        return AcceptedMutant(text, operator.name, MutantSource.MODEL, similarity)
 
 
 def _read(request: MutationRequest) -> tuple[Demands, str, set[str]]:

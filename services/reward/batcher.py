@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from cachetools import LRUCache
 
 from services.reward import metrics
-from services.reward.scorer import ComponentScore, ScoreItem, Scorer
+from services.reward.scorer import ComponentScore, ComponentScorer, ScoreItem
 from shared.errors import DeadlineExceeded, Internal, Overloaded, Unavailable
 
 _NOBODYS_FAULT = (Unavailable, Overloaded, DeadlineExceeded)
@@ -29,7 +29,7 @@ class Batcher:
     again, nor does an item that stands in a batch twice. Items of a cancelled call that have not started are dropped.
     """
 
-    def __init__(self, scorer: Scorer, max_batch: int, max_queue: int, kept: int) -> None:
+    def __init__(self, scorer: ComponentScorer, max_batch: int, max_queue: int, kept: int) -> None:
         self._scorer = scorer
         self._max_batch = min(max_batch, scorer.max_batch or max_batch)
         self._max_queue = max_queue

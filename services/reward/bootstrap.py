@@ -9,7 +9,7 @@ from services.reward.rewarder import Component, Profile, Rewarder
 from services.reward.runtime import Runtime
 from services.reward.servicer import RewardServicer
 from services.reward.settings import RewardSettings
-from services.reward.validation import Limits
+from services.reward.validation import ScoringLimits
 from shared.errors import InvalidRequest, NotFound
 from shared.pb.reward_pb2 import DESCRIPTOR
 from shared.pb.reward_pb2_grpc import add_RewardServiceServicer_to_server
@@ -82,8 +82,8 @@ def _profiles(files: Mapping[str, ProfileFile]) -> dict[str, Profile]:
     return profiles
 
 
-def _limits(settings: RewardSettings) -> Limits:
-    return Limits(
+def _limits(settings: RewardSettings) -> ScoringLimits:
+    return ScoringLimits(
         candidates=settings.max_candidates,
         messages=settings.max_messages,
         text_characters=settings.max_text_characters,

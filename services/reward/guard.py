@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from services.reward.repetition import Loop, Token, loops, tokens_of
-from services.reward.requested_oddities import copies_asked, signs_asked
+from services.reward.requested_repetition import copies_asked, signs_asked
 from services.reward.scorer import ComponentScore, ScoreItem
 
 EMPTY = -4.0

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, Union, get_args
 from pydantic import Field, FiniteFloat, model_validator
 
 from services.reward.runtime import Runtime
-from services.reward.scorer import BlockingScorer, Scorer
+from services.reward.scorer import BlockingScorer, ComponentScorer
 from services.reward.specs import ComponentSpec, InProcessSpec, ModelSpec, TextSpec, Variable
 
 SHIPPED_HEAD = "quality.safetensors"
 
-Api = Literal["vllm-classify", "vllm-pooling", "tei-predict", "openrlhf"]
+ApiName = Literal["vllm-classify", "vllm-pooling", "tei-predict", "openrlhf"]
 
 
 class QualitySpec(InProcessSpec):
@@ -84,7 +84,7 @@ class VllmSpec(ModelSpec):
     gpu_memory_utilization: float = Field(default=0.3, gt=0, le=1)
     tensor_parallel: int = Field(default=1, ge=1)
 
-    def create(self, runtime: Runtime) -> Scorer:
+    def create(self, runtime: Runtime) -> ComponentScorer:
         from services.reward.vllm_scorer import VllmScorer
 
         return VllmScorer(self, runtime)
@@ -100,7 +100,7 @@ class HttpSpec(TextSpec):
     """
 
     type: Literal["http"]
-    api: Api
+    api: ApiName
     url: str = Field(min_length=1)
     key_env: Variable | None = None
     key_file: Path | None = None
@@ -128,7 +128,7 @@ class HttpSpec(TextSpec):
             raise ValueError("system: fold needs a tokenizer, by whose template it is folded")
         return self
 
-    def create(self, runtime: Runtime) -> Scorer:
+    def create(self, runtime: Runtime) -> ComponentScorer:
         from services.reward.remote.scorer import HttpScorer
 
         return HttpScorer(self, runtime)

@@ -57,7 +57,7 @@ TRIAL = ScoreItem(Conversation((Message("user", "Name a fruit."),)), "An apple."
 """What scorers may score when they load: what cannot be done, cannot be done then."""
 
 
-class Scorer(Protocol):
+class ComponentScorer(Protocol):
     """Scores batches. `score` gives one score per item, in order; the batch may mix conversations and repeats nothing.
 
     A value that is not finite is refused by the caller of this port. At most `batches` calls of `score` are under way
@@ -81,7 +81,7 @@ class Scorer(Protocol):
 
 
 class BlockingScorer(Protocol):
-    """A scorer that computes in this process: `services.reward.threads` makes it a `Scorer`.
+    """A scorer that computes in this process: `services.reward.threads` makes it a `ComponentScorer`.
 
     All three methods are called from one and the same thread, never at once.
     """

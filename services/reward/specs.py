@@ -17,8 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from services.reward.runtime import Dtype, Runtime
-from services.reward.scorer import BlockingScorer, Scorer
+from services.reward.runtime import Runtime, ScorerDtype
+from services.reward.scorer import BlockingScorer, ComponentScorer
 from services.reward.threads import ThreadScorer
 from shared.text.template import System
 
@@ -67,7 +67,7 @@ class ComponentSpec(BaseModel):
     type: str
 
     @abstractmethod
-    def create(self, runtime: Runtime) -> Scorer:
+    def create(self, runtime: Runtime) -> ComponentScorer:
         """The component's scorer, not loaded yet; the library that it needs is imported when it loads."""
 
     def scorer_key(self) -> str:
@@ -78,7 +78,7 @@ class ComponentSpec(BaseModel):
 class InProcessSpec(ComponentSpec):
     """A component whose scorer computes in this process, on a thread of its own."""
 
-    def create(self, runtime: Runtime) -> Scorer:
+    def create(self, runtime: Runtime) -> ComponentScorer:
         return ThreadScorer(lambda: self.create_blocking(runtime), self.type)
 
     @abstractmethod
@@ -113,7 +113,7 @@ class ModelSpec(TextSpec):
     model: str = Field(min_length=1)
     revision: str | None = Field(default=None, min_length=1)
     trust_remote_code: StrictBool = False
-    dtype: Dtype | None = None
+    dtype: ScorerDtype | None = None
     device: Device | None = None
 
     @model_validator(mode="after")

@@ -24,7 +24,7 @@ from services.reward.registry import (
     VllmSpec,
 )
 from services.reward.runtime import Runtime
-from services.reward.scorer import ComponentScore, Conversation, ScoreItem, Scorer
+from services.reward.scorer import ComponentScore, ComponentScorer, Conversation, ScoreItem
 from shared.errors import Unsupported
 from shared.records.evolution import Message
 from shared.text.chat_tokenizer import ChatTokenizer
@@ -48,7 +48,7 @@ ROWS = ("quality", "guard", "form", "relevance", "simulated", "classifier", "vll
 class Subject:
     """A loaded scorer, and how far its answers may differ between batches, in units of its score."""
 
-    scorer: Scorer
+    scorer: ComponentScorer
     tolerance: float
     loop: asyncio.Runner
 

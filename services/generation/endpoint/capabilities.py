@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 from services.generation.endpoint.client import Endpoint
 from services.generation.endpoint.errors import chat_only
-from services.generation.endpoint.responses import Answer, ChatAnswer, Models, Served
+from services.generation.endpoint.responses import ChatResponse, CompletionResponse, ModelList, ServedModel
 from shared.errors import DarwinError, DeadlineExceeded, InvalidRequest, Overloaded, Unavailable, Unsupported
 
 COMPLETIONS = "completions"
 TokenMode = Literal["auto", "ids", "text"]
-AWAY = (Unavailable, Overloaded, DeadlineExceeded)
+TRANSIENT = (Unavailable, Overloaded, DeadlineExceeded)
 """What an endpoint that comes back may raise meanwhile."""
 
 FIELDS: dict[str, Any] = {
@@ -39,16 +39,16 @@ _NONSENSE = {"nonsense": True}
 _FIRST_S = 300.0
 _PROBE_S = 30.0
 
-Waiting = Callable[[Callable[[], Awaitable[Answer]]], Awaitable[Answer]]
-"""Makes the call, and may make it again while it raises one of `AWAY`."""
+Retrying = Callable[[Callable[[], Awaitable[CompletionResponse]]], Awaitable[CompletionResponse]]
+"""Makes the call, and may make it again while it raises one of `TRANSIENT`."""
 
 
-async def once(call: Callable[[], Awaitable[Answer]]) -> Answer:
+async def once(call: Callable[[], Awaitable[CompletionResponse]]) -> CompletionResponse:
     return await call()
 
 
 @dataclass(frozen=True)
-class Abilities:
+class Capabilities:
     """Whether prompts may be token ids, whether answers hold the sampled ids, and which of `FIELDS` are heeded.
 
     `standard` are the fields of `STANDARD` with the values of it that are taken; `limit` is the field that bounds the
@@ -82,22 +82,22 @@ class Abilities:
         return "; ".join([carried, heeded, *([f"does without {', '.join(self.lacks)}"] if self.lacks else [])])
 
 
-async def find_model(endpoint: Endpoint, name: str) -> Served:
+async def find_model(endpoint: Endpoint, name: str) -> ServedModel:
     """The model named so, or the only one.
 
     Raises:
         Unsupported: no name is given, and the endpoint lists no model or several.
     """
     try:
-        listed = (await endpoint.get("models", Models)).data
+        listed = (await endpoint.get("models", ModelList)).data
     except DarwinError as error:
         # Not every endpoint lists its models; whether it serves this one shows at the first completion.
         if name:
-            return Served(id=name)
-        kind = type(error) if isinstance(error, AWAY) else Unsupported
+            return ServedModel(id=name)
+        kind = type(error) if isinstance(error, TRANSIENT) else Unsupported
         raise kind(f"{error.message} (asked for its models: DARWIN_GENERATION_ENDPOINT_MODEL can name one)") from error
     if name:
-        return next((served for served in listed if served.id == name), Served(id=name))
+        return next((served for served in listed if served.id == name), ServedModel(id=name))
     if len(listed) != 1:
         found = len(listed)
         raise Unsupported(f"the endpoint lists {found} models: set DARWIN_GENERATION_ENDPOINT_MODEL to one of them")
@@ -105,7 +105,7 @@ async def find_model(endpoint: Endpoint, name: str) -> Served:
 
 
 @dataclass(frozen=True)
-class Prompt:
+class ProbePrompt:
     """One prompt: as ids, as text, and how many tokens our tokenizer makes of the text."""
 
     ids: Sequence[int]
@@ -116,11 +116,11 @@ class Prompt:
 async def probe(
     endpoint: Endpoint,
     model: str,
-    prompt: Prompt,
+    prompt: ProbePrompt,
     mode: TokenMode,
     fields: frozenset[str] | None,
-    waiting: Waiting = once,
-) -> Abilities:
+    waiting: Retrying = once,
+) -> Capabilities:
     """Asks for a token at a time. `fields` are taken on trust where given.
 
     A plain completion comes first, and is waited for by `waiting`. Whatever fails while a plain completion succeeds,
@@ -144,10 +144,10 @@ async def probe(
         fields = frozenset([name for name, value in FIELDS.items() if await prober.heeds(name, value)])
         if "top_k" in fields:
             every_token = await prober.first("top_k", _EVERY_TOKEN)
-    return Abilities(*carries, fields, standard, prober.limit, every_token, alike)
+    return Capabilities(*carries, fields, standard, prober.limit, every_token, alike)
 
 
-async def accepts(endpoint: Endpoint, model: str, abilities: Abilities, text: str, extra: dict[str, Any]) -> bool:
+async def accepts(endpoint: Endpoint, model: str, abilities: Capabilities, text: str, extra: dict[str, Any]) -> bool:
     """Whether a completion with `extra` fields is given."""
     prober = _Prober(endpoint, model, text, once)
     prober.limit = abilities.limit
@@ -161,7 +161,7 @@ class _Prober:
     endpoint: Endpoint
     model: str
     prompt: str | list[int]
-    waiting: Waiting
+    waiting: Retrying
     limit: str = field(default=_LIMITS[0], init=False)
 
     async def begin(self) -> int | None:
@@ -187,7 +187,7 @@ class _Prober:
         body = {"model": self.model, "messages": messages, "max_tokens": 1}
         try:
             async with asyncio.timeout(_PROBE_S):
-                await self.endpoint.post("chat/completions", ChatAnswer, body)
+                await self.endpoint.post("chat/completions", ChatResponse, body)
         except InvalidRequest:
             return chat_only("the endpoint refuses /completions")
         except (DarwinError, TimeoutError):
@@ -236,16 +236,16 @@ class _Prober:
     async def accepts(self, extra: dict[str, Any]) -> bool:
         return await self._answer(extra) is not None
 
-    async def _answer(self, extra: dict[str, Any]) -> Answer | None:
+    async def _answer(self, extra: dict[str, Any]) -> CompletionResponse | None:
         answer = await self._try(extra)
-        return answer if isinstance(answer, Answer) else None
+        return answer if isinstance(answer, CompletionResponse) else None
 
-    async def _try(self, extra: dict[str, Any]) -> Answer | DarwinError:
+    async def _try(self, extra: dict[str, Any]) -> CompletionResponse | DarwinError:
         """What comes of it; a failure that may pass is tried again once a plain completion succeeds."""
         for last in (False, True):
             try:
                 return await self._ask(_PROBE_S, extra)
-            except AWAY as error:
+            except TRANSIENT as error:
                 if last:
                     return error
                 await self._plain()
@@ -253,13 +253,13 @@ class _Prober:
                 return error
         raise AssertionError("unreachable")
 
-    async def _plain(self) -> Answer:
+    async def _plain(self) -> CompletionResponse:
         return await self.waiting(lambda: self._ask(_FIRST_S, {}))
 
-    async def _ask(self, limit_s: float, extra: dict[str, Any]) -> Answer:
+    async def _ask(self, limit_s: float, extra: dict[str, Any]) -> CompletionResponse:
         body = {"model": self.model, "prompt": self.prompt, self.limit: 1, **extra}
         try:
             async with asyncio.timeout(limit_s):
-                return await self.endpoint.post(COMPLETIONS, Answer, body)
+                return await self.endpoint.post(COMPLETIONS, CompletionResponse, body)
         except TimeoutError:
             raise DeadlineExceeded(f"the endpoint did not answer within {limit_s:g} s") from None

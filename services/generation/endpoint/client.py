@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from services.generation.endpoint.error_bodies import NOTHING_SAID, read_complaint
+from services.generation.endpoint.error_bodies import NO_COMPLAINT, read_complaint
 from services.generation.endpoint.errors import error_of_failure, error_of_status, retry_after
 from shared.errors import Internal
 from shared.rpc.interceptor import time_left
@@ -30,7 +30,7 @@ _SIGNS_OF_LIFE = (
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 25_000),
 )
 
-Shape = TypeVar("Shape", bound=BaseModel)
+ResponseT = TypeVar("ResponseT", bound=BaseModel)
 
 
 class Endpoint:
@@ -55,11 +55,11 @@ class Endpoint:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def get(self, path: str, shape: type[Shape]) -> Shape:
+    async def get(self, path: str, shape: type[ResponseT]) -> ResponseT:
         """Raises as `post` does."""
         return await self._ask("GET", path, shape)
 
-    async def post(self, path: str, shape: type[Shape], body: Mapping[str, Any]) -> Shape:
+    async def post(self, path: str, shape: type[ResponseT], body: Mapping[str, Any]) -> ResponseT:
         """The answer, read as `shape`; cancelling closes the connection, and so tells the endpoint to stop.
 
         Raises:
@@ -72,7 +72,7 @@ class Endpoint:
         """
         return await self._ask("POST", path, shape, content=json.dumps(body).encode())
 
-    async def _ask(self, method: str, path: str, shape: type[Shape], content: bytes | None = None) -> Shape:
+    async def _ask(self, method: str, path: str, shape: type[ResponseT], content: bytes | None = None) -> ResponseT:
         try:
             answer = await self._bytes(method, path, content)
         except httpx.HTTPError as failure:
@@ -104,7 +104,7 @@ class Endpoint:
                 if len(received) > limit:
                     break
         if refused:
-            complaint = read_complaint(bytes(received)) or NOTHING_SAID
+            complaint = read_complaint(bytes(received)) or NO_COMPLAINT
             raise error_of_status(response.status_code, complaint, retry_after(response.headers.get("retry-after")))
         if len(received) > limit:
             raise Internal(f"the endpoint's answer is larger than {limit} bytes")

@@ -50,7 +50,7 @@ class Complaint:
     status: int | None = None
 
 
-NOTHING_SAID = Complaint()
+NO_COMPLAINT = Complaint()
 
 
 def read_complaint(answer: bytes) -> Complaint | None:

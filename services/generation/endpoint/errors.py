@@ -6,7 +6,7 @@ What it, or httpx, says of them is left: it may repeat the prompt or the key.
 
 import httpx
 
-from services.generation.endpoint.error_bodies import NOTHING_SAID, Complaint
+from services.generation.endpoint.error_bodies import NO_COMPLAINT, Complaint
 from services.generation.engine import ContextFull
 from shared.errors import DarwinError, DeadlineExceeded, Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
 
@@ -25,7 +25,7 @@ _FAILURES: tuple[tuple[type[httpx.HTTPError], type[DarwinError], str], ...] = (
 """The first that fits; no message of httpx is passed on, since some hold headers."""
 
 
-class Full(Overloaded):
+class EndpointFull(Overloaded):
     """The endpoint takes no more for now; `retry_after_s` is what it says of when it will, None where it does not."""
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
@@ -42,7 +42,7 @@ def chat_only(said: str) -> Unsupported:
 
 
 def error_of_status(
-    status: int, complaint: Complaint = NOTHING_SAID, retry_after_s: float | None = None
+    status: int, complaint: Complaint = NO_COMPLAINT, retry_after_s: float | None = None
 ) -> DarwinError:
     """What an answer with this status, or with this status in an answer that says 200, means."""
     said = f"the endpoint answers HTTP {status}"
@@ -59,7 +59,7 @@ def error_of_status(
         case 404 | 405 | 410:
             return Unsupported(f"{said}: set {_URL} (it ends with /v1) and {_MODEL} to what it serves")
         case 429:
-            return Full(f"{said}: it is full; come back later", retry_after_s)
+            return EndpointFull(f"{said}: it is full; come back later", retry_after_s)
         case 200:
             return Unavailable(f"{said} with an error in it; come back later")
         case 408 | 425 | 499:

@@ -6,10 +6,10 @@ from typing import Literal
 
 log = logging.getLogger(__name__)
 
-Ending = Literal["ended", "length", "lost"]
+SequenceEnding = Literal["ended", "length", "lost"]
 """The response is complete, or nothing would follow it; it can be continued; the endpoint dropped it."""
 
-_WORDS: dict[Ending, str] = {
+_WORDS: dict[SequenceEnding, str] = {
     "ended": """
         stop stopped eos eos_token end end_turn end_of_text end_of_sequence stop_sequence stop_string stop_token
         stop_word word complete completed finished done tool_calls tool_call tool_use function_call
@@ -21,17 +21,17 @@ _WORDS: dict[Ending, str] = {
     """,
     "lost": "abort aborted cancelled canceled error failed timeout unload",
 }
-_ENDINGS: dict[str, Ending] = {word: ending for ending, words in _WORDS.items() for word in words.split()}
+_ENDINGS: dict[str, SequenceEnding] = {word: ending for ending, words in _WORDS.items() for word in words.split()}
 _IDENTIFIER = re.compile(r"\w{1,40}", re.ASCII)
 
 
-class Endings:
+class FinishReasons:
     """Reads an endpoint's finish reasons; one that is not known is logged once, and taken by its count of tokens."""
 
     def __init__(self) -> None:
         self._unknown: set[str] = set()
 
-    def read(self, reason: str | None, sampled: int, asked: int) -> Ending:
+    def read(self, reason: str | None, sampled: int, asked: int) -> SequenceEnding:
         """`sampled` tokens of those `asked` for; fewer under an unknown reason, or none, are the end."""
         word = (reason or "").strip().lower().replace("-", "_").replace(" ", "_").removeprefix("finish_reason_")
         known = _ENDINGS.get(word)

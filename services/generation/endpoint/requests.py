@@ -3,13 +3,13 @@
 import json
 from typing import Any
 
-from services.generation.endpoint.capabilities import LARGE_SEED, SMALL_SEED, STANDARD, Abilities
+from services.generation.endpoint.capabilities import LARGE_SEED, SMALL_SEED, STANDARD, Capabilities
 from services.generation.engine import TokenSequence
-from services.generation.messages import Sampling
+from services.generation.messages import SamplingOptions
 from shared.errors import Unsupported
 
 
-def completion_body(sequence: TokenSequence, abilities: Abilities, shared_cache: bool = False) -> dict[str, Any]:
+def completion_body(sequence: TokenSequence, abilities: Capabilities, shared_cache: bool = False) -> dict[str, Any]:
     """The fields of a `/completions` request, model and prompt aside.
 
     What merely shapes sampling, such as top_k, is left out where the endpoint does not know it. With `shared_cache`
@@ -35,7 +35,7 @@ def completion_body(sequence: TokenSequence, abilities: Abilities, shared_cache:
     return body | {name: value for name, value in beyond.items() if name in abilities.fields}
 
 
-def _standard(sequence: TokenSequence, abilities: Abilities) -> dict[str, Any]:
+def _standard(sequence: TokenSequence, abilities: Capabilities) -> dict[str, Any]:
     sampling = sequence.sampling
     (warm, greedy), (part, whole) = STANDARD["temperature"], STANDARD["top_p"]
     taken = {
@@ -56,7 +56,7 @@ def _standard(sequence: TokenSequence, abilities: Abilities) -> dict[str, Any]:
 
 def _beyond(sequence: TokenSequence, every_token: int | None) -> dict[str, Any]:
     """With what the endpoint's own defaults, such as a model's generation_config.json, would change."""
-    sampling: Sampling = sequence.sampling
+    sampling: SamplingOptions = sequence.sampling
     fields: dict[str, Any] = {"repetition_penalty": 1.0, "min_p": 0.0}
     top_k = sampling.top_k or every_token
     if top_k is not None:

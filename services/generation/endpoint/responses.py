@@ -15,59 +15,59 @@ def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
 
 
 _Readable = WrapValidator(_or_none)
-Number = Annotated[int | None, _Readable]
-Seconds = Annotated[float | None, _Readable]
-Word = Annotated[str | None, _Readable]
+ReadableInt = Annotated[int | None, _Readable]
+ReadableFloat = Annotated[float | None, _Readable]
+ReadableText = Annotated[str | None, _Readable]
 
 
-class Served(BaseModel):
+class ServedModel(BaseModel):
     """One entry of `/models`; the context's length, in tokens, goes by several names."""
 
     id: str
-    max_model_len: Number = Field(
+    max_model_len: ReadableInt = Field(
         default=None,
         validation_alias=AliasChoices("max_model_len", "context_length", "max_context_length", "context_window"),
     )
 
 
-class Models(BaseModel):
-    data: list[Served]
+class ModelList(BaseModel):
+    data: list[ServedModel]
 
 
-class Choice(BaseModel):
+class CompletionChoice(BaseModel):
     """`stop_reason` is the stop string that ended the text, where the endpoint says so."""
 
-    text: Word = None
-    finish_reason: Word = None
+    text: ReadableText = None
+    finish_reason: ReadableText = None
     stop_reason: Annotated[int | str | None, _Readable] = Field(
         default=None, validation_alias=AliasChoices("stop_reason", "matched_stop")
     )
     token_ids: Annotated[list[int] | None, _Readable] = None
 
 
-class PromptTokens(BaseModel):
-    cached_tokens: Number = None
+class PromptTokensDetails(BaseModel):
+    cached_tokens: ReadableInt = None
 
 
-class Usage(BaseModel):
-    prompt_tokens: Number = None
-    completion_tokens: Number = None
-    prompt_tokens_details: Annotated[PromptTokens | None, _Readable] = None
+class CompletionUsage(BaseModel):
+    prompt_tokens: ReadableInt = None
+    completion_tokens: ReadableInt = None
+    prompt_tokens_details: Annotated[PromptTokensDetails | None, _Readable] = None
 
 
-class Metrics(BaseModel):
+class CompletionMetrics(BaseModel):
     """Milliseconds; the first token is counted from the first step."""
 
-    queue_time_ms: Seconds = None
-    time_to_first_token_ms: Seconds = None
+    queue_time_ms: ReadableFloat = None
+    time_to_first_token_ms: ReadableFloat = None
 
 
-class Answer(BaseModel):
+class CompletionResponse(BaseModel):
     """The answer of `/completions`."""
 
-    choices: list[Choice] = Field(min_length=1)
-    usage: Annotated[Usage | None, _Readable] = None
-    metrics: Annotated[Metrics | None, _Readable] = None
+    choices: list[CompletionChoice] = Field(min_length=1)
+    usage: Annotated[CompletionUsage | None, _Readable] = None
+    metrics: Annotated[CompletionMetrics | None, _Readable] = None
 
     @property
     def cached_tokens(self) -> int:
@@ -84,7 +84,7 @@ class Answer(BaseModel):
         return self.usage.completion_tokens if self.usage else None
 
 
-class ChatAnswer(BaseModel):
+class ChatResponse(BaseModel):
     """The answer of `/chat/completions`, of which only that there is one matters."""
 
     choices: list[Any]

@@ -15,8 +15,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from services.generation.endpoint.capabilities import AWAY
-from services.generation.endpoint.errors import Full
+from services.generation.endpoint.capabilities import TRANSIENT
+from services.generation.endpoint.errors import EndpointFull
 from shared.errors import DarwinError
 from shared.rpc.interceptor import time_left
 
@@ -32,7 +32,7 @@ _BACKOFF = wait_exponential(multiplier=0.5, max=_LONGEST_WAIT_S)
 async def while_away(call: Callable[[], Awaitable[Found]]) -> Found:
     """What the call gives, made again for as long as the endpoint is away."""
     patiently = AsyncRetrying(
-        retry=retry_if_exception_type(AWAY),
+        retry=retry_if_exception_type(TRANSIENT),
         wait=wait_random_exponential(max=_LONGEST_WAIT_S),
         before_sleep=_log_absence,
     )
@@ -49,7 +49,7 @@ async def while_full(call: Callable[[], Awaitable[Found]]) -> Found:
     left_s = time_left()
     limit_s = _FULL_S if left_s is None else min(left_s, _FULL_S)
     patiently = AsyncRetrying(
-        retry=retry_if_exception_type(Full),
+        retry=retry_if_exception_type(EndpointFull),
         wait=_wait_while_full,
         stop=stop_before_delay(limit_s),
         sleep=sleep,

@@ -16,7 +16,7 @@ _ANCHOR = "\n"
 _BROKEN = "\ufffd"
 
 
-class CarriedText:
+class TokenText:
     """By a Hugging Face fast tokenizer, which must be the endpoint's; `control` are the ids of its control tokens.
 
     Its copies do not change after construction, as the tokenizer itself does with each call.

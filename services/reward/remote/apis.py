@@ -10,8 +10,8 @@ from services.reward.registry import HttpSpec
 from shared.errors import Internal, Unsupported
 from shared.records.evolution import Message
 
-Ids = tuple[int, ...]
-Pair = tuple[str, str]
+TokenIds = tuple[int, ...]
+TextPair = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -22,17 +22,17 @@ class Chat:
     partial: bool
 
 
-Input = Ids | str | Pair | Chat
+ServerInput = TokenIds | str | TextPair | Chat
 """What is scored: token ids or text rendered here, question and answer, or a conversation that the server renders."""
 
 
-class Api(Protocol):
+class ServerApi(Protocol):
     """One kind of server; `path` is where it scores, `batched` whether one request may hold several inputs."""
 
     path: str
     batched: bool
 
-    def body(self, inputs: Sequence[Input], salt: str) -> Mapping[str, Any]: ...
+    def body(self, inputs: Sequence[ServerInput], salt: str) -> Mapping[str, Any]: ...
 
     def scores(self, answer: bytes, inputs: int) -> list[float]:
         """One score an input, in order; raises Internal where the answer is another, and Unsupported for `output`."""
@@ -75,7 +75,7 @@ class VllmApi:
         # A conversation that vLLM renders travels alone.
         self.batched = spec.tokenizer is not None
 
-    def body(self, inputs: Sequence[Input], salt: str) -> Mapping[str, Any]:
+    def body(self, inputs: Sequence[ServerInput], salt: str) -> Mapping[str, Any]:
         body: dict[str, Any] = {"use_activation": False}
         if self._spec.model:
             body["model"] = self._spec.model
@@ -111,7 +111,7 @@ class TeiApi:
     def __init__(self, spec: HttpSpec) -> None:
         self._output = spec.output
 
-    def body(self, inputs: Sequence[Input], salt: str) -> Mapping[str, Any]:
+    def body(self, inputs: Sequence[ServerInput], salt: str) -> Mapping[str, Any]:
         texts = [[each] if isinstance(each, str) else list(each) for each in inputs if not isinstance(each, Chat)]
         return {"inputs": texts, "raw_scores": True, "truncate": True}
 
@@ -136,7 +136,7 @@ class OpenRlhfApi:
     def __init__(self, spec: HttpSpec) -> None:
         self._output = spec.output
 
-    def body(self, inputs: Sequence[Input], salt: str) -> Mapping[str, Any]:
+    def body(self, inputs: Sequence[ServerInput], salt: str) -> Mapping[str, Any]:
         return {"query": list(inputs)}
 
     def scores(self, answer: bytes, inputs: int) -> list[float]:
@@ -144,7 +144,7 @@ class OpenRlhfApi:
         return [_chosen(each if isinstance(each, list) else [each], self._output) for each in rewards]
 
 
-def api_of(spec: HttpSpec) -> Api:
+def api_of(spec: HttpSpec) -> ServerApi:
     """The kind of server that a component names."""
     match spec.api:
         case "vllm-classify" | "vllm-pooling":

@@ -6,7 +6,7 @@ from typing import Any
 
 from services.reward.classifier_inputs import ChatFormat, chat_format
 from services.reward.registry import HttpSpec
-from services.reward.remote.apis import Chat, Input
+from services.reward.remote.apis import Chat, ServerInput
 from services.reward.scorer import ScoreItem
 from services.reward.segments import Frame, frame_of
 from shared.errors import DarwinError, Unsupported
@@ -22,7 +22,7 @@ _UNSEEN = "\u2060"
 class Rendered:
     """An input, and the number of its tokens where they were counted here."""
 
-    input: Input
+    input: ServerInput
     tokens: int = 0
 
 

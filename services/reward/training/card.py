@@ -11,11 +11,11 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from services.reward.profiles import SHIPPED as SHIPPED_PROFILES
-from services.reward.training.data import Pair, Preferences
+from services.reward.training.data import PreferencePair, Preferences
 from services.reward.training.evaluate import Accuracy
 from services.reward.training.features import Caps
 from services.reward.training.head import write_head
-from services.reward.training.trainer import Options, Trained
+from services.reward.training.trainer import TrainedHead, TrainingOptions
 
 HEAD = "head.safetensors"
 METRICS = "metrics.json"
@@ -29,23 +29,23 @@ AccuracyTable = tuple[str, list[str], list[list[str]]]
 
 
 @dataclass(frozen=True)
-class Made:
+class TrainingRecord:
     """What a card tells: the data, how it was used, what came of it, and the command that does it again.
 
     `licences` are by source; `trunk` identifies the frozen layers.
     """
 
     preferences: Preferences
-    pairs: Sequence[Pair]
+    pairs: Sequence[PreferencePair]
     licences: Mapping[str, str]
     caps: Caps
-    options: Options
-    trained: Trained
+    options: TrainingOptions
+    trained: TrainedHead
     trunk: str
     command: str
 
 
-def write_artefact(folder: Path, made: Made) -> None:
+def write_artefact(folder: Path, made: TrainingRecord) -> None:
     """Writes the four files into `folder`, which is made where it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     facts = _facts(made)
@@ -73,7 +73,7 @@ def accuracy_tables(accuracies: Sequence[Accuracy], cuts: Sequence[int]) -> list
     return tables
 
 
-def _facts(made: Made) -> dict[str, Any]:
+def _facts(made: TrainingRecord) -> dict[str, Any]:
     trained, preferences = made.trained, made.preferences
     return {
         "command": made.command,
@@ -94,7 +94,7 @@ def _facts(made: Made) -> dict[str, Any]:
     }
 
 
-def _sources(pairs: Sequence[Pair], licences: Mapping[str, str]) -> list[dict[str, Any]]:
+def _sources(pairs: Sequence[PreferencePair], licences: Mapping[str, str]) -> list[dict[str, Any]]:
     counts = Counter((pair.source, pair.split) for pair in pairs)
     return [
         {

@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM
 
 from services.reward.quality import encode_prompt
 from services.reward.runtime import Runtime, configure_torch
-from services.reward.training.data import TEST, TRAIN, Pair
+from services.reward.training.data import TEST, TRAIN, PreferencePair
 from shared.errors import InvalidRequest, NotFound
 from shared.text.chat_tokenizer import ChatTokenizer
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
@@ -39,8 +39,9 @@ _NEW_TOKENS = 64
 
 
 @dataclass(frozen=True)
-class Sample:
-    """A response to the prompt of the row with digest `row` (`Pair.id`), sampled at `temperature` among `top_k`."""
+class GibberishSample:
+    """A response sampled at `temperature` among `top_k` tokens, to the prompt of the row with digest `row`
+    (`PreferencePair.id`)."""
 
     row: str
     temperature: float
@@ -48,7 +49,7 @@ class Sample:
     text: str
 
 
-def choose_rows(pairs: Sequence[Pair], count: int, seed: int) -> list[Pair]:
+def choose_rows(pairs: Sequence[PreferencePair], count: int, seed: int) -> list[PreferencePair]:
     """Up to `count` training rows and `HELD_OUT_SHARE` as many held-out ones, each prompt once, drawn by `seed`."""
     chosen = []
     for split, wanted in ((TRAIN, count), (TEST, round(count * HELD_OUT_SHARE))):
@@ -67,7 +68,9 @@ class Sampler:
         self._model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         self._model.train(False)
 
-    def samples(self, rows: Sequence[Pair], seed: int, advance: Callable[[int], None]) -> Iterator[Sample]:
+    def samples(
+        self, rows: Sequence[PreferencePair], seed: int, advance: Callable[[int], None]
+    ) -> Iterator[GibberishSample]:
         """One per row and `TOP_K`, but for blank ones; equal seeds give equal samples on equal machines.
 
         `advance` is told how many came.
@@ -82,7 +85,7 @@ class Sampler:
             texts = self._decode([ids for ids, _ in batch], temperature, top_k)
             for (_, row), text in zip(batch, texts, strict=True):
                 if text.strip():
-                    yield Sample(row.id, temperature, top_k, text)
+                    yield GibberishSample(row.id, temperature, top_k, text)
             advance(len(batch))
 
     @torch.inference_mode()
@@ -104,25 +107,25 @@ class Sampler:
         return texts
 
 
-def write_samples(file: Path, samples: Sequence[Sample]) -> None:
+def write_samples(file: Path, samples: Sequence[GibberishSample]) -> None:
     """One JSON object a line."""
     file.write_text("".join(json.dumps(asdict(sample), ensure_ascii=False) + "\n" for sample in samples), "utf-8")
 
 
-def read_samples(file: Path) -> list[Sample]:
+def read_samples(file: Path) -> list[GibberishSample]:
     """What `write_samples` wrote; raises NotFound, or InvalidRequest that names file and line."""
     if not file.is_file():
         raise NotFound(f"no such file: {file}")
     samples = []
     for number, line in enumerate(file.read_bytes().splitlines(), 1):
         try:
-            samples.append(Sample(**json.loads(line)))
+            samples.append(GibberishSample(**json.loads(line)))
         except (ValueError, TypeError) as error:
             raise InvalidRequest(f"{file}:{number}: not a sample: {error}") from error
     return samples
 
 
-def paired(pairs: Sequence[Pair], samples: Sequence[Sample]) -> list[Pair]:
+def paired(pairs: Sequence[PreferencePair], samples: Sequence[GibberishSample]) -> list[PreferencePair]:
     """Each sample as rejected against its row's chosen response, on that row's side of the split, from `SOURCE`.
 
     Raises:
@@ -133,7 +136,7 @@ def paired(pairs: Sequence[Pair], samples: Sequence[Sample]) -> list[Pair]:
     if lost:
         raise InvalidRequest(f"{len(lost)} of {len(samples)} samples belong to rows that the data lacks ({lost[0]})")
     return [
-        Pair(row.conversation, row.chosen, sample.text, SOURCE, row.split)
+        PreferencePair(row.conversation, row.chosen, sample.text, SOURCE, row.split)
         for sample in samples
         if (row := rows[sample.row])
     ]

@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response
 
 from services.generation.endpoint import client as module
 from services.generation.endpoint.client import Endpoint
-from services.generation.endpoint.errors import Full, error_of_failure
-from services.generation.endpoint.responses import Answer, Models
+from services.generation.endpoint.errors import EndpointFull, error_of_failure
+from services.generation.endpoint.responses import CompletionResponse, ModelList
 from services.generation.endpoint.url import check_private, url_problem
 from services.generation.engine import ContextFull
 from services.generation.settings import GenerationSettings
@@ -51,9 +51,9 @@ async def client(url: str, connections: int = 4) -> AsyncIterator[Endpoint]:
         await endpoint.close()
 
 
-async def ask(url: str) -> Answer:
+async def ask(url: str) -> CompletionResponse:
     async with client(url) as endpoint:
-        return await endpoint.post("completions", Answer, ASKED)
+        return await endpoint.post("completions", CompletionResponse, ASKED)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ async def test_an_error_in_an_answer_that_says_200(fake: FakeEndpoint, url: str,
 async def test_when_an_endpoint_that_is_full_wants_to_be_asked_again(fake: FakeEndpoint, url: str) -> None:
     for header, expected in (("7", 7.0), ("0.5", 0.5), ("Wed, 21 Oct 2026 07:28:00 GMT", None)):
         fake.answers = [Response(status_code=429, headers={"retry-after": header})]
-        with pytest.raises(Full) as told:
+        with pytest.raises(EndpointFull) as told:
             await ask(url)
         assert told.value.retry_after_s == expected
 
@@ -172,14 +172,14 @@ async def test_cancelling_closes_the_request_and_leaves_the_pool_whole(fake: Fak
     fake.delay_s = 60
     async with client(url, connections=2) as endpoint:
         for _ in range(5):
-            calls = [asyncio.ensure_future(endpoint.post("completions", Answer, ASKED)) for _ in range(2)]
+            calls = [asyncio.ensure_future(endpoint.post("completions", CompletionResponse, ASKED)) for _ in range(2)]
             await asyncio.sleep(0.1)
             for call in calls:
                 call.cancel()
             await asyncio.gather(*calls, return_exceptions=True)
         await until(lambda: fake.disconnected == 10, 20)
         fake.delay_s = 0
-        answers = await asyncio.gather(*(endpoint.post("completions", Answer, ASKED) for _ in range(6)))
+        answers = await asyncio.gather(*(endpoint.post("completions", CompletionResponse, ASKED) for _ in range(6)))
         assert len(answers) == 6
 
 
@@ -207,7 +207,7 @@ async def test_a_machine_that_vanishes_is_noticed(url: str) -> None:
 
     async with client(url) as endpoint:
         endpoint._client.event_hooks["response"] = [look]
-        await endpoint.post("completions", Answer, ASKED)
+        await endpoint.post("completions", CompletionResponse, ASKED)
     assert seen == [25_000, 1]
 
 
@@ -216,7 +216,7 @@ async def test_connections_are_kept(fake: FakeEndpoint, url: str) -> None:
     async with client(url) as endpoint:
         endpoint._client.event_hooks["response"] = [keep(opened)]
         for _ in range(3):
-            await endpoint.post("completions", Answer, ASKED)
+            await endpoint.post("completions", CompletionResponse, ASKED)
     assert len(opened) == 3
     assert len(set(opened)) == 1
 
@@ -243,7 +243,7 @@ async def test_neither_key_nor_prompt_is_logged(url: str, caplog: pytest.LogCapt
     caplog.set_level(logging.DEBUG)
     assert (await ask(url)).choices
     async with client(url) as endpoint:
-        await endpoint.get("models", Models)
+        await endpoint.get("models", ModelList)
     assert KEY not in caplog.text
     assert "HTTP Request" not in caplog.text, "a line for each call"
 

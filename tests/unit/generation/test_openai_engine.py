@@ -18,7 +18,7 @@ from services.generation.checkpoint import read_checkpoint
 from services.generation.endpoint import retries
 from services.generation.endpoint.capabilities import FIELDS, LARGE_SEED
 from services.generation.engine import Engine, TokenSequence
-from services.generation.messages import GenerateRequest, Result, Sampling, Sequence
+from services.generation.messages import GenerateRequest, SamplingOptions, Sequence, SequenceResult
 from services.generation.openai_engine import OpenAIEngine
 from services.generation.settings import GenerationSettings
 from shared.errors import Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
@@ -49,7 +49,7 @@ async def engine_of(fake: FakeEndpoint, **settings: Any) -> AsyncIterator[OpenAI
         await engine.stop()
 
 
-async def ask(engine: Engine, sampling: Sampling = Sampling(), **sequence: Any) -> Result:  # noqa: B008
+async def ask(engine: Engine, sampling: SamplingOptions = SamplingOptions(), **sequence: Any) -> SequenceResult:  # noqa: B008
     wanted = Sequence("s", **{"messages": QUESTION, "max_new_tokens": 50} | sequence)
     request = GenerateRequest((wanted,), sampling, cache_salt="")
     (results,) = [results async for results in build_generator(engine, GenerationSettings()).generate(request)]
@@ -58,7 +58,7 @@ async def ask(engine: Engine, sampling: Sampling = Sampling(), **sequence: Any) 
 
 async def test_what_an_endpoint_like_vllm_is_asked(caplog: pytest.LogCaptureFixture) -> None:
     fake = FakeEndpoint()
-    sampling = Sampling(0.7, 0.9, 40, ("\n\n",), "")
+    sampling = SamplingOptions(0.7, 0.9, 40, ("\n\n",), "")
     with caplog.at_level(logging.INFO):
         async with engine_of(fake) as engine:
             ids = engine.encode_chat(QUESTION)
@@ -87,7 +87,7 @@ async def test_all_tokens_is_said_so_that_the_endpoints_default_does_not_apply()
     async with engine_of(fake) as engine:
         await ask(engine)
         assert fake.asked["top_k"] == -1
-        await ask(engine, Sampling(json_schema=SCHEMA))
+        await ask(engine, SamplingOptions(json_schema=SCHEMA))
         asked = fake.asked["response_format"]
         assert asked == {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}}
 
@@ -97,14 +97,14 @@ async def test_an_endpoint_that_knows_the_standard_only(unknown: Any, caplog: py
     fake = FakeEndpoint(**PLAIN, unknown=unknown)
     caplog.set_level(logging.INFO)
     async with engine_of(fake) as engine:
-        result = await ask(engine, Sampling(0.7, top_k=40, stop=("late",)))
+        result = await ask(engine, SamplingOptions(0.7, top_k=40, stop=("late",)))
         assert set(fake.asked) == {"model", "prompt", "max_tokens", "temperature", "top_p"}
         assert (result.text, result.finish) == ("Spring comes ", "stop")
         assert not engine.info.structured_output
         with pytest.raises(Unsupported, match="JSON schema"):
-            await ask(engine, Sampling(json_schema=SCHEMA))
+            await ask(engine, SamplingOptions(json_schema=SCHEMA))
         with pytest.raises(Unsupported, match="DARWIN_GENERATION_ENDPOINT_CACHE=shared") as refused:
-            await engine.complete(TokenSequence((1,), 5, Sampling(), None, "salt"))
+            await engine.complete(TokenSequence((1,), 5, SamplingOptions(), None, "salt"))
         assert refused.value.field == "cache_salt"
     assert "heeds no field beyond the standard; does without top_k, cache_salt, " in caplog.text
     assert "requests with an API key are refused, unless DARWIN_GENERATION_ENDPOINT_CACHE=shared" in caplog.text
@@ -116,7 +116,7 @@ async def test_callers_may_share_a_cache_where_the_operator_says_so(
 ) -> None:
     fake = FakeEndpoint(fields=fields)
     async with engine_of(fake, endpoint_cache="shared") as engine:
-        assert (await engine.complete(TokenSequence((1,), 5, Sampling(), None, "salt"))).token_ids
+        assert (await engine.complete(TokenSequence((1,), 5, SamplingOptions(), None, "salt"))).token_ids
     assert fake.asked.get("cache_salt") == ("salt" if fields else None)
     assert "are refused" not in caplog.text
 
@@ -125,7 +125,7 @@ async def test_fields_that_the_operator_vouches_for_are_sent_unasked() -> None:
     fake = FakeEndpoint(**PLAIN)
     async with engine_of(fake, endpoint_fields="cache_salt, top_k") as engine:
         assert len(fake.bodies) == 4, "a plain completion, ids, and the standard fields with two values each"
-        await engine.complete(TokenSequence((1,), 5, Sampling(top_k=3), None, "salt"))
+        await engine.complete(TokenSequence((1,), 5, SamplingOptions(top_k=3), None, "salt"))
     assert (fake.asked["top_k"], fake.asked["cache_salt"]) == (3, "salt")
     assert "min_p" not in fake.asked
 
@@ -134,7 +134,7 @@ async def test_fields_that_the_operator_vouches_for_are_sent_unasked() -> None:
 async def test_each_field_is_found_out_by_itself(missing: str) -> None:
     fake = FakeEndpoint(fields=frozenset(FIELDS) - {missing})
     async with engine_of(fake) as engine:
-        sampling = Sampling(0.7, stop=("x",))
+        sampling = SamplingOptions(0.7, stop=("x",))
         await engine.complete(TokenSequence((1,), 5, sampling, None))
         assert missing not in fake.asked
         assert ("stop" in fake.asked) == (missing != "include_stop_str_in_output")
@@ -233,7 +233,7 @@ async def test_what_the_endpoint_measures_is_told_with_the_wait_here() -> None:
     choice = {"text": "", "finish_reason": "length", "token_ids": [1]}
     usage = {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 8}}
     async with engine_of(fake) as engine:
-        wanted = TokenSequence((1,), 1, Sampling(), None)
+        wanted = TokenSequence((1,), 1, SamplingOptions(), None)
         fake.answers = [JSONResponse({"choices": [choice], "usage": usage, "metrics": timing})]
         told = await engine.complete(wanted)
         assert told.cached_tokens == 8
@@ -247,7 +247,9 @@ async def test_no_more_than_max_running_are_asked_for_at_once() -> None:
     fake = FakeEndpoint()
     async with engine_of(fake, max_running=2) as engine:
         before, fake.delay_s = len(fake.bodies), 60
-        calls = [asyncio.ensure_future(engine.complete(TokenSequence((1,), 1, Sampling(), None))) for _ in range(5)]
+        calls = [
+            asyncio.ensure_future(engine.complete(TokenSequence((1,), 1, SamplingOptions(), None))) for _ in range(5)
+        ]
         await until(lambda: len(fake.bodies) == before + 2, 20)
         assert (engine.running, engine.waiting) == (5, 3)
         calls[4].cancel()
@@ -260,7 +262,7 @@ async def test_no_more_than_max_running_are_asked_for_at_once() -> None:
         assert (engine.running, engine.waiting) == (0, 0)
         await until(lambda: fake.disconnected == 3, 20)
         fake.delay_s = 0
-        assert (await engine.complete(TokenSequence((1,), 1, Sampling(), None))).token_ids
+        assert (await engine.complete(TokenSequence((1,), 1, SamplingOptions(), None))).token_ids
 
 
 async def test_an_endpoint_that_is_away_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
@@ -278,7 +280,7 @@ async def test_an_endpoint_that_is_away_is_waited_for(caplog: pytest.LogCaptureF
         assert engine.info.model == "served"
     # Away again, it costs the calls that come meanwhile.
     with pytest.raises(Unavailable):
-        await engine.complete(TokenSequence((1,), 1, Sampling(), None))
+        await engine.complete(TokenSequence((1,), 1, SamplingOptions(), None))
     await engine.stop()
 
 
@@ -316,7 +318,7 @@ async def test_whatever_a_probe_fails_by_it_says_that_the_endpoint_cannot(misfit
         known = engine._known.abilities
         assert (known.takes_ids, known.fields) == (False, {"top_k"})
         assert ("seed", LARGE_SEED) not in known.standard
-        assert (await ask(engine, Sampling(0.7, top_k=40), seed=2**40)).text == SAYS
+        assert (await ask(engine, SamplingOptions(0.7, top_k=40), seed=2**40)).text == SAYS
     assert fake.asked["seed"] < 2**31
 
 
@@ -345,10 +347,10 @@ async def test_a_field_by_another_name_bounds_the_tokens() -> None:
 async def test_values_that_change_nothing_are_left_out_where_they_are_refused() -> None:
     fake = FakeEndpoint(refuses=(("top_p", 1.0), ("top_k", -1), ("temperature", 0.0)))
     async with engine_of(fake) as engine:
-        await ask(engine, Sampling(0.7))
+        await ask(engine, SamplingOptions(0.7))
         assert "top_p" not in fake.asked
         assert fake.asked["top_k"] == 0
-        await ask(engine, Sampling(0.7, top_p=0.5, top_k=3))
+        await ask(engine, SamplingOptions(0.7, top_p=0.5, top_k=3))
         assert (fake.asked["top_p"], fake.asked["top_k"]) == (0.5, 3)
         with pytest.raises(Unsupported, match="takes no temperature 0") as refused:
             await ask(engine)
@@ -374,16 +376,16 @@ async def test_a_sequence_waits_for_an_endpoint_that_is_full(monkeypatch: pytest
     async with engine_of(fake) as engine:
         monkeypatch.setattr(retries, "sleep", sleep)
         fake.answers = [Response(status_code=429, headers={"retry-after": "7"}), *[Response(status_code=429)] * 5]
-        assert (await engine.complete(TokenSequence((1,), 5, Sampling(), None))).token_ids
+        assert (await engine.complete(TokenSequence((1,), 5, SamplingOptions(), None))).token_ids
         assert slept[0] == 7
         assert all(0.2 < seconds <= 5 for seconds in slept[1:])
         fake.answers = [Response(status_code=429, headers={"retry-after": "90"})]
         with pytest.raises(Overloaded):
-            await engine.complete(TokenSequence((1,), 5, Sampling(), None))
+            await engine.complete(TokenSequence((1,), 5, SamplingOptions(), None))
         monkeypatch.setattr(retries, "time_left", lambda: 5.0)
         fake.answers = [Response(status_code=429, headers={"retry-after": "7"})]
         with pytest.raises(Overloaded):
-            await engine.complete(TokenSequence((1,), 5, Sampling(), None))
+            await engine.complete(TokenSequence((1,), 5, SamplingOptions(), None))
     assert len(slept) == 6
 
 

@@ -36,7 +36,8 @@ def _transformers(settings: "GenerationSettings") -> Engine:
 
 
 def _openai(settings: "GenerationSettings") -> Engine:
-    from services.generation.openai_engine import OpenAIEngine, build_endpoint
+    from services.generation.openai_engine import OpenAIEngine
+    from services.generation.probed_endpoint import build_endpoint
 
     return OpenAIEngine(settings, build_endpoint(settings))
 

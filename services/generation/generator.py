@@ -1,4 +1,4 @@
-"""Continues responses on an engine and keeps the books: context, lookahead, stop strings, end of sequence."""
+"""Continues responses on an engine, and sees to context, lookahead, stop strings and the end of sequence."""
 
 import asyncio
 import time
@@ -23,7 +23,11 @@ _LONG_CHARACTERS = 50_000
 
 @dataclass(frozen=True)
 class _Plan:
-    """A checked sequence: its prompt's ids, and how many tokens the context leaves for the response to grow."""
+    """A checked sequence: its prompt's ids, and the `room`, in tokens, that the context leaves for the response to
+    grow.
+
+    `arrived` is when its call came, by `time.perf_counter`.
+    """
 
     sequence: Sequence
     sampling: SamplingOptions
@@ -40,23 +44,25 @@ class SequenceGenerator:
     def __init__(self, engine: Engine, limits: GenerationLimits) -> None:
         self._engine = engine
         self._limits = limits
-        # Of the sequences that the engine holds, in the order in which it was given them.
+        # How many tokens each sequence that the engine holds may sample, by the id of its `TokenSequence` object; the
+        # order is that in which the engine got them.
         self._budgets: dict[int, int] = {}
 
     @property
     def waiting_tokens(self) -> int:
-        """Tokens that sequences may sample which the engine has not begun, where it begins first what came first."""
+        """How many tokens the sequences may sample that the engine has not begun; it begins first what came first."""
         budgets = tuple(self._budgets.values())
         return sum(budgets[max(0, len(budgets) - self._engine.waiting) :])
 
     @property
     def info(self) -> ModelInfo:
-        """Raises Unavailable until the engine has started."""
+        """What the engine serves; raises Unavailable until it has started."""
         return self._engine.info
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[list[SequenceResult], None]:
-        """Yields one result per sequence as each completes, those together that complete together; closing the
-        iterator frees those that did not.
+        """Yields one result per sequence as soon as it completes, in lists of those that complete together.
+
+        Closing the iterator frees the sequences that have not completed.
 
         Raises:
             InvalidRequest: a field is out of range, or the model's template refuses a conversation.
@@ -65,7 +71,7 @@ class SequenceGenerator:
         """
         arrived = time.perf_counter()
         check(request, self.info, self._limits)
-        # Long prompts take seconds, in which other calls and health checks want an answer.
+        # Encoding long prompts takes seconds, in which other calls and health checks must be served.
         long = sum(len(m.content) for s in request.sequences for m in s.messages) > _LONG_CHARACTERS
         metrics.called(len(request.sequences))
         plans = await asyncio.to_thread(self._plans, request, arrived) if long else self._plans(request, arrived)
@@ -92,8 +98,8 @@ class SequenceGenerator:
 
     def _plan(self, sequence: Sequence, reader: Reader, request: GenerateRequest, arrived: float) -> _Plan:
         prompt_ids = self._engine.encode_chat(sequence.messages, request.now)
-        # A rewritten prompt, or a response that came from another state, under a shorter prompt, may leave no room:
-        # that is a full context, and concerns no other sequence of the call.
+        # A rewritten prompt may leave no room, and so may a response that was written under a shorter one. That is a
+        # full context of this sequence, and does not concern the others of the call.
         room = max(0, self.info.context_length - len(prompt_ids) - len(sequence.response_token_ids))
         return _Plan(sequence, request.sampling, request.cache_salt, prompt_ids, reader, room, arrived)
 

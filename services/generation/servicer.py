@@ -1,4 +1,4 @@
-"""The gRPC face of the generator: parse, call, format."""
+"""The gRPC edge: parses a call, runs the generator, formats its results."""
 
 from __future__ import annotations  # the stubs of grpc are generic, its classes are not
 

@@ -28,19 +28,20 @@ class GenerationSettings(DarwinSettings):
     endpoint_model: str = Field(default="", description="openai: the model's name there; unset: the only one it lists")
     endpoint_tokens: TokenMode = Field(
         default="auto",
-        description="openai: whether continuations are given as exact ids, or as text; auto: ids where it carries them",
+        description="openai: whether continuations are given as exact ids or as text; auto: ids where it takes and "
+        "returns them",
     )
     endpoint_fields: str = Field(
         default="auto",
-        description=f"openai: which of {', '.join(FIELDS)} it heeds, by commas; auto: those whose values it checks",
+        description=f"openai: which of {', '.join(FIELDS)} it supports, by commas; auto: those whose values it checks",
     )
     dtype: DtypeSetting = Field(
         default="auto", description="auto: bfloat16, or float16 where a checkpoint's quantised weights know no other"
     )
     endpoint_cache: Literal["apart", "shared"] = Field(
         default="apart",
-        description="openai: apart: callers with an API key are refused where it does not heed cache_salt; shared: all "
-        "may share its prompt cache",
+        description="openai: apart: callers with an API key are refused where it does not support cache_salt; shared: "
+        "all may share its prompt cache",
     )
     max_model_len: int = Field(default=4096, ge=16, description="context in tokens; never above the model's own")
     max_running: int = Field(default=64, ge=1, description="sequences decoded at once; further ones wait")
@@ -72,7 +73,7 @@ class GenerationSettings(DarwinSettings):
 
     @property
     def trusted_fields(self) -> frozenset[str] | None:
-        """None: the endpoint is asked."""
+        """The fields that the operator trusts the endpoint to support; None: it is probed for them."""
         if self.endpoint_fields.strip() == "auto":
             return None
         return frozenset(name.strip() for name in self.endpoint_fields.split(",")) - {""}

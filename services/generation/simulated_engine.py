@@ -29,8 +29,8 @@ _UNKNOWN = len(_WORDS) + 1
 
 
 class SimulatedEngine:
-    """Decodes as `batch` would, or at `tokens_per_second` however many there are (0: at once), and finds prefixes as
-    `cache` would, or none.
+    """Decodes in the time that `batch` takes, or at `tokens_per_second` however many sequences there are (0: at once),
+    and finds cached prefixes as `cache` does, or none.
 
     Each token ends its response with a chance of one in `response_tokens` (0: never).
     """

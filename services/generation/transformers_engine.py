@@ -52,7 +52,7 @@ class _Row:
 
 
 class TransformersEngine:
-    """One model on the GPU where there is one, else the CPU; a worker thread runs batches one after another."""
+    """One model, on the GPU where there is one, else on the CPU; a thread of its own runs one batch after another."""
 
     def __init__(self, settings: GenerationSettings) -> None:
         self._settings = settings
@@ -124,7 +124,7 @@ class TransformersEngine:
         dtype = getattr(torch, checkpoint.dtype(settings.dtype))
         self._model = load_model(model, checkpoint, dtype=dtype, **placed)
         self._model.eval()
-        # How to sample is the caller's to say: the checkpoint's penalties and the like would come on top.
+        # The caller says how to sample. The checkpoint's own generation settings, such as penalties, would come on top.
         self._model.generation_config = _generation_config()
         self._info = ModelInfo(
             settings.model,

@@ -1,4 +1,4 @@
-"""What a call may ask: every field's range, and the limits of this deployment."""
+"""Checks a request: every field's range, and the limits of this deployment."""
 
 import math
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ MAX_STOPS = 4
 MAX_TEMPERATURE = 2.0
 _YEAR_10000 = 253_402_300_800
 MAX_NAME_CHARACTERS = 256
-"""Of ids and salts."""
+"""The length of ids and salts."""
 
 
 @dataclass(frozen=True)
 class GenerationLimits:
-    """What one call may hold."""
+    """How much one call may hold."""
 
     sequences: int = 256
     new_tokens: int = 4096

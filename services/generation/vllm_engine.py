@@ -32,7 +32,7 @@ _TRIAL = (Message("user", "Hello"),)
 
 
 class VllmEngine:
-    """One AsyncLLM."""
+    """One AsyncLLM, in this process and in those that it starts."""
 
     def __init__(self, settings: GenerationSettings) -> None:
         self._settings = settings
@@ -55,7 +55,7 @@ class VllmEngine:
 
     @property
     def waiting(self) -> int:
-        # The scheduler says nothing once the last sequence has gone.
+        # The scheduler reports nothing once the last sequence has gone.
         return min(self._scheduler.waiting, self.running)
 
     async def start(self) -> None:
@@ -83,10 +83,10 @@ class VllmEngine:
         )
 
     async def _try(self) -> None:
-        """Decodes one token: some architectures load on a CPU, and end the engine when they compute.
+        """Decodes one token: some architectures load on a CPU, and fail when they compute.
 
         Raises:
-            Unsupported: it did not come.
+            Unsupported: no token came.
         """
         room = self.info.context_length - 1
         try:
@@ -99,10 +99,10 @@ class VllmEngine:
             ) from error
 
     def _trace(self) -> None:
-        """vLLM tells its own span of each sequence to this process's tracer.
+        """Makes vLLM report its own span of each sequence to this process's tracer.
 
-        Told of an endpoint by its arguments it would also start an exporter of its own, and another in each process
-        that it starts.
+        An endpoint among its arguments would also make it start an exporter of its own, here and in each process that
+        it starts.
         """
         self._traced = exporting()
         if self._traced:
@@ -115,7 +115,7 @@ class VllmEngine:
             self._llm = None
 
     async def failed(self) -> str:
-        while not self._llm.errored:  # noqa: ASYNC110  # vLLM tells nobody
+        while not self._llm.errored:  # noqa: ASYNC110  # vLLM notifies nobody
             await asyncio.sleep(_LOOK_EVERY_S)
         return "the engine has ended"
 
@@ -162,7 +162,7 @@ def engine_arguments(settings: GenerationSettings, model: str, context: int, dty
     cache_gib = settings.kv_cache_gib or (_CPU_CACHE_GIB if on_cpu else None)
     arguments = AsyncEngineArgs(
         model=model,
-        # The one that the ids come from, and not mistral-common's where that is there too.
+        # The tokenizer that the ids come from, and not that of mistral-common where a folder holds both.
         tokenizer_mode="hf",
         dtype=dtype,
         max_model_len=context,
@@ -174,7 +174,7 @@ def engine_arguments(settings: GenerationSettings, model: str, context: int, dty
         enforce_eager=on_cpu,
         gpu_memory_utilization=settings.gpu_memory_utilization,
         use_tqdm_on_load=False,
-        # Nothing is logged; the logger of `_build` turns on what vLLM measures, and what its spans are made of.
+        # vLLM logs nothing. The logger that `SchedulerStats` hands it turns on the measurements that its spans need.
         disable_log_stats=True,
     )
     if on_cpu:

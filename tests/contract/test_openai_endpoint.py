@@ -35,9 +35,9 @@ async def engine(vllm_server: str) -> AsyncIterator[OpenAIEngine]:
 
 
 async def test_what_vllm_can_do_is_found_out(engine: OpenAIEngine) -> None:
-    abilities = engine._known.abilities
-    assert abilities.exact
-    assert abilities.fields == set(FIELDS)
+    capabilities = engine._known.capabilities
+    assert capabilities.exact
+    assert capabilities.fields == set(FIELDS)
     assert (engine.info.model, engine.info.context_length) == (MODEL, 512)
     assert engine.info.structured_output
 

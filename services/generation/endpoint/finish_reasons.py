@@ -7,7 +7,7 @@ from typing import Literal
 log = logging.getLogger(__name__)
 
 SequenceEnding = Literal["ended", "length", "lost"]
-"""The response is complete, or nothing would follow it; it can be continued; the endpoint dropped it."""
+"""The response is complete or nothing would follow it; it can be continued; the endpoint has dropped it."""
 
 _WORDS: dict[SequenceEnding, str] = {
     "ended": """
@@ -26,21 +26,24 @@ _IDENTIFIER = re.compile(r"\w{1,40}", re.ASCII)
 
 
 class FinishReasons:
-    """Reads an endpoint's finish reasons; one that is not known is logged once, and taken by its count of tokens."""
+    """Reads an endpoint's finish reasons. One that is unknown is logged once; then the number of tokens decides."""
 
     def __init__(self) -> None:
         self._unknown: set[str] = set()
 
-    def read(self, reason: str | None, sampled: int, asked: int) -> SequenceEnding:
-        """`sampled` tokens of those `asked` for; fewer under an unknown reason, or none, are the end."""
+    def read(self, reason: str | None, sampled: int, requested: int) -> SequenceEnding:
+        """How a sequence ended of which `sampled` tokens came, where `requested` were requested.
+
+        Under an unknown reason, or none, fewer tokens than requested are the end of the response.
+        """
         word = (reason or "").strip().lower().replace("-", "_").replace(" ", "_").removeprefix("finish_reason_")
         known = _ENDINGS.get(word)
         if known is not None:
             return known
-        self._tell(word if _IDENTIFIER.fullmatch(word) else "")
-        return "ended" if sampled < asked else "length"
+        self._log_unknown(word if _IDENTIFIER.fullmatch(word) else "")
+        return "ended" if sampled < requested else "length"
 
-    def _tell(self, word: str) -> None:
+    def _log_unknown(self, word: str) -> None:
         if word in self._unknown or len(self._unknown) > 50:
             return
         self._unknown.add(word)

@@ -1,5 +1,6 @@
-"""What an OpenAI-compatible endpoint answers, as far as it is read; all but the text is optional, and left out where it
-cannot be read.
+"""The responses of an OpenAI-compatible endpoint, as far as they are read.
+
+All but the text is optional, and counts as absent where it cannot be read.
 """
 
 from typing import Annotated, Any
@@ -56,14 +57,14 @@ class CompletionUsage(BaseModel):
 
 
 class CompletionMetrics(BaseModel):
-    """Milliseconds; the first token is counted from the first step."""
+    """Times in milliseconds, as vLLM reports them; that of the first token counts from the first step."""
 
     queue_time_ms: ReadableFloat = None
     time_to_first_token_ms: ReadableFloat = None
 
 
 class CompletionResponse(BaseModel):
-    """The answer of `/completions`."""
+    """The response of `/completions`."""
 
     choices: list[CompletionChoice] = Field(min_length=1)
     usage: Annotated[CompletionUsage | None, _Readable] = None
@@ -71,7 +72,7 @@ class CompletionResponse(BaseModel):
 
     @property
     def cached_tokens(self) -> int:
-        """Of the prompt; 0 where the endpoint does not say."""
+        """Tokens of the prompt that were cached; 0 where the endpoint reports none."""
         details = self.usage.prompt_tokens_details if self.usage else None
         return (details.cached_tokens or 0) if details else 0
 
@@ -85,6 +86,6 @@ class CompletionResponse(BaseModel):
 
 
 class ChatResponse(BaseModel):
-    """The answer of `/chat/completions`, of which only that there is one matters."""
+    """The response of `/chat/completions`; all that matters is that there is one."""
 
     choices: list[Any]

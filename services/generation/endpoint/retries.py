@@ -1,4 +1,4 @@
-"""Waiting for an endpoint that is away, or full."""
+"""Calls that are made again while an endpoint is away or full."""
 
 import logging
 import random
@@ -30,7 +30,7 @@ _BACKOFF = wait_exponential(multiplier=0.5, max=_LONGEST_WAIT_S)
 
 
 async def while_away(call: Callable[[], Awaitable[Found]]) -> Found:
-    """What the call gives, made again for as long as the endpoint is away."""
+    """Makes the call, again and again while the endpoint is away, without end; returns what it returns."""
     patiently = AsyncRetrying(
         retry=retry_if_exception_type(TRANSIENT),
         wait=wait_random_exponential(max=_LONGEST_WAIT_S),
@@ -43,8 +43,10 @@ async def while_away(call: Callable[[], Awaitable[Found]]) -> Found:
 
 
 async def while_full(call: Callable[[], Awaitable[Found]]) -> Found:
-    """What the call gives, made again while the endpoint is full: after the time that it names, else after half to all
-    of a back-off; at most for a minute, or for as long as the call under way may take.
+    """Makes the call, and makes it again while the endpoint is full; returns what it returns.
+
+    The wait is what the endpoint names, else half to all of a back-off that doubles from 0.5 s to 5 s. After a minute,
+    or at the deadline of the call under way, the endpoint's error is raised.
     """
     left_s = time_left()
     limit_s = _FULL_S if left_s is None else min(left_s, _FULL_S)

@@ -131,7 +131,7 @@ async def test_an_answer_that_is_none_is_told_as_such(fake: FakeEndpoint, url: s
 async def test_an_answer_without_end_is_not_read_to_its_end(
     fake: FakeEndpoint, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr(module, "_MAX_RESPONSE_BYTES", 1000)
     fake.answers = [Response(b" " * 1001)]
     with pytest.raises(Internal, match="larger than 1000 bytes"):
         await ask(url)

@@ -9,7 +9,7 @@ import pytest
 from services.generation import openai_engine
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.checkpoint import read_checkpoint
-from services.generation.endpoint import capabilities
+from services.generation.endpoint import probing
 from services.generation.messages import GenerateRequest, SamplingOptions, Sequence, SequenceResult
 from services.generation.settings import GenerationSettings
 from shared.errors import DarwinError
@@ -64,7 +64,7 @@ async def test_every_kind_of_endpoint_serves(
 ) -> None:
     fake = replace(KINDS[kind], bodies=[])
     if fake.misfit == "hangs":
-        monkeypatch.setattr(capabilities, "_PROBE_S", 0.3)
+        monkeypatch.setattr(probing, "_PROBE_S", 0.3)
     caplog.set_level(logging.INFO)
     with running(fake) as url:
         settings = GenerationSettings(engine="openai", endpoint=url, endpoint_model="served")

@@ -79,7 +79,7 @@ async def test_what_an_endpoint_like_vllm_is_asked(caplog: pytest.LogCaptureFixt
         "min_p": 0.0,
         "return_token_ids": True,
     }
-    assert "the endpoint serves served, token-exact; heeds cache_salt, include_stop" in caplog.text
+    assert "the endpoint serves served, token-exact; supports cache_salt, include_stop" in caplog.text
 
 
 async def test_all_tokens_is_said_so_that_the_endpoints_default_does_not_apply() -> None:
@@ -106,7 +106,7 @@ async def test_an_endpoint_that_knows_the_standard_only(unknown: Any, caplog: py
         with pytest.raises(Unsupported, match="DARWIN_GENERATION_ENDPOINT_CACHE=shared") as refused:
             await engine.complete(TokenSequence((1,), 5, SamplingOptions(), None, "salt"))
         assert refused.value.field == "cache_salt"
-    assert "heeds no field beyond the standard; does without top_k, cache_salt, " in caplog.text
+    assert "supports no field beyond the standard; does without top_k, cache_salt, " in caplog.text
     assert "requests with an API key are refused, unless DARWIN_GENERATION_ENDPOINT_CACHE=shared" in caplog.text
 
 
@@ -121,7 +121,7 @@ async def test_callers_may_share_a_cache_where_the_operator_says_so(
     assert "are refused" not in caplog.text
 
 
-async def test_fields_that_the_operator_vouches_for_are_sent_unasked() -> None:
+async def test_fields_that_the_operator_trusts_are_sent_unprobed() -> None:
     fake = FakeEndpoint(**PLAIN)
     async with engine_of(fake, endpoint_fields="cache_salt, top_k") as engine:
         assert len(fake.bodies) == 4, "a plain completion, ids, and the standard fields with two values each"
@@ -315,7 +315,7 @@ async def test_what_only_the_operator_can_change_is_not_waited_for(
 async def test_whatever_a_probe_fails_by_it_says_that_the_endpoint_cannot(misfit: Any) -> None:
     fake = FakeEndpoint(**TEXT, fields=frozenset({"top_k"}), misfit=misfit, refuses=(("seed", LARGE_SEED),))
     async with engine_of(fake, endpoint_model="served") as engine:
-        known = engine._known.abilities
+        known = engine._known.capabilities
         assert (known.takes_ids, known.fields) == (False, {"top_k"})
         assert ("seed", LARGE_SEED) not in known.standard
         assert (await ask(engine, SamplingOptions(0.7, top_k=40), seed=2**40)).text == SAYS
@@ -325,13 +325,13 @@ async def test_whatever_a_probe_fails_by_it_says_that_the_endpoint_cannot(misfit
 @pytest.mark.parametrize("misfit", ["fails", "breaks"])
 async def test_a_failure_does_not_prove_that_caches_are_kept_apart(misfit: Any) -> None:
     async with engine_of(FakeEndpoint(misfit=misfit)) as engine:
-        assert "top_k" in engine._known.abilities.fields
-        assert "cache_salt" not in engine._known.abilities.fields
+        assert "top_k" in engine._known.capabilities.fields
+        assert "cache_salt" not in engine._known.capabilities.fields
 
 
 async def test_an_endpoint_with_a_tokenizer_of_its_own_is_given_text(caplog: pytest.LogCaptureFixture) -> None:
     async with engine_of(FakeEndpoint(counts=3)) as engine:
-        assert not engine._known.abilities.takes_ids
+        assert not engine._known.capabilities.takes_ids
         assert (await ask(engine)).text == SAYS
     assert "set DARWIN_GENERATION_MODEL to what it serves" in caplog.text
 

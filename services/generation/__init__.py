@@ -1,0 +1,1 @@
+"""The generation service: continues many responses at once on one language model."""

@@ -1,0 +1,1 @@
+"""The reward service: scores responses under profiles, each a weighted sum of components."""

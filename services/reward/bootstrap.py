@@ -1,4 +1,4 @@
-"""The one place where the reward service is put together."""
+"""The only place where the reward service's parts are built."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ from shared.process.certificates import Certificates
 from shared.rpc.service import Service
 
 
-def build(rewarder: Rewarder) -> Service:
+def build_service(rewarder: Rewarder) -> Service:
     """The service around a rewarder, which it starts and stops."""
     metrics.watch(rewarder)
     return Service(

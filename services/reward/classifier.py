@@ -37,7 +37,7 @@ class ClassifierScorer:
         self._device = torch.device(self._spec.device or self._runtime.device)
         self._found = found = inspect_reward(self._spec)
         with refusing(found.model):
-            # Straight to the device: the weights need not fit into the host's memory.
+            # The weights go straight to the device and need not fit into the host's memory.
             place = {} if self._device.type == "cpu" else {"device_map": self._device}
             self._model, loaded = AutoModelForSequenceClassification.from_pretrained(
                 found.folder,
@@ -65,7 +65,7 @@ class ClassifierScorer:
         return scores
 
     def _try(self) -> None:
-        """Two rows of different length: what the model cannot do, it cannot do now."""
+        """Scores two rows of different length, so that what the model cannot compute shows now."""
         self.score([TRIAL, replace(TRIAL, text=f"{TRIAL.text} And a pear.")])
 
     @torch.inference_mode()
@@ -81,16 +81,16 @@ class ClassifierScorer:
         if self._found.token_types:
             types = [torch.tensor(row.type_ids or [0] * len(row.token_ids)) for row in rows]
             inputs["token_type_ids"] = pad_sequence(types, batch_first=True)
-        answer = self._model(**{name: tensor.to(self._device) for name, tensor in inputs.items()})
-        values: list[float] = self._column(answer, len(rows)).tolist()
+        outputs = self._model(**{name: tensor.to(self._device) for name, tensor in inputs.items()})
+        values: list[float] = self._column(outputs, len(rows)).tolist()
         return values
 
-    def _column(self, answer: Any, rows: int) -> torch.Tensor:
+    def _column(self, outputs: Any, rows: int) -> torch.Tensor:
         """The output that is the reward. Code of a checkpoint may give one number as `logits` and all as `rewards`."""
         output = self._found.output
-        logits = answer.logits.reshape(rows, -1)
+        logits = outputs.logits.reshape(rows, -1)
         if self._found.own_code and output is not None and logits.shape[1] == 1:
-            several = getattr(answer, "rewards", None)
+            several = getattr(outputs, "rewards", None)
             logits = logits if several is None else several.reshape(rows, -1)
         count = logits.shape[1]
         if output is None and count > 1:

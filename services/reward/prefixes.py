@@ -1,4 +1,4 @@
-"""What is already computed of recent responses, so that a growing one costs its new tokens only."""
+"""Keeps what is computed of recent responses, so that a growing one costs its new tokens only."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ SHIPPED = Path(__file__).parent / "profiles"
 
 
 class ProfileFile(BaseModel):
-    """A profile as its file says it."""
+    """A profile as its file describes it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -32,11 +32,11 @@ class ProfileFile(BaseModel):
 
 
 SCORER_TYPES = ("quality", "guard", "simulated")
-"""Those that need no settings of their own."""
+"""Component types that make a profile by themselves, without settings."""
 
 
 def single(scorer_type: str) -> ProfileFile:
-    """The profile that is one scorer of a type without settings."""
+    """The profile of one component of a type without settings."""
     return ProfileFile.model_validate({"components": [{"name": scorer_type, "type": scorer_type, "weight": 1.0}]})
 
 

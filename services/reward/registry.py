@@ -19,7 +19,8 @@ ApiName = Literal["vllm-classify", "vllm-pooling", "tei-predict", "openrlhf"]
 
 
 class QualitySpec(InProcessSpec):
-    """`head`: a file beside the profile, in this package's `weights`, or an absolute path."""
+    """The embedded quality reward. `head`: a file beside the profile, in this package's `weights`, or an absolute
+    path."""
 
     type: Literal["quality"]
     head: str = Field(default=SHIPPED_HEAD, min_length=1)
@@ -31,6 +32,8 @@ class QualitySpec(InProcessSpec):
 
 
 class GuardSpec(InProcessSpec):
+    """The penalty for degenerate text."""
+
     type: Literal["guard"]
 
     def create_blocking(self, runtime: Runtime) -> BlockingScorer:
@@ -40,6 +43,8 @@ class GuardSpec(InProcessSpec):
 
 
 class FormSpec(InProcessSpec):
+    """The penalty for answers that have not the form that the conversation demands."""
+
     type: Literal["form"]
 
     def create_blocking(self, runtime: Runtime) -> BlockingScorer:
@@ -49,7 +54,7 @@ class FormSpec(InProcessSpec):
 
 
 class RelevanceSpec(InProcessSpec):
-    """`threshold`: the cosine below which the hinge bites."""
+    """Whether an answer is on topic. `threshold`: the cosine below which an answer loses."""
 
     type: Literal["relevance"]
     threshold: FiniteFloat = Field(ge=-1, le=1)
@@ -61,7 +66,7 @@ class RelevanceSpec(InProcessSpec):
 
 
 class ClassifierSpec(ModelSpec, InProcessSpec):
-    """Served by transformers."""
+    """A reward model served by transformers."""
 
     type: Literal["classifier"]
 
@@ -72,7 +77,7 @@ class ClassifierSpec(ModelSpec, InProcessSpec):
 
 
 class VllmSpec(ModelSpec):
-    """Served by vLLM.
+    """A reward model served by vLLM.
 
     `gpu_memory_utilization` is the share of the card that it may take, weights and cache; on CPUs only `kv_cache_bytes`
     counts, its cache of keys and values. `tensor_parallel` is the number of GPUs, from the device's on, that share the
@@ -91,7 +96,7 @@ class VllmSpec(ModelSpec):
 
 
 class HttpSpec(TextSpec):
-    """Served by a server of the user's at `url`.
+    """A reward model at a server of the user's, at `url`.
 
     `key_env` names the environment variable, `key_file` the file, that holds its key. `model` is the name by which the
     server knows the model. With `tokenizer`, a folder or a Hugging Face id, conversations are rendered here; without
@@ -121,7 +126,7 @@ class HttpSpec(TextSpec):
         named = self.api == "tei-predict"
         if self.output is not None and isinstance(self.output, str) != named:
             what = "a label's name" if named else "a number"
-            raise ValueError(f"output must be {what} for api {self.api}, whose answers tell outputs apart by that")
+            raise ValueError(f"output must be {what} for api {self.api}, whose responses name outputs by that")
         if self.segments == 2 and self.api == "openrlhf":
             raise ValueError("segments must be 1 for api openrlhf, which takes one text")
         if self.tokenizer is None and self.system == "fold":
@@ -135,6 +140,8 @@ class HttpSpec(TextSpec):
 
 
 class SimulatedSpec(InProcessSpec):
+    """A number without a model, for tests and studies of scale."""
+
     type: Literal["simulated"]
 
     def create_blocking(self, runtime: Runtime) -> BlockingScorer:

@@ -58,7 +58,7 @@ class CandidateScore:
 
 @dataclass(frozen=True)
 class ScoringResult:
-    """The answer to a call: scores in the order of its candidates, and the tokens its models computed and reused."""
+    """The result of a call: scores in the order of its candidates, and the tokens its models computed and reused."""
 
     profile: str
     scores: tuple[CandidateScore, ...]
@@ -67,7 +67,7 @@ class ScoringResult:
 
 
 class Rewarder:
-    """Scores under `profiles`; no scorer waits for another.
+    """Scores responses under `profiles`. No scorer waits for another.
 
     Concurrent calls are batched, at most `max_batch` responses at once. Call it from one event loop, between `start`
     and `stop`.
@@ -91,7 +91,7 @@ class Rewarder:
 
     @property
     def waiting(self) -> int:
-        """Items that no batch has taken yet, of all scorers."""
+        """How many items of all scorers no batch has taken yet."""
         return sum(batcher.waiting for batcher in self._batchers.values())
 
     async def start(self) -> None:
@@ -112,7 +112,7 @@ class Rewarder:
             await self._loading.pop().close()
 
     async def failed(self) -> str:
-        """Why a scorer can serve no longer, once one cannot."""
+        """Waits until one of the scorers can serve no longer, which may be forever; returns why."""
         watching = [asyncio.ensure_future(scorer.failed()) for scorer in self._scorers.values()]
         try:
             done, _ = await asyncio.wait(watching, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""The gRPC face of the rewarder: parse, call, format."""
+"""The gRPC edge: parses a call, runs the rewarder, formats its result."""
 
 from typing import cast
 

@@ -87,7 +87,7 @@ class InProcessSpec(ComponentSpec):
 
 
 class TextSpec(ComponentSpec):
-    """How a conversation becomes what a reward model reads.
+    """How a conversation is turned into what a reward model reads.
 
     `segments` 1: the tokenizer's chat template; 2: question and answer as two segments, joined by the tokenizer.
     `chat_template_arguments` are handed to the template, such as {enable_thinking: false}. `system` keeps the system
@@ -102,7 +102,7 @@ class TextSpec(ComponentSpec):
 
 
 class ModelSpec(TextSpec):
-    """A sequence classifier in this process's charge.
+    """A sequence classifier that this process loads.
 
     `model` is a folder or a Hugging Face id, `revision` a branch, tag or commit of the latter. `output` is the index or
     the name (of `id2label`) of the output that is the reward, where there are several. `trust_remote_code` runs Python

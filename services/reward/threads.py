@@ -12,7 +12,8 @@ Returned = TypeVar("Returned")
 
 
 class ThreadScorer:
-    """A `Scorer` over a blocking one, which `create` makes on the thread that it computes on, libraries included."""
+    """A `ComponentScorer` over a blocking one, which `create` makes on the thread that it computes on, libraries
+    included."""
 
     batches = 1
     max_batch = None

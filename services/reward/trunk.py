@@ -31,7 +31,7 @@ class Extended:
 
 
 class Trunk:
-    """`layers` layers of the model in `folder`, without the final norm.
+    """The first `layers` layers of the model in `folder`, without the final norm.
 
     A `past` is a tensor [layers, 2 (key, value), heads, tokens, head size].
     """

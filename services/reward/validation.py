@@ -1,4 +1,4 @@
-"""What a call may ask: candidates, and the limits they and the conversation must keep."""
+"""Checks a call: its candidates, and the limits that they and the conversation must keep."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from shared.records.evolution import MAX_MESSAGES, Message
 
 _ROLES = ("system", "user", "assistant")
 MAX_NAME_CHARACTERS = 256
-"""Of ids, profile names and salts."""
+"""The length of ids, profile names and salts."""
 
 
 @dataclass(frozen=True)
 class ResponseCandidate:
-    """A response under an id of the caller's; a `partial` one may go on."""
+    """A response to score, under an id of the caller's; a `partial` one may go on."""
 
     id: str
     text: str
@@ -22,7 +22,7 @@ class ResponseCandidate:
 
 @dataclass(frozen=True)
 class ScoringLimits:
-    """What one call may hold."""
+    """How much one call may hold."""
 
     candidates: int = 256
     messages: int = MAX_MESSAGES

@@ -58,7 +58,7 @@ class VllmScorer:
             self._llm = None
 
     async def failed(self) -> str:
-        while self._llm is None or not self._llm.errored:  # noqa: ASYNC110  # vLLM tells nobody
+        while self._llm is None or not self._llm.errored:  # noqa: ASYNC110  # vLLM notifies nobody
             await asyncio.sleep(_LOOK_EVERY_S)
         return f"the engine of {self._spec.model} has ended"
 
@@ -125,7 +125,7 @@ class VllmScorer:
         arguments = AsyncEngineArgs(
             model=found.folder,
             revision=found.revision,
-            # The one that the ids come from, and not mistral-common's where that is there too.
+            # The tokenizer that the ids come from, and not that of mistral-common where a folder holds both.
             tokenizer_mode="hf",
             tokenizer_revision=found.revision,
             trust_remote_code=found.own_code,

@@ -1,0 +1,1 @@
+"""Reward models at servers of the user's, reached over HTTP."""

@@ -1,4 +1,4 @@
-"""The requests and answers of the reward servers that are known, each as its server documents it."""
+"""The requests and responses of the reward servers that are known, each as its server documents it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,8 +34,9 @@ class ServerApi(Protocol):
 
     def body(self, inputs: Sequence[ServerInput], salt: str) -> Mapping[str, Any]: ...
 
-    def scores(self, answer: bytes, inputs: int) -> list[float]:
-        """One score an input, in order; raises Internal where the answer is another, and Unsupported for `output`."""
+    def scores(self, response: bytes, inputs: int) -> list[float]:
+        """One score an input, in order; raises Internal where the response has another form, and Unsupported for a
+        wrong `output`."""
 
 
 class _Probabilities(BaseModel):
@@ -92,18 +93,19 @@ class VllmApi:
             body["chat_template_kwargs"] = dict(self._spec.chat_template_arguments)
         return body
 
-    def scores(self, answer: bytes, inputs: int) -> list[float]:
+    def scores(self, response: bytes, inputs: int) -> list[float]:
         if self._pooling:
-            pooled = _read(_PooledAll, answer, '{"data": [{"index": 0, "data": [0.5]}]}').data
+            pooled = _read(_PooledAll, response, '{"data": [{"index": 0, "data": [0.5]}]}').data
             found = {each.index: _last(each.data) for each in pooled}
         else:
-            classified = _read(_Classified, answer, '{"data": [{"index": 0, "probs": [0.5]}]}').data
+            classified = _read(_Classified, response, '{"data": [{"index": 0, "probs": [0.5]}]}').data
             found = {each.index: each.probs for each in classified}
         return [_chosen(found.get(index, []), self._spec.output) for index in range(inputs)]
 
 
 class TeiApi:
-    """text-embeddings-inference's `/predict`, raw scores; it sorts them, so that only names tell outputs apart."""
+    """text-embeddings-inference's `/predict`, raw scores; it sorts them, so that outputs are known by their names
+    only."""
 
     path = "/predict"
     batched = True
@@ -115,8 +117,8 @@ class TeiApi:
         texts = [[each] if isinstance(each, str) else list(each) for each in inputs if not isinstance(each, Chat)]
         return {"inputs": texts, "raw_scores": True, "truncate": True}
 
-    def scores(self, answer: bytes, inputs: int) -> list[float]:
-        rows = _read(list[list[_Label]], answer, '[[{"label": "LABEL_0", "score": 0.5}]]')
+    def scores(self, response: bytes, inputs: int) -> list[float]:
+        rows = _read(list[list[_Label]], response, '[[{"label": "LABEL_0", "score": 0.5}]]')
         return [self._score({label.label: label.score for label in row}) for row in rows]
 
     def _score(self, row: Mapping[str, float]) -> float:
@@ -139,8 +141,8 @@ class OpenRlhfApi:
     def body(self, inputs: Sequence[ServerInput], salt: str) -> Mapping[str, Any]:
         return {"query": list(inputs)}
 
-    def scores(self, answer: bytes, inputs: int) -> list[float]:
-        rewards = _read(_Rewards, answer, '{"rewards": [0.5]}').rewards
+    def scores(self, response: bytes, inputs: int) -> list[float]:
+        rewards = _read(_Rewards, response, '{"rewards": [0.5]}').rewards
         return [_chosen(each if isinstance(each, list) else [each], self._output) for each in rewards]
 
 
@@ -155,9 +157,9 @@ def api_of(spec: HttpSpec) -> ServerApi:
             return OpenRlhfApi(spec)
 
 
-def _read(shape: Any, answer: bytes, expected: str) -> Any:
+def _read(shape: Any, response: bytes, expected: str) -> Any:
     try:
-        return TypeAdapter(shape).validate_json(answer)
+        return TypeAdapter(shape).validate_json(response)
     except ValidationError:
         raise Internal(f"the reward server's answer has another form than api says, such as {expected}") from None
 

@@ -1,4 +1,4 @@
-"""What a conversation is sent as."""
+"""Renders a conversation as what a reward server takes."""
 
 import re
 from dataclasses import dataclass, replace
@@ -68,17 +68,17 @@ class Renderer:
             return Rendered(self._pair(self._unspelled(item)), len(ids))
         return Rendered(self._text(ids), len(ids))
 
-    def _said(self, item: ScoreItem) -> tuple[Message, ...]:
+    def _turns(self, item: ScoreItem) -> tuple[Message, ...]:
         return tuple(m for m in item.conversation.messages if m.role != "system" or self._spec.system != "drop")
 
     def _pair(self, item: ScoreItem) -> tuple[str, str]:
-        return "\n\n".join(message.content for message in self._said(item)), item.text
+        return "\n\n".join(message.content for message in self._turns(item)), item.text
 
     def _chat(self, item: ScoreItem) -> Chat:
-        return Chat((*self._said(item), Message("assistant", item.text)), item.partial)
+        return Chat((*self._turns(item), Message("assistant", item.text)), item.partial)
 
     def _text(self, ids: tuple[int, ...]) -> str:
-        """What the server makes these ids of, without those that it adds itself."""
+        """The text that the server turns into these ids, without those that it adds itself."""
         before, after = self._frame.before, self._frame.after
         ids = ids[len(before) :] if before and ids[: len(before)] == before else ids
         ids = ids[: len(ids) - len(after)] if after and ids[-len(after) :] == after else ids

@@ -57,29 +57,30 @@ class HttpScorer:
         return await never()
 
     async def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
-        """Requests are of one salt each, since what a server caches is kept apart by it."""
+        """Each request holds items of one salt, since the salt keeps a server's caches apart."""
         groups: dict[object, list[int]] = {}
         for index, item in enumerate(batch):
             key = item.conversation.cache_salt if self._api.batched else index
             groups.setdefault(key, []).append(index)
-        asking = [asyncio.ensure_future(self._ask([batch[index] for index in group])) for group in groups.values()]
+        members = groups.values()
+        requests = [asyncio.ensure_future(self._request([batch[index] for index in group])) for group in members]
         try:
-            answers = await asyncio.gather(*asking)
+            results = await asyncio.gather(*requests)
         finally:
-            for task in asking:
+            for task in requests:
                 task.cancel()
         found: dict[int, ComponentScore] = {}
-        for group, answer in zip(groups.values(), answers, strict=True):
-            found.update(zip(group, answer, strict=True))
+        for group, scores in zip(members, results, strict=True):
+            found.update(zip(group, scores, strict=True))
         return [found[index] for index in range(len(batch))]
 
-    async def _ask(self, items: Sequence[ScoreItem]) -> list[ComponentScore]:
+    async def _request(self, items: Sequence[ScoreItem]) -> list[ComponentScore]:
         assert self._server is not None
         rendered = [self._renderer.render(item) for item in items]
         body = self._api.body([each.input for each in rendered], _salt(items[0].conversation.cache_salt))
         async with self._free:
-            answer = await self._server.post(body)
-        scores = self._api.scores(answer, len(items))
+            response = await self._server.post(body)
+        scores = self._api.scores(response, len(items))
         if len(scores) != len(items):
             raise Internal(f"the reward server {self._spec.url} gave {len(scores)} scores for {len(items)} responses")
         return [ComponentScore(score, each.tokens) for score, each in zip(scores, rendered, strict=True)]
@@ -131,5 +132,5 @@ def _key(spec: HttpSpec, environment: Mapping[str, str]) -> str | None:
 
 
 def _salt(salt: str) -> str:
-    """vLLM takes no salt of any characters and length."""
+    """A digest of the salt, since vLLM does not take one of any characters and length."""
     return blake2b(salt.encode(), digest_size=16).hexdigest() if salt else ""

@@ -52,7 +52,7 @@ class Features:
 
 
 def joined(parts: Sequence[Features]) -> Features:
-    """One after another."""
+    """The features of all parts, one part after another."""
     return Features(np.concatenate([part.means for part in parts]), np.concatenate([part.tokens for part in parts]))
 
 
@@ -67,7 +67,7 @@ class Extractor:
         cache.mkdir(parents=True, exist_ok=True)
 
     def extract(self, pairs: Sequence[PreferencePair], advance: Callable[[int], None]) -> Features:
-        """`advance` is told how many pairs became ready, chunk by chunk."""
+        """Computes or loads the features; `advance` is called after each chunk with its number of pairs."""
         chunks = []
         for start in range(0, len(pairs), CHUNK):
             chunk = pairs[start : start + CHUNK]

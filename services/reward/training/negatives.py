@@ -73,7 +73,7 @@ class Sampler:
     ) -> Iterator[GibberishSample]:
         """One per row and `TOP_K`, but for blank ones; equal seeds give equal samples on equal machines.
 
-        `advance` is told how many came.
+        `advance` is called after each batch with its number of rows.
         """
         chat = ChatTokenizer(self._tokenizer)
         prompts = [(encode_prompt(chat, row.conversation, _PROMPT_TOKENS), row) for row in rows]

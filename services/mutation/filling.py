@@ -1,4 +1,4 @@
-"""Mutants where rewrites are missing."""
+"""Fills up with templates, and then with the parent, where rewrites are missing."""
 
 from itertools import islice
 from random import Random

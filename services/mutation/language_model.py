@@ -20,13 +20,13 @@ from shared.rpc.metrics import calling
 from shared.telemetry.tracing import current_evolution_id
 
 TOP_P = 0.95
-# Of a call to the model whose caller set no deadline.
+# The deadline of a call to the model whose caller set none.
 MAX_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
 class RewritePrompt:
-    """One rewrite to write: the conversation that asks for it, its length limit in tokens, and a seed or none."""
+    """The request for one rewrite: its conversation, its length limit in tokens, and a seed or none."""
 
     messages: tuple[Message, ...]
     max_new_tokens: int
@@ -73,7 +73,7 @@ class GenerationClient:
         ends_at = time.monotonic() + (MAX_SECONDS if timeout is None else timeout)
         waiting, key = dict(enumerate(prompts)), current_evolution_id()
         try:
-            # Asked every time: the service may have restarted with another engine.
+            # Requested every time, since the service may have restarted with another engine.
             model = await self._replicas.call(_get_model, 1, ends_at - time.monotonic(), key)
             schema = JSON_SCHEMA if model.structured_output else ""
             sampling = pb.GenerateRequest.Sampling(temperature=self._temperature, top_p=TOP_P, json_schema=schema)
@@ -107,5 +107,5 @@ def _sequence(index: int, prompt: RewritePrompt) -> pb.GenerateRequest.Sequence:
 def _completion(result: pb.GenerateResult, waiting: dict[int, RewritePrompt]) -> RewriteCompletion:
     index = int(result.id) if result.id.isdigit() else -1
     if waiting.pop(index, None) is None:
-        raise Internal(f"the generation service answered for a sequence {result.id!r} that was not sent")
+        raise Internal(f"the generation service returned a sequence {result.id!r} that was not sent")
     return RewriteCompletion(index, result.text, result.usage.prompt_tokens, result.usage.generated_tokens)

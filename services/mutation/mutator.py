@@ -1,4 +1,4 @@
-"""One mutation: ask the language model, check each rewrite as it arrives, fill up with templates."""
+"""One mutation: the language model is asked for rewrites, each is checked as it arrives, and templates fill up."""
 
 import asyncio
 import logging
@@ -29,9 +29,10 @@ log = logging.getLogger(__name__)
 
 Pool = Callable[[Demands], tuple[templates.Template, ...]]
 
-# Of a rewrite, as multiples of the rewritten text's tokens.
+# A rewrite may have GROWTH times the tokens of the rewritten text, and MARGIN_TOKENS more.
 GROWTH, MARGIN_TOKENS = 1.5, 24
-# English text in the usual vocabularies; where it is less, rewrites are cut, found malformed, and templates step in.
+# This holds for English text in the usual vocabularies. Where a token has fewer characters, rewrites are cut, found
+# malformed, and templates step in.
 CHARS_PER_TOKEN = 4
 
 
@@ -61,7 +62,7 @@ class Mutator:
         self._operators = tuple(operators)
         self._max_tokens = max_tokens
         self._pool = pool
-        self._told: set[type[DarwinError]] = set()
+        self._logged: set[type[DarwinError]] = set()
 
     async def mutate(
         self, request: MutationRequest, timeout: float | None = None
@@ -74,8 +75,8 @@ class Mutator:
         in seconds. A language model that refuses, or answers nonsense, is one that gives no rewrites.
 
         Raises:
-            Unavailable, Overloaded, DeadlineExceeded, Cancelled: of the language model: the same call may well succeed
-                later, or nobody waits for it. Mutants already given stay valid.
+            Unavailable, Overloaded, DeadlineExceeded, Cancelled: errors of the language model after which the same call
+                may succeed later, or nobody waits for it. Mutants already given stay valid.
         """
         rng = Random(request.seed)
         demanded, core, taken = await asyncio.to_thread(_read, request)
@@ -139,12 +140,12 @@ class Mutator:
         except DarwinError as error:
             if error.retryable or isinstance(error, (DeadlineExceeded, Cancelled)):
                 raise
-            self._tell(error)
+            self._log_once(error)
 
-    def _tell(self, error: DarwinError) -> None:
-        """Logs the first error of each kind; all of them are counted (`MutationSummary.unwritten`)."""
-        if type(error) not in self._told:
-            self._told.add(type(error))
+    def _log_once(self, error: DarwinError) -> None:
+        """Logs the first error of each class; `MutationSummary.unwritten` counts them all."""
+        if type(error) not in self._logged:
+            self._logged.add(type(error))
             log.warning(
                 "the language model gives no rewrites, templates step in (said once): %s: %s",
                 type(error).__name__,

@@ -1,7 +1,7 @@
-"""Reads a conversation for what it demands of the form, length, language and tone of the answer. Pure.
+"""Reads what a conversation demands of the form, length, language and tone of the answer. Pure.
 
-By word lists in nine languages and by shapes that mean the same in all. It sees a demand rather once too often: then
-the answer is sought without a line that would have helped; one that is overlooked is overridden by such a line.
+It uses word lists in nine languages, and shapes that mean the same in all of them. In doubt it sees a demand: one seen
+in vain costs a line that might have helped, while one overlooked would be overridden by such a line.
 """
 
 import re
@@ -73,9 +73,9 @@ _SHORT_ANSWER, _SHORT_TURN, _EXAMPLES = 8, 4, 2
 class Demands:
     """What a conversation demands: `kinds` of its last turn and of all that holds for it still.
 
-    `language` is that of the last turn, None where it cannot be told. `on_text`: the turn is, or holds, a text that
+    `language` is that of the last turn, None where it is not clear. `on_text`: the turn is, or holds, a text that
     something is to be done to, and a line behind it would become part of that text. `unread`: a system prompt is in a
-    language that cannot be told.
+    language that is not clear.
     """
 
     kinds: frozenset[Demand]
@@ -145,7 +145,7 @@ def _system_kinds(text: str) -> frozenset[Demand]:
 
 
 def _lasting(before: Sequence[Message]) -> list[str]:
-    """Earlier turns of the user's whose demands hold on, as they say."""
+    """Earlier turns of the user's which say that their demands hold on."""
     turns = [message.content for message in before if message.role == "user"]
     return [text for text in turns if any(_ALWAYS[name].search(_read(text)) for name in _names(text))]
 

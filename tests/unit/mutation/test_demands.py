@@ -1,7 +1,6 @@
 """What conversations demand, and that no line behind them contradicts it."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -9,21 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bench
-from services.mutation.demands import Aspect, Demand, keeps, read
+from services.mutation.demands import Aspect, Demand, read
 from services.mutation.demands.kinds import FORBIDS
 from services.mutation.demands.reading import LANGUAGES
-from services.mutation.templates import EVERY, TEMPLATES, pool
+from services.mutation.templates import TEMPLATES, pool
 from shared.records.evolution import Message
+from tests.unit.mutation.conversations import system, user
 
 PROMPTS = [json.loads(line) for line in (Path(bench.__file__).parent / "formats.jsonl").read_text().splitlines()]
-
-
-def user(text: str) -> tuple[Message, ...]:
-    return (Message("user", text),)
-
-
-def system(demand: str, text: str) -> tuple[Message, ...]:
-    return (Message("system", demand), Message("user", text))
 
 
 @pytest.mark.parametrize("prompt", PROMPTS, ids=[prompt["id"] for prompt in PROMPTS])
@@ -125,6 +117,8 @@ SAID = {
         Demand.BRIEF: "光合成とは何ですか？簡潔に。",
     },
 }
+
+
 CASES = [(language, kind, text) for language, kinds in SAID.items() for kind, text in kinds.items()]
 
 
@@ -210,93 +204,6 @@ def test_requests_for_a_form_keep_it(text: str) -> None:
     assert all(not template.imposes for template in pool(read(user(text))))
 
 
-@pytest.mark.parametrize(
-    "demand",
-    [
-        "You decide which tool to call: search, calculator, none.",
-        "Given a product review, return its star rating (1-5).",
-        "Eres un traductor del español al inglés.",
-        "あなたは翻訳者です。英語に訳してください。",
-        "Classify each message as question, complaint or praise.",
-        "You are a router. Departments: billing, support, sales.",
-        "Extract all dates from what the user sends.",
-        "You are an interpreter between English and Thai; you translate every message.",
-        'Answer in JSON: {"answer": "..."}',
-        "Always answer in one sentence.",
-        "You are a terse assistant. Be concise.",
-        "Reply with a number only.",
-        "Antworte immer auf Deutsch.",
-        "Du klassifizierst Nachrichten als dringend oder normal.",
-        "你是一个翻译助手。请把用户的话翻译成英文。",
-        "Jesteś pomocnikiem, który zawsze odpowiada jednym zdaniem.",
-    ],
-)
-def test_a_system_prompts_demand_holds(demand: str) -> None:
-    assert all(not template.imposes for template in pool(read(system(demand, "How do I learn to swim?"))))
-
-
-def test_nothing_is_put_behind_a_text_to_work_on() -> None:
-    for messages in (
-        system("You translate into German.", "How do I learn to swim?"),
-        user("Translate into French: How do I learn to swim?"),
-        user("Give this a title, nothing else.\n\nThe storm took the roof off the school."),
-        user("Q: What is 2+2?\nA: 4\nQ: What is 3+3?\nA:"),
-    ):
-        assert pool(read(messages)) == ()
-
-
-def talk(*turns: str) -> tuple[Message, ...]:
-    return tuple(Message("assistant" if index % 2 else "user", turn) for index, turn in enumerate(turns))
-
-
-def test_what_earlier_turns_demand_holds_where_they_say_so_or_the_talk_goes_on() -> None:
-    question = "How do I learn to swim in open water?"
-    long = "A river is a large stream of water that flows towards the sea, a lake or another river."
-    assert pool(read(talk("From now on answer in one sentence. What is a river?", long, question))) != TEMPLATES
-    assert pool(read(talk("What is a river? Answer in one sentence.", long, "And what is a lake, then?"))) != TEMPLATES
-    assert pool(read(talk("Classify: good food", "positive", "Bad food", "negative", "Cold rooms and noise"))) == ()
-    assert pool(read(talk("What is a river? Answer in one sentence.", long, question))) == TEMPLATES
-    chain = ("What is a river? Answer in one sentence.", long, "And what is a lake, then?", long, "And a sea?")
-    assert Demand.COUNT in read(talk(*chain)).kinds
-    answer = "因为空气散射蓝光比散射红光多，所以我们从各个方向看到的都是蓝光，太阳落山的时候天空才会变红。"
-    assert (
-        len(pool(read(talk("天空为什么是蓝色的？", answer, "海水为什么是咸的呢？", answer, "我怎样才能学会游泳呢？"))))
-        == 8
-    )
-
-
-def test_lines_are_in_the_language_of_the_request_or_there_are_none() -> None:
-    named = {language: {t.line for t in EVERY if t.line in _lines(language)} for language in ("de", "fr", "es", "zh")}
-    for language, text in (
-        ("de", "Wie lerne ich schwimmen?"),
-        ("fr", "Pourquoi le ciel est-il bleu ?"),
-        ("es", "¿Cómo aprendo a nadar?"),
-        ("zh", "我怎样才能学会游泳？"),
-    ):
-        lines = {template.line for template in pool(read(user(text)))}
-        assert len(lines) >= 6
-        assert lines <= named[language]
-    for text in (
-        "Mitä kuuluu?",
-        "Jak ugotować jajko?",
-        "Как научиться плавать?",
-        "수영을 어떻게 배우나요?",
-        "Come imparo a nuotare?",
-        "泳ぎ方を教えてください",
-        "Hoe leer ik zwemmen?",
-        "Bagaimana cara belajar berenang?",
-        "Tell me about Rome in Italian.",
-        "Zxq!",
-    ):
-        assert pool(read(user(text))) == ()
-
-
-def _lines(language: str) -> set[str]:
-    from services.mutation.lines import NEUTRAL, OPEN
-
-    return {line for _, line, _ in OPEN[language]} | {line for _, line in NEUTRAL[language]}
-
-
 def test_a_brief_part_is_no_brief_answer() -> None:
     assert read(user("Suggest five films with brief descriptions for students.")).kinds == {Demand.ENUMERATION}
 
@@ -309,27 +216,6 @@ def test_partial_demands_leave_what_they_do_not_touch() -> None:
     assert set(TEMPLATES) - set(toned) == {template for template in TEMPLATES if Aspect.TONE in template.imposes}
 
 
-@pytest.mark.parametrize(
-    ("rewrite", "kept"),
-    [
-        ("In one sentence, say what a river is.", True),
-        ("What is a river? Answer in a single sentence, please.", True),
-        ("What is a river?", False),
-        ("What is a river? Answer in one sentence and explain it in detail.", False),
-        ("Was ist ein Fluss? Antworte in einem Satz.", False),
-    ],
-)
-def test_a_rewrite_keeps_the_demands(rewrite: str, kept: bool) -> None:
-    original = "What is a river? Answer in one sentence."
-    assert keeps(rewrite, original, read(user(original))) is kept
-
-
-def test_a_rewrite_must_not_add_what_the_system_prompt_forbids() -> None:
-    original, rewrite = "What is a river?", "Explain in detail what a river is."
-    assert keeps(rewrite, original, read(user(original)))
-    assert not keeps(rewrite, original, read(system("Be brief.", original)))
-
-
 @settings(max_examples=60, deadline=None)
 @given(
     text=st.text(min_size=1, max_size=300).filter(str.strip),
@@ -339,20 +225,3 @@ def test_a_demand_is_seen_whatever_stands_before_it(text: str, case: tuple[Deman
     kind, demand = case
     assert kind in read(user(f"{text}\n\n{demand}")).kinds
     assert all(not template.imposes & FORBIDS[kind] for template in pool(read(user(f"{text}\n\n{demand}"))))
-
-
-@pytest.mark.parametrize("piece", ["only ", "in one ", "list a b ", "{", "\n", "a:", "___", "translate ", "字", "in "])
-def test_reading_takes_no_longer_for_a_longer_text(piece: str) -> None:
-    """Only the ends of a text are read, so that nothing grows faster than the text."""
-
-    def seconds(length: int) -> float:
-        text = piece * (length // len(piece))
-        return min(_timed(text) for _ in range(2))
-
-    assert seconds(390_000) < 20 * seconds(13_000) + 1
-
-
-def _timed(text: str) -> float:
-    began = time.perf_counter()
-    read(user(text + "x"))
-    return time.perf_counter() - began

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 # cpu, gpu or none: which build of vLLM is installed
 VLLM ?= cpu
-# auto, vllm, transformers, openai (at DARWIN_GENERATION_ENDPOINT) or simulated
+# auto, or a name of the table in services/generation/engines.py; openai wants DARWIN_GENERATION_ENDPOINT
 ENGINE ?= auto
 PORT ?= 8080
 PROMPT ?= Explain to a new colleague why we write tests before we refactor, with one example.

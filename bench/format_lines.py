@@ -15,7 +15,7 @@ from rich.table import Table
 from bench.format_checks import CHECKS
 from bench.formats import MAX_TOKENS, FormatPrompt, prompts
 from services.generation.bootstrap import build_engine, build_generator
-from services.generation.messages import GenerateRequest, Sampling, Sequence
+from services.generation.messages import GenerateRequest, SamplingOptions, Sequence
 from services.generation.settings import GenerationSettings
 from services.mutation.lines import NEUTRAL
 from shared.records.evolution import Message
@@ -44,7 +44,9 @@ async def _answers(samples: int) -> AsyncIterator[tuple[FormatPrompt, str, str]]
                 Sequence(str(index), _asked(prompt, LINES[name]), max_new_tokens=MAX_TOKENS)
                 for index, (prompt, name) in enumerate(part)
             )
-            async for results in generator.generate(GenerateRequest(sequences, Sampling(temperature=0.7, top_k=40))):
+            async for results in generator.generate(
+                GenerateRequest(sequences, SamplingOptions(temperature=0.7, top_k=40))
+            ):
                 for result in results:
                     yield *part[int(result.id)], result.text
             print(f"{start + len(part)} of {len(asked)}", flush=True)

@@ -22,7 +22,7 @@ from rich.table import Table
 from bench.questions import QUESTIONS
 from services.generation.bootstrap import build_engine
 from services.generation.engine import Engine, TokenSequence
-from services.generation.messages import Sampling
+from services.generation.messages import SamplingOptions
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_batch import Latency
 from shared.records.evolution import Message
@@ -49,7 +49,7 @@ class BatchRun:
 async def measure(engine: Engine, batch: int, words: int) -> BatchRun:
     """One batch of prompts that no other shares anything with."""
     prompts = [engine.encode_chat((Message("user", " ".join(random.choices(_WORDS, k=words))),)) for _ in range(batch)]
-    sampling, began = Sampling(temperature=0.7, top_k=40), time.perf_counter()
+    sampling, began = SamplingOptions(temperature=0.7, top_k=40), time.perf_counter()
     done = await asyncio.gather(
         *(engine.complete(TokenSequence(prompt, NEW_TOKENS, sampling, None)) for prompt in prompts)
     )

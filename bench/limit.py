@@ -8,16 +8,16 @@ from typing import Self
 
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.engine import Engine
-from services.generation.generator import Generator
-from services.generation.messages import GenerateRequest, Result, Sampling
+from services.generation.generator import SequenceGenerator
+from services.generation.messages import GenerateRequest, SamplingOptions, SequenceResult
 from services.generation.messages import Sequence as GenerationSequence
 from services.generation.settings import GenerationSettings
 from services.mutation import fidelity
-from services.mutation.language_model import TOP_P, Completion, Prompt
-from services.mutation.messages import Mutant, MutationRequest, Summary
+from services.mutation.language_model import TOP_P, RewriteCompletion, RewritePrompt
+from services.mutation.messages import AcceptedMutant, MutationRequest, MutationSummary
 from services.mutation.mutator import Mutator, Pool
 from services.mutation.operators import JSON_SCHEMA, OPERATORS
-from services.mutation.settings import Settings as MutationSettings
+from services.mutation.settings import MutationSettings
 from services.mutation.templates import pool as allowed
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
@@ -35,7 +35,7 @@ from services.orchestrator.round import RoundExecution
 from services.reward.bootstrap import build_rewarder
 from services.reward.rewarder import Rewarder
 from services.reward.settings import RewardSettings
-from services.reward.validation import Candidate
+from services.reward.validation import ResponseCandidate
 from shared.records.evolution import EvolutionRequest, Message
 
 _TIMEOUT_S = 600.0
@@ -44,13 +44,13 @@ _TIMEOUT_S = 600.0
 class DirectLanguageModel:
     """The generator as the mutator's language model."""
 
-    def __init__(self, generator: Generator, temperature: float) -> None:
+    def __init__(self, generator: SequenceGenerator, temperature: float) -> None:
         self._generator = generator
         self._temperature = temperature
 
     async def rewrite(
-        self, prompts: Sequence[Prompt], timeout: float | None, cache_salt: str = ""
-    ) -> AsyncGenerator[Completion, None]:
+        self, prompts: Sequence[RewritePrompt], timeout: float | None, cache_salt: str = ""
+    ) -> AsyncGenerator[RewriteCompletion, None]:
         schema = JSON_SCHEMA if self._generator.info.structured_output else ""
         request = GenerateRequest(
             sequences=tuple(
@@ -62,19 +62,19 @@ class DirectLanguageModel:
                 )
                 for index, prompt in enumerate(prompts)
             ),
-            sampling=Sampling(temperature=self._temperature, top_p=TOP_P, json_schema=schema),
+            sampling=SamplingOptions(temperature=self._temperature, top_p=TOP_P, json_schema=schema),
         )
         async with aclosing(self._generator.generate(request)) as generated:
             async for results in generated:
                 for result in results:
                     usage = result.usage
-                    yield Completion(int(result.id), result.text, usage.prompt_tokens, usage.generated_tokens)
+                    yield RewriteCompletion(int(result.id), result.text, usage.prompt_tokens, usage.generated_tokens)
 
 
 class DirectStages:
     """The orchestrator's three ports, answered by calls instead of RPCs."""
 
-    def __init__(self, generator: Generator, mutator: Mutator, rewarder: Rewarder) -> None:
+    def __init__(self, generator: SequenceGenerator, mutator: Mutator, rewarder: Rewarder) -> None:
         self._generator = generator
         self._mutator = mutator
         self._rewarder = rewarder
@@ -87,9 +87,9 @@ class DirectStages:
         tokens = 0
         async with aclosing(self._mutator.mutate(wanted)) as events:
             async for event in events:
-                if isinstance(event, Mutant):
+                if isinstance(event, AcceptedMutant):
                     yield Mutated(effect.cycle, event.text, event.operator, event.source.value)
-                elif isinstance(event, Summary):
+                elif isinstance(event, MutationSummary):
                     tokens = event.generated_tokens
         yield MutationEnded(effect.cycle, tokens)
 
@@ -109,7 +109,7 @@ class DirectStages:
                 )
                 for name, effect in by_id.items()
             ),
-            sampling=Sampling(sampling.temperature, sampling.top_p, sampling.top_k, sampling.stop),
+            sampling=SamplingOptions(sampling.temperature, sampling.top_p, sampling.top_k, sampling.stop),
         )
         async with aclosing(self._generator.generate(wanted)) as generated:
             async for results in generated:
@@ -119,12 +119,14 @@ class DirectStages:
     async def score(
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Scored]:
-        scored = await self._rewarder.score(request.messages, [Candidate(str(e.state), e.text) for e in effects])
+        scored = await self._rewarder.score(
+            request.messages, [ResponseCandidate(str(e.state), e.text) for e in effects]
+        )
         for effect, score in zip(effects, scored.scores, strict=True):
             yield Scored(effect.cycle, effect.round, effect.state, score.reward)
 
 
-def _generated(effect: Generate, result: Result) -> Generated:
+def _generated(effect: Generate, result: SequenceResult) -> Generated:
     return Generated(
         effect.cycle,
         effect.round,

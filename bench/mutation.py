@@ -18,10 +18,10 @@ from rich.table import Table
 
 from services.mutation import fidelity
 from services.mutation.language_model import GenerationClient
-from services.mutation.messages import Mutant, MutationRequest, Reason, Rejection, Source, Summary
+from services.mutation.messages import AcceptedMutant, MutantSource, MutationRequest, MutationSummary, Reason, Rejection
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
-from services.mutation.settings import THRESHOLD, Settings
+from services.mutation.settings import THRESHOLD, MutationSettings
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.records.evolution import Message
 from shared.rpc.balancing import Replicas
@@ -49,7 +49,7 @@ class MutationTally:
     """Counts over the calls of one category."""
 
     calls: int = 0
-    sources: Counter[Source] = field(default_factory=Counter)
+    sources: Counter[MutantSource] = field(default_factory=Counter)
     reasons: Counter[Reason] = field(default_factory=Counter)
     # Calls by how many of their mutants are distinct from the parent and on topic.
     good: Counter[int] = field(default_factory=Counter)
@@ -70,7 +70,7 @@ class MutationTally:
         return {
             "calls": self.calls,
             "asked": self.calls * COUNT,
-            "sources": {source.value: self.sources[source] for source in Source},
+            "sources": {source.value: self.sources[source] for source in MutantSource},
             "rejected": {reason.value: self.reasons[reason] for reason in Reason},
             "good_of_5": {str(count): calls for count, calls in sorted(self.good.items())},
             "seconds_per_call": round(self.seconds / self.calls, 3),
@@ -86,7 +86,7 @@ async def mutate(mutator: Mutator, instruction: str, seed: int) -> tuple[Mutatio
     started = time.perf_counter()
     async for event in mutator.mutate(request):
         match event:
-            case Mutant():
+            case AcceptedMutant():
                 tally.sources[event.source] += 1
                 if event.text != instruction and event.similarity >= ON_TOPIC:
                     texts.add(event.text)
@@ -94,7 +94,7 @@ async def mutate(mutator: Mutator, instruction: str, seed: int) -> tuple[Mutatio
             case Rejection():
                 tally.reasons[event.reason] += 1
                 events.append({"rejected": event.text, "operator": event.operator, "reason": event.reason.value})
-            case Summary():
+            case MutationSummary():
                 tally.prompt_tokens, tally.generated_tokens = event.prompt_tokens, event.generated_tokens
     tally.seconds = time.perf_counter() - started
     tally.good[len(texts)] += 1
@@ -119,7 +119,7 @@ def table_of(tallies: dict[str, MutationTally]) -> Table:
 
 
 async def run(address: str, limit: int | None) -> None:
-    settings = Settings()
+    settings = MutationSettings()
     tallies: dict[str, MutationTally] = defaultdict(MutationTally)
     calls = []
     async with Replicas("generation", address, GenerationServiceStub) as generation:
@@ -147,7 +147,7 @@ async def run(address: str, limit: int | None) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generation", default=Settings().generation, help="address of the generation service")
+    parser.add_argument("--generation", default=MutationSettings().generation, help="address of the generation service")
     parser.add_argument("--limit", type=int, help="only the first questions")
     arguments = parser.parse_args()
     asyncio.run(run(arguments.generation, arguments.limit))

@@ -19,9 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from services.reward.bootstrap import build_rewarder
-from services.reward.rewarder import Rewarder, Scored
+from services.reward.rewarder import Rewarder, ScoringResult
 from services.reward.settings import RewardSettings
-from services.reward.validation import Candidate
+from services.reward.validation import ResponseCandidate
 from shared.records.evolution import Message
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
 
@@ -77,8 +77,8 @@ async def measure(texts: Sequence[Sequence[str]], threads: int) -> Timing:
     return Timing(len(texts[0]), threads, *(statistics.median(column) for column in zip(*rows[1:], strict=True)))
 
 
-async def _timed(rewarder: Rewarder, texts: Sequence[str]) -> tuple[float, Scored]:
-    candidates = [Candidate(str(index), text) for index, text in enumerate(texts)]
+async def _timed(rewarder: Rewarder, texts: Sequence[str]) -> tuple[float, ScoringResult]:
+    candidates = [ResponseCandidate(str(index), text) for index, text in enumerate(texts)]
     began = time.perf_counter()
     scored = await rewarder.score([QUESTION], candidates)
     return (time.perf_counter() - began) * 1e3, scored

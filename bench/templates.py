@@ -24,7 +24,7 @@ from rich.table import Table
 from cli.evaluation.judging import Judge, JudgedResponse, command_judge, profile_judge
 from cli.evaluation.questions import Question, read_questions
 from services.generation.bootstrap import build_engine, build_generator
-from services.generation.messages import GenerateRequest, Sampling
+from services.generation.messages import GenerateRequest, SamplingOptions
 from services.generation.messages import Sequence as GenerationSequence
 from services.generation.settings import GenerationSettings
 from services.mutation.templates import TEMPLATES
@@ -140,7 +140,7 @@ async def sample(missing: dict[tuple[str, str, int], str], file: Path) -> None:
                     GenerationSequence(str(i), (Message("user", missing[key]),), max_new_tokens=MAX_TOKENS)
                     for i, key in enumerate(part)
                 )
-                request = GenerateRequest(sequences, Sampling(temperature=0.7, top_k=40))
+                request = GenerateRequest(sequences, SamplingOptions(temperature=0.7, top_k=40))
                 async for results in generator.generate(request):
                     for result in results:
                         found = WrappedSample(*part[int(result.id)], result.text, result.usage.generated_tokens)

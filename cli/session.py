@@ -11,8 +11,12 @@ from rich.live import Live
 
 from cli import view
 from cli.stack import Stack, StackSettings
+from services.generation.engines import AUTO, AUTO_SUMMARY, ENGINES, EngineName
 
-Engine = Annotated[str, typer.Option(help="auto, vllm, transformers, openai or simulated.")]
+_SUMMARIES = {AUTO: AUTO_SUMMARY} | {name: entry.summary for name, entry in ENGINES.items()}
+
+Engine = Annotated[EngineName, typer.Option(help=f"{'; '.join(f'{k}: {v}' for k, v in _SUMMARIES.items())}.")]
+"""The option by which a command chooses the engine of the stack that it starts."""
 
 
 @contextlib.contextmanager

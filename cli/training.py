@@ -10,14 +10,14 @@ from rich.table import Table
 
 from cli.console import progress
 from services.reward.quality import WEIGHTS
+from services.reward.registry import SHIPPED_HEAD
 from services.reward.runtime import Runtime
-from services.reward.specs import SHIPPED_HEAD
 from services.reward.training import negatives
-from services.reward.training.card import HEAD, Made, accuracy_tables, write_artefact
-from services.reward.training.data import Pair, Preferences, read_preferences
+from services.reward.training.card import HEAD, TrainingRecord, accuracy_tables, write_artefact
+from services.reward.training.data import PreferencePair, Preferences, read_preferences
 from services.reward.training.features import Caps, Extractor, Features, joined
 from services.reward.training.head import Head, read_head
-from services.reward.training.trainer import Options, Trained, train
+from services.reward.training.trainer import TrainedHead, TrainingOptions, train
 from shared.errors import InvalidRequest
 
 SAMPLES = "gibberish.jsonl"
@@ -57,9 +57,11 @@ def run(plan: TrainingPlan, console: Console) -> None:
     extractor = Extractor(plan.cache, caps, runtime)
     pairs = (*preferences.pairs, *negatives.paired(preferences.pairs, samples))
     features = _features(extractor, preferences, pairs, console)
-    options = Options(plan.l2, plan.cuts, plan.partial, plan.seed, plan.weights)
+    options = TrainingOptions(plan.l2, plan.cuts, plan.partial, plan.seed, plan.weights)
     trained = train(pairs, features, options, _shipped())
-    made = Made(preferences, pairs, plan.licences, caps, options, trained, extractor.trunk_digest, plan.command)
+    made = TrainingRecord(
+        preferences, pairs, plan.licences, caps, options, trained, extractor.trunk_digest, plan.command
+    )
     write_artefact(plan.out, made)
     if samples:
         negatives.write_samples(plan.out / SAMPLES, samples)
@@ -73,7 +75,9 @@ def _check_sources(plan: TrainingPlan, preferences: Preferences) -> None:
         raise InvalidRequest(f"no pairs are from {', '.join(unknown)}; there are {', '.join(sorted(sources))}")
 
 
-def _samples(plan: TrainingPlan, pairs: Sequence[Pair], runtime: Runtime, console: Console) -> list[negatives.Sample]:
+def _samples(
+    plan: TrainingPlan, pairs: Sequence[PreferencePair], runtime: Runtime, console: Console
+) -> list[negatives.GibberishSample]:
     if plan.gibberish_file:
         return negatives.read_samples(plan.gibberish_file)
     if not plan.gibberish:
@@ -83,7 +87,9 @@ def _samples(plan: TrainingPlan, pairs: Sequence[Pair], runtime: Runtime, consol
         return list(negatives.Sampler(runtime).samples(rows, plan.seed, advance))
 
 
-def _features(extractor: Extractor, preferences: Preferences, pairs: Sequence[Pair], console: Console) -> Features:
+def _features(
+    extractor: Extractor, preferences: Preferences, pairs: Sequence[PreferencePair], console: Console
+) -> Features:
     """File by file, so that what is kept of a file serves whatever other files it is used with."""
     groups = [*preferences.files.values(), pairs[len(preferences.pairs) :]]
     with _progress("features", len(pairs), console) as advance:
@@ -112,7 +118,7 @@ def _said(preferences: Preferences) -> str:
     return f"{len(preferences.pairs)} pairs" + (f"; left out: {reasons}" if reasons else "")
 
 
-def _show(trained: Trained, plan: TrainingPlan, console: Console) -> None:
+def _show(trained: TrainedHead, plan: TrainingPlan, console: Console) -> None:
     for title, columns, rows in accuracy_tables(trained.accuracies, plan.cuts):
         table = Table(*columns, title=title, title_justify="left")
         for row in rows:

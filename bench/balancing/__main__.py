@@ -67,7 +67,7 @@ async def run(arguments: argparse.Namespace, console: Console) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", default="auto", help="auto, vllm, transformers or simulated")
+    parser.add_argument("--engine", default="auto", help="as DARWIN_GENERATION_ENGINE")
     parser.add_argument("--policy", action="append", choices=policies.POLICIES, help="only these; may be repeated")
     parser.add_argument("--concurrent", type=int, default=18, help="evolutions at a time")
     parser.add_argument("--evolutions", type=int, default=36, help="in each measurement of a policy")

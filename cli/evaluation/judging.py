@@ -72,7 +72,7 @@ def profile_judge(name: str) -> Judge:
         NotFound, InvalidRequest: there is no such profile, or it is wrong.
     """
     from services.reward.bootstrap import build_standalone
-    from services.reward.validation import Candidate
+    from services.reward.validation import ResponseCandidate
     from shared.records.evolution import Message
 
     rewarder = build_standalone(name)
@@ -83,7 +83,7 @@ def profile_judge(name: str) -> Judge:
             found: list[float] = []
             for start in range(0, len(pairs), _AT_ONCE):
                 for messages, group in groupby(pairs[start : start + _AT_ONCE], lambda pair: pair.messages):
-                    candidates = [Candidate(str(number), pair.response) for number, pair in enumerate(group)]
+                    candidates = [ResponseCandidate(str(number), pair.response) for number, pair in enumerate(group)]
                     conversation = [Message(**message) for message in messages]
                     scored = await rewarder.score(conversation, candidates)
                     found += [score.reward for score in scored.scores]

@@ -20,10 +20,11 @@ Dtype = Literal["bfloat16", "float16", "float32"]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Read once, when an engine loads. `tokenizer` is the Hugging Face tokenizer that `chat` speaks by.
+    """What is read of a checkpoint once, when an engine loads. `tokenizer` is the Hugging Face tokenizer behind `chat`.
 
-    `context_length` counts tokens, None where the model has no limit; `vocabulary` those that have an embedding.
-    `eos_ids` end a response: those that the checkpoint names, and the one that ends a turn in its template.
+    `context_length` counts tokens and is None where the model has no limit. `vocabulary` is the number of rows of the
+    embedding table. `eos_ids` end a response: those that the checkpoint names, and the one that ends a turn in its
+    template.
     """
 
     config: ModelConfig
@@ -34,7 +35,7 @@ class Checkpoint:
     eos_ids: frozenset[int]
 
     def context(self, longest: int) -> int:
-        """The tokens of prompt and response together, `longest` at most."""
+        """How many tokens prompt and response may have together; `longest` at most."""
         return longest if self.context_length is None else min(longest, self.context_length)
 
     def dtype(self, wanted: Literal["auto"] | Dtype) -> Dtype:

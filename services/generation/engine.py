@@ -1,10 +1,10 @@
-"""The port: an engine continues token sequences, as many at once as come, and batches them as it likes."""
+"""The port to a language model: an engine continues token sequences, as many at once as come, in batches of its own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from services.generation.messages import Sampling
+from services.generation.messages import SamplingOptions
 from shared.errors import InvalidRequest
 from shared.records.evolution import Message
 
@@ -15,8 +15,13 @@ class ContextFull(InvalidRequest):
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is served. `context_length` counts prompt plus response; `end_ids` are the end-of-sequence ids;
-    `hidden_tokens` those that `decode` leaves out, by their text."""
+    """What an engine serves.
+
+    `model` is the model's name, `engine` the engine's in the table of engines. `context_length` bounds prompt and
+    response together, in tokens. `structured_output` says whether JSON schemas are followed. Token ids lie in
+    [0, `vocabulary_size`). `end_ids` are the end-of-sequence ids. `hidden_tokens` maps the text of each token that
+    `decode` leaves out to its id.
+    """
 
     model: str
     engine: str
@@ -29,27 +34,32 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class TokenSequence:
-    """Ids to continue by at most `max_new_tokens`, which fit the context together with them.
+    """Token ids to continue by at most `max_new_tokens`; both together fit the context.
 
-    A seed may come again with more ids: an engine draws from the seed and the position. What is cached of the ids is
-    used for sequences of the same `cache_salt` only.
+    With a `seed`, the token at a position depends on the seed, the position and the ids before it: a sequence that is
+    continued under its seed goes on as if it had never stopped. What an engine caches of the ids may be used for
+    sequences of the same `cache_salt` only, since the salt keeps tenants apart.
     """
 
     token_ids: tuple[int, ...]
     max_new_tokens: int
-    sampling: Sampling
+    sampling: SamplingOptions
     seed: int | None
     cache_salt: str = ""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """Every id sampled, in order, the end-of-sequence id included where it ended the sequence.
+    """Every id sampled, in order.
 
-    An engine may, but need not, stop early at a stop string; the ids then end with the token that completes it.
-    `cached_tokens` of the given ids were not computed again. Seconds are None where the engine does not say: those it
-    let the sequence wait before its first step, and those from its arrival to its first token. `unfinished` ids are
-    fewer than were asked for although the response has not ended, as where text stands for ids.
+    The end-of-sequence id is included where it ended the sequence: the caller strips it, and tells by it that the
+    response is complete. An engine may, but need not, stop early at a stop string; the ids then end with the token that
+    completes the string, which the caller cuts from the text.
+
+    `cached_tokens` of the given ids were not computed again. `queue_seconds` passed from the sequence's arrival to its
+    first step, `first_token_seconds` from its arrival to its first token; None where the engine does not measure them.
+    `unfinished` is True where fewer ids than requested came although the response has not ended, so that the caller
+    continues it: that happens where text stands for ids, and text of n tokens may be fewer tokens here.
     """
 
     token_ids: tuple[int, ...]
@@ -60,36 +70,53 @@ class Completion:
 
 
 class Engine(Protocol):
-    """A model that decodes. `encode_chat`, `decode` and `complete` may be used from `start` to `stop`, the first two
-    from several threads at once."""
+    """A model that decodes.
+
+    All methods are called on the event loop and must not block it, but for `encode_chat` and `decode`: long prompts are
+    encoded on threads, several at once, so both must be thread-safe. These two and `complete` are called between
+    `start` and `stop` only.
+    """
 
     @property
     def info(self) -> ModelInfo:
-        """Raises Unavailable until the engine has started."""
+        """What is served; raises Unavailable until the engine has started."""
         ...
 
     @property
     def running(self) -> int:
-        """Sequences that the engine holds, waiting ones too."""
+        """How many sequences the engine holds, waiting ones included."""
         ...
 
     @property
     def waiting(self) -> int:
-        """Of these, sequences whose first step has not begun, as far as the engine says."""
+        """How many of the running sequences have not begun their first step, as far as the engine knows."""
         ...
 
-    async def start(self) -> None: ...
+    async def start(self) -> None:
+        """Loads the model and returns once the engine can decode.
+
+        Raises:
+            Unsupported: the model cannot be served; the message says why, `field` is "model".
+        """
+        ...
 
     async def stop(self) -> None:
-        """Frees everything, also while `start` is under way."""
+        """Frees everything; may be called while `start` is under way."""
         ...
 
     async def failed(self) -> str:
-        """Waits until the started engine has ended by itself, which may be forever; returns why it did."""
+        """Waits until the started engine has ended by itself, which may be forever; then returns why it has.
+
+        It must not return for any other reason: the process ends as soon as it does. An engine that cannot fail by
+        itself awaits `shared.process.lifecycle.never`.
+        """
         ...
 
     def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
-        """Ids of the chat template with generation prompt; `now`, in Unix seconds, is its time (0: the clock).
+        """The token ids of a conversation in the model's chat template, generation prompt included.
+
+        `now`, in Unix seconds, is the time that the template may print; 0 stands for the clock's. Text in a message
+        that spells a control token must stay text. Called from several threads at once.
 
         Raises:
             InvalidRequest: the model's template refuses the conversation.
@@ -97,11 +124,12 @@ class Engine(Protocol):
         ...
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
-        """Text without special tokens, or with them spelled out."""
+        """The text of token ids, without special tokens or, if `special`, with them spelled out. Called from several
+        threads at once."""
         ...
 
     async def complete(self, sequence: TokenSequence) -> Completion:
-        """Continues one sequence; cancelling frees it at once.
+        """Continues one sequence. Cancelling the task frees what the sequence holds at once.
 
         Raises:
             InvalidRequest: the JSON schema cannot be followed.

@@ -1,17 +1,19 @@
-"""What vLLM's scheduler says of itself after each step."""
+"""What vLLM's scheduler reports after each step."""
 
 from typing import Any
 
 
-class Scheduler:
-    """`waiting` sequences have not begun, or were put back."""
+class SchedulerStats:
+    """The last report: `waiting` sequences have not begun their first step, or were put back into the queue."""
 
     def __init__(self) -> None:
         self.waiting = 0
 
     def logger(self, config: Any, engine_index: int = 0) -> Any:
-        """A logger for `AsyncLLM(stat_loggers=…)`; with one, vLLM measures each sequence too, and itself
-        in metrics of its own (`vllm:…`)."""
+        """A logger for `AsyncLLM(stat_loggers=…)` that keeps the last report here.
+
+        With any such logger vLLM also measures each sequence, and exports metrics of its own (`vllm:…`).
+        """
         from vllm.v1.metrics.loggers import StatLoggerBase
 
         scheduler = self

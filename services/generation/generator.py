@@ -1,4 +1,4 @@
-"""Continues responses on an engine and keeps the books: context, lookahead, stop strings, end of sequence."""
+"""Continues responses on an engine, and sees to context, lookahead, stop strings and the end of sequence."""
 
 import asyncio
 import time
@@ -7,19 +7,30 @@ from dataclasses import dataclass, replace
 
 from services.generation import metrics
 from services.generation.engine import Completion, ContextFull, Engine, ModelInfo, TokenSequence
-from services.generation.messages import Finish, GenerateRequest, Result, Sampling, Sequence, Usage
+from services.generation.messages import (
+    FinishReason,
+    GenerateRequest,
+    SamplingOptions,
+    Sequence,
+    SequenceResult,
+    TokenUsage,
+)
 from services.generation.response_text import Reader, stops_of
-from services.generation.validation import Limits, check
+from services.generation.validation import GenerationLimits, check
 
 _LONG_CHARACTERS = 50_000
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A checked sequence: its prompt's ids, and how many tokens the context leaves for the response to grow."""
+    """A checked sequence: its prompt's ids, and the `room`, in tokens, that the context leaves for the response to
+    grow.
+
+    `arrived` is when its call came, by `time.perf_counter`.
+    """
 
     sequence: Sequence
-    sampling: Sampling
+    sampling: SamplingOptions
     cache_salt: str
     prompt_ids: tuple[int, ...]
     reader: Reader
@@ -27,29 +38,31 @@ class _Plan:
     arrived: float
 
 
-class Generator:
+class SequenceGenerator:
     """The service's behaviour over any engine, in plain Python."""
 
-    def __init__(self, engine: Engine, limits: Limits) -> None:
+    def __init__(self, engine: Engine, limits: GenerationLimits) -> None:
         self._engine = engine
         self._limits = limits
-        # Of the sequences that the engine holds, in the order in which it was given them.
+        # How many tokens each sequence that the engine holds may sample, by the id of its `TokenSequence` object; the
+        # order is that in which the engine got them.
         self._budgets: dict[int, int] = {}
 
     @property
     def waiting_tokens(self) -> int:
-        """Tokens that sequences may sample which the engine has not begun, where it begins first what came first."""
+        """How many tokens the sequences may sample that the engine has not begun; it begins first what came first."""
         budgets = tuple(self._budgets.values())
         return sum(budgets[max(0, len(budgets) - self._engine.waiting) :])
 
     @property
     def info(self) -> ModelInfo:
-        """Raises Unavailable until the engine has started."""
+        """What the engine serves; raises Unavailable until it has started."""
         return self._engine.info
 
-    async def generate(self, request: GenerateRequest) -> AsyncGenerator[list[Result], None]:
-        """Yields one result per sequence as each completes, those together that complete together; closing the
-        iterator frees those that did not.
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[list[SequenceResult], None]:
+        """Yields one result per sequence as soon as it completes, in lists of those that complete together.
+
+        Closing the iterator frees the sequences that have not completed.
 
         Raises:
             InvalidRequest: a field is out of range, or the model's template refuses a conversation.
@@ -58,12 +71,12 @@ class Generator:
         """
         arrived = time.perf_counter()
         check(request, self.info, self._limits)
-        # Long prompts take seconds, in which other calls and health checks want an answer.
+        # Encoding long prompts takes seconds, in which other calls and health checks must be served.
         long = sum(len(m.content) for s in request.sequences for m in s.messages) > _LONG_CHARACTERS
         metrics.called(len(request.sequences))
         plans = await asyncio.to_thread(self._plans, request, arrived) if long else self._plans(request, arrived)
         tasks = [asyncio.ensure_future(self._run(plan)) for plan in plans]
-        ended: asyncio.Queue[asyncio.Task[Result]] = asyncio.Queue()
+        ended: asyncio.Queue[asyncio.Task[SequenceResult]] = asyncio.Queue()
         for task in tasks:
             task.add_done_callback(ended.put_nowait)
         left = len(tasks)
@@ -85,12 +98,12 @@ class Generator:
 
     def _plan(self, sequence: Sequence, reader: Reader, request: GenerateRequest, arrived: float) -> _Plan:
         prompt_ids = self._engine.encode_chat(sequence.messages, request.now)
-        # A rewritten prompt, or a response that came from another state, under a shorter prompt, may leave no room:
-        # that is a full context, and concerns no other sequence of the call.
+        # A rewritten prompt may leave no room, and so may a response that was written under a shorter one. That is a
+        # full context of this sequence, and does not concern the others of the call.
         room = max(0, self.info.context_length - len(prompt_ids) - len(sequence.response_token_ids))
         return _Plan(sequence, request.sampling, request.cache_salt, prompt_ids, reader, room, arrived)
 
-    async def _run(self, plan: _Plan) -> Result:
+    async def _run(self, plan: _Plan) -> SequenceResult:
         sequence = plan.sequence
         budget = min(sequence.max_new_tokens + sequence.lookahead_tokens, plan.room)
         given = sequence.response_token_ids
@@ -109,7 +122,7 @@ class Generator:
         metrics.completed(self.info, len(token_ids), time.perf_counter() - began, completion)
         return self._result(plan, completion)
 
-    def _result(self, plan: _Plan, completion: Completion) -> Result:
+    def _result(self, plan: _Plan, completion: Completion) -> SequenceResult:
         sequence, reader, sampled = plan.sequence, plan.reader, completion.token_ids
         given = sequence.response_token_ids
         content = sampled[:-1] if sampled and sampled[-1] in self.info.end_ids else sampled
@@ -124,14 +137,14 @@ class Generator:
             ahead = reader.stop(given + content, len(given + kept))
             ended = len(content) < len(sampled)
             lookahead_text = ahead[1] if ahead is not None else reader.text(given + content, complete=ended)
-        usage = Usage(len(plan.prompt_ids), completion.cached_tokens, len(sampled))
+        usage = TokenUsage(len(plan.prompt_ids), completion.cached_tokens, len(sampled))
         seconds = time.perf_counter() - plan.arrived
-        return Result(
+        return SequenceResult(
             sequence.id, kept, text, lookahead_text, finish, usage, seconds, queue_seconds=completion.queue_seconds
         )
 
 
-def _finish(plan: _Plan, kept: int, stopped: bool, unfinished: bool) -> Finish:
+def _finish(plan: _Plan, kept: int, stopped: bool, unfinished: bool) -> FinishReason:
     if stopped:
         return "stop"
     if kept >= plan.room:

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from services.generation.bootstrap import build_endpoint
 from services.generation.checkpoint import Checkpoint, Dtype, read_checkpoint
-from services.generation.endpoint.capabilities import accepts, find_model
-from services.generation.openai_engine import meet
+from services.generation.endpoint.probing import accepts, find_model
+from services.generation.probed_endpoint import build_endpoint, probe_endpoint
 from services.generation.settings import GenerationSettings
 from shared.errors import DarwinError, Unsupported
 from shared.records.evolution import Message
@@ -69,10 +68,10 @@ def inspect_generator(model: str, dtype: Literal["auto"] | Dtype = "auto") -> Ge
 
 @dataclass(frozen=True)
 class EndpointInspection:
-    """What an endpoint can do, and with whose tokenizer it is asked.
+    """What an endpoint can do, and whose tokenizer makes its prompts.
 
-    `exact` says that continuations are of exactly the ids that were sampled; otherwise text is carried. `does_without`
-    are the fields, or values of them, that requests leave out.
+    `exact` says that continuations are of exactly the ids that were sampled; otherwise text is sent and
+    tokenised again. `does_without` are the fields, or values of them, that requests leave out.
     """
 
     url: str
@@ -92,7 +91,7 @@ class EndpointInspection:
 
 
 async def inspect_endpoint(settings: GenerationSettings) -> EndpointInspection:
-    """Asks the endpoint that `settings` name, a token at a time, and waits for none that is away.
+    """Probes the endpoint that `settings` name, a token at a time; one that is away is not waited for.
 
     Raises:
         SettingsError: prompts would leave this machine in plain text.
@@ -102,26 +101,28 @@ async def inspect_endpoint(settings: GenerationSettings) -> EndpointInspection:
     checkpoint = read_checkpoint(resolve(settings.model))
     endpoint = build_endpoint(settings)
     try:
-        met = await meet(endpoint, settings, checkpoint, await find_model(endpoint, settings.endpoint_model))
-        abilities, serves = met.abilities, met.info.model
-        logprobs = await accepts(endpoint, serves, abilities, "Hello", {"logprobs": 1})
+        known = await probe_endpoint(
+            endpoint, settings, checkpoint, await find_model(endpoint, settings.endpoint_model)
+        )
+        capabilities, serves = known.capabilities, known.info.model
+        logprobs = await accepts(endpoint, serves, capabilities, "Hello", {"logprobs": 1})
     finally:
         await endpoint.close()
     return EndpointInspection(
         url=settings.endpoint,
         serves=serves,
         tokenizer=settings.model,
-        context_length=met.info.context_length,
-        exact=abilities.exact,
-        takes_ids=abilities.takes_ids,
-        returns_ids=abilities.returns_ids,
-        counts_tokens_alike=abilities.counts_alike,
+        context_length=known.info.context_length,
+        exact=capabilities.exact,
+        takes_ids=capabilities.takes_ids,
+        returns_ids=capabilities.returns_ids,
+        counts_tokens_alike=capabilities.counts_alike,
         logprobs=logprobs,
-        top_k="top_k" in abilities.fields,
-        seeds=any(name == "seed" for name, _ in abilities.standard),
-        structured_output=met.info.structured_output,
-        keeps_callers_apart="cache_salt" in abilities.fields,
-        does_without=abilities.lacks,
+        top_k="top_k" in capabilities.fields,
+        seeds=any(name == "seed" for name, _ in capabilities.standard),
+        structured_output=known.info.structured_output,
+        keeps_callers_apart="cache_salt" in capabilities.fields,
+        does_without=capabilities.lacks,
     )
 
 

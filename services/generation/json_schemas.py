@@ -11,7 +11,7 @@ MAX_CHARACTERS = 32_768
 MAX_DEPTH = 16
 MAX_NODES = 512
 MAX_COUNT = 10_000
-"""Of characters in a string or entries in an array."""
+"""The greatest bound of characters in a string or of entries in an array."""
 
 _KEYWORDS = {
     "title": str,

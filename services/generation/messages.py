@@ -1,18 +1,22 @@
-"""What a caller asks of the generation service, and what it gets; the wire's messages without the wire."""
+"""Requests to the generation service and their results, as values; `servicer` converts them from and to protobuf."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from shared.records.evolution import Message
 
-Finish = Literal["length", "stop", "context"]
-"""Why a response ended for now: it can be continued; it is complete; the model's context is full, by the prompt alone
-where the response is empty."""
+FinishReason = Literal["length", "stop", "context"]
+"""Why a response ended for now. "length": it can be continued. "stop": it is complete. "context": the model's context
+is full, and where the response is empty, the prompt alone has filled it."""
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """How tokens are drawn, the same for every sequence of a call; temperature 0 is greedy, top_k 0 keeps all."""
+class SamplingOptions:
+    """How tokens are sampled, the same for every sequence of a call. Temperature 0 is greedy; top_k 0 keeps every
+    token.
+
+    `stop` are the strings that end a response; `json_schema` is one that it follows, "" for none.
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -23,7 +27,10 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Sequence:
-    """A conversation, the ids of the response so far, and how many tokens to add (and to look ahead)."""
+    """A conversation, the token ids of the response so far, and how many tokens to add.
+
+    After those, `lookahead_tokens` more are decoded whose text is returned and whose ids are not.
+    """
 
     id: str
     messages: tuple[Message, ...]
@@ -35,18 +42,21 @@ class Sequence:
 
 @dataclass(frozen=True)
 class GenerateRequest:
-    """Sequences to continue, each with an id of its own; cached prefixes are shared with calls of the same salt. A chat
-    template takes `now`, in Unix seconds, for the time; 0 is the clock's."""
+    """Sequences to continue, each with an id of its own.
+
+    Cached prefixes are shared with calls of the same `cache_salt` only. A chat template takes `now`, in Unix seconds,
+    for the time; 0 stands for the clock's.
+    """
 
     sequences: tuple[Sequence, ...]
-    sampling: Sampling = Sampling()
+    sampling: SamplingOptions = SamplingOptions()
     cache_salt: str = ""
     now: float = 0.0
 
 
 @dataclass(frozen=True)
-class Usage:
-    """Tokens of the rendered conversation; those of it and the given response that were reused; those sampled."""
+class TokenUsage:
+    """Tokens of the rendered conversation; tokens of it and of the given response that were cached; tokens sampled."""
 
     prompt_tokens: int
     cached_tokens: int
@@ -54,21 +64,21 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Result:
+class SequenceResult:
     """A sequence's continuation.
 
     `token_ids` are the ids added, without lookahead and without the end-of-sequence id; where a stop string ended
     the response they end with the token that completes it. `text` is the whole response so far, decoded from all of
-    its ids, without special tokens, cut before the first stop string and, where it goes on or was cut, after its last
-    whole character; `lookahead_text` is the same with the lookahead. `seconds` run from the call's arrival;
-    `queue_seconds` of them the engine let it wait, None where the engine does not say.
+    its ids without special tokens. It is cut before the first stop string and, unless the model has ended it, after its
+    last whole character. `lookahead_text` is the same with the lookahead. `seconds` count from the call's arrival;
+    for `queue_seconds` of them the engine let the sequence wait, None where the engine does not measure that.
     """
 
     id: str
     token_ids: tuple[int, ...]
     text: str
     lookahead_text: str
-    finish: Finish
-    usage: Usage
+    finish: FinishReason
+    usage: TokenUsage
     seconds: float
     queue_seconds: float | None = None

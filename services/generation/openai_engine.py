@@ -5,19 +5,18 @@ import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from services.generation.checkpoint import Checkpoint, read_checkpoint
-from services.generation.endpoint.capabilities import COMPLETIONS, Abilities, Prompt, Waiting, find_model, once, probe
+from services.generation.checkpoint import read_checkpoint
+from services.generation.endpoint.capabilities import COMPLETIONS
 from services.generation.endpoint.client import Endpoint
-from services.generation.endpoint.finish_reasons import Endings
+from services.generation.endpoint.finish_reasons import FinishReasons
+from services.generation.endpoint.probing import find_model
 from services.generation.endpoint.requests import completion_body
-from services.generation.endpoint.responses import Answer, Served
+from services.generation.endpoint.responses import CompletionResponse
 from services.generation.endpoint.retries import while_away, while_full
-from services.generation.endpoint.token_text import CarriedText
 from services.generation.engine import Completion, ContextFull, ModelInfo, TokenSequence
-from services.generation.response_text import hidden_tokens
+from services.generation.probed_endpoint import ProbedEndpoint, probe_endpoint
 from services.generation.settings import GenerationSettings
 from shared.errors import Internal, Unavailable
 from shared.process.lifecycle import never
@@ -26,24 +25,11 @@ from shared.text.embedded_models import resolve
 
 log = logging.getLogger(__name__)
 
-# Of several scripts, so that another tokenizer would make another number of tokens of it.
-_GREETING = (Message("user", "Hello! Zwölf größere Übungen, 十二个练习 and 1,024 unbelievably small ones: {x → ½}?"),)
-
-
-@dataclass(frozen=True)
-class Met:
-    """What is known once the endpoint has answered."""
-
-    checkpoint: Checkpoint
-    text: CarriedText
-    abilities: Abilities
-    info: ModelInfo
-
 
 class OpenAIEngine:
-    """One endpoint; of the sequences held, `max_running` are asked for at once and the others wait here.
+    """Decodes at one endpoint. At most `max_running` sequences are requested at once; the others wait here.
 
-    The tokenizer and chat template are read here, no weights: torch is not needed.
+    The tokenizer and the chat template are read here and no weights, so that torch is not needed.
     """
 
     def __init__(self, settings: GenerationSettings, endpoint: Endpoint) -> None:
@@ -52,8 +38,8 @@ class OpenAIEngine:
         self._places = asyncio.Semaphore(settings.max_running)
         self._running = 0
         self._waiting = 0
-        self._endings = Endings()
-        self._ready: Met | None = None
+        self._finish_reasons = FinishReasons()
+        self._ready: ProbedEndpoint | None = None
 
     @property
     def info(self) -> ModelInfo:
@@ -68,14 +54,14 @@ class OpenAIEngine:
         return self._waiting
 
     async def start(self) -> None:
-        """Returns once the endpoint answers, however long it is away.
+        """Returns once the endpoint responds, however long it is away.
 
         Raises:
-            Unsupported: it is not set up so that it could serve; the message names the setting.
+            Unsupported: the endpoint cannot be served from as it is set up; the message names the setting.
         """
         checkpoint = await asyncio.to_thread(read_checkpoint, resolve(self._settings.model))
         served = await while_away(lambda: find_model(self._endpoint, self._settings.endpoint_model))
-        self._ready = await meet(self._endpoint, self._settings, checkpoint, served, while_away)
+        self._ready = await probe_endpoint(self._endpoint, self._settings, checkpoint, served, while_away)
         self._log()
 
     async def stop(self) -> None:
@@ -93,42 +79,42 @@ class OpenAIEngine:
 
     async def complete(self, sequence: TokenSequence) -> Completion:
         known = self._known
-        prompt = sequence.token_ids if known.abilities.takes_ids else known.text.prompt(sequence.token_ids)
+        prompt = sequence.token_ids if known.capabilities.takes_ids else known.text.prompt(sequence.token_ids)
         body = {"model": known.info.model, "prompt": prompt, **self._fields(sequence)}
         arrived = time.perf_counter()
         async with self._place():
             waited_s = time.perf_counter() - arrived
             try:
-                answer = await while_full(lambda: self._endpoint.post(COMPLETIONS, Answer, body))
+                response = await while_full(lambda: self._endpoint.post(COMPLETIONS, CompletionResponse, body))
             except ContextFull as full:
                 log.warning("a sequence of %d tokens is taken as complete: %s", len(sequence.token_ids), full.message)
                 raise
-            return self._completion(sequence, answer, waited_s)
+            return self._completion(sequence, response, waited_s)
 
     def _log(self) -> None:
-        abilities = self._known.abilities
-        log.info("the endpoint serves %s, %s", self.info.model, abilities)
-        if not abilities.counts_alike:
+        capabilities = self._known.capabilities
+        log.info("the endpoint serves %s, %s", self.info.model, capabilities)
+        if not capabilities.counts_alike:
             log.warning(
                 "the endpoint counts other tokens than the tokenizer of %s: set DARWIN_GENERATION_MODEL to what it "
                 "serves, and let it put prompts into no template of its own",
                 self._settings.model,
             )
-        if "cache_salt" not in abilities.fields and self._settings.endpoint_cache != "shared":
+        if "cache_salt" not in capabilities.fields and self._settings.endpoint_cache != "shared":
             log.warning(
                 "the endpoint does not keep callers' caches apart: requests with an API key are refused, unless "
                 "DARWIN_GENERATION_ENDPOINT_CACHE=shared"
             )
 
     @property
-    def _known(self) -> Met:
+    def _known(self) -> ProbedEndpoint:
         if self._ready is None:
-            raise Unavailable("the endpoint has not answered yet; come back later")
+            raise Unavailable("the endpoint has not responded yet; come back later")
         return self._ready
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
-        """A place among the sequences asked for at once."""
+        """Holds one of the `max_running` places, for which it may wait."""
         self._running += 1
         try:
             self._waiting += 1
@@ -144,66 +130,49 @@ class OpenAIEngine:
             self._running -= 1
 
     def _fields(self, sequence: TokenSequence) -> dict[str, Any]:
-        return completion_body(sequence, self._known.abilities, self._settings.endpoint_cache == "shared")
+        return completion_body(sequence, self._known.capabilities, self._settings.endpoint_cache == "shared")
 
-    def _completion(self, sequence: TokenSequence, answer: Answer, waited_s: float) -> Completion:
+    def _completion(self, sequence: TokenSequence, response: CompletionResponse, waited_s: float) -> Completion:
         known, limit = self._known, sequence.max_new_tokens
-        exact = known.abilities.returns_ids
-        ids = self._returned(answer) if exact else self._tokenised(sequence, answer)
-        sampled = len(ids) if exact or answer.completion_tokens is None else answer.completion_tokens
-        ending = self._endings.read(answer.choices[0].finish_reason, sampled, limit)
+        exact = known.capabilities.returns_ids
+        ids = self._returned(response) if exact else self._tokenised(sequence, response)
+        sampled = len(ids) if exact or response.completion_tokens is None else response.completion_tokens
+        ending = self._finish_reasons.read(response.choices[0].finish_reason, sampled, limit)
         if ending == "lost":
             raise Unavailable("the endpoint has dropped the sequence; come back later")
         ended = ending == "ended"
         if not exact and len(ids) > limit:
             ids, ended = known.text.cut(ids, limit), False
-        elif not exact and ended and len(ids) < limit and not self._stopped(sequence, answer):
+        elif not exact and ended and len(ids) < limit and not self._stopped(sequence, response):
             ids = (*ids, min(self.info.end_ids))
         if len(ids) > limit or not all(0 <= token < self.info.vocabulary_size for token in ids):
             raise Internal("the endpoint returned ids that were not asked for, or of another vocabulary")
-        # Where not even one token came, asking again would lead nowhere.
+        # Where not even one token came, another request would bring none either.
         unfinished = not ended and 0 < len(ids) < limit
-        return Completion(ids, answer.cached_tokens, *_seconds(answer, waited_s), unfinished=unfinished)
+        return Completion(ids, response.cached_tokens, *_seconds(response, waited_s), unfinished=unfinished)
 
-    def _returned(self, answer: Answer) -> tuple[int, ...]:
-        ids = answer.choices[0].token_ids
+    def _returned(self, response: CompletionResponse) -> tuple[int, ...]:
+        ids = response.choices[0].token_ids
         if ids is None:
-            raise Internal("the endpoint returned no token ids, though it did when it was asked at start")
+            raise Internal("the endpoint returned no token ids, though it did when it was probed at start")
         return tuple(ids)
 
-    def _tokenised(self, sequence: TokenSequence, answer: Answer) -> tuple[int, ...]:
-        text = answer.choices[0].text
+    def _tokenised(self, sequence: TokenSequence, response: CompletionResponse) -> tuple[int, ...]:
+        text = response.choices[0].text
         if text is None:
-            raise Internal("the endpoint's answer holds no text")
+            raise Internal("the endpoint's response holds no text")
         return self._known.text.added(sequence.token_ids, text)
 
     @staticmethod
-    def _stopped(sequence: TokenSequence, answer: Answer) -> bool:
+    def _stopped(sequence: TokenSequence, response: CompletionResponse) -> bool:
         """Whether a stop string ended the text, and no end-of-sequence token did."""
-        choice = answer.choices[0]
+        choice = response.choices[0]
         return isinstance(choice.stop_reason, str) or any(s in (choice.text or "") for s in sequence.sampling.stop)
 
 
-async def meet(
-    endpoint: Endpoint, settings: GenerationSettings, checkpoint: Checkpoint, served: Served, waiting: Waiting = once
-) -> Met:
-    """Asks the endpoint what it can do; raises as `probe` does."""
-    text = CarriedText(checkpoint.tokenizer, checkpoint.chat.control_ids)
-    ids = checkpoint.chat.encode_chat(_GREETING)
-    spelled = text.prompt(ids)
-    prompt = Prompt(ids, spelled, text.tokens(spelled))
-    abilities = await probe(endpoint, served.id, prompt, settings.endpoint_tokens, settings.trusted_fields, waiting)
-    lengths = (settings.max_model_len, checkpoint.context_length, served.max_model_len)
-    context = min(length for length in lengths if length is not None)
-    structured = "response_format" in abilities.fields
-    hidden = hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary)
-    info = ModelInfo(served.id, "openai", context, structured, checkpoint.vocabulary, checkpoint.eos_ids, hidden)
-    return Met(checkpoint, text, abilities, info)
-
-
-def _seconds(answer: Answer, waited_s: float) -> tuple[float | None, float | None]:
-    """Until the first step and until the first token; None where the endpoint does not say."""
-    metrics = answer.metrics
+def _seconds(response: CompletionResponse, waited_s: float) -> tuple[float | None, float | None]:
+    """Seconds from arrival here to the first step and to the first token; None where the endpoint reports none."""
+    metrics = response.metrics
     if metrics is None or metrics.queue_time_ms is None:
         return None, None
     queue_s = waited_s + metrics.queue_time_ms / 1000

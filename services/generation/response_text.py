@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-# What decoding puts where bytes are no character, or not one yet.
+# Decoding puts this in place of bytes that are no character, or not a whole one yet.
 _BROKEN = "\ufffd"
 _MOST_BYTES_WITHOUT_A_CHARACTER = 3
 
@@ -18,8 +18,12 @@ class Decode(Protocol):
 
 @dataclass(frozen=True)
 class Stops:
-    """A caller's stop strings by where they are found: in the text, or only where tokens that decoding hides are
-    spelled out. `ids` are of those that are such a token and nothing else, `mixed` the others."""
+    """A caller's stop strings by where they can be found.
+
+    Those `in_text` are found in the text. Those `spelled` contain a token that decoding hides, and are found only where
+    such tokens are spelled out: first those that are one such token and nothing else, whose ids are `ids`, then the
+    `mixed` ones.
+    """
 
     in_text: tuple[str, ...]
     spelled: tuple[str, ...]
@@ -31,7 +35,7 @@ class Stops:
 
 
 def stops_of(strings: Sequence[str], hidden: Mapping[str, int]) -> Stops:
-    """The stop strings, where decoding hides these tokens, given by their text."""
+    """Sorts stop strings; `hidden` maps the text of each token that decoding hides to its id."""
     single = tuple(dict.fromkeys(string for string in strings if string in hidden))
     mixed = tuple(s for s in strings if s not in hidden and any(token in s for token in hidden))
     in_text = tuple(string for string in strings if string not in single and string not in mixed)
@@ -46,7 +50,7 @@ def hidden_tokens(tokenizer: Any, vocabulary: int) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads responses to one request."""
+    """Reads the responses to one request: their text, and where a stop string ends it."""
 
     decode: Decode
     stops: Stops
@@ -70,8 +74,11 @@ class Reader:
         )
 
     def stop(self, token_ids: Sequence[int], known: int) -> tuple[int, str] | None:
-        """How many ids reach the token that completes the first stop string, and the text before that; None where none
-        occurs. The first `known` ids count as reaching it where one occurs in them already."""
+        """Finds the first stop string: returns how many ids there are up to the token that completes it, and the text
+        before it; None where none occurs.
+
+        The count is at least `known`: of that many ids it is known that the caller keeps them.
+        """
         stops = self.stops
         if not (stops.in_text or stops.spelled) or not self.stopped(token_ids):
             return None

@@ -1,4 +1,4 @@
-"""The gRPC face of the generator: parse, call, format."""
+"""The gRPC edge: parses a call, runs the generator, formats its results."""
 
 from __future__ import annotations  # the stubs of grpc are generic, its classes are not
 
@@ -8,13 +8,13 @@ from typing import cast
 
 import grpc
 
-from services.generation.generator import Generator
-from services.generation.messages import Finish, GenerateRequest, Result, Sampling, Sequence
+from services.generation.generator import SequenceGenerator
+from services.generation.messages import FinishReason, GenerateRequest, SamplingOptions, Sequence, SequenceResult
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.records.evolution import Message, Role
 
-_FINISH: dict[Finish, pb.FinishReason] = {
+_FINISH: dict[FinishReason, pb.FinishReason] = {
     "length": pb.FINISH_REASON_LENGTH,
     "stop": pb.FINISH_REASON_STOP,
     "context": pb.FINISH_REASON_CONTEXT,
@@ -22,7 +22,7 @@ _FINISH: dict[Finish, pb.FinishReason] = {
 
 
 class GenerationServicer(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[misc]  # generated code has no types
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: SequenceGenerator) -> None:
         self._generator = generator
 
     async def Generate(  # noqa: N802  # the wire's name
@@ -52,7 +52,7 @@ def _request(request: pb.GenerateRequest) -> GenerateRequest:
     sampling = request.sampling
     return GenerateRequest(
         sequences=tuple(_sequence(sequence) for sequence in request.sequences),
-        sampling=Sampling(
+        sampling=SamplingOptions(
             sampling.temperature, sampling.top_p, sampling.top_k, tuple(sampling.stop), sampling.json_schema
         ),
         cache_salt=request.cache_salt,
@@ -71,7 +71,7 @@ def _sequence(sequence: pb.GenerateRequest.Sequence) -> Sequence:
     )
 
 
-def _result(result: Result) -> pb.GenerateResult:
+def _result(result: SequenceResult) -> pb.GenerateResult:
     return pb.GenerateResult(
         id=result.id,
         token_ids=result.token_ids,

@@ -7,20 +7,19 @@ from pydantic_settings import SettingsConfigDict
 
 from services.generation.endpoint.capabilities import FIELDS, TokenMode
 from services.generation.endpoint.url import url_problem
+from services.generation.engines import AUTO, AUTO_SUMMARY, EngineName
 from shared.process.settings import DarwinSettings
 from shared.records.evolution import MAX_MESSAGES
 from shared.text.embedded_models import EMBEDDED_LLM
 
-Dtype = Literal["auto", "bfloat16", "float16", "float32"]
+DtypeSetting = Literal["auto", "bfloat16", "float16", "float32"]
 
 
 class GenerationSettings(DarwinSettings):
     model_config = SettingsConfigDict(env_prefix="DARWIN_GENERATION_")
 
     listen: str = "127.0.0.1:50051"
-    engine: Literal["auto", "vllm", "transformers", "openai", "simulated"] = Field(
-        default="auto", description="auto: vllm where it is installed, else transformers"
-    )
+    engine: EngineName = Field(default=AUTO, description=f"auto: {AUTO_SUMMARY}")
     model: str = Field(
         default=EMBEDDED_LLM, min_length=1, description="an embedded model's name, a folder or a Hugging Face id"
     )
@@ -29,19 +28,20 @@ class GenerationSettings(DarwinSettings):
     endpoint_model: str = Field(default="", description="openai: the model's name there; unset: the only one it lists")
     endpoint_tokens: TokenMode = Field(
         default="auto",
-        description="openai: whether continuations are given as exact ids, or as text; auto: ids where it carries them",
+        description="openai: whether continuations are given as exact ids or as text; auto: ids where it takes and "
+        "returns them",
     )
     endpoint_fields: str = Field(
         default="auto",
-        description=f"openai: which of {', '.join(FIELDS)} it heeds, by commas; auto: those whose values it checks",
+        description=f"openai: which of {', '.join(FIELDS)} it supports, by commas; auto: those whose values it checks",
     )
-    dtype: Dtype = Field(
+    dtype: DtypeSetting = Field(
         default="auto", description="auto: bfloat16, or float16 where a checkpoint's quantised weights know no other"
     )
     endpoint_cache: Literal["apart", "shared"] = Field(
         default="apart",
-        description="openai: apart: callers with an API key are refused where it does not heed cache_salt; shared: all "
-        "may share its prompt cache",
+        description="openai: apart: callers with an API key are refused where it does not support cache_salt; shared: "
+        "all may share its prompt cache",
     )
     max_model_len: int = Field(default=4096, ge=16, description="context in tokens; never above the model's own")
     max_running: int = Field(default=64, ge=1, description="sequences decoded at once; further ones wait")
@@ -73,7 +73,7 @@ class GenerationSettings(DarwinSettings):
 
     @property
     def trusted_fields(self) -> frozenset[str] | None:
-        """None: the endpoint is asked."""
+        """The fields that the operator trusts the endpoint to support; None: it is probed for them."""
         if self.endpoint_fields.strip() == "auto":
             return None
         return frozenset(name.strip() for name in self.endpoint_fields.split(",")) - {""}

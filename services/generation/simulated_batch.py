@@ -12,8 +12,10 @@ from shared.process.settings import SettingsError
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds. A step gives each of b running sequences a token and takes `step_s` + `sequence_s` · b; each token that
-    is given and not cached holds all of them up for `prefill_s`.
+    """How long an engine's steps take, in seconds.
+
+    A step gives each of b running sequences a token and takes `step_s` + `sequence_s` · b. Each token of a prompt that
+    is not cached holds all of them up for `prefill_s`.
     """
 
     step_s: float
@@ -28,7 +30,7 @@ class Latency:
         return Latency(self.step_s * factor, self.sequence_s * factor, self.prefill_s * factor)
 
 
-# Of a step: what adding seconds up may be off by.
+# By how much of a step a sum of seconds may be off.
 _ROUNDING = 1e-6
 # vLLM with SmolLM2-135M in bfloat16 on 2 cores, as `python -m bench.latency` fitted it: 1 to 64 sequences, prompts of 8
 # to 192 words, a mean error of 3.3 %.
@@ -36,7 +38,7 @@ CPU = Latency(0.0391, 0.00345, 0.00299)
 
 
 def latency_named(text: str) -> Latency:
-    """Of `cpu`, or of the three numbers, joined by commas, that `bench.latency` prints.
+    """The latency named "cpu", or that of the three numbers, joined by commas, that `bench.latency` prints.
 
     Raises:
         SettingsError: it is neither.
@@ -64,7 +66,7 @@ class Waited:
 
 @dataclass(eq=False)
 class _Sequence:
-    """One that needs `steps` steps once it runs; it ends with the step numbered `last`."""
+    """A sequence that needs `steps` steps once it runs; it ends with the step numbered `last`."""
 
     steps: int
     prefill_tokens: int

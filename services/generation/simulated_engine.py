@@ -8,7 +8,8 @@ import zlib
 from collections.abc import Sequence
 
 from services.generation.engine import Completion, ModelInfo, TokenSequence
-from services.generation.simulated_batch import Batch, Latency, Waited
+from services.generation.settings import GenerationSettings
+from services.generation.simulated_batch import Batch, Latency, Waited, latency_named
 from services.generation.simulated_cache import PrefixCache
 from shared.process.lifecycle import never
 from shared.records.evolution import Message
@@ -28,8 +29,8 @@ _UNKNOWN = len(_WORDS) + 1
 
 
 class SimulatedEngine:
-    """Decodes as `batch` would, or at `tokens_per_second` however many there are (0: at once), and finds prefixes as
-    `cache` would, or none.
+    """Decodes in the time that `batch` takes, or at `tokens_per_second` however many sequences there are (0: at once),
+    and finds cached prefixes as `cache` does, or none.
 
     Each token ends its response with a chance of one in `response_tokens` (0: never).
     """
@@ -103,3 +104,21 @@ class SimulatedEngine:
 
     def _id(self, word: str) -> int:
         return self._ids.get(word, _UNKNOWN + zlib.crc32(word.encode()) % 65_536 - 1)
+
+
+def build_simulated_engine(settings: GenerationSettings) -> SimulatedEngine:
+    """The engine as its settings describe it.
+
+    Raises:
+        SettingsError: `simulated_latency` is neither a name nor three numbers.
+    """
+    batch = None
+    if settings.simulated_latency:
+        latency = latency_named(settings.simulated_latency).stretched(settings.simulated_stretch)
+        batch = Batch(latency, settings.max_running)
+    return SimulatedEngine(
+        settings.simulated_tokens_per_second,
+        settings.simulated_response_tokens,
+        batch,
+        PrefixCache(settings.simulated_cache_blocks),
+    )

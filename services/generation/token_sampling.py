@@ -5,17 +5,17 @@ from collections.abc import Sequence
 
 import torch
 
-from services.generation.messages import Sampling
+from services.generation.messages import SamplingOptions
 
-# Logits divided by less are no longer finite.
+# A temperature below this one makes logits that are no longer finite.
 _COLDEST = 0.01
 _ALL = 2**31
 
 
-class Draws:
-    """For rows that are sampled like this, on a device."""
+class TokenSampler:
+    """Samples the tokens of a batch whose rows have these options, on a device."""
 
-    def __init__(self, samplings: Sequence[Sampling], device: torch.device | str = "cpu") -> None:
+    def __init__(self, samplings: Sequence[SamplingOptions], device: torch.device | str = "cpu") -> None:
         def column(values: list[float], dtype: torch.dtype) -> torch.Tensor:
             return torch.tensor(values, dtype=dtype, device=device).unsqueeze(1)
 
@@ -23,7 +23,7 @@ class Draws:
         self._temperature = column([max(s.temperature, _COLDEST) for s in samplings], torch.float32)
         self._top_k = column([s.top_k or _ALL for s in samplings], torch.long)
         self._top_p = column([s.top_p for s in samplings], torch.float64)
-        # All that is to be ranked where each row has a top_k; a whole vocabulary takes many times as long.
+        # How many tokens need to be ranked where each row has a top_k; ranking a whole vocabulary takes far longer.
         self._most = max((s.top_k or _ALL for s in samplings if s.temperature), default=1)
         self._all_greedy = all(s.temperature == 0 for s in samplings)
         self._all_kept = all(not s.top_k and s.top_p == 1 for s in samplings)

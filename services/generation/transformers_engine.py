@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import (
     GenerationConfig,
     LogitsProcessor,
@@ -21,7 +22,7 @@ from services.generation.checkpoint import Checkpoint, read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.response_text import Decode, Reader, hidden_tokens, stops_of
 from services.generation.settings import GenerationSettings
-from services.generation.token_sampling import Draws, uniform
+from services.generation.token_sampling import TokenSampler, uniform
 from services.generation.weights import load_model
 from shared.errors import Unavailable
 from shared.process.lifecycle import never
@@ -51,7 +52,7 @@ class _Row:
 
 
 class TransformersEngine:
-    """One model on the GPU where there is one, else the CPU; a worker thread runs batches one after another."""
+    """One model, on the GPU where there is one, else on the CPU; a thread of its own runs one batch after another."""
 
     def __init__(self, settings: GenerationSettings) -> None:
         self._settings = settings
@@ -123,7 +124,7 @@ class TransformersEngine:
         dtype = getattr(torch, checkpoint.dtype(settings.dtype))
         self._model = load_model(model, checkpoint, dtype=dtype, **placed)
         self._model.eval()
-        # How to sample is the caller's to say: the checkpoint's penalties and the like would come on top.
+        # The caller says how to sample. The checkpoint's own generation settings, such as penalties, would come on top.
         self._model.generation_config = _generation_config()
         self._info = ModelInfo(
             settings.model,
@@ -157,13 +158,10 @@ class TransformersEngine:
     def _run(self, rows: list[_Row]) -> None:
         for row in rows:
             row.begun_at = time.perf_counter()
-        longest = max(len(row.sequence.token_ids) for row in rows)
-        ids = torch.zeros(len(rows), longest, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for i, row in enumerate(rows):
-            given = row.sequence.token_ids
-            ids[i, longest - len(given) :] = torch.tensor(given)
-            mask[i, longest - len(given) :] = 1
+        given = [torch.tensor(row.sequence.token_ids) for row in rows]
+        ids = pad_sequence(given, batch_first=True, padding_side="left")
+        mask = pad_sequence([torch.ones_like(each) for each in given], batch_first=True, padding_side="left")
+        longest = ids.shape[1]
         self._model.generate(
             input_ids=ids.to(self._device),
             attention_mask=mask.to(self._device),
@@ -188,7 +186,7 @@ class _RowDraws(LogitsProcessor):  # type: ignore[misc]
     def __init__(self, rows: list[_Row], start: int, device: str) -> None:
         self._rows = rows
         self._start = start
-        self._draws = Draws([row.sequence.sampling for row in rows], device)
+        self._draws = TokenSampler([row.sequence.sampling for row in rows], device)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         sampled = input_ids.shape[1] - self._start

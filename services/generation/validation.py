@@ -1,11 +1,11 @@
-"""What a call may ask: every field's range, and the limits of this deployment."""
+"""Checks a request: every field's range, and the limits of this deployment."""
 
 import math
 from dataclasses import dataclass
 
 from services.generation.engine import ModelInfo
 from services.generation.json_schemas import problem
-from services.generation.messages import GenerateRequest, Sampling, Sequence
+from services.generation.messages import GenerateRequest, SamplingOptions, Sequence
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import MAX_MESSAGES
 
@@ -14,12 +14,12 @@ MAX_STOPS = 4
 MAX_TEMPERATURE = 2.0
 _YEAR_10000 = 253_402_300_800
 MAX_NAME_CHARACTERS = 256
-"""Of ids and salts."""
+"""The length of ids and salts."""
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What one call may hold."""
+class GenerationLimits:
+    """How much one call may hold."""
 
     sequences: int = 256
     new_tokens: int = 4096
@@ -29,7 +29,7 @@ class Limits:
     stop_characters: int = 256
 
 
-def check(request: GenerateRequest, info: ModelInfo, limits: Limits) -> None:
+def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -> None:
     """Raises InvalidRequest, naming the field, unless the call is well formed and within the limits.
 
     Raises:
@@ -69,7 +69,7 @@ def check(request: GenerateRequest, info: ModelInfo, limits: Limits) -> None:
             )
 
 
-def _check_sampling(sampling: Sampling, info: ModelInfo, limits: Limits) -> None:
+def _check_sampling(sampling: SamplingOptions, info: ModelInfo, limits: GenerationLimits) -> None:
     if not (math.isfinite(sampling.temperature) and 0 <= sampling.temperature <= MAX_TEMPERATURE):
         raise InvalidRequest(
             f"temperature must lie in [0, {MAX_TEMPERATURE:g}], not be {sampling.temperature:g}",
@@ -102,7 +102,7 @@ def _check_schema(schema: str, info: ModelInfo) -> None:
         raise InvalidRequest(wrong, field="sampling.json_schema")
 
 
-def _check_messages(sequence: Sequence, where: str, limits: Limits) -> None:
+def _check_messages(sequence: Sequence, where: str, limits: GenerationLimits) -> None:
     messages = sequence.messages
     if not messages:
         raise InvalidRequest("a conversation needs at least one message", field=f"{where}.messages")
@@ -124,7 +124,7 @@ def _check_messages(sequence: Sequence, where: str, limits: Limits) -> None:
         )
 
 
-def _check_tokens(sequence: Sequence, where: str, info: ModelInfo, limits: Limits) -> None:
+def _check_tokens(sequence: Sequence, where: str, info: ModelInfo, limits: GenerationLimits) -> None:
     if not 1 <= sequence.max_new_tokens <= limits.new_tokens:
         raise InvalidRequest(
             f"max_new_tokens must lie in [1, {limits.new_tokens}], not be {sequence.max_new_tokens}",

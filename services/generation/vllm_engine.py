@@ -11,10 +11,10 @@ from typing import Any
 
 from services.generation.checkpoint import read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
-from services.generation.engine_stats import Scheduler
-from services.generation.messages import Sampling
+from services.generation.engine_stats import SchedulerStats
+from services.generation.messages import SamplingOptions
 from services.generation.response_text import hidden_tokens, stops_of
-from services.generation.settings import Dtype, GenerationSettings
+from services.generation.settings import DtypeSetting, GenerationSettings
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Unsupported
 from shared.process.lifeline import prepare_environment
 from shared.records.evolution import Message
@@ -33,7 +33,7 @@ _TRIAL = (Message("user", "Hello"),)
 
 
 class VllmEngine:
-    """One AsyncLLM."""
+    """One AsyncLLM, in this process and in those that it starts."""
 
     def __init__(self, settings: GenerationSettings) -> None:
         self._settings = settings
@@ -42,7 +42,7 @@ class VllmEngine:
         self._info: ModelInfo | None = None
         self._names = itertools.count()
         self._traced = False
-        self._scheduler = Scheduler()
+        self._scheduler = SchedulerStats()
 
     @property
     def info(self) -> ModelInfo:
@@ -56,7 +56,7 @@ class VllmEngine:
 
     @property
     def waiting(self) -> int:
-        # The scheduler says nothing once the last sequence has gone.
+        # The scheduler reports nothing once the last sequence has gone.
         return min(self._scheduler.waiting, self.running)
 
     async def start(self) -> None:
@@ -84,14 +84,14 @@ class VllmEngine:
         )
 
     async def _try(self) -> None:
-        """Decodes one token: some architectures load on a CPU, and end the engine when they compute.
+        """Decodes one token: some architectures load on a CPU, and fail when they compute.
 
         Raises:
-            Unsupported: it did not come.
+            Unsupported: no token came.
         """
         room = self.info.context_length - 1
         try:
-            await self.complete(TokenSequence(self.encode_chat(_TRIAL)[-room:], 1, Sampling(), None))
+            await self.complete(TokenSequence(self.encode_chat(_TRIAL)[-room:], 1, SamplingOptions(), None))
         except DarwinError as error:
             raise Unsupported(
                 f"vLLM loads {self._settings.model} and cannot decode with it ({error.message}): set "
@@ -100,10 +100,10 @@ class VllmEngine:
             ) from error
 
     def _trace(self) -> None:
-        """vLLM tells its own span of each sequence to this process's tracer.
+        """Makes vLLM report its own span of each sequence to this process's tracer.
 
-        Told of an endpoint by its arguments it would also start an exporter of its own, and another in each process
-        that it starts.
+        An endpoint among its arguments would also make it start an exporter of its own, here and in each process that
+        it starts.
         """
         self._traced = exporting()
         if self._traced:
@@ -116,7 +116,7 @@ class VllmEngine:
             self._llm = None
 
     async def failed(self) -> str:
-        while not self._llm.errored:  # noqa: ASYNC110  # vLLM tells nobody
+        while not self._llm.errored:  # noqa: ASYNC110  # vLLM notifies nobody
             await asyncio.sleep(_LOOK_EVERY_S)
         return "the engine has ended"
 
@@ -153,7 +153,7 @@ class VllmEngine:
         return _completion(output)
 
 
-def engine_arguments(settings: GenerationSettings, model: str, context: int, dtype: Dtype) -> Any:
+def engine_arguments(settings: GenerationSettings, model: str, context: int, dtype: DtypeSetting) -> Any:
     """vLLM's `AsyncEngineArgs`; sets what vLLM reads from the environment, and imports it."""
     prepare_environment(_LOGGING)
     from vllm import AsyncEngineArgs
@@ -163,7 +163,7 @@ def engine_arguments(settings: GenerationSettings, model: str, context: int, dty
     cache_gib = settings.kv_cache_gib or (_CPU_CACHE_GIB if on_cpu else None)
     arguments = AsyncEngineArgs(
         model=model,
-        # The one that the ids come from, and not mistral-common's where that is there too.
+        # The tokenizer that the ids come from, and not that of mistral-common where a folder holds both.
         tokenizer_mode="hf",
         dtype=dtype,
         max_model_len=context,
@@ -175,7 +175,7 @@ def engine_arguments(settings: GenerationSettings, model: str, context: int, dty
         enforce_eager=on_cpu,
         gpu_memory_utilization=settings.gpu_memory_utilization,
         use_tqdm_on_load=False,
-        # Nothing is logged; the logger of `_build` turns on what vLLM measures, and what its spans are made of.
+        # vLLM logs nothing. The logger that `SchedulerStats` hands it turns on the measurements that its spans need.
         disable_log_stats=True,
     )
     if on_cpu:

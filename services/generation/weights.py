@@ -15,7 +15,7 @@ def load_model(model: str, checkpoint: Checkpoint, **options: Any) -> Any:
     Raises:
         Unsupported: weights are missing, or of another shape than the configuration says.
     """
-    # Some models that see pictures too, as Mistral Small 3, are listed under what they are besides only.
+    # Some models that take pictures too, such as Mistral Small 3, are not listed among the causal language models.
     speaks = type(checkpoint.config.whole) in MODEL_FOR_CAUSAL_LM_MAPPING
     kind: Any = AutoModelForCausalLM if speaks else AutoModelForImageTextToText
     loaded, found = kind.from_pretrained(model, output_loading_info=True, ignore_mismatched_sizes=True, **options)

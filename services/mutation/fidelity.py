@@ -8,8 +8,8 @@ from typing import Protocol
 
 SIMULATED = "simulated"
 
-# Similarities of texts to one original, in [-1, 1], one per text.
 Compare = Callable[[Sequence[str]], list[float]]
+"""The similarities of texts to one original, each in [-1, 1], in the order of the texts."""
 
 
 class Fidelity(Protocol):
@@ -21,7 +21,7 @@ class Fidelity(Protocol):
 
 
 class EncoderFidelity:
-    """By `shared.text.encoder.Encoder`; of longer texts it sees the first 256 tokens."""
+    """Cosine of embeddings by `shared.text.encoder.Encoder`, which reads the first 256 tokens of a text."""
 
     def __init__(self, model: str) -> None:
         from shared.text.encoder import Encoder

@@ -1,11 +1,11 @@
-"""Mutants where rewrites are missing."""
+"""Fills up with templates, and then with the parent, where rewrites are missing."""
 
 from itertools import islice
 from random import Random
 
 from services.mutation.fidelity import Compare
 from services.mutation.guards import normalised
-from services.mutation.messages import Mutant, MutationRequest, Source
+from services.mutation.messages import AcceptedMutant, MutantSource, MutationRequest
 from services.mutation.templates import Template, wrappings
 
 
@@ -16,15 +16,15 @@ def filled(
     taken: set[str],
     compare: Compare,
     rng: Random,
-) -> list[Mutant]:
+) -> list[AcceptedMutant]:
     """The mutants that bring `accepted` up to the count asked for: templates of `pool`, then the parent."""
     missing = request.count - accepted
     wrapped = dict(wrappings(request.parent, request.original, rng, pool))
-    new = ((text, name, Source.TEMPLATE) for text, name in wrapped.items() if normalised(text) not in taken)
+    new = ((text, name, MutantSource.TEMPLATE) for text, name in wrapped.items() if normalised(text) not in taken)
     chosen = list(islice(new, missing))
-    chosen += [(request.parent, "parent", Source.PARENT)] * (missing - len(chosen))
+    chosen += [(request.parent, "parent", MutantSource.PARENT)] * (missing - len(chosen))
     similarities = compare([text for text, _, _ in chosen]) if chosen else []
     return [
-        Mutant(text, name, source, similarity)
+        AcceptedMutant(text, name, source, similarity)
         for (text, name, source), similarity in zip(chosen, similarities, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Checks a rewrite passes before it may replace an instruction. Pure; the meaning is measured in `fidelity`.
+"""Checks that a rewrite passes before it may replace an instruction. Pure; `fidelity` measures the meaning.
 
 They are strict on purpose. A rewrite that answers the task, or loses one of its numbers, names or demands, makes
 every response decoded under it worse, while turning down a good rewrite costs only a template in its place.
@@ -94,7 +94,7 @@ def _sentences(text: str) -> list[str]:
     return [sentence for sentence in _SENTENCE.split(text) if _WORD.search(sentence)]
 
 
-def _asks(sentence: str) -> bool:
+def _is_request(sentence: str) -> bool:
     if "?" in sentence or _opening(sentence) in QUESTIONS:
         return True
     return any(_opening(clause) in IMPERATIVES for clause in _CLAUSE.split(sentence))
@@ -105,20 +105,22 @@ def _opening(clause: str) -> str:
 
 
 def _answers(text: str, original: str) -> bool:
-    """The original asks for something, and the text asks less or states more. English only: in other
-    languages no sentence is seen to ask, and nothing is turned down here."""
-    if not any(_asks(sentence) for sentence in _sentences(original)):
+    """Whether the original asks for something, and the text asks for less or states more.
+
+    English only: in other languages no sentence is recognised as a request, and nothing is turned down here.
+    """
+    if not any(_is_request(sentence) for sentence in _sentences(original)):
         return False
     if "answer is" in normalised(text) and "answer is" not in normalised(original):
         return True
-    asking, asked = ([_asks(sentence) for sentence in _sentences(each)] for each in (text, original))
-    if "?" in original and "?" not in text and not all(asking) and asking.count(True) < asked.count(True):
+    requests, wanted = ([_is_request(sentence) for sentence in _sentences(each)] for each in (text, original))
+    if "?" in original and "?" not in text and not all(requests) and requests.count(True) < wanted.count(True):
         return True
-    return not any(asking) or asking.count(False) > asked.count(False)
+    return not any(requests) or requests.count(False) > wanted.count(False)
 
 
 def _rambles(text: str, original: str) -> bool:
-    """Braces left of the shape asked for, or four words repeated that the original does not repeat."""
+    """Whether braces are left of the JSON requested, or four words repeat that do not repeat in the original."""
     if any(mark in text and mark not in original for mark in "{}") or _unfinished(text):
         return True
     runs, given = _runs(text), _runs(original)
@@ -139,7 +141,7 @@ def _restrictions(text: str) -> set[str]:
 
 
 def _keeps_verbatim(text: str, original: str) -> bool:
-    """Quotations and anything with operators in it (formulas, code) must come back unchanged."""
+    """Whether quotations and whatever holds operators (formulas, code) come back unchanged."""
     quotes = (left or right for left, right in _QUOTED.findall(original))
     if any(normalised(quote) not in normalised(text) for quote in quotes):
         return False
@@ -148,7 +150,7 @@ def _keeps_verbatim(text: str, original: str) -> bool:
 
 
 def _bindings(text: str, reach: int = 1) -> set[tuple[str, str]]:
-    """What each number or formula belongs to: pairs of it and a content word at most `reach` words after it.
+    """Pairs of each number or formula and a content word at most `reach` words after it, to which it belongs.
 
     A rewrite with the same numbers in other places ("O(n) space and O(1) time") asks for something else.
     """
@@ -164,7 +166,8 @@ def _bindings(text: str, reach: int = 1) -> set[tuple[str, str]]:
 
 
 def _keeps_every_demand(text: str, original: str) -> bool:
-    """Enough words of each of the original's sentences, the last one among them: conditions stand at the end."""
+    """Whether the text keeps enough words of each sentence of the original, and its last one, where conditions
+    stand."""
     kept = set(_stems(text))
     for sentence in _sentences(original):
         stems = _stems(sentence)
@@ -180,5 +183,5 @@ def _stems(text: str) -> list[str]:
 
 
 def _means(text: str) -> set[str]:
-    """The first content word after each "use" and "using": how a thing is to be done."""
+    """The first content word after each "use" and "using", which says how a thing is to be done."""
     return {stems[0] for after in _USING.split(text)[1:] if (stems := _stems(after))}

@@ -20,13 +20,13 @@ from shared.rpc.metrics import calling
 from shared.telemetry.tracing import current_evolution_id
 
 TOP_P = 0.95
-# Of a call to the model whose caller set no deadline.
+# The deadline of a call to the model whose caller set none.
 MAX_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class Prompt:
-    """One rewrite to write: the conversation that asks for it, its length limit in tokens, and a seed or none."""
+class RewritePrompt:
+    """The request for one rewrite: its conversation, its length limit in tokens, and a seed or none."""
 
     messages: tuple[Message, ...]
     max_new_tokens: int
@@ -34,7 +34,7 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class Completion:
+class RewriteCompletion:
     """What the model wrote for the prompt at `index` of the call."""
 
     index: int
@@ -47,8 +47,8 @@ class LanguageModel(Protocol):
     """Completes prompts in one batch."""
 
     def rewrite(
-        self, prompts: Sequence[Prompt], timeout: float | None, cache_salt: str = ""
-    ) -> AsyncGenerator[Completion, None]:
+        self, prompts: Sequence[RewritePrompt], timeout: float | None, cache_salt: str = ""
+    ) -> AsyncGenerator[RewriteCompletion, None]:
         """Yields each completion as it is done, in any order; `timeout`, in seconds, bounds them all.
 
         What the model caches of the prompts is shared with calls of the same salt only.
@@ -68,12 +68,12 @@ class GenerationClient:
         self._temperature = temperature
 
     async def rewrite(
-        self, prompts: Sequence[Prompt], timeout: float | None, cache_salt: str = ""
-    ) -> AsyncGenerator[Completion, None]:
+        self, prompts: Sequence[RewritePrompt], timeout: float | None, cache_salt: str = ""
+    ) -> AsyncGenerator[RewriteCompletion, None]:
         ends_at = time.monotonic() + (MAX_SECONDS if timeout is None else timeout)
         waiting, key = dict(enumerate(prompts)), current_evolution_id()
         try:
-            # Asked every time: the service may have restarted with another engine.
+            # Requested every time, since the service may have restarted with another engine.
             model = await self._replicas.call(_get_model, 1, ends_at - time.monotonic(), key)
             schema = JSON_SCHEMA if model.structured_output else ""
             sampling = pb.GenerateRequest.Sampling(temperature=self._temperature, top_p=TOP_P, json_schema=schema)
@@ -97,15 +97,15 @@ def _get_model(stub: Any, **options: Any) -> Any:
     return stub.GetModel(pb.GetModelRequest(), **options)
 
 
-def _sequence(index: int, prompt: Prompt) -> pb.GenerateRequest.Sequence:
+def _sequence(index: int, prompt: RewritePrompt) -> pb.GenerateRequest.Sequence:
     messages = [pb.GenerateRequest.Message(role=turn.role, content=turn.content) for turn in prompt.messages]
     return pb.GenerateRequest.Sequence(
         id=str(index), messages=messages, max_new_tokens=prompt.max_new_tokens, seed=prompt.seed
     )
 
 
-def _completion(result: pb.GenerateResult, waiting: dict[int, Prompt]) -> Completion:
+def _completion(result: pb.GenerateResult, waiting: dict[int, RewritePrompt]) -> RewriteCompletion:
     index = int(result.id) if result.id.isdigit() else -1
     if waiting.pop(index, None) is None:
-        raise Internal(f"the generation service answered for a sequence {result.id!r} that was not sent")
-    return Completion(index, result.text, result.usage.prompt_tokens, result.usage.generated_tokens)
+        raise Internal(f"the generation service returned a sequence {result.id!r} that was not sent")
+    return RewriteCompletion(index, result.text, result.usage.prompt_tokens, result.usage.generated_tokens)

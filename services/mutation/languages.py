@@ -1,7 +1,7 @@
 """Which language a text is written in, by its script and its commonest words. Pure.
 
-A few words tell: a request is often one short sentence, for which statistics over letters are no use. What none of the
-lists tells is None, and nothing is said in a language that was only guessed.
+A few words decide: a request is often one short sentence, for which statistics over letters are no use. Where no list
+decides, the language is None, and no line is written in a language that was only guessed.
 """
 
 import re
@@ -28,7 +28,7 @@ _ENGLISH = """
     word words sentence text name number color colour why because only just between versus vs meaning capital three
     two four five ten tips ideas story poem letter email code function python translate french german spanish
     """
-# Parted by language: "other" are those that are told from the rest so that they are not taken for one of it.
+# Lists by language. "other" holds words of further languages, so that those are not taken for one of the rest.
 _COMMON = {
     "de": """
         in der die das und ist ich du er sie wir ihr nicht ein eine einen einem einer zu den dem des mit auf fur von
@@ -80,7 +80,7 @@ def ends_of(text: str, longest: int = _LONGEST) -> str:
 
 
 def language_of(text: str) -> str | None:
-    """The language of a text: "en", "de", "fr", "es", "it", "pt", "nl", "zh", "ja", or None where it cannot be told."""
+    """The language of a text: "en", "de", "fr", "es", "it", "pt", "nl", "zh", "ja", or None where it is not clear."""
     plain = _FENCED.sub(" ", unicodedata.normalize("NFC", ends_of(text)).replace("’", "'"))
     words = [folded(word) for word in _WORD.findall(plain) if not _HAN.search(word) and not _KANA.search(word)]
     han, kana = len(_HAN.findall(plain)), len(_KANA.findall(plain))

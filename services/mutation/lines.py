@@ -8,7 +8,7 @@ from services.mutation.demands import Aspect
 
 _L, _P, _R, _S, _T = Aspect.LENGTH, Aspect.PROSE, Aspect.REASONS, Aspect.STEPS, Aspect.TONE
 
-# (name, line, what it asks of the answer beside what the request asks).
+# Each entry is (name, line, what the line asks of the answer beside what the request asks).
 OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
     "en": (
         ("think_why", "Let's think about what matters here, step by step, and explain why.", (_L, _R, _S)),

@@ -1,4 +1,4 @@
-"""What goes into a mutation and what comes out."""
+"""The request for a mutation, and its events."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -9,7 +9,7 @@ from shared.records.evolution import Message
 MAX_COUNT = 64
 MAX_MESSAGES = 1_000
 MAX_CONVERSATION_CHARS = 400_000
-# A parent is the last turn with lines behind it, and what is excluded are such texts, one for each state.
+# A parent is the last turn with lines behind it; excluded texts are such parents, one for each state.
 MAX_PARENT_CHARS = MAX_CONVERSATION_CHARS + 2_000
 MAX_EXCLUDED = 4_096
 MAX_EXCLUDED_CHARS = MAX_COUNT * MAX_PARENT_CHARS
@@ -17,7 +17,7 @@ MAX_SALT_CHARS = 256
 ROLES = ("system", "user", "assistant")
 
 
-class Source(Enum):
+class MutantSource(Enum):
     """Where a mutant's text comes from."""
 
     MODEL = "model"
@@ -38,7 +38,7 @@ class Reason(Enum):
 
 
 class Mode(Enum):
-    """Who writes the mutants: as the service is set up, the language model first, or templates only."""
+    """Who writes the mutants: whoever the settings say, the language model first, or templates only."""
 
     UNSPECIFIED = "unspecified"
     MODEL = "model"
@@ -47,7 +47,7 @@ class Mode(Enum):
 
 @dataclass(frozen=True)
 class MutationRequest:
-    """`count` mutants of `parent`, true to the last user turn of `messages` and none of them in `exclude`.
+    """A request for `count` mutants of `parent`, true to the last user turn of `messages`, none of them in `exclude`.
 
     Raises:
         InvalidRequest: a field is out of its limits.
@@ -95,12 +95,12 @@ def _check_conversation(messages: tuple[Message, ...]) -> None:
 
 
 @dataclass(frozen=True)
-class Mutant:
+class AcceptedMutant:
     """An accepted instruction; `similarity` is its cosine to the original, in [-1, 1]."""
 
     text: str
     operator: str
-    source: Source
+    source: MutantSource
     similarity: float
 
 
@@ -115,13 +115,13 @@ class Rejection:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """Tokens the language model read and wrote for one call, and the rewrites that it was asked for and did not give;
-    the last event of every mutation."""
+class MutationSummary:
+    """The last event of every mutation: the tokens that the language model read and wrote, and how many of the rewrites
+    requested from it did not come."""
 
     prompt_tokens: int
     generated_tokens: int
     unwritten: int = 0
 
 
-MutationEvent = Mutant | Rejection | Summary
+MutationEvent = AcceptedMutant | Rejection | MutationSummary

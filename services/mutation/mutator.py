@@ -1,4 +1,4 @@
-"""One mutation: ask the language model, check each rewrite as it arrives, fill up with templates."""
+"""One mutation: the language model is asked for rewrites, each is checked as it arrives, and templates fill up."""
 
 import asyncio
 import logging
@@ -11,8 +11,17 @@ from services.mutation import demands, guards, operators, templates
 from services.mutation.demands import Demands
 from services.mutation.fidelity import Compare, Fidelity
 from services.mutation.filling import filled
-from services.mutation.language_model import Completion, LanguageModel, Prompt
-from services.mutation.messages import Mode, Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source, Summary
+from services.mutation.language_model import LanguageModel, RewriteCompletion, RewritePrompt
+from services.mutation.messages import (
+    AcceptedMutant,
+    Mode,
+    MutantSource,
+    MutationEvent,
+    MutationRequest,
+    MutationSummary,
+    Reason,
+    Rejection,
+)
 from services.mutation.operators import Operator
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded
 
@@ -20,9 +29,10 @@ log = logging.getLogger(__name__)
 
 Pool = Callable[[Demands], tuple[templates.Template, ...]]
 
-# Of a rewrite, as multiples of the rewritten text's tokens.
+# A rewrite may have GROWTH times the tokens of the rewritten text, and MARGIN_TOKENS more.
 GROWTH, MARGIN_TOKENS = 1.5, 24
-# English text in the usual vocabularies; where it is less, rewrites are cut, found malformed, and templates step in.
+# This holds for English text in the usual vocabularies. Where a token has fewer characters, rewrites are cut, found
+# malformed, and templates step in.
 CHARS_PER_TOKEN = 4
 
 
@@ -52,7 +62,7 @@ class Mutator:
         self._operators = tuple(operators)
         self._max_tokens = max_tokens
         self._pool = pool
-        self._told: set[type[DarwinError]] = set()
+        self._logged: set[type[DarwinError]] = set()
 
     async def mutate(
         self, request: MutationRequest, timeout: float | None = None
@@ -65,8 +75,8 @@ class Mutator:
         in seconds. A language model that refuses, or answers nonsense, is one that gives no rewrites.
 
         Raises:
-            Unavailable, Overloaded, DeadlineExceeded, Cancelled: of the language model: the same call may well succeed
-                later, or nobody waits for it. Mutants already given stay valid.
+            Unavailable, Overloaded, DeadlineExceeded, Cancelled: errors of the language model after which the same call
+                may succeed later, or nobody waits for it. Mutants already given stay valid.
         """
         rng = Random(request.seed)
         demanded, core, taken = await asyncio.to_thread(_read, request)
@@ -80,18 +90,18 @@ class Mutator:
                 generated_tokens += completion.generated_tokens
                 operator = plan[completion.index][0]
                 event = await self._judge(completion.text, operator, core, request.original, demanded, taken, compare)
-                if isinstance(event, Mutant):
+                if isinstance(event, AcceptedMutant):
                     taken.add(guards.normalised(event.text))
                     accepted += 1
                 yield event
         pool = self._pool(demanded)
         for mutant in await asyncio.to_thread(filled, request, accepted, pool, taken, compare, rng):
             yield mutant
-        yield Summary(prompt_tokens, generated_tokens, len(plan) - written)
+        yield MutationSummary(prompt_tokens, generated_tokens, len(plan) - written)
 
     def _plan(
         self, request: MutationRequest, core: str, demanded: Demands, rng: Random
-    ) -> list[tuple[Operator, Prompt]]:
+    ) -> list[tuple[Operator, RewritePrompt]]:
         """The operators to apply, each at most once more than any other, with their prompts: none of them where the
         instruction is a text to work on rather than a request for something."""
         # A rewrite of a part of a long instruction would lose the rest of it.
@@ -105,7 +115,7 @@ class Mutator:
         for index in range(request.count):
             operator = order[index % len(order)]
             seed = None if request.seed is None else rng.getrandbits(32)
-            plan.append((operator, Prompt(operators.chat(operator, core), limit, seed)))
+            plan.append((operator, RewritePrompt(operators.chat(operator, core), limit, seed)))
         return plan
 
     def _chosen(self, mode: Mode) -> Sequence[Operator]:
@@ -118,8 +128,8 @@ class Mutator:
                 return self._operators
 
     async def _completions(
-        self, plan: Sequence[tuple[Operator, Prompt]], timeout: float | None, cache_salt: str
-    ) -> AsyncGenerator[Completion, None]:
+        self, plan: Sequence[tuple[Operator, RewritePrompt]], timeout: float | None, cache_salt: str
+    ) -> AsyncGenerator[RewriteCompletion, None]:
         if not plan:
             return
         prompts = [prompt for _, prompt in plan]
@@ -130,12 +140,12 @@ class Mutator:
         except DarwinError as error:
             if error.retryable or isinstance(error, (DeadlineExceeded, Cancelled)):
                 raise
-            self._tell(error)
+            self._log_once(error)
 
-    def _tell(self, error: DarwinError) -> None:
-        """Logs the first error of each kind; all of them are counted (`Summary.unwritten`)."""
-        if type(error) not in self._told:
-            self._told.add(type(error))
+    def _log_once(self, error: DarwinError) -> None:
+        """Logs the first error of each class; `MutationSummary.unwritten` counts them all."""
+        if type(error) not in self._logged:
+            self._logged.add(type(error))
             log.warning(
                 "the language model gives no rewrites, templates step in (said once): %s: %s",
                 type(error).__name__,
@@ -151,7 +161,7 @@ class Mutator:
         demanded: Demands,
         taken: set[str],
         compare: Compare,
-    ) -> Mutant | Rejection:
+    ) -> AcceptedMutant | Rejection:
         if not output.strip():
             return Rejection(output, operator.name, Reason.EMPTY)
         text = operators.parse(output)
@@ -165,7 +175,7 @@ class Mutator:
         (similarity,) = await asyncio.to_thread(compare, [text])
         if similarity < self._threshold:
             return Rejection(text, operator.name, Reason.MEANING_LOST, similarity)
-        return Mutant(text, operator.name, Source.MODEL, similarity)
+        return AcceptedMutant(text, operator.name, MutantSource.MODEL, similarity)
 
 
 def _read(request: MutationRequest) -> tuple[Demands, str, set[str]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from services.mutation.demands import Aspect
 from shared.records.evolution import Message
 
-# Space for {"instruction": ""} and the end token.
+# Tokens of {"instruction": ""} and the end token.
 SHAPE_TOKENS = 10
 MIN_REWRITE_CHARS = 8
 
@@ -35,8 +35,11 @@ _LABEL = re.compile(
 
 @dataclass(frozen=True)
 class Operator:
-    """One way to rewrite: what it asks for, (instruction, rewrite) pairs that show it, and what a rewrite of its kind
-    asks of the answer beside what the instruction does."""
+    """One way to rewrite.
+
+    `task` is what the language model is asked to do, `examples` are (instruction, rewrite) pairs that show it.
+    `imposes` is what such a rewrite asks of the answer beside what the instruction asks.
+    """
 
     name: str
     task: str
@@ -151,13 +154,13 @@ def chat(operator: Operator, instruction: str) -> tuple[Message, ...]:
     )
     turns = [Message("system", system)]
     for before, after in operator.examples:
-        turns.append(Message("user", _ask(before)))
+        turns.append(Message("user", _request(before)))
         turns.append(Message("assistant", json.dumps({"instruction": after}, ensure_ascii=False)))
-    turns.append(Message("user", _ask(instruction)))
+    turns.append(Message("user", _request(instruction)))
     return tuple(turns)
 
 
-def _ask(instruction: str) -> str:
+def _request(instruction: str) -> str:
     return f"Rewrite this request: {instruction}"
 
 
@@ -185,7 +188,7 @@ def parse(output: str) -> str | None:
 
 
 def _bare(text: str) -> str:
-    """Without a label before it or quotation marks around it."""
+    """The text without a label before it or quotation marks around it."""
     text = _LABEL.sub("", text.strip()).strip()
     if len(text) >= 2 and text[0] == text[-1] == '"' and '"' not in text[1:-1]:
         text = text[1:-1].strip()

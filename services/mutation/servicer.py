@@ -8,7 +8,15 @@ from typing import cast
 
 import grpc
 
-from services.mutation.messages import Mode, Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source
+from services.mutation.messages import (
+    AcceptedMutant,
+    Mode,
+    MutantSource,
+    MutationEvent,
+    MutationRequest,
+    Reason,
+    Rejection,
+)
 from services.mutation.mutator import Mutator
 from shared.errors import InvalidRequest, Unavailable
 from shared.pb import mutation_pb2 as pb
@@ -20,7 +28,7 @@ from shared.telemetry.metrics import METER
 _CANDIDATES = METER.create_counter(
     "darwin.mutation.candidates", "{candidate}", "Rewrites and templates, by what became of them: why not, or accepted."
 )
-_SOURCES = {source: f"SOURCE_{source.name}" for source in Source}
+_SOURCES = {source: f"SOURCE_{source.name}" for source in MutantSource}
 _MODES = {getattr(pb.MutateRequest, f"MODE_{mode.name}"): mode for mode in Mode}
 _REASONS = {reason: f"REASON_{reason.name}" for reason in Reason}
 
@@ -58,7 +66,7 @@ def _parsed(request: pb.MutateRequest) -> MutationRequest:
 
 
 def _count(event: MutationEvent) -> None:
-    if isinstance(event, Mutant):
+    if isinstance(event, AcceptedMutant):
         _CANDIDATES.add(1, {"outcome": "accepted", "source": event.source.name.lower()})
     elif isinstance(event, Rejection):
         _CANDIDATES.add(1, {"outcome": event.reason.name.lower(), "source": "model"})
@@ -67,7 +75,7 @@ def _count(event: MutationEvent) -> None:
 
 
 def _formatted(event: MutationEvent) -> pb.MutateEvent:
-    if isinstance(event, Mutant):
+    if isinstance(event, AcceptedMutant):
         mutant = pb.MutateEvent.Mutant(
             text=event.text, operator=event.operator, source=_SOURCES[event.source], similarity=event.similarity
         )

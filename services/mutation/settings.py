@@ -15,7 +15,7 @@ from shared.text.embedded_models import EMBEDDED_ENCODER
 THRESHOLD = 0.8
 
 
-class Settings(DarwinSettings):
+class MutationSettings(DarwinSettings):
     model_config = SettingsConfigDict(env_prefix="DARWIN_MUTATION_")
 
     listen: str = "127.0.0.1:50052"

@@ -16,7 +16,7 @@ from services.mutation.lines import NEUTRAL, OPEN
 
 @dataclass(frozen=True)
 class Template:
-    """A line put after an instruction, and what it asks for beside what the instruction does."""
+    """A line that is put after an instruction, and what it asks of the answer beside what the instruction asks."""
 
     name: str
     line: str
@@ -39,7 +39,7 @@ _OPEN = {
 }
 _NEUTRAL = {language: tuple(Template(name, line) for name, line in lines) for language, lines in NEUTRAL.items()}
 TEMPLATES: tuple[Template, ...] = _OPEN["en"]
-"""Those of an English request that demands no form."""
+"""The templates of an English request that demands no form."""
 
 EVERY: tuple[Template, ...] = tuple(
     template for pools in (_OPEN, _NEUTRAL) for pool in pools.values() for template in pool
@@ -50,8 +50,10 @@ DEPTH = 2
 
 
 def pool(demands: Demands) -> tuple[Template, ...]:
-    """The templates that contradict no demand: of the request's language; where its form rules all of them out those
-    that go with any form; none where nothing may be put behind the request.
+    """The templates that contradict no demand, in the request's language.
+
+    Where its form rules all of them out, these are the templates that go with any form; where nothing may be put behind
+    the request, there are none.
     """
     language, forbidden = demands.line_language, demands.forbids
     if language is None:

@@ -1,4 +1,4 @@
-"""Word lists of the guards. English; a guard that finds none of its words in the original does not apply."""
+"""English word lists of the guards. A guard that finds none of its words in the original does not apply."""
 
 
 def _words(text: str) -> frozenset[str]:

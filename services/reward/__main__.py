@@ -1,6 +1,6 @@
-"""`python -m services.reward`"""
+"""The reward service's process: `python -m services.reward`."""
 
-from services.reward.bootstrap import build, build_rewarder
+from services.reward.bootstrap import build_rewarder, build_service
 from services.reward.settings import RewardSettings
 from shared.process.settings import refusing
 from shared.rpc.service import run_service
@@ -10,7 +10,7 @@ from shared.rpc.tls import Transport
 def main() -> None:
     with refusing("reward"):
         settings = RewardSettings()
-        run_service(build(build_rewarder(settings)), settings.listen, Transport())
+        run_service(build_service(build_rewarder(settings)), settings.listen, Transport())
 
 
 if __name__ == "__main__":

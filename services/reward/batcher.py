@@ -6,13 +6,14 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from cachetools import LRUCache
+
 from services.reward import metrics
-from services.reward.lru import Lru
-from services.reward.scorer import ComponentScore, ScoreItem, Scorer
+from services.reward.scorer import ComponentScore, ComponentScorer, ScoreItem
 from shared.errors import DeadlineExceeded, Internal, Overloaded, Unavailable
 
 _NOBODYS_FAULT = (Unavailable, Overloaded, DeadlineExceeded)
-"""What a scorer elsewhere says of itself: to ask it again for each item would not help."""
+"""Errors of a scorer elsewhere that are no item's fault: scoring each item by itself would not help."""
 
 
 @dataclass(frozen=True)
@@ -22,23 +23,23 @@ class _Waiting:
 
 
 class Batcher:
-    """One scorer's queue. Use it on one event loop.
+    """One scorer's queue, for use on one event loop.
 
-    Holds at most `max_queue` items, else `Overloaded`; remembers the last `kept` results, which cost nothing when asked
-    again, nor does an item that stands in a batch twice. Items of a cancelled call that have not started are dropped.
+    It holds at most `max_queue` items, and refuses more. It remembers the last `kept` results: an item that comes again
+    costs nothing, nor does one that waits twice. Items of a cancelled call that no batch has taken are dropped.
     """
 
-    def __init__(self, scorer: Scorer, max_batch: int, max_queue: int, kept: int) -> None:
+    def __init__(self, scorer: ComponentScorer, max_batch: int, max_queue: int, kept: int) -> None:
         self._scorer = scorer
         self._max_batch = min(max_batch, scorer.max_batch or max_batch)
         self._max_queue = max_queue
-        self._results: Lru[bytes, ComponentScore] = Lru(kept)
+        self._results: LRUCache[bytes, ComponentScore] = LRUCache(kept)
         self._queue: deque[_Waiting] = deque()
         self._draining: set[asyncio.Task[None]] = set()
 
     @property
     def waiting(self) -> int:
-        """Items that no batch has taken yet."""
+        """How many items no batch has taken yet."""
         return len(self._queue)
 
     async def score(self, items: Sequence[ScoreItem]) -> list[ComponentScore]:
@@ -62,7 +63,7 @@ class Batcher:
         return [_reused(score) if (score := known[item.digest]) else next(computed) for item in items]
 
     async def close(self) -> None:
-        """Fails what waits; returns once the batches under way, if any, are no longer waited for."""
+        """Fails the items that wait and cancels the batches under way; returns once they have ended."""
         draining = tuple(self._draining)
         for task in draining:
             task.cancel()
@@ -75,7 +76,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         self._queue.append(_Waiting(item, future))
-        # A batch is taken when its task first runs, so that what a call asks for together travels together.
+        # A batch is taken when its task first runs, so that the items of one call are in one batch.
         if sum(not task.done() for task in self._draining) < min(self._scorer.batches, len(self._queue)):
             task = loop.create_task(self._drain())
             self._draining.add(task)
@@ -124,9 +125,9 @@ class Batcher:
     def _settle(self, digest: bytes, group: Sequence[_Waiting], score: ComponentScore) -> None:
         if not math.isfinite(score.value):
             for entry in group:
-                _fail(entry, Internal(f"the model answered {score.value} for a response"))
+                _fail(entry, Internal(f"the model gave {score.value} for a response"))
             return
-        self._results.put(digest, score)
+        self._results[digest] = score
         for entry in group:
             if not entry.future.done():
                 entry.future.set_result(score)

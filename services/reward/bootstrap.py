@@ -1,16 +1,15 @@
-"""The one place where the reward service is put together."""
+"""The only place where the reward service's parts are built."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from services.reward import metrics
 from services.reward.profiles import SCORER_TYPES, ProfileFile, load_profiles, read_profile, single
-from services.reward.registry import create
 from services.reward.rewarder import Component, Profile, Rewarder
 from services.reward.runtime import Runtime
 from services.reward.servicer import RewardServicer
 from services.reward.settings import RewardSettings
-from services.reward.validation import Limits
+from services.reward.validation import ScoringLimits
 from shared.errors import InvalidRequest, NotFound
 from shared.pb.reward_pb2 import DESCRIPTOR
 from shared.pb.reward_pb2_grpc import add_RewardServiceServicer_to_server
@@ -18,7 +17,7 @@ from shared.process.certificates import Certificates
 from shared.rpc.service import Service
 
 
-def build(rewarder: Rewarder) -> Service:
+def build_service(rewarder: Rewarder) -> Service:
     """The service around a rewarder, which it starts and stops."""
     metrics.watch(rewarder)
     return Service(
@@ -54,7 +53,7 @@ def build_over(files: Mapping[str, ProfileFile], default: str, settings: RewardS
     plaintext = Certificates().allow_plaintext
     runtime = Runtime(settings.device, settings.dtype, settings.threads, settings.cache_bytes, plaintext)
     specs = {spec.scorer_key(): spec for file in files.values() for spec in file.components}
-    scorers = {key: create(spec, runtime) for key, spec in specs.items()}
+    scorers = {key: spec.create(runtime) for key, spec in specs.items()}
     return Rewarder(_profiles(files), default, scorers, _limits(settings), settings.max_batch)
 
 
@@ -83,8 +82,8 @@ def _profiles(files: Mapping[str, ProfileFile]) -> dict[str, Profile]:
     return profiles
 
 
-def _limits(settings: RewardSettings) -> Limits:
-    return Limits(
+def _limits(settings: RewardSettings) -> ScoringLimits:
+    return ScoringLimits(
         candidates=settings.max_candidates,
         messages=settings.max_messages,
         text_characters=settings.max_text_characters,

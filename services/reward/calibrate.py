@@ -13,10 +13,10 @@ from pathlib import Path
 
 from services.reward.guard import GuardScorer
 from services.reward.quality import QualityScorer
+from services.reward.registry import SHIPPED_HEAD
 from services.reward.relevance import RelevanceScorer
 from services.reward.runtime import Runtime
 from services.reward.scorer import BlockingScorer, Conversation, ScoreItem
-from services.reward.specs import SHIPPED_HEAD
 from shared.records.evolution import Message
 
 _CUTS = (80, 180, 400, None)
@@ -25,17 +25,19 @@ _BATCH = 32
 
 
 @dataclass(frozen=True)
-class Pair:
+class CalibrationPair:
     conversation: Conversation
     chosen: str
     rejected: str
 
 
-def read_pairs(folder: Path) -> list[Pair]:
+def read_pairs(folder: Path) -> list[CalibrationPair]:
     """Every pair of two texts below `folder`, in a fixed shuffled order."""
     rows = [json.loads(line) for file in sorted(folder.glob("preferences/*.jsonl")) for line in file.open()]
     pairs = [
-        Pair(Conversation(tuple(Message(**message) for message in row["messages"])), row["chosen"], row["rejected"])
+        CalibrationPair(
+            Conversation(tuple(Message(**message) for message in row["messages"])), row["chosen"], row["rejected"]
+        )
         for row in rows
         if isinstance(row["chosen"], str) and isinstance(row["rejected"], str)
     ]
@@ -54,7 +56,7 @@ def values(scorer: BlockingScorer, items: Sequence[ScoreItem]) -> list[float]:
     return found
 
 
-def guard_share(pairs: Sequence[Pair]) -> float:
+def guard_share(pairs: Sequence[CalibrationPair]) -> float:
     """Share of non-empty responses without any penalty."""
     items = [ScoreItem(p.conversation, text) for p in pairs for text in (p.chosen, p.rejected) if text.strip()]
     penalties = values(GuardScorer(), items)
@@ -81,7 +83,7 @@ def main() -> None:
     _report_weights(pairs[: args.pairs], threshold, runtime)
 
 
-def _report_cosines(pairs: Sequence[Pair], runtime: Runtime) -> float:
+def _report_cosines(pairs: Sequence[CalibrationPair], runtime: Runtime) -> float:
     scorer = RelevanceScorer(0.0, runtime)
     scorer.load()
     good = [pair for pair in pairs if pair.chosen.strip()]
@@ -96,7 +98,7 @@ def _report_cosines(pairs: Sequence[Pair], runtime: Runtime) -> float:
     return threshold
 
 
-def _report_weights(pairs: Sequence[Pair], threshold: float, runtime: Runtime) -> None:
+def _report_weights(pairs: Sequence[CalibrationPair], threshold: float, runtime: Runtime) -> None:
     scorers: tuple[BlockingScorer, ...] = (QualityScorer(SHIPPED_HEAD, runtime), GuardScorer())
     relevance = RelevanceScorer(threshold, runtime)
     for scorer in (*scorers, relevance):

@@ -7,10 +7,11 @@ from pathlib import Path
 from services.reward.bootstrap import build_over
 from services.reward.inspection import RewardInspection, inspect_reward
 from services.reward.profiles import ProfileFile, read_profile
+from services.reward.registry import ClassifierSpec
 from services.reward.scorer import Conversation, ScoreItem
 from services.reward.settings import RewardSettings
-from services.reward.specs import ClassifierSpec, ModelSpec
-from services.reward.validation import Candidate
+from services.reward.specs import ModelSpec
+from services.reward.validation import ResponseCandidate
 from shared.records.evolution import Message
 
 _CONVERSATION = (Message("system", "Answer in one sentence."), Message("user", "Why do leaves fall in autumn?"))
@@ -52,7 +53,7 @@ async def check_reward(name: str) -> RewardCheck:
     rewarder = build_over({name: profile}, name, RewardSettings())
     try:
         await rewarder.start()
-        candidates = [Candidate(str(index), text) for index, text in enumerate(_RESPONSES)]
+        candidates = [ResponseCandidate(str(index), text) for index, text in enumerate(_RESPONSES)]
         scored = await rewarder.score(_CONVERSATION, candidates)
     finally:
         await rewarder.stop()

@@ -5,15 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForSequenceClassification
 
 from services.reward.classifier_inputs import Encoded
 from services.reward.grouping import groups
 from services.reward.heads import compute_in_float32
 from services.reward.inspection import inspect_reward, padding_ids, refusing
+from services.reward.registry import ClassifierSpec
 from services.reward.runtime import Runtime, configure_torch
 from services.reward.scorer import TRIAL, ComponentScore, ScoreItem
-from services.reward.specs import ClassifierSpec
 from shared.errors import Unsupported
 from shared.text.config import check_weights
 
@@ -36,7 +37,7 @@ class ClassifierScorer:
         self._device = torch.device(self._spec.device or self._runtime.device)
         self._found = found = inspect_reward(self._spec)
         with refusing(found.model):
-            # Straight to the device: the weights need not fit into the host's memory.
+            # The weights go straight to the device and need not fit into the host's memory.
             place = {} if self._device.type == "cpu" else {"device_map": self._device}
             self._model, loaded = AutoModelForSequenceClassification.from_pretrained(
                 found.folder,
@@ -64,35 +65,32 @@ class ClassifierScorer:
         return scores
 
     def _try(self) -> None:
-        """Two rows of different length: what the model cannot do, it cannot do now."""
+        """Scores two rows of different length, so that what the model cannot compute shows now."""
         self.score([TRIAL, replace(TRIAL, text=f"{TRIAL.text} And a pear.")])
 
     @torch.inference_mode()
     def _values(self, rows: Sequence[Encoded]) -> list[float]:
-        width = max(len(row.token_ids) for row in rows)
         padding = next(padding_ids(self._found.tokenizer, self._found.vocabulary, {row.token_ids[-1] for row in rows}))
         config = self._model.config
         config.pad_token_id = config.get_text_config().pad_token_id = padding
-        ids = torch.full((len(rows), width), padding)
-        mask, types = torch.zeros_like(ids), torch.zeros_like(ids)
-        for index, row in enumerate(rows):
-            ids[index, : len(row.token_ids)] = torch.tensor(row.token_ids)
-            mask[index, : len(row.token_ids)] = 1
-            if row.type_ids is not None:
-                types[index, : len(row.token_ids)] = torch.tensor(row.type_ids)
-        inputs = {"input_ids": ids, "attention_mask": mask}
+        ids = [torch.tensor(row.token_ids) for row in rows]
+        inputs = {
+            "input_ids": pad_sequence(ids, batch_first=True, padding_value=padding),
+            "attention_mask": pad_sequence([torch.ones_like(each) for each in ids], batch_first=True),
+        }
         if self._found.token_types:
-            inputs["token_type_ids"] = types
-        answer = self._model(**{name: tensor.to(self._device) for name, tensor in inputs.items()})
-        values: list[float] = self._column(answer, len(rows)).tolist()
+            types = [torch.tensor(row.type_ids or [0] * len(row.token_ids)) for row in rows]
+            inputs["token_type_ids"] = pad_sequence(types, batch_first=True)
+        outputs = self._model(**{name: tensor.to(self._device) for name, tensor in inputs.items()})
+        values: list[float] = self._column(outputs, len(rows)).tolist()
         return values
 
-    def _column(self, answer: Any, rows: int) -> torch.Tensor:
+    def _column(self, outputs: Any, rows: int) -> torch.Tensor:
         """The output that is the reward. Code of a checkpoint may give one number as `logits` and all as `rewards`."""
         output = self._found.output
-        logits = answer.logits.reshape(rows, -1)
+        logits = outputs.logits.reshape(rows, -1)
         if self._found.own_code and output is not None and logits.shape[1] == 1:
-            several = getattr(answer, "rewards", None)
+            several = getattr(outputs, "rewards", None)
             logits = logits if several is None else several.reshape(rows, -1)
         count = logits.shape[1]
         if output is None and count > 1:

@@ -1,16 +1,17 @@
 """A penalty for degenerate text, which reward models otherwise fall for; deterministic, without a model.
 
-Right answers must not feel it, be they prose, numbers, code, a table or one sign: what counts is that something is
-said again and again, or that nothing is said. Repetition that was asked for is none. Of the 9,978 non-empty responses
-(chosen and rejected) of the shared preference data 98.5% score exactly 0 (`python -m services.reward.calibrate
-DATA_DIR` prints the figure), and nearly all of the others are loops that deserve their penalty.
+Right answers must get no penalty, be they prose, numbers, code, a table or one sign: what counts is that something is
+said again and again, or that nothing is said. Repetition that the instruction asks for costs nothing. Of the 9,978
+non-empty responses (chosen and rejected) of the shared preference data 98.5% score exactly 0 (`python -m
+services.reward.calibrate DATA_DIR` prints the figure), and nearly all of the others are loops that deserve their
+penalty.
 """
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from services.reward.repetition import Loop, Token, loops, tokens_of
-from services.reward.requested_oddities import copies_asked, signs_asked
+from services.reward.requested_repetition import copies_requested, signs_requested
 from services.reward.scorer import ComponentScore, ScoreItem
 
 EMPTY = -4.0
@@ -49,26 +50,27 @@ def penalty(text: str, instruction: str = "") -> float:
     if not text.strip():
         return EMPTY
     tokens = tokens_of(text)
-    asked, signs = copies_asked(instruction), signs_asked(instruction)
+    requested, signs = copies_requested(instruction), signs_requested(instruction)
     if not any(character.isalnum() for character in text):
         return _signs(text) if signs else _NO_CONTENT
-    looping = min((_cost(loop, asked) for loop in loops(text, tokens)), default=0.0)
-    varied = 0.0 if asked else _trigrams(text, tokens)
+    looping = min((_cost(loop, requested) for loop in loops(text, tokens)), default=0.0)
+    varied = 0.0 if requested else _trigrams(text, tokens)
     return max(EMPTY, looping + varied + (0.0 if signs else _content(tokens)))
 
 
-def _cost(loop: Loop, asked: int) -> float:
-    """Of the copies beyond those that may be. Symbols alone are rules, blanks to fill in and the like."""
+def _cost(loop: Loop, requested: int) -> float:
+    """The penalty for the copies beyond those allowed; loops of symbols alone are rules, blanks to fill in and the
+    like."""
     if not loop.contents:
         return 0.0
     if not loop.is_prose:
-        return _SIGN_COPY * max(0.0, loop.copies - max(_SIGN_COPIES, asked))
+        return _SIGN_COPY * max(0.0, loop.copies - max(_SIGN_COPIES, requested))
     allowed = _WORD_COPIES if loop.words == 1 else _PHRASE_COPIES
-    return _COPY * max(0.0, loop.copies - max(allowed, asked))
+    return _COPY * max(0.0, loop.copies - max(allowed, requested))
 
 
 def _signs(text: str) -> float:
-    """Of an answer in signs alone, where those are asked for."""
+    """The penalty of an answer in signs alone, where those are asked for."""
     longest = max(sum(1 for _ in same) for _, same in groupby(text))
     return max(EMPTY, _SIGN_COPY * max(0, longest - _LONGEST_RUN_OF_SIGNS))
 
@@ -97,7 +99,7 @@ def _prose(text: str, tokens: Sequence[Token]) -> Iterator[str]:
 
 
 def _content(tokens: Sequence[Token]) -> float:
-    """A run of one symbol, such as a rule under a heading, is one."""
+    """The penalty for few letters among symbols; a run of one symbol, such as a rule under a heading, counts once."""
     symbols = sum(token.is_symbol for token in tokens)
     if symbols < _MIN_SYMBOLS:
         return 0.0

@@ -37,7 +37,7 @@ def batch(items: int) -> None:
 
 
 def scored(profile: str, responses: int, computed_tokens: int, cached_tokens: int) -> None:
-    """A call was answered; `profile` is one of those loaded."""
+    """A call was scored; `profile` is one of those loaded."""
     _SCORES.add(responses, {"profile": profile})
     _TOKENS.add(computed_tokens, {"kind": "computed"})
     _TOKENS.add(cached_tokens, {"kind": "cached"})

@@ -12,7 +12,7 @@ def runs_own_code(spec: ModelSpec, folder: str) -> bool:
 
     Raises:
         NotFound: there is no configuration.
-        Unsupported: its code may not run, or not be trusted to be what it was.
+        Unsupported: its code may not run, or nothing ensures that it is still what it was.
     """
     from transformers import CONFIG_MAPPING, PretrainedConfig
 

@@ -1,11 +1,11 @@
-"""What is wrong with a profile, in the words of whoever wrote it."""
+"""Explains what is wrong with a profile, in words for whoever wrote it."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from services.reward.specs import TYPES
+from services.reward.registry import TYPES
 
 _WORDS: Mapping[str, str] = {
     "missing": "is missing",
@@ -40,10 +40,10 @@ def problem(error: ValidationError) -> tuple[str, str]:
     detail = error.errors(include_input=False, include_url=False)[0]
     # The third part is the component's type, which stands in no file's path.
     where = ".".join(str(part) for index, part in enumerate(detail["loc"]) if index != 2) or "profile"
-    return where, _said(detail["type"], detail.get("ctx", {}))
+    return where, _explained(detail["type"], detail.get("ctx", {}))
 
 
-def _said(kind: str, context: Mapping[str, Any]) -> str:
+def _explained(kind: str, context: Mapping[str, Any]) -> str:
     if kind == "value_error":
         return str(context["error"])
     if words := _WORDS.get(kind):

@@ -3,25 +3,24 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from services.reward.profile_errors import problem
-from services.reward.specs import QualitySpec, Spec
+from services.reward.registry import QualitySpec, Spec
 from shared.errors import InvalidRequest, NotFound
 
 SHIPPED = Path(__file__).parent / "profiles"
 
 
 class ProfileFile(BaseModel):
-    """A profile as its file says it."""
+    """A profile as its file describes it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     description: str = ""
-    components: tuple[Annotated[Spec, Field(discriminator="type")], ...] = Field(min_length=1)
+    components: tuple[Spec, ...] = Field(min_length=1)
 
     @field_validator("components")
     @classmethod
@@ -33,11 +32,11 @@ class ProfileFile(BaseModel):
 
 
 SCORER_TYPES = ("quality", "guard", "simulated")
-"""Those that need no settings of their own."""
+"""Component types that make a profile by themselves, without settings."""
 
 
 def single(scorer_type: str) -> ProfileFile:
-    """The profile that is one scorer of a type without settings."""
+    """The profile of one component of a type without settings."""
     return ProfileFile.model_validate({"components": [{"name": scorer_type, "type": scorer_type, "weight": 1.0}]})
 
 

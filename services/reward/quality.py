@@ -14,10 +14,10 @@ from itertools import accumulate
 from pathlib import Path
 
 import torch
+from cachetools import LRUCache
 from safetensors.torch import load_file
 
-from services.reward.lru import Lru
-from services.reward.prefixes import Prefixes, Response
+from services.reward.prefixes import ComputedResponse, Prefixes
 from services.reward.runtime import Runtime
 from services.reward.scorer import ComponentScore, Conversation, ScoreItem
 from services.reward.trunk import Extended, Extension, Trunk
@@ -43,7 +43,7 @@ class _Work:
     conversation: bytes
     prompt: tuple[int, ...]
     tokens: tuple[int, ...]
-    prefix: Response | None
+    prefix: ComputedResponse | None
     shared: int
 
     @property
@@ -65,7 +65,7 @@ class QualityScorer:
         self._head_file = WEIGHTS / head
         self._runtime = runtime
         self._prefixes = Prefixes(runtime.cache_bytes)
-        self._prompts: Lru[bytes, tuple[int, ...]] = Lru(_PROMPTS_KEPT)
+        self._prompts: LRUCache[bytes, tuple[int, ...]] = LRUCache(_PROMPTS_KEPT)
 
     def load(self) -> None:
         folder = resolve(EMBEDDED_LLM)
@@ -96,7 +96,7 @@ class QualityScorer:
         self._compute(list(prompts.values()))
         return {conversation: len(work.prompt) for conversation, work in prompts.items()}
 
-    def _compute(self, works: Sequence[_Work]) -> dict[tuple[bytes, tuple[int, ...]], Response]:
+    def _compute(self, works: Sequence[_Work]) -> dict[tuple[bytes, tuple[int, ...]], ComputedResponse]:
         extended = self._trunk.extend([self._extension(work) for work in works])
         responses = {}
         for work, result in zip(works, extended, strict=True):
@@ -110,18 +110,18 @@ class QualityScorer:
             return Extension(self._trunk.empty(), work.prompt + work.tokens)
         return Extension(work.prefix.past[:, :, :, : work.reused], work.tokens[work.shared :])
 
-    def _response(self, work: _Work, result: Extended) -> Response:
+    def _response(self, work: _Work, result: Extended) -> ComputedResponse:
         known = work.prefix.sums[: work.shared] if work.prefix else ()
         new = result.hidden[result.hidden.shape[0] - (len(work.tokens) - work.shared) :]
         rewards = (rms_normalise(new) @ self._weight).tolist()
         sums = accumulate(rewards, initial=known[-1] if known else 0.0)
         next(sums)
-        return Response(work.tokens, result.past, (*known, *sums))
+        return ComputedResponse(work.tokens, result.past, (*known, *sums))
 
     def _result(
         self,
         work: _Work,
-        responses: dict[tuple[bytes, tuple[int, ...]], Response],
+        responses: dict[tuple[bytes, tuple[int, ...]], ComputedResponse],
         prefilled: dict[bytes, int],
     ) -> ComponentScore:
         """A prompt computed in this batch is charged to the conversation's first item."""
@@ -138,7 +138,7 @@ class QualityScorer:
         prompt = self._prompts.get(conversation.digest)
         if prompt is None:
             prompt = encode_prompt(self._chat, conversation, self._trunk.context // 2)
-            self._prompts.put(conversation.digest, prompt)
+            self._prompts[conversation.digest] = prompt
         return prompt
 
     def _tokens(self, text: str) -> tuple[int, ...]:

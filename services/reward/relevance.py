@@ -8,7 +8,8 @@ last three messages together. The answer's first 400 characters decide: more do 
 
 from collections.abc import Sequence
 
-from services.reward.lru import Lru
+from cachetools import LRUCache
+
 from services.reward.runtime import Runtime
 from services.reward.scorer import ComponentScore, Conversation, ScoreItem
 from shared.text.bert import Floats
@@ -29,13 +30,13 @@ class RelevanceScorer:
     def __init__(self, threshold: float, runtime: Runtime) -> None:
         self._threshold = threshold
         self._runtime = runtime
-        self._kept: Lru[_Salted, tuple[Floats, int]] = Lru(_KEPT)
+        self._kept: LRUCache[_Salted, tuple[Floats, int]] = LRUCache(_KEPT)
 
     def load(self) -> None:
         self._encoder = Encoder(threads=self._runtime.threads)
 
     def close(self) -> None:
-        self._kept = Lru(_KEPT)
+        self._kept = LRUCache(_KEPT)
 
     def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
         cosines = self.cosines(batch)
@@ -65,7 +66,7 @@ class RelevanceScorer:
         fresh = dict(zip(missing, lengths, strict=True))
         for text, vector in zip(missing, self._encoder.embed([text for _, text in missing]), strict=True):
             known[text] = (vector, fresh[text])
-            self._kept.put(text, known[text])
+            self._kept[text] = known[text]
         return known, fresh
 
 

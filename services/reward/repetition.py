@@ -28,7 +28,7 @@ class Token:
 
     @property
     def is_word(self) -> bool:
-        """Of letters, and no literal of a data format."""
+        """Whether it is of letters only, and no literal of a data format."""
         if self.text in _LITERALS:
             return False
         return any(character.isalpha() for character in self.text) and not any(map(str.isdigit, self.text))
@@ -40,8 +40,10 @@ class Token:
 
 @dataclass(frozen=True)
 class Loop:
-    """`tokens` in a row, each the same as the one `period` before it. Of the unit, which is not among them, so many are
-    `words`, and so many words or numbers.
+    """A unit of `period` tokens that comes again and again.
+
+    `tokens` follow the unit, each the same as the one `period` before it. `words` of the unit's tokens are words,
+    `contents` of them words or numbers.
     """
 
     period: int
@@ -51,7 +53,7 @@ class Loop:
 
     @property
     def is_prose(self) -> bool:
-        """Rather than data, a table or code."""
+        """Whether it is prose rather than data, a table or code."""
         return 3 * self.words > self.period
 
     @property
@@ -65,7 +67,7 @@ def is_letter(character: str) -> bool:
 
 
 def tokens_of(text: str) -> list[Token]:
-    """In order; equal symbols without a gap are one. A word too long to be one is taken letter by letter."""
+    """The tokens in order. Equal symbols without a gap are one; a word too long to be one is taken letter by letter."""
     lowered = text.lower()
     return list(_ascii_tokens(lowered) if lowered.isascii() else _tokens(lowered))
 

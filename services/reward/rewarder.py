@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from services.reward import metrics
 from services.reward.batcher import Batcher
-from services.reward.scorer import ComponentScore, Conversation, ScoreItem, Scorer
-from services.reward.validation import Candidate, Limits, check, check_names
+from services.reward.scorer import ComponentScore, ComponentScorer, Conversation, ScoreItem
+from services.reward.validation import ResponseCandidate, ScoringLimits, check, check_names
 from shared.errors import Internal, NotFound, Unavailable
 from shared.records.evolution import Message
 
@@ -48,7 +48,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Score:
+class CandidateScore:
     """A candidate's reward, the sum of its parts."""
 
     id: str
@@ -57,17 +57,17 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Scored:
-    """The answer to a call: scores in the order of its candidates, and the tokens its models computed and reused."""
+class ScoringResult:
+    """The result of a call: scores in the order of its candidates, and the tokens its models computed and reused."""
 
     profile: str
-    scores: tuple[Score, ...]
+    scores: tuple[CandidateScore, ...]
     computed_tokens: int
     cached_tokens: int
 
 
 class Rewarder:
-    """Scores under `profiles`; no scorer waits for another.
+    """Scores responses under `profiles`. No scorer waits for another.
 
     Concurrent calls are batched, at most `max_batch` responses at once. Call it from one event loop, between `start`
     and `stop`.
@@ -77,8 +77,8 @@ class Rewarder:
         self,
         profiles: Mapping[str, Profile],
         default: str,
-        scorers: Mapping[str, Scorer],
-        limits: Limits,
+        scorers: Mapping[str, ComponentScorer],
+        limits: ScoringLimits,
         max_batch: int,
     ) -> None:
         self.profiles = profiles
@@ -86,12 +86,12 @@ class Rewarder:
         self._scorers = scorers
         self._limits = limits
         self._batchers = {key: Batcher(scorer, max_batch, _MAX_QUEUE, _RESULTS_KEPT) for key, scorer in scorers.items()}
-        self._loading: list[Scorer] = []
+        self._loading: list[ComponentScorer] = []
         self._ready = False
 
     @property
     def waiting(self) -> int:
-        """Items that no batch has taken yet, of all scorers."""
+        """How many items of all scorers no batch has taken yet."""
         return sum(batcher.waiting for batcher in self._batchers.values())
 
     async def start(self) -> None:
@@ -112,7 +112,7 @@ class Rewarder:
             await self._loading.pop().close()
 
     async def failed(self) -> str:
-        """Why a scorer can serve no longer, once one cannot."""
+        """Waits until one of the scorers can serve no longer, which may be forever; returns why."""
         watching = [asyncio.ensure_future(scorer.failed()) for scorer in self._scorers.values()]
         try:
             done, _ = await asyncio.wait(watching, return_when=asyncio.FIRST_COMPLETED)
@@ -122,8 +122,12 @@ class Rewarder:
         return done.pop().result()
 
     async def score(
-        self, messages: Sequence[Message], candidates: Sequence[Candidate], profile: str = "", cache_salt: str = ""
-    ) -> Scored:
+        self,
+        messages: Sequence[Message],
+        candidates: Sequence[ResponseCandidate],
+        profile: str = "",
+        cache_salt: str = "",
+    ) -> ScoringResult:
         """Scores every candidate against the conversation; an empty `profile` is the default one.
 
         What is remembered of the call is used for calls of the same salt only.
@@ -144,7 +148,7 @@ class Rewarder:
         items = [ScoreItem(conversation, candidate.text, candidate.partial) for candidate in candidates]
         columns = await self._columns(chosen, items)
         rows = list(zip(*columns, strict=True))
-        scored = Scored(
+        scored = ScoringResult(
             chosen.name,
             tuple(_total(chosen, candidate.id, row) for candidate, row in zip(candidates, rows, strict=True)),
             sum(score.computed_tokens for column in columns for score in column),
@@ -168,7 +172,7 @@ class Rewarder:
         return profile
 
 
-def _total(profile: Profile, candidate: str, scores: Sequence[ComponentScore]) -> Score:
+def _total(profile: Profile, candidate: str, scores: Sequence[ComponentScore]) -> CandidateScore:
     parts = tuple(
         Part(component.name, component.weight, score.value)
         for component, score in zip(profile.components, scores, strict=True)
@@ -176,4 +180,4 @@ def _total(profile: Profile, candidate: str, scores: Sequence[ComponentScore]) -
     reward = math.fsum(part.weight * part.value for part in parts)
     if not math.isfinite(reward):
         raise Internal(f"the weighted sum of profile {profile.name} is not finite")
-    return Score(candidate, reward, parts)
+    return CandidateScore(candidate, reward, parts)

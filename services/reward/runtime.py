@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import torch
 
-Dtype = Literal["bfloat16", "float16", "float32"]
+ScorerDtype = Literal["bfloat16", "float16", "float32"]
 
 
 @dataclass(frozen=True)
@@ -17,13 +17,13 @@ class Runtime:
     """
 
     device: str = "cpu"
-    dtype: Dtype = "bfloat16"
+    dtype: ScorerDtype = "bfloat16"
     threads: int = 1
     cache_bytes: int = 512 * 1024**2
     plaintext: bool = False
 
 
-def configure_torch(runtime: Runtime, dtype: Dtype | None = None) -> "torch.dtype":
+def configure_torch(runtime: Runtime, dtype: ScorerDtype | None = None) -> "torch.dtype":
     """Sets the calling thread's thread count, silences loading reports; returns `dtype`, else the runtime's."""
     import torch
 

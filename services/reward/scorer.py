@@ -1,4 +1,4 @@
-"""The port: what every scorer, whatever its model, offers."""
+"""The port to reward models: what every scorer offers, whatever its model."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,14 +25,17 @@ class Conversation:
 
     @cached_property
     def digest(self) -> bytes:
-        """Equal for equal conversations of one salt only, 16 bytes."""
+        """16 bytes that are equal only for equal conversations of one salt."""
         parts = [part for message in self.messages for part in (message.role, message.content)]
         return _digest((*parts, self.cache_salt) if self.cache_salt else parts)
 
 
 @dataclass(frozen=True)
 class ScoreItem:
-    """A response, possibly empty, to score against its conversation; a `partial` one may go on."""
+    """A response, possibly empty, to score against its conversation; a `partial` one may go on.
+
+    Its text ends anywhere, within a word or a sentence.
+    """
 
     conversation: Conversation
     text: str
@@ -40,13 +43,13 @@ class ScoreItem:
 
     @cached_property
     def digest(self) -> bytes:
-        """Equal for equal items only, 32 bytes."""
+        """32 bytes that are equal only for equal items."""
         return self.conversation.digest + _digest((self.text, "partial") if self.partial else (self.text,))
 
 
 @dataclass(frozen=True)
 class ComponentScore:
-    """A scorer's answer for one item: how good, and how many tokens its model computed and reused for it."""
+    """One item's score: its `value`, and how many tokens the model computed for it and reused from its cache."""
 
     value: float
     computed_tokens: int = 0
@@ -54,36 +57,57 @@ class ComponentScore:
 
 
 TRIAL = ScoreItem(Conversation((Message("user", "Name a fruit."),)), "An apple.")
-"""What scorers may score when they load: what cannot be done, cannot be done then."""
+"""Scorers may score this when they load, so that what they cannot compute shows before the first call."""
 
 
-class Scorer(Protocol):
-    """Scores batches. `score` gives one score per item, in order; the batch may mix conversations and repeats nothing.
+class ComponentScorer(Protocol):
+    """Scores batches of responses, for one component of a profile.
 
-    A value that is not finite is refused by the caller of this port. At most `batches` calls of `score` are under way
-    at once, each of at most `max_batch` items where it says so. No scorer may block the event loop. `failed` is awaited
-    once everything is loaded; it returns why the scorer can serve no longer, if that ever happens.
+    All methods run on the event loop and must not block it; what computes in this process implements `BlockingScorer`
+    instead. A score must not depend on the other items of its batch, but for rounding: scores are remembered, and items
+    of several calls share a batch. A response may be partial, and is scored again as it grows. A batch mixes
+    conversations and never holds an item twice.
     """
 
     @property
-    def batches(self) -> int: ...
+    def batches(self) -> int:
+        """At most so many calls of `score` are under way at once."""
+        ...
 
     @property
-    def max_batch(self) -> int | None: ...
+    def max_batch(self) -> int | None:
+        """At most so many items are in a batch; None where the service's own limit will do."""
+        ...
 
-    async def load(self) -> None: ...
+    async def load(self) -> None:
+        """Called once, before any `score`.
 
-    async def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]: ...
+        Raises:
+            NotFound, Unsupported, InvalidRequest: the component cannot be served; `field` names what to change.
+        """
+        ...
 
-    async def close(self) -> None: ...
+    async def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
+        """One score per item, in the order of the items; values that are not finite are refused by the caller."""
+        ...
 
-    async def failed(self) -> str: ...
+    async def close(self) -> None:
+        """Frees everything, also where `load` has failed."""
+        ...
+
+    async def failed(self) -> str:
+        """Waits, once everything is loaded, until the scorer can serve no longer, which may be forever; returns why.
+
+        It must not return for any other reason, since the process ends as soon as it does.
+        """
+        ...
 
 
 class BlockingScorer(Protocol):
-    """A scorer that computes in this process: `services.reward.threads` makes it a `Scorer`.
+    """A scorer that computes in this process; `services.reward.threads` makes it a `ComponentScorer`.
 
-    All three methods are called from one and the same thread, never at once.
+    Each scorer has one thread of its own, which makes it and makes all its calls, one after another: its methods may
+    block, and need no locks. What `ComponentScorer` says of scores holds here too.
     """
 
     def load(self) -> None: ...

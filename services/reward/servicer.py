@@ -1,11 +1,11 @@
-"""The gRPC face of the rewarder: parse, call, format."""
+"""The gRPC edge: parses a call, runs the rewarder, formats its result."""
 
 from typing import cast
 
 import grpc
 
-from services.reward.rewarder import Rewarder, Score
-from services.reward.validation import Candidate
+from services.reward.rewarder import CandidateScore, Rewarder
+from services.reward.validation import ResponseCandidate
 from shared.pb import reward_pb2 as pb
 from shared.pb import reward_pb2_grpc
 from shared.records.evolution import Message, Role
@@ -20,7 +20,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
     ) -> pb.ScoreResponse:
         scored = await self._rewarder.score(
             [Message(cast(Role, message.role), message.content) for message in request.messages],
-            [Candidate(candidate.id, candidate.text, candidate.partial) for candidate in request.candidates],
+            [ResponseCandidate(candidate.id, candidate.text, candidate.partial) for candidate in request.candidates],
             request.profile,
             request.cache_salt,
         )
@@ -47,7 +47,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
         )
 
 
-def _score(score: Score) -> pb.ScoreResponse.Score:
+def _score(score: CandidateScore) -> pb.ScoreResponse.Score:
     return pb.ScoreResponse.Score(
         id=score.id,
         reward=score.reward,

@@ -1,9 +1,10 @@
-"""What a component of a profile may say, by its type."""
+"""What components of a profile have in common: the base classes of their types, which `registry` lists."""
 
 import re
+from abc import abstractmethod
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,13 +17,13 @@ from pydantic import (
     model_validator,
 )
 
-from services.reward.runtime import Dtype
+from services.reward.runtime import Runtime, ScorerDtype
+from services.reward.scorer import BlockingScorer, ComponentScorer
+from services.reward.threads import ThreadScorer
 from shared.text.template import SystemHandling
 
-SHIPPED_HEAD = "quality.safetensors"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
-Api = Literal["vllm-classify", "vllm-pooling", "tei-predict", "openrlhf"]
 Segments = Literal[1, 2]
 
 
@@ -56,45 +57,37 @@ Output = Annotated[int | str | None, BeforeValidator(_output)]
 Arguments = Annotated[dict[str, bool | int | float | str | None], BeforeValidator(_scalars)]
 
 
-class BaseSpec(BaseModel):
+class ComponentSpec(BaseModel):
+    """What a profile says of one component; a type of component is a subclass with a `type` of its own."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     name: Name
     weight: FiniteFloat
+    type: str
+
+    @abstractmethod
+    def create(self, runtime: Runtime) -> ComponentScorer:
+        """The component's scorer, not loaded yet; the library that it needs is imported when it loads."""
 
     def scorer_key(self) -> str:
         """Equal for components that one scorer can serve, whatever their names and weights."""
         return self.model_dump_json(exclude={"name", "weight"})
 
 
-class QualitySpec(BaseSpec):
-    """`head`: a file beside the profile, in this package's `weights`, or an absolute path."""
+class InProcessSpec(ComponentSpec):
+    """A component whose scorer computes in this process, on a thread of its own."""
 
-    type: Literal["quality"]
-    head: str = Field(default=SHIPPED_HEAD, min_length=1)
+    def create(self, runtime: Runtime) -> ComponentScorer:
+        return ThreadScorer(lambda: self.create_blocking(runtime), self.type)
 
-
-class GuardSpec(BaseSpec):
-    type: Literal["guard"]
-
-
-class FormSpec(BaseSpec):
-    type: Literal["form"]
+    @abstractmethod
+    def create_blocking(self, runtime: Runtime) -> BlockingScorer:
+        """The scorer, not loaded yet; called on its thread, so that its module is imported there."""
 
 
-class RelevanceSpec(BaseSpec):
-    """`threshold`: the cosine below which the hinge bites."""
-
-    type: Literal["relevance"]
-    threshold: FiniteFloat = Field(ge=-1, le=1)
-
-
-class SimulatedSpec(BaseSpec):
-    type: Literal["simulated"]
-
-
-class TextSpec(BaseSpec):
-    """How a conversation becomes what a reward model reads.
+class TextSpec(ComponentSpec):
+    """How a conversation is turned into what a reward model reads.
 
     `segments` 1: the tokenizer's chat template; 2: question and answer as two segments, joined by the tokenizer.
     `chat_template_arguments` are handed to the template, such as {enable_thinking: false}. `system` keeps the system
@@ -109,7 +102,7 @@ class TextSpec(BaseSpec):
 
 
 class ModelSpec(TextSpec):
-    """A sequence classifier in this process's charge.
+    """A sequence classifier that this process loads.
 
     `model` is a folder or a Hugging Face id, `revision` a branch, tag or commit of the latter. `output` is the index or
     the name (of `id2label`) of the output that is the reward, where there are several. `trust_remote_code` runs Python
@@ -120,7 +113,7 @@ class ModelSpec(TextSpec):
     model: str = Field(min_length=1)
     revision: str | None = Field(default=None, min_length=1)
     trust_remote_code: StrictBool = False
-    dtype: Dtype | None = None
+    dtype: ScorerDtype | None = None
     device: Device | None = None
 
     @model_validator(mode="after")
@@ -131,66 +124,3 @@ class ModelSpec(TextSpec):
                 "trust_remote_code needs a model that is a local folder, or a revision that is a commit's 40 hex digits"
             )
         return self
-
-
-class ClassifierSpec(ModelSpec):
-    """Served by transformers."""
-
-    type: Literal["classifier"]
-
-
-class VllmSpec(ModelSpec):
-    """Served by vLLM.
-
-    `gpu_memory_utilization` is the share of the card that it may take, weights and cache; on CPUs only `kv_cache_bytes`
-    counts, its cache of keys and values. `tensor_parallel` is the number of GPUs, from the device's on, that share the
-    model.
-    """
-
-    type: Literal["vllm"]
-    kv_cache_bytes: int | None = Field(default=None, ge=1024**2)
-    gpu_memory_utilization: float = Field(default=0.3, gt=0, le=1)
-    tensor_parallel: int = Field(default=1, ge=1)
-
-
-class HttpSpec(TextSpec):
-    """Served by a server of the user's at `url`.
-
-    `key_env` names the environment variable, `key_file` the file, that holds its key. `model` is the name by which the
-    server knows the model. With `tokenizer`, a folder or a Hugging Face id, conversations are rendered here; without
-    it, they are sent as `api` takes them. `max_batch` conversations travel in one request, `concurrency` requests at
-    once.
-    """
-
-    type: Literal["http"]
-    api: Api
-    url: str = Field(min_length=1)
-    key_env: Variable | None = None
-    key_file: Path | None = None
-    model: str | None = Field(default=None, min_length=1)
-    tokenizer: str | None = Field(default=None, min_length=1)
-    timeout_s: FiniteFloat = Field(default=30.0, gt=0, le=600)
-    max_batch: int = Field(default=16, ge=1, le=1024)
-    concurrency: int = Field(default=4, ge=1, le=256)
-
-    @model_validator(mode="after")
-    def _one_key(self) -> Self:
-        if self.key_env is not None and self.key_file is not None:
-            raise ValueError("key_env and key_file exclude each other")
-        return self
-
-    @model_validator(mode="after")
-    def _fits_its_api(self) -> Self:
-        named = self.api == "tei-predict"
-        if self.output is not None and isinstance(self.output, str) != named:
-            what = "a label's name" if named else "a number"
-            raise ValueError(f"output must be {what} for api {self.api}, whose answers tell outputs apart by that")
-        if self.segments == 2 and self.api == "openrlhf":
-            raise ValueError("segments must be 1 for api openrlhf, which takes one text")
-        if self.tokenizer is None and self.system == "fold":
-            raise ValueError("system: fold needs a tokenizer, by whose template it is folded")
-        return self
-
-
-Spec = QualitySpec | GuardSpec | FormSpec | RelevanceSpec | ClassifierSpec | VllmSpec | HttpSpec | SimulatedSpec
-TYPES: tuple[str, ...] = tuple(get_args(spec.model_fields["type"].annotation)[0] for spec in get_args(Spec))

@@ -8,11 +8,12 @@ from typing import TypeVar
 from services.reward.scorer import BlockingScorer, ComponentScore, ScoreItem
 from shared.process.lifecycle import never
 
-Result = TypeVar("Result")
+Returned = TypeVar("Returned")
 
 
 class ThreadScorer:
-    """A `Scorer` over a blocking one, which `create` makes on the thread that it computes on, libraries included."""
+    """A `ComponentScorer` over a blocking one, which `create` makes on the thread that it computes on, libraries
+    included."""
 
     batches = 1
     max_batch = None
@@ -37,7 +38,7 @@ class ThreadScorer:
     async def failed(self) -> str:
         return await never()
 
-    async def _on_thread(self, function: Callable[[], Result]) -> Result:
+    async def _on_thread(self, function: Callable[[], Returned]) -> Returned:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
     def _load(self) -> None:

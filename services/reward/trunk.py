@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModel, DynamicCache
 
 from services.reward.grouping import groups
@@ -30,7 +31,7 @@ class Extended:
 
 
 class Trunk:
-    """`layers` layers of the model in `folder`, without the final norm.
+    """The first `layers` layers of the model in `folder`, without the final norm.
 
     A `past` is a tensor [layers, 2 (key, value), heads, tokens, head size].
     """
@@ -66,12 +67,11 @@ class Trunk:
         before = [extension.past.shape[3] for extension in batch]
         new = [len(extension.token_ids) for extension in batch]
         widest, longest = max(before), max(new)
-        ids = torch.zeros(len(batch), longest, dtype=torch.long)
-        mask = torch.zeros(len(batch), widest + longest, dtype=torch.long)
+        ids = pad_sequence([torch.tensor(extension.token_ids) for extension in batch], batch_first=True)
         positions = torch.tensor(before).unsqueeze(1) + torch.arange(longest)
-        for row, extension in enumerate(batch):
-            ids[row, : new[row]] = torch.tensor(extension.token_ids)
-            mask[row, widest - before[row] : widest + new[row]] = 1
+        # Column 0 is the first new token of every row.
+        columns, starts = torch.arange(-widest, longest), -torch.tensor(before).unsqueeze(1)
+        mask = ((columns >= starts) & (columns < torch.tensor(new).unsqueeze(1))).long()
         cache = self._cache([extension.past for extension in batch], widest)
         hidden = self._model(
             input_ids=ids.to(self.device),

@@ -1,4 +1,4 @@
-"""What a call may ask: candidates, and the limits they and the conversation must keep."""
+"""Checks a call: its candidates, and the limits that they and the conversation must keep."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from shared.records.evolution import MAX_MESSAGES, Message
 
 _ROLES = ("system", "user", "assistant")
 MAX_NAME_CHARACTERS = 256
-"""Of ids, profile names and salts."""
+"""The length of ids, profile names and salts."""
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A response under an id of the caller's; a `partial` one may go on."""
+class ResponseCandidate:
+    """A response to score, under an id of the caller's; a `partial` one may go on."""
 
     id: str
     text: str
@@ -21,8 +21,8 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What one call may hold."""
+class ScoringLimits:
+    """How much one call may hold."""
 
     candidates: int = 256
     messages: int = MAX_MESSAGES
@@ -30,7 +30,7 @@ class Limits:
     conversation_characters: int = 400_000
 
 
-def check(messages: Sequence[Message], candidates: Sequence[Candidate], limits: Limits) -> None:
+def check(messages: Sequence[Message], candidates: Sequence[ResponseCandidate], limits: ScoringLimits) -> None:
     """Raises InvalidRequest, naming the field, unless the call is well formed and within the limits."""
     _check_messages(messages, limits)
     _check_candidates(candidates, limits)
@@ -43,7 +43,7 @@ def check_names(profile: str, cache_salt: str) -> None:
             raise InvalidRequest(f"{field} has at most {MAX_NAME_CHARACTERS} characters", field=field)
 
 
-def _check_messages(messages: Sequence[Message], limits: Limits) -> None:
+def _check_messages(messages: Sequence[Message], limits: ScoringLimits) -> None:
     if not messages:
         raise InvalidRequest("a conversation needs at least one message", field="messages")
     if len(messages) > limits.messages:
@@ -62,7 +62,7 @@ def _check_messages(messages: Sequence[Message], limits: Limits) -> None:
         raise InvalidRequest(f"a conversation has at most {most} characters, not {length}", field="messages")
 
 
-def _check_candidates(candidates: Sequence[Candidate], limits: Limits) -> None:
+def _check_candidates(candidates: Sequence[ResponseCandidate], limits: ScoringLimits) -> None:
     if not candidates:
         raise InvalidRequest("nothing to score: send at least one candidate", field="candidates")
     if len(candidates) > limits.candidates:

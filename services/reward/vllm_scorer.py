@@ -12,9 +12,9 @@ from typing import Any
 
 from services.reward.classifier_inputs import Encoded
 from services.reward.inspection import RewardInspection, inspect_reward, refusing
+from services.reward.registry import VllmSpec
 from services.reward.runtime import Runtime
 from services.reward.scorer import TRIAL, ComponentScore, ScoreItem
-from services.reward.specs import VllmSpec
 from shared.errors import Internal, InvalidRequest, Unavailable, Unsupported
 from shared.process.lifeline import prepare_environment
 from shared.vllm_core import start_llm
@@ -58,7 +58,7 @@ class VllmScorer:
             self._llm = None
 
     async def failed(self) -> str:
-        while self._llm is None or not self._llm.errored:  # noqa: ASYNC110  # vLLM tells nobody
+        while self._llm is None or not self._llm.errored:  # noqa: ASYNC110  # vLLM notifies nobody
             await asyncio.sleep(_LOOK_EVERY_S)
         return f"the engine of {self._spec.model} has ended"
 
@@ -125,7 +125,7 @@ class VllmScorer:
         arguments = AsyncEngineArgs(
             model=found.folder,
             revision=found.revision,
-            # The one that the ids come from, and not mistral-common's where that is there too.
+            # The tokenizer that the ids come from, and not that of mistral-common where a folder holds both.
             tokenizer_mode="hf",
             tokenizer_revision=found.revision,
             trust_remote_code=found.own_code,

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Sequence
 
 from services.mutation import demands
 from services.mutation.fidelity import SimulatedFidelity
-from services.mutation.language_model import Completion, Prompt
-from services.mutation.messages import Mutant, MutationEvent, MutationRequest
+from services.mutation.language_model import RewriteCompletion, RewritePrompt
+from services.mutation.messages import AcceptedMutant, MutationEvent, MutationRequest
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.templates import pool
@@ -25,19 +25,19 @@ class Script:
     def __init__(self, outputs: Sequence[str], fails: Exception | None = None) -> None:
         self.outputs = outputs
         self.fails = fails
-        self.prompts: list[Prompt] = []
+        self.prompts: list[RewritePrompt] = []
         self.timeouts: list[float | None] = []
         self.closed = False
 
     async def rewrite(
-        self, prompts: Sequence[Prompt], timeout: float | None, cache_salt: str = ""
-    ) -> AsyncGenerator[Completion, None]:
+        self, prompts: Sequence[RewritePrompt], timeout: float | None, cache_salt: str = ""
+    ) -> AsyncGenerator[RewriteCompletion, None]:
         self.prompts += prompts
         self.timeouts.append(timeout)
         try:
             for index, output in reversed(list(enumerate(self.outputs[: len(prompts)]))):
                 await asyncio.sleep(0)
-                yield Completion(index, output, 100, 10)
+                yield RewriteCompletion(index, output, 100, 10)
             if self.fails:
                 raise self.fails
         finally:
@@ -64,8 +64,8 @@ async def events(llm: Script, wanted: MutationRequest) -> list[MutationEvent]:
     return [event async for event in mutator(llm).mutate(wanted)]
 
 
-def mutants(found: Sequence[MutationEvent]) -> list[Mutant]:
-    return [event for event in found if isinstance(event, Mutant)]
+def mutants(found: Sequence[MutationEvent]) -> list[AcceptedMutant]:
+    return [event for event in found if isinstance(event, AcceptedMutant)]
 
 
 def answer(text: str) -> str:

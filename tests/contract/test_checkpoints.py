@@ -15,14 +15,14 @@ import transformers as hf
 from services.generation.checkpoint import read_checkpoint
 from services.generation.engine import TokenSequence
 from services.generation.loading import loading
-from services.generation.messages import Sampling
+from services.generation.messages import SamplingOptions
 from services.generation.settings import GenerationSettings
 from services.generation.transformers_engine import TransformersEngine
 from shared.errors import DarwinError
 from shared.records.evolution import Message
 from tests.checkpoints.models import FAMILIES, build
 
-GREEDY = Sampling(0.0)
+GREEDY = SamplingOptions(0.0)
 TOKENS = 8
 ASKED = (Message("user", "Tell me of the river."),)
 LONG = (Message("user", "Tell me of the river, and of the town beside it. " * 12),)

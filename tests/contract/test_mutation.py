@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.mutation import demands
 from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.guards import normalised
-from services.mutation.messages import Mode, Mutant, Reason, Rejection, Source, Summary
+from services.mutation.messages import AcceptedMutant, Mode, MutantSource, MutationSummary, Reason, Rejection
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.templates import EVERY, TEMPLATES, core_of, pool, wrappings
@@ -45,10 +45,10 @@ async def test_a_bad_rewrite_is_turned_down_and_replaced_by_a_template(output: s
     rejection, mutant, summary = found
     assert isinstance(rejection, Rejection)
     assert (rejection.reason, rejection.operator) == (reason, "rephrase")
-    assert isinstance(mutant, Mutant)
-    assert mutant.source is Source.TEMPLATE
+    assert isinstance(mutant, AcceptedMutant)
+    assert mutant.source is MutantSource.TEMPLATE
     assert ORIGINAL in mutant.text
-    assert summary == Summary(100, 10)
+    assert summary == MutationSummary(100, 10)
 
 
 async def test_a_rewrite_far_from_the_original_says_how_far() -> None:
@@ -67,13 +67,17 @@ async def test_a_rewrite_far_from_the_original_says_how_far() -> None:
 async def test_a_good_rewrite_is_accepted_in_any_shape(output: str) -> None:
     found = await events(Script([output]), request(count=1))
     (mutant,) = mutants(found)
-    assert (mutant.text, mutant.source) == (GOOD, Source.MODEL)
+    assert (mutant.text, mutant.source) == (GOOD, MutantSource.MODEL)
     assert 0.5 <= mutant.similarity <= 1
 
 
 async def test_equal_rewrites_are_accepted_once() -> None:
     found = await events(Script([answer(GOOD), answer(GOOD.upper()), answer(GOOD.rstrip("."))]), request(count=3))
-    assert [mutant.source for mutant in mutants(found)] == [Source.MODEL, Source.TEMPLATE, Source.TEMPLATE]
+    assert [mutant.source for mutant in mutants(found)] == [
+        MutantSource.MODEL,
+        MutantSource.TEMPLATE,
+        MutantSource.TEMPLATE,
+    ]
     assert [event.reason for event in found if isinstance(event, Rejection)] == [Reason.DUPLICATE] * 2
 
 
@@ -81,7 +85,7 @@ async def test_rewrites_stream_on_as_they_arrive() -> None:
     llm = Script([answer(GOOD)] * 5)
     stream = mutator(llm).mutate(request())
     first = await anext(stream)
-    assert isinstance(first, Mutant)
+    assert isinstance(first, AcceptedMutant)
     assert not llm.closed
     await stream.aclose()
     assert llm.closed, "leaving a mutation must end the language model's work"
@@ -123,7 +127,7 @@ async def test_a_long_instruction_goes_straight_to_templates() -> None:
     llm = Script([answer("Tell me what you think of this passage.")])
     found = await events(llm, request(parent=original, original=original))
     assert llm.prompts == []
-    assert found[-1] == Summary(0, 0)
+    assert found[-1] == MutationSummary(0, 0)
     assert all(original in mutant.text for mutant in mutants(found))
 
 
@@ -138,13 +142,13 @@ async def test_a_rewrite_that_drops_the_passage_is_turned_down() -> None:
 async def test_without_operators_templates_only() -> None:
     llm = Script([answer(GOOD)])
     found = [event async for event in mutator(llm, operators=[]).mutate(request())]
-    assert {mutant.source for mutant in mutants(found)} == {Source.TEMPLATE}
+    assert {mutant.source for mutant in mutants(found)} == {MutantSource.TEMPLATE}
     assert llm.timeouts == []
 
 
 async def test_templates_are_taken_alone_and_then_in_pairs() -> None:
     found = mutants(await events(Script([]), request(count=64)))
-    assert {mutant.source for mutant in found} == {Source.TEMPLATE}
+    assert {mutant.source for mutant in found} == {MutantSource.TEMPLATE}
     alone = {template.wrap(ORIGINAL) for template in POOL}
     assert {mutant.text for mutant in found[: len(POOL)]} == alone
     assert all("+" in mutant.operator for mutant in found[len(POOL) :])
@@ -153,7 +157,7 @@ async def test_templates_are_taken_alone_and_then_in_pairs() -> None:
 async def test_the_parent_fills_only_when_templates_are_used_up() -> None:
     every = dict(wrappings(ORIGINAL, ORIGINAL, Random(0)))
     (mutant,) = mutants(await events(Script([]), request(count=1, exclude=list(every))))
-    assert (mutant.source, mutant.text) == (Source.PARENT, ORIGINAL)
+    assert (mutant.source, mutant.text) == (MutantSource.PARENT, ORIGINAL)
 
 
 async def test_excluded_texts_do_not_come_again() -> None:
@@ -174,7 +178,11 @@ async def test_who_writes_the_mutants(mode: Mode, prompts: int) -> None:
 async def test_the_model_writes_where_it_is_asked_to_though_the_service_names_no_operators() -> None:
     llm = Script([answer(GOOD)])
     service = mutator(llm, [])
-    assert [type(event) async for event in service.mutate(request(count=2))] == [Mutant, Mutant, Summary]
+    assert [type(event) async for event in service.mutate(request(count=2))] == [
+        AcceptedMutant,
+        AcceptedMutant,
+        MutationSummary,
+    ]
     assert llm.prompts == []
     assert [event async for event in service.mutate(replace(request(count=2), mode=Mode.MODEL))]
     assert len(llm.prompts) == 2
@@ -182,7 +190,7 @@ async def test_the_model_writes_where_it_is_asked_to_though_the_service_names_no
 
 async def test_an_absent_model_is_an_error_and_what_came_stays() -> None:
     stream = mutator(Script([answer(GOOD)], fails=Unavailable("away"))).mutate(request(), timeout=3)
-    assert isinstance(await anext(stream), Mutant)
+    assert isinstance(await anext(stream), AcceptedMutant)
     with pytest.raises(Unavailable):
         await anext(stream)
 
@@ -221,16 +229,18 @@ async def test_promises(
     found = await events(Script(written), request(count, parent, original, exclude, seed))
     accepted = mutants(found)
     assert len(accepted) == count
-    assert [type(event) for event in found].count(Summary) == 1
-    assert isinstance(found[-1], Summary)
-    assert found[-1].generated_tokens == 10 * (len(found) - 1 - sum(m.source is not Source.MODEL for m in accepted))
-    own = [normalised(mutant.text) for mutant in accepted if mutant.source is not Source.PARENT]
+    assert [type(event) for event in found].count(MutationSummary) == 1
+    assert isinstance(found[-1], MutationSummary)
+    assert found[-1].generated_tokens == 10 * (
+        len(found) - 1 - sum(m.source is not MutantSource.MODEL for m in accepted)
+    )
+    own = [normalised(mutant.text) for mutant in accepted if mutant.source is not MutantSource.PARENT]
     assert len(set(own)) == len(own)
     assert not set(own) & {normalised(text) for text in (parent, original, *exclude)}
     if pool(demands.read((Message("user", original),))) == TEMPLATES:
-        assert all(mutant.source is not Source.PARENT for mutant in accepted)
+        assert all(mutant.source is not MutantSource.PARENT for mutant in accepted)
     for mutant in accepted:
-        if mutant.source is Source.TEMPLATE:
+        if mutant.source is MutantSource.TEMPLATE:
             outermost = mutant.operator.partition("+")[0]
             inners = [template.unwrap(mutant.text) for template in EVERY if template.name == outermost]
             inner = next(text for text in inners if text is not None)

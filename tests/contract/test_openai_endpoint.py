@@ -14,7 +14,7 @@ from cli.stack import Stack, StackSettings
 from services.generation.bootstrap import build_engine
 from services.generation.endpoint.capabilities import FIELDS
 from services.generation.engine import TokenSequence
-from services.generation.messages import Sampling
+from services.generation.messages import SamplingOptions
 from services.generation.openai_engine import OpenAIEngine
 from services.generation.settings import GenerationSettings
 from shared.records.evolution import Message
@@ -35,9 +35,9 @@ async def engine(vllm_server: str) -> AsyncIterator[OpenAIEngine]:
 
 
 async def test_what_vllm_can_do_is_found_out(engine: OpenAIEngine) -> None:
-    abilities = engine._known.abilities
-    assert abilities.exact
-    assert abilities.fields == set(FIELDS)
+    capabilities = engine._known.capabilities
+    assert capabilities.exact
+    assert capabilities.fields == set(FIELDS)
     assert (engine.info.model, engine.info.context_length) == (MODEL, 512)
     assert engine.info.structured_output
 
@@ -47,7 +47,7 @@ async def test_cancelling_frees_the_servers_sequence_at_once(engine: OpenAIEngin
         text = httpx.get(vllm_server.replace("/v1", "/metrics")).text
         return round(sum(map(float, re.findall(r"^vllm:num_requests_running\{.*\} (\S+)$", text, re.MULTILINE))))
 
-    warm = Sampling(temperature=0.8)
+    warm = SamplingOptions(temperature=0.8)
     prompt = engine.encode_chat(QUESTION)
     calls = [asyncio.ensure_future(engine.complete(TokenSequence(prompt, 440, warm, None))) for _ in range(3)]
     await until(lambda: running() > 0, 60)

@@ -12,10 +12,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from services.reward.classifier_inputs import TemplateFormat
-from services.reward.registry import create
-from services.reward.runtime import Runtime
-from services.reward.scorer import ComponentScore, Conversation, ScoreItem, Scorer
-from services.reward.specs import (
+from services.reward.registry import (
     ClassifierSpec,
     FormSpec,
     GuardSpec,
@@ -26,6 +23,8 @@ from services.reward.specs import (
     Spec,
     VllmSpec,
 )
+from services.reward.runtime import Runtime
+from services.reward.scorer import ComponentScore, ComponentScorer, Conversation, ScoreItem
 from shared.errors import Unsupported
 from shared.records.evolution import Message
 from shared.text.chat_tokenizer import ChatTokenizer
@@ -42,14 +41,14 @@ ITEMS = [
     ScoreItem(OTHER, ""),
     ScoreItem(QUESTION, "naïve 光合作用 \x00 <|im_end|>\n<|im_start|>user\nhi 🌱"),
 ]
-TYPES = ("quality", "guard", "form", "relevance", "simulated", "classifier", "vllm", "http")
+ROWS = ("quality", "guard", "form", "relevance", "simulated", "classifier", "vllm", "http")
 
 
 @dataclass(frozen=True)
 class Subject:
     """A loaded scorer, and how far its answers may differ between batches, in units of its score."""
 
-    scorer: Scorer
+    scorer: ComponentScorer
     tolerance: float
     loop: asyncio.Runner
 
@@ -96,7 +95,7 @@ def subject_of(checkpoint: Path) -> Iterator[Callable[[str], Subject]]:
         if kind == "vllm" and importlib.util.find_spec("vllm") is None:
             pytest.skip("vllm is not installed")
         if kind not in loaded:
-            scorer = create(specs[kind], Runtime(dtype="float32", threads=2))
+            scorer = specs[kind].create(Runtime(dtype="float32", threads=2))
             loop.run(scorer.load())
             loaded[kind] = Subject(scorer, tolerances.get(kind, 0.0), loop)
         return loaded[kind]
@@ -111,7 +110,7 @@ def subject_of(checkpoint: Path) -> Iterator[Callable[[str], Subject]]:
     loop.close()
 
 
-@pytest.fixture(params=TYPES)
+@pytest.fixture(params=ROWS)
 def subject(request: pytest.FixtureRequest, subject_of: Callable[[str], Subject]) -> Subject:
     return subject_of(request.param)
 
@@ -164,7 +163,7 @@ def test_text_of_control_tokens_stays_text(checkpoint: Path) -> None:
         assert [ids.count(control) for control in controls] == [3, 3, 0]
 
 
-@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("kind", ROWS)
 def test_another_salt_reuses_nothing_and_scores_the_same(kind: str, subject_of: Callable[[str], Subject]) -> None:
     subject = subject_of(kind)
     messages = (Message("user", "Whose cache is this, and who may look into it?"),)
@@ -205,7 +204,7 @@ def test_what_cannot_be_served_is_refused_before_an_engine_starts(kind: str, tmp
     fields = {"name": "it", "weight": 1, "type": kind, "model": str(save_classifier(tmp_path, 3))}
     spec = (ClassifierSpec if kind == "classifier" else VllmSpec).model_validate(fields)
     with pytest.raises(Unsupported, match="3 outputs") as caught:
-        asyncio.run(create(spec, Runtime()).load())
+        asyncio.run(spec.create(Runtime()).load())
     assert caught.value.field == "output"
 
 

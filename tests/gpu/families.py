@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from services.generation.engine import TokenSequence
-from services.generation.messages import Sampling
+from services.generation.messages import SamplingOptions
 from services.generation.settings import GenerationSettings
 from services.generation.transformers_engine import TransformersEngine
 from shared.records.evolution import Message
@@ -37,10 +37,10 @@ async def _check(folder: Path) -> None:
         engine = TransformersEngine(GenerationSettings(model=str(folder), dtype=dtype))
         await engine.start()
         prompt = engine.encode_chat(ASKED)
-        whole = (await engine.complete(TokenSequence(prompt, 12, Sampling(), None))).token_ids
+        whole = (await engine.complete(TokenSequence(prompt, 12, SamplingOptions(), None))).token_ids
         assert whole, f"{dtype}: no tokens"
         if dtype == "float32":
-            half = (await engine.complete(TokenSequence(prompt, 6, Sampling(), None))).token_ids
-            rest = (await engine.complete(TokenSequence(prompt + half, 6, Sampling(), None))).token_ids
+            half = (await engine.complete(TokenSequence(prompt, 6, SamplingOptions(), None))).token_ids
+            rest = (await engine.complete(TokenSequence(prompt + half, 6, SamplingOptions(), None))).token_ids
             assert len(whole) < 6 or half + rest == whole, "pieces differ from the whole"
         await engine.stop()

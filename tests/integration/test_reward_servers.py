@@ -9,10 +9,10 @@ import pytest
 
 from cli.stack.ports import free_port
 from services.reward.classifier import ClassifierScorer
+from services.reward.registry import ClassifierSpec, HttpSpec
 from services.reward.remote.scorer import HttpScorer
 from services.reward.runtime import Runtime
 from services.reward.scorer import Conversation, ScoreItem
-from services.reward.specs import ClassifierSpec, HttpSpec
 from shared.errors import InvalidRequest, Unavailable, Unsupported
 from shared.records.evolution import Message
 from tests.unit.reward.checkpoints import llama

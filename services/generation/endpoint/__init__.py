@@ -1,1 +1,1 @@
-"""Any OpenAI-compatible completions endpoint, as `services/generation/openai_engine.py` uses it."""
+"""An OpenAI-compatible completions endpoint: what it can do, its requests, its responses and its errors."""

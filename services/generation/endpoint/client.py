@@ -1,4 +1,4 @@
-"""An OpenAI-compatible endpoint over HTTP: one pool of connections, bounded answers, every failure one of ours."""
+"""An OpenAI-compatible endpoint over HTTP: one pool of connections, bounded responses, every failure one of ours."""
 
 import json
 import logging
@@ -9,20 +9,20 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from services.generation.endpoint.error_bodies import NOTHING_SAID, read_complaint
+from services.generation.endpoint.error_bodies import NO_COMPLAINT, read_complaint
 from services.generation.endpoint.errors import error_of_failure, error_of_status, retry_after
 from shared.errors import Internal
 from shared.rpc.interceptor import time_left
 from shared.telemetry.tracing import inject
 
-_MAX_ANSWER_BYTES = 32 * 2**20
+_MAX_RESPONSE_BYTES = 32 * 2**20
 _MAX_REFUSAL_BYTES = 8 * 2**10
 _CONNECT_S = 5.0
 _LONGEST_S = 600.0
 # Less than the 5 s after which vLLM closes an idle connection, so that no call is sent into one that is closing.
 _IDLE_S = 4.0
 _PASSED_ON = ("traceparent", "tracestate")
-# A machine that vanishes is noticed, though an answer may take minutes: after 25 s without any sign of it.
+# A response may take minutes. A machine that has vanished is still noticed, after 25 s without any sign of it.
 _SIGNS_OF_LIFE = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
@@ -30,11 +30,11 @@ _SIGNS_OF_LIFE = (
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 25_000),
 )
 
-Shape = TypeVar("Shape", bound=BaseModel)
+ResponseT = TypeVar("ResponseT", bound=BaseModel)
 
 
 class Endpoint:
-    """Calls one endpoint; `connections` at once at most. Nothing is retried: whoever calls knows what that costs."""
+    """Calls one endpoint over at most `connections` connections. The caller retries, if at all."""
 
     def __init__(self, url: str, key: str | None, connections: int) -> None:
         self._client = httpx.AsyncClient(
@@ -55,35 +55,36 @@ class Endpoint:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def get(self, path: str, shape: type[Shape]) -> Shape:
-        """Raises as `post` does."""
-        return await self._ask("GET", path, shape)
+    async def get(self, path: str, shape: type[ResponseT]) -> ResponseT:
+        """Gets `path` and reads the response as `shape`; raises as `post` does."""
+        return await self._request("GET", path, shape)
 
-    async def post(self, path: str, shape: type[Shape], body: Mapping[str, Any]) -> Shape:
-        """The answer, read as `shape`; cancelling closes the connection, and so tells the endpoint to stop.
+    async def post(self, path: str, shape: type[ResponseT], body: Mapping[str, Any]) -> ResponseT:
+        """Posts `body` and reads the response as `shape`. Cancelling closes the connection, so that the
+        endpoint stops.
 
         Raises:
-            InvalidRequest: the endpoint refuses the body; `ContextFull` where it is too long.
+            InvalidRequest: the endpoint refuses the body; a `ContextFull` where the prompt is too long.
             Overloaded: it has too much to do; a `Full`, which says when to come back.
             Unavailable: it is away, fails, or breaks off.
             DeadlineExceeded: it takes longer than the call under way may.
-            Unsupported: it is not set up so that it could answer; the message names the setting.
-            Internal: what it answers cannot be read.
+            Unsupported: only a change of settings can help; the message names the setting.
+            Internal: its response cannot be read.
         """
-        return await self._ask("POST", path, shape, content=json.dumps(body).encode())
+        return await self._request("POST", path, shape, content=json.dumps(body).encode())
 
-    async def _ask(self, method: str, path: str, shape: type[Shape], content: bytes | None = None) -> Shape:
+    async def _request(self, method: str, path: str, shape: type[ResponseT], content: bytes | None = None) -> ResponseT:
         try:
-            answer = await self._bytes(method, path, content)
+            body = await self._bytes(method, path, content)
         except httpx.HTTPError as failure:
             raise error_of_failure(failure) from None
-        # Some answer 200 with an error in it.
-        complaint = read_complaint(answer) if b'"error"' in answer else None
+        # Some endpoints respond with status 200 and an error in the body.
+        complaint = read_complaint(body) if b'"error"' in body else None
         try:
             if complaint is None:
-                return shape.model_validate_json(answer)
+                return shape.model_validate_json(body)
         except ValidationError:
-            complaint = read_complaint(answer)
+            complaint = read_complaint(body)
         if complaint is None:
             raise Internal("the endpoint's answer is not what an OpenAI-compatible one gives")
         raise error_of_status(complaint.status or httpx.codes.OK, complaint)
@@ -98,13 +99,13 @@ class Endpoint:
         received = bytearray()
         async with self._client.stream(method, path, content=content, headers=headers, timeout=timeout) as response:
             refused = response.status_code != httpx.codes.OK
-            limit = _MAX_REFUSAL_BYTES if refused else _MAX_ANSWER_BYTES
+            limit = _MAX_REFUSAL_BYTES if refused else _MAX_RESPONSE_BYTES
             async for part in response.aiter_bytes():
                 received += part
                 if len(received) > limit:
                     break
         if refused:
-            complaint = read_complaint(bytes(received)) or NOTHING_SAID
+            complaint = read_complaint(bytes(received)) or NO_COMPLAINT
             raise error_of_status(response.status_code, complaint, retry_after(response.headers.get("retry-after")))
         if len(received) > limit:
             raise Internal(f"the endpoint's answer is larger than {limit} bytes")

@@ -1,6 +1,6 @@
-"""What an endpoint says is wrong, in whatever shape it says so.
+"""Reads what an endpoint says is wrong, in whatever shape it says so.
 
-Its own words are searched, and never passed on: they may repeat the prompt or the key.
+Its own words are searched and never passed on: they may repeat the prompt or the key.
 """
 
 import json
@@ -13,7 +13,8 @@ About = Literal["", "context", "quota", "model", "chat"]
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.]{0,63}")
 _MOST_CHARACTERS = 4_000
-# The first that is found counts; each as OpenAI, vLLM, SGLang, TGI, llama.cpp, Ollama, LiteLLM and Mistral say it.
+# The first pattern that is found counts. The words are those of OpenAI, vLLM, SGLang, TGI, llama.cpp, Ollama, LiteLLM
+# and Mistral.
 _ABOUT: tuple[tuple[About, re.Pattern[str]], ...] = (
     (
         "quota",
@@ -43,20 +44,24 @@ _ABOUT: tuple[tuple[About, re.Pattern[str]], ...] = (
 
 @dataclass(frozen=True)
 class Complaint:
-    """`names` are kinds of error and fields, `status` is the HTTP status that stands in the answer itself."""
+    """An error as an endpoint describes it.
+
+    `names` are the kinds of error and the fields that it names, `about` is what its words speak of, `status` the HTTP
+    status that stands in the body.
+    """
 
     names: tuple[str, ...] = ()
     about: About = ""
     status: int | None = None
 
 
-NOTHING_SAID = Complaint()
+NO_COMPLAINT = Complaint()
 
 
-def read_complaint(answer: bytes) -> Complaint | None:
-    """What the answer, JSON or not, says is wrong; None where it says nothing of an error."""
+def read_complaint(body_bytes: bytes) -> Complaint | None:
+    """What the body of a response, JSON or not, says is wrong; None where it speaks of no error."""
     try:
-        body = json.loads(answer)
+        body = json.loads(body_bytes)
     except (ValueError, RecursionError):
         return None
     if not isinstance(body, dict):

@@ -1,12 +1,12 @@
-"""What an endpoint's refusals and failures mean, in our errors: what only the operator can change is `Unsupported`,
-which nobody tries again.
+"""What an endpoint's refusals and failures mean, in our errors.
 
-What it, or httpx, says of them is left: it may repeat the prompt or the key.
+What only the operator can change is `Unsupported`, which nobody tries again. Messages of the endpoint and of httpx are
+never passed on: they may repeat the prompt or the key.
 """
 
 import httpx
 
-from services.generation.endpoint.error_bodies import NOTHING_SAID, Complaint
+from services.generation.endpoint.error_bodies import NO_COMPLAINT, Complaint
 from services.generation.engine import ContextFull
 from shared.errors import DarwinError, DeadlineExceeded, Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
 
@@ -22,11 +22,11 @@ _FAILURES: tuple[tuple[type[httpx.HTTPError], type[DarwinError], str], ...] = (
     (httpx.TransportError, Unavailable, "the endpoint cannot be reached, or broke off"),
     (httpx.HTTPError, Internal, "the endpoint's answer is not HTTP as it should be"),
 )
-"""The first that fits; no message of httpx is passed on, since some hold headers."""
+"""The first row whose class matches counts; messages of httpx are not passed on, since some hold headers."""
 
 
-class Full(Overloaded):
-    """The endpoint takes no more for now; `retry_after_s` is what it says of when it will, None where it does not."""
+class EndpointFull(Overloaded):
+    """The endpoint takes no more for now. `retry_after_s` is the time that it names, None where it names none."""
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ class Full(Overloaded):
 
 
 def chat_only(said: str) -> Unsupported:
-    """`said` begins the sentence."""
+    """The error of an endpoint that serves chats only; `said` begins its message."""
     return Unsupported(
         f"{said}: it serves the model by /chat/completions only, and Darwin continues text: set {_URL} and {_MODEL} to "
         "one that serves /completions, as vLLM, SGLang, llama.cpp, TGI and Ollama do"
@@ -42,9 +42,9 @@ def chat_only(said: str) -> Unsupported:
 
 
 def error_of_status(
-    status: int, complaint: Complaint = NOTHING_SAID, retry_after_s: float | None = None
+    status: int, complaint: Complaint = NO_COMPLAINT, retry_after_s: float | None = None
 ) -> DarwinError:
-    """What an answer with this status, or with this status in an answer that says 200, means."""
+    """What a response with this HTTP status means, or one of status 200 whose body names this status."""
     said = f"the endpoint answers HTTP {status}"
     if complaint.about and status not in (401, 407) and (known := _error_about(said, status, complaint)):
         return known
@@ -59,7 +59,7 @@ def error_of_status(
         case 404 | 405 | 410:
             return Unsupported(f"{said}: set {_URL} (it ends with /v1) and {_MODEL} to what it serves")
         case 429:
-            return Full(f"{said}: it is full; come back later", retry_after_s)
+            return EndpointFull(f"{said}: it is full; come back later", retry_after_s)
         case 200:
             return Unavailable(f"{said} with an error in it; come back later")
         case 408 | 425 | 499:
@@ -75,7 +75,7 @@ def error_of_status(
 
 
 def _error_about(said: str, status: int, complaint: Complaint) -> DarwinError | None:
-    """Where what is said is clearer than the status; None where a server's own failure speaks of other things."""
+    """The error where the complaint is clearer than the status; None where the status decides."""
     match complaint.about:
         case "context" if status in (200, 400, 413, 422, 500):
             return ContextFull(
@@ -93,7 +93,7 @@ def _error_about(said: str, status: int, complaint: Complaint) -> DarwinError | 
 
 
 def error_of_failure(failure: httpx.HTTPError) -> DarwinError:
-    """What it means that there is no answer."""
+    """What it means that there was no response."""
     kind, said = next((ours, said) for foreign, ours, said in _FAILURES if isinstance(failure, foreign))
     return kind(f"{said} ({type(failure).__name__})")
 

@@ -1,62 +1,63 @@
-"""What an endpoint is asked for a sequence."""
+"""The request that continues a sequence at an endpoint."""
 
 import json
 from typing import Any
 
-from services.generation.endpoint.capabilities import LARGE_SEED, SMALL_SEED, STANDARD, Abilities
+from services.generation.endpoint.capabilities import LARGE_SEED, SMALL_SEED, STANDARD, Capabilities
 from services.generation.engine import TokenSequence
-from services.generation.messages import Sampling
+from services.generation.messages import SamplingOptions
 from shared.errors import Unsupported
 
 
-def completion_body(sequence: TokenSequence, abilities: Abilities, shared_cache: bool = False) -> dict[str, Any]:
+def completion_body(sequence: TokenSequence, capabilities: Capabilities, shared_cache: bool = False) -> dict[str, Any]:
     """The fields of a `/completions` request, model and prompt aside.
 
-    What merely shapes sampling, such as top_k, is left out where the endpoint does not know it. With `shared_cache`
-    so is the salt.
+    Fields that merely shape sampling, such as top_k, are left out where the endpoint does not support them; with
+    `shared_cache`, so is the salt.
 
     Raises:
-        Unsupported: the endpoint cannot decode greedily where that was asked for, or would share callers' caches.
+        Unsupported: the endpoint refuses temperature 0 and the sequence wants it, or it would share callers' caches.
     """
     sampling = sequence.sampling
-    body: dict[str, Any] = {abilities.limit: sequence.max_new_tokens, **_standard(sequence, abilities)}
-    if abilities.returns_ids:
+    body: dict[str, Any] = {capabilities.limit: sequence.max_new_tokens, **_standard(sequence, capabilities)}
+    if capabilities.returns_ids:
         body["return_token_ids"] = True
-    if sampling.stop and "include_stop_str_in_output" in abilities.fields:
+    if sampling.stop and "include_stop_str_in_output" in capabilities.fields:
         # Elsewhere stop strings are left to the generator, which looks for them anyway.
         body["stop"] = list(sampling.stop)
-    if sequence.cache_salt and not shared_cache and "cache_salt" not in abilities.fields:
+    if sequence.cache_salt and not shared_cache and "cache_salt" not in capabilities.fields:
         raise Unsupported(
             "the endpoint does not keep callers' caches apart by cache_salt: where it serves one caller, or all may "
             "share, set DARWIN_GENERATION_ENDPOINT_CACHE=shared",
             field="cache_salt",
         )
-    beyond = _beyond(sequence, abilities.every_token)
-    return body | {name: value for name, value in beyond.items() if name in abilities.fields}
+    beyond = _beyond(sequence, capabilities.every_token)
+    return body | {name: value for name, value in beyond.items() if name in capabilities.fields}
 
 
-def _standard(sequence: TokenSequence, abilities: Abilities) -> dict[str, Any]:
+def _standard(sequence: TokenSequence, capabilities: Capabilities) -> dict[str, Any]:
     sampling = sequence.sampling
     (warm, greedy), (part, whole) = STANDARD["temperature"], STANDARD["top_p"]
     taken = {
-        "temperature": ("temperature", warm if sampling.temperature else greedy) in abilities.standard,
-        "top_p": ("top_p", part if sampling.top_p < whole else whole) in abilities.standard,
+        "temperature": ("temperature", warm if sampling.temperature else greedy) in capabilities.standard,
+        "top_p": ("top_p", part if sampling.top_p < whole else whole) in capabilities.standard,
     }
     if not sampling.temperature and not taken["temperature"]:
         raise Unsupported(
             "the endpoint takes no temperature 0: send a small one, such as 0.01", field="sampling.temperature"
         )
-    asked = {"temperature": sampling.temperature, "top_p": sampling.top_p}
-    fields = {name: value for name, value in asked.items() if taken[name]}
-    largest = next((seed for seed in (LARGE_SEED, SMALL_SEED) if ("seed", seed) in abilities.standard), None)
+    wanted = {"temperature": sampling.temperature, "top_p": sampling.top_p}
+    fields = {name: value for name, value in wanted.items() if taken[name]}
+    largest = next((seed for seed in (LARGE_SEED, SMALL_SEED) if ("seed", seed) in capabilities.standard), None)
     if sequence.seed is not None and largest is not None:
         fields["seed"] = (sequence.seed + len(sequence.token_ids)) % (largest + 1)
     return fields
 
 
 def _beyond(sequence: TokenSequence, every_token: int | None) -> dict[str, Any]:
-    """With what the endpoint's own defaults, such as a model's generation_config.json, would change."""
-    sampling: Sampling = sequence.sampling
+    """Fields beyond the standard, those included that undo the endpoint's own defaults, as generation_config.json may
+    set them."""
+    sampling: SamplingOptions = sequence.sampling
     fields: dict[str, Any] = {"repetition_penalty": 1.0, "min_p": 0.0}
     top_k = sampling.top_k or every_token
     if top_k is not None:

@@ -1,5 +1,6 @@
-"""What an OpenAI-compatible endpoint answers, as far as it is read; all but the text is optional, and left out where it
-cannot be read.
+"""The responses of an OpenAI-compatible endpoint, as far as they are read.
+
+All but the text is optional, and counts as absent where it cannot be read.
 """
 
 from typing import Annotated, Any
@@ -15,63 +16,63 @@ def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
 
 
 _Readable = WrapValidator(_or_none)
-Number = Annotated[int | None, _Readable]
-Seconds = Annotated[float | None, _Readable]
-Word = Annotated[str | None, _Readable]
+ReadableInt = Annotated[int | None, _Readable]
+ReadableFloat = Annotated[float | None, _Readable]
+ReadableText = Annotated[str | None, _Readable]
 
 
-class Served(BaseModel):
+class ServedModel(BaseModel):
     """One entry of `/models`; the context's length, in tokens, goes by several names."""
 
     id: str
-    max_model_len: Number = Field(
+    max_model_len: ReadableInt = Field(
         default=None,
         validation_alias=AliasChoices("max_model_len", "context_length", "max_context_length", "context_window"),
     )
 
 
-class Models(BaseModel):
-    data: list[Served]
+class ModelList(BaseModel):
+    data: list[ServedModel]
 
 
-class Choice(BaseModel):
+class CompletionChoice(BaseModel):
     """`stop_reason` is the stop string that ended the text, where the endpoint says so."""
 
-    text: Word = None
-    finish_reason: Word = None
+    text: ReadableText = None
+    finish_reason: ReadableText = None
     stop_reason: Annotated[int | str | None, _Readable] = Field(
         default=None, validation_alias=AliasChoices("stop_reason", "matched_stop")
     )
     token_ids: Annotated[list[int] | None, _Readable] = None
 
 
-class PromptTokens(BaseModel):
-    cached_tokens: Number = None
+class PromptTokensDetails(BaseModel):
+    cached_tokens: ReadableInt = None
 
 
-class Usage(BaseModel):
-    prompt_tokens: Number = None
-    completion_tokens: Number = None
-    prompt_tokens_details: Annotated[PromptTokens | None, _Readable] = None
+class CompletionUsage(BaseModel):
+    prompt_tokens: ReadableInt = None
+    completion_tokens: ReadableInt = None
+    prompt_tokens_details: Annotated[PromptTokensDetails | None, _Readable] = None
 
 
-class Metrics(BaseModel):
-    """Milliseconds; the first token is counted from the first step."""
+class CompletionMetrics(BaseModel):
+    """Times in milliseconds, as vLLM reports them; that of the first token counts from the first step."""
 
-    queue_time_ms: Seconds = None
-    time_to_first_token_ms: Seconds = None
+    queue_time_ms: ReadableFloat = None
+    time_to_first_token_ms: ReadableFloat = None
 
 
-class Answer(BaseModel):
-    """The answer of `/completions`."""
+class CompletionResponse(BaseModel):
+    """The response of `/completions`."""
 
-    choices: list[Choice] = Field(min_length=1)
-    usage: Annotated[Usage | None, _Readable] = None
-    metrics: Annotated[Metrics | None, _Readable] = None
+    choices: list[CompletionChoice] = Field(min_length=1)
+    usage: Annotated[CompletionUsage | None, _Readable] = None
+    metrics: Annotated[CompletionMetrics | None, _Readable] = None
 
     @property
     def cached_tokens(self) -> int:
-        """Of the prompt; 0 where the endpoint does not say."""
+        """Tokens of the prompt that were cached; 0 where the endpoint reports none."""
         details = self.usage.prompt_tokens_details if self.usage else None
         return (details.cached_tokens or 0) if details else 0
 
@@ -84,7 +85,7 @@ class Answer(BaseModel):
         return self.usage.completion_tokens if self.usage else None
 
 
-class ChatAnswer(BaseModel):
-    """The answer of `/chat/completions`, of which only that there is one matters."""
+class ChatResponse(BaseModel):
+    """The response of `/chat/completions`; all that matters is that there is one."""
 
     choices: list[Any]

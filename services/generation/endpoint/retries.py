@@ -1,16 +1,22 @@
-"""Waiting for an endpoint that is away, or full."""
+"""Calls that are made again while an endpoint is away or full."""
 
 import logging
 import random
-import time
 from asyncio import sleep
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_before_delay,
+    wait_exponential,
+    wait_random_exponential,
+)
 
-from services.generation.endpoint.capabilities import AWAY
-from services.generation.endpoint.errors import Full
+from services.generation.endpoint.capabilities import TRANSIENT
+from services.generation.endpoint.errors import EndpointFull
 from shared.errors import DarwinError
 from shared.rpc.interceptor import time_left
 
@@ -20,37 +26,48 @@ Found = TypeVar("Found")
 
 _LONGEST_WAIT_S = 5.0
 _FULL_S = 60.0
+_BACKOFF = wait_exponential(multiplier=0.5, max=_LONGEST_WAIT_S)
 
 
 async def while_away(call: Callable[[], Awaitable[Found]]) -> Found:
-    """What the call gives, made again for as long as the endpoint is away."""
+    """Makes the call, again and again while the endpoint is away, without end; returns what it returns."""
     patiently = AsyncRetrying(
-        retry=retry_if_exception_type(AWAY), wait=wait_random_exponential(max=_LONGEST_WAIT_S), before_sleep=_tell
+        retry=retry_if_exception_type(TRANSIENT),
+        wait=wait_random_exponential(max=_LONGEST_WAIT_S),
+        before_sleep=_log_absence,
     )
     async for attempt in patiently:
         with attempt:
             return await call()
-    raise AssertionError("unreachable: it is tried without end")
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 async def while_full(call: Callable[[], Awaitable[Found]]) -> Found:
-    """What the call gives, made again while the endpoint is full, at the times it names; at most for a minute, or for
-    as long as the call under way may take.
+    """Makes the call, and makes it again while the endpoint is full; returns what it returns.
+
+    The wait is what the endpoint names, else half to all of a back-off that doubles from 0.5 s to 5 s. After a minute,
+    or at the deadline of the call under way, the endpoint's error is raised.
     """
     left_s = time_left()
-    until = time.monotonic() + (_FULL_S if left_s is None else min(left_s, _FULL_S))
-    backoff_s = 0.5
-    while True:
-        try:
+    limit_s = _FULL_S if left_s is None else min(left_s, _FULL_S)
+    patiently = AsyncRetrying(
+        retry=retry_if_exception_type(EndpointFull),
+        wait=_wait_while_full,
+        stop=stop_before_delay(limit_s),
+        sleep=sleep,
+        reraise=True,
+    )
+    async for attempt in patiently:
+        with attempt:
             return await call()
-        except Full as full:
-            wait_s = full.retry_after_s or backoff_s * random.uniform(0.5, 1.0)
-            if time.monotonic() + wait_s >= until:
-                raise
-        await sleep(wait_s)
-        backoff_s = min(2 * backoff_s, _LONGEST_WAIT_S)
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _tell(state: RetryCallState) -> None:
+def _wait_while_full(state: RetryCallState) -> float:
+    full: Any = state.outcome.exception() if state.outcome else None
+    return full.retry_after_s or _BACKOFF(state) * random.uniform(0.5, 1.0)
+
+
+def _log_absence(state: RetryCallState) -> None:
     error: Any = state.outcome.exception() if state.outcome else None
     log.warning("the endpoint is away: %s", error.message if isinstance(error, DarwinError) else type(error).__name__)

@@ -16,18 +16,18 @@ _ANCHOR = "\n"
 _BROKEN = "\ufffd"
 
 
-class CarriedText:
-    """By a Hugging Face fast tokenizer, which must be the endpoint's; `control` are the ids of its control tokens.
+class TokenText:
+    """Converts by a Hugging Face fast tokenizer, which must be the endpoint's; `control` are the ids of control tokens.
 
-    Its copies do not change after construction, as the tokenizer itself does with each call.
+    It works on copies: the tokenizer itself changes its state with each call.
     """
 
     def __init__(self, tokenizer: Any, control: frozenset[int]) -> None:
         self._tokenizer = tokenizer
         self._control = control
-        # The endpoint reads control tokens in prompts, and leaves special ones out of what it answers.
+        # The endpoint reads control tokens in prompts, and leaves special ones out of its responses.
         self._prompts = _copy(tokenizer.backend_tokenizer, literal=False)
-        self._answers = _copy(tokenizer.backend_tokenizer, literal=True)
+        self._responses = _copy(tokenizer.backend_tokenizer, literal=True)
         # What the endpoint's tokenizer puts before every text by itself.
         self._prefix = self._decode(self._prompts.encode("").ids)
 
@@ -65,7 +65,7 @@ class CarriedText:
         return ids
 
     def _after_anchor(self, text: str) -> list[int]:
-        """As the tokenizer encodes it after something, where it treats the start of a text in its own way."""
+        """Encodes text as it stands behind other text: a tokenizer may treat the start of a text in its own way."""
         anchor, both = [self._encode(t) for t in (_ANCHOR, _ANCHOR + text)]
         return both[len(anchor) :]
 
@@ -73,8 +73,9 @@ class CarriedText:
         return [token for token in token_ids if token in self._control]
 
     def _encode(self, text: str) -> list[int]:
-        """As an answer: what spells a special token is text; what spells another added one, as of thinking, is not."""
-        return list(self._answers.encode(text, add_special_tokens=False).ids)
+        """Encodes a response: text that spells a special token stays text, and that of another added token, such as a
+        tag of thinking, becomes that token."""
+        return list(self._responses.encode(text, add_special_tokens=False).ids)
 
     def _decode(self, token_ids: Sequence[int]) -> str:
         text: str = self._tokenizer.decode(list(token_ids), clean_up_tokenization_spaces=False)
@@ -82,7 +83,7 @@ class CarriedText:
 
 
 def _copy(backend: Any, literal: bool) -> Any:
-    """One that always takes special tokens in a text literally, or never."""
+    """A copy of the tokenizer that always takes special tokens in a text literally, or never does."""
     made = copy.deepcopy(backend)
     made.no_truncation()
     made.no_padding()

@@ -5,7 +5,7 @@ from shared.process.settings import SettingsError
 
 
 def url_problem(url: str) -> str | None:
-    """Why a URL is no endpoint's, or None; says nothing of what stands in it."""
+    """Why a URL cannot be that of an endpoint, or None; no part of the URL is shown, which may hold a secret."""
     return shared.process.urls.url_problem(url, "/v1", "DARWIN_GENERATION_ENDPOINT_KEY")
 
 

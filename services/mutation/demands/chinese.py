@@ -1,41 +1,41 @@
 """How Chinese demands a form of answer, in simplified and traditional characters."""
 
-from services.mutation.demands.kinds import Kind
+from services.mutation.demands.kinds import Demand
 from services.mutation.demands.words import Words
 
 _NUMBER = r"(?:\d{1,3}|[一二两兩三四五六七八九十几幾]{1,3})"
 
 CHINESE = Words(
     {
-        Kind.TRANSLATION: r"翻译|翻譯|译成|譯成|译为|譯為|英译|中译",
-        Kind.LABEL: (
+        Demand.TRANSLATION: r"翻译|翻譯|译成|譯成|译为|譯為|英译|中译",
+        Demand.LABEL: (
             r"分类|分類|归类|歸類|标签|標籤|是或否|是还是否|[“\"']?是[”\"']?或[“\"']?(?:否|不是)|对还是错|情感"
             r"|正面|负面|選擇|选择|属于哪"
         ),
-        Kind.FIELDS: r"提取|抽取|摘出|找出所有|列出所有|識別|识别",
-        Kind.EDIT: r"改写|改寫|润色|潤色|纠正|糾正|修改|改成|改为|变成|校对|校對|改正|转换|轉換",
-        Kind.SUMMARY: r"总结|總結|概括|摘要|归纳|歸納",
-        Kind.COMPLETION: r"填空|补全|補全|补充完整|续写|續寫",
-        Kind.ONLY: (
+        Demand.FIELDS: r"提取|抽取|摘出|找出所有|列出所有|識別|识别",
+        Demand.EDIT: r"改写|改寫|润色|潤色|纠正|糾正|修改|改成|改为|变成|校对|校對|改正|转换|轉換",
+        Demand.SUMMARY: r"总结|總結|概括|摘要|归纳|歸納",
+        Demand.COMPLETION: r"填空|补全|補全|补充完整|续写|續寫",
+        Demand.ONLY: (
             r"只(?:需|要|用|能|回|给|給|输|輸|写|寫|说|說|返|答|列)|仅|僅|不要(?:解释|解釋|说明|說明|其他|其它"
             r"|添加|任何|多)|无需|無需|不需要"
             r"|不用(?:解释|解釋|说明)|别(?:解释|说)|不加|不带|直接(?:给|給|回答|输出|輸出|返回|写|说)|以外|用[“\"「]"
         ),
-        Kind.FORMAT: r"(?i:json|csv|xml|yaml|markdown)|格式|表格|列表|每行|一行一|逐行|分点|要点|用逗号|用顿号|大写",
-        Kind.COUNT: (
+        Demand.FORMAT: r"(?i:json|csv|xml|yaml|markdown)|格式|表格|列表|每行|一行一|逐行|分点|要点|用逗号|用顿号|大写",
+        Demand.COUNT: (
             rf"{_NUMBER}(?:个|個)?(?:字|词|詞|句|行|段|个单词)|以内|以內|不超过|不超過|最多|字数|少于|一个词|一個詞"
         ),
-        Kind.BRIEF: (
+        Demand.BRIEF: (
             r"简短|簡短|简洁|簡潔|简要|簡要|简明|簡明|简单(?:回答|说|地)|一句话|一句話|长话短说|扼要|简答|短一点"
             r"|别太长"
         ),
-        Kind.TITLE: (
+        Demand.TITLE: (
             r"标题|標題|题目|題目|标语|標語|口号|口號|(?:起|取)(?:一个|一個|个|個)?(?:名|标)|名字|同义词|反义词"
             r"|邮件主题"
         ),
-        Kind.VERSE: r"诗|詩|俳句|对联|對聯|歌词|歌詞|绝句|律诗",
-        Kind.LIST: rf"(?:列出|列举|列舉|举出|舉出|说出|說出|给出|給出|推荐|推薦|写出|给我|給我|举){_NUMBER}",
-        Kind.TONE: r"语气|語氣|口吻|风格|風格|正式",
+        Demand.VERSE: r"诗|詩|俳句|对联|對聯|歌词|歌詞|绝句|律诗",
+        Demand.LIST: rf"(?:列出|列举|列舉|举出|舉出|说出|說出|给出|給出|推荐|推薦|写出|给我|給我|举){_NUMBER}",
+        Demand.TONE: r"语气|語氣|口吻|风格|風格|正式",
     },
     task=r"分类|分類|标签|提取|抽取|翻译|翻譯|改写|总结|輸出|输出|返回|判断|判斷|转换|(?i:json)",
     always=r"从现在|從現在|以后|以後|始终|始終|每次|每个|每個|总是|總是|一直|所有|今后|永远|都要|都用",

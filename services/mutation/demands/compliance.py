@@ -2,7 +2,7 @@
 
 import re
 
-from services.mutation.demands.kinds import Aspect, Kind
+from services.mutation.demands.kinds import Aspect, Demand
 from services.mutation.demands.reading import Demands, kinds_of
 from services.mutation.languages import ends_of, language_of
 from shared.text.folding import folded
@@ -47,6 +47,6 @@ def keeps(rewrite: str, original: str, demands: Demands) -> bool:
     """
     if language_of(rewrite) != language_of(original):
         return False
-    if kinds_of(original) - kinds_of(rewrite) - {Kind.ENUMERATION}:
+    if kinds_of(original) - kinds_of(rewrite) - {Demand.ENUMERATION}:
         return False
     return not (imposed(rewrite) - imposed(original)) & demands.forbids

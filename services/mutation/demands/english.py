@@ -3,7 +3,7 @@
 Wider in doubt than narrow: a demand that is not seen is answered by a discourse, one that is seen in vain costs a line.
 """
 
-from services.mutation.demands.kinds import Kind
+from services.mutation.demands.kinds import Demand
 from services.mutation.demands.words import Words
 
 _NUMBER = (
@@ -35,11 +35,11 @@ _NOTHING = (
     r"|description|details?|chatter|small talk|units|apolog\w+|justif\w+)"
 )
 
-_PATTERNS: dict[Kind, str] = {
-    Kind.TRANSLATION: (
+_PATTERNS: dict[Demand, str] = {
+    Demand.TRANSLATION: (
         r"\btranslat(?:e|es|ed|ing|or|ors)\b|\btranslation (?:engine|only|of th)|\binterpreter between\b"
     ),
-    Kind.LABEL: (
+    Demand.LABEL: (
         r"\bclassif(?:y|ies|ier|ying)\b|\bcategori[sz](?:e|es|er|ing)\b|\blabel (?:the|this|each|it|with|as|only)\b"
         r"|\b(?:yes|true|agree|correct|positive|spam)(?:,| or |/| and )(?: ?or )?(?:no|false|disagree|incorrect"
         r"|negative"
@@ -53,14 +53,14 @@ _PATTERNS: dict[Kind, str] = {
         r"|\b(?:detect|identify|determine|recogni[sz]e) (?:the |its )?(?:language|intent|emotion|topic|author)\b"
         r"|\bchoose:|\bassign (?:it|them|each|a|one)\b[^.\n]{0,40}\b(?:label|categor|class|topic|tag)"
     ),
-    Kind.FIELDS: (
+    Demand.FIELDS: (
         r"\bextract (?:the|all|every|each|any|only|following|names?"
         r"|dates?|from)"
         r"|\bextract\b[^.!?\n]{0,80}\b(?:text|sentence|passage|message|format)|\bnamed entit|\bpull out\b"
         r"|\b(?:list|find|identify) (?:all|every|each) (?:the |of the )?(?:\w+ )?(?:names|dates|e-?mails"
         r"|entities|numbers)"
     ),
-    Kind.EDIT: (
+    Demand.EDIT: (
         r"\b(?:proofread|paraphrase|rephrase|reword|rewrite|redact|spell-?check|reformat|capitali[sz]e)\b"
         r"|\b(?:correct|fix|edit|improve|polish|shorten|simplify)\b[^.!?\n]{0,30}\b(?:grammar|spelling|typos?"
         r"|punctuation"
@@ -70,13 +70,13 @@ _PATTERNS: dict[Kind, str] = {
         r"|tense|question|shorter|formal|polite)\b"
         r"|\bconvert\b[^.!?\n]{0,80}\b(?:to|into)\b"
     ),
-    Kind.SUMMARY: (
+    Demand.SUMMARY: (
         r"\bsummar(?:y|ies|i[sz]e|i[sz]es|i[sz]ing)\b|\btl;?dr\b|\bsum (?:up|it up)\b|\bcondense\b|\bthe gist\b"
     ),
-    Kind.COMPLETION: (
+    Demand.COMPLETION: (
         r"\bfill in the (?:blank|gap|missing)|\bcomplete (?:the|this) (?:sentence|phrase|pattern|sequence)"
     ),
-    Kind.ONLY: (
+    Demand.ONLY: (
         rf"\b{_GIVE}\b[^.!?\n]{{0,40}}\b(?:only|just|nothing but|solely|exclusively)\b"
         rf"|\b(?:only|nothing but|solely|just) (?:the |a |one |your |with |in )?{_WHAT}\b"
         rf"|\bonly(?:,? please)?(?= *(?:[.!?;:)\]\n]|$))|\bjust (?:the|a|one) {_WHAT}\b"
@@ -95,7 +95,7 @@ _PATTERNS: dict[Kind, str] = {
         r"{0,2} (?:with|using|by)\b(?! care| an? (?:explanation|example|reason)| example| explanation"
         r"| confidence| detail)"
     ),
-    Kind.FORMAT: (
+    Demand.FORMAT: (
         r"\b(?:in|as|valid|raw|pure|return|output|produce|respond|format|using|to|into|of|a|an)(?: an?| valid| the)?"
         r" (?:json|csv|tsv|ya?ml|xml|toml|latex|markdown)\b(?! (?:file|files|parser|library|data)\b)"
         r"|\b(?:json|csv|xml|ya?ml) (?:only|object|array|string|dictionary|format|schema|list|output|with|response)\b"
@@ -110,7 +110,7 @@ _PATTERNS: dict[Kind, str] = {
         r"|\b(?:all caps|uppercase|lowercase|upper case|lower case|capital letters)\b"
         r"|\b(?:start|begin|end) (?:every|each|your|the) (?:sentence|line|answer|reply|response|word)"
     ),
-    Kind.COUNT: (
+    Demand.COUNT: (
         rf"\b(?:in|within|under|below|to|than|most|up to|exactly|only|just|about|around|roughly|approximately"
         rf"|maximum|max"
         rf"|maximum of|limit of|use|with|using|or) {_NUMBER}[ -](?:\w+ ){{0,2}}?{_UNITS}\b"
@@ -120,7 +120,7 @@ _PATTERNS: dict[Kind, str] = {
         r"(?:sentences?|lines?|words?|bullet points?)\b|\b(?:word|character) (?:limit|count)\b"
         r"|\b\d{2,3} (?:characters|letters)\b|\b(?:\d|three|four|five|six|seven|eight)[ -]letters?\b"
     ),
-    Kind.BRIEF: (
+    Demand.BRIEF: (
         r"(?<!with )(?<!with a )\b(?:brief|briefly|concise|concisely|succinct|succinctly|tersely|terse|laconic"
         r"|pithy|one-liner|minimal)\b"
         r"|\bin (?:short|brief|a nutshell)\b|\bto the point\b|\b(?:as|very|too|keep \w+|keep your \w+|be|and|but"
@@ -132,19 +132,19 @@ _PATTERNS: dict[Kind, str] = {
         r"|tight|crisp)"
         r"|\bquick (?:answer|reply|summary)\b|\bfew words\b|\bnot too long\b|\bramble\b|\blengthy\b"
     ),
-    Kind.TITLE: (
+    Demand.TITLE: (
         rf"\b{_MAKE}\b[^.!?\n]{{0,60}}\b(?:titles?|headlines?|slogans?|taglines?|subject lines?|captions?"
         rf"|mottos?|tweets?"
         r"|hashtags?|passwords?|usernames?|names? for|acronyms?|synonyms?|antonyms?|one-liners?)\b"
         r"|\b(?:plural|opposite|antonym|synonym|past tense|singular|abbreviation) of\b"
         r"|\b(?:title|headline|slogan|subject line|name|synonym|antonym|caption) for\b|\bwrites? (?:\w+ )?headlines\b"
     ),
-    Kind.VERSE: (
+    Demand.VERSE: (
         rf"\b(?:{_MAKE}|as|into|like|style of|recite)\b[^.!?\n]{{0,60}}\b(?:poems?|haikus?|limericks?|sonnets?"
         rf"|couplets?|rhymes?"
         r"|verses?|lyrics|song|acrostic|ballad|ode|rap|telegram)\b"
     ),
-    Kind.LIST: (
+    Demand.LIST: (
         rf"(?:^|[.!?:;,\n] *|\band )(?:please |can you |could you )?(?:list|name|enumerate|give(?: me| us)?"
         rf"|suggest|recommend|propose"
         rf"|tell me|provide|find|mention|state)\b (?:exactly |me |any |at least |up to )?{_SMALL}\b"
@@ -152,8 +152,8 @@ _PATTERNS: dict[Kind, str] = {
         r"|give me|give us|write|create|need|want)(?: me)? a (?:\w+ )?list of\b"
         r"|(?:^|[.!?:\n] *)(?:please )?name (?:a|an)\b"
     ),
-    Kind.PARAGRAPH: r"\b(?:a|an|one|opening|first|single) (?:\w+ ){0,2}paragraph\b",
-    Kind.TONE: (
+    Demand.PARAGRAPH: r"\b(?:a|an|one|opening|first|single) (?:\w+ ){0,2}paragraph\b",
+    Demand.TONE: (
         r"\b(?:formal|informal|casual|friendly|professional|neutral|objective|sarcastic|humorous|polite|serious"
         r"|playful|dry"
         r"|cold|warm|academic|scientific|matter-of-fact)\b[^.!?\n]{0,20}\b(?:tone|style|manner|voice|register"

@@ -1,6 +1,6 @@
 """How German demands a form of answer; without umlauts, as `languages.folded` leaves it."""
 
-from services.mutation.demands.kinds import Kind
+from services.mutation.demands.kinds import Demand
 from services.mutation.demands.words import Words
 
 _NUMBER = r"(?:[1-9]|[1-9]\d|[12]\d\d|ein(?:em|er|en|e)?|zwei|drei|vier|funf|sechs|sieben|acht|neun|zehn|zwolf|zwanzig)"
@@ -11,22 +11,22 @@ _UNITS = (
 
 GERMAN = Words(
     {
-        Kind.TRANSLATION: r"\bubersetz\w*|\binterpretier\w* ins\b",
-        Kind.LABEL: (
+        Demand.TRANSLATION: r"\bubersetz\w*|\binterpretier\w* ins\b",
+        Demand.LABEL: (
             r"\bklassifizier\w*|\bkategorisier\w*|\beinordnen\b|\bordne\w*\b|\b(?:ja|wahr|richtig)(?: oder "
             r"|/)(?:nein|falsch)"
             r"|\bpositiv\w*,? (?:oder |negativ|neutral)|\bstimmung\b|\bwelche (?:kategorie|klasse|abteilung)"
             r"|\betikett\w*"
         ),
-        Kind.FIELDS: r"\bextrahier\w*|\bentnimm\b|\bzieh\w*\b[^.!?\n]{0,60}\bheraus\b|\bliste alle\b|\bfinde alle\b",
-        Kind.EDIT: (
+        Demand.FIELDS: r"\bextrahier\w*|\bentnimm\b|\bzieh\w*\b[^.!?\n]{0,60}\bheraus\b|\bliste alle\b|\bfinde alle\b",
+        Demand.EDIT: (
             r"\bkorrigier\w*|\bverbesser\w*|\bformulier\w*|\bumformulier\w*|\blektorier\w*"
             r"|\bschreib\w*\b[^.!?\n]{0,40}\bum\b"
             r"|\bkurze\b[^.!?\n]{0,40}\bauf\b|\bwandle\b|\bwandeln\b"
         ),
-        Kind.SUMMARY: r"\bzusammenfass\w*|\bfass\w*\b[^.!?\n]{0,80}\bzusammen\b|\bzusammengefasst\b",
-        Kind.COMPLETION: r"\bvervollstandig\w*|\berganz\w*|\bluckentext",
-        Kind.ONLY: (
+        Demand.SUMMARY: r"\bzusammenfass\w*|\bfass\w*\b[^.!?\n]{0,80}\bzusammen\b|\bzusammengefasst\b",
+        Demand.COMPLETION: r"\bvervollstandig\w*|\berganz\w*|\bluckentext",
+        Demand.ONLY: (
             r"\b(?:nur|lediglich|ausschliesslich|bloss|einzig)\b|\bsonst nichts\b|\bnichts (?:weiter|anderes"
             r"|sonst|ausser)\b"
             r"|\b(?:ohne|keine?) (?:\w+ )?(?:erklarung|erlauterung|kommentar|einleitung|begrundung|zusatz|text"
@@ -34,26 +34,28 @@ GERMAN = Words(
             r"|\b(?:antworte|antworten sie|gib|geben sie)\b[^.!?\n]{0,30}\b(?:mit|als|genau)\b|\bnicht (?:erklar"
             r"|kommentier)"
         ),
-        Kind.FORMAT: (
+        Demand.FORMAT: (
             r"\b(?:json|csv|xml|yaml|markdown)\b|\b(?:als|in) (?:\w+ )?(?:tabelle|liste|aufzahlung"
             r"|stichpunkten?)\b|\bformat\b"
             r"|\bstichpunkt|\baufzahlung|\bje zeile\b|\bpro zeile\b|\bkommagetrennt|\bdurch kommas?\b"
             r"|\bgrossbuchstaben\b"
         ),
-        Kind.COUNT: (
+        Demand.COUNT: (
             rf"\b(?:in|mit|auf|hochstens|maximal|max|genau|unter|als|zu|etwa|ungefahr"
             rf"|rund) {_NUMBER} (?:\w+ ){{0,2}}{_UNITS}\b"
             rf"|\b{_NUMBER} {_UNITS}\b|\b(?:ein|zwei|drei)satz|\bwortzahl\b"
         ),
-        Kind.BRIEF: (
+        Demand.BRIEF: (
             r"\b(?:kurz|kurze[mnrs]?|kurzer|knapp\w*|pragnant\w*|bundig\w*|kurzfassung|stichwort\w*|wortkarg)\b"
         ),
-        Kind.TITLE: (
+        Demand.TITLE: (
             r"\b(?:titel|uberschrift|schlagzeile|betreff\w*|slogan|motto|bildunterschrift|namen? fur|synonyme?)\b"
         ),
-        Kind.VERSE: r"\b(?:gedichte?|haiku|limerick|sonett|reim\w*|vers\w*|lied|liedtext)\b",
-        Kind.LIST: rf"\b(?:nenn\w*|list\w*|zahl\w*|gib\w*|schlag\w*)\b(?: \w+){{0,2}} (?:{_NUMBER}|einige|ein paar)\b",
-        Kind.TONE: r"\b(?:tonfall|stil|ton)\b|\b(?:formell|formlich|sachlich|hoflich|forsch|locker|duzen?|siezen?)\b",
+        Demand.VERSE: r"\b(?:gedichte?|haiku|limerick|sonett|reim\w*|vers\w*|lied|liedtext)\b",
+        Demand.LIST: (
+            rf"\b(?:nenn\w*|list\w*|zahl\w*|gib\w*|schlag\w*)\b(?: \w+){{0,2}} (?:{_NUMBER}|einige|ein paar)\b"
+        ),
+        Demand.TONE: r"\b(?:tonfall|stil|ton)\b|\b(?:formell|formlich|sachlich|hoflich|forsch|locker|duzen?|siezen?)\b",
     },
     task=(
         r"\b(?:klassif|kategor|extrah|ubersetz|korrig|zusammen|bewerte|ausgabe|gib\b[^.\n]{0,40}\baus"

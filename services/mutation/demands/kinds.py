@@ -13,7 +13,7 @@ class Aspect(Enum):
     TONE = "tone"
 
 
-class Kind(Enum):
+class Demand(Enum):
     """A demand on the form, length, language or tone of the answer."""
 
     TRANSLATION = "translation"
@@ -38,18 +38,26 @@ class Kind(Enum):
 
 
 _FORM = frozenset({Aspect.LENGTH, Aspect.PROSE, Aspect.REASONS, Aspect.STEPS})
-_PARTLY: dict[Kind, frozenset[Aspect]] = {
-    Kind.ENUMERATION: frozenset({Aspect.PROSE}),
-    Kind.PARAGRAPH: frozenset({Aspect.PROSE}),
-    Kind.TONE: frozenset({Aspect.TONE}),
+_PARTLY: dict[Demand, frozenset[Aspect]] = {
+    Demand.ENUMERATION: frozenset({Aspect.PROSE}),
+    Demand.PARAGRAPH: frozenset({Aspect.PROSE}),
+    Demand.TONE: frozenset({Aspect.TONE}),
 }
-FORBIDS: dict[Kind, frozenset[Aspect]] = {kind: _PARTLY.get(kind, _FORM | {Aspect.TONE}) for kind in Kind}
+FORBIDS: dict[Demand, frozenset[Aspect]] = {kind: _PARTLY.get(kind, _FORM | {Aspect.TONE}) for kind in Demand}
 """What each demand rules out: most of them everything that would make an answer longer or another kind of text."""
 
 ON_A_TEXT = frozenset(
-    {Kind.TRANSLATION, Kind.FIELDS, Kind.EDIT, Kind.SUMMARY, Kind.COMPLETION, Kind.EXAMPLES, Kind.TASK}
+    {
+        Demand.TRANSLATION,
+        Demand.FIELDS,
+        Demand.EDIT,
+        Demand.SUMMARY,
+        Demand.COMPLETION,
+        Demand.EXAMPLES,
+        Demand.TASK,
+    }
 )
 """Demands to do something with a text that the user gives: a line behind that text would be taken as part of it."""
 
-OF_A_SYSTEM = ON_A_TEXT | {Kind.LABEL, Kind.TITLE, Kind.ONLY, Kind.FORMAT, Kind.LIST}
+OF_A_SYSTEM = ON_A_TEXT | {Demand.LABEL, Demand.TITLE, Demand.ONLY, Demand.FORMAT, Demand.LIST}
 """Demands that, made by a system prompt, say that the user's turns are such texts."""

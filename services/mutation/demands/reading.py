@@ -1,7 +1,7 @@
-"""Reads a conversation for what it demands of the form, length, language and tone of the answer. Pure.
+"""Reads what a conversation demands of the form, length, language and tone of the answer. Pure.
 
-By word lists in nine languages and by shapes that mean the same in all. It sees a demand rather once too often: then
-the answer is sought without a line that would have helped; one that is overlooked is overridden by such a line.
+It uses word lists in nine languages, and shapes that mean the same in all of them. In doubt it sees a demand: one seen
+in vain costs a line that might have helped, while one overlooked would be overridden by such a line.
 """
 
 import re
@@ -15,7 +15,7 @@ from services.mutation.demands.french import FRENCH
 from services.mutation.demands.german import GERMAN
 from services.mutation.demands.italian import ITALIAN
 from services.mutation.demands.japanese import JAPANESE
-from services.mutation.demands.kinds import FORBIDS, OF_A_SYSTEM, ON_A_TEXT, Aspect, Kind
+from services.mutation.demands.kinds import FORBIDS, OF_A_SYSTEM, ON_A_TEXT, Aspect, Demand
 from services.mutation.demands.naming import named
 from services.mutation.demands.portuguese import PORTUGUESE
 from services.mutation.demands.spanish import SPANISH
@@ -44,8 +44,8 @@ _FOLLOWS = {name: re.compile(r"\W*" + words.follows) for name, words in LANGUAGE
 _OPENS = {name: re.compile(words.opens) for name, words in LANGUAGES.items()}
 # The same in every language: an object to be filled in, a gap, a label or an arrow at the end to be gone on with.
 _SHAPES = {
-    Kind.FORMAT: re.compile(r"[{\[]\s*\"[\w -]+\"\s*:|<[a-z_]+>\s*:?\s*</?[a-z_]+>"),
-    Kind.COMPLETION: re.compile(r"_{3,}|(?:^|\n)[ \t]*[^\n:：]{1,24}[:：][ \t]*$|(?:=>|->|→)[ \t]*$"),
+    Demand.FORMAT: re.compile(r"[{\[]\s*\"[\w -]+\"\s*:|<[a-z_]+>\s*:?\s*</?[a-z_]+>"),
+    Demand.COMPLETION: re.compile(r"_{3,}|(?:^|\n)[ \t]*[^\n:：]{1,24}[:：][ \t]*$|(?:=>|->|→)[ \t]*$"),
 }
 # "How do I write a good title?" asks about titles, and for none.
 _ASKED_ABOUT = re.compile(
@@ -53,7 +53,16 @@ _ASKED_ABOUT = re.compile(
     r"|(?:does|do|is|are) (?:an?|the)) [^.!?\n]*"
 )
 _TOPICS = frozenset(
-    {Kind.TRANSLATION, Kind.LABEL, Kind.FIELDS, Kind.EDIT, Kind.SUMMARY, Kind.TITLE, Kind.VERSE, Kind.LIST}
+    {
+        Demand.TRANSLATION,
+        Demand.LABEL,
+        Demand.FIELDS,
+        Demand.EDIT,
+        Demand.SUMMARY,
+        Demand.TITLE,
+        Demand.VERSE,
+        Demand.LIST,
+    }
 )
 _LONE_LANGUAGE = 4
 # Earlier answers of so few words set an example; a turn of so few goes on with the one before.
@@ -64,12 +73,12 @@ _SHORT_ANSWER, _SHORT_TURN, _EXAMPLES = 8, 4, 2
 class Demands:
     """What a conversation demands: `kinds` of its last turn and of all that holds for it still.
 
-    `language` is that of the last turn, None where it cannot be told. `on_text`: the turn is, or holds, a text that
+    `language` is that of the last turn, None where it is not clear. `on_text`: the turn is, or holds, a text that
     something is to be done to, and a line behind it would become part of that text. `unread`: a system prompt is in a
-    language that cannot be told.
+    language that is not clear.
     """
 
-    kinds: frozenset[Kind]
+    kinds: frozenset[Demand]
     language: str | None
     on_text: bool
     unread: bool
@@ -77,7 +86,7 @@ class Demands:
     @property
     def line_language(self) -> str | None:
         """The language of lines that may be put behind the turn; None where there may be none at all."""
-        return None if self.on_text or self.unread or Kind.LANGUAGE in self.kinds else self.language
+        return None if self.on_text or self.unread or Demand.LANGUAGE in self.kinds else self.language
 
     @property
     def forbids(self) -> frozenset[Aspect]:
@@ -96,13 +105,13 @@ def read(messages: Sequence[Message]) -> Demands:
     kinds = own | system | earlier
     demanded = frozenset(code for text in (*systems, last.content, *_lasting(before)) for code in named(_read(text)))
     if demanded - {language}:
-        kinds |= {Kind.LANGUAGE}
+        kinds |= {Demand.LANGUAGE}
     unread = any(language_of(text) is None and len(text.split()) > _LONE_LANGUAGE for text in systems)
     on_text = bool((own | earlier) & ON_A_TEXT or system & OF_A_SYSTEM) or (_strict(own) and _holds_text(last.content))
     return Demands(kinds, language, on_text, unread)
 
 
-def kinds_of(text: str) -> frozenset[Kind]:
+def kinds_of(text: str) -> frozenset[Demand]:
     """The demands of one turn, by itself."""
     plain = _read(text)
     names = _names(text)
@@ -114,8 +123,8 @@ def kinds_of(text: str) -> frozenset[Kind]:
         if pattern.search(demanded if kind in _TOPICS else plain)
     }
     found |= {kind for kind, shape in _SHAPES.items() if shape.search(plain)}
-    if Kind.LIST in found and any(_OPENS[name].search(plain) for name in names):
-        found = found - {Kind.LIST} | {Kind.ENUMERATION}
+    if Demand.LIST in found and any(_OPENS[name].search(plain) for name in names):
+        found = found - {Demand.LIST} | {Demand.ENUMERATION}
     return frozenset(found)
 
 
@@ -129,19 +138,19 @@ def _names(text: str) -> Iterable[str]:
     return LANGUAGES if language is None else dict.fromkeys((language, "en"))
 
 
-def _system_kinds(text: str) -> frozenset[Kind]:
+def _system_kinds(text: str) -> frozenset[Demand]:
     plain = _read(text)
     task = any(_TASK[name].search(plain) for name in _names(text))
-    return kinds_of(text) | ({Kind.TASK} if task else frozenset())
+    return kinds_of(text) | ({Demand.TASK} if task else frozenset())
 
 
 def _lasting(before: Sequence[Message]) -> list[str]:
-    """Earlier turns of the user's whose demands hold on, as they say."""
+    """Earlier turns of the user's which say that their demands hold on."""
     turns = [message.content for message in before if message.role == "user"]
     return [text for text in turns if any(_ALWAYS[name].search(_read(text)) for name in _names(text))]
 
 
-def _earlier(before: Sequence[Message], last: str) -> frozenset[Kind]:
+def _earlier(before: Sequence[Message], last: str) -> frozenset[Demand]:
     """Demands of earlier turns that hold for the last one, and the example that short answers have set."""
     holding, turn = _lasting(before), last
     for message in reversed([message for message in before if message.role == "user"]):
@@ -152,7 +161,7 @@ def _earlier(before: Sequence[Message], last: str) -> frozenset[Kind]:
     kinds = frozenset(kind for text in holding for kind in kinds_of(text))
     answers = [message.content for message in before if message.role == "assistant"][-_EXAMPLES:]
     if len(answers) == _EXAMPLES and all(length_in_words(text) <= _SHORT_ANSWER for text in answers):
-        kinds |= {Kind.EXAMPLES}
+        kinds |= {Demand.EXAMPLES}
     return kinds
 
 
@@ -161,7 +170,7 @@ def _goes_on(turn: str) -> bool:
     return length_in_words(plain) <= _SHORT_TURN or any(_FOLLOWS[name].match(plain) for name in _names(turn))
 
 
-def _strict(kinds: frozenset[Kind]) -> bool:
+def _strict(kinds: frozenset[Demand]) -> bool:
     return any(Aspect.REASONS in FORBIDS[kind] for kind in kinds)
 
 

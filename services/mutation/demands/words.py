@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.mutation.demands.kinds import Kind
+from services.mutation.demands.kinds import Demand
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Words:
     `opens` that a request for a list wants more than its items.
     """
 
-    patterns: dict[Kind, str]
+    patterns: dict[Demand, str]
     task: str
     always: str
     follows: str

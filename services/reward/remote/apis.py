@@ -1,4 +1,4 @@
-"""The requests and answers of the reward servers that are known, each as its server documents it."""
+"""The requests and responses of the reward servers that are known, each as its server documents it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from services.reward.specs import HttpSpec
+from services.reward.registry import HttpSpec
 from shared.errors import Internal, Unsupported
 from shared.records.evolution import Message
 
-Ids = tuple[int, ...]
-Pair = tuple[str, str]
+TokenIds = tuple[int, ...]
+TextPair = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -22,20 +22,21 @@ class Chat:
     partial: bool
 
 
-Input = Ids | str | Pair | Chat
+ServerInput = TokenIds | str | TextPair | Chat
 """What is scored: token ids or text rendered here, question and answer, or a conversation that the server renders."""
 
 
-class Api(Protocol):
+class ServerApi(Protocol):
     """One kind of server; `path` is where it scores, `batched` whether one request may hold several inputs."""
 
     path: str
     batched: bool
 
-    def body(self, inputs: Sequence[Input], salt: str) -> Mapping[str, Any]: ...
+    def body(self, inputs: Sequence[ServerInput], salt: str) -> Mapping[str, Any]: ...
 
-    def scores(self, answer: bytes, inputs: int) -> list[float]:
-        """One score an input, in order; raises Internal where the answer is another, and Unsupported for `output`."""
+    def scores(self, response: bytes, inputs: int) -> list[float]:
+        """One score an input, in order; raises Internal where the response has another form, and Unsupported for a
+        wrong `output`."""
 
 
 class _Probabilities(BaseModel):
@@ -75,7 +76,7 @@ class VllmApi:
         # A conversation that vLLM renders travels alone.
         self.batched = spec.tokenizer is not None
 
-    def body(self, inputs: Sequence[Input], salt: str) -> Mapping[str, Any]:
+    def body(self, inputs: Sequence[ServerInput], salt: str) -> Mapping[str, Any]:
         body: dict[str, Any] = {"use_activation": False}
         if self._spec.model:
             body["model"] = self._spec.model
@@ -92,18 +93,19 @@ class VllmApi:
             body["chat_template_kwargs"] = dict(self._spec.chat_template_arguments)
         return body
 
-    def scores(self, answer: bytes, inputs: int) -> list[float]:
+    def scores(self, response: bytes, inputs: int) -> list[float]:
         if self._pooling:
-            pooled = _read(_PooledAll, answer, '{"data": [{"index": 0, "data": [0.5]}]}').data
+            pooled = _read(_PooledAll, response, '{"data": [{"index": 0, "data": [0.5]}]}').data
             found = {each.index: _last(each.data) for each in pooled}
         else:
-            classified = _read(_Classified, answer, '{"data": [{"index": 0, "probs": [0.5]}]}').data
+            classified = _read(_Classified, response, '{"data": [{"index": 0, "probs": [0.5]}]}').data
             found = {each.index: each.probs for each in classified}
         return [_chosen(found.get(index, []), self._spec.output) for index in range(inputs)]
 
 
 class TeiApi:
-    """text-embeddings-inference's `/predict`, raw scores; it sorts them, so that only names tell outputs apart."""
+    """text-embeddings-inference's `/predict`, raw scores; it sorts them, so that outputs are known by their names
+    only."""
 
     path = "/predict"
     batched = True
@@ -111,12 +113,12 @@ class TeiApi:
     def __init__(self, spec: HttpSpec) -> None:
         self._output = spec.output
 
-    def body(self, inputs: Sequence[Input], salt: str) -> Mapping[str, Any]:
+    def body(self, inputs: Sequence[ServerInput], salt: str) -> Mapping[str, Any]:
         texts = [[each] if isinstance(each, str) else list(each) for each in inputs if not isinstance(each, Chat)]
         return {"inputs": texts, "raw_scores": True, "truncate": True}
 
-    def scores(self, answer: bytes, inputs: int) -> list[float]:
-        rows = _read(list[list[_Label]], answer, '[[{"label": "LABEL_0", "score": 0.5}]]')
+    def scores(self, response: bytes, inputs: int) -> list[float]:
+        rows = _read(list[list[_Label]], response, '[[{"label": "LABEL_0", "score": 0.5}]]')
         return [self._score({label.label: label.score for label in row}) for row in rows]
 
     def _score(self, row: Mapping[str, float]) -> float:
@@ -136,15 +138,15 @@ class OpenRlhfApi:
     def __init__(self, spec: HttpSpec) -> None:
         self._output = spec.output
 
-    def body(self, inputs: Sequence[Input], salt: str) -> Mapping[str, Any]:
+    def body(self, inputs: Sequence[ServerInput], salt: str) -> Mapping[str, Any]:
         return {"query": list(inputs)}
 
-    def scores(self, answer: bytes, inputs: int) -> list[float]:
-        rewards = _read(_Rewards, answer, '{"rewards": [0.5]}').rewards
+    def scores(self, response: bytes, inputs: int) -> list[float]:
+        rewards = _read(_Rewards, response, '{"rewards": [0.5]}').rewards
         return [_chosen(each if isinstance(each, list) else [each], self._output) for each in rewards]
 
 
-def api_of(spec: HttpSpec) -> Api:
+def api_of(spec: HttpSpec) -> ServerApi:
     """The kind of server that a component names."""
     match spec.api:
         case "vllm-classify" | "vllm-pooling":
@@ -155,9 +157,9 @@ def api_of(spec: HttpSpec) -> Api:
             return OpenRlhfApi(spec)
 
 
-def _read(shape: Any, answer: bytes, expected: str) -> Any:
+def _read(shape: Any, response: bytes, expected: str) -> Any:
     try:
-        return TypeAdapter(shape).validate_json(answer)
+        return TypeAdapter(shape).validate_json(response)
     except ValidationError:
         raise Internal(f"the reward server's answer has another form than api says, such as {expected}") from None
 

@@ -1,6 +1,6 @@
-"""A reward server over HTTP: one pool of connections, bounded answers, every failure one of ours.
+"""A reward server over HTTP: one pool of connections, bounded responses, every failure one of ours.
 
-What the server, or httpx, says of a failure is left out: it may repeat the conversation or the key.
+Messages of the server and of httpx are not passed on: they may repeat the conversation or the key.
 """
 
 import json
@@ -13,7 +13,7 @@ import httpx
 
 from shared.errors import DarwinError, DeadlineExceeded, Internal, InvalidRequest, Overloaded, Unavailable
 
-_MAX_ANSWER_BYTES = 8 * 2**20
+_MAX_RESPONSE_BYTES = 8 * 2**20
 _CONNECT_S = 5.0
 # Less than the 5 s after which vLLM closes an idle connection, so that no call is sent into one that is closing.
 _IDLE_S = 4.0
@@ -25,13 +25,13 @@ _FAILURES: tuple[tuple[type[httpx.HTTPError], type[DarwinError], str], ...] = (
     (httpx.TransportError, Unavailable, "cannot be reached, or broke off"),
     (httpx.HTTPError, Internal, "answers no HTTP"),
 )
-"""The first that fits."""
+"""The first row whose class matches counts."""
 
 
 class RewardServer:
     """Posts to one URL, at most `connections` requests at once. Nothing is retried.
 
-    `key_name` says where the key comes from, for whoever has to change it.
+    `key_name` says where the key comes from; messages name it to whoever has to change it.
     """
 
     def __init__(self, url: str, key: str | None, key_name: str, timeout_s: float, connections: int) -> None:
@@ -56,7 +56,7 @@ class RewardServer:
         await self._client.aclose()
 
     async def post(self, body: Mapping[str, Any]) -> bytes:
-        """What the server answers; cancelling closes the connection.
+        """The body of the server's response; cancelling closes the connection.
 
         Raises:
             InvalidRequest: the server refuses the conversation.
@@ -81,8 +81,8 @@ class RewardServer:
                 raise self._refusal(response.status_code)
             async for part in response.aiter_bytes():
                 received += part
-                if len(received) > _MAX_ANSWER_BYTES:
-                    raise Internal(f"the answer of the reward server {self._url} exceeds {_MAX_ANSWER_BYTES} bytes")
+                if len(received) > _MAX_RESPONSE_BYTES:
+                    raise Internal(f"the answer of the reward server {self._url} exceeds {_MAX_RESPONSE_BYTES} bytes")
         return bytes(received)
 
     def _refusal(self, status: int) -> DarwinError:
@@ -101,12 +101,12 @@ class RewardServer:
 
 _WRONG_PLACE = (Internal, "set url to the server's address, and model to a name that it serves")
 _TOO_MUCH = (InvalidRequest, "it refuses the conversation; where it refuses all, change api, max_tokens or max_batch")
-_AWAY = (Unavailable, "come back later")
+_UNAVAILABLE = (Unavailable, "come back later")
 _REFUSALS: Mapping[int, tuple[type[DarwinError], str]] = MappingProxyType(
     {
         **dict.fromkeys((404, 405, 501, 505), _WRONG_PLACE),
         **dict.fromkeys((400, 413, 422), _TOO_MUCH),
-        **dict.fromkeys((408, 424, 425, 499), _AWAY),
+        **dict.fromkeys((408, 424, 425, 499), _UNAVAILABLE),
         429: (Overloaded, "it is full; come back later"),
     }
 )

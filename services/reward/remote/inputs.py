@@ -1,14 +1,14 @@
-"""What a conversation is sent as."""
+"""Renders a conversation as what a reward server takes."""
 
 import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 from services.reward.classifier_inputs import ChatFormat, chat_format
-from services.reward.remote.apis import Chat, Input
+from services.reward.registry import HttpSpec
+from services.reward.remote.apis import Chat, ServerInput
 from services.reward.scorer import ScoreItem
 from services.reward.segments import Frame, frame_of
-from services.reward.specs import HttpSpec
 from shared.errors import DarwinError, Unsupported
 from shared.records.evolution import Message
 from shared.text.embedded_models import resolve
@@ -22,7 +22,7 @@ _UNSEEN = "\u2060"
 class Rendered:
     """An input, and the number of its tokens where they were counted here."""
 
-    input: Input
+    input: ServerInput
     tokens: int = 0
 
 
@@ -68,17 +68,17 @@ class Renderer:
             return Rendered(self._pair(self._unspelled(item)), len(ids))
         return Rendered(self._text(ids), len(ids))
 
-    def _said(self, item: ScoreItem) -> tuple[Message, ...]:
+    def _turns(self, item: ScoreItem) -> tuple[Message, ...]:
         return tuple(m for m in item.conversation.messages if m.role != "system" or self._spec.system != "drop")
 
     def _pair(self, item: ScoreItem) -> tuple[str, str]:
-        return "\n\n".join(message.content for message in self._said(item)), item.text
+        return "\n\n".join(message.content for message in self._turns(item)), item.text
 
     def _chat(self, item: ScoreItem) -> Chat:
-        return Chat((*self._said(item), Message("assistant", item.text)), item.partial)
+        return Chat((*self._turns(item), Message("assistant", item.text)), item.partial)
 
     def _text(self, ids: tuple[int, ...]) -> str:
-        """What the server makes these ids of, without those that it adds itself."""
+        """The text that the server turns into these ids, without those that it adds itself."""
         before, after = self._frame.before, self._frame.after
         ids = ids[len(before) :] if before and ids[: len(before)] == before else ids
         ids = ids[: len(ids) - len(after)] if after and ids[-len(after) :] == after else ids

@@ -2,23 +2,24 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from urllib.parse import urlsplit
 
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from services.reward.registry import HttpSpec
 from services.reward.remote.apis import api_of
 from services.reward.remote.client import RewardServer
 from services.reward.remote.inputs import Renderer
 from services.reward.runtime import Runtime
 from services.reward.scorer import TRIAL, ComponentScore, ScoreItem
-from services.reward.specs import HttpSpec
 from shared.errors import Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
 from shared.process.lifecycle import never
 from shared.process.urls import leaves_in_plain_text, url_problem
 
 _WAITS_S = 60.0
-_ASKS_EVERY_S = 1.0
+_RETRIES_EVERY_S = 1.0
 
 
 class HttpScorer:
@@ -56,45 +57,45 @@ class HttpScorer:
         return await never()
 
     async def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
-        """Requests are of one salt each, since what a server caches is kept apart by it."""
+        """Each request holds items of one salt, since the salt keeps a server's caches apart."""
         groups: dict[object, list[int]] = {}
         for index, item in enumerate(batch):
             key = item.conversation.cache_salt if self._api.batched else index
             groups.setdefault(key, []).append(index)
-        asking = [asyncio.ensure_future(self._ask([batch[index] for index in group])) for group in groups.values()]
+        members = groups.values()
+        requests = [asyncio.ensure_future(self._request([batch[index] for index in group])) for group in members]
         try:
-            answers = await asyncio.gather(*asking)
+            results = await asyncio.gather(*requests)
         finally:
-            for task in asking:
+            for task in requests:
                 task.cancel()
         found: dict[int, ComponentScore] = {}
-        for group, answer in zip(groups.values(), answers, strict=True):
-            found.update(zip(group, answer, strict=True))
+        for group, scores in zip(members, results, strict=True):
+            found.update(zip(group, scores, strict=True))
         return [found[index] for index in range(len(batch))]
 
-    async def _ask(self, items: Sequence[ScoreItem]) -> list[ComponentScore]:
+    async def _request(self, items: Sequence[ScoreItem]) -> list[ComponentScore]:
         assert self._server is not None
         rendered = [self._renderer.render(item) for item in items]
         body = self._api.body([each.input for each in rendered], _salt(items[0].conversation.cache_salt))
         async with self._free:
-            answer = await self._server.post(body)
-        scores = self._api.scores(answer, len(items))
+            response = await self._server.post(body)
+        scores = self._api.scores(response, len(items))
         if len(scores) != len(items):
             raise Internal(f"the reward server {self._spec.url} gave {len(scores)} scores for {len(items)} responses")
         return [ComponentScore(score, each.tokens) for score, each in zip(scores, rendered, strict=True)]
 
     async def _try(self) -> None:
-        give_up = time.monotonic() + _WAITS_S
-        while True:
-            try:
-                await self.score([TRIAL])
-                return
-            except (Unavailable, Overloaded):
-                if time.monotonic() > give_up:
-                    raise
-                await asyncio.sleep(_ASKS_EVERY_S)
-            except (InvalidRequest, Internal) as error:
-                raise Unsupported(error.message, field=error.field or "url") from error
+        patiently = AsyncRetrying(
+            retry=retry_if_exception_type((Unavailable, Overloaded)),
+            wait=wait_fixed(_RETRIES_EVERY_S),
+            stop=stop_after_delay(_WAITS_S),
+            reraise=True,
+        )
+        try:
+            await patiently(self.score, [TRIAL])
+        except (InvalidRequest, Internal) as error:
+            raise Unsupported(error.message, field=error.field or "url") from error
 
 
 def _check_url(url: str, plaintext: bool) -> None:
@@ -131,5 +132,5 @@ def _key(spec: HttpSpec, environment: Mapping[str, str]) -> str | None:
 
 
 def _salt(salt: str) -> str:
-    """vLLM takes no salt of any characters and length."""
+    """A digest of the salt, since vLLM does not take one of any characters and length."""
     return blake2b(salt.encode(), digest_size=16).hexdigest() if salt else ""

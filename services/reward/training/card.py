@@ -11,11 +11,11 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from services.reward.profiles import SHIPPED as SHIPPED_PROFILES
-from services.reward.training.data import Pair, Preferences
+from services.reward.training.data import PreferencePair, Preferences
 from services.reward.training.evaluate import Accuracy
 from services.reward.training.features import Caps
 from services.reward.training.head import write_head
-from services.reward.training.trainer import Options, Trained
+from services.reward.training.trainer import TrainedHead, TrainingOptions
 
 HEAD = "head.safetensors"
 METRICS = "metrics.json"
@@ -29,33 +29,33 @@ AccuracyTable = tuple[str, list[str], list[list[str]]]
 
 
 @dataclass(frozen=True)
-class Made:
-    """What a card tells: the data, how it was used, what came of it, and the command that does it again.
+class TrainingRecord:
+    """What a model card reports: the data, how it was used, the result, and the command that repeats it.
 
     `licences` are by source; `trunk` identifies the frozen layers.
     """
 
     preferences: Preferences
-    pairs: Sequence[Pair]
+    pairs: Sequence[PreferencePair]
     licences: Mapping[str, str]
     caps: Caps
-    options: Options
-    trained: Trained
+    options: TrainingOptions
+    trained: TrainedHead
     trunk: str
     command: str
 
 
-def write_artefact(folder: Path, made: Made) -> None:
+def write_artefact(folder: Path, record: TrainingRecord) -> None:
     """Writes the four files into `folder`, which is made where it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    facts = _facts(made)
+    facts = _facts(record)
     about = {name: facts[name] for name in ("command", "data", "settings", "trunk")}
-    write_head(folder / HEAD, made.trained.head, about)
+    write_head(folder / HEAD, record.trained.head, about)
     (folder / METRICS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
     (folder / PROFILE).write_text(_profile(), "utf-8")
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
     template = environment.from_string(_TEMPLATE.read_text("utf-8"))
-    text = template.render(facts, tables=accuracy_tables(made.trained.accuracies, made.options.cuts))
+    text = template.render(facts, tables=accuracy_tables(record.trained.accuracies, record.options.cuts))
     (folder / CARD).write_text(text, "utf-8")
 
 
@@ -73,20 +73,20 @@ def accuracy_tables(accuracies: Sequence[Accuracy], cuts: Sequence[int]) -> list
     return tables
 
 
-def _facts(made: Made) -> dict[str, Any]:
-    trained, preferences = made.trained, made.preferences
+def _facts(record: TrainingRecord) -> dict[str, Any]:
+    trained, preferences = record.trained, record.preferences
     return {
-        "command": made.command,
+        "command": record.command,
         "data": {file.name: digest for file, digest in preferences.digests.items()},
-        "sources": _sources(made.pairs, made.licences),
+        "sources": _sources(record.pairs, record.licences),
         "left_out": {
             "invalid": len(preferences.invalid),
             "blank": preferences.blank,
             "tied": preferences.tied,
             "moved": preferences.moved,
         },
-        "settings": {**asdict(made.caps), **asdict(made.options)},
-        "trunk": made.trunk,
+        "settings": {**asdict(record.caps), **asdict(record.options)},
+        "trunk": record.trunk,
         "loss": {"training": trained.training_loss, "held_out": trained.held_out_loss},
         "spread": trained.spread,
         "bias": trained.head.bias,
@@ -94,7 +94,7 @@ def _facts(made: Made) -> dict[str, Any]:
     }
 
 
-def _sources(pairs: Sequence[Pair], licences: Mapping[str, str]) -> list[dict[str, Any]]:
+def _sources(pairs: Sequence[PreferencePair], licences: Mapping[str, str]) -> list[dict[str, Any]]:
     counts = Counter((pair.source, pair.split) for pair in pairs)
     return [
         {

@@ -29,7 +29,7 @@ class Head:
     bias: float
 
     def scores(self, means: NDArray[Any]) -> Vector:
-        """Of features [..., hidden], [...]."""
+        """The scores [...] of features [..., hidden]."""
         scores: Vector = means.astype(np.float64) @ self.weight + self.bias
         return scores
 
@@ -66,7 +66,7 @@ def fit(differences: Vector, l2: float, weights: Vector | None = None) -> Vector
 
     options = {"maxiter": _MAX_ITERATIONS, "maxfun": 2 * _MAX_ITERATIONS, "ftol": 1e-14, "gtol": 1e-8}
     result = minimize(objective, np.zeros(scaled.shape[1]), jac=True, method="L-BFGS-B", options=options)
-    # A line search that finds nothing lower is the end where the slope is as flat as numbers can tell.
+    # A line search that finds nothing lower is no failure where the slope is as flat as floats can resolve.
     if not result.success and np.abs(result.jac).max() > _FLAT:
         raise Internal(f"the fit did not converge: {result.message}")
     weight: Vector = result.x / scale

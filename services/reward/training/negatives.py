@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM
 
 from services.reward.quality import encode_prompt
 from services.reward.runtime import Runtime, configure_torch
-from services.reward.training.data import TEST, TRAIN, Pair
+from services.reward.training.data import TEST, TRAIN, PreferencePair
 from shared.errors import InvalidRequest, NotFound
 from shared.text.chat_tokenizer import ChatTokenizer
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
@@ -38,8 +39,9 @@ _NEW_TOKENS = 64
 
 
 @dataclass(frozen=True)
-class Sample:
-    """A response to the prompt of the row with digest `row` (`Pair.id`), sampled at `temperature` among `top_k`."""
+class GibberishSample:
+    """A response sampled at `temperature` among `top_k` tokens, to the prompt of the row with digest `row`
+    (`PreferencePair.id`)."""
 
     row: str
     temperature: float
@@ -47,7 +49,7 @@ class Sample:
     text: str
 
 
-def choose_rows(pairs: Sequence[Pair], count: int, seed: int) -> list[Pair]:
+def choose_rows(pairs: Sequence[PreferencePair], count: int, seed: int) -> list[PreferencePair]:
     """Up to `count` training rows and `HELD_OUT_SHARE` as many held-out ones, each prompt once, drawn by `seed`."""
     chosen = []
     for split, wanted in ((TRAIN, count), (TEST, round(count * HELD_OUT_SHARE))):
@@ -66,10 +68,12 @@ class Sampler:
         self._model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         self._model.train(False)
 
-    def samples(self, rows: Sequence[Pair], seed: int, advance: Callable[[int], None]) -> Iterator[Sample]:
+    def samples(
+        self, rows: Sequence[PreferencePair], seed: int, advance: Callable[[int], None]
+    ) -> Iterator[GibberishSample]:
         """One per row and `TOP_K`, but for blank ones; equal seeds give equal samples on equal machines.
 
-        `advance` is told how many came.
+        `advance` is called after each batch with its number of rows.
         """
         chat = ChatTokenizer(self._tokenizer)
         prompts = [(encode_prompt(chat, row.conversation, _PROMPT_TOKENS), row) for row in rows]
@@ -81,17 +85,14 @@ class Sampler:
             texts = self._decode([ids for ids, _ in batch], temperature, top_k)
             for (_, row), text in zip(batch, texts, strict=True):
                 if text.strip():
-                    yield Sample(row.id, temperature, top_k, text)
+                    yield GibberishSample(row.id, temperature, top_k, text)
             advance(len(batch))
 
     @torch.inference_mode()
     def _decode(self, prompts: Sequence[tuple[int, ...]], temperature: float, top_k: int) -> list[str]:
-        longest = max(map(len, prompts))
-        ids = torch.zeros(len(prompts), longest, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, prompt in enumerate(prompts):
-            ids[row, longest - len(prompt) :] = torch.tensor(prompt)
-            mask[row, longest - len(prompt) :] = 1
+        rows = [torch.tensor(prompt) for prompt in prompts]
+        ids = pad_sequence(rows, batch_first=True, padding_side="left")
+        mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True, padding_side="left")
         sampled = self._model.generate(
             input_ids=ids,
             attention_mask=mask,
@@ -102,29 +103,29 @@ class Sampler:
             top_k=top_k,
             pad_token_id=self._tokenizer.eos_token_id,
         )
-        texts: list[str] = self._tokenizer.batch_decode(sampled[:, longest:], skip_special_tokens=True)
+        texts: list[str] = self._tokenizer.batch_decode(sampled[:, ids.shape[1] :], skip_special_tokens=True)
         return texts
 
 
-def write_samples(file: Path, samples: Sequence[Sample]) -> None:
+def write_samples(file: Path, samples: Sequence[GibberishSample]) -> None:
     """One JSON object a line."""
     file.write_text("".join(json.dumps(asdict(sample), ensure_ascii=False) + "\n" for sample in samples), "utf-8")
 
 
-def read_samples(file: Path) -> list[Sample]:
+def read_samples(file: Path) -> list[GibberishSample]:
     """What `write_samples` wrote; raises NotFound, or InvalidRequest that names file and line."""
     if not file.is_file():
         raise NotFound(f"no such file: {file}")
     samples = []
     for number, line in enumerate(file.read_bytes().splitlines(), 1):
         try:
-            samples.append(Sample(**json.loads(line)))
+            samples.append(GibberishSample(**json.loads(line)))
         except (ValueError, TypeError) as error:
             raise InvalidRequest(f"{file}:{number}: not a sample: {error}") from error
     return samples
 
 
-def paired(pairs: Sequence[Pair], samples: Sequence[Sample]) -> list[Pair]:
+def paired(pairs: Sequence[PreferencePair], samples: Sequence[GibberishSample]) -> list[PreferencePair]:
     """Each sample as rejected against its row's chosen response, on that row's side of the split, from `SOURCE`.
 
     Raises:
@@ -135,7 +136,7 @@ def paired(pairs: Sequence[Pair], samples: Sequence[Sample]) -> list[Pair]:
     if lost:
         raise InvalidRequest(f"{len(lost)} of {len(samples)} samples belong to rows that the data lacks ({lost[0]})")
     return [
-        Pair(row.conversation, row.chosen, sample.text, SOURCE, row.split)
+        PreferencePair(row.conversation, row.chosen, sample.text, SOURCE, row.split)
         for sample in samples
         if (row := rows[sample.row])
     ]

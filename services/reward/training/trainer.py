@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.reward.training.data import TEST, TRAIN, Pair
+from services.reward.training.data import TEST, TRAIN, PreferencePair
 from services.reward.training.evaluate import Accuracy, evaluate
 from services.reward.training.features import Features
 from services.reward.training.head import Head, Vector, fit, loss
@@ -17,7 +17,7 @@ SHIPPED = "shipped head"
 
 
 @dataclass(frozen=True)
-class Options:
+class TrainingOptions:
     """`l2` as `fit` takes it; with `partial`, responses cut to `cuts` tokens are trained on as well.
 
     `weights` are by source: how much a pair counts, 1 where nothing is said.
@@ -31,7 +31,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedHead:
     """A head, its Bradley–Terry loss on whole responses, and its accuracy beside others'.
 
     `spread` is the standard deviation of the scores of held-out responses, gibberish aside.
@@ -44,7 +44,9 @@ class Trained:
     accuracies: tuple[Accuracy, ...]
 
 
-def train(pairs: Sequence[Pair], features: Features, options: Options, shipped: Head | None) -> Trained:
+def train(
+    pairs: Sequence[PreferencePair], features: Features, options: TrainingOptions, shipped: Head | None
+) -> TrainedHead:
     """Fits on the training side, measures on the other; `shipped` is measured beside the new head.
 
     The bias makes 0 the mean score of the training responses, chosen and rejected, gibberish aside.
@@ -59,7 +61,7 @@ def train(pairs: Sequence[Pair], features: Features, options: Options, shipped: 
     centred = Head(weight, 0.0).scores(features.means[:, :, -1])
     head = Head(weight, -float(centred[(sides == TRAIN) & real].mean()))
     heads = {TRAINED: head} | ({SHIPPED: shipped} if shipped else {})
-    return Trained(
+    return TrainedHead(
         head,
         loss(weight, whole[sides == TRAIN]),
         loss(weight, whole[sides == TEST]),
@@ -76,7 +78,11 @@ def _differences(features: Features, members: NDArray[np.bool_], partial: bool) 
 
 
 def _evaluate(
-    heads: dict[str, Head], pairs: Sequence[Pair], features: Features, members: NDArray[np.bool_], options: Options
+    heads: dict[str, Head],
+    pairs: Sequence[PreferencePair],
+    features: Features,
+    members: NDArray[np.bool_],
+    options: TrainingOptions,
 ) -> list[Accuracy]:
     held_out = [pair for pair, member in zip(pairs, members, strict=True) if member]
     return evaluate(

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings
 
 from services.gateway.settings import GatewaySettings
 from services.generation.settings import GenerationSettings
-from services.mutation.settings import Settings as MutationSettings
+from services.mutation.settings import MutationSettings
 from services.orchestrator.settings import OrchestratorSettings
 from services.reward.settings import RewardSettings
 from shared.process.certificates import Certificates

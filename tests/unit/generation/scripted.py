@@ -8,12 +8,12 @@ from tokenizers import AddedToken, Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
 
 from services.generation.engine import Completion, TokenSequence
-from services.generation.generator import Generator
-from services.generation.messages import GenerateRequest, Result, Sampling
+from services.generation.generator import SequenceGenerator
+from services.generation.messages import GenerateRequest, SamplingOptions, SequenceResult
 from services.generation.messages import Sequence as Asked
 from services.generation.response_text import hidden_tokens
 from services.generation.simulated_engine import SimulatedEngine
-from services.generation.validation import Limits
+from services.generation.validation import GenerationLimits
 from shared.records.evolution import Message
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
 from shared.text.tokenizers import load_tokenizer
@@ -62,14 +62,14 @@ class Scripted(SimulatedEngine):
         return Completion(self._says[said : said + sequence.max_new_tokens], 0)
 
 
-async def pieces(engine: Scripted, *lengths: int, stop: tuple[str, ...] = (), ahead: int = 0) -> list[Result]:
+async def pieces(engine: Scripted, *lengths: int, stop: tuple[str, ...] = (), ahead: int = 0) -> list[SequenceResult]:
     """A response in pieces of these lengths, until it ends."""
     ids: tuple[int, ...] = ()
-    results: list[Result] = []
+    results: list[SequenceResult] = []
     for length in lengths:
         asked = Asked("s", HELLO, ids, max_new_tokens=length, lookahead_tokens=ahead)
-        request = GenerateRequest((asked,), Sampling(stop=stop))
-        async for (result,) in Generator(engine, Limits()).generate(request):
+        request = GenerateRequest((asked,), SamplingOptions(stop=stop))
+        async for (result,) in SequenceGenerator(engine, GenerationLimits()).generate(request):
             results.append(result)
         ids += results[-1].token_ids
         if results[-1].finish != "length":

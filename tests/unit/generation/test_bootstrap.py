@@ -4,6 +4,7 @@ from typing import Any, get_args
 import pytest
 
 from services.generation.bootstrap import build_engine
+from services.generation.engines import ENGINES
 from services.generation.settings import GenerationSettings
 
 CLASSES = {
@@ -13,6 +14,11 @@ CLASSES = {
     "simulated": "SimulatedEngine",
 }
 NAMES = get_args(GenerationSettings.model_fields["engine"].annotation)
+
+
+def test_settings_take_the_names_of_the_table_and_auto() -> None:
+    assert ("auto", *ENGINES) == NAMES
+    assert CLASSES.keys() == ENGINES.keys()
 
 
 def named(engine: Any) -> GenerationSettings:
@@ -30,5 +36,5 @@ def test_each_engine_that_can_be_set_is_built_and_no_other(name: str, caplog: py
 
 def test_an_engine_that_is_not_known_here_is_not_simulated() -> None:
     settings = named("simulated").model_copy(update={"engine": "another"})
-    with pytest.raises(AssertionError, match="another"):
+    with pytest.raises(KeyError, match="another"):
         build_engine(settings)

@@ -9,8 +9,8 @@ import pytest
 from services.generation import openai_engine
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.checkpoint import read_checkpoint
-from services.generation.endpoint import capabilities
-from services.generation.messages import GenerateRequest, Result, Sampling, Sequence
+from services.generation.endpoint import probing
+from services.generation.messages import GenerateRequest, SamplingOptions, Sequence, SequenceResult
 from services.generation.settings import GenerationSettings
 from shared.errors import DarwinError
 from shared.records.evolution import Message
@@ -64,7 +64,7 @@ async def test_every_kind_of_endpoint_serves(
 ) -> None:
     fake = replace(KINDS[kind], bodies=[])
     if fake.misfit == "hangs":
-        monkeypatch.setattr(capabilities, "_PROBE_S", 0.3)
+        monkeypatch.setattr(probing, "_PROBE_S", 0.3)
     caplog.set_level(logging.INFO)
     with running(fake) as url:
         settings = GenerationSettings(engine="openai", endpoint=url, endpoint_model="served")
@@ -72,11 +72,11 @@ async def test_every_kind_of_endpoint_serves(
         await engine.start()
         fake.flaky = 0
         generator = build_generator(engine, settings)
-        rounds: list[Result] = []
+        rounds: list[SequenceResult] = []
         while not rounds or rounds[-1].finish == "length":
             given = sum((result.token_ids for result in rounds), ())
             wanted = Sequence("s", QUESTION, given, max_new_tokens=5, seed=2**50)
-            request = GenerateRequest((wanted,), Sampling(0.7, top_k=40))
+            request = GenerateRequest((wanted,), SamplingOptions(0.7, top_k=40))
             (results,) = [results async for results in generator.generate(request)]
             rounds += results
             assert len(rounds) < 20

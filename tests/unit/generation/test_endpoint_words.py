@@ -7,8 +7,8 @@ import pytest
 
 from services.generation.endpoint.error_bodies import About, Complaint, read_complaint
 from services.generation.endpoint.errors import error_of_status, retry_after
-from services.generation.endpoint.finish_reasons import Endings
-from services.generation.endpoint.responses import Answer
+from services.generation.endpoint.finish_reasons import FinishReasons
+from services.generation.endpoint.responses import CompletionResponse
 from services.generation.engine import ContextFull
 from shared.errors import DarwinError, InvalidRequest, Overloaded, Unavailable, Unsupported
 
@@ -114,14 +114,14 @@ def test_when_to_come_back() -> None:
 )
 def test_the_reasons_that_endpoints_give(reasons: tuple[str, ...], ending: str) -> None:
     for reason in reasons:
-        assert [Endings().read(reason, sampled, 5) for sampled in (0, 4, 5)] == [ending] * 3, reason
+        assert [FinishReasons().read(reason, sampled, 5) for sampled in (0, 4, 5)] == [ending] * 3, reason
 
 
 @pytest.mark.parametrize("reason", [None, "", "pondered", KEY, "two\nlines", "x" * 10_000])
 def test_an_unknown_reason_is_taken_by_the_count_and_told_once(
     reason: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    endings = Endings()
+    endings = FinishReasons()
     assert [endings.read(reason, sampled, 5) for sampled in (0, 4, 5, 6)] == ["ended", "ended", "length", "length"]
     assert len(caplog.records) == 1
     assert len(caplog.text) < 300
@@ -138,8 +138,8 @@ def test_what_an_answer_may_leave_out_or_garble() -> None:
         {"usage": {"prompt_tokens": None}},
         {"metrics": 3},
     ):
-        answer = Answer.model_validate({"choices": [bare], **extra})
+        answer = CompletionResponse.model_validate({"choices": [bare], **extra})
         assert (answer.cached_tokens, answer.prompt_tokens, answer.completion_tokens) == (0, None, None)
     for choice in ({}, {"text": None}, {"text": 1, "finish_reason": {"type": "stop"}, "token_ids": ["a"]}):
-        read = Answer.model_validate({"choices": [choice]}).choices[0]
+        read = CompletionResponse.model_validate({"choices": [choice]}).choices[0]
         assert (read.text, read.finish_reason, read.token_ids) == (None, None, None)

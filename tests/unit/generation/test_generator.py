@@ -3,10 +3,10 @@ import asyncio
 import pytest
 
 from services.generation.engine import Completion, TokenSequence
-from services.generation.generator import Generator
-from services.generation.messages import GenerateRequest, Result, Sequence
+from services.generation.generator import SequenceGenerator
+from services.generation.messages import GenerateRequest, Sequence, SequenceResult
 from services.generation.simulated_engine import SimulatedEngine
-from services.generation.validation import Limits
+from services.generation.validation import GenerationLimits
 from shared.errors import Internal
 from shared.records.evolution import Message
 
@@ -37,10 +37,10 @@ class Stepping(SimulatedEngine):
 
 async def collect(engine: Stepping, *lengths: int) -> list[list[str]]:
     sequences = tuple(Sequence(str(i), HELLO, max_new_tokens=length) for i, length in enumerate(lengths))
-    found: list[list[Result]] = []
+    found: list[list[SequenceResult]] = []
 
     async def run() -> None:
-        async for results in Generator(engine, Limits()).generate(GenerateRequest(sequences)):
+        async for results in SequenceGenerator(engine, GenerationLimits()).generate(GenerateRequest(sequences)):
             found.append(results)
 
     running = asyncio.ensure_future(run())

@@ -4,11 +4,11 @@ import pytest
 
 from services.generation import metrics
 from services.generation.engine import Completion
-from services.generation.generator import Generator
+from services.generation.generator import SequenceGenerator
 from services.generation.messages import GenerateRequest, Sequence
 from services.generation.servicer import GenerationServicer
 from services.generation.simulated_engine import SimulatedEngine
-from services.generation.validation import Limits
+from services.generation.validation import GenerationLimits
 from shared.pb import generation_pb2 as pb
 from shared.records.evolution import Message
 from tests.metrics import Measured, measured
@@ -20,7 +20,7 @@ ENGINE = SimulatedEngine(response_tokens=0)
 async def test_a_call_is_measured_by_sequence_and_token() -> None:
     sequences = (Sequence("a", HELLO, max_new_tokens=7), Sequence("b", HELLO, (5, 6), max_new_tokens=3))
     with Measured() as found:
-        generated = Generator(ENGINE, Limits()).generate(GenerateRequest(sequences))
+        generated = SequenceGenerator(ENGINE, GenerationLimits()).generate(GenerateRequest(sequences))
         results = [result async for together in generated for result in together]
     given = sum(result.usage.prompt_tokens for result in results) + 2
     assert found.of("darwin.generation.batch.size") == 2
@@ -68,7 +68,7 @@ def request(*budgets: int) -> GenerateRequest:
 
 async def test_what_waits_for_the_engine_is_watched() -> None:
     engine = Busy()
-    generator = Generator(engine, Limits())
+    generator = SequenceGenerator(engine, GenerationLimits())
     metrics.watch(engine, generator)
 
     def seen() -> tuple[float, ...]:
@@ -103,7 +103,7 @@ async def test_the_wait_for_the_engine_travels_where_it_is_known(seconds: float 
         id="a", messages=[pb.GenerateRequest.Message(role="user", content="Hi")], max_new_tokens=1
     )
     request = pb.GenerateRequest(sequences=[sequence], sampling=pb.GenerateRequest.Sampling(top_p=1.0))
-    servicer = GenerationServicer(Generator(Waiting(), Limits()))
+    servicer = GenerationServicer(SequenceGenerator(Waiting(), GenerationLimits()))
     (response,) = [response async for response in servicer.Generate(request, None)]  # type: ignore[arg-type]
     (result,) = response.results
     assert result.HasField("queue_seconds") == (seconds is not None)

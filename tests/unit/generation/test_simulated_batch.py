@@ -11,7 +11,7 @@ import pytest
 from bench.scale.ideal import VirtualLoop
 from services.generation.bootstrap import build_engine
 from services.generation.engine import TokenSequence
-from services.generation.messages import Sampling
+from services.generation.messages import SamplingOptions
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_batch import CPU, Batch, Latency, Waited, latency_named
 from shared.process.settings import SettingsError
@@ -119,7 +119,7 @@ async def test_an_engine_follows_its_settings() -> None:
         engine="simulated", simulated_latency="0.01,0,0.001", simulated_stretch=2, simulated_response_tokens=0,
         simulated_cache_blocks=100, max_running=1,
     )  # fmt: skip
-    engine, sequence = build_engine(settings), TokenSequence(tuple(range(1, 50)), 5, Sampling(), 1)
+    engine, sequence = build_engine(settings), TokenSequence(tuple(range(1, 50)), 5, SamplingOptions(), 1)
     loop = asyncio.get_running_loop()
     began = loop.time()
     first, second = await asyncio.gather(engine.complete(sequence), engine.complete(sequence))

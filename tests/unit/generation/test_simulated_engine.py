@@ -5,13 +5,13 @@ from statistics import fmean
 import pytest
 
 from services.generation.engine import TokenSequence
-from services.generation.messages import Sampling
+from services.generation.messages import SamplingOptions
 from services.generation.simulated_engine import SimulatedEngine
 
 
 async def lengths(response_tokens: int, *, limit: int) -> list[int]:
     engine = SimulatedEngine(response_tokens=response_tokens)
-    wanted = [TokenSequence((1,), limit, Sampling(temperature=1.0), seed) for seed in range(200)]
+    wanted = [TokenSequence((1,), limit, SamplingOptions(temperature=1.0), seed) for seed in range(200)]
     return [len((await engine.complete(sequence)).token_ids) for sequence in wanted]
 
 

@@ -8,7 +8,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers, processo
 from tokenizers.models import Unigram
 from transformers import PreTrainedTokenizerFast
 
-from services.generation.endpoint.token_text import CarriedText
+from services.generation.endpoint.token_text import TokenText
 from shared.errors import InvalidRequest
 from tests.openai_endpoint import tokenizer
 
@@ -16,9 +16,9 @@ END = "<|im_end|>"
 PIECES = ("the cat", "s sat", " and", " ate.\n", "\n Then", "  it", " slept — 🜂, «ñ» ", "\tand so on")
 
 
-def carried(made: Any, *further: str) -> CarriedText:
+def carried(made: Any, *further: str) -> TokenText:
     """Over a tokenizer whose control tokens are the special ones, and further ones."""
-    return CarriedText(made, frozenset([*made.all_special_ids, *made.convert_tokens_to_ids(list(further))]))
+    return TokenText(made, frozenset([*made.all_special_ids, *made.convert_tokens_to_ids(list(further))]))
 
 
 def spaced() -> Any:

@@ -12,14 +12,14 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from services.generation.engine import TokenSequence
-from services.generation.messages import Sampling
+from services.generation.messages import SamplingOptions
 from services.generation.settings import GenerationSettings
 from services.generation.transformers_engine import TransformersEngine, _Row, _RowEnds
 from tests.unit.generation.scripted import byte_level
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-GREEDY, WARM = Sampling(0.0), Sampling(0.9, top_k=500)
+GREEDY, WARM = SamplingOptions(0.0), SamplingOptions(0.9, top_k=500)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ async def engine(folder: Path) -> AsyncIterator[TransformersEngine]:
     await engine.stop()
 
 
-def asked(text: str, length: int, sampling: Sampling, seed: int | None = None) -> TokenSequence:
+def asked(text: str, length: int, sampling: SamplingOptions, seed: int | None = None) -> TokenSequence:
     return TokenSequence(tuple(byte_level()(text)["input_ids"]), length, sampling, seed)
 
 
@@ -80,17 +80,17 @@ async def test_nothing_of_the_checkpoints_own_sampling_applies(engine: Transform
             ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
     (found,) = await together(engine, sequence)
     assert found == tuple(ids[len(sequence.token_ids) :])
-    (warm,) = await together(engine, asked("One two three four", 24, Sampling(2.0), seed=1))
+    (warm,) = await together(engine, asked("One two three four", 24, SamplingOptions(2.0), seed=1))
     assert set(warm) & set(range(1000, 30_000))
 
 
 async def test_a_seeded_row_is_the_same_alone_in_a_batch_and_in_pieces(engine: TransformersEngine) -> None:
     rows = [
         asked("One two three", 16, WARM, seed=7),
-        asked("A longer text, of which more ids are given than of others", 12, Sampling(1.2, top_p=0.9), seed=7),
+        asked("A longer text, of which more ids are given than of others", 12, SamplingOptions(1.2, top_p=0.9), seed=7),
         asked("One", 20, GREEDY),
-        asked("Two", 9, Sampling(0.7), seed=8),
-        asked("Two", 9, Sampling(0.7)),
+        asked("Two", 9, SamplingOptions(0.7), seed=8),
+        asked("Two", 9, SamplingOptions(0.7)),
     ]
     batched = await together(engine, *rows)
     for row, tokens in zip(rows[:4], batched[:4], strict=True):
@@ -109,7 +109,7 @@ async def test_rows_of_different_sampling_and_seeds_share_one_batch(
     sizes: list[int] = []
     run = engine._run
     monkeypatch.setattr(engine, "_run", lambda rows: (sizes.append(len(rows)), run(rows)))
-    await together(engine, *(asked("One", 4, Sampling(0.5 + i / 10), seed=i) for i in range(6)))
+    await together(engine, *(asked("One", 4, SamplingOptions(0.5 + i / 10), seed=i) for i in range(6)))
     assert sizes == [6]
 
 
@@ -117,9 +117,9 @@ async def test_a_row_ends_early_at_a_stop_string_and_where_decoding_hides_it(eng
     free = asked("One two", 40, GREEDY)
     (ids,) = await together(engine, free)
     text = engine.decode(ids[:4])
-    assert await together(engine, replace(free, sampling=Sampling(0.0, stop=(text[1:],)))) == [ids[:4]]
+    assert await together(engine, replace(free, sampling=SamplingOptions(0.0, stop=(text[1:],)))) == [ids[:4]]
     loop = asyncio.get_running_loop()
-    stopping = replace(free, sampling=Sampling(0.0, stop=("<repo_name>",)))
+    stopping = replace(free, sampling=SamplingOptions(0.0, stop=("<repo_name>",)))
     rows = [_Row(sequence, loop, loop.create_future()) for sequence in (free, stopping)]
     said = torch.tensor([[*ids[:2], engine.info.hidden_tokens["<repo_name>"]]] * 2)
     ended = _RowEnds(rows, 0, engine.info, engine.decode)(said, None)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from services.generation.bootstrap import build_generator
-from services.generation.messages import GenerateRequest, Sampling, Sequence
+from services.generation.messages import GenerateRequest, SamplingOptions, Sequence
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_engine import SimulatedEngine
 from shared.errors import InvalidRequest
@@ -42,15 +42,15 @@ async def test_a_wrong_sequence_is_refused_by_its_field(sequence: Sequence, fiel
 @pytest.mark.parametrize(
     ("sampling", "field"),
     [
-        (Sampling(temperature=float("nan")), "temperature"),
-        (Sampling(temperature=2.5), "temperature"),
-        (Sampling(top_p=0.0), "top_p"),
-        (Sampling(top_p=1.5), "top_p"),
-        (Sampling(stop=("a", "b", "c", "d", "e")), "stop"),
-        (Sampling(stop=("",)), "stop"),
+        (SamplingOptions(temperature=float("nan")), "temperature"),
+        (SamplingOptions(temperature=2.5), "temperature"),
+        (SamplingOptions(top_p=0.0), "top_p"),
+        (SamplingOptions(top_p=1.5), "top_p"),
+        (SamplingOptions(stop=("a", "b", "c", "d", "e")), "stop"),
+        (SamplingOptions(stop=("",)), "stop"),
     ],
 )
-async def test_wrong_sampling_is_refused_by_its_field(sampling: Sampling, field: str) -> None:
+async def test_wrong_sampling_is_refused_by_its_field(sampling: SamplingOptions, field: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         await generate(GenerateRequest((GOOD,), sampling))
     assert field in (refused.value.field or "")

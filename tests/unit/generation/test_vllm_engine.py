@@ -6,7 +6,7 @@ import pytest
 
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.loading import loading
-from services.generation.messages import Sampling
+from services.generation.messages import SamplingOptions
 from services.generation.settings import GenerationSettings
 from services.generation.vllm_engine import VllmEngine, _sampling, engine_arguments
 from shared.errors import Unavailable, Unsupported
@@ -28,7 +28,7 @@ def test_vllm_is_told_every_end_and_what_decoding_hides() -> None:
     info = ModelInfo("m", "vllm", 64, True, 100, frozenset({2, 7}), {"<a>": 3, "<b>": 4})
 
     def given(*stop: str) -> Any:
-        return _sampling(TokenSequence((1,), 8, Sampling(stop=stop), None), info)
+        return _sampling(TokenSequence((1,), 8, SamplingOptions(stop=stop), None), info)
 
     plain, single, mixed = given("x"), given("x", "<a>"), given("x", "y<b>", "<a>")
     assert [params.stop for params in (given(), plain, single, mixed)] == [[], ["x"], ["x"], ["y<b>"]]

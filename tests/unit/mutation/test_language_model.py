@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.mutation.fidelity import SimulatedFidelity
-from services.mutation.language_model import Completion, GenerationClient, Prompt
-from services.mutation.messages import Mutant, MutationRequest, Source, Summary
+from services.mutation.language_model import GenerationClient, RewriteCompletion, RewritePrompt
+from services.mutation.messages import AcceptedMutant, MutantSource, MutationRequest, MutationSummary
 from services.mutation.mutator import Mutator
 from services.mutation.operators import JSON_SCHEMA, OPERATORS
 from shared.errors import DeadlineExceeded, Internal, InvalidRequest, Unsupported
@@ -18,7 +18,7 @@ from shared.records.evolution import Message
 from shared.rpc.balancing import Replicas
 from shared.rpc.server import Server
 
-PROMPTS = [Prompt((Message("user", "a"),), 7, 1), Prompt((Message("user", "b"),), 9, None)]
+PROMPTS = [RewritePrompt((Message("user", "a"),), 7, 1), RewritePrompt((Message("user", "b"),), 9, None)]
 
 
 class Generation(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[misc]
@@ -67,7 +67,7 @@ async def client(generation: Generation) -> AsyncIterator[GenerationClient]:
 
 async def test_completions_come_back_by_index(client: GenerationClient, generation: Generation) -> None:
     completions = [completion async for completion in client.rewrite(PROMPTS, 5)]
-    assert completions == [Completion(1, "B", 3, 4), Completion(0, "A", 3, 4)]
+    assert completions == [RewriteCompletion(1, "B", 3, 4), RewriteCompletion(0, "A", 3, 4)]
     (request,) = generation.received
     assert request.sampling.json_schema == JSON_SCHEMA
     assert request.sampling.temperature == 0.3
@@ -106,8 +106,8 @@ async def test_where_the_service_refuses_there_are_templates(
     mutator = Mutator(client, SimulatedFidelity(), threshold=0.5, operators=tuple(OPERATORS.values()), max_tokens=96)
     request = MutationRequest((Message("user", "How do vaccines work?"),), "How do vaccines work?", 3)
     *mutants, summary = [event async for event in mutator.mutate(request, 5)]
-    assert [mutant.source for mutant in mutants if isinstance(mutant, Mutant)] == [Source.TEMPLATE] * 3
-    assert summary == Summary(0, 0, unwritten=3)
+    assert [mutant.source for mutant in mutants if isinstance(mutant, AcceptedMutant)] == [MutantSource.TEMPLATE] * 3
+    assert summary == MutationSummary(0, 0, unwritten=3)
 
 
 async def test_the_deadline_is_passed_on(client: GenerationClient, generation: Generation) -> None:

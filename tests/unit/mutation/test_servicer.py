@@ -4,7 +4,15 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from services.mutation.messages import Mutant, MutationEvent, MutationRequest, Reason, Rejection, Source, Summary
+from services.mutation.messages import (
+    AcceptedMutant,
+    MutantSource,
+    MutationEvent,
+    MutationRequest,
+    MutationSummary,
+    Reason,
+    Rejection,
+)
 from services.mutation.servicer import MutationServicer
 from shared.errors import Unavailable
 from shared.pb import mutation_pb2 as pb
@@ -55,10 +63,11 @@ async def test_an_unset_seed_stays_unset() -> None:
 
 
 async def test_every_source_and_reason_has_its_name_on_the_wire() -> None:
-    mutants = [Mutant("a", "clarify", source, 0.5) for source in Source]
+    mutants = [AcceptedMutant("a", "clarify", source, 0.5) for source in MutantSource]
     rejections = [Rejection("b", "clarify", reason) for reason in Reason]
     events = await served(
-        Mutator(*mutants, *rejections, Summary(7, 8)), pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3)
+        Mutator(*mutants, *rejections, MutationSummary(7, 8)),
+        pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3),
     )
     names = [pb.MutateEvent.Source.Name(event.mutant.source) for event in events[:3]]
     assert names == ["SOURCE_MODEL", "SOURCE_TEMPLATE", "SOURCE_PARENT"]
@@ -81,19 +90,22 @@ async def test_before_it_has_loaded_it_is_unavailable() -> None:
 
 
 async def test_candidates_are_counted_by_what_became_of_them() -> None:
-    mutants = [Mutant("a", "clarify", source, 0.5) for source in Source]
+    mutants = [AcceptedMutant("a", "clarify", source, 0.5) for source in MutantSource]
     rejections = [Rejection("b", "clarify", reason) for reason in Reason]
     with Measured() as measured:
         await served(
-            Mutator(*mutants, *rejections, Summary(7, 8)), pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3)
+            Mutator(*mutants, *rejections, MutationSummary(7, 8)),
+            pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3),
         )
     name = "darwin.mutation.candidates"
-    assert [measured.of(name, outcome="accepted", source=source.value) for source in Source] == [1, 1, 1]
+    assert [measured.of(name, outcome="accepted", source=source.value) for source in MutantSource] == [1, 1, 1]
     assert [measured.of(name, outcome=reason.value, source="model") for reason in Reason] == [1] * len(Reason)
-    assert measured.of(name) == len(Source) + len(Reason)
+    assert measured.of(name) == len(MutantSource) + len(Reason)
 
 
 async def test_rewrites_that_the_model_did_not_give_are_counted() -> None:
     with Measured() as measured:
-        await served(Mutator(Summary(7, 8, unwritten=3)), pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3))
+        await served(
+            Mutator(MutationSummary(7, 8, unwritten=3)), pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3)
+        )
     assert measured.of("darwin.mutation.candidates", outcome="unwritten", source="model") == 3

@@ -2,11 +2,11 @@ import pytest
 from pydantic import ValidationError
 
 from services.mutation.operators import OPERATORS
-from services.mutation.settings import THRESHOLD, Settings
+from services.mutation.settings import THRESHOLD, MutationSettings
 
 
 def test_defaults() -> None:
-    settings = Settings()
+    settings = MutationSettings()
     assert settings.listen == "127.0.0.1:50052"
     assert settings.generation == "127.0.0.1:50051"
     assert settings.threshold == THRESHOLD
@@ -17,14 +17,14 @@ def test_defaults() -> None:
 def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARWIN_MUTATION_OPERATORS", "rephrase, simplify")
     monkeypatch.setenv("DARWIN_MUTATION_MAX_TOKENS", "256")
-    settings = Settings()
+    settings = MutationSettings()
     assert settings.operators == ("rephrase", "simplify")
     assert settings.max_tokens == 256
 
 
 def test_every_operator_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARWIN_MUTATION_OPERATORS", ",".join(OPERATORS))
-    assert Settings().operators == tuple(OPERATORS)
+    assert MutationSettings().operators == tuple(OPERATORS)
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,4 @@ def test_every_operator_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"DARWIN_MUTATION_{name}", value)
     with pytest.raises(ValidationError):
-        Settings()
+        MutationSettings()

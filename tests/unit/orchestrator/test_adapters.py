@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.mutation.language_model import GenerationClient, Prompt
+from services.mutation.language_model import GenerationClient, RewritePrompt
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
@@ -84,7 +84,7 @@ async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
             await drained(GrpcMutator(mutation).mutate(Mutate(1, "Hello", 2, (), 1), request, 5))
             await drained(GrpcScorer(reward).score([Score(1, 1, 0, "Hi", False)], request, 5))
         own = recorder.salts[::3]
-        await drained(GenerationClient(generation, 0.3).rewrite([Prompt(MESSAGES, 8, None)], None, "passed-on"))
+        await drained(GenerationClient(generation, 0.3).rewrite([RewritePrompt(MESSAGES, 8, None)], None, "passed-on"))
     await server.stop(0)
     assert recorder.salts == [salt for salt in own for _ in range(3)] + ["passed-on"]
     assert own[0] == ""

@@ -8,7 +8,7 @@ import pytest_asyncio
 from services.reward.bootstrap import build_rewarder
 from services.reward.rewarder import Rewarder
 from services.reward.settings import RewardSettings
-from services.reward.validation import Candidate
+from services.reward.validation import ResponseCandidate
 from shared.records.evolution import Message
 
 PAIRS = (
@@ -84,7 +84,7 @@ async def rewarder() -> AsyncIterator[Rewarder]:
 
 
 async def rewards(rewarder: Rewarder, instruction: str, texts: Sequence[str]) -> list[float]:
-    candidates = [Candidate(str(number), text) for number, text in enumerate(texts)]
+    candidates = [ResponseCandidate(str(number), text) for number, text in enumerate(texts)]
     scored = await rewarder.score([Message("user", instruction)], candidates)
     return [score.reward for score in scored.scores]
 

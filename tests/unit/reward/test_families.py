@@ -9,9 +9,9 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from services.reward.classifier import ClassifierScorer
+from services.reward.registry import ClassifierSpec
 from services.reward.runtime import Runtime
 from services.reward.scorer import Conversation, ScoreItem
-from services.reward.specs import ClassifierSpec
 from shared.records.evolution import Message
 from tests.unit.reward.checkpoints import FAMILIES, gated, llama
 

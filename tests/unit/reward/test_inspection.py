@@ -10,9 +10,9 @@ from transformers import AutoTokenizer
 
 from services.reward.classifier import ClassifierScorer
 from services.reward.inspection import inspect_reward
+from services.reward.registry import ClassifierSpec
 from services.reward.runtime import Runtime
 from services.reward.scorer import Conversation, ScoreItem
-from services.reward.specs import ClassifierSpec
 from shared.errors import DarwinError, NotFound, Unsupported
 from shared.records.evolution import Message
 from tests.unit.reward.checkpoints import (

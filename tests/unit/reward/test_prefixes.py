@@ -1,10 +1,10 @@
 import torch
 
-from services.reward.prefixes import Prefixes, Response, common_prefix
+from services.reward.prefixes import ComputedResponse, Prefixes, common_prefix
 
 
-def response(*tokens: int, size: int = 10) -> Response:
-    return Response(tokens, torch.zeros(size, dtype=torch.uint8), tuple(float(token) for token in tokens))
+def response(*tokens: int, size: int = 10) -> ComputedResponse:
+    return ComputedResponse(tokens, torch.zeros(size, dtype=torch.uint8), tuple(float(token) for token in tokens))
 
 
 def test_common_prefix() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from services.reward.profiles import SHIPPED, load_profiles, read_profile
-from services.reward.specs import ClassifierSpec
+from services.reward.registry import ClassifierSpec
 from shared.errors import InvalidRequest, NotFound
 
 MODEL = "{name: a, type: classifier, weight: 1, model: x"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
+from services.reward.registry import HttpSpec
 from services.reward.remote.scorer import HttpScorer
 from services.reward.runtime import Runtime
 from services.reward.scorer import Conversation, ScoreItem
-from services.reward.specs import HttpSpec
 from shared.errors import (
     DarwinError,
     DeadlineExceeded,
@@ -213,7 +213,7 @@ async def test_what_does_not_fit_is_refused_at_start(server: Faked, changes: dic
 
 
 async def test_a_server_that_is_not_up_yet_is_waited_for(server: Faked, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.reward.remote.scorer._ASKS_EVERY_S", 0.01)
+    monkeypatch.setattr("services.reward.remote.scorer._RETRIES_EVERY_S", 0.01)
     server.status = 503
     loading = asyncio.create_task(loaded(spec_of(server)))
     while len(server.seen) < 3:  # noqa: ASYNC110  # the server is on another thread

@@ -8,15 +8,15 @@ import pytest
 
 from services.reward.bootstrap import build_rewarder
 from services.reward.rewarder import Component, Part, Profile, Rewarder
-from services.reward.scorer import BlockingScorer, ComponentScore, ScoreItem, Scorer
+from services.reward.scorer import BlockingScorer, ComponentScore, ComponentScorer, ScoreItem
 from services.reward.settings import RewardSettings
 from services.reward.threads import ThreadScorer
-from services.reward.validation import Candidate, Limits
+from services.reward.validation import ResponseCandidate, ScoringLimits
 from shared.errors import Internal, InvalidRequest, NotFound, Unavailable
 from shared.records.evolution import Message
 
 ASK = [Message("user", "Why?")]
-ANSWERS = [Candidate("b", "because"), Candidate("a", "so")]
+ANSWERS = [ResponseCandidate("b", "because"), ResponseCandidate("a", "so")]
 
 
 class LengthScorer:
@@ -43,7 +43,7 @@ class LengthScorer:
 PROFILE = Profile("mixed", "two parts", (Component("up", 2.0, "one"), Component("down", 0.5, "two")))
 
 
-def threaded(scorers: Mapping[str, BlockingScorer]) -> dict[str, Scorer]:
+def threaded(scorers: Mapping[str, BlockingScorer]) -> dict[str, ComponentScorer]:
     return {name: ThreadScorer(partial(_itself, scorer), name) for name, scorer in scorers.items()}
 
 
@@ -54,7 +54,7 @@ def _itself(scorer: BlockingScorer) -> BlockingScorer:
 @asynccontextmanager
 async def running(*, odd: float = 0.0) -> AsyncIterator[Rewarder]:
     scorers = {"one": LengthScorer(1.0, odd), "two": LengthScorer(-3.0)}
-    rewarder = Rewarder({"mixed": PROFILE}, "mixed", threaded(scorers), Limits(), 16)
+    rewarder = Rewarder({"mixed": PROFILE}, "mixed", threaded(scorers), ScoringLimits(), 16)
     await rewarder.start()
     try:
         yield rewarder
@@ -85,14 +85,14 @@ async def test_asking_again_computes_nothing() -> None:
 async def test_a_score_that_is_no_number_is_an_error(odd: float) -> None:
     async with running(odd=odd) as rewarder:
         with pytest.raises(Internal):
-            await rewarder.score(ASK, [*ANSWERS, Candidate("x", "x")])
+            await rewarder.score(ASK, [*ANSWERS, ResponseCandidate("x", "x")])
         assert len((await rewarder.score(ASK, ANSWERS)).scores) == 2
 
 
 async def test_an_overflowing_sum_is_an_error() -> None:
     async with running(odd=1.7e308) as rewarder:
         with pytest.raises((Internal, OverflowError)) as caught:
-            await rewarder.score(ASK, [Candidate("x", "x")])
+            await rewarder.score(ASK, [ResponseCandidate("x", "x")])
         assert isinstance(caught.value, Internal)
 
 
@@ -122,7 +122,7 @@ async def test_before_start_and_after_stop_it_is_unavailable() -> None:
 async def test_the_simulated_profile_is_deterministic_and_serves_many_at_once() -> None:
     rewarder = build_rewarder(RewardSettings(profiles="simulated"))
     await rewarder.start()
-    calls = [rewarder.score(ASK, [Candidate("a", f"answer {number}")]) for number in range(200)]
+    calls = [rewarder.score(ASK, [ResponseCandidate("a", f"answer {number}")]) for number in range(200)]
     rewards = [scored.scores[0].reward for scored in await asyncio.gather(*calls)]
     await rewarder.stop()
     assert len(set(rewards)) == 200
@@ -145,7 +145,7 @@ async def test_a_model_that_does_not_load_fails_the_start_and_frees_the_others()
             raise NotFound("no such model")
 
     good = LengthScorer(1.0)
-    rewarder = Rewarder({"mixed": PROFILE}, "mixed", threaded({"one": good, "two": Broken(1.0)}), Limits(), 16)
+    rewarder = Rewarder({"mixed": PROFILE}, "mixed", threaded({"one": good, "two": Broken(1.0)}), ScoringLimits(), 16)
     with pytest.raises(NotFound, match="no such model"):
         await rewarder.start()
     await rewarder.stop()
@@ -167,7 +167,7 @@ async def test_no_scorer_waits_for_another() -> None:
             return super().score(batch)
 
     scorers = threaded({"one": Held(1.0), "two": Answering(1.0)})
-    rewarder = Rewarder({"mixed": PROFILE}, "mixed", scorers, Limits(), 16)
+    rewarder = Rewarder({"mixed": PROFILE}, "mixed", scorers, ScoringLimits(), 16)
     await rewarder.start()
     assert (await rewarder.score(ASK, ANSWERS)).scores
     await rewarder.stop()
@@ -179,7 +179,7 @@ async def test_a_scorer_that_fails_ends_the_rewarder() -> None:
             return "its engine has ended"
 
     scorers = threaded({"one": LengthScorer(1.0)}) | {"two": Dead(lambda: LengthScorer(1.0), "dead")}
-    rewarder = Rewarder({"mixed": PROFILE}, "mixed", scorers, Limits(), 16)
+    rewarder = Rewarder({"mixed": PROFILE}, "mixed", scorers, ScoringLimits(), 16)
     assert await asyncio.wait_for(rewarder.failed(), 20) == "its engine has ended"
 
 
@@ -192,9 +192,9 @@ async def test_a_partial_response_is_another_item_than_the_same_text_ended() -> 
             return super().score(batch)
 
     scorers = threaded({"one": Seeing(1.0), "two": LengthScorer(1.0)})
-    rewarder = Rewarder({"mixed": PROFILE}, "mixed", scorers, Limits(), 16)
+    rewarder = Rewarder({"mixed": PROFILE}, "mixed", scorers, ScoringLimits(), 16)
     await rewarder.start()
     for open_ended in (True, False, True):
-        await rewarder.score(ASK, [Candidate("a", "so", open_ended)])
+        await rewarder.score(ASK, [ResponseCandidate("a", "so", open_ended)])
     await rewarder.stop()
     assert seen == [True, False]

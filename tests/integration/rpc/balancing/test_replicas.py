@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.mutation.language_model import GenerationClient, Prompt
+from services.mutation.language_model import GenerationClient, RewritePrompt
 from shared.errors import InvalidRequest, Overloaded, Unavailable
 from shared.records.evolution import Message
 from shared.rpc.balancing import Replicas
@@ -30,7 +30,7 @@ async def test_an_evolution_keeps_its_replica_and_evolutions_spread(fleet: Fleet
 async def test_rewrites_for_an_evolution_keep_its_replica(fleet: Fleet, replicas: Replicas[Any]) -> None:
     for key in KEYS[:20]:
         with tracing.use_context(None, key):
-            prompt = Prompt((Message("user", "Hello"),), 8, None)
+            prompt = RewritePrompt((Message("user", "Hello"),), 8, None)
             texts = [one.text async for one in GenerationClient(replicas, 0.3).rewrite([prompt, prompt], 5)]
         assert texts == [home(fleet, key).ip] * 2
 

@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from services.reward.training.data import TEST, TRAIN, Pair
-from services.reward.training.negatives import SOURCE, Sample, choose_rows, paired, read_samples, write_samples
+from services.reward.training.data import TEST, TRAIN, PreferencePair
+from services.reward.training.negatives import SOURCE, GibberishSample, choose_rows, paired, read_samples, write_samples
 from shared.errors import InvalidRequest, NotFound
 from tests.unit.reward.conversations import asking
 
-PAIRS = [Pair(asking(f"{n // 2}"), f"good {n}", "bad", "own", TEST if n >= 40 else TRAIN) for n in range(60)]
+PAIRS = [PreferencePair(asking(f"{n // 2}"), f"good {n}", "bad", "own", TEST if n >= 40 else TRAIN) for n in range(60)]
 
 
 def test_rows_are_drawn_from_both_sides_each_prompt_once() -> None:
@@ -25,19 +25,22 @@ def test_draws_follow_the_seed_and_not_the_order_of_files() -> None:
 
 
 def test_samples_survive_their_file(tmp_path: Path) -> None:
-    samples = [Sample(PAIRS[0].id, 1.4, 0, "line\nbreaks \u2028 and naïve text"), Sample(PAIRS[50].id, 1.8, 50, "b")]
+    samples = [
+        GibberishSample(PAIRS[0].id, 1.4, 0, "line\nbreaks \u2028 and naïve text"),
+        GibberishSample(PAIRS[50].id, 1.8, 50, "b"),
+    ]
     write_samples(tmp_path / "s.jsonl", samples)
     assert read_samples(tmp_path / "s.jsonl") == samples
 
 
 def test_a_sample_is_rejected_against_its_rows_chosen_response() -> None:
-    (pair,) = paired(PAIRS, [Sample(PAIRS[50].id, 1.4, 0, "gorp")])
+    (pair,) = paired(PAIRS, [GibberishSample(PAIRS[50].id, 1.4, 0, "gorp")])
     assert (pair.chosen, pair.rejected, pair.source, pair.split) == ("good 50", "gorp", SOURCE, TEST)
 
 
 def test_samples_of_other_data_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="1 of 2 samples belong to rows that the data lacks"):
-        paired(PAIRS, [Sample(PAIRS[0].id, 1.4, 0, "a"), Sample("0" * 64, 1.4, 0, "b")])
+        paired(PAIRS, [GibberishSample(PAIRS[0].id, 1.4, 0, "a"), GibberishSample("0" * 64, 1.4, 0, "b")])
 
 
 def test_a_bad_file_of_samples_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a conversation asks for that would be degenerate unasked: repetition, or signs without words."""
+"""Whether an instruction asks for what would be degenerate otherwise: repetition, or signs without words."""
 
 import re
 
@@ -26,7 +26,7 @@ _UNSAID = 24
 _MOST = 1000
 
 
-def copies_asked(instruction: str) -> int:
+def copies_requested(instruction: str) -> int:
     """How many copies of one thing in a row an answer may hold because they were asked for; 0: none were."""
     if not _REPEAT.search(instruction):
         return 0
@@ -35,6 +35,6 @@ def copies_asked(instruction: str) -> int:
     return min(_MOST, max([*numbers, *areas, 0]) or _UNSAID)
 
 
-def signs_asked(instruction: str) -> bool:
+def signs_requested(instruction: str) -> bool:
     """Whether an answer without a letter or a digit may be right."""
     return bool(_SIGNS.search(instruction))

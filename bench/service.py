@@ -56,7 +56,7 @@ class ServiceRun:
         return 1000 * self.seconds / self.tokens
 
 
-Measure = Callable[[Sequence[str]], Awaitable[ServiceRun]]
+Measurement = Callable[[Sequence[str]], Awaitable[ServiceRun]]
 
 
 def request(question: str, index: int) -> EvolutionRequest:
@@ -112,7 +112,7 @@ async def at_limit(limit: Limit, questions: Sequence[str]) -> ServiceRun:
     return ServiceRun("limit", len(questions), seconds, tokens)
 
 
-async def measure(url: str, against: Measure, singles: int, repeats: int, console: Console) -> list[ServiceRun]:
+async def measure(url: str, against: Measurement, singles: int, repeats: int, console: Console) -> list[ServiceRun]:
     """Service and what it is measured against in turn, each turn with the other first."""
     await against(QUESTIONS[:2])
     await through_service(url, QUESTIONS[:2])

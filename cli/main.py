@@ -20,7 +20,7 @@ from cli.export import export
 from cli.history.replay_command import replay
 from cli.history.show_command import show as show_lineage
 from cli.search_options import with_search_options
-from cli.session import Engine, started
+from cli.session import EngineOption, started
 from cli.stack import StackSettings
 from shared.methods import METHODS
 
@@ -55,7 +55,7 @@ def align(
         int | None, typer.Option(help="Makes draws, and sampling as far as engines allow, repeatable.")
     ] = None,
     n: Annotated[int | None, typer.Option(help="How many of the best distinct responses to return.")] = None,
-    engine: Engine = "auto",
+    engine: EngineOption = "auto",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the recording as one JSON document: result, events, attempts.")
     ] = False,
@@ -84,7 +84,7 @@ def align(
 @app.command()
 def up(
     port: Annotated[int, typer.Option(help="Port of the gateway; a free one is taken where it is busy.")] = 8080,
-    engine: Engine = "auto",
+    engine: EngineOption = "auto",
 ) -> None:
     """Keep a stack running in the foreground; Ctrl-C stops it."""
     console = Console()

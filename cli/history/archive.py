@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cli.history.lineage import Instruction, original, population
-from cli.history.recording import Recording
+from cli.history.recording import SavedRecording
 from shared.records.evolution import BaseScored, CycleFinished, CycleStarted
 
 
@@ -27,7 +27,7 @@ class Branch:
     children: list["Branch"] = field(default_factory=list)
 
 
-def archive_tree(recording: Recording) -> Branch:
+def archive_tree(recording: SavedRecording) -> Branch:
     """The original instruction, with every mutant below the one it was made from."""
     root = parent = Branch(original(recording), entered=True)
     states: list[Branch] = []
@@ -49,7 +49,7 @@ def archive_tree(recording: Recording) -> Branch:
     return root
 
 
-def _states(recording: Recording, cycle: int) -> list[tuple[int, Instruction]]:
+def _states(recording: SavedRecording, cycle: int) -> list[tuple[int, Instruction]]:
     return sorted(population(recording, cycle).items())
 
 
@@ -67,7 +67,7 @@ def _finish(states: Sequence[Branch], parent: Branch, archived: dict[str, Branch
         del archived[instruction]
 
 
-def _won(recording: Recording, branch: Branch) -> bool:
+def _won(recording: SavedRecording, branch: Branch) -> bool:
     if recording.result is None or not recording.result.choices:
         return False
     best = recording.result.choices[0]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cli.history.json_diff import same_characters
-from cli.history.recording import Recording, request_of
+from cli.history.recording import SavedRecording, request_of
 from services.gateway.api import responses
 from services.orchestrator.adapters import codec
 from services.orchestrator.core.values import Generated
@@ -41,12 +41,12 @@ class WrittenPiece:
     tokens: int | None
 
 
-def original(recording: Recording) -> Instruction:
+def original(recording: SavedRecording) -> Instruction:
     """What the base response is written under, and every response of methods that do not mutate."""
     return Instruction(recording.messages[-1].content, "", "original")
 
 
-def population(recording: Recording, cycle: int) -> dict[int, Instruction]:
+def population(recording: SavedRecording, cycle: int) -> dict[int, Instruction]:
     """What the states of a cycle write under, as far as mutants were accepted."""
     traits = METHODS[recording.model]
     if traits.searches and not traits.mutates:
@@ -58,7 +58,7 @@ def population(recording: Recording, cycle: int) -> dict[int, Instruction]:
     }
 
 
-def pieces(recording: Recording, choice: responses.EvolutionChoice) -> tuple[WrittenPiece, ...]:
+def pieces(recording: SavedRecording, choice: responses.EvolutionChoice) -> tuple[WrittenPiece, ...]:
     """The pieces of a final response from its beginning on; together they are its text and its tokens."""
     if choice.state is None:
         return (WrittenPiece(0, 0, None, original(recording), choice.text, choice.completion_tokens),)
@@ -73,7 +73,9 @@ def pieces(recording: Recording, choice: responses.EvolutionChoice) -> tuple[Wri
     return tuple(found)
 
 
-def _written(recording: Recording, choice: responses.EvolutionChoice, state: int) -> Iterator[tuple[int, int, str]]:
+def _written(
+    recording: SavedRecording, choice: responses.EvolutionChoice, state: int
+) -> Iterator[tuple[int, int, str]]:
     """Rounds from the last to the first, each with the state that wrote in it and the text once it had.
 
     The last is the round that was under way when the search was stopped, in which nobody wrote where it was not.
@@ -85,7 +87,7 @@ def _written(recording: Recording, choice: responses.EvolutionChoice, state: int
         yield event.round, state, event.texts[state]
 
 
-def _tokens(recording: Recording) -> Counter[tuple[int, int, int]] | None:
+def _tokens(recording: SavedRecording) -> Counter[tuple[int, int, int]] | None:
     """Tokens kept of what was sampled, by cycle, round and state; None where no attempts were recorded."""
     if not recording.attempts:
         return None

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.history.lineage import population
-from cli.history.recording import Recording
+from cli.history.recording import SavedRecording
 from cli.history.trees import origin
 from shared.records.evolution import CycleFinished, RoundFinished
 
@@ -17,7 +17,7 @@ _LEGEND = "✓ survives  ←n takes the response of n  ■ finished  final: comp
 _PADDING = 3
 
 
-def population_tables(recording: Recording, width: int) -> Iterator[RenderableType]:
+def population_tables(recording: SavedRecording, width: int) -> Iterator[RenderableType]:
     """A table per cycle, or several where its rounds do not fit beside each other."""
     cycles = sorted({event.cycle for event in recording.events if isinstance(event, RoundFinished)})
     for cycle in cycles:
@@ -34,7 +34,7 @@ def population_tables(recording: Recording, width: int) -> Iterator[RenderableTy
         yield Text(_LEGEND, style="dim")
 
 
-def _columns(recording: Recording, cycle: int) -> Iterator[tuple[str, list[Text]]]:
+def _columns(recording: SavedRecording, cycle: int) -> Iterator[tuple[str, list[Text]]]:
     """Titles, each with a cell for every state."""
     for event in recording.events:
         if isinstance(event, RoundFinished) and event.cycle == cycle:

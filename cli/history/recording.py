@@ -19,7 +19,7 @@ class NotARecording(Exception):
     """Something else, or something that this version cannot read; the message says where and why."""
 
 
-class Recording(responses.Evolution):
+class SavedRecording(responses.Evolution):
     """As `GET /v1/evolutions/{id}/recording` and `darwin align --json` give it.
 
     Evolutions that were recorded before attempts were have none, and no version.
@@ -35,14 +35,14 @@ class Recording(responses.Evolution):
         return self.status in TERMINAL
 
 
-def parse(document: Any, where: str) -> Recording:
+def parse(document: Any, where: str) -> SavedRecording:
     """The recording that the document, which came from `where`, holds.
 
     Raises:
         NotARecording: it holds none, or has fields nobody knows here, which might have changed the search.
     """
     try:
-        recording = Recording.model_validate(document)
+        recording = SavedRecording.model_validate(document)
     except ValidationError as error:
         raise NotARecording(f"{where} is no recording of an evolution: {reasons(error)[0]}") from None
     known = recording.model_dump(mode="json", include={"settings", "events", "attempts"})
@@ -65,7 +65,7 @@ def _unknown(given: Any, known: Any, path: str) -> Iterator[str]:
             yield from _unknown(value, other, f"{path}[{index}]")
 
 
-def request_of(recording: Recording) -> EvolutionRequest:
+def request_of(recording: SavedRecording) -> EvolutionRequest:
     """What was asked for, as it was frozen at acceptance; of the tenant nothing is recorded."""
     given = recording.settings.model_dump()
     sampling = {field.name: given[field.name] for field in fields(Sampling)}

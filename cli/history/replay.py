@@ -12,12 +12,12 @@ from typing import Any, NoReturn
 from pydantic import TypeAdapter
 
 from cli.history.json_diff import NOTHING, first_difference
-from cli.history.recording import NotARecording, Recording, request_of
+from cli.history.recording import NotARecording, SavedRecording, request_of
 from services.gateway.api import responses
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers, machine
 from services.orchestrator.core.presets import config_for
-from services.orchestrator.core.values import Evolution, Outcome, UnexpectedOutcome
+from services.orchestrator.core.values import EvolutionState, Outcome, UnexpectedOutcome
 from shared.errors import InvalidRequest
 from shared.records.attempts import Attempt
 from shared.records.evolution import Accepted, Ended, Event, Failure
@@ -50,7 +50,7 @@ class Replay:
     difference: Difference | None
 
 
-def replay(recording: Recording) -> Replay:
+def replay(recording: SavedRecording) -> Replay:
     """Replays up to the first difference, or all there is.
 
     Raises:
@@ -76,7 +76,7 @@ class _Differs(Exception):
 class _Rerun:
     """The core, and how much of the recording it has confirmed. Every method raises `_Differs` where it does not."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: SavedRecording) -> None:
         _check(recording)
         request = request_of(recording)
         try:
@@ -148,7 +148,7 @@ class _Rerun:
         raise _Differs(Difference(*self._at, field, recorded, replayed))
 
 
-def _check(recording: Recording) -> None:
+def _check(recording: SavedRecording) -> None:
     if not recording.attempts:
         reason = "it was recorded before attempts were" if recording.ended else "it has not begun"
         raise NotARecording(f"evolution {recording.id} has no attempts to replay: {reason}")
@@ -166,14 +166,14 @@ def _outcome(value: Any, where: str) -> Outcome:
     return outcome
 
 
-def _end(recording: Recording) -> Ended:
+def _end(recording: SavedRecording) -> Ended:
     """The last event of an evolution that ended as its resource says."""
     stopped_by = recording.result.stopped_by if recording.result else None
     error = Failure(**recording.error.model_dump()) if recording.error else None
     return Ended(recording.status, stopped_by, error)
 
 
-def _answer(evolution: Evolution, n: int) -> dict[str, Any]:
+def _answer(evolution: EvolutionState, n: int) -> dict[str, Any]:
     """What `resources.EvolutionResult` says of it, times apart."""
     base, tokens = answers.base(evolution), answers.tokens(evolution)
     return {
@@ -186,7 +186,7 @@ def _answer(evolution: Evolution, n: int) -> dict[str, Any]:
     }
 
 
-def _open(evolution: Evolution) -> list[str]:
+def _open(evolution: EvolutionState) -> list[str]:
     """What the core asks for, in words."""
     return [" ".join(map(str, effect.key)) for effect in machine.next_effects(evolution)]
 

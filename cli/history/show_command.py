@@ -12,7 +12,7 @@ from cli.history import sources
 from cli.history.archive import archive_tree
 from cli.history.lineage import pieces
 from cli.history.population import population_tables
-from cli.history.recording import Recording
+from cli.history.recording import SavedRecording
 from cli.history.timeline import mishaps, waterfall
 from cli.history.trees import answer_table, tree
 
@@ -31,7 +31,7 @@ def show(source: sources.RecordingSource, url: sources.Url = None) -> None:
         console.print(part)
 
 
-def parts(recording: Recording, width: int) -> Iterator[RenderableType]:
+def parts(recording: SavedRecording, width: int) -> Iterator[RenderableType]:
     """Everything there is to show, from top to bottom, for a terminal of `width` columns."""
     yield _head(recording)
     yield from _titled("archive", tree(archive_tree(recording)))
@@ -52,7 +52,7 @@ def _titled(title: str, part: RenderableType) -> Iterator[RenderableType]:
     yield part
 
 
-def _head(recording: Recording) -> Text:
+def _head(recording: SavedRecording) -> Text:
     head = Text(recording.id, style="bold")
     head.append(f"\n{recording.model}, {recording.status}", style="default not bold")
     if recording.finished_at is not None:
@@ -64,7 +64,7 @@ def _head(recording: Recording) -> Text:
     return head
 
 
-def _settings(recording: Recording) -> str:
+def _settings(recording: SavedRecording) -> str:
     """What shaped the search, its limits where it had some."""
     given = recording.settings.model_dump(include=set(_SETTINGS), exclude_none=True)
     return ", ".join(f"{name} {given[name]}" for name in _SETTINGS if name in given)

@@ -9,7 +9,7 @@ import typer
 
 from cli.client import Client
 from cli.console import CommandError
-from cli.history.recording import NotARecording, Recording, parse
+from cli.history.recording import NotARecording, SavedRecording, parse
 
 RecordingSource = Annotated[
     str, typer.Argument(metavar="ID|FILE", help="An evolution's id, which needs --url, a recording, or - to read one.")
@@ -19,7 +19,7 @@ Url = Annotated[str | None, typer.Option(help="A running gateway, to ask for an 
 _LARGEST_BYTES = 512 * 1024 * 1024
 
 
-def opened(source: str, url: str | None) -> Recording:
+def opened(source: str, url: str | None) -> SavedRecording:
     """The recording named by an id, where `url` is given, or else held by a file.
 
     Raises:
@@ -31,7 +31,7 @@ def opened(source: str, url: str | None) -> Recording:
         return parsed(client.recording(source), source)
 
 
-def parsed(document: Any, where: str) -> Recording:
+def parsed(document: Any, where: str) -> SavedRecording:
     """Raises `CommandError` where the document, which came from `where`, is no recording."""
     try:
         return parse(document, where)

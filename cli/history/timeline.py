@@ -5,7 +5,7 @@ from rich.bar import Bar
 from rich.table import Table
 from rich.text import Text
 
-from cli.history.recording import Recording
+from cli.history.recording import SavedRecording
 from cli.view import plain
 from services.orchestrator.core.values import BASE
 from shared.records.attempts import Attempt, Call
@@ -13,7 +13,7 @@ from shared.records.attempts import Attempt, Call
 _COLORS = {"mutation": "magenta", "generation": "blue", "reward": "green"}
 
 
-def waterfall(recording: Recording) -> Table:
+def waterfall(recording: SavedRecording) -> Table:
     """Every call in its attempt: a bar from the attempt's beginning to its end, and when that was."""
     table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False, show_edge=False)
     for column in ("round", "call", "for"):
@@ -50,7 +50,7 @@ def _states(call: Call) -> str:
     return "base" if states[0] == BASE else f"state {states[0]}"
 
 
-def mishaps(recording: Recording) -> Table | None:
+def mishaps(recording: SavedRecording) -> Table | None:
     """Attempts that did not end with their round, in their order; None where all did."""
     table = Table("round", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in ("at s", "took s"):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers
-from services.orchestrator.core.values import Evolution
+from services.orchestrator.core.values import EvolutionState
 from services.orchestrator.endings import Failed
 from services.orchestrator.journal import Journal
 from services.orchestrator.round import RoundExecution
@@ -102,7 +102,7 @@ def _with_progress(record: Record, execution: RoundExecution) -> Record:
     )
 
 
-def with_answer(record: Record, evolution: Evolution) -> Record:
+def with_answer(record: Record, evolution: EvolutionState) -> Record:
     """The record of a search that has ended; it has failed where its deadline left it no response at all."""
     now = time.time()
     seconds = replace(record.seconds, total=now - record.created_at)

@@ -9,7 +9,7 @@ from typing import cast
 from services.orchestrator.core import machine
 from services.orchestrator.core.values import (
     Effect,
-    Evolution,
+    EvolutionState,
     Generate,
     Generated,
     Mutate,
@@ -43,7 +43,7 @@ class RoundExecution:
 
     def __init__(
         self,
-        evolution: Evolution,
+        evolution: EvolutionState,
         events: tuple[Event, ...],
         request: EvolutionRequest,
         mutator: Mutator,

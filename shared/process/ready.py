@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-Health = Literal["grpc", "http", "file"]
+HealthProbe = Literal["grpc", "http", "file"]
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class Ready:
     address: str
     pid: int
     metrics: str
-    health: Health
+    health: HealthProbe
 
 
-def announce(ready_file: Path | None, address: str, metrics: str = "", *, health: Health = "grpc") -> None:
+def announce(ready_file: Path | None, address: str, metrics: str = "", *, health: HealthProbe = "grpc") -> None:
     """Writes the ready file, if one is named, in one step, so that a reader never sees half of it."""
     if ready_file is None:
         return

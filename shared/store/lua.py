@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-Value = str | int | float
+ScriptValue = str | int | float
 
 
 class Script:
@@ -19,7 +19,7 @@ class Script:
         self._names = self._keys.names | self._args.names
         self.text = f"{self._keys.lua}{self._args.lua}{text}"
 
-    def parameters(self, **values: Value | Sequence[Value]) -> tuple[list[Value], list[Value]]:
+    def parameters(self, **values: ScriptValue | Sequence[ScriptValue]) -> tuple[list[ScriptValue], list[ScriptValue]]:
         """`KEYS` and `ARGV` of a call with these values.
 
         Raises:
@@ -31,7 +31,7 @@ class Script:
             raise TypeError(f"a script lacks {missing} and does not know {unknown}")
         return self._keys.ordered(values), self._args.ordered(values)
 
-    async def __call__(self, redis: Any, **values: Value | Sequence[Value]) -> Any:
+    async def __call__(self, redis: Any, **values: ScriptValue | Sequence[ScriptValue]) -> Any:
         """Runs the script on this client, which sends its text only where the server has not seen it; what it returns.
 
         Raises as `parameters` does, and what the client raises.
@@ -52,7 +52,7 @@ class _Names:
             raise ValueError(f"lists come last: {names}")
         self.lua = self._lua_of_single(table) + self._lua_of_lists(table)
 
-    def ordered(self, values: dict[str, Any]) -> list[Value]:
+    def ordered(self, values: dict[str, Any]) -> list[ScriptValue]:
         lists = zip(*(values[name] for name in self._lists), strict=True)
         return [values[name] for name in self._single] + [value for together in lists for value in together]
 

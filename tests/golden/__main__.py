@@ -12,7 +12,7 @@ from services.orchestrator.core import machine
 from services.orchestrator.core.values import (
     BASE,
     Config,
-    Evolution,
+    EvolutionState,
     Generate,
     Generated,
     Mutate,
@@ -84,7 +84,7 @@ class Replay:
         best = max(evolution.finals, key=lambda final: final.reward or 0.0)
         self._same("result", best.response.text, self.trace["result"]["text"])
 
-    def _perform(self, effect: Any, evolution: Evolution) -> list[Outcome]:
+    def _perform(self, effect: Any, evolution: EvolutionState) -> list[Outcome]:
         match effect:
             case Mutate(cycle=cycle):
                 mutants = self.trace["cycles"][cycle - 1]["mutants"]
@@ -98,7 +98,7 @@ class Replay:
                 return [Scored(effect.cycle, effect.round, state, self._score(effect))]
         raise Difference(f"nothing recorded for {effect}")
 
-    def _generated(self, effect: Generate, evolution: Evolution, piece: dict[str, Any]) -> Generated:
+    def _generated(self, effect: Generate, evolution: EvolutionState, piece: dict[str, Any]) -> Generated:
         before = evolution.base if effect.state == BASE else evolution.population[effect.state]
         text = f"{before.response.text} {piece['text']}".strip()
         finish = "stop" if piece["finished"] else "length"
@@ -118,7 +118,7 @@ class Replay:
         recorded: dict[str, Any] = rounds[effect.round - 1]
         return recorded
 
-    def _check(self, events: tuple[Event, ...], evolution: Evolution) -> None:
+    def _check(self, events: tuple[Event, ...], evolution: EvolutionState) -> None:
         for event in events:
             match event:
                 case CycleStarted(cycle=cycle, parent=parent):
@@ -128,7 +128,7 @@ class Replay:
                 case CycleFinished():
                     self._check_cycle(event, evolution)
 
-    def _check_round(self, event: RoundFinished, evolution: Evolution) -> None:
+    def _check_round(self, event: RoundFinished, evolution: EvolutionState) -> None:
         cycle = self.trace["cycles"][event.cycle - 1]
         recorded = cycle["rounds"][event.round - 1]
         where = f"round {event.cycle}.{event.round}"
@@ -139,7 +139,7 @@ class Replay:
         instructions = [state.instruction for state in evolution.population]
         self._same(f"{where} mutants", instructions, cycle["mutants"])
 
-    def _check_cycle(self, event: CycleFinished, evolution: Evolution) -> None:
+    def _check_cycle(self, event: CycleFinished, evolution: EvolutionState) -> None:
         recorded = self.trace["cycles"][event.cycle - 1]
         where = f"cycle {event.cycle}"
         offered = [{"instruction": entry.instruction, "reward": entry.reward} for entry in event.candidates]

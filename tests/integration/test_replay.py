@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli.history.lineage import pieces
-from cli.history.recording import Recording, parse
+from cli.history.recording import SavedRecording, parse
 from cli.history.replay import replay
 from services.orchestrator.round_runner import RoundRunner
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable
@@ -21,13 +21,13 @@ from tests.unit.cli.history.evolved import document
 AWAY = Unavailable("away")
 
 
-async def recorded(store: Store, due: Due) -> Recording:
+async def recorded(store: Store, due: Due) -> SavedRecording:
     events = [stored.event for stored in await store.events(due.evolution_id)]
     attempts = await store.attempts(due.evolution_id)
     return parse(document(await store.load(due.evolution_id), events, attempts), due.evolution_id)
 
 
-def check(recording: Recording) -> None:
+def check(recording: SavedRecording) -> None:
     """It replays to its end, and its answer's pieces are its own."""
     told = replay(recording)
     assert told.difference is None

@@ -22,10 +22,10 @@ from shared.records.history import RecordedEvolution
 from shared.records.preferences import PairSelection, PreferencePair, step_pairs, whole_pairs
 from shared.store.evolutions import Store
 
-PairKind = Literal["whole", "steps"]
+PairUnit = Literal["whole", "steps"]
 
 _EVENTS: TypeAdapter[list[Event]] = TypeAdapter(list[Event])
-_PAIR_MAKERS: dict[PairKind, Callable[[RecordedEvolution], Iterator[PreferencePair]]] = {
+_PAIR_MAKERS: dict[PairUnit, Callable[[RecordedEvolution], Iterator[PreferencePair]]] = {
     "whole": whole_pairs,
     "steps": step_pairs,
 }
@@ -79,7 +79,7 @@ class InspectionRoutes:
         self,
         request: Request,
         evolution_id: EvolutionId,
-        kind: Annotated[PairKind, Query(description="Whole responses, or prefixes kept and replaced.")] = "whole",
+        kind: Annotated[PairUnit, Query(description="Whole responses, or prefixes kept and replaced.")] = "whole",
     ) -> Response:
         """What the search preferred, to train on; nothing where it found nothing to prefer."""
         record, events, _ = await self._evolutions.load_history(evolution_id, caller_of(request).readable_tenant)

@@ -31,7 +31,7 @@ class ServedModel(BaseModel):
     )
 
 
-class ModelList(BaseModel):
+class ServedModels(BaseModel):
     data: list[ServedModel]
 
 

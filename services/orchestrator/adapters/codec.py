@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 
 from services.orchestrator.core.values import (
     Config,
-    Evolution,
+    EvolutionState,
     Generated,
     Mutated,
     MutationEnded,
@@ -15,7 +15,7 @@ from services.orchestrator.core.values import (
     Stopped,
 )
 
-_EVOLUTION: TypeAdapter[Evolution] = TypeAdapter(Evolution)
+_EVOLUTION: TypeAdapter[EvolutionState] = TypeAdapter(EvolutionState)
 _NAMED: dict[str, TypeAdapter[Any]] = {
     kind.__name__: TypeAdapter(kind) for kind in (Mutated, MutationEnded, Generated, Scored, Stopped)
 }
@@ -24,13 +24,13 @@ _NAMED: dict[str, TypeAdapter[Any]] = {
 _NOT_THE_CORES = {"mutation", "deadline_ms"}
 
 
-def dump(evolution: Evolution) -> str:
+def dump(evolution: EvolutionState) -> str:
     """The evolution as JSON, without those of its settings on which the core does not act, or acts by default."""
     beside = _NOT_THE_CORES | ({"selection"} if evolution.config.selection == Config.selection else set())
     return _EVOLUTION.dump_json(evolution, exclude={"config": beside}).decode()
 
 
-def load(state: Any) -> Evolution:
+def load(state: Any) -> EvolutionState:
     """Raises `pydantic.ValidationError` where `state` is not what `dump` made."""
     return _EVOLUTION.validate_json(state) if isinstance(state, str) else _EVOLUTION.validate_python(state)
 

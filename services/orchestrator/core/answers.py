@@ -1,10 +1,10 @@
 """What an evolution has to show: its final responses, best first, and what they cost."""
 
-from services.orchestrator.core.values import BASE, Evolution, Final
+from services.orchestrator.core.values import BASE, EvolutionState, Final
 from shared.records.evolution import Choice, Tokens
 
 
-def choices(evolution: Evolution, n: int) -> tuple[Choice, ...]:
+def choices(evolution: EvolutionState, n: int) -> tuple[Choice, ...]:
     """The `n` best distinct final responses, best first, the earlier first among equals. Fewer where fewer exist."""
     best: dict[str, Final] = {}
     for final in sorted(evolution.finals, key=_descending):
@@ -12,12 +12,12 @@ def choices(evolution: Evolution, n: int) -> tuple[Choice, ...]:
     return tuple(_choice(final) for final in list(best.values())[:n])
 
 
-def base(evolution: Evolution) -> Choice | None:
+def base(evolution: EvolutionState) -> Choice | None:
     """The base response; None where the search was stopped before it was complete."""
     return next((_choice(final) for final in evolution.finals if final.state == BASE), None)
 
 
-def tokens(evolution: Evolution) -> Tokens:
+def tokens(evolution: EvolutionState) -> Tokens:
     """Tokens by stage. A piece that several final responses share was sampled, and is counted, once."""
     pieces = {piece for final in evolution.finals for piece in final.response.pieces}
     kept = sum(piece.tokens for piece in pieces)

@@ -19,7 +19,7 @@ from services.orchestrator.core.values import (
     BASE,
     Config,
     Effect,
-    Evolution,
+    EvolutionState,
     Finish,
     Generate,
     Generated,
@@ -42,13 +42,13 @@ from shared.records.evolution import ArchiveEntry, BaseScored, Event, MutantAcce
 
 def begin(config: Config, instruction: str, seed: int, draws: Draws | None = None) -> Step:
     """A new evolution whose first effects can be performed."""
-    evolution = Evolution(config=config, instruction=instruction, seed=seed, base=State(instruction=instruction))
+    evolution = EvolutionState(config=config, instruction=instruction, seed=seed, base=State(instruction=instruction))
     if config.cycles == 0:
         return evolution, ()
     return transitions.start_cycle(evolution, draws or CounterDraws(seed))
 
 
-def next_effects(evolution: Evolution) -> tuple[Effect, ...]:
+def next_effects(evolution: EvolutionState) -> tuple[Effect, ...]:
     """Everything that can be done now. An effect stays listed until its outcome is applied; compare by `key`."""
     if evolution.finished:
         return (Finish(),)
@@ -67,7 +67,7 @@ def next_effects(evolution: Evolution) -> tuple[Effect, ...]:
     return tuple(effects)
 
 
-def apply(evolution: Evolution, outcome: Outcome, draws: Draws | None = None) -> Step:
+def apply(evolution: EvolutionState, outcome: Outcome, draws: Draws | None = None) -> Step:
     """The evolution after an outcome, and the events that it caused.
 
     Raises:
@@ -90,7 +90,7 @@ def apply(evolution: Evolution, outcome: Outcome, draws: Draws | None = None) ->
     return settled, events + more
 
 
-def _with_state(evolution: Evolution, index: int, state: State, **changes: Any) -> Evolution:
+def _with_state(evolution: EvolutionState, index: int, state: State, **changes: Any) -> EvolutionState:
     if index == BASE:
         return replace(evolution, base=state, **changes)
     population = list(evolution.population)
@@ -98,7 +98,7 @@ def _with_state(evolution: Evolution, index: int, state: State, **changes: Any) 
     return replace(evolution, population=tuple(population), **changes)
 
 
-def _state_of(evolution: Evolution, outcome: Generated | Scored, phase: str) -> State:
+def _state_of(evolution: EvolutionState, outcome: Generated | Scored, phase: str) -> State:
     if not BASE <= outcome.state < len(evolution.population):
         raise UnexpectedOutcome(f"{outcome} for a population of {len(evolution.population)}")
     state = evolution.base if outcome.state == BASE else evolution.population[outcome.state]
@@ -107,7 +107,7 @@ def _state_of(evolution: Evolution, outcome: Generated | Scored, phase: str) -> 
     return state
 
 
-def _generate(evolution: Evolution, index: int, state: State, instruction: str) -> Generate:
+def _generate(evolution: EvolutionState, index: int, state: State, instruction: str) -> Generate:
     config, position = evolution.config, len(state.response.token_ids)
     left = config.max_tokens - position
     # With its population at the end, nobody waits for the base state at the next round.
@@ -125,14 +125,14 @@ def _generate(evolution: Evolution, index: int, state: State, instruction: str) 
     )
 
 
-def _seed(evolution: Evolution, index: int, position: int) -> int:
+def _seed(evolution: EvolutionState, index: int, position: int) -> int:
     """The base response is decoded beside the rounds, in pieces cut by timing: its seed must not depend on either."""
     if index == BASE:
         return selection.keyed_integer(evolution.seed, "base")
     return selection.keyed_integer(evolution.seed, "sample", evolution.cycle, evolution.round, index, position)
 
 
-def _accept(evolution: Evolution, outcome: Mutated) -> Step:
+def _accept(evolution: EvolutionState, outcome: Mutated) -> Step:
     if outcome.cycle != evolution.cycle or not evolution.awaits_mutants:
         raise UnexpectedOutcome(f"mutant for cycle {outcome.cycle} in cycle {evolution.cycle}")
     index = next(i for i, state in enumerate(evolution.population) if state.instruction is None)
@@ -141,7 +141,7 @@ def _accept(evolution: Evolution, outcome: Mutated) -> Step:
     return _with_state(evolution, index, state), (event,)
 
 
-def _fill(evolution: Evolution, outcome: MutationEnded) -> Step:
+def _fill(evolution: EvolutionState, outcome: MutationEnded) -> Step:
     if outcome.cycle != evolution.cycle or not evolution.mutating:
         raise UnexpectedOutcome(f"end of mutation {outcome.cycle} in cycle {evolution.cycle}")
     spent = replace(evolution.spent, mutation=evolution.spent.mutation + outcome.generated_tokens)
@@ -154,7 +154,7 @@ def _fill(evolution: Evolution, outcome: MutationEnded) -> Step:
     return evolution, events
 
 
-def _extend(evolution: Evolution, outcome: Generated) -> Evolution:
+def _extend(evolution: EvolutionState, outcome: Generated) -> EvolutionState:
     state = _state_of(evolution, outcome, "decode")
     response = _continued(state.response, outcome, evolution.config.max_tokens)
     if outcome.state != BASE or response.finished:
@@ -189,7 +189,7 @@ def _continued(response: Response, outcome: Generated, max_tokens: int) -> Respo
     )
 
 
-def _reward(evolution: Evolution, outcome: Scored) -> Step:
+def _reward(evolution: EvolutionState, outcome: Scored) -> Step:
     state = _state_of(evolution, outcome, "score")
     state = replace(state, phase="scored", reward=outcome.reward, components=outcome.components)
     spent = replace(

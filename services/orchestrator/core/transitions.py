@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from services.orchestrator.core import selection
 from services.orchestrator.core.selection import Draws
-from services.orchestrator.core.values import BASE, Evolution, Final, State, Step, UnexpectedOutcome
+from services.orchestrator.core.values import BASE, EvolutionState, Final, State, Step, UnexpectedOutcome
 from shared.records.evolution import ArchiveEntry, CycleFinished, CycleStarted, RoundFinished, StoppedBy
 
 
-def used_up(evolution: Evolution) -> StoppedBy | None:
+def used_up(evolution: EvolutionState) -> StoppedBy | None:
     """The budget that leaves nothing for a further round."""
     config, spent = evolution.config, evolution.spent
     if config.max_generated_tokens is not None and spent.generated >= config.max_generated_tokens:
@@ -18,7 +18,7 @@ def used_up(evolution: Evolution) -> StoppedBy | None:
     return None
 
 
-def start_cycle(evolution: Evolution, draws: Draws) -> Step:
+def start_cycle(evolution: EvolutionState, draws: Draws) -> Step:
     cycle, config = evolution.cycle + 1, evolution.config
     parent = evolution.instruction
     if evolution.archive:
@@ -37,7 +37,7 @@ def start_cycle(evolution: Evolution, draws: Draws) -> Step:
     return _start_round(evolution), (CycleStarted(cycle, parent),)
 
 
-def _start_round(evolution: Evolution) -> Evolution:
+def _start_round(evolution: EvolutionState) -> EvolutionState:
     base = evolution.base
     if not base.response.finished:
         base = replace(base, phase="decode")
@@ -53,7 +53,7 @@ def _start_round(evolution: Evolution) -> Evolution:
     )
 
 
-def settle(evolution: Evolution, draws: Draws) -> Step:
+def settle(evolution: EvolutionState, draws: Draws) -> Step:
     """Takes the decisions that are due once nothing of the round is open."""
     states = [state for _, state in evolution.states()]
     if evolution.mutating or any(state.phase in ("decode", "score") for state in states):
@@ -65,7 +65,7 @@ def settle(evolution: Evolution, draws: Draws) -> Step:
     return _finish_round(evolution, draws)
 
 
-def _finish_round(evolution: Evolution, draws: Draws) -> Step:
+def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
     before, config = evolution.population, evolution.config
     rewards = tuple(_known(state.reward) for state in before)
     selected = selection.RULES[config.selection](
@@ -105,7 +105,7 @@ def _finish_round(evolution: Evolution, draws: Draws) -> Step:
     return _start_round(evolution), (event,)
 
 
-def _score_finals(evolution: Evolution) -> Evolution:
+def _score_finals(evolution: EvolutionState) -> EvolutionState:
     base = evolution.base
     if not base.response.finished:
         base = replace(base, phase="decode")
@@ -113,7 +113,7 @@ def _score_finals(evolution: Evolution) -> Evolution:
     return replace(evolution, base=base, population=population, scoring_finals=True)
 
 
-def _finish_cycle(evolution: Evolution, draws: Draws) -> Step:
+def _finish_cycle(evolution: EvolutionState, draws: Draws) -> Step:
     states, config = evolution.population, evolution.config
     offered = tuple(
         ArchiveEntry(_named(states[i].instruction), _known(states[i].reward))
@@ -141,7 +141,7 @@ def _finish_cycle(evolution: Evolution, draws: Draws) -> Step:
     return started, (event, *more)
 
 
-def conclude(evolution: Evolution, reason: StoppedBy) -> Evolution:
+def conclude(evolution: EvolutionState, reason: StoppedBy) -> EvolutionState:
     """Ends the search early: complete responses of the open cycle count, partial ones only where none is complete."""
     begun = [i for i, state in evolution.states() if state.response.text and i != BASE]
     scored = [i for i in begun if evolution.population[i].reward is not None]
@@ -154,7 +154,7 @@ def conclude(evolution: Evolution, reason: StoppedBy) -> Evolution:
     return replace(evolution, finals=finals, finished=True, stopped_by=reason, checkpoint=evolution.checkpoint + 1)
 
 
-def final(evolution: Evolution, index: int) -> Final:
+def final(evolution: EvolutionState, index: int) -> Final:
     state = evolution.base if index == BASE else evolution.population[index]
     cycle = 0 if index == BASE else evolution.cycle
     return Final(cycle, index, _named(state.instruction), state.response, state.reward, state.components)

@@ -116,7 +116,7 @@ class Spent:
 
 
 @dataclass(frozen=True)
-class Evolution:
+class EvolutionState:
     """The whole search. `survivals` lists survivor indices of the cycle's rounds in the order they were seen.
 
     `round_tokens` were sampled for the round under way, those of the base response apart: how far that is, is chance.
@@ -289,7 +289,7 @@ class Stopped:
 
 Outcome = Mutated | MutationEnded | Generated | Scored | Stopped
 
-Step = tuple[Evolution, tuple[Event, ...]]
+Step = tuple[EvolutionState, tuple[Event, ...]]
 """What each transition returns: the next evolution, and the events that led to it."""
 
 

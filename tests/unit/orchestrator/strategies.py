@@ -10,7 +10,7 @@ from services.orchestrator.core import machine
 from services.orchestrator.core.values import (
     Config,
     Effect,
-    Evolution,
+    EvolutionState,
     Generate,
     Generated,
     Mutate,
@@ -90,7 +90,7 @@ class World:
         text = " ".join(map(str, ids))
         return Generated(*where, tuple(kept), text, text, reason, sampled, prompt_tokens=7)
 
-    def run(self, config: Config, order: random.Random | None = None) -> list[Evolution]:
+    def run(self, config: Config, order: random.Random | None = None) -> list[EvolutionState]:
         """Every evolution value from begin to end; `order` shuffles which open effect is performed next."""
         evolution, events = machine.begin(config, INSTRUCTION, self.seed)
         self.events.extend(events)

@@ -5,7 +5,7 @@ from typing import Any
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
-from services.orchestrator.core.values import Evolution
+from services.orchestrator.core.values import EvolutionState
 from shared.records.evolution import EvolutionRequest, Message, Sampling
 from shared.records.search import PRESETS
 
@@ -25,7 +25,7 @@ STORED = {
 """The settings that a stored evolution has had from the beginning."""
 
 
-def begun(**changes: Any) -> Evolution:
+def begun(**changes: Any) -> EvolutionState:
     request = EvolutionRequest("darwin", (Message("user", "Hi"),), Sampling(200), PRESETS["paper"], seed=1)
     evolution, _ = machine.begin(config_for(request), "Hi", 1)
     return replace(evolution, config=replace(evolution.config, **changes))

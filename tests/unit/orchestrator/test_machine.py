@@ -12,7 +12,7 @@ from services.orchestrator.core import answers, machine
 from services.orchestrator.core.values import (
     BASE,
     Config,
-    Evolution,
+    EvolutionState,
     Generate,
     Mutate,
     Mutated,
@@ -190,7 +190,7 @@ def small(**changes: object) -> Config:
     return Config(**{**defaults, "replace": True, "max_tokens": 8, **changes})  # type: ignore[arg-type]
 
 
-def kinds(evolution: Evolution) -> list[str]:
+def kinds(evolution: EvolutionState) -> list[str]:
     return [type(effect).__name__ for effect in machine.next_effects(evolution)]
 
 

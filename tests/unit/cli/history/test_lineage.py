@@ -6,17 +6,17 @@ from hypothesis import given, settings
 
 from cli.history.archive import Branch, archive_tree
 from cli.history.lineage import pieces, population
-from cli.history.recording import Recording, parse, request_of
+from cli.history.recording import SavedRecording, parse, request_of
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
-from services.orchestrator.core.values import BASE, Evolution
+from services.orchestrator.core.values import BASE, EvolutionState
 from shared.records.evolution import CycleFinished
 from tests.unit.cli.history.evolved import evolved, recordings, request_for
 from tests.unit.cli.history.test_replaying import CONFIG
 
 
-def told_again(recording: Recording) -> Evolution:
+def told_again(recording: SavedRecording) -> EvolutionState:
     request = request_of(recording)
     evolution, _ = machine.begin(config_for(request), request.messages[-1].content, request.seed)
     for attempt in recording.attempts:
@@ -82,5 +82,5 @@ def test_what_the_next_cycle_was_made_from_has_it_below() -> None:
     assert second[0].entered
 
 
-def _parents(recording: Recording) -> list[str]:
+def _parents(recording: SavedRecording) -> list[str]:
     return [event.parent for event in recording.events if event.type == "cycle.started"]

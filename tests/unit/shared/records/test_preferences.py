@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from services.orchestrator.core.values import Config, Evolution
+from services.orchestrator.core.values import Config, EvolutionState
 from shared.records.evolution import Event
 from shared.records.history import RecordedEvolution
 from shared.records.preferences import PairSelection, PreferencePair, finals, step_pairs, whole_pairs
@@ -123,7 +123,7 @@ def test_what_is_no_recorded_evolution_is_refused(events: Any) -> None:
         RecordedEvolution.model_validate({**evolution(), "events": events})
 
 
-def from_core(config: Config, seed: int) -> tuple[RecordedEvolution, Evolution]:
+def from_core(config: Config, seed: int) -> tuple[RecordedEvolution, EvolutionState]:
     world = World(seed)
     last = world.run(config)[-1]
     document = {**evolution(), "events": EVENTS.dump_python(world.events, mode="json")}

@@ -30,7 +30,8 @@ from cli.evaluation.report.statistics import Bootstrap
 from services.mutation.demands import read
 from services.mutation.templates import TEMPLATES, Template, pool
 from services.orchestrator.core import answers
-from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
+from shared.records.evolution import EvolutionRequest, Message, Sampling
+from shared.records.search import Search
 
 OUT = Path(__file__).parent / "out" / "demands.jsonl"
 MAX_TOKENS = 128

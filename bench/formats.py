@@ -29,7 +29,9 @@ from cli.evaluation.report.statistics import Bootstrap
 from services.mutation.mutator import Pool
 from services.mutation.templates import TEMPLATES, pool
 from services.orchestrator.core import answers
-from shared.records.evolution import EvolutionRequest, Message, Method, Sampling, Search
+from shared.methods import Method
+from shared.records.evolution import EvolutionRequest, Message, Sampling
+from shared.records.search import Search
 
 PROMPTS = Path(__file__).parent / "formats.jsonl"
 OUT = Path(__file__).parent / "out" / "formats.jsonl"

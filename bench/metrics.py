@@ -17,18 +17,9 @@ from services.generation.engine import Completion, ModelInfo
 from services.orchestrator import metrics as orchestrator
 from services.reward import metrics as reward
 from shared.records.attempts import Attempt
-from shared.records.evolution import (
-    Choice,
-    Ended,
-    EvolutionRequest,
-    Message,
-    Record,
-    Result,
-    Sampling,
-    Search,
-    Seconds,
-    Tokens,
-)
+from shared.records.events import Ended
+from shared.records.evolution import Choice, EvolutionRequest, Message, Record, Result, Sampling, Seconds, Tokens
+from shared.records.search import Search
 from shared.rpc.metrics import calling
 from shared.telemetry.metrics import METER
 

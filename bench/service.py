@@ -30,7 +30,8 @@ from bench.memory import peak_mib
 from bench.questions import QUESTIONS
 from cli.client import Client
 from cli.stack import Stack, StackSettings
-from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
+from shared.records.evolution import EvolutionRequest, Message, Sampling
+from shared.records.search import Search
 
 OUT = Path(__file__).parent / "out" / "service.json"
 MAX_TOKENS = 120

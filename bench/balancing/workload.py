@@ -23,7 +23,8 @@ from shared.errors import DarwinError
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.pb.mutation_pb2_grpc import MutationServiceStub
 from shared.pb.reward_pb2_grpc import RewardServiceStub
-from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
+from shared.records.evolution import EvolutionRequest, Message, Sampling
+from shared.records.search import Search
 from shared.rpc.balancing import Replicas
 from shared.rpc.balancing.choice import choose
 from shared.rpc.balancing.replicas import Choose

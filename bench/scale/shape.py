@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
+from shared.records.evolution import EvolutionRequest, Message, Sampling
+from shared.records.search import Search
 
 STATES = 6
 """Sequences that an evolution decodes at a time: its population and the base response."""

@@ -22,7 +22,7 @@ from cli.evaluation.run import Evaluation, Task, open_tasks
 from cli.evaluation.versions import versions
 from cli.session import EngineOption, started
 from cli.stack import StackSettings
-from shared.records.evolution import Method
+from shared.methods import Method
 
 app = typer.Typer(help="Does it align better, at what cost: compare methods at equal compute.", no_args_is_help=True)
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.records.evolution import Method, Seconds, StoppedBy, Tokens
+from shared.methods import Method
+from shared.records.evolution import Seconds, StoppedBy, Tokens
 
 
 class _Frozen(BaseModel):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from cli.history.lineage import Instruction, original, population
 from cli.history.recording import SavedRecording
-from shared.records.evolution import BaseScored, CycleFinished, CycleStarted
+from shared.records.events import BaseScored, CycleFinished, CycleStarted
 
 
 @dataclass

@@ -14,7 +14,8 @@ from services.gateway.api import responses
 from services.orchestrator.adapters import codec
 from services.orchestrator.core.values import Generated
 from shared.methods import METHODS
-from shared.records.evolution import MutantAccepted, MutantSource, RoundFinished
+from shared.records.events import MutantAccepted, RoundFinished
+from shared.records.evolution import MutantSource
 
 
 @dataclass(frozen=True)

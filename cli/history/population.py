@@ -11,7 +11,7 @@ from rich.text import Text
 from cli.history.lineage import population
 from cli.history.recording import SavedRecording
 from cli.history.trees import origin
-from shared.records.evolution import CycleFinished, RoundFinished
+from shared.records.events import CycleFinished, RoundFinished
 
 _LEGEND = "✓ survives  ←n takes the response of n  ■ finished  final: complete response"
 _PADDING = 3

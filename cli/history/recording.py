@@ -12,7 +12,9 @@ from pydantic import Field, ValidationError
 from services.gateway.api import responses
 from shared.process.settings import reasons
 from shared.records.attempts import Attempt
-from shared.records.evolution import TERMINAL, Event, EvolutionRequest, Message, Sampling, Search
+from shared.records.events import Event
+from shared.records.evolution import TERMINAL, EvolutionRequest, Message, Sampling
+from shared.records.search import Search
 
 
 class NotARecording(Exception):

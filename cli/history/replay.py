@@ -20,7 +20,8 @@ from services.orchestrator.core.presets import config_for
 from services.orchestrator.core.values import EvolutionState, Outcome, UnexpectedOutcome
 from shared.errors import InvalidRequest
 from shared.records.attempts import Attempt
-from shared.records.evolution import Accepted, Ended, Event, Failure
+from shared.records.events import Accepted, Ended, Event
+from shared.records.evolution import Failure
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 

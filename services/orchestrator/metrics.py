@@ -18,8 +18,10 @@ from pydantic import ValidationError
 
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers
-from shared.records.attempts import Attempt, summary_of
-from shared.records.evolution import TERMINAL, Event, Record, Result, RoundFinished, Tokens
+from shared.records.attempts import Attempt
+from shared.records.events import Event, RoundFinished
+from shared.records.evolution import TERMINAL, Record, Result, Tokens
+from shared.records.summary import summary_of
 from shared.store.queue import Backlog
 from shared.telemetry.metrics import METER, SECONDS
 

@@ -16,7 +16,8 @@ from services.orchestrator.journal import Journal
 from services.orchestrator.round import RoundExecution
 from shared.errors import DarwinError, DeadlineExceeded, Internal
 from shared.records.attempts import Attempt
-from shared.records.evolution import Ended, Event, Failure, Record, Result, Status
+from shared.records.events import Ended, Event
+from shared.records.evolution import Failure, Record, Result, Status
 from shared.store.leases import Claim
 
 log = logging.getLogger(__name__)

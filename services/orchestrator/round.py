@@ -23,7 +23,8 @@ from services.orchestrator.core.values import (
 from services.orchestrator.journal import Journal
 from services.orchestrator.ports import Generator, Mutator, Scorer
 from shared.records.attempts import Stage
-from shared.records.evolution import Event, EvolutionRequest, StoppedBy, TraceContext
+from shared.records.events import Event
+from shared.records.evolution import EvolutionRequest, StoppedBy, TraceContext
 from shared.telemetry import tracing
 
 # An engine returns the results of one step one after another. Waiting this long between two of them lets one call score

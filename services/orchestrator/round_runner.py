@@ -23,7 +23,8 @@ from services.orchestrator.round import RoundExecution
 from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import Conflict, Internal, Unavailable
 from shared.records.attempts import Attempt
-from shared.records.evolution import TERMINAL, Event, Failure, Record
+from shared.records.events import Event
+from shared.records.evolution import TERMINAL, Failure, Record
 from shared.store.evolutions import Store
 from shared.store.leases import Claim, Lease
 from shared.telemetry import tracing

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from services.orchestrator import spans
 from shared.errors import DarwinError
 from shared.records.attempts import Attempt
-from shared.records.evolution import TERMINAL, Event, Record
+from shared.records.events import Event
+from shared.records.evolution import TERMINAL, Record
 from shared.store.evolutions import Store
 from shared.telemetry.tracing import EndedSpan, Tracing
 

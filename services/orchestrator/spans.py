@@ -18,7 +18,8 @@ from collections.abc import Iterator, Sequence
 from opentelemetry.trace import SpanKind
 
 from shared.records.attempts import Attempt, Call, Stage, StatePart
-from shared.records.evolution import CycleFinished, Event, Record, RoundFinished
+from shared.records.events import CycleFinished, Event, RoundFinished
+from shared.records.evolution import Record
 from shared.telemetry.tracing import EndedSpan
 
 _LOST = "the worker ended before the round did"

@@ -1,17 +1,14 @@
-"""What gateway and orchestrator both read and write: requests, records, events, results.
+"""An evolution as gateway and orchestrator both read and write it: what was asked for, the record, and the answer.
 
-Plain frozen dataclasses, so that the pure core can use them; `shared.store.evolutions` turns them into JSON and back.
-Words are those of the paper (arXiv 2406.15193): archive, mutant, state, population, round, cycle, survivor.
+Plain frozen dataclasses, so that the pure core can use them; `shared.store` turns them into JSON and back. Words are
+those of the paper (arXiv 2406.15193): archive, mutant, state, population, round, cycle, survivor.
 """
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from shared.methods import Method as Method
-from shared.records.search import PRESETS as PRESETS
-from shared.records.search import Mutation as Mutation
-from shared.records.search import Preset as Preset
-from shared.records.search import Search as Search
+from shared.methods import Method
+from shared.records.search import Search
 
 Role = Literal["system", "user", "assistant"]
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -23,7 +20,7 @@ TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 
 
 MAX_MESSAGES = 512
-"""Of a conversation, at every door of the system."""
+"""How many messages a conversation may have, wherever one enters the system."""
 
 
 @dataclass(frozen=True)
@@ -136,105 +133,6 @@ class Failure:
     code: str
     message: str
     field: str | None = None
-
-
-@dataclass(frozen=True)
-class CycleStarted:
-    """A parent was drawn from the archive."""
-
-    cycle: int
-    parent: str
-    type: Literal["cycle.started"] = "cycle.started"
-
-
-@dataclass(frozen=True)
-class MutantAccepted:
-    """A state of the population received its instruction."""
-
-    cycle: int
-    state: int
-    text: str
-    operator: str
-    source: MutantSource
-    type: Literal["mutant.accepted"] = "mutant.accepted"
-
-
-@dataclass(frozen=True)
-class BaseScored:
-    """The response to the original conversation is complete."""
-
-    text: str
-    reward: float
-    tokens: int
-    type: Literal["base.scored"] = "base.scored"
-
-
-@dataclass(frozen=True)
-class Replacement:
-    """`state` took the response of `donor`."""
-
-    state: int
-    donor: int
-
-
-@dataclass(frozen=True)
-class RoundFinished:
-    """Every state was scored, badly rewarded ones were replaced.
-
-    Lists are indexed by state and describe the population before replacement, `finished` after it. `tokens` were
-    sampled for it, those of the base response apart.
-    """
-
-    cycle: int
-    round: int
-    texts: tuple[str, ...]
-    rewards: tuple[float, ...]
-    survivors: tuple[int, ...]
-    replacements: tuple[Replacement, ...]
-    finished: tuple[bool, ...]
-    tokens: int
-    type: Literal["round.finished"] = "round.finished"
-
-
-@dataclass(frozen=True)
-class ArchiveEntry:
-    """An instruction and the reward its response earned."""
-
-    instruction: str
-    reward: float
-
-
-@dataclass(frozen=True)
-class CycleFinished:
-    """Final responses are scored, the archive is updated."""
-
-    cycle: int
-    rewards: tuple[float, ...]
-    candidates: tuple[ArchiveEntry, ...]
-    archive: tuple[ArchiveEntry, ...]
-    best_reward: float
-    type: Literal["cycle.finished"] = "cycle.finished"
-
-
-@dataclass(frozen=True)
-class Ended:
-    """The last event of every evolution."""
-
-    status: Status
-    stopped_by: StoppedBy | None = None
-    error: Failure | None = None
-    type: Literal["evolution.ended"] = "evolution.ended"
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """The first event of every evolution."""
-
-    method: Method
-    type: Literal["evolution.accepted"] = "evolution.accepted"
-
-
-Event = Accepted | CycleStarted | MutantAccepted | BaseScored | RoundFinished | CycleFinished | Ended
 
 
 @dataclass(frozen=True)

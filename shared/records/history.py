@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from shared.records.evolution import Message, Replacement, Status
+from shared.records.events import Replacement
+from shared.records.evolution import Message, Status
 
 
 class _Value(BaseModel):

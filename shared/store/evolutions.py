@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.errors import Conflict, Overloaded
-from shared.records.attempts import Attempt, summary_of
-from shared.records.evolution import TERMINAL, Accepted, Ended, Event, Failure, Record
+from shared.records.attempts import Attempt
+from shared.records.events import Accepted, Ended, Event
+from shared.records.evolution import TERMINAL, Failure, Record
+from shared.records.summary import summary_of
 from shared.store import layout, scripts
 from shared.store.layout import dumped
 from shared.store.leases import LeaseCommands

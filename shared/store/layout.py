@@ -16,8 +16,10 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import Internal
-from shared.records.attempts import Attempt, LostAttempt, Summary
-from shared.records.evolution import Event, Record, TraceContext
+from shared.records.attempts import Attempt, LostAttempt
+from shared.records.events import Event
+from shared.records.evolution import Record, TraceContext
+from shared.records.summary import Summary
 
 RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

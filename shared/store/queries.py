@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from shared.errors import NotFound
-from shared.records.attempts import Attempt, Summary
-from shared.records.evolution import Event, Record
+from shared.records.attempts import Attempt
+from shared.records.events import Event
+from shared.records.evolution import Record
+from shared.records.summary import Summary
 from shared.store import layout
 from shared.store.connection import RedisClient
 from shared.store.layout import parsed

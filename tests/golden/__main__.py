@@ -22,7 +22,7 @@ from services.orchestrator.core.values import (
     Score,
     Scored,
 )
-from shared.records.evolution import CycleFinished, CycleStarted, Event, RoundFinished
+from shared.records.events import CycleFinished, CycleStarted, Event, RoundFinished
 
 _ENDLESS = 10**6
 

@@ -12,7 +12,8 @@ from services.orchestrator.core.values import Generate, Generated, Mutate, Mutat
 from services.orchestrator.round_runner import RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import DarwinError
-from shared.records.evolution import TERMINAL, EvolutionRequest, Message, Record, Sampling, Search
+from shared.records.evolution import TERMINAL, EvolutionRequest, Message, Record, Sampling
+from shared.records.search import Search
 from shared.store.evolutions import Store
 from shared.store.queue import QUEUE
 from tests.unit.orchestrator.strategies import World

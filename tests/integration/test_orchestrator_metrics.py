@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from shared.errors import DarwinError, NotFound, Unavailable
-from shared.records.attempts import LostAttempt, summary_of
+from shared.records.attempts import LostAttempt
 from shared.records.evolution import Sampling
+from shared.records.summary import summary_of
 from shared.store.connection import connect_redis
 from shared.store.evolutions import Store
 from shared.store.queue import QUEUE, Backlog, backlog, message

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import DarwinError
-from shared.records.evolution import EvolutionRequest, Idempotency, Message, Record, Sampling, Search
+from shared.records.evolution import EvolutionRequest, Idempotency, Message, Record, Sampling
+from shared.records.search import Search
 from shared.store.evolutions import Store
 
 REQUEST = EvolutionRequest("darwin", (Message("user", "Why?"),), Sampling(9), Search(), 1, metadata={"a": "b"})

@@ -13,7 +13,9 @@ from cli.history.recording import SavedRecording, parse
 from cli.history.replay import replay
 from services.orchestrator.round_runner import RoundRunner
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable
-from shared.records.evolution import EvolutionRequest, Method, Sampling, Search
+from shared.methods import Method
+from shared.records.evolution import EvolutionRequest, Sampling
+from shared.records.search import Search
 from shared.store.evolutions import Store
 from tests.integration.stages import REQUEST, Due, Stages, accept, advance, finish, round_runner
 from tests.unit.cli.history.evolved import document

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable
-from shared.records.evolution import Accepted, Ended, RoundFinished, Sampling, Search
+from shared.records.events import Accepted, Ended, RoundFinished
+from shared.records.evolution import Sampling
+from shared.records.search import Search
 from shared.store.evolutions import Store
 from tests.integration.stages import REQUEST, Due, Stages, accept, advance, delay_s, finish, round_runner
 

@@ -25,7 +25,8 @@ from shared.errors import DarwinError, Unavailable
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
-from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
+from shared.records.evolution import EvolutionRequest, Message, Sampling
+from shared.records.search import Search
 from shared.rpc import channel as rpc
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import connect, from_rpc_error

@@ -9,7 +9,8 @@ import pytest
 
 from shared.errors import Conflict, Internal, NotFound, Overloaded, Unavailable
 from shared.records.attempts import Attempt
-from shared.records.evolution import Ended, Idempotency
+from shared.records.events import Ended
+from shared.records.evolution import Idempotency
 from shared.store.evolutions import ActiveLimits, Store
 from shared.store.queue import QUEUE
 from tests.integration.stages import REQUEST, Due, Stages, accept, finish, key, record_of, round_runner

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cli.evaluation.report.reading import QuestionPart, read_controls, read_rows
-from shared.records.evolution import Method
+from shared.methods import Method
 
 __all__ = ["QuestionPart", "report"]
 

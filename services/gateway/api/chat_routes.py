@@ -19,7 +19,8 @@ from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey, i
 from services.gateway.evolutions.service import EvolutionService
 from services.gateway.settings import GatewaySettings
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Internal, InvalidRequest, Unavailable
-from shared.records.evolution import Ended, Record
+from shared.records.events import Ended
+from shared.records.evolution import Record
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from services.gateway.api import responses as out
 from services.gateway.api import serializers
-from shared.records.evolution import Event, FinishReason, Record
+from shared.records.events import Event
+from shared.records.evolution import FinishReason, Record
 
 DONE = "[DONE]"
 

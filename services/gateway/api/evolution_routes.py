@@ -21,7 +21,8 @@ from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey, i
 from services.gateway.evolutions.service import EvolutionService
 from services.gateway.settings import GatewaySettings
 from shared.errors import DarwinError
-from shared.records.evolution import TERMINAL, Event
+from shared.records.events import Event
+from shared.records.evolution import TERMINAL
 
 log = logging.getLogger(__name__)
 

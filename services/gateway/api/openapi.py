@@ -11,7 +11,7 @@ from services.gateway.api.responses import ChatCompletionChunk
 from services.gateway.edge.errors import ErrorBody
 from services.gateway.edge.middleware import EVOLUTION_HEADER, REQUEST_HEADER, TRACE_HEADER
 from services.gateway.evolutions.acceptance import REPLAYED_HEADER
-from shared.records.evolution import Event
+from shared.records.events import Event
 
 DESCRIPTION = """\
 An OpenAI-compatible chat API whose answers are searched for, at decoding time, under a reward model.

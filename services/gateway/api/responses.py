@@ -5,7 +5,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.api.search_fields import with_search_settings
-from shared.records.evolution import Event, FinishReason, Method, Role, Status, StoppedBy
+from shared.methods import Method
+from shared.records.events import Event
+from shared.records.evolution import FinishReason, Role, Status, StoppedBy
 
 
 def _is_none(value: object) -> bool:

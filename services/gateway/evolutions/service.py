@@ -9,7 +9,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from shared.errors import NotFound, Unavailable
 from shared.records.attempts import Attempt
-from shared.records.evolution import TERMINAL, Ended, Event, Record
+from shared.records.events import Ended, Event
+from shared.records.evolution import TERMINAL, Record
 from shared.store.evolutions import ActiveLimits, Store
 from shared.store.queries import StoredEvent
 

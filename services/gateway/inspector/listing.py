@@ -3,8 +3,9 @@
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from services.gateway.inspector.recordings import EvolutionList, summary
-from shared.records.attempts import Summary
-from shared.records.evolution import Method, Status
+from shared.methods import Method
+from shared.records.evolution import Status
+from shared.records.summary import Summary
 from shared.store.evolutions import Store
 
 # The most summaries that are examined for one page; a caller who wants more asks for the next page.

@@ -9,8 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.api import serializers
 from services.gateway.api.responses import Evolution
-from shared.records.attempts import Attempt, Summary
-from shared.records.evolution import Event, Method, Record, Status, StoppedBy
+from shared.methods import Method
+from shared.records.attempts import Attempt
+from shared.records.events import Event
+from shared.records.evolution import Record, Status, StoppedBy
+from shared.records.summary import Summary
 
 PieceKind = Literal["same", "base", "evolved"]
 

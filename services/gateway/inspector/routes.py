@@ -17,7 +17,8 @@ from services.gateway.inspector import recordings as out
 from services.gateway.inspector.listing import ListQuery, read_page
 from services.gateway.settings import GatewaySettings
 from shared.errors import Conflict, NotFound
-from shared.records.evolution import TERMINAL, Event, Record
+from shared.records.events import Event
+from shared.records.evolution import TERMINAL, Record
 from shared.records.history import RecordedEvolution
 from shared.records.preferences import PairSelection, PreferencePair, step_pairs, whole_pairs
 from shared.store.evolutions import Store

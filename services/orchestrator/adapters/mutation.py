@@ -9,7 +9,8 @@ import grpc
 from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.core.values import Mutate, Mutated, MutationEnded
 from shared.pb import mutation_pb2 as pb
-from shared.records.evolution import EvolutionRequest, MutantSource, Mutation
+from shared.records.evolution import EvolutionRequest, MutantSource
+from shared.records.search import Mutation
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
 from shared.rpc.metrics import calling

@@ -37,7 +37,7 @@ from services.orchestrator.core.values import (
     Stopped,
     UnexpectedOutcome,
 )
-from shared.records.evolution import ArchiveEntry, BaseScored, Event, MutantAccepted
+from shared.records.events import ArchiveEntry, BaseScored, Event, MutantAccepted
 
 
 def begin(config: Config, instruction: str, seed: int, draws: Draws | None = None) -> Step:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.methods import SelectionName
-from shared.records.evolution import ArchiveEntry, Replacement
+from shared.records.events import ArchiveEntry, Replacement
 
 
 class Draws(Protocol):

@@ -5,7 +5,8 @@ from dataclasses import replace
 from services.orchestrator.core import selection
 from services.orchestrator.core.selection import Draws
 from services.orchestrator.core.values import BASE, EvolutionState, Final, State, Step, UnexpectedOutcome
-from shared.records.evolution import ArchiveEntry, CycleFinished, CycleStarted, RoundFinished, StoppedBy
+from shared.records.events import ArchiveEntry, CycleFinished, CycleStarted, RoundFinished
+from shared.records.evolution import StoppedBy
 
 
 def used_up(evolution: EvolutionState) -> StoppedBy | None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from shared.methods import SelectionName
-from shared.records.evolution import ArchiveEntry, Event, FinishReason, MutantSource, StoppedBy
+from shared.records.events import ArchiveEntry, Event
+from shared.records.evolution import FinishReason, MutantSource, StoppedBy
 from shared.records.search import Search
 
 BASE = -1

@@ -13,20 +13,9 @@ from playwright.sync_api import expect
 
 from cli.stack import Stack
 from shared.records.attempts import Attempt, Call, LostAttempt, StatePart
-from shared.records.evolution import (
-    BaseScored,
-    CycleStarted,
-    Ended,
-    Event,
-    EvolutionRequest,
-    Message,
-    MutantAccepted,
-    Record,
-    RoundFinished,
-    Sampling,
-    Search,
-    TraceContext,
-)
+from shared.records.events import BaseScored, CycleStarted, Ended, Event, MutantAccepted, RoundFinished
+from shared.records.evolution import EvolutionRequest, Message, Record, Sampling, TraceContext
+from shared.records.search import Search
 from shared.store.api_keys import ApiKeys, new_key
 from shared.store.evolutions import Store
 from tests.e2e.inspector.visiting import Visit

@@ -15,19 +15,8 @@ from dataclasses import replace
 
 import redis.asyncio
 
-from shared.records.evolution import (
-    BaseScored,
-    Choice,
-    Ended,
-    Event,
-    Failure,
-    Record,
-    Replacement,
-    Result,
-    RoundFinished,
-    Seconds,
-    Tokens,
-)
+from shared.records.events import BaseScored, Ended, Event, Replacement, RoundFinished
+from shared.records.evolution import Choice, Failure, Record, Result, Seconds, Tokens
 from shared.store.evolutions import Store
 from shared.store.queue import ADVANCE, QUEUE
 

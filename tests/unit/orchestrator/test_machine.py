@@ -22,7 +22,7 @@ from services.orchestrator.core.values import (
     Stopped,
     UnexpectedOutcome,
 )
-from shared.records.evolution import BaseScored, CycleFinished, RoundFinished
+from shared.records.events import BaseScored, CycleFinished, RoundFinished
 from tests.unit.orchestrator.strategies import INSTRUCTION, World, configs
 
 seeds = st.integers(0, 2**32)

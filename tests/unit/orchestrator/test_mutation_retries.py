@@ -13,7 +13,8 @@ from shared.errors import Unavailable
 from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
 from shared.pb.mutation_pb2_grpc import MutationServiceStub
-from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
+from shared.records.evolution import EvolutionRequest, Message, Sampling
+from shared.records.search import Search
 from shared.rpc.balancing import Replicas
 from shared.rpc.server import Server
 from tests.integration.processes import until

@@ -4,7 +4,9 @@ import pytest
 
 from services.orchestrator.core.presets import config_for
 from shared.errors import InvalidRequest
-from shared.records.evolution import EvolutionRequest, Message, Method, Sampling, Search
+from shared.methods import Method
+from shared.records.evolution import EvolutionRequest, Message, Sampling
+from shared.records.search import Search
 
 REQUEST = EvolutionRequest("darwin", (Message("user", "Hi"),), Sampling(200), Search(), seed=1)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from services.orchestrator.core import selection
 from shared.methods import METHODS, SelectionName
-from shared.records.evolution import ArchiveEntry, Replacement
+from shared.records.events import ArchiveEntry, Replacement
 
 
 def scored(*rewards: float, finished: tuple[int, ...] = ()) -> selection.ScoredPopulation:

@@ -13,7 +13,8 @@ from services.orchestrator.core.values import Generate, Generated
 from shared.errors import DarwinError
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
-from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
+from shared.records.evolution import EvolutionRequest, Message, Sampling
+from shared.records.search import Search
 from shared.rpc.balancing import Replicas
 from shared.rpc.balancing.choice import ranked
 from shared.rpc.balancing.targets import Target

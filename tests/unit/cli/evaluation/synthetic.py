@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from cli.evaluation.rows import Candidate, Row, Turn
-from shared.records.evolution import Method, Seconds, Tokens
+from shared.methods import Method
+from shared.records.evolution import Seconds, Tokens
 
 CATEGORIES = ("coding", "extraction", "humanities", "math", "reasoning", "roleplay", "stem", "writing")
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from cli.evaluation.plan import SHIPPED, Plan, PlanError, read_plan
-from shared.records.evolution import Search
+from shared.records.search import Search
 
 
 def plan(tmp_path: Path, text: str) -> Plan:

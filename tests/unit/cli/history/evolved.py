@@ -13,20 +13,11 @@ from services.orchestrator.adapters import codec
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.core.values import Config, Outcome, Stopped
+from shared.methods import Method
 from shared.records.attempts import Attempt, Call, StatePart
-from shared.records.evolution import (
-    Accepted,
-    Ended,
-    Event,
-    EvolutionRequest,
-    Failure,
-    Message,
-    Method,
-    Record,
-    Sampling,
-    Search,
-    TraceContext,
-)
+from shared.records.events import Accepted, Ended, Event
+from shared.records.evolution import EvolutionRequest, Failure, Message, Record, Sampling, TraceContext
+from shared.records.search import Search
 from tests.unit.orchestrator.strategies import INSTRUCTION, World, configs
 
 _EVENTS: TypeAdapter[list[Event]] = TypeAdapter(list[Event])

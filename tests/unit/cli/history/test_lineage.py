@@ -11,7 +11,7 @@ from services.orchestrator.adapters import codec
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.core.values import BASE, EvolutionState
-from shared.records.evolution import CycleFinished
+from shared.records.events import CycleFinished
 from tests.unit.cli.history.evolved import evolved, recordings, request_for
 from tests.unit.cli.history.test_replaying import CONFIG
 

@@ -10,7 +10,8 @@ from services.gateway.api.validation import ModelNotFound, evolution_request
 from services.gateway.settings import GatewaySettings
 from shared.errors import InvalidRequest
 from shared.methods import METHODS
-from shared.records.evolution import EvolutionRequest, Message, Sampling, Search
+from shared.records.evolution import EvolutionRequest, Message, Sampling
+from shared.records.search import Search
 
 USER = {"role": "user", "content": "Why?"}
 

@@ -4,8 +4,9 @@ import pytest
 
 from services.gateway.inspector import listing
 from services.gateway.inspector.listing import ListQuery, read_page
-from shared.records.attempts import Summary
-from shared.records.evolution import Method, Status
+from shared.methods import Method
+from shared.records.evolution import Status
+from shared.records.summary import Summary
 from shared.store.evolutions import Store
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from services.orchestrator.core.values import Config, EvolutionState
-from shared.records.evolution import Event
+from shared.records.events import Event
 from shared.records.history import RecordedEvolution
 from shared.records.preferences import PairSelection, PreferencePair, finals, step_pairs, whole_pairs
 from tests.unit.cli.recordings import MESSAGES, base, cycle_finished, evolution, round_finished

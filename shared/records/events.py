@@ -1,0 +1,106 @@
+"""What happened to an evolution, in order: the events that are saved with it and streamed to whoever follows it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from shared.methods import Method
+from shared.records.evolution import Failure, MutantSource, Status, StoppedBy
+
+
+@dataclass(frozen=True)
+class CycleStarted:
+    """A parent was drawn from the archive."""
+
+    cycle: int
+    parent: str
+    type: Literal["cycle.started"] = "cycle.started"
+
+
+@dataclass(frozen=True)
+class MutantAccepted:
+    """A state of the population received its instruction."""
+
+    cycle: int
+    state: int
+    text: str
+    operator: str
+    source: MutantSource
+    type: Literal["mutant.accepted"] = "mutant.accepted"
+
+
+@dataclass(frozen=True)
+class BaseScored:
+    """The response to the original conversation is complete."""
+
+    text: str
+    reward: float
+    tokens: int
+    type: Literal["base.scored"] = "base.scored"
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """`state` took the response of `donor`."""
+
+    state: int
+    donor: int
+
+
+@dataclass(frozen=True)
+class RoundFinished:
+    """Every state was scored, badly rewarded ones were replaced.
+
+    Lists are indexed by state and describe the population before replacement, `finished` after it. `tokens` were
+    sampled for it, those of the base response apart.
+    """
+
+    cycle: int
+    round: int
+    texts: tuple[str, ...]
+    rewards: tuple[float, ...]
+    survivors: tuple[int, ...]
+    replacements: tuple[Replacement, ...]
+    finished: tuple[bool, ...]
+    tokens: int
+    type: Literal["round.finished"] = "round.finished"
+
+
+@dataclass(frozen=True)
+class ArchiveEntry:
+    """An instruction and the reward its response earned."""
+
+    instruction: str
+    reward: float
+
+
+@dataclass(frozen=True)
+class CycleFinished:
+    """Final responses are scored, the archive is updated."""
+
+    cycle: int
+    rewards: tuple[float, ...]
+    candidates: tuple[ArchiveEntry, ...]
+    archive: tuple[ArchiveEntry, ...]
+    best_reward: float
+    type: Literal["cycle.finished"] = "cycle.finished"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The last event of every evolution."""
+
+    status: Status
+    stopped_by: StoppedBy | None = None
+    error: Failure | None = None
+    type: Literal["evolution.ended"] = "evolution.ended"
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The first event of every evolution."""
+
+    method: Method
+    type: Literal["evolution.accepted"] = "evolution.accepted"
+
+
+Event = Accepted | CycleStarted | MutantAccepted | BaseScored | RoundFinished | CycleFinished | Ended

@@ -21,12 +21,12 @@ from services.mutation.language_model import GenerationClient
 from services.mutation.messages import (
     AcceptedMutant,
     MutationRequest,
-    MutationSource,
     MutationSummary,
     Reason,
     Rejection,
+    TextSource,
 )
-from services.mutation.mutator import InstructionMutator
+from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.settings import THRESHOLD, MutationSettings
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
@@ -56,7 +56,7 @@ class MutationTally:
     """Counts over the calls of one category."""
 
     calls: int = 0
-    sources: Counter[MutationSource] = field(default_factory=Counter)
+    sources: Counter[TextSource] = field(default_factory=Counter)
     reasons: Counter[Reason] = field(default_factory=Counter)
     # Calls by how many of their mutants are distinct from the parent and on topic.
     good: Counter[int] = field(default_factory=Counter)
@@ -77,7 +77,7 @@ class MutationTally:
         return {
             "calls": self.calls,
             "asked": self.calls * COUNT,
-            "sources": {source.value: self.sources[source] for source in MutationSource},
+            "sources": {source.value: self.sources[source] for source in TextSource},
             "rejected": {reason.value: self.reasons[reason] for reason in Reason},
             "good_of_5": {str(count): calls for count, calls in sorted(self.good.items())},
             "seconds_per_call": round(self.seconds / self.calls, 3),
@@ -86,9 +86,7 @@ class MutationTally:
         }
 
 
-async def mutate(
-    mutator: InstructionMutator, instruction: str, seed: int
-) -> tuple[MutationTally, list[dict[str, Any]]]:
+async def mutate(mutator: Mutator, instruction: str, seed: int) -> tuple[MutationTally, list[dict[str, Any]]]:
     """One call for one instruction, and its events for reading."""
     request = MutationRequest((Message("user", instruction),), instruction, COUNT, seed=seed)
     tally, events, texts = MutationTally(calls=1), [], set()
@@ -132,7 +130,7 @@ async def run(address: str, limit: int | None) -> None:
     tallies: dict[str, MutationTally] = defaultdict(MutationTally)
     calls = []
     async with Replicas("generation", address, GenerationServiceStub) as generation:
-        mutator = InstructionMutator(
+        mutator = Mutator(
             GenerationClient(generation, settings.temperature),
             await asyncio.to_thread(fidelity.load, settings.encoder),
             threshold=settings.threshold,

@@ -17,10 +17,10 @@ from services.mutation.messages import (
     Mode,
     MutationEvent,
     MutationRequest,
-    MutationSource,
     MutationSummary,
     Reason,
     Rejection,
+    TextSource,
 )
 from services.mutation.operators import Operator
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded
@@ -36,7 +36,7 @@ GROWTH, MARGIN_TOKENS = 1.5, 24
 CHARS_PER_TOKEN = 4
 
 
-class InstructionMutator:
+class Mutator:
     """Turns an instruction into mutants, by a language model and a measure of fidelity.
 
     `threshold` is the least cosine of a rewrite to the original; `max_tokens` bounds one rewrite, and an
@@ -175,7 +175,7 @@ class InstructionMutator:
         (similarity,) = await asyncio.to_thread(compare, [text])
         if similarity < self._threshold:
             return Rejection(text, operator.name, Reason.MEANING_LOST, similarity)
-        return AcceptedMutant(text, operator.name, MutationSource.MODEL, similarity)
+        return AcceptedMutant(text, operator.name, TextSource.MODEL, similarity)
 
 
 def _read(request: MutationRequest) -> tuple[Demands, str, set[str]]:

@@ -13,11 +13,11 @@ from services.mutation.messages import (
     Mode,
     MutationEvent,
     MutationRequest,
-    MutationSource,
     Reason,
     Rejection,
+    TextSource,
 )
-from services.mutation.mutator import InstructionMutator
+from services.mutation.mutator import Mutator
 from shared.errors import InvalidRequest, Unavailable
 from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
@@ -28,7 +28,7 @@ from shared.telemetry.metrics import METER
 _CANDIDATES = METER.create_counter(
     "darwin.mutation.candidates", "{candidate}", "Rewrites and templates, by what became of them: why not, or accepted."
 )
-_SOURCES = {source: f"SOURCE_{source.name}" for source in MutationSource}
+_SOURCES = {source: f"SOURCE_{source.name}" for source in TextSource}
 _MODES = {getattr(pb.MutateRequest, f"MODE_{mode.name}"): mode for mode in Mode}
 _REASONS = {reason: f"REASON_{reason.name}" for reason in Reason}
 
@@ -37,7 +37,7 @@ class MutationServicer(mutation_pb2_grpc.MutationServiceServicer):  # type: igno
     """Serves once `mutator` is set."""
 
     def __init__(self) -> None:
-        self.mutator: InstructionMutator | None = None
+        self.mutator: Mutator | None = None
 
     async def Mutate(  # noqa: N802 - the name in the proto
         self, request: pb.MutateRequest, context: grpc.aio.ServicerContext[pb.MutateRequest, pb.MutateEvent]

@@ -31,7 +31,7 @@ class ServedModel(BaseModel):
     )
 
 
-class ServedModels(BaseModel):
+class ListedModels(BaseModel):
     data: list[ServedModel]
 
 

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from services.mutation import fidelity
 from services.mutation.language_model import GenerationClient
-from services.mutation.messages import AcceptedMutant, MutantSource, MutationRequest, MutationSummary, Reason, Rejection
+from services.mutation.messages import AcceptedMutant, MutationRequest, MutationSummary, Reason, Rejection, TextSource
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.settings import THRESHOLD, MutationSettings
@@ -49,7 +49,7 @@ class Tally:
     """Counts over the calls of one category."""
 
     calls: int = 0
-    sources: Counter[MutantSource] = field(default_factory=Counter)
+    sources: Counter[TextSource] = field(default_factory=Counter)
     reasons: Counter[Reason] = field(default_factory=Counter)
     # Calls by how many of their mutants are distinct from the parent and on topic.
     good: Counter[int] = field(default_factory=Counter)
@@ -70,7 +70,7 @@ class Tally:
         return {
             "calls": self.calls,
             "asked": self.calls * COUNT,
-            "sources": {source.value: self.sources[source] for source in MutantSource},
+            "sources": {source.value: self.sources[source] for source in TextSource},
             "rejected": {reason.value: self.reasons[reason] for reason in Reason},
             "good_of_5": {str(count): calls for count, calls in sorted(self.good.items())},
             "seconds_per_call": round(self.seconds / self.calls, 3),

@@ -19,7 +19,7 @@ from cli.evaluation.commands import app as evaluation
 from cli.export import export
 from cli.history.replay_command import replay
 from cli.history.show_command import show as show_lineage
-from cli.session import Engine, started
+from cli.session import EngineOption, started
 from cli.stack import StackSettings
 
 app = typer.Typer(
@@ -63,7 +63,7 @@ def align(
         int | None, typer.Option(help="Makes draws, and sampling as far as engines allow, repeatable.")
     ] = None,
     n: Annotated[int | None, typer.Option(help="How many of the best distinct responses to return.")] = None,
-    engine: Engine = "auto",
+    engine: EngineOption = "auto",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the recording as one JSON document: result, events, attempts.")
     ] = False,
@@ -103,7 +103,7 @@ def align(
 @app.command()
 def up(
     port: Annotated[int, typer.Option(help="Port of the gateway; a free one is taken where it is busy.")] = 8080,
-    engine: Engine = "auto",
+    engine: EngineOption = "auto",
 ) -> None:
     """Keep a stack running in the foreground; Ctrl-C stops it."""
     console = Console()

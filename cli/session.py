@@ -15,7 +15,7 @@ from services.generation.engines import AUTO, AUTO_SUMMARY, ENGINES, EngineName
 
 _SUMMARIES = {AUTO: AUTO_SUMMARY} | {name: entry.summary for name, entry in ENGINES.items()}
 
-Engine = Annotated[EngineName, typer.Option(help=f"{'; '.join(f'{k}: {v}' for k, v in _SUMMARIES.items())}.")]
+EngineOption = Annotated[EngineName, typer.Option(help=f"{'; '.join(f'{k}: {v}' for k, v in _SUMMARIES.items())}.")]
 """The option by which a command chooses the engine of the stack that it starts."""
 
 

@@ -20,7 +20,7 @@ from cli.evaluation.report import report
 from cli.evaluation.rows import Row
 from cli.evaluation.run import Evaluation, Task, open_tasks
 from cli.evaluation.versions import versions
-from cli.session import Engine, started
+from cli.session import EngineOption, started
 from cli.stack import StackSettings
 from shared.records.evolution import Method
 
@@ -51,7 +51,7 @@ def run(
         str | None, typer.Option(help="A running gateway; without it a stack is started and stopped.")
     ] = None,
     hardware: Annotated[str | None, typer.Option(help="Label of the hardware, for a gateway elsewhere.")] = None,
-    engine: Engine = "auto",
+    engine: EngineOption = "auto",
 ) -> None:
     """Run a plan over a question set: `darwin eval --questions FILE --out FOLDER`."""
     if context.invoked_subcommand is not None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from services.generation import metrics
 from services.generation.engine import Completion, ContextFull, Engine, ModelInfo, TokenSequence
 from services.generation.messages import (
-    FinishReason,
     GenerateRequest,
     SamplingOptions,
     Sequence,
+    SequenceFinish,
     SequenceResult,
     TokenUsage,
 )
@@ -144,7 +144,7 @@ class SequenceGenerator:
         )
 
 
-def _finish(plan: _Plan, kept: int, stopped: bool, unfinished: bool) -> FinishReason:
+def _finish(plan: _Plan, kept: int, stopped: bool, unfinished: bool) -> SequenceFinish:
     if stopped:
         return "stop"
     if kept >= plan.room:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from shared.records.evolution import Message
 
-FinishReason = Literal["length", "stop", "context"]
+SequenceFinish = Literal["length", "stop", "context"]
 """Why a response ended for now. "length": it can be continued. "stop": it is complete. "context": the model's context
 is full, and where the response is empty, the prompt alone has filled it."""
 
@@ -78,7 +78,7 @@ class SequenceResult:
     token_ids: tuple[int, ...]
     text: str
     lookahead_text: str
-    finish: FinishReason
+    finish: SequenceFinish
     usage: TokenUsage
     seconds: float
     queue_seconds: float | None = None

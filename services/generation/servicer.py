@@ -9,12 +9,12 @@ from typing import cast
 import grpc
 
 from services.generation.generator import SequenceGenerator
-from services.generation.messages import FinishReason, GenerateRequest, SamplingOptions, Sequence, SequenceResult
+from services.generation.messages import GenerateRequest, SamplingOptions, Sequence, SequenceFinish, SequenceResult
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.records.evolution import Message, Role
 
-_FINISH: dict[FinishReason, pb.FinishReason] = {
+_FINISH: dict[SequenceFinish, pb.FinishReason] = {
     "length": pb.FINISH_REASON_LENGTH,
     "stop": pb.FINISH_REASON_STOP,
     "context": pb.FINISH_REASON_CONTEXT,

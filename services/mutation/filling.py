@@ -5,7 +5,7 @@ from random import Random
 
 from services.mutation.fidelity import Compare
 from services.mutation.guards import normalised
-from services.mutation.messages import AcceptedMutant, MutantSource, MutationRequest
+from services.mutation.messages import AcceptedMutant, MutationRequest, TextSource
 from services.mutation.templates import Template, wrappings
 
 
@@ -20,9 +20,9 @@ def filled(
     """The mutants that bring `accepted` up to the count asked for: templates of `pool`, then the parent."""
     missing = request.count - accepted
     wrapped = dict(wrappings(request.parent, request.original, rng, pool))
-    new = ((text, name, MutantSource.TEMPLATE) for text, name in wrapped.items() if normalised(text) not in taken)
+    new = ((text, name, TextSource.TEMPLATE) for text, name in wrapped.items() if normalised(text) not in taken)
     chosen = list(islice(new, missing))
-    chosen += [(request.parent, "parent", MutantSource.PARENT)] * (missing - len(chosen))
+    chosen += [(request.parent, "parent", TextSource.PARENT)] * (missing - len(chosen))
     similarities = compare([text for text, _, _ in chosen]) if chosen else []
     return [
         AcceptedMutant(text, name, source, similarity)

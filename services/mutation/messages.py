@@ -17,7 +17,7 @@ MAX_SALT_CHARS = 256
 ROLES = ("system", "user", "assistant")
 
 
-class MutantSource(Enum):
+class TextSource(Enum):
     """Where a mutant's text comes from."""
 
     MODEL = "model"
@@ -100,7 +100,7 @@ class AcceptedMutant:
 
     text: str
     operator: str
-    source: MutantSource
+    source: TextSource
     similarity: float
 
 

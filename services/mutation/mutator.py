@@ -15,12 +15,12 @@ from services.mutation.language_model import LanguageModel, RewriteCompletion, R
 from services.mutation.messages import (
     AcceptedMutant,
     Mode,
-    MutantSource,
     MutationEvent,
     MutationRequest,
     MutationSummary,
     Reason,
     Rejection,
+    TextSource,
 )
 from services.mutation.operators import Operator
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded
@@ -175,7 +175,7 @@ class Mutator:
         (similarity,) = await asyncio.to_thread(compare, [text])
         if similarity < self._threshold:
             return Rejection(text, operator.name, Reason.MEANING_LOST, similarity)
-        return AcceptedMutant(text, operator.name, MutantSource.MODEL, similarity)
+        return AcceptedMutant(text, operator.name, TextSource.MODEL, similarity)
 
 
 def _read(request: MutationRequest) -> tuple[Demands, str, set[str]]:

@@ -11,11 +11,11 @@ import grpc
 from services.mutation.messages import (
     AcceptedMutant,
     Mode,
-    MutantSource,
     MutationEvent,
     MutationRequest,
     Reason,
     Rejection,
+    TextSource,
 )
 from services.mutation.mutator import Mutator
 from shared.errors import InvalidRequest, Unavailable
@@ -28,7 +28,7 @@ from shared.telemetry.metrics import METER
 _CANDIDATES = METER.create_counter(
     "darwin.mutation.candidates", "{candidate}", "Rewrites and templates, by what became of them: why not, or accepted."
 )
-_SOURCES = {source: f"SOURCE_{source.name}" for source in MutantSource}
+_SOURCES = {source: f"SOURCE_{source.name}" for source in TextSource}
 _MODES = {getattr(pb.MutateRequest, f"MODE_{mode.name}"): mode for mode in Mode}
 _REASONS = {reason: f"REASON_{reason.name}" for reason in Reason}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.mutation import demands
 from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.guards import normalised
-from services.mutation.messages import AcceptedMutant, Mode, MutantSource, MutationSummary, Reason, Rejection
+from services.mutation.messages import AcceptedMutant, Mode, MutationSummary, Reason, Rejection, TextSource
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.templates import EVERY, TEMPLATES, core_of, pool, wrappings
@@ -46,7 +46,7 @@ async def test_a_bad_rewrite_is_turned_down_and_replaced_by_a_template(output: s
     assert isinstance(rejection, Rejection)
     assert (rejection.reason, rejection.operator) == (reason, "rephrase")
     assert isinstance(mutant, AcceptedMutant)
-    assert mutant.source is MutantSource.TEMPLATE
+    assert mutant.source is TextSource.TEMPLATE
     assert ORIGINAL in mutant.text
     assert summary == MutationSummary(100, 10)
 
@@ -67,16 +67,16 @@ async def test_a_rewrite_far_from_the_original_says_how_far() -> None:
 async def test_a_good_rewrite_is_accepted_in_any_shape(output: str) -> None:
     found = await events(Script([output]), request(count=1))
     (mutant,) = mutants(found)
-    assert (mutant.text, mutant.source) == (GOOD, MutantSource.MODEL)
+    assert (mutant.text, mutant.source) == (GOOD, TextSource.MODEL)
     assert 0.5 <= mutant.similarity <= 1
 
 
 async def test_equal_rewrites_are_accepted_once() -> None:
     found = await events(Script([answer(GOOD), answer(GOOD.upper()), answer(GOOD.rstrip("."))]), request(count=3))
     assert [mutant.source for mutant in mutants(found)] == [
-        MutantSource.MODEL,
-        MutantSource.TEMPLATE,
-        MutantSource.TEMPLATE,
+        TextSource.MODEL,
+        TextSource.TEMPLATE,
+        TextSource.TEMPLATE,
     ]
     assert [event.reason for event in found if isinstance(event, Rejection)] == [Reason.DUPLICATE] * 2
 
@@ -142,13 +142,13 @@ async def test_a_rewrite_that_drops_the_passage_is_turned_down() -> None:
 async def test_without_operators_templates_only() -> None:
     llm = Script([answer(GOOD)])
     found = [event async for event in mutator(llm, operators=[]).mutate(request())]
-    assert {mutant.source for mutant in mutants(found)} == {MutantSource.TEMPLATE}
+    assert {mutant.source for mutant in mutants(found)} == {TextSource.TEMPLATE}
     assert llm.timeouts == []
 
 
 async def test_templates_are_taken_alone_and_then_in_pairs() -> None:
     found = mutants(await events(Script([]), request(count=64)))
-    assert {mutant.source for mutant in found} == {MutantSource.TEMPLATE}
+    assert {mutant.source for mutant in found} == {TextSource.TEMPLATE}
     alone = {template.wrap(ORIGINAL) for template in POOL}
     assert {mutant.text for mutant in found[: len(POOL)]} == alone
     assert all("+" in mutant.operator for mutant in found[len(POOL) :])
@@ -157,7 +157,7 @@ async def test_templates_are_taken_alone_and_then_in_pairs() -> None:
 async def test_the_parent_fills_only_when_templates_are_used_up() -> None:
     every = dict(wrappings(ORIGINAL, ORIGINAL, Random(0)))
     (mutant,) = mutants(await events(Script([]), request(count=1, exclude=list(every))))
-    assert (mutant.source, mutant.text) == (MutantSource.PARENT, ORIGINAL)
+    assert (mutant.source, mutant.text) == (TextSource.PARENT, ORIGINAL)
 
 
 async def test_excluded_texts_do_not_come_again() -> None:
@@ -231,16 +231,14 @@ async def test_promises(
     assert len(accepted) == count
     assert [type(event) for event in found].count(MutationSummary) == 1
     assert isinstance(found[-1], MutationSummary)
-    assert found[-1].generated_tokens == 10 * (
-        len(found) - 1 - sum(m.source is not MutantSource.MODEL for m in accepted)
-    )
-    own = [normalised(mutant.text) for mutant in accepted if mutant.source is not MutantSource.PARENT]
+    assert found[-1].generated_tokens == 10 * (len(found) - 1 - sum(m.source is not TextSource.MODEL for m in accepted))
+    own = [normalised(mutant.text) for mutant in accepted if mutant.source is not TextSource.PARENT]
     assert len(set(own)) == len(own)
     assert not set(own) & {normalised(text) for text in (parent, original, *exclude)}
     if pool(demands.read((Message("user", original),))) == TEMPLATES:
-        assert all(mutant.source is not MutantSource.PARENT for mutant in accepted)
+        assert all(mutant.source is not TextSource.PARENT for mutant in accepted)
     for mutant in accepted:
-        if mutant.source is MutantSource.TEMPLATE:
+        if mutant.source is TextSource.TEMPLATE:
             outermost = mutant.operator.partition("+")[0]
             inners = [template.unwrap(mutant.text) for template in EVERY if template.name == outermost]
             inner = next(text for text in inners if text is not None)

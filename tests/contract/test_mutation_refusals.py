@@ -6,11 +6,11 @@ from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.messages import (
     MAX_CONVERSATION_CHARS,
     AcceptedMutant,
-    MutantSource,
     MutationRequest,
     MutationSummary,
     Reason,
     Rejection,
+    TextSource,
 )
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
@@ -35,7 +35,7 @@ async def test_a_model_that_refuses_gives_no_rewrites_and_templates_step_in(
     for _ in range(2):
         found = [event async for event in service.mutate(request())]
         sources = [mutant.source for mutant in mutants(found)]
-        assert sources == [MutantSource.MODEL] * (written // 2) + [MutantSource.TEMPLATE] * (5 - written // 2)
+        assert sources == [TextSource.MODEL] * (written // 2) + [TextSource.TEMPLATE] * (5 - written // 2)
         assert found[-1] == MutationSummary(100 * written, 10 * written, unwritten=5 - written)
     assert (
         [record.message for record in caplog.records].count(
@@ -52,7 +52,7 @@ async def test_where_the_model_refuses_and_no_template_is_allowed_the_parent_goe
     llm = Script([], fails=Unsupported("no"))
     (mutant, summary) = await events(llm, request(count=1, parent=original, original=original))
     assert isinstance(mutant, AcceptedMutant)
-    assert (mutant.text, mutant.source) == (original, MutantSource.PARENT)
+    assert (mutant.text, mutant.source) == (original, TextSource.PARENT)
     assert isinstance(summary, MutationSummary)
 
 
@@ -67,7 +67,7 @@ async def test_the_longest_conversation_goes_through_every_cycle() -> None:
 async def test_a_rewrite_without_room_is_one_that_is_empty() -> None:
     found = await events(Script([""] * 5), request())
     assert [event.reason for event in found if isinstance(event, Rejection)] == [Reason.EMPTY] * 5
-    assert {mutant.source for mutant in mutants(found)} == {MutantSource.TEMPLATE}
+    assert {mutant.source for mutant in mutants(found)} == {TextSource.TEMPLATE}
 
 
 @pytest.mark.parametrize(
@@ -100,4 +100,4 @@ async def test_a_text_to_work_on_is_not_rewritten() -> None:
     llm = Script([answer("Where can I find the pharmacy?")])
     found = await events(llm, MutationRequest(messages, "Where is the pharmacy?", 2))
     assert llm.prompts == []
-    assert {mutant.source for mutant in mutants(found)} == {MutantSource.PARENT}
+    assert {mutant.source for mutant in mutants(found)} == {TextSource.PARENT}

@@ -17,7 +17,7 @@ from services.generation.endpoint.capabilities import (
 )
 from services.generation.endpoint.client import Endpoint
 from services.generation.endpoint.errors import chat_only
-from services.generation.endpoint.responses import ChatResponse, CompletionResponse, ModelList, ServedModel
+from services.generation.endpoint.responses import ChatResponse, CompletionResponse, ListedModels, ServedModel
 from shared.errors import DarwinError, DeadlineExceeded, InvalidRequest, Unsupported
 
 # No field is of this type. An endpoint that supports a field refuses it; one that ignores the field accepts it.
@@ -42,7 +42,7 @@ async def find_model(endpoint: Endpoint, name: str) -> ServedModel:
         Unsupported: no name is given, and the endpoint lists no model or several.
     """
     try:
-        listed = (await endpoint.get("models", ModelList)).data
+        listed = (await endpoint.get("models", ListedModels)).data
     except DarwinError as error:
         # Not every endpoint lists its models; whether it serves this one shows at the first completion.
         if name:

@@ -31,7 +31,7 @@ class ServedModel(BaseModel):
     )
 
 
-class ModelList(BaseModel):
+class ListedModels(BaseModel):
     data: list[ServedModel]
 
 

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from services.generation.endpoint import client as module
 from services.generation.endpoint.client import Endpoint
 from services.generation.endpoint.errors import EndpointFull, error_of_failure
-from services.generation.endpoint.responses import CompletionResponse, ModelList
+from services.generation.endpoint.responses import CompletionResponse, ListedModels
 from services.generation.engine import ContextFull
 from shared.errors import DarwinError, DeadlineExceeded, Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
 from shared.records.evolution import TraceContext
@@ -238,6 +238,6 @@ async def test_neither_key_nor_prompt_is_logged(url: str, caplog: pytest.LogCapt
     caplog.set_level(logging.DEBUG)
     assert (await ask(url)).choices
     async with client(url) as endpoint:
-        await endpoint.get("models", ModelList)
+        await endpoint.get("models", ListedModels)
     assert KEY not in caplog.text
     assert "HTTP Request" not in caplog.text, "a line for each call"

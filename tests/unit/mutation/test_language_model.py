@@ -7,7 +7,7 @@ import pytest
 
 from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.language_model import GenerationClient, RewriteCompletion, RewritePrompt
-from services.mutation.messages import AcceptedMutant, MutantSource, MutationRequest, MutationSummary
+from services.mutation.messages import AcceptedMutant, MutationRequest, MutationSummary, TextSource
 from services.mutation.mutator import Mutator
 from services.mutation.operators import JSON_SCHEMA, OPERATORS
 from shared.errors import DeadlineExceeded, Internal, InvalidRequest, Unsupported
@@ -106,7 +106,7 @@ async def test_where_the_service_refuses_there_are_templates(
     mutator = Mutator(client, SimulatedFidelity(), threshold=0.5, operators=tuple(OPERATORS.values()), max_tokens=96)
     request = MutationRequest((Message("user", "How do vaccines work?"),), "How do vaccines work?", 3)
     *mutants, summary = [event async for event in mutator.mutate(request, 5)]
-    assert [mutant.source for mutant in mutants if isinstance(mutant, AcceptedMutant)] == [MutantSource.TEMPLATE] * 3
+    assert [mutant.source for mutant in mutants if isinstance(mutant, AcceptedMutant)] == [TextSource.TEMPLATE] * 3
     assert summary == MutationSummary(0, 0, unwritten=3)
 
 

@@ -6,12 +6,12 @@ import pytest
 
 from services.mutation.messages import (
     AcceptedMutant,
-    MutantSource,
     MutationEvent,
     MutationRequest,
     MutationSummary,
     Reason,
     Rejection,
+    TextSource,
 )
 from services.mutation.servicer import MutationServicer
 from shared.errors import Unavailable
@@ -63,7 +63,7 @@ async def test_an_unset_seed_stays_unset() -> None:
 
 
 async def test_every_source_and_reason_has_its_name_on_the_wire() -> None:
-    mutants = [AcceptedMutant("a", "clarify", source, 0.5) for source in MutantSource]
+    mutants = [AcceptedMutant("a", "clarify", source, 0.5) for source in TextSource]
     rejections = [Rejection("b", "clarify", reason) for reason in Reason]
     events = await served(
         Mutator(*mutants, *rejections, MutationSummary(7, 8)),
@@ -90,7 +90,7 @@ async def test_before_it_has_loaded_it_is_unavailable() -> None:
 
 
 async def test_candidates_are_counted_by_what_became_of_them() -> None:
-    mutants = [AcceptedMutant("a", "clarify", source, 0.5) for source in MutantSource]
+    mutants = [AcceptedMutant("a", "clarify", source, 0.5) for source in TextSource]
     rejections = [Rejection("b", "clarify", reason) for reason in Reason]
     with Measured() as measured:
         await served(
@@ -98,9 +98,9 @@ async def test_candidates_are_counted_by_what_became_of_them() -> None:
             pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3),
         )
     name = "darwin.mutation.candidates"
-    assert [measured.of(name, outcome="accepted", source=source.value) for source in MutantSource] == [1, 1, 1]
+    assert [measured.of(name, outcome="accepted", source=source.value) for source in TextSource] == [1, 1, 1]
     assert [measured.of(name, outcome=reason.value, source="model") for reason in Reason] == [1] * len(Reason)
-    assert measured.of(name) == len(MutantSource) + len(Reason)
+    assert measured.of(name) == len(TextSource) + len(Reason)
 
 
 async def test_rewrites_that_the_model_did_not_give_are_counted() -> None:

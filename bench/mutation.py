@@ -18,14 +18,7 @@ from rich.table import Table
 
 from services.mutation import fidelity
 from services.mutation.language_model import GenerationClient
-from services.mutation.messages import (
-    AcceptedMutant,
-    MutationRequest,
-    MutationSummary,
-    Reason,
-    Rejection,
-    TextSource,
-)
+from services.mutation.messages import AcceptedMutant, MutationRequest, MutationSummary, Reason, Rejection, TextSource
 from services.mutation.mutator import Mutator
 from services.mutation.operators import OPERATORS
 from services.mutation.settings import THRESHOLD, MutationSettings

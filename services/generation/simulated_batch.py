@@ -30,7 +30,7 @@ class Latency:
         return Latency(self.step_s * factor, self.sequence_s * factor, self.prefill_s * factor)
 
 
-# By how much of a step a sum of seconds may be off.
+# A sum of seconds may be off by this part of a step.
 _ROUNDING = 1e-6
 # vLLM with SmolLM2-135M in bfloat16 on 2 cores, as `python -m bench.latency` fitted it: 1 to 64 sequences, prompts of 8
 # to 192 words, a mean error of 3.3 %.

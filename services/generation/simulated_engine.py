@@ -97,7 +97,7 @@ class SimulatedEngine:
         return tuple(ids[len(sequence.token_ids) :])
 
     def _next(self, ids: Sequence[int], position: int, seed: int) -> int:
-        # Of integers, a tuple's hash is the same in every process, and a tenth of a cryptographic one's cost.
+        # The hash of a tuple of integers is the same in every process, and costs a tenth of a cryptographic one.
         draw = hash((*ids[-8:], position, seed))
         ends = self._response_tokens and draw % self._response_tokens == 0
         return _END if ends else 1 + draw % len(_WORDS)

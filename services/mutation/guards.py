@@ -12,9 +12,9 @@ from services.mutation.messages import Reason
 from services.mutation.word_lists import DANGLING, IMPERATIVES, LEADS, NUMBER_WORDS, QUESTIONS, RESTRICTIONS, STOPWORDS
 
 MIN_CHARS = 8
-# A rewrite's length, as multiples of the rewritten text's; a few words more are always allowed.
+# A rewrite is SHORTEST to LONGEST times as long as the rewritten text; SLACK_CHARS more are always allowed.
 SHORTEST, LONGEST, SLACK_CHARS = 0.35, 2.0, 80
-# Of the content words of each of the original's sentences, the part a rewrite must keep.
+# A rewrite must keep this part of the content words of each of the original's sentences.
 KEPT_WORDS = 0.6
 _STEM = 5
 

@@ -10,9 +10,9 @@ import unicodedata
 from services.mutation.word_lists import IMPERATIVES, QUESTIONS, STOPWORDS
 from shared.text.folding import folded
 
-# Of a text's words, the least part that must be among the commonest of its language.
+# At least this part of a text's words must be among the commonest of its language.
 LEAST_SHARE = 0.15
-# Of English words, the most that may hold letters that English has not.
+# At most this part of an English text's words may hold letters that English does not have.
 MOST_FOREIGN = 0.2
 # In a text of no more words than these, one such word is enough.
 _FEW_WORDS = 4
@@ -70,7 +70,7 @@ _COMMON = {
         """,
 }
 _WORDS = {name: frozenset(text.split()) for name, text in _COMMON.items()}
-# "Comment" and "come" are rather French and Italian.
+# "Comment" and "come" are more likely French and Italian.
 _WORDS["en"] = (STOPWORDS | IMPERATIVES | QUESTIONS | frozenset(_ENGLISH.split())) - {"comment", "come", "me"}
 
 

@@ -77,7 +77,7 @@ def main() -> None:
     pairs = read_pairs(args.data)
     if not pairs:
         parser.error(f"no preferences/*.jsonl in {args.data}")
-    print(f"guard: {guard_share(pairs):.2%} of the real responses feel nothing")
+    print(f"guard: {guard_share(pairs):.2%} of the real responses get no penalty")
     runtime = Runtime(threads=args.threads)
     threshold = _report_cosines(pairs[: args.answers], runtime)
     _report_weights(pairs[: args.pairs], threshold, runtime)

@@ -1,4 +1,4 @@
-"""How a reward model, or the components of a profile, will score: what the service checks at its start, tried out."""
+"""Checks how a reward model, or the components of a profile, will score, by the checks of the service's start."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ class Tried:
 
 @dataclass(frozen=True)
 class RewardCheck:
-    """The profile's reward models as they will be served, a conversation as the first of them reads it, and what two
-    responses to it are given."""
+    """The profile's reward models as they will be served, a conversation as the first of them reads it, and the rewards
+    of two responses to it."""
 
     profile: str
     models: tuple[RewardInspection, ...]

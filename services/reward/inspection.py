@@ -103,7 +103,7 @@ def _inspected(spec: ModelSpec, folder: str) -> RewardInspection:
 
 @contextmanager
 def refusing(model: str) -> Iterator[None]:
-    """Names the model in what is said of it, and makes one sentence of what a library says that cannot read it."""
+    """Puts the model's name before the messages of errors, and turns a library's error into one sentence."""
     try:
         yield
     except DarwinError as error:
@@ -169,7 +169,7 @@ def _takes_token_types(model: Any) -> bool:
 
 
 def _limit(wanted: int, config: ModelConfig, model: Any, tokenizer: Any) -> int:
-    """The least of what the component, the positions and the tokenizer allow; absent and absurd ones count nothing."""
+    """The least number of tokens that component, positions and tokenizer allow; absent and absurd ones are ignored."""
     import torch
 
     tables = [
@@ -182,7 +182,7 @@ def _limit(wanted: int, config: ModelConfig, model: Any, tokenizer: Any) -> int:
 
 
 def _padding(form: ChatFormat, tokenizer: Any, vocabulary: int) -> int:
-    """A padding id that neither a whole nor a partial conversation ends with, if text may not end with any."""
+    """An id for padding that neither a whole nor a partial conversation ends with."""
     rendered = [form.encode(replace(TRIAL, partial=partial)).token_ids for partial in (False, True)]
     beyond = sorted({token for ids in rendered for token in ids if token >= vocabulary})
     if beyond:

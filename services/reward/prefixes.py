@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from cachetools import LRUCache
 
-Key = tuple[bytes, tuple[int, ...]]
+PrefixKey = tuple[bytes, tuple[int, ...]]
 """A conversation's digest, and a response's tokens."""
 
 
@@ -55,21 +55,21 @@ class Prefixes:
             self._kept[conversation, response.tokens] = response
             self._by_conversation.setdefault(conversation, set()).add(response.tokens)
 
-    def _forget(self, key: Key) -> None:
+    def _forget(self, key: PrefixKey) -> None:
         conversation, tokens = key
         self._by_conversation[conversation].discard(tokens)
         if not self._by_conversation[conversation]:
             del self._by_conversation[conversation]
 
 
-class _ReportingCache(LRUCache[Key, ComputedResponse]):
+class _ReportingCache(LRUCache[PrefixKey, ComputedResponse]):
     """Counts a response by its bytes, and calls `evicted` with the key of each that has to go for another."""
 
-    def __init__(self, capacity: int, evicted: Callable[[Key], None]) -> None:
+    def __init__(self, capacity: int, evicted: Callable[[PrefixKey], None]) -> None:
         super().__init__(capacity, lambda response: response.size)
         self._evicted = evicted
 
-    def popitem(self) -> tuple[Key, ComputedResponse]:
+    def popitem(self) -> tuple[PrefixKey, ComputedResponse]:
         key, response = super().popitem()
         self._evicted(key)
         return key, response

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Of scripts that put no spaces between words: Thai to Khmer, kana, Han.
+# Letters of scripts that put no spaces between words: Thai to Khmer, kana, Han.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _ASCII = re.compile(r"[^\W_]+|([^\w\s]|_)\1*")
-# The number of an item of a list, which does not set it apart from others.
+# The number of a list's item; items that differ in nothing else count as equal.
 _ITEM = re.compile(r"^[ \t]*(\d+)(?=[.):])", re.MULTILINE)
 _LITERALS = frozenset({"true", "false", "null", "none", "nan"})
 _LONG_WORD = 24

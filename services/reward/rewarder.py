@@ -39,7 +39,7 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Part:
+class ScorePart:
     """One component's share in a score: weight times value."""
 
     name: str
@@ -53,7 +53,7 @@ class CandidateScore:
 
     id: str
     reward: float
-    parts: tuple[Part, ...]
+    parts: tuple[ScorePart, ...]
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class Rewarder:
 
 def _total(profile: Profile, candidate: str, scores: Sequence[ComponentScore]) -> CandidateScore:
     parts = tuple(
-        Part(component.name, component.weight, score.value)
+        ScorePart(component.name, component.weight, score.value)
         for component, score in zip(profile.components, scores, strict=True)
     )
     reward = math.fsum(part.weight * part.value for part in parts)

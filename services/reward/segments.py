@@ -8,7 +8,7 @@ from shared.text.encoding import TextEncoder
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands around and between segments: token ids, and for each part the number of its segment."""
+    """The token ids around and between two segments; `types` are the segment numbers of the five parts."""
 
     before: tuple[int, ...] = ()
     between: tuple[int, ...] = ()

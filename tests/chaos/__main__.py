@@ -11,7 +11,7 @@ import typer
 from redis.exceptions import RedisError
 from rich.console import Console
 
-from cli.session import EngineName
+from cli.session import EngineOption
 from cli.stack import StackError
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.report import line, table
@@ -22,7 +22,7 @@ OUT = Path(__file__).parents[2] / "bench" / "out" / "chaos.json"
 
 
 def main(
-    engine: EngineName = "auto",
+    engine: EngineOption = "auto",
     only: Annotated[list[str] | None, typer.Option(help="Faults whose name contains this; may be repeated.")] = None,
     show: Annotated[bool, typer.Option("--list", help="Print the names of the faults.")] = False,
 ) -> None:

@@ -8,7 +8,7 @@ from tests.vllm_server import serve
 
 @pytest.fixture(scope="session")
 def vllm_traces() -> Iterator[Traces]:
-    """What the vLLM server, and whoever else is pointed here, tells of its work."""
+    """What the vLLM server, and whoever else is pointed here, reports of its work."""
     with receiver() as traces:
         yield traces
 

@@ -81,9 +81,9 @@ def test_an_evolution_on_an_endpoint_and_one_trace_of_both(vllm_server: str, vll
         spans = vllm_traces.until(answer["darwin"]["trace_id"], lambda spans: "evolution" in {s.name for s in spans})
         assert set(stack.stop().values()) == {0}
     assert answer["choices"][0]["message"]["content"]
-    told = answer["usage"]["darwin"]
-    tokens = told["tokens"]
-    assert told["rounds"] >= 2
+    usage = answer["usage"]["darwin"]
+    tokens = usage["tokens"]
+    assert usage["rounds"] >= 2
     assert tokens["generated"] == tokens["mutation"] + tokens["kept"] + tokens["discarded"] > 24
     assert [path for path in paths(spans) if path.endswith("GenerationService/Generate > vllm llm_request")], paths(
         spans

@@ -28,7 +28,7 @@ class TokenText:
         # The endpoint reads control tokens in prompts, and leaves special ones out of its responses.
         self._prompts = _copy(tokenizer.backend_tokenizer, literal=False)
         self._responses = _copy(tokenizer.backend_tokenizer, literal=True)
-        # What the endpoint's tokenizer puts before every text by itself.
+        # The endpoint's tokenizer puts this before every text by itself.
         self._prefix = self._decode(self._prompts.encode("").ids)
 
     def prompt(self, token_ids: Sequence[int]) -> str:

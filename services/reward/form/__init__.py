@@ -1,1 +1,1 @@
-"""A penalty for answers that have not the form that the conversation demands."""
+"""The form component: a penalty for answers that do not have the form that the conversation demands."""

@@ -1,4 +1,4 @@
-"""What form an answer must have, where a conversation says so strictly: words, sentences, a label, JSON. Pure."""
+"""Reads which form an answer must have where a conversation demands one strictly, such as JSON or a label. Pure."""
 
 import json
 import re
@@ -10,11 +10,11 @@ from services.reward.form import phrases
 from shared.records.evolution import Message
 from shared.text.folding import folded, length_in_words
 
-# A translation may take so many times the words of its text, and so many more.
+# A translation may have _TRANSLATED times the words of its text, and _MORE more.
 _TRANSLATED, _MORE = 2.0, 6
 _LABEL_WORDS, _TITLE_WORDS = 6, 16
 _ABOUT = 1.5
-# Characters that are read at each end of a long text, and that may stand between "only" and what it is said of.
+# So many characters are read at each end of a long text; so many may stand between "only" and what it refers to.
 _END, _NEAR = 300, 100
 _SENTENCE_END = re.compile(r"[.!?](?=\s+[^\sa-z])|[。！？](?=\s*\S)")
 _MARK = re.compile(r"^(?:([-*•])|\d+[.)])\s", re.MULTILINE)
@@ -22,9 +22,11 @@ _MARK = re.compile(r"^(?:([-*•])|\d+[.)])\s", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Form:
-    """What an answer must be: at most so many `words`, `sentences`, non-empty `lines` and marked `items`; one of
-    `answers`, folded, and no more; a line "key: value" for each of `keys`, folded; a translation and no word about it;
-    a number and no letter; JSON and no other text.
+    """The form that an answer must have.
+
+    It has at most so many `words`, `sentences`, non-empty `lines` and marked `items`. Where `answers` are given, it is
+    one of them, folded; where `keys` are, it has a line "key: value" for each, folded. A `translation` comes without a
+    word about it, a `number` without a letter, `json` without other text.
     """
 
     words: float = inf
@@ -72,7 +74,8 @@ class Form:
 
 
 def _items_of(said: str) -> int:
-    """Of its list, which is of numbers or of bullets as the first item is; what is indented belongs to an item."""
+    """How many items its list has. The first item decides whether they are numbered; indented marks belong to an
+    item."""
     bullets = [bool(bullet) for bullet in _MARK.findall(said)]
     return bullets.count(bullets[0]) if bullets else 0
 
@@ -96,18 +99,19 @@ def form_of(messages: Sequence[Message]) -> Form:
 
 
 def _ends(text: str) -> str:
-    """Of a long text its beginning and end: what stands between is worked on, or speaks of a part of the answer."""
+    """The beginning and the end of a long text; what stands between is to be worked on, or concerns a part of the
+    answer."""
     return text if len(text) <= 2 * _END else f"{text[:_END]}\n{text[-_END:]}"
 
 
 def _only(text: str, what: re.Pattern[str]) -> bool:
-    """Whether that and nothing else is demanded: both stand near each other."""
+    """Whether the text demands this and nothing else: a word such as "only" stands near it."""
     places = [found.start() for found in phrases.ONLY.finditer(text)]
     return any(abs(found.start() - place) <= _NEAR for found in what.finditer(text) for place in places)
 
 
 def _of_one_thing(text: str, last: str, words: float) -> Form | None:
-    """The form of an answer that is one thing only; `last` may hold what it is made of."""
+    """The form of an answer that is one thing only; `last` is the message that may hold the text to make it of."""
     lines = max(1, sum(bool(line.strip()) for line in last.splitlines()))
     if answers := frozenset(answer for pattern, pair in phrases.YES_NO if _only(text, pattern) for answer in pair):
         return Form(answers=answers)

@@ -1,20 +1,20 @@
-"""How nine languages demand a form strictly, by phrases that mean one thing each, as `folded` leaves them.
+"""Phrases by which nine languages demand a form strictly, spelled as `folded` leaves them.
 
-Narrow in doubt: a demand that is seen in vain costs a right answer its reward. All are tried on every text, since few
-of them mean anything in another language.
+In doubt a phrase is left out: a demand that is seen in vain costs a right answer its reward. All phrases are tried on
+every text, since few of them mean anything in another language.
 """
 
 import re
 
 
 def _any(*languages: str) -> str:
-    """A pattern for any of the phrases, which " / " parts; "~" at the end of one lets a word go on."""
+    """A pattern for any of the phrases, which " / " separates; "~" at the end of a phrase lets its last word go on."""
     found = [phrase for phrases in languages for phrase in phrases.split(" / ")]
     return "(?:" + "|".join(_word(phrase) for phrase in found) + ")"
 
 
 def _word(phrase: str) -> str:
-    """Whole words, where the script parts them."""
+    """A pattern for whole words, in scripts that put spaces between them."""
     if not phrase.isascii():
         return phrase
     return rf"\b{phrase[:-1]}" if phrase.endswith("~") else rf"\b{phrase}\b"
@@ -79,7 +79,7 @@ _JUST = _any(
 
 
 def _only(what: str) -> re.Pattern[str]:
-    """One thing and nothing beside it: not "only the title and the author"."""
+    """A pattern for one thing alone; "only the title and the author" is not matched."""
     alone = r"(?!,|:| and\b| und\b| et\b| y\b| e\b| en\b|[\w ]{1,16}:)"
     behind = r"(?: only| alone| and nothing else| nur| uniquement| seulement| solamente| apenas| alleen|だけ|のみ)"
     return re.compile(rf"{_JUST}{_THE} ?(?:{what})(?!\w){alone}|(?:{what}){behind}")

@@ -1,6 +1,6 @@
-"""A penalty for answers that have not the form that the conversation demands; deterministic, without a model.
+"""A penalty for answers that do not have the form that the conversation demands; deterministic, without a model.
 
-Programs read such answers: a label within a sentence is as good as none. Reward models prefer the sentence.
+Programs read such answers, and a label within a sentence is useless to them; reward models prefer the sentence.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from services.reward.scorer import ComponentScore, ScoreItem
 from shared.records.evolution import Message
 
 BROKEN = -3.0
-"""What an answer gets that cannot have the form any more; every other gets 0."""
+"""The score of an answer that cannot have the form any more; every other one scores 0."""
 
 _REMEMBERED = 256
 

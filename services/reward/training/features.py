@@ -41,7 +41,7 @@ class Caps:
 
 @dataclass(frozen=True)
 class Features:
-    """Of n pairs, responses in the order (chosen, rejected).
+    """The features of n pairs, whose responses are in the order (chosen, rejected).
 
     `means` float32 [n, 2, len(cuts) + 1, hidden]: over each response's first tokens by cut, last over all that count.
     `tokens` int64 [n, 2]: the responses' true lengths, which a cap does not shorten.
@@ -127,7 +127,7 @@ class Extractor:
         return Features(np.stack(means).reshape(shape), tokens)
 
     def _means(self, hidden: torch.Tensor) -> NDArray[np.float32]:
-        """Of [tokens, hidden], over the first tokens by cut and over all: [cuts + 1, hidden]."""
+        """Means [cuts + 1, hidden] of hidden states [tokens, hidden]: over the first tokens by cut, and over all."""
         sums = rms_normalise(hidden).cumsum(0)
         lengths = torch.tensor([min(cut, len(sums)) for cut in (*self._caps.cuts, len(sums))])
         means: NDArray[np.float32] = (sums[lengths - 1] / lengths.unsqueeze(1)).cpu().numpy()

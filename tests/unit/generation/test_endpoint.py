@@ -86,17 +86,17 @@ async def test_a_refusal_says_what_to_change_and_repeats_nothing(
 )
 async def test_an_error_in_an_answer_that_says_200(fake: FakeEndpoint, url: str, says: Any, kind: type[Any]) -> None:
     fake.answers = [JSONResponse(says)]
-    with pytest.raises(kind) as told:
+    with pytest.raises(kind) as raised:
         await ask(url)
-    assert KEY not in told.value.message
+    assert KEY not in raised.value.message
 
 
 async def test_when_an_endpoint_that_is_full_wants_to_be_asked_again(fake: FakeEndpoint, url: str) -> None:
     for header, expected in (("7", 7.0), ("0.5", 0.5), ("Wed, 21 Oct 2026 07:28:00 GMT", None)):
         fake.answers = [Response(status_code=429, headers={"retry-after": header})]
-        with pytest.raises(EndpointFull) as told:
+        with pytest.raises(EndpointFull) as raised:
             await ask(url)
-        assert told.value.retry_after_s == expected
+        assert raised.value.retry_after_s == expected
 
 
 def subclasses(kind: type[httpx.HTTPError]) -> Iterator[type[httpx.HTTPError]]:

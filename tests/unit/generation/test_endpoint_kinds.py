@@ -83,8 +83,8 @@ async def test_every_kind_of_endpoint_serves(
         await engine.stop()
     assert (rounds[-1].text, rounds[-1].finish) == (SAYS, "stop")
     assert len(rounds) == -(-len(tokenizer()(SAYS)["input_ids"]) // 5)
-    (told,) = [record.message for record in caplog.records if "the endpoint serves served" in record.message]
-    assert ("does without top_k" in told) == ("top_k" not in fake.fields)
+    (logged,) = [record.message for record in caplog.records if "the endpoint serves served" in record.message]
+    assert ("does without top_k" in logged) == ("top_k" not in fake.fields)
     assert "Traceback" not in caplog.text
 
 

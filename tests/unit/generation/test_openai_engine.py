@@ -128,8 +128,8 @@ async def test_fewer_tokens_than_asked_for_are_no_end_unless_the_endpoint_says_s
         for reason in (None, "", "pondered"):
             fake.answers = [JSONResponse({"choices": [choice | {"finish_reason": reason}]})]
             assert (await ask(engine)).finish == "stop"
-            told = {"completion_tokens": 50}
-            fake.answers = [JSONResponse({"choices": [choice | {"finish_reason": reason}], "usage": told})]
+            reported = {"completion_tokens": 50}
+            fake.answers = [JSONResponse({"choices": [choice | {"finish_reason": reason}], "usage": reported})]
             assert (await ask(engine)).finish == "length"
         # Half a character, say; asked again it would be the same.
         fake.answers = [JSONResponse({"choices": [choice | {"text": ""}]})]
@@ -169,19 +169,19 @@ async def test_nonsense_is_not_taken(choice: dict[str, Any], kind: type[Exceptio
             await ask(engine)
 
 
-async def test_what_the_endpoint_measures_is_told_with_the_wait_here() -> None:
+async def test_what_the_endpoint_measures_is_reported_with_the_wait_here() -> None:
     fake, timing = FakeEndpoint(), {"queue_time_ms": 20.0, "time_to_first_token_ms": 30.0}
     choice = {"text": "", "finish_reason": "length", "token_ids": [1]}
     usage = {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 8}}
     async with engine_of(fake) as engine:
         wanted = TokenSequence((1,), 1, SamplingOptions(), None)
         fake.answers = [JSONResponse({"choices": [choice], "usage": usage, "metrics": timing})]
-        told = await engine.complete(wanted)
-        assert told.cached_tokens == 8
-        assert told.queue_seconds == pytest.approx(0.02, abs=0.01)
-        assert told.first_token_seconds == pytest.approx(0.05, abs=0.01)
-        untold = await engine.complete(wanted)
-        assert (untold.cached_tokens, untold.queue_seconds, untold.first_token_seconds) == (0, None, None)
+        reported = await engine.complete(wanted)
+        assert reported.cached_tokens == 8
+        assert reported.queue_seconds == pytest.approx(0.02, abs=0.01)
+        assert reported.first_token_seconds == pytest.approx(0.05, abs=0.01)
+        unreported = await engine.complete(wanted)
+        assert (unreported.cached_tokens, unreported.queue_seconds, unreported.first_token_seconds) == (0, None, None)
 
 
 async def test_no_more_than_max_running_are_asked_for_at_once() -> None:

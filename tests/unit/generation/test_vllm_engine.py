@@ -58,6 +58,6 @@ async def test_a_model_that_loads_and_does_not_decode_is_refused() -> None:
 def test_what_this_vllm_does_not_know_names_the_other_engine() -> None:
     with pytest.raises(Unsupported, match=r"cannot be loaded.*DARWIN_GENERATION_ENGINE=transformers"), loading("m"):
         raise ValueError("Model architectures ['X'] failed to be inspected")
-    with pytest.raises(Unsupported) as told, loading("m"):
+    with pytest.raises(Unsupported) as raised, loading("m"):
         raise OSError("no file")
-    assert "transformers" not in told.value.message
+    assert "transformers" not in raised.value.message

@@ -10,9 +10,9 @@ from services.reward.scorer import ComponentScore, ScoreItem
 from services.reward.threads import ThreadScorer
 from shared.errors import Internal, InvalidRequest, Overloaded, Unavailable
 from shared.process.lifecycle import never
-from tests.unit.reward.conversations import asking
+from tests.unit.reward.conversations import dialogue
 
-QUESTION = asking("Why?")
+QUESTION = dialogue("Why?")
 
 
 def item(text: str) -> ScoreItem:
@@ -98,7 +98,7 @@ async def test_a_known_item_costs_nothing() -> None:
 async def test_the_same_text_to_another_question_is_another_item() -> None:
     scorer = GatedScorer()
     async with batching(scorer) as batcher:
-        await batcher.score([item("abc"), ScoreItem(asking("Why not?"), "abc")])
+        await batcher.score([item("abc"), ScoreItem(dialogue("Why not?"), "abc")])
     assert scorer.seen == [["abc", "abc"]]
 
 

@@ -48,7 +48,7 @@ PAIRS = (
         "and tighten them fully.",
     ),
     (
-        "Write a short email asking my manager for a day off on Friday.",
+        "Write a short email dialogue my manager for a day off on Friday.",
         "Dear Ms. Lopez, I would like to request a day off this Friday for a family matter. My tasks for the week "
         "will be finished on Thursday, and Sam has agreed to cover for me. Thank you for considering my request. "
         "Best regards, Ana",

@@ -12,12 +12,12 @@ from services.reward.runtime import Runtime
 from services.reward.scorer import Conversation, ScoreItem
 from shared.errors import InvalidRequest
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
-from tests.unit.reward.conversations import asking
+from tests.unit.reward.conversations import dialogue
 
 HEAD = "quality.safetensors"
 WEIGHTS = Path(__file__).parents[3] / "services" / "reward" / "weights" / HEAD
-QUESTION = asking("How do plants make food?")
-FOLLOW_UP = asking("How do plants make food?", "By photosynthesis.", "And at night, when there is no light at all?")
+QUESTION = dialogue("How do plants make food?")
+FOLLOW_UP = dialogue("How do plants make food?", "By photosynthesis.", "And at night, when there is no light at all?")
 TEXT = (
     "Plants make food by photosynthesis: chlorophyll in their leaves captures sunlight, which turns carbon dioxide and "
     "water into glucose and oxygen. At night they breathe as we do – naïvely put, they eat what they saved. 光合作用!\n"
@@ -138,7 +138,7 @@ def test_very_long_input_is_cut_and_scored() -> None:
     scorer = QualityScorer(HEAD, Runtime(threads=2))
     scorer.load()
     scorer._trunk.context = 128
-    long = asking("Why is the sky blue? " * 100)
+    long = dialogue("Why is the sky blue? " * 100)
     (score,) = scorer.score([ScoreItem(long, TEXT * 10)])
     assert score.computed_tokens == 128
     assert -10 < score.value < 10

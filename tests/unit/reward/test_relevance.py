@@ -3,9 +3,9 @@ import pytest
 from services.reward.relevance import MAX_CHARACTERS, RelevanceScorer
 from services.reward.runtime import Runtime
 from services.reward.scorer import ScoreItem
-from tests.unit.reward.conversations import asking
+from tests.unit.reward.conversations import dialogue
 
-RECIPE = asking("How do I bake sourdough bread?")
+RECIPE = dialogue("How do I bake sourdough bread?")
 ON = "Mix flour, water and sourdough starter, let the dough rise overnight, then bake the bread in a hot oven."
 OFF = "The stock market fell on Tuesday as investors worried about interest rates."
 
@@ -25,8 +25,8 @@ def test_on_topic_is_zero_and_off_topic_negative(scorer: RelevanceScorer) -> Non
 
 
 def test_a_follow_up_may_be_near_to_the_conversation(scorer: RelevanceScorer) -> None:
-    alone = asking("Yes, please.")
-    follow_up = asking("How do I bake sourdough bread?", "Shall I explain it in detail?", "Yes, please.")
+    alone = dialogue("Yes, please.")
+    follow_up = dialogue("How do I bake sourdough bread?", "Shall I explain it in detail?", "Yes, please.")
     bare, within = scorer.cosines([ScoreItem(alone, ON), ScoreItem(follow_up, ON)])
     assert bare.value < 0.18 < within.value
 
@@ -42,7 +42,9 @@ def test_beyond_the_cut_a_growing_answer_costs_nothing(scorer: RelevanceScorer) 
 
 
 def test_a_batch_scores_like_single_calls(scorer: RelevanceScorer) -> None:
-    items = [ScoreItem(asking(f"Tell me about {topic}."), ON) for topic in ("bread", "tax law", "the dough of my aunt")]
+    items = [
+        ScoreItem(dialogue(f"Tell me about {topic}."), ON) for topic in ("bread", "tax law", "the dough of my aunt")
+    ]
     single = RelevanceScorer(0.18, Runtime())
     single.load()
     for together, alone in zip(scorer.cosines(items), [single.cosines([item])[0] for item in items], strict=True):

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from services.reward.bootstrap import build_rewarder
-from services.reward.rewarder import Component, Part, Profile, Rewarder
+from services.reward.rewarder import Component, Profile, Rewarder, ScorePart
 from services.reward.scorer import BlockingScorer, ComponentScore, ComponentScorer, ScoreItem
 from services.reward.settings import RewardSettings
 from services.reward.threads import ThreadScorer
@@ -67,7 +67,7 @@ async def test_a_reward_is_the_weighted_sum_of_its_parts_in_the_order_asked() ->
     async with running() as rewarder:
         scored = await rewarder.score(ASK, ANSWERS, "mixed")
     assert [score.id for score in scored.scores] == ["b", "a"]
-    assert scored.scores[0].parts == (Part("up", 2.0, 7.0), Part("down", 0.5, -21.0))
+    assert scored.scores[0].parts == (ScorePart("up", 2.0, 7.0), ScorePart("down", 0.5, -21.0))
     assert [score.reward for score in scored.scores] == [3.5, 1.0]
     assert (scored.profile, scored.computed_tokens, scored.cached_tokens) == ("mixed", 18, 8)
 

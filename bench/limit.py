@@ -15,7 +15,7 @@ from services.generation.settings import GenerationSettings
 from services.mutation import fidelity
 from services.mutation.language_model import TOP_P, RewriteCompletion, RewritePrompt
 from services.mutation.messages import AcceptedMutant, MutationRequest, MutationSummary
-from services.mutation.mutator import Mutator, Pool
+from services.mutation.mutator import InstructionMutator, Pool
 from services.mutation.operators import JSON_SCHEMA, OPERATORS
 from services.mutation.settings import MutationSettings
 from services.mutation.templates import pool as allowed
@@ -74,7 +74,7 @@ class DirectLanguageModel:
 class DirectStages:
     """The orchestrator's three ports, answered by calls instead of RPCs."""
 
-    def __init__(self, generator: SequenceGenerator, mutator: Mutator, rewarder: Rewarder) -> None:
+    def __init__(self, generator: SequenceGenerator, mutator: InstructionMutator, rewarder: Rewarder) -> None:
         self._generator = generator
         self._mutator = mutator
         self._rewarder = rewarder
@@ -159,7 +159,7 @@ class Limit:
         self._resources.push_async_callback(rewarder.stop)
         await rewarder.start()
         mutation = MutationSettings()
-        mutator = Mutator(
+        mutator = InstructionMutator(
             DirectLanguageModel(generator, mutation.temperature),
             fidelity.load(mutation.encoder),
             threshold=mutation.threshold,

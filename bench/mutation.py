@@ -19,7 +19,7 @@ from rich.table import Table
 from services.mutation import fidelity
 from services.mutation.language_model import GenerationClient
 from services.mutation.messages import AcceptedMutant, MutationRequest, MutationSummary, Reason, Rejection, TextSource
-from services.mutation.mutator import Mutator
+from services.mutation.mutator import InstructionMutator
 from services.mutation.operators import OPERATORS
 from services.mutation.settings import THRESHOLD, MutationSettings
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
@@ -79,7 +79,9 @@ class MutationTally:
         }
 
 
-async def mutate(mutator: Mutator, instruction: str, seed: int) -> tuple[MutationTally, list[dict[str, Any]]]:
+async def mutate(
+    mutator: InstructionMutator, instruction: str, seed: int
+) -> tuple[MutationTally, list[dict[str, Any]]]:
     """One call for one instruction, and its events for reading."""
     request = MutationRequest((Message("user", instruction),), instruction, COUNT, seed=seed)
     tally, events, texts = MutationTally(calls=1), [], set()
@@ -123,7 +125,7 @@ async def run(address: str, limit: int | None) -> None:
     tallies: dict[str, MutationTally] = defaultdict(MutationTally)
     calls = []
     async with Replicas("generation", address, GenerationServiceStub) as generation:
-        mutator = Mutator(
+        mutator = InstructionMutator(
             GenerationClient(generation, settings.temperature),
             await asyncio.to_thread(fidelity.load, settings.encoder),
             threshold=settings.threshold,

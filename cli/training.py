@@ -14,7 +14,7 @@ from services.reward.registry import SHIPPED_HEAD
 from services.reward.runtime import Runtime
 from services.reward.training import negatives
 from services.reward.training.card import HEAD, TrainingRecord, accuracy_tables, write_artefact
-from services.reward.training.data import PreferencePair, Preferences, read_preferences
+from services.reward.training.data import Preferences, TrainingPair, read_preferences
 from services.reward.training.features import Caps, Extractor, Features, joined
 from services.reward.training.head import Head, read_head
 from services.reward.training.trainer import TrainedHead, TrainingOptions, train
@@ -76,7 +76,7 @@ def _check_sources(plan: TrainingPlan, preferences: Preferences) -> None:
 
 
 def _samples(
-    plan: TrainingPlan, pairs: Sequence[PreferencePair], runtime: Runtime, console: Console
+    plan: TrainingPlan, pairs: Sequence[TrainingPair], runtime: Runtime, console: Console
 ) -> list[negatives.GibberishSample]:
     if plan.gibberish_file:
         return negatives.read_samples(plan.gibberish_file)
@@ -88,7 +88,7 @@ def _samples(
 
 
 def _features(
-    extractor: Extractor, preferences: Preferences, pairs: Sequence[PreferencePair], console: Console
+    extractor: Extractor, preferences: Preferences, pairs: Sequence[TrainingPair], console: Console
 ) -> Features:
     """File by file, so that what is kept of a file serves whatever other files it is used with."""
     groups = [*preferences.files.values(), pairs[len(preferences.pairs) :]]

@@ -12,7 +12,7 @@ from services.generation.bootstrap import build_engine, build_generator
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_batch import latency_named
 from services.mutation.fidelity import SimulatedFidelity
-from services.mutation.mutator import Mutator
+from services.mutation.mutator import InstructionMutator
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.round import RoundExecution
@@ -96,5 +96,5 @@ async def _stages(settings: GenerationSettings) -> DirectStages:
     rewarder = build_rewarder(RewardSettings(profiles="simulated"))
     await rewarder.start()
     model = DirectLanguageModel(generator, 0.3)
-    mutator = Mutator(model, SimulatedFidelity(), threshold=0.8, operators=(), max_tokens=96)
+    mutator = InstructionMutator(model, SimulatedFidelity(), threshold=0.8, operators=(), max_tokens=96)
     return DirectStages(generator, mutator, rewarder)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from services.mutation import fidelity
 from services.mutation.fidelity import Fidelity
 from services.mutation.language_model import GenerationClient, LanguageModel
-from services.mutation.mutator import Mutator
+from services.mutation.mutator import InstructionMutator
 from services.mutation.operators import OPERATORS
 from services.mutation.servicer import MutationServicer
 from services.mutation.settings import MutationSettings
@@ -18,9 +18,9 @@ from shared.rpc.service import Service
 from shared.rpc.tls import Transport
 
 
-def build_mutator(settings: MutationSettings, llm: LanguageModel, measure: Fidelity) -> Mutator:
+def build_mutator(settings: MutationSettings, llm: LanguageModel, measure: Fidelity) -> InstructionMutator:
     """The mutator over a language model and a loaded measure of fidelity."""
-    return Mutator(
+    return InstructionMutator(
         llm,
         measure,
         threshold=settings.threshold,

@@ -36,7 +36,7 @@ GROWTH, MARGIN_TOKENS = 1.5, 24
 CHARS_PER_TOKEN = 4
 
 
-class Mutator:
+class InstructionMutator:
     """Turns an instruction into mutants, by a language model and a measure of fidelity.
 
     `threshold` is the least cosine of a rewrite to the original; `max_tokens` bounds one rewrite, and an

@@ -17,7 +17,7 @@ from services.mutation.messages import (
     Rejection,
     TextSource,
 )
-from services.mutation.mutator import Mutator
+from services.mutation.mutator import InstructionMutator
 from shared.errors import InvalidRequest, Unavailable
 from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
@@ -37,7 +37,7 @@ class MutationServicer(mutation_pb2_grpc.MutationServiceServicer):  # type: igno
     """Serves once `mutator` is set."""
 
     def __init__(self) -> None:
-        self.mutator: Mutator | None = None
+        self.mutator: InstructionMutator | None = None
 
     async def Mutate(  # noqa: N802 - the name in the proto
         self, request: pb.MutateRequest, context: grpc.aio.ServicerContext[pb.MutateRequest, pb.MutateEvent]

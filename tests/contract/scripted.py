@@ -8,7 +8,7 @@ from services.mutation import demands
 from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.language_model import RewriteCompletion, RewritePrompt
 from services.mutation.messages import AcceptedMutant, MutationEvent, MutationRequest
-from services.mutation.mutator import Mutator
+from services.mutation.mutator import InstructionMutator
 from services.mutation.operators import OPERATORS
 from services.mutation.templates import pool
 from shared.records.evolution import Message
@@ -44,8 +44,8 @@ class Script:
             self.closed = True
 
 
-def mutator(llm: Script, operators: Sequence[str] = tuple(OPERATORS), max_tokens: int = 96) -> Mutator:
-    return Mutator(
+def mutator(llm: Script, operators: Sequence[str] = tuple(OPERATORS), max_tokens: int = 96) -> InstructionMutator:
+    return InstructionMutator(
         llm,
         SimulatedFidelity(),
         threshold=0.5,

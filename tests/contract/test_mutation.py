@@ -11,7 +11,7 @@ from services.mutation import demands
 from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.guards import normalised
 from services.mutation.messages import AcceptedMutant, Mode, MutationSummary, Reason, Rejection, TextSource
-from services.mutation.mutator import Mutator
+from services.mutation.mutator import InstructionMutator
 from services.mutation.operators import OPERATORS
 from services.mutation.templates import EVERY, TEMPLATES, core_of, pool, wrappings
 from shared.errors import Unavailable
@@ -53,7 +53,7 @@ async def test_a_bad_rewrite_is_turned_down_and_replaced_by_a_template(output: s
 
 async def test_a_rewrite_far_from_the_original_says_how_far() -> None:
     far = "Say three rivers, each Peru begins, name begins Peru three rivers where."
-    strict = Mutator(
+    strict = InstructionMutator(
         Script([answer(far)]), SimulatedFidelity(), threshold=0.99, operators=[OPERATORS["clarify"]], max_tokens=96
     )
     found = [event async for event in strict.mutate(request(count=1))]

@@ -12,7 +12,7 @@ from services.mutation.messages import (
     Rejection,
     TextSource,
 )
-from services.mutation.mutator import Mutator
+from services.mutation.mutator import InstructionMutator
 from services.mutation.operators import OPERATORS
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Overloaded, Unavailable, Unsupported, leaves
 from shared.records.evolution import Message
@@ -78,7 +78,7 @@ async def test_a_rewrite_without_room_is_one_that_is_empty() -> None:
     ],
 )
 async def test_a_rewrite_that_loses_or_contradicts_a_demand_is_turned_down(original: str, rewrite: str) -> None:
-    service = Mutator(
+    service = InstructionMutator(
         Script([answer(rewrite)]), SimulatedFidelity(), threshold=-1, operators=[OPERATORS["rephrase"]], max_tokens=96
     )
     found = [event async for event in service.mutate(request(1, original, original))]

@@ -16,7 +16,7 @@ from services.generation.settings import GenerationSettings
 from services.generation.simulated_engine import SimulatedEngine
 from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.language_model import GenerationClient
-from services.mutation.mutator import Mutator
+from services.mutation.mutator import InstructionMutator
 from services.mutation.operators import OPERATORS
 from services.mutation.servicer import MutationServicer
 from services.mutation.templates import TEMPLATES
@@ -140,7 +140,7 @@ async def test_cancelling_a_mutation_frees_the_engines_sequences() -> None:
         connect(await mutation.start("127.0.0.1:0")) as outer,
     ):
         model = GenerationClient(inner, 0.3)
-        servicer.mutator = Mutator(
+        servicer.mutator = InstructionMutator(
             model, SimulatedFidelity(), threshold=0.1, operators=tuple(OPERATORS.values()), max_tokens=96
         )
         call = mutation_pb2_grpc.MutationServiceStub(outer).Mutate(request())

@@ -11,7 +11,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from services.reward.profiles import SHIPPED as SHIPPED_PROFILES
-from services.reward.training.data import PreferencePair, Preferences
+from services.reward.training.data import Preferences, TrainingPair
 from services.reward.training.evaluate import Accuracy
 from services.reward.training.features import Caps
 from services.reward.training.head import write_head
@@ -36,7 +36,7 @@ class TrainingRecord:
     """
 
     preferences: Preferences
-    pairs: Sequence[PreferencePair]
+    pairs: Sequence[TrainingPair]
     licences: Mapping[str, str]
     caps: Caps
     options: TrainingOptions
@@ -94,7 +94,7 @@ def _facts(record: TrainingRecord) -> dict[str, Any]:
     }
 
 
-def _sources(pairs: Sequence[PreferencePair], licences: Mapping[str, str]) -> list[dict[str, Any]]:
+def _sources(pairs: Sequence[TrainingPair], licences: Mapping[str, str]) -> list[dict[str, Any]]:
     counts = Counter((pair.source, pair.split) for pair in pairs)
     return [
         {

@@ -64,7 +64,7 @@ class _Row(BaseModel):
 
 
 @dataclass(frozen=True)
-class PreferencePair:
+class TrainingPair:
     """Two responses to one conversation, the better one first; `split` is `TRAIN` or `TEST`."""
 
     conversation: Conversation
@@ -96,7 +96,7 @@ class Preferences:
     prompt's sake. `invalid` are messages that name file and line.
     """
 
-    files: dict[Path, tuple[PreferencePair, ...]]
+    files: dict[Path, tuple[TrainingPair, ...]]
     digests: dict[Path, str]
     blank: int
     tied: int
@@ -104,7 +104,7 @@ class Preferences:
     invalid: tuple[str, ...]
 
     @property
-    def pairs(self) -> tuple[PreferencePair, ...]:
+    def pairs(self) -> tuple[TrainingPair, ...]:
         return tuple(chain.from_iterable(self.files.values()))
 
 
@@ -118,7 +118,7 @@ def read_preferences(files: Sequence[Path], holdout: float, *, skip_invalid: boo
         NotFound: no such file.
         InvalidRequest: bad lines, unless `skip_invalid`; too many pairs; or nothing left to learn from.
     """
-    parsed: dict[Path, list[PreferencePair | str]] = {}
+    parsed: dict[Path, list[TrainingPair | str]] = {}
     for file in files:
         if not file.is_file():
             raise NotFound(f"no such file: {file}")
@@ -129,14 +129,14 @@ def read_preferences(files: Sequence[Path], holdout: float, *, skip_invalid: boo
         raise InvalidRequest(f"more than {MAX_PAIRS} pairs, the limit")
     if invalid and not skip_invalid:
         raise InvalidRequest(_listed(invalid))
-    kept = {file: [line for line in of_file if isinstance(line, PreferencePair)] for file, of_file in parsed.items()}
+    kept = {file: [line for line in of_file if isinstance(line, TrainingPair)] for file, of_file in parsed.items()}
     preferences = _usable(kept, invalid)
     if {pair.split for pair in preferences.pairs} != {TRAIN, TEST}:
         raise InvalidRequest("both a training and a held-out side need pairs; give more data or another holdout")
     return preferences
 
 
-def _usable(files: Mapping[Path, Sequence[PreferencePair]], invalid: tuple[str, ...]) -> Preferences:
+def _usable(files: Mapping[Path, Sequence[TrainingPair]], invalid: tuple[str, ...]) -> Preferences:
     pairs = list(chain.from_iterable(files.values()))
     held_out = {pair.conversation.digest for pair in pairs if pair.split == TEST}
     return Preferences(
@@ -149,13 +149,13 @@ def _usable(files: Mapping[Path, Sequence[PreferencePair]], invalid: tuple[str, 
     )
 
 
-def _disjoint(pairs: Sequence[PreferencePair], held_out: Set[bytes]) -> Iterator[PreferencePair]:
+def _disjoint(pairs: Sequence[TrainingPair], held_out: Set[bytes]) -> Iterator[TrainingPair]:
     for pair in pairs:
         if not pair.blank and not pair.tied:
             yield replace(pair, split=TEST) if pair.conversation.digest in held_out else pair
 
 
-def _lines(file: Path, holdout: float) -> Iterator[PreferencePair | str]:
+def _lines(file: Path, holdout: float) -> Iterator[TrainingPair | str]:
     """A pair for every good line, a message for every bad one; blank lines are nothing."""
     with file.open("rb") as stream:
         for number in range(1, 2**63):
@@ -174,11 +174,11 @@ def _lines(file: Path, holdout: float) -> Iterator[PreferencePair | str]:
                 yield f"{file}:{number}: {where + ': ' if where else ''}{first['msg']}"
 
 
-def _pair(row: _Row, stem: str, holdout: float) -> PreferencePair:
+def _pair(row: _Row, stem: str, holdout: float) -> TrainingPair:
     conversation = Conversation(tuple(Message(turn.role, turn.content) for turn in row.conversation))
     own = row.split and (TRAIN if row.split == TRAIN else TEST)
     split = own or (TEST if _share(conversation) < holdout else TRAIN)
-    return PreferencePair(conversation, _text(row.chosen), _text(row.rejected), row.source or stem, split)
+    return TrainingPair(conversation, _text(row.chosen), _text(row.rejected), row.source or stem, split)
 
 
 def _share(conversation: Conversation) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
-from services.reward.training.data import PreferencePair
+from services.reward.training.data import TrainingPair
 from services.reward.training.features import Features
 from services.reward.training.head import Head, Vector
 from services.reward.training.negatives import SOURCE as GIBBERISH
@@ -37,7 +37,7 @@ class Accuracy:
 
 
 def evaluate(
-    heads: Mapping[str, Head], pairs: Sequence[PreferencePair], features: Features, cuts: Sequence[int], seed: int
+    heads: Mapping[str, Head], pairs: Sequence[TrainingPair], features: Features, cuts: Sequence[int], seed: int
 ) -> list[Accuracy]:
     """Every head and `LONGER`, on every source and `ALL`, at every cut and whole; rows in that order."""
     margins = {LONGER: _length_margins(features, cuts)}
@@ -88,7 +88,7 @@ def _length_margins(features: Features, cuts: Sequence[int]) -> Vector:
     return margins
 
 
-def _members(pairs: Sequence[PreferencePair]) -> dict[str, NDArray[np.int64]]:
+def _members(pairs: Sequence[TrainingPair]) -> dict[str, NDArray[np.int64]]:
     sources = np.array([pair.source for pair in pairs])
     found = {str(source): np.flatnonzero(sources == source) for source in np.unique(sources[sources != GIBBERISH])}
     groups = {**found, ALL: np.flatnonzero(sources != GIBBERISH), GIBBERISH: np.flatnonzero(sources == GIBBERISH)}

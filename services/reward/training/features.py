@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 
 from services.reward.quality import EPSILON, LAYERS, encode_prompt, rms_normalise
 from services.reward.runtime import Runtime
-from services.reward.training.data import PreferencePair
+from services.reward.training.data import TrainingPair
 from services.reward.trunk import Extension, Trunk
 from shared.text.chat_tokenizer import ChatTokenizer
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
@@ -66,7 +66,7 @@ class Extractor:
         self._folder = resolve(EMBEDDED_LLM)
         cache.mkdir(parents=True, exist_ok=True)
 
-    def extract(self, pairs: Sequence[PreferencePair], advance: Callable[[int], None]) -> Features:
+    def extract(self, pairs: Sequence[TrainingPair], advance: Callable[[int], None]) -> Features:
         """Computes or loads the features; `advance` is called after each chunk with its number of pairs."""
         chunks = []
         for start in range(0, len(pairs), CHUNK):
@@ -84,7 +84,7 @@ class Extractor:
                 state.update(file_digest(stream, "sha256").digest())
         return state.hexdigest()
 
-    def _chunk(self, pairs: Sequence[PreferencePair]) -> Features:
+    def _chunk(self, pairs: Sequence[TrainingPair]) -> Features:
         file = self._cache / f"{self._key(pairs)}.safetensors"
         if file.is_file():
             try:
@@ -97,7 +97,7 @@ class Extractor:
         partial.replace(file)
         return features
 
-    def _key(self, pairs: Sequence[PreferencePair]) -> str:
+    def _key(self, pairs: Sequence[TrainingPair]) -> str:
         state = blake2b(f"{self.trunk_digest} {self._caps}".encode(), digest_size=24)
         for pair in pairs:
             state.update(bytes.fromhex(pair.id))
@@ -112,7 +112,7 @@ class Extractor:
     def _chat(self) -> ChatTokenizer:
         return ChatTokenizer(load_tokenizer(self._folder))
 
-    def _compute(self, pairs: Sequence[PreferencePair]) -> Features:
+    def _compute(self, pairs: Sequence[TrainingPair]) -> Features:
         chat, caps = self._chat, self._caps
         prompts = [encode_prompt(chat, pair.conversation, caps.prompt_tokens) for pair in pairs]
         pasts = self._trunk.extend([Extension(self._trunk.empty(), prompt) for prompt in prompts])

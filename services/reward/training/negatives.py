@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM
 
 from services.reward.quality import encode_prompt
 from services.reward.runtime import Runtime, configure_torch
-from services.reward.training.data import TEST, TRAIN, PreferencePair
+from services.reward.training.data import TEST, TRAIN, TrainingPair
 from shared.errors import InvalidRequest, NotFound
 from shared.text.chat_tokenizer import ChatTokenizer
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
@@ -41,7 +41,7 @@ _NEW_TOKENS = 64
 @dataclass(frozen=True)
 class GibberishSample:
     """A response sampled at `temperature` among `top_k` tokens, to the prompt of the row with digest `row`
-    (`PreferencePair.id`)."""
+    (`TrainingPair.id`)."""
 
     row: str
     temperature: float
@@ -49,7 +49,7 @@ class GibberishSample:
     text: str
 
 
-def choose_rows(pairs: Sequence[PreferencePair], count: int, seed: int) -> list[PreferencePair]:
+def choose_rows(pairs: Sequence[TrainingPair], count: int, seed: int) -> list[TrainingPair]:
     """Up to `count` training rows and `HELD_OUT_SHARE` as many held-out ones, each prompt once, drawn by `seed`."""
     chosen = []
     for split, wanted in ((TRAIN, count), (TEST, round(count * HELD_OUT_SHARE))):
@@ -69,7 +69,7 @@ class Sampler:
         self._model.train(False)
 
     def samples(
-        self, rows: Sequence[PreferencePair], seed: int, advance: Callable[[int], None]
+        self, rows: Sequence[TrainingPair], seed: int, advance: Callable[[int], None]
     ) -> Iterator[GibberishSample]:
         """One per row and `TOP_K`, but for blank ones; equal seeds give equal samples on equal machines.
 
@@ -125,7 +125,7 @@ def read_samples(file: Path) -> list[GibberishSample]:
     return samples
 
 
-def paired(pairs: Sequence[PreferencePair], samples: Sequence[GibberishSample]) -> list[PreferencePair]:
+def paired(pairs: Sequence[TrainingPair], samples: Sequence[GibberishSample]) -> list[TrainingPair]:
     """Each sample as rejected against its row's chosen response, on that row's side of the split, from `SOURCE`.
 
     Raises:
@@ -136,7 +136,7 @@ def paired(pairs: Sequence[PreferencePair], samples: Sequence[GibberishSample]) 
     if lost:
         raise InvalidRequest(f"{len(lost)} of {len(samples)} samples belong to rows that the data lacks ({lost[0]})")
     return [
-        PreferencePair(row.conversation, row.chosen, sample.text, SOURCE, row.split)
+        TrainingPair(row.conversation, row.chosen, sample.text, SOURCE, row.split)
         for sample in samples
         if (row := rows[sample.row])
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.reward.training.data import TEST, TRAIN, PreferencePair
+from services.reward.training.data import TEST, TRAIN, TrainingPair
 from services.reward.training.evaluate import Accuracy, evaluate
 from services.reward.training.features import Features
 from services.reward.training.head import Head, Vector, fit, loss
@@ -45,7 +45,7 @@ class TrainedHead:
 
 
 def train(
-    pairs: Sequence[PreferencePair], features: Features, options: TrainingOptions, shipped: Head | None
+    pairs: Sequence[TrainingPair], features: Features, options: TrainingOptions, shipped: Head | None
 ) -> TrainedHead:
     """Fits on the training side, measures on the other; `shipped` is measured beside the new head.
 
@@ -79,7 +79,7 @@ def _differences(features: Features, members: NDArray[np.bool_], partial: bool) 
 
 def _evaluate(
     heads: dict[str, Head],
-    pairs: Sequence[PreferencePair],
+    pairs: Sequence[TrainingPair],
     features: Features,
     members: NDArray[np.bool_],
     options: TrainingOptions,

@@ -8,7 +8,7 @@ import pytest
 from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.language_model import GenerationClient, RewriteCompletion, RewritePrompt
 from services.mutation.messages import AcceptedMutant, MutationRequest, MutationSummary, TextSource
-from services.mutation.mutator import Mutator
+from services.mutation.mutator import InstructionMutator
 from services.mutation.operators import JSON_SCHEMA, OPERATORS
 from shared.errors import DeadlineExceeded, Internal, InvalidRequest, Unsupported
 from shared.pb import generation_pb2 as pb
@@ -103,7 +103,9 @@ async def test_where_the_service_refuses_there_are_templates(
     client: GenerationClient, generation: Generation, error: Exception
 ) -> None:
     generation.fails = error
-    mutator = Mutator(client, SimulatedFidelity(), threshold=0.5, operators=tuple(OPERATORS.values()), max_tokens=96)
+    mutator = InstructionMutator(
+        client, SimulatedFidelity(), threshold=0.5, operators=tuple(OPERATORS.values()), max_tokens=96
+    )
     request = MutationRequest((Message("user", "How do vaccines work?"),), "How do vaccines work?", 3)
     *mutants, summary = [event async for event in mutator.mutate(request, 5)]
     assert [mutant.source for mutant in mutants if isinstance(mutant, AcceptedMutant)] == [TextSource.TEMPLATE] * 3

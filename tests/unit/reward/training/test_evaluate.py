@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from services.reward.training.data import TEST, PreferencePair
+from services.reward.training.data import TEST, TrainingPair
 from services.reward.training.evaluate import ALL, LONGER, evaluate, interval
 from services.reward.training.features import Features
 from services.reward.training.head import Head
@@ -13,9 +13,9 @@ from tests.unit.reward.conversations import dialogue
 
 def made(
     sources: Sequence[str], tokens: Sequence[tuple[int, int]], signs: Sequence[int]
-) -> tuple[list[PreferencePair], Features]:
+) -> tuple[list[TrainingPair], Features]:
     """Pairs whose only feature is ahead of 0 by `signs` when whole and behind by it when cut to 10 tokens."""
-    pairs = [PreferencePair(dialogue(f"{n}"), "a", "b", source, TEST) for n, source in enumerate(sources)]
+    pairs = [TrainingPair(dialogue(f"{n}"), "a", "b", source, TEST) for n, source in enumerate(sources)]
     means = np.zeros((len(pairs), 2, 2, 1), dtype=np.float32)
     means[:, 0, 1, 0], means[:, 0, 0, 0] = signs, [-sign for sign in signs]
     return pairs, Features(means, np.array(tokens, dtype=np.int64))

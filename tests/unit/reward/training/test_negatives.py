@@ -2,14 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from services.reward.training.data import TEST, TRAIN, PreferencePair
+from services.reward.training.data import TEST, TRAIN, TrainingPair
 from services.reward.training.negatives import SOURCE, GibberishSample, choose_rows, paired, read_samples, write_samples
 from shared.errors import InvalidRequest, NotFound
 from tests.unit.reward.conversations import dialogue
 
-PAIRS = [
-    PreferencePair(dialogue(f"{n // 2}"), f"good {n}", "bad", "own", TEST if n >= 40 else TRAIN) for n in range(60)
-]
+PAIRS = [TrainingPair(dialogue(f"{n // 2}"), f"good {n}", "bad", "own", TEST if n >= 40 else TRAIN) for n in range(60)]
 
 
 def test_rows_are_drawn_from_both_sides_each_prompt_once() -> None:

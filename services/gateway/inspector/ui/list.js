@@ -7,16 +7,16 @@ import { load } from "./plots.js";
 const REFRESH_MS = 3000;
 const OUTCOMES = ["queued", "running", "succeeded", "failed", "cancelled"];
 
-export async function showList(main, filters, asked, signal) {
-  const [viewer, methods] = await Promise.all([asked, api.methods()]);
+export async function showList(main, filters, viewing, signal) {
+  const [viewer, methods] = await Promise.all([viewing, api.methods()]);
   if (signal.aborted) return;
   document.title = "Evolutions · Darwin inspector";
   const body = h("tbody");
   const more = h("button", { type: "button", hidden: true }, "Show more");
-  const told = h("p", { class: "hint", role: "status" }, "Loading…");
+  const status = h("p", { class: "hint", role: "status" }, "Loading…");
   main.replaceChildren(
     h("h1", {}, "Evolutions"), form(filters, viewer, methods),
-    h("div", { class: "scroll card" }, h("table", { class: "list" }, head(viewer), body)), told, more);
+    h("div", { class: "scroll card" }, h("table", { class: "list" }, head(viewer), body)), status, more);
 
   let found = [];
   let page = { last_id: null };
@@ -24,7 +24,7 @@ export async function showList(main, filters, asked, signal) {
   const render = () => {
     body.replaceChildren(...found.map((item) => row(item, viewer)));
     more.hidden = !page.has_more;
-    told.textContent = found.length ? `${found.length} shown` : emptiness(filters, page);
+    status.textContent = found.length ? `${found.length} shown` : emptiness(filters, page);
   };
   const next = async () => {
     try {
@@ -34,7 +34,7 @@ export async function showList(main, filters, asked, signal) {
     } catch (error) {
       if (signal.aborted) return;
       if (error.status === 401) throw error;
-      told.replaceChildren(problem(error, next));
+      status.replaceChildren(problem(error, next));
     }
   };
   more.addEventListener("click", next);

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from cli.client import Client
 from cli.main import app
 from cli.stack import Stack
+from shared.records.search import declared_settings
 from tests.e2e.inspector.visiting import INSTRUCTION, Visit
 
 BODY = {
@@ -90,6 +91,8 @@ def test_an_evolution_is_run_again_with_other_settings(
     expect(form.get_by_label("instruction")).to_have_value(INSTRUCTION)
     expect(form.get_by_label("seed")).to_have_value("5")
     expect(form.get_by_label("period")).to_have_value("16")
+    for setting in declared_settings():
+        expect(form.locator(f'[name="{setting.name}"]')).to_have_count(1)
     form.get_by_label("survivors").fill("5")
     form.get_by_role("button", name="Start").click()
     expect(form.get_by_role("alert")).to_contain_text("darwin.survivors (5) must be less than darwin.mutants (5)")

@@ -5,6 +5,7 @@ from opentelemetry.trace import TracerProvider
 
 from services.gateway.api import model_routes, probes
 from services.gateway.api.chat_routes import ChatRoutes
+from services.gateway.api.cors import admit_web_pages
 from services.gateway.api.evolution_routes import EvolutionRoutes
 from services.gateway.api.openapi import DESCRIPTION, openapi_of
 from services.gateway.edge import errors
@@ -12,6 +13,8 @@ from services.gateway.edge.access import AccessMiddleware
 from services.gateway.edge.http_telemetry import HttpTelemetry
 from services.gateway.edge.lifetime import Lifetime
 from services.gateway.edge.middleware import CallMiddleware
+from services.gateway.edge.paths import TrailingSlashMiddleware, answer_head
+from services.gateway.edge.search_times import SearchTimes
 from services.gateway.evolutions.acceptance import Acceptance
 from services.gateway.evolutions.admission import Admission, StageCheck
 from services.gateway.evolutions.backends import Backends
@@ -33,7 +36,8 @@ def create_app(
     """
     lifetime = lifetime or Lifetime()
     stages = StageCheck(backends.presence)
-    evolutions = EvolutionService(backends.store)
+    times = SearchTimes()
+    evolutions = EvolutionService(backends.store, times)
     acceptance = Acceptance(evolutions, Admission(backends.store, backends.rates, stages, settings))
     app = FastAPI(
         title="Darwin",
@@ -45,19 +49,24 @@ def create_app(
         generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
     )
     app.add_middleware(AccessMiddleware, keys=backends.keys if settings.keys == "required" else None)
+    app.add_middleware(TrailingSlashMiddleware)
     app.add_middleware(
         CallMiddleware,
         max_body_bytes=settings.max_body_bytes,
         max_body_seconds=settings.max_body_seconds,
         max_concurrent=settings.max_concurrent,
+        times=times,
     )
+    if settings.cors_origins:
+        admit_web_pages(app, settings.cors_origins)
     app.add_middleware(HttpTelemetry, tracer_provider=tracer_provider)
-    errors.install_handlers(app)
+    errors.install_handlers(app, times)
     app.include_router(ChatRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
     app.include_router(model_routes.router())
     app.include_router(probes.router(backends.store, stages, lifetime))
     app.router.routes.extend(page.routes())
+    answer_head(app)
     app.openapi = openapi_of(app, keys_required=settings.keys == "required")  # type: ignore[method-assign]
     return app

@@ -1,12 +1,18 @@
 """The settings of the gateway, read from `DARWIN_GATEWAY_…` variables."""
 
 import ipaddress
-from typing import Literal, Self
+import json
+import re
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from shared.process.settings import StoreSettings
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
+
+Price = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
 
 
 class GatewaySettings(StoreSettings):
@@ -39,6 +45,16 @@ class GatewaySettings(StoreSettings):
         default="", max_length=2000, description="where a trace is seen; {trace_id} stands for its id; http or https"
     )
 
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="the sites whose web pages may call, such as https://chat.example.org; separated by commas, or a "
+        "list in JSON; * for every site, only where keys are required",
+    )
+    price_prompt: Price = Field(default=None, description="of a million tokens of conversations, in any currency")
+    price_mutation: Price = Field(default=None, description="of a million tokens sampled to rewrite instructions")
+    price_generation: Price = Field(default=None, description="of a million tokens sampled for responses")
+    price_reward: Price = Field(default=None, description="of a million tokens that reward models compute")
+
     @property
     def host(self) -> str:
         return self.listen.rpartition(":")[0].strip("[]")
@@ -54,6 +70,31 @@ class GatewaySettings(StoreSettings):
             raise ValueError("its port must be at most 65535")
         return listen
 
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if not value.strip().startswith("["):
+            return tuple(origin.strip() for origin in value.split(",") if origin.strip())
+        try:
+            return tuple(json.loads(value))
+        except json.JSONDecodeError:
+            raise ValueError('it must be origins separated by commas, or a list in JSON: ["https://…"]') from None
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for number, origin in enumerate(origins, 1):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"entry {number} is no origin: write it as browsers send it, scheme://host or scheme://host:port "
+                    "in lower case, without a path or a slash at the end"
+                )
+        if "*" in origins and len(origins) > 1:
+            raise ValueError("* stands for every origin: name no other beside it")
+        return origins
+
     @field_validator("trace_url")
     @classmethod
     def _names_the_trace(cls, url: str) -> str:
@@ -67,6 +108,15 @@ class GatewaySettings(StoreSettings):
             raise ValueError(
                 f"listen={self.listen} can be reached from other machines, and nobody is asked for a key: listen on "
                 "127.0.0.1, or set DARWIN_GATEWAY_KEYS=required and hand out keys made by `darwin keys add`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _opens_to_all_only_with_keys(self) -> Self:
+        if "*" in self.cors_origins and self.keys == "off":
+            raise ValueError(
+                "cors_origins=* would let every web page that is open on this machine start and read searches: name "
+                "the origins, or set DARWIN_GATEWAY_KEYS=required"
             )
         return self
 

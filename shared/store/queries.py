@@ -1,6 +1,7 @@
 """What can be read of evolutions without changing them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from shared.errors import NotFound
 from shared.records.attempts import Attempt
@@ -10,6 +11,8 @@ from shared.records.summary import Summary
 from shared.store import layout
 from shared.store.connection import RedisClient
 from shared.store.layout import parsed
+
+T = TypeVar("T", Record, Summary)
 
 
 @dataclass(frozen=True)
@@ -24,17 +27,17 @@ class QueryCommands(RedisClient):
     """The store's methods that read."""
 
     async def load(self, evolution_id: str) -> Record:
-        """The record.
+        """The record; its status is `running` from the moment a worker takes it, before that worker's first save.
 
         Raises:
             NotFound: there is none.
             Internal: it cannot be read.
         """
         async with self._translated:
-            body = await self._redis.hget(layout.record_key(evolution_id), "body")
+            body, claims = await self._redis.hmget(layout.record_key(evolution_id), ["body", "claims"])
         if body is None:
             raise NotFound(f"no evolution {evolution_id}")
-        return parsed(layout.RECORD, body, f"the record of evolution {evolution_id}")
+        return _begun(parsed(layout.RECORD, body, f"the record of evolution {evolution_id}"), claims)
 
     async def events(self, evolution_id: str, after: str = "0", block_s: float = 0.0) -> list[StoredEvent]:
         """Events past position `after`, waiting up to `block_s` (under 5) seconds for one; empty where none came."""
@@ -55,7 +58,8 @@ class QueryCommands(RedisClient):
     async def listed(self, tenant: str | None, after: str | None, count: int) -> list[Summary]:
         """Up to `count` evolutions of a tenant (None: of all), those last accepted first, from past `after` on.
 
-        Fewer may come although there are more, where some have expired; none come only at the end.
+        A status is `running` as `load` says. Fewer may come although there are more, where some have expired; none come
+        only at the end.
 
         Raises:
             NotFound: `after` is in no list.
@@ -70,10 +74,10 @@ class QueryCommands(RedisClient):
             while ids := await self._redis.zrevrange(list_key, first, first + count - 1):
                 async with self._redis.pipeline(transaction=False) as pipeline:
                     for evolution_id in ids:
-                        pipeline.hget(layout.record_key(evolution_id), "summary")
-                    found = [body for body in await pipeline.execute() if body is not None]
+                        pipeline.hmget(layout.record_key(evolution_id), ["summary", "claims"])
+                    found = [stored for stored in await pipeline.execute() if stored[0] is not None]
                 if found:
-                    return [parsed(layout.SUMMARY, body, "a summary") for body in found]
+                    return [_begun(parsed(layout.SUMMARY, body, "a summary"), claims) for body, claims in found]
                 first += count
         return []
 
@@ -86,3 +90,9 @@ class QueryCommands(RedisClient):
         """Tokens charged to an API key since midnight UTC."""
         async with self._translated:
             return int(await self._redis.get(layout.tokens_used_key(api_key_id)) or 0)
+
+
+def _begun(evolution: T, claims: str | None) -> T:
+    """The evolution, which is `running` where a worker holds this version, or held it when it died."""
+    begun = evolution.status == "queued" and int(claims or 0) > 0
+    return replace(evolution, status="running") if begun else evolution

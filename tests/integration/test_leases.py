@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -9,7 +11,7 @@ import pytest
 
 from cli.stack.redis_server import start_redis
 from shared.store.evolutions import Store
-from tests.integration.stages import Due, Stages, accept, advance, key, round_runner
+from tests.integration.stages import REQUEST, Due, Stages, accept, advance, finish, key, round_runner
 
 
 async def test_two_workers_at_once_perform_a_round_once(store: Store) -> None:
@@ -146,3 +148,23 @@ async def test_a_round_that_comes_while_its_worker_stops_is_left_to_others(store
     worker.interrupt()
     assert await advance(store, worker, due) == Due(due.evolution_id, 1)
     assert stages.in_flight == 0
+
+
+async def test_an_evolution_is_running_from_the_moment_a_worker_takes_it(store: Store) -> None:
+    due = await accept(store, replace(REQUEST, tenant=uuid.uuid4().hex))
+
+    async def statuses() -> tuple[str, str]:
+        record = await store.load(due.evolution_id)
+        (summary,) = await store.listed(record.request.tenant, None, 9)
+        return record.status, summary.status
+
+    assert await statuses() == ("queued", "queued")
+    assert await store.claim(due.evolution_id, 0, "somebody", 60)
+    assert await statuses() == ("running", "running")
+    await store.release(due.evolution_id, "somebody")
+    assert await statuses() == ("queued", "queued")
+    assert await store.claim(due.evolution_id, 0, "somebody who dies", 0.05)
+    await asyncio.sleep(0.1)
+    assert await statuses() == ("running", "running")
+    await finish(store, round_runner(store, Stages()), due)
+    assert await statuses() == ("succeeded", "succeeded")

@@ -63,7 +63,7 @@ class ChatRoutes:
         evolution = evolution_request(body, self._settings)
         record = await self._acceptance.start(request, evolution, idempotency_of(request, idempotency_key, body))
         if not body.stream:
-            return serializers.chat_completion(await self._wait(request, record))
+            return serializers.chat_completion(await self._wait(request, record), self._settings)
         include_usage = bool(body.stream_options and body.stream_options.include_usage)
         return EventSourceResponse(
             self._stream(record, include_usage),
@@ -111,7 +111,7 @@ class ChatRoutes:
             if not ended:
                 raise _stopping_error(record)
             final = await self._evolutions.load(record.id, record.request.tenant)
-            for chunk in chunks.final(final, include_usage):
+            for chunk in chunks.final(final, include_usage, self._settings):
                 yield chunk
         except DarwinError as error:
             yield body_of(error).model_dump_json()

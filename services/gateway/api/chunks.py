@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from services.gateway.api import responses as out
 from services.gateway.api import serializers
+from services.gateway.settings import GatewaySettings
 from shared.records.events import Event
 from shared.records.evolution import FinishReason, Record
 
@@ -25,7 +26,7 @@ def progress(record: Record, event: Event) -> str:
     return _chunk(record, 0, out.ChunkDelta(), darwin=event)
 
 
-def final(record: Record, include_usage: bool) -> Iterator[str]:
+def final(record: Record, include_usage: bool, settings: GatewaySettings) -> Iterator[str]:
     """The last chunks: text and finish reason of each choice, then the usage with `include_usage`, then `DONE`.
 
     Raises as `serializers.result_of` does.
@@ -37,7 +38,7 @@ def final(record: Record, include_usage: bool) -> Iterator[str]:
         yield _chunk(record, index, out.ChunkDelta(role=role, content=choice.text))
         yield _chunk(record, index, out.ChunkDelta(), finish_reason=choice.finish_reason, darwin=reference)
     if include_usage:
-        yield _envelope(record, [], usage=serializers.usage(record, result))
+        yield _envelope(record, [], usage=serializers.usage(record, result, settings))
     yield DONE
 
 

@@ -30,11 +30,14 @@ _BEARER = {
     "bearerFormat": "dk_…",
     "description": "A key made by `darwin keys add`; asked for under `/v1/` where `DARWIN_GATEWAY_KEYS=required`.",
 }
-_POST_HEADERS = {
+POST_HEADERS = {
     REPLAYED_HEADER: "`true` where the `Idempotency-Key` was known, and this is the evolution it stands for.",
     "x-ratelimit-limit-requests": "Searches that the API key may start per minute, if limited.",
     "x-ratelimit-remaining-requests": "How many of them are left.",
     "x-ratelimit-reset-requests": "When another one is given back, such as `120ms`, `59s` or `1m0s`.",
+    "x-ratelimit-limit-tokens": "Tokens that the API key's searches may sample per UTC day, if limited.",
+    "x-ratelimit-remaining-tokens": "How many of them were left when this search was accepted or refused.",
+    "x-ratelimit-reset-tokens": "When all of them are given back: until midnight UTC, such as `7h0m12s`.",
 }
 _REF = "#/components/schemas/{model}"
 _FAILURES = {
@@ -43,14 +46,15 @@ _FAILURES = {
     404: "No such model, evolution or route.",
     408: "The body did not arrive in time.",
     409: "The `Idempotency-Key` was used for another request, or the evolution has not ended yet.",
-    413: "The body is too large.",
-    415: "The body is not declared as `application/json`.",
+    413: "The body is too large, as it came or once it is unpacked.",
+    415: "The body is not declared as `application/json`, or its `content-encoding` is neither gzip nor deflate.",
     421: "The `Host` is not this machine; only where this deployment asks for no keys.",
     429: "Too many calls or searches at a time, or a limit of the API key; `retry-after` says when to come back.",
     499: "The evolution was cancelled.",
     500: "A defect, or a model that answers nonsense.",
     503: "Redis or a stage is away; `retry-after` says when to come back.",
-    504: "No answer within the time that this deployment waits; the evolution goes on.",
+    504: "No answer within the time that this deployment waits; the evolution goes on, `retry-after` says how long "
+    "searches take.",
 }
 
 
@@ -59,7 +63,7 @@ def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     documented: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorBody, "description": _FAILURES[status]} for status in statuses
     }
-    for status in documented.keys() & {429, 503}:
+    for status in documented.keys() & {429, 503, 504}:
         documented[status]["headers"] = {"retry-after": header("Seconds to wait.")}
     return documented | {"default": {"model": ErrorBody, "description": "Any other failure."}}
 
@@ -116,5 +120,5 @@ def _headers(path: str, method: str) -> dict[str, Any]:
     if "completions" in path or "evolutions" in path:
         headers[EVOLUTION_HEADER] = header("The evolution that the call is about, once there is one.")
     if method == "post":
-        headers |= {name: header(description) for name, description in _POST_HEADERS.items()}
+        headers |= {name: header(description) for name, description in POST_HEADERS.items()}
     return headers

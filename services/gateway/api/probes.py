@@ -1,4 +1,5 @@
-"""`GET /healthz` and `GET /readyz`: whether the process lives, and whether it can start searches."""
+"""`GET /healthz`, also under vLLM's name `/health`, and `GET /readyz`: whether the process lives, and whether it can
+start searches."""
 
 import asyncio
 
@@ -18,6 +19,7 @@ def router(store: Store, stages: StageCheck, lifetime: Lifetime) -> APIRouter:
     """The routes of both probes."""
     routes = APIRouter(tags=["health"])
 
+    @routes.get("/health", name="health", summary="Liveness, under vLLM's name", responses=failures(421))
     @routes.get("/healthz", summary="Liveness", responses=failures(421))
     async def healthz() -> Health:
         """The process answers."""

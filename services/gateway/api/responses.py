@@ -98,12 +98,39 @@ class SearchUsage(_Resource):
     seconds: StageSeconds
 
 
+class PromptTokensDetails(_Resource):
+    """Parts of `prompt_tokens`."""
+
+    cached_tokens: int = Field(
+        description="Of the conversation's tokens, those that the engine did not compute again. A search decodes after "
+        "the conversation many times and may reuse its tokens each time; here each counts once at most, and "
+        "`darwin.tokens.cached` counts every reuse."
+    )
+    audio_tokens: Literal[0] = 0
+
+
+class CompletionTokensDetails(_Resource):
+    """Parts of `completion_tokens`; Darwin's responses have none of them."""
+
+    reasoning_tokens: Literal[0] = 0
+    audio_tokens: Literal[0] = 0
+    accepted_prediction_tokens: Literal[0] = 0
+    rejected_prediction_tokens: Literal[0] = 0
+
+
 class Usage(_Resource):
     """Tokens as OpenAI counts them: of the conversation, and of the returned choices together."""
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+    completion_tokens_details: CompletionTokensDetails = CompletionTokensDetails()
+    cost: float | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="Of the whole search at this deployment's prices, in their currency; left out where it has none.",
+    )
     darwin: SearchUsage
 
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from services.gateway.api import responses as out
+from services.gateway.settings import GatewaySettings
 from shared import errors
 from shared.records.evolution import Choice, Record, Result, Seconds, StoppedBy, Tokens
 
@@ -29,7 +30,7 @@ def completion_id(record: Record) -> str:
     return "chatcmpl-" + record.id.removeprefix("evo_")
 
 
-def chat_completion(record: Record) -> out.ChatCompletion:
+def chat_completion(record: Record, settings: GatewaySettings) -> out.ChatCompletion:
     """The body of a chat completion; raises as `result_of` does."""
     result = result_of(record)
     return out.ChatCompletion(
@@ -42,7 +43,7 @@ def chat_completion(record: Record) -> out.ChatCompletion:
             )
             for index, choice in enumerate(result.choices)
         ],
-        usage=usage(record, result),
+        usage=usage(record, result, settings),
         darwin=reference(record, result.stopped_by),
     )
 
@@ -57,13 +58,17 @@ def trace_id(record: Record) -> str | None:
     return record.trace.trace_id if record.trace else None
 
 
-def usage(record: Record, result: Result) -> out.Usage:
+def usage(record: Record, result: Result, settings: GatewaySettings) -> out.Usage:
     """The tokens as OpenAI counts them, with what the search found and cost."""
     completion = sum(choice.completion_tokens for choice in result.choices)
     return out.Usage(
         prompt_tokens=result.tokens.prompt,
         completion_tokens=completion,
         total_tokens=result.tokens.prompt + completion,
+        # The engine reports the cached tokens of each call: their sum may exceed the prompt, of which they are a part
+        # in OpenAI's sense.
+        prompt_tokens_details=out.PromptTokensDetails(cached_tokens=min(result.tokens.cached, result.tokens.prompt)),
+        cost=_cost(result.tokens, settings),
         darwin=out.SearchUsage(
             evolution_id=record.id,
             method=record.request.method,
@@ -113,6 +118,19 @@ def evolution(record: Record) -> out.Evolution:
         result=_result(record.result) if record.result else None,
         error=out.EvolutionFailure(**asdict(record.error)) if record.error else None,
     )
+
+
+def _cost(tokens: Tokens, settings: GatewaySettings) -> float | None:
+    """At the prices per million tokens of `settings`; None where there are none."""
+    priced = (
+        (tokens.prompt, settings.price_prompt),
+        (tokens.mutation, settings.price_mutation),
+        (tokens.kept + tokens.discarded, settings.price_generation),
+        (tokens.reward, settings.price_reward),
+    )
+    if all(price is None for _, price in priced):
+        return None
+    return sum(number * (price or 0.0) for number, price in priced) / 1e6
 
 
 def _result(result: Result) -> out.EvolutionResult:

@@ -17,7 +17,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from shared.errors import DarwinError, Internal, InvalidRequest, NotFound, Overloaded, Unauthenticated
+from services.gateway.edge.paths import no_route
+from services.gateway.edge.search_times import SearchTimes
+from shared.errors import (
+    DarwinError,
+    DeadlineExceeded,
+    Internal,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    Unauthenticated,
+)
 from shared.telemetry.tracing import current_evolution_id, current_trace_id
 
 RETRY_AFTER_S = 1
@@ -111,11 +121,16 @@ def body_of(error: DarwinError) -> ErrorBody:
     return error_body(error.http_status, error.message, error.field, _snake(type(error).__name__))
 
 
-def response_of(error: DarwinError) -> JSONResponse:
-    """The response to an error of `shared.errors`, with the headers that tell clients whether and when to retry."""
+def response_of(error: DarwinError, search_s: int = RETRY_AFTER_S) -> JSONResponse:
+    """The response to an error of `shared.errors`, with the headers that tell clients whether and when to retry.
+
+    Who finds no room, or no answer in time, may come back in `search_s` seconds, as long as a search takes.
+    """
     headers = {"x-should-retry": "true" if error.retryable else "false"}
     if isinstance(error, KeyLimit):
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
+    elif isinstance(error, Overloaded | DeadlineExceeded):
+        headers["retry-after"] = str(search_s)
     elif error.retryable:
         headers["retry-after"] = str(RETRY_AFTER_S)
     elif error.http_status == 401:
@@ -128,25 +143,26 @@ def response_of_defect(error: Exception) -> JSONResponse:
     return response_of(Internal(f"unexpected {type(error).__name__}; the log has the details"))
 
 
-def install_handlers(app: FastAPI) -> None:
+def install_handlers(app: FastAPI, times: SearchTimes) -> None:
     """Has `app` answer every failure in this shape."""
-    app.add_exception_handler(DarwinError, _handle_darwin_error)
+
+    async def handle_darwin_error(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, DarwinError)
+        return response_of(error, times.retry_after_s)
+
+    app.add_exception_handler(DarwinError, handle_darwin_error)
     app.add_exception_handler(HTTPException, _handle_http_exception)
     app.add_exception_handler(RequestValidationError, _handle_validation_error)
-
-
-async def _handle_darwin_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, DarwinError)
-    return response_of(error)
 
 
 async def _handle_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     message = error.detail
-    if error.status_code == 400:
+    if error.status_code == 400 and error.__cause__ is not None:
+        # FastAPI's own, for a body that is no text or nests too deep.
         message = "the body cannot be read as JSON in UTF-8"
     elif error.status_code == 404:
-        message = f"no such route: {request.method} {request.url.path}"
+        message = no_route(request)
     elif error.status_code == 405:
         message = f"{request.method} is not possible here"
     body = error_body(error.status_code, message, None, _CODES.get(error.status_code))

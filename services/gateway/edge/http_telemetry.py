@@ -23,7 +23,7 @@ from shared.telemetry.metrics import METER, SECONDS
 
 _METHODS = ("GET", "POST", "DELETE", "HEAD", "PUT", "PATCH", "OPTIONS")
 # Probes and the page's files: they are called often, and nobody looks for them in a trace.
-_UNTRACED = ("/healthz", "/readyz", "/ui/")
+_UNTRACED = ("/health", "/readyz", "/ui/")
 
 _DURATION = METER.create_histogram(
     HTTP_SERVER_REQUEST_DURATION, "s", "Until the answer's last byte.", explicit_bucket_boundaries_advisory=SECONDS

@@ -1,17 +1,17 @@
 """What holds for every call: ids in the response's headers, limits on size and number, one shape for defects."""
 
-import asyncio
 import logging
 import uuid
 from typing import cast
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.gateway.edge.body import LimitedBody, UnpackedBody
 from services.gateway.edge.errors import MAX_HEAD_BYTES, headers_too_large, response_of, response_of_defect
+from services.gateway.edge.search_times import SearchTimes
 from shared.errors import Overloaded
 from shared.telemetry.tracing import current_trace_id, link_evolution
 
@@ -20,7 +20,6 @@ log = logging.getLogger(__name__)
 EVOLUTION_HEADER = "x-darwin-evolution-id"
 REQUEST_HEADER = "x-request-id"
 TRACE_HEADER = "x-darwin-trace-id"
-_CLOSE = {"connection": "close"}
 
 
 def set_evolution_id(request: Request, evolution_id: str) -> None:
@@ -37,11 +36,14 @@ def response_headers(request: Request) -> dict[str, str]:
 class CallMiddleware:
     """Gives each call its ids, bounds its size and the number of calls at a time, and answers where a route crashed."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, max_body_seconds: float, max_concurrent: int) -> None:
+    def __init__(
+        self, app: ASGIApp, max_body_bytes: int, max_body_seconds: float, max_concurrent: int, times: SearchTimes
+    ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._max_body_seconds = max_body_seconds
         self._max_concurrent = max_concurrent
+        self._times = times
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,12 +57,12 @@ class CallMiddleware:
         limited = scope["path"].startswith("/v1/")
         if limited and self._running >= self._max_concurrent:
             busy = Overloaded(f"{self._max_concurrent} calls are being answered already: come back later")
-            await response_of(busy)(scope, receive, sender)
+            await response_of(busy, self._times.retry_after_s)(scope, receive, sender)
             return
         self._running += limited
         try:
-            body = _LimitedBody(scope, receive, self._max_body_bytes, self._max_body_seconds)
-            await self._app(scope, body, sender)
+            body = LimitedBody(scope, receive, self._max_body_bytes, self._max_body_seconds)
+            await self._app(scope, UnpackedBody(scope, body, self._max_body_bytes), sender)
         except Exception as error:
             log.exception("%s: %s %s failed", sender.request_id, scope["method"], scope["path"])
             if sender.started:
@@ -95,37 +97,3 @@ class _HeaderSender:
                 headers[TRACE_HEADER] = self._trace_id
             headers.update(self._headers)
         await self._send(message)
-
-
-class _LimitedBody:
-    """ASGI's `receive`, which raises once the body exceeds `limit` bytes or takes longer than `seconds`.
-
-    Messages after the body, such as a disconnect, may come at any time.
-    """
-
-    def __init__(self, scope: Scope, receive: Receive, limit: int, seconds: float) -> None:
-        declared = Headers(scope=scope).get("content-length", "")
-        self._declared = int(declared) if declared.isdecimal() else 0
-        self._receive = receive
-        self._limit = limit
-        self._received = 0
-        self._seconds = seconds
-        self._deadline: float | None = asyncio.get_running_loop().time() + seconds
-
-    async def __call__(self) -> Message:
-        if self._declared > self._limit:
-            raise self._too_large()
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                message = await self._receive()
-        except TimeoutError:
-            raise HTTPException(408, f"the body did not arrive within {self._seconds:g} s", _CLOSE) from None
-        self._received += len(message.get("body", b""))
-        if self._received > self._limit:
-            raise self._too_large()
-        if not message.get("more_body", False):
-            self._deadline = None
-        return message
-
-    def _too_large(self) -> HTTPException:
-        return HTTPException(413, f"the body is too large: at most {self._limit} bytes", _CLOSE)

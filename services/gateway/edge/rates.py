@@ -1,4 +1,4 @@
-"""The calls per minute of each API key, counted in Redis (`darwin:rate:…`) over a moving window."""
+"""The limits of an API key over time: calls per minute, counted in Redis (`darwin:rate:…`), and tokens per day."""
 
 import math
 import time
@@ -8,9 +8,11 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
-from services.gateway.edge.errors import RateLimitExceeded
+from services.gateway.edge.errors import InsufficientQuota, RateLimitExceeded
 from shared.store.api_keys import ApiKey
 from shared.store.connection import Translated, connect_redis
+
+_DAY_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,36 @@ class Rate:
         if self.exceeded:
             raise RateLimitExceeded(
                 f"this key may start {self.limit} searches a minute: come back in {math.ceil(self.reset_s)} s",
+                self.reset_s,
+            )
+
+
+@dataclass(frozen=True)
+class Quota:
+    """The tokens that a key's searches may sample per UTC day, and those that they have sampled today."""
+
+    limit: int
+    used: int
+
+    @property
+    def reset_s(self) -> float:
+        """Seconds until midnight UTC."""
+        return _DAY_S - time.time() % _DAY_S
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers in which OpenAI reports a limit of tokens."""
+        return {
+            "x-ratelimit-limit-tokens": str(self.limit),
+            "x-ratelimit-remaining-tokens": str(max(0, self.limit - self.used)),
+            "x-ratelimit-reset-tokens": _duration(self.reset_s),
+        }
+
+    def check(self) -> None:
+        """Raises `InsufficientQuota` where the tokens are used up."""
+        if self.used >= self.limit:
+            raise InsufficientQuota(
+                f"this key's searches have sampled {self.used} tokens since midnight UTC, its quota is {self.limit}",
                 self.reset_s,
             )
 
@@ -67,7 +99,9 @@ class Rates:
 
 
 def _duration(seconds: float) -> str:
+    """Such as 120ms, 59s, 1m0s or 23h0m5s."""
     if seconds < 1:
         return f"{math.ceil(seconds * 1000)}ms"
     minutes, rest = divmod(math.ceil(seconds), 60)
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+    hours, minutes_left = divmod(minutes, 60)
+    return (f"{hours}h" if hours else "") + (f"{minutes_left}m" if minutes else "") + f"{rest}s"

@@ -78,7 +78,10 @@ class Acceptance:
             headers |= rate.headers
             rate.check()
         try:
-            await self._admission.check(caller)
+            if quota := await self._admission.quota(caller):
+                headers |= quota.headers
+                quota.check()
+            await self._admission.check_stages()
         except DarwinError as refusal:
             accepted = await self._replayed(record, refusal)
         else:

@@ -4,14 +4,12 @@ import asyncio
 import time
 
 from services.gateway.edge.access import Caller
-from services.gateway.edge.errors import InsufficientQuota
-from services.gateway.edge.rates import Rate, Rates
+from services.gateway.edge.rates import Quota, Rate, Rates
 from services.gateway.settings import GatewaySettings
 from shared.errors import Unavailable
 from shared.store.evolutions import ActiveLimits, Store
 from shared.store.presence import Presence
 
-_DAY_S = 86_400
 # Workers report which stages answer about once a second.
 _PRESENCE_TTL_S = 1.0
 
@@ -53,23 +51,16 @@ class Admission:
         """Counts a call against the key's rate; None where the key has none, or the caller no key."""
         return await self._rates.take(caller.key) if caller.key else None
 
-    async def check(self, caller: Caller) -> None:
-        """Passes where a new search could run and the key's quota covers it.
-
-        Raises:
-            Unavailable: a stage is away.
-            InsufficientQuota: the key's tokens of this UTC day are used up. Searches that run already go on.
-        """
-        await self._stages.check()
+    async def quota(self, caller: Caller) -> Quota | None:
+        """The key's tokens of this UTC day; None where they are not limited. Searches that run already go on."""
         key = caller.key
         if key is None or key.tokens_per_day is None:
-            return
-        used = await self._store.tokens_today(key.id)
-        if used >= key.tokens_per_day:
-            raise InsufficientQuota(
-                f"this key's searches have sampled {used} tokens since midnight UTC, its quota is {key.tokens_per_day}",
-                _DAY_S - time.time() % _DAY_S,
-            )
+            return None
+        return Quota(key.tokens_per_day, await self._store.tokens_today(key.id))
+
+    async def check_stages(self) -> None:
+        """Raises `Unavailable` where a stage is away."""
+        await self._stages.check()
 
     def limits(self, caller: Caller) -> ActiveLimits:
         """How many searches may be queued or running, the new one included."""

@@ -1,12 +1,14 @@
 """Starting, reading, following and cancelling evolutions: what every route does through the store."""
 
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from services.gateway.edge.search_times import SearchTimes
 from shared.errors import NotFound, Unavailable
 from shared.records.attempts import Attempt
 from shared.records.events import Ended, Event
@@ -22,6 +24,8 @@ _BLOCK_S = 2.0
 # How long followers wait for Redis to come back, and how often they try.
 _RETRY_FOR_S = 30.0
 _RETRY_EVERY_S = 0.5
+# A search that ended longer ago says nothing of how long searches take now.
+_RECENT_S = 300.0
 
 T = TypeVar("T")
 
@@ -33,8 +37,9 @@ class EvolutionService:
     (`Caller.readable_tenant`).
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, times: SearchTimes) -> None:
         self._store = store
+        self._times = times
 
     async def start(self, record: Record, limits: ActiveLimits) -> Record:
         """Stores an evolution and queues its first round, or returns that which its idempotency key stands for.
@@ -52,6 +57,7 @@ class EvolutionService:
         record = await self._store.load(evolution_id)
         if readable_tenant is not None and record.request.tenant != readable_tenant:
             raise NotFound(f"no evolution {evolution_id}")
+        self._note_time(record)
         return record
 
     async def load_history(
@@ -87,7 +93,9 @@ class EvolutionService:
         """Waits until the evolution has ended, and returns the final record."""
         async for _ in self.follow(evolution_id):
             pass
-        return await self._store.load(evolution_id)
+        record = await self._store.load(evolution_id)
+        self._note_time(record)
+        return record
 
     async def cancel(self, evolution_id: str, tenant: str, readable_tenant: str | None) -> Record:
         """Asks for the end of an evolution of `tenant`, and returns the record at that moment.
@@ -104,6 +112,10 @@ class EvolutionService:
             await self._store.request_cancel(evolution_id)
             await self._store.send(record.id, record.version)
         return record
+
+    def _note_time(self, record: Record) -> None:
+        if record.status == "succeeded" and record.finished_at and time.time() - record.finished_at < _RECENT_S:
+            self._times.note(record.id, record.finished_at - record.created_at)
 
 
 async def _retry_unavailable(read: Callable[[], Awaitable[T]]) -> T:

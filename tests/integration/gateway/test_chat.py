@@ -22,6 +22,8 @@ def test_answers_with_honest_usage(client: openai.OpenAI, orchestrator: FakeOrch
     assert (choice.message.role, choice.message.content, choice.finish_reason) == ("assistant", "answer 0", "stop")
     assert answer.usage is not None
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == (21, 10, 31)
+    assert answer.usage.prompt_tokens_details is not None
+    assert answer.usage.prompt_tokens_details.cached_tokens == 15
     search = (answer.usage.model_extra or {})["darwin"]
     assert search["tokens"] == {
         "mutation": 50, "kept": 40, "discarded": 30, "generated": 120, "reward": 200, "cached": 15,

@@ -1,6 +1,7 @@
 """Rate, quota, admission, and stages that are away."""
 
 import asyncio
+import re
 import time
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from services.gateway.edge.errors import RateLimitExceeded
 from services.gateway.edge.rates import Rates
 from shared.store.api_keys import ApiKeys, new_key
 from shared.store.presence import ORCHESTRATOR, STAGES, Presence
-from tests.integration.gateway.running import BODY, Gateway, new_caller, unfinished
+from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
+from tests.integration.gateway.running import BODY, Gateway, new_caller, status, unfinished
 
 CHAT = "/v1/chat/completions"
 
@@ -34,7 +36,7 @@ async def test_rate(guarded: Gateway, keys: ApiKeys) -> None:
         assert third.headers["x-ratelimit-reset-requests"].endswith("s")
         assert "x-darwin-evolution-id" not in third.headers
     async with await new_caller(keys, guarded) as unlimited:
-        assert "x-ratelimit-limit-requests" not in (await unlimited.post("/v1/evolutions", json=BODY)).headers
+        assert "x-ratelimit" not in str((await unlimited.post("/v1/evolutions", json=BODY)).headers)
 
 
 async def test_retry_after_is_true(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,11 +67,20 @@ async def test_quota(guarded: Gateway, keys: ApiKeys) -> None:
         named = {"idempotency-key": "first"}
         done = await http.post(CHAT, json=BODY, headers=named)
         assert done.status_code == 200
-        assert (await http.post(CHAT, json=BODY)).status_code == 200
+        assert (done.headers["x-ratelimit-limit-tokens"], done.headers["x-ratelimit-remaining-tokens"]) == (
+            "200",
+            "200",
+        )
+        second = await http.post("/v1/evolutions", json=BODY)
+        assert (second.status_code, second.headers["x-ratelimit-remaining-tokens"]) == (202, "80")
+        assert re.fullmatch(r"(\d+h)?(\d+m)?\d+s", second.headers["x-ratelimit-reset-tokens"])
+        assert "x-ratelimit-limit-requests" not in second.headers
+        await status(http, second.json()["id"], "succeeded")
         refused = await http.post(CHAT, json=BODY)
         error = refused.json()["error"]
         assert (refused.status_code, error["code"], error["type"]) == (429, "insufficient_quota", "rate_limit_error")
         assert "240" in error["message"]
+        assert refused.headers["x-ratelimit-remaining-tokens"] == "0"
         until_midnight = 86_400 - time.time() % 86_400
         assert int(refused.headers["retry-after"]) == pytest.approx(until_midnight, abs=2)
         assert refused.headers["x-should-retry"] == "false"
@@ -107,6 +118,21 @@ async def test_admission(idle_redis_url: str, tmp_path: Path) -> None:
             assert (repeated.status_code, repeated.json()["id"]) == (202, last.json()["id"])
     assert len(await unfinished(idle_redis_url)) == 5
     await keys.close()
+
+
+async def test_says_how_long_searches_take(redis_url: str, orchestrator: FakeOrchestrator, tmp_path: Path) -> None:
+    env = {"DARWIN_GATEWAY_MAX_CONCURRENT": "1", "DARWIN_GATEWAY_MAX_WAIT_S": "4"}
+    with Gateway(redis_url, tmp_path, **env) as gateway:
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as http:
+            for stream in (False, True):
+                body = BODY | {"user": "wait=2.2", "stream": stream}
+                assert (await http.post(CHAT, json=body)).status_code == 200
+            late = asyncio.ensure_future(http.post(CHAT, json=BODY | {"user": "wait=6"}))
+            await asyncio.sleep(0.5)
+            busy = await http.get("/v1/models")
+            assert (busy.status_code, busy.headers["retry-after"]) == (429, "3")
+            assert ((await late).status_code, (await late).headers["retry-after"]) == (504, "3")
+            assert (await late).headers["x-should-retry"] == "false"
 
 
 async def test_says_which_stage_is_away(idle_redis_url: str, tmp_path: Path) -> None:

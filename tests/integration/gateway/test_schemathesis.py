@@ -79,6 +79,7 @@ OTHERS = [
     ("/v1/evolutions/{evolution_id}/diff", "GET"),
     ("/v1/evolutions", "GET"),
     ("/v1/viewer", "GET"),
+    ("/health", "GET"),
     ("/healthz", "GET"),
     ("/readyz", "GET"),
 ]

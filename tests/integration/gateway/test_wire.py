@@ -1,6 +1,7 @@
 """Bytes that no HTTP client sends: each is refused in the shape of every other failure, and the process goes on."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,3 +116,22 @@ async def test_a_caller_that_leaves_within_its_body_is_no_defect(hasty: Gateway,
     writer.close()
     await asyncio.sleep(0.3)
     await is_alive(hasty)
+
+
+async def test_head_has_no_body(hasty: Gateway) -> None:
+    reader, writer = await asyncio.open_connection(*hasty.url.removeprefix("http://").split(":"))
+    for target in (b"/v1/models", b"/v1/models/gpt-4o", b"/health"):
+        writer.write(b"HEAD " + target + b" HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)).decode()
+        assert head.split()[1] == ("404" if target.endswith(b"4o") else "200")
+        assert int(head.lower().partition("content-length: ")[2].split()[0]) > 0
+    writer.write(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+    assert (await asyncio.wait_for(reader.read(), 20)).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
+async def test_a_packed_body(hasty: Gateway) -> None:
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    async with httpx.AsyncClient(base_url=hasty.url) as http:
+        for path in (CHAT, f"{CHAT}/"):
+            assert (await http.post(path, content=gzip.compress(CONTENT), headers=headers)).status_code == 200

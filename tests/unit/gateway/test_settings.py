@@ -39,3 +39,54 @@ def test_default_tokens_must_fit() -> None:
 def test_a_trace_url_is_a_web_address_that_names_the_trace(url: str) -> None:
     with pytest.raises(ValidationError, match="trace_id"):
         GatewaySettings(trace_url=url)
+
+
+@pytest.mark.parametrize(
+    ("value", "origins"),
+    [
+        ("", ()),
+        ("https://a.example", ("https://a.example",)),
+        ("https://a.example, http://localhost:3000 ,", ("https://a.example", "http://localhost:3000")),
+        ('["https://a.example", "tauri://localhost"]', ("https://a.example", "tauri://localhost")),
+        ("http://[::1]:80", ("http://[::1]:80",)),
+    ],
+)
+def test_origins_are_a_list_in_either_form(
+    monkeypatch: pytest.MonkeyPatch, value: str, origins: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("DARWIN_GATEWAY_CORS_ORIGINS", value)
+    assert GatewaySettings().cors_origins == origins
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("chat.example.org", "entry 1 is no origin"),
+        ("https://a.example,https://b.example/", "entry 2 is no origin"),
+        ("https://a.example/path", "without a path"),
+        ("https://A.example", "in lower case"),
+        ("https://user:secret@a.example", "is no origin"),
+        ("null", "is no origin"),
+        ("https://*.example", "is no origin"),
+        ('["https://a.example"', "a list in JSON"),
+        ("[1]", "valid string"),
+        ("*,https://a.example", "no other beside it"),
+        ("*", "DARWIN_GATEWAY_KEYS=required"),
+    ],
+)
+def test_what_is_no_origin_is_refused(monkeypatch: pytest.MonkeyPatch, value: str, reason: str) -> None:
+    monkeypatch.setenv("DARWIN_GATEWAY_CORS_ORIGINS", value)
+    with pytest.raises(ValidationError, match=reason) as caught:
+        GatewaySettings()
+    assert "secret" not in str(caught.value)
+
+
+def test_every_origin_may_call_where_keys_are_required() -> None:
+    assert GatewaySettings(keys="required", cors_origins=("*",)).cors_origins == ("*",)
+
+
+@pytest.mark.parametrize("price", ["-1", "nan", "inf", "much"])
+def test_a_price_is_an_amount(monkeypatch: pytest.MonkeyPatch, price: str) -> None:
+    monkeypatch.setenv("DARWIN_GATEWAY_PRICE_REWARD", price)
+    with pytest.raises(ValidationError, match="price_reward"):
+        GatewaySettings()

@@ -41,6 +41,7 @@ async def test_reference_is_valid_and_complete() -> None:
         ("GET", "/v1/evolutions/{evolution_id}/diff"),
         ("GET", "/v1/evolutions"),
         ("GET", "/v1/viewer"),
+        ("GET", "/health"),
         ("GET", "/healthz"),
         ("GET", "/readyz"),
     }
@@ -89,3 +90,6 @@ async def test_documents_idempotency_and_limits() -> None:
         assert {"401", "408", "409", "413", "415", "421", "429", "503"} <= set(operation["responses"])
         assert "idempotent-replayed" in operation["responses"]["409"]["headers"]
         assert "retry-after" in operation["responses"]["429"]["headers"]
+        for unit in ("requests", "tokens"):
+            for part in ("limit", "remaining", "reset"):
+                assert f"x-ratelimit-{part}-{unit}" in operation["responses"]["429"]["headers"]

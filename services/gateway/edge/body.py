@@ -64,7 +64,7 @@ class UnpackedBody:
             return message
         self._begun = self._begun or bool(message.get("body"))
         # A call without a body, such as a GET, has nothing to unpack, whatever its headers say.
-        return message | {"body": self._unpack(message)} if self._begun else message
+        return {**message, "body": self._unpack(message)} if self._begun else message
 
     def _unpack(self, message: Message) -> bytes:
         if self._encoding not in _PACKED:

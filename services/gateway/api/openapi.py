@@ -19,7 +19,7 @@ An OpenAI-compatible chat API whose answers are searched for, at decoding time, 
 Point OpenAI's SDK at `/v1`, choose the method by the model's name, and send settings of the search as
 `extra_body={"darwin": {...}}`. Every response carries `x-request-id` and `x-darwin-trace-id`; those about an evolution
 carry `x-darwin-evolution-id`. A W3C `traceparent` is continued. Failures have OpenAI's error shape and name the
-offending field in `param`.
+offending field in `param`. A body may be packed (`content-encoding: gzip` or `deflate`).
 A client that hangs up cancels the evolution it waited for, except through the evolutions API or where it sent an
 `Idempotency-Key` and so can come back.
 """

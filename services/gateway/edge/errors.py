@@ -35,7 +35,7 @@ MAX_HEAD_BYTES = 32 * 1024
 _MAX_PARAM = 200
 _MAX_MESSAGE = 2000
 _CODES = {
-    400: "invalid_json",
+    400: "invalid_content_encoding",
     404: "not_found",
     405: "method_not_allowed",
     408: "request_timeout",
@@ -157,16 +157,15 @@ def install_handlers(app: FastAPI, times: SearchTimes) -> None:
 
 async def _handle_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    message = error.detail
-    if error.status_code == 400 and error.__cause__ is not None:
+    status, message, code = error.status_code, error.detail, _CODES.get(error.status_code)
+    if status == 400 and error.__cause__ is not None:
         # FastAPI's own, for a body that is no text or nests too deep.
-        message = "the body cannot be read as JSON in UTF-8"
-    elif error.status_code == 404:
+        message, code = "the body cannot be read as JSON in UTF-8", "invalid_json"
+    elif status == 404:
         message = no_route(request)
-    elif error.status_code == 405:
+    elif status == 405:
         message = f"{request.method} is not possible here"
-    body = error_body(error.status_code, message, None, _CODES.get(error.status_code))
-    return JSONResponse(body.model_dump(), error.status_code, error.headers)
+    return JSONResponse(error_body(status, message, None, code).model_dump(), status, error.headers)
 
 
 async def _handle_validation_error(request: Request, error: Exception) -> JSONResponse:

@@ -1,16 +1,13 @@
 """The settings of the gateway, read from `DARWIN_GATEWAY_…` variables."""
 
 import ipaddress
-import json
-import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from services.gateway.origins import Origins
 from shared.process.settings import StoreSettings
-
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
 
 Price = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
 
@@ -45,7 +42,7 @@ class GatewaySettings(StoreSettings):
         default="", max_length=2000, description="where a trace is seen; {trace_id} stands for its id; http or https"
     )
 
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+    cors_origins: Origins = Field(
         default=(),
         description="the sites whose web pages may call, such as https://chat.example.org; separated by commas, or a "
         "list in JSON; * for every site, only where keys are required",
@@ -69,31 +66,6 @@ class GatewaySettings(StoreSettings):
         if int(listen.rpartition(":")[2]) > 65535:
             raise ValueError("its port must be at most 65535")
         return listen
-
-    @field_validator("cors_origins", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        if not value.strip().startswith("["):
-            return tuple(origin.strip() for origin in value.split(",") if origin.strip())
-        try:
-            return tuple(json.loads(value))
-        except json.JSONDecodeError:
-            raise ValueError('it must be origins separated by commas, or a list in JSON: ["https://…"]') from None
-
-    @field_validator("cors_origins")
-    @classmethod
-    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        for number, origin in enumerate(origins, 1):
-            if origin != "*" and not _ORIGIN.fullmatch(origin):
-                raise ValueError(
-                    f"entry {number} is no origin: write it as browsers send it, scheme://host or scheme://host:port "
-                    "in lower case, without a path or a slash at the end"
-                )
-        if "*" in origins and len(origins) > 1:
-            raise ValueError("* stands for every origin: name no other beside it")
-        return origins
 
     @field_validator("trace_url")
     @classmethod

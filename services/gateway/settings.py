@@ -84,18 +84,18 @@ class GatewaySettings(StoreSettings):
         return self
 
     @model_validator(mode="after")
+    def _default_fits(self) -> Self:
+        if self.default_max_tokens > self.max_max_tokens:
+            raise ValueError("default_max_tokens must not exceed max_max_tokens")
+        return self
+
+    @model_validator(mode="after")
     def _opens_to_all_only_with_keys(self) -> Self:
         if "*" in self.cors_origins and self.keys == "off":
             raise ValueError(
                 "cors_origins=* would let every web page that is open on this machine start and read searches: name "
                 "the origins, or set DARWIN_GATEWAY_KEYS=required"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _default_fits(self) -> Self:
-        if self.default_max_tokens > self.max_max_tokens:
-            raise ValueError("default_max_tokens must not exceed max_max_tokens")
         return self
 
 

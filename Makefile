@@ -10,7 +10,7 @@ PROMPT ?= Explain to a new colleague why we write tests before we refactor, with
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check format proto proto-check k8s k8s-rules compose-test gpu-test bench chaos soak clean
+.PHONY: help install demo up test check format proto proto-check k8s k8s-rules compose-test gpu-test clients bench chaos soak clean
 
 help: ## Print this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -69,5 +69,8 @@ compose-test: install ## Build every image and prove docker-compose.yml on a rea
 gpu-test: install ## Engine and rewards on this machine's GPU, at most eight minutes (VLLM=gpu; without a GPU it says so)
 	@$(BIN)/python -m tests.gpu
 
+clients: install ## Programs of other people's clients against Darwin and plain vLLM (environments in .clients/, docs/clients.md)
+	$(BIN)/python -m tests.clients --write docs/clients.md
+
 clean: ## Remove .venv and caches
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/out *.egg-info
+	rm -rf .venv .clients .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/out *.egg-info

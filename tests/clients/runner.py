@@ -56,7 +56,7 @@ def run(program: Program, base_url: str, model: str) -> Outcome:
         }
         try:
             done = subprocess.run(
-                [python_of(program.client), program.path],
+                [python_of(program.client), "-P", program.path],
                 env=environment,
                 cwd=home,
                 capture_output=True,

@@ -151,7 +151,7 @@ class AlignmentRequest(Body):
     seed: Annotated[int | None, Field(ge=-(2**63), le=2**63 - 1), WHOLE] = Field(
         default=None,
         description="Fixes every random draw of the search and seeds sampling. -1 means none; other negative seeds are "
-        "taken modulo 2^63. Batched sampling stays reproducible only as far as the engine's numerics are.",
+        "taken modulo 2^53. Batched sampling stays reproducible only as far as the engine's numerics are.",
     )
     stop: Annotated[_Stops | None, BeforeValidator(_stops, json_schema_input_type=_Stop | _Stops | None)] = Field(
         default=None, description="Where a response ends; the string itself is left out of it."

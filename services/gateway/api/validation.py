@@ -16,7 +16,8 @@ from shared.records.evolution import EvolutionRequest, Message, Role, Sampling
 from shared.records.search import PRESETS, Search, check_search
 
 _NO_SEED = -1
-_SEEDS = 2**63
+# JavaScript holds whole numbers below this exactly, so the inspector can run a search again with its seed.
+_NEGATIVE_SEEDS_MODULO = 2**53
 
 
 def method_named(model: str) -> Method:
@@ -41,7 +42,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
     max_tokens = _max_tokens(body, settings)
     _check_history(method, search, max_tokens, settings.max_history_tokens)
     defaults = Sampling(max_tokens=0)
-    seed = None if body.seed == _NO_SEED else body.seed
+    seed = _seed(body.seed)
     return EvolutionRequest(
         method=method,
         messages=_messages(body, settings.max_conversation_characters),
@@ -53,7 +54,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
             stop=tuple(body.stop or ()),
         ),
         search=search,
-        seed=secrets.randbits(48) if seed is None else seed % _SEEDS,
+        seed=secrets.randbits(48) if seed is None else seed,
         seeded=seed is not None,
         n=n,
         profile=(body.darwin or SearchSettings()).profile,
@@ -62,6 +63,13 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         accepted_at=time.time(),
         warnings=warnings_of(body),
     )
+
+
+def _seed(given: int | None) -> int | None:
+    """The seed, which is not negative; None where the caller chose none."""
+    if given is None or given == _NO_SEED:
+        return None
+    return given if given >= 0 else given % _NEGATIVE_SEEDS_MODULO
 
 
 def _messages(body: AlignmentRequest, most_characters: int) -> tuple[Message, ...]:

@@ -7,10 +7,8 @@ from typing import Any
 _LONGEST_QUOTED = 40
 # By pydantic's type of the error. The braces hold what its context gives, and what `sentence_about` adds.
 _SENTENCES = {
-    "bool_parsing": "must be true or false{given}",
     "bool_type": "must be true or false{given}",
     "dict_type": "must be an object{given}",
-    "enum": "must be {expected}{given}",
     "finite_number": "must be a finite number",
     "float_parsing": "must be a number{given}",
     "float_type": "must be a number{given}",
@@ -20,7 +18,6 @@ _SENTENCES = {
     "int_parsing": "must be a whole number{given}",
     "int_parsing_size": "must be a whole number of fewer digits",
     "int_type": "must be a whole number{given}",
-    "less_than": "must be less than {lt}{given}",
     "less_than_equal": "must be at most {le}{given}",
     "list_type": "must be a list{given}",
     "literal_error": "must be {expected}{given}",

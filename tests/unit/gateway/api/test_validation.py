@@ -1,9 +1,11 @@
+import json
 import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.validation import ModelNotFound, evolution_request
@@ -150,7 +152,7 @@ def test_seed_is_kept() -> None:
 
 
 def test_negative_seeds_are_seeds_but_one() -> None:
-    assert (accepted(seed=-5).seed, accepted(seed=-5).seeded) == (2**63 - 5, True)
+    assert (accepted(seed=-5).seed, accepted(seed=-5).seeded) == (2**53 - 5, True)
     assert (accepted(seed=-(2**63)).seed, accepted(seed=-(2**63)).seeded) == (0, True)
     assert not accepted(seed=-1).seeded
     assert accepted(seed=-1).seed != accepted(seed=-1).seed
@@ -181,6 +183,14 @@ def test_top_k() -> None:
 )
 def test_warns_of_what_has_no_effect(fields: dict[str, Any], named: list[str]) -> None:
     assert accepted(**fields).warnings == tuple(f"{name} is taken without effect" for name in named)
+
+
+def test_requests_without_warnings_are_read_as_before() -> None:
+    adapter = TypeAdapter(EvolutionRequest)
+    before = adapter.dump_python(accepted(), mode="json")
+    assert before.pop("warnings") == []
+    assert adapter.validate_json(json.dumps(before)).warnings == ()
+    assert adapter.validate_json(adapter.dump_json(accepted(store=True))).warnings == ("store is taken without effect",)
 
 
 def test_an_assistants_turn_may_be_a_refusal_or_nothing() -> None:

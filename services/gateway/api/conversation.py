@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body, Text
@@ -44,6 +44,17 @@ _Parts = Annotated[list[TextPart], Field(max_length=128)]
 
 class ChatMessage(Body):
     """One turn of the conversation."""
+
+    # The same rule as in `api.validation`, for those who read the schema.
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"role": {"const": "assistant"}}},
+            "else": {
+                "required": ["content"],
+                "properties": {"content": {"type": ["string", "array"]}, "refusal": {"type": "null"}},
+            },
+        }
+    )
 
     role: Literal["system", "developer", "user", "assistant"] = Field(
         description="`developer` means the same as `system`. Tools are not supported."

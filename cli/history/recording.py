@@ -82,4 +82,5 @@ def request_of(recording: SavedRecording) -> EvolutionRequest:
         profile=recording.settings.profile,
         user=recording.user,
         metadata=recording.metadata,
+        warnings=tuple(recording.warnings),
     )

@@ -1,35 +1,26 @@
-"""Request bodies, as /openapi.json documents them.
+"""Request bodies, as /openapi.json and docs/api.md document them.
 
-Nothing is dropped silently: OpenAI parameters without a meaning here are declared, and accept only the value that
-means "not used"; anything undeclared is refused.
+Nothing is dropped silently: a field is obeyed, or taken without effect and named in the answer's warnings
+(`WithoutEffect`), or accepts only what changes nothing (`NotSupported`); anything undeclared is refused.
 """
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
+from services.gateway.api.conversation import ChatMessage
+from services.gateway.api.field_kinds import NotSupported, WithoutEffect
+from services.gateway.api.field_types import ENCODABLE, WHOLE, Body, Text
 from services.gateway.api.search_fields import with_search_settings
 from shared.methods import METHODS
 from shared.records.evolution import MAX_MESSAGES
 from shared.records.search import Preset
 
-_MAX_TEXT = 1_000_000
-
-
-def _encodable(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("must be Unicode text: it holds an unpaired surrogate") from None
-    return text
-
-
-def _parts(value: Any) -> Any:
-    if isinstance(value, str):
-        return [{"type": "text", "text": value}]
-    if isinstance(value, list):
-        return value
-    raise ValueError("must be a string or a list of text parts")
+_NO_TOOLS = "tools are not supported"
+_NO_LOGPROBS = "log probabilities are not supported"
+_NO_PENALTIES = "penalties are not supported"
+_NO_BEAMS = "beam search is not supported"
+_TEXT_ONLY = "answers are text"
 
 
 def _stops(value: Any) -> Any:
@@ -40,53 +31,14 @@ def _stops(value: Any) -> Any:
     raise ValueError("must be a string or a list of strings")
 
 
-def _no_number(value: Any) -> Any:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError("must be false, not a number")
-    return value
-
-
-Text = Annotated[str, AfterValidator(_encodable)]
-# Python takes 0 for False, JSON does not.
-False_ = Annotated[Literal[False], BeforeValidator(_no_number)]
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class TextPart(_Body):
-    """A piece of a message's text; other kinds of parts (images, audio, files) are not supported."""
-
-    type: Literal["text"]
-    text: Text = Field(max_length=_MAX_TEXT, description="The pieces of a message are joined without a separator.")
-
-
-class ChatMessage(_Body):
-    """One turn of the conversation."""
-
-    role: Literal["system", "developer", "user", "assistant"] = Field(
-        description="`developer` means the same as `system`. Tools are not supported."
-    )
-    content: Annotated[
-        list[TextPart],
-        BeforeValidator(_parts, json_schema_input_type=Annotated[str, Field(max_length=_MAX_TEXT)] | list[TextPart]),
-        Field(max_length=128),
-    ] = Field(description="The text of the turn: a string or a list of text parts.")
-    name: None = Field(default=None, description="Not supported; only null.")
-    refusal: None = Field(default=None, description="As answers carry it; only null.")
-    annotations: list[None] | None = Field(default=None, max_length=0, description="As answers carry it; only empty.")
-    audio: None = Field(default=None, description="Not supported; only null.")
-    tool_calls: None = Field(default=None, description="Not supported; only null.")
-    function_call: None = Field(default=None, description="Not supported; only null.")
-
-    @property
-    def text(self) -> str:
-        return "".join(part.text for part in self.content)
+_Stop = Annotated[str, Field(min_length=1, max_length=256), ENCODABLE]
+_Stops = Annotated[list[_Stop], Field(max_length=4)]
+_Key = Annotated[str, Field(max_length=64)]
+_Value = Annotated[str, Field(max_length=512), ENCODABLE]
 
 
 @with_search_settings(accepted=True)
-class SearchSettings(_Body):
+class SearchSettings(Body):
     """How the answer is searched for; sent as `extra_body={"darwin": {...}}` with the OpenAI SDK."""
 
     preset: Preset = Field(
@@ -101,56 +53,76 @@ class SearchSettings(_Body):
     )
 
 
-class TextFormat(_Body):
-    """The only response format there is."""
-
-    type: Literal["text"]
-
-
-class StreamOptions(_Body):
+class StreamOptions(Body):
     """What a stream carries beside the answer."""
 
     include_usage: bool | None = Field(
         default=None, description="Whether a last chunk without choices carries `usage` (and `usage.darwin`)."
     )
-    include_obfuscation: False_ | None = Field(default=None, description="Not supported; only false.")
-
-
-_Zero = Annotated[float, Field(ge=0, le=0)]
-
-
-class _WithoutMeaning(_Body):
-    """OpenAI parameters that are not supported: each accepts null and the value that changes nothing."""
-
-    audio: None = Field(default=None, description="Not supported; only null.")
-    frequency_penalty: _Zero | None = Field(default=None, description="Not supported; only 0.")
-    function_call: None = Field(default=None, description="Not supported; only null.")
-    functions: None = Field(default=None, description="Not supported; only null.")
-    logit_bias: None = Field(default=None, description="Not supported; only null.")
-    logprobs: False_ | None = Field(default=None, description="Not supported; only false.")
-    modalities: list[Literal["text"]] | None = Field(
-        default=None, min_length=1, max_length=1, description="Only text is supported."
+    include_obfuscation: Annotated[bool | None, WithoutEffect(False)] = Field(
+        default=None, description="Chunks are not padded."
     )
-    moderation: None = Field(default=None, description="Not supported; only null.")
-    parallel_tool_calls: None = Field(default=None, description="Not supported; only null.")
-    prediction: None = Field(default=None, description="Not supported; only null.")
-    presence_penalty: _Zero | None = Field(default=None, description="Not supported; only 0.")
-    prompt_cache_key: None = Field(default=None, description="Not supported; only null.")
-    prompt_cache_options: None = Field(default=None, description="Not supported; only null.")
-    prompt_cache_retention: None = Field(default=None, description="Not supported; only null.")
-    reasoning_effort: None = Field(default=None, description="Not supported; only null.")
-    response_format: TextFormat | None = Field(default=None, description="Only text is supported.")
-    safety_identifier: None = Field(default=None, description="Not supported; only null.")
-    service_tier: Literal["auto", "default"] | None = Field(default=None, description="There is one tier.")
-    store: False_ | None = Field(default=None, description="Not supported; only false.")
-    tool_choice: None = Field(default=None, description="Not supported; only null.")
-    tools: None = Field(default=None, description="Not supported; only null.")
-    top_logprobs: None = Field(default=None, description="Not supported; only null.")
-    verbosity: None = Field(default=None, description="Not supported; only null.")
-    web_search_options: None = Field(default=None, description="Not supported; only null.")
+    continuous_usage_stats: Annotated[bool | None, WithoutEffect(False)] = Field(
+        default=None, description="Usage is known at the end; progress chunks say what the search has done."
+    )
 
 
-class AlignmentRequest(_Body):
+class _WithoutEffect(Body):
+    """Parameters of OpenAI's that are taken without effect."""
+
+    prompt_cache_key: Annotated[Text | None, WithoutEffect()] = Field(
+        default=None, description="Every prefix is cached where the engine can."
+    )
+    prompt_cache_retention: Annotated[Text | None, WithoutEffect()] = Field(
+        default=None, description="A prefix stays cached for as long as the engine has room."
+    )
+    safety_identifier: Annotated[Text | None, WithoutEffect()] = Field(
+        default=None, description="`user` is kept with the evolution."
+    )
+    service_tier: Annotated[
+        Literal["auto", "default", "flex", "priority", "scale"] | None, WithoutEffect("auto", "default")
+    ] = Field(default=None, description="There is one tier: `auto` and `default` mean it.")
+    store: Annotated[bool | None, WithoutEffect(False)] = Field(
+        default=None, description="Every evolution is kept for as long as the deployment keeps its record."
+    )
+    verbosity: Annotated[Literal["low", "medium", "high"] | None, WithoutEffect()] = Field(
+        default=None, description="Ask for it in the conversation."
+    )
+
+
+class _NotSupported(Body):
+    """Parameters of OpenAI's and vLLM's that are not supported: each accepts null and what changes nothing."""
+
+    add_generation_prompt: Annotated[Any, NotSupported(True, why="a response is always a new turn")] = None
+    audio: Annotated[Any, NotSupported(why=_TEXT_ONLY)] = None
+    best_of: Annotated[Any, NotSupported(1, why="choose the model best-of-n, and set darwin.mutants")] = None
+    echo: Annotated[Any, NotSupported(False, why="answers do not repeat the conversation")] = None
+    frequency_penalty: Annotated[Any, NotSupported(0, why=_NO_PENALTIES)] = None
+    function_call: Annotated[Any, NotSupported("none", "auto", why=_NO_TOOLS)] = None
+    functions: Annotated[Any, NotSupported([], why=_NO_TOOLS)] = None
+    ignore_eos: Annotated[Any, NotSupported(False, why="a response ends where the model ends it")] = None
+    length_penalty: Annotated[Any, NotSupported(1, why=_NO_BEAMS)] = None
+    logit_bias: Annotated[Any, NotSupported({}, why="biases of tokens are not supported")] = None
+    logprobs: Annotated[Any, NotSupported(False, why=_NO_LOGPROBS)] = None
+    min_p: Annotated[Any, NotSupported(0, why="use top_p or top_k")] = None
+    modalities: Annotated[Any, NotSupported(["text"], why=_TEXT_ONLY)] = None
+    moderation: Annotated[Any, NotSupported(why="moderation is not supported")] = None
+    parallel_tool_calls: Annotated[Any, NotSupported(True, False, why=_NO_TOOLS)] = None
+    prediction: Annotated[Any, NotSupported(why="predicted outputs are not supported")] = None
+    presence_penalty: Annotated[Any, NotSupported(0, why=_NO_PENALTIES)] = None
+    prompt_cache_options: Annotated[Any, NotSupported(why="every prefix is cached where the engine can")] = None
+    reasoning_effort: Annotated[Any, NotSupported(why="set darwin.cycles and darwin.mutants instead")] = None
+    repetition_penalty: Annotated[Any, NotSupported(1, why=_NO_PENALTIES)] = None
+    response_format: Annotated[Any, NotSupported({"type": "text"}, why=_TEXT_ONLY)] = None
+    skip_special_tokens: Annotated[Any, NotSupported(True, why="answers hold no special tokens")] = None
+    tool_choice: Annotated[Any, NotSupported("none", "auto", why=_NO_TOOLS)] = None
+    tools: Annotated[Any, NotSupported([], why=_NO_TOOLS)] = None
+    top_logprobs: Annotated[Any, NotSupported(0, why=_NO_LOGPROBS)] = None
+    use_beam_search: Annotated[Any, NotSupported(False, why=_NO_BEAMS)] = None
+    web_search_options: Annotated[Any, NotSupported(why="searching the web is not supported")] = None
+
+
+class AlignmentRequest(Body):
     """What both the chat and the evolutions API accept."""
 
     model: str = Field(
@@ -166,52 +138,47 @@ class AlignmentRequest(_Body):
     )
     temperature: float | None = Field(default=None, ge=0, le=2, description="Default: 0.7. 0 decodes greedily.")
     top_p: float | None = Field(default=None, gt=0, le=1, description="Default: 1.")
-    max_tokens: int | None = Field(
-        default=None, ge=1, description="Tokens per response at most; default and maximum are the deployment's."
-    )
-    max_completion_tokens: int | None = Field(
-        default=None, ge=1, description="OpenAI's newer name of `max_tokens`; where both are given they must agree."
-    )
-    seed: int | None = Field(
+    top_k: Annotated[int | None, Field(ge=-1, le=2**31 - 1), WHOLE] = Field(
         default=None,
-        ge=0,
-        le=2**63 - 1,
-        description="Fixes every random draw of the search and seeds sampling. Batched sampling stays reproducible "
-        "only as far as the engine's numerics are.",
+        description="How many of the likeliest tokens each is drawn from; 0 and -1: all. Default: 40.",
     )
-    stop: Annotated[
-        list[Annotated[Text, Field(min_length=1, max_length=256)]] | None,
-        BeforeValidator(_stops, json_schema_input_type=str | list[str] | None),
-    ] = Field(
-        default=None, max_length=4, description="Up to 4 strings of up to 256 characters at which a response ends."
+    max_tokens: Annotated[int | None, Field(ge=1), WHOLE] = Field(
+        default=None, description="Tokens per response at most; default and maximum are the deployment's."
     )
-    n: int | None = Field(
+    max_completion_tokens: Annotated[int | None, Field(ge=1), WHOLE] = Field(
+        default=None, description="OpenAI's newer name of `max_tokens`; where both are given they must agree."
+    )
+    seed: Annotated[int | None, Field(ge=-(2**63), le=2**63 - 1), WHOLE] = Field(
         default=None,
-        ge=1,
-        le=257,
+        description="Fixes every random draw of the search and seeds sampling. -1 means none; other negative seeds are "
+        "taken modulo 2^53. Batched sampling stays reproducible only as far as the engine's numerics are.",
+    )
+    stop: Annotated[_Stops | None, BeforeValidator(_stops, json_schema_input_type=_Stop | _Stops | None)] = Field(
+        default=None, description="Where a response ends; the string itself is left out of it."
+    )
+    n: Annotated[int | None, Field(ge=1, le=257), WHOLE] = Field(
+        default=None,
         description="How many of the best distinct final responses to return, best first; fewer where fewer differ. "
         "At most 1 + cycles x mutants (1 for `sample`). Default: 1.",
     )
-    user: Annotated[Text, Field(max_length=256)] | None = Field(
+    user: Annotated[str, Field(max_length=256), ENCODABLE] | None = Field(
         default=None, description="Your name for the end user; kept with the evolution."
     )
-    metadata: dict[Annotated[str, Field(max_length=64)], Annotated[Text, Field(max_length=512)]] | None = Field(
-        default=None, max_length=16, description="Up to 16 pairs, kept with the evolution."
+    metadata: Annotated[dict[_Key, _Value], Field(max_length=16)] | None = Field(
+        default=None, description="Pairs of strings, kept with the evolution."
     )
     darwin: SearchSettings | None = Field(default=None, description="How the answer is searched for.")
 
 
-class ChatCompletionRequest(_WithoutMeaning, AlignmentRequest):
+class ChatCompletionRequest(_NotSupported, _WithoutEffect, AlignmentRequest):
     """Body of `POST /v1/chat/completions`."""
 
     stream: bool | None = Field(default=None, description="Whether to answer with server-sent events.")
     stream_options: StreamOptions | None = Field(default=None, description="Only with `stream`.")
 
 
-class EvolutionCreate(_WithoutMeaning, AlignmentRequest):
+class EvolutionCreate(_NotSupported, _WithoutEffect, AlignmentRequest):
     """Body of `POST /v1/evolutions`: that of a chat completion, without streaming."""
 
-    stream: False_ | None = Field(
-        default=None, description="Not supported; follow `GET /v1/evolutions/{id}/events` instead."
-    )
-    stream_options: None = Field(default=None, description="Not supported; only null.")
+    stream: Annotated[Any, NotSupported(False, why="follow GET /v1/evolutions/{id}/events instead")] = None
+    stream_options: Annotated[Any, NotSupported(why="follow GET /v1/evolutions/{id}/events instead")] = None

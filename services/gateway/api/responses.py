@@ -9,6 +9,8 @@ from shared.methods import Method
 from shared.records.events import Event
 from shared.records.evolution import FinishReason, Role, Status, StoppedBy
 
+_WARNINGS = "Which fields of the request were taken without effect, a sentence each; empty where there is none."
+
 
 def _is_none(value: object) -> bool:
     return value is None
@@ -152,11 +154,12 @@ class ChatChoice(_Resource):
 
 
 class EvolutionReference(_Resource):
-    """Which evolution answers."""
+    """Which evolution answers, and what of the request had no effect."""
 
     evolution_id: str
     trace_id: str | None = Field(description="W3C trace id under which every part of the search is traced.")
     stopped_by: StoppedBy | None = Field(default=None, description="What ended the search early, if anything.")
+    warnings: list[str] = Field(default=[], description=_WARNINGS)
 
 
 class ChatCompletion(_Resource):
@@ -265,6 +268,7 @@ class Evolution(_Resource):
     settings: EvolutionSettings
     user: str | None
     metadata: dict[str, str]
+    warnings: list[str] = Field(default=[], description=_WARNINGS)
     result: EvolutionResult | None
     error: EvolutionFailure | None
 

@@ -1,10 +1,11 @@
 """The settings of a search as fields of a body's model, made from where each is declared (`shared.records.search`)."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, create_model
 
+from services.gateway.api.field_types import WHOLE
 from shared.records.search import declared_settings
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -20,9 +21,12 @@ def with_search_settings(*, accepted: bool) -> Callable[[type[Body]], type[Body]
     def add(model: type[Body]) -> type[Body]:
         fields: dict[str, Any] = {}
         for each in declared_settings():
-            text = each.setting.text
-            given = Field(each.default, ge=each.setting.least, le=each.setting.most, description=text)
-            fields[each.name] = (each.type, given if accepted else Field())
+            if accepted:
+                bounds = Field(ge=each.setting.least, le=each.setting.most)
+                declared = Field(each.default, description=each.setting.text)
+                fields[each.name] = (Annotated[each.type, bounds, WHOLE], declared)
+            else:
+                fields[each.name] = (each.type, Field())
         return create_model(
             model.__name__, __base__=model, __module__=model.__module__, __doc__=model.__doc__, **fields
         )

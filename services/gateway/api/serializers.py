@@ -49,8 +49,13 @@ def chat_completion(record: Record, settings: GatewaySettings) -> out.ChatComple
 
 
 def reference(record: Record, stopped_by: StoppedBy | None = None) -> out.EvolutionReference:
-    """Names the evolution that answers, its trace, and what ended it early."""
-    return out.EvolutionReference(evolution_id=record.id, trace_id=trace_id(record), stopped_by=stopped_by)
+    """Names the evolution that answers, its trace, what ended it early, and what of the request had no effect."""
+    return out.EvolutionReference(
+        evolution_id=record.id,
+        trace_id=trace_id(record),
+        stopped_by=stopped_by,
+        warnings=list(record.request.warnings),
+    )
 
 
 def trace_id(record: Record) -> str | None:
@@ -115,6 +120,7 @@ def evolution(record: Record) -> out.Evolution:
         ),
         user=request.user,
         metadata=request.metadata,
+        warnings=list(request.warnings),
         result=_result(record.result) if record.result else None,
         error=out.EvolutionFailure(**asdict(record.error)) if record.error else None,
     )

@@ -5,6 +5,8 @@ import secrets
 import time
 from dataclasses import replace
 
+from services.gateway.api.conversation import ChatMessage
+from services.gateway.api.field_kinds import warnings_of
 from services.gateway.api.requests import AlignmentRequest, SearchSettings
 from services.gateway.edge.errors import ModelNotFound
 from services.gateway.settings import GatewaySettings
@@ -12,6 +14,10 @@ from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
 from shared.records.evolution import EvolutionRequest, Message, Role, Sampling
 from shared.records.search import PRESETS, Search, check_search
+
+_NO_SEED = -1
+# JavaScript holds whole numbers below this exactly, so the inspector can run a search again with its seed.
+_NEGATIVE_SEEDS_MODULO = 2**53
 
 
 def method_named(model: str) -> Method:
@@ -36,6 +42,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
     max_tokens = _max_tokens(body, settings)
     _check_history(method, search, max_tokens, settings.max_history_tokens)
     defaults = Sampling(max_tokens=0)
+    seed = _seed(body.seed)
     return EvolutionRequest(
         method=method,
         messages=_messages(body, settings.max_conversation_characters),
@@ -43,17 +50,26 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
             max_tokens=max_tokens,
             temperature=defaults.temperature if body.temperature is None else body.temperature,
             top_p=defaults.top_p if body.top_p is None else body.top_p,
+            top_k=defaults.top_k if body.top_k is None else max(0, body.top_k),
             stop=tuple(body.stop or ()),
         ),
         search=search,
-        seed=secrets.randbits(48) if body.seed is None else body.seed,
-        seeded=body.seed is not None,
+        seed=secrets.randbits(48) if seed is None else seed,
+        seeded=seed is not None,
         n=n,
         profile=(body.darwin or SearchSettings()).profile,
         user=body.user,
         metadata=body.metadata or {},
         accepted_at=time.time(),
+        warnings=warnings_of(body),
     )
+
+
+def _seed(given: int | None) -> int | None:
+    """The seed, which is not negative; None where the caller chose none."""
+    if given is None or given == _NO_SEED:
+        return None
+    return given if given >= 0 else given % _NEGATIVE_SEEDS_MODULO
 
 
 def _messages(body: AlignmentRequest, most_characters: int) -> tuple[Message, ...]:
@@ -62,15 +78,42 @@ def _messages(body: AlignmentRequest, most_characters: int) -> tuple[Message, ..
         raise InvalidRequest(
             f"messages hold {characters} characters, at most {most_characters} are possible here", field="messages"
         )
-    last = len(body.messages) - 1
-    if body.messages[last].role != "user":
-        field = f"messages.{last}.role"
-        raise InvalidRequest(f"{field} must be user: the last message is the instruction", field=field)
-    if not body.messages[last].text.strip():
-        field = f"messages.{last}.content"
-        raise InvalidRequest(f"{field} must not be blank: the last message is the instruction", field=field)
+    for index, message in enumerate(body.messages):
+        _check_message(message, f"messages.{index}")
+    _check_last(body.messages[-1], f"messages.{len(body.messages) - 1}")
     roles: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
     return tuple(Message(roles[message.role], message.text) for message in body.messages)
+
+
+def _check_message(message: ChatMessage, path: str) -> None:
+    """Only an assistant may have said nothing, or have refused."""
+    if message.role != "assistant":
+        if message.content is None:
+            raise InvalidRequest(
+                f"{path}.content is missing: a {message.role} message has text", field=f"{path}.content"
+            )
+        if message.refusal is not None:
+            raise InvalidRequest(f"{path}.refusal must be left out: only assistants refuse", field=f"{path}.refusal")
+    elif message.content and message.refusal:
+        raise InvalidRequest(f"{path}.refusal must be left out where there is content", field=f"{path}.refusal")
+
+
+def _check_last(message: ChatMessage, path: str) -> None:
+    """The last message is the instruction."""
+    if message.role != "user":
+        remedy = (
+            "an answer cannot be continued, so leave it out or put a user message after it"
+            if message.role == "assistant"
+            else "put it before the last user message"
+        )
+        raise InvalidRequest(
+            f"{path}.role must be user, not {message.role}: the last message is the instruction; {remedy}",
+            field=f"{path}.role",
+        )
+    if not message.text.strip():
+        raise InvalidRequest(
+            f"{path}.content must not be blank: the last message is the instruction", field=f"{path}.content"
+        )
 
 
 def _max_tokens(body: AlignmentRequest, settings: GatewaySettings) -> int:

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from services.gateway.edge.field_errors import code_of, sentence_about
 from services.gateway.edge.paths import no_route
 from services.gateway.edge.search_times import SearchTimes
 from shared.errors import (
@@ -185,14 +186,7 @@ def validation_body(errors: Sequence[Mapping[str, Any]]) -> ErrorBody:
         _shortened(".".join(path[1:] if path[:1] in (["body"], ["header"], ["query"]) else path), _MAX_PARAM) or None
     )
     name = param or "the body"
-    match first["type"]:
-        case "extra_forbidden" | "none_required":
-            return error_body(400, f"{name} is not supported: leave it out", param, "unsupported_parameter")
-        case "missing":
-            return error_body(400, f"{name} is missing", param, "missing_required_parameter")
-        case "value_error":
-            return error_body(400, f"{name} {first['ctx']['error']}", param, "invalid_value")
-    return error_body(400, f"{name}: {first['msg']}", param, "invalid_value")
+    return error_body(400, sentence_about(name, first), param, code_of(first))
 
 
 def _shortened(text: str, limit: int) -> str:

@@ -109,7 +109,9 @@ async def test_says_what_stopped_the_search(http: httpx.AsyncClient) -> None:
     answer = await http.post("/v1/chat/completions", json=body | {"darwin": {"max_reward_calls": 5}})
     evolution_id = answer.headers["x-darwin-evolution-id"]
     trace_id = answer.headers["x-darwin-trace-id"]
-    stopped = {"evolution_id": evolution_id, "trace_id": trace_id, "stopped_by": "max_reward_calls"}
+    stopped = {
+        "evolution_id": evolution_id, "trace_id": trace_id, "stopped_by": "max_reward_calls", "warnings": [],
+    }  # fmt: skip
     assert answer.json()["darwin"] == stopped
     assert answer.json()["usage"]["darwin"]["stopped_by"] == "max_reward_calls"
     assert (await http.get(f"/v1/evolutions/{evolution_id}")).json()["settings"]["max_reward_calls"] == 5
@@ -118,6 +120,19 @@ async def test_says_what_stopped_the_search(http: httpx.AsyncClient) -> None:
     [finish] = [chunk for chunk in chunks if chunk["choices"][0]["finish_reason"]]
     assert finish["darwin"]["stopped_by"] == "max_reward_calls"
     assert chunks[0]["darwin"]["stopped_by"] is None
+
+
+async def test_says_what_had_no_effect(http: httpx.AsyncClient) -> None:
+    body = {"model": "darwin", "messages": MESSAGES, "store": True, "safety_identifier": "x"}
+    warnings = ["safety_identifier is taken without effect", "store is taken without effect"]
+    answer = await http.post("/v1/chat/completions", json=body)
+    assert answer.json()["darwin"]["warnings"] == warnings
+    evolution = await http.get(f"/v1/evolutions/{answer.headers['x-darwin-evolution-id']}")
+    assert evolution.json()["warnings"] == warnings
+    streamed = (await http.post("/v1/chat/completions", json=body | {"stream": True})).text
+    chunks = [json.loads(line.removeprefix("data: ")) for line in streamed.splitlines() if line.startswith("data: {")]
+    [finish] = [chunk for chunk in chunks if chunk["choices"][0]["finish_reason"]]
+    assert finish["darwin"]["warnings"] == warnings
 
 
 @pytest.mark.parametrize("text", ["line\u2028sep\u0085next\r\nlast\n", "data: [DONE]\n\n", ""])

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { h } from "./dom.js";
 
-const SAMPLING = ["max_tokens", "temperature", "top_p", "n"];
+const SAMPLING = ["max_tokens", "temperature", "top_p", "top_k", "n"];
 // The form asks for these otherwise: all settings are filled in, so a preset would change nothing.
 const APART = ["preset", "profile"];
 

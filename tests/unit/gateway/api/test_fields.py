@@ -1,4 +1,4 @@
-"""Fields that are refused, and those that change nothing."""
+"""Fields that are refused, those that change nothing, and the sentences that say so."""
 
 import json
 from typing import Any
@@ -8,31 +8,47 @@ import pytest
 
 from tests.unit.gateway.apps import BODY, CHAT, shaped
 
+USER = {"role": "user", "content": "Why?"}
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"tools": []}, "tools"),
-    ({"tool_choice": "none"}, "tool_choice"),
-    ({"functions": []}, "functions"),
+    ({"tools": [{"type": "function"}]}, "tools"),
+    ({"tool_choice": "required"}, "tool_choice"),
+    ({"functions": [{}]}, "functions"),
+    ({"parallel_tool_calls": "yes"}, "parallel_tool_calls"),
     ({"logprobs": True}, "logprobs"),
     ({"top_logprobs": 2}, "top_logprobs"),
     ({"logit_bias": {"1": 2}}, "logit_bias"),
     ({"presence_penalty": 0.1}, "presence_penalty"),
     ({"frequency_penalty": -0.1}, "frequency_penalty"),
-    ({"response_format": {"type": "json_object"}}, "response_format.type"),
-    ({"modalities": ["audio"]}, "modalities.0"),
-    ({"service_tier": "flex"}, "service_tier"),
-    ({"store": True}, "store"),
+    ({"repetition_penalty": 1.1}, "repetition_penalty"),
+    ({"min_p": 0.1}, "min_p"),
+    ({"best_of": 2}, "best_of"),
+    ({"echo": True}, "echo"),
+    ({"ignore_eos": True}, "ignore_eos"),
+    ({"use_beam_search": True}, "use_beam_search"),
+    ({"skip_special_tokens": False}, "skip_special_tokens"),
+    ({"add_generation_prompt": False}, "add_generation_prompt"),
+    ({"response_format": {"type": "json_object"}}, "response_format"),
+    ({"modalities": ["audio"]}, "modalities"),
+    ({"modalities": ["text", "audio"]}, "modalities"),
+    ({"service_tier": "slow"}, "service_tier"),
+    ({"verbosity": "most"}, "verbosity"),
+    ({"safety_identifier": 1}, "safety_identifier"),
     ({"reasoning_effort": "low"}, "reasoning_effort"),
     ({"unheard_of": 1}, "unheard_of"),
     ({"unheard_of": None}, "unheard_of"),
-    ({"top_k": 5}, "top_k"),
+    ({"top_k": -2}, "top_k"),
+    ({"top_k": 2**31}, "top_k"),
+    ({"top_k": True}, "top_k"),
     ({"temperature": 2.1}, "temperature"),
     ({"temperature": "0.5"}, "temperature"),
     ({"temperature": True}, "temperature"),
     ({"top_p": 0}, "top_p"),
     ({"max_tokens": 0}, "max_tokens"),
-    ({"max_tokens": 5.0}, "max_tokens"),
+    ({"max_tokens": 5.5}, "max_tokens"),
+    ({"max_tokens": "5"}, "max_tokens"),
     ({"max_tokens": 5000}, "max_tokens"),
-    ({"seed": -1}, "seed"),
+    ({"seed": -(2**63) - 1}, "seed"),
+    ({"seed": 0.5}, "seed"),
     ({"seed": 2**63}, "seed"),
     ({"stop": ["a"] * 5}, "stop"),
     ({"stop": [""]}, "stop.0"),
@@ -58,9 +74,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "user", "content": None}]}, "messages.0.content"),
     ({"messages": [{"role": "user", "content": "a\ud800"}]}, "messages.0.content.0.text"),
     ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content.0.type"),
-    ({"messages": [{"role": "user", "content": "x", "name": "Ann"}]}, "messages.0.name"),
-    ({"messages": [{"role": "assistant", "content": "x", "tool_calls": []}]}, "messages.0.tool_calls"),
+    ({"messages": [{"role": "system", "content": None}, USER]}, "messages.0.content"),
+    ({"messages": [{"role": "user", "content": "x", "name": 1}]}, "messages.0.name"),
+    ({"messages": [{"role": "user", "content": "x", "refusal": "no"}]}, "messages.0.refusal"),
+    ({"messages": [{"role": "assistant", "content": "x", "refusal": "no"}, USER]}, "messages.0.refusal"),
+    ({"messages": [{"role": "assistant", "content": "x", "tool_calls": [{}]}, USER]}, "messages.0.tool_calls"),
+    ({"messages": [{"role": "assistant", "content": "x", "reasoning": "So."}, USER]}, "messages.0.reasoning"),
+    ({"messages": [{"role": "assistant", "content": "x", "annotations": [{}]}, USER]}, "messages.0.annotations"),
     ({"messages": [{"role": "assistant", "content": "x"}]}, "messages.0.role"),
+    ({"messages": [USER, {"role": "system", "content": "x"}]}, "messages.1.role"),
     ({"darwin": {"xyz": 1}}, "darwin.xyz"),
     ({"darwin": {"cycles": 9}}, "darwin.cycles"),
     ({"darwin": {"cycles": 0}}, "darwin.cycles"),
@@ -88,15 +110,56 @@ async def test_refuses_naming_the_field(http: httpx.AsyncClient, fields: dict[st
     "fields",
     [
         {"tools": None, "tool_choice": None, "functions": None, "logit_bias": None, "top_logprobs": None},
-        {"logprobs": False, "presence_penalty": 0, "frequency_penalty": 0.0, "store": False},
-        {"response_format": {"type": "text"}, "modalities": ["text"], "service_tier": "auto"},
+        {"tools": [], "tool_choice": "none", "functions": [], "logit_bias": {}, "top_logprobs": 0, "logprobs": False},
+        {"tool_choice": "auto", "parallel_tool_calls": True, "function_call": "auto"},
+        {"parallel_tool_calls": False, "function_call": "none"},
+        {"presence_penalty": 0, "frequency_penalty": 0.0, "repetition_penalty": 1.0, "length_penalty": 1, "min_p": 0},
+        {"use_beam_search": False, "best_of": 1, "ignore_eos": False, "echo": False},
+        {"best_of": None, "add_generation_prompt": True, "skip_special_tokens": True},
+        {"response_format": {"type": "text"}, "modalities": ["text"]},
         {"darwin": None, "metadata": None, "stop": None, "seed": None, "n": None, "user": None, "temperature": None},
+        {"max_tokens": 200.0, "n": 1.0, "seed": 5.0, "top_k": 40.0, "darwin": {"period": 20.0}},
+        {"seed": -1, "top_k": -1},
         {"stop": "x", "stream": False, "stream_options": None},
         {"stream": True, "stream_options": {"include_usage": False, "include_obfuscation": False}},
+        {"messages": [{"role": "assistant", "content": None, "tool_calls": []}, USER]},
+        {"messages": [{"role": "assistant", "content": None, "tool_calls": None, "function_call": None}, USER]},
+        {"messages": [{"role": "assistant", "content": None, "refusal": "I won't."}, USER]},
+        {"messages": [{"role": "assistant", "content": "So.", "annotations": [], "reasoning": None}, USER]},
+        {"messages": [{"role": "assistant", "content": "So.", "reasoning_content": None, "audio": None}, USER]},
     ],
 )
 async def test_accepts_what_changes_nothing(http: httpx.AsyncClient, fields: dict[str, Any]) -> None:
     assert shaped(await http.post(CHAT, json=BODY | fields), 409) == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"darwin": {"mutants": 40}}, "darwin.mutants must be at most 32, not 40"),
+        ({"top_p": 0}, "top_p must be greater than 0, not 0"),
+        ({"temperature": 2.5}, "temperature must be at most 2, not 2.5"),
+        ({"temperature": "0.5"}, 'temperature must be a number, not "0.5"'),
+        ({"n": True}, "n must be a whole number, not true"),
+        ({"n": 1e300}, "n must be at most 257"),
+        ({"max_tokens": 2.5}, "max_tokens must be a whole number, not 2.5"),
+        ({"stop": ["x" * 257]}, "stop.0 must have at most 256 characters, not 257"),
+        ({"stop": [""]}, "stop.0 must have 1 or more characters, not 0"),
+        ({"stop": ["x"] * 5}, "stop must have at most 4 items, not 5"),
+        ({"metadata": {"x" * 65: ""}}, f"the key of metadata.{'x' * 65} must have at most 64 characters, not 65"),
+        ({"messages": []}, "messages must have 1 or more items, not 0"),
+        ({"messages": [1]}, "messages.0 must be an object, not 1"),
+        ({"stream": "yes"}, 'stream must be true or false, not "yes"'),
+        ({"verbosity": "most"}, "verbosity must be 'low', 'medium' or 'high', not \"most\""),
+        ({"tools": [1]}, "tools must be [] or left out: tools are not supported"),
+        ({"audio": {}}, "audio must be left out: answers are text"),
+        ({"unheard_of": 1}, "unheard_of is not supported: leave it out"),
+    ],
+)
+async def test_says_what_to_do(http: httpx.AsyncClient, fields: dict[str, Any], message: str) -> None:
+    response = await http.post(CHAT, json=BODY | fields)
+    assert response.status_code == 400
+    assert response.json()["error"]["message"] == message
 
 
 @pytest.mark.parametrize("path", [CHAT, "/v1/evolutions"])

@@ -1,9 +1,11 @@
+import json
 import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.validation import ModelNotFound, evolution_request
@@ -14,6 +16,7 @@ from shared.records.evolution import EvolutionRequest, Message, Sampling
 from shared.records.search import Search
 
 USER = {"role": "user", "content": "Why?"}
+CACHED = {"type": "text", "text": "Why?", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
 
 
 def accepted(**fields: Any) -> EvolutionRequest:
@@ -145,6 +148,55 @@ def test_zero_temperature_is_not_the_default() -> None:
 
 def test_seed_is_kept() -> None:
     assert (accepted(seed=0).seed, accepted(seed=0).seeded) == (0, True)
+    assert accepted(seed=7.0).seed == 7
+
+
+def test_negative_seeds_are_seeds_but_one() -> None:
+    assert (accepted(seed=-5).seed, accepted(seed=-5).seeded) == (2**53 - 5, True)
+    assert (accepted(seed=-(2**63)).seed, accepted(seed=-(2**63)).seeded) == (0, True)
+    assert not accepted(seed=-1).seeded
+    assert accepted(seed=-1).seed != accepted(seed=-1).seed
+
+
+def test_top_k() -> None:
+    assert accepted(top_k=5).sampling.top_k == 5
+    assert accepted(top_k=0).sampling.top_k == accepted(top_k=-1).sampling.top_k == 0
+    assert accepted(top_k=None).sampling.top_k == Sampling(max_tokens=1).top_k
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({}, []),
+        ({"safety_identifier": None, "service_tier": "auto", "store": False}, []),
+        ({"service_tier": "default", "stream_options": {"include_obfuscation": False}}, []),
+        ({"safety_identifier": "x"}, ["safety_identifier"]),
+        ({"prompt_cache_key": "", "prompt_cache_retention": "24h"}, ["prompt_cache_key", "prompt_cache_retention"]),
+        ({"verbosity": "low", "store": True, "service_tier": "scale"}, ["service_tier", "store", "verbosity"]),
+        (
+            {"stream_options": {"include_obfuscation": True, "continuous_usage_stats": True, "include_usage": True}},
+            ["stream_options.include_obfuscation", "stream_options.continuous_usage_stats"],
+        ),
+        ({"messages": [USER | {"name": "Ann"}, USER | {"name": "Bob"}]}, ["messages[].name"]),
+        ({"messages": [{"role": "user", "content": [CACHED, CACHED]}]}, ["messages[].content[].cache_control"]),
+    ],
+)
+def test_warns_of_what_has_no_effect(fields: dict[str, Any], named: list[str]) -> None:
+    assert accepted(**fields).warnings == tuple(f"{name} is taken without effect" for name in named)
+
+
+def test_requests_without_warnings_are_read_as_before() -> None:
+    adapter = TypeAdapter(EvolutionRequest)
+    before = adapter.dump_python(accepted(), mode="json")
+    assert before.pop("warnings") == []
+    assert adapter.validate_json(json.dumps(before)).warnings == ()
+    assert adapter.validate_json(adapter.dump_json(accepted(store=True))).warnings == ("store is taken without effect",)
+
+
+def test_an_assistants_turn_may_be_a_refusal_or_nothing() -> None:
+    refused, silent = {"content": None, "refusal": "No."}, {"content": None, "tool_calls": []}
+    messages = [USER, {"role": "assistant"} | refused, USER, {"role": "assistant"} | silent, USER]
+    assert [message.content for message in accepted(messages=messages).messages] == ["Why?", "No.", "Why?", "", "Why?"]
 
 
 @given(st.text(min_size=1, max_size=30))

@@ -1,0 +1,85 @@
+"""The messages of a request."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from services.gateway.api.field_kinds import NotSupported, WithoutEffect
+from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body, Text
+
+_NO_TOOLS = "tools are not supported"
+_NO_REASONING = "an answer's reasoning is not taken back"
+
+
+def _parts(value: Any) -> Any:
+    if isinstance(value, str):
+        return [{"type": "text", "text": value}]
+    if value is None or isinstance(value, list):
+        return value
+    raise ValueError("must be a string or a list of text parts")
+
+
+class CacheControl(Body):
+    """Where Anthropic's models end a cached prefix."""
+
+    type: Text
+    ttl: Text | None = None
+
+
+class TextPart(Body):
+    """A piece of a message's text; other kinds of parts (images, audio, files) are not supported."""
+
+    type: Literal["text"] = Field(description="Images, audio and files are not supported.")
+    text: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] = Field(
+        description="The pieces of a message are joined without a separator."
+    )
+    cache_control: Annotated[CacheControl | None, WithoutEffect()] = Field(
+        default=None, description="Every prefix is cached where the engine can."
+    )
+
+
+_WholeText = Annotated[str, Field(max_length=MAX_TEXT)]
+_Parts = Annotated[list[TextPart], Field(max_length=128)]
+
+
+class ChatMessage(Body):
+    """One turn of the conversation."""
+
+    # The same rule as in `api.validation`, for those who read the schema.
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"role": {"const": "assistant"}}},
+            "else": {
+                "required": ["content"],
+                "properties": {"content": {"type": ["string", "array"]}, "refusal": {"type": "null"}},
+            },
+        }
+    )
+
+    role: Literal["system", "developer", "user", "assistant"] = Field(
+        description="`developer` means the same as `system`. Tools are not supported."
+    )
+    content: Annotated[_Parts | None, BeforeValidator(_parts, json_schema_input_type=_WholeText | _Parts | None)] = (
+        Field(
+            default=None,
+            description="The text of the turn: a string or a list of text parts. Only an assistant's may be null.",
+        )
+    )
+    name: Annotated[Text | None, WithoutEffect()] = Field(
+        default=None, description="No chat template is given names; write it into the text."
+    )
+    refusal: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] | None = Field(
+        default=None, description="The text of an assistant's turn whose `content` is null."
+    )
+    annotations: Annotated[Any, NotSupported([], why="annotations are not supported")] = None
+    audio: Annotated[Any, NotSupported(why="audio is not supported")] = None
+    function_call: Annotated[Any, NotSupported(why=_NO_TOOLS)] = None
+    reasoning: Annotated[Any, NotSupported(why=_NO_REASONING)] = None
+    reasoning_content: Annotated[Any, NotSupported(why=_NO_REASONING)] = None
+    tool_calls: Annotated[Any, NotSupported([], why=_NO_TOOLS)] = None
+
+    @property
+    def text(self) -> str:
+        if self.content is None:
+            return self.refusal or ""
+        return "".join(part.text for part in self.content)

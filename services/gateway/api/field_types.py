@@ -1,0 +1,33 @@
+"""The types that bodies of requests are declared with."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+
+MAX_TEXT = 1_000_000
+"""Characters of one text at most; a body's limit is mostly reached before."""
+
+
+class Body(BaseModel):
+    """A JSON object with these fields and no other; values are of the type declared, and none is converted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be Unicode text: it holds an unpaired surrogate") from None
+    return text
+
+
+def _without_fraction(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+ENCODABLE = AfterValidator(_encodable)
+"""Has a field refuse what is no Unicode text."""
+Text = Annotated[str, ENCODABLE]
+WHOLE = BeforeValidator(_without_fraction)
+"""Has a field of whole numbers take 200.0 for 200, which JSON does not tell apart."""

@@ -56,7 +56,7 @@ def create_app(
     app.include_router(ChatRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
-    app.include_router(model_routes.router())
+    app.include_router(model_routes.router(settings))
     app.include_router(probes.router(backends.store, stages, lifetime))
     app.router.routes.extend(page.routes())
     app.openapi = openapi_of(app, keys_required=settings.keys == "required")  # type: ignore[method-assign]

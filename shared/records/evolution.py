@@ -49,7 +49,8 @@ class EvolutionRequest:
     `messages` ends with the user's turn, which is the instruction. `seeded` says that the caller chose `seed`, so
     sampling follows it too. An empty `profile` is the reward service's default. `tenant`, empty
     where no keys are asked for, alone may see the evolution, and its calls share caches with nobody else's. A chat
-    template that prints the date prints that of `accepted_at`, in Unix seconds, in every round.
+    template that prints the date prints that of `accepted_at`, in Unix seconds, in every round. `model` is the name by
+    which the caller chose the method; empty, the method's own.
     """
 
     method: Method
@@ -64,6 +65,7 @@ class EvolutionRequest:
     metadata: dict[str, str] = field(default_factory=dict)
     tenant: str = ""
     accepted_at: float = 0.0
+    model: str = ""
 
 
 @dataclass(frozen=True)

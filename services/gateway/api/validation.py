@@ -5,21 +5,13 @@ import secrets
 import time
 from dataclasses import replace
 
+from services.gateway.api.model_names import model_named
 from services.gateway.api.requests import AlignmentRequest, SearchSettings
-from services.gateway.edge.errors import ModelNotFound
-from services.gateway.settings import GatewaySettings
+from services.gateway.settings import GatewaySettings, ModelEntry
 from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
 from shared.records.evolution import EvolutionRequest, Message, Role, Sampling
 from shared.records.search import PRESETS, Search, check_search
-
-
-def method_named(model: str) -> Method:
-    """The method behind a model name; `ModelNotFound` otherwise."""
-    for method in METHODS:
-        if method == model:
-            return method
-    raise ModelNotFound(f"The model '{model}' does not exist: choose one of {', '.join(METHODS)}", field="model")
 
 
 def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> EvolutionRequest:
@@ -27,10 +19,11 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
 
     Raises:
         InvalidRequest: fields contradict each other or a limit of this deployment; names the field to change.
-        ModelNotFound: `model` is no method.
+        ModelNotFound: nothing answers under the name that `model` gives.
     """
-    method = method_named(body.model)
-    search = _search(method, body.darwin or SearchSettings())
+    entry = model_named(body.model, settings)
+    method, darwin = entry.method, body.darwin or SearchSettings()
+    search = _search(entry, darwin)
     n = body.n or 1
     check_search(method, search, n)
     max_tokens = _max_tokens(body, settings)
@@ -38,6 +31,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
     defaults = Sampling(max_tokens=0)
     return EvolutionRequest(
         method=method,
+        model=body.model,
         messages=_messages(body, settings.max_conversation_characters),
         sampling=Sampling(
             max_tokens=max_tokens,
@@ -49,7 +43,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         seed=secrets.randbits(48) if body.seed is None else body.seed,
         seeded=body.seed is not None,
         n=n,
-        profile=(body.darwin or SearchSettings()).profile,
+        profile=darwin.profile if "profile" in darwin.model_fields_set else entry.profile,
         user=body.user,
         metadata=body.metadata or {},
         accepted_at=time.time(),
@@ -87,14 +81,15 @@ def _max_tokens(body: AlignmentRequest, settings: GatewaySettings) -> int:
     return value
 
 
-def _search(method: Method, darwin: SearchSettings) -> Search:
-    """The preset's settings, with what the caller gave in their place."""
-    given = darwin.model_dump(exclude_unset=True, exclude={"preset", "profile"})
-    search = replace(PRESETS[darwin.preset], **given)
-    if METHODS[method].searches:
+def _search(entry: ModelEntry, darwin: SearchSettings) -> Search:
+    """The settings of the model's entry, or of the caller's preset, with the caller's own settings in their place."""
+    begun = PRESETS[darwin.preset] if "preset" in darwin.model_fields_set else entry.search
+    given = darwin.model_dump(exclude_unset=True, exclude={"preset", "profile", "progress"})
+    search = replace(begun, **given)
+    if METHODS[entry.method].searches:
         return search
     if given.get("cycles"):
-        raise InvalidRequest(f"{method} has no cycles: leave darwin.cycles out", field="darwin.cycles")
+        raise InvalidRequest(f"{entry.method} has no cycles: leave darwin.cycles out", field="darwin.cycles")
     return replace(search, cycles=0)
 
 

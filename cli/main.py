@@ -98,9 +98,9 @@ def up(
         console.print(f"\n[bold green]{stack.url}[/] answers the OpenAI API. Try:\n", highlight=False)
         print(f"  curl -s {stack.url}/v1/chat/completions \\\n    -H 'content-type: application/json' \\")
         print(f"    -d '{json.dumps(_EXAMPLE)}'\n")
+        console.print(f"OpenAI SDK base_url: {stack.url}/v1\nAPI reference: {stack.url}/openapi.json")
         if default_model:
             console.print(f"gpt-4o-mini and any other model name are answered by {default_model}", highlight=False)
-        console.print(f"OpenAI SDK base_url: {stack.url}/v1\nAPI reference: {stack.url}/openapi.json")
         console.print(f"Inspector: {stack.url}/")
         console.print(f"API keys: DARWIN_REDIS_URL={stack.redis_url} darwin keys add TENANT", soft_wrap=True)
         console.print(f"Metrics, for Prometheus to discover: {stack.write_targets()}", soft_wrap=True)

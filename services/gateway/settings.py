@@ -2,56 +2,15 @@
 
 import ipaddress
 import json
-from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from services.gateway.search_fields import with_search_settings
-from shared.errors import InvalidRequest
-from shared.methods import METHODS, Method
+from services.gateway.model_entry import MAX_MODEL_NAME, ModelEntry
+from shared.methods import METHODS
 from shared.process.settings import StoreSettings
-from shared.records.search import LEAST_DEADLINE_MS, MOST_DEADLINE_MS, PRESETS, Preset, Search, check_search
-
-PROFILE_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"
-"""Names of reward profiles; the empty one is the deployment's default."""
-MAX_MODEL_NAME = 256
-
-
-class _EntryPart(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
-
-
-@with_search_settings(accepted=True)
-class EntrySettings(_EntryPart):
-    """Settings of the search that a model's name stands for."""
-
-
-class ModelEntry(_EntryPart):
-    """What a model's name stands for: a method, and where a request's own settings of the search begin."""
-
-    method: Method = "darwin"
-    preset: Preset = "default"
-    profile: str = Field(default="", pattern=PROFILE_PATTERN)
-    settings: EntrySettings = EntrySettings()
-    description: str = Field(default="", max_length=1000)
-
-    @property
-    def search(self) -> Search:
-        """The preset's settings, with the entry's own in their place; a method that does not search has no cycles."""
-        given = self.settings.model_dump(exclude_unset=True)
-        return replace(PRESETS[self.preset], **({} if METHODS[self.method].searches else {"cycles": 0}) | given)
-
-    @model_validator(mode="after")
-    def _is_possible(self) -> Self:
-        if self.search.cycles and not METHODS[self.method].searches:
-            raise ValueError(f"{self.method} has no cycles: leave settings.cycles out")
-        try:
-            check_search(self.method, self.search, 1)
-        except InvalidRequest as error:
-            raise ValueError(error.message.replace("darwin.", "settings.")) from None
-        return self
+from shared.records.search import LEAST_DEADLINE_MS, MOST_DEADLINE_MS
 
 
 class GatewaySettings(StoreSettings):

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -10,7 +9,7 @@ from sse_starlette import EventSourceResponse
 
 from services.gateway.api import chunks, serializers
 from services.gateway.api import responses as out
-from services.gateway.api.deadlines import client_timeout_s, with_deadline
+from services.gateway.api.deadlines import keepalive_s, with_deadline
 from services.gateway.api.openapi import event_stream, failures
 from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.validation import evolution_request
@@ -74,7 +73,7 @@ class ChatRoutes:
         reports_progress = body.darwin is None or body.darwin.progress == "on"
         return EventSourceResponse(
             self._stream(record, include_usage, reports_progress),
-            ping=self._keepalive_s(request),
+            ping=keepalive_s(request.headers, self._settings.keepalive_s),
             sep="\n",
             client_close_handler_callable=lambda _: self._cancel_abandoned(record),
         )
@@ -107,11 +106,6 @@ class ChatRoutes:
         finally:
             for task in waiting:
                 task.cancel()
-
-    def _keepalive_s(self, request: Request) -> int:
-        """Seconds between comments on a silent stream: fewer than its client waits for the next sign of it."""
-        timeout_s = client_timeout_s(request.headers) or math.inf
-        return max(1, int(min(self._settings.keepalive_s, timeout_s / 2)))
 
     async def _stream(self, record: Record, include_usage: bool, reports_progress: bool) -> AsyncIterator[str]:
         try:

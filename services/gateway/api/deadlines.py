@@ -1,4 +1,4 @@
-"""When a search ends whose request names no deadline of its own."""
+"""How long clients wait, and when a search ends whose request names no deadline of its own."""
 
 import math
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from shared.records.search import LEAST_DEADLINE_MS, MOST_DEADLINE_MS
 _CLIENT_TIMEOUTS = ("x-stainless-read-timeout", "x-stainless-timeout")
 # The answer must be on its way before the client leaves: a tenth of its time, and a second at least, is kept for that.
 _USABLE_SHARE, _RESERVE_S = 0.9, 1.0
+_LEAST_KEEPALIVE_S = 0.2
 
 
 def client_timeout_s(headers: Mapping[str, str]) -> float | None:
@@ -28,6 +29,12 @@ def client_timeout_s(headers: Mapping[str, str]) -> float | None:
         if math.isfinite(seconds) and seconds > 0:
             return seconds
     return None
+
+
+def keepalive_s(headers: Mapping[str, str], most_s: float) -> float:
+    """Seconds between comments on a silent stream: at most `most_s`, and half of what its client waits for a sign."""
+    timeout_s = client_timeout_s(headers)
+    return most_s if timeout_s is None else min(most_s, max(timeout_s / 2, _LEAST_KEEPALIVE_S))
 
 
 def with_deadline(

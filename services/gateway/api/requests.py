@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from services.gateway.search_fields import with_search_settings
-from services.gateway.settings import MAX_MODEL_NAME, PROFILE_PATTERN
+from services.gateway.api.search_fields import with_search_settings
+from services.gateway.model_entry import MAX_MODEL_NAME, PROFILE_PATTERN
 from shared.methods import METHODS
 from shared.records.evolution import MAX_MESSAGES
 from shared.records.search import Preset

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from services.gateway.api.model_names import model_named
 from services.gateway.api.requests import AlignmentRequest, SearchSettings
-from services.gateway.settings import GatewaySettings, ModelEntry
+from services.gateway.model_entry import ModelEntry
+from services.gateway.settings import GatewaySettings
 from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
 from shared.records.evolution import EvolutionRequest, Message, Role, Sampling

@@ -3,7 +3,8 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from services.gateway.settings import GatewaySettings, ModelEntry
+from services.gateway.model_entry import ModelEntry
+from services.gateway.settings import GatewaySettings
 from shared.process.settings import reasons
 from shared.records.search import Search
 

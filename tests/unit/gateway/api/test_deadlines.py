@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from services.gateway.api.deadlines import client_timeout_s, with_deadline
+from services.gateway.api.deadlines import client_timeout_s, keepalive_s, with_deadline
 from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.validation import evolution_request
 from services.gateway.edge.access import Caller
@@ -62,6 +62,11 @@ def test_the_shortest_applies() -> None:
 def test_the_requests_own_goes_before_all_others() -> None:
     assert deadline_ms({READ: "5"}, key_ms=5000, own={"deadline_ms": 90_000}, default_deadline_ms=7000) == 90_000
     assert deadline_ms({READ: "5"}, own={"deadline_ms": None}) == 4000
+
+
+@pytest.mark.parametrize(("told", "expected"), [("600", 15), ("20", 10), ("1", 0.5), ("0.01", 0.2), ("soon", 15)])
+def test_a_silent_stream_gives_a_sign_before_its_client_leaves(told: str, expected: float) -> None:
+    assert keepalive_s({READ: told}, 15) == expected
 
 
 def test_a_time_out_that_is_not_told_is_none() -> None:

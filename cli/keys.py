@@ -32,12 +32,17 @@ def add(
     requests_per_minute: Annotated[int | None, typer.Option(help="Searches started within any minute.")] = None,
     tokens_per_day: Annotated[int | None, typer.Option(help="Tokens that searches sample per UTC day.")] = None,
     max_active: Annotated[int | None, typer.Option(help="Searches queued or running at a time.")] = None,
+    deadline_ms: Annotated[
+        int | None, typer.Option(help="Milliseconds after which a search that names no deadline ends.")
+    ] = None,
     all_tenants: Annotated[
         bool, typer.Option("--all-tenants", help="For operators: it may read every tenant's evolutions.")
     ] = False,
 ) -> None:
     """Make a key, and print it: it cannot be shown again."""
-    text, key = _run(_add(tenant, note, requests_per_minute, tokens_per_day, max_active, all_tenants=all_tenants))
+    text, key = _run(
+        _add(tenant, note, requests_per_minute, tokens_per_day, max_active, deadline_ms, all_tenants=all_tenants)
+    )
     print(text)
     Console(stderr=True).print(f"key {key.id} of tenant {key.tenant}; it is not kept, so it is shown only now")
 
@@ -104,10 +109,11 @@ def _as_json(key: ApiKey, used: int) -> dict[str, Any]:
 
 
 def _table(rows: list[tuple[ApiKey, int]]) -> Table:
-    table = Table("id", "tenant", "reads", "note", "created", "requests/min", "tokens/day", "active", "tokens today")
+    heads = ("id", "tenant", "reads", "note", "created", "requests/min", "tokens/day", "active", "deadline ms")
+    table = Table(*heads, "tokens today")
     for key, used in rows:
         created = datetime.fromtimestamp(key.created_at, UTC).strftime("%Y-%m-%d %H:%M")
-        limits = (key.requests_per_minute, key.tokens_per_day, key.max_active)
+        limits = (key.requests_per_minute, key.tokens_per_day, key.max_active, key.deadline_ms)
         table.add_row(
             key.id,
             key.tenant,

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.metadata
 import json
+import os
 import sys
 import time
 from typing import Annotated, Any
@@ -34,6 +35,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(evaluation, name="eval")
 app.add_typer(reward.app, name="reward")
 
+_DEFAULT_MODEL = "DARWIN_GATEWAY_DEFAULT_MODEL"
 _EXAMPLE = {"model": "darwin", "messages": [{"role": "user", "content": "How do I learn to swim?"}], "max_tokens": 120}
 
 
@@ -88,13 +90,17 @@ def up(
 ) -> None:
     """Keep a stack running in the foreground; Ctrl-C stops it."""
     console = Console()
-    with reported(console), started(StackSettings(engine=engine, port=port), console) as stack:
+    default_model = os.environ.get(_DEFAULT_MODEL, "darwin")
+    settings = StackSettings(engine=engine, port=port, env={_DEFAULT_MODEL: default_model})
+    with reported(console), started(settings, console) as stack:
         if port and not stack.url.endswith(f":{port}"):
             console.print(f"[yellow]port {port} is busy[/], so the gateway took a free one")
         console.print(f"\n[bold green]{stack.url}[/] answers the OpenAI API. Try:\n", highlight=False)
         print(f"  curl -s {stack.url}/v1/chat/completions \\\n    -H 'content-type: application/json' \\")
         print(f"    -d '{json.dumps(_EXAMPLE)}'\n")
         console.print(f"OpenAI SDK base_url: {stack.url}/v1\nAPI reference: {stack.url}/openapi.json")
+        if default_model:
+            console.print(f"gpt-4o-mini and any other model name are answered by {default_model}", highlight=False)
         console.print(f"Inspector: {stack.url}/")
         console.print(f"API keys: DARWIN_REDIS_URL={stack.redis_url} darwin keys add TENANT", soft_wrap=True)
         console.print(f"Metrics, for Prometheus to discover: {stack.write_targets()}", soft_wrap=True)

@@ -2,6 +2,7 @@
 
 DarwinError
 ├── InvalidRequest        the caller must change the request       INVALID_ARGUMENT     400
+├── ContextLengthExceeded the conversation fills the context       OUT_OF_RANGE         400
 ├── Unsupported           this deployment cannot do what was asked FAILED_PRECONDITION  400
 ├── Unauthenticated       no valid API key                        UNAUTHENTICATED      401
 ├── NotFound              no such thing, or not the caller's       NOT_FOUND            404
@@ -15,7 +16,7 @@ DarwinError
 Foreign exceptions are translated once, at the boundary where they arise (`shared.rpc.channel`, the gateway's handlers).
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class DarwinError(Exception):
@@ -40,6 +41,25 @@ class InvalidRequest(DarwinError):
 
     grpc_status = "INVALID_ARGUMENT"
     http_status = 400
+
+
+class ContextLengthExceeded(DarwinError):
+    """The conversation leaves no room for an answer in the model's context.
+
+    Client libraries know it by its name and by the words of `of`, and may then shorten the conversation.
+    """
+
+    grpc_status = "OUT_OF_RANGE"
+    http_status = 400
+
+    @classmethod
+    def of(cls, context: int, tokens: int) -> Self:
+        """The error of a conversation of so many tokens."""
+        return cls(
+            f"This model's maximum context length is {context} tokens. However, your messages resulted in {tokens} "
+            "tokens. Please reduce the length of the messages.",
+            field="messages",
+        )
 
 
 class Unsupported(DarwinError):

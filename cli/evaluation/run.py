@@ -181,7 +181,7 @@ def turn_of(document: Document, prompt: str, started_at: float) -> Turn:
         base=base["text"],
         base_tokens=base["completion_tokens"],
         base_guide=base["reward"],
-        candidates=_candidates(document) if METHODS[document["model"]].independent else (),
+        candidates=_candidates(document) if METHODS[document.get("method") or document["model"]].independent else (),
         tokens=Tokens(prompt=result["prompt_tokens"], **tokens),
         seconds=Seconds(**result["seconds"]),
         rounds=result["rounds"],

@@ -49,7 +49,7 @@ def original(recording: SavedRecording) -> Instruction:
 
 def population(recording: SavedRecording, cycle: int) -> dict[int, Instruction]:
     """What the states of a cycle write under, as far as mutants were accepted."""
-    traits = METHODS[recording.model]
+    traits = METHODS[recording.method]
     if traits.searches and not traits.mutates:
         return dict.fromkeys(range(request_of(recording).search.mutants), original(recording))
     return {

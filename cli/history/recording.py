@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from services.gateway.api import responses
 from shared.process.settings import reasons
@@ -24,13 +24,20 @@ class NotARecording(Exception):
 class SavedRecording(responses.Evolution):
     """As `GET /v1/evolutions/{id}/recording` and `darwin align --json` give it.
 
-    Evolutions that were recorded before attempts were have none, and no version.
+    Evolutions that were recorded before attempts were have none, and no version; older ones give the method as `model`.
     """
 
     trace_id: str | None = None
     version: int = 0
     events: tuple[Annotated[Event, Field(discriminator="type")], ...] = Field(min_length=1)
     attempts: tuple[Attempt, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_the_method(cls, document: Any) -> Any:
+        if isinstance(document, dict) and "method" not in document and "model" in document:
+            return document | {"method": document["model"]}
+        return document
 
     @property
     def ended(self) -> bool:
@@ -72,7 +79,8 @@ def request_of(recording: SavedRecording) -> EvolutionRequest:
     given = recording.settings.model_dump()
     sampling = {field.name: given[field.name] for field in fields(Sampling)}
     return EvolutionRequest(
-        method=recording.model,
+        method=recording.method,
+        model=recording.model,
         messages=tuple(Message(message.role, message.content) for message in recording.messages),
         sampling=Sampling(**sampling | {"stop": tuple(given["stop"])}),
         search=Search(**{field.name: given[field.name] for field in fields(Search)}),

@@ -54,7 +54,7 @@ def _titled(title: str, part: RenderableType) -> Iterator[RenderableType]:
 
 def _head(recording: SavedRecording) -> Text:
     head = Text(recording.id, style="bold")
-    head.append(f"\n{recording.model}, {recording.status}", style="default not bold")
+    head.append(f"\n{recording.method}, {recording.status}", style="default not bold")
     if recording.finished_at is not None:
         head.append(f" after {recording.finished_at - recording.created_at:.2f} s", style="default not bold")
     if recording.error:

@@ -64,7 +64,7 @@ def create_app(
     app.include_router(ChatRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
-    app.include_router(model_routes.router())
+    app.include_router(model_routes.router(settings))
     app.include_router(probes.router(backends.store, stages, lifetime))
     app.router.routes.extend(page.routes())
     answer_head(app)

@@ -1,13 +1,17 @@
 """The settings of the gateway, read from `DARWIN_GATEWAY_…` variables."""
 
 import ipaddress
-from typing import Annotated, Literal, Self
+import json
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from services.gateway.model_entry import MAX_MODEL_NAME, ModelEntry
 from services.gateway.origins import Origins
+from shared.methods import METHODS
 from shared.process.settings import StoreSettings
+from shared.records.search import LEAST_DEADLINE_MS, MOST_DEADLINE_MS
 
 Price = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
 
@@ -25,6 +29,10 @@ class GatewaySettings(StoreSettings):
     keys: Literal["required", "off"] = Field(
         default="off", description="whether callers need an API key; without, only this machine can be one"
     )
+    models: Annotated[dict[str, ModelEntry], NoDecode] = Field(
+        default_factory=dict, description="further model names, as a JSON object of name -> ModelEntry"
+    )
+    default_model: str = Field(default="", description="answers under a name that nobody knows; empty: none does")
     default_max_tokens: int = Field(default=512, ge=1)
     max_max_tokens: int = Field(default=4096, ge=1)
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
@@ -35,7 +43,13 @@ class GatewaySettings(StoreSettings):
     )
     max_active: int = Field(default=10_000, ge=1, description="searches queued or running at a time")
     max_active_per_key: int = Field(default=1_000, ge=1, description="the same, of one API key that sets none itself")
-    max_wait_s: float = Field(default=600.0, gt=0, description="how long a call that does not stream waits")
+    max_wait_s: float = Field(default=540.0, gt=0, description="how long a call that does not stream waits")
+    default_deadline_ms: int | None = Field(
+        default=None,
+        ge=LEAST_DEADLINE_MS,
+        le=MOST_DEADLINE_MS,
+        description="deadline of a search whose request names none; none: no deadline",
+    )
     max_concurrent: int = Field(default=1000, ge=1, description="calls under /v1 at a time; each may hold a connection")
     keepalive_s: int = Field(default=15, ge=1, description="between comments on a silent event stream")
     trace_url: str = Field(
@@ -67,6 +81,26 @@ class GatewaySettings(StoreSettings):
             raise ValueError("its port must be at most 65535")
         return listen
 
+    @field_validator("models", mode="before")
+    @classmethod
+    def _parsed(cls, models: Any) -> Any:
+        if not isinstance(models, str):
+            return models
+        try:
+            return json.loads(models or "{}")
+        except ValueError as error:
+            raise ValueError(f"it must be a JSON object of names and entries: {error}") from None
+
+    @field_validator("models")
+    @classmethod
+    def _leaves_methods_alone(cls, models: dict[str, ModelEntry]) -> dict[str, ModelEntry]:
+        for name in models:
+            if name in METHODS:
+                raise ValueError(f"{name} is a method's own name and always means that method: choose another")
+            if not 0 < len(name) <= MAX_MODEL_NAME or not name.isprintable():
+                raise ValueError(f"a name is 1 to {MAX_MODEL_NAME} printable characters")
+        return models
+
     @field_validator("trace_url")
     @classmethod
     def _names_the_trace(cls, url: str) -> str:
@@ -81,6 +115,12 @@ class GatewaySettings(StoreSettings):
                 f"listen={self.listen} can be reached from other machines, and nobody is asked for a key: listen on "
                 "127.0.0.1, or set DARWIN_GATEWAY_KEYS=required and hand out keys made by `darwin keys add`"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _default_model_is_known(self) -> Self:
+        if self.default_model and self.default_model not in METHODS and self.default_model not in self.models:
+            raise ValueError(f"default_model must be one of {', '.join([*METHODS, *self.models])}")
         return self
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ from shared.store.leases import Claim
 log = logging.getLogger(__name__)
 
 # gRPC statuses of errors that come again however often a round is repeated.
-_LASTING = ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND")
+_LASTING = ("INVALID_ARGUMENT", "OUT_OF_RANGE", "FAILED_PRECONDITION", "NOT_FOUND")
 # Channels notice at different times that a peer is gone, so the longest delay is longer than that. It is shorter than
 # `stalled_s`, so that the sweep does not send a message of its own meanwhile.
 _MAX_DELAY_S = 4.0

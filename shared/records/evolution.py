@@ -50,7 +50,8 @@ class EvolutionRequest:
     sampling follows it too. An empty `profile` is the reward service's default. `tenant`, empty
     where no keys are asked for, alone may see the evolution, and its calls share caches with nobody else's. A chat
     template that prints the date prints that of `accepted_at`, in Unix seconds, in every round. `warnings` tell the
-    caller which fields were taken without effect.
+    caller which fields were taken without effect. `model` is the name by which the caller chose the method; empty, the
+    method's own.
     """
 
     method: Method
@@ -66,6 +67,7 @@ class EvolutionRequest:
     tenant: str = ""
     accepted_at: float = 0.0
     warnings: tuple[str, ...] = ()
+    model: str = ""
 
 
 @dataclass(frozen=True)

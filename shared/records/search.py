@@ -12,6 +12,7 @@ from shared.methods import METHODS, Method
 
 Mutation = Literal["auto", "model", "templates"]
 Preset = Literal["default", "paper"]
+LEAST_DEADLINE_MS, MOST_DEADLINE_MS = 100, 86_400_000
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,10 @@ class Search:
     deadline_ms: Annotated[
         int | None,
         Setting(
-            "Milliseconds since acceptance after which the best response so far is the answer. Default: none.",
-            100,
-            86_400_000,
+            "Milliseconds since acceptance after which the best response so far is the answer. Default: the "
+            "deployment's, if any.",
+            LEAST_DEADLINE_MS,
+            MOST_DEADLINE_MS,
         ),
     ] = None
 

@@ -40,7 +40,6 @@ _FOREIGN_STATUS: dict[str, type[errors.DarwinError]] = {
     "UNKNOWN": errors.Internal,
     "ALREADY_EXISTS": errors.Conflict,
     "PERMISSION_DENIED": errors.Unsupported,
-    "OUT_OF_RANGE": errors.InvalidRequest,
     "UNIMPLEMENTED": errors.Unsupported,
     "DATA_LOSS": errors.Internal,
 }

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import Internal, InvalidRequest
+from shared.records.search import LEAST_DEADLINE_MS, MOST_DEADLINE_MS
 from shared.store.connection import RedisClient
 
 _REDIS_KEY = "darwin:keys"
@@ -29,8 +30,9 @@ class ApiKey:
     """An API key without its secret.
 
     `digest` is the secret's SHA-256 in hex; `created_at` is in Unix seconds. Limits that are None are those of the
-    deployment, or none: requests that start a search per minute, tokens that searches sample per UTC day, and searches
-    queued or running at a time. With `all_tenants` it reads every tenant's evolutions, and still changes its own only.
+    deployment, or none: requests that start a search per minute, tokens that searches sample per UTC day, searches
+    queued or running at a time, and milliseconds of a search whose request names no deadline. With `all_tenants` it
+    reads every tenant's evolutions, and still changes its own only.
     """
 
     id: str
@@ -42,6 +44,7 @@ class ApiKey:
     tokens_per_day: int | None = None
     max_active: int | None = None
     all_tenants: bool = False
+    deadline_ms: int | None = None
 
 
 _API_KEY: TypeAdapter[ApiKey] = TypeAdapter(ApiKey)
@@ -53,6 +56,7 @@ def new_key(
     requests_per_minute: int | None = None,
     tokens_per_day: int | None = None,
     max_active: int | None = None,
+    deadline_ms: int | None = None,
     *,
     all_tenants: bool = False,
 ) -> tuple[str, ApiKey]:
@@ -67,6 +71,11 @@ def new_key(
         raise InvalidRequest(f"a note is one line of at most {_MAX_NOTE} characters", field="note")
     if any(limit is not None and limit < 1 for limit in (requests_per_minute, tokens_per_day, max_active)):
         raise InvalidRequest("a limit is at least 1; leave it out for none", field="limits")
+    if deadline_ms is not None and not LEAST_DEADLINE_MS <= deadline_ms <= MOST_DEADLINE_MS:
+        raise InvalidRequest(
+            f"a deadline is {LEAST_DEADLINE_MS} to {MOST_DEADLINE_MS} milliseconds; leave it out for none",
+            field="limits",
+        )
     api_key_id, secret = secrets.token_hex(6), secrets.token_hex(32)
     api_key = ApiKey(
         api_key_id,
@@ -78,6 +87,7 @@ def new_key(
         tokens_per_day,
         max_active,
         all_tenants,
+        deadline_ms,
     )
     return f"dk_{api_key_id}_{secret}", api_key
 

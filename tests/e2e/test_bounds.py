@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
+import openai
 import pytest
 import redis
 
@@ -86,3 +87,11 @@ def test_a_deadline_answers_in_time_with_the_best_so_far(client: Client) -> None
     assert time.monotonic() - began > 2.8
     assert (evolution["status"], evolution["result"]["stopped_by"]) == ("succeeded", "deadline_ms")
     assert evolution["result"]["choices"][0]["text"]
+
+
+def test_a_client_that_would_leave_is_answered_with_the_best_so_far(slow_stack: Stack) -> None:
+    with openai.OpenAI(base_url=f"{slow_stack.url}/v1", api_key="none", max_retries=0, timeout=5) as client:
+        answer = client.chat.completions.create(**LONG, extra_body={"darwin": {"period": 10}})
+    assert answer.choices[0].message.content
+    assert answer.usage is not None
+    assert (answer.usage.model_extra or {})["darwin"]["stopped_by"] == "deadline_ms"

@@ -148,7 +148,7 @@ def test_a_conversation_that_does_not_fit_is_refused(client: OpenAI) -> None:
             model="sample", messages=[{"role": "user", "content": "word " * 20_000}], max_tokens=5
         )
     assert "context" in str(refused.value)
-    assert refused.value.param == "messages"
+    assert (refused.value.code, refused.value.param) == ("context_length_exceeded", "messages")
 
 
 def test_an_unknown_reward_profile_is_named(client: OpenAI) -> None:

@@ -57,7 +57,7 @@ def test_mutants_without_room_fail_no_search_and_a_conversation_without_room_doe
             assert list(client.events(started["id"]))
             ended = client.get(started["id"])
             assert ended["status"] == status, ended
-        assert ended["error"]["field"] == "messages"
+        assert (ended["error"]["code"], ended["error"]["field"]) == ("ContextLengthExceeded", "messages")
         assert f"maximum context length is {context} tokens" in ended["error"]["message"]
 
 
@@ -164,6 +164,11 @@ def test_up_prints_a_curl_that_works_and_ctrl_c_stops_everything(tmp_path: Path)
         curl = printed[printed.index("curl") : printed.index("OpenAI SDK")]
         answer = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, check=True, timeout=60)
         assert '"object":"chat.completion"' in answer.stdout
+        assert "gpt-4o-mini and any other model name are answered by darwin" in printed
+        url = re.search(r"base_url: (\S+)", printed)
+        assert url is not None
+        other = httpx.post(f"{url[1]}/chat/completions", json=BODY | {"model": "gpt-4o-mini"}, timeout=60).json()
+        assert (other["model"], other["usage"]["darwin"]["method"]) == ("gpt-4o-mini", "darwin")
         children = psutil.Process(up.pid).children(recursive=True)
         assert len(children) >= 6
         up.send_signal(signal.SIGINT)

@@ -45,7 +45,18 @@ async def accepted(url: str, text: str) -> bool:
 
 
 async def test_a_key_is_printed_once_listed_without_its_secret_and_revoked(url: str) -> None:
-    text, key_id = add(url, "acme", "--note", "for [tests]", "--requests-per-minute", "60", "--max-active", "3")
+    text, key_id = add(
+        url,
+        "acme",
+        "--note",
+        "for [tests]",
+        "--requests-per-minute",
+        "60",
+        "--max-active",
+        "3",
+        "--deadline-ms",
+        "5000",
+    )
     secret = text.rpartition("_")[2]
     assert await accepted(url, text)
     table, listed = keys(url, "list"), keys(url, "list", "--json")
@@ -59,7 +70,7 @@ async def test_a_key_is_printed_once_listed_without_its_secret_and_revoked(url: 
         None,
         3,
     )
-    assert found["tokens_today"] == 0
+    assert (found["tokens_today"], found["deadline_ms"]) == (0, 5000)
     assert "digest" not in found
     for printed in (table, listed):
         assert secret not in printed.stdout + printed.stderr

@@ -9,6 +9,7 @@ from sse_starlette import EventSourceResponse
 
 from services.gateway.api import chunks, serializers
 from services.gateway.api import responses as out
+from services.gateway.api.deadlines import keepalive_s, with_deadline
 from services.gateway.api.openapi import event_stream, failures
 from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.validation import evolution_request
@@ -56,18 +57,23 @@ class ChatRoutes:
     ) -> out.ChatCompletion | Response:
         """Answers a conversation with the best response that the chosen method finds.
 
-        With `stream`, progress is reported while the search runs, and the text comes once it has ended.
+        With `stream`, progress is reported while the search runs, and the text comes once it has ended. A call that
+        waits, and names no deadline, is answered with the best response so far shortly before its client would leave,
+        where the client says when that is (`x-stainless-read-timeout`, in seconds, as OpenAI's SDKs send it).
         """
         if body.stream_options and not body.stream:
             raise InvalidRequest("stream_options needs stream: true", field="stream_options")
-        evolution = evolution_request(body, self._settings)
+        evolution = with_deadline(
+            evolution_request(body, self._settings), body, request, self._settings, waits=not body.stream
+        )
         record = await self._acceptance.start(request, evolution, idempotency_of(request, idempotency_key, body))
         if not body.stream:
             return serializers.chat_completion(await self._wait(request, record), self._settings)
         include_usage = bool(body.stream_options and body.stream_options.include_usage)
+        reports_progress = body.darwin is None or body.darwin.progress == "on"
         return EventSourceResponse(
-            self._stream(record, include_usage),
-            ping=self._settings.keepalive_s,
+            self._stream(record, include_usage, reports_progress),
+            ping=keepalive_s(request.headers, self._settings.keepalive_s),
             sep="\n",
             client_close_handler_callable=lambda _: self._cancel_abandoned(record),
         )
@@ -101,13 +107,14 @@ class ChatRoutes:
             for task in waiting:
                 task.cancel()
 
-    async def _stream(self, record: Record, include_usage: bool) -> AsyncIterator[str]:
+    async def _stream(self, record: Record, include_usage: bool, reports_progress: bool) -> AsyncIterator[str]:
         try:
             yield chunks.first(record)
             ended = False
             async for stored in take_until(self._lifetime.expired, self._evolutions.follow(record.id)):
                 ended = isinstance(stored.event, Ended)
-                yield chunks.progress(record, stored.event)
+                if reports_progress:
+                    yield chunks.progress(record, stored.event)
             if not ended:
                 raise _stopping_error(record)
             final = await self._evolutions.load(record.id, record.request.tenant)

@@ -1,5 +1,6 @@
 """The chunks of a streamed chat completion, each as the JSON of one server-sent event."""
 
+import re
 from collections.abc import Iterator
 
 from services.gateway.api import responses as out
@@ -9,6 +10,8 @@ from shared.records.events import Event
 from shared.records.evolution import FinishReason, Record
 
 DONE = "[DONE]"
+# Up to four words with the space around them, or characters of a script that puts no space between words.
+_PIECE = re.compile(r"(?:\s*\S{1,32}){1,4}\s*|\s+")
 
 
 def first(record: Record) -> str:
@@ -29,13 +32,18 @@ def progress(record: Record, event: Event) -> str:
 def final(record: Record, include_usage: bool, settings: GatewaySettings) -> Iterator[str]:
     """The last chunks: text and finish reason of each choice, then the usage with `include_usage`, then `DONE`.
 
+    A text comes in pieces of a few words, as clients expect it of a stream.
+
     Raises as `serializers.result_of` does.
     """
     result = serializers.result_of(record)
     reference = serializers.reference(record, result.stopped_by)
     for index, choice in enumerate(result.choices):
+        pieces = _PIECE.findall(choice.text) or [""]
         role = None if index == 0 else "assistant"
-        yield _chunk(record, index, out.ChunkDelta(role=role, content=choice.text))
+        yield _chunk(record, index, out.ChunkDelta(role=role, content=pieces[0]))
+        for piece in pieces[1:]:
+            yield _chunk(record, index, out.ChunkDelta(content=piece))
         yield _chunk(record, index, out.ChunkDelta(), finish_reason=choice.finish_reason, darwin=reference)
     if include_usage:
         yield _envelope(record, [], usage=serializers.usage(record, result, settings))
@@ -61,7 +69,7 @@ def _envelope(
     return out.ChatCompletionChunk(
         id=serializers.completion_id(record),
         created=int(record.created_at),
-        model=record.request.method,
+        model=serializers.model_of(record),
         choices=choices,
         usage=usage,
         darwin=darwin,

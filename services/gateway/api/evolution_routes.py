@@ -10,6 +10,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from services.gateway.api import responses as out
 from services.gateway.api import serializers
+from services.gateway.api.deadlines import with_deadline
 from services.gateway.api.openapi import event_stream, failures, header
 from services.gateway.api.requests import EvolutionCreate
 from services.gateway.api.validation import evolution_request
@@ -92,7 +93,7 @@ class EvolutionRoutes:
         self, request: Request, response: Response, body: EvolutionCreate, idempotency_key: IdempotencyKey = None
     ) -> out.Evolution:
         """Accepts a search and returns at once; poll the resource at `Location`, or follow its events."""
-        evolution = evolution_request(body, self._settings)
+        evolution = with_deadline(evolution_request(body, self._settings), body, request, self._settings, waits=False)
         record = await self._acceptance.start(request, evolution, idempotency_of(request, idempotency_key, body))
         response.headers["location"] = f"/v1/evolutions/{record.id}"
         return serializers.evolution(record)

@@ -1,32 +1,35 @@
-"""`GET /v1/models`: the methods, as OpenAI lists models."""
+"""`GET /v1/models`: the methods and the deployment's further names, as OpenAI lists models."""
 
 from fastapi import APIRouter
 
+from services.gateway.api.model_names import known_models, model_named
 from services.gateway.api.openapi import failures
 from services.gateway.api.responses import Model, ModelList
-from services.gateway.api.validation import method_named
-from shared.methods import METHODS, Method
+from services.gateway.model_entry import ModelEntry
+from services.gateway.settings import GatewaySettings
+from shared.methods import METHODS
 
 # The paper's first version (2024-06-21): OpenAI's shape wants a time, the methods have no other.
 _CREATED = 1718928000
 
 
-def model(method: Method) -> Model:
-    return Model(id=method, created=_CREATED, description=METHODS[method].text)
+def model(name: str, entry: ModelEntry) -> Model:
+    description = entry.description or METHODS[entry.method].text
+    return Model(id=name, created=_CREATED, description=description, method=entry.method)
 
 
-def router() -> APIRouter:
+def router(settings: GatewaySettings) -> APIRouter:
     """The models API."""
     routes = APIRouter(tags=["models"])
 
-    @routes.get("/v1/models", summary="List the methods", responses=failures(401, 421, 429))
+    @routes.get("/v1/models", summary="List the models", responses=failures(401, 421, 429))
     async def list_models() -> ModelList:
-        """Every method, under the name that chooses it."""
-        return ModelList(data=[model(method) for method in METHODS])
+        """Every method under its own name, and every further name of this deployment."""
+        return ModelList(data=[model(name, entry) for name, entry in known_models(settings).items()])
 
-    @routes.get("/v1/models/{name}", summary="Read a method", responses=failures(401, 404, 421, 429))
+    @routes.get("/v1/models/{name:path}", summary="Read a model", responses=failures(401, 404, 421, 429))
     async def read_model(name: str) -> Model:
-        """One method."""
-        return model(method_named(name))
+        """What answers under a name; the name may hold slashes."""
+        return model(name, model_named(name, settings))
 
     return routes

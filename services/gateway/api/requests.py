@@ -12,6 +12,7 @@ from services.gateway.api.conversation import ChatMessage
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, WHOLE, Body, Text
 from services.gateway.api.search_fields import with_search_settings
+from services.gateway.model_entry import MAX_MODEL_NAME, PROFILE_PATTERN
 from shared.methods import METHODS
 from shared.records.evolution import MAX_MESSAGES
 from shared.records.search import Preset
@@ -44,12 +45,18 @@ class SearchSettings(Body):
     preset: Preset = Field(
         default="default",
         description="Where the settings that are left out come from: Darwin's own defaults, or those of the paper's "
-        "code (`paper`: period 40, 3 survivors, 5 mutants, written by the language model).",
+        "code (`paper`: period 40, 3 survivors, 5 mutants, written by the language model). Default: those of the "
+        "model's name.",
     )
     profile: str = Field(
         default="",
-        pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$",
+        pattern=PROFILE_PATTERN,
         description="Name of the reward profile that responses are scored under. Empty: the deployment's default.",
+    )
+    progress: Literal["on", "off"] = Field(
+        default="on",
+        description="Whether a streamed chat completion reports progress, in chunks with an empty delta. Changes "
+        "nothing of the search.",
     )
 
 
@@ -125,10 +132,11 @@ class _NotSupported(Body):
 class AlignmentRequest(Body):
     """What both the chat and the evolutions API accept."""
 
-    model: str = Field(
-        max_length=64,
-        json_schema_extra={"enum": list(METHODS)},
-        description="The method: " + " ".join(f"`{name}`: {traits.text}" for name, traits in METHODS.items()),
+    model: Text = Field(
+        max_length=MAX_MODEL_NAME,
+        examples=list(METHODS),
+        description="The method, or a name of this deployment that stands for one (`GET /v1/models`); what stands "
+        "before a slash may be anything. " + " ".join(f"`{name}`: {traits.text}" for name, traits in METHODS.items()),
     )
     messages: list[ChatMessage] = Field(
         min_length=1,

@@ -21,17 +21,18 @@ class _Resource(BaseModel):
 
 
 class Model(_Resource):
-    """A method, under the name that chooses it."""
+    """A method, under a name that chooses it."""
 
-    id: Method
+    id: str
     object: Literal["model"] = "model"
     created: int
     owned_by: Literal["darwin"] = "darwin"
     description: str
+    method: Method
 
 
 class ModelList(_Resource):
-    """Every method."""
+    """Every name that is known."""
 
     object: Literal["list"] = "list"
     data: list[Model]
@@ -168,7 +169,7 @@ class ChatCompletion(_Resource):
     id: str
     object: Literal["chat.completion"] = "chat.completion"
     created: int
-    model: Method
+    model: str = Field(description="As the request named it; `usage.darwin.method` is the method.")
     choices: list[ChatChoice]
     usage: Usage
     darwin: EvolutionReference
@@ -193,15 +194,15 @@ class ChunkChoice(_Resource):
 class ChatCompletionChunk(_Resource):
     """OpenAI's `chat.completion.chunk`: the `data` of each server-sent event, until `[DONE]`.
 
-    The first chunk carries the role; chunks with an empty delta and `darwin` report progress; then follow the text and
-    the finish reason of each choice, and at last the usage if asked for. A failure is a last `data` of the form of
-    `ErrorBody`, without `[DONE]`.
+    The first chunk carries the role; chunks with an empty delta and `darwin` report progress, unless the request's
+    `darwin.progress` is `off`; then follow the text of each choice, in pieces, and its finish reason, and at last the
+    usage if asked for. A failure is a last `data` of the form of `ErrorBody`, without `[DONE]`.
     """
 
     id: str
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
     created: int
-    model: Method
+    model: str
     choices: list[ChunkChoice] = Field(description="Empty in the chunk that carries usage.")
     usage: Usage | None = Field(default=None, exclude_if=_is_none)
     darwin: Event | EvolutionReference | None = Field(
@@ -261,7 +262,8 @@ class Evolution(_Resource):
     object: Literal["evolution"] = "evolution"
     trace_id: str | None = Field(description="W3C trace id under which every part of the search is traced.")
     status: Status
-    model: Method
+    model: str = Field(description="As the request named it.")
+    method: Method
     created_at: float
     finished_at: float | None
     messages: list[EvolutionMessage]

@@ -30,13 +30,18 @@ def completion_id(record: Record) -> str:
     return "chatcmpl-" + record.id.removeprefix("evo_")
 
 
+def model_of(record: Record) -> str:
+    """The name by which the caller chose the method; the method's own where none was recorded."""
+    return record.request.model or record.request.method
+
+
 def chat_completion(record: Record, settings: GatewaySettings) -> out.ChatCompletion:
     """The body of a chat completion; raises as `result_of` does."""
     result = result_of(record)
     return out.ChatCompletion(
         id=completion_id(record),
         created=int(record.created_at),
-        model=record.request.method,
+        model=model_of(record),
         choices=[
             out.ChatChoice(
                 index=index, message=out.AnswerMessage(content=choice.text), finish_reason=choice.finish_reason
@@ -106,7 +111,8 @@ def evolution(record: Record) -> out.Evolution:
         id=record.id,
         trace_id=trace_id(record),
         status=record.status,
-        model=request.method,
+        model=model_of(record),
+        method=request.method,
         created_at=record.created_at,
         finished_at=record.finished_at,
         messages=[out.EvolutionMessage(role=message.role, content=message.content) for message in request.messages],

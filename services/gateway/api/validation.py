@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from services.gateway.api.conversation import ChatMessage
 from services.gateway.api.field_kinds import warnings_of
+from services.gateway.api.model_names import model_named
 from services.gateway.api.requests import AlignmentRequest, SearchSettings
-from services.gateway.edge.errors import ModelNotFound
+from services.gateway.model_entry import ModelEntry
 from services.gateway.settings import GatewaySettings
 from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
@@ -20,23 +21,16 @@ _NO_SEED = -1
 _NEGATIVE_SEEDS_MODULO = 2**53
 
 
-def method_named(model: str) -> Method:
-    """The method behind a model name; `ModelNotFound` otherwise."""
-    for method in METHODS:
-        if method == model:
-            return method
-    raise ModelNotFound(f"The model '{model}' does not exist: choose one of {', '.join(METHODS)}", field="model")
-
-
 def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> EvolutionRequest:
     """Everything the orchestrator needs, defaults filled in.
 
     Raises:
         InvalidRequest: fields contradict each other or a limit of this deployment; names the field to change.
-        ModelNotFound: `model` is no method.
+        ModelNotFound: nothing answers under the name that `model` gives.
     """
-    method = method_named(body.model)
-    search = _search(method, body.darwin or SearchSettings())
+    entry = model_named(body.model, settings)
+    method, darwin = entry.method, body.darwin or SearchSettings()
+    search = _search(entry, darwin)
     n = body.n or 1
     check_search(method, search, n)
     max_tokens = _max_tokens(body, settings)
@@ -45,6 +39,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
     seed = _seed(body.seed)
     return EvolutionRequest(
         method=method,
+        model=body.model,
         messages=_messages(body, settings.max_conversation_characters),
         sampling=Sampling(
             max_tokens=max_tokens,
@@ -57,7 +52,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         seed=secrets.randbits(48) if seed is None else seed,
         seeded=seed is not None,
         n=n,
-        profile=(body.darwin or SearchSettings()).profile,
+        profile=darwin.profile if "profile" in darwin.model_fields_set else entry.profile,
         user=body.user,
         metadata=body.metadata or {},
         accepted_at=time.time(),
@@ -130,14 +125,15 @@ def _max_tokens(body: AlignmentRequest, settings: GatewaySettings) -> int:
     return value
 
 
-def _search(method: Method, darwin: SearchSettings) -> Search:
-    """The preset's settings, with what the caller gave in their place."""
-    given = darwin.model_dump(exclude_unset=True, exclude={"preset", "profile"})
-    search = replace(PRESETS[darwin.preset], **given)
-    if METHODS[method].searches:
+def _search(entry: ModelEntry, darwin: SearchSettings) -> Search:
+    """The settings of the model's entry, or of the caller's preset, with the caller's own settings in their place."""
+    begun = PRESETS[darwin.preset] if "preset" in darwin.model_fields_set else entry.search
+    given = darwin.model_dump(exclude_unset=True, exclude={"preset", "profile", "progress"})
+    search = replace(begun, **given)
+    if METHODS[entry.method].searches:
         return search
     if given.get("cycles"):
-        raise InvalidRequest(f"{method} has no cycles: leave darwin.cycles out", field="darwin.cycles")
+        raise InvalidRequest(f"{entry.method} has no cycles: leave darwin.cycles out", field="darwin.cycles")
     return replace(search, cycles=0)
 
 

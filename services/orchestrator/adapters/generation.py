@@ -9,7 +9,7 @@ import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.core.values import BASE, Generate, Generated
-from shared.errors import Internal, InvalidRequest
+from shared.errors import ContextLengthExceeded, Internal
 from shared.pb import generation_pb2 as pb
 from shared.records.evolution import EvolutionRequest
 from shared.rpc.balancing import Replicas
@@ -36,7 +36,7 @@ class GrpcGenerator:
     async def generate(
         self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Generated]:
-        """Raises InvalidRequest where the conversation itself, not only a mutant of it, fills the model's context."""
+        """Raises ContextLengthExceeded where the conversation itself, not only a mutant of it, fills the context."""
         waiting = {str(effect.state): effect for effect in effects}
 
         def begin(stub: Any, **options: Any) -> Any:
@@ -58,15 +58,11 @@ class GrpcGenerator:
         if waiting:
             raise Internal(f"generation ended without a result for states {sorted(waiting)}")
 
-    async def _no_room(self, prompt_tokens: int, timeout_s: float) -> InvalidRequest:
+    async def _no_room(self, prompt_tokens: int, timeout_s: float) -> ContextLengthExceeded:
         model = await self._replicas.call(_get_model, 1, timeout_s, current_evolution_id())
         # An endpoint may have a shorter context than is known of it.
         context = min(model.context_length, prompt_tokens)
-        return InvalidRequest(
-            f"this model's maximum context length is {context} tokens and the conversation has {prompt_tokens}: "
-            "shorten it",
-            field="messages",
-        )
+        return ContextLengthExceeded.of(context, prompt_tokens)
 
 
 def _without_room(effect: Generate, outcome: Generated) -> bool:

@@ -48,7 +48,7 @@ def evolved(slow_stack: Stack) -> dict[str, Any]:
 def others(slow_stack: Stack) -> dict[str, str]:
     """Evolutions by other methods."""
     body = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8}
-    return {method: evolve(slow_stack, **body | {"model": method}) for method in ("best-of-n", "sample")}
+    return {method: evolve(slow_stack, **body | {"model": f"openai/{method}"}) for method in ("best-of-n", "sample")}
 
 
 @pytest.fixture(scope="package")

@@ -212,3 +212,53 @@ async def test_silent_streams_are_kept_alive(http: httpx.AsyncClient) -> None:
         text = (await response.aread()).decode()
     assert "\n: ping" in text
     assert text.endswith("data: [DONE]\n\n")
+
+
+def test_streams_the_answer_alone_where_progress_is_off(client: openai.OpenAI) -> None:
+    text = "One two three four five six."
+    chunks = list(
+        client.chat.completions.create(
+            model="darwin",
+            messages=MESSAGES,
+            user=f"text={text}",
+            stream=True,
+            extra_body={"darwin": {"progress": "off"}},
+        )
+    )
+    deltas = [chunk.choices[0].delta for chunk in chunks]
+    assert [delta.content for delta in deltas] == ["", "One two three four ", "five six.", None]
+    assert (deltas[0].role, chunks[-1].choices[0].finish_reason) == ("assistant", "stop")
+
+
+async def test_a_client_that_would_leave_gets_a_deadline(client: openai.OpenAI, store: Store) -> None:
+    async def deadline_ms(timeout: float, **body: dict[str, object]) -> int | None:
+        raw = await asyncio.to_thread(
+            client.with_options(timeout=timeout).chat.completions.with_raw_response.create,
+            model="darwin",
+            messages=MESSAGES,
+            extra_body=body,
+        )
+        return (await store.load(raw.headers["x-darwin-evolution-id"])).request.search.deadline_ms
+
+    assert await deadline_ms(20) == 18_000
+    assert await deadline_ms(20, darwin={"deadline_ms": 60_000}) == 60_000
+    raw = client.chat.completions.with_raw_response.create(model="darwin", messages=MESSAGES, stream=True, timeout=20)
+    assert (await store.load(raw.headers["x-darwin-evolution-id"])).request.search.deadline_ms is None
+
+
+def test_answers_echo_the_name_of_the_model(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.create(model="openai/darwin/best-of-n", messages=MESSAGES)
+    assert answer.model == "openai/darwin/best-of-n"
+    assert answer.usage is not None
+    assert (answer.usage.model_extra or {})["darwin"]["method"] == "best-of-n"
+    stream = client.chat.completions.create(model="openai/darwin", messages=MESSAGES, stream=True)
+    assert {chunk.model for chunk in stream} == {"openai/darwin"}
+    assert client.models.retrieve("openai/best-of-n").id == "openai/best-of-n"
+
+
+async def test_a_conversation_that_fills_the_context_is_named_as_openai_does(
+    http: httpx.AsyncClient, client: openai.OpenAI
+) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model="darwin", messages=MESSAGES, user="fail=ContextLengthExceeded")
+    assert (caught.value.code, caught.value.type) == ("context_length_exceeded", "invalid_request_error")

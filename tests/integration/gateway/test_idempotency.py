@@ -89,3 +89,13 @@ async def test_who_hangs_up_can_come_back(
     again = await http.post(CHAT, json=body, headers=named)
     assert (again.status_code, again.headers["x-darwin-evolution-id"]) == (200, evolution_id)
     assert "answer 0" in again.text
+
+
+async def test_a_repeat_keeps_the_first_deadline(http: httpx.AsyncClient, named: dict[str, str]) -> None:
+    ids, deadlines = set(), set()
+    for timeout_s in ("20", "90"):
+        answer = await http.post(CHAT, json=BODY, headers=named | {"x-stainless-read-timeout": timeout_s})
+        evolution_id = answer.headers["x-darwin-evolution-id"]
+        ids.add(evolution_id)
+        deadlines.add((await http.get(f"/v1/evolutions/{evolution_id}")).json()["settings"]["deadline_ms"])
+    assert (len(ids), deadlines) == (1, {18_000})

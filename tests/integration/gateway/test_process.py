@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -162,6 +163,13 @@ def test_refuses_to_be_open_to_others() -> None:
     assert refused.returncode == 1
     assert "DARWIN_GATEWAY_KEYS=required" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_refuses_a_model_that_cannot_be_and_names_its_field() -> None:
+    env = os.environ | {"DARWIN_GATEWAY_MODELS": '{"gpt-4o": {"settings": {"mutants": 99}}}'}
+    refused = subprocess.run(COMMAND, env=env, capture_output=True, text=True, timeout=30)
+    assert refused.returncode == 1
+    assert re.fullmatch(r"gateway: models\.gpt-4o\.settings\.mutants: .*32\n", refused.stderr)
 
 
 def test_says_that_its_port_is_taken(gateway: Gateway) -> None:

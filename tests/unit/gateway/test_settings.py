@@ -1,7 +1,12 @@
+import re
+
 import pytest
 from pydantic import ValidationError
 
+from services.gateway.model_entry import ModelEntry
 from services.gateway.settings import GatewaySettings
+from shared.process.settings import reasons
+from shared.records.search import Search
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", "localhost:8080", "[::1]:8080", "127.9.9.9:1"])
@@ -33,6 +38,58 @@ def test_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_default_tokens_must_fit() -> None:
     with pytest.raises(ValidationError, match="default_max_tokens"):
         GatewaySettings(default_max_tokens=10, max_max_tokens=9)
+
+
+def models(text: str) -> dict[str, ModelEntry]:
+    return GatewaySettings(models=text).models
+
+
+def test_model_names_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = '{"gpt-4o": {"method": "best-of-n", "settings": {"mutants": 3}, "description": "Four samples."}, "a/b": {}}'
+    monkeypatch.setenv("DARWIN_GATEWAY_MODELS", given)
+    monkeypatch.setenv("DARWIN_GATEWAY_DEFAULT_MODEL", "a/b")
+    found = GatewaySettings().models
+    assert (found["gpt-4o"].method, found["gpt-4o"].search) == ("best-of-n", Search(mutants=3))
+    assert (found["a/b"].method, found["a/b"].search) == ("darwin", Search())
+    monkeypatch.setenv("DARWIN_GATEWAY_MODELS", "")
+    monkeypatch.setenv("DARWIN_GATEWAY_DEFAULT_MODEL", "")
+    assert GatewaySettings().models == {}
+
+
+def test_an_entry_has_the_settings_of_its_preset_and_method() -> None:
+    found = models('{"a": {"preset": "paper", "settings": {"period": 7}}, "b": {"method": "sample"}}')
+    assert found["a"].search == Search(period=7, survivors=3, mutation="model")
+    assert found["b"].search.cycles == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "models: it must be a JSON object"),
+        ("[]", "models: "),
+        ('{"gpt-4o": 1}', "models.gpt-4o: "),
+        ('{"gpt-4o": {"method": "annealing"}}', r"models.gpt-4o.method: .*'best-of-n'"),
+        ('{"gpt-4o": {"preset": "best"}}', "models.gpt-4o.preset: "),
+        ('{"gpt-4o": {"profile": "a b"}}', "models.gpt-4o.profile: "),
+        ('{"gpt-4o": {"cycles": 2}}', "models.gpt-4o.cycles: Extra inputs"),
+        ('{"gpt-4o": {"settings": {"island": 2}}}', "models.gpt-4o.settings.island: Extra inputs"),
+        ('{"gpt-4o": {"settings": {"mutants": "3"}}}', "models.gpt-4o.settings.mutants: .*integer"),
+        ('{"gpt-4o": {"settings": {"mutants": 99}}}', "models.gpt-4o.settings.mutants: .*32"),
+        ('{"gpt-4o": {"settings": {"survivors": 5}}}', r"models.gpt-4o: settings.survivors \(5\) must be less"),
+        ('{"gpt-4o": {"method": "sample", "settings": {"cycles": 1}}}', "models.gpt-4o: sample has no cycles"),
+        ('{"best-of-n": {}}', "models: best-of-n is a method's own name"),
+        ('{"": {}}', "models: a name is 1 to 256"),
+    ],
+)
+def test_an_entry_that_cannot_be_is_refused_by_name_and_field(text: str, reason: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        models(text)
+    assert re.match(reason, reasons(caught.value)[0])
+
+
+def test_the_default_model_is_one_that_is_known() -> None:
+    with pytest.raises(ValidationError, match="default_model must be one of darwin, best-of-n"):
+        GatewaySettings(default_model="gpt-4o")
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)//{trace_id}", "http://traces.example/", "traces/{trace_id}"])

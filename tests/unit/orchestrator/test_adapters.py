@@ -13,7 +13,7 @@ from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
 from services.orchestrator.core.values import BASE, Generate, Mutate, Score
-from shared.errors import InvalidRequest
+from shared.errors import ContextLengthExceeded
 from shared.pb import generation_pb2 as gpb
 from shared.pb import generation_pb2_grpc, mutation_pb2_grpc, reward_pb2_grpc
 from shared.pb import mutation_pb2 as mpb
@@ -105,7 +105,8 @@ async def test_only_the_conversation_itself_must_fit_the_context() -> None:
         mutant = Generate(1, 1, 0, LONG, (), 8, 0, 1)
         outcomes = [outcome async for outcome in generator.generate([base, mutant], REQUEST, 5)]
         assert [(outcome.state, outcome.finish) for outcome in outcomes] == [(BASE, "stop"), (0, "context")]
-        with pytest.raises(InvalidRequest, match="context length is 64 tokens and the conversation has 70") as refused:
+        said = "maximum context length is 64 tokens. However, your messages resulted in 70 tokens"
+        with pytest.raises(ContextLengthExceeded, match=said) as refused:
             await drained(generator.generate([replace(base, instruction=LONG)], REQUEST, 5))
         assert refused.value.field == "messages"
     await server.stop(0)

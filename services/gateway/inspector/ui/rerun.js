@@ -4,8 +4,9 @@ import * as api from "./api.js";
 import { h } from "./dom.js";
 
 const SAMPLING = ["max_tokens", "temperature", "top_p", "top_k", "n"];
-// The form asks for these otherwise: all settings are filled in, so a preset would change nothing.
-const APART = ["preset", "profile"];
+// The form asks for these otherwise, or not: all settings are filled in, so a preset would change nothing, and nothing is
+// streamed.
+const APART = ["preset", "profile", "progress"];
 
 export async function openRerun(view) {
   const { recording } = view;
@@ -23,7 +24,7 @@ export async function openRerun(view) {
     h("h2", { id: "rerun-title" }, "Run again with…"),
     h("label", {}, "instruction", h("textarea", { name: "instruction", rows: 4, required: true }, view.instruction)),
     h("div", { class: "fields" },
-      choice("model", methods, recording.model), Object.entries(search).map(setting),
+      choice("model", methods, recording.method), Object.entries(search).map(setting),
       SAMPLING.map((name) => number(name)), number("seed", settings.seeded ? settings.seed : ""),
       h("label", {}, "profile", h("input", { name: "profile", value: settings.profile }))),
     h("p", { class: "hint" }, "An empty field is left to the deployment."), error,

@@ -41,8 +41,10 @@ def document(record: Record, events: list[Event], attempts: list[Attempt]) -> di
 
 def request_for(config: Config, seed: int) -> EvolutionRequest:
     """A request whose settings are the config's."""
+    method = _METHODS[config.mutate, config.replace] if config.cycles else "sample"
     return EvolutionRequest(
-        method=_METHODS[config.mutate, config.replace] if config.cycles else "sample",
+        method=method,
+        model=method,
         messages=(Message("system", "Be brief."), Message("user", INSTRUCTION)),
         sampling=Sampling(config.max_tokens, stop=("END",)),
         search=Search(

@@ -50,6 +50,18 @@ def test_the_request_is_as_it_was_accepted() -> None:
     assert request_of(parse(evolved(request), "it")) == request
 
 
+def test_older_recordings_name_the_method_as_their_model(document: Document) -> None:
+    document["model"] = document.pop("method")
+    assert parse(document, "it").method == "darwin"
+    assert replayed(document).difference is None
+
+
+def test_the_name_of_the_model_changes_nothing(document: Document) -> None:
+    document["model"] = "openai/gpt-4o"
+    assert request_of(parse(document, "it")).method == "darwin"
+    assert replayed(document).difference is None
+
+
 def drop_event(document: Document) -> None:
     document["events"].remove(of_type(document, "round.finished"))
 
@@ -185,7 +197,7 @@ def without(name: str) -> Callable[[Document], None]:
         (lambda it: outcome(it, "Generated").update(kind="Merged"), "no known kind"),
         (lambda it: outcome(it, "Generated").update(token_ids="x"), "token_ids"),
         (lambda it: it["settings"].update(survivors=9), "its settings are impossible"),
-        (lambda it: it.update(model="annealing"), "model"),
+        (lambda it: it.update(method="annealing"), "method"),
     ],
 )
 def test_what_cannot_be_replayed_is_refused_with_a_reason(

@@ -77,8 +77,8 @@ async def measured_call(method: str, path: str, store: Store | None = None, **re
     ("method", "path", "route", "status"),
     [
         ("GET", "/v1/models", "/v1/models", 200),
-        ("GET", "/v1/models/darwin?x=%ff", "/v1/models/{name}", 200),
-        ("GET", "/v1/models/nobody", "/v1/models/{name}", 404),
+        ("GET", "/v1/models/darwin?x=%ff", "/v1/models/{name:path}", 200),
+        ("GET", "/v1/models/nobody", "/v1/models/{name:path}", 404),
         ("DELETE", "/v1/models", "/v1/models", 405),
         ("POST", CHAT, CHAT, 409),
     ],

@@ -32,6 +32,14 @@ def test_limits_are_positive(limit: int) -> None:
             new_key("acme", **limits)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("deadline_ms", [0, 99, 86_400_001])
+def test_a_deadline_is_one_that_a_search_may_have(deadline_ms: int) -> None:
+    with pytest.raises(InvalidRequest, match="100 to 86400000 milliseconds"):
+        new_key("acme", deadline_ms=deadline_ms)
+    assert new_key("acme", deadline_ms=100)[1].deadline_ms == 100
+    assert new_key("acme")[1].deadline_ms is None
+
+
 @pytest.mark.parametrize("note", ["x" * 201, "two\nlines", "\x1b[31m"])
 def test_notes_are_one_printable_line(note: str) -> None:
     with pytest.raises(InvalidRequest, match="note"):

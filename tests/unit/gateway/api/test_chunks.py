@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.gateway.api import chunks
+from services.gateway.settings import GatewaySettings
 from shared.records.evolution import Choice, EvolutionRequest, Message, Record, Result, Sampling, Seconds, Tokens
 from shared.records.search import Search
 
@@ -15,7 +16,7 @@ REQUEST = EvolutionRequest("darwin", (Message("user", "Why?"),), Sampling(9), Se
 def final(*texts: str) -> list[dict]:  # type: ignore[type-arg]
     choices = tuple(Choice(text, "stop", 4, 0.5, {}, "Why?", 1, 0) for text in texts)
     result = Result(choices, None, Tokens(), Seconds(), 1)
-    *found, done = chunks.final(Record("evo_1", 1, "succeeded", 1.0, REQUEST, result=result), False)
+    *found, done = chunks.final(Record("evo_1", 1, "succeeded", 1.0, REQUEST, result=result), False, GatewaySettings())
     assert done == chunks.DONE
     return [json.loads(chunk) for chunk in found]
 

@@ -9,10 +9,10 @@ import uvicorn
 from opentelemetry.trace import TracerProvider
 
 from services.gateway.app import create_app
+from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.lifetime import Lifetime
 from services.gateway.edge.protocol import GatewayProtocol
 from services.gateway.evolutions.backends import Backends
-from services.gateway.settings import GatewaySettings
 from shared.process.certificates import Certificates
 from shared.process.lifecycle import ProcessSettings, stop_event
 from shared.process.ready import announce

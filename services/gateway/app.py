@@ -8,6 +8,7 @@ from services.gateway.api.chat_routes import ChatRoutes
 from services.gateway.api.cors import admit_web_pages
 from services.gateway.api.evolution_routes import EvolutionRoutes
 from services.gateway.api.openapi import DESCRIPTION, openapi_of
+from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge import errors
 from services.gateway.edge.access import AccessMiddleware
 from services.gateway.edge.http_telemetry import HttpTelemetry
@@ -21,7 +22,6 @@ from services.gateway.evolutions.backends import Backends
 from services.gateway.evolutions.service import EvolutionService
 from services.gateway.inspector import page
 from services.gateway.inspector.routes import InspectionRoutes
-from services.gateway.settings import GatewaySettings
 
 
 def create_app(

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
-from services.gateway.settings import GatewaySettings
+from services.gateway.config.settings import GatewaySettings
 from services.generation.settings import GenerationSettings
 from services.mutation.settings import MutationSettings
 from services.orchestrator.settings import OrchestratorSettings

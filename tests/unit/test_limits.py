@@ -1,7 +1,7 @@
 """What one process accepts at the door, no process behind it refuses for its size."""
 
 from services.gateway.api.requests import AlignmentRequest
-from services.gateway.settings import GatewaySettings
+from services.gateway.config.settings import GatewaySettings
 from services.generation.settings import GenerationSettings
 from services.mutation import messages as mutation
 from services.reward.settings import RewardSettings

@@ -13,12 +13,12 @@ from services.gateway.api.deadlines import keepalive_s, with_deadline
 from services.gateway.api.openapi import event_stream, failures
 from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.validation import evolution_request
+from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.errors import body_of
 from services.gateway.edge.lifetime import Lifetime, take_until
 from services.gateway.edge.strict_json import StrictJsonRoute, require_json
 from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey, idempotency_of
 from services.gateway.evolutions.service import EvolutionService
-from services.gateway.settings import GatewaySettings
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Internal, InvalidRequest, Unavailable
 from shared.records.events import Ended
 from shared.records.evolution import Record

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from services.gateway.api import responses as out
 from services.gateway.api import serializers
-from services.gateway.settings import GatewaySettings
+from services.gateway.config.settings import GatewaySettings
 from shared.records.events import Event
 from shared.records.evolution import FinishReason, Record
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from fastapi import Request
 
 from services.gateway.api.requests import AlignmentRequest
+from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import caller_of
-from services.gateway.settings import GatewaySettings
 from shared.records.evolution import EvolutionRequest
 from shared.records.search import LEAST_DEADLINE_MS, MOST_DEADLINE_MS
 

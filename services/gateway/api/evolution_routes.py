@@ -14,13 +14,13 @@ from services.gateway.api.deadlines import with_deadline
 from services.gateway.api.openapi import event_stream, failures, header
 from services.gateway.api.requests import EvolutionCreate
 from services.gateway.api.validation import evolution_request
+from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import caller_of
 from services.gateway.edge.lifetime import Lifetime, take_until
 from services.gateway.edge.middleware import set_evolution_id
 from services.gateway.edge.strict_json import StrictJsonRoute, require_json
 from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey, idempotency_of
 from services.gateway.evolutions.service import EvolutionService
-from services.gateway.settings import GatewaySettings
 from shared.errors import DarwinError
 from shared.records.events import Event
 from shared.records.evolution import TERMINAL

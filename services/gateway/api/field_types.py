@@ -1,8 +1,8 @@
 """The types that bodies of requests are declared with."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 MAX_TEXT = 1_000_000
 """Characters of one text at most; a body's limit is mostly reached before."""
@@ -22,12 +22,6 @@ def _encodable(text: str) -> str:
     return text
 
 
-def _without_fraction(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 ENCODABLE = AfterValidator(_encodable)
 """Has a field refuse what is no Unicode text."""
 Text = Annotated[str, ENCODABLE]
-WHOLE = BeforeValidator(_without_fraction)
-"""Has a field of whole numbers take 200.0 for 200, which JSON does not tell apart."""

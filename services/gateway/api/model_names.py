@@ -1,8 +1,8 @@
 """Which method and settings a model's name stands for."""
 
+from services.gateway.config.model_entry import ModelEntry
+from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.errors import ModelNotFound
-from services.gateway.model_entry import ModelEntry
-from services.gateway.settings import GatewaySettings
 from shared.methods import METHODS
 
 _METHODS = {name: ModelEntry(method=name, description=traits.text) for name, traits in METHODS.items()}

@@ -5,8 +5,8 @@ from fastapi import APIRouter
 from services.gateway.api.model_names import known_models, model_named
 from services.gateway.api.openapi import failures
 from services.gateway.api.responses import Model, ModelList
-from services.gateway.model_entry import ModelEntry
-from services.gateway.settings import GatewaySettings
+from services.gateway.config.model_entry import ModelEntry
+from services.gateway.config.settings import GatewaySettings
 from shared.methods import METHODS
 
 # The paper's first version (2024-06-21): OpenAI's shape wants a time, the methods have no other.

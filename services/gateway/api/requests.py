@@ -10,9 +10,9 @@ from pydantic import BeforeValidator, Field
 
 from services.gateway.api.conversation import ChatMessage
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
-from services.gateway.api.field_types import ENCODABLE, WHOLE, Body, Text
-from services.gateway.api.search_fields import with_search_settings
-from services.gateway.model_entry import MAX_MODEL_NAME, PROFILE_PATTERN
+from services.gateway.api.field_types import ENCODABLE, Body, Text
+from services.gateway.config.model_entry import MAX_MODEL_NAME, PROFILE_PATTERN
+from services.gateway.config.search_fields import WHOLE, with_search_settings
 from shared.methods import METHODS
 from shared.records.evolution import MAX_MESSAGES
 from shared.records.search import Preset

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.gateway.api.search_fields import with_search_settings
+from services.gateway.config.search_fields import with_search_settings
 from shared.methods import Method
 from shared.records.events import Event
 from shared.records.evolution import FinishReason, Role, Status, StoppedBy

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from services.gateway.api import responses as out
-from services.gateway.settings import GatewaySettings
+from services.gateway.config.settings import GatewaySettings
 from shared import errors
 from shared.records.evolution import Choice, Record, Result, Seconds, StoppedBy, Tokens
 

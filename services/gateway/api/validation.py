@@ -9,8 +9,8 @@ from services.gateway.api.conversation import ChatMessage
 from services.gateway.api.field_kinds import warnings_of
 from services.gateway.api.model_names import model_named
 from services.gateway.api.requests import AlignmentRequest, SearchSettings
-from services.gateway.model_entry import ModelEntry
-from services.gateway.settings import GatewaySettings
+from services.gateway.config.model_entry import ModelEntry
+from services.gateway.config.settings import GatewaySettings
 from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
 from shared.records.evolution import EvolutionRequest, Message, Role, Sampling

@@ -7,8 +7,8 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.gateway.config.settings import loopback
 from services.gateway.edge.errors import InvalidApiKey, MisdirectedRequest, response_of
-from services.gateway.settings import loopback
 from shared.errors import DarwinError
 from shared.store.api_keys import ApiKey, ApiKeys
 

@@ -3,9 +3,9 @@
 import asyncio
 import time
 
+from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import Caller
 from services.gateway.edge.rates import Quota, Rate, Rates
-from services.gateway.settings import GatewaySettings
 from shared.errors import Unavailable
 from shared.store.evolutions import ActiveLimits, Store
 from shared.store.presence import Presence

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
+from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.rates import Rates
-from services.gateway.settings import GatewaySettings
 from shared.store.api_keys import ApiKeys
 from shared.store.evolutions import Store
 from shared.store.presence import Presence

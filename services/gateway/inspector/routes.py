@@ -10,12 +10,12 @@ from pydantic import TypeAdapter
 
 from services.gateway.api.evolution_routes import EvolutionId
 from services.gateway.api.openapi import failures
+from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import caller_of
 from services.gateway.edge.middleware import set_evolution_id
 from services.gateway.evolutions.service import EvolutionService
 from services.gateway.inspector import recordings as out
 from services.gateway.inspector.listing import ListQuery, read_page
-from services.gateway.settings import GatewaySettings
 from shared.errors import Conflict, NotFound
 from shared.records.events import Event
 from shared.records.evolution import TERMINAL, Record

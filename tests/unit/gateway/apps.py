@@ -7,8 +7,8 @@ import httpx
 from fastapi import FastAPI
 
 from services.gateway.app import create_app
+from services.gateway.config.settings import GatewaySettings
 from services.gateway.evolutions.backends import Backends
-from services.gateway.settings import GatewaySettings
 from shared import errors
 from shared.records.evolution import Record
 from shared.store.evolutions import Store

@@ -57,7 +57,7 @@ import psutil
 import services.gateway.__main__
 from services.gateway.app import create_app
 from services.gateway.evolutions.backends import Backends
-from services.gateway.settings import GatewaySettings
+from services.gateway.config.settings import GatewaySettings
 settings = GatewaySettings(redis_url="redis://127.0.0.1:1/0")
 create_app(settings, Backends.of(settings)).openapi()
 services = {name.split(".")[1] for name in sys.modules if name.startswith("services.")}

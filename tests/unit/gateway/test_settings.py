@@ -3,8 +3,8 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from services.gateway.model_entry import ModelEntry
-from services.gateway.settings import GatewaySettings
+from services.gateway.config.model_entry import ModelEntry
+from services.gateway.config.settings import GatewaySettings
 from shared.process.settings import reasons
 from shared.records.search import Search
 

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.gateway.api import chunks
-from services.gateway.settings import GatewaySettings
+from services.gateway.config.settings import GatewaySettings
 from shared.records.evolution import Choice, EvolutionRequest, Message, Record, Result, Sampling, Seconds, Tokens
 from shared.records.search import Search
 

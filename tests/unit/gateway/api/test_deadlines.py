@@ -8,8 +8,8 @@ from starlette.requests import Request
 from services.gateway.api.deadlines import client_timeout_s, keepalive_s, with_deadline
 from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.validation import evolution_request
+from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import Caller
-from services.gateway.settings import GatewaySettings
 from shared.store.api_keys import new_key
 from tests.unit.gateway.apps import BODY
 

@@ -9,9 +9,9 @@ from services.gateway.api import serializers
 from services.gateway.api.model_names import model_named
 from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.validation import evolution_request
+from services.gateway.config.model_entry import ModelEntry
+from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.errors import ModelNotFound
-from services.gateway.model_entry import ModelEntry
-from services.gateway.settings import GatewaySettings
 from shared.methods import METHODS
 from shared.records.evolution import EvolutionRequest, Record
 from shared.records.search import PRESETS

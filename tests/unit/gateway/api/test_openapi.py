@@ -7,8 +7,8 @@ import httpx
 from openapi_spec_validator import validate
 
 from services.gateway.app import create_app
+from services.gateway.config.settings import GatewaySettings
 from services.gateway.evolutions.backends import Backends
-from services.gateway.settings import GatewaySettings
 
 SETTINGS = GatewaySettings(redis_url="redis://127.0.0.1:1/0")
 

@@ -6,7 +6,7 @@ import pytest
 from openai.types import CompletionUsage
 
 from services.gateway.api import serializers
-from services.gateway.settings import GatewaySettings
+from services.gateway.config.settings import GatewaySettings
 from shared.records.evolution import Choice, EvolutionRequest, Message, Record, Result, Sampling, Seconds, Tokens
 from shared.records.search import Search
 

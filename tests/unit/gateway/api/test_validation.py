@@ -9,8 +9,8 @@ from pydantic import TypeAdapter
 
 from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.validation import evolution_request
+from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.errors import ModelNotFound
-from services.gateway.settings import GatewaySettings
 from shared.errors import InvalidRequest
 from shared.methods import METHODS
 from shared.records.evolution import EvolutionRequest, Message, Sampling

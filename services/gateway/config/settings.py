@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from services.gateway.model_entry import MAX_MODEL_NAME, ModelEntry
-from services.gateway.origins import Origins
+from services.gateway.config.model_entry import MAX_MODEL_NAME, ModelEntry
+from services.gateway.config.origins import Origins
 from shared.methods import METHODS
 from shared.process.settings import StoreSettings
 from shared.records.search import LEAST_DEADLINE_MS, MOST_DEADLINE_MS

@@ -1,13 +1,14 @@
 """What a further model name of a deployment stands for, as its settings declare it."""
 
 from dataclasses import replace
-from typing import Any, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from services.gateway.config.search_fields import with_search_settings
 from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
-from shared.records.search import PRESETS, Preset, Search, check_search, declared_settings
+from shared.records.search import PRESETS, Preset, Search, check_search
 
 MAX_MODEL_NAME = 256
 PROFILE_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"
@@ -18,15 +19,7 @@ class _EntryPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
-def _with_every_setting(model: type[_EntryPart]) -> type[_EntryPart]:
-    fields: Any = {
-        each.name: (each.type, Field(default=each.default, ge=each.setting.least, le=each.setting.most))
-        for each in declared_settings()
-    }
-    return create_model(model.__name__, __base__=model, __module__=model.__module__, __doc__=model.__doc__, **fields)
-
-
-@_with_every_setting
+@with_search_settings(accepted=True)
 class EntrySettings(_EntryPart):
     """Settings of the search, within the bounds that requests have."""
 

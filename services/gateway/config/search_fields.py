@@ -3,12 +3,19 @@
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, BeforeValidator, Field, create_model
 
-from services.gateway.api.field_types import WHOLE
 from shared.records.search import declared_settings
 
 Body = TypeVar("Body", bound=BaseModel)
+
+
+def _without_fraction(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_without_fraction)
+"""Has a field of whole numbers take 200.0 for 200, which JSON does not tell apart."""
 
 
 def with_search_settings(*, accepted: bool) -> Callable[[type[Body]], type[Body]]:

@@ -1,0 +1,1 @@
+"""What a deployment can set about its gateway, and how the settings of a search become fields of a model."""

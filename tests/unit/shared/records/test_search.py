@@ -60,7 +60,18 @@ def test_every_field_that_determines_a_search_is_answered() -> None:
     answered = EvolutionSettings.model_fields.keys()
     assert {field.name for field in fields(Sampling)} <= answered
     of_request = {field.name for field in fields(EvolutionRequest)}
-    elsewhere = {"method", "model", "messages", "sampling", "search", "user", "metadata", "tenant", "accepted_at"}
+    elsewhere = {
+        "method",
+        "model",
+        "messages",
+        "sampling",
+        "search",
+        "user",
+        "metadata",
+        "tenant",
+        "accepted_at",
+        "warnings",
+    }
     assert of_request - elsewhere <= answered
 
 

@@ -8,7 +8,7 @@ from shared.store.api_keys import ApiKeys, new_key
 
 
 def test_a_key_is_long_random_and_kept_as_a_digest() -> None:
-    text, key = new_key("acme", "for tests", 1, 2, 3)
+    text, key = new_key("acme", "for tests", requests_per_minute=1, tokens_per_day=2, max_active=3)
     match = re.fullmatch(r"dk_([0-9a-f]{12})_([0-9a-f]{64})", text)
     assert match is not None
     assert match.group(1) == key.id

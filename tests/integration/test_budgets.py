@@ -10,6 +10,7 @@ import pytest
 
 from services.gateway.evolutions.estimate import estimate
 from shared.errors import Conflict, Unavailable
+from shared.methods import METHODS, Method
 from shared.records.events import Ended
 from shared.records.evolution import Failure, Idempotency, Record
 from shared.records.periods import period_end
@@ -113,16 +114,18 @@ async def test_a_spent_budget_is_told_before_one_that_is_only_reserved(store: St
     await store.create(of_key(key_id), limited(budgets[0]))
 
 
-async def test_a_search_is_charged_what_its_answer_says(store: Store) -> None:
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_search_is_charged_what_its_answer_says(store: Store, method: Method) -> None:
     """Over all rounds of a search, failures among them, the charges add up to the tokens of its result."""
     key_id = uuid.uuid4().hex
-    limits = limited(Budget("tokens", "day", 10**6), estimated=estimate(REQUEST))
-    record = await store.create(of_key(key_id), limits)
+    asked = replace(REQUEST, method=method, search=replace(REQUEST.search, cycles=int(METHODS[method].searches)))
+    limits = limited(Budget("tokens", "day", 10**6), estimated=estimate(asked))
+    record = await store.create(of_key(key_id, request=asked), limits)
     worker = round_runner(store, Stages(failures=[Unavailable("away")]))
     due = await advance(store, worker, Due(record.id))
     assert due is not None
     under_way = await standing(store, key_id)
-    assert under_way.used + under_way.reserved == estimate(REQUEST).sampled
+    assert under_way.used + under_way.reserved == estimate(asked).sampled
     await finish(store, worker, due)
     result = (await store.load(record.id)).result
     assert result is not None
@@ -131,7 +134,7 @@ async def test_a_search_is_charged_what_its_answer_says(store: Store) -> None:
     spent = Spending(tokens.prompt, tokens.mutation, tokens.kept + tokens.discarded, tokens.reward)
     money = await standing(store, key_id, "money")
     assert money.used == pytest.approx(PRICES.nanos(spent), abs=20)
-    assert tokens.generated <= estimate(REQUEST).sampled
+    assert 0 < tokens.generated <= estimate(asked).sampled
     assert await store._redis.hget("darwin:reserved", record.id) is None
 
 

@@ -1,4 +1,4 @@
-"""What a search may spend, estimated from its request, is no less than what the core's machine makes it spend."""
+"""What a search may spend, from its request alone."""
 
 from dataclasses import replace
 

@@ -151,6 +151,7 @@ def _run(work: Callable[[ApiKeys], Coroutine[Any, Any, Any]], then: Callable[[An
 def _table(rows: list[dict[str, Any]]) -> Table:
     heads = ("id", "tenant", "for", "note", "created", "expires", "requests/min", "active", "budgets, spent of limit")
     table = Table(*heads)
+    table.columns[0].no_wrap = True
     for row in rows:
         operator = [said for name, said in (("all_tenants", "all tenants"), ("manages_keys", "keys")) if row[name]]
         expires = "–" if row["expires_at"] is None else _date(row["expires_at"]) + (" (over)" * row["expired"])

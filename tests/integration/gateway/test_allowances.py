@@ -145,6 +145,19 @@ async def test_a_budget_of_money(limited: Any) -> None:
     assert 0 < int(refused.headers["retry-after"]) <= 31 * 86_400
 
 
+async def test_openais_sdk_asks_once_where_a_budget_is_spent(limited: Any) -> None:
+    http = await limited(tokens_per_month=100, requests_per_minute=50)
+    first = await http.post(CHAT, json=BODY)
+    assert (first.status_code, first.headers["x-ratelimit-remaining-requests"]) == (200, "49")
+    key, url = http.headers["authorization"].removeprefix("Bearer "), str(http.base_url).rstrip("/")
+    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=key, max_retries=3) as client:
+        with pytest.raises(openai.RateLimitError) as caught:
+            await client.chat.completions.create(model="darwin", messages=MESSAGES)
+    assert caught.value.code == "insufficient_quota"
+    assert caught.value.response.headers["x-ratelimit-remaining-requests"] == "48"
+    assert (await http.post(CHAT, json=BODY)).headers["x-ratelimit-remaining-requests"] == "47"
+
+
 async def test_searches_under_way_reserve_and_others_may_come_back(limited: Any) -> None:
     http = await limited(tokens_per_hour=1000)
     waiting = BODY | {"user": "hang", "max_tokens": 100, "darwin": {"mutation": "templates"}}

@@ -7,11 +7,13 @@ from services.gateway.api import model_routes, probes
 from services.gateway.api.chat_routes import ChatRoutes
 from services.gateway.api.cors import admit_web_pages
 from services.gateway.api.evolution_routes import EvolutionRoutes
+from services.gateway.api.key_routes import KeyRoutes
 from services.gateway.api.openapi import DESCRIPTION, openapi_of
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge import errors
 from services.gateway.edge.access import AccessMiddleware
 from services.gateway.edge.http_telemetry import HttpTelemetry
+from services.gateway.edge.identity import ProxyIdentities
 from services.gateway.edge.lifetime import Lifetime
 from services.gateway.edge.middleware import CallMiddleware
 from services.gateway.edge.paths import TrailingSlashMiddleware, answer_head
@@ -48,7 +50,11 @@ def create_app(
         redirect_slashes=False,
         generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
     )
-    app.add_middleware(AccessMiddleware, keys=backends.keys if settings.keys == "required" else None)
+    app.add_middleware(
+        AccessMiddleware,
+        keys=backends.keys if settings.keys == "required" else None,
+        identities=ProxyIdentities(backends.keys, settings),
+    )
     app.add_middleware(TrailingSlashMiddleware)
     app.add_middleware(
         CallMiddleware,
@@ -64,6 +70,7 @@ def create_app(
     app.include_router(ChatRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
+    app.include_router(KeyRoutes(backends.keys, backends.store, settings).router)
     app.include_router(model_routes.router(settings))
     app.include_router(probes.router(backends.store, stages, lifetime))
     app.router.routes.extend(page.routes())

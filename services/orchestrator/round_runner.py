@@ -185,7 +185,7 @@ class RoundRunner:
         Where Redis is away this waits for it to come back, up to `save_patience_s` seconds or until an interrupt.
         """
         record, attempt, events = version.record, version.attempt, version.events
-        save = partial(self._store.save, record, events, attempt.id, version.tokens, attempt, version.delay_s)
+        save = partial(self._store.save, record, events, attempt.id, version.spent, attempt, version.delay_s)
         try:
             await save()
         except Unavailable:

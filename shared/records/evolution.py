@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from shared.methods import Method
 from shared.records.search import Search
+from shared.records.spending import Prices
 
 Role = Literal["system", "user", "assistant"]
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -162,7 +163,7 @@ class Record:
 
     `version` grows by one with each save. `state` is the orchestrator's own JSON (None until its first save); nobody
     else reads it. `attempts` counts failures in a row. `key_id` is the API key that is charged, empty where
-    none is asked for. Times are Unix seconds.
+    none is asked for, at `prices`. Times are Unix seconds.
     """
 
     id: str
@@ -180,3 +181,4 @@ class Record:
     idempotency: Idempotency | None = None
     trace: TraceContext | None = None
     unfinished: str = ""
+    prices: Prices | None = None

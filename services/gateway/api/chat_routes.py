@@ -48,7 +48,7 @@ class ChatRoutes:
                 200: event_stream(
                     "The answer; with `stream`, chunks.", "ChatCompletionChunk", "ErrorBody", last=chunks.DONE
                 ),
-                **failures(400, 401, 404, 408, 409, 413, 415, 421, 429, 499, 500, 503, 504),
+                **failures(400, 401, 403, 404, 408, 409, 413, 415, 421, 429, 499, 500, 503, 504),
             },
         )
 

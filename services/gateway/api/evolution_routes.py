@@ -57,7 +57,7 @@ class EvolutionRoutes:
             dependencies=[Depends(require_json)],
             responses={
                 202: {"headers": {"location": header("Where to read the evolution.")}},
-                **failures(400, 401, 404, 408, 409, 413, 415, 421, 429, 500, 503),
+                **failures(400, 401, 403, 404, 408, 409, 413, 415, 421, 429, 500, 503),
             },
         )
         self.router.add_api_route(

@@ -35,14 +35,17 @@ POST_HEADERS = {
     "x-ratelimit-limit-requests": "Searches that the API key may start per minute, if limited.",
     "x-ratelimit-remaining-requests": "How many of them are left.",
     "x-ratelimit-reset-requests": "When another one is given back, such as `120ms`, `59s` or `1m0s`.",
-    "x-ratelimit-limit-tokens": "Tokens that the API key's searches may sample per UTC day, if limited.",
-    "x-ratelimit-remaining-tokens": "How many of them were left when this search was accepted or refused.",
-    "x-ratelimit-reset-tokens": "When all of them are given back: until midnight UTC, such as `7h0m12s`.",
+    "x-ratelimit-limit-tokens": "Tokens that the API key's searches may sample within the period of the "
+    "budget that has least left, if limited.",
+    "x-ratelimit-remaining-tokens": "How many of them were neither sampled, nor reserved for searches under way, "
+    "when this search was accepted or refused.",
+    "x-ratelimit-reset-tokens": "When the period ends (UTC), such as `7h0m12s`.",
 }
 _REF = "#/components/schemas/{model}"
 _FAILURES = {
     400: "The request must change; `param` names the field.",
-    401: "No API key, or one that is unknown or revoked; only where this deployment asks for keys.",
+    401: "No API key, or one that is unknown, revoked or expired; only where this deployment asks for keys.",
+    403: "The API key may not use the model or the reward profile, or is no operator's.",
     404: "No such model, evolution or route.",
     408: "The body did not arrive in time.",
     409: "The `Idempotency-Key` was used for another request, or the evolution has not ended yet.",
@@ -119,6 +122,6 @@ def _headers(path: str, method: str) -> dict[str, Any]:
     }
     if "completions" in path or "evolutions" in path:
         headers[EVOLUTION_HEADER] = header("The evolution that the call is about, once there is one.")
-    if method == "post":
+    if method == "post" and not path.startswith("/v1/keys"):
         headers |= {name: header(description) for name, description in POST_HEADERS.items()}
     return headers

@@ -6,6 +6,7 @@ from services.gateway.api import responses as out
 from services.gateway.config.settings import GatewaySettings
 from shared import errors
 from shared.records.evolution import Choice, Record, Result, Seconds, StoppedBy, Tokens
+from shared.records.spending import Prices, Spending
 
 _FAILURES = {error.__name__: error for error in errors.leaves()}
 
@@ -78,7 +79,7 @@ def usage(record: Record, result: Result, settings: GatewaySettings) -> out.Usag
         # The engine reports the cached tokens of each call: their sum may exceed the prompt, of which they are a part
         # in OpenAI's sense.
         prompt_tokens_details=out.PromptTokensDetails(cached_tokens=min(result.tokens.cached, result.tokens.prompt)),
-        cost=_cost(result.tokens, settings),
+        cost=_cost(result.tokens, record.prices or settings.prices),
         darwin=out.SearchUsage(
             evolution_id=record.id,
             method=record.request.method,
@@ -132,17 +133,10 @@ def evolution(record: Record) -> out.Evolution:
     )
 
 
-def _cost(tokens: Tokens, settings: GatewaySettings) -> float | None:
-    """At the prices per million tokens of `settings`; None where there are none."""
-    priced = (
-        (tokens.prompt, settings.price_prompt),
-        (tokens.mutation, settings.price_mutation),
-        (tokens.kept + tokens.discarded, settings.price_generation),
-        (tokens.reward, settings.price_reward),
-    )
-    if all(price is None for _, price in priced):
-        return None
-    return sum(number * (price or 0.0) for number, price in priced) / 1e6
+def _cost(tokens: Tokens, prices: Prices) -> float | None:
+    """None where nothing has a price."""
+    spent = Spending(tokens.prompt, tokens.mutation, tokens.kept + tokens.discarded, tokens.reward)
+    return prices.cost(spent) if prices else None
 
 
 def _result(result: Result) -> out.EvolutionResult:

@@ -17,6 +17,7 @@ import redis.asyncio
 
 from shared.records.events import BaseScored, Ended, Event, Replacement, RoundFinished
 from shared.records.evolution import Choice, Failure, Record, Result, Seconds, Tokens
+from shared.records.spending import NOTHING, Spending
 from shared.store.evolutions import Store
 from shared.store.queue import ADVANCE, QUEUE
 
@@ -107,5 +108,6 @@ def _result(record: Record, texts: Sequence[str]) -> Result:
 
 async def _save(store: Store, record: Record, events: Sequence[Event], **changes: object) -> Record:
     record = replace(record, version=record.version + 1, **changes)  # type: ignore[arg-type]
-    await store.save(record, events, tokens=record.result.tokens.generated if record.result else 0)
+    spent = Spending(prompt=21, mutation=50, generation=70, reward=200) if record.result else NOTHING
+    await store.save(record, events, spent=spent)
     return record

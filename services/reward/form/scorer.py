@@ -30,7 +30,11 @@ class FormScorer:
     def close(self) -> None: ...
 
     def _value(self, item: ScoreItem) -> float:
-        return 0.0 if self._form_of(item.conversation.messages).holds(item.text, partial=item.partial) else BROKEN
+        return (
+            0.0
+            if self._form_of(item.conversation.messages).holds(item.written or item.text, partial=item.partial)
+            else BROKEN
+        )
 
 
 def _form_of(messages: tuple[Message, ...]) -> Form:

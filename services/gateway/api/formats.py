@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import Body, Text
@@ -14,6 +14,16 @@ MAX_DEFINITION = 65_536
 _MAX_CHOICES = 1024
 _BLANKS = "blanks are a line break and some spaces at most"
 _Definition = Annotated[Text, Field(min_length=1, max_length=MAX_DEFINITION)]
+_Schema = dict[str, Any]
+
+
+def _parsed(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value[: MAX_DEFINITION + 1])
+    except (ValueError, RecursionError):
+        raise ValueError("must be a JSON schema, as an object or as the text of one") from None
 
 
 class JsonSchemaFormat(Body):
@@ -37,7 +47,7 @@ class JsonSchemaFormat(Body):
 class ResponseFormatBody(Body):
     """What every answer is: text, any JSON object, or what follows a JSON schema."""
 
-    type: Literal["text", "json_object", "json_schema"]
+    type: Literal["text", "json_object", "json_schema"] = Field(description="Which of the three.")
     json_schema: JsonSchemaFormat | None = Field(default=None, description="With the type `json_schema` only.")
 
 
@@ -46,7 +56,7 @@ class StructuredOutputs(Body):
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    json_: _Definition | dict[str, Any] | None = Field(
+    json_: Annotated[_Schema | None, BeforeValidator(_parsed, json_schema_input_type=str | _Schema | None)] = Field(
         default=None, alias="json", description="A JSON schema, as an object or as its text."
     )
     regex: _Definition | None = Field(
@@ -108,8 +118,7 @@ def _vllm(asked: StructuredOutputs) -> ResponseFormat | None:
     given: list[ResponseFormat] = []
     field = "structured_outputs"
     if asked.json_ is not None:
-        schema = asked.json_ if isinstance(asked.json_, str) else _text(asked.json_)
-        given.append(ResponseFormat("json_schema", schema, f"{field}.json"))
+        given.append(ResponseFormat("json_schema", _text(asked.json_), f"{field}.json"))
     if asked.regex is not None:
         given.append(ResponseFormat("regex", asked.regex, f"{field}.regex"))
     if asked.choice is not None:

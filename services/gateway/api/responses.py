@@ -241,7 +241,6 @@ class EvolutionMessage(_Resource):
     content: str
 
 
-@with_search_settings(accepted=False)
 class EvolutionFormat(_Resource):
     """What every response had to be."""
 
@@ -250,6 +249,7 @@ class EvolutionFormat(_Resource):
     field: str = Field(description="The request's field that demanded it.")
 
 
+@with_search_settings(accepted=False)
 class EvolutionSettings(_Resource):
     """Everything that determined the search, defaults filled in."""
 

@@ -191,6 +191,9 @@ def _grammar(wanted: ResponseFormat) -> str:
         case "regex":
             return str(LLMatcher.grammar_from_regex(wanted.definition))
         case "choice":
+            choices = json.loads(wanted.definition)
+            if not (isinstance(choices, list) and choices and all(isinstance(choice, str) for choice in choices)):
+                raise _refusal(wanted, "it is no list of strings")
             return str(grammar_from("choice", wanted.definition))
         case "grammar":
             return str(grammar_from("grammar", wanted.definition))

@@ -27,7 +27,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_what_an_endpoint_like_vllm_is_asked(caplog: pytest.LogCaptureFixture) -> None:
     fake = FakeEndpoint()
-    sampling = SamplingOptions(0.7, 0.9, 40, ("\n\n",), "")
+    sampling = SamplingOptions(0.7, 0.9, 40, ("\n\n",))
     with caplog.at_level(logging.INFO):
         async with engine_of(fake) as engine:
             ids = engine.encode_chat(QUESTION)

@@ -37,6 +37,7 @@ from services.reward.rewarder import Rewarder
 from services.reward.settings import RewardSettings
 from services.reward.validation import ResponseCandidate
 from shared.records.evolution import EvolutionRequest, Message
+from shared.records.formats import ResponseFormat
 
 _TIMEOUT_S = 600.0
 
@@ -51,7 +52,7 @@ class DirectLanguageModel:
     async def rewrite(
         self, prompts: Sequence[RewritePrompt], timeout: float | None, cache_salt: str = ""
     ) -> AsyncGenerator[RewriteCompletion, None]:
-        schema = JSON_SCHEMA if self._generator.info.structured_output else ""
+        wanted = ResponseFormat("json_schema", JSON_SCHEMA) if self._generator.info.structured_output else None
         request = GenerateRequest(
             sequences=tuple(
                 GenerationSequence(
@@ -62,7 +63,7 @@ class DirectLanguageModel:
                 )
                 for index, prompt in enumerate(prompts)
             ),
-            sampling=SamplingOptions(temperature=self._temperature, top_p=TOP_P, json_schema=schema),
+            sampling=SamplingOptions(temperature=self._temperature, top_p=TOP_P, format=wanted),
         )
         async with aclosing(self._generator.generate(request)) as generated:
             async for results in generated:
@@ -83,7 +84,8 @@ class DirectStages:
         self, effect: Mutate, request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Mutated | MutationEnded]:
         seed = effect.seed if request.seeded else None
-        wanted = MutationRequest(request.messages, effect.parent, effect.count, effect.exclude, seed)
+        fixed = request.sampling.format is not None
+        wanted = MutationRequest(request.messages, effect.parent, effect.count, effect.exclude, seed, form_fixed=fixed)
         tokens = 0
         async with aclosing(self._mutator.mutate(wanted)) as events:
             async for event in events:
@@ -109,7 +111,9 @@ class DirectStages:
                 )
                 for name, effect in by_id.items()
             ),
-            sampling=SamplingOptions(sampling.temperature, sampling.top_p, sampling.top_k, sampling.stop),
+            sampling=SamplingOptions(
+                sampling.temperature, sampling.top_p, sampling.top_k, sampling.stop, sampling.format
+            ),
         )
         async with aclosing(self._generator.generate(wanted)) as generated:
             async for results in generated:
@@ -120,7 +124,9 @@ class DirectStages:
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Scored]:
         scored = await self._rewarder.score(
-            request.messages, [ResponseCandidate(str(e.state), e.text) for e in effects]
+            request.messages,
+            [ResponseCandidate(str(e.state), e.text) for e in effects],
+            json_values=request.sampling.format is not None and request.sampling.format.is_json,
         )
         for effect, score in zip(effects, scored.scores, strict=True):
             yield Scored(effect.cycle, effect.round, effect.state, score.reward)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.records.evolution import Message
+from shared.records.formats import ResponseFormat
 
 SequenceFinish = Literal["length", "stop", "context"]
 """Why a response ended for now. "length": it can be continued. "stop": it is complete. "context": the model's context
@@ -15,21 +16,22 @@ class SamplingOptions:
     """How tokens are sampled, the same for every sequence of a call. Temperature 0 is greedy; top_k 0 keeps every
     token.
 
-    `stop` are the strings that end a response; `json_schema` is one that it follows, "" for none.
+    `stop` are the strings that end a response; `format` is what its text must be, None for anything.
     """
 
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
     stop: tuple[str, ...] = ()
-    json_schema: str = ""
+    format: ResponseFormat | None = None
 
 
 @dataclass(frozen=True)
 class Sequence:
     """A conversation, the token ids of the response so far, and how many tokens to add.
 
-    After those, `lookahead_tokens` more are decoded whose text is returned and whose ids are not.
+    After those, `lookahead_tokens` more are decoded whose text is returned and whose ids are not. `to_be_continued`
+    says that another call will ask for more of the response.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Sequence:
     max_new_tokens: int = 1
     lookahead_tokens: int = 0
     seed: int | None = None
+    to_be_continued: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ import zlib
 from collections.abc import Sequence
 
 from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.grammars import Grammars, Matcher, available
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_batch import Batch, Latency, Waited, latency_named
 from services.generation.simulated_cache import PrefixCache
+from services.generation.simulated_formats import byte_grammars, choose
 from shared.process.lifecycle import never
 from shared.records.evolution import Message
 
@@ -26,6 +28,8 @@ _WORDS = tuple(_TEXT.split())
 _END = 0
 _CONTEXT = 8192
 _UNKNOWN = len(_WORDS) + 1
+_BYTES = _UNKNOWN + 65_536
+"""The first of 256 ids that stand for bytes, of which responses under a format are made."""
 
 
 class SimulatedEngine:
@@ -47,7 +51,17 @@ class SimulatedEngine:
         self._response_tokens = response_tokens
         self._ids = {word: index for index, word in enumerate(_WORDS, start=1)}
         self._running = 0
-        self.info = ModelInfo("simulated", "simulated", _CONTEXT, False, _UNKNOWN + 65_536, frozenset({_END}))
+        formats = available()
+        self.grammars: Grammars | None = byte_grammars(_BYTES, _END) if formats else None
+        self.info = ModelInfo(
+            "simulated",
+            "simulated",
+            _CONTEXT,
+            formats,
+            _BYTES + 256,
+            frozenset({_END}),
+            continues_formats=formats,
+        )
 
     @property
     def running(self) -> int:
@@ -70,7 +84,8 @@ class SimulatedEngine:
         return tuple(self._id(word) for m in messages for word in (f"{m.role}:", *m.content.split()))
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
-        return " ".join(_WORDS[token - 1] for token in token_ids if 1 <= token <= len(_WORDS))
+        words = " ".join(_WORDS[token - 1] for token in token_ids if 1 <= token <= len(_WORDS))
+        return words + bytes(token - _BYTES for token in token_ids if token >= _BYTES).decode(errors="replace")
 
     async def complete(self, sequence: TokenSequence) -> Completion:
         self._running += 1
@@ -89,16 +104,27 @@ class SimulatedEngine:
 
     def _sampled(self, sequence: TokenSequence) -> tuple[int, ...]:
         seed = 0 if sequence.sampling.temperature == 0 else sequence.seed
-        ids = list(sequence.token_ids)
+        ids, matcher = list(sequence.token_ids), self._matcher(sequence)
         for position in range(len(ids), len(ids) + sequence.max_new_tokens):
-            ids.append(self._next(ids, position, seed if seed is not None else random.getrandbits(63)))
+            # The hash of a tuple of integers is the same in every process, and costs a tenth of a cryptographic one.
+            draw = hash((*ids[-8:], position, seed if seed is not None else random.getrandbits(63)))
+            if matcher is None:
+                ids.append(self._word(draw))
+            else:
+                ids.append(choose(matcher, draw, _BYTES, _END))
+                matcher.accept(ids[-1:])
             if ids[-1] == _END:
                 break
         return tuple(ids[len(sequence.token_ids) :])
 
-    def _next(self, ids: Sequence[int], position: int, seed: int) -> int:
-        # The hash of a tuple of integers is the same in every process, and costs a tenth of a cryptographic one.
-        draw = hash((*ids[-8:], position, seed))
+    def _matcher(self, sequence: TokenSequence) -> Matcher | None:
+        if sequence.sampling.format is None or self.grammars is None:
+            return None
+        matcher = self.grammars.matcher(sequence.sampling.format)
+        matcher.accept(sequence.response)
+        return matcher
+
+    def _word(self, draw: int) -> int:
         ends = self._response_tokens and draw % self._response_tokens == 0
         return _END if ends else 1 + draw % len(_WORDS)
 

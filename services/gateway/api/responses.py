@@ -8,6 +8,7 @@ from services.gateway.config.search_fields import with_search_settings
 from shared.methods import Method
 from shared.records.events import Event
 from shared.records.evolution import FinishReason, Role, Status, StoppedBy
+from shared.records.formats import FormatKind
 
 _WARNINGS = "Which fields of the request were taken without effect, a sentence each; empty where there is none."
 
@@ -240,6 +241,14 @@ class EvolutionMessage(_Resource):
     content: str
 
 
+class EvolutionFormat(_Resource):
+    """What every response had to be."""
+
+    kind: FormatKind
+    definition: str = Field(description="The JSON schema, regular expression, list of choices or grammar, as text.")
+    field: str = Field(description="The request's field that demanded it.")
+
+
 @with_search_settings(accepted=False)
 class EvolutionSettings(_Resource):
     """Everything that determined the search, defaults filled in."""
@@ -249,6 +258,7 @@ class EvolutionSettings(_Resource):
     top_p: float
     top_k: int
     stop: list[str]
+    format: EvolutionFormat | None = Field(description="What every response had to be; null for any text.")
     n: int
     seed: int = Field(description="As given, else as drawn at acceptance.")
     seeded: bool = Field(description="Whether the caller gave the seed, so that sampling follows it too.")

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from services.gateway.api import responses as out
 from services.gateway.config.settings import GatewaySettings
 from shared import errors
-from shared.records.evolution import Choice, Record, Result, Seconds, StoppedBy, Tokens
+from shared.records.evolution import Choice, Record, Result, Sampling, Seconds, StoppedBy, Tokens
 from shared.records.spending import Prices, Spending
 
 _FAILURES = {error.__name__: error for error in errors.leaves()}
@@ -60,7 +60,7 @@ def reference(record: Record, stopped_by: StoppedBy | None = None) -> out.Evolut
         evolution_id=record.id,
         trace_id=trace_id(record),
         stopped_by=stopped_by,
-        warnings=list(record.request.warnings),
+        warnings=_warnings(record),
     )
 
 
@@ -118,7 +118,7 @@ def evolution(record: Record) -> out.Evolution:
         finished_at=record.finished_at,
         messages=[out.EvolutionMessage(role=message.role, content=message.content) for message in request.messages],
         settings=out.EvolutionSettings(
-            **asdict(request.sampling) | {"stop": list(request.sampling.stop)},
+            **asdict(request.sampling) | {"stop": list(request.sampling.stop), "format": _format(request.sampling)},
             **asdict(request.search),
             n=request.n,
             seed=request.seed,
@@ -127,10 +127,22 @@ def evolution(record: Record) -> out.Evolution:
         ),
         user=request.user,
         metadata=request.metadata,
-        warnings=list(request.warnings),
+        warnings=_warnings(record),
         result=_result(record.result) if record.result else None,
         error=out.EvolutionFailure(**asdict(record.error)) if record.error else None,
     )
+
+
+def _format(sampling: Sampling) -> out.EvolutionFormat | None:
+    return None if sampling.format is None else out.EvolutionFormat(**asdict(sampling.format))
+
+
+def _warnings(record: Record) -> list[str]:
+    """What of the request had no effect, and that the answer is not in the form asked for where that is so."""
+    warnings, result, wanted = list(record.request.warnings), record.result, record.request.sampling.format
+    if wanted is not None and result and result.choices and result.choices[0].finish_reason == "length":
+        warnings.append(f"the answer was cut before its form ({wanted.field}) was complete, as was every candidate")
+    return warnings
 
 
 def _cost(tokens: Tokens, prices: Prices) -> float | None:

@@ -7,7 +7,7 @@ from shared.records.evolution import Choice, Tokens
 def choices(evolution: EvolutionState, n: int) -> tuple[Choice, ...]:
     """The `n` best distinct final responses, best first, the earlier first among equals. Fewer where fewer exist."""
     best: dict[str, Final] = {}
-    for final in sorted(evolution.finals, key=_descending):
+    for final in sorted(evolution.finals, key=_complete_first if evolution.config.complete_first else _descending):
         best.setdefault(final.response.text, final)
     return tuple(_choice(final) for final in list(best.values())[:n])
 
@@ -30,6 +30,10 @@ def tokens(evolution: EvolutionState) -> Tokens:
         reward=spent.reward,
         cached=spent.cached,
     )
+
+
+def _complete_first(final: Final) -> tuple[bool, float]:
+    return final.response.finish != "stop", _descending(final)
 
 
 def _descending(final: Final) -> float:

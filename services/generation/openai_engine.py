@@ -76,7 +76,7 @@ class OpenAIEngine:
         return await never()
 
     def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
-        return self._known.checkpoint.chat.encode_chat(messages, now=now)
+        return self._known.checkpoint.chat.encode_prompt(messages, now=now)
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         return self._known.checkpoint.chat.decode(token_ids, special=special)

@@ -131,7 +131,7 @@ class VllmEngine:
 
     def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
         assert self._chat is not None
-        return self._chat.encode_chat(messages, now=now)
+        return self._chat.encode_prompt(messages, now=now)
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         assert self._chat is not None

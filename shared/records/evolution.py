@@ -49,7 +49,7 @@ class Sampling:
 class EvolutionRequest:
     """Everything that determines an evolution, frozen at acceptance.
 
-    `messages` ends with the user's turn, which is the instruction. `seeded` says that the caller chose `seed`, so
+    Which of `messages` is the instruction, `shared.records.turns` says. `seeded` says that the caller chose `seed`, so
     sampling follows it too. An empty `profile` is the reward service's default. `tenant`, empty
     where no keys are asked for, alone may see the evolution, and its calls share caches with nobody else's. A chat
     template that prints the date prints that of `accepted_at`, in Unix seconds, in every round. `warnings` tell the

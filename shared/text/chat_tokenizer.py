@@ -57,7 +57,30 @@ class ChatTokenizer:
         Raises:
             InvalidRequest: the template refuses the conversation.
         """
-        turns = as_turns(messages)
+        return self._encoded(as_turns(messages), answered, open, now)
+
+    def encode_prompt(self, messages: Sequence[Message], *, now: float = 0.0) -> tuple[int, ...]:
+        """The ids of a conversation that a response continues: they end with a generation prompt, or with the text of
+        a last message of the assistant's, of which the response is the rest. An empty one is the same as none.
+
+        System texts that the template would lose are put into user turns.
+
+        Raises:
+            InvalidRequest: the template refuses the conversation, or cannot print the beginning of an answer.
+        """
+        opened = messages[-1].role == "assistant" and messages[-1].content != ""
+        turns = as_turns(messages if opened or messages[-1].role != "assistant" else messages[:-1])
+        try:
+            return self._encoded(list(self._template.folded(turns, opened)), opened, opened, now)
+        except InvalidRequest as refused:
+            if not opened:
+                raise
+            raise InvalidRequest(
+                f"the last message, the assistant's, cannot be continued by this model: {refused.message}",
+                field="messages",
+            ) from refused
+
+    def _encoded(self, turns: list[TemplateTurn], answered: bool, open: bool, now: float) -> tuple[int, ...]:
         marks = self._marks(turns)
         if open:
             role, content = turns[-1]

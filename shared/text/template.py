@@ -8,6 +8,7 @@ out by printing short conversations once.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 from jinja2 import TemplateError
@@ -81,6 +82,7 @@ class ChatTemplate:
         self._system = system
         self.content: Literal["string", "parts"] = "string"
         self.content = self._content_form()
+        self._keeps = lru_cache(256)(self._printed_systems)
 
     def render(self, turns: Sequence[TemplateTurn], answered: bool, guard: Guard = _unchanged, now: float = 0.0) -> str:
         """What the template prints, with a generation prompt unless the conversation is `answered`.
@@ -103,6 +105,21 @@ class ChatTemplate:
         raise InvalidRequest(
             f"the model's chat template refuses this conversation: {first_line(refusal)}", field="messages"
         ) from refusal
+
+    def folded(self, turns: Sequence[TemplateTurn], answered: bool) -> Sequence[TemplateTurn]:
+        """The turns, with system texts put into user turns where the template would silently lose one of them, as some
+        lose those that are not the first message, or all of them where an answer is the last."""
+        roles = tuple(role for role, _ in turns)
+        return turns if "system" not in roles or self._keeps(roles, answered) else _folded(turns)
+
+    def _printed_systems(self, roles: tuple[Role, ...], answered: bool) -> bool:
+        """Whether the system texts of such a conversation are printed, or the conversation is refused."""
+        turns = [(role, f"{_RULE}{index}.") for index, role in enumerate(roles)]
+        try:
+            text = self._printed(turns, answered)
+        except _REFUSALS:
+            return True
+        return all(content in text for role, content in turns if role == "system")
 
     def system(self) -> Literal["own", "refused", "dropped"]:
         """What becomes of a system text that is given to the template."""
@@ -194,7 +211,8 @@ def _source(tokenizer: Any) -> str:
 
 
 def _folded(turns: Sequence[TemplateTurn]) -> list[TemplateTurn]:
-    """Puts each system text before the text of the user turn that follows it; the last may become a user turn."""
+    """Puts each system text before the text of the user turn that follows it. Where none follows it becomes a user
+    turn, before an answer that ends the conversation."""
     folded: list[TemplateTurn] = []
     pending: list[str] = []
     for role, content in turns:
@@ -205,7 +223,9 @@ def _folded(turns: Sequence[TemplateTurn]) -> list[TemplateTurn]:
             pending = []
         else:
             folded.append((role, content))
-    return [*folded, ("user", _paragraphs(pending))] if pending else folded
+    if pending:
+        folded.insert(len(folded) - (turns[-1][0] == "assistant"), ("user", _paragraphs(pending)))
+    return folded
 
 
 def _joined(turns: Sequence[TemplateTurn]) -> list[TemplateTurn]:

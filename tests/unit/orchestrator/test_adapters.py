@@ -39,16 +39,19 @@ class Recorder(
         self.salts: list[str] = []
         self.times: list[float] = []
         self.deadlines: list[bool] = []
+        self.turns: list[list[tuple[str, str]]] = []
+        self.scored: list[str] = []
 
-    def _note(self, salt: str, context: Any) -> None:
+    def _note(self, salt: str, context: Any, messages: Any) -> None:
         self.salts.append(salt)
+        self.turns.append([(message.role, message.content) for message in messages])
         self.deadlines.append(context.time_remaining() is not None)
 
     async def GetModel(self, request: gpb.GetModelRequest, context: Any) -> gpb.GetModelResponse:  # noqa: N802
         return gpb.GetModelResponse(context_length=64)
 
     async def Generate(self, request: gpb.GenerateRequest, context: Any) -> AsyncIterator[gpb.GenerateResponse]:  # noqa: N802
-        self._note(request.cache_salt, context)
+        self._note(request.cache_salt, context, request.sequences[0].messages)
         self.times.append(request.now)
         for sequence in request.sequences:
             result = gpb.GenerateResult(id=sequence.id, finish_reason=gpb.FINISH_REASON_STOP)
@@ -58,11 +61,12 @@ class Recorder(
             yield gpb.GenerateResponse(results=[result])
 
     async def Mutate(self, request: mpb.MutateRequest, context: Any) -> AsyncIterator[mpb.MutateEvent]:  # noqa: N802
-        self._note(request.cache_salt, context)
+        self._note(request.cache_salt, context, request.messages)
         yield mpb.MutateEvent(summary=mpb.MutateEvent.Summary())
 
     async def Score(self, request: rpb.ScoreRequest, context: Any) -> rpb.ScoreResponse:  # noqa: N802
-        self._note(request.cache_salt, context)
+        self._note(request.cache_salt, context, request.messages)
+        self.scored += [candidate.text for candidate in request.candidates]
         return rpb.ScoreResponse(scores=[rpb.ScoreResponse.Score(id=candidate.id) for candidate in request.candidates])
 
 
@@ -134,3 +138,26 @@ async def test_the_reward_service_is_told_which_responses_may_go_on() -> None:
 async def drained(stream: AsyncIterator[Any]) -> None:
     async for _ in stream:
         pass
+
+
+async def test_an_answer_that_was_begun_is_continued_under_each_mutant_and_scored_as_a_whole() -> None:
+    recorder, server = Recorder(), Server([])
+    server.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, recorder)
+    server.register(mutation_pb2_grpc.add_MutationServiceServicer_to_server, recorder)
+    server.register(reward_pb2_grpc.add_RewardServiceServicer_to_server, recorder)
+    server.set_ready()
+    address = await server.start("127.0.0.1:0")
+    said = (Message("user", "Why?"), Message("system", "Be brief."), Message("assistant", "It "))
+    request = replace(REQUEST, messages=said)
+    async with (
+        Replicas("generation", address, generation_pb2_grpc.GenerationServiceStub) as generation,
+        Replicas("mutation", address, mutation_pb2_grpc.MutationServiceStub) as mutation,
+        Replicas("reward", address, reward_pb2_grpc.RewardServiceStub) as reward,
+    ):
+        await drained(GrpcGenerator(generation).generate([Generate(1, 1, 0, "Why, please?", (), 4, 0, 1)], request, 5))
+        await drained(GrpcMutator(mutation).mutate(Mutate(1, "Why?", 1, (), 1), request, 5))
+        await drained(GrpcScorer(reward).score([Score(1, 1, 0, "rains.", True)], request, 5))
+    await server.stop(0)
+    asked = [("system", "Be brief."), ("user", "Why?")]
+    assert recorder.turns == [[("user", "Why, please?"), ("system", "Be brief."), ("assistant", "It ")], asked, asked]
+    assert recorder.scored == ["It rains."]

@@ -7,6 +7,7 @@ from services.gateway.api import model_routes, probes
 from services.gateway.api.chat_routes import ChatRoutes
 from services.gateway.api.cors import admit_web_pages
 from services.gateway.api.evolution_routes import EvolutionRoutes
+from services.gateway.api.openai_responses.routes import ResponseRoutes
 from services.gateway.api.openapi import DESCRIPTION, openapi_of
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge import errors
@@ -63,6 +64,7 @@ def create_app(
     errors.install_handlers(app, times)
     app.include_router(ChatRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(acceptance, evolutions, settings, lifetime).router)
+    app.include_router(ResponseRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
     app.include_router(model_routes.router(settings))
     app.include_router(probes.router(backends.store, stages, lifetime))

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
+from services.gateway.api.openai_responses.events import ResponseEvent
 from services.gateway.api.responses import ChatCompletionChunk
 from services.gateway.edge.errors import ErrorBody
 from services.gateway.edge.middleware import EVOLUTION_HEADER, REQUEST_HEADER, TRACE_HEADER
@@ -97,7 +98,9 @@ def openapi_of(app: FastAPI, *, keys_required: bool) -> Callable[[], dict[str, A
             return app.openapi_schema
         document = fastapi_openapi()
         schemas = document["components"]["schemas"]
-        _, chunk = models_json_schema([(ChatCompletionChunk, "serialization")], ref_template=_REF)
+        _, chunk = models_json_schema(
+            [(ChatCompletionChunk, "serialization"), (ResponseEvent, "serialization")], ref_template=_REF
+        )
         event = TypeAdapter(Event).json_schema(ref_template=_REF, mode="serialization")
         schemas.update(chunk["$defs"] | event.pop("$defs") | {"Event": event})
         for path, operations in document["paths"].items():
@@ -117,7 +120,7 @@ def _headers(path: str, method: str) -> dict[str, Any]:
         REQUEST_HEADER: header("Names this call in the gateway's log."),
         TRACE_HEADER: header("W3C trace id of this call, that of its `traceparent` where it sent one."),
     }
-    if "completions" in path or "evolutions" in path:
+    if any(name in path for name in ("completions", "evolutions", "responses")):
         headers[EVOLUTION_HEADER] = header("The evolution that the call is about, once there is one.")
     if method == "post":
         headers |= {name: header(description) for name, description in POST_HEADERS.items()}

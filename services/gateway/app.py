@@ -7,8 +7,10 @@ from services.gateway.api import model_routes, probes
 from services.gateway.api.chat_routes import ChatRoutes
 from services.gateway.api.cors import admit_web_pages
 from services.gateway.api.evolution_routes import EvolutionRoutes
+from services.gateway.api.openai_responses.events import ResponseEvent
 from services.gateway.api.openai_responses.routes import ResponseRoutes
 from services.gateway.api.openapi import DESCRIPTION, openapi_of
+from services.gateway.api.responses import ChatCompletionChunk
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge import errors
 from services.gateway.edge.access import AccessMiddleware
@@ -70,5 +72,7 @@ def create_app(
     app.include_router(probes.router(backends.store, stages, lifetime))
     app.router.routes.extend(page.routes())
     answer_head(app)
-    app.openapi = openapi_of(app, keys_required=settings.keys == "required")  # type: ignore[method-assign]
+    app.openapi = openapi_of(  # type: ignore[method-assign]
+        app, (ChatCompletionChunk, ResponseEvent), keys_required=settings.keys == "required"
+    )
     return app

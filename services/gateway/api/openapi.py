@@ -1,14 +1,12 @@
 """What /openapi.json says beyond the types of the routes: failures, event streams, headers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from services.gateway.api.openai_responses.events import ResponseEvent
-from services.gateway.api.responses import ChatCompletionChunk
 from services.gateway.edge.errors import ErrorBody
 from services.gateway.edge.middleware import EVOLUTION_HEADER, REQUEST_HEADER, TRACE_HEADER
 from services.gateway.evolutions.acceptance import REPLAYED_HEADER
@@ -89,8 +87,13 @@ def event_stream(description: str, *schemas: str, last: str | None = None) -> di
     return {"description": description, "content": {"text/event-stream": {"schema": event}}}
 
 
-def openapi_of(app: FastAPI, *, keys_required: bool) -> Callable[[], dict[str, Any]]:
-    """A replacement of `app.openapi` that adds the schemas of the streams, the headers, and the need of an API key."""
+def openapi_of(
+    app: FastAPI, streamed: Sequence[type[BaseModel]], *, keys_required: bool
+) -> Callable[[], dict[str, Any]]:
+    """A replacement of `app.openapi` that adds the schemas of the streams, the headers, and the need of an API key.
+
+    `streamed` are the models of what streams carry, beside the events of evolutions.
+    """
     fastapi_openapi = app.openapi
 
     def openapi() -> dict[str, Any]:

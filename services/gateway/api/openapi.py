@@ -101,9 +101,7 @@ def openapi_of(
             return app.openapi_schema
         document = fastapi_openapi()
         schemas = document["components"]["schemas"]
-        _, chunk = models_json_schema(
-            [(ChatCompletionChunk, "serialization"), (ResponseEvent, "serialization")], ref_template=_REF
-        )
+        _, chunk = models_json_schema([(model, "serialization") for model in streamed], ref_template=_REF)
         event = TypeAdapter(Event).json_schema(ref_template=_REF, mode="serialization")
         schemas.update(chunk["$defs"] | event.pop("$defs") | {"Event": event})
         for path, operations in document["paths"].items():

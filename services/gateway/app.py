@@ -8,7 +8,10 @@ from services.gateway.api.chat_routes import ChatRoutes
 from services.gateway.api.cors import admit_web_pages
 from services.gateway.api.evolution_routes import EvolutionRoutes
 from services.gateway.api.key_routes import KeyRoutes
+from services.gateway.api.openai_responses.events import ResponseEvent
+from services.gateway.api.openai_responses.routes import ResponseRoutes
 from services.gateway.api.openapi import DESCRIPTION, openapi_of
+from services.gateway.api.responses import ChatCompletionChunk
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge import errors
 from services.gateway.edge.access import AccessMiddleware
@@ -69,11 +72,14 @@ def create_app(
     errors.install_handlers(app, times)
     app.include_router(ChatRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(acceptance, evolutions, settings, lifetime).router)
+    app.include_router(ResponseRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
     app.include_router(KeyRoutes(backends.keys, backends.store, settings).router)
     app.include_router(model_routes.router(settings))
     app.include_router(probes.router(backends.store, stages, lifetime))
     app.router.routes.extend(page.routes())
     answer_head(app)
-    app.openapi = openapi_of(app, keys_required=settings.keys == "required")  # type: ignore[method-assign]
+    app.openapi = openapi_of(  # type: ignore[method-assign]
+        app, (ChatCompletionChunk, ResponseEvent), keys_required=settings.keys == "required"
+    )
     return app

@@ -46,6 +46,22 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class ResponseOptions:
+    """What OpenAI's Responses API asked for beyond the search.
+
+    The last `inputs` messages are the call's own input; those before it come from `previous`, the id of the response
+    that it goes on from. With `instructions` the first message holds them. Only what is `stored` is read back.
+    """
+
+    inputs: int
+    instructions: str | None = None
+    previous: str | None = None
+    background: bool = False
+    stored: bool = True
+    max_output_tokens: int | None = None
+
+
+@dataclass(frozen=True)
 class EvolutionRequest:
     """Everything that determines an evolution, frozen at acceptance.
 
@@ -54,7 +70,7 @@ class EvolutionRequest:
     where no keys are asked for, alone may see the evolution, and its calls share caches with nobody else's. A chat
     template that prints the date prints that of `accepted_at`, in Unix seconds, in every round. `warnings` tell the
     caller which fields were taken without effect. `model` is the name by which the caller chose the method; empty, the
-    method's own.
+    method's own. `response` is set where the Responses API asked.
     """
 
     method: Method
@@ -71,6 +87,7 @@ class EvolutionRequest:
     accepted_at: float = 0.0
     warnings: tuple[str, ...] = ()
     model: str = ""
+    response: ResponseOptions | None = None
 
 
 @dataclass(frozen=True)

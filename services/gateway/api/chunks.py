@@ -14,6 +14,11 @@ DONE = "[DONE]"
 _PIECE = re.compile(r"(?:\s*\S{1,32}){1,4}\s*|\s+")
 
 
+def pieces_of(text: str) -> list[str]:
+    """The text in pieces of a few words; one empty piece where there is none."""
+    return _PIECE.findall(text) or [""]
+
+
 def first(record: Record) -> str:
     """The first chunk: the role, and which evolution will answer."""
     return _chunk(
@@ -39,7 +44,7 @@ def final(record: Record, include_usage: bool, settings: GatewaySettings) -> Ite
     result = serializers.result_of(record)
     reference = serializers.reference(record, result.stopped_by)
     for index, choice in enumerate(result.choices):
-        pieces = _PIECE.findall(choice.text) or [""]
+        pieces = pieces_of(choice.text)
         role = None if index == 0 else "assistant"
         yield _chunk(record, index, out.ChunkDelta(role=role, content=pieces[0]))
         for piece in pieces[1:]:

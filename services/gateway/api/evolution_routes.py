@@ -93,7 +93,9 @@ class EvolutionRoutes:
         self, request: Request, response: Response, body: EvolutionCreate, idempotency_key: IdempotencyKey = None
     ) -> out.Evolution:
         """Accepts a search and returns at once; poll the resource at `Location`, or follow its events."""
-        evolution = with_deadline(evolution_request(body, self._settings), body, request, self._settings, waits=False)
+        evolution = with_deadline(
+            evolution_request(body, self._settings), body.darwin, request, self._settings, waits=False
+        )
         record = await self._acceptance.start(request, evolution, idempotency_of(request, idempotency_key, body))
         response.headers["location"] = f"/v1/evolutions/{record.id}"
         return serializers.evolution(record)

@@ -68,7 +68,7 @@ def authorization(redis_url: str) -> dict[str, str]:
     return {"authorization": f"Bearer {text}"}
 
 
-SEARCHES = [("/v1/chat/completions", "POST"), ("/v1/evolutions", "POST")]
+SEARCHES = [("/v1/chat/completions", "POST"), ("/v1/evolutions", "POST"), ("/v1/responses", "POST")]
 OTHERS = [
     ("/v1/models", "GET"),
     ("/v1/models/{name}", "GET"),
@@ -79,6 +79,9 @@ OTHERS = [
     ("/v1/evolutions/{evolution_id}/pairs", "GET"),
     ("/v1/evolutions/{evolution_id}/diff", "GET"),
     ("/v1/evolutions", "GET"),
+    ("/v1/responses/{response_id}", "GET"),
+    ("/v1/responses/{response_id}/cancel", "POST"),
+    ("/v1/responses/{response_id}/input_items", "GET"),
     ("/v1/viewer", "GET"),
     ("/v1/keys", "GET"),
     ("/v1/keys", "POST"),
@@ -102,7 +105,11 @@ def probe(operation: APIOperation, mode: GenerationMode, examples: int, **call: 
     def check(case: schemathesis.Case) -> None:
         if mode is GenerationMode.POSITIVE and isinstance(case.body, dict) and "messages" in case.body:
             # Most conversations end otherwise by chance, and most names are no model's: they would get no further.
-            case.body["messages"][-1] = {"role": "user", "content": "Why?"}
+            if "messages" in case.body:
+                case.body["messages"][-1] = {"role": "user", "content": "Why?"}
+            else:
+                case.body["input"] = "Why?"
+                case.body.pop("previous_response_id", None)
             case.body["model"] = list(METHODS)[len(str(case.body)) % len(METHODS)]
         response = case.call_and_validate(timeout=20, excluded_checks=LEFT_OUT, **call)
         statuses[response.status_code] += 1

@@ -56,7 +56,7 @@ def outcomes(chosen: list[Program], base_url: str, title: str, console: Console)
 
 def page(chosen: list[Program], ours: dict[str, Outcome], plain: dict[str, Outcome], versions: list[str]) -> str:
     """docs/clients.md."""
-    first = [program for program in chosen if program.path.stem == "hello"]
+    first = [program for program in chosen if program.path.stem.startswith("hello")]
     lines = [
         "# Clients",
         "",

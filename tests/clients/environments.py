@@ -5,7 +5,9 @@ import json
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -16,9 +18,22 @@ class NotInstalled(Exception):
     """A client's environment cannot be made on this machine; the message is the installer's last line."""
 
 
-def clients() -> dict[str, dict[str, list[str]]]:
-    """The requirements of each client by its name, and within by installer: `pip` or `npm`."""
-    return tomllib.loads((HERE / "environments.toml").read_text())
+@dataclass(frozen=True)
+class Client:
+    """What a client needs: packages of PyPI or of npm, and whether it may read the product's libraries besides."""
+
+    pip: tuple[str, ...] = ()
+    npm: tuple[str, ...] = ()
+    reads_product: bool = False
+
+
+def clients() -> dict[str, Client]:
+    """What environments.toml says of each client, by its name."""
+    entries = tomllib.loads((HERE / "environments.toml").read_text())
+    return {
+        name: Client(tuple(entry.get("pip", ())), tuple(entry.get("npm", ())), entry.get("reads_product", False))
+        for name, entry in entries.items()
+    }
 
 
 def install(client: str) -> Path:
@@ -29,34 +44,39 @@ def install(client: str) -> Path:
     """
     folder = FOLDER / client
     done = folder / "installed"
-    (installer, packages), *_ = clients()[client].items()
-    wanted = "\n".join([installer, *packages])
+    needs = clients()[client]
+    wanted = repr(needs)
     if done.exists() and done.read_text() == wanted:
         return folder
     shutil.rmtree(folder, ignore_errors=True)
-    if installer == "pip":
+    if needs.pip:
         _run(sys.executable, "-m", "venv", str(folder))
         pip = (str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        _run(*pip, *packages)
+        if needs.reads_product:
+            (_libraries(folder) / "product.pth").write_text(sysconfig.get_path("purelib"))
+        _run(*pip, *needs.pip)
     else:
         folder.mkdir(parents=True)
         (folder / "package.json").write_text("{}")
-        _run("npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *packages)
+        _run("npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *needs.npm)
     done.write_text(wanted)
     return folder
 
 
 def version_of(client: str) -> str:
     """Name and version of the client's first requirement, as installed."""
-    folder = install(client)
-    (installer, packages), *_ = clients()[client].items()
-    name = packages[0].partition("[")[0]
-    if installer == "npm":
+    folder, needs = install(client), clients()[client]
+    name = (needs.pip or needs.npm)[0].partition("[")[0]
+    if needs.npm:
         found = json.loads((folder / "node_modules" / name / "package.json").read_text())["version"]
         return f"{name} {found} (npm)"
-    libraries = [str(path) for path in folder.glob("lib/python*/site-packages")]
-    (distribution,) = importlib.metadata.distributions(name=name, path=libraries)
+    libraries = [str(_libraries(folder)), *([sysconfig.get_path("purelib")] if needs.reads_product else [])]
+    distribution = next(iter(importlib.metadata.distributions(name=name, path=libraries)))
     return f"{name} {distribution.version}"
+
+
+def _libraries(folder: Path) -> Path:
+    return next(iter(folder.glob("lib/python*/site-packages")))
 
 
 def _run(*command: str) -> None:

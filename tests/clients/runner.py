@@ -1,6 +1,7 @@
 """Runs one program of a client against one server."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,8 +12,11 @@ from pathlib import Path
 
 from tests.clients.environments import HERE, NotInstalled, install
 
-LIMIT_S = 120.0
+_LIMIT_S = 120.0
+_LONGER_S = {"langchain/standard_suite": 900.0}
 _LONGEST_REASON = 200
+# "openai.BadRequestError: …", "AssertionError [ERR_ASSERTION]: …", "BadRequestError: 400 …"
+_ERROR = re.compile(r"[\w.]*(Error|Exception|Exceeded\w*)( \[\w+\])?:")
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,14 @@ def programs(clients: list[str]) -> list[Program]:
     ]
 
 
-def run(program: Program, base_url: str, model: str, limit_s: float = LIMIT_S) -> Outcome:
+def run(program: Program, base_url: str, model: str) -> Outcome:
     """Runs a program as its user would: the base URL and the key are in the environment, and the model's name."""
     began = time.monotonic()
     try:
         folder = install(program.client)
     except NotInstalled as error:
         return Outcome(time.monotonic() - began, f"not installed: {error}"[:_LONGEST_REASON])
+    limit_s = _LONGER_S.get(program.name, _LIMIT_S)
     with tempfile.TemporaryDirectory() as home:
         environment = {
             "PATH": f"{folder / 'bin'}:{folder / 'node_modules' / '.bin'}:{os.environ['PATH']}",
@@ -117,7 +122,9 @@ def _finish(command: list[str], environment: dict[str, str], home: Path, limit_s
 
 
 def _reason(written: str) -> str:
-    """The line that says most: the last one that names an error, else the last one."""
+    """The line that says most: a program's own last one, or the last that names an error where it raised one."""
     lines = [line.strip() for line in written.splitlines() if line.strip()] or ["(no message)"]
-    errors = [line for line in lines if "Error" in line.partition(":")[0] and not line.startswith(("at ", "File "))]
+    if " of " in lines[-1] and " pass" in lines[-1]:
+        return lines[-1]
+    errors = [line for line in lines if _ERROR.match(line)]
     return (errors or lines)[-1][:_LONGEST_REASON]

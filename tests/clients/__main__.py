@@ -61,8 +61,9 @@ def page(chosen: list[Program], ours: dict[str, Outcome], plain: dict[str, Outco
         "# Clients",
         "",
         "Which programs of other people's libraries work against Darwin, and against a plain vLLM server with the same",
-        "model (SmolLM2-135M) beside it. Only the base URL is set, and a key, which neither asks for; the model's name is",
-        f"`{MODEL}`. They assert what a server must do, not what so small a model can know. `make clients` makes this page.",
+        "model (SmolLM2-135M) beside it. Only the base URL is set, and a key, which neither asks for; the model's name",
+        f"is `{MODEL}`. They assert what a server must do, not what so small a model can know. Where a program fails, it",
+        "says so in its own words; a dash is a program that was not run. `make clients` makes this page.",
         "",
         "| | programs | Darwin | vLLM |",
         "| --- | --- | --- | --- |",
@@ -80,8 +81,9 @@ def page(chosen: list[Program], ours: dict[str, Outcome], plain: dict[str, Outco
 
 
 def _count(chosen: list[Program], found: dict[str, Outcome]) -> str:
-    """How many of these programs work."""
-    return str(sum(found[program.name].reason is None for program in chosen)) if found else "–"
+    """How many of these programs work, of those that were run."""
+    ran = [found[program.name] for program in chosen if program.name in found]
+    return f"{sum(outcome.reason is None for outcome in ran)} of {len(ran)}"
 
 
 def _cell(outcome: Outcome | None) -> str:

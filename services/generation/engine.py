@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.generation.messages import SamplingOptions
+from services.generation.tool_calls.reading import ToolReader
 from shared.errors import InvalidRequest
 from shared.records.evolution import Message
+from shared.records.tools import Tool
 
 
 class ContextFull(InvalidRequest):
@@ -20,7 +22,8 @@ class ModelInfo:
     `model` is the model's name, `engine` the engine's in the table of engines. `context_length` bounds prompt and
     response together, in tokens. `structured_output` says whether JSON schemas are followed. Token ids lie in
     [0, `vocabulary_size`). `end_ids` are the end-of-sequence ids. `hidden_tokens` maps the text of each token that
-    `decode` leaves out to its id.
+    `decode` leaves out to its id. `tool_reader` reads calls of tools from responses; None where the model's template
+    takes no tools, or nobody reads its calls.
     """
 
     model: str
@@ -30,6 +33,12 @@ class ModelInfo:
     vocabulary_size: int
     end_ids: frozenset[int]
     hidden_tokens: Mapping[str, int] = field(default_factory=dict)
+    tool_reader: ToolReader | None = None
+
+    @property
+    def tools(self) -> bool:
+        """Whether responses may call tools."""
+        return self.tool_reader is not None
 
 
 @dataclass(frozen=True)
@@ -112,14 +121,16 @@ class Engine(Protocol):
         """
         ...
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
         """The token ids of a conversation in the model's chat template, generation prompt included.
 
         `now`, in Unix seconds, is the time that the template may print; 0 stands for the clock's. Text in a message
-        that spells a control token must stay text. Called from several threads at once.
+        that spells a control token must stay text. The template is given the `tools`. Called from several threads at
+        once.
 
         Raises:
             InvalidRequest: the model's template refuses the conversation.
+            Unsupported: the template prints no tools, or no turns of tools, and there are some.
         """
         ...
 

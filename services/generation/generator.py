@@ -16,6 +16,7 @@ from services.generation.messages import (
     TokenUsage,
 )
 from services.generation.response_text import Reader, stops_of
+from services.generation.tool_calls.reading import CallReader
 from services.generation.validation import GenerationLimits, check
 
 _LONG_CHARACTERS = 50_000
@@ -34,6 +35,7 @@ class _Plan:
     cache_salt: str
     prompt_ids: tuple[int, ...]
     reader: Reader
+    calls: CallReader | None
     room: int
     arrived: float
 
@@ -94,14 +96,22 @@ class SequenceGenerator:
 
     def _plans(self, request: GenerateRequest, arrived: float) -> list[_Plan]:
         reader = Reader(self._engine.decode, stops_of(request.sampling.stop, self.info.hidden_tokens))
-        return [self._plan(sequence, reader, request, arrived) for sequence in request.sequences]
+        calls = self.info.tool_reader.bound(request.tools) if request.tools and self.info.tool_reader else None
+        return [self._plan(sequence, reader, calls, request, arrived) for sequence in request.sequences]
 
-    def _plan(self, sequence: Sequence, reader: Reader, request: GenerateRequest, arrived: float) -> _Plan:
-        prompt_ids = self._engine.encode_chat(sequence.messages, request.now)
+    def _plan(
+        self,
+        sequence: Sequence,
+        reader: Reader,
+        calls: CallReader | None,
+        request: GenerateRequest,
+        arrived: float,
+    ) -> _Plan:
+        prompt_ids = self._engine.encode_chat(sequence.messages, request.now, request.tools)
         # A rewritten prompt may leave no room, and so may a response that was written under a shorter one. That is a
         # full context of this sequence, and does not concern the others of the call.
         room = max(0, self.info.context_length - len(prompt_ids) - len(sequence.response_token_ids))
-        return _Plan(sequence, request.sampling, request.cache_salt, prompt_ids, reader, room, arrived)
+        return _Plan(sequence, request.sampling, request.cache_salt, prompt_ids, reader, calls, room, arrived)
 
     async def _run(self, plan: _Plan) -> SequenceResult:
         sequence = plan.sequence
@@ -139,9 +149,15 @@ class SequenceGenerator:
             lookahead_text = ahead[1] if ahead is not None else reader.text(given + content, complete=ended)
         usage = TokenUsage(len(plan.prompt_ids), completion.cached_tokens, len(sampled))
         seconds = time.perf_counter() - plan.arrived
-        return SequenceResult(
+        result = SequenceResult(
             sequence.id, kept, text, lookahead_text, finish, usage, seconds, queue_seconds=completion.queue_seconds
         )
+        if plan.calls is None:
+            return result
+        # Some models write their calls between tokens that decoding hides; a stop string cuts the text within them.
+        spelled = text if stop is not None else self._engine.decode(given + kept, special=True)
+        read = plan.calls(spelled)
+        return replace(result, tool_calls=read.calls, content=read.content, calling=read.begun)
 
 
 def _finish(plan: _Plan, kept: int, stopped: bool, unfinished: bool) -> SequenceFinish:

@@ -13,6 +13,7 @@ from services.generation.messages import GenerateRequest, SamplingOptions, Seque
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.records.evolution import Message, Role
+from shared.records.tools import Tool, ToolCall
 
 _FINISH: dict[SequenceFinish, pb.FinishReason] = {
     "length": pb.FINISH_REASON_LENGTH,
@@ -45,6 +46,7 @@ class GenerationServicer(generation_pb2_grpc.GenerationServiceServicer):  # type
             engine=info.engine,
             context_length=info.context_length,
             structured_output=info.structured_output,
+            tools=info.tools,
         )
 
 
@@ -57,18 +59,24 @@ def _request(request: pb.GenerateRequest) -> GenerateRequest:
         ),
         cache_salt=request.cache_salt,
         now=request.now,
+        tools=tuple(Tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in request.tools),
     )
 
 
 def _sequence(sequence: pb.GenerateRequest.Sequence) -> Sequence:
     return Sequence(
         id=sequence.id,
-        messages=tuple(Message(cast(Role, message.role), message.content) for message in sequence.messages),
+        messages=tuple(map(_message, sequence.messages)),
         response_token_ids=tuple(sequence.response_token_ids),
         max_new_tokens=sequence.max_new_tokens,
         lookahead_tokens=sequence.lookahead_tokens,
         seed=sequence.seed if sequence.HasField("seed") else None,
     )
+
+
+def _message(message: pb.GenerateRequest.Message) -> Message:
+    calls = tuple(ToolCall(call.name, call.arguments, call.id) for call in message.tool_calls)
+    return Message(cast(Role, message.role), message.content, calls, message.tool_call_id)
 
 
 def _result(result: SequenceResult) -> pb.GenerateResult:
@@ -85,4 +93,7 @@ def _result(result: SequenceResult) -> pb.GenerateResult:
         ),
         seconds=result.seconds,
         queue_seconds=result.queue_seconds,
+        tool_calls=[pb.ToolCall(name=call.name, arguments=call.arguments) for call in result.tool_calls],
+        content=result.content,
+        calling=result.calling,
     )

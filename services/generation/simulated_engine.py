@@ -11,8 +11,13 @@ from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_batch import Batch, Latency, Waited, latency_named
 from services.generation.simulated_cache import PrefixCache
+from services.generation.simulated_calls import COUNT, SimulatedCalls, turn_text
+from services.generation.tool_calls.json_forms import JSON_FORMS
+from services.generation.tool_calls.reading import ToolReader
 from shared.process.lifecycle import never
 from shared.records.evolution import Message
+from shared.records.tools import Tool
+from shared.text.tool_turns import has_tool_turns
 
 _TEXT = """
 the a to of and in that it is was for on are with as they be at one have this from or had by hot but some what there
@@ -26,6 +31,9 @@ _WORDS = tuple(_TEXT.split())
 _END = 0
 _CONTEXT = 8192
 _UNKNOWN = len(_WORDS) + 1
+_HASHES = 65_536
+_CALLS = _UNKNOWN + _HASHES
+_READER = ToolReader("hermes", "<tool_call>", JSON_FORMS["hermes"])
 
 
 class SimulatedEngine:
@@ -47,7 +55,10 @@ class SimulatedEngine:
         self._response_tokens = response_tokens
         self._ids = {word: index for index, word in enumerate(_WORDS, start=1)}
         self._running = 0
-        self.info = ModelInfo("simulated", "simulated", _CONTEXT, False, _UNKNOWN + 65_536, frozenset({_END}))
+        self._calls = SimulatedCalls(_CALLS, _WORDS)
+        self.info = ModelInfo(
+            "simulated", "simulated", _CONTEXT, False, _CALLS + COUNT, frozenset({_END}), tool_reader=_READER
+        )
 
     @property
     def running(self) -> int:
@@ -66,11 +77,18 @@ class SimulatedEngine:
     async def failed(self) -> str:
         return await never()
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
-        return tuple(self._id(word) for m in messages for word in (f"{m.role}:", *m.content.split()))
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
+        ids = tuple(self._id(word) for m in messages for word in (f"{m.role}:", *turn_text(m).split()))
+        return ids + self._calls.prompt(messages, tools) if tools or has_tool_turns(messages) else ids
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
-        return " ".join(_WORDS[token - 1] for token in token_ids if 1 <= token <= len(_WORDS))
+        calls, words = [], []
+        for token in token_ids:
+            if self._calls.is_character(token):
+                calls.append(token)
+            elif 1 <= token <= len(_WORDS):
+                words.append(_WORDS[token - 1])
+        return " ".join(words) + self._calls.text(calls)
 
     async def complete(self, sequence: TokenSequence) -> Completion:
         self._running += 1
@@ -90,20 +108,22 @@ class SimulatedEngine:
     def _sampled(self, sequence: TokenSequence) -> tuple[int, ...]:
         seed = 0 if sequence.sampling.temperature == 0 else sequence.seed
         ids = list(sequence.token_ids)
+        writer = self._calls.writer(ids)
         for position in range(len(ids), len(ids) + sequence.max_new_tokens):
-            ids.append(self._next(ids, position, seed if seed is not None else random.getrandbits(63)))
+            # The hash of a tuple of integers is the same in every process, and costs a tenth of a cryptographic one.
+            draw = hash((*ids[-8:], position, seed if seed is not None else random.getrandbits(63)))
+            called = writer.next(ids, draw) if writer else None
+            ids.append(self._word(draw) if called is None else called)
             if ids[-1] == _END:
                 break
         return tuple(ids[len(sequence.token_ids) :])
 
-    def _next(self, ids: Sequence[int], position: int, seed: int) -> int:
-        # The hash of a tuple of integers is the same in every process, and costs a tenth of a cryptographic one.
-        draw = hash((*ids[-8:], position, seed))
+    def _word(self, draw: int) -> int:
         ends = self._response_tokens and draw % self._response_tokens == 0
         return _END if ends else 1 + draw % len(_WORDS)
 
     def _id(self, word: str) -> int:
-        return self._ids.get(word, _UNKNOWN + zlib.crc32(word.encode()) % 65_536 - 1)
+        return self._ids.get(word, _UNKNOWN + zlib.crc32(word.encode()) % _HASHES - 1)
 
 
 def build_simulated_engine(settings: GenerationSettings) -> SimulatedEngine:

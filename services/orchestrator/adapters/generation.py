@@ -8,6 +8,8 @@ from typing import Any, Literal
 import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
+from services.orchestrator.adapters.tools import called_of, message_to_pb, tools_to_pb
+from services.orchestrator.core.responses import Called
 from services.orchestrator.core.values import BASE, Generate, Generated
 from shared.errors import ContextLengthExceeded, Internal
 from shared.pb import generation_pb2 as pb
@@ -49,7 +51,7 @@ class GrpcGenerator:
                     async for response in responses:
                         for result in response.results:
                             effect = waiting.pop(result.id)
-                            outcome = _from_pb(result, effect)
+                            outcome = _from_pb(result, effect, called_of(result, request.tool_use))
                             if effect.state == BASE and _without_room(effect, outcome):
                                 raise await self._no_room(outcome.prompt_tokens, timeout_s)
                             yield outcome
@@ -79,7 +81,7 @@ def _caller_field(field: str) -> str:
 
 
 def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.GenerateRequest:
-    history = [pb.GenerateRequest.Message(role=m.role, content=m.content) for m in request.messages[:-1]]
+    history = [message_to_pb(message) for message in request.messages[:-1]]
     sampling = request.sampling
     return pb.GenerateRequest(
         sequences=[
@@ -99,10 +101,11 @@ def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.Generat
         ),
         cache_salt=cache_salt(request),
         now=request.accepted_at,
+        tools=tools_to_pb(request.tool_use.offered),
     )
 
 
-def _from_pb(result: pb.GenerateResult, effect: Generate) -> Generated:
+def _from_pb(result: pb.GenerateResult, effect: Generate, called: Called) -> Generated:
     return Generated(
         cycle=effect.cycle,
         round=effect.round,
@@ -115,4 +118,5 @@ def _from_pb(result: pb.GenerateResult, effect: Generate) -> Generated:
         prompt_tokens=result.usage.prompt_tokens,
         cached_tokens=result.usage.cached_tokens,
         queued_seconds=result.queue_seconds if result.HasField("queue_seconds") else None,
+        called=called,
     )

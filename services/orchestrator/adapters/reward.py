@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
+from services.orchestrator.adapters.tools import as_plain_turns
 from services.orchestrator.core.values import Score, Scored
 from shared.errors import Internal
 from shared.pb import reward_pb2 as pb
@@ -29,7 +30,10 @@ class GrpcScorer:
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Scored]:
         message = pb.ScoreRequest(
-            messages=[pb.ScoreRequest.Message(role=m.role, content=m.content) for m in request.messages],
+            messages=[
+                pb.ScoreRequest.Message(role=turn.role, content=turn.content)
+                for turn in as_plain_turns(request.messages)
+            ],
             candidates=[
                 pb.ScoreRequest.Candidate(id=str(effect.state), text=effect.text, partial=effect.partial)
                 for effect in effects

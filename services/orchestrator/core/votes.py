@@ -1,7 +1,7 @@
 """The order of final responses, some of which call tools: calls are voted for, texts are ranked by reward."""
 
 from collections.abc import Sequence
-from math import exp, sqrt
+from math import sqrt, tanh
 
 from services.orchestrator.core.values import Final
 
@@ -12,36 +12,38 @@ def ranked(finals: Sequence[Final]) -> list[Final]:
     1. Responses that are not valid come after all others, by reward.
     2. Of texts and calls the more numerous kind comes first; the calls, where there are as many of both.
     3. Texts are in the order of their rewards.
-    4. Calls that are alike, in names and canonical arguments, are a group. Groups are in the order of their weights,
-       the sum of exp(z) over their members, where z is how many standard deviations a member's reward lies above the
-       mean of all calls. So equal rewards make it a majority vote, and equal shares a comparison of rewards. Within a
-       group rewards decide.
+    4. Calls that are alike, in names and canonical arguments, are a group. Groups are in the order of their votes: each
+       member's counts 1 + tanh(z) / 4, where z is how many standard deviations its reward lies above the mean of all
+       valid calls. So equal rewards make it a majority vote, equal shares a comparison of rewards, and a group of less
+       than three fifths of another's size never comes before it. Within a group rewards decide.
     """
     ordered = sorted(finals, key=_descending)
     valid = [final for final in ordered if final.response.valid]
     texts = [final for final in valid if not final.response.called.calls]
-    calls = _by_weight([final for final in valid if final.response.called.calls])
+    calls = _by_votes([final for final in valid if final.response.called.calls])
     best = [*calls, *texts] if len(calls) >= len(texts) else [*texts, *calls]
     return [*best, *(final for final in ordered if not final.response.valid)]
 
 
-def _by_weight(calls: Sequence[Final]) -> list[Final]:
+def _by_votes(calls: Sequence[Final]) -> list[Final]:
     """The calls group by group; they come in the order of their rewards, and so stay within a group."""
     groups: dict[str, list[Final]] = {}
-    weights: dict[str, float] = {}
-    for final, weight in zip(calls, _weights([final.reward for final in calls]), strict=True):
+    votes: dict[str, float] = {}
+    for final, vote in zip(calls, _votes([final.reward for final in calls]), strict=True):
         key = final.response.called.canonical
         groups.setdefault(key, []).append(final)
-        weights[key] = weights.get(key, 0.0) + weight
-    return [final for key in sorted(groups, key=lambda key: -weights[key]) for final in groups[key]]
+        votes[key] = votes.get(key, 0.0) + vote
+    return [final for key in sorted(groups, key=lambda key: -votes[key]) for final in groups[key]]
 
 
-def _weights(rewards: Sequence[float | None]) -> list[float]:
-    """exp(z) of each reward; one that is missing counts as the mean, as do all where they are equal."""
+def _votes(rewards: Sequence[float | None]) -> list[float]:
+    """What each call's vote counts; where its reward is missing, or all are equal, 1."""
     known = [reward for reward in rewards if reward is not None]
     mean = sum(known) / len(known) if known else 0.0
     deviation = sqrt(sum((reward - mean) ** 2 for reward in known) / len(known)) if known else 0.0
-    return [1.0 if reward is None or not deviation else exp((reward - mean) / deviation) for reward in rewards]
+    return [
+        1.0 if reward is None or not deviation else 1.0 + tanh((reward - mean) / deviation) / 4 for reward in rewards
+    ]
 
 
 def _descending(final: Final) -> float:

@@ -9,7 +9,6 @@ from typing import Any
 
 from shared.records.evolution import Message
 from shared.records.tools import Tool
-from shared.text.tool_turns import calls_as_text
 
 _CHARACTERS = 128
 _TOOLS, _REPLY = _CHARACTERS, _CHARACTERS + 1
@@ -108,11 +107,6 @@ class CallWriter:
             return None
         text = texts[draw // 2 % len(texts)]
         return self._calls.token(text[len(written)]) if len(text) > len(written) else 0
-
-
-def turn_text(message: Message) -> str:
-    """A message as text, with the calls that it holds."""
-    return " ".join(filter(None, (message.content, calls_as_text(message.tool_calls))))
 
 
 def _last(token_ids: Sequence[int], token: int) -> int | None:

@@ -11,13 +11,13 @@ from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_batch import Batch, Latency, Waited, latency_named
 from services.generation.simulated_cache import PrefixCache
-from services.generation.simulated_calls import COUNT, SimulatedCalls, turn_text
+from services.generation.simulated_calls import COUNT, SimulatedCalls
 from services.generation.tool_calls.json_forms import JSON_FORMS
 from services.generation.tool_calls.reading import ToolReader
 from shared.process.lifecycle import never
 from shared.records.evolution import Message
 from shared.records.tools import Tool
-from shared.text.tool_turns import has_tool_turns
+from shared.text.tool_turns import has_tool_turns, with_calls
 
 _TEXT = """
 the a to of and in that it is was for on are with as they be at one have this from or had by hot but some what there
@@ -78,7 +78,8 @@ class SimulatedEngine:
         return await never()
 
     def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
-        ids = tuple(self._id(word) for m in messages for word in (f"{m.role}:", *turn_text(m).split()))
+        turns = [(f"{m.role}:", with_calls(m.content, m.tool_calls)) for m in messages]
+        ids = tuple(self._id(word) for role, text in turns for word in (role, *text.split()))
         return ids + self._calls.prompt(messages, tools) if tools or has_tool_turns(messages) else ids
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:

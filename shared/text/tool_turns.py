@@ -37,6 +37,11 @@ def calls_as_text(calls: Sequence[ToolCall]) -> str:
     )
 
 
+def with_calls(text: str, calls: Sequence[ToolCall]) -> str:
+    """A text, and behind it the calls that stand beside it."""
+    return "\n".join(filter(None, (text, calls_as_text(calls))))
+
+
 def tool_form(tool: Tool, mark: Mark) -> dict[str, Any]:
     """A tool as templates read it; every text in it is marked."""
     parameters = json.loads(tool.parameters) if tool.parameters else {"type": "object", "properties": {}}

@@ -7,7 +7,7 @@ from shared.pb import generation_pb2 as pb
 from shared.records.evolution import Message
 from shared.records.tools import Tool, ToolCall, ToolUse
 from shared.text.json_schemas import follows
-from shared.text.tool_turns import calls_as_text
+from shared.text.tool_turns import calls_as_text, with_calls
 
 
 def called_of(result: pb.GenerateResult, use: ToolUse) -> Called:
@@ -41,7 +41,7 @@ def as_plain_turns(messages: Sequence[Message]) -> Iterator[Message]:
         if message.role == "tool":
             yield Message("user", message.content)
         else:
-            yield Message(message.role, "\n".join(filter(None, (message.content, calls_as_text(message.tool_calls)))))
+            yield Message(message.role, with_calls(message.content, message.tool_calls))
 
 
 def _valid(call: ToolCall, tools: Sequence[Tool]) -> bool:

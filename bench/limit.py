@@ -37,6 +37,7 @@ from services.reward.rewarder import Rewarder
 from services.reward.settings import RewardSettings
 from services.reward.validation import ResponseCandidate
 from shared.records.evolution import EvolutionRequest, Message
+from shared.records.formats import ResponseFormat
 
 _TIMEOUT_S = 600.0
 
@@ -51,7 +52,7 @@ class DirectLanguageModel:
     async def rewrite(
         self, prompts: Sequence[RewritePrompt], timeout: float | None, cache_salt: str = ""
     ) -> AsyncGenerator[RewriteCompletion, None]:
-        schema = JSON_SCHEMA if self._generator.info.structured_output else ""
+        wanted = ResponseFormat("json_schema", JSON_SCHEMA) if self._generator.info.structured_output else None
         request = GenerateRequest(
             sequences=tuple(
                 GenerationSequence(
@@ -62,7 +63,7 @@ class DirectLanguageModel:
                 )
                 for index, prompt in enumerate(prompts)
             ),
-            sampling=SamplingOptions(temperature=self._temperature, top_p=TOP_P, json_schema=schema),
+            sampling=SamplingOptions(temperature=self._temperature, top_p=TOP_P, format=wanted),
         )
         async with aclosing(self._generator.generate(request)) as generated:
             async for results in generated:

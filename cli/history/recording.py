@@ -96,6 +96,7 @@ def request_of(recording: SavedRecording) -> EvolutionRequest:
         tool_use=ToolUse(
             tuple(Tool(**tool.model_dump()) for tool in recording.tools),
             choice=recording.tool_choice,
+            name=recording.demanded_tool,
             parallel=recording.parallel_tool_calls,
         ),
     )

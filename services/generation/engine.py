@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from services.generation.grammars import Grammars
 from services.generation.messages import SamplingOptions
 from services.generation.tool_calls.reading import ToolReader
 from shared.errors import InvalidRequest
@@ -20,10 +21,10 @@ class ModelInfo:
     """What an engine serves.
 
     `model` is the model's name, `engine` the engine's in the table of engines. `context_length` bounds prompt and
-    response together, in tokens. `structured_output` says whether JSON schemas are followed. Token ids lie in
-    [0, `vocabulary_size`). `end_ids` are the end-of-sequence ids. `hidden_tokens` maps the text of each token that
-    `decode` leaves out to its id. `tool_reader` reads calls of tools from responses; None where the model's template
-    takes no tools, or nobody reads its calls.
+    response together, in tokens. `structured_output` says whether formats are followed, and `continues_formats` whether
+    a response under one can be continued. Token ids lie in [0, `vocabulary_size`). `end_ids` are the end-of-sequence
+    ids. `hidden_tokens` maps the text of each token that `decode` leaves out to its id. `tool_reader` reads calls of
+    tools from responses; None where the model's template takes no tools, or nobody reads its calls.
     """
 
     model: str
@@ -33,6 +34,7 @@ class ModelInfo:
     vocabulary_size: int
     end_ids: frozenset[int]
     hidden_tokens: Mapping[str, int] = field(default_factory=dict)
+    continues_formats: bool = False
     tool_reader: ToolReader | None = None
 
     @property
@@ -47,7 +49,8 @@ class TokenSequence:
 
     With a `seed`, the token at a position depends on the seed, the position and the ids before it: a sequence that is
     continued under its seed goes on as if it had never stopped. What an engine caches of the ids may be used for
-    sequences of the same `cache_salt` only, since the salt keeps tenants apart.
+    sequences of the same `cache_salt` only, since the salt keeps tenants apart. The last `response_tokens` of the ids
+    are the response so far, which a format concerns; those before are the prompt.
     """
 
     token_ids: tuple[int, ...]
@@ -55,6 +58,12 @@ class TokenSequence:
     sampling: SamplingOptions
     seed: int | None
     cache_salt: str = ""
+    response_tokens: int = 0
+
+    @property
+    def response(self) -> tuple[int, ...]:
+        """The ids of the response so far."""
+        return self.token_ids[len(self.token_ids) - self.response_tokens :]
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,11 @@ class Engine(Protocol):
     @property
     def info(self) -> ModelInfo:
         """What is served; raises Unavailable until the engine has started."""
+        ...
+
+    @property
+    def grammars(self) -> Grammars | None:
+        """Formats for this engine's tokenizer; None where formats are not followed here, but at most elsewhere."""
         ...
 
     @property
@@ -143,7 +157,7 @@ class Engine(Protocol):
         """Continues one sequence. Cancelling the task frees what the sequence holds at once.
 
         Raises:
-            InvalidRequest: the JSON schema cannot be followed.
+            InvalidRequest: the format cannot be followed.
             ContextFull: the sequence leaves no room in the context.
             Unavailable: the engine does not run.
         """

@@ -47,6 +47,10 @@ class OpenAIEngine:
         return self._known.info
 
     @property
+    def grammars(self) -> None:
+        return None
+
+    @property
     def running(self) -> int:
         return self._running
 

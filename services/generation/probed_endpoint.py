@@ -60,6 +60,6 @@ async def probe_endpoint(
     hidden = hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary)
     reader = find_tool_reader(checkpoint.chat, checkpoint.tokenizer, hidden, settings.tool_parser)
     info = ModelInfo(
-        served.id, "openai", context, structured, checkpoint.vocabulary, checkpoint.eos_ids, hidden, reader
+        served.id, "openai", context, structured, checkpoint.vocabulary, checkpoint.eos_ids, hidden, tool_reader=reader
     )
     return ProbedEndpoint(checkpoint, text, capabilities, info)

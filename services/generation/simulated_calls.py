@@ -10,7 +10,7 @@ from typing import Any
 from shared.records.evolution import Message
 from shared.records.tools import Tool
 
-_CHARACTERS = 128
+_CHARACTERS = 256
 _TOOLS, _REPLY = _CHARACTERS, _CHARACTERS + 1
 COUNT = _CHARACTERS + 2
 """How many ids, from a first one on, stand for characters and marks."""

@@ -8,10 +8,12 @@ import zlib
 from collections.abc import Sequence
 
 from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.grammars import Grammars, Matcher, available
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_batch import Batch, Latency, Waited, latency_named
 from services.generation.simulated_cache import PrefixCache
 from services.generation.simulated_calls import COUNT, SimulatedCalls
+from services.generation.simulated_formats import byte_grammars, choose
 from services.generation.tool_calls.json_forms import JSON_FORMS
 from services.generation.tool_calls.reading import ToolReader
 from shared.process.lifecycle import never
@@ -32,7 +34,8 @@ _END = 0
 _CONTEXT = 8192
 _UNKNOWN = len(_WORDS) + 1
 _HASHES = 65_536
-_CALLS = _UNKNOWN + _HASHES
+_BYTES = _UNKNOWN + _HASHES
+"""The first of 256 ids that stand for bytes, of which calls and responses under a format are made."""
 _READER = ToolReader("hermes", "<tool_call>", JSON_FORMS["hermes"])
 
 
@@ -55,9 +58,18 @@ class SimulatedEngine:
         self._response_tokens = response_tokens
         self._ids = {word: index for index, word in enumerate(_WORDS, start=1)}
         self._running = 0
-        self._calls = SimulatedCalls(_CALLS, _WORDS)
+        formats = available()
+        self.grammars: Grammars | None = byte_grammars(_BYTES, _END) if formats else None
+        self._calls = SimulatedCalls(_BYTES, _WORDS)
         self.info = ModelInfo(
-            "simulated", "simulated", _CONTEXT, False, _CALLS + COUNT, frozenset({_END}), tool_reader=_READER
+            "simulated",
+            "simulated",
+            _CONTEXT,
+            formats,
+            _BYTES + COUNT,
+            frozenset({_END}),
+            continues_formats=formats,
+            tool_reader=_READER,
         )
 
     @property
@@ -83,13 +95,10 @@ class SimulatedEngine:
         return ids + self._calls.prompt(messages, tools) if tools or has_tool_turns(messages) else ids
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
-        calls, words = [], []
-        for token in token_ids:
-            if self._calls.is_character(token):
-                calls.append(token)
-            elif 1 <= token <= len(_WORDS):
-                words.append(_WORDS[token - 1])
-        return " ".join(words) + self._calls.text(calls)
+        words = " ".join(_WORDS[token - 1] for token in token_ids if 1 <= token <= len(_WORDS))
+        return words + bytes(token - _BYTES for token in token_ids if 0 <= token - _BYTES < 256).decode(
+            errors="replace"
+        )
 
     async def complete(self, sequence: TokenSequence) -> Completion:
         self._running += 1
@@ -108,16 +117,27 @@ class SimulatedEngine:
 
     def _sampled(self, sequence: TokenSequence) -> tuple[int, ...]:
         seed = 0 if sequence.sampling.temperature == 0 else sequence.seed
-        ids = list(sequence.token_ids)
-        writer = self._calls.writer(ids)
+        ids, matcher = list(sequence.token_ids), self._matcher(sequence)
+        writer = self._calls.writer(ids) if matcher is None else None
         for position in range(len(ids), len(ids) + sequence.max_new_tokens):
             # The hash of a tuple of integers is the same in every process, and costs a tenth of a cryptographic one.
             draw = hash((*ids[-8:], position, seed if seed is not None else random.getrandbits(63)))
-            called = writer.next(ids, draw) if writer else None
-            ids.append(self._word(draw) if called is None else called)
+            if matcher is None:
+                called = writer.next(ids, draw) if writer else None
+                ids.append(self._word(draw) if called is None else called)
+            else:
+                ids.append(choose(matcher, draw, _BYTES, _END))
+                matcher.accept(ids[-1:])
             if ids[-1] == _END:
                 break
         return tuple(ids[len(sequence.token_ids) :])
+
+    def _matcher(self, sequence: TokenSequence) -> Matcher | None:
+        if sequence.sampling.format is None or self.grammars is None:
+            return None
+        matcher = self.grammars.matcher(sequence.sampling.format)
+        matcher.accept(sequence.response)
+        return matcher
 
     def _word(self, draw: int) -> int:
         ends = self._response_tokens and draw % self._response_tokens == 0

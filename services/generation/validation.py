@@ -5,7 +5,6 @@ import math
 from dataclasses import dataclass
 
 from services.generation.engine import ModelInfo
-from services.generation.json_schemas import problem
 from services.generation.messages import GenerateRequest, SamplingOptions, Sequence
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import MAX_MESSAGES
@@ -35,7 +34,7 @@ def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -
     """Raises InvalidRequest, naming the field, unless the call is well formed and within the limits.
 
     Raises:
-        Unsupported: a JSON schema on an engine without structured output.
+        Unsupported: a format that this engine cannot follow, or cannot continue a response under.
     """
     if not request.sequences:
         raise InvalidRequest("nothing to generate: send at least one sequence", field="sequences")
@@ -49,7 +48,7 @@ def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -
     if not 0 <= request.now < _YEAR_10000:
         raise InvalidRequest("now must be Unix seconds, or 0 for the clock", field="now")
     _check_sampling(request.sampling, info, limits)
-    if request.tools:
+    if request.tools or request.must_call:
         _check_tools(request, info)
     seen: set[str] = set()
     for index, sequence in enumerate(request.sequences):
@@ -65,12 +64,7 @@ def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -
         seen.add(sequence.id)
         _check_messages(sequence, where, limits)
         _check_tokens(sequence, where, info, limits)
-        if request.sampling.json_schema and sequence.response_token_ids:
-            raise InvalidRequest(
-                "a response under a JSON schema cannot be continued: leave response_token_ids empty and raise "
-                "max_new_tokens",
-                field=f"{where}.response_token_ids",
-            )
+        _check_continuable(request.sampling, sequence, info)
 
 
 def _check_sampling(sampling: SamplingOptions, info: ModelInfo, limits: GenerationLimits) -> None:
@@ -91,22 +85,32 @@ def _check_sampling(sampling: SamplingOptions, info: ModelInfo, limits: Generati
                 f"a stop string has 1 to {limits.stop_characters} characters, not {len(stop)}",
                 field=f"sampling.stop[{index}]",
             )
-    if sampling.json_schema:
-        _check_schema(sampling.json_schema, info)
-
-
-def _check_schema(schema: str, info: ModelInfo) -> None:
-    if not info.structured_output:
+    if sampling.format is not None and not info.structured_output:
         raise Unsupported(
-            f"the {info.engine} engine cannot follow a JSON schema: leave json_schema empty",
-            field="sampling.json_schema",
+            f"the {info.engine} engine of this deployment cannot follow a format: leave it out, and ask in words",
+            field="sampling.format",
         )
-    wrong = problem(schema)
-    if wrong:
-        raise InvalidRequest(wrong, field="sampling.json_schema")
+
+
+def _check_continuable(sampling: SamplingOptions, sequence: Sequence, info: ModelInfo) -> None:
+    if sampling.format is None or info.continues_formats:
+        return
+    if sequence.response_token_ids or sequence.to_be_continued or sequence.lookahead_tokens:
+        raise Unsupported(
+            f"the {info.engine} engine of this deployment cannot continue a response under a format: use a method that "
+            "decodes each response in one piece (sample, best-of-n or mutation-only)",
+            field="sampling.format",
+        )
 
 
 def _check_tools(request: GenerateRequest, info: ModelInfo) -> None:
+    if request.must_call and not (request.tools and info.structured_output):
+        raise Unsupported(
+            f"the {info.engine} engine follows no formats, so that a call cannot be demanded: set tool_choice to auto"
+            if request.tools
+            else "a call is demanded, and there are no tools: send tools",
+            field="tool_choice",
+        )
     if len(request.tools) > MAX_TOOLS:
         raise InvalidRequest(f"at most {MAX_TOOLS} tools, not {len(request.tools)}", field="tools")
     if not info.tools:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from shared.methods import Method
+from shared.records.formats import ResponseFormat
 from shared.records.search import Search
 from shared.records.tools import ToolCall, ToolUse
 
@@ -36,13 +37,14 @@ class Message:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a response is decoded."""
+    """How a response is decoded; `format` is what its text must be, None for anything."""
 
     max_tokens: int
     temperature: float = 0.7
     top_p: float = 1.0
     top_k: int = 40
     stop: tuple[str, ...] = ()
+    format: ResponseFormat | None = None
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,29 @@ def test_calls_have_votes_and_choices_differ(client: openai.OpenAI) -> None:
         assert len(set(said)) == len(said)
 
 
+@pytest.mark.parametrize("model", ["sample", "best-of-n", "darwin"])
+def test_a_call_can_be_demanded(client: openai.OpenAI, model: str) -> None:
+    named: Any = {"type": "function", "function": {"name": "now"}}
+    for choice, names in (("required", set(SCHEMAS)), (named, {"now"})):
+        for parallel in (True, False):
+            answer = client.chat.completions.create(
+                model=model,
+                messages=asked(1),
+                tools=TOOLS,
+                tool_choice=choice,
+                parallel_tool_calls=parallel,
+                max_tokens=2000,
+                seed=3,
+            )
+            [found] = answer.choices
+            calls: Any = found.message.tool_calls
+            assert (found.finish_reason, found.message.content) == ("tool_calls", None)
+            assert {call.function.name for call in calls} <= names
+            assert parallel or len(calls) == 1
+            for call in calls:
+                assert follows(json.dumps(SCHEMAS[call.function.name]), call.function.arguments)
+
+
 def test_streams_and_answers_without_tools_hold_no_calls(client: openai.OpenAI) -> None:
     for more in ({"tool_choice": "none", "tools": TOOLS}, {"tools": []}, {}):
         answer = client.chat.completions.create(model="best-of-n", messages=asked(1), max_tokens=40, **more)  # type: ignore[call-overload]

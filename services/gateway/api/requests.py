@@ -180,7 +180,9 @@ class AlignmentRequest(Body):
     )
     tool_choice: ToolChoiceField | None = Field(
         default=None,
-        description="`none`: the model is not told of the tools. `auto`, the default: it may call.",
+        description="`none`: the model is not told of the tools. `auto`, the default: it may call. `required`, or a "
+        "tool by its name: each response is a call and nothing else, decoded under the schemas of the tools; refused "
+        "by engines that follow no formats.",
     )
     parallel_tool_calls: bool | None = Field(
         default=None, description="Whether an answer may hold several calls. `false`: the first one only."

@@ -273,6 +273,7 @@ class Evolution(_Resource):
     metadata: dict[str, str]
     tools: list[OfferedTool] = Field(default=[], exclude_if=_is_empty)
     tool_choice: ToolChoice = Field(default="auto", exclude_if=_is_auto)
+    demanded_tool: str = Field(default="", exclude_if=_is_empty, description="The tool that `tool_choice` names.")
     parallel_tool_calls: bool = Field(default=True, exclude_if=bool)
     warnings: list[str] = Field(default=[], description=_WARNINGS)
     result: EvolutionResult | None

@@ -153,6 +153,7 @@ def evolution(record: Record) -> out.Evolution:
         metadata=request.metadata,
         tools=[message_bodies.OfferedTool(**asdict(tool)) for tool in request.tool_use.tools],
         tool_choice=request.tool_use.choice,
+        demanded_tool=request.tool_use.name,
         parallel_tool_calls=request.tool_use.parallel,
         warnings=list(request.warnings),
         result=_result(record.result) if record.result else None,

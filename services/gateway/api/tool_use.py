@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from services.gateway.api.conversation import ChatMessage
 from services.gateway.api.requests import AlignmentRequest
-from services.gateway.api.tools import MAX_SCHEMA, FunctionDefinition, NamedTool, ToolChoiceField
-from shared.errors import InvalidRequest, Unsupported
-from shared.records.tools import Tool, ToolCall, ToolUse
+from services.gateway.api.tools import MAX_SCHEMA, FunctionDefinition, NamedTool
+from shared.errors import InvalidRequest
+from shared.records.tools import Tool, ToolCall, ToolChoice, ToolUse
 from shared.text.json_schemas import schema_problem
 
 
@@ -16,30 +16,27 @@ def tool_use(body: AlignmentRequest) -> ToolUse:
 
     Raises:
         InvalidRequest: a name stands twice, parameters are no schema, or a tool is demanded that is not there.
-        Unsupported: a call is demanded.
     """
     tools = tuple(_tool(tool.function, f"tools.{index}.function") for index, tool in enumerate(body.tools or ()))
     names = [tool.name for tool in tools]
     for index, name in enumerate(names):
         if name in names[:index]:
             raise InvalidRequest(f"tools name {name!r} twice", field=f"tools.{index}.function.name")
-    choice = body.tool_choice
-    if choice is not None and choice not in ("none", "auto"):
-        _check_demand(choice, names)
-    return ToolUse(
-        tools=tools, choice="none" if choice == "none" else "auto", parallel=body.parallel_tool_calls is not False
-    )
+    choice = body.tool_choice or "auto"
+    name = choice.function.name if isinstance(choice, NamedTool) else ""
+    wanted: ToolChoice = "required" if isinstance(choice, NamedTool) else choice
+    if wanted == "required":
+        _check_demand(name, names)
+    return ToolUse(tools=tools, choice=wanted, name=name, parallel=body.parallel_tool_calls is not False)
 
 
-def _check_demand(choice: ToolChoiceField, names: Sequence[str]) -> None:
+def _check_demand(name: str, names: Sequence[str]) -> None:
     if not names:
         raise InvalidRequest("tool_choice demands a call, and there are no tools: send tools", field="tool_choice")
-    if isinstance(choice, NamedTool) and choice.function.name not in names:
+    if name and name not in names:
         raise InvalidRequest(
-            f"tool_choice names {choice.function.name!r}, which is not among the tools",
-            field="tool_choice.function.name",
+            f"tool_choice.function.name is {name!r}, which is not among the tools", field="tool_choice.function.name"
         )
-    raise Unsupported("a call cannot be demanded: set tool_choice to auto or none", field="tool_choice")
 
 
 def _tool(function: FunctionDefinition, path: str) -> Tool:

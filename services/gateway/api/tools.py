@@ -29,7 +29,8 @@ class FunctionDefinition(Body):
     )
     strict: Annotated[bool | None, WithoutEffect(False)] = Field(
         default=None,
-        description="Calls that follow the schema are chosen before others anyway; decoding is not bound to it.",
+        description="Calls that follow the schema are chosen before others anyway. Decoding is bound to it where "
+        "`tool_choice` demands a call, and not otherwise.",
     )
 
 

@@ -5,7 +5,6 @@ import json
 from typing import Any
 
 import openai
-import pytest
 
 from shared.records.evolution import Message
 from shared.records.tools import Tool, ToolCall, ToolUse
@@ -84,8 +83,15 @@ def test_a_stream_holds_the_same_calls_in_pieces(client: openai.OpenAI) -> None:
     assert all(call.id.startswith("call_") for call in calls)
 
 
-@pytest.mark.parametrize("model", ["sample", "best-of-n", "darwin"])
-def test_demanding_a_call_is_refused_before_anything_is_spent(client: openai.OpenAI, model: str) -> None:
-    with pytest.raises(openai.BadRequestError, match="a call cannot be demanded") as refused:
-        client.chat.completions.create(model=model, messages=MESSAGES, tools=TOOLS, tool_choice="required")
-    assert refused.value.param == "tool_choice"
+async def test_a_demanded_call_is_stored(client: openai.OpenAI, store: Store) -> None:
+    named: Any = {"type": "function", "function": {"name": "now"}}
+    for choice, name in (("required", ""), (named, "now")):
+        raw = await asyncio.to_thread(
+            client.chat.completions.with_raw_response.create,
+            model="darwin",
+            messages=MESSAGES,
+            tools=TOOLS,
+            tool_choice=choice,
+        )
+        use = (await store.load(raw.headers["x-darwin-evolution-id"])).request.tool_use
+        assert (use.choice, use.name, use.parallel) == ("required", name, True)

@@ -168,6 +168,8 @@ async def test_refuses_naming_the_field(http: httpx.AsyncClient, fields: dict[st
         {"tools": [tool("a", {"type": "object", "properties": {"x": {"pattern": "(?=a)a"}}}), tool("b")]},
         {"tools": [{"type": "function", "function": {"name": "a"}}], "tool_choice": "auto"},
         {"tools": [tool("a")], "tool_choice": "none", "parallel_tool_calls": False},
+        {"tools": [tool("a")], "tool_choice": "required"},
+        {"tools": [tool("b")], "tool_choice": NAMED},
         {"messages": [{"role": "assistant", "content": None, "tool_calls": None, "function_call": None}, USER]},
         {"messages": [{"role": "assistant", "content": None, "refusal": "I won't."}, USER]},
         {"messages": [{"role": "assistant", "content": "So.", "annotations": [], "reasoning": None}, USER]},

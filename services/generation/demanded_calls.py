@@ -1,0 +1,54 @@
+"""The format of a response that must call a tool: the grammar of its calls, made of the tools' schemas."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from services.generation.json_schemas import problem
+from services.generation.tool_calls.json_forms import JSON_FORMS
+from services.generation.tool_calls.reading import ToolReader
+from shared.errors import InvalidRequest
+from shared.records.formats import ResponseFormat
+from shared.records.tools import Tool
+
+_MOST_CALLS = 16
+_BARE = ToolReader("json", '{"name":', JSON_FORMS["llama3_json"])
+_COMBINED = {"$ref", "allOf", "anyOf", "oneOf"}
+_SPACES = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+
+
+def demanded_calls(
+    reader: ToolReader, tools: Sequence[Tool], name: str, parallel: bool
+) -> tuple[ResponseFormat, ToolReader]:
+    """The format of a response that calls the tool `name`, or any where that is empty, and who reads its calls.
+
+    The calls are in the model's own form where that is hermes' or Llama's, and bare JSON elsewhere. There is one call
+    at least, and no more than one where a tool is named or without `parallel`.
+
+    Raises:
+        InvalidRequest: there is no such tool, or the schema of one is too large.
+    """
+    chosen = [tool for tool in tools if name in ("", tool.name)]
+    if not chosen:
+        raise InvalidRequest(f"there is no tool {name[:64]!r}: name one of the tools", field="tool_choice")
+    marked = reader.name == "hermes" and not reader.hidden.search(reader.opening)
+    begin, end, between = ("<tool_call>\n", "\n</tool_call>", "\n") if marked else ("", "", "; ")
+    key = "parameters" if reader.name == "llama3_json" else "arguments"
+    several = parallel and not name
+    rules = ["start: call" + (f" ({json.dumps(between)} call){{0,{_MOST_CALLS - 1}}}" if several else "")]
+    rules.append("call: " + " | ".join(f"call_{index}" for index in range(len(chosen))))
+    for index, tool in enumerate(chosen):
+        before = json.dumps(f'{begin}{{"name": {json.dumps(tool.name)}, "{key}": ')
+        rules.append(f"call_{index}: {before} arguments_{index} {json.dumps('}' + end)}")
+        rules.append(f"arguments_{index}: %json {json.dumps(_schema(tool))}")
+    return ResponseFormat("grammar", "\n".join(rules), field="tool_choice"), reader if marked else _BARE
+
+
+def _schema(tool: Tool) -> dict[str, Any]:
+    """The schema of the arguments; without a word on further properties there are none, or it might never end."""
+    wrong = problem(tool.parameters) if tool.parameters else None
+    if wrong:
+        raise InvalidRequest(f"the parameters of {tool.name} cannot be followed: {wrong}", field="tools")
+    schema = json.loads(tool.parameters or "{}")
+    plain = {} if _COMBINED & schema.keys() else {"type": "object", "additionalProperties": False}
+    return {**plain, **schema, "x-guidance": _SPACES}

@@ -7,11 +7,12 @@ from typing import Any
 from services.generation.json_schemas import problem
 from services.generation.tool_calls.json_forms import JSON_FORMS
 from services.generation.tool_calls.reading import ToolReader
-from shared.errors import InvalidRequest
+from shared.errors import InvalidRequest, Unsupported
 from shared.records.formats import ResponseFormat
 from shared.records.tools import Tool
 
 _MOST_CALLS = 16
+_MARKED = ToolReader("hermes", "<tool_call>", JSON_FORMS["hermes"])
 _BARE = ToolReader("json", '{"name":', JSON_FORMS["llama3_json"])
 _COMBINED = {"$ref", "allOf", "anyOf", "oneOf"}
 _SPACES = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
@@ -32,16 +33,49 @@ def demanded_calls(
     if not chosen:
         raise InvalidRequest(f"there is no tool {name[:64]!r}: name one of the tools", field="tool_choice")
     marked = reader.name == "hermes" and not reader.hidden.search(reader.opening)
-    begin, end, between = ("<tool_call>\n", "\n</tool_call>", "\n") if marked else ("", "", "; ")
     key = "parameters" if reader.name == "llama3_json" else "arguments"
-    several = parallel and not name
-    rules = ["start: call" + (f" ({json.dumps(between)} call){{0,{_MOST_CALLS - 1}}}" if several else "")]
-    rules.append("call: " + " | ".join(f"call_{index}" for index in range(len(chosen))))
-    for index, tool in enumerate(chosen):
+    rules = ["start: calls", *_rules(chosen, marked, key, several=parallel and not name)]
+    return ResponseFormat("grammar", "\n".join(rules), field="tool_choice"), reader if marked else _BARE
+
+
+def calls_or_json(
+    reader: ToolReader, tools: Sequence[Tool], parallel: bool, otherwise: ResponseFormat
+) -> tuple[ResponseFormat, ToolReader]:
+    """The format of a response that calls tools, or else is the JSON that `otherwise` says; and who reads its calls.
+
+    Calls stand between marks, since bare ones could not be told from the answer.
+
+    Raises:
+        InvalidRequest: the schema of a tool is too large, or of the answer.
+        Unsupported: `otherwise` is not JSON.
+    """
+    if not otherwise.is_json or reader.hidden.search(_MARKED.opening):
+        raise Unsupported(
+            "a response cannot both be free to call tools and be held to this form: set tool_choice to none, or leave "
+            "the form out",
+            field=otherwise.field,
+        )
+    wrong = problem(otherwise.definition) if otherwise.definition else None
+    if wrong:
+        raise InvalidRequest(
+            f"the {otherwise.kind.replace('_', ' ')} cannot be followed: {wrong}", field=otherwise.field
+        )
+    answer = json.loads(otherwise.definition or '{"type": "object"}')
+    rules = ["start: calls | answer", f"answer: %json {json.dumps({**answer, 'x-guidance': _SPACES})}"]
+    rules += _rules(tools, True, "arguments", parallel)
+    return ResponseFormat("grammar", "\n".join(rules), field=otherwise.field), _MARKED
+
+
+def _rules(tools: Sequence[Tool], marked: bool, key: str, several: bool) -> list[str]:
+    """The rules of `calls`, of which there may be several."""
+    begin, end, between = ("<tool_call>\n", "\n</tool_call>", "\n") if marked else ("", "", "; ")
+    rules = ["calls: call" + (f" ({json.dumps(between)} call){{0,{_MOST_CALLS - 1}}}" if several else "")]
+    rules.append("call: " + " | ".join(f"call_{index}" for index in range(len(tools))))
+    for index, tool in enumerate(tools):
         before = json.dumps(f'{begin}{{"name": {json.dumps(tool.name)}, "{key}": ')
         rules.append(f"call_{index}: {before} arguments_{index} {json.dumps('}' + end)}")
         rules.append(f"arguments_{index}: %json {json.dumps(_schema(tool))}")
-    return ResponseFormat("grammar", "\n".join(rules), field="tool_choice"), reader if marked else _BARE
+    return rules
 
 
 def _schema(tool: Tool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
 from services.generation import metrics
-from services.generation.demanded_calls import demanded_calls
+from services.generation.demanded_calls import calls_or_json, demanded_calls
 from services.generation.engine import Completion, ContextFull, Engine, ModelInfo, TokenSequence
 from services.generation.grammars import Matcher
 from services.generation.messages import (
@@ -108,6 +108,9 @@ class SequenceGenerator:
             if request.must_call:
                 tools, name, parallel = request.tools, request.tool_name, request.parallel_calls
                 wanted, tool_reader = demanded_calls(tool_reader, tools, name, parallel)
+                request = replace(request, sampling=replace(request.sampling, format=wanted))
+            elif (form := request.sampling.format) is not None:
+                wanted, tool_reader = calls_or_json(tool_reader, request.tools, request.parallel_calls, form)
                 request = replace(request, sampling=replace(request.sampling, format=wanted))
             calls = tool_reader.bound(request.tools)
         return [self._plan(sequence, reader, calls, request, arrived) for sequence in request.sequences]

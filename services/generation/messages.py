@@ -50,8 +50,8 @@ class GenerateRequest:
 
     Cached prefixes are shared with calls of the same `cache_salt` only. A chat template takes `now`, in Unix seconds,
     for the time; 0 stands for the clock's. The model is told of the `tools`, and its calls are read. With `must_call`
-    each response is a call of the tool `tool_name`, or of any where that is empty, and nothing else: of several tools,
-    one after the other, only with `parallel_calls`.
+    each response is a call of the tool `tool_name`, or of any where that is empty, and nothing else. Where calls are
+    held to a form, because they are demanded or the response has a format, several come with `parallel_calls` only.
     """
 
     sequences: tuple[Sequence, ...]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.generation.demanded_calls import demanded_calls
+from services.generation.demanded_calls import calls_or_json, demanded_calls
 from services.generation.generator import SequenceGenerator
 from services.generation.messages import GenerateRequest, SamplingOptions, Sequence
 from services.generation.simulated_engine import SimulatedEngine
@@ -15,6 +15,7 @@ from services.generation.tool_calls.reading import ToolReader
 from services.generation.validation import GenerationLimits
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import Message
+from shared.records.formats import ResponseFormat
 from shared.records.tools import Tool
 from shared.text.json_schemas import follows
 
@@ -83,6 +84,40 @@ def test_a_named_tool_is_called_once_and_so_is_any_where_calls_are_not_parallel(
     assert not takes(marked(ROME), name="now")
     assert takes(marked(ROME), parallel=False)
     assert not takes(marked(ROME, NOW), parallel=False)
+
+
+SCHEMA = ResponseFormat("json_schema", '{"type": "object", "properties": {"name": {"type": "string"}}}')
+
+
+def test_a_response_may_call_or_answer_in_the_form_that_is_demanded() -> None:
+    engine = SimulatedEngine()
+    assert engine.grammars is not None
+    first = engine.info.vocabulary_size - 258
+    for reader in (HERMES, LLAMA, OTHER):
+        for wanted, answer in ((SCHEMA, '{"name": "Rome"}'), (ResponseFormat("json_object"), '{"a": [1]}')):
+            form, reads = calls_or_json(reader, TOOLS, False, wanted)
+            for text, calls in ((marked(ROME), 1), (answer, 0)):
+                matcher = engine.grammars.matcher(form)
+                assert matcher.accept([first + byte for byte in text.encode()])
+                assert matcher.complete()
+                assert (len(reads.read(text, TOOLS).calls), reads.read(text, TOOLS).begun) == (calls, calls == 1)
+            for text in ("It rains.", "[1]", marked(ROME, ROME)):
+                matcher = engine.grammars.matcher(form)
+                assert not (matcher.accept([first + byte for byte in text.encode()]) and matcher.complete())
+    with pytest.raises(Unsupported, match="cannot both") as refused:
+        calls_or_json(HERMES, TOOLS, True, ResponseFormat("regex", "[0-9]+", field="structured_outputs"))
+    assert refused.value.field == "structured_outputs"
+
+
+async def test_the_generator_holds_answers_to_their_form_beside_calls() -> None:
+    generator, kinds = SequenceGenerator(SimulatedEngine(), GenerationLimits()), set()
+    for seed in range(12):
+        asked = Sequence("s", (Message("user", "Hello"),), max_new_tokens=900, seed=seed)
+        request = GenerateRequest((asked,), SamplingOptions(temperature=1.0, format=SCHEMA), tools=TOOLS)
+        async for (result,) in generator.generate(request):
+            kinds.add(bool(result.tool_calls))
+            assert result.tool_calls or isinstance(json.loads(result.text), dict) or result.finish == "length"
+    assert kinds == {True, False}
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.generation.json_schemas import problem
-from services.generation.tool_calls.json_forms import JSON_FORMS
+from services.generation.tool_calls.json_forms import HERMES_MARKS, JSON_FORMS
 from services.generation.tool_calls.reading import ToolReader
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.formats import ResponseFormat
 from shared.records.tools import Tool
 
 _MOST_CALLS = 16
-_MARKED = ToolReader("hermes", "<tool_call>", JSON_FORMS["hermes"])
 _BARE = ToolReader("json", '{"name":', JSON_FORMS["llama3_json"])
 _COMBINED = {"$ref", "allOf", "anyOf", "oneOf"}
 _SPACES = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
@@ -32,10 +31,10 @@ def demanded_calls(
     chosen = [tool for tool in tools if name in ("", tool.name)]
     if not chosen:
         raise InvalidRequest(f"there is no tool {name[:64]!r}: name one of the tools", field="tool_choice")
-    marked = reader.name == "hermes" and not reader.hidden.search(reader.opening)
+    marked = reader if reader.name == "hermes" else None
     key = "parameters" if reader.name == "llama3_json" else "arguments"
-    rules = ["start: calls", *_rules(chosen, marked, key, several=parallel and not name)]
-    return ResponseFormat("grammar", "\n".join(rules), field="tool_choice"), reader if marked else _BARE
+    rules = ["start: calls", *_rules(chosen, key, parallel and not name, marked)]
+    return ResponseFormat("grammar", "\n".join(rules), field="tool_choice"), marked or _BARE
 
 
 def calls_or_json(
@@ -49,7 +48,7 @@ def calls_or_json(
         InvalidRequest: the schema of a tool is too large, or of the answer.
         Unsupported: `otherwise` is not JSON.
     """
-    if not otherwise.is_json or reader.hidden.search(_MARKED.opening):
+    if not otherwise.is_json:
         raise Unsupported(
             "a response cannot both be free to call tools and be held to this form: set tool_choice to none, or leave "
             "the form out",
@@ -62,18 +61,24 @@ def calls_or_json(
         )
     answer = json.loads(otherwise.definition or '{"type": "object"}')
     rules = ["start: calls | answer", f"answer: %json {json.dumps({**answer, 'x-guidance': _SPACES})}"]
-    rules += _rules(tools, True, "arguments", parallel)
-    return ResponseFormat("grammar", "\n".join(rules), field=otherwise.field), _MARKED
+    marked = ToolReader("hermes", HERMES_MARKS[0], JSON_FORMS["hermes"], reader.hidden, reader.tokens)
+    rules += _rules(tools, "arguments", parallel, marked)
+    return ResponseFormat("grammar", "\n".join(rules), field=otherwise.field), marked
 
 
-def _rules(tools: Sequence[Tool], marked: bool, key: str, several: bool) -> list[str]:
-    """The rules of `calls`, of which there may be several."""
-    begin, end, between = ("<tool_call>\n", "\n</tool_call>", "\n") if marked else ("", "", "; ")
+def _rules(tools: Sequence[Tool], key: str, several: bool, marked: ToolReader | None) -> list[str]:
+    """The rules of `calls`, of which there may be `several`; between hermes' marks for a reader of those."""
+    begin, end, between = ("", "", "; ")
+    if marked is not None:
+        # What is a token of its own, the grammar's tokenizer never takes for text.
+        begin, end = (f"<[{marked.tokens[m]}]>" if m in marked.tokens else json.dumps(m) for m in HERMES_MARKS)
+        between = "\n"
+    blank = "\n" if marked else ""
     rules = ["calls: call" + (f" ({json.dumps(between)} call){{0,{_MOST_CALLS - 1}}}" if several else "")]
     rules.append("call: " + " | ".join(f"call_{index}" for index in range(len(tools))))
     for index, tool in enumerate(tools):
-        before = json.dumps(f'{begin}{{"name": {json.dumps(tool.name)}, "{key}": ')
-        rules.append(f"call_{index}: {before} arguments_{index} {json.dumps('}' + end)}")
+        before = json.dumps(f'{blank}{{"name": {json.dumps(tool.name)}, "{key}": ')
+        rules.append(f"call_{index}: {begin} {before} arguments_{index} {json.dumps('}' + blank)} {end}".rstrip())
         rules.append(f"arguments_{index}: %json {json.dumps(_schema(tool))}")
     return rules
 

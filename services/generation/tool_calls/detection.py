@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from services.generation.tool_calls.json_forms import JSON_FORMS
+from services.generation.tool_calls.json_forms import HERMES_MARKS, JSON_FORMS
 from services.generation.tool_calls.library_parsers import response_template_parse, vllm_names, vllm_parse
 from services.generation.tool_calls.reading import Parse, ToolReader
 from shared.errors import Unsupported
@@ -50,7 +50,7 @@ def find_tool_reader(
         log.warning("the chat template begins calls with their name alone: no parser can tell calls from text")
         return None
     for name, parse in _candidates(tokenizer, parser, vllm_first):
-        reader = ToolReader(name, opening.group(), parse, special)
+        reader = ToolReader(name, opening.group(), parse, special, _marks(tokenizer))
         if parser != AUTO or call_key(reader.read(written, [Tool(call.name)]).calls) == call_key([call]):
             return reader
     if parser != AUTO:
@@ -61,6 +61,12 @@ def find_tool_reader(
         )
     log.warning("no parser reads the calls that the model's chat template writes: requests with tools are refused")
     return None
+
+
+def _marks(tokenizer: Any) -> dict[str, int]:
+    """The ids of hermes' marks, where they are tokens."""
+    added = {str(token.content): token_id for token_id, token in tokenizer.added_tokens_decoder.items()}
+    return {mark: added[mark] for mark in HERMES_MARKS if mark in added}
 
 
 def _candidates(tokenizer: Any, parser: str, vllm_first: bool) -> Iterator[tuple[str, Parse]]:

@@ -15,12 +15,13 @@ from services.generation.tool_calls.reading import Parse
 from shared.records.tools import Tool, ToolCall
 
 _DECODER = json.JSONDecoder()
-_HERMES, _MISTRAL, _PYTHON_TAG = "<tool_call>", "[TOOL_CALLS]", "<|python_tag|>"
+HERMES_MARKS = ("<tool_call>", "</tool_call>")
+_MISTRAL, _PYTHON_TAG = "[TOOL_CALLS]", "<|python_tag|>"
 _NAMED = re.compile(r"\s*([\w.-]+)\s*(?:\[CALL_ID\][^\[{]*)?(?:\[ARGS\])?\s*(?=\{)")
 
 
 def _hermes(text: str) -> tuple[list[ToolCall], str]:
-    before, *parts = text.split(_HERMES)
+    before, *parts = text.split(HERMES_MARKS[0])
     return [_call(_value(part)) for part in parts], before
 
 

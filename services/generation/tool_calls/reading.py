@@ -2,8 +2,8 @@
 
 import logging
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from shared.records.tools import Tool, ToolCall
 
@@ -37,13 +37,15 @@ class ToolReader:
     """Reads the calls of one model.
 
     `name` is that of the parser. A call begins with `opening`: anywhere in a response, or, where that is bare JSON, at
-    its very beginning. `hidden` matches the special tokens, which no text beside calls shows.
+    its very beginning. `hidden` matches the special tokens, which no text beside calls shows. `tokens` are the ids of
+    the marks that are tokens of their own, by their text.
     """
 
     name: str
     opening: str
     parse: Parse
     hidden: re.Pattern[str] = re.compile(r"(?!)")
+    tokens: Mapping[str, int] = field(default_factory=dict)
 
     def bound(self, tools: Sequence[Tool]) -> CallReader:
         """Reads responses of a model that was given these tools."""

@@ -36,8 +36,9 @@ from services.reward.bootstrap import build_rewarder
 from services.reward.rewarder import Rewarder
 from services.reward.settings import RewardSettings
 from services.reward.validation import ResponseCandidate
-from shared.records.evolution import EvolutionRequest, Message
+from shared.records.evolution import EvolutionRequest
 from shared.records.formats import ResponseFormat
+from shared.records.turns import as_question, instruction_of, prefill_of, with_instruction
 
 _TIMEOUT_S = 600.0
 
@@ -84,7 +85,7 @@ class DirectStages:
         self, effect: Mutate, request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Mutated | MutationEnded]:
         seed = effect.seed if request.seeded else None
-        wanted = MutationRequest(request.messages, effect.parent, effect.count, effect.exclude, seed)
+        wanted = MutationRequest(as_question(request.messages), effect.parent, effect.count, effect.exclude, seed)
         tokens = 0
         async with aclosing(self._mutator.mutate(wanted)) as events:
             async for event in events:
@@ -103,7 +104,7 @@ class DirectStages:
             sequences=tuple(
                 GenerationSequence(
                     id=name,
-                    messages=(*request.messages[:-1], Message("user", effect.instruction)),
+                    messages=with_instruction(request.messages, effect.instruction),
                     response_token_ids=effect.token_ids,
                     max_new_tokens=effect.max_new_tokens,
                     lookahead_tokens=effect.lookahead,
@@ -121,7 +122,8 @@ class DirectStages:
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Scored]:
         scored = await self._rewarder.score(
-            request.messages, [ResponseCandidate(str(e.state), e.text) for e in effects]
+            as_question(request.messages),
+            [ResponseCandidate(str(e.state), prefill_of(request.messages) + e.text) for e in effects],
         )
         for effect, score in zip(effects, scored.scores, strict=True):
             yield Scored(effect.cycle, effect.round, effect.state, score.reward)
@@ -178,7 +180,7 @@ class Limit:
         """One evolution, from begin to end."""
         assert self._stages is not None
         stages = self._stages
-        evolution, _ = machine.begin(config_for(request), request.messages[-1].content, request.seed)
+        evolution, _ = machine.begin(config_for(request), instruction_of(request.messages), request.seed)
         while not evolution.finished:
             round_ = RoundExecution(evolution, (), request, stages, stages, stages, _TIMEOUT_S)
             await round_.run()

@@ -22,6 +22,7 @@ from shared.errors import InvalidRequest
 from shared.records.attempts import Attempt
 from shared.records.events import Accepted, Ended, Event
 from shared.records.evolution import Choice, Failure
+from shared.records.turns import instruction_of
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
@@ -86,7 +87,7 @@ class _Rerun:
             raise NotARecording(f"its settings are impossible: {error.message}") from None
         self._recording = recording
         self._n = request.n
-        self._evolution, self._begun = machine.begin(config, request.messages[-1].content, request.seed)
+        self._evolution, self._begun = machine.begin(config, instruction_of(request.messages), request.seed)
         self._events = [event for event in recording.events if not isinstance(event, Accepted | Ended)]
         self._at: tuple[int | None, int, int] = (None, 0, 0)
         self.decisions = 0

@@ -136,7 +136,8 @@ class Engine(Protocol):
         ...
 
     def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
-        """The token ids of a conversation in the model's chat template, generation prompt included.
+        """The token ids of a conversation in the model's chat template, generation prompt included. A last message of
+        the assistant's is the beginning of the response, and what is decoded goes on from its text.
 
         `now`, in Unix seconds, is the time that the template may print; 0 stands for the clock's. Text in a message
         that spells a control token must stay text. The template is given the `tools`. Called from several threads at

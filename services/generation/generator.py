@@ -17,10 +17,11 @@ from services.generation.messages import (
     SequenceResult,
     TokenUsage,
 )
-from services.generation.response_text import Reader, stops_of
+from services.generation.response_text import Reader, continuing, stops_of
 from services.generation.tool_calls.reading import CallReader
 from services.generation.validation import GenerationLimits, check
 from shared.errors import InvalidRequest
+from shared.records.turns import prefill_of
 
 _LONG_CHARACTERS = 50_000
 _TOO_COMPLEX = "the format became too complex to be followed while a response was decoded: simplify it"
@@ -124,6 +125,8 @@ class SequenceGenerator:
         arrived: float,
     ) -> _Plan:
         prompt_ids = self._engine.encode_chat(sequence.messages, request.now, request.tools)
+        if prefill_of(sequence.messages):
+            reader = replace(reader, decode=continuing(self._engine.decode, prompt_ids[-1]))
         # A rewritten prompt may leave no room, and so may a response that was written under a shorter one. That is a
         # full context of this sequence, and does not concern the others of the call.
         room = max(0, self.info.context_length - len(prompt_ids) - len(sequence.response_token_ids))

@@ -77,7 +77,7 @@ class OpenAIEngine:
         return await never()
 
     def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
-        return self._known.checkpoint.chat.encode_chat(messages, now=now, tools=tools)
+        return self._known.checkpoint.chat.encode_prompt(messages, now=now, tools=tools)
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         return self._known.checkpoint.chat.decode(token_ids, special=special)

@@ -102,7 +102,7 @@ class TransformersEngine:
 
     def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
         assert self._checkpoint is not None
-        return self._checkpoint.chat.encode_chat(messages, now=now, tools=tools)
+        return self._checkpoint.chat.encode_prompt(messages, now=now, tools=tools)
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         assert self._checkpoint is not None

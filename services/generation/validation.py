@@ -142,10 +142,8 @@ def _check_messages(sequence: Sequence, where: str, limits: GenerationLimits) ->
                 f"role must be one of {', '.join(ROLES)}, not {message.role[:64]!r}",
                 field=f"{where}.messages[{index}].role",
             )
-    if messages[-1].role not in ("user", "tool"):
-        raise InvalidRequest(
-            "the last message must be the user's or a tool's", field=f"{where}.messages[{len(messages) - 1}].role"
-        )
+    if all(message.role in ("assistant", "tool") for message in messages):
+        raise InvalidRequest("messages need one of the user's, or of the system at least", field=f"{where}.messages")
     length = sum(len(message.content) + sum(len(c.arguments) for c in message.tool_calls) for message in messages)
     if length > limits.conversation_characters:
         raise InvalidRequest(

@@ -136,7 +136,7 @@ class VllmEngine:
 
     def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
         assert self._chat is not None
-        return self._chat.encode_chat(messages, now=now, tools=tools)
+        return self._chat.encode_prompt(messages, now=now, tools=tools)
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         assert self._chat is not None

@@ -67,6 +67,35 @@ class ChatTokenizer:
             InvalidRequest: the template refuses the conversation.
             Unsupported: it prints no tools, or no turns of tools, and there are some.
         """
+        return self._encoded(messages, answered, open, now, tools)
+
+    def encode_prompt(
+        self, messages: Sequence[Message], *, now: float = 0.0, tools: Sequence[Tool] = ()
+    ) -> tuple[int, ...]:
+        """The ids of a conversation that a response continues: they end with a generation prompt, or with the text of
+        a last message of the assistant's, of which the response is the rest. An empty one is the same as none.
+
+        System texts that the template would lose are put into user turns.
+
+        Raises:
+            InvalidRequest: the template refuses the conversation, or cannot print the beginning of an answer.
+            Unsupported: as `encode_chat`.
+        """
+        opened = messages[-1].role == "assistant" and messages[-1].content != ""
+        turns = messages if opened or messages[-1].role != "assistant" else messages[:-1]
+        try:
+            return self._encoded(self._template.folded(turns, opened), opened, opened, now, tools)
+        except InvalidRequest as refused:
+            if not opened:
+                raise
+            raise InvalidRequest(
+                f"the last message, the assistant's, cannot be continued by this model: {refused.message}",
+                field="messages",
+            ) from refused
+
+    def _encoded(
+        self, messages: Sequence[Message], answered: bool, open: bool, now: float, tools: Sequence[Tool]
+    ) -> tuple[int, ...]:
         self._check_tools(messages, tools)
         marks = _marks(messages, tools)
         if open:

@@ -6,9 +6,9 @@ out by printing short conversations once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 from jinja2 import TemplateError
@@ -16,6 +16,7 @@ from jinja2 import TemplateError
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import Message, Role
 from shared.records.tools import Tool, ToolCall
+from shared.text.accepted_turns import folded, joined, led
 from shared.text.tokenizers import first_line
 from shared.text.tool_turns import call_form, called_names, has_tool_turns, tool_form, with_short_ids
 
@@ -93,6 +94,7 @@ class ChatTemplate:
         self._system = system
         self.content: Literal["string", "parts"] = "string"
         self.content = self._content_form()
+        self._keeps = lru_cache(256)(self._printed_systems)
 
     def render(
         self,
@@ -114,7 +116,7 @@ class ChatTemplate:
         """
         refusal: Exception | None = None
         first = (with_short_ids,) if has_tool_turns(messages) else ()
-        for change in (self._with_system_handled, *first, _folded, _joined, _led):
+        for change in (self._with_system_handled, *first, folded, joined, led):
             messages = change(messages)
             try:
                 return self._printed(messages, answered, guard, now, tools)
@@ -124,6 +126,21 @@ class ChatTemplate:
         raise InvalidRequest(
             f"the model's chat template refuses this conversation: {first_line(refusal)}", field="messages"
         ) from refusal
+
+    def folded(self, messages: Sequence[Message], answered: bool) -> Sequence[Message]:
+        """The messages, with system texts put into user turns where the template would silently lose one of them, as
+        some lose those that are not the first message, or all of them where an answer is the last."""
+        roles = tuple(message.role for message in messages if message.role != "tool" and not message.tool_calls)
+        return messages if "system" not in roles or self._keeps(roles, answered) else folded(messages)
+
+    def _printed_systems(self, roles: tuple[Role, ...], answered: bool) -> bool:
+        """Whether the system texts of such a conversation are printed, or the conversation is refused."""
+        messages = [Message(role, f"{_RULE}{index}.") for index, role in enumerate(roles)]
+        try:
+            text = self._printed(messages, answered)
+        except _REFUSALS:
+            return True
+        return all(message.content in text for message in messages if message.role == "system")
 
     def prints_tools(self) -> bool:
         """Whether tools that are given to the template are printed."""
@@ -193,7 +210,7 @@ class ChatTemplate:
     def _with_system_handled(self, messages: Sequence[Message]) -> Sequence[Message]:
         match self._system:
             case "fold":
-                return _folded(messages)
+                return folded(messages)
             case "drop":
                 return [message for message in messages if message.role != "system"]
             case _:
@@ -251,39 +268,3 @@ def _source(tokenizer: Any) -> str:
             field="model",
         )
     return str(template)
-
-
-def _folded(messages: Sequence[Message]) -> list[Message]:
-    """Puts each system text before the text of the user turn that follows it; the last may become a user turn."""
-    folded: list[Message] = []
-    pending: list[str] = []
-    for message in messages:
-        if message.role == "system":
-            pending.append(message.content)
-        elif message.role == "user" and pending:
-            folded.append(replace(message, content=_paragraphs([*pending, message.content])))
-            pending = []
-        else:
-            folded.append(message)
-    return [*folded, Message("user", _paragraphs(pending))] if pending else folded
-
-
-def _joined(messages: Sequence[Message]) -> list[Message]:
-    """Joins turns of one role in a row; a call's result stays a turn of its own."""
-    joined: list[Message] = []
-    for message in messages:
-        if joined and message.role != "tool" and joined[-1].role == message.role:
-            last = joined[-1]
-            text, calls = _paragraphs([last.content, message.content]), last.tool_calls + message.tool_calls
-            joined[-1] = replace(last, content=text, tool_calls=calls)
-        else:
-            joined.append(message)
-    return joined
-
-
-def _led(messages: Sequence[Message]) -> list[Message]:
-    return [Message("user", ""), *messages] if messages and messages[0].role == "assistant" else list(messages)
-
-
-def _paragraphs(texts: Sequence[str]) -> str:
-    return "\n\n".join(filter(None, texts))

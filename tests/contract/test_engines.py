@@ -287,3 +287,18 @@ async def test_seeded_long_prompts_at_once(generator: SequenceGenerator, engine:
         generator, *(Sequence(f"s{i}", asked, max_new_tokens=2, seed=i) for i in range(count)), sampling=WARM
     )
     assert len(results) == count
+
+
+async def test_the_beginning_of_an_answer_is_continued_and_not_repeated(
+    generator: SequenceGenerator, engine: Engine
+) -> None:
+    begun = (*QUESTION, Message("assistant", "The river"))
+    whole = await one(generator, Sequence("s", begun, max_new_tokens=12))
+    prompt = engine.encode_chat(begun)
+    assert whole.usage.prompt_tokens == len(prompt)
+    assert engine.decode(prompt).endswith("river" if engine.info.engine != "simulated" else "")
+    assert whole.token_ids == (await engine.complete(TokenSequence(prompt, 12, GREEDY, None))).token_ids
+    first = await one(generator, Sequence("s", begun, max_new_tokens=5))
+    rest = await one(generator, Sequence("s", begun, first.token_ids, max_new_tokens=7))
+    assert rest.text == whole.text
+    assert whole.token_ids != (await one(generator, Sequence("s", QUESTION, max_new_tokens=12))).token_ids

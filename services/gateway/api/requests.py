@@ -61,6 +61,14 @@ class SearchSettings(Body):
     )
 
 
+class EvolutionSearchSettings(SearchSettings):
+    """How the answer is searched for."""
+
+    progress: Annotated[Literal["on", "off"], WithoutEffect("on")] = Field(
+        default="on", description="Progress is read at `GET /v1/evolutions/{id}/events`."
+    )
+
+
 class StreamOptions(Body):
     """What a stream carries beside the answer."""
 
@@ -84,6 +92,12 @@ class _WithoutEffect(Body):
     prompt_cache_retention: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="A prefix stays cached for as long as the engine has room."
     )
+    prompt_cache_options: Annotated[dict[str, Any] | None, WithoutEffect({})] = Field(
+        default=None, description="Every prefix is cached where the engine can, for as long as it has room."
+    )
+    reasoning_effort: Annotated[
+        Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None, WithoutEffect()
+    ] = Field(default=None, description="What a search spends is set by darwin.cycles and darwin.mutants.")
     safety_identifier: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="`user` is kept with the evolution."
     )
@@ -101,7 +115,6 @@ class _WithoutEffect(Body):
 class _NotSupported(Body):
     """Parameters of OpenAI's and vLLM's that are not supported: each accepts null and what changes nothing."""
 
-    add_generation_prompt: Annotated[Any, NotSupported(True, why="a response is always a new turn")] = None
     audio: Annotated[Any, NotSupported(why=_TEXT_ONLY)] = None
     best_of: Annotated[Any, NotSupported(1, why="choose the model best-of-n, and set darwin.mutants")] = None
     echo: Annotated[Any, NotSupported(False, why="answers do not repeat the conversation")] = None
@@ -117,8 +130,6 @@ class _NotSupported(Body):
     moderation: Annotated[Any, NotSupported(why="moderation is not supported")] = None
     prediction: Annotated[Any, NotSupported(why="predicted outputs are not supported")] = None
     presence_penalty: Annotated[Any, NotSupported(0, why=_NO_PENALTIES)] = None
-    prompt_cache_options: Annotated[Any, NotSupported(why="every prefix is cached where the engine can")] = None
-    reasoning_effort: Annotated[Any, NotSupported(why="set darwin.cycles and darwin.mutants instead")] = None
     repetition_penalty: Annotated[Any, NotSupported(1, why=_NO_PENALTIES)] = None
     response_format: Annotated[Any, NotSupported({"type": "text"}, why=_TEXT_ONLY)] = None
     skip_special_tokens: Annotated[Any, NotSupported(True, why="answers hold no special tokens")] = None
@@ -139,8 +150,16 @@ class AlignmentRequest(Body):
     messages: list[ChatMessage] = Field(
         min_length=1,
         max_length=MAX_MESSAGES,
-        description="The conversation; the last message is the user's and not blank. It is the instruction that "
-        "mutation rewrites and that every response is scored against.",
+        description="The conversation. Its last user message is the instruction, which mutation rewrites and every "
+        "response is scored against; it is not blank. Without a user message the last system message is the "
+        "instruction. Where the last message is the assistant's, every response continues its text, and answers hold "
+        "the continuation only; what is scored is both together.",
+    )
+    continue_final_message: bool | None = Field(
+        default=None, description="vLLM's. True is what happens anyway where the last message is the assistant's."
+    )
+    add_generation_prompt: bool | None = Field(
+        default=None, description="vLLM's. False goes with a last message of the assistant's, which is continued."
     )
     temperature: float | None = Field(default=None, ge=0, le=2, description="Default: 0.7. 0 decodes greedily.")
     top_p: float | None = Field(default=None, gt=0, le=1, description="Default: 1.")
@@ -200,5 +219,6 @@ class ChatCompletionRequest(_NotSupported, _WithoutEffect, AlignmentRequest):
 class EvolutionCreate(_NotSupported, _WithoutEffect, AlignmentRequest):
     """Body of `POST /v1/evolutions`: that of a chat completion, without streaming."""
 
+    darwin: EvolutionSearchSettings | None = Field(default=None, description="How the answer is searched for.")
     stream: Annotated[Any, NotSupported(False, why="follow GET /v1/evolutions/{id}/events instead")] = None
     stream_options: Annotated[Any, NotSupported(why="follow GET /v1/evolutions/{id}/events instead")] = None

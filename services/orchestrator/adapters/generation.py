@@ -15,6 +15,7 @@ from shared.errors import ContextLengthExceeded, Internal
 from shared.pb import generation_pb2 as pb
 from shared.records.evolution import EvolutionRequest
 from shared.records.formats import FormatKind, ResponseFormat
+from shared.records.turns import with_instruction
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
 from shared.rpc.metrics import calling
@@ -95,13 +96,12 @@ def _caller_field(field: str, request: EvolutionRequest) -> str:
 
 
 def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.GenerateRequest:
-    history = [message_to_pb(message) for message in request.messages[:-1]]
     sampling = request.sampling
     return pb.GenerateRequest(
         sequences=[
             pb.GenerateRequest.Sequence(
                 id=str(effect.state),
-                messages=[*history, pb.GenerateRequest.Message(role="user", content=effect.instruction)],
+                messages=map(message_to_pb, with_instruction(request.messages, effect.instruction)),
                 response_token_ids=effect.token_ids,
                 max_new_tokens=effect.max_new_tokens,
                 lookahead_tokens=effect.lookahead,

@@ -19,6 +19,7 @@ import redis.asyncio
 from shared.records.events import BaseScored, Ended, Event, Replacement, RoundFinished
 from shared.records.evolution import Choice, Failure, Record, Result, Seconds, Tokens
 from shared.records.tools import ToolCall
+from shared.records.turns import instruction_of
 from shared.store.evolutions import Store
 from shared.store.queue import ADVANCE, QUEUE
 
@@ -101,7 +102,7 @@ async def _evolve(store: Store, evolution_id: str) -> None:
 
 
 def _result(record: Record, texts: Sequence[str]) -> Result:
-    instruction = record.request.messages[-1].content
+    instruction = instruction_of(record.request.messages)
     base = Choice("base", "stop", 4, 0.25, {"quality": 0.25}, instruction, 0, None)
     choices = tuple(
         Choice(text, "length" if i == 2 else "stop", 10 + i, 0.75 - i / 8, {"quality": 0.5}, f"mutant {i}", 1, i)

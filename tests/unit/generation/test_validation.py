@@ -25,7 +25,7 @@ async def generate(request: GenerateRequest) -> int:
         (replace(GOOD, response_token_ids=(1,) * 10_000), "response_token_ids"),
         (replace(GOOD, messages=()), "messages"),
         (replace(GOOD, messages=(Message("function", "Hello"), *GOOD.messages)), "role"),
-        (replace(GOOD, messages=(*GOOD.messages, Message("assistant", "Hi"))), "messages"),
+        (replace(GOOD, messages=(Message("assistant", "Hi"),)), "messages"),
         (replace(GOOD, max_new_tokens=0), "max_new_tokens"),
         (replace(GOOD, max_new_tokens=10**6), "max_new_tokens"),
         (replace(GOOD, lookahead_tokens=10**6), "lookahead_tokens"),

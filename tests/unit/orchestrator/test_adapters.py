@@ -12,7 +12,7 @@ from services.mutation.language_model import GenerationClient, RewritePrompt
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
-from services.orchestrator.adapters.tools import as_plain_turns, called_of
+from services.orchestrator.adapters.tools import as_asked, as_judged, as_plain_turns, called_of
 from services.orchestrator.core.responses import NO_CALLS
 from services.orchestrator.core.values import BASE, Generate, Mutate, Score
 from shared.errors import ContextLengthExceeded
@@ -188,6 +188,17 @@ def test_those_who_know_no_tools_are_told_of_calls_in_text() -> None:
         ("user", "Rain."),
         ("user", "And then?"),
     ]
+
+
+def test_a_result_that_is_answered_stays_last_for_rewards_and_the_instruction_for_mutation() -> None:
+    ends_with_result = HELD[:3]
+    call = 'Hm.\n{"name":"weather","arguments":{"city":"Rome","days":2}}'
+    assert [turn.content for turn in as_judged(ends_with_result)] == ["Rome?", call, "Rain."]
+    assert [turn.content for turn in as_asked(ends_with_result)] == [call, "Rain.", "Rome?"]
+    for messages in (ends_with_result, HELD, (*ends_with_result, Message("assistant", "So"))):
+        for turns in (tuple(as_judged(messages)), tuple(as_asked(messages))):
+            assert turns[-1].role == "user"
+    assert list(as_judged(HELD)) == list(as_asked(HELD)) == list(as_plain_turns(HELD))
 
 
 async def test_the_model_is_told_of_tools_and_of_the_calls_so_far() -> None:

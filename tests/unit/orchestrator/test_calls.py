@@ -56,13 +56,6 @@ def test_a_response_that_has_begun_a_call_takes_no_part_in_replacement(config: C
             assert all(after.population[i].response == before.population[i].response for i in callers)
 
 
-@given(configs(), seeds, seeds)
-def test_the_order_of_outcomes_changes_nothing(config: Config, seed: int, order: int) -> None:
-    first, second = Callers(seed).run(config)[-1], Callers(seed).run(config, random.Random(order))[-1]
-    if config.max_generated_tokens is None and config.max_reward_calls is None:
-        assert answers.choices(first, 5) == answers.choices(second, 5)
-
-
 @given(configs(), seeds)
 def test_what_is_scored_is_text_and_calls_once(config: Config, seed: int) -> None:
     for evolution in Callers(seed).run(config):

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.gateway.apps import BODY, CHAT, shaped
 
 USER = {"role": "user", "content": "Why?"}
+BEGUN = {"role": "assistant", "content": "It is "}
 NAMED = {"type": "function", "function": {"name": "b"}}
 
 
@@ -63,7 +64,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"service_tier": "slow"}, "service_tier"),
     ({"verbosity": "most"}, "verbosity"),
     ({"safety_identifier": 1}, "safety_identifier"),
-    ({"reasoning_effort": "low"}, "reasoning_effort"),
+    ({"reasoning_effort": "lots"}, "reasoning_effort"),
+    ({"prompt_cache_options": "x"}, "prompt_cache_options"),
+    ({"continue_final_message": True}, "continue_final_message"),
+    ({"messages": [USER, BEGUN], "continue_final_message": False}, "continue_final_message"),
+    (
+        {"messages": [USER, BEGUN], "continue_final_message": True, "add_generation_prompt": True},
+        "add_generation_prompt",
+    ),
     ({"unheard_of": 1}, "unheard_of"),
     ({"unheard_of": None}, "unheard_of"),
     ({"top_k": -2}, "top_k"),
@@ -120,8 +128,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "assistant", "content": "x", "tool_calls": [{}]}, USER]}, "messages.0.tool_calls.0.id"),
     ({"messages": [{"role": "assistant", "content": "x", "reasoning": "So."}, USER]}, "messages.0.reasoning"),
     ({"messages": [{"role": "assistant", "content": "x", "annotations": [{}]}, USER]}, "messages.0.annotations"),
-    ({"messages": [{"role": "assistant", "content": "x"}]}, "messages.0.role"),
-    ({"messages": [USER, {"role": "system", "content": "x"}]}, "messages.1.role"),
+    ({"messages": [{"role": "assistant", "content": "x"}]}, "messages"),
+    ({"messages": [{"role": "user", "content": " "}, BEGUN]}, "messages.0.content"),
+    ({"messages": [{"role": "system", "content": ""}]}, "messages.0.content"),
     ({"darwin": {"xyz": 1}}, "darwin.xyz"),
     ({"darwin": {"cycles": 9}}, "darwin.cycles"),
     ({"darwin": {"cycles": 0}}, "darwin.cycles"),
@@ -161,6 +170,13 @@ async def test_refuses_naming_the_field(http: httpx.AsyncClient, fields: dict[st
         {"seed": -1, "top_k": -1},
         {"stop": "x", "stream": False, "stream_options": None},
         {"stream": True, "stream_options": {"include_usage": False, "include_obfuscation": False}},
+        {"messages": [USER, BEGUN]},
+        {"messages": [USER, BEGUN], "continue_final_message": True, "add_generation_prompt": False},
+        {"messages": [USER, {"role": "assistant", "content": None}], "add_generation_prompt": False},
+        {"messages": [USER, {"role": "system", "content": "x"}], "continue_final_message": False},
+        {"messages": [USER, {"role": "developer", "content": "x"}, BEGUN]},
+        {"messages": [{"role": "system", "content": "x"}], "add_generation_prompt": True},
+        {"prompt_cache_options": None, "reasoning_effort": None, "darwin": {"progress": "off"}},
         {"messages": [{"role": "assistant", "content": None, "tool_calls": []}, USER]},
         {"messages": [{"role": "assistant", "content": "x", "tool_calls": None, "tool_call_id": None}, USER]},
         {"messages": [*calling("c", "d"), result("d"), result("c"), USER]},

@@ -85,7 +85,8 @@ class DirectStages:
         self, effect: Mutate, request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Mutated | MutationEnded]:
         seed = effect.seed if request.seeded else None
-        wanted = MutationRequest(as_question(request.messages), effect.parent, effect.count, effect.exclude, seed)
+        fixed, asked = request.sampling.format is not None, as_question(request.messages)
+        wanted = MutationRequest(asked, effect.parent, effect.count, effect.exclude, seed, form_fixed=fixed)
         tokens = 0
         async with aclosing(self._mutator.mutate(wanted)) as events:
             async for event in events:
@@ -111,7 +112,9 @@ class DirectStages:
                 )
                 for name, effect in by_id.items()
             ),
-            sampling=SamplingOptions(sampling.temperature, sampling.top_p, sampling.top_k, sampling.stop),
+            sampling=SamplingOptions(
+                sampling.temperature, sampling.top_p, sampling.top_k, sampling.stop, sampling.format
+            ),
         )
         async with aclosing(self._generator.generate(wanted)) as generated:
             async for results in generated:
@@ -124,6 +127,7 @@ class DirectStages:
         scored = await self._rewarder.score(
             as_question(request.messages),
             [ResponseCandidate(str(e.state), prefill_of(request.messages) + e.text) for e in effects],
+            json_values=request.sampling.format is not None and request.sampling.format.is_json,
         )
         for effect, score in zip(effects, scored.scores, strict=True):
             yield Scored(effect.cycle, effect.round, effect.state, score.reward)

@@ -13,12 +13,13 @@ from functools import cache
 from typing import Any
 
 from services.generation.json_schemas import problem
-from shared.errors import InvalidRequest
+from shared.errors import InvalidRequest, Unsupported
 from shared.records.formats import ResponseFormat
 
 MAX_CHARACTERS = 65_536
 """The length of a definition."""
 _KEPT = 64
+_PROBE = '{"name": "Anne says that", "n": [1, 2.5]}'
 _SHORT = 200
 # A line break and some indentation. Without a bound, a small model may write blanks until its tokens are used up.
 _BLANKS = r"\n?[ ]{0,16}"
@@ -106,6 +107,7 @@ class Grammars:
 
         Raises:
             InvalidRequest: the format cannot be followed; the message says why.
+            Unsupported: no format can be followed with this tokenizer.
         """
         with self._lock:
             compiled = self._compiled.get(wanted)
@@ -123,11 +125,35 @@ def of_tokenizer(tokenizer: Any, vocabulary: int, end_ids: frozenset[int]) -> Gr
     """The grammars of a Hugging Face fast tokenizer whose model has so many embeddings."""
 
     def build() -> Any:
-        from llguidance.hf import from_tokenizer
+        from llguidance import LLTokenizer
 
-        return from_tokenizer(tokenizer, max(vocabulary, len(tokenizer)), sorted(end_ids))
+        whole = json.loads(tokenizer.backend_tokenizer.to_str())
+        whole |= {"padding": None, "truncation": None, "decoder": _with_spaces(whole.get("decoder"))}
+        try:
+            built = LLTokenizer(json.dumps(whole), n_vocab=max(vocabulary, len(tokenizer)), eos_token=sorted(end_ids))
+            ids = tokenizer.encode(_PROBE, add_special_tokens=False)
+            alike = built.decode_str(ids).strip() == tokenizer.decode(ids).strip()
+        except ValueError:
+            alike = False
+        if not alike:
+            raise Unsupported(
+                "no format can be followed with the tokenizer of this deployment's model, whose tokens are no text by "
+                "themselves: leave it out, and ask in words",
+                field="sampling.format",
+            )
+        return built
 
     return Grammars(build)
+
+
+def _with_spaces(decoder: Any) -> Any:
+    """The tokenizer's decoder with the replacement that Metaspace stands for, which llguidance would overlook."""
+    steps = decoder.get("decoders", [decoder]) if decoder else []
+    if not any(step["type"] == "Metaspace" for step in steps):
+        return decoder
+    spaces = {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "}
+    rest = [step for step in steps if step["type"] != "Metaspace"]
+    return {"type": "Sequence", "decoders": [spaces, *(rest or [{"type": "ByteFallback"}])]}
 
 
 def _compile(wanted: ResponseFormat, tokenizer: Any) -> Any:
@@ -165,6 +191,9 @@ def _grammar(wanted: ResponseFormat) -> str:
         case "regex":
             return str(LLMatcher.grammar_from_regex(wanted.definition))
         case "choice":
+            choices = json.loads(wanted.definition)
+            if not (isinstance(choices, list) and choices and all(isinstance(choice, str) for choice in choices)):
+                raise _refusal(wanted, "it is no list of strings")
             return str(grammar_from("choice", wanted.definition))
         case "grammar":
             return str(grammar_from("grammar", wanted.definition))

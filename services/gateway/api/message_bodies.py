@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.records.evolution import Role
+from shared.records.formats import FormatKind
 
 
 def _is_none(value: object) -> bool:
@@ -97,3 +98,11 @@ class EvolutionMessage(_Resource):
     content: str
     tool_calls: list[CallInHistory] = Field(default=[], exclude_if=_is_empty)
     tool_call_id: str = Field(default="", exclude_if=_is_empty, description="Whose result a tool's message is.")
+
+
+class EvolutionFormat(_Resource):
+    """What every response had to be."""
+
+    kind: FormatKind
+    definition: str = Field(description="The JSON schema, regular expression, list of choices or grammar, as text.")
+    field: str = Field(description="The request's field that demanded it.")

@@ -47,7 +47,8 @@ def _table() -> str:
 def _rows(model: type[BaseModel], prefix: str) -> Iterator[_Row]:
     """A body's fields, and those within them."""
     properties = model.model_json_schema()["properties"]
-    for name, field in model.model_fields.items():
+    for own_name, field in model.model_fields.items():
+        name = field.alias or own_name
         schema = properties[name]
         kind = kind_of(field)
         yield _Row(f"`{prefix}{name}`", _values(schema) or "null", _outcome(kind), schema["description"])

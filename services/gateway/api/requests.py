@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from services.gateway.api.conversation import ChatMessage
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, Body, Text
+from services.gateway.api.formats import ResponseFormatBody, StructuredOutputs
 from services.gateway.api.tools import ToolChoiceField, Tools
 from services.gateway.config.model_entry import MAX_MODEL_NAME, PROFILE_PATTERN
 from services.gateway.config.search_fields import WHOLE, with_search_settings
@@ -131,7 +132,6 @@ class _NotSupported(Body):
     prediction: Annotated[Any, NotSupported(why="predicted outputs are not supported")] = None
     presence_penalty: Annotated[Any, NotSupported(0, why=_NO_PENALTIES)] = None
     repetition_penalty: Annotated[Any, NotSupported(1, why=_NO_PENALTIES)] = None
-    response_format: Annotated[Any, NotSupported({"type": "text"}, why=_TEXT_ONLY)] = None
     skip_special_tokens: Annotated[Any, NotSupported(True, why="answers hold no special tokens")] = None
     top_logprobs: Annotated[Any, NotSupported(0, why=_NO_LOGPROBS)] = None
     use_beam_search: Annotated[Any, NotSupported(False, why=_NO_BEAMS)] = None
@@ -180,6 +180,14 @@ class AlignmentRequest(Body):
     )
     stop: Annotated[_Stops | None, BeforeValidator(_stops, json_schema_input_type=_Stop | _Stops | None)] = Field(
         default=None, description="Where a response ends; the string itself is left out of it."
+    )
+    response_format: ResponseFormatBody | None = Field(
+        default=None,
+        description="The form of the answer, in which every candidate is decoded. An answer that `max_tokens` cuts is "
+        "not complete, and is returned only where no candidate is.",
+    )
+    structured_outputs: StructuredOutputs | None = Field(
+        default=None, description="The form of the answer as vLLM takes it; not beside `response_format`."
     )
     n: Annotated[int | None, Field(ge=1, le=257), WHOLE] = Field(
         default=None,

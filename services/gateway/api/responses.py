@@ -5,7 +5,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.gateway.api.message_bodies import AnswerMessage, ChosenCall, ChunkDelta, EvolutionMessage, OfferedTool
+from services.gateway.api.message_bodies import (
+    AnswerMessage,
+    ChosenCall,
+    ChunkDelta,
+    EvolutionFormat,
+    EvolutionMessage,
+    OfferedTool,
+)
 from services.gateway.config.search_fields import with_search_settings
 from shared.methods import Method
 from shared.records.events import Event
@@ -250,6 +257,7 @@ class EvolutionSettings(_Resource):
     top_p: float
     top_k: int
     stop: list[str]
+    format: EvolutionFormat | None = Field(description="What every response had to be; null for any text.")
     n: int
     seed: int = Field(description="As given, else as drawn at acceptance.")
     seeded: bool = Field(description="Whether the caller gave the seed, so that sampling follows it too.")

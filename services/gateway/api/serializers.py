@@ -7,7 +7,7 @@ from services.gateway.api import message_bodies
 from services.gateway.api import responses as out
 from services.gateway.config.settings import GatewaySettings
 from shared import errors
-from shared.records.evolution import Choice, Record, Result, Seconds, StoppedBy, Tokens
+from shared.records.evolution import Choice, Record, Result, Sampling, Seconds, StoppedBy, Tokens
 from shared.records.tools import ToolCall
 
 _FAILURES = {error.__name__: error for error in errors.leaves()}
@@ -84,7 +84,7 @@ def reference(record: Record, stopped_by: StoppedBy | None = None) -> out.Evolut
         evolution_id=record.id,
         trace_id=trace_id(record),
         stopped_by=stopped_by,
-        warnings=list(record.request.warnings),
+        warnings=_warnings(record),
     )
 
 
@@ -142,7 +142,7 @@ def evolution(record: Record) -> out.Evolution:
         finished_at=record.finished_at,
         messages=[message_bodies.EvolutionMessage(**asdict(message)) for message in request.messages],
         settings=out.EvolutionSettings(
-            **asdict(request.sampling) | {"stop": list(request.sampling.stop)},
+            **asdict(request.sampling) | {"stop": list(request.sampling.stop), "format": _format(request.sampling)},
             **asdict(request.search),
             n=request.n,
             seed=request.seed,
@@ -155,10 +155,22 @@ def evolution(record: Record) -> out.Evolution:
         tool_choice=request.tool_use.choice,
         demanded_tool=request.tool_use.name,
         parallel_tool_calls=request.tool_use.parallel,
-        warnings=list(request.warnings),
+        warnings=_warnings(record),
         result=_result(record.result) if record.result else None,
         error=out.EvolutionFailure(**asdict(record.error)) if record.error else None,
     )
+
+
+def _format(sampling: Sampling) -> message_bodies.EvolutionFormat | None:
+    return None if sampling.format is None else message_bodies.EvolutionFormat(**asdict(sampling.format))
+
+
+def _warnings(record: Record) -> list[str]:
+    """What of the request had no effect, and that the answer is not in the form asked for where that is so."""
+    warnings, result, wanted = list(record.request.warnings), record.result, record.request.sampling.format
+    if wanted is not None and result and result.choices and result.choices[0].finish_reason == "length":
+        warnings.append(f"the answer was cut before its form ({wanted.field}) was complete, as was every candidate")
+    return warnings
 
 
 def _cost(tokens: Tokens, settings: GatewaySettings) -> float | None:

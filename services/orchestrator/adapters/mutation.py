@@ -72,4 +72,5 @@ def _to_pb(effect: Mutate, request: EvolutionRequest, count: int, taken: Sequenc
         seed=effect.seed if request.seeded else None,
         cache_salt=cache_salt(request),
         mode=_MODE[request.search.mutation],
+        form_fixed=request.sampling.format is not None,
     )

@@ -40,6 +40,7 @@ class GrpcScorer:
             ],
             profile=request.profile,
             cache_salt=cache_salt(request),
+            json_values=request.sampling.format is not None and request.sampling.format.is_json,
         )
 
         def begin(stub: Any, **options: Any) -> Any:

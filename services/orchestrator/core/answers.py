@@ -11,7 +11,7 @@ def choices(evolution: EvolutionState, n: int) -> tuple[Choice, ...]:
     Responses are distinct where their texts differ or, of those that call tools, where they call otherwise.
     """
     best: dict[tuple[str, str], Final] = {}
-    for final in votes.ranked(evolution.finals):
+    for final in votes.ranked(evolution.finals, evolution.config.complete_first):
         response, called = final.response, final.response.called
         best.setdefault(("calls", called.canonical) if called.calls else ("text", response.text), final)
     return tuple(_choice(final) for final in list(best.values())[:n])

@@ -23,7 +23,8 @@ class Config(Search):
 
     With `mutate`, each state of a cycle awaits a mutant of the parent; without, all carry the original instruction.
     With `replace`, the rule named `selection` decides after each round whose response goes on in whose place.
-    `archive_candidates` instructions of a cycle are offered to the archive.
+    `archive_candidates` instructions of a cycle are offered to the archive. With `complete_first`, as where the form of
+    responses is fixed, one that ended by itself is a better answer than any that was cut.
     """
 
     mutate: bool
@@ -31,6 +32,7 @@ class Config(Search):
     max_tokens: int
     selection: SelectionName = "truncation"
     archive_candidates: int = 2
+    complete_first: bool = False
 
 
 Phase = Literal["idle", "decode", "score", "scored"]

@@ -6,18 +6,18 @@ from math import sqrt, tanh
 from services.orchestrator.core.values import Final
 
 
-def ranked(finals: Sequence[Final]) -> list[Final]:
+def ranked(finals: Sequence[Final], complete_first: bool = False) -> list[Final]:
     """All final responses, best first, the earlier first among equals.
 
     1. Responses that are not valid come after all others, by reward.
     2. Of texts and calls the more numerous kind comes first; the calls, where there are as many of both.
-    3. Texts are in the order of their rewards.
+    3. Texts are in the order of their rewards; with `complete_first`, those that were cut come after the others.
     4. Calls that are alike, in names and canonical arguments, are a group. Groups are in the order of their votes: each
        member's counts 1 + tanh(z) / 4, where z is how many standard deviations its reward lies above the mean of all
        valid calls. So equal rewards make it a majority vote, equal shares a comparison of rewards, and a group of less
        than three fifths of another's size never comes before it. Within a group rewards decide.
     """
-    ordered = sorted(finals, key=_descending)
+    ordered = sorted(finals, key=_complete_first if complete_first else _descending)
     valid = [final for final in ordered if final.response.valid]
     texts = [final for final in valid if not final.response.called.calls]
     calls = _by_votes([final for final in valid if final.response.called.calls])
@@ -44,6 +44,10 @@ def _votes(rewards: Sequence[float | None]) -> list[float]:
     return [
         1.0 if reward is None or not deviation else 1.0 + tanh((reward - mean) / deviation) / 4 for reward in rewards
     ]
+
+
+def _complete_first(final: Final) -> tuple[bool, float]:
+    return final.response.finish != "stop", _descending(final)
 
 
 def _descending(final: Final) -> float:

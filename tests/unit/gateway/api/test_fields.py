@@ -11,6 +11,7 @@ from tests.unit.gateway.apps import BODY, CHAT, shaped
 USER = {"role": "user", "content": "Why?"}
 BEGUN = {"role": "assistant", "content": "It is "}
 NAMED = {"type": "function", "function": {"name": "b"}}
+SCHEMA = {"name": "answer", "schema": {"type": "object"}}
 
 
 def tool(name: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -58,7 +59,23 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"use_beam_search": True}, "use_beam_search"),
     ({"skip_special_tokens": False}, "skip_special_tokens"),
     ({"add_generation_prompt": False}, "add_generation_prompt"),
-    ({"response_format": {"type": "json_object"}}, "response_format"),
+    ({"response_format": {"type": "structural_tag"}}, "response_format.type"),
+    ({"response_format": {"type": "json_object", "json_schema": SCHEMA}}, "response_format.json_schema"),
+    ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+    ({"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}}, "response_format.json_schema.name"),
+    (
+        {"response_format": {"type": "json_schema", "json_schema": SCHEMA | {"schema": []}}},
+        "response_format.json_schema.schema",
+    ),
+    ({"response_format": {"type": "json_object", "x": 1}}, "response_format.x"),
+    ({"structured_outputs": {"regex": "a+", "choice": ["a"]}}, "structured_outputs.choice"),
+    ({"structured_outputs": {"choice": []}}, "structured_outputs.choice"),
+    ({"structured_outputs": {"guided": "a"}}, "structured_outputs.guided"),
+    ({"structured_outputs": {"structural_tag": "a"}}, "structured_outputs.structural_tag"),
+    ({"structured_outputs": {"regex": ""}}, "structured_outputs.regex"),
+    ({"structured_outputs": {"json": 5}}, "structured_outputs.json"),
+    ({"response_format": {"type": "json_object"}, "structured_outputs": {"regex": "a"}}, "structured_outputs"),
+    ({"guided_json": {}}, "guided_json"),
     ({"modalities": ["audio"]}, "modalities"),
     ({"modalities": ["text", "audio"]}, "modalities"),
     ({"service_tier": "slow"}, "service_tier"),

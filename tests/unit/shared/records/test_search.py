@@ -72,6 +72,7 @@ def test_every_field_that_determines_a_search_is_answered() -> None:
         "accepted_at",
         "warnings",
         "response",
+        "tool_use",
     }
     assert of_request - elsewhere <= answered
 

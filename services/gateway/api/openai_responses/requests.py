@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body, Text
@@ -161,3 +161,24 @@ class ResponseCreate(Body):
     tools: Annotated[Any, NotSupported([], why=_NO_TOOLS)] = None
     top_logprobs: Annotated[Any, NotSupported(0, why="log probabilities are not supported")] = None
     truncation: Annotated[Any, NotSupported("disabled", why="nothing is left out of a conversation")] = None
+
+
+class _Query(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ReadQuery(_Query):
+    """How a response is read."""
+
+    stream: bool = Field(default=False, description="Whether to follow it by its events.")
+    starting_after: int | None = Field(
+        default=None, ge=-1, le=2**53, description="`sequence_number` after which events follow."
+    )
+
+
+class InputItemsQuery(_Query):
+    """Which of a response's input items are listed."""
+
+    order: Literal["asc", "desc"] = Field(default="desc", description="`desc`: the last message first.")
+    after: str | None = Field(default=None, description="The last item of the page before.")
+    limit: int = Field(default=20, ge=1, le=100)

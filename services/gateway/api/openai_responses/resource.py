@@ -8,6 +8,7 @@ from services.gateway.api import serializers
 from services.gateway.api.openai_responses.conversation import own_messages
 from services.gateway.api.responses import EvolutionReference, SearchUsage
 from services.gateway.config.settings import GatewaySettings
+from shared.errors import InvalidRequest
 from shared.records.evolution import Choice, Record, Role
 
 ResponseStatus = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
@@ -220,7 +221,11 @@ def _status(record: Record, choice: Choice | None) -> ResponseStatus:
 
 
 def input_items(record: Record, newest_first: bool, after: str | None, limit: int) -> InputItemList:
-    """A page of the call's own messages; `after` is the id of the last item of the page before."""
+    """A page of the call's own messages; `after` is the id of the last item of the page before.
+
+    Raises:
+        InvalidRequest: `after` is none of their ids.
+    """
     items = [
         InputMessage(
             id=f"{message_id(record)}_{index}",
@@ -236,7 +241,9 @@ def input_items(record: Record, newest_first: bool, after: str | None, limit: in
     if newest_first:
         items.reverse()
     ids = [item.id for item in items]
-    begin = ids.index(after) + 1 if after in ids else 0
+    if after is not None and after not in ids:
+        raise InvalidRequest("after must be the id of one of the response's input items", field="after")
+    begin = 0 if after is None else ids.index(after) + 1
     page = items[begin : begin + limit]
     return InputItemList(
         data=page,

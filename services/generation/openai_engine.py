@@ -78,6 +78,9 @@ class OpenAIEngine:
     def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
         return self._known.checkpoint.chat.encode_prompt(messages, now=now)
 
+    def encode_raw(self, text: str) -> tuple[int, ...]:
+        return self._known.checkpoint.chat.encode_raw(text)
+
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         return self._known.checkpoint.chat.decode(token_ids, special=special)
 

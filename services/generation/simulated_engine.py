@@ -83,6 +83,9 @@ class SimulatedEngine:
     def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
         return tuple(self._id(word) for m in messages for word in (f"{m.role}:", *m.content.split()))
 
+    def encode_raw(self, text: str) -> tuple[int, ...]:
+        return tuple(self._id(word) for word in text.split())
+
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         words = " ".join(_WORDS[token - 1] for token in token_ids if 1 <= token <= len(_WORDS))
         return words + bytes(token - _BYTES for token in token_ids if token >= _BYTES).decode(errors="replace")

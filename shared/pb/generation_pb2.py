@@ -24,37 +24,43 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ashared/pb/generation.proto\x12\tdarwin.v1\"\x85\x06\n\x0fGenerateRequest\x12\x36\n\tsequences\x18\x01 \x03(\x0b\x32#.darwin.v1.GenerateRequest.Sequence\x12\x35\n\x08sampling\x18\x02 \x01(\x0b\x32#.darwin.v1.GenerateRequest.Sampling\x12\x12\n\ncache_salt\x18\x03 \x01(\t\x12\x0b\n\x03now\x18\x04 \x01(\x01\x1a(\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x1a\xcf\x01\n\x08Sequence\x12\n\n\x02id\x18\x01 \x01(\t\x12\x34\n\x08messages\x18\x02 \x03(\x0b\x32\".darwin.v1.GenerateRequest.Message\x12\x1a\n\x12response_token_ids\x18\x03 \x03(\r\x12\x16\n\x0emax_new_tokens\x18\x04 \x01(\r\x12\x18\n\x10lookahead_tokens\x18\x05 \x01(\r\x12\x11\n\x04seed\x18\x06 \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fto_be_continued\x18\x14 \x01(\x08\x42\x07\n\x05_seed\x1a\xcf\x01\n\x06\x46ormat\x12\x34\n\x04kind\x18\x01 \x01(\x0e\x32&.darwin.v1.GenerateRequest.Format.Kind\x12\x12\n\ndefinition\x18\x02 \x01(\t\"{\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10KIND_JSON_OBJECT\x10\x01\x12\x14\n\x10KIND_JSON_SCHEMA\x10\x02\x12\x0e\n\nKIND_REGEX\x10\x03\x12\x0f\n\x0bKIND_CHOICE\x10\x04\x12\x10\n\x0cKIND_GRAMMAR\x10\x05\x1a\x93\x01\n\x08Sampling\x12\x13\n\x0btemperature\x18\x01 \x01(\x01\x12\r\n\x05top_p\x18\x02 \x01(\x01\x12\r\n\x05top_k\x18\x03 \x01(\r\x12\x0c\n\x04stop\x18\x04 \x03(\t\x12\x13\n\x0bjson_schema\x18\x05 \x01(\t\x12\x31\n\x06\x66ormat\x18\x14 \x01(\x0b\x32!.darwin.v1.GenerateRequest.Format\">\n\x10GenerateResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.darwin.v1.GenerateResult\"\xc5\x02\n\x0eGenerateResult\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttoken_ids\x18\x02 \x03(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x16\n\x0elookahead_text\x18\x04 \x01(\t\x12.\n\rfinish_reason\x18\x05 \x01(\x0e\x32\x17.darwin.v1.FinishReason\x12.\n\x05usage\x18\x06 \x01(\x0b\x32\x1f.darwin.v1.GenerateResult.Usage\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x12\x1a\n\rqueue_seconds\x18\x08 \x01(\x01H\x00\x88\x01\x01\x1aO\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\r\x12\x15\n\rcached_tokens\x18\x02 \x01(\r\x12\x18\n\x10generated_tokens\x18\x03 \x01(\rB\x10\n\x0e_queue_seconds\"\x11\n\x0fGetModelRequest\"\x7f\n\x10GetModelResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x16\n\x0e\x63ontext_length\x18\x03 \x01(\r\x12\x19\n\x11structured_output\x18\x04 \x01(\x08\x12\x19\n\x11\x63ontinues_formats\x18\x14 \x01(\x08*z\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x01\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x02\x12\x19\n\x15\x46INISH_REASON_CONTEXT\x10\x03\x32\x9f\x01\n\x11GenerationService\x12\x45\n\x08Generate\x12\x1a.darwin.v1.GenerateRequest\x1a\x1b.darwin.v1.GenerateResponse0\x01\x12\x43\n\x08GetModel\x12\x1a.darwin.v1.GetModelRequest\x1a\x1b.darwin.v1.GetModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ashared/pb/generation.proto\x12\tdarwin.v1\"\xed\x06\n\x0fGenerateRequest\x12\x36\n\tsequences\x18\x01 \x03(\x0b\x32#.darwin.v1.GenerateRequest.Sequence\x12\x35\n\x08sampling\x18\x02 \x01(\x0b\x32#.darwin.v1.GenerateRequest.Sampling\x12\x12\n\ncache_salt\x18\x03 \x01(\t\x12\x0b\n\x03now\x18\x04 \x01(\x01\x1a(\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x1a,\n\tRawPrompt\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\ttoken_ids\x18\x02 \x03(\r\x1a\x89\x02\n\x08Sequence\x12\n\n\x02id\x18\x01 \x01(\t\x12\x34\n\x08messages\x18\x02 \x03(\x0b\x32\".darwin.v1.GenerateRequest.Message\x12\x1a\n\x12response_token_ids\x18\x03 \x03(\r\x12\x16\n\x0emax_new_tokens\x18\x04 \x01(\r\x12\x18\n\x10lookahead_tokens\x18\x05 \x01(\r\x12\x11\n\x04seed\x18\x06 \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fto_be_continued\x18\x14 \x01(\x08\x12\x38\n\nraw_prompt\x18\x15 \x01(\x0b\x32$.darwin.v1.GenerateRequest.RawPromptB\x07\n\x05_seed\x1a\xcf\x01\n\x06\x46ormat\x12\x34\n\x04kind\x18\x01 \x01(\x0e\x32&.darwin.v1.GenerateRequest.Format.Kind\x12\x12\n\ndefinition\x18\x02 \x01(\t\"{\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10KIND_JSON_OBJECT\x10\x01\x12\x14\n\x10KIND_JSON_SCHEMA\x10\x02\x12\x0e\n\nKIND_REGEX\x10\x03\x12\x0f\n\x0bKIND_CHOICE\x10\x04\x12\x10\n\x0cKIND_GRAMMAR\x10\x05\x1a\x93\x01\n\x08Sampling\x12\x13\n\x0btemperature\x18\x01 \x01(\x01\x12\r\n\x05top_p\x18\x02 \x01(\x01\x12\r\n\x05top_k\x18\x03 \x01(\r\x12\x0c\n\x04stop\x18\x04 \x03(\t\x12\x13\n\x0bjson_schema\x18\x05 \x01(\t\x12\x31\n\x06\x66ormat\x18\x14 \x01(\x0b\x32!.darwin.v1.GenerateRequest.Format\">\n\x10GenerateResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.darwin.v1.GenerateResult\"\xc5\x02\n\x0eGenerateResult\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttoken_ids\x18\x02 \x03(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x16\n\x0elookahead_text\x18\x04 \x01(\t\x12.\n\rfinish_reason\x18\x05 \x01(\x0e\x32\x17.darwin.v1.FinishReason\x12.\n\x05usage\x18\x06 \x01(\x0b\x32\x1f.darwin.v1.GenerateResult.Usage\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x12\x1a\n\rqueue_seconds\x18\x08 \x01(\x01H\x00\x88\x01\x01\x1aO\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\r\x12\x15\n\rcached_tokens\x18\x02 \x01(\r\x12\x18\n\x10generated_tokens\x18\x03 \x01(\rB\x10\n\x0e_queue_seconds\"\"\n\rDecodeRequest\x12\x11\n\ttoken_ids\x18\x01 \x03(\r\"\x1e\n\x0e\x44\x65\x63odeResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x11\n\x0fGetModelRequest\"\x7f\n\x10GetModelResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x16\n\x0e\x63ontext_length\x18\x03 \x01(\r\x12\x19\n\x11structured_output\x18\x04 \x01(\x08\x12\x19\n\x11\x63ontinues_formats\x18\x14 \x01(\x08*z\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x01\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x02\x12\x19\n\x15\x46INISH_REASON_CONTEXT\x10\x03\x32\xde\x01\n\x11GenerationService\x12\x45\n\x08Generate\x12\x1a.darwin.v1.GenerateRequest\x1a\x1b.darwin.v1.GenerateResponse0\x01\x12\x43\n\x08GetModel\x12\x1a.darwin.v1.GetModelRequest\x1a\x1b.darwin.v1.GetModelResponse\x12=\n\x06\x44\x65\x63ode\x12\x18.darwin.v1.DecodeRequest\x1a\x19.darwin.v1.DecodeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shared.pb.generation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FINISHREASON']._serialized_start=1357
-  _globals['_FINISHREASON']._serialized_end=1479
+  _globals['_FINISHREASON']._serialized_start=1529
+  _globals['_FINISHREASON']._serialized_end=1651
   _globals['_GENERATEREQUEST']._serialized_start=42
-  _globals['_GENERATEREQUEST']._serialized_end=815
+  _globals['_GENERATEREQUEST']._serialized_end=919
   _globals['_GENERATEREQUEST_MESSAGE']._serialized_start=205
   _globals['_GENERATEREQUEST_MESSAGE']._serialized_end=245
-  _globals['_GENERATEREQUEST_SEQUENCE']._serialized_start=248
-  _globals['_GENERATEREQUEST_SEQUENCE']._serialized_end=455
-  _globals['_GENERATEREQUEST_FORMAT']._serialized_start=458
-  _globals['_GENERATEREQUEST_FORMAT']._serialized_end=665
-  _globals['_GENERATEREQUEST_FORMAT_KIND']._serialized_start=542
-  _globals['_GENERATEREQUEST_FORMAT_KIND']._serialized_end=665
-  _globals['_GENERATEREQUEST_SAMPLING']._serialized_start=668
-  _globals['_GENERATEREQUEST_SAMPLING']._serialized_end=815
-  _globals['_GENERATERESPONSE']._serialized_start=817
-  _globals['_GENERATERESPONSE']._serialized_end=879
-  _globals['_GENERATERESULT']._serialized_start=882
-  _globals['_GENERATERESULT']._serialized_end=1207
-  _globals['_GENERATERESULT_USAGE']._serialized_start=1110
-  _globals['_GENERATERESULT_USAGE']._serialized_end=1189
-  _globals['_GETMODELREQUEST']._serialized_start=1209
-  _globals['_GETMODELREQUEST']._serialized_end=1226
-  _globals['_GETMODELRESPONSE']._serialized_start=1228
-  _globals['_GETMODELRESPONSE']._serialized_end=1355
-  _globals['_GENERATIONSERVICE']._serialized_start=1482
-  _globals['_GENERATIONSERVICE']._serialized_end=1641
+  _globals['_GENERATEREQUEST_RAWPROMPT']._serialized_start=247
+  _globals['_GENERATEREQUEST_RAWPROMPT']._serialized_end=291
+  _globals['_GENERATEREQUEST_SEQUENCE']._serialized_start=294
+  _globals['_GENERATEREQUEST_SEQUENCE']._serialized_end=559
+  _globals['_GENERATEREQUEST_FORMAT']._serialized_start=562
+  _globals['_GENERATEREQUEST_FORMAT']._serialized_end=769
+  _globals['_GENERATEREQUEST_FORMAT_KIND']._serialized_start=646
+  _globals['_GENERATEREQUEST_FORMAT_KIND']._serialized_end=769
+  _globals['_GENERATEREQUEST_SAMPLING']._serialized_start=772
+  _globals['_GENERATEREQUEST_SAMPLING']._serialized_end=919
+  _globals['_GENERATERESPONSE']._serialized_start=921
+  _globals['_GENERATERESPONSE']._serialized_end=983
+  _globals['_GENERATERESULT']._serialized_start=986
+  _globals['_GENERATERESULT']._serialized_end=1311
+  _globals['_GENERATERESULT_USAGE']._serialized_start=1214
+  _globals['_GENERATERESULT_USAGE']._serialized_end=1293
+  _globals['_DECODEREQUEST']._serialized_start=1313
+  _globals['_DECODEREQUEST']._serialized_end=1347
+  _globals['_DECODERESPONSE']._serialized_start=1349
+  _globals['_DECODERESPONSE']._serialized_end=1379
+  _globals['_GETMODELREQUEST']._serialized_start=1381
+  _globals['_GETMODELREQUEST']._serialized_end=1398
+  _globals['_GETMODELRESPONSE']._serialized_start=1400
+  _globals['_GETMODELRESPONSE']._serialized_end=1527
+  _globals['_GENERATIONSERVICE']._serialized_start=1654
+  _globals['_GENERATIONSERVICE']._serialized_end=1876
 # @@protoc_insertion_point(module_scope)

@@ -85,10 +85,8 @@ class DirectStages:
         self, effect: Mutate, request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Mutated | MutationEnded]:
         seed = effect.seed if request.seeded else None
-        fixed = request.sampling.format is not None
-        wanted = MutationRequest(
-            as_question(request.messages), effect.parent, effect.count, effect.exclude, seed, form_fixed=fixed
-        )
+        fixed, asked = request.sampling.format is not None, as_question(request.messages)
+        wanted = MutationRequest(asked, effect.parent, effect.count, effect.exclude, seed, form_fixed=fixed)
         tokens = 0
         async with aclosing(self._mutator.mutate(wanted)) as events:
             async for event in events:

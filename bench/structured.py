@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from bench.limit import Limit
 from services.orchestrator.core import answers
@@ -136,7 +136,7 @@ async def main(engine: str, count: int, methods: Sequence[Method]) -> None:
 
 def _valid(schema: Any, text: str) -> bool:
     try:
-        return Draft202012Validator(schema).is_valid(json.loads(text))
+        return bool(Draft202012Validator(schema).is_valid(json.loads(text)))
     except ValueError:
         return False
 

@@ -21,7 +21,7 @@ from services.orchestrator.core.values import EvolutionState, Outcome, Unexpecte
 from shared.errors import InvalidRequest
 from shared.records.attempts import Attempt
 from shared.records.events import Accepted, Ended, Event
-from shared.records.evolution import Failure
+from shared.records.evolution import Choice, Failure
 from shared.records.turns import instruction_of
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
@@ -179,13 +179,17 @@ def _answer(evolution: EvolutionState, n: int) -> dict[str, Any]:
     """What `resources.EvolutionResult` says of it, times apart."""
     base, tokens = answers.base(evolution), answers.tokens(evolution)
     return {
-        "choices": [asdict(choice) for choice in answers.choices(evolution, n)],
-        "base": asdict(base) if base else None,
+        "choices": [_choice(choice) for choice in answers.choices(evolution, n)],
+        "base": _choice(base) if base else None,
         "prompt_tokens": tokens.prompt,
         "tokens": {name: getattr(tokens, name) for name in responses.StageTokens.model_fields},
         "rounds": evolution.rounds,
         "stopped_by": evolution.stopped_by,
     }
+
+
+def _choice(choice: Choice) -> dict[str, Any]:
+    return responses.EvolutionChoice.model_validate(asdict(choice)).model_dump(mode="json")
 
 
 def _open(evolution: EvolutionState) -> list[str]:

@@ -6,8 +6,10 @@ from typing import Protocol
 
 from services.generation.grammars import Grammars
 from services.generation.messages import SamplingOptions
+from services.generation.tool_calls.reading import ToolReader
 from shared.errors import InvalidRequest
 from shared.records.evolution import Message
+from shared.records.tools import Tool
 
 
 class ContextFull(InvalidRequest):
@@ -21,7 +23,8 @@ class ModelInfo:
     `model` is the model's name, `engine` the engine's in the table of engines. `context_length` bounds prompt and
     response together, in tokens. `structured_output` says whether formats are followed, and `continues_formats` whether
     a response under one can be continued. Token ids lie in [0, `vocabulary_size`). `end_ids` are the end-of-sequence
-    ids. `hidden_tokens` maps the text of each token that `decode` leaves out to its id.
+    ids. `hidden_tokens` maps the text of each token that `decode` leaves out to its id. `tool_reader` reads calls of
+    tools from responses; None where the model's template takes no tools, or nobody reads its calls.
     """
 
     model: str
@@ -32,6 +35,12 @@ class ModelInfo:
     end_ids: frozenset[int]
     hidden_tokens: Mapping[str, int] = field(default_factory=dict)
     continues_formats: bool = False
+    tool_reader: ToolReader | None = None
+
+    @property
+    def tools(self) -> bool:
+        """Whether responses may call tools."""
+        return self.tool_reader is not None
 
 
 @dataclass(frozen=True)
@@ -126,15 +135,17 @@ class Engine(Protocol):
         """
         ...
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
         """The token ids of a conversation in the model's chat template, generation prompt included. A last message of
         the assistant's is the beginning of the response, and what is decoded goes on from its text.
 
         `now`, in Unix seconds, is the time that the template may print; 0 stands for the clock's. Text in a message
-        that spells a control token must stay text. Called from several threads at once.
+        that spells a control token must stay text. The template is given the `tools`. Called from several threads at
+        once.
 
         Raises:
             InvalidRequest: the model's template refuses the conversation.
+            Unsupported: the template prints no tools, or no turns of tools, and there are some.
         """
         ...
 

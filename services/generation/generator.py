@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
 from services.generation import metrics
+from services.generation.demanded_calls import calls_or_json, demanded_calls
 from services.generation.engine import Completion, ContextFull, Engine, ModelInfo, TokenSequence
 from services.generation.grammars import Matcher
 from services.generation.messages import (
@@ -18,6 +19,7 @@ from services.generation.messages import (
     TokenUsage,
 )
 from services.generation.response_text import Reader, continuing, stops_of
+from services.generation.tool_calls.reading import CallReader
 from services.generation.validation import GenerationLimits, check, check_vocabulary
 from shared.errors import InvalidRequest
 from shared.records.turns import prefill_of
@@ -40,6 +42,7 @@ class _Plan:
     cache_salt: str
     prompt_ids: tuple[int, ...]
     reader: Reader
+    calls: CallReader | None
     room: int
     arrived: float
     matcher: Matcher | None
@@ -107,18 +110,35 @@ class SequenceGenerator:
 
     def _plans(self, request: GenerateRequest, arrived: float) -> list[_Plan]:
         reader = Reader(self._engine.decode, stops_of(request.sampling.stop, self.info.hidden_tokens))
-        return [self._plan(sequence, reader, request, arrived) for sequence in request.sequences]
+        calls, tool_reader = None, self.info.tool_reader
+        if request.tools and tool_reader is not None:
+            if request.must_call:
+                tools, name, parallel = request.tools, request.tool_name, request.parallel_calls
+                wanted, tool_reader = demanded_calls(tool_reader, tools, name, parallel)
+                request = replace(request, sampling=replace(request.sampling, format=wanted))
+            elif (form := request.sampling.format) is not None:
+                wanted, tool_reader = calls_or_json(tool_reader, request.tools, request.parallel_calls, form)
+                request = replace(request, sampling=replace(request.sampling, format=wanted))
+            calls = tool_reader.bound(request.tools)
+        return [self._plan(sequence, reader, calls, request, arrived) for sequence in request.sequences]
 
-    def _plan(self, sequence: Sequence, reader: Reader, request: GenerateRequest, arrived: float) -> _Plan:
+    def _plan(
+        self,
+        sequence: Sequence,
+        reader: Reader,
+        calls: CallReader | None,
+        request: GenerateRequest,
+        arrived: float,
+    ) -> _Plan:
         raw = sequence.raw_prompt
-        prompt_ids = self._raw(raw) if raw else self._engine.encode_chat(sequence.messages, request.now)
+        prompt_ids = self._raw(raw) if raw else self._engine.encode_chat(sequence.messages, request.now, request.tools)
         if raw or prefill_of(sequence.messages):
             reader = replace(reader, decode=continuing(self._engine.decode, prompt_ids[-1]))
         # A rewritten prompt may leave no room, and so may a response that was written under a shorter one. That is a
         # full context of this sequence, and does not concern the others of the call.
         room = max(0, self.info.context_length - len(prompt_ids) - len(sequence.response_token_ids))
         matcher = self._matcher(sequence, request.sampling)
-        return _Plan(sequence, request.sampling, request.cache_salt, prompt_ids, reader, room, arrived, matcher)
+        return _Plan(sequence, request.sampling, request.cache_salt, prompt_ids, reader, calls, room, arrived, matcher)
 
     def _raw(self, prompt: RawPrompt) -> tuple[int, ...]:
         """Raises InvalidRequest where the text has no tokens, or spells one that the model has no embedding for."""
@@ -182,9 +202,15 @@ class SequenceGenerator:
             lookahead_text = ahead[1] if ahead is not None else reader.text(given + content, complete=ended)
         usage = TokenUsage(len(plan.prompt_ids), completion.cached_tokens, len(sampled))
         seconds = time.perf_counter() - plan.arrived
-        return SequenceResult(
+        result = SequenceResult(
             sequence.id, kept, text, lookahead_text, finish, usage, seconds, queue_seconds=completion.queue_seconds
         )
+        if plan.calls is None:
+            return result
+        # Some models write their calls between tokens that decoding hides; a stop string cuts the text within them.
+        spelled = text if stop is not None else self._engine.decode(given + kept, special=True)
+        read = plan.calls(spelled)
+        return replace(result, tool_calls=read.calls, content=read.content, calling=read.begun)
 
 
 def _formed(matcher: Matcher, kept: tuple[int, ...]) -> bool:

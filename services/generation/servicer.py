@@ -22,6 +22,7 @@ from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.records.evolution import Message, Role
 from shared.records.formats import FormatKind, ResponseFormat
+from shared.records.tools import Tool, ToolCall
 
 _FINISH: dict[SequenceFinish, pb.FinishReason] = {
     "length": pb.FINISH_REASON_LENGTH,
@@ -63,6 +64,7 @@ class GenerationServicer(generation_pb2_grpc.GenerationServiceServicer):  # type
             context_length=info.context_length,
             structured_output=info.structured_output,
             continues_formats=info.continues_formats,
+            tools=info.tools,
         )
 
     async def Decode(  # noqa: N802  # the wire's name
@@ -82,6 +84,10 @@ def _request(request: pb.GenerateRequest) -> GenerateRequest:
         ),
         cache_salt=request.cache_salt,
         now=request.now,
+        tools=tuple(Tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in request.tools),
+        must_call=request.must_call,
+        tool_name=request.tool_name,
+        parallel_calls=request.parallel_calls,
     )
 
 
@@ -97,7 +103,7 @@ def _format(sampling: pb.GenerateRequest.Sampling) -> ResponseFormat | None:
 def _sequence(sequence: pb.GenerateRequest.Sequence) -> Sequence:
     return Sequence(
         id=sequence.id,
-        messages=tuple(Message(cast(Role, message.role), message.content) for message in sequence.messages),
+        messages=tuple(map(_message, sequence.messages)),
         response_token_ids=tuple(sequence.response_token_ids),
         max_new_tokens=sequence.max_new_tokens,
         lookahead_tokens=sequence.lookahead_tokens,
@@ -107,6 +113,11 @@ def _sequence(sequence: pb.GenerateRequest.Sequence) -> Sequence:
         if sequence.HasField("raw_prompt")
         else None,
     )
+
+
+def _message(message: pb.GenerateRequest.Message) -> Message:
+    calls = tuple(ToolCall(call.name, call.arguments, call.id) for call in message.tool_calls)
+    return Message(cast(Role, message.role), message.content, calls, message.tool_call_id)
 
 
 def _result(result: SequenceResult) -> pb.GenerateResult:
@@ -123,4 +134,7 @@ def _result(result: SequenceResult) -> pb.GenerateResult:
         ),
         seconds=result.seconds,
         queue_seconds=result.queue_seconds,
+        tool_calls=[pb.ToolCall(name=call.name, arguments=call.arguments) for call in result.tool_calls],
+        content=result.content,
+        calling=result.calling,
     )

@@ -24,10 +24,12 @@ from services.generation.grammars import Grammars, Matcher, Rows, available, of_
 from services.generation.response_text import Decode, Reader, hidden_tokens, stops_of
 from services.generation.settings import GenerationSettings
 from services.generation.token_sampling import TokenSampler, uniform
+from services.generation.tool_calls.detection import find_tool_reader
 from services.generation.weights import load_model
 from shared.errors import Unavailable
 from shared.process.lifecycle import never
 from shared.records.evolution import Message
+from shared.records.tools import Tool
 from shared.text.embedded_models import resolve
 
 
@@ -98,9 +100,9 @@ class TransformersEngine:
     async def failed(self) -> str:
         return await never()
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
         assert self._checkpoint is not None
-        return self._checkpoint.chat.encode_prompt(messages, now=now)
+        return self._checkpoint.chat.encode_prompt(messages, now=now, tools=tools)
 
     def encode_raw(self, text: str) -> tuple[int, ...]:
         assert self._checkpoint is not None
@@ -143,8 +145,9 @@ class TransformersEngine:
             available(),
             checkpoint.vocabulary,
             checkpoint.eos_ids,
-            hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary),
+            hidden := hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary),
             continues_formats=available(),
+            tool_reader=find_tool_reader(checkpoint.chat, checkpoint.tokenizer, hidden, settings.tool_parser),
         )
         if available():
             self._grammars = of_tokenizer(checkpoint.tokenizer, checkpoint.vocabulary, checkpoint.eos_ids)

@@ -1,5 +1,6 @@
 """Checks a request: every field's range, and the limits of this deployment."""
 
+import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from services.generation.messages import GenerateRequest, RawPrompt, SamplingOpt
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import MAX_MESSAGES
 
-ROLES = ("system", "user", "assistant")
+ROLES = ("system", "user", "assistant", "tool")
 MAX_STOPS = 4
+MAX_TOOLS = 128
 MAX_TEMPERATURE = 2.0
 _YEAR_10000 = 253_402_300_800
 MAX_NAME_CHARACTERS = 256
@@ -47,6 +49,8 @@ def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -
     if not 0 <= request.now < _YEAR_10000:
         raise InvalidRequest("now must be Unix seconds, or 0 for the clock", field="now")
     _check_sampling(request.sampling, info, limits)
+    if request.tools or request.must_call:
+        _check_tools(request, info)
     seen: set[str] = set()
     for index, sequence in enumerate(request.sequences):
         where = f"sequences[{index}]"
@@ -62,6 +66,8 @@ def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -
         if sequence.raw_prompt is None:
             _check_messages(sequence, where, limits)
         else:
+            if request.tools or request.must_call:
+                raise InvalidRequest("a raw prompt takes no tools: its template is the caller's", field="tools")
             _check_raw_prompt(sequence, sequence.raw_prompt, where, info, limits)
         _check_tokens(sequence, where, info, limits)
         _check_continuable(request.sampling, sequence, info)
@@ -103,6 +109,33 @@ def _check_continuable(sampling: SamplingOptions, sequence: Sequence, info: Mode
         )
 
 
+def _check_tools(request: GenerateRequest, info: ModelInfo) -> None:
+    if request.must_call and not (request.tools and info.structured_output):
+        raise Unsupported(
+            f"the {info.engine} engine follows no formats, so that a call cannot be demanded: set tool_choice to auto"
+            if request.tools
+            else "a call is demanded, and there are no tools: send tools",
+            field="tool_choice",
+        )
+    if len(request.tools) > MAX_TOOLS:
+        raise InvalidRequest(f"at most {MAX_TOOLS} tools, not {len(request.tools)}", field="tools")
+    if not info.tools:
+        raise Unsupported(
+            f"the model {info.model} calls no tools: its chat template takes none, or no parser reads its calls "
+            "(DARWIN_GENERATION_TOOL_PARSER); leave tools out, or serve a model that was trained for them",
+            field="tools",
+        )
+    for index, tool in enumerate(request.tools):
+        try:
+            known = not tool.parameters or isinstance(json.loads(tool.parameters), dict)
+        except (ValueError, RecursionError):
+            known = False
+        if not tool.name or not known:
+            raise InvalidRequest(
+                "a tool has a name, and a JSON object or nothing as parameters", field=f"tools[{index}]"
+            )
+
+
 def _check_messages(sequence: Sequence, where: str, limits: GenerationLimits) -> None:
     messages = sequence.messages
     if not messages:
@@ -115,9 +148,9 @@ def _check_messages(sequence: Sequence, where: str, limits: GenerationLimits) ->
                 f"role must be one of {', '.join(ROLES)}, not {message.role[:64]!r}",
                 field=f"{where}.messages[{index}].role",
             )
-    if all(message.role == "assistant" for message in messages):
+    if all(message.role in ("assistant", "tool") for message in messages):
         raise InvalidRequest("messages need one of the user's, or of the system at least", field=f"{where}.messages")
-    length = sum(len(message.content) for message in messages)
+    length = sum(len(message.content) + sum(len(c.arguments) for c in message.tool_calls) for message in messages)
     if length > limits.conversation_characters:
         raise InvalidRequest(
             f"a conversation has at most {limits.conversation_characters} characters, not {length}: shorten it",

@@ -15,9 +15,11 @@ from services.generation.grammars import Grammars, available, of_tokenizer
 from services.generation.messages import SamplingOptions
 from services.generation.response_text import hidden_tokens, stops_of
 from services.generation.settings import DtypeSetting, GenerationSettings
+from services.generation.tool_calls.detection import find_tool_reader
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Unsupported
 from shared.process.lifeline import prepare_environment
 from shared.records.evolution import Message
+from shared.records.tools import Tool
 from shared.telemetry.exporters import exporting
 from shared.telemetry.tracing import inject
 from shared.text.chat_tokenizer import ChatTokenizer
@@ -86,8 +88,11 @@ class VllmEngine:
             available(),
             checkpoint.vocabulary,
             checkpoint.eos_ids,
-            hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary),
+            hidden := hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary),
             continues_formats=available(),
+            tool_reader=find_tool_reader(
+                checkpoint.chat, checkpoint.tokenizer, hidden, settings.tool_parser, vllm_first=True
+            ),
         )
         if available():
             self._grammars = of_tokenizer(checkpoint.tokenizer, checkpoint.vocabulary, checkpoint.eos_ids)
@@ -129,9 +134,9 @@ class VllmEngine:
             await asyncio.sleep(_LOOK_EVERY_S)
         return "the engine has ended"
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
         assert self._chat is not None
-        return self._chat.encode_prompt(messages, now=now)
+        return self._chat.encode_prompt(messages, now=now, tools=tools)
 
     def encode_raw(self, text: str) -> tuple[int, ...]:
         assert self._chat is not None

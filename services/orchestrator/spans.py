@@ -22,6 +22,7 @@ from shared.records.events import CycleFinished, Event, RoundFinished
 from shared.records.evolution import Record
 from shared.records.turns import instruction_of
 from shared.telemetry.tracing import EndedSpan
+from shared.text.tool_turns import with_calls
 
 _LOST = "the worker ended before the round did"
 _NAMES: dict[Stage, str] = {"mutation": "mutate", "generation": "generate", "reward": "score"}
@@ -157,7 +158,7 @@ def _evolution(record: Record, texts: bool) -> EndedSpan:
     if texts:
         attributes |= {
             "darwin.instruction": instruction_of(request.messages),
-            "darwin.answer": best.text if best else None,
+            "darwin.answer": with_calls(best.text, best.tool_calls) if best else None,
         }
     assert record.trace is not None
     return EndedSpan(

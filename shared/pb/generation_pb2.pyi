@@ -19,14 +19,29 @@ FINISH_REASON_STOP: FinishReason
 FINISH_REASON_CONTEXT: FinishReason
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("sequences", "sampling", "cache_salt", "now")
+    __slots__ = ("sequences", "sampling", "cache_salt", "now", "tools", "must_call", "tool_name", "parallel_calls")
     class Message(_message.Message):
-        __slots__ = ("role", "content")
+        __slots__ = ("role", "content", "tool_calls", "tool_call_id")
         ROLE_FIELD_NUMBER: _ClassVar[int]
         CONTENT_FIELD_NUMBER: _ClassVar[int]
+        TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
+        TOOL_CALL_ID_FIELD_NUMBER: _ClassVar[int]
         role: str
         content: str
-        def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ...) -> None: ...
+        tool_calls: _containers.RepeatedCompositeFieldContainer[ToolCall]
+        tool_call_id: str
+        def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., tool_call_id: _Optional[str] = ...) -> None: ...
+    class Tool(_message.Message):
+        __slots__ = ("name", "description", "parameters", "strict")
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+        PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+        STRICT_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        description: str
+        parameters: str
+        strict: bool
+        def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., parameters: _Optional[str] = ..., strict: bool = ...) -> None: ...
     class RawPrompt(_message.Message):
         __slots__ = ("text", "token_ids")
         TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -93,11 +108,29 @@ class GenerateRequest(_message.Message):
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     CACHE_SALT_FIELD_NUMBER: _ClassVar[int]
     NOW_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_FIELD_NUMBER: _ClassVar[int]
+    MUST_CALL_FIELD_NUMBER: _ClassVar[int]
+    TOOL_NAME_FIELD_NUMBER: _ClassVar[int]
+    PARALLEL_CALLS_FIELD_NUMBER: _ClassVar[int]
     sequences: _containers.RepeatedCompositeFieldContainer[GenerateRequest.Sequence]
     sampling: GenerateRequest.Sampling
     cache_salt: str
     now: float
-    def __init__(self, sequences: _Optional[_Iterable[_Union[GenerateRequest.Sequence, _Mapping]]] = ..., sampling: _Optional[_Union[GenerateRequest.Sampling, _Mapping]] = ..., cache_salt: _Optional[str] = ..., now: _Optional[float] = ...) -> None: ...
+    tools: _containers.RepeatedCompositeFieldContainer[GenerateRequest.Tool]
+    must_call: bool
+    tool_name: str
+    parallel_calls: bool
+    def __init__(self, sequences: _Optional[_Iterable[_Union[GenerateRequest.Sequence, _Mapping]]] = ..., sampling: _Optional[_Union[GenerateRequest.Sampling, _Mapping]] = ..., cache_salt: _Optional[str] = ..., now: _Optional[float] = ..., tools: _Optional[_Iterable[_Union[GenerateRequest.Tool, _Mapping]]] = ..., must_call: bool = ..., tool_name: _Optional[str] = ..., parallel_calls: bool = ...) -> None: ...
+
+class ToolCall(_message.Message):
+    __slots__ = ("name", "arguments", "id")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    arguments: str
+    id: str
+    def __init__(self, name: _Optional[str] = ..., arguments: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class GenerateResponse(_message.Message):
     __slots__ = ("results",)
@@ -106,7 +139,7 @@ class GenerateResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[GenerateResult, _Mapping]]] = ...) -> None: ...
 
 class GenerateResult(_message.Message):
-    __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds", "queue_seconds")
+    __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds", "queue_seconds", "tool_calls", "content", "calling")
     class Usage(_message.Message):
         __slots__ = ("prompt_tokens", "cached_tokens", "generated_tokens")
         PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -124,6 +157,9 @@ class GenerateResult(_message.Message):
     USAGE_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     QUEUE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    CALLING_FIELD_NUMBER: _ClassVar[int]
     id: str
     token_ids: _containers.RepeatedScalarFieldContainer[int]
     text: str
@@ -132,7 +168,10 @@ class GenerateResult(_message.Message):
     usage: GenerateResult.Usage
     seconds: float
     queue_seconds: float
-    def __init__(self, id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., lookahead_text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., usage: _Optional[_Union[GenerateResult.Usage, _Mapping]] = ..., seconds: _Optional[float] = ..., queue_seconds: _Optional[float] = ...) -> None: ...
+    tool_calls: _containers.RepeatedCompositeFieldContainer[ToolCall]
+    content: str
+    calling: bool
+    def __init__(self, id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., lookahead_text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., usage: _Optional[_Union[GenerateResult.Usage, _Mapping]] = ..., seconds: _Optional[float] = ..., queue_seconds: _Optional[float] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., content: _Optional[str] = ..., calling: bool = ...) -> None: ...
 
 class DecodeRequest(_message.Message):
     __slots__ = ("token_ids",)
@@ -151,15 +190,17 @@ class GetModelRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetModelResponse(_message.Message):
-    __slots__ = ("model", "engine", "context_length", "structured_output", "continues_formats")
+    __slots__ = ("model", "engine", "context_length", "structured_output", "continues_formats", "tools")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_LENGTH_FIELD_NUMBER: _ClassVar[int]
     STRUCTURED_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     CONTINUES_FORMATS_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_FIELD_NUMBER: _ClassVar[int]
     model: str
     engine: str
     context_length: int
     structured_output: bool
     continues_formats: bool
-    def __init__(self, model: _Optional[str] = ..., engine: _Optional[str] = ..., context_length: _Optional[int] = ..., structured_output: bool = ..., continues_formats: bool = ...) -> None: ...
+    tools: bool
+    def __init__(self, model: _Optional[str] = ..., engine: _Optional[str] = ..., context_length: _Optional[int] = ..., structured_output: bool = ..., continues_formats: bool = ..., tools: bool = ...) -> None: ...

@@ -11,8 +11,9 @@ from shared.methods import Method
 from shared.records.formats import ResponseFormat
 from shared.records.search import Search
 from shared.records.spending import Prices
+from shared.records.tools import ToolCall, ToolUse
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FinishReason = Literal["stop", "length"]
 StoppedBy = Literal["max_generated_tokens", "max_reward_calls", "deadline_ms", "cancelled"]
@@ -27,10 +28,12 @@ MAX_MESSAGES = 512
 
 @dataclass(frozen=True)
 class Message:
-    """One chat message."""
+    """One chat message. An assistant's may hold calls, and a tool's is the result of the call that it names."""
 
     role: Role
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,17 @@ class EvolutionRequest:
     warnings: tuple[str, ...] = ()
     model: str = ""
     response: ResponseOptions | None = None
+    tool_use: ToolUse = field(default_factory=ToolUse)
     raw_prompt: RawPrompt | None = None
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One final response. `state` is None for the base response; `components` are the reward's weighted parts."""
+    """One final response. `state` is None for the base response; `components` are the reward's weighted parts.
+
+    Where there are `tool_calls`, `text` is what stands beside them. They are not `valid` where the response ends within
+    a call, or the arguments of one do not follow the schema of its tool.
+    """
 
     text: str
     finish_reason: FinishReason
@@ -116,6 +124,8 @@ class Choice:
     instruction: str
     cycle: int
     state: int | None
+    tool_calls: tuple[ToolCall, ...] = ()
+    valid: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,55 +1,26 @@
 """What every generation engine promises, over all of them, in float32 so that pieces can be compared exactly."""
 
 import asyncio
-import importlib.util
-import json
-import re
 import time
 import uuid
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-import pytest_asyncio
 
-from services.generation.bootstrap import build_engine, build_generator
 from services.generation.engine import Engine, TokenSequence
 from services.generation.generator import SequenceGenerator
 from services.generation.messages import GenerateRequest, Sequence
 from services.generation.servicer import GenerationServicer
-from services.generation.settings import GenerationSettings
 from services.mutation.operators import OPERATORS, chat
-from shared.errors import InvalidRequest, Unsupported
 from shared.pb import generation_pb2 as pb
 from shared.pb.generation_pb2_grpc import GenerationServiceStub, add_GenerationServiceServicer_to_server
 from shared.records.evolution import Message
-from shared.records.formats import ResponseFormat
 from shared.rpc.channel import connect
 from shared.rpc.server import Server
-from tests.contract.engine_rows import CACHING, CONTROLS, GREEDY, QUESTION, ROWS, WARM, control_ids, one, pieces, run
+from tests.contract.engine_rows import CACHING, CONTROLS, GREEDY, QUESTION, WARM, control_ids, one, pieces, run
 from tests.integration.processes import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=ROWS)
-async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
-    name, _, tokens = request.param.partition("-")
-    if name == "vllm" and importlib.util.find_spec("vllm") is None:
-        pytest.skip("vllm is not installed")
-    there = {"endpoint": request.getfixturevalue("vllm_server"), "endpoint_tokens": tokens} if tokens else {}
-    settings = GenerationSettings(
-        engine=name, dtype="float32", max_model_len=512, simulated_tokens_per_second=100, **there
-    )
-    engine = build_engine(settings)
-    await engine.start()
-    yield engine
-    await engine.stop()
-
-
-@pytest.fixture(scope="module")
-def generator(engine: Engine) -> SequenceGenerator:
-    return build_generator(engine, GenerationSettings(max_model_len=512))
 
 
 async def test_greedy_decoding_is_the_same_in_one_piece_and_in_three(generator: SequenceGenerator) -> None:
@@ -233,91 +204,6 @@ async def test_a_call_cancelled_over_the_wire_frees_its_sequences(generator: Seq
         call.cancel()
         await until(lambda: engine.running == 0, 4)  # of ten or more that they would take
     await server.stop(0)
-
-
-FORMATS = (
-    ResponseFormat(
-        "json_schema",
-        json.dumps(
-            {
-                "type": "object",
-                "properties": {"colour": {"enum": ["red", "green"]}, "reason": {"type": "string", "maxLength": 20}},
-                "required": ["colour", "reason"],
-                "additionalProperties": False,
-            }
-        ),
-    ),
-    ResponseFormat("regex", "[A-Z][a-z]{2,9}, [0-9]{2}"),
-    ResponseFormat("choice", '["yes", "no", "yes, indeed"]'),
-    ResponseFormat("grammar", 'root ::= "a" root | "b"'),
-)
-PATTERNS = {"regex": "[A-Z][a-z]{2,9}, [0-9]{2}", "choice": "yes|no|yes, indeed", "grammar": "a*b"}
-
-
-@pytest.mark.parametrize("wanted", FORMATS, ids=lambda wanted: wanted.kind)
-async def test_a_format_is_followed_and_a_response_continued_under_it_at_any_point(
-    generator: SequenceGenerator, wanted: ResponseFormat
-) -> None:
-    if not generator.info.continues_formats:
-        pytest.skip("formats are the endpoint's")
-    for sampling in (replace(GREEDY, format=wanted), replace(WARM, format=wanted)):
-        whole = await one(generator, Sequence("s", QUESTION, max_new_tokens=60, seed=3), sampling)
-        if whole.finish == "stop" and wanted.is_json:
-            answer = json.loads(whole.text)
-            assert (answer["colour"] in ("red", "green"), set(answer)) == (True, {"colour", "reason"})
-        elif whole.finish == "stop":
-            assert re.fullmatch(PATTERNS[wanted.kind], whole.text)
-        else:
-            assert whole.finish == "length"
-            assert wanted.kind == "grammar"
-    greedy = replace(GREEDY, format=wanted)
-    whole = await one(generator, Sequence("s", QUESTION, max_new_tokens=60), greedy)
-    cuts = range(1, len(whole.token_ids) + 1, 4)
-    rest = await run(
-        generator,
-        *(Sequence(str(at), QUESTION, whole.token_ids[:at], max_new_tokens=60 - at) for at in cuts if at < 60),
-        sampling=greedy,
-    )
-    for at, result in rest.items():
-        assert whole.token_ids[: int(at)] + result.token_ids == whole.token_ids
-        assert (result.text, result.finish) == (whole.text, whole.finish)
-
-
-async def test_sequences_with_and_without_a_format_share_a_batch(generator: SequenceGenerator) -> None:
-    if not generator.info.continues_formats:
-        pytest.skip("formats are the endpoint's")
-    alone = await one(generator, Sequence("s", QUESTION, max_new_tokens=12))
-    free, held = await asyncio.gather(
-        one(generator, Sequence("s", QUESTION, max_new_tokens=12)),
-        one(generator, Sequence("s", QUESTION, max_new_tokens=12), replace(GREEDY, format=FORMATS[2])),
-    )
-    assert free.token_ids == alone.token_ids
-    assert held.text in ("yes", "no", "yes, indeed")
-
-
-async def test_an_endpoint_follows_a_schema_or_says_that_it_cannot(generator: SequenceGenerator) -> None:
-    asked = Sequence("s", (Message("user", "Choose a colour, answer in JSON."),), max_new_tokens=60)
-    sampling = replace(WARM, format=FORMATS[0])
-    if generator.info.structured_output:
-        result = await one(generator, asked, sampling)
-        assert result.finish != "stop" or json.loads(result.text)["colour"] in ("red", "green")
-    else:
-        with pytest.raises(Unsupported, match="format"):
-            await one(generator, asked, sampling)
-
-
-async def test_a_response_that_is_not_what_the_format_allows_is_refused(generator: SequenceGenerator) -> None:
-    sampling = replace(GREEDY, format=FORMATS[0])
-    other = await one(generator, Sequence("s", QUESTION, max_new_tokens=4))
-    with pytest.raises((InvalidRequest, Unsupported)) as refused:
-        await one(generator, Sequence("s", QUESTION, other.token_ids, max_new_tokens=4), sampling)
-    assert refused.value.field == "sampling.format"
-
-
-async def test_a_schema_that_cannot_be_followed_is_refused(generator: SequenceGenerator) -> None:
-    sampling = replace(WARM, format=ResponseFormat("json_schema", '{"type": "string", "pattern": "(?<=a)b"}'))
-    with pytest.raises((InvalidRequest, Unsupported)):
-        await one(generator, Sequence("s", QUESTION, max_new_tokens=10), sampling)
 
 
 async def test_continuations_reuse_what_is_cached_and_say_how_much(

@@ -12,13 +12,14 @@ from services.gateway.api.conversation import ChatMessage
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, Body, Text
 from services.gateway.api.formats import ResponseFormatBody, StructuredOutputs
+from services.gateway.api.tools import ToolChoiceField, Tools
 from services.gateway.config.model_entry import MAX_MODEL_NAME, PROFILE_PATTERN
 from services.gateway.config.search_fields import WHOLE, with_search_settings
 from shared.methods import METHODS
 from shared.records.evolution import MAX_MESSAGES
 from shared.records.search import Preset
 
-_NO_TOOLS = "tools are not supported"
+_NO_FUNCTIONS = "send tools, which have taken its place"
 _NO_LOGPROBS = "log probabilities are not supported"
 _NO_PENALTIES = "penalties are not supported"
 _NO_BEAMS = "beam search is not supported"
@@ -120,8 +121,8 @@ class _NotSupported(Body):
     best_of: Annotated[Any, NotSupported(1, why="choose the model best-of-n, and set darwin.mutants")] = None
     echo: Annotated[Any, NotSupported(False, why="answers do not repeat the conversation")] = None
     frequency_penalty: Annotated[Any, NotSupported(0, why=_NO_PENALTIES)] = None
-    function_call: Annotated[Any, NotSupported("none", "auto", why=_NO_TOOLS)] = None
-    functions: Annotated[Any, NotSupported([], why=_NO_TOOLS)] = None
+    function_call: Annotated[Any, NotSupported("none", "auto", why=_NO_FUNCTIONS)] = None
+    functions: Annotated[Any, NotSupported([], why=_NO_FUNCTIONS)] = None
     ignore_eos: Annotated[Any, NotSupported(False, why="a response ends where the model ends it")] = None
     length_penalty: Annotated[Any, NotSupported(1, why=_NO_BEAMS)] = None
     logit_bias: Annotated[Any, NotSupported({}, why="biases of tokens are not supported")] = None
@@ -129,13 +130,10 @@ class _NotSupported(Body):
     min_p: Annotated[Any, NotSupported(0, why="use top_p or top_k")] = None
     modalities: Annotated[Any, NotSupported(["text"], why=_TEXT_ONLY)] = None
     moderation: Annotated[Any, NotSupported(why="moderation is not supported")] = None
-    parallel_tool_calls: Annotated[Any, NotSupported(True, False, why=_NO_TOOLS)] = None
     prediction: Annotated[Any, NotSupported(why="predicted outputs are not supported")] = None
     presence_penalty: Annotated[Any, NotSupported(0, why=_NO_PENALTIES)] = None
     repetition_penalty: Annotated[Any, NotSupported(1, why=_NO_PENALTIES)] = None
     skip_special_tokens: Annotated[Any, NotSupported(True, why="answers hold no special tokens")] = None
-    tool_choice: Annotated[Any, NotSupported("none", "auto", why=_NO_TOOLS)] = None
-    tools: Annotated[Any, NotSupported([], why=_NO_TOOLS)] = None
     top_logprobs: Annotated[Any, NotSupported(0, why=_NO_LOGPROBS)] = None
     use_beam_search: Annotated[Any, NotSupported(False, why=_NO_BEAMS)] = None
     web_search_options: Annotated[Any, NotSupported(why="searching the web is not supported")] = None
@@ -200,6 +198,20 @@ class AlignmentRequest(Body):
     )
     metadata: Annotated[dict[_Key, _Value], Field(max_length=16)] | None = Field(
         default=None, description="Pairs of strings, kept with the evolution."
+    )
+    tools: Tools | None = Field(
+        default=None,
+        description="Functions that the model may call, where its chat template knows tools. Answers that call are "
+        "grouped by what they call; docs/search.md says which group is the answer.",
+    )
+    tool_choice: ToolChoiceField | None = Field(
+        default=None,
+        description="`none`: the model is not told of the tools. `auto`, the default: it may call. `required`, or a "
+        "tool by its name: each response is a call and nothing else, decoded under the schemas of the tools; refused "
+        "by engines that follow no formats.",
+    )
+    parallel_tool_calls: bool | None = Field(
+        default=None, description="Whether an answer may hold several calls. `false`: the first one only."
     )
     darwin: SearchSettings | None = Field(default=None, description="How the answer is searched for.")
 

@@ -12,6 +12,7 @@ from services.gateway.api.field_kinds import warnings_of
 from services.gateway.api.formats import response_format
 from services.gateway.api.model_names import model_named
 from services.gateway.api.requests import AlignmentRequest, SearchSettings
+from services.gateway.api.tool_use import calls_of, check_tool_turns, tool_use
 from services.gateway.config.model_entry import ModelEntry
 from services.gateway.config.settings import GatewaySettings
 from shared.errors import InvalidRequest
@@ -62,6 +63,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         metadata=body.metadata or {},
         accepted_at=time.time(),
         warnings=warnings_of(body),
+        tool_use=tool_use(body),
     )
 
 
@@ -73,18 +75,27 @@ def _seed(given: int | None) -> int | None:
 
 
 def _messages(body: AlignmentRequest, most_characters: int) -> tuple[Message, ...]:
+    calls = [calls_of(message) for message in body.messages]
     characters = sum(len(message.text) for message in body.messages)
+    characters += sum(len(call.name) + len(call.arguments) for called in calls for call in called)
     if characters > most_characters:
         raise InvalidRequest(
             f"messages hold {characters} characters, at most {most_characters} are possible here", field="messages"
         )
     for index, message in enumerate(body.messages):
         _check_message(message, f"messages.{index}")
-    roles: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
-    messages = tuple(Message(roles[message.role], message.text) for message in body.messages)
+    check_tool_turns(body.messages)
+    messages = tuple(
+        Message(_role(message), message.text, called, message.tool_call_id or "")
+        for message, called in zip(body.messages, calls, strict=True)
+    )
     _check_instruction(messages)
     _check_continuation(body, messages)
     return messages
+
+
+def _role(message: ChatMessage) -> Role:
+    return "system" if message.role == "developer" else message.role
 
 
 def _check_message(message: ChatMessage, path: str) -> None:

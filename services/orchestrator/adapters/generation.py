@@ -8,6 +8,8 @@ from typing import Any, Literal
 import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
+from services.orchestrator.adapters.tools import called_of, message_to_pb, tools_to_pb
+from services.orchestrator.core.responses import Called
 from services.orchestrator.core.values import BASE, Generate, Generated
 from shared.errors import ContextLengthExceeded, Internal
 from shared.pb import generation_pb2 as pb
@@ -59,7 +61,7 @@ class GrpcGenerator:
                     async for response in responses:
                         for result in response.results:
                             effect = waiting.pop(result.id)
-                            outcome = _from_pb(result, effect)
+                            outcome = _from_pb(result, effect, called_of(result, request.tool_use))
                             if effect.state == BASE and _without_room(effect, outcome):
                                 field = "prompt" if request.raw_prompt else "messages"
                                 raise await self._no_room(outcome.prompt_tokens, field, timeout_s)
@@ -97,6 +99,8 @@ def _get_model(stub: Any, **options: Any) -> Any:
 def _caller_field(field: str, request: EvolutionRequest) -> str:
     """`sequences[0].messages` and `sampling.stop` are the caller's `messages` and `stop`, and `sampling.format` is
     whatever field of the request demands the format."""
+    if field.startswith("sampling.format") and request.tool_use.choice == "required":
+        return "tools"
     if field.startswith("sampling.format") and request.sampling.format is not None:
         return request.sampling.format.field
     return re.sub(r"^(sequences\[\d+\]|sampling)\.", "", field)
@@ -128,14 +132,15 @@ def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.Generat
         ),
         cache_salt=cache_salt(request),
         now=request.accepted_at,
+        tools=tools_to_pb(request.tool_use.offered),
+        must_call=request.tool_use.choice == "required",
+        tool_name=request.tool_use.name,
+        parallel_calls=request.tool_use.parallel,
     )
 
 
 def _messages(request: EvolutionRequest, instruction: str) -> list[pb.GenerateRequest.Message]:
-    return [
-        pb.GenerateRequest.Message(role=message.role, content=message.content)
-        for message in with_instruction(request.messages, instruction)
-    ]
+    return [message_to_pb(message) for message in with_instruction(request.messages, instruction)]
 
 
 def _raw_prompt(request: EvolutionRequest) -> pb.GenerateRequest.RawPrompt:
@@ -148,7 +153,7 @@ def _format_to_pb(wanted: ResponseFormat) -> pb.GenerateRequest.Format:
     return pb.GenerateRequest.Format(kind=_KINDS[wanted.kind], definition=wanted.definition)
 
 
-def _from_pb(result: pb.GenerateResult, effect: Generate) -> Generated:
+def _from_pb(result: pb.GenerateResult, effect: Generate, called: Called) -> Generated:
     return Generated(
         cycle=effect.cycle,
         round=effect.round,
@@ -161,4 +166,5 @@ def _from_pb(result: pb.GenerateResult, effect: Generate) -> Generated:
         prompt_tokens=result.usage.prompt_tokens,
         cached_tokens=result.usage.cached_tokens,
         queued_seconds=result.queue_seconds if result.HasField("queue_seconds") else None,
+        called=called,
     )

@@ -7,11 +7,11 @@ from typing import Any
 import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
+from services.orchestrator.adapters.tools import as_asked
 from services.orchestrator.core.values import Mutate, Mutated, MutationEnded
 from shared.pb import mutation_pb2 as pb
 from shared.records.evolution import EvolutionRequest, MutantSource
 from shared.records.search import Mutation
-from shared.records.turns import as_question
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
 from shared.rpc.metrics import calling
@@ -65,7 +65,7 @@ class GrpcMutator:
 
 def _to_pb(effect: Mutate, request: EvolutionRequest, count: int, taken: Sequence[str]) -> pb.MutateRequest:
     return pb.MutateRequest(
-        messages=[pb.MutateRequest.Message(role=m.role, content=m.content) for m in as_question(request.messages)],
+        messages=[pb.MutateRequest.Message(role=m.role, content=m.content) for m in as_asked(request.messages)],
         parent=effect.parent,
         count=count,
         exclude=taken,

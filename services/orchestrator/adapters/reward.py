@@ -7,11 +7,12 @@ from typing import Any
 import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
+from services.orchestrator.adapters.tools import as_judged
 from services.orchestrator.core.values import Score, Scored
 from shared.errors import Internal
 from shared.pb import reward_pb2 as pb
 from shared.records.evolution import EvolutionRequest
-from shared.records.turns import as_question, prefill_of
+from shared.records.turns import prefill_of
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
 from shared.rpc.metrics import calling
@@ -32,7 +33,7 @@ class GrpcScorer:
     ) -> AsyncIterator[Scored]:
         begun = prefill_of(request.messages)
         message = pb.ScoreRequest(
-            messages=[pb.ScoreRequest.Message(role=m.role, content=m.content) for m in as_question(request.messages)],
+            messages=[pb.ScoreRequest.Message(role=m.role, content=m.content) for m in as_judged(request.messages)],
             candidates=[
                 pb.ScoreRequest.Candidate(id=str(effect.state), text=begun + effect.text, partial=effect.partial)
                 for effect in effects

@@ -24,7 +24,7 @@ async def generate(request: GenerateRequest) -> int:
         (replace(GOOD, id="x" * 257), "sequences[0].id"),
         (replace(GOOD, response_token_ids=(1,) * 10_000), "response_token_ids"),
         (replace(GOOD, messages=()), "messages"),
-        (replace(GOOD, messages=(Message("tool", "Hello"), *GOOD.messages)), "role"),
+        (replace(GOOD, messages=(Message("function", "Hello"), *GOOD.messages)), "role"),
         (replace(GOOD, messages=(Message("assistant", "Hi"),)), "messages"),
         (replace(GOOD, max_new_tokens=0), "max_new_tokens"),
         (replace(GOOD, max_new_tokens=10**6), "max_new_tokens"),

@@ -9,10 +9,40 @@ import pytest
 from tests.unit.gateway.apps import BODY, CHAT, shaped
 
 USER = {"role": "user", "content": "Why?"}
-SCHEMA = {"name": "answer", "schema": {"type": "object"}}
 BEGUN = {"role": "assistant", "content": "It is "}
+NAMED = {"type": "function", "function": {"name": "b"}}
+SCHEMA = {"name": "answer", "schema": {"type": "object"}}
+
+
+def tool(name: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "parameters": parameters or {"type": "object"}}}
+
+
+def calling(*ids: str) -> list[dict[str, Any]]:
+    calls = [{"id": name, "type": "function", "function": {"name": "a", "arguments": "{}"}} for name in ids]
+    return [{"role": "assistant", "content": None, "tool_calls": calls}]
+
+
+def result(name: str) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": name, "content": "x"}
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"tools": [{"type": "function"}]}, "tools"),
+    ({"tools": [{"type": "function"}]}, "tools.0.function"),
+    ({"tools": [{"type": "custom", "custom": {"name": "a"}}]}, "tools.0.type"),
+    ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools.0.function.name"),
+    ({"tools": [tool("a"), tool("a")]}, "tools.1.function.name"),
+    ({"tools": [tool("a", {"type": "objekt"})]}, "tools.0.function.parameters"),
+    ({"tools": [tool("a", {"type": "string"})]}, "tools.0.function.parameters"),
+    ({"tools": [tool("a", {"$ref": "http://127.0.0.1:9/a.json"})]}, "tools.0.function.parameters"),
+    ({"tools": [tool("a", {"title": "\ud800"})]}, "tools.0.function.parameters"),
+    ({"tool_choice": "required"}, "tool_choice"),
+    ({"tool_choice": NAMED}, "tool_choice"),
+    (
+        {"tools": [tool("a")], "tool_choice": {"type": "function", "function": {"name": "b"}}},
+        "tool_choice.function.name",
+    ),
+    ({"functions": [{"name": "a"}]}, "functions"),
     ({"tool_choice": "required"}, "tool_choice"),
     ({"functions": [{}]}, "functions"),
     ({"parallel_tool_calls": "yes"}, "parallel_tool_calls"),
@@ -94,7 +124,16 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"model": 1}, "model"),
     ({"messages": []}, "messages"),
     ({"messages": "Why?"}, "messages"),
-    ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
+    ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.tool_call_id"),
+    ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "c"}, USER]}, "messages.0.tool_call_id"),
+    ({"messages": [*calling("c"), USER]}, "messages.0.tool_calls"),
+    ({"messages": [*calling("c", "c"), USER]}, "messages.0.tool_calls"),
+    ({"messages": [*calling("c", "d"), result("c"), USER]}, "messages.0.tool_calls"),
+    ({"messages": [*calling("c"), result("d"), USER]}, "messages.1.tool_call_id"),
+    ({"messages": [*calling("c"), result("c"), result("c"), USER]}, "messages.2.tool_call_id"),
+    ({"messages": [{**USER, "tool_call_id": "c"}]}, "messages.0.tool_call_id"),
+    ({"messages": [{**calling("c")[0], "role": "user", "content": "x"}]}, "messages.0.tool_calls"),
+    ({"messages": [{"role": "function", "content": "x", "name": "a"}]}, "messages.0.role"),
     ({"messages": [{"role": "user"}]}, "messages.0.content"),
     ({"messages": [{"role": "user", "content": None}]}, "messages.0.content"),
     ({"messages": [{"role": "user", "content": "a\ud800"}]}, "messages.0.content.0.text"),
@@ -103,7 +142,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "user", "content": "x", "name": 1}]}, "messages.0.name"),
     ({"messages": [{"role": "user", "content": "x", "refusal": "no"}]}, "messages.0.refusal"),
     ({"messages": [{"role": "assistant", "content": "x", "refusal": "no"}, USER]}, "messages.0.refusal"),
-    ({"messages": [{"role": "assistant", "content": "x", "tool_calls": [{}]}, USER]}, "messages.0.tool_calls"),
+    ({"messages": [{"role": "assistant", "content": "x", "tool_calls": [{}]}, USER]}, "messages.0.tool_calls.0.id"),
     ({"messages": [{"role": "assistant", "content": "x", "reasoning": "So."}, USER]}, "messages.0.reasoning"),
     ({"messages": [{"role": "assistant", "content": "x", "annotations": [{}]}, USER]}, "messages.0.annotations"),
     ({"messages": [{"role": "assistant", "content": "x"}]}, "messages"),
@@ -156,6 +195,14 @@ async def test_refuses_naming_the_field(http: httpx.AsyncClient, fields: dict[st
         {"messages": [{"role": "system", "content": "x"}], "add_generation_prompt": True},
         {"prompt_cache_options": None, "reasoning_effort": None, "darwin": {"progress": "off"}},
         {"messages": [{"role": "assistant", "content": None, "tool_calls": []}, USER]},
+        {"messages": [{"role": "assistant", "content": "x", "tool_calls": None, "tool_call_id": None}, USER]},
+        {"messages": [*calling("c", "d"), result("d"), result("c"), USER]},
+        {"messages": [*calling("c"), result("c"), *calling("c"), result("c"), USER], "tools": [tool("a")]},
+        {"tools": [tool("a", {"type": "object", "properties": {"x": {"pattern": "(?=a)a"}}}), tool("b")]},
+        {"tools": [{"type": "function", "function": {"name": "a"}}], "tool_choice": "auto"},
+        {"tools": [tool("a")], "tool_choice": "none", "parallel_tool_calls": False},
+        {"tools": [tool("a")], "tool_choice": "required"},
+        {"tools": [tool("b")], "tool_choice": NAMED},
         {"messages": [{"role": "assistant", "content": None, "tool_calls": None, "function_call": None}, USER]},
         {"messages": [{"role": "assistant", "content": None, "refusal": "I won't."}, USER]},
         {"messages": [{"role": "assistant", "content": "So.", "annotations": [], "reasoning": None}, USER]},
@@ -184,7 +231,7 @@ async def test_accepts_what_changes_nothing(http: httpx.AsyncClient, fields: dic
         ({"messages": [1]}, "messages.0 must be an object, not 1"),
         ({"stream": "yes"}, 'stream must be true or false, not "yes"'),
         ({"verbosity": "most"}, "verbosity must be 'low', 'medium' or 'high', not \"most\""),
-        ({"tools": [1]}, "tools must be [] or left out: tools are not supported"),
+        ({"functions": [1]}, "functions must be [] or left out: send tools, which have taken its place"),
         ({"audio": {}}, "audio must be left out: answers are text"),
         ({"unheard_of": 1}, "unheard_of is not supported: leave it out"),
     ],

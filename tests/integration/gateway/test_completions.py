@@ -87,6 +87,7 @@ def test_n_best_continuations(client: openai.OpenAI) -> None:
         ({"echo": True}, "echo"),
         ({"logprobs": 0}, "logprobs"),
         ({"best_of": 2}, "best_of"),
+        ({"model": "best-of-n", "best_of": 257}, "best_of"),
         ({"model": "best-of-n", "n": 3, "best_of": 2}, "best_of"),
         ({"n": 2}, "n"),
         ({"max_tokens": 10**9}, "max_tokens"),

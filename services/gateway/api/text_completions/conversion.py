@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from pydantic import ValidationError
+
 from services.gateway.api.conversation import ChatMessage, TextPart
 from services.gateway.api.field_kinds import warnings_of
 from services.gateway.api.field_names import renamed
@@ -84,7 +86,13 @@ def _search(body: CompletionRequest, method: Method) -> SearchSettings | None:
     if not METHODS[method].independent or not body.best_of or body.best_of < 2 or given & {"mutants", "cycles"}:
         return body.darwin
     fields = body.darwin.model_dump(exclude_unset=True) if body.darwin else {}
-    return SearchSettings.model_validate({**fields, "cycles": 1, "mutants": body.best_of - 1})
+    try:
+        return SearchSettings.model_validate({**fields, "cycles": 1, "mutants": body.best_of - 1})
+    except ValidationError:
+        raise InvalidRequest(
+            "best_of is more than one cycle decodes: lower it, or set darwin.cycles and darwin.mutants beside it",
+            field="best_of",
+        ) from None
 
 
 def _check_best_of(body: CompletionRequest, request: EvolutionRequest) -> None:

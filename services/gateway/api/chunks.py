@@ -20,6 +20,11 @@ def pieces_of(text: str) -> list[str]:
     return _PIECE.findall(text) or [""]
 
 
+def pieces_of_arguments(arguments: str) -> list[str]:
+    """A call's arguments in short pieces; none where there are no arguments."""
+    return _PIECE_OF_ARGUMENTS.findall(arguments)
+
+
 def first(record: Record) -> str:
     """The first chunk: the role, and which evolution will answer."""
     return _chunk(
@@ -66,7 +71,7 @@ def _calls(record: Record, index: int, choice: Choice) -> Iterator[message_bodie
         yield message_bodies.ChunkCall(
             index=number, id=serializers.call_id(record, index, number), type="function", function=name
         )
-        for piece in _PIECE_OF_ARGUMENTS.findall(call.arguments):
+        for piece in pieces_of_arguments(call.arguments):
             yield message_bodies.ChunkCall(index=number, function=message_bodies.ChunkFunction(arguments=piece))
 
 

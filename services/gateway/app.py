@@ -45,7 +45,7 @@ def create_app(
     stages = StageCheck(backends.presence)
     times = SearchTimes()
     evolutions = EvolutionService(backends.store, times)
-    acceptance = Acceptance(evolutions, Admission(backends.store, backends.rates, stages, settings))
+    acceptance = Acceptance(evolutions, Admission(backends.store, backends.rates, stages, settings), backends.formats)
     app = FastAPI(
         title="Darwin",
         version="0.1.0",

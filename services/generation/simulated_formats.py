@@ -1,6 +1,7 @@
 """What the simulated engine says under a format: bytes that the format allows, drawn at random."""
 
 from services.generation.grammars import Grammars, Matcher
+from shared.text.grammars import ByteVocabulary
 
 _CLOSING = tuple(b'"}]')
 _PRINTABLE = range(0x20, 0x7F)
@@ -9,28 +10,7 @@ _PRINTABLE = range(0x20, 0x7F)
 def byte_grammars(first: int, end: int) -> Grammars:
     """Grammars over a vocabulary of 256 ids from `first` on, one for each byte; the ids below say nothing, but `end`,
     which ends a response."""
-
-    def build() -> object:
-        from llguidance import LLTokenizer, TokenizerWrapper
-
-        return LLTokenizer(TokenizerWrapper(_Bytes(first, end)))
-
-    return Grammars(build)
-
-
-class _Bytes:
-    """A tokenizer as llguidance wants it."""
-
-    def __init__(self, first: int, end: int) -> None:
-        self.eos_token_id = end
-        self.bos_token_id = None
-        # What begins with 0xFF is a special token to llguidance, and no text.
-        self.special_token_ids = list(range(first))
-        self.tokens = [f"<{i}>".encode() for i in range(first)] + [bytes([byte]) for byte in range(256)]
-        self._first = first
-
-    def __call__(self, text: bytes) -> list[int]:
-        return [self._first + byte for byte in text]
+    return Grammars(ByteVocabulary(first, end).tokenizer)
 
 
 def choose(matcher: Matcher, draw: int, first: int, end: int) -> int:

@@ -1,10 +1,11 @@
-"""The clients of Redis that one gateway process holds."""
+"""What one gateway process holds: clients of Redis, and the processes that compile formats."""
 
 from dataclasses import dataclass
 from typing import Self
 
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.rates import Rates
+from services.gateway.evolutions.compiler import FormatCompiler
 from shared.store.api_keys import ApiKeys
 from shared.store.evolutions import Store
 from shared.store.presence import Presence
@@ -15,12 +16,13 @@ _SPARE_CONNECTIONS = 64
 
 @dataclass(frozen=True)
 class Backends:
-    """Each client has connections of its own, which it opens when it needs them."""
+    """Each client has connections of its own, which it opens when it needs them; processes start so, too."""
 
     store: Store
     keys: ApiKeys
     rates: Rates
     presence: Presence
+    formats: FormatCompiler
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> Self:
@@ -30,8 +32,9 @@ class Backends:
             ApiKeys(url, connections),
             Rates(url, connections),
             Presence(url),
+            FormatCompiler(),
         )
 
     async def close(self) -> None:
-        for backend in (self.store, self.keys, self.rates, self.presence):
+        for backend in (self.store, self.keys, self.rates, self.presence, self.formats):
             await backend.close()

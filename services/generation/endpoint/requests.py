@@ -5,10 +5,10 @@ from typing import Any
 
 from services.generation.endpoint.capabilities import LARGE_SEED, SMALL_SEED, STANDARD, Capabilities
 from services.generation.engine import TokenSequence
-from services.generation.json_schemas import problem
 from services.generation.messages import SamplingOptions
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.formats import ResponseFormat
+from shared.text.schema_bounds import problem
 
 
 def completion_body(sequence: TokenSequence, capabilities: Capabilities, shared_cache: bool = False) -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""A process that says whether formats can be followed: a line of JSON in, and one out. `python -m` starts it.
+
+It is told apart from the gateway because a format that a stranger wrote may take all the time, memory or stack there
+is. It ends once nobody writes to it, or when a format has used up what it may.
+"""
+
+import json
+import resource
+import signal
+import sys
+
+from shared.records.formats import ResponseFormat
+from shared.text.grammars import ByteVocabulary, compiled
+
+_CPU_S = 3
+"""Seconds of computing that one format may take; ordinary ones take milliseconds."""
+_MEMORY_BYTES = 1 << 30
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _lower(resource.RLIMIT_AS, _MEMORY_BYTES)
+    _lower(resource.RLIMIT_CORE, 0)
+    tokenizer = ByteVocabulary(1, 0).tokenizer()
+    for line in sys.stdin.buffer:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _lower(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + 1 + _CPU_S)
+        problem = ""
+        try:
+            compiled(ResponseFormat(*json.loads(line)), tokenizer)
+        except ValueError as error:
+            problem = str(error)
+        sys.stdout.write(json.dumps(problem) + "\n")
+        sys.stdout.flush()
+
+
+def _lower(what: int, soft: int) -> None:
+    """Sets the limit that the process may raise again, within the one that it may not."""
+    _, hard = resource.getrlimit(what)
+    resource.setrlimit(what, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+
+
+if __name__ == "__main__":
+    main()

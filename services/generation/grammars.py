@@ -1,7 +1,7 @@
 """Formats compiled for one tokenizer, and matchers that say which tokens may come next under them.
 
-llguidance does the work. It computes the allowed tokens lazily, so that compiling costs a millisecond, and its limits
-bound what a hostile schema or grammar may take: one that exceeds them ends in an error, and never in a long wait.
+llguidance does the work. It computes the allowed tokens lazily, so that compiling costs a millisecond. Its limits end
+most of what is too complex in an error; the rest of what is hostile the gateway refuses, which has it compiled first.
 """
 
 import importlib.util

@@ -12,7 +12,7 @@ import sys
 from shared.records.formats import ResponseFormat
 from shared.text.grammars import ByteVocabulary, compiled
 
-_CPU_S = 3
+_CPU_S = 2
 """Seconds of computing that one format may take; ordinary ones take milliseconds."""
 _MEMORY_BYTES = 1 << 30
 

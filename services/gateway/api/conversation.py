@@ -28,11 +28,23 @@ class CacheControl(Body):
 
 
 class TextPart(Body):
-    """A piece of a message's text; other kinds of parts (images, audio, files) are not supported."""
+    """A piece of a message's text, or an assistant's refusal; other kinds of parts (images, audio, files) are not
+    supported."""
 
-    type: Literal["text"] = Field(description="Images, audio and files are not supported.")
-    text: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] = Field(
-        description="The pieces of a message are joined without a separator."
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"type": {"const": "refusal"}}},
+            "then": {"required": ["refusal"], "properties": {"text": {"type": "null"}, "refusal": {"type": "string"}}},
+            "else": {"required": ["text"], "properties": {"refusal": {"type": "null"}, "text": {"type": "string"}}},
+        }
+    )
+
+    type: Literal["text", "refusal"] = Field(description="Images, audio and files are not supported.")
+    text: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] | None = Field(
+        default=None, description="Of a text. The pieces of a message are joined without a separator."
+    )
+    refusal: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] | None = Field(
+        default=None, description="Of an assistant's refusal, which is text of its turn."
     )
     cache_control: Annotated[CacheControl | None, WithoutEffect()] = Field(
         default=None, description="Every prefix is cached where the engine can."
@@ -74,7 +86,10 @@ class ChatMessage(Body):
         default=None, description="No chat template is given names; write it into the text."
     )
     refusal: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] | None = Field(
-        default=None, description="The text of an assistant's turn whose `content` is null."
+        default=None, description="The text of an assistant's turn without `content`."
+    )
+    parsed: Annotated[dict[str, Any] | list[Any] | None, WithoutEffect()] = Field(
+        default=None, description="What OpenAI's SDK made of the text, which alone counts."
     )
     annotations: Annotated[Any, NotSupported([], why="annotations are not supported")] = None
     audio: Annotated[Any, NotSupported(why="audio is not supported")] = None
@@ -88,6 +103,5 @@ class ChatMessage(Body):
 
     @property
     def text(self) -> str:
-        if self.content is None:
-            return self.refusal or ""
-        return "".join(part.text for part in self.content)
+        said = "".join(part.text or part.refusal or "" for part in self.content or ())
+        return said or self.refusal or ""

@@ -13,6 +13,7 @@ from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, Body, Text
 from services.gateway.api.formats import ResponseFormatBody, StructuredOutputs
 from services.gateway.api.tools import ToolChoiceField, Tools
+from services.gateway.api.vllm_fields import VllmFields
 from services.gateway.config.model_entry import MAX_MODEL_NAME, PROFILE_PATTERN
 from services.gateway.config.search_fields import WHOLE, with_search_settings
 from shared.methods import METHODS
@@ -88,6 +89,9 @@ class StreamOptions(Body):
 class _WithoutEffect(Body):
     """Parameters of OpenAI's that are taken without effect."""
 
+    prediction: Annotated[dict[str, Any] | None, WithoutEffect()] = Field(
+        default=None, description="What the answer may be is no help to a search: it takes as long, and costs as much."
+    )
     prompt_cache_key: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="Every prefix is cached where the engine can."
     )
@@ -98,13 +102,14 @@ class _WithoutEffect(Body):
         default=None, description="Every prefix is cached where the engine can, for as long as it has room."
     )
     reasoning_effort: Annotated[
-        Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None, WithoutEffect()
+        Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None, WithoutEffect()
     ] = Field(default=None, description="What a search spends is set by darwin.cycles and darwin.mutants.")
     safety_identifier: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="`user` is kept with the evolution."
     )
     service_tier: Annotated[
-        Literal["auto", "default", "flex", "priority", "scale"] | None, WithoutEffect("auto", "default")
+        Literal["auto", "default", "flex", "priority", "scale", "fast", "ultrafast"] | None,
+        WithoutEffect("auto", "default"),
     ] = Field(default=None, description="There is one tier: `auto` and `default` mean it.")
     store: Annotated[bool | None, WithoutEffect(False)] = Field(
         default=None, description="Every evolution is kept for as long as the deployment keeps its record."
@@ -130,7 +135,6 @@ class _NotSupported(Body):
     min_p: Annotated[Any, NotSupported(0, why="use top_p or top_k")] = None
     modalities: Annotated[Any, NotSupported(["text"], why=_TEXT_ONLY)] = None
     moderation: Annotated[Any, NotSupported(why="moderation is not supported")] = None
-    prediction: Annotated[Any, NotSupported(why="predicted outputs are not supported")] = None
     presence_penalty: Annotated[Any, NotSupported(0, why=_NO_PENALTIES)] = None
     repetition_penalty: Annotated[Any, NotSupported(1, why=_NO_PENALTIES)] = None
     skip_special_tokens: Annotated[Any, NotSupported(True, why="answers hold no special tokens")] = None
@@ -216,14 +220,14 @@ class AlignmentRequest(Body):
     darwin: SearchSettings | None = Field(default=None, description="How the answer is searched for.")
 
 
-class ChatCompletionRequest(_NotSupported, _WithoutEffect, AlignmentRequest):
+class ChatCompletionRequest(VllmFields, _NotSupported, _WithoutEffect, AlignmentRequest):
     """Body of `POST /v1/chat/completions`."""
 
     stream: bool | None = Field(default=None, description="Whether to answer with server-sent events.")
     stream_options: StreamOptions | None = Field(default=None, description="Only with `stream`.")
 
 
-class EvolutionCreate(_NotSupported, _WithoutEffect, AlignmentRequest):
+class EvolutionCreate(VllmFields, _NotSupported, _WithoutEffect, AlignmentRequest):
     """Body of `POST /v1/evolutions`: that of a chat completion, without streaming."""
 
     darwin: EvolutionSearchSettings | None = Field(default=None, description="How the answer is searched for.")

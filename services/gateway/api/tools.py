@@ -75,6 +75,9 @@ class CalledFunction(Body):
 
     name: FunctionName = Field(description="The function that was called.")
     arguments: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] = Field(description="JSON, as it was called with.")
+    parsed_arguments: Annotated[dict[str, Any] | list[Any] | None, WithoutEffect()] = Field(
+        default=None, description="What OpenAI's SDK made of `arguments`, which alone count."
+    )
 
 
 class CallOfTool(Body):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from services.gateway.api.conversation import ChatMessage
+from services.gateway.api.conversation import ChatMessage, TextPart
 from services.gateway.api.field_kinds import warnings_of
 from services.gateway.api.formats import response_format
 from services.gateway.api.model_names import model_named
@@ -100,6 +100,8 @@ def _role(message: ChatMessage) -> Role:
 
 def _check_message(message: ChatMessage, path: str) -> None:
     """Only an assistant may have said nothing, or have refused."""
+    for number, part in enumerate(message.content or ()):
+        _check_part(part, f"{path}.content.{number}", answers=message.role == "assistant")
     if message.role != "assistant":
         if message.content is None:
             raise InvalidRequest(
@@ -107,8 +109,20 @@ def _check_message(message: ChatMessage, path: str) -> None:
             )
         if message.refusal is not None:
             raise InvalidRequest(f"{path}.refusal must be left out: only assistants refuse", field=f"{path}.refusal")
-    elif message.content and message.refusal:
+    elif message.refusal and message.text != message.refusal:
         raise InvalidRequest(f"{path}.refusal must be left out where there is content", field=f"{path}.refusal")
+
+
+def _check_part(part: TextPart, path: str, *, answers: bool) -> None:
+    """A part has what its type says and nothing else; refusals stand where `answers`."""
+    own, other = (part.refusal, part.text) if part.type == "refusal" else (part.text, part.refusal)
+    if part.type == "refusal" and not answers:
+        raise InvalidRequest(f"{path}.type must be text: only assistants refuse", field=f"{path}.type")
+    if own is None:
+        raise InvalidRequest(f"{path}.{part.type} is missing", field=f"{path}.{part.type}")
+    if other is not None:
+        name = "text" if part.type == "refusal" else "refusal"
+        raise InvalidRequest(f"{path}.{name} must be left out of a part of type {part.type}", field=f"{path}.{name}")
 
 
 def _check_instruction(messages: Sequence[Message]) -> None:

@@ -51,6 +51,9 @@ class InputPart(Body):
     refusal: _LongText | None = Field(default=None, description="Of a refusal.")
     annotations: Annotated[Any, NotSupported([], why="annotations are not supported")] = None
     logprobs: Annotated[Any, NotSupported([], why="log probabilities are not taken back")] = None
+    parsed: Annotated[dict[str, Any] | list[Any] | None, WithoutEffect()] = Field(
+        default=None, description="What OpenAI's SDK made of a text, which alone counts."
+    )
 
 
 _PartsField = Annotated[
@@ -62,7 +65,8 @@ _PartsField = Annotated[
 class InputItem(Body):
     """A message, a call of a tool, the output of one, or a reference to what an earlier response took or gave."""
 
-    model_config = ConfigDict(serialize_by_alias=True)
+    # OpenAI's SDK writes `async_` where an item is dumped by the names that Python has for its fields.
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
 
     type: Annotated[
         Literal["message", "function_call", "function_call_output", "item_reference"], BeforeValidator(_known_type)
@@ -85,6 +89,9 @@ class InputItem(Body):
     phase: Annotated[Any, NotSupported(why="answers have one phase")] = None
     caller: Annotated[Any, NotSupported({"type": "direct"}, why="calls are the model's own")] = None
     namespace: Annotated[Any, NotSupported(why="tools have no namespaces")] = None
+    parsed_arguments: Annotated[dict[str, Any] | list[Any] | None, WithoutEffect()] = Field(
+        default=None, description="What OpenAI's SDK made of `arguments`, which alone count."
+    )
     async_: Annotated[Any, NotSupported(False, why="a conversation goes on once every call has its output")] = Field(
         default=None, alias="async"
     )

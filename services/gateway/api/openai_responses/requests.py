@@ -132,18 +132,26 @@ class ResponseCreate(Body):
     prompt_cache_retention: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="A prefix stays cached for as long as the engine has room."
     )
+    prompt_cache_options: Annotated[dict[str, Any] | None, WithoutEffect({})] = Field(
+        default=None, description="Every prefix is cached where the engine can, for as long as it has room."
+    )
     safety_identifier: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="`user` is kept with the evolution."
     )
     service_tier: Annotated[
-        Literal["auto", "default", "flex", "priority", "scale"] | None, WithoutEffect("auto", "default")
+        Literal["auto", "default", "flex", "priority", "scale", "fast", "ultrafast"] | None,
+        WithoutEffect("auto", "default"),
     ] = Field(default=None, description="There is one tier: `auto` and `default` mean it.")
 
+    access_programs: Annotated[Any, NotSupported([], why="no programs are run")] = None
+    background_options: Annotated[Any, NotSupported({}, why="responses are kept alike")] = None
     context_management: Annotated[Any, NotSupported([], why="shorten the conversation yourself")] = None
     conversation: Annotated[Any, NotSupported(why="go on from previous_response_id")] = None
     include: Annotated[
         Any, NotSupported([], ["reasoning.encrypted_content"], why="answers hold their text and calls, nothing else")
     ] = None
+    image: Annotated[Any, NotSupported(why="answers are text")] = None
+    moderation: Annotated[Any, NotSupported(why="moderation is not supported")] = None
     prompt: Annotated[Any, NotSupported(why="stored prompts are not supported; send the text")] = None
     reasoning: Annotated[Any, NotSupported({}, why=_NO_REASONING)] = None
     top_logprobs: Annotated[Any, NotSupported(0, why="log probabilities are not supported")] = None

@@ -56,12 +56,18 @@ def final(record: Record, include_usage: bool, settings: GatewaySettings) -> Ite
         for piece in pieces[1:]:
             yield _chunk(record, index, message_bodies.ChunkDelta(content=piece))
         for call in _calls(record, index, choice):
-            yield _chunk(record, index, message_bodies.ChunkDelta(tool_calls=[call]))
-        finish = serializers.finish_reason(choice)
+            yield _chunk(record, index, _delta(record, call))
+        finish = serializers.finish_reason(record, choice)
         yield _chunk(record, index, message_bodies.ChunkDelta(), finish_reason=finish, darwin=reference)
     if include_usage:
         yield _envelope(record, [], usage=serializers.usage(record, result, settings))
     yield DONE
+
+
+def _delta(record: Record, call: message_bodies.ChunkCall) -> message_bodies.ChunkDelta:
+    if record.request.tool_use.as_functions:
+        return message_bodies.ChunkDelta(function_call=call.function)
+    return message_bodies.ChunkDelta(tool_calls=[call])
 
 
 def _calls(record: Record, index: int, choice: Choice) -> Iterator[message_bodies.ChunkCall]:

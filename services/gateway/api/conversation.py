@@ -6,9 +6,8 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body, Text
-from services.gateway.api.tools import CallId, Calls
+from services.gateway.api.tools import CalledFunction, CallId, Calls
 
-_NO_FUNCTIONS = "send tool_calls, which have taken its place"
 _NO_REASONING = "an answer's reasoning is not taken back"
 
 
@@ -73,8 +72,9 @@ class ChatMessage(Body):
         }
     )
 
-    role: Literal["system", "developer", "user", "assistant", "tool"] = Field(
-        description="`developer` means the same as `system`; `tool` is the result of a call."
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"] = Field(
+        description="`developer` means the same as `system`; `tool` is the result of a call; `function`, which is "
+        "deprecated, that of the `function_call` just before it."
     )
     content: Annotated[_Parts | None, BeforeValidator(_parts, json_schema_input_type=_WholeText | _Parts | None)] = (
         Field(
@@ -93,7 +93,9 @@ class ChatMessage(Body):
     )
     annotations: Annotated[Any, NotSupported([], why="annotations are not supported")] = None
     audio: Annotated[Any, NotSupported(why="audio is not supported")] = None
-    function_call: Annotated[Any, NotSupported(why=_NO_FUNCTIONS)] = None
+    function_call: CalledFunction | None = Field(
+        default=None, description="Deprecated: the one call that an assistant made; send `tool_calls`."
+    )
     reasoning: Annotated[Any, NotSupported(why=_NO_REASONING)] = None
     reasoning_content: Annotated[Any, NotSupported(why=_NO_REASONING)] = None
     tool_calls: Calls | None = Field(

@@ -24,9 +24,10 @@ def _encodable(text: str) -> str:
 
 
 class OneOf:
-    """Has a field take one of some words, or an object by its `type`, with errors that say so.
+    """Has a field take one of some words, or an object, with errors that say so: which object, its `type` says, unless
+    there is one kind only.
 
-    Those of a plain union say of each of its members why the value is none.
+    Errors of a plain union say of each of its members why the value is none.
     """
 
     def __init__(self, *words: str, **objects: type[BaseModel]) -> None:
@@ -38,12 +39,18 @@ class OneOf:
 
     def _check(self, value: Any, inner: Any) -> Any:
         if isinstance(value, dict):
-            kind = self._objects.get(str(value.get("type")))
+            kind = self._kind(value)
             if kind is not None:
                 return kind.model_validate(value)
         elif isinstance(value, BaseModel) or (isinstance(value, str) and value in self._words):
             return inner(value)
-        raise ValueError(f"must be {', '.join(self._words)}, or an object with the type {' or '.join(self._objects)}")
+        typed = f" with the type {' or '.join(self._objects)}" if len(self._objects) > 1 else ""
+        raise ValueError(f"must be {', '.join(self._words)}, or an object{typed}")
+
+    def _kind(self, value: dict[str, Any]) -> type[BaseModel] | None:
+        if len(self._objects) == 1:
+            return next(iter(self._objects.values()))
+        return self._objects.get(str(value.get("type")))
 
 
 ENCODABLE = AfterValidator(_encodable)

@@ -12,7 +12,7 @@ from services.gateway.api.conversation import ChatMessage
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, Body, Text
 from services.gateway.api.formats import ResponseFormatBody, StructuredOutputs
-from services.gateway.api.tools import ToolChoiceField, Tools
+from services.gateway.api.tools import MAX_TOOLS, FunctionChoice, FunctionDefinition, ToolChoiceField, Tools
 from services.gateway.api.vllm_fields import VllmFields
 from services.gateway.config.model_entry import MAX_MODEL_NAME, PROFILE_PATTERN
 from services.gateway.config.search_fields import WHOLE, with_search_settings
@@ -20,7 +20,6 @@ from shared.methods import METHODS
 from shared.records.evolution import MAX_MESSAGES
 from shared.records.search import Preset
 
-_NO_FUNCTIONS = "send tools, which have taken its place"
 _NO_LOGPROBS = "log probabilities are not supported"
 _NO_PENALTIES = "penalties are not supported"
 _NO_BEAMS = "beam search is not supported"
@@ -126,8 +125,6 @@ class _NotSupported(Body):
     best_of: Annotated[Any, NotSupported(1, why="choose the model best-of-n, and set darwin.mutants")] = None
     echo: Annotated[Any, NotSupported(False, why="answers do not repeat the conversation")] = None
     frequency_penalty: Annotated[Any, NotSupported(0, why=_NO_PENALTIES)] = None
-    function_call: Annotated[Any, NotSupported("none", "auto", why=_NO_FUNCTIONS)] = None
-    functions: Annotated[Any, NotSupported([], why=_NO_FUNCTIONS)] = None
     ignore_eos: Annotated[Any, NotSupported(False, why="a response ends where the model ends it")] = None
     length_penalty: Annotated[Any, NotSupported(1, why=_NO_BEAMS)] = None
     logit_bias: Annotated[Any, NotSupported({}, why="biases of tokens are not supported")] = None
@@ -216,6 +213,13 @@ class AlignmentRequest(Body):
     )
     parallel_tool_calls: bool | None = Field(
         default=None, description="Whether an answer may hold several calls. `false`: the first one only."
+    )
+    functions: Annotated[list[FunctionDefinition], Field(max_length=MAX_TOOLS)] | None = Field(
+        default=None,
+        description="Deprecated: as `tools`, of which an answer calls one at most, by `function_call`.",
+    )
+    function_call: FunctionChoice | None = Field(
+        default=None, description="Deprecated: as `tool_choice`, of `functions`."
     )
     darwin: SearchSettings | None = Field(default=None, description="How the answer is searched for.")
 

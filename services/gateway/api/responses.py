@@ -22,7 +22,7 @@ from shared.records.tools import ToolChoice
 _WARNINGS = "Which fields of the request were taken without effect, a sentence each; empty where there is none."
 
 
-AnswerFinish = FinishReason | Literal["tool_calls"]
+AnswerFinish = FinishReason | Literal["tool_calls", "function_call"]
 
 
 def _is_none(value: object) -> bool:

@@ -47,7 +47,9 @@ def chat_completion(record: Record, settings: GatewaySettings) -> out.ChatComple
         created=int(record.created_at),
         model=model_of(record),
         choices=[
-            out.ChatChoice(index=index, message=_message(record, index, choice), finish_reason=finish_reason(choice))
+            out.ChatChoice(
+                index=index, message=_message(record, index, choice), finish_reason=finish_reason(record, choice)
+            )
             for index, choice in enumerate(result.choices)
         ],
         usage=usage(record, result, settings),
@@ -55,9 +57,11 @@ def chat_completion(record: Record, settings: GatewaySettings) -> out.ChatComple
     )
 
 
-def finish_reason(choice: Choice) -> out.AnswerFinish:
+def finish_reason(record: Record, choice: Choice) -> out.AnswerFinish:
     """Why a choice ends; that it calls counts unless it was cut."""
-    return "tool_calls" if choice.tool_calls and choice.finish_reason == "stop" else choice.finish_reason
+    if not choice.tool_calls or choice.finish_reason != "stop":
+        return choice.finish_reason
+    return "function_call" if record.request.tool_use.as_functions else "tool_calls"
 
 
 def call_id(record: Record, choice: int, call: int) -> str:
@@ -72,6 +76,8 @@ def _message(record: Record, index: int, choice: Choice) -> message_bodies.Answe
         )
         for number, call in enumerate(choice.tool_calls)
     ]
+    if calls and record.request.tool_use.as_functions:
+        return message_bodies.AnswerMessage(content=choice.text or None, function_call=calls[0].function)
     return message_bodies.AnswerMessage(content=choice.text or None if calls else choice.text, tool_calls=calls or None)
 
 

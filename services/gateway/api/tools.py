@@ -93,6 +93,7 @@ ToolChoiceField = Annotated[
     Literal["none", "auto", "required"] | NamedTool | AllowedToolChoice,
     OneOf("none", "auto", "required", function=NamedTool, allowed_tools=AllowedToolChoice),
 ]
+FunctionChoice = Annotated[Literal["none", "auto"] | NamedFunction, OneOf("none", "auto", either=NamedFunction)]
 Calls = Annotated[list[CallOfTool], Field(max_length=MAX_CALLS)]
 Tools = Annotated[list[FunctionTool], Field(max_length=MAX_TOOLS)]
 CallId = _Id

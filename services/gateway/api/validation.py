@@ -10,6 +10,7 @@ from dataclasses import replace
 from services.gateway.api.conversation import ChatMessage, TextPart
 from services.gateway.api.field_kinds import warnings_of
 from services.gateway.api.formats import response_format
+from services.gateway.api.functions import as_functions, with_tools
 from services.gateway.api.model_names import model_named
 from services.gateway.api.requests import AlignmentRequest, SearchSettings
 from services.gateway.api.tool_use import calls_of, check_tool_turns, tool_use
@@ -19,6 +20,7 @@ from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
 from shared.records.evolution import EvolutionRequest, Message, Role, Sampling
 from shared.records.search import PRESETS, Search, check_search
+from shared.records.tools import ToolUse
 from shared.records.turns import instruction_index
 
 _NO_SEED = -1
@@ -33,6 +35,8 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         InvalidRequest: fields contradict each other or a limit of this deployment; names the field to change.
         ModelNotFound: nothing answers under the name that `model` gives.
     """
+    named_functions = bool(body.functions)
+    body = with_tools(body)
     entry = model_named(body.model, settings)
     method, darwin = entry.method, body.darwin or SearchSettings()
     search = _search(entry, darwin)
@@ -63,8 +67,15 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         metadata=body.metadata or {},
         accepted_at=time.time(),
         warnings=warnings_of(body),
-        tool_use=tool_use(body),
+        tool_use=_tool_use(body, named_functions),
     )
+
+
+def _tool_use(body: AlignmentRequest, named_functions: bool) -> ToolUse:
+    try:
+        return replace(tool_use(body), as_functions=named_functions)
+    except InvalidRequest as error:
+        raise (as_functions(error) if named_functions else error) from None
 
 
 def _seed(given: int | None) -> int | None:
@@ -95,7 +106,13 @@ def _messages(body: AlignmentRequest, most_characters: int) -> tuple[Message, ..
 
 
 def _role(message: ChatMessage) -> Role:
-    return "system" if message.role == "developer" else message.role
+    match message.role:
+        case "developer":
+            return "system"
+        case "function":
+            return "tool"
+        case role:
+            return role
 
 
 def _check_message(message: ChatMessage, path: str) -> None:

@@ -33,13 +33,14 @@ async def check_forms(request: EvolutionRequest, compiler: FormatCompiler) -> No
     if wanted is None and use.choice != "required":
         return
     tools = [tool for tool in use.offered if use.name in ("", tool.name)]
-    for whose, form in _forms_of_calls(tools):
+    field = "functions" if use.as_functions else "tools"
+    for whose, form in _forms_of_calls(tools, field):
         problem = await compiler.problem(form)
         if problem is not None:
-            raise InvalidRequest(f"{whose} cannot be followed: {problem}", field="tools")
+            raise InvalidRequest(f"{whose} cannot be followed: {problem}", field=field)
 
 
-def _forms_of_calls(tools: list[Tool]) -> Iterator[tuple[str, ResponseFormat]]:
+def _forms_of_calls(tools: list[Tool], field: str) -> Iterator[tuple[str, ResponseFormat]]:
     """What the arguments of calls are, of each tool and of all together, with words for it."""
     rules = []
     for tool in tools:
@@ -47,7 +48,7 @@ def _forms_of_calls(tools: list[Tool]) -> Iterator[tuple[str, ResponseFormat]]:
         try:
             rules.append(f"%json {json.dumps(arguments_schema(tool.parameters))}")
         except ValueError as error:
-            raise InvalidRequest(f"{whose} cannot be followed: {error}", field="tools") from None
+            raise InvalidRequest(f"{whose} cannot be followed: {error}", field=field) from None
         yield whose, ResponseFormat("grammar", f"start: {rules[-1]}")
     if len(rules) > 1:
         whole = [f"start: {' | '.join(f'call_{number}' for number in range(len(rules)))}"]

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import openai
+import pydantic
 import pytest
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
@@ -213,3 +214,18 @@ async def test_calls_of_the_response_before_must_be_answered(http: httpx.AsyncCl
     answer_only = {"type": "item_reference", "id": "msg_" + first.id.removeprefix("resp_")}
     refused = await http.post("/v1/responses", json={"model": "sample", "input": [answer_only, ASKED]})
     assert (refused.status_code, refused.json()["error"]["param"]) == (404, "input.0.id")
+
+
+async def test_parsed_outputs_are_taken_back(client: openai.OpenAI, store: Store) -> None:
+    class Weather(pydantic.BaseModel):
+        number: int
+
+    tools: Any = [openai.pydantic_function_tool(Weather, name="weather")]
+    for user in ("calls=1", 'text={"number": 4}'):
+        answer = client.responses.parse(model="darwin", input="Why?", tools=tools, text_format=Weather, user=user)
+        calls: Any = [item for item in answer.output if item.type == "function_call"]
+        outputs = [{"type": "function_call_output", "call_id": call.call_id, "output": "Rain."} for call in calls]
+        for back in (answer.output, [item.model_dump() for item in answer.output]):
+            again: Any = [ASKED, *back, *outputs, {"role": "user", "content": "And?"}]
+            said = (await messages_of(store, client.responses.create(model="darwin", input=again)))[1]
+            assert (said.content, len(said.tool_calls)) == (answer.output_text, len(calls))

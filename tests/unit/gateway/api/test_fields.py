@@ -11,6 +11,7 @@ from tests.unit.gateway.apps import BODY, CHAT, shaped
 USER = {"role": "user", "content": "Why?"}
 BEGUN = {"role": "assistant", "content": "It is "}
 NAMED = {"type": "function", "function": {"name": "b"}}
+REFUSED_PART = {"type": "refusal", "refusal": "I won't."}
 SCHEMA = {"name": "answer", "schema": {"type": "object"}}
 
 
@@ -42,9 +43,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"tools": [tool("a")], "tool_choice": {"type": "function", "function": {"name": "b"}}},
         "tool_choice.function.name",
     ),
-    ({"functions": [{"name": "a"}]}, "functions"),
-    ({"tool_choice": "required"}, "tool_choice"),
-    ({"functions": [{}]}, "functions"),
+    ({"min_tokens": 2}, "min_tokens"),
+    ({"stop_token_ids": [1]}, "stop_token_ids"),
+    ({"chat_template": "x"}, "chat_template"),
+    ({"cache_salt": "x"}, "cache_salt"),
+    ({"web_search_options": {}}, "web_search_options"),
+    ({"audio": {"voice": "alloy", "format": "wav"}}, "audio"),
     ({"parallel_tool_calls": "yes"}, "parallel_tool_calls"),
     ({"logprobs": True}, "logprobs"),
     ({"top_logprobs": 2}, "top_logprobs"),
@@ -133,7 +137,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": [*calling("c"), result("c"), result("c"), USER]}, "messages.2.tool_call_id"),
     ({"messages": [{**USER, "tool_call_id": "c"}]}, "messages.0.tool_call_id"),
     ({"messages": [{**calling("c")[0], "role": "user", "content": "x"}]}, "messages.0.tool_calls"),
-    ({"messages": [{"role": "function", "content": "x", "name": "a"}]}, "messages.0.role"),
+    ({"messages": [{"role": "function", "content": "x", "name": "a"}]}, "messages.0.name"),
     ({"messages": [{"role": "user"}]}, "messages.0.content"),
     ({"messages": [{"role": "user", "content": None}]}, "messages.0.content"),
     ({"messages": [{"role": "user", "content": "a\ud800"}]}, "messages.0.content.0.text"),
@@ -142,6 +146,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "user", "content": "x", "name": 1}]}, "messages.0.name"),
     ({"messages": [{"role": "user", "content": "x", "refusal": "no"}]}, "messages.0.refusal"),
     ({"messages": [{"role": "assistant", "content": "x", "refusal": "no"}, USER]}, "messages.0.refusal"),
+    ({"messages": [{"role": "user", "content": [REFUSED_PART]}]}, "messages.0.content.0.type"),
+    ({"messages": [{"role": "assistant", "content": [{"type": "refusal"}]}, USER]}, "messages.0.content.0.refusal"),
+    ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0.text"),
+    (
+        {"messages": [{"role": "assistant", "content": [REFUSED_PART | {"text": "x"}]}, USER]},
+        "messages.0.content.0.text",
+    ),
     ({"messages": [{"role": "assistant", "content": "x", "tool_calls": [{}]}, USER]}, "messages.0.tool_calls.0.id"),
     ({"messages": [{"role": "assistant", "content": "x", "reasoning": "So."}, USER]}, "messages.0.reasoning"),
     ({"messages": [{"role": "assistant", "content": "x", "annotations": [{}]}, USER]}, "messages.0.annotations"),
@@ -202,6 +213,14 @@ async def test_refuses_naming_the_field(http: httpx.AsyncClient, fields: dict[st
         {"tools": [{"type": "function", "function": {"name": "a"}}], "tool_choice": "auto"},
         {"tools": [tool("a")], "tool_choice": "none", "parallel_tool_calls": False},
         {"tools": [tool("a")], "tool_choice": "required"},
+        {
+            "messages": [USER, CALLING_A, {"role": "function", "name": "a", "content": "x"}] * 2,
+            "functions": [{"name": "a"}],
+        },
+        {"messages": [{"role": "assistant", "content": "", "refusal": "I won't."}, USER]},
+        {"messages": [{"role": "assistant", "content": [REFUSED_PART, {"type": "text", "text": "x"}]}, USER]},
+        {"min_tokens": 0, "stop_token_ids": [], "include_stop_str_in_output": False, "chat_template_kwargs": {}},
+        {"add_special_tokens": False, "documents": None, "include_reasoning": True, "mm_processor_kwargs": None},
         {"tools": [tool("b")], "tool_choice": NAMED},
         {"messages": [{"role": "assistant", "content": None, "tool_calls": None, "function_call": None}, USER]},
         {"messages": [{"role": "assistant", "content": None, "refusal": "I won't."}, USER]},
@@ -231,7 +250,12 @@ async def test_accepts_what_changes_nothing(http: httpx.AsyncClient, fields: dic
         ({"messages": [1]}, "messages.0 must be an object, not 1"),
         ({"stream": "yes"}, 'stream must be true or false, not "yes"'),
         ({"verbosity": "most"}, "verbosity must be 'low', 'medium' or 'high', not \"most\""),
-        ({"functions": [1]}, "functions must be [] or left out: send tools, which have taken its place"),
+        ({"functions": [1]}, "functions.0 must be an object, not 1"),
+        ({"function_call": 1}, "function_call must be none, auto, or an object"),
+        (
+            {"tool_choice": "any"},
+            "tool_choice must be none, auto, required, or an object with the type function or allowed_tools",
+        ),
         ({"audio": {}}, "audio must be left out: answers are text"),
         ({"unheard_of": 1}, "unheard_of is not supported: leave it out"),
     ],

@@ -213,10 +213,6 @@ async def test_refuses_naming_the_field(http: httpx.AsyncClient, fields: dict[st
         {"tools": [{"type": "function", "function": {"name": "a"}}], "tool_choice": "auto"},
         {"tools": [tool("a")], "tool_choice": "none", "parallel_tool_calls": False},
         {"tools": [tool("a")], "tool_choice": "required"},
-        {
-            "messages": [USER, CALLING_A, {"role": "function", "name": "a", "content": "x"}] * 2,
-            "functions": [{"name": "a"}],
-        },
         {"messages": [{"role": "assistant", "content": "", "refusal": "I won't."}, USER]},
         {"messages": [{"role": "assistant", "content": [REFUSED_PART, {"type": "text", "text": "x"}]}, USER]},
         {"min_tokens": 0, "stop_token_ids": [], "include_stop_str_in_output": False, "chat_template_kwargs": {}},

@@ -49,6 +49,10 @@ async def test_refuses_naming_the_field(http: httpx.AsyncClient, fields: dict[st
         {"functions": [{"name": "a", "parameters": {"type": "object"}}], "function_call": "auto"},
         {"functions": [{"name": "a"}], "function_call": {"name": "a"}},
         {"functions": [{"name": "a"}], "function_call": "none", "tools": []},
+        {
+            "messages": [USER, CALLING_A, {"role": "function", "name": "a", "content": "x"}] * 2,
+            "functions": [{"name": "a"}],
+        },
         {"messages": [USER, CALLING_A, {"role": "function", "name": "a", "content": "x"}]},
     ],
 )

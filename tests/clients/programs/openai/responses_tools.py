@@ -18,7 +18,12 @@ tool = {
     "strict": True,
 }
 asked = client.responses.create(
-    model=model, input="What is the weather in Paris?", tools=[tool], tool_choice="required", max_output_tokens=200
+    model=model,
+    input="What is the weather in Paris?",
+    tools=[tool],
+    tool_choice="required",
+    parallel_tool_calls=False,
+    max_output_tokens=200,
 )
 calls = [item for item in asked.output if item.type == "function_call"]
 assert calls

@@ -78,8 +78,12 @@ class FormatCompiler:
             _end(child)
             log.warning("a format of %d characters ended its compiler: %s", len(wanted.definition), child.returncode)
             return _TOO_COMPLEX
-        self._idle.put(child)
-        return json.loads(answer) or None
+        problem, goes_on = json.loads(answer)
+        if goes_on:
+            self._idle.put(child)
+        else:
+            _end(child)
+        return problem or None
 
 
 def _start() -> subprocess.Popen[bytes]:

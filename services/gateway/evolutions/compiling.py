@@ -1,7 +1,9 @@
-"""A process that says whether formats can be followed: a line of JSON in, and one out. `python -m` starts it.
+"""A process that says whether formats can be followed; `python -m` starts it.
 
 It is told apart from the gateway because a format that a stranger wrote may take all the time, memory or stack there
-is. It ends once nobody writes to it, or when a format has used up what it may.
+is. A line in is the kind and the definition of a format, one out says why it cannot be followed ("" where it can) and
+whether the process goes on, as JSON. It ends once nobody writes to it, when a format has used up what it may, and when
+it has grown, so that each format finds most of the memory free.
 """
 
 import json
@@ -14,7 +16,10 @@ from shared.text.grammars import ByteVocabulary, compiled
 
 _CPU_S = 2
 """Seconds of computing that one format may take; ordinary ones take milliseconds."""
-_MEMORY_BYTES = 1 << 30
+_MEMORY_BYTES = 128 << 20
+"""Of addresses. It begins with 30 MB, and ordinary formats take some kilobytes."""
+_GROWN_KB = 48 << 10
+"""Of memory that was resident at some time."""
 
 
 def main() -> None:
@@ -30,7 +35,8 @@ def main() -> None:
             compiled(ResponseFormat(*json.loads(line)), tokenizer)
         except ValueError as error:
             problem = str(error)
-        sys.stdout.write(json.dumps(problem) + "\n")
+        goes_on = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < _GROWN_KB
+        sys.stdout.write(json.dumps([problem, goes_on]) + "\n")
         sys.stdout.flush()
 
 

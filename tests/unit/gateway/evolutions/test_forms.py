@@ -101,6 +101,14 @@ async def test_what_can_be_followed_is_accepted(http: httpx.AsyncClient) -> None
         assert shaped(await http.post(CHAT, json=BODY | fields), 409) == "accepted"
 
 
+async def test_large_ones_leave_room_for_those_after_them() -> None:
+    compiler = FormatCompiler()
+    for most in (2000, 2001):
+        large = {"type": "object", "properties": {f"p{number}": True for number in range(most)}}
+        assert await compiler.problem(ResponseFormat("json_schema", json.dumps(large))) is None
+    await compiler.close()
+
+
 HOSTILE: dict[str, dict[str, Any]] = {
     "time": {"anyOf": [{"type": "integer", "multipleOf": 9000 + number} for number in range(1000)]},
     "memory": {

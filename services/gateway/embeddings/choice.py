@@ -1,0 +1,23 @@
+"""Which embedder a deployment's settings name."""
+
+from services.gateway.config.settings import GatewaySettings
+from services.gateway.embeddings.embedder import Embedder
+from services.gateway.embeddings.encoder import EncoderClient
+from services.gateway.embeddings.endpoint import EndpointClient
+from shared.rpc.tls import Transport
+
+
+def embedder_of(settings: GatewaySettings) -> Embedder | None:
+    """The endpoint, where one is set; else the mutation service's encoder; None where neither is.
+
+    Raises:
+        SettingsError: an address cannot be used.
+    """
+    if settings.embeddings_url:
+        key = settings.embeddings_key.get_secret_value() if settings.embeddings_key else None
+        return EndpointClient(
+            settings.embeddings_url, key, settings.embedding_names[0], connections=settings.max_concurrent
+        )
+    if settings.mutation:
+        return EncoderClient(settings.mutation, settings.embedding_names[0], Transport())
+    return None

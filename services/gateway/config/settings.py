@@ -129,10 +129,15 @@ class GatewaySettings(StoreSettings):
 
         Client programs put a provider before a model's name (`openai/darwin`), so a name that is not known is looked up
         without what stands before its first slash, then its second, and so on. What then is still unknown is the
-        deployment's default model.
+        deployment's default model, unless it is the model that embeds.
         """
-        known = {*METHODS, *self.models}
-        return next((rest for rest in _without_providers(name) if rest in known), self.default_model or None)
+        known, own = {*METHODS, *self.models}, self.embedding_names
+        for rest in _without_providers(name):
+            if rest in known:
+                return rest
+            if rest in own:
+                return None
+        return self.default_model or None
 
     def known_embedding_name(self, name: str) -> str | None:
         """The name of the model that embeds which a request's `model` stands for; None where there is none.
@@ -140,11 +145,13 @@ class GatewaySettings(StoreSettings):
         It is looked up as those of searches are. What is unknown everywhere is the model's own name, where this
         deployment has a default model.
         """
-        own = self.embedding_names
-        if found := next((rest for rest in _without_providers(name) if rest in own), None):
-            return found
-        searches = any(rest in METHODS or rest in self.models for rest in _without_providers(name))
-        return own[0] if own and self.default_model and not searches else None
+        searches, own = {*METHODS, *self.models}, self.embedding_names
+        for rest in _without_providers(name):
+            if rest in own:
+                return rest
+            if rest in searches:
+                return None
+        return own[0] if own and self.default_model else None
 
     @property
     def host(self) -> str:

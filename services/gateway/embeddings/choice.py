@@ -1,10 +1,7 @@
-"""Which embedder a deployment's settings name."""
+"""Which embedder a deployment's settings name. What each needs is imported only where it is the one: gRPC, or httpx."""
 
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.embeddings.embedder import Embedder
-from services.gateway.embeddings.encoder import EncoderClient
-from services.gateway.embeddings.endpoint import EndpointClient
-from shared.rpc.tls import Transport
 
 
 def embedder_of(settings: GatewaySettings) -> Embedder | None:
@@ -14,10 +11,12 @@ def embedder_of(settings: GatewaySettings) -> Embedder | None:
         SettingsError: an address cannot be used.
     """
     if settings.embeddings_url:
+        from services.gateway.embeddings.endpoint import EndpointClient
+
         key = settings.embeddings_key.get_secret_value() if settings.embeddings_key else None
-        return EndpointClient(
-            settings.embeddings_url, key, settings.embedding_names[0], connections=settings.max_concurrent
-        )
+        return EndpointClient(settings.embeddings_url, key, settings.embedding_names[0], settings.max_concurrent)
     if settings.mutation:
-        return EncoderClient(settings.mutation, settings.embedding_names[0], Transport())
+        from services.gateway.embeddings.encoder import EncoderClient
+
+        return EncoderClient(settings.mutation, settings.embedding_names[0])
     return None

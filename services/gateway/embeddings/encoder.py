@@ -30,8 +30,8 @@ class EncoderClient:
         SettingsError: `target` is no address, or plain text would leave this machine.
     """
 
-    def __init__(self, target: str, model: str, transport: Transport) -> None:
-        self._replicas = Replicas("mutation", target, MutationServiceStub, transport)
+    def __init__(self, target: str, model: str, transport: Transport | None = None) -> None:
+        self._replicas = Replicas("mutation", target, MutationServiceStub, transport or Transport())
         self._model = model
         self._started = False
 

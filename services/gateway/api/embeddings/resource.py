@@ -75,7 +75,7 @@ def _base64(vector: bytes) -> str:
 
 
 def _numbers(vector: bytes) -> list[float]:
-    """The numbers in their shortest form that is exact in float32."""
+    """The numbers in as few digits as are exact in float32: those of a double would be twice as many."""
     numbers = array("f", vector)
     if sys.byteorder == "big":
         numbers.byteswap()

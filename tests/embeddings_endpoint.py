@@ -28,12 +28,14 @@ class FakeEndpoint:
         self.delay_s = 0.0
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str] = []
+        self.traces: list[str] = []
         self._encoder = SimulatedEncoder()
 
     async def embed(self, request: Request) -> Response:
         body = await request.json()
         self.bodies.append(body)
         self.keys.append(request.headers.get("authorization", ""))
+        self.traces.append(request.headers.get("traceparent", ""))
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
         if self.refusal is not None:

@@ -10,6 +10,7 @@ from openapi_schema_validator import OAS31Validator
 from shared.store.api_keys import ApiKeys
 from shared.store.evolutions import Store
 from tests import embeddings_endpoint
+from tests.embeddings_endpoint import FakeEndpoint
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
 from tests.integration.gateway.running import Gateway
 
@@ -27,9 +28,14 @@ def orchestrator(redis_url: str) -> Iterator[FakeOrchestrator]:
 
 
 @pytest.fixture(scope="package")
-def embeddings() -> Iterator[dict[str, str]]:
+def embedding_endpoint() -> FakeEndpoint:
+    return FakeEndpoint()
+
+
+@pytest.fixture(scope="package")
+def embeddings(embedding_endpoint: FakeEndpoint) -> Iterator[dict[str, str]]:
     """The variables of a gateway whose embeddings come from an endpoint."""
-    with embeddings_endpoint.running(embeddings_endpoint.FakeEndpoint()) as url:
+    with embeddings_endpoint.running(embedding_endpoint) as url:
         names = {"URL": url, "KEY": embeddings_endpoint.KEY, "MODEL": embeddings_endpoint.MODEL}
         yield {f"DARWIN_GATEWAY_EMBEDDINGS_{name}": value for name, value in names.items()}
 

@@ -14,7 +14,7 @@ from openai.types import CreateEmbeddingResponse
 from shared.records.spending import PERIODS
 from shared.store.api_keys import ApiKeys
 from shared.store.evolutions import Store
-from tests.embeddings_endpoint import KEY, MODEL
+from tests.embeddings_endpoint import KEY, MODEL, FakeEndpoint
 from tests.integration.gateway.running import BODY, Gateway, new_caller
 
 PATH = "/v1/embeddings"
@@ -68,6 +68,14 @@ def test_openais_client(client: openai.OpenAI, encoding: Any) -> None:
     assert [each.index for each in found.data] == [0, 1]
     assert len(found.data[0].embedding) == len(found.data[1].embedding) == 64
     assert found.usage.prompt_tokens == found.usage.total_tokens == 3
+
+
+def test_the_endpoint_sees_the_trace_and_its_own_key(gateway: Gateway, embedding_endpoint: FakeEndpoint) -> None:
+    trace = "0123456789abcdef0123456789abcdef"
+    headers = {"traceparent": f"00-{trace}-0123456789abcdef-01", "authorization": "Bearer of-the-caller"}
+    assert httpx.post(f"{gateway.url}{PATH}", json=ASKED, headers=headers).headers["x-darwin-trace-id"] == trace
+    assert trace in embedding_endpoint.traces[-1]
+    assert embedding_endpoint.keys[-1] == f"Bearer {KEY}"
 
 
 def test_an_input_that_is_too_long_has_openais_code(client: openai.OpenAI) -> None:

@@ -49,9 +49,13 @@ class EmbeddingRoutes:
         warnings = list(warnings_of(body))
         if name != body.model and not body.model.endswith(f"/{name}"):
             warnings.append(f"model '{body.model}' is not known: {model} embeds")
-        answer = embedding_list(found, model, body.encoding_format, self._calls.cost(found), warnings)
-        # Written here: FastAPI would check every number once more.
-        return Response(answer.model_dump_json(), media_type="application/json")
+        cost = self._calls.cost(found)
+
+        def written() -> str:
+            return embedding_list(found, model, body.encoding_format, cost, warnings).model_dump_json()
+
+        # On a thread: a million numbers take a second. FastAPI would check every one of them once more.
+        return Response(await asyncio.to_thread(written), media_type="application/json")
 
     def _timeout_s(self, request: Request) -> float:
         timeout_s, most_s = client_timeout_s(request.headers), self._settings.max_wait_s

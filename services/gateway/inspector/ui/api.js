@@ -41,8 +41,7 @@ const json = async (...call) => (await send(...call)).json();
 const one = (id, rest = "") => `evolutions/${encodeURIComponent(id)}${rest}`;
 
 export const viewer = () => json("viewer");
-/** The names of the methods, in the order of menus. */
-// The model that embeds has no method.
+/** The names of the methods, in the order of menus; the model that embeds has none. */
 export const methods = async () =>
   [...new Set((await json("models")).data.map((model) => model.method))].filter((method) => method !== null);
 /** The settings of a search by name, each as JSON Schema: what they are called and may be. */

@@ -155,6 +155,22 @@ async def test_what_fails_costs_nothing(limited: Any, store: Store, redis_url: s
         assert [name async for name in client.scan_iter("darwin:call:*")] == []
 
 
+async def test_who_hangs_up_gets_back_what_was_set_aside(
+    limited: Any, store: Store, embedding_endpoint: FakeEndpoint
+) -> None:
+    http = await limited(tokens_per_day=100)
+    embedding_endpoint.delay_s = 2.0
+    try:
+        with pytest.raises(httpx.ReadTimeout):
+            await http.post(PATH, json=ASKED, timeout=0.5)
+        ends_at = time.monotonic() + 1.0
+        while await standing(store, http) != (0, 0):
+            assert time.monotonic() < ends_at, "the call went on"
+            await asyncio.sleep(0.05)
+    finally:
+        embedding_endpoint.delay_s = 0.0
+
+
 async def test_money(limited: Any, store: Store) -> None:
     cost = TOKENS * 2 / 1e6
     http = await limited(money_per_month=cost)

@@ -1,10 +1,12 @@
-"""What one gateway process holds: clients of Redis, and the processes that compile formats."""
+"""What one gateway process holds: clients of Redis and of what embeds, and the processes that compile formats."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.rates import Rates
+from services.gateway.embeddings.choice import embedder_of
+from services.gateway.embeddings.embedder import Embedder
 from services.gateway.evolutions.compiler import FormatCompiler
 from shared.store.api_keys import ApiKeys
 from shared.store.evolutions import Store
@@ -22,19 +24,23 @@ class Backends:
     keys: ApiKeys
     rates: Rates
     presence: Presence
-    formats: FormatCompiler
+    embedder: Embedder | None = None
+    formats: FormatCompiler = field(default_factory=FormatCompiler)
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> Self:
+        """Raises `SettingsError` where an address cannot be used."""
         url, connections = settings.redis_url, settings.max_concurrent + _SPARE_CONNECTIONS
         return cls(
             Store(url, settings.record_ttl_s, connections),
             ApiKeys(url, connections),
             Rates(url, connections),
             Presence(url),
-            FormatCompiler(),
+            embedder_of(settings),
         )
 
     async def close(self) -> None:
         for backend in (self.store, self.keys, self.rates, self.presence, self.formats):
             await backend.close()
+        if self.embedder is not None:
+            await self.embedder.close()

@@ -58,10 +58,7 @@ class FormatCompiler:
                 _end(self._idle.get_nowait())
 
     def _ask(self, wanted: ResponseFormat) -> str | None:
-        try:
-            child = self._idle.get_nowait()
-        except Empty:
-            child = _start()
+        child = self._child()
         assert child.stdin is not None
         assert child.stdout is not None
         watch = threading.Timer(_WALL_S, child.kill)
@@ -84,6 +81,16 @@ class FormatCompiler:
         else:
             _end(child)
         return problem or None
+
+    def _child(self) -> subprocess.Popen[bytes]:
+        """An idle process that nothing has ended meanwhile, or a new one."""
+        with contextlib.suppress(Empty):
+            while True:
+                child = self._idle.get_nowait()
+                if child.poll() is None:
+                    return child
+                _end(child)
+        return _start()
 
 
 def _start() -> subprocess.Popen[bytes]:

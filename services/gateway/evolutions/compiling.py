@@ -10,6 +10,7 @@ import json
 import resource
 import signal
 import sys
+from pathlib import Path
 
 from shared.records.formats import ResponseFormat
 from shared.text.grammars import ByteVocabulary, compiled
@@ -18,8 +19,8 @@ _CPU_S = 2
 """Seconds of computing that one format may take; ordinary ones take milliseconds."""
 _MEMORY_BYTES = 128 << 20
 """Of addresses. It begins with 30 MB, and ordinary formats take some kilobytes."""
-_GROWN_KB = 48 << 10
-"""Of memory that was resident at some time."""
+_GROWN_BYTES = 40 << 20
+"""Of addresses, where the system tells them."""
 
 
 def main() -> None:
@@ -35,9 +36,16 @@ def main() -> None:
             compiled(ResponseFormat(*json.loads(line)), tokenizer)
         except ValueError as error:
             problem = str(error)
-        goes_on = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < _GROWN_KB
-        sys.stdout.write(json.dumps([problem, goes_on]) + "\n")
+        sys.stdout.write(json.dumps([problem, _size() < _GROWN_BYTES]) + "\n")
         sys.stdout.flush()
+
+
+def _size() -> int:
+    """Bytes of addresses that the process holds; 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 0
 
 
 def _lower(what: int, soft: int) -> None:

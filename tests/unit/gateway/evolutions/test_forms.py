@@ -103,9 +103,21 @@ async def test_what_can_be_followed_is_accepted(http: httpx.AsyncClient) -> None
 
 async def test_large_ones_leave_room_for_those_after_them() -> None:
     compiler = FormatCompiler()
-    for most in (2000, 2001):
+    for most in (2500, 2501):
         large = {"type": "object", "properties": {f"p{number}": True for number in range(most)}}
         assert await compiler.problem(ResponseFormat("json_schema", json.dumps(large))) is None
+    assert compiler._idle.empty()
+    await compiler.close()
+
+
+async def test_a_compiler_that_was_ended_is_replaced() -> None:
+    compiler = FormatCompiler()
+    assert await compiler.problem(ResponseFormat("regex", "a")) is None
+    child = compiler._idle.get_nowait()
+    child.kill()
+    child.wait()
+    compiler._idle.put(child)
+    assert await compiler.problem(ResponseFormat("regex", "b")) is None
     await compiler.close()
 
 

@@ -11,6 +11,7 @@ from shared.records.summary import Summary
 from shared.store import layout
 from shared.store.connection import RedisClient
 from shared.store.layout import parsed
+from shared.store.queue import QUEUE
 
 T = TypeVar("T", Record, Summary)
 
@@ -85,6 +86,11 @@ class QueryCommands(RedisClient):
         """How many evolutions are queued or running."""
         async with self._translated:
             return int(await self._redis.zcard(layout.ACTIVE))
+
+    async def queued(self) -> int:
+        """How many messages wait for a worker."""
+        async with self._translated:
+            return int(await self._redis.llen(QUEUE))
 
     async def tokens_today(self, api_key_id: str) -> int:
         """Tokens charged to an API key since midnight UTC."""

@@ -43,6 +43,17 @@ class GatewaySettings(StoreSettings):
     )
     max_active: int = Field(default=10_000, ge=1, description="searches queued or running at a time")
     max_active_per_key: int = Field(default=1_000, ge=1, description="the same, of one API key that sets none itself")
+    max_file_bytes: int = Field(default=16 * 1024 * 1024, ge=1024, description="of one uploaded file")
+    max_file_seconds: float = Field(default=300.0, gt=0, description="within which an uploaded file must have arrived")
+    max_files_per_tenant: int = Field(default=1_000, ge=1)
+    max_files_bytes_per_tenant: int = Field(default=128 * 1024 * 1024, ge=1024, description="Redis holds them")
+    max_files_bytes: int = Field(
+        default=512 * 1024 * 1024, ge=1024, description="of all tenants' files; Redis holds them"
+    )
+    file_ttl_s: int = Field(default=30 * 86_400, ge=3600, description="how long files and ended batches are kept")
+    max_batch_lines: int = Field(default=50_000, ge=1, le=50_000)
+    max_batches: int = Field(default=100, ge=1, description="batches of one tenant that have not ended")
+    max_batch_running: int = Field(default=8, ge=1, description="lines of all batches that are searched for at a time")
     max_wait_s: float = Field(default=540.0, gt=0, description="how long a call that does not stream waits")
     default_deadline_ms: int | None = Field(
         default=None,

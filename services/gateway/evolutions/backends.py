@@ -6,7 +6,9 @@ from typing import Self
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.rates import Rates
 from shared.store.api_keys import ApiKeys
+from shared.store.batches import Batches
 from shared.store.evolutions import Store
+from shared.store.files import Files
 from shared.store.presence import Presence
 
 # Each call may block one connection while it follows events; these are for everything else.
@@ -21,6 +23,8 @@ class Backends:
     keys: ApiKeys
     rates: Rates
     presence: Presence
+    files: Files
+    batches: Batches
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> Self:
@@ -30,8 +34,10 @@ class Backends:
             ApiKeys(url, connections),
             Rates(url, connections),
             Presence(url),
+            Files(url, connections),
+            Batches(url, connections),
         )
 
     async def close(self) -> None:
-        for backend in (self.store, self.keys, self.rates, self.presence):
+        for backend in (self.store, self.keys, self.rates, self.presence, self.files, self.batches):
             await backend.close()

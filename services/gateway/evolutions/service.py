@@ -113,6 +113,10 @@ class EvolutionService:
             await self._store.send(record.id, record.version)
         return record
 
+    async def waiting(self) -> bool:
+        """Whether rounds wait in the queue for a worker."""
+        return await self._store.queued() > 0
+
     def _note_time(self, record: Record) -> None:
         if record.status == "succeeded" and record.finished_at and time.time() - record.finished_at < _RECENT_S:
             self._times.note(record.id, record.finished_at - record.created_at)

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import uvicorn
 from opentelemetry.trace import TracerProvider
 
-from services.gateway.app import create_app
+from services.gateway.app import batch_driver, create_app
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.lifetime import Lifetime
 from services.gateway.edge.protocol import GatewayProtocol
@@ -77,6 +77,7 @@ async def _serve(
     log.info("listening on %s", address)
     serving = asyncio.ensure_future(server.serve([listener]))
     stopping = asyncio.ensure_future(stop.wait())
+    driving = asyncio.ensure_future(batch_driver(settings, backends).run())
     try:
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
@@ -85,6 +86,8 @@ async def _serve(
         await serving
     finally:
         stopping.cancel()
+        driving.cancel()
+        await asyncio.wait((driving,))
         await backends.close()
 
 

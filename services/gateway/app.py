@@ -8,6 +8,8 @@ from services.gateway.api.chat_routes import ChatRoutes
 from services.gateway.api.cors import admit_web_pages
 from services.gateway.api.evolution_routes import EvolutionRoutes
 from services.gateway.api.openapi import DESCRIPTION, openapi_of
+from services.gateway.batches.driver import BatchDriver, BatchLimits
+from services.gateway.batches.routes import BatchRoutes, FileRoutes
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge import errors
 from services.gateway.edge.access import AccessMiddleware
@@ -56,6 +58,7 @@ def create_app(
         max_body_seconds=settings.max_body_seconds,
         max_concurrent=settings.max_concurrent,
         times=times,
+        max_upload=(settings.max_file_bytes, settings.max_file_seconds),
     )
     if settings.cors_origins:
         admit_web_pages(app, settings.cors_origins)
@@ -64,9 +67,25 @@ def create_app(
     app.include_router(ChatRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
+    app.include_router(FileRoutes(backends.files, settings).router)
+    app.include_router(BatchRoutes(backends.batches, backends.files, settings).router)
     app.include_router(model_routes.router(settings))
     app.include_router(probes.router(backends.store, stages, lifetime))
     app.router.routes.extend(page.routes())
     answer_head(app)
     app.openapi = openapi_of(app, keys_required=settings.keys == "required")  # type: ignore[method-assign]
     return app
+
+
+def batch_driver(settings: GatewaySettings, backends: Backends) -> BatchDriver:
+    """What drives batches beside the application."""
+    limits = BatchLimits(
+        settings.max_batch_lines,
+        settings.max_batch_running,
+        settings.max_files_bytes_per_tenant,
+        settings.max_files_bytes,
+        settings.file_ttl_s,
+    )
+    admission = Admission(backends.store, backends.rates, StageCheck(backends.presence), settings)
+    evolutions = EvolutionService(backends.store, SearchTimes())
+    return BatchDriver(backends.batches, backends.files, backends.keys, evolutions, admission, settings, limits)

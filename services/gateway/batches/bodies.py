@@ -137,7 +137,7 @@ class BatchObject(_Resource):
             endpoint=batch.endpoint,
             errors=BatchErrors(data=errors) if errors else None,
             input_file_id=batch.input_file_id,
-            status=batch.status,  # type: ignore[arg-type]
+            status=batch.status,
             output_file_id=batch.output_file_id if batch.output_ready else None,
             error_file_id=batch.error_file_id if batch.error_ready else None,
             request_counts=RequestCounts(total=batch.total, completed=batch.completed, failed=batch.failed),

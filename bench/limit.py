@@ -36,7 +36,9 @@ from services.reward.bootstrap import build_rewarder
 from services.reward.rewarder import Rewarder
 from services.reward.settings import RewardSettings
 from services.reward.validation import ResponseCandidate
-from shared.records.evolution import EvolutionRequest, Message
+from shared.records.evolution import EvolutionRequest
+from shared.records.formats import ResponseFormat
+from shared.records.turns import as_question, instruction_of, prefill_of, with_instruction
 
 _TIMEOUT_S = 600.0
 
@@ -51,7 +53,7 @@ class DirectLanguageModel:
     async def rewrite(
         self, prompts: Sequence[RewritePrompt], timeout: float | None, cache_salt: str = ""
     ) -> AsyncGenerator[RewriteCompletion, None]:
-        schema = JSON_SCHEMA if self._generator.info.structured_output else ""
+        wanted = ResponseFormat("json_schema", JSON_SCHEMA) if self._generator.info.structured_output else None
         request = GenerateRequest(
             sequences=tuple(
                 GenerationSequence(
@@ -62,7 +64,7 @@ class DirectLanguageModel:
                 )
                 for index, prompt in enumerate(prompts)
             ),
-            sampling=SamplingOptions(temperature=self._temperature, top_p=TOP_P, json_schema=schema),
+            sampling=SamplingOptions(temperature=self._temperature, top_p=TOP_P, format=wanted),
         )
         async with aclosing(self._generator.generate(request)) as generated:
             async for results in generated:
@@ -83,7 +85,8 @@ class DirectStages:
         self, effect: Mutate, request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Mutated | MutationEnded]:
         seed = effect.seed if request.seeded else None
-        wanted = MutationRequest(request.messages, effect.parent, effect.count, effect.exclude, seed)
+        fixed, asked = request.sampling.format is not None, as_question(request.messages)
+        wanted = MutationRequest(asked, effect.parent, effect.count, effect.exclude, seed, form_fixed=fixed)
         tokens = 0
         async with aclosing(self._mutator.mutate(wanted)) as events:
             async for event in events:
@@ -102,14 +105,16 @@ class DirectStages:
             sequences=tuple(
                 GenerationSequence(
                     id=name,
-                    messages=(*request.messages[:-1], Message("user", effect.instruction)),
+                    messages=with_instruction(request.messages, effect.instruction),
                     response_token_ids=effect.token_ids,
                     max_new_tokens=effect.max_new_tokens,
                     lookahead_tokens=effect.lookahead,
                 )
                 for name, effect in by_id.items()
             ),
-            sampling=SamplingOptions(sampling.temperature, sampling.top_p, sampling.top_k, sampling.stop),
+            sampling=SamplingOptions(
+                sampling.temperature, sampling.top_p, sampling.top_k, sampling.stop, sampling.format
+            ),
         )
         async with aclosing(self._generator.generate(wanted)) as generated:
             async for results in generated:
@@ -120,7 +125,9 @@ class DirectStages:
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Scored]:
         scored = await self._rewarder.score(
-            request.messages, [ResponseCandidate(str(e.state), e.text) for e in effects]
+            as_question(request.messages),
+            [ResponseCandidate(str(e.state), prefill_of(request.messages) + e.text) for e in effects],
+            json_values=request.sampling.format is not None and request.sampling.format.is_json,
         )
         for effect, score in zip(effects, scored.scores, strict=True):
             yield Scored(effect.cycle, effect.round, effect.state, score.reward)
@@ -177,7 +184,7 @@ class Limit:
         """One evolution, from begin to end."""
         assert self._stages is not None
         stages = self._stages
-        evolution, _ = machine.begin(config_for(request), request.messages[-1].content, request.seed)
+        evolution, _ = machine.begin(config_for(request), instruction_of(request.messages), request.seed)
         while not evolution.finished:
             round_ = RoundExecution(evolution, (), request, stages, stages, stages, _TIMEOUT_S)
             await round_.run()

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine
-from dataclasses import asdict
+import time
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
@@ -12,9 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.key_options import with_term_options
 from shared.process.settings import StoreSettings, refusing
+from shared.records.key_terms import TERMS
 from shared.store.api_keys import ApiKey, ApiKeys, new_key
 from shared.store.evolutions import Store
+from shared.store.key_view import shown_key
 
 app = typer.Typer(
     help="API keys of gateways that run with DARWIN_GATEWAY_KEYS=required. They are kept in the Redis at "
@@ -23,107 +26,175 @@ app = typer.Typer(
 )
 
 T = TypeVar("T")
+KeyId = Annotated[str, typer.Argument(help="The id, as `darwin keys list` shows it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
+@with_term_options
 def add(
     tenant: Annotated[str, typer.Argument(help="Who may see the evolutions: all keys of a tenant share them.")],
-    note: Annotated[str, typer.Option(help="What the key is for.")] = "",
-    requests_per_minute: Annotated[int | None, typer.Option(help="Searches started within any minute.")] = None,
-    tokens_per_day: Annotated[int | None, typer.Option(help="Tokens that searches sample per UTC day.")] = None,
-    max_active: Annotated[int | None, typer.Option(help="Searches queued or running at a time.")] = None,
-    deadline_ms: Annotated[
-        int | None, typer.Option(help="Milliseconds after which a search that names no deadline ends.")
-    ] = None,
-    all_tenants: Annotated[
-        bool, typer.Option("--all-tenants", help="For operators: it may read every tenant's evolutions.")
-    ] = False,
+    terms: dict[str, Any],
 ) -> None:
     """Make a key, and print it: it cannot be shown again."""
-    text, key = _run(
-        _add(tenant, note, requests_per_minute, tokens_per_day, max_active, deadline_ms, all_tenants=all_tenants)
-    )
+
+    async def adding(keys: ApiKeys) -> tuple[str, ApiKey]:
+        text, key = new_key(tenant, **terms)
+        await keys.add(key)
+        return text, key
+
+    text, key = _run(adding)
     print(text)
-    Console(stderr=True).print(f"key {key.id} of tenant {key.tenant}; it is not kept, so it is shown only now")
+    _say(f"key {key.id} of tenant {key.tenant}; it is not kept, so it is shown only now")
 
 
 @app.command("list")
-def show(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def list_keys(as_json: AsJson = False) -> None:
     """Show every key, without its secret."""
-    rows = _run(_all())
+    rows = _run(lambda keys: keys.all(), _views)
     if as_json:
-        print(json.dumps([_as_json(key, used) for key, used in rows], ensure_ascii=False, indent=2))
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
         Console().print(_table(rows))
 
 
 @app.command()
-def revoke(key_id: Annotated[str, typer.Argument(help="The id, as `darwin keys list` shows it.")]) -> None:
+def show(key_id: KeyId, as_json: AsJson = False) -> None:
+    """Show a key's terms, and what it has spent of its budgets."""
+
+    async def getting(keys: ApiKeys) -> list[ApiKey]:
+        return [await keys.get(key_id)]
+
+    [row] = _run(getting, _views)
+    if as_json:
+        print(json.dumps(row, ensure_ascii=False, indent=2))
+        return
+    table = Table("", "", show_header=False)
+    for name, value in row.items():
+        if name not in ("use", "tokens_today") and value not in (None, False, ""):
+            table.add_row(name.replace("_", " "), escape(_said(name, value)))
+    use = Table("budget", "limit", "spent", "reserved", "ends")
+    for each in row["use"]:
+        amounts = [_number(each[column]) for column in ("limit", "used", "reserved")]
+        use.add_row(f"{each['unit']} per {each['period']}", *amounts, _date(each["ends_at"]))
+    Console().print(table, use)
+
+
+@app.command()
+@with_term_options
+def update(
+    key_id: KeyId,
+    terms: dict[str, Any],
+    clear: Annotated[
+        list[str] | None, typer.Option(help="A term to take away, such as tokens-per-day; may be given several times.")
+    ] = None,
+) -> None:
+    """Change a key's terms from the next call on; what is not named stays as it is."""
+    cleared = {name.replace("-", "_"): None for name in clear or ()}
+    for name in cleared:
+        if name not in TERMS or TERMS[name].default is not None:
+            limits = [term.replace("_", "-") for term, each in TERMS.items() if each.default is None]
+            _fail(f"{name} cannot be taken away: choose among {', '.join(limits)}")
+    if both := [name for name in cleared if name in terms]:
+        _fail(f"{both[0]} is both given and taken away")
+    _run(lambda keys: keys.update(key_id, **terms, **cleared))
+    _say(f"key {key_id} is changed")
+
+
+@app.command()
+def rotate(
+    key_id: KeyId,
+    grace_s: Annotated[float, typer.Option(help="Seconds for which its secret of now is still taken.")] = 0.0,
+) -> None:
+    """Give a key a new secret, and print it: it cannot be shown again. Terms and budgets stay."""
+    text, _ = _run(lambda keys: keys.rotate(key_id, grace_s))
+    print(text)
+    _say(f"key {key_id} has a new secret; it is not kept, so it is shown only now")
+
+
+@app.command()
+def revoke(key_id: KeyId) -> None:
     """Make a key useless from the next call on; what it started goes on."""
-    if not _run(_revoke(key_id)):
-        Console(stderr=True).print(f"[red]error:[/] there is no key {key_id}", highlight=False)
-        raise typer.Exit(1)
-    Console(stderr=True).print(f"key {key_id} is revoked")
+    if not _run(lambda keys: keys.revoke(key_id)):
+        _fail(f"there is no key {key_id}")
+    _say(f"key {key_id} is revoked")
 
 
-async def _add(tenant: str, note: str, *limits: int | None, all_tenants: bool) -> tuple[str, ApiKey]:
-    text, key = new_key(tenant, note, *limits, all_tenants=all_tenants)
-    keys = _keys()
-    try:
-        await keys.add(key)
-    finally:
-        await keys.close()
-    return text, key
-
-
-async def _all() -> list[tuple[ApiKey, int]]:
-    settings, keys = StoreSettings(), _keys()
+async def _views(found: list[ApiKey]) -> list[dict[str, Any]]:
+    settings, at = StoreSettings(), time.time()
     store = Store(settings.redis_url, settings.record_ttl_s)
     try:
-        return [(key, await store.tokens_today(key.id)) for key in await keys.all()]
+        spent = [await store.spent(key.id, at) for key in found]
+        return [
+            shown_key(key, each, at) | {"tokens_today": each["tokens", "day"].used}
+            for key, each in zip(found, spent, strict=True)
+        ]
     finally:
-        await keys.close()
         await store.close()
 
 
-async def _revoke(key_id: str) -> bool:
-    keys = _keys()
-    try:
-        return await keys.revoke(key_id)
-    finally:
-        await keys.close()
+def _run(work: Callable[[ApiKeys], Coroutine[Any, Any, Any]], then: Callable[[Any], Any] | None = None) -> Any:
+    """What `work`, and `then` upon it, return; an expected failure becomes one message and exit code 1."""
 
+    async def working() -> Any:
+        keys = ApiKeys(StoreSettings().redis_url)
+        try:
+            found = await work(keys)
+        finally:
+            await keys.close()
+        return await then(found) if then else found
 
-def _keys() -> ApiKeys:
-    return ApiKeys(StoreSettings().redis_url)
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """The result; an expected failure becomes one message and exit code 1."""
     with refusing("darwin keys"):
-        return asyncio.run(work)
+        return asyncio.run(working())
 
 
-def _as_json(key: ApiKey, used: int) -> dict[str, Any]:
-    return {name: value for name, value in asdict(key).items() if name != "digest"} | {"tokens_today": used}
-
-
-def _table(rows: list[tuple[ApiKey, int]]) -> Table:
-    heads = ("id", "tenant", "reads", "note", "created", "requests/min", "tokens/day", "active", "deadline ms")
-    table = Table(*heads, "tokens today")
-    for key, used in rows:
-        created = datetime.fromtimestamp(key.created_at, UTC).strftime("%Y-%m-%d %H:%M")
-        limits = (key.requests_per_minute, key.tokens_per_day, key.max_active, key.deadline_ms)
+def _table(rows: list[dict[str, Any]]) -> Table:
+    heads = ("id", "tenant", "for", "note", "created", "expires", "requests/min", "active", "budgets, spent of limit")
+    table = Table(*heads)
+    table.columns[0].no_wrap = True
+    for row in rows:
+        operator = [said for name, said in (("all_tenants", "all tenants"), ("manages_keys", "keys")) if row[name]]
+        expires = "–" if row["expires_at"] is None else _date(row["expires_at"]) + (" (over)" * row["expired"])
+        budgets = [
+            f"{_number(each['used'])} of {_number(each['limit'])} {each['unit']}/{each['period']}"
+            for each in row["use"]
+            if each["limit"] is not None
+        ]
+        numbers = (_number(row["requests_per_minute"]), _number(row["max_active"]))
         table.add_row(
-            key.id,
-            key.tenant,
-            "all tenants" if key.all_tenants else "its own",
-            escape(key.note),
-            created,
-            *("–" if n is None else str(n) for n in limits),
-            str(used),
+            row["id"],
+            row["tenant"],
+            ", ".join(operator) or "its own",
+            escape(row["note"]),
+            _date(row["created_at"]),
+            expires,
+            *numbers,
+            "\n".join(budgets) or "–",
         )
     return table
+
+
+def _said(name: str, value: Any) -> str:
+    if name in ("created_at", "expires_at", "previous_until"):
+        return _date(value)
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.10g}"
+
+
+def _date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _say(message: str) -> None:
+    Console(stderr=True).print(message, highlight=False)
+
+
+def _fail(message: str) -> None:
+    Console(stderr=True).print(f"[red]error:[/] {escape(message)}", highlight=False)
+    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -85,14 +85,20 @@ def outcome(evolution: dict[str, Any]) -> RenderableType:
     """Base and evolved answer side by side, then what they cost."""
     result = evolution["result"]
     best, base = result["choices"][0], result["base"]
-    panels = [Panel(Text(plain(best["text"]).strip()), title=f"evolved {_reward(best)}", border_style="green")]
+    panels = [Panel(Text(_said(best)), title=f"evolved {_reward(best)}", border_style="green")]
     if base is not None:
-        panels.insert(0, Panel(Text(plain(base["text"]).strip()), title=f"base {_reward(base)}", border_style="yellow"))
+        panels.insert(0, Panel(Text(_said(base)), title=f"base {_reward(base)}", border_style="yellow"))
     grid = Table.grid(expand=True)
     for _ in panels:
         grid.add_column(ratio=1)
     grid.add_row(*panels)
     return Group(grid, Columns([_tokens(result), _seconds(result)]), _summary(evolution, best, base))
+
+
+def _said(choice: dict[str, Any]) -> str:
+    """The text of a response, and a line for each call of a tool in it."""
+    calls = [f"{call['name']}({call['arguments']})" for call in choice.get("tool_calls", ())]
+    return plain("\n".join(filter(None, (choice["text"], *calls)))).strip()
 
 
 def _summary(evolution: dict[str, Any], best: dict[str, Any], base: dict[str, Any] | None) -> Text:

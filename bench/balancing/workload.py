@@ -25,6 +25,7 @@ from shared.pb.mutation_pb2_grpc import MutationServiceStub
 from shared.pb.reward_pb2_grpc import RewardServiceStub
 from shared.records.evolution import EvolutionRequest, Message, Sampling
 from shared.records.search import Search
+from shared.records.turns import instruction_of
 from shared.rpc.balancing import Replicas
 from shared.rpc.balancing.choice import choose
 from shared.rpc.balancing.replicas import Choose
@@ -91,7 +92,7 @@ class Workload:
 
     async def _evolve(self) -> None:
         request, evolution_id = self._request(), f"evo_{uuid.uuid4().hex}"
-        evolution, _ = machine.begin(config_for(request), request.messages[-1].content, request.seed)
+        evolution, _ = machine.begin(config_for(request), instruction_of(request.messages), request.seed)
         with tracing.use_context(None, evolution_id):
             while not evolution.finished:
                 round_ = RoundExecution(

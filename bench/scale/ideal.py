@@ -18,6 +18,7 @@ from services.orchestrator.core.presets import config_for
 from services.orchestrator.round import RoundExecution
 from services.reward.bootstrap import build_rewarder
 from services.reward.settings import RewardSettings
+from shared.records.turns import instruction_of
 
 _TIMEOUT_S = 1e6
 # Of what is simulated, in evolutions each: a third to come to a steady state, the rest to measure.
@@ -76,7 +77,7 @@ async def _one_replica(settings: GenerationSettings, evolutions: int, shape: Evo
         await asyncio.sleep(lasts_s * number / evolutions)
         for turn in range(_TURNS):
             request = shape.request(number + turn * evolutions)
-            evolution, _ = machine.begin(config_for(request), request.messages[-1].content, request.seed)
+            evolution, _ = machine.begin(config_for(request), instruction_of(request.messages), request.seed)
             while not evolution.finished:
                 round_ = RoundExecution(evolution, (), request, stages, stages, stages, _TIMEOUT_S)
                 await round_.run()

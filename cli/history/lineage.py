@@ -16,6 +16,7 @@ from services.orchestrator.core.values import Generated
 from shared.methods import METHODS
 from shared.records.events import MutantAccepted, RoundFinished
 from shared.records.evolution import MutantSource
+from shared.records.turns import instruction_of
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class WrittenPiece:
 
 def original(recording: SavedRecording) -> Instruction:
     """What the base response is written under, and every response of methods that do not mutate."""
-    return Instruction(recording.messages[-1].content, "", "original")
+    return Instruction(instruction_of(request_of(recording).messages), "", "original")
 
 
 def population(recording: SavedRecording, cycle: int) -> dict[int, Instruction]:

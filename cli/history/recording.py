@@ -10,11 +10,13 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from services.gateway.api import responses
+from services.gateway.api.message_bodies import EvolutionMessage
 from shared.process.settings import reasons
 from shared.records.attempts import Attempt
 from shared.records.events import Event
 from shared.records.evolution import TERMINAL, EvolutionRequest, Message, Sampling
 from shared.records.search import Search
+from shared.records.tools import Tool, ToolCall, ToolUse
 
 
 class NotARecording(Exception):
@@ -81,7 +83,7 @@ def request_of(recording: SavedRecording) -> EvolutionRequest:
     return EvolutionRequest(
         method=recording.method,
         model=recording.model,
-        messages=tuple(Message(message.role, message.content) for message in recording.messages),
+        messages=tuple(_message(message) for message in recording.messages),
         sampling=Sampling(**sampling | {"stop": tuple(given["stop"])}),
         search=Search(**{field.name: given[field.name] for field in fields(Search)}),
         seed=recording.settings.seed,
@@ -91,4 +93,15 @@ def request_of(recording: SavedRecording) -> EvolutionRequest:
         user=recording.user,
         metadata=recording.metadata,
         warnings=tuple(recording.warnings),
+        tool_use=ToolUse(
+            tuple(Tool(**tool.model_dump()) for tool in recording.tools),
+            choice=recording.tool_choice,
+            name=recording.demanded_tool,
+            parallel=recording.parallel_tool_calls,
+        ),
     )
+
+
+def _message(message: EvolutionMessage) -> Message:
+    calls = tuple(ToolCall(**call.model_dump()) for call in message.tool_calls)
+    return Message(message.role, message.content, calls, message.tool_call_id)

@@ -21,7 +21,8 @@ from services.orchestrator.core.values import EvolutionState, Outcome, Unexpecte
 from shared.errors import InvalidRequest
 from shared.records.attempts import Attempt
 from shared.records.events import Accepted, Ended, Event
-from shared.records.evolution import Failure
+from shared.records.evolution import Choice, Failure
+from shared.records.turns import instruction_of
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
@@ -86,7 +87,7 @@ class _Rerun:
             raise NotARecording(f"its settings are impossible: {error.message}") from None
         self._recording = recording
         self._n = request.n
-        self._evolution, self._begun = machine.begin(config, request.messages[-1].content, request.seed)
+        self._evolution, self._begun = machine.begin(config, instruction_of(request.messages), request.seed)
         self._events = [event for event in recording.events if not isinstance(event, Accepted | Ended)]
         self._at: tuple[int | None, int, int] = (None, 0, 0)
         self.decisions = 0
@@ -178,13 +179,17 @@ def _answer(evolution: EvolutionState, n: int) -> dict[str, Any]:
     """What `resources.EvolutionResult` says of it, times apart."""
     base, tokens = answers.base(evolution), answers.tokens(evolution)
     return {
-        "choices": [asdict(choice) for choice in answers.choices(evolution, n)],
-        "base": asdict(base) if base else None,
+        "choices": [_choice(choice) for choice in answers.choices(evolution, n)],
+        "base": _choice(base) if base else None,
         "prompt_tokens": tokens.prompt,
         "tokens": {name: getattr(tokens, name) for name in responses.StageTokens.model_fields},
         "rounds": evolution.rounds,
         "stopped_by": evolution.stopped_by,
     }
+
+
+def _choice(choice: Choice) -> dict[str, Any]:
+    return responses.EvolutionChoice.model_validate(asdict(choice)).model_dump(mode="json")
 
 
 def _open(evolution: EvolutionState) -> list[str]:

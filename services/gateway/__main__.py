@@ -67,6 +67,8 @@ async def _serve(
             server_header=False,
             lifespan="off",
             ws="none",
+            # Whose word is taken for who calls is a setting of ours, which looks at the address of the peer itself.
+            proxy_headers=False,
             backlog=_BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=process.drain_seconds + _SHUTDOWN_GRACE_S,  # type: ignore[arg-type]

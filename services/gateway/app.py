@@ -7,13 +7,18 @@ from services.gateway.api import model_routes, probes
 from services.gateway.api.chat_routes import ChatRoutes
 from services.gateway.api.cors import admit_web_pages
 from services.gateway.api.evolution_routes import EvolutionRoutes
+from services.gateway.api.key_routes import KeyRoutes
+from services.gateway.api.openai_responses.events import ResponseEvent
+from services.gateway.api.openai_responses.routes import ResponseRoutes
 from services.gateway.api.openapi import DESCRIPTION, openapi_of
+from services.gateway.api.responses import ChatCompletionChunk
 from services.gateway.batches.driver import BatchDriver, BatchLimits
 from services.gateway.batches.routes import BatchRoutes, FileRoutes
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge import errors
 from services.gateway.edge.access import AccessMiddleware
 from services.gateway.edge.http_telemetry import HttpTelemetry
+from services.gateway.edge.identity import ProxyIdentities
 from services.gateway.edge.lifetime import Lifetime
 from services.gateway.edge.middleware import CallMiddleware
 from services.gateway.edge.paths import TrailingSlashMiddleware, answer_head
@@ -50,7 +55,11 @@ def create_app(
         redirect_slashes=False,
         generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
     )
-    app.add_middleware(AccessMiddleware, keys=backends.keys if settings.keys == "required" else None)
+    app.add_middleware(
+        AccessMiddleware,
+        keys=backends.keys if settings.keys == "required" else None,
+        identities=ProxyIdentities(backends.keys, settings),
+    )
     app.add_middleware(TrailingSlashMiddleware)
     app.add_middleware(
         CallMiddleware,
@@ -66,14 +75,18 @@ def create_app(
     errors.install_handlers(app, times)
     app.include_router(ChatRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(acceptance, evolutions, settings, lifetime).router)
+    app.include_router(ResponseRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
     app.include_router(FileRoutes(backends.files, settings).router)
     app.include_router(BatchRoutes(backends.batches, backends.files, settings).router)
+    app.include_router(KeyRoutes(backends.keys, backends.store, settings).router)
     app.include_router(model_routes.router(settings))
     app.include_router(probes.router(backends.store, stages, lifetime))
     app.router.routes.extend(page.routes())
     answer_head(app)
-    app.openapi = openapi_of(app, keys_required=settings.keys == "required")  # type: ignore[method-assign]
+    app.openapi = openapi_of(  # type: ignore[method-assign]
+        app, (ChatCompletionChunk, ResponseEvent), keys_required=settings.keys == "required"
+    )
     return app
 
 

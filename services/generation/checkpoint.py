@@ -71,7 +71,7 @@ def read_checkpoint(model: str) -> Checkpoint:
     except Unsupported as refused:
         raise Unsupported(f"{model}: {refused.message}", field="model") from refused
     if chat.template.system == "dropped":
-        log.warning("the chat template of %s prints no system message: system prompts have no effect", model)
+        log.warning("the chat template of %s prints no system message: it is put into the user's turn", model)
     return Checkpoint(
         config=config,
         chat=chat,

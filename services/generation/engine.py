@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from services.generation.grammars import Grammars
 from services.generation.messages import SamplingOptions
+from services.generation.tool_calls.reading import ToolReader
 from shared.errors import InvalidRequest
 from shared.records.evolution import Message
+from shared.records.tools import Tool
 
 
 class ContextFull(InvalidRequest):
@@ -18,9 +21,10 @@ class ModelInfo:
     """What an engine serves.
 
     `model` is the model's name, `engine` the engine's in the table of engines. `context_length` bounds prompt and
-    response together, in tokens. `structured_output` says whether JSON schemas are followed. Token ids lie in
-    [0, `vocabulary_size`). `end_ids` are the end-of-sequence ids. `hidden_tokens` maps the text of each token that
-    `decode` leaves out to its id.
+    response together, in tokens. `structured_output` says whether formats are followed, and `continues_formats` whether
+    a response under one can be continued. Token ids lie in [0, `vocabulary_size`). `end_ids` are the end-of-sequence
+    ids. `hidden_tokens` maps the text of each token that `decode` leaves out to its id. `tool_reader` reads calls of
+    tools from responses; None where the model's template takes no tools, or nobody reads its calls.
     """
 
     model: str
@@ -30,6 +34,13 @@ class ModelInfo:
     vocabulary_size: int
     end_ids: frozenset[int]
     hidden_tokens: Mapping[str, int] = field(default_factory=dict)
+    continues_formats: bool = False
+    tool_reader: ToolReader | None = None
+
+    @property
+    def tools(self) -> bool:
+        """Whether responses may call tools."""
+        return self.tool_reader is not None
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,8 @@ class TokenSequence:
 
     With a `seed`, the token at a position depends on the seed, the position and the ids before it: a sequence that is
     continued under its seed goes on as if it had never stopped. What an engine caches of the ids may be used for
-    sequences of the same `cache_salt` only, since the salt keeps tenants apart.
+    sequences of the same `cache_salt` only, since the salt keeps tenants apart. The last `response_tokens` of the ids
+    are the response so far, which a format concerns; those before are the prompt.
     """
 
     token_ids: tuple[int, ...]
@@ -46,6 +58,12 @@ class TokenSequence:
     sampling: SamplingOptions
     seed: int | None
     cache_salt: str = ""
+    response_tokens: int = 0
+
+    @property
+    def response(self) -> tuple[int, ...]:
+        """The ids of the response so far."""
+        return self.token_ids[len(self.token_ids) - self.response_tokens :]
 
 
 @dataclass(frozen=True)
@@ -83,6 +101,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def grammars(self) -> Grammars | None:
+        """Formats for this engine's tokenizer; None where formats are not followed here, but at most elsewhere."""
+        ...
+
+    @property
     def running(self) -> int:
         """How many sequences the engine holds, waiting ones included."""
         ...
@@ -112,14 +135,17 @@ class Engine(Protocol):
         """
         ...
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
-        """The token ids of a conversation in the model's chat template, generation prompt included.
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
+        """The token ids of a conversation in the model's chat template, generation prompt included. A last message of
+        the assistant's is the beginning of the response, and what is decoded goes on from its text.
 
         `now`, in Unix seconds, is the time that the template may print; 0 stands for the clock's. Text in a message
-        that spells a control token must stay text. Called from several threads at once.
+        that spells a control token must stay text. The template is given the `tools`. Called from several threads at
+        once.
 
         Raises:
             InvalidRequest: the model's template refuses the conversation.
+            Unsupported: the template prints no tools, or no turns of tools, and there are some.
         """
         ...
 
@@ -132,7 +158,7 @@ class Engine(Protocol):
         """Continues one sequence. Cancelling the task frees what the sequence holds at once.
 
         Raises:
-            InvalidRequest: the JSON schema cannot be followed.
+            InvalidRequest: the format cannot be followed.
             ContextFull: the sequence leaves no room in the context.
             Unavailable: the engine does not run.
         """

@@ -6,7 +6,9 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
 from services.generation import metrics
+from services.generation.demanded_calls import calls_or_json, demanded_calls
 from services.generation.engine import Completion, ContextFull, Engine, ModelInfo, TokenSequence
+from services.generation.grammars import Matcher
 from services.generation.messages import (
     GenerateRequest,
     SamplingOptions,
@@ -15,10 +17,14 @@ from services.generation.messages import (
     SequenceResult,
     TokenUsage,
 )
-from services.generation.response_text import Reader, stops_of
+from services.generation.response_text import Reader, continuing, stops_of
+from services.generation.tool_calls.reading import CallReader
 from services.generation.validation import GenerationLimits, check
+from shared.errors import InvalidRequest
+from shared.records.turns import prefill_of
 
 _LONG_CHARACTERS = 50_000
+_TOO_COMPLEX = "the format became too complex to be followed while a response was decoded: simplify it"
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,8 @@ class _Plan:
     """A checked sequence: its prompt's ids, and the `room`, in tokens, that the context leaves for the response to
     grow.
 
-    `arrived` is when its call came, by `time.perf_counter`.
+    `arrived` is when its call came, by `time.perf_counter`. `matcher` has followed the response so far under the call's
+    format; None where there is no format, or where it is followed elsewhere.
     """
 
     sequence: Sequence
@@ -34,8 +41,10 @@ class _Plan:
     cache_salt: str
     prompt_ids: tuple[int, ...]
     reader: Reader
+    calls: CallReader | None
     room: int
     arrived: float
+    matcher: Matcher | None
 
 
 class SequenceGenerator:
@@ -66,13 +75,14 @@ class SequenceGenerator:
 
         Raises:
             InvalidRequest: a field is out of range, or the model's template refuses a conversation.
-            Unsupported: a JSON schema on an engine without structured output.
+            Unsupported: a format that the engine cannot follow, or cannot continue a response under.
             Unavailable: the engine does not run.
         """
         arrived = time.perf_counter()
         check(request, self.info, self._limits)
-        # Encoding long prompts takes seconds, in which other calls and health checks must be served.
+        # Encoding long prompts takes seconds, and so may a format, while other calls and health checks must be served.
         long = sum(len(m.content) for s in request.sequences for m in s.messages) > _LONG_CHARACTERS
+        long = long or request.sampling.format is not None
         metrics.called(len(request.sequences))
         plans = await asyncio.to_thread(self._plans, request, arrived) if long else self._plans(request, arrived)
         tasks = [asyncio.ensure_future(self._run(plan)) for plan in plans]
@@ -94,23 +104,56 @@ class SequenceGenerator:
 
     def _plans(self, request: GenerateRequest, arrived: float) -> list[_Plan]:
         reader = Reader(self._engine.decode, stops_of(request.sampling.stop, self.info.hidden_tokens))
-        return [self._plan(sequence, reader, request, arrived) for sequence in request.sequences]
+        calls, tool_reader = None, self.info.tool_reader
+        if request.tools and tool_reader is not None:
+            if request.must_call:
+                tools, name, parallel = request.tools, request.tool_name, request.parallel_calls
+                wanted, tool_reader = demanded_calls(tool_reader, tools, name, parallel)
+                request = replace(request, sampling=replace(request.sampling, format=wanted))
+            elif (form := request.sampling.format) is not None:
+                wanted, tool_reader = calls_or_json(tool_reader, request.tools, request.parallel_calls, form)
+                request = replace(request, sampling=replace(request.sampling, format=wanted))
+            calls = tool_reader.bound(request.tools)
+        return [self._plan(sequence, reader, calls, request, arrived) for sequence in request.sequences]
 
-    def _plan(self, sequence: Sequence, reader: Reader, request: GenerateRequest, arrived: float) -> _Plan:
-        prompt_ids = self._engine.encode_chat(sequence.messages, request.now)
+    def _plan(
+        self,
+        sequence: Sequence,
+        reader: Reader,
+        calls: CallReader | None,
+        request: GenerateRequest,
+        arrived: float,
+    ) -> _Plan:
+        prompt_ids = self._engine.encode_chat(sequence.messages, request.now, request.tools)
+        if prefill_of(sequence.messages):
+            reader = replace(reader, decode=continuing(self._engine.decode, prompt_ids[-1]))
         # A rewritten prompt may leave no room, and so may a response that was written under a shorter one. That is a
         # full context of this sequence, and does not concern the others of the call.
         room = max(0, self.info.context_length - len(prompt_ids) - len(sequence.response_token_ids))
-        return _Plan(sequence, request.sampling, request.cache_salt, prompt_ids, reader, room, arrived)
+        matcher = self._matcher(sequence, request.sampling)
+        return _Plan(sequence, request.sampling, request.cache_salt, prompt_ids, reader, calls, room, arrived, matcher)
+
+    def _matcher(self, sequence: Sequence, sampling: SamplingOptions) -> Matcher | None:
+        """Raises InvalidRequest where the format cannot be followed, or the response so far does not."""
+        grammars = self._engine.grammars
+        if sampling.format is None or grammars is None:
+            return None
+        matcher = grammars.matcher(sampling.format)
+        if not matcher.accept(sequence.response_token_ids):
+            raise InvalidRequest(
+                f"the response so far is not what the format allows: {matcher.fault()}", field="sampling.format"
+            )
+        return matcher
 
     async def _run(self, plan: _Plan) -> SequenceResult:
         sequence = plan.sequence
         budget = min(sequence.max_new_tokens + sequence.lookahead_tokens, plan.room)
         given = sequence.response_token_ids
-        if budget == 0 or plan.reader.stop(given, len(given)) is not None:
+        ended = plan.matcher is not None and plan.matcher.ended()
+        if budget == 0 or ended or plan.reader.stop(given, len(given)) is not None:
             return self._result(plan, Completion((), 0))
         token_ids = plan.prompt_ids + sequence.response_token_ids
-        wanted = TokenSequence(token_ids, budget, plan.sampling, sequence.seed, plan.cache_salt)
+        wanted = TokenSequence(token_ids, budget, plan.sampling, sequence.seed, plan.cache_salt, len(given))
         began = time.perf_counter()
         self._budgets[id(wanted)] = budget
         try:
@@ -130,7 +173,10 @@ class SequenceGenerator:
         stop = reader.stop(given + kept, len(given))
         if stop is not None:
             kept = kept[: stop[0] - len(given)]
-        finish = _finish(plan, len(kept), stop is not None, completion.unfinished)
+        formed = plan.matcher is not None and _formed(plan.matcher, kept)
+        finish = _finish(plan, len(kept), formed or stop is not None, completion.unfinished)
+        if plan.matcher is not None and finish == "stop" and stop is None and not plan.matcher.complete():
+            raise InvalidRequest(_TOO_COMPLEX, field="sampling.format")
         text = stop[1] if stop is not None else reader.text(given + kept, complete=finish == "stop")
         lookahead_text = text
         if finish != "stop" and len(content) > len(kept):
@@ -139,9 +185,26 @@ class SequenceGenerator:
             lookahead_text = ahead[1] if ahead is not None else reader.text(given + content, complete=ended)
         usage = TokenUsage(len(plan.prompt_ids), completion.cached_tokens, len(sampled))
         seconds = time.perf_counter() - plan.arrived
-        return SequenceResult(
+        result = SequenceResult(
             sequence.id, kept, text, lookahead_text, finish, usage, seconds, queue_seconds=completion.queue_seconds
         )
+        if plan.calls is None:
+            return result
+        # Some models write their calls between tokens that decoding hides; a stop string cuts the text within them.
+        spelled = text if stop is not None else self._engine.decode(given + kept, special=True)
+        read = plan.calls(spelled)
+        return replace(result, tool_calls=read.calls, content=read.content, calling=read.begun)
+
+
+def _formed(matcher: Matcher, kept: tuple[int, ...]) -> bool:
+    """Advances the matcher; whether the response is complete and could only end.
+
+    Raises:
+        InvalidRequest: the format has exceeded its limits, after which an engine cannot follow it.
+    """
+    if not matcher.accept(kept):
+        raise InvalidRequest(_TOO_COMPLEX, field="sampling.format")
+    return matcher.ended()
 
 
 def _finish(plan: _Plan, kept: int, stopped: bool, unfinished: bool) -> SequenceFinish:

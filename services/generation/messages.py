@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.records.evolution import Message
+from shared.records.formats import ResponseFormat
+from shared.records.tools import Tool, ToolCall
 
 SequenceFinish = Literal["length", "stop", "context"]
 """Why a response ended for now. "length": it can be continued. "stop": it is complete. "context": the model's context
@@ -15,21 +17,22 @@ class SamplingOptions:
     """How tokens are sampled, the same for every sequence of a call. Temperature 0 is greedy; top_k 0 keeps every
     token.
 
-    `stop` are the strings that end a response; `json_schema` is one that it follows, "" for none.
+    `stop` are the strings that end a response; `format` is what its text must be, None for anything.
     """
 
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
     stop: tuple[str, ...] = ()
-    json_schema: str = ""
+    format: ResponseFormat | None = None
 
 
 @dataclass(frozen=True)
 class Sequence:
     """A conversation, the token ids of the response so far, and how many tokens to add.
 
-    After those, `lookahead_tokens` more are decoded whose text is returned and whose ids are not.
+    After those, `lookahead_tokens` more are decoded whose text is returned and whose ids are not. `to_be_continued`
+    says that another call will ask for more of the response.
     """
 
     id: str
@@ -38,6 +41,7 @@ class Sequence:
     max_new_tokens: int = 1
     lookahead_tokens: int = 0
     seed: int | None = None
+    to_be_continued: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,19 @@ class GenerateRequest:
     """Sequences to continue, each with an id of its own.
 
     Cached prefixes are shared with calls of the same `cache_salt` only. A chat template takes `now`, in Unix seconds,
-    for the time; 0 stands for the clock's.
+    for the time; 0 stands for the clock's. The model is told of the `tools`, and its calls are read. With `must_call`
+    each response is a call of the tool `tool_name`, or of any where that is empty, and nothing else. Where calls are
+    held to a form, because they are demanded or the response has a format, several come with `parallel_calls` only.
     """
 
     sequences: tuple[Sequence, ...]
     sampling: SamplingOptions = SamplingOptions()
     cache_salt: str = ""
     now: float = 0.0
+    tools: tuple[Tool, ...] = ()
+    must_call: bool = False
+    tool_name: str = ""
+    parallel_calls: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,8 @@ class SequenceResult:
     its ids without special tokens. It is cut before the first stop string and, unless the model has ended it, after its
     last whole character. `lookahead_text` is the same with the lookahead. `seconds` count from the call's arrival;
     for `queue_seconds` of them the engine let the sequence wait, None where the engine does not measure that.
+    `tool_calls` are those that the whole response holds, and `content` the text beside them, "" where there are none.
+    `calling` says that it has begun a call, within which it may end.
     """
 
     id: str
@@ -82,3 +94,6 @@ class SequenceResult:
     usage: TokenUsage
     seconds: float
     queue_seconds: float | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    content: str = ""
+    calling: bool = False

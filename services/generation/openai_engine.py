@@ -21,6 +21,7 @@ from services.generation.settings import GenerationSettings
 from shared.errors import Internal, Unavailable
 from shared.process.lifecycle import never
 from shared.records.evolution import Message
+from shared.records.tools import Tool
 from shared.text.embedded_models import resolve
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,10 @@ class OpenAIEngine:
     @property
     def info(self) -> ModelInfo:
         return self._known.info
+
+    @property
+    def grammars(self) -> None:
+        return None
 
     @property
     def running(self) -> int:
@@ -71,8 +76,8 @@ class OpenAIEngine:
         # An endpoint that is away comes back; meanwhile calls are refused one by one.
         return await never()
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
-        return self._known.checkpoint.chat.encode_chat(messages, now=now)
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
+        return self._known.checkpoint.chat.encode_prompt(messages, now=now, tools=tools)
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         return self._known.checkpoint.chat.decode(token_ids, special=special)

@@ -12,6 +12,7 @@ from services.generation.endpoint.url import check_private
 from services.generation.engine import ModelInfo
 from services.generation.response_text import hidden_tokens
 from services.generation.settings import GenerationSettings
+from services.generation.tool_calls.detection import find_tool_reader
 from shared.process.certificates import Certificates
 from shared.records.evolution import Message
 
@@ -57,5 +58,8 @@ async def probe_endpoint(
     context = min(length for length in lengths if length is not None)
     structured = "response_format" in capabilities.fields
     hidden = hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary)
-    info = ModelInfo(served.id, "openai", context, structured, checkpoint.vocabulary, checkpoint.eos_ids, hidden)
+    reader = find_tool_reader(checkpoint.chat, checkpoint.tokenizer, hidden, settings.tool_parser)
+    info = ModelInfo(
+        served.id, "openai", context, structured, checkpoint.vocabulary, checkpoint.eos_ids, hidden, tool_reader=reader
+    )
     return ProbedEndpoint(checkpoint, text, capabilities, info)

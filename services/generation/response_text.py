@@ -16,6 +16,17 @@ class Decode(Protocol):
     def __call__(self, token_ids: Sequence[int], *, special: bool = False) -> str: ...
 
 
+def continuing(decode: Decode, before: int) -> Decode:
+    """Decodes ids that continue a text, whose last token is `before`: some tokenizers leave out the space before the
+    first word of what they decode, and there it is part of the continuation."""
+
+    def decoded(token_ids: Sequence[int], *, special: bool = False) -> str:
+        head, text = decode([before], special=special), decode([before, *token_ids], special=special)
+        return text[len(head) :] if text.startswith(head) else decode(token_ids, special=special)
+
+    return decoded
+
+
 @dataclass(frozen=True)
 class Stops:
     """A caller's stop strings by where they can be found.

@@ -10,14 +10,25 @@ import grpc
 
 from services.generation.generator import SequenceGenerator
 from services.generation.messages import GenerateRequest, SamplingOptions, Sequence, SequenceFinish, SequenceResult
+from shared.errors import InvalidRequest
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.records.evolution import Message, Role
+from shared.records.formats import FormatKind, ResponseFormat
+from shared.records.tools import Tool, ToolCall
 
 _FINISH: dict[SequenceFinish, pb.FinishReason] = {
     "length": pb.FINISH_REASON_LENGTH,
     "stop": pb.FINISH_REASON_STOP,
     "context": pb.FINISH_REASON_CONTEXT,
+}
+
+_KINDS: dict[int, FormatKind] = {
+    pb.GenerateRequest.Format.KIND_JSON_OBJECT: "json_object",
+    pb.GenerateRequest.Format.KIND_JSON_SCHEMA: "json_schema",
+    pb.GenerateRequest.Format.KIND_REGEX: "regex",
+    pb.GenerateRequest.Format.KIND_CHOICE: "choice",
+    pb.GenerateRequest.Format.KIND_GRAMMAR: "grammar",
 }
 
 
@@ -45,6 +56,8 @@ class GenerationServicer(generation_pb2_grpc.GenerationServiceServicer):  # type
             engine=info.engine,
             context_length=info.context_length,
             structured_output=info.structured_output,
+            continues_formats=info.continues_formats,
+            tools=info.tools,
         )
 
 
@@ -53,22 +66,41 @@ def _request(request: pb.GenerateRequest) -> GenerateRequest:
     return GenerateRequest(
         sequences=tuple(_sequence(sequence) for sequence in request.sequences),
         sampling=SamplingOptions(
-            sampling.temperature, sampling.top_p, sampling.top_k, tuple(sampling.stop), sampling.json_schema
+            sampling.temperature, sampling.top_p, sampling.top_k, tuple(sampling.stop), _format(sampling)
         ),
         cache_salt=request.cache_salt,
         now=request.now,
+        tools=tuple(Tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in request.tools),
+        must_call=request.must_call,
+        tool_name=request.tool_name,
+        parallel_calls=request.parallel_calls,
     )
+
+
+def _format(sampling: pb.GenerateRequest.Sampling) -> ResponseFormat | None:
+    if sampling.HasField("format"):
+        kind = _KINDS.get(sampling.format.kind)
+        if kind is None:
+            raise InvalidRequest("a format has a kind", field="sampling.format.kind")
+        return ResponseFormat(kind, sampling.format.definition)
+    return ResponseFormat("json_schema", sampling.json_schema) if sampling.json_schema else None
 
 
 def _sequence(sequence: pb.GenerateRequest.Sequence) -> Sequence:
     return Sequence(
         id=sequence.id,
-        messages=tuple(Message(cast(Role, message.role), message.content) for message in sequence.messages),
+        messages=tuple(map(_message, sequence.messages)),
         response_token_ids=tuple(sequence.response_token_ids),
         max_new_tokens=sequence.max_new_tokens,
         lookahead_tokens=sequence.lookahead_tokens,
         seed=sequence.seed if sequence.HasField("seed") else None,
+        to_be_continued=sequence.to_be_continued,
     )
+
+
+def _message(message: pb.GenerateRequest.Message) -> Message:
+    calls = tuple(ToolCall(call.name, call.arguments, call.id) for call in message.tool_calls)
+    return Message(cast(Role, message.role), message.content, calls, message.tool_call_id)
 
 
 def _result(result: SequenceResult) -> pb.GenerateResult:
@@ -85,4 +117,7 @@ def _result(result: SequenceResult) -> pb.GenerateResult:
         ),
         seconds=result.seconds,
         queue_seconds=result.queue_seconds,
+        tool_calls=[pb.ToolCall(name=call.name, arguments=call.arguments) for call in result.tool_calls],
+        content=result.content,
+        calling=result.calling,
     )

@@ -35,6 +35,12 @@ class GenerationSettings(DarwinSettings):
         default="auto",
         description=f"openai: which of {', '.join(FIELDS)} it supports, by commas; auto: those whose values it checks",
     )
+    tool_parser: str = Field(
+        default="auto",
+        min_length=1,
+        description="who reads calls of tools: hermes, mistral, llama3_json, response_template, one of vLLM's where it "
+        "is installed, or none; auto: the first that reads what the chat template writes",
+    )
     dtype: DtypeSetting = Field(
         default="auto", description="auto: bfloat16, or float16 where a checkpoint's quantised weights know no other"
     )

@@ -8,11 +8,18 @@ import zlib
 from collections.abc import Sequence
 
 from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.grammars import Grammars, Matcher, available
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_batch import Batch, Latency, Waited, latency_named
 from services.generation.simulated_cache import PrefixCache
+from services.generation.simulated_calls import COUNT, SimulatedCalls
+from services.generation.simulated_formats import byte_grammars, choose
+from services.generation.tool_calls.json_forms import JSON_FORMS
+from services.generation.tool_calls.reading import ToolReader
 from shared.process.lifecycle import never
 from shared.records.evolution import Message
+from shared.records.tools import Tool
+from shared.text.tool_turns import has_tool_turns, with_calls
 
 _TEXT = """
 the a to of and in that it is was for on are with as they be at one have this from or had by hot but some what there
@@ -26,6 +33,10 @@ _WORDS = tuple(_TEXT.split())
 _END = 0
 _CONTEXT = 8192
 _UNKNOWN = len(_WORDS) + 1
+_HASHES = 65_536
+_BYTES = _UNKNOWN + _HASHES
+"""The first of 256 ids that stand for bytes, of which calls and responses under a format are made."""
+_READER = ToolReader("hermes", "<tool_call>", JSON_FORMS["hermes"])
 
 
 class SimulatedEngine:
@@ -47,7 +58,19 @@ class SimulatedEngine:
         self._response_tokens = response_tokens
         self._ids = {word: index for index, word in enumerate(_WORDS, start=1)}
         self._running = 0
-        self.info = ModelInfo("simulated", "simulated", _CONTEXT, False, _UNKNOWN + 65_536, frozenset({_END}))
+        formats = available()
+        self.grammars: Grammars | None = byte_grammars(_BYTES, _END) if formats else None
+        self._calls = SimulatedCalls(_BYTES, _WORDS)
+        self.info = ModelInfo(
+            "simulated",
+            "simulated",
+            _CONTEXT,
+            formats,
+            _BYTES + COUNT,
+            frozenset({_END}),
+            continues_formats=formats,
+            tool_reader=_READER,
+        )
 
     @property
     def running(self) -> int:
@@ -66,11 +89,16 @@ class SimulatedEngine:
     async def failed(self) -> str:
         return await never()
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
-        return tuple(self._id(word) for m in messages for word in (f"{m.role}:", *m.content.split()))
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
+        turns = [(f"{m.role}:", with_calls(m.content, m.tool_calls)) for m in messages]
+        ids = tuple(self._id(word) for role, text in turns for word in (role, *text.split()))
+        return ids + self._calls.prompt(messages, tools) if tools or has_tool_turns(messages) else ids
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
-        return " ".join(_WORDS[token - 1] for token in token_ids if 1 <= token <= len(_WORDS))
+        words = " ".join(_WORDS[token - 1] for token in token_ids if 1 <= token <= len(_WORDS))
+        return words + bytes(token - _BYTES for token in token_ids if 0 <= token - _BYTES < 256).decode(
+            errors="replace"
+        )
 
     async def complete(self, sequence: TokenSequence) -> Completion:
         self._running += 1
@@ -89,21 +117,34 @@ class SimulatedEngine:
 
     def _sampled(self, sequence: TokenSequence) -> tuple[int, ...]:
         seed = 0 if sequence.sampling.temperature == 0 else sequence.seed
-        ids = list(sequence.token_ids)
+        ids, matcher = list(sequence.token_ids), self._matcher(sequence)
+        writer = self._calls.writer(ids) if matcher is None else None
         for position in range(len(ids), len(ids) + sequence.max_new_tokens):
-            ids.append(self._next(ids, position, seed if seed is not None else random.getrandbits(63)))
+            # The hash of a tuple of integers is the same in every process, and costs a tenth of a cryptographic one.
+            draw = hash((*ids[-8:], position, seed if seed is not None else random.getrandbits(63)))
+            if matcher is None:
+                called = writer.next(ids, draw) if writer else None
+                ids.append(self._word(draw) if called is None else called)
+            else:
+                ids.append(choose(matcher, draw, _BYTES, _END))
+                matcher.accept(ids[-1:])
             if ids[-1] == _END:
                 break
         return tuple(ids[len(sequence.token_ids) :])
 
-    def _next(self, ids: Sequence[int], position: int, seed: int) -> int:
-        # The hash of a tuple of integers is the same in every process, and costs a tenth of a cryptographic one.
-        draw = hash((*ids[-8:], position, seed))
+    def _matcher(self, sequence: TokenSequence) -> Matcher | None:
+        if sequence.sampling.format is None or self.grammars is None:
+            return None
+        matcher = self.grammars.matcher(sequence.sampling.format)
+        matcher.accept(sequence.response)
+        return matcher
+
+    def _word(self, draw: int) -> int:
         ends = self._response_tokens and draw % self._response_tokens == 0
         return _END if ends else 1 + draw % len(_WORDS)
 
     def _id(self, word: str) -> int:
-        return self._ids.get(word, _UNKNOWN + zlib.crc32(word.encode()) % 65_536 - 1)
+        return self._ids.get(word, _UNKNOWN + zlib.crc32(word.encode()) % _HASHES - 1)
 
 
 def build_simulated_engine(settings: GenerationSettings) -> SimulatedEngine:

@@ -20,13 +20,16 @@ from transformers import (
 
 from services.generation.checkpoint import Checkpoint, read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.grammars import Grammars, Matcher, Rows, available, of_tokenizer
 from services.generation.response_text import Decode, Reader, hidden_tokens, stops_of
 from services.generation.settings import GenerationSettings
 from services.generation.token_sampling import TokenSampler, uniform
+from services.generation.tool_calls.detection import find_tool_reader
 from services.generation.weights import load_model
 from shared.errors import Unavailable
 from shared.process.lifecycle import never
 from shared.records.evolution import Message
+from shared.records.tools import Tool
 from shared.text.embedded_models import resolve
 
 
@@ -65,12 +68,17 @@ class TransformersEngine:
         self._model: Any = None
         self._checkpoint: Checkpoint | None = None
         self._info: ModelInfo | None = None
+        self._grammars: Grammars | None = None
 
     @property
     def info(self) -> ModelInfo:
         if self._info is None:
             raise Unavailable("the language model is not loaded yet; come back later")
         return self._info
+
+    @property
+    def grammars(self) -> Grammars | None:
+        return self._grammars
 
     @property
     def running(self) -> int:
@@ -92,9 +100,9 @@ class TransformersEngine:
     async def failed(self) -> str:
         return await never()
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
         assert self._checkpoint is not None
-        return self._checkpoint.chat.encode_chat(messages, now=now)
+        return self._checkpoint.chat.encode_prompt(messages, now=now, tools=tools)
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         assert self._checkpoint is not None
@@ -130,11 +138,15 @@ class TransformersEngine:
             settings.model,
             "transformers",
             checkpoint.context(settings.max_model_len),
-            False,
+            available(),
             checkpoint.vocabulary,
             checkpoint.eos_ids,
-            hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary),
+            hidden := hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary),
+            continues_formats=available(),
+            tool_reader=find_tool_reader(checkpoint.chat, checkpoint.tokenizer, hidden, settings.tool_parser),
         )
+        if available():
+            self._grammars = of_tokenizer(checkpoint.tokenizer, checkpoint.vocabulary, checkpoint.eos_ids)
 
     def _work(self) -> None:
         while rows := self._next_batch():
@@ -171,9 +183,19 @@ class TransformersEngine:
                 pad_token_id=0,
                 do_sample=False,  # which takes the one token that the processor leaves
             ),
-            logits_processor=LogitsProcessorList([_RowDraws(rows, longest, self._device)]),
+            logits_processor=LogitsProcessorList([_RowDraws(rows, longest, self._device, self._formats(rows))]),
             stopping_criteria=StoppingCriteriaList([_RowEnds(rows, longest, self.info, self.decode)]),
         )
+
+    def _formats(self, rows: list[_Row]) -> dict[int, Matcher]:
+        """For each row with a format, a matcher that has followed the response so far."""
+        matchers = {}
+        for place, row in enumerate(rows):
+            wanted = row.sequence.sampling.format
+            if wanted is not None and self._grammars is not None:
+                matchers[place] = self._grammars.matcher(wanted)
+                matchers[place].accept(row.sequence.response)
+        return matchers
 
 
 def _generation_config(**options: Any) -> Any:
@@ -183,8 +205,9 @@ def _generation_config(**options: Any) -> Any:
 class _RowDraws(LogitsProcessor):  # type: ignore[misc]
     """Draws each row's token, and leaves nothing else to take."""
 
-    def __init__(self, rows: list[_Row], start: int, device: str) -> None:
+    def __init__(self, rows: list[_Row], start: int, device: str, matchers: dict[int, Matcher]) -> None:
         self._rows = rows
+        self._matchers = matchers
         self._start = start
         self._draws = TokenSampler([row.sequence.sampling for row in rows], device)
 
@@ -192,8 +215,20 @@ class _RowDraws(LogitsProcessor):  # type: ignore[misc]
         sampled = input_ids.shape[1] - self._start
         sequences = [row.sequence for row in self._rows]
         numbers = [uniform(sequence.seed, len(sequence.token_ids) + sampled) for sequence in sequences]
+        if self._matchers:
+            scores = self._allowed(input_ids[:, self._start :], scores)
         tokens = self._draws.tokens(scores, numbers)
         return torch.full_like(scores, -torch.inf).scatter_(1, tokens.unsqueeze(1), 0.0)
+
+    def _allowed(self, sampled: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """The scores, -inf where the rows' formats do not allow the token."""
+        if sampled.shape[1]:
+            for place, last in zip(self._matchers, sampled[list(self._matchers), -1].tolist(), strict=True):
+                self._matchers[place].accept([last])
+        allowed = Rows(list(self._matchers.values())).allowed(scores.shape[1])
+        places = torch.tensor(list(self._matchers), device=scores.device)
+        blocked = torch.from_numpy(~allowed).to(scores.device)
+        return scores.index_copy(0, places, scores[places].masked_fill(blocked, -torch.inf))
 
 
 class _RowEnds(StoppingCriteria):  # type: ignore[misc]

@@ -1,16 +1,17 @@
 """Checks a request: every field's range, and the limits of this deployment."""
 
+import json
 import math
 from dataclasses import dataclass
 
 from services.generation.engine import ModelInfo
-from services.generation.json_schemas import problem
 from services.generation.messages import GenerateRequest, SamplingOptions, Sequence
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import MAX_MESSAGES
 
-ROLES = ("system", "user", "assistant")
+ROLES = ("system", "user", "assistant", "tool")
 MAX_STOPS = 4
+MAX_TOOLS = 128
 MAX_TEMPERATURE = 2.0
 _YEAR_10000 = 253_402_300_800
 MAX_NAME_CHARACTERS = 256
@@ -33,7 +34,7 @@ def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -
     """Raises InvalidRequest, naming the field, unless the call is well formed and within the limits.
 
     Raises:
-        Unsupported: a JSON schema on an engine without structured output.
+        Unsupported: a format that this engine cannot follow, or cannot continue a response under.
     """
     if not request.sequences:
         raise InvalidRequest("nothing to generate: send at least one sequence", field="sequences")
@@ -47,6 +48,8 @@ def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -
     if not 0 <= request.now < _YEAR_10000:
         raise InvalidRequest("now must be Unix seconds, or 0 for the clock", field="now")
     _check_sampling(request.sampling, info, limits)
+    if request.tools or request.must_call:
+        _check_tools(request, info)
     seen: set[str] = set()
     for index, sequence in enumerate(request.sequences):
         where = f"sequences[{index}]"
@@ -61,12 +64,7 @@ def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -
         seen.add(sequence.id)
         _check_messages(sequence, where, limits)
         _check_tokens(sequence, where, info, limits)
-        if request.sampling.json_schema and sequence.response_token_ids:
-            raise InvalidRequest(
-                "a response under a JSON schema cannot be continued: leave response_token_ids empty and raise "
-                "max_new_tokens",
-                field=f"{where}.response_token_ids",
-            )
+        _check_continuable(request.sampling, sequence, info)
 
 
 def _check_sampling(sampling: SamplingOptions, info: ModelInfo, limits: GenerationLimits) -> None:
@@ -87,19 +85,49 @@ def _check_sampling(sampling: SamplingOptions, info: ModelInfo, limits: Generati
                 f"a stop string has 1 to {limits.stop_characters} characters, not {len(stop)}",
                 field=f"sampling.stop[{index}]",
             )
-    if sampling.json_schema:
-        _check_schema(sampling.json_schema, info)
-
-
-def _check_schema(schema: str, info: ModelInfo) -> None:
-    if not info.structured_output:
+    if sampling.format is not None and not info.structured_output:
         raise Unsupported(
-            f"the {info.engine} engine cannot follow a JSON schema: leave json_schema empty",
-            field="sampling.json_schema",
+            f"the {info.engine} engine of this deployment cannot follow a format: leave it out, and ask in words",
+            field="sampling.format",
         )
-    wrong = problem(schema)
-    if wrong:
-        raise InvalidRequest(wrong, field="sampling.json_schema")
+
+
+def _check_continuable(sampling: SamplingOptions, sequence: Sequence, info: ModelInfo) -> None:
+    if sampling.format is None or info.continues_formats:
+        return
+    if sequence.response_token_ids or sequence.to_be_continued or sequence.lookahead_tokens:
+        raise Unsupported(
+            f"the {info.engine} engine of this deployment cannot continue a response under a format: use a method that "
+            "decodes each response in one piece (sample, best-of-n or mutation-only)",
+            field="sampling.format",
+        )
+
+
+def _check_tools(request: GenerateRequest, info: ModelInfo) -> None:
+    if request.must_call and not (request.tools and info.structured_output):
+        raise Unsupported(
+            f"the {info.engine} engine follows no formats, so that a call cannot be demanded: set tool_choice to auto"
+            if request.tools
+            else "a call is demanded, and there are no tools: send tools",
+            field="tool_choice",
+        )
+    if len(request.tools) > MAX_TOOLS:
+        raise InvalidRequest(f"at most {MAX_TOOLS} tools, not {len(request.tools)}", field="tools")
+    if not info.tools:
+        raise Unsupported(
+            f"the model {info.model} calls no tools: its chat template takes none, or no parser reads its calls "
+            "(DARWIN_GENERATION_TOOL_PARSER); leave tools out, or serve a model that was trained for them",
+            field="tools",
+        )
+    for index, tool in enumerate(request.tools):
+        try:
+            known = not tool.parameters or isinstance(json.loads(tool.parameters), dict)
+        except (ValueError, RecursionError):
+            known = False
+        if not tool.name or not known:
+            raise InvalidRequest(
+                "a tool has a name, and a JSON object or nothing as parameters", field=f"tools[{index}]"
+            )
 
 
 def _check_messages(sequence: Sequence, where: str, limits: GenerationLimits) -> None:
@@ -114,9 +142,9 @@ def _check_messages(sequence: Sequence, where: str, limits: GenerationLimits) ->
                 f"role must be one of {', '.join(ROLES)}, not {message.role[:64]!r}",
                 field=f"{where}.messages[{index}].role",
             )
-    if messages[-1].role != "user":
-        raise InvalidRequest("the last message must be the user's", field=f"{where}.messages[{len(messages) - 1}].role")
-    length = sum(len(message.content) for message in messages)
+    if all(message.role in ("assistant", "tool") for message in messages):
+        raise InvalidRequest("messages need one of the user's, or of the system at least", field=f"{where}.messages")
+    length = sum(len(message.content) + sum(len(c.arguments) for c in message.tool_calls) for message in messages)
     if length > limits.conversation_characters:
         raise InvalidRequest(
             f"a conversation has at most {limits.conversation_characters} characters, not {length}: shorten it",

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +11,15 @@ from typing import Any
 from services.generation.checkpoint import read_checkpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.engine_stats import SchedulerStats
+from services.generation.grammars import Grammars, available, of_tokenizer
 from services.generation.messages import SamplingOptions
 from services.generation.response_text import hidden_tokens, stops_of
 from services.generation.settings import DtypeSetting, GenerationSettings
+from services.generation.tool_calls.detection import find_tool_reader
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Unsupported
 from shared.process.lifeline import prepare_environment
 from shared.records.evolution import Message
+from shared.records.tools import Tool
 from shared.telemetry.exporters import exporting
 from shared.telemetry.tracing import inject
 from shared.text.chat_tokenizer import ChatTokenizer
@@ -25,6 +27,7 @@ from shared.text.embedded_models import resolve
 from shared.vllm_core import start_llm
 
 _LOGGING = Path(__file__).with_name("vllm_logging.json")
+_FORMATS = "services.generation.vllm_formats:FormatProcessor"
 _CPU_CACHE_GIB = 1.0
 _CPU_BATCH_TOKENS = 4096
 _SHUTDOWN_S = 2.0
@@ -40,6 +43,7 @@ class VllmEngine:
         self._llm: Any = None
         self._chat: ChatTokenizer | None = None
         self._info: ModelInfo | None = None
+        self._grammars: Grammars | None = None
         self._names = itertools.count()
         self._traced = False
         self._scheduler = SchedulerStats()
@@ -49,6 +53,10 @@ class VllmEngine:
         if self._info is None:
             raise Unavailable("the language model is not loaded yet; come back later")
         return self._info
+
+    @property
+    def grammars(self) -> Grammars | None:
+        return self._grammars
 
     @property
     def running(self) -> int:
@@ -77,11 +85,17 @@ class VllmEngine:
             settings.model,
             "vllm",
             context,
-            True,
+            available(),
             checkpoint.vocabulary,
             checkpoint.eos_ids,
-            hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary),
+            hidden := hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary),
+            continues_formats=available(),
+            tool_reader=find_tool_reader(
+                checkpoint.chat, checkpoint.tokenizer, hidden, settings.tool_parser, vllm_first=True
+            ),
         )
+        if available():
+            self._grammars = of_tokenizer(checkpoint.tokenizer, checkpoint.vocabulary, checkpoint.eos_ids)
 
     async def _try(self) -> None:
         """Decodes one token: some architectures load on a CPU, and fail when they compute.
@@ -120,9 +134,9 @@ class VllmEngine:
             await asyncio.sleep(_LOOK_EVERY_S)
         return "the engine has ended"
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
         assert self._chat is not None
-        return self._chat.encode_chat(messages, now=now)
+        return self._chat.encode_prompt(messages, now=now, tools=tools)
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         assert self._chat is not None
@@ -148,14 +162,14 @@ class VllmEngine:
             raise Unavailable("the engine has ended; the service starts again") from error
         if output is None:
             raise Internal("vLLM ended a sequence without an output")
-        if output.outputs[0].finish_reason == "error" and sequence.sampling.json_schema:
-            raise InvalidRequest("vLLM cannot follow this JSON schema", field="sampling.json_schema")
         return _completion(output)
 
 
 def engine_arguments(settings: GenerationSettings, model: str, context: int, dtype: DtypeSetting) -> Any:
     """vLLM's `AsyncEngineArgs`; sets what vLLM reads from the environment, and imports it."""
     prepare_environment(_LOGGING)
+    # The other model runner takes logits processors of another kind.
+    os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "0")
     from vllm import AsyncEngineArgs
     from vllm.platforms import current_platform
 
@@ -177,6 +191,7 @@ def engine_arguments(settings: GenerationSettings, model: str, context: int, dty
         use_tqdm_on_load=False,
         # vLLM logs nothing. The logger that `SchedulerStats` hands it turns on the measurements that its spans need.
         disable_log_stats=True,
+        logits_processors=[_FORMATS] if available() else None,
     )
     if on_cpu:
         arguments.block_size = 32
@@ -191,10 +206,12 @@ def engine_arguments(settings: GenerationSettings, model: str, context: int, dty
 
 def _sampling(sequence: TokenSequence, info: ModelInfo) -> Any:
     from vllm import SamplingParams
-    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+    from vllm.sampling_params import RequestOutputKind
+
+    from services.generation.vllm_formats import arguments_of
 
     sampling = sequence.sampling
-    schema, stops = sampling.json_schema, stops_of(sampling.stop, info.hidden_tokens)
+    stops = stops_of(sampling.stop, info.hidden_tokens)
     # vLLM looks for all strings in one text. Where it spells special tokens out, a string of the other kind might be
     # found within one, and is left to the generator.
     strings = stops.mixed or stops.in_text
@@ -210,7 +227,7 @@ def _sampling(sequence: TokenSequence, info: ModelInfo) -> Any:
         output_kind=RequestOutputKind.FINAL_ONLY,
         detokenize=bool(strings),
         skip_special_tokens=not stops.mixed,
-        structured_outputs=StructuredOutputsParams(json=json.loads(schema)) if schema else None,
+        extra_args=arguments_of(sequence),
     )
 
 

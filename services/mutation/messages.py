@@ -49,6 +49,8 @@ class Mode(Enum):
 class MutationRequest:
     """A request for `count` mutants of `parent`, true to the last user turn of `messages`, none of them in `exclude`.
 
+    `form_fixed` says that the answer has a form, such as a JSON schema, for which no mutant may ask another.
+
     Raises:
         InvalidRequest: a field is out of its limits.
     """
@@ -60,6 +62,7 @@ class MutationRequest:
     seed: int | None = None
     cache_salt: str = ""
     mode: Mode = Mode.UNSPECIFIED
+    form_fixed: bool = False
 
     def __post_init__(self) -> None:
         _check_conversation(self.messages)

@@ -5,10 +5,11 @@ import logging
 import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from random import Random
 
 from services.mutation import demands, guards, operators, templates
-from services.mutation.demands import Demands
+from services.mutation.demands import Demand, Demands
 from services.mutation.fidelity import Compare, Fidelity
 from services.mutation.filling import filled
 from services.mutation.language_model import LanguageModel, RewriteCompletion, RewritePrompt
@@ -182,4 +183,7 @@ def _read(request: MutationRequest) -> tuple[Demands, str, set[str]]:
     """What is demanded, the parent without wrappings, and the normalised texts that must not come again."""
     core = templates.core_of(request.parent, request.original)
     taken = {guards.normalised(text) for text in (request.original, request.parent, core, *request.exclude)}
-    return demands.read(request.messages), core, taken
+    demanded = demands.read(request.messages)
+    if request.form_fixed:
+        demanded = replace(demanded, kinds=demanded.kinds | {Demand.FORMAT})
+    return demanded, core, taken

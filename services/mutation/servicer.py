@@ -62,6 +62,7 @@ def _parsed(request: pb.MutateRequest) -> MutationRequest:
         seed=request.seed if request.HasField("seed") else None,
         cache_salt=request.cache_salt,
         mode=_MODES[request.mode],
+        form_fixed=request.form_fixed,
     )
 
 

@@ -18,6 +18,7 @@ from shared.errors import DarwinError, DeadlineExceeded, Internal
 from shared.records.attempts import Attempt
 from shared.records.events import Ended, Event
 from shared.records.evolution import Failure, Record, Result, Status
+from shared.records.spending import NOTHING, Spending
 from shared.store.leases import Claim
 
 log = logging.getLogger(__name__)
@@ -32,12 +33,12 @@ _WORKER = f"{socket.gethostname()}:{os.getpid()}"
 
 @dataclass(frozen=True)
 class NextVersion:
-    """What is saved in one step: `tokens` are those to charge, `delay_s` the seconds until the next round may begin."""
+    """What is saved in one step: `spent` is what to charge, `delay_s` the seconds until the next round may begin."""
 
     record: Record
     attempt: Attempt
     events: tuple[Event, ...] = ()
-    tokens: int = 0
+    spent: Spending = NOTHING
     delay_s: float = 0.0
 
 
@@ -148,4 +149,4 @@ def _next_version(
         after=claim.record.unfinished,
         lost=claim.lost,
     )
-    return NextVersion(record, attempt, events, execution.tokens if execution else 0)
+    return NextVersion(record, attempt, events, execution.spent if execution else NOTHING)

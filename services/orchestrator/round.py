@@ -25,6 +25,7 @@ from services.orchestrator.ports import Generator, Mutator, Scorer
 from shared.records.attempts import Stage
 from shared.records.events import Event
 from shared.records.evolution import EvolutionRequest, StoppedBy, TraceContext
+from shared.records.spending import Spending
 from shared.telemetry import tracing
 
 # An engine returns the results of one step one after another. Waiting this long between two of them lets one call score
@@ -59,7 +60,7 @@ class RoundExecution:
         self.journal = Journal()
         self.cycle = evolution.cycle
         self.round = evolution.round
-        self._spent_before = evolution.spent.generated
+        self._spent_before = _spending(evolution)
         self._request = request
         self._mutator = mutator
         self._generator = generator
@@ -70,9 +71,9 @@ class RoundExecution:
         self._under_way: set[_Work] = set()
 
     @property
-    def tokens(self) -> int:
-        """Tokens sampled in this execution so far."""
-        return self.evolution.spent.generated - self._spent_before
+    def spent(self) -> Spending:
+        """What this execution has spent so far."""
+        return _spending(self.evolution) - self._spent_before
 
     @property
     def decoding(self) -> int:
@@ -158,6 +159,11 @@ class RoundExecution:
 
     def _count_under_way(self, stage: Stage) -> int:
         return sum(at == stage for at, _ in self._under_way)
+
+
+def _spending(evolution: EvolutionState) -> Spending:
+    spent = evolution.spent
+    return Spending(spent.prompt, spent.mutation, spent.decode, spent.reward)
 
 
 def _work_of(value: Effect | MutationEnded | Generated | Scored) -> _Work:

@@ -25,6 +25,7 @@ from shared.errors import Conflict, Internal, Unavailable
 from shared.records.attempts import Attempt
 from shared.records.events import Event
 from shared.records.evolution import TERMINAL, Failure, Record
+from shared.records.turns import instruction_of
 from shared.store.evolutions import Store
 from shared.store.leases import Claim, Lease
 from shared.telemetry import tracing
@@ -120,7 +121,7 @@ class RoundRunner:
         events: tuple[Event, ...] = ()
         if record.state is None:
             request = record.request
-            instruction = request.messages[-1].content
+            instruction = instruction_of(request.messages)
             evolution, events = machine.begin(config_for(request), instruction, request.seed)
         else:
             evolution = codec.load(record.state)
@@ -185,7 +186,7 @@ class RoundRunner:
         Where Redis is away this waits for it to come back, up to `save_patience_s` seconds or until an interrupt.
         """
         record, attempt, events = version.record, version.attempt, version.events
-        save = partial(self._store.save, record, events, attempt.id, version.tokens, attempt, version.delay_s)
+        save = partial(self._store.save, record, events, attempt.id, version.spent, attempt, version.delay_s)
         try:
             await save()
         except Unavailable:

@@ -20,7 +20,9 @@ from opentelemetry.trace import SpanKind
 from shared.records.attempts import Attempt, Call, Stage, StatePart
 from shared.records.events import CycleFinished, Event, RoundFinished
 from shared.records.evolution import Record
+from shared.records.turns import instruction_of
 from shared.telemetry.tracing import EndedSpan
+from shared.text.tool_turns import with_calls
 
 _LOST = "the worker ended before the round did"
 _NAMES: dict[Stage, str] = {"mutation": "mutate", "generation": "generate", "reward": "score"}
@@ -155,8 +157,8 @@ def _evolution(record: Record, texts: bool) -> EndedSpan:
         attributes |= {f"darwin.tokens.{kind}": getattr(result.tokens, kind) for kind in spent}
     if texts:
         attributes |= {
-            "darwin.instruction": request.messages[-1].content,
-            "darwin.answer": best.text if best else None,
+            "darwin.instruction": instruction_of(request.messages),
+            "darwin.answer": with_calls(best.text, best.tool_calls) if best else None,
         }
     assert record.trace is not None
     return EndedSpan(

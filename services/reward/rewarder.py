@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from services.reward import metrics
 from services.reward.batcher import Batcher
+from services.reward.json_values import values_text
 from services.reward.scorer import ComponentScore, ComponentScorer, Conversation, ScoreItem
 from services.reward.validation import ResponseCandidate, ScoringLimits, check, check_names
 from shared.errors import Internal, NotFound, Unavailable
@@ -127,10 +128,13 @@ class Rewarder:
         candidates: Sequence[ResponseCandidate],
         profile: str = "",
         cache_salt: str = "",
+        *,
+        json_values: bool = False,
     ) -> ScoringResult:
         """Scores every candidate against the conversation; an empty `profile` is the default one.
 
-        What is remembered of the call is used for calls of the same salt only.
+        With `json_values`, responses are JSON and judged by the text of their values. What is remembered of the call is
+        used for calls of the same salt only.
 
         Raises:
             NotFound: no such profile.
@@ -145,7 +149,7 @@ class Rewarder:
         if not self._ready:
             raise Unavailable("the reward models are not loaded; come back later")
         conversation = Conversation(tuple(messages), cache_salt)
-        items = [ScoreItem(conversation, candidate.text, candidate.partial) for candidate in candidates]
+        items = [_item(conversation, candidate, json_values) for candidate in candidates]
         columns = await self._columns(chosen, items)
         rows = list(zip(*columns, strict=True))
         scored = ScoringResult(
@@ -170,6 +174,12 @@ class Rewarder:
         if profile is None:
             raise NotFound(f"no profile {name!r}; there are: {', '.join(sorted(self.profiles))}", field="profile")
         return profile
+
+
+def _item(conversation: Conversation, candidate: ResponseCandidate, json_values: bool) -> ScoreItem:
+    if json_values:
+        return ScoreItem(conversation, values_text(candidate.text), candidate.partial, candidate.text)
+    return ScoreItem(conversation, candidate.text, candidate.partial)
 
 
 def _total(profile: Profile, candidate: str, scores: Sequence[ComponentScore]) -> CandidateScore:

@@ -34,17 +34,21 @@ class Conversation:
 class ScoreItem:
     """A response, possibly empty, to score against its conversation; a `partial` one may go on.
 
-    Its text ends anywhere, within a word or a sentence.
+    Its text ends anywhere, within a word or a sentence. Where the response is JSON, `text` is that of its values, and
+    `written` the response itself, which only its form is judged by.
     """
 
     conversation: Conversation
     text: str
     partial: bool = False
+    written: str = ""
 
     @cached_property
     def digest(self) -> bytes:
         """32 bytes that are equal only for equal items."""
-        return self.conversation.digest + _digest((self.text, "partial") if self.partial else (self.text,))
+        return self.conversation.digest + _digest(
+            (self.text, *(("partial",) if self.partial else ()), *(("written", self.written) if self.written else ()))
+        )
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
             [ResponseCandidate(candidate.id, candidate.text, candidate.partial) for candidate in request.candidates],
             request.profile,
             request.cache_salt,
+            json_values=request.json_values,
         )
         return pb.ScoreResponse(
             scores=[_score(score) for score in scored.scores],

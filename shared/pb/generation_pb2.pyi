@@ -19,51 +19,109 @@ FINISH_REASON_STOP: FinishReason
 FINISH_REASON_CONTEXT: FinishReason
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("sequences", "sampling", "cache_salt", "now")
+    __slots__ = ("sequences", "sampling", "cache_salt", "now", "tools", "must_call", "tool_name", "parallel_calls")
     class Message(_message.Message):
-        __slots__ = ("role", "content")
+        __slots__ = ("role", "content", "tool_calls", "tool_call_id")
         ROLE_FIELD_NUMBER: _ClassVar[int]
         CONTENT_FIELD_NUMBER: _ClassVar[int]
+        TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
+        TOOL_CALL_ID_FIELD_NUMBER: _ClassVar[int]
         role: str
         content: str
-        def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ...) -> None: ...
+        tool_calls: _containers.RepeatedCompositeFieldContainer[ToolCall]
+        tool_call_id: str
+        def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., tool_call_id: _Optional[str] = ...) -> None: ...
+    class Tool(_message.Message):
+        __slots__ = ("name", "description", "parameters", "strict")
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+        PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+        STRICT_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        description: str
+        parameters: str
+        strict: bool
+        def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., parameters: _Optional[str] = ..., strict: bool = ...) -> None: ...
     class Sequence(_message.Message):
-        __slots__ = ("id", "messages", "response_token_ids", "max_new_tokens", "lookahead_tokens", "seed")
+        __slots__ = ("id", "messages", "response_token_ids", "max_new_tokens", "lookahead_tokens", "seed", "to_be_continued")
         ID_FIELD_NUMBER: _ClassVar[int]
         MESSAGES_FIELD_NUMBER: _ClassVar[int]
         RESPONSE_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
         MAX_NEW_TOKENS_FIELD_NUMBER: _ClassVar[int]
         LOOKAHEAD_TOKENS_FIELD_NUMBER: _ClassVar[int]
         SEED_FIELD_NUMBER: _ClassVar[int]
+        TO_BE_CONTINUED_FIELD_NUMBER: _ClassVar[int]
         id: str
         messages: _containers.RepeatedCompositeFieldContainer[GenerateRequest.Message]
         response_token_ids: _containers.RepeatedScalarFieldContainer[int]
         max_new_tokens: int
         lookahead_tokens: int
         seed: int
-        def __init__(self, id: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[GenerateRequest.Message, _Mapping]]] = ..., response_token_ids: _Optional[_Iterable[int]] = ..., max_new_tokens: _Optional[int] = ..., lookahead_tokens: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+        to_be_continued: bool
+        def __init__(self, id: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[GenerateRequest.Message, _Mapping]]] = ..., response_token_ids: _Optional[_Iterable[int]] = ..., max_new_tokens: _Optional[int] = ..., lookahead_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., to_be_continued: bool = ...) -> None: ...
+    class Format(_message.Message):
+        __slots__ = ("kind", "definition")
+        class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+            __slots__ = ()
+            KIND_UNSPECIFIED: _ClassVar[GenerateRequest.Format.Kind]
+            KIND_JSON_OBJECT: _ClassVar[GenerateRequest.Format.Kind]
+            KIND_JSON_SCHEMA: _ClassVar[GenerateRequest.Format.Kind]
+            KIND_REGEX: _ClassVar[GenerateRequest.Format.Kind]
+            KIND_CHOICE: _ClassVar[GenerateRequest.Format.Kind]
+            KIND_GRAMMAR: _ClassVar[GenerateRequest.Format.Kind]
+        KIND_UNSPECIFIED: GenerateRequest.Format.Kind
+        KIND_JSON_OBJECT: GenerateRequest.Format.Kind
+        KIND_JSON_SCHEMA: GenerateRequest.Format.Kind
+        KIND_REGEX: GenerateRequest.Format.Kind
+        KIND_CHOICE: GenerateRequest.Format.Kind
+        KIND_GRAMMAR: GenerateRequest.Format.Kind
+        KIND_FIELD_NUMBER: _ClassVar[int]
+        DEFINITION_FIELD_NUMBER: _ClassVar[int]
+        kind: GenerateRequest.Format.Kind
+        definition: str
+        def __init__(self, kind: _Optional[_Union[GenerateRequest.Format.Kind, str]] = ..., definition: _Optional[str] = ...) -> None: ...
     class Sampling(_message.Message):
-        __slots__ = ("temperature", "top_p", "top_k", "stop", "json_schema")
+        __slots__ = ("temperature", "top_p", "top_k", "stop", "json_schema", "format")
         TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
         TOP_P_FIELD_NUMBER: _ClassVar[int]
         TOP_K_FIELD_NUMBER: _ClassVar[int]
         STOP_FIELD_NUMBER: _ClassVar[int]
         JSON_SCHEMA_FIELD_NUMBER: _ClassVar[int]
+        FORMAT_FIELD_NUMBER: _ClassVar[int]
         temperature: float
         top_p: float
         top_k: int
         stop: _containers.RepeatedScalarFieldContainer[str]
         json_schema: str
-        def __init__(self, temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., top_k: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., json_schema: _Optional[str] = ...) -> None: ...
+        format: GenerateRequest.Format
+        def __init__(self, temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., top_k: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., json_schema: _Optional[str] = ..., format: _Optional[_Union[GenerateRequest.Format, _Mapping]] = ...) -> None: ...
     SEQUENCES_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     CACHE_SALT_FIELD_NUMBER: _ClassVar[int]
     NOW_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_FIELD_NUMBER: _ClassVar[int]
+    MUST_CALL_FIELD_NUMBER: _ClassVar[int]
+    TOOL_NAME_FIELD_NUMBER: _ClassVar[int]
+    PARALLEL_CALLS_FIELD_NUMBER: _ClassVar[int]
     sequences: _containers.RepeatedCompositeFieldContainer[GenerateRequest.Sequence]
     sampling: GenerateRequest.Sampling
     cache_salt: str
     now: float
-    def __init__(self, sequences: _Optional[_Iterable[_Union[GenerateRequest.Sequence, _Mapping]]] = ..., sampling: _Optional[_Union[GenerateRequest.Sampling, _Mapping]] = ..., cache_salt: _Optional[str] = ..., now: _Optional[float] = ...) -> None: ...
+    tools: _containers.RepeatedCompositeFieldContainer[GenerateRequest.Tool]
+    must_call: bool
+    tool_name: str
+    parallel_calls: bool
+    def __init__(self, sequences: _Optional[_Iterable[_Union[GenerateRequest.Sequence, _Mapping]]] = ..., sampling: _Optional[_Union[GenerateRequest.Sampling, _Mapping]] = ..., cache_salt: _Optional[str] = ..., now: _Optional[float] = ..., tools: _Optional[_Iterable[_Union[GenerateRequest.Tool, _Mapping]]] = ..., must_call: bool = ..., tool_name: _Optional[str] = ..., parallel_calls: bool = ...) -> None: ...
+
+class ToolCall(_message.Message):
+    __slots__ = ("name", "arguments", "id")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    arguments: str
+    id: str
+    def __init__(self, name: _Optional[str] = ..., arguments: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class GenerateResponse(_message.Message):
     __slots__ = ("results",)
@@ -72,7 +130,7 @@ class GenerateResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[GenerateResult, _Mapping]]] = ...) -> None: ...
 
 class GenerateResult(_message.Message):
-    __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds", "queue_seconds")
+    __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds", "queue_seconds", "tool_calls", "content", "calling")
     class Usage(_message.Message):
         __slots__ = ("prompt_tokens", "cached_tokens", "generated_tokens")
         PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -90,6 +148,9 @@ class GenerateResult(_message.Message):
     USAGE_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     QUEUE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    CALLING_FIELD_NUMBER: _ClassVar[int]
     id: str
     token_ids: _containers.RepeatedScalarFieldContainer[int]
     text: str
@@ -98,20 +159,27 @@ class GenerateResult(_message.Message):
     usage: GenerateResult.Usage
     seconds: float
     queue_seconds: float
-    def __init__(self, id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., lookahead_text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., usage: _Optional[_Union[GenerateResult.Usage, _Mapping]] = ..., seconds: _Optional[float] = ..., queue_seconds: _Optional[float] = ...) -> None: ...
+    tool_calls: _containers.RepeatedCompositeFieldContainer[ToolCall]
+    content: str
+    calling: bool
+    def __init__(self, id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., lookahead_text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., usage: _Optional[_Union[GenerateResult.Usage, _Mapping]] = ..., seconds: _Optional[float] = ..., queue_seconds: _Optional[float] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., content: _Optional[str] = ..., calling: bool = ...) -> None: ...
 
 class GetModelRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class GetModelResponse(_message.Message):
-    __slots__ = ("model", "engine", "context_length", "structured_output")
+    __slots__ = ("model", "engine", "context_length", "structured_output", "continues_formats", "tools")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_LENGTH_FIELD_NUMBER: _ClassVar[int]
     STRUCTURED_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    CONTINUES_FORMATS_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_FIELD_NUMBER: _ClassVar[int]
     model: str
     engine: str
     context_length: int
     structured_output: bool
-    def __init__(self, model: _Optional[str] = ..., engine: _Optional[str] = ..., context_length: _Optional[int] = ..., structured_output: bool = ...) -> None: ...
+    continues_formats: bool
+    tools: bool
+    def __init__(self, model: _Optional[str] = ..., engine: _Optional[str] = ..., context_length: _Optional[int] = ..., structured_output: bool = ..., continues_formats: bool = ..., tools: bool = ...) -> None: ...

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class MutateRequest(_message.Message):
-    __slots__ = ("messages", "parent", "count", "exclude", "seed", "cache_salt", "mode")
+    __slots__ = ("messages", "parent", "count", "exclude", "seed", "cache_salt", "mode", "form_fixed")
     class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         MODE_UNSPECIFIED: _ClassVar[MutateRequest.Mode]
@@ -31,6 +31,7 @@ class MutateRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     CACHE_SALT_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
+    FORM_FIXED_FIELD_NUMBER: _ClassVar[int]
     messages: _containers.RepeatedCompositeFieldContainer[MutateRequest.Message]
     parent: str
     count: int
@@ -38,7 +39,8 @@ class MutateRequest(_message.Message):
     seed: int
     cache_salt: str
     mode: MutateRequest.Mode
-    def __init__(self, messages: _Optional[_Iterable[_Union[MutateRequest.Message, _Mapping]]] = ..., parent: _Optional[str] = ..., count: _Optional[int] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., cache_salt: _Optional[str] = ..., mode: _Optional[_Union[MutateRequest.Mode, str]] = ...) -> None: ...
+    form_fixed: bool
+    def __init__(self, messages: _Optional[_Iterable[_Union[MutateRequest.Message, _Mapping]]] = ..., parent: _Optional[str] = ..., count: _Optional[int] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., cache_salt: _Optional[str] = ..., mode: _Optional[_Union[MutateRequest.Mode, str]] = ..., form_fixed: bool = ...) -> None: ...
 
 class MutateEvent(_message.Message):
     __slots__ = ("mutant", "rejection", "summary")

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ScoreRequest(_message.Message):
-    __slots__ = ("messages", "candidates", "profile", "cache_salt")
+    __slots__ = ("messages", "candidates", "profile", "cache_salt", "json_values")
     class Message(_message.Message):
         __slots__ = ("role", "content")
         ROLE_FIELD_NUMBER: _ClassVar[int]
@@ -28,11 +28,13 @@ class ScoreRequest(_message.Message):
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     CACHE_SALT_FIELD_NUMBER: _ClassVar[int]
+    JSON_VALUES_FIELD_NUMBER: _ClassVar[int]
     messages: _containers.RepeatedCompositeFieldContainer[ScoreRequest.Message]
     candidates: _containers.RepeatedCompositeFieldContainer[ScoreRequest.Candidate]
     profile: str
     cache_salt: str
-    def __init__(self, messages: _Optional[_Iterable[_Union[ScoreRequest.Message, _Mapping]]] = ..., candidates: _Optional[_Iterable[_Union[ScoreRequest.Candidate, _Mapping]]] = ..., profile: _Optional[str] = ..., cache_salt: _Optional[str] = ...) -> None: ...
+    json_values: bool
+    def __init__(self, messages: _Optional[_Iterable[_Union[ScoreRequest.Message, _Mapping]]] = ..., candidates: _Optional[_Iterable[_Union[ScoreRequest.Candidate, _Mapping]]] = ..., profile: _Optional[str] = ..., cache_salt: _Optional[str] = ..., json_values: bool = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
     __slots__ = ("scores", "profile", "usage")

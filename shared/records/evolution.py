@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from shared.methods import Method
+from shared.records.formats import ResponseFormat
 from shared.records.search import Search
+from shared.records.spending import Prices
+from shared.records.tools import ToolCall, ToolUse
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FinishReason = Literal["stop", "length"]
 StoppedBy = Literal["max_generated_tokens", "max_reward_calls", "deadline_ms", "cancelled"]
@@ -25,33 +28,52 @@ MAX_MESSAGES = 512
 
 @dataclass(frozen=True)
 class Message:
-    """One chat message."""
+    """One chat message. An assistant's may hold calls, and a tool's is the result of the call that it names."""
 
     role: Role
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a response is decoded."""
+    """How a response is decoded; `format` is what its text must be, None for anything."""
 
     max_tokens: int
     temperature: float = 0.7
     top_p: float = 1.0
     top_k: int = 40
     stop: tuple[str, ...] = ()
+    format: ResponseFormat | None = None
+
+
+@dataclass(frozen=True)
+class ResponseOptions:
+    """What OpenAI's Responses API asked for beyond the search.
+
+    The last `inputs` messages are the call's own input; those before it come from `previous`, the id of the response
+    that it goes on from. With `instructions` the first message holds them. Only what is `stored` is read back.
+    """
+
+    inputs: int
+    instructions: str | None = None
+    previous: str | None = None
+    background: bool = False
+    stored: bool = True
+    max_output_tokens: int | None = None
 
 
 @dataclass(frozen=True)
 class EvolutionRequest:
     """Everything that determines an evolution, frozen at acceptance.
 
-    `messages` ends with the user's turn, which is the instruction. `seeded` says that the caller chose `seed`, so
+    Which of `messages` is the instruction, `shared.records.turns` says. `seeded` says that the caller chose `seed`, so
     sampling follows it too. An empty `profile` is the reward service's default. `tenant`, empty
     where no keys are asked for, alone may see the evolution, and its calls share caches with nobody else's. A chat
     template that prints the date prints that of `accepted_at`, in Unix seconds, in every round. `warnings` tell the
     caller which fields were taken without effect. `model` is the name by which the caller chose the method; empty, the
-    method's own.
+    method's own. `response` is set where the Responses API asked.
     """
 
     method: Method
@@ -68,11 +90,17 @@ class EvolutionRequest:
     accepted_at: float = 0.0
     warnings: tuple[str, ...] = ()
     model: str = ""
+    response: ResponseOptions | None = None
+    tool_use: ToolUse = field(default_factory=ToolUse)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One final response. `state` is None for the base response; `components` are the reward's weighted parts."""
+    """One final response. `state` is None for the base response; `components` are the reward's weighted parts.
+
+    Where there are `tool_calls`, `text` is what stands beside them. They are not `valid` where the response ends within
+    a call, or the arguments of one do not follow the schema of its tool.
+    """
 
     text: str
     finish_reason: FinishReason
@@ -82,6 +110,8 @@ class Choice:
     instruction: str
     cycle: int
     state: int | None
+    tool_calls: tuple[ToolCall, ...] = ()
+    valid: bool = True
 
 
 @dataclass(frozen=True)
@@ -162,7 +192,7 @@ class Record:
 
     `version` grows by one with each save. `state` is the orchestrator's own JSON (None until its first save); nobody
     else reads it. `attempts` counts failures in a row. `key_id` is the API key that is charged, empty where
-    none is asked for. Times are Unix seconds.
+    none is asked for, at `prices`. Times are Unix seconds.
     """
 
     id: str
@@ -180,3 +210,4 @@ class Record:
     idempotency: Idempotency | None = None
     trace: TraceContext | None = None
     unfinished: str = ""
+    prices: Prices | None = None

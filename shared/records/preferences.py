@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from shared.records.evolution import Message
 from shared.records.history import CycleEnd, RecordedBase, RecordedEvolution, RecordedRound
+from shared.records.turns import prefill_of, without_prefill
 
 PairKind = Literal["best-worst", "best-base", "kept-replaced"]
 Skipped = Literal["equal texts", "margin", "seen before"]
@@ -21,7 +22,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PreferencePair:
-    """Two responses to `messages`, the original conversation, and their rewards.
+    """Two responses to `messages`, the original conversation, and their rewards. Where the conversation ends with the
+    beginning of the answer, both continue it.
 
     `cycle` and `round` are those of the chosen text, both 0 for the base response.
     """
@@ -42,10 +44,11 @@ class PreferencePair:
 
     def row(self) -> dict[str, Any]:
         """The pair as TRL reads it, with its origin. Every kind has the same columns."""
+        asked, begun = without_prefill(self.messages), prefill_of(self.messages)
         return {
-            "prompt": [{"role": message.role, "content": message.content} for message in self.messages],
-            "chosen": [{"role": "assistant", "content": self.chosen}],
-            "rejected": [{"role": "assistant", "content": self.rejected}],
+            "prompt": [{"role": message.role, "content": message.content} for message in asked],
+            "chosen": [{"role": "assistant", "content": begun + self.chosen}],
+            "rejected": [{"role": "assistant", "content": begun + self.rejected}],
             "score_chosen": self.score_chosen,
             "score_rejected": self.score_rejected,
             "kind": self.kind,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from shared.methods import Method
 from shared.records.evolution import Record, Status, StoppedBy
+from shared.records.turns import instruction_of
 
 _PREVIEW_CHARACTERS = 160
 
@@ -48,7 +49,7 @@ def summary_of(record: Record) -> Summary:
         method=request.method,
         status=record.status,
         created_at=record.created_at,
-        instruction=" ".join(request.messages[-1].content.split())[:_PREVIEW_CHARACTERS],
+        instruction=" ".join(instruction_of(request.messages).split())[:_PREVIEW_CHARACTERS],
         trace_id=record.trace.trace_id if record.trace else "",
         finished_at=record.finished_at,
         reward=best.reward if best else None,

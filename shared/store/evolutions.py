@@ -12,20 +12,35 @@ from shared.errors import Conflict, Overloaded
 from shared.records.attempts import Attempt
 from shared.records.events import Accepted, Ended, Event
 from shared.records.evolution import TERMINAL, Failure, Record
+from shared.records.spending import NOTHING, PERIODS, Budget, Spending, Standing, Unit
 from shared.records.summary import summary_of
 from shared.store import layout, scripts
 from shared.store.layout import dumped
 from shared.store.leases import LeaseCommands
+from shared.store.lua import ScriptValue
 from shared.store.queries import QueryCommands
 from shared.store.queue import QUEUE, message
 
 
 @dataclass(frozen=True)
 class ActiveLimits:
-    """Most evolutions that are queued or running at a time: in all, and of one API key."""
+    """Most evolutions that are queued or running at a time, in all and of one API key; the key's budgets, and what the
+    evolution will spend at most, which is reserved for it until it ends.
+    """
 
     active: int = 10_000
     active_per_key: int = 1_000
+    budgets: tuple[Budget, ...] = ()
+    estimate: Spending = NOTHING
+
+
+class OverBudget(Overloaded):
+    """A budget of the API key is spent, or what is left of it is reserved for searches that are under way."""
+
+    def __init__(self, budget: Budget, standing: Standing) -> None:
+        super().__init__(f"a budget of {budget.unit} per {budget.period} leaves nothing to spend")
+        self.budget = budget
+        self.standing = standing
 
 
 class Store(QueryCommands, LeaseCommands):
@@ -50,13 +65,16 @@ class Store(QueryCommands, LeaseCommands):
 
         Raises:
             Conflict: the idempotency key was used for another request.
-            Overloaded: a limit is reached.
+            OverBudget: a budget leaves nothing to spend.
+            Overloaded: another limit is reached.
         """
+        spent, of_period = layout.spent_keys(record), {(each.unit, each.period): each for each in limits.budgets}
         async with self._translated:
-            outcome, evolution_id = await scripts.CREATE(
+            outcome, evolution_id, *exceeded = await scripts.CREATE(
                 self._redis,
                 **layout.keys_of(record),
                 queue=QUEUE,
+                spent=spent,
                 id=record.id,
                 body=dumped(layout.RECORD, record),
                 event=dumped(layout.EVENT, Accepted(record.request.method)),
@@ -68,12 +86,19 @@ class Store(QueryCommands, LeaseCommands):
                 ttl_s=self._ttl_s,
                 trace=dumped(layout.TRACE, record.trace),
                 message=message(record.id, record.version),
+                tokens=limits.estimate.sampled,
+                money=record.prices.nanos(limits.estimate) if record.prices else 0,
+                token_limits=_limits_by_period("tokens", limits.budgets) if spent else [],
+                money_limits=_limits_by_period("money", limits.budgets) if spent else [],
             )
         match outcome:
             case "accepted":
                 return record if evolution_id == record.id else await self.load(evolution_id)
             case "conflict":
                 raise Conflict("this Idempotency-Key was used for another request", field="idempotency-key")
+            case "over budget":
+                number, unit, used, reserved = exceeded
+                raise OverBudget(of_period[unit, PERIODS[int(number) - 1]], Standing(int(used), int(reserved)))
             case "key full":
                 raise Overloaded(f"this key has {limits.active_per_key} evolutions queued or running: come back later")
         raise Overloaded(f"{limits.active} evolutions are queued or running: come back later")
@@ -83,13 +108,13 @@ class Store(QueryCommands, LeaseCommands):
         record: Record,
         events: Sequence[Event],
         holder: str = "",
-        tokens: int = 0,
+        spent: Spending = NOTHING,
         attempt: Attempt | None = None,
         delay_s: float = 0.0,
     ) -> None:
         """Replaces version `record.version - 1` by `record`, and in the same step appends `events` and `attempt`,
-        charges `tokens` to the record's API key, releases `holder`'s lease, and sends a message for the round that
-        follows, unless the evolution has ended. That message is performed after `delay_s` seconds.
+        charges what was `spent` since to the record's API key, releases `holder`'s lease, and sends a message for the
+        round that follows, unless the evolution has ended. That message is performed after `delay_s` seconds.
 
         Raises:
             Conflict: the record is at another version.
@@ -103,7 +128,7 @@ class Store(QueryCommands, LeaseCommands):
                 attempts=layout.attempts_key(record.id),
                 lease=layout.lease_key(record.id),
                 cancelled=layout.CANCELLED,
-                tokens_used=layout.tokens_used_key(record.key_id),
+                spent=layout.spent_keys(record),
                 queue=QUEUE,
                 id=record.id,
                 expected_version=expected,
@@ -111,7 +136,8 @@ class Store(QueryCommands, LeaseCommands):
                 body=dumped(layout.RECORD, record),
                 holder=holder,
                 ended=int(ended),
-                tokens=tokens if record.key_id else 0,
+                tokens=spent.sampled,
+                money=record.prices.nanos(spent) if record.prices else 0,
                 summary=dumped(layout.SUMMARY, summary_of(record)),
                 ttl_s=self._ttl_s,
                 attempt=dumped(layout.ATTEMPT, attempt, sparse=True) if attempt else "",
@@ -131,6 +157,7 @@ class Store(QueryCommands, LeaseCommands):
                 attempts=layout.attempts_key(evolution_id),
                 active=layout.ACTIVE,
                 cancelled=layout.CANCELLED,
+                reserved=layout.RESERVED,
                 id=evolution_id,
                 event=dumped(layout.EVENT, Ended("failed", error=failure)),
                 ttl_s=self._ttl_s,
@@ -140,3 +167,9 @@ class Store(QueryCommands, LeaseCommands):
         """Sends a message for the round that follows this version, for any worker to perform."""
         async with self._translated:
             await self._redis.lpush(QUEUE, message(evolution_id, version))
+
+
+def _limits_by_period(unit: Unit, budgets: Sequence[Budget]) -> list[ScriptValue]:
+    """A budget's limit for each of `PERIODS`, "" where there is none."""
+    limits = {budget.period: budget.limit for budget in budgets if budget.unit == unit}
+    return [limits.get(period, "") for period in PERIODS]

@@ -6,11 +6,13 @@ Redis keys, all under `darwin:`
   list, list:{tenant}     sorted sets of ids by when they were accepted: all, and a tenant's
   active                  sorted set of unfinished ids by when the sweep may return them (see the script STALLED)
   cancelled               set of unfinished ids for which a cancel was asked
-  key:{api key}:active    set of an API key's unfinished ids; key:{api key}:used:{day} counts its tokens
+  key:{api key}:active    set of an API key's unfinished ids
+  key:{api key}:spent:{period}:{its label}
+                          hash: tokens, money (in billionths), and the same reserved for searches under way
+  reserved                hash of unfinished ids: tokens and money reserved, and the keys of the hashes that hold them
   idempotency:{digest}    hash: id, fingerprint; lives as long as its record
 """
 
-import time
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,6 +21,8 @@ from shared.errors import Internal
 from shared.records.attempts import Attempt, LostAttempt
 from shared.records.events import Event
 from shared.records.evolution import Record, TraceContext
+from shared.records.periods import period_label
+from shared.records.spending import PERIODS, Period
 from shared.records.summary import Summary
 
 RECORD: TypeAdapter[Record] = TypeAdapter(Record)
@@ -29,8 +33,8 @@ TRACE: TypeAdapter[TraceContext | None] = TypeAdapter(TraceContext | None)
 
 ACTIVE = "darwin:active"
 CANCELLED = "darwin:cancelled"
+RESERVED = "darwin:reserved"
 RECORD_PREFIX = "darwin:evo:"
-_DAY_S = 86_400
 
 T = TypeVar("T")
 
@@ -60,9 +64,16 @@ def list_key(tenant: str | None) -> str:
     return "darwin:list" if tenant is None else f"darwin:list:{tenant}"
 
 
-def tokens_used_key(api_key_id: str) -> str:
-    """The redis key of the tokens charged to an API key today (UTC)."""
-    return f"darwin:key:{api_key_id}:used:{int(time.time() // _DAY_S)}"
+def spent_key(api_key_id: str, period: Period, at: float) -> str:
+    """The redis key of what an API key spent in the period that a time (Unix seconds) lies in."""
+    return f"darwin:key:{api_key_id}:spent:{period}:{period_label(period, at)}"
+
+
+def spent_keys(record: Record) -> list[str]:
+    """The redis keys of what is spent in the periods in which an evolution was accepted, in the order of `PERIODS`;
+    none where no API key is charged.
+    """
+    return [spent_key(record.key_id, period, record.created_at) for period in PERIODS] if record.key_id else []
 
 
 def keys_of(record: Record) -> dict[str, str]:
@@ -72,6 +83,7 @@ def keys_of(record: Record) -> dict[str, str]:
         "record": record_key(record.id),
         "events": events_key(record.id),
         "active": ACTIVE,
+        "reserved": RESERVED,
         "all_list": list_key(None),
         "tenant_list": list_key(record.request.tenant),
         "api_key_active": f"darwin:key:{record.key_id}:active",

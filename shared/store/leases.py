@@ -117,6 +117,7 @@ class LeaseCommands(RedisClient):
             flat = await scripts.STALLED(
                 self._redis,
                 active=layout.ACTIVE,
+                reserved=layout.RESERVED,
                 idle_s=idle_s,
                 most=_SWEPT_AT_ONCE,
                 record_prefix=layout.RECORD_PREFIX,

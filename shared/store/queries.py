@@ -7,6 +7,7 @@ from shared.errors import NotFound
 from shared.records.attempts import Attempt
 from shared.records.events import Event
 from shared.records.evolution import Record
+from shared.records.spending import PERIODS, UNITS, Period, Standing, Unit
 from shared.records.summary import Summary
 from shared.store import layout
 from shared.store.connection import RedisClient
@@ -14,6 +15,8 @@ from shared.store.layout import parsed
 from shared.store.queue import QUEUE
 
 T = TypeVar("T", Record, Summary)
+Spent = dict[tuple[Unit, Period], Standing]
+"""Where an API key stands, by what is counted and for how long."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,19 @@ class QueryCommands(RedisClient):
         async with self._translated:
             return int(await self._redis.llen(QUEUE))
 
-    async def tokens_today(self, api_key_id: str) -> int:
-        """Tokens charged to an API key since midnight UTC."""
-        async with self._translated:
-            return int(await self._redis.get(layout.tokens_used_key(api_key_id)) or 0)
+    async def spent(self, api_key_id: str, at: float) -> Spent:
+        """What an API key has spent and reserved in each period that a time (Unix seconds) lies in."""
+        fields = [f"{kind}{unit}" for unit in UNITS for kind in ("", "reserved_")]
+        async with self._translated, self._redis.pipeline(transaction=False) as pipeline:
+            for period in PERIODS:
+                pipeline.hmget(layout.spent_key(api_key_id, period, at), fields)
+            rows = await pipeline.execute()
+        found: dict[tuple[Unit, Period], Standing] = {}
+        for period, row in zip(PERIODS, rows, strict=True):
+            numbers = [max(0, int(number or 0)) for number in row]
+            for index, unit in enumerate(UNITS):
+                found[unit, period] = Standing(*numbers[2 * index : 2 * index + 2])
+        return found
 
 
 def _begun(evolution: T, claims: str | None) -> T:

@@ -1,10 +1,12 @@
 """The scripts of the store, in Lua. Nobody sees one half done, and one that is sent twice changes nothing more.
 
 Their keys are those of `layout`, by these names: `record` (the hash of an evolution), `events`, `attempts` and `lease`
-beside it; `active` and `cancelled`; `all_list` and `tenant_list`; `api_key_active` and `tokens_used` of the API key
-that is charged; `idempotency`. `queue` is the queue of rounds. All times are the server's, in Unix seconds.
+beside it; `active`, `cancelled` and `reserved`; `all_list` and `tenant_list`; `api_key_active` and `spent` (one for
+each period) of the API key that is charged; `idempotency`. `queue` is the queue of rounds. All times are the server's,
+in Unix seconds.
 """
 
+from shared.store.budgets import BUDGETS
 from shared.store.lua import Script
 
 _NOW = """
@@ -35,11 +37,15 @@ local function list(keys, ttl, created_at, id)
 end
 """
 
-# Returns what happened ("accepted", "conflict", "full" or "key full") and the id of the evolution that is accepted:
-# an earlier one where the idempotency key was used before. `fingerprint` is "" where there is no such key.
+# Returns what happened ("accepted", "conflict", "full", "key full" or "over budget") and the id of the evolution that
+# is accepted: an earlier one where the idempotency key was used before. `fingerprint` is "" where there is no such key,
+# a limit "" where there is no such budget. A search is accepted while less than each limit is spent and reserved. Where
+# it is over budget there follow the budget's period (a number from 1, in the order of `spent`), its unit, and what was
+# spent and reserved of it; a budget that is spent comes before one that is only reserved.
 CREATE = Script(
     _NOW
     + _LIST
+    + BUDGETS
     + """
 if redis.call('EXISTS', record) == 1 then return {'accepted', id} end
 if fingerprint ~= '' then
@@ -48,6 +54,20 @@ if fingerprint ~= '' then
 end
 if redis.call('ZCARD', active) >= tonumber(max_active) then return {'full', ''} end
 if redis.call('SCARD', api_key_active) >= tonumber(max_active_of_api_key) then return {'key full', ''} end
+local full = nil
+for i, key in ipairs(spent) do
+  for unit, limit in pairs({tokens = token_limits[i], money = money_limits[i]}) do
+    local standing = redis.call('HMGET', key, unit, 'reserved_' .. unit)
+    local used, set_aside = tonumber(standing[1] or 0), tonumber(standing[2] or 0)
+    if limit ~= '' and used + set_aside >= tonumber(limit) then
+      local found = {'over budget', '', i, unit, whole(used), whole(set_aside)}
+      if used >= tonumber(limit) then return found end
+      full = full or found
+    end
+  end
+end
+if full then return full end
+reserve(id, tonumber(tokens), tonumber(money), spent)
 redis.call('HSET', record, 'version', 0, 'body', body, 'saved_at', now, 'summary', summary)
 redis.call('HSET', record, 'of_key', api_key_active, 'of_idempotency', idempotency, 'trace', trace)
 redis.call('XADD', events, '*', 'event', event)
@@ -58,8 +78,9 @@ list({all_list, tenant_list}, tonumber(ttl_s), created_at, id)
 redis.call('LPUSH', queue, message)
 return {'accepted', id}
 """,
-    keys="record events active api_key_active idempotency all_list tenant_list queue",
-    args="id body event max_active max_active_of_api_key fingerprint summary created_at ttl_s trace message",
+    keys="record events active reserved api_key_active idempotency all_list tenant_list queue *spent",
+    args="id body event max_active max_active_of_api_key fingerprint summary created_at ttl_s trace message tokens"
+    " money *token_limits *money_limits",
 )
 
 # Returns 1 where the version is saved now or was by an earlier sending, 0 where the record is at another version.
@@ -67,6 +88,7 @@ return {'accepted', id}
 SAVE = Script(
     _NOW
     + _LIST
+    + BUDGETS
     + """
 local current = redis.call('HMGET', record, 'version', 'body')
 if current[1] ~= expected_version then
@@ -77,15 +99,13 @@ redis.call('HDEL', record, 'claimants')
 for _, event in ipairs(new_events) do redis.call('XADD', events, '*', 'event', event) end
 if attempt ~= '' then redis.call('XADD', attempts, '*', 'attempt', attempt) end
 if message ~= '' then redis.call('LPUSH', queue, message) end
-if tonumber(tokens) > 0 then
-  redis.call('INCRBY', tokens_used, tokens)
-  redis.call('EXPIRE', tokens_used, 172800)
-end
+charge(id, tonumber(tokens), tonumber(money), spent)
 if holder ~= '' and redis.call('GET', lease) == holder then redis.call('DEL', lease) end
 if ended == '1' then
   redis.call('ZREM', active, id)
   redis.call('SREM', api_key_active, id)
   redis.call('SREM', cancelled, id)
+  release(id)
   for _, key in ipairs({record, events, idempotency, attempts}) do redis.call('EXPIRE', key, ttl_s) end
 else
   redis.call('ZADD', active, now, id)
@@ -93,9 +113,9 @@ end
 list({all_list, tenant_list}, tonumber(ttl_s))
 return 1
 """,
-    keys="record events attempts lease active cancelled all_list tenant_list api_key_active tokens_used idempotency"
-    " queue",
-    args="id expected_version version body holder ended tokens summary ttl_s attempt message *new_events",
+    keys="record events attempts lease active cancelled reserved all_list tenant_list api_key_active idempotency queue"
+    " *spent",
+    args="id expected_version version body holder ended tokens money summary ttl_s attempt message *new_events",
 )
 
 # Returns nothing where the record is at another version or another holder has the lease. Otherwise: the record's body,
@@ -161,6 +181,7 @@ return redis.call('DEL', lease)
 # filled with copies of the messages in it.
 STALLED = Script(
     _NOW
+    + BUDGETS
     + """
 local idle, stalled = tonumber(idle_s), {}
 local due = redis.call('ZRANGEBYSCORE', active, '-inf', now - idle, 'LIMIT', 0, most)
@@ -170,6 +191,7 @@ for _, id in ipairs(due) do
   local stored = redis.call('HMGET', record, 'version', 'saved_at', 'trace')
   if not stored[1] then
     redis.call('ZREM', active, id)
+    release(id)
   elseif lease_ms > 0 then
     redis.call('ZADD', active, now - idle + lease_ms / 1000, id)
   else
@@ -179,7 +201,7 @@ for _, id in ipairs(due) do
 end
 return stalled
 """,
-    keys="active",
+    keys="active reserved",
     args="idle_s most record_prefix",
 )
 
@@ -192,9 +214,11 @@ CANCEL = Script(
 
 # Returns 1 where the evolution is ended by this call, 0 where it was not active.
 ABANDON = Script(
-    """
+    BUDGETS
+    + """
 if redis.call('ZREM', active, id) == 0 then return 0 end
 redis.call('SREM', cancelled, id)
+release(id)
 redis.call('HDEL', record, 'summary')
 local beside = redis.call('HMGET', record, 'of_key', 'of_idempotency')
 if beside[1] then redis.call('SREM', beside[1], id) end
@@ -202,6 +226,6 @@ redis.call('XADD', events, '*', 'event', event)
 for _, key in ipairs({record, events, attempts, beside[2] or nil}) do redis.call('EXPIRE', key, ttl_s) end
 return 1
 """,
-    keys="record events attempts active cancelled",
+    keys="record events attempts active cancelled reserved",
     args="id event ttl_s",
 )

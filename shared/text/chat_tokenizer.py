@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import Message, Role
+from shared.records.tools import Tool, ToolCall
 from shared.text.encoding import TextEncoder
 from shared.text.marks import Marks, free_plane, spellings_of
-from shared.text.template import ChatTemplate, SystemHandling, TemplateTraits, TemplateTurn, as_turns
+from shared.text.template import ChatTemplate, SystemHandling, TemplateTraits
+from shared.text.tool_turns import has_tool_turns, texts_of
 
 # Finds a token that a template looks for in a message, such as the end of thinking, to cut that out.
 _SOUGHT = r"(?:split|partition|find|with|replace|count|prefix|suffix)\(\s*(['\"]){0}\1|(['\"]){0}\2\s+(?:not\s+)?in\b"
@@ -45,24 +48,59 @@ class ChatTokenizer:
         self._check_vocabulary(vocabulary)
 
     def encode_chat(
-        self, messages: Sequence[Message], *, answered: bool = False, open: bool = False, now: float = 0.0
+        self,
+        messages: Sequence[Message],
+        *,
+        answered: bool = False,
+        open: bool = False,
+        now: float = 0.0,
+        tools: Sequence[Tool] = (),
     ) -> tuple[int, ...]:
         """The ids of a conversation, as the chat template prints it.
 
         They end with a generation prompt, unless the conversation is `answered`: then its last message is the
         assistant's, and with `open` the end of that turn is left out. The text of a control token within a message does
         not become that token. A conversation that the template refuses is changed into one that it accepts. `now` is
-        the time that the template prints (`ChatTemplate.render`).
+        the time that the template prints (`ChatTemplate.render`). The template is given the `tools`.
 
         Raises:
             InvalidRequest: the template refuses the conversation.
+            Unsupported: it prints no tools, or no turns of tools, and there are some.
         """
-        turns = as_turns(messages)
-        marks = self._marks(turns)
+        return self._encoded(messages, answered, open, now, tools)
+
+    def encode_prompt(
+        self, messages: Sequence[Message], *, now: float = 0.0, tools: Sequence[Tool] = ()
+    ) -> tuple[int, ...]:
+        """The ids of a conversation that a response continues: they end with a generation prompt, or with the text of
+        a last message of the assistant's, of which the response is the rest. An empty one is the same as none.
+
+        System texts that the template would lose are put into user turns.
+
+        Raises:
+            InvalidRequest: the template refuses the conversation, or cannot print the beginning of an answer.
+            Unsupported: as `encode_chat`.
+        """
+        opened = messages[-1].role == "assistant" and messages[-1].content != ""
+        turns = messages if opened or messages[-1].role != "assistant" else messages[:-1]
+        try:
+            return self._encoded(self._template.folded(turns, opened), opened, opened, now, tools)
+        except InvalidRequest as refused:
+            if not opened:
+                raise
+            raise InvalidRequest(
+                f"the last message, the assistant's, cannot be continued by this model: {refused.message}",
+                field="messages",
+            ) from refused
+
+    def _encoded(
+        self, messages: Sequence[Message], answered: bool, open: bool, now: float, tools: Sequence[Tool]
+    ) -> tuple[int, ...]:
+        self._check_tools(messages, tools)
+        marks = _marks(messages, tools)
         if open:
-            role, content = turns[-1]
-            turns[-1] = (role, content + marks.end)
-        text = self._render(turns, answered, marks, now)
+            messages = [*messages[:-1], replace(messages[-1], content=messages[-1].content + marks.end)]
+        text = self._render(messages, answered, marks, now, tools)
         if open:
             text, closed, _ = text.rpartition(marks.end)
             if not closed:
@@ -81,26 +119,42 @@ class ChatTokenizer:
         text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=not special)
         return text
 
-    def _render(self, turns: Sequence[TemplateTurn], answered: bool, marks: Marks, now: float) -> str:
-        """What the template prints, in which the control tokens that messages spell are marked."""
+    def printed_call(self) -> tuple[ToolCall, str] | None:
+        """A call, and the text by which an assistant of this template makes it (`ChatTemplate.printed_call`)."""
+        return self._template.printed_call()
+
+    def _check_tools(self, messages: Sequence[Message], tools: Sequence[Tool]) -> None:
+        if tools and not self.template.tools:
+            raise Unsupported(
+                "the model's chat template knows no tools: leave tools out, or serve a model that was trained for them",
+                field="tools",
+            )
+        if has_tool_turns(messages) and not self.template.tool_turns:
+            raise Unsupported(
+                "the model's chat template knows no tool calls: write calls and their results as text of the "
+                "assistant's and the user's, or serve a model that was trained for tools",
+                field="messages",
+            )
+
+    def _render(
+        self, messages: Sequence[Message], answered: bool, marks: Marks, now: float, tools: Sequence[Tool]
+    ) -> str:
+        """What the template prints, in which the control tokens that messages and tools spell are marked."""
 
         def guard(role: Role, content: str) -> str:
             return marks.mark(content, self._spellings_in_answers if role == "assistant" else self._spellings)
 
-        marked = self._template.render(turns, answered, lambda _, content: marks.mark(content, self._spellings), now)
-        if not any(role == "assistant" and self._sought.search(content) for role, content in turns):
+        def strict(role: Role, content: str) -> str:
+            return marks.mark(content, self._spellings)
+
+        marked = self._template.render(messages, answered, strict, now, tools)
+        if not any(message.role == "assistant" and self._sought.search(message.content) for message in messages):
             return marked
         # The template may cut thinking out of an answer, for which it must find the tokens around it unmarked. They
         # stay marked where it would otherwise print special tokens from the answer, or lose the end of an open answer.
-        text = self._template.render(turns, answered, guard, now)
+        text = self._template.render(messages, answered, guard, now, tools)
         leaks = len(self._special.findall(text)) > len(self._special.findall(marked))
         return marked if leaks or (marks.end in marked and marks.end not in text) else text
-
-    def _marks(self, turns: Sequence[TemplateTurn]) -> Marks:
-        plane = free_plane(content for _, content in turns)
-        if plane is None:
-            raise InvalidRequest("the messages hold unassigned characters of every plane of Unicode", field="messages")
-        return Marks(plane)
 
     def _traits(self) -> TemplateTraits:
         template, source = self._template, self._template.source
@@ -110,7 +164,8 @@ class ChatTokenizer:
             alternation=template.demands_alternation(),
             content=template.content,
             thinking="enable_thinking" in source or "<think>" in source,
-            tools="tools" in source,
+            tools=template.prints_tools(),
+            tool_turns=template.prints_tool_turns(),
             dated="strftime_now" in source,
             end_ids=frozenset() if end is None else frozenset({end}),
         )
@@ -124,6 +179,13 @@ class ChatTokenizer:
                 "tokens only: take the tokenizer that belongs to it",
                 field="model",
             )
+
+
+def _marks(messages: Sequence[Message], tools: Sequence[Tool]) -> Marks:
+    plane = free_plane(texts_of(messages, tools))
+    if plane is None:
+        raise InvalidRequest("the messages hold unassigned characters of every plane of Unicode", field="messages")
+    return Marks(plane)
 
 
 def _control_tokens(tokenizer: Any, source: str, vocabulary: int | None) -> tuple[list[str], list[str]]:

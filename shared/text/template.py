@@ -8,19 +8,21 @@ out by printing short conversations once.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 from jinja2 import TemplateError
 
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import Message, Role
+from shared.records.tools import Tool, ToolCall
+from shared.text.accepted_turns import folded, joined, led
 from shared.text.tokenizers import first_line
+from shared.text.tool_turns import call_form, called_names, has_tool_turns, tool_form, with_short_ids
 
 SystemHandling = Literal["keep", "fold", "drop"]
 """What is done with a system text: it is given to the template, put before the user's next turn, or left out."""
 
-TemplateTurn = tuple[Role, str]
-"""A message as (role, text)."""
 Guard = Callable[[Role, str], str]
 """Maps a message (role, text) to the text that the template is given."""
 
@@ -31,6 +33,14 @@ def _unchanged(role: Role, content: str) -> str:
 
 # Texts for short conversations, which no template prints by itself.
 _QUESTION, _ANSWER, _RULE, _NEXT = "Qprobeq", "Aprobea", "Sprobes", "Nproben"
+_RESULT, _ARGUMENT = "Rprober", "Vprobev"
+_TOOL = Tool(
+    "probe_tool",
+    "Dprobed",
+    '{"type": "object", "properties": {"probe_argument": {"type": "string", "description": "an argument"}}}',
+)
+_CALL = ToolCall(_TOOL.name, f'{{"probe_argument": "{_ARGUMENT}"}}', "call00001")
+_CALLED = [Message("user", _QUESTION), Message("assistant", "", (_CALL,))]
 # Arguments of the call of the template, which a caller's own arguments must not replace.
 _RESERVED = frozenset(
     {
@@ -50,7 +60,9 @@ class TemplateTraits:
     system: what becomes of a system text: it is printed ("own"), refused, or silently dropped.
     alternation: whether the template refuses two turns of one role in a row.
     content: the form in which it expects a message's text.
-    thinking, tools: whether its source mentions them.
+    thinking: whether its source mentions it.
+    tools: whether it prints the tools that it is given.
+    tool_turns: whether it prints calls, and their results.
     dated: whether it prints today's date.
     end_ids: the tokens that end an assistant's turn.
     """
@@ -60,6 +72,7 @@ class TemplateTraits:
     content: Literal["string", "parts"]
     thinking: bool
     tools: bool
+    tool_turns: bool
     dated: bool
     end_ids: frozenset[int]
 
@@ -81,22 +94,32 @@ class ChatTemplate:
         self._system = system
         self.content: Literal["string", "parts"] = "string"
         self.content = self._content_form()
+        self._keeps = lru_cache(256)(self._printed_systems)
 
-    def render(self, turns: Sequence[TemplateTurn], answered: bool, guard: Guard = _unchanged, now: float = 0.0) -> str:
+    def render(
+        self,
+        messages: Sequence[Message],
+        answered: bool,
+        guard: Guard = _unchanged,
+        now: float = 0.0,
+        tools: Sequence[Tool] = (),
+    ) -> str:
         """What the template prints, with a generation prompt unless the conversation is `answered`.
 
-        The template is given `guard(role, text)` for each text, and `now`, in Unix seconds, for the time; 0 is the
-        clock's. A conversation that it refuses is changed step by step: system texts are folded into user turns, turns
-        of one role in a row are joined, an empty user turn is put before an assistant who speaks first.
+        The template is given `guard(role, text)` for each text, those of tools as the system's, and `now`, in Unix
+        seconds, for the time; 0 is the clock's. A conversation that it refuses is changed step by step: ids of calls
+        are shortened, system texts are folded into user turns, turns of one role in a row are joined, an empty user
+        turn is put before an assistant who speaks first.
 
         Raises:
             InvalidRequest: the template refuses the changed conversation too.
         """
         refusal: Exception | None = None
-        for change in (self._with_system_handled, _folded, _joined, _led):
-            turns = change(turns)
+        first = (with_short_ids,) if has_tool_turns(messages) else ()
+        for change in (self._with_system_handled, *first, folded, joined, led):
+            messages = change(messages)
             try:
-                return self._printed(turns, answered, guard, now)
+                return self._printed(messages, answered, guard, now, tools)
             except _REFUSALS as error:
                 refusal = refusal or error
         assert refusal is not None
@@ -104,21 +127,57 @@ class ChatTemplate:
             f"the model's chat template refuses this conversation: {first_line(refusal)}", field="messages"
         ) from refusal
 
+    def folded(self, messages: Sequence[Message], answered: bool) -> Sequence[Message]:
+        """The messages, with system texts put into user turns where the template would silently lose one of them, as
+        some lose those that are not the first message, or all of them where an answer is the last."""
+        roles = tuple(message.role for message in messages if message.role != "tool" and not message.tool_calls)
+        return messages if "system" not in roles or self._keeps(roles, answered) else folded(messages)
+
+    def _printed_systems(self, roles: tuple[Role, ...], answered: bool) -> bool:
+        """Whether the system texts of such a conversation are printed, or the conversation is refused."""
+        messages = [Message(role, f"{_RULE}{index}.") for index, role in enumerate(roles)]
+        try:
+            text = self._printed(messages, answered)
+        except _REFUSALS:
+            return True
+        return all(message.content in text for message in messages if message.role == "system")
+
+    def prints_tools(self) -> bool:
+        """Whether tools that are given to the template are printed."""
+        return _TOOL.name in self._text([Message("user", _QUESTION)], answered=False, tools=[_TOOL])
+
+    def prints_tool_turns(self) -> bool:
+        """Whether calls and their results are printed."""
+        text = self._text([*_CALLED, Message("tool", _RESULT, tool_call_id=_CALL.id)], answered=False, tools=[_TOOL])
+        return all(part in text for part in (_TOOL.name, _ARGUMENT, _RESULT))
+
+    def printed_call(self) -> tuple[ToolCall, str] | None:
+        """A call, and the text that an assistant who makes it writes in this template, up to the end of the turn; None
+        where the template prints no calls.
+        """
+        asked = self._text(_CALLED[:1], answered=False, tools=[_TOOL])
+        called = self._text(_CALLED, answered=True, tools=[_TOOL])
+        if _ARGUMENT not in called:
+            return None
+        # A generation prompt may hold more than the turn of a call begins with, such as an empty thought.
+        shared = next((i for i, (a, b) in enumerate(zip(asked, called, strict=False)) if a != b), len(asked))
+        return _CALL, called[shared:]
+
     def system(self) -> Literal["own", "refused", "dropped"]:
         """What becomes of a system text that is given to the template."""
         try:
-            text = self._printed([("system", _RULE), ("user", _QUESTION)], answered=False)
+            text = self._printed([Message("system", _RULE), Message("user", _QUESTION)], answered=False)
         except _REFUSALS:
             return "refused"
         return "own" if _RULE in text else "dropped"
 
     def demands_alternation(self) -> bool:
-        return not self._text([("user", _QUESTION), ("user", _NEXT)], answered=False)
+        return not self._text([Message("user", _QUESTION), Message("user", _NEXT)], answered=False)
 
     def after_answer(self, find: Callable[[str, int, int | None], int | None]) -> int | None:
         """The control token that ends an assistant's turn. `find(text, start, stop)` finds it behind the text."""
-        turns: list[TemplateTurn] = [("user", _QUESTION), ("assistant", _ANSWER)]
-        for conversation in (turns, [*turns, ("user", _NEXT)]):
+        turns = [Message("user", _QUESTION), Message("assistant", _ANSWER)]
+        for conversation in (turns, [*turns, Message("user", _NEXT)]):
             text = self._text(conversation, answered=True)
             if _ANSWER in text:
                 start = text.rindex(_ANSWER) + len(_ANSWER)
@@ -134,44 +193,62 @@ class ChatTemplate:
         for form in forms:
             self.content = form
             try:
-                if _QUESTION in self._printed([("user", _QUESTION)], answered=False):
+                if _QUESTION in self._printed([Message("user", _QUESTION)], answered=False):
                     return form
             except _REFUSALS as error:
                 refusal = refusal or error
         why = f"refuses a single user message ({first_line(refusal)})" if refusal else "prints no text of a message"
         raise Unsupported(f"the chat template {why}: put one that fits into the tokenizer", field="model")
 
-    def _text(self, turns: Sequence[TemplateTurn], answered: bool) -> str:
+    def _text(self, messages: Sequence[Message], answered: bool, tools: Sequence[Tool] = ()) -> str:
         """What the template prints, or nothing where it refuses."""
         try:
-            return self._printed(turns, answered)
+            return self._printed(messages, answered, tools=tools)
         except _REFUSALS:
             return ""
 
-    def _with_system_handled(self, turns: Sequence[TemplateTurn]) -> Sequence[TemplateTurn]:
+    def _with_system_handled(self, messages: Sequence[Message]) -> Sequence[Message]:
         match self._system:
             case "fold":
-                return _folded(turns)
+                return folded(messages)
             case "drop":
-                return [turn for turn in turns if turn[0] != "system"]
+                return [message for message in messages if message.role != "system"]
             case _:
-                return turns
+                return messages
 
     def _printed(
-        self, turns: Sequence[TemplateTurn], answered: bool, guard: Guard = _unchanged, now: float = 0.0
+        self,
+        messages: Sequence[Message],
+        answered: bool,
+        guard: Guard = _unchanged,
+        now: float = 0.0,
+        tools: Sequence[Tool] = (),
     ) -> str:
         clock = {"strftime_now": datetime.fromtimestamp(now).strftime} if now else {}
+        offered = {"tools": [tool_form(tool, partial(guard, "system")) for tool in tools]} if tools else {}
+        names = called_names(messages)
         text: str = self._tokenizer.apply_chat_template(
-            [{"role": role, "content": self._content(guard(role, content))} for role, content in turns],
+            [self._form(message, names, guard) for message in messages],
             add_generation_prompt=not answered,
             tokenize=False,
+            **offered,
             **self._arguments,
             **clock,
         )
         return text
 
-    def _content(self, text: str) -> object:
-        return text if self.content == "string" else [{"type": "text", "text": text}]
+    def _form(self, message: Message, names: Mapping[str, str], guard: Guard) -> dict[str, object]:
+        """A message as templates read it; `names` are those of the tools called, by the calls' ids."""
+        text = guard(message.role, message.content)
+        content: object = text if self.content == "string" else [{"type": "text", "text": text}]
+        form: dict[str, object] = {"role": message.role, "content": content}
+        mark = partial(guard, message.role)
+        if message.tool_calls:
+            form["tool_calls"] = [call_form(call, mark) for call in message.tool_calls]
+        if message.role == "tool":
+            form["tool_call_id"] = mark(message.tool_call_id)
+            form["name"] = mark(names.get(message.tool_call_id, ""))
+        return form
 
 
 def _source(tokenizer: Any) -> str:
@@ -191,40 +268,3 @@ def _source(tokenizer: Any) -> str:
             field="model",
         )
     return str(template)
-
-
-def _folded(turns: Sequence[TemplateTurn]) -> list[TemplateTurn]:
-    """Puts each system text before the text of the user turn that follows it; the last may become a user turn."""
-    folded: list[TemplateTurn] = []
-    pending: list[str] = []
-    for role, content in turns:
-        if role == "system":
-            pending.append(content)
-        elif role == "user" and pending:
-            folded.append((role, _paragraphs([*pending, content])))
-            pending = []
-        else:
-            folded.append((role, content))
-    return [*folded, ("user", _paragraphs(pending))] if pending else folded
-
-
-def _joined(turns: Sequence[TemplateTurn]) -> list[TemplateTurn]:
-    joined: list[TemplateTurn] = []
-    for role, content in turns:
-        if joined and joined[-1][0] == role:
-            joined[-1] = (role, _paragraphs([joined[-1][1], content]))
-        else:
-            joined.append((role, content))
-    return joined
-
-
-def _led(turns: Sequence[TemplateTurn]) -> list[TemplateTurn]:
-    return [("user", ""), *turns] if turns and turns[0][0] == "assistant" else list(turns)
-
-
-def _paragraphs(texts: Sequence[str]) -> str:
-    return "\n\n".join(filter(None, texts))
-
-
-def as_turns(messages: Sequence[Message]) -> list[TemplateTurn]:
-    return [(message.role, message.content) for message in messages]

@@ -1,40 +1,94 @@
 """An environment of its own for each client, so that none of them meets the product's libraries."""
 
+import importlib.metadata
+import json
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
 FOLDER = Path(__file__).parents[2] / ".clients"
 
 
-def clients() -> dict[str, list[str]]:
-    """The requirements of each client, by its name."""
-    requirements: dict[str, list[str]] = tomllib.loads((HERE / "environments.toml").read_text())
-    return requirements
+class NotInstalled(Exception):
+    """A client's environment cannot be made on this machine; the message is the installer's last line."""
 
 
-def python_of(client: str) -> Path:
-    """The client's Python, which is installed at the first call; takes some seconds to a minute then.
+@dataclass(frozen=True)
+class Client:
+    """What a client needs: packages of PyPI or of npm, and whether it may read the product's libraries besides."""
+
+    pip: tuple[str, ...] = ()
+    npm: tuple[str, ...] = ()
+    reads_product: bool = False
+
+
+def clients() -> dict[str, Client]:
+    """What environments.toml says of each client, by its name."""
+    entries = tomllib.loads((HERE / "environments.toml").read_text())
+    return {
+        name: Client(tuple(entry.get("pip", ())), tuple(entry.get("npm", ())), entry.get("reads_product", False))
+        for name, entry in entries.items()
+    }
+
+
+def install(client: str) -> Path:
+    """The folder of the client's environment, which is made at the first call; takes some seconds to a minute then.
 
     Raises:
-        CalledProcessError: pip cannot install what it needs.
+        NotInstalled: the installer is missing or cannot install what the client needs.
     """
-    python = FOLDER / client / "bin" / "python"
-    done = FOLDER / client / "installed"
-    wanted = "\n".join(clients()[client])
-    if not (done.exists() and done.read_text() == wanted):
-        subprocess.run([sys.executable, "-m", "venv", "--clear", FOLDER / client], check=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *clients()[client]], check=True)
-        done.write_text(wanted)
-    return python
+    folder = FOLDER / client
+    done = folder / "installed"
+    needs = clients()[client]
+    wanted = repr(needs)
+    if done.exists() and done.read_text() == wanted:
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    if needs.pip:
+        _run(sys.executable, "-m", "venv", str(folder))
+        pip = (str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        if needs.reads_product:
+            (_libraries(folder) / "product.pth").write_text(sysconfig.get_path("purelib"))
+        _run(*pip, *needs.pip)
+    else:
+        folder.mkdir(parents=True)
+        (folder / "package.json").write_text("{}")
+        _run("npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *needs.npm)
+    done.write_text(wanted)
+    return folder
 
 
 def version_of(client: str) -> str:
     """Name and version of the client's first requirement, as installed."""
-    name = clients()[client][0].partition("[")[0]
-    code = f"import importlib.metadata; print(importlib.metadata.version({name!r}))"
-    found = subprocess.run([python_of(client), "-c", code], check=True, capture_output=True, text=True)
-    return f"{name} {found.stdout.strip()}"
+    folder, needs = install(client), clients()[client]
+    name = (needs.pip or needs.npm)[0].partition("[")[0]
+    if needs.npm:
+        found = json.loads((folder / "node_modules" / name / "package.json").read_text())["version"]
+        return f"{name} {found} (npm)"
+    libraries = [str(_libraries(folder)), *([sysconfig.get_path("purelib")] if needs.reads_product else [])]
+    distribution = next(iter(importlib.metadata.distributions(name=name, path=libraries)))
+    return f"{name} {distribution.version}"
+
+
+def _libraries(folder: Path) -> Path:
+    return next(iter(folder.glob("lib/python*/site-packages")))
+
+
+def _run(*command: str) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise NotInstalled(f"{command[0]} is not on this machine") from error
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["(no message)"]
+        raise NotInstalled(lines[-1])
+
+
+if __name__ == "__main__":
+    for chosen in sys.argv[1:] or clients():
+        print(install(chosen), flush=True)

@@ -1,21 +1,27 @@
 """Runs one program of a client against one server."""
 
 import os
+import re
+import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.clients.environments import HERE, python_of
+from tests.clients.environments import HERE, NotInstalled, install
 
 _LIMIT_S = 120.0
-_LONGEST_REASON = 160
+_LONGER_S = {"langchain/standard_suite": 900.0}
+_LONGEST_REASON = 200
+# "openai.BadRequestError: …", "AssertionError [ERR_ASSERTION]: …", "BadRequestError: 400 …"
+_ERROR = re.compile(r"[\w.]*(Error|Exception|Exceeded\w*)( \[\w+\])?:")
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program of a client; `purpose` is the first sentence of its docstring."""
+    """A program of a client, in Python (.py) or JavaScript (.mjs)."""
 
     client: str
     path: Path
@@ -26,46 +32,99 @@ class Program:
 
     @property
     def purpose(self) -> str:
-        return self.path.read_text().partition('"""')[2].partition('"""')[0].strip().splitlines()[0]
+        """The first sentence of its docstring, or of the comment on its first line."""
+        text = self.path.read_text()
+        if self.path.suffix == ".mjs":
+            return text.splitlines()[0].removeprefix("//").strip()
+        return text.partition('"""')[2].partition('"""')[0].strip().splitlines()[0]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`reason` is the last line that a program wrote before it failed, None where it works."""
+    """`reason` says why a program failed, in the words that it wrote itself; None where it works."""
 
     seconds: float
     reason: str | None
+    log: str = ""
 
 
 def programs(clients: list[str]) -> list[Program]:
     """Every program of these clients, by client and name."""
-    return [Program(client, path) for client in clients for path in sorted((HERE / "programs" / client).glob("*.py"))]
+    return [
+        Program(client, path)
+        for client in clients
+        for path in sorted((HERE / "programs" / client).iterdir())
+        if path.suffix in (".py", ".mjs")
+    ]
 
 
 def run(program: Program, base_url: str, model: str) -> Outcome:
     """Runs a program as its user would: the base URL and the key are in the environment, and the model's name."""
     began = time.monotonic()
+    try:
+        folder = install(program.client)
+    except NotInstalled as error:
+        return Outcome(time.monotonic() - began, f"not installed: {error}"[:_LONGEST_REASON])
+    limit_s = _LONGER_S.get(program.name, _LIMIT_S)
     with tempfile.TemporaryDirectory() as home:
         environment = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{folder / 'bin'}:{folder / 'node_modules' / '.bin'}:{os.environ['PATH']}",
             "HOME": home,
             "OPENAI_BASE_URL": base_url,
             "OPENAI_API_BASE": base_url,
             "OPENAI_API_KEY": "none",
             "MODEL": model,
+            # Nothing but the server is called: no client sends home what is done with it.
+            "OTEL_SDK_DISABLED": "true",
+            "CREWAI_DISABLE_TELEMETRY": "true",
+            "PROMPTFOO_DISABLE_TELEMETRY": "1",
+            "PROMPTFOO_DISABLE_UPDATE": "1",
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         }
+        code, written = _finish(_command(program, folder), environment, Path(home), limit_s)
+    seconds = time.monotonic() - began
+    if code is None:
+        return Outcome(seconds, f"not finished after {limit_s:.0f} s", written)
+    return Outcome(seconds, None if code == 0 else _reason(written), written)
+
+
+def _command(program: Program, folder: Path) -> list[str]:
+    if program.path.suffix == ".py":
+        return [str(folder / "bin" / "python"), "-P", str(program.path)]
+    # Node looks for packages beside the program's file.
+    copy = folder / program.path.name
+    shutil.copy(program.path, copy)
+    return ["node", str(copy)]
+
+
+def _finish(command: list[str], environment: dict[str, str], home: Path, limit_s: float) -> tuple[int | None, str]:
+    """The exit code, None where it was ended at the limit with all that it started, and what it wrote."""
+    log = home / "program.log"
+    with log.open("wb") as out:
+        child = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
-            done = subprocess.run(
-                [python_of(program.client), "-P", program.path],
-                env=environment,
-                cwd=home,
-                capture_output=True,
-                text=True,
-                timeout=_LIMIT_S,
-            )
+            code = child.wait(limit_s)
         except subprocess.TimeoutExpired:
-            return Outcome(time.monotonic() - began, f"not finished after {_LIMIT_S:.0f} s")
-    if done.returncode == 0:
-        return Outcome(time.monotonic() - began, None)
-    lines = [line for line in done.stderr.splitlines() if line.strip()] or ["(no message)"]
-    return Outcome(time.monotonic() - began, lines[-1].strip()[:_LONGEST_REASON])
+            code = None
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+    return code, log.read_text(errors="replace")
+
+
+def _reason(written: str) -> str:
+    """The line that says most: a program's own last one, or the last that names an error where it raised one."""
+    lines = [line.strip() for line in written.splitlines() if line.strip()] or ["(no message)"]
+    if " of " in lines[-1] and " pass" in lines[-1]:
+        return lines[-1]
+    errors = [line for line in lines if _ERROR.match(line)]
+    return (errors or lines)[-1][:_LONGEST_REASON]

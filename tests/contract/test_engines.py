@@ -1,53 +1,26 @@
 """What every generation engine promises, over all of them, in float32 so that pieces can be compared exactly."""
 
 import asyncio
-import importlib.util
-import json
 import time
 import uuid
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-import pytest_asyncio
 
-from services.generation.bootstrap import build_engine, build_generator
 from services.generation.engine import Engine, TokenSequence
 from services.generation.generator import SequenceGenerator
 from services.generation.messages import GenerateRequest, Sequence
 from services.generation.servicer import GenerationServicer
-from services.generation.settings import GenerationSettings
 from services.mutation.operators import OPERATORS, chat
-from shared.errors import InvalidRequest, Unsupported
 from shared.pb import generation_pb2 as pb
 from shared.pb.generation_pb2_grpc import GenerationServiceStub, add_GenerationServiceServicer_to_server
 from shared.records.evolution import Message
 from shared.rpc.channel import connect
 from shared.rpc.server import Server
-from tests.contract.engine_rows import CACHING, CONTROLS, GREEDY, QUESTION, ROWS, WARM, control_ids, one, pieces, run
+from tests.contract.engine_rows import CACHING, CONTROLS, GREEDY, QUESTION, WARM, control_ids, one, pieces, run
 from tests.integration.processes import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=ROWS)
-async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
-    name, _, tokens = request.param.partition("-")
-    if name == "vllm" and importlib.util.find_spec("vllm") is None:
-        pytest.skip("vllm is not installed")
-    there = {"endpoint": request.getfixturevalue("vllm_server"), "endpoint_tokens": tokens} if tokens else {}
-    settings = GenerationSettings(
-        engine=name, dtype="float32", max_model_len=512, simulated_tokens_per_second=100, **there
-    )
-    engine = build_engine(settings)
-    await engine.start()
-    yield engine
-    await engine.stop()
-
-
-@pytest.fixture(scope="module")
-def generator(engine: Engine) -> SequenceGenerator:
-    return build_generator(engine, GenerationSettings(max_model_len=512))
 
 
 async def test_greedy_decoding_is_the_same_in_one_piece_and_in_three(generator: SequenceGenerator) -> None:
@@ -233,28 +206,6 @@ async def test_a_call_cancelled_over_the_wire_frees_its_sequences(generator: Seq
     await server.stop(0)
 
 
-async def test_structured_output_follows_its_schema_or_is_refused(generator: SequenceGenerator) -> None:
-    schema = {
-        "type": "object",
-        "properties": {"colour": {"type": "string", "enum": ["red", "green"]}},
-        "required": ["colour"],
-        "additionalProperties": False,
-    }
-    sampling = replace(WARM, json_schema=json.dumps(schema))
-    asked = Sequence("s", (Message("user", "Choose a colour, answer in JSON."),), max_new_tokens=60)
-    if generator.info.structured_output:
-        assert json.loads((await one(generator, asked, sampling)).text)["colour"] in ("red", "green")
-    else:
-        with pytest.raises(Unsupported, match="JSON schema"):
-            await one(generator, asked, sampling)
-
-
-async def test_a_schema_that_cannot_be_followed_is_refused(generator: SequenceGenerator) -> None:
-    sampling = replace(WARM, json_schema=json.dumps({"type": "string", "pattern": "(?<=a)b"}))
-    with pytest.raises((InvalidRequest, Unsupported)):
-        await one(generator, Sequence("s", QUESTION, max_new_tokens=10), sampling)
-
-
 async def test_continuations_reuse_what_is_cached_and_say_how_much(
     generator: SequenceGenerator, engine: Engine
 ) -> None:
@@ -287,3 +238,14 @@ async def test_seeded_long_prompts_at_once(generator: SequenceGenerator, engine:
         generator, *(Sequence(f"s{i}", asked, max_new_tokens=2, seed=i) for i in range(count)), sampling=WARM
     )
     assert len(results) == count
+
+
+async def test_the_beginning_of_an_answer_is_continued(generator: SequenceGenerator, engine: Engine) -> None:
+    begun = (*QUESTION, Message("assistant", "The river"))
+    whole = await one(generator, Sequence("s", begun, max_new_tokens=12))
+    prompt = engine.encode_chat(begun)
+    assert whole.usage.prompt_tokens == len(prompt)
+    assert whole.token_ids == (await engine.complete(TokenSequence(prompt, 12, GREEDY, None))).token_ids
+    first = await one(generator, Sequence("s", begun, max_new_tokens=5))
+    rest = await one(generator, Sequence("s", begun, first.token_ids, max_new_tokens=7))
+    assert rest.text == whole.text

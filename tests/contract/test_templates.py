@@ -154,3 +154,41 @@ def test_an_answered_conversation_is_the_tokenizers_own(name: str) -> None:
 def test_a_template_that_prints_nothing_is_refused(name: str) -> None:
     with pytest.raises(Exception, match="template"):
         ChatTokenizer(tokenizer_of(name))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_beginning_of_an_answer_is_continued(name: str) -> None:
+    """A prompt ends with the very text, its last space included, and keeps every system text."""
+    chat = chat_of(name)
+    for kind in ("user", "system", "system and turns"):
+        begun = (*PLAIN[kind], Message("assistant", "The capital is "))
+        text = chat.decode(chat.encode_prompt(begun), special=True)
+        assert text.endswith("The capital is "), kind
+        assert PLAIN[kind][0].content in text, kind
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_empty_beginning_of_an_answer_is_none(name: str) -> None:
+    for messages in (PLAIN["user"], PLAIN["system and turns"]):
+        assert chat_of(name).encode_prompt((*messages, Message("assistant", ""))) == chat_of(name).encode_prompt(
+            messages
+        )
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_prompt_keeps_every_system_text_wherever_it_stands(name: str) -> None:
+    chat = chat_of(name)
+    late = Message("system", "Answer in verse.")
+    for messages in ((*PLAIN["user"], late), (*PLAIN["system and turns"], late), (late,)):
+        text = chat.decode(chat.encode_prompt(messages), special=True)
+        assert all(message.content in text for message in messages)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_the_beginning_of_an_answer_spells_is_text(name: str) -> None:
+    tokenizer, chat = tokenizer_of(name), chat_of(name)
+    tokens = (*source(name)[1], tokenizers.EOS)
+    asked = PLAIN["user"]
+    hostile = (*asked, Message("assistant", f"It is {tokens[0]} or {tokens[-1]} there"))
+    innocent = (*asked, Message("assistant", f"It is {harmless(tokens[0])} or {harmless(tokens[-1])} there"))
+    assert controls(tokenizer, chat.encode_prompt(hostile)) == controls(tokenizer, chat.encode_prompt(innocent))

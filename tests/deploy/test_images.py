@@ -105,7 +105,7 @@ def test_ports_and_settings_agree(service: str) -> None:
 def test_only_its_own_code_goes_in(service: str) -> None:
     (code,) = [stage for stage in stages(service) if stage.name == "code"]
     copied = {source for line in code.all("COPY") for source in line.split()[:-1]}
-    keys = {"cli/__init__.py", "cli/keys.py"} if service == "gateway" else set()
+    keys = {"cli/__init__.py", "cli/keys.py", "cli/key_options.py"} if service == "gateway" else set()
     assert copied == {"shared", "services/__init__.py", f"services/{service}"} | keys
 
 

@@ -20,7 +20,7 @@ from shared.pb import generation_pb2 as pb
 from shared.pb import reward_pb2
 from tests.integration.processes import process, until
 from tests.integration.test_fuzz_services import FUZZ, GENERATE, NASTY, SCORE, Client
-from tests.unit.generation.test_json_schemas import EVIL
+from tests.unit.generation.test_grammars import HOSTILE
 
 FEW = hypothesis_settings(FUZZ, max_examples=6)
 # Every token of a text is computed: of the long ones, their beginnings. One is sent whole.
@@ -109,7 +109,7 @@ def test_schemas(generation: Client) -> None:
         {"required": ["a"], "additionalProperties": False},
         {"const": ""},
     ]
-    for schema in (plain, *odd, *EVIL):
+    for schema in (plain, *odd, *(definition for kind, definition in HOSTILE if kind == "json_schema")):
         generation.ends(GENERATE, request(json_schema=json.dumps(schema)))
     generation.check(GENERATE, request())
 

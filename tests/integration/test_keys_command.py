@@ -5,6 +5,9 @@ import os
 import re
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -113,3 +116,81 @@ def test_a_key_for_all_tenants_is_told_apart(url: str) -> None:
         key_id: line for line in keys(url, "list").stdout.splitlines() for key_id in (own, operators) if key_id in line
     }
     assert ("all tenants" in lines[own], "all tenants" in lines[operators]) == (False, True)
+
+
+def shown(url: str, key_id: str) -> dict[str, Any]:
+    answer = keys(url, "show", key_id, "--json")
+    assert answer.returncode == 0, answer.stderr
+    key: dict[str, Any] = json.loads(answer.stdout)
+    return key
+
+
+async def test_terms_are_set_shown_changed_and_taken_away(url: str) -> None:
+    options = ["--models", "darwin, sample", "--methods", "darwin", "--profiles", "kind", "--expires", "90d"]
+    budgets = ["--tokens-per-month", "5000000", "--money-per-day", "2.5"]
+    text, key_id = add(url, "acme", *options, *budgets)
+    key = shown(url, key_id)
+    assert (key["models"], key["methods"], key["profiles"]) == (["darwin", "sample"], ["darwin"], ["kind"])
+    assert key["expires_at"] == pytest.approx(time.time() + 90 * 86_400, abs=60)
+    use = {f"{each['unit']} per {each['period']}": each["limit"] for each in key["use"] if each["limit"] is not None}
+    assert use == {"tokens per month": 5_000_000, "money per day": 2.5}
+    table = keys(url, "show", key_id).stdout
+    for told in ("tokens per month", "5000000", "2.5", "darwin, sample"):
+        assert told in table
+    for told in ("0 of 5000000 tokens/month", "0 of 2.5 money/day"):
+        assert told in keys(url, "list").stdout
+    changed = keys(
+        url, "update", key_id, "--expires", "2099-01-31T12:00", "--clear", "models", "--clear", "money-per-day"
+    )
+    assert (changed.returncode, f"key {key_id} is changed" in changed.stderr) == (0, True)
+    key = shown(url, key_id)
+    assert (key["models"], key["money_per_day"], key["methods"]) == (None, None, ["darwin"])
+    assert key["expires_at"] == datetime(2099, 1, 31, 12, tzinfo=UTC).timestamp()
+    assert "2099-01-31 12:00" in keys(url, "list").stdout
+    assert await accepted(url, text)
+
+
+async def test_a_rotated_key_has_a_new_secret(url: str) -> None:
+    text, key_id = add(url, "acme", "--note", "kept")
+    rotated = keys(url, "rotate", key_id, "--grace-s", "60")
+    new = rotated.stdout.strip()
+    assert rotated.returncode == 0
+    assert new.startswith(f"dk_{key_id}_")
+    assert new.rpartition("_")[2] not in rotated.stderr
+    assert await accepted(url, text)
+    assert await accepted(url, new)
+    last = keys(url, "rotate", key_id).stdout.strip()
+    assert [await accepted(url, each) for each in (text, new, last)] == [False, False, True]
+    assert shown(url, key_id)["note"] == "kept"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["update", "0123456789ab", "--note", "x"], "there is no key 0123456789ab"),
+        (["rotate", "0123456789ab"], "there is no key 0123456789ab"),
+        (["show", "0123456789ab"], "there is no key 0123456789ab"),
+        (["update", "KEY", "--clear", "tenant"], "tenant cannot be taken away"),
+        (["update", "KEY", "--clear", "note"], "note cannot be taken away"),
+        (["update", "KEY", "--clear", "models", "--models", "darwin"], "both given and taken away"),
+        (["update", "KEY", "--models", ","], "models holds 1 to 100 names"),
+        (["update", "KEY", "--methods", "none"], "'none' is no method"),
+        (["update", "KEY", "--money-per-day", "0"], "above 0"),
+        (["update", "KEY", "--money-per-day", "nan"], "above 0"),
+        (["update", "KEY", "--expires", "2001-01-01"], "expires_at has passed"),
+        (["rotate", "KEY", "--grace-s", "99999999"], "a grace is 0 to"),
+    ],
+)
+def test_changes_that_cannot_be_are_refused(url: str, arguments: list[str], reason: str) -> None:
+    _, key_id = add(url, "acme")
+    before = shown(url, key_id)
+    refused = keys(url, *(key_id if word == "KEY" else word for word in arguments))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert reason in refused.stderr
+    assert shown(url, key_id) == before
+
+
+def test_a_time_that_is_none_is_refused(url: str) -> None:
+    refused = keys(url, "add", "acme", "--expires", "tomorrow")
+    assert refused.returncode == 2
+    assert "is no time" in refused.stderr

@@ -11,6 +11,7 @@ from shared.errors import Conflict, Internal, NotFound, Overloaded, Unavailable
 from shared.records.attempts import Attempt
 from shared.records.events import Ended
 from shared.records.evolution import Idempotency
+from shared.records.spending import PERIODS
 from shared.store.evolutions import ActiveLimits, Store
 from shared.store.queue import QUEUE
 from tests.integration.stages import REQUEST, Due, Stages, accept, finish, key, record_of, round_runner
@@ -59,7 +60,9 @@ async def test_tokens_are_charged_to_the_key_once(store: Store) -> None:
     await finish(store, round_runner(store, Stages()), Due(record.id, 0))
     result = (await store.load(record.id)).result
     assert result is not None
-    assert await store.tokens_today(key_id) == result.tokens.generated > 0
+    spent = await store.spent(key_id, record.created_at)
+    assert {spent["tokens", period].used for period in PERIODS} == {result.tokens.generated}
+    assert result.tokens.generated > 0
 
 
 async def test_limits_on_unfinished_evolutions(store: Store) -> None:

@@ -1,6 +1,5 @@
 """`POST /v1/chat/completions`: starts an evolution, and the caller waits for its answer."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 
@@ -13,13 +12,14 @@ from services.gateway.api.deadlines import keepalive_s, with_deadline
 from services.gateway.api.openapi import event_stream, failures
 from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.validation import evolution_request
+from services.gateway.api.waiting import Waiting, stopping_error
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.errors import body_of
 from services.gateway.edge.lifetime import Lifetime, take_until
 from services.gateway.edge.strict_json import StrictJsonRoute, require_json
 from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey, idempotency_of
 from services.gateway.evolutions.service import EvolutionService
-from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Internal, InvalidRequest, Unavailable
+from shared.errors import DarwinError, Internal, InvalidRequest
 from shared.records.events import Ended
 from shared.records.evolution import Record
 
@@ -36,6 +36,7 @@ class ChatRoutes:
         self._evolutions = evolutions
         self._settings = settings
         self._lifetime = lifetime
+        self._waiting = Waiting(evolutions, settings, lifetime)
         self.router = APIRouter(tags=["chat"], route_class=StrictJsonRoute)
         self.router.add_api_route(
             "/v1/chat/completions",
@@ -48,7 +49,7 @@ class ChatRoutes:
                 200: event_stream(
                     "The answer; with `stream`, chunks.", "ChatCompletionChunk", "ErrorBody", last=chunks.DONE
                 ),
-                **failures(400, 401, 404, 408, 409, 413, 415, 421, 429, 499, 500, 503, 504),
+                **failures(400, 401, 403, 404, 408, 409, 413, 415, 421, 429, 499, 500, 503, 504),
             },
         )
 
@@ -64,48 +65,19 @@ class ChatRoutes:
         if body.stream_options and not body.stream:
             raise InvalidRequest("stream_options needs stream: true", field="stream_options")
         evolution = with_deadline(
-            evolution_request(body, self._settings), body, request, self._settings, waits=not body.stream
+            evolution_request(body, self._settings), body.darwin, request, self._settings, waits=not body.stream
         )
         record = await self._acceptance.start(request, evolution, idempotency_of(request, idempotency_key, body))
         if not body.stream:
-            return serializers.chat_completion(await self._wait(request, record), self._settings)
+            return serializers.chat_completion(await self._waiting.wait(request, record), self._settings)
         include_usage = bool(body.stream_options and body.stream_options.include_usage)
         reports_progress = body.darwin is None or body.darwin.progress == "on"
         return EventSourceResponse(
             self._stream(record, include_usage, reports_progress),
             ping=keepalive_s(request.headers, self._settings.keepalive_s),
             sep="\n",
-            client_close_handler_callable=lambda _: self._cancel_abandoned(record),
+            client_close_handler_callable=lambda _: self._waiting.cancel_abandoned(record),
         )
-
-    async def _wait(self, request: Request, record: Record) -> Record:
-        """The final record.
-
-        Raises:
-            Cancelled: the caller hung up.
-            Unavailable: the process stops.
-            DeadlineExceeded: the evolution takes longer than this deployment lets a call wait.
-        """
-        ended = asyncio.ensure_future(self._evolutions.wait(record.id))
-        disconnected = asyncio.ensure_future(_wait_for_disconnect(request))
-        expired = asyncio.ensure_future(self._lifetime.expired.wait())
-        waiting = (ended, disconnected, expired)
-        try:
-            await asyncio.wait(waiting, timeout=self._settings.max_wait_s, return_when=asyncio.FIRST_COMPLETED)
-            if ended.done():
-                return ended.result()
-            if disconnected.done():
-                await self._cancel_abandoned(record)
-                raise Cancelled("the caller hung up")
-            if expired.done():
-                raise _stopping_error(record)
-            raise DeadlineExceeded(
-                f"no answer within {self._settings.max_wait_s:g} s; the evolution goes on: read "
-                f"GET /v1/evolutions/{record.id}, and send long searches to POST /v1/evolutions"
-            )
-        finally:
-            for task in waiting:
-                task.cancel()
 
     async def _stream(self, record: Record, include_usage: bool, reports_progress: bool) -> AsyncIterator[str]:
         try:
@@ -116,7 +88,7 @@ class ChatRoutes:
                 if reports_progress:
                     yield chunks.progress(record, stored.event)
             if not ended:
-                raise _stopping_error(record)
+                raise stopping_error(record)
             final = await self._evolutions.load(record.id, record.request.tenant)
             for chunk in chunks.final(final, include_usage, self._settings):
                 yield chunk
@@ -125,22 +97,3 @@ class ChatRoutes:
         except Exception:
             log.exception("the stream of %s failed", record.id)
             yield body_of(Internal("the stream failed; the log has the details")).model_dump_json()
-
-    async def _cancel_abandoned(self, record: Record) -> None:
-        """Cancels an evolution that nobody waits for; a caller with an idempotency key can come back to it."""
-        if record.idempotency is not None:
-            return
-        log.info("the caller of %s hung up", record.id)
-        try:
-            await self._evolutions.cancel(record.id, record.request.tenant, record.request.tenant)
-        except DarwinError as error:
-            log.warning("%s could not be cancelled: %s", record.id, error)
-
-
-async def _wait_for_disconnect(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def _stopping_error(record: Record) -> Unavailable:
-    return Unavailable(f"this gateway is stopping; the evolution goes on: read GET /v1/evolutions/{record.id}")

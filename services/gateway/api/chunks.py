@@ -3,15 +3,21 @@
 import re
 from collections.abc import Iterator
 
+from services.gateway.api import message_bodies, serializers
 from services.gateway.api import responses as out
-from services.gateway.api import serializers
 from services.gateway.config.settings import GatewaySettings
 from shared.records.events import Event
-from shared.records.evolution import FinishReason, Record
+from shared.records.evolution import Choice, Record
 
 DONE = "[DONE]"
 # Up to four words with the space around them, or characters of a script that puts no space between words.
+_PIECE_OF_ARGUMENTS = re.compile(r".{1,24}", re.DOTALL)
 _PIECE = re.compile(r"(?:\s*\S{1,32}){1,4}\s*|\s+")
+
+
+def pieces_of(text: str) -> list[str]:
+    """The text in pieces of a few words; one empty piece where there is none."""
+    return _PIECE.findall(text) or [""]
 
 
 def first(record: Record) -> str:
@@ -19,18 +25,18 @@ def first(record: Record) -> str:
     return _chunk(
         record,
         0,
-        out.ChunkDelta(role="assistant", content=""),
+        message_bodies.ChunkDelta(role="assistant", content=""),
         darwin=serializers.reference(record),
     )
 
 
 def progress(record: Record, event: Event) -> str:
     """A chunk with an event of the evolution and an empty delta."""
-    return _chunk(record, 0, out.ChunkDelta(), darwin=event)
+    return _chunk(record, 0, message_bodies.ChunkDelta(), darwin=event)
 
 
 def final(record: Record, include_usage: bool, settings: GatewaySettings) -> Iterator[str]:
-    """The last chunks: text and finish reason of each choice, then the usage with `include_usage`, then `DONE`.
+    """The last chunks: text, calls and finish reason of each choice, then the usage with `include_usage`, then `DONE`.
 
     A text comes in pieces of a few words, as clients expect it of a stream.
 
@@ -39,22 +45,36 @@ def final(record: Record, include_usage: bool, settings: GatewaySettings) -> Ite
     result = serializers.result_of(record)
     reference = serializers.reference(record, result.stopped_by)
     for index, choice in enumerate(result.choices):
-        pieces = _PIECE.findall(choice.text) or [""]
+        pieces = pieces_of(choice.text)
         role = None if index == 0 else "assistant"
-        yield _chunk(record, index, out.ChunkDelta(role=role, content=pieces[0]))
+        yield _chunk(record, index, message_bodies.ChunkDelta(role=role, content=pieces[0]))
         for piece in pieces[1:]:
-            yield _chunk(record, index, out.ChunkDelta(content=piece))
-        yield _chunk(record, index, out.ChunkDelta(), finish_reason=choice.finish_reason, darwin=reference)
+            yield _chunk(record, index, message_bodies.ChunkDelta(content=piece))
+        for call in _calls(record, index, choice):
+            yield _chunk(record, index, message_bodies.ChunkDelta(tool_calls=[call]))
+        finish = serializers.finish_reason(choice)
+        yield _chunk(record, index, message_bodies.ChunkDelta(), finish_reason=finish, darwin=reference)
     if include_usage:
         yield _envelope(record, [], usage=serializers.usage(record, result, settings))
     yield DONE
 
 
+def _calls(record: Record, index: int, choice: Choice) -> Iterator[message_bodies.ChunkCall]:
+    """The calls of a choice: of each its id and name, then its arguments in pieces."""
+    for number, call in enumerate(choice.tool_calls):
+        name = message_bodies.ChunkFunction(name=call.name, arguments="")
+        yield message_bodies.ChunkCall(
+            index=number, id=serializers.call_id(record, index, number), type="function", function=name
+        )
+        for piece in _PIECE_OF_ARGUMENTS.findall(call.arguments):
+            yield message_bodies.ChunkCall(index=number, function=message_bodies.ChunkFunction(arguments=piece))
+
+
 def _chunk(
     record: Record,
     index: int,
-    delta: out.ChunkDelta,
-    finish_reason: FinishReason | None = None,
+    delta: message_bodies.ChunkDelta,
+    finish_reason: out.AnswerFinish | None = None,
     darwin: Event | out.EvolutionReference | None = None,
 ) -> str:
     return _envelope(record, [out.ChunkChoice(index=index, delta=delta, finish_reason=finish_reason)], darwin=darwin)

@@ -6,8 +6,9 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body, Text
+from services.gateway.api.tools import CallId, Calls
 
-_NO_TOOLS = "tools are not supported"
+_NO_FUNCTIONS = "send tool_calls, which have taken its place"
 _NO_REASONING = "an answer's reasoning is not taken back"
 
 
@@ -45,19 +46,23 @@ _Parts = Annotated[list[TextPart], Field(max_length=128)]
 class ChatMessage(Body):
     """One turn of the conversation."""
 
-    # The same rule as in `api.validation`, for those who read the schema.
+    # The same rules as in `api.validation`, for those who read the schema.
     model_config = ConfigDict(
         json_schema_extra={
             "if": {"properties": {"role": {"const": "assistant"}}},
             "else": {
                 "required": ["content"],
-                "properties": {"content": {"type": ["string", "array"]}, "refusal": {"type": "null"}},
+                "properties": {
+                    "content": {"type": ["string", "array"]},
+                    "refusal": {"type": "null"},
+                    "tool_calls": {"anyOf": [{"type": "null"}, {"type": "array", "maxItems": 0}]},
+                },
             },
         }
     )
 
-    role: Literal["system", "developer", "user", "assistant"] = Field(
-        description="`developer` means the same as `system`. Tools are not supported."
+    role: Literal["system", "developer", "user", "assistant", "tool"] = Field(
+        description="`developer` means the same as `system`; `tool` is the result of a call."
     )
     content: Annotated[_Parts | None, BeforeValidator(_parts, json_schema_input_type=_WholeText | _Parts | None)] = (
         Field(
@@ -73,10 +78,13 @@ class ChatMessage(Body):
     )
     annotations: Annotated[Any, NotSupported([], why="annotations are not supported")] = None
     audio: Annotated[Any, NotSupported(why="audio is not supported")] = None
-    function_call: Annotated[Any, NotSupported(why=_NO_TOOLS)] = None
+    function_call: Annotated[Any, NotSupported(why=_NO_FUNCTIONS)] = None
     reasoning: Annotated[Any, NotSupported(why=_NO_REASONING)] = None
     reasoning_content: Annotated[Any, NotSupported(why=_NO_REASONING)] = None
-    tool_calls: Annotated[Any, NotSupported([], why=_NO_TOOLS)] = None
+    tool_calls: Calls | None = Field(
+        default=None, description="The calls that an assistant made; the messages after it are their results."
+    )
+    tool_call_id: CallId | None = Field(default=None, description="Which call a tool's message is the result of.")
 
     @property
     def text(self) -> str:

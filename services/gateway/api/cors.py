@@ -20,7 +20,7 @@ def admit_web_pages(app: FastAPI, origins: Collection[str]) -> None:
     app.add_middleware(
         CORSMiddleware,
         allow_origins=origins,
-        allow_methods=("GET", "HEAD", "POST", "DELETE"),
+        allow_methods=("GET", "HEAD", "POST", "PATCH", "DELETE"),
         allow_headers=("*",),
         allow_private_network=True,
         expose_headers=_READABLE,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from fastapi import Request
 
-from services.gateway.api.requests import AlignmentRequest
+from services.gateway.api.requests import SearchSettings
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import caller_of
 from shared.records.evolution import EvolutionRequest
@@ -38,14 +38,19 @@ def keepalive_s(headers: Mapping[str, str], most_s: float) -> float:
 
 
 def with_deadline(
-    evolution: EvolutionRequest, body: AlignmentRequest, request: Request, settings: GatewaySettings, *, waits: bool
+    evolution: EvolutionRequest,
+    darwin: SearchSettings | None,
+    request: Request,
+    settings: GatewaySettings,
+    *,
+    waits: bool,
 ) -> EvolutionRequest:
     """The request with the shortest of the deadlines that others set, unless its caller names one.
 
     Others are the model's entry, the API key, the deployment, and, where the call `waits` in silence for its answer,
     the client's own time-out: it then gets the best response so far, instead of leaving with nothing.
     """
-    if getattr(body.darwin, "deadline_ms", None) is not None:
+    if getattr(darwin, "deadline_ms", None) is not None:
         return evolution
     key = caller_of(request).key
     deadlines = [evolution.search.deadline_ms, key.deadline_ms if key else None, settings.default_deadline_ms]

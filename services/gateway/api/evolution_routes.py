@@ -57,7 +57,7 @@ class EvolutionRoutes:
             dependencies=[Depends(require_json)],
             responses={
                 202: {"headers": {"location": header("Where to read the evolution.")}},
-                **failures(400, 401, 404, 408, 409, 413, 415, 421, 429, 500, 503),
+                **failures(400, 401, 403, 404, 408, 409, 413, 415, 421, 429, 500, 503),
             },
         )
         self.router.add_api_route(
@@ -93,7 +93,9 @@ class EvolutionRoutes:
         self, request: Request, response: Response, body: EvolutionCreate, idempotency_key: IdempotencyKey = None
     ) -> out.Evolution:
         """Accepts a search and returns at once; poll the resource at `Location`, or follow its events."""
-        evolution = with_deadline(evolution_request(body, self._settings), body, request, self._settings, waits=False)
+        evolution = with_deadline(
+            evolution_request(body, self._settings), body.darwin, request, self._settings, waits=False
+        )
         record = await self._acceptance.start(request, evolution, idempotency_of(request, idempotency_key, body))
         response.headers["location"] = f"/v1/evolutions/{record.id}"
         return serializers.evolution(record)

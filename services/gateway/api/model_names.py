@@ -16,18 +16,10 @@ def known_models(settings: GatewaySettings) -> dict[str, ModelEntry]:
 def model_named(name: str, settings: GatewaySettings) -> ModelEntry:
     """What a name stands for.
 
-    Client programs put a provider before a model's name (`openai/darwin`), so a name that is not known is looked up
-    without what stands before its first slash, then its second, and so on. What then is still unknown is the
-    deployment's default model.
-
     Raises:
-        ModelNotFound: there is none.
+        ModelNotFound: it stands for nothing.
     """
-    known = known_models(settings)
-    parts = name.split("/")
-    for begin in range(len(parts)):
-        if entry := known.get("/".join(parts[begin:])):
-            return entry
-    if settings.default_model:
-        return known[settings.default_model]
+    known, meant = known_models(settings), settings.known_name(name)
+    if meant is not None:
+        return known[meant]
     raise ModelNotFound(f"The model '{name}' does not exist: choose one of {', '.join(known)}", field="model")

@@ -1,13 +1,12 @@
 """What /openapi.json says beyond the types of the routes: failures, event streams, headers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from services.gateway.api.responses import ChatCompletionChunk
 from services.gateway.edge.errors import ErrorBody
 from services.gateway.edge.middleware import EVOLUTION_HEADER, REQUEST_HEADER, TRACE_HEADER
 from services.gateway.evolutions.acceptance import REPLAYED_HEADER
@@ -35,14 +34,17 @@ POST_HEADERS = {
     "x-ratelimit-limit-requests": "Searches that the API key may start per minute, if limited.",
     "x-ratelimit-remaining-requests": "How many of them are left.",
     "x-ratelimit-reset-requests": "When another one is given back, such as `120ms`, `59s` or `1m0s`.",
-    "x-ratelimit-limit-tokens": "Tokens that the API key's searches may sample per UTC day, if limited.",
-    "x-ratelimit-remaining-tokens": "How many of them were left when this search was accepted or refused.",
-    "x-ratelimit-reset-tokens": "When all of them are given back: until midnight UTC, such as `7h0m12s`.",
+    "x-ratelimit-limit-tokens": "Tokens that the API key's searches may sample within the period of the "
+    "budget that has least left, if limited.",
+    "x-ratelimit-remaining-tokens": "How many of them were neither sampled, nor reserved for searches under way, "
+    "when this search was accepted or refused.",
+    "x-ratelimit-reset-tokens": "When the period ends (UTC), such as `7h0m12s`.",
 }
 _REF = "#/components/schemas/{model}"
 _FAILURES = {
     400: "The request must change; `param` names the field.",
-    401: "No API key, or one that is unknown or revoked; only where this deployment asks for keys.",
+    401: "No API key, or one that is unknown, revoked or expired; only where this deployment asks for keys.",
+    403: "The API key may not use the model or the reward profile, or is no operator's.",
     404: "No such model, evolution or route.",
     408: "The body did not arrive in time.",
     409: "The `Idempotency-Key` was used for another request, or the evolution has not ended yet.",
@@ -88,8 +90,13 @@ def event_stream(description: str, *schemas: str, last: str | None = None) -> di
     return {"description": description, "content": {"text/event-stream": {"schema": event}}}
 
 
-def openapi_of(app: FastAPI, *, keys_required: bool) -> Callable[[], dict[str, Any]]:
-    """A replacement of `app.openapi` that adds the schemas of the streams, the headers, and the need of an API key."""
+def openapi_of(
+    app: FastAPI, streamed: Sequence[type[BaseModel]], *, keys_required: bool
+) -> Callable[[], dict[str, Any]]:
+    """A replacement of `app.openapi` that adds the schemas of the streams, the headers, and the need of an API key.
+
+    `streamed` are the models of what streams carry, beside the events of evolutions.
+    """
     fastapi_openapi = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -97,7 +104,7 @@ def openapi_of(app: FastAPI, *, keys_required: bool) -> Callable[[], dict[str, A
             return app.openapi_schema
         document = fastapi_openapi()
         schemas = document["components"]["schemas"]
-        _, chunk = models_json_schema([(ChatCompletionChunk, "serialization")], ref_template=_REF)
+        _, chunk = models_json_schema([(model, "serialization") for model in streamed], ref_template=_REF)
         event = TypeAdapter(Event).json_schema(ref_template=_REF, mode="serialization")
         schemas.update(chunk["$defs"] | event.pop("$defs") | {"Event": event})
         for path, operations in document["paths"].items():
@@ -117,8 +124,8 @@ def _headers(path: str, method: str) -> dict[str, Any]:
         REQUEST_HEADER: header("Names this call in the gateway's log."),
         TRACE_HEADER: header("W3C trace id of this call, that of its `traceparent` where it sent one."),
     }
-    if "completions" in path or "evolutions" in path:
+    if any(name in path for name in ("completions", "evolutions", "responses")):
         headers[EVOLUTION_HEADER] = header("The evolution that the call is about, once there is one.")
-    if method == "post":
+    if method == "post" and not path.startswith("/v1/keys"):
         headers |= {name: header(description) for name, description in POST_HEADERS.items()}
     return headers

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 from pydantic import BaseModel
 
 from services.gateway.api.field_kinds import Kind, NotSupported, WithoutEffect, kind_of
+from services.gateway.api.openai_responses.requests import ResponseCreate
 from services.gateway.api.requests import ChatCompletionRequest, EvolutionCreate
 
 PAGE = Path("docs/api.md")
@@ -38,7 +39,12 @@ class _Row(NamedTuple):
 def _table() -> str:
     chat = set(_rows(ChatCompletionRequest, ""))
     of_evolutions = set(_rows(EvolutionCreate, "")) - chat
-    rows = [*chat, *(row._replace(field=f"{row.field} of evolutions") for row in of_evolutions)]
+    of_responses = set(_rows(ResponseCreate, "")) - chat
+    rows = [
+        *chat,
+        *(row._replace(field=f"{row.field} of evolutions") for row in of_evolutions),
+        *(row._replace(field=f"{row.field} of responses") for row in of_responses),
+    ]
     lines = [f"| {' | '.join(row)} |" for row in sorted(rows, key=lambda row: row.field.replace("`", ""))]
     head = ["| field | values | what becomes of it | |", "| --- | --- | --- | --- |"]
     return "\n".join([*head, *lines, "| anything else | | refused | |"])
@@ -47,7 +53,8 @@ def _table() -> str:
 def _rows(model: type[BaseModel], prefix: str) -> Iterator[_Row]:
     """A body's fields, and those within them."""
     properties = model.model_json_schema()["properties"]
-    for name, field in model.model_fields.items():
+    for own_name, field in model.model_fields.items():
+        name = field.alias or own_name
         schema = properties[name]
         kind = kind_of(field)
         yield _Row(f"`{prefix}{name}`", _values(schema) or "null", _outcome(kind), schema["description"])

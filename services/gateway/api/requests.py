@@ -11,13 +11,15 @@ from pydantic import BeforeValidator, Field
 from services.gateway.api.conversation import ChatMessage
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, Body, Text
+from services.gateway.api.formats import ResponseFormatBody, StructuredOutputs
+from services.gateway.api.tools import ToolChoiceField, Tools
 from services.gateway.config.model_entry import MAX_MODEL_NAME, PROFILE_PATTERN
 from services.gateway.config.search_fields import WHOLE, with_search_settings
 from shared.methods import METHODS
 from shared.records.evolution import MAX_MESSAGES
 from shared.records.search import Preset
 
-_NO_TOOLS = "tools are not supported"
+_NO_FUNCTIONS = "send tools, which have taken its place"
 _NO_LOGPROBS = "log probabilities are not supported"
 _NO_PENALTIES = "penalties are not supported"
 _NO_BEAMS = "beam search is not supported"
@@ -60,6 +62,14 @@ class SearchSettings(Body):
     )
 
 
+class EvolutionSearchSettings(SearchSettings):
+    """How the answer is searched for."""
+
+    progress: Annotated[Literal["on", "off"], WithoutEffect("on")] = Field(
+        default="on", description="Progress is read at `GET /v1/evolutions/{id}/events`."
+    )
+
+
 class StreamOptions(Body):
     """What a stream carries beside the answer."""
 
@@ -83,6 +93,12 @@ class _WithoutEffect(Body):
     prompt_cache_retention: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="A prefix stays cached for as long as the engine has room."
     )
+    prompt_cache_options: Annotated[dict[str, Any] | None, WithoutEffect({})] = Field(
+        default=None, description="Every prefix is cached where the engine can, for as long as it has room."
+    )
+    reasoning_effort: Annotated[
+        Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None, WithoutEffect()
+    ] = Field(default=None, description="What a search spends is set by darwin.cycles and darwin.mutants.")
     safety_identifier: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="`user` is kept with the evolution."
     )
@@ -100,13 +116,12 @@ class _WithoutEffect(Body):
 class _NotSupported(Body):
     """Parameters of OpenAI's and vLLM's that are not supported: each accepts null and what changes nothing."""
 
-    add_generation_prompt: Annotated[Any, NotSupported(True, why="a response is always a new turn")] = None
     audio: Annotated[Any, NotSupported(why=_TEXT_ONLY)] = None
     best_of: Annotated[Any, NotSupported(1, why="choose the model best-of-n, and set darwin.mutants")] = None
     echo: Annotated[Any, NotSupported(False, why="answers do not repeat the conversation")] = None
     frequency_penalty: Annotated[Any, NotSupported(0, why=_NO_PENALTIES)] = None
-    function_call: Annotated[Any, NotSupported("none", "auto", why=_NO_TOOLS)] = None
-    functions: Annotated[Any, NotSupported([], why=_NO_TOOLS)] = None
+    function_call: Annotated[Any, NotSupported("none", "auto", why=_NO_FUNCTIONS)] = None
+    functions: Annotated[Any, NotSupported([], why=_NO_FUNCTIONS)] = None
     ignore_eos: Annotated[Any, NotSupported(False, why="a response ends where the model ends it")] = None
     length_penalty: Annotated[Any, NotSupported(1, why=_NO_BEAMS)] = None
     logit_bias: Annotated[Any, NotSupported({}, why="biases of tokens are not supported")] = None
@@ -114,16 +129,10 @@ class _NotSupported(Body):
     min_p: Annotated[Any, NotSupported(0, why="use top_p or top_k")] = None
     modalities: Annotated[Any, NotSupported(["text"], why=_TEXT_ONLY)] = None
     moderation: Annotated[Any, NotSupported(why="moderation is not supported")] = None
-    parallel_tool_calls: Annotated[Any, NotSupported(True, False, why=_NO_TOOLS)] = None
     prediction: Annotated[Any, NotSupported(why="predicted outputs are not supported")] = None
     presence_penalty: Annotated[Any, NotSupported(0, why=_NO_PENALTIES)] = None
-    prompt_cache_options: Annotated[Any, NotSupported(why="every prefix is cached where the engine can")] = None
-    reasoning_effort: Annotated[Any, NotSupported(why="set darwin.cycles and darwin.mutants instead")] = None
     repetition_penalty: Annotated[Any, NotSupported(1, why=_NO_PENALTIES)] = None
-    response_format: Annotated[Any, NotSupported({"type": "text"}, why=_TEXT_ONLY)] = None
     skip_special_tokens: Annotated[Any, NotSupported(True, why="answers hold no special tokens")] = None
-    tool_choice: Annotated[Any, NotSupported("none", "auto", why=_NO_TOOLS)] = None
-    tools: Annotated[Any, NotSupported([], why=_NO_TOOLS)] = None
     top_logprobs: Annotated[Any, NotSupported(0, why=_NO_LOGPROBS)] = None
     use_beam_search: Annotated[Any, NotSupported(False, why=_NO_BEAMS)] = None
     web_search_options: Annotated[Any, NotSupported(why="searching the web is not supported")] = None
@@ -141,8 +150,16 @@ class AlignmentRequest(Body):
     messages: list[ChatMessage] = Field(
         min_length=1,
         max_length=MAX_MESSAGES,
-        description="The conversation; the last message is the user's and not blank. It is the instruction that "
-        "mutation rewrites and that every response is scored against.",
+        description="The conversation. Its last user message is the instruction, which mutation rewrites and every "
+        "response is scored against; it is not blank. Without a user message the last system message is the "
+        "instruction. Where the last message is the assistant's, every response continues its text, and answers hold "
+        "the continuation only; what is scored is both together.",
+    )
+    continue_final_message: bool | None = Field(
+        default=None, description="vLLM's. True is what happens anyway where the last message is the assistant's."
+    )
+    add_generation_prompt: bool | None = Field(
+        default=None, description="vLLM's. False goes with a last message of the assistant's, which is continued."
     )
     temperature: float | None = Field(default=None, ge=0, le=2, description="Default: 0.7. 0 decodes greedily.")
     top_p: float | None = Field(default=None, gt=0, le=1, description="Default: 1.")
@@ -164,6 +181,14 @@ class AlignmentRequest(Body):
     stop: Annotated[_Stops | None, BeforeValidator(_stops, json_schema_input_type=_Stop | _Stops | None)] = Field(
         default=None, description="Where a response ends; the string itself is left out of it."
     )
+    response_format: ResponseFormatBody | None = Field(
+        default=None,
+        description="The form of the answer, in which every candidate is decoded. An answer that `max_tokens` cuts is "
+        "not complete, and is returned only where no candidate is.",
+    )
+    structured_outputs: StructuredOutputs | None = Field(
+        default=None, description="The form of the answer as vLLM takes it; not beside `response_format`."
+    )
     n: Annotated[int | None, Field(ge=1, le=257), WHOLE] = Field(
         default=None,
         description="How many of the best distinct final responses to return, best first; fewer where fewer differ. "
@@ -174,6 +199,20 @@ class AlignmentRequest(Body):
     )
     metadata: Annotated[dict[_Key, _Value], Field(max_length=16)] | None = Field(
         default=None, description="Pairs of strings, kept with the evolution."
+    )
+    tools: Tools | None = Field(
+        default=None,
+        description="Functions that the model may call, where its chat template knows tools. Answers that call are "
+        "grouped by what they call; docs/search.md says which group is the answer.",
+    )
+    tool_choice: ToolChoiceField | None = Field(
+        default=None,
+        description="`none`: the model is not told of the tools. `auto`, the default: it may call. `required`, or a "
+        "tool by its name: each response is a call and nothing else, decoded under the schemas of the tools; refused "
+        "by engines that follow no formats.",
+    )
+    parallel_tool_calls: bool | None = Field(
+        default=None, description="Whether an answer may hold several calls. `false`: the first one only."
     )
     darwin: SearchSettings | None = Field(default=None, description="How the answer is searched for.")
 
@@ -188,5 +227,6 @@ class ChatCompletionRequest(_NotSupported, _WithoutEffect, AlignmentRequest):
 class EvolutionCreate(_NotSupported, _WithoutEffect, AlignmentRequest):
     """Body of `POST /v1/evolutions`: that of a chat completion, without streaming."""
 
+    darwin: EvolutionSearchSettings | None = Field(default=None, description="How the answer is searched for.")
     stream: Annotated[Any, NotSupported(False, why="follow GET /v1/evolutions/{id}/events instead")] = None
     stream_options: Annotated[Any, NotSupported(why="follow GET /v1/evolutions/{id}/events instead")] = None

@@ -1,19 +1,40 @@
 """The response bodies of the API, as /openapi.json documents them; errors have theirs in `edge.errors`."""
 
+from collections.abc import Sized
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.gateway.api.message_bodies import (
+    AnswerMessage,
+    ChosenCall,
+    ChunkDelta,
+    EvolutionFormat,
+    EvolutionMessage,
+    OfferedTool,
+)
 from services.gateway.config.search_fields import with_search_settings
 from shared.methods import Method
 from shared.records.events import Event
-from shared.records.evolution import FinishReason, Role, Status, StoppedBy
+from shared.records.evolution import FinishReason, Status, StoppedBy
+from shared.records.tools import ToolChoice
 
 _WARNINGS = "Which fields of the request were taken without effect, a sentence each; empty where there is none."
 
 
+AnswerFinish = FinishReason | Literal["tool_calls"]
+
+
 def _is_none(value: object) -> bool:
     return value is None
+
+
+def _is_empty(value: Sized) -> bool:
+    return not value
+
+
+def _is_auto(value: object) -> bool:
+    return value == "auto"
 
 
 class _Resource(BaseModel):
@@ -86,6 +107,15 @@ class ScoredChoice(_Origin, _Indexed):
 class EvolutionChoice(_Origin, _FinishedText):
     """A final response."""
 
+    tool_calls: list[ChosenCall] = Field(
+        default=[], exclude_if=_is_empty, description="The calls that it holds; `text` is what stands beside them."
+    )
+    valid: bool = Field(
+        default=True,
+        exclude_if=bool,
+        description="False where it ends within a call, or a call does not follow the schema of its tool.",
+    )
+
 
 class SearchUsage(_Resource):
     """How the answer was found and what it cost; `usage.darwin`."""
@@ -137,20 +167,12 @@ class Usage(_Resource):
     darwin: SearchUsage
 
 
-class AnswerMessage(_Resource):
-    """The answer's text."""
-
-    role: Literal["assistant"] = "assistant"
-    content: str
-    refusal: None = None
-
-
 class ChatChoice(_Resource):
     """One of the best final responses."""
 
     index: int
     message: AnswerMessage
-    finish_reason: FinishReason
+    finish_reason: AnswerFinish
     logprobs: None = None
 
 
@@ -175,19 +197,12 @@ class ChatCompletion(_Resource):
     darwin: EvolutionReference
 
 
-class ChunkDelta(_Resource):
-    """What a chunk adds to a choice's message."""
-
-    role: Literal["assistant"] | None = Field(default=None, exclude_if=_is_none)
-    content: str | None = Field(default=None, exclude_if=_is_none)
-
-
 class ChunkChoice(_Resource):
     """A choice's part in a chunk."""
 
     index: int
     delta: ChunkDelta
-    finish_reason: FinishReason | None = None
+    finish_reason: AnswerFinish | None = None
     logprobs: None = None
 
 
@@ -195,8 +210,8 @@ class ChatCompletionChunk(_Resource):
     """OpenAI's `chat.completion.chunk`: the `data` of each server-sent event, until `[DONE]`.
 
     The first chunk carries the role; chunks with an empty delta and `darwin` report progress, unless the request's
-    `darwin.progress` is `off`; then follow the text of each choice, in pieces, and its finish reason, and at last the
-    usage if asked for. A failure is a last `data` of the form of `ErrorBody`, without `[DONE]`.
+    `darwin.progress` is `off`; then follow text and calls of each choice, in pieces, and its finish reason, and at last
+    the usage if asked for. A failure is a last `data` of the form of `ErrorBody`, without `[DONE]`.
     """
 
     id: str
@@ -233,13 +248,6 @@ class EvolutionFailure(_Resource):
     field: str | None = Field(description="Path of the offending field, where there is one.")
 
 
-class EvolutionMessage(_Resource):
-    """One turn of the conversation."""
-
-    role: Role
-    content: str
-
-
 @with_search_settings(accepted=False)
 class EvolutionSettings(_Resource):
     """Everything that determined the search, defaults filled in."""
@@ -249,6 +257,7 @@ class EvolutionSettings(_Resource):
     top_p: float
     top_k: int
     stop: list[str]
+    format: EvolutionFormat | None = Field(description="What every response had to be; null for any text.")
     n: int
     seed: int = Field(description="As given, else as drawn at acceptance.")
     seeded: bool = Field(description="Whether the caller gave the seed, so that sampling follows it too.")
@@ -270,6 +279,10 @@ class Evolution(_Resource):
     settings: EvolutionSettings
     user: str | None
     metadata: dict[str, str]
+    tools: list[OfferedTool] = Field(default=[], exclude_if=_is_empty)
+    tool_choice: ToolChoice = Field(default="auto", exclude_if=_is_auto)
+    demanded_tool: str = Field(default="", exclude_if=_is_empty, description="The tool that `tool_choice` names.")
+    parallel_tool_calls: bool = Field(default=True, exclude_if=bool)
     warnings: list[str] = Field(default=[], description=_WARNINGS)
     result: EvolutionResult | None
     error: EvolutionFailure | None

@@ -1,11 +1,15 @@
 """Builds response bodies from records of evolutions."""
 
 from dataclasses import asdict
+from hashlib import blake2b
 
+from services.gateway.api import message_bodies
 from services.gateway.api import responses as out
 from services.gateway.config.settings import GatewaySettings
 from shared import errors
-from shared.records.evolution import Choice, Record, Result, Seconds, StoppedBy, Tokens
+from shared.records.evolution import Choice, Record, Result, Sampling, Seconds, StoppedBy, Tokens
+from shared.records.spending import Prices, Spending
+from shared.records.tools import ToolCall
 
 _FAILURES = {error.__name__: error for error in errors.leaves()}
 
@@ -43,14 +47,36 @@ def chat_completion(record: Record, settings: GatewaySettings) -> out.ChatComple
         created=int(record.created_at),
         model=model_of(record),
         choices=[
-            out.ChatChoice(
-                index=index, message=out.AnswerMessage(content=choice.text), finish_reason=choice.finish_reason
-            )
+            out.ChatChoice(index=index, message=_message(record, index, choice), finish_reason=finish_reason(choice))
             for index, choice in enumerate(result.choices)
         ],
         usage=usage(record, result, settings),
         darwin=reference(record, result.stopped_by),
     )
+
+
+def finish_reason(choice: Choice) -> out.AnswerFinish:
+    """Why a choice ends; that it calls counts unless it was cut."""
+    return "tool_calls" if choice.tool_calls and choice.finish_reason == "stop" else choice.finish_reason
+
+
+def call_id(record: Record, choice: int, call: int) -> str:
+    """The id of a call, the same each time the answer is read."""
+    return "call_" + blake2b(f"{record.id} {choice} {call}".encode(), digest_size=12).hexdigest()
+
+
+def _message(record: Record, index: int, choice: Choice) -> message_bodies.AnswerMessage:
+    calls = [
+        message_bodies.AnswerCall(
+            id=call_id(record, index, number), function=message_bodies.AnswerFunction(**_called(call))
+        )
+        for number, call in enumerate(choice.tool_calls)
+    ]
+    return message_bodies.AnswerMessage(content=choice.text or None if calls else choice.text, tool_calls=calls or None)
+
+
+def _called(call: ToolCall) -> dict[str, str]:
+    return {"name": call.name, "arguments": call.arguments}
 
 
 def reference(record: Record, stopped_by: StoppedBy | None = None) -> out.EvolutionReference:
@@ -59,7 +85,7 @@ def reference(record: Record, stopped_by: StoppedBy | None = None) -> out.Evolut
         evolution_id=record.id,
         trace_id=trace_id(record),
         stopped_by=stopped_by,
-        warnings=list(record.request.warnings),
+        warnings=_warnings(record),
     )
 
 
@@ -78,7 +104,7 @@ def usage(record: Record, result: Result, settings: GatewaySettings) -> out.Usag
         # The engine reports the cached tokens of each call: their sum may exceed the prompt, of which they are a part
         # in OpenAI's sense.
         prompt_tokens_details=out.PromptTokensDetails(cached_tokens=min(result.tokens.cached, result.tokens.prompt)),
-        cost=_cost(result.tokens, settings),
+        cost=_cost(result.tokens, record.prices or settings.prices),
         darwin=out.SearchUsage(
             evolution_id=record.id,
             method=record.request.method,
@@ -115,9 +141,9 @@ def evolution(record: Record) -> out.Evolution:
         method=request.method,
         created_at=record.created_at,
         finished_at=record.finished_at,
-        messages=[out.EvolutionMessage(role=message.role, content=message.content) for message in request.messages],
+        messages=[message_bodies.EvolutionMessage(**asdict(message)) for message in request.messages],
         settings=out.EvolutionSettings(
-            **asdict(request.sampling) | {"stop": list(request.sampling.stop)},
+            **asdict(request.sampling) | {"stop": list(request.sampling.stop), "format": _format(request.sampling)},
             **asdict(request.search),
             n=request.n,
             seed=request.seed,
@@ -126,23 +152,32 @@ def evolution(record: Record) -> out.Evolution:
         ),
         user=request.user,
         metadata=request.metadata,
-        warnings=list(request.warnings),
+        tools=[message_bodies.OfferedTool(**asdict(tool)) for tool in request.tool_use.tools],
+        tool_choice=request.tool_use.choice,
+        demanded_tool=request.tool_use.name,
+        parallel_tool_calls=request.tool_use.parallel,
+        warnings=_warnings(record),
         result=_result(record.result) if record.result else None,
         error=out.EvolutionFailure(**asdict(record.error)) if record.error else None,
     )
 
 
-def _cost(tokens: Tokens, settings: GatewaySettings) -> float | None:
-    """At the prices per million tokens of `settings`; None where there are none."""
-    priced = (
-        (tokens.prompt, settings.price_prompt),
-        (tokens.mutation, settings.price_mutation),
-        (tokens.kept + tokens.discarded, settings.price_generation),
-        (tokens.reward, settings.price_reward),
-    )
-    if all(price is None for _, price in priced):
-        return None
-    return sum(number * (price or 0.0) for number, price in priced) / 1e6
+def _format(sampling: Sampling) -> message_bodies.EvolutionFormat | None:
+    return None if sampling.format is None else message_bodies.EvolutionFormat(**asdict(sampling.format))
+
+
+def _warnings(record: Record) -> list[str]:
+    """What of the request had no effect, and that the answer is not in the form asked for where that is so."""
+    warnings, result, wanted = list(record.request.warnings), record.result, record.request.sampling.format
+    if wanted is not None and result and result.choices and result.choices[0].finish_reason == "length":
+        warnings.append(f"the answer was cut before its form ({wanted.field}) was complete, as was every candidate")
+    return warnings
+
+
+def _cost(tokens: Tokens, prices: Prices) -> float | None:
+    """None where nothing has a price."""
+    spent = Spending(tokens.prompt, tokens.mutation, tokens.kept + tokens.discarded, tokens.reward)
+    return prices.cost(spent) if prices else None
 
 
 def _result(result: Result) -> out.EvolutionResult:

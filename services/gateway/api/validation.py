@@ -1,20 +1,25 @@
 """From a validated body to an `EvolutionRequest`: the rules that need more than one field."""
 
+import json
 import math
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from services.gateway.api.conversation import ChatMessage
 from services.gateway.api.field_kinds import warnings_of
+from services.gateway.api.formats import response_format
 from services.gateway.api.model_names import model_named
 from services.gateway.api.requests import AlignmentRequest, SearchSettings
+from services.gateway.api.tool_use import calls_of, check_tool_turns, tool_use
 from services.gateway.config.model_entry import ModelEntry
 from services.gateway.config.settings import GatewaySettings
 from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
 from shared.records.evolution import EvolutionRequest, Message, Role, Sampling
 from shared.records.search import PRESETS, Search, check_search
+from shared.records.turns import instruction_index
 
 _NO_SEED = -1
 # JavaScript holds whole numbers below this exactly, so the inspector can run a search again with its seed.
@@ -47,6 +52,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
             top_p=defaults.top_p if body.top_p is None else body.top_p,
             top_k=defaults.top_k if body.top_k is None else max(0, body.top_k),
             stop=tuple(body.stop or ()),
+            format=response_format(body.response_format, body.structured_outputs),
         ),
         search=search,
         seed=secrets.randbits(48) if seed is None else seed,
@@ -57,6 +63,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         metadata=body.metadata or {},
         accepted_at=time.time(),
         warnings=warnings_of(body),
+        tool_use=tool_use(body),
     )
 
 
@@ -68,16 +75,27 @@ def _seed(given: int | None) -> int | None:
 
 
 def _messages(body: AlignmentRequest, most_characters: int) -> tuple[Message, ...]:
+    calls = [calls_of(message) for message in body.messages]
     characters = sum(len(message.text) for message in body.messages)
+    characters += sum(len(call.name) + len(call.arguments) for called in calls for call in called)
     if characters > most_characters:
         raise InvalidRequest(
             f"messages hold {characters} characters, at most {most_characters} are possible here", field="messages"
         )
     for index, message in enumerate(body.messages):
         _check_message(message, f"messages.{index}")
-    _check_last(body.messages[-1], f"messages.{len(body.messages) - 1}")
-    roles: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
-    return tuple(Message(roles[message.role], message.text) for message in body.messages)
+    check_tool_turns(body.messages)
+    messages = tuple(
+        Message(_role(message), message.text, called, message.tool_call_id or "")
+        for message, called in zip(body.messages, calls, strict=True)
+    )
+    _check_instruction(messages)
+    _check_continuation(body, messages)
+    return messages
+
+
+def _role(message: ChatMessage) -> Role:
+    return "system" if message.role == "developer" else message.role
 
 
 def _check_message(message: ChatMessage, path: str) -> None:
@@ -93,21 +111,34 @@ def _check_message(message: ChatMessage, path: str) -> None:
         raise InvalidRequest(f"{path}.refusal must be left out where there is content", field=f"{path}.refusal")
 
 
-def _check_last(message: ChatMessage, path: str) -> None:
-    """The last message is the instruction."""
-    if message.role != "user":
-        remedy = (
-            "an answer cannot be continued, so leave it out or put a user message after it"
-            if message.role == "assistant"
-            else "put it before the last user message"
-        )
+def _check_instruction(messages: Sequence[Message]) -> None:
+    """There is an instruction, and it says something."""
+    index = instruction_index(messages)
+    if not messages[index].content.strip():
+        whose = "the last user message" if messages[index].role == "user" else "without a user message, this"
         raise InvalidRequest(
-            f"{path}.role must be user, not {message.role}: the last message is the instruction; {remedy}",
-            field=f"{path}.role",
+            f"messages.{index}.content must not be blank: {whose} is the instruction", field=f"messages.{index}.content"
         )
-    if not message.text.strip():
+
+
+def _check_continuation(body: AlignmentRequest, messages: Sequence[Message]) -> None:
+    """vLLM's two switches say what happens anyway, or are refused: an assistant's last message is continued."""
+    continued = messages[-1].role == "assistant"
+    if body.continue_final_message is not None and body.continue_final_message != continued:
+        why = "is continued" if continued else "is not the assistant's, so there is nothing to continue"
         raise InvalidRequest(
-            f"{path}.content must not be blank: the last message is the instruction", field=f"{path}.content"
+            f"continue_final_message must be {json.dumps(continued)} or left out: the last message {why}",
+            field="continue_final_message",
+        )
+    if body.add_generation_prompt is False and not continued:
+        raise InvalidRequest(
+            "add_generation_prompt must be true or left out: a response is a new turn, unless the last message is the "
+            "assistant's",
+            field="add_generation_prompt",
+        )
+    if body.add_generation_prompt and body.continue_final_message:
+        raise InvalidRequest(
+            "add_generation_prompt must be false or left out with continue_final_message", field="add_generation_prompt"
         )
 
 

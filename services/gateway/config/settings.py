@@ -8,10 +8,15 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from services.gateway.config.model_entry import MAX_MODEL_NAME, ModelEntry
+from services.gateway.config.networks import Networks
 from services.gateway.config.origins import Origins
 from shared.methods import METHODS
 from shared.process.settings import StoreSettings
 from shared.records.search import LEAST_DEADLINE_MS, MOST_DEADLINE_MS
+from shared.records.spending import Prices
+
+# Headers that every client may send.
+_NO_IDENTITY = frozenset(("authorization", "host", "cookie", "content-type", "content-length", "idempotency-key"))
 
 Price = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
 
@@ -77,6 +82,39 @@ class GatewaySettings(StoreSettings):
     price_generation: Price = Field(default=None, description="of a million tokens sampled for responses")
     price_reward: Price = Field(default=None, description="of a million tokens that reward models compute")
 
+    identity_header: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9-]{1,64})?$",
+        description="the header in which a proxy says who calls, such as x-forwarded-email; empty: none does",
+    )
+    trusted_proxies: Networks = Field(
+        default=(),
+        description="addresses of the proxies that may say so, such as 10.0.0.0/8; separated by commas, or JSON",
+    )
+    identity_key: str = Field(
+        default="",
+        pattern=r"^([0-9a-f]{12})?$",
+        description="id of the API key whose terms everybody has whom such a proxy names; empty: no limits",
+    )
+
+    @property
+    def prices(self) -> Prices:
+        """What a million tokens cost, by stage."""
+        return Prices(self.price_prompt, self.price_mutation, self.price_generation, self.price_reward)
+
+    def known_name(self, name: str) -> str | None:
+        """The method or model that a request's `model` stands for; None where there is none.
+
+        Client programs put a provider before a model's name (`openai/darwin`), so a name that is not known is looked up
+        without what stands before its first slash, then its second, and so on. What then is still unknown is the
+        deployment's default model.
+        """
+        parts = name.split("/")
+        for begin in range(len(parts)):
+            if (rest := "/".join(parts[begin:])) in METHODS or rest in self.models:
+                return rest
+        return self.default_model or None
+
     @property
     def host(self) -> str:
         return self.listen.rpartition(":")[0].strip("[]")
@@ -138,6 +176,21 @@ class GatewaySettings(StoreSettings):
     def _default_fits(self) -> Self:
         if self.default_max_tokens > self.max_max_tokens:
             raise ValueError("default_max_tokens must not exceed max_max_tokens")
+        return self
+
+    @model_validator(mode="after")
+    def _identities_are_trusted(self) -> Self:
+        if bool(self.identity_header) != bool(self.trusted_proxies):
+            raise ValueError(
+                "identity_header and trusted_proxies belong together: the one names the header, the other the proxies "
+                "whose word is taken for it"
+            )
+        if self.identity_key and not self.identity_header:
+            raise ValueError("identity_key needs identity_header")
+        if self.identity_header and self.keys == "off":
+            raise ValueError("identity_header needs DARWIN_GATEWAY_KEYS=required: without, nobody is asked who calls")
+        if self.identity_header.lower() in _NO_IDENTITY:
+            raise ValueError(f"identity_header={self.identity_header} has another meaning: choose a header of its own")
         return self
 
     @model_validator(mode="after")

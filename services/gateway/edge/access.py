@@ -1,14 +1,16 @@
-"""Who calls: the holder of an API key, or, where keys are off, anybody on this machine."""
+"""Who calls: the holder of an API key, whom a trusted proxy names, or, where keys are off, anybody on this machine."""
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.gateway.config.settings import loopback
-from services.gateway.edge.errors import InvalidApiKey, MisdirectedRequest, response_of
+from services.gateway.edge.errors import InvalidApiKey, MisdirectedRequest, PermissionDenied, response_of
+from services.gateway.edge.identity import ProxyIdentities
 from shared.errors import DarwinError
 from shared.store.api_keys import ApiKey, ApiKeys
 
@@ -32,6 +34,17 @@ class Caller:
         """The tenant whose evolutions the caller may read; None for every tenant's."""
         return None if self.key is None or self.key.all_tenants else self.key.tenant
 
+    def may_use(self, model: str, method: str) -> bool:
+        """Whether the caller may use a model by this known name, which stands for this method."""
+        return self.key is None or self.key.may_use(model, method)
+
+    def check_manages_keys(self) -> None:
+        """Raises `PermissionDenied` where the caller may not manage API keys."""
+        if self.key is None:
+            raise PermissionDenied("this deployment asks for no keys: set DARWIN_GATEWAY_KEYS=required to manage any")
+        if not self.key.manages_keys:
+            raise PermissionDenied("this needs an operator's key, made by `darwin keys add … --manages-keys`")
+
 
 def caller_of(request: Request) -> Caller:
     """The caller that `AccessMiddleware` identified."""
@@ -47,9 +60,10 @@ class AccessMiddleware:
     this machine under the page's own host name, once that name resolves here. So `Host` must name this machine.
     """
 
-    def __init__(self, app: ASGIApp, keys: ApiKeys | None) -> None:
+    def __init__(self, app: ASGIApp, keys: ApiKeys | None, identities: ProxyIdentities | None = None) -> None:
         self._app = app
         self._keys = keys
+        self._identities = identities
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -70,6 +84,8 @@ class AccessMiddleware:
             return Caller()
         if not scope["path"].startswith("/v1/"):
             return Caller()
+        if self._identities and (identified := await self._identities.key_of(scope)):
+            return Caller(identified)
         credentials = headers.getlist("authorization")
         match = _BEARER.fullmatch(credentials[0].strip()) if len(credentials) == 1 else None
         if match is None:
@@ -77,7 +93,13 @@ class AccessMiddleware:
         key = await self._keys.find(match.group(1))
         if key is None:
             raise InvalidApiKey("this API key is unknown or revoked")
+        if key.expires_at is not None and key.expired:
+            raise InvalidApiKey(f"this API key has expired, at {_date(key.expires_at)}")
         return Caller(key)
+
+
+def _date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _check_hosts(hosts: list[str]) -> None:

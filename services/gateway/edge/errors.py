@@ -50,7 +50,23 @@ class ModelNotFound(NotFound):
 
 
 class InvalidApiKey(Unauthenticated):
-    """The call carries no API key, or one that is malformed, unknown or revoked."""
+    """The call carries no API key, or one that is malformed, unknown, revoked or expired."""
+
+
+class UntrustedIdentity(Unauthenticated):
+    """The call says who its caller is, and does not come from a proxy that may say so."""
+
+
+class PermissionDenied(InvalidRequest):
+    """The caller is known, and may not do this."""
+
+    http_status: ClassVar[int] = 403
+
+
+class ModelNotAllowed(PermissionDenied):
+    """The caller's API key may not use the model. OpenAI answers 403 with this code where a project may not."""
+
+    code: ClassVar[str] = "model_not_found"
 
 
 class MisdirectedRequest(InvalidRequest):
@@ -68,11 +84,11 @@ class KeyLimit(Overloaded):
 
 
 class RateLimitExceeded(KeyLimit):
-    """The key made too many calls within a minute."""
+    """The key made too many calls within a minute, or its searches under way may spend what its budget has left."""
 
 
 class InsufficientQuota(KeyLimit):
-    """The key's tokens of the day are used up; clients should not try again by themselves."""
+    """A budget of the key is spent; clients should not try again by themselves."""
 
     retryable: ClassVar[bool] = False
 
@@ -119,7 +135,8 @@ def headers_too_large() -> ErrorBody:
 
 def body_of(error: DarwinError) -> ErrorBody:
     """The body of the response to an error of `shared.errors`."""
-    return error_body(error.http_status, error.message, error.field, _snake(type(error).__name__))
+    code = getattr(error, "code", None) or _snake(type(error).__name__)
+    return error_body(error.http_status, error.message, error.field, code)
 
 
 def response_of(error: DarwinError, search_s: int = RETRY_AFTER_S) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""The limits of an API key over time: calls per minute, counted in Redis (`darwin:rate:…`), and tokens per day."""
+"""The limits of an API key over time: calls per minute, counted in Redis (`darwin:rate:…`), and budgets."""
 
 import math
 import time
@@ -8,11 +8,11 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
-from services.gateway.edge.errors import InsufficientQuota, RateLimitExceeded
+from services.gateway.edge.errors import InsufficientQuota, KeyLimit, RateLimitExceeded
+from shared.records.periods import period_end, period_start
+from shared.records.spending import NANOS, Budget, Standing
 from shared.store.api_keys import ApiKey
 from shared.store.connection import Translated, connect_redis
-
-_DAY_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -44,32 +44,51 @@ class Rate:
 
 @dataclass(frozen=True)
 class Quota:
-    """The tokens that a key's searches may sample per UTC day, and those that they have sampled today."""
+    """Where a key stands with a budget of tokens or money, `at` a time in Unix seconds."""
 
-    limit: int
-    used: int
+    budget: Budget
+    standing: Standing
+    at: float
+
+    @property
+    def remaining(self) -> int:
+        """What is neither spent nor reserved."""
+        return max(0, self.budget.limit - self.standing.used - self.standing.reserved)
 
     @property
     def reset_s(self) -> float:
-        """Seconds until midnight UTC."""
-        return _DAY_S - time.time() % _DAY_S
+        """Seconds until the budget's period ends."""
+        return period_end(self.budget.period, self.at).timestamp() - self.at
 
     @property
     def headers(self) -> dict[str, str]:
         """The headers in which OpenAI reports a limit of tokens."""
         return {
-            "x-ratelimit-limit-tokens": str(self.limit),
-            "x-ratelimit-remaining-tokens": str(max(0, self.limit - self.used)),
+            "x-ratelimit-limit-tokens": str(self.budget.limit),
+            "x-ratelimit-remaining-tokens": str(self.remaining),
             "x-ratelimit-reset-tokens": _duration(self.reset_s),
         }
 
-    def check(self) -> None:
-        """Raises `InsufficientQuota` where the tokens are used up."""
-        if self.used >= self.limit:
-            raise InsufficientQuota(
-                f"this key's searches have sampled {self.used} tokens since midnight UTC, its quota is {self.limit}",
+    def refusal(self, search_s: float) -> KeyLimit:
+        """Why nothing can be spent: the budget is spent until its period ends, or searches under way, which take
+        `search_s` seconds, may spend what is left of it.
+        """
+        period, ends = self.budget.period, period_end(self.budget.period, self.at).strftime("%Y-%m-%dT%H:%M:%SZ")
+        shown = f"{self._amount(self.standing.used)} of {self._amount(self.budget.limit)} {self.budget.unit}"
+        begins = period_start(period, self.at).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if self.standing.used >= self.budget.limit:
+            return InsufficientQuota(
+                f"this key's searches have spent {shown} in the {period} since {begins}: come back after {ends}",
                 self.reset_s,
             )
+        return RateLimitExceeded(
+            f"this key's searches have spent {shown} in the {period} since {begins}, and those under way may spend "
+            f"{self._amount(self.standing.reserved)} more: come back when they have ended",
+            search_s,
+        )
+
+    def _amount(self, number: int) -> str:
+        return str(number) if self.budget.unit == "tokens" else f"{number / NANOS:.10g}"
 
 
 class Rates:

@@ -12,11 +12,12 @@ from pydantic import BaseModel
 
 from services.gateway.edge.access import caller_of
 from services.gateway.edge.middleware import response_headers, set_evolution_id
+from services.gateway.edge.rates import Quota
 from services.gateway.evolutions.admission import Admission
 from services.gateway.evolutions.service import EvolutionService
 from shared.errors import DarwinError, Overloaded
 from shared.records.evolution import EvolutionRequest, Idempotency, Record
-from shared.store.evolutions import ActiveLimits
+from shared.store.evolutions import ActiveLimits, OverBudget
 from shared.telemetry.tracing import current_span
 
 REPLAYED_HEADER = "idempotent-replayed"
@@ -60,9 +61,11 @@ class Acceptance:
         Raises:
             Conflict: the idempotency key was used for another request.
             Overloaded: a limit of the API key or of the deployment is reached.
+            PermissionDenied: the API key does not allow the model, the method or the reward profile.
             Unavailable: Redis or a stage is away.
         """
         caller = caller_of(request)
+        self._admission.check_allowed(caller, evolution)
         record = Record(
             f"evo_{uuid.uuid4().hex}",
             0,
@@ -72,24 +75,31 @@ class Acceptance:
             key_id=caller.key.id if caller.key else "",
             idempotency=idempotency,
             trace=current_span(),
+            prices=self._admission.prices,
         )
         headers = response_headers(request)
         if rate := await self._admission.count(caller):
             headers |= rate.headers
             rate.check()
+        if quota := await self._admission.quota(caller, record.created_at):
+            headers |= quota.headers
         try:
-            if quota := await self._admission.quota(caller):
-                headers |= quota.headers
-                quota.check()
             await self._admission.check_stages()
         except DarwinError as refusal:
             accepted = await self._replayed(record, refusal)
         else:
-            accepted = await self._evolutions.start(record, self._admission.limits(caller))
+            accepted = await self._start(record, self._admission.limits(caller, evolution))
         set_evolution_id(request, accepted.id)
         if accepted.id != record.id:
             headers[REPLAYED_HEADER] = "true"
         return accepted
+
+    async def _start(self, record: Record, limits: ActiveLimits) -> Record:
+        try:
+            return await self._evolutions.start(record, limits)
+        except OverBudget as over:
+            quota = Quota(over.budget, over.standing, record.created_at)
+            raise quota.refusal(self._evolutions.search_s) from None
 
     async def _replayed(self, record: Record, refusal: DarwinError) -> Record:
         """The evolution that the record's idempotency key stands for already; raises `refusal` where there is none."""

@@ -5,8 +5,12 @@ import time
 
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import Caller
+from services.gateway.edge.errors import ModelNotAllowed, PermissionDenied
 from services.gateway.edge.rates import Quota, Rate, Rates
-from shared.errors import Unavailable
+from services.gateway.evolutions.estimate import estimate
+from shared.errors import Unavailable, Unsupported
+from shared.records.evolution import EvolutionRequest
+from shared.records.spending import Prices
 from shared.store.evolutions import ActiveLimits, Store
 from shared.store.presence import Presence
 
@@ -39,7 +43,10 @@ class StageCheck:
 
 
 class Admission:
-    """The limits of a caller's API key and of this deployment; its methods raise `Unavailable` where Redis is away."""
+    """What a caller's API key allows, and its limits and this deployment's.
+
+    Methods raise `Unavailable` where Redis is away.
+    """
 
     def __init__(self, store: Store, rates: Rates, stages: StageCheck, settings: GatewaySettings) -> None:
         self._store = store
@@ -47,22 +54,65 @@ class Admission:
         self._stages = stages
         self._settings = settings
 
+    @property
+    def prices(self) -> Prices | None:
+        """At which a search that is accepted now is charged; None where nothing has a price."""
+        return self._settings.prices or None
+
+    def check_allowed(self, caller: Caller, request: EvolutionRequest) -> None:
+        """Checks that the caller's key allows the model, the method and the reward profile of a request.
+
+        Raises:
+            ModelNotAllowed: the model or its method is not among those of the key.
+            PermissionDenied: the profile is not.
+            Unsupported: the key has a budget of money, and nothing has a price here.
+        """
+        key = caller.key
+        if key is None:
+            return
+        model = self._settings.known_name(request.model) or request.method
+        if not key.may_use(model, request.method):
+            allowed = " and ".join(
+                f"{kind} {', '.join(names)}"
+                for kind, names in (("the models", key.models), ("the methods", key.methods))
+                if names is not None
+            )
+            raise ModelNotAllowed(
+                f"this key does not have access to model '{model}': it may use {allowed}", field="model"
+            )
+        if key.profiles is not None and request.profile and request.profile not in key.profiles:
+            raise PermissionDenied(
+                f"this key may not use the reward profile '{request.profile}': choose among {', '.join(key.profiles)}, "
+                "or leave it out",
+                field="darwin.profile",
+            )
+        if self.prices is None and any(budget.unit == "money" for budget in key.budgets):
+            raise Unsupported(
+                "this key has a budget of money, and this deployment has no prices to count it by: its operator sets "
+                "DARWIN_GATEWAY_PRICE_…, or takes the budget away"
+            )
+
     async def count(self, caller: Caller) -> Rate | None:
         """Counts a call against the key's rate; None where the key has none, or the caller no key."""
         return await self._rates.take(caller.key) if caller.key else None
 
-    async def quota(self, caller: Caller) -> Quota | None:
-        """The key's tokens of this UTC day; None where they are not limited. Searches that run already go on."""
+    async def quota(self, caller: Caller, at: float) -> Quota | None:
+        """The budget of tokens of which the key has least left; None where its tokens are not limited."""
         key = caller.key
-        if key is None or key.tokens_per_day is None:
+        budgets = [budget for budget in key.budgets if budget.unit == "tokens"] if key else []
+        if key is None or not budgets:
             return None
-        return Quota(key.tokens_per_day, await self._store.tokens_today(key.id))
+        spent = await self._store.spent(key.id, at)
+        quotas = [Quota(budget, spent[budget.unit, budget.period], at) for budget in budgets]
+        return min(quotas, key=lambda quota: quota.remaining)
 
     async def check_stages(self) -> None:
         """Raises `Unavailable` where a stage is away."""
         await self._stages.check()
 
-    def limits(self, caller: Caller) -> ActiveLimits:
-        """How many searches may be queued or running, the new one included."""
-        of_key = caller.key.max_active if caller.key else None
-        return ActiveLimits(self._settings.max_active, of_key or self._settings.max_active_per_key)
+    def limits(self, caller: Caller, request: EvolutionRequest) -> ActiveLimits:
+        """How many searches may be queued or running, the new one included, and what it may spend."""
+        key, most = caller.key, self._settings.max_active_per_key
+        if key is None:
+            return ActiveLimits(self._settings.max_active, most)
+        return ActiveLimits(self._settings.max_active, key.max_active or most, key.budgets, estimate(request))

@@ -41,6 +41,11 @@ class EvolutionService:
         self._store = store
         self._times = times
 
+    @property
+    def search_s(self) -> int:
+        """Seconds that searches took lately."""
+        return self._times.retry_after_s
+
     async def start(self, record: Record, limits: ActiveLimits) -> Record:
         """Stores an evolution and queues its first round, or returns that which its idempotency key stands for.
 

@@ -22,6 +22,7 @@ from shared.records.evolution import TERMINAL, Record
 from shared.records.history import RecordedEvolution
 from shared.records.preferences import PairSelection, PreferencePair, step_pairs, whole_pairs
 from shared.store.evolutions import Store
+from shared.text.tool_turns import with_calls
 
 PairUnit = Literal["whole", "steps"]
 
@@ -98,7 +99,8 @@ class InspectionRoutes:
         result = record.result
         if result is None or result.base is None or not result.choices:
             raise NotFound(f"evolution {record.id} has no answer and base response to compare")
-        return await asyncio.to_thread(out.answer_diff, result.base.text, result.choices[0].text)
+        base, answer = (with_calls(choice.text, choice.tool_calls) for choice in (result.base, result.choices[0]))
+        return await asyncio.to_thread(out.answer_diff, base, answer)
 
     async def viewer(self, request: Request) -> out.Viewer:
         """Whose evolutions the caller can read, and where traces are seen."""

@@ -5,8 +5,10 @@ from typing import Any
 
 from services.generation.endpoint.capabilities import LARGE_SEED, SMALL_SEED, STANDARD, Capabilities
 from services.generation.engine import TokenSequence
+from services.generation.json_schemas import problem
 from services.generation.messages import SamplingOptions
-from shared.errors import Unsupported
+from shared.errors import InvalidRequest, Unsupported
+from shared.records.formats import ResponseFormat
 
 
 def completion_body(sequence: TokenSequence, capabilities: Capabilities, shared_cache: bool = False) -> dict[str, Any]:
@@ -66,7 +68,20 @@ def _beyond(sequence: TokenSequence, every_token: int | None) -> dict[str, Any]:
         fields["include_stop_str_in_output"] = True
     if sequence.cache_salt:
         fields["cache_salt"] = sequence.cache_salt
-    if sampling.json_schema:
-        schema = {"name": "answer", "schema": json.loads(sampling.json_schema)}
-        fields["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if sampling.format is not None:
+        fields["response_format"] = _response_format(sampling.format)
     return fields
+
+
+def _response_format(wanted: ResponseFormat) -> dict[str, Any]:
+    if wanted.kind == "json_object":
+        return {"type": "json_object"}
+    if wanted.kind != "json_schema":
+        raise Unsupported(
+            f"an endpoint follows JSON schemas only, and no {wanted.kind}: describe the answer by a JSON schema",
+            field="sampling.format",
+        )
+    if wrong := problem(wanted.definition):
+        raise InvalidRequest(f"the json schema cannot be followed: {wrong}", field="sampling.format")
+    schema = {"name": "answer", "schema": json.loads(wanted.definition), "strict": True}
+    return {"type": "json_schema", "json_schema": schema}

@@ -26,7 +26,8 @@ _NOT_THE_CORES = {"mutation", "deadline_ms"}
 
 def dump(evolution: EvolutionState) -> str:
     """The evolution as JSON, without those of its settings on which the core does not act, or acts by default."""
-    beside = _NOT_THE_CORES | ({"selection"} if evolution.config.selection == Config.selection else set())
+    optional = ("selection", "complete_first")
+    beside = _NOT_THE_CORES | {name for name in optional if getattr(evolution.config, name) == getattr(Config, name)}
     return _EVOLUTION.dump_json(evolution, exclude={"config": beside}).decode()
 
 

@@ -8,10 +8,14 @@ from typing import Any, Literal
 import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
+from services.orchestrator.adapters.tools import called_of, message_to_pb, tools_to_pb
+from services.orchestrator.core.responses import Called
 from services.orchestrator.core.values import BASE, Generate, Generated
 from shared.errors import ContextLengthExceeded, Internal
 from shared.pb import generation_pb2 as pb
 from shared.records.evolution import EvolutionRequest
+from shared.records.formats import FormatKind, ResponseFormat
+from shared.records.turns import with_instruction
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
 from shared.rpc.metrics import calling
@@ -21,6 +25,14 @@ _FINISH: dict[int, Literal["length", "stop", "context"]] = {
     pb.FINISH_REASON_LENGTH: "length",
     pb.FINISH_REASON_STOP: "stop",
     pb.FINISH_REASON_CONTEXT: "context",
+}
+
+_KINDS: dict[FormatKind, "pb.GenerateRequest.Format.Kind"] = {
+    "json_object": pb.GenerateRequest.Format.KIND_JSON_OBJECT,
+    "json_schema": pb.GenerateRequest.Format.KIND_JSON_SCHEMA,
+    "regex": pb.GenerateRequest.Format.KIND_REGEX,
+    "choice": pb.GenerateRequest.Format.KIND_CHOICE,
+    "grammar": pb.GenerateRequest.Format.KIND_GRAMMAR,
 }
 
 
@@ -49,12 +61,12 @@ class GrpcGenerator:
                     async for response in responses:
                         for result in response.results:
                             effect = waiting.pop(result.id)
-                            outcome = _from_pb(result, effect)
+                            outcome = _from_pb(result, effect, called_of(result, request.tool_use))
                             if effect.state == BASE and _without_room(effect, outcome):
                                 raise await self._no_room(outcome.prompt_tokens, timeout_s)
                             yield outcome
             except grpc.RpcError as error:
-                raise from_rpc_error(error, _caller_field) from error
+                raise from_rpc_error(error, lambda field: _caller_field(field, request)) from error
         if waiting:
             raise Internal(f"generation ended without a result for states {sorted(waiting)}")
 
@@ -73,36 +85,53 @@ def _get_model(stub: Any, **options: Any) -> Any:
     return stub.GetModel(pb.GetModelRequest(), **options)
 
 
-def _caller_field(field: str) -> str:
-    """`sequences[0].messages` and `sampling.stop` are the caller's `messages` and `stop`."""
+def _caller_field(field: str, request: EvolutionRequest) -> str:
+    """`sequences[0].messages` and `sampling.stop` are the caller's `messages` and `stop`, and `sampling.format` is
+    whatever field of the request demands the format."""
+    if field.startswith("sampling.format") and request.tool_use.choice == "required":
+        return "tools"
+    if field.startswith("sampling.format") and request.sampling.format is not None:
+        return request.sampling.format.field
     return re.sub(r"^(sequences\[\d+\]|sampling)\.", "", field)
 
 
 def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.GenerateRequest:
-    history = [pb.GenerateRequest.Message(role=m.role, content=m.content) for m in request.messages[:-1]]
     sampling = request.sampling
     return pb.GenerateRequest(
         sequences=[
             pb.GenerateRequest.Sequence(
                 id=str(effect.state),
-                messages=[*history, pb.GenerateRequest.Message(role="user", content=effect.instruction)],
+                messages=map(message_to_pb, with_instruction(request.messages, effect.instruction)),
                 response_token_ids=effect.token_ids,
                 max_new_tokens=effect.max_new_tokens,
                 lookahead_tokens=effect.lookahead,
                 # Engines sample faster without a generator per sequence, so only a caller's own seed is passed on.
                 seed=effect.seed if request.seeded else None,
+                to_be_continued=len(effect.token_ids) + effect.max_new_tokens < sampling.max_tokens,
             )
             for effect in effects
         ],
         sampling=pb.GenerateRequest.Sampling(
-            temperature=sampling.temperature, top_p=sampling.top_p, top_k=sampling.top_k, stop=sampling.stop
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            stop=sampling.stop,
+            format=None if sampling.format is None else _format_to_pb(sampling.format),
         ),
         cache_salt=cache_salt(request),
         now=request.accepted_at,
+        tools=tools_to_pb(request.tool_use.offered),
+        must_call=request.tool_use.choice == "required",
+        tool_name=request.tool_use.name,
+        parallel_calls=request.tool_use.parallel,
     )
 
 
-def _from_pb(result: pb.GenerateResult, effect: Generate) -> Generated:
+def _format_to_pb(wanted: ResponseFormat) -> pb.GenerateRequest.Format:
+    return pb.GenerateRequest.Format(kind=_KINDS[wanted.kind], definition=wanted.definition)
+
+
+def _from_pb(result: pb.GenerateResult, effect: Generate, called: Called) -> Generated:
     return Generated(
         cycle=effect.cycle,
         round=effect.round,
@@ -115,4 +144,5 @@ def _from_pb(result: pb.GenerateResult, effect: Generate) -> Generated:
         prompt_tokens=result.usage.prompt_tokens,
         cached_tokens=result.usage.cached_tokens,
         queued_seconds=result.queue_seconds if result.HasField("queue_seconds") else None,
+        called=called,
     )

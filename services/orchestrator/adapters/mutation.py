@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
+from services.orchestrator.adapters.tools import as_asked
 from services.orchestrator.core.values import Mutate, Mutated, MutationEnded
 from shared.pb import mutation_pb2 as pb
 from shared.records.evolution import EvolutionRequest, MutantSource
@@ -64,11 +65,12 @@ class GrpcMutator:
 
 def _to_pb(effect: Mutate, request: EvolutionRequest, count: int, taken: Sequence[str]) -> pb.MutateRequest:
     return pb.MutateRequest(
-        messages=[pb.MutateRequest.Message(role=m.role, content=m.content) for m in request.messages],
+        messages=[pb.MutateRequest.Message(role=m.role, content=m.content) for m in as_asked(request.messages)],
         parent=effect.parent,
         count=count,
         exclude=taken,
         seed=effect.seed if request.seeded else None,
         cache_salt=cache_salt(request),
         mode=_MODE[request.search.mutation],
+        form_fixed=request.sampling.format is not None,
     )

@@ -7,10 +7,12 @@ from typing import Any
 import grpc
 
 from services.orchestrator.adapters.salt import cache_salt
+from services.orchestrator.adapters.tools import as_judged
 from services.orchestrator.core.values import Score, Scored
 from shared.errors import Internal
 from shared.pb import reward_pb2 as pb
 from shared.records.evolution import EvolutionRequest
+from shared.records.turns import prefill_of
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
 from shared.rpc.metrics import calling
@@ -18,8 +20,9 @@ from shared.telemetry.tracing import current_evolution_id
 
 
 class GrpcScorer:
-    """Scores states through `darwin.v1.RewardService`, always against the original conversation. An evolution's calls
-    prefer one replica, which holds what it computed of their responses.
+    """Scores states through `darwin.v1.RewardService`, always against the original conversation: whole answers, so the
+    beginning that the caller gave stands before what was decoded. An evolution's calls prefer one replica, which holds
+    what it computed of their responses.
     """
 
     def __init__(self, replicas: Replicas[Any]) -> None:
@@ -28,14 +31,16 @@ class GrpcScorer:
     async def score(
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Scored]:
+        begun = prefill_of(request.messages)
         message = pb.ScoreRequest(
-            messages=[pb.ScoreRequest.Message(role=m.role, content=m.content) for m in request.messages],
+            messages=[pb.ScoreRequest.Message(role=m.role, content=m.content) for m in as_judged(request.messages)],
             candidates=[
-                pb.ScoreRequest.Candidate(id=str(effect.state), text=effect.text, partial=effect.partial)
+                pb.ScoreRequest.Candidate(id=str(effect.state), text=begun + effect.text, partial=effect.partial)
                 for effect in effects
             ],
             profile=request.profile,
             cache_salt=cache_salt(request),
+            json_values=request.sampling.format is not None and request.sampling.format.is_json,
         )
 
         def begin(stub: Any, **options: Any) -> Any:

@@ -1,14 +1,19 @@
 """What an evolution has to show: its final responses, best first, and what they cost."""
 
+from services.orchestrator.core import votes
 from services.orchestrator.core.values import BASE, EvolutionState, Final
 from shared.records.evolution import Choice, Tokens
 
 
 def choices(evolution: EvolutionState, n: int) -> tuple[Choice, ...]:
-    """The `n` best distinct final responses, best first, the earlier first among equals. Fewer where fewer exist."""
-    best: dict[str, Final] = {}
-    for final in sorted(evolution.finals, key=_descending):
-        best.setdefault(final.response.text, final)
+    """The `n` best distinct final responses, best first, the earlier first among equals. Fewer where fewer exist.
+
+    Responses are distinct where their texts differ or, of those that call tools, where they call otherwise.
+    """
+    best: dict[tuple[str, str], Final] = {}
+    for final in votes.ranked(evolution.finals, evolution.config.complete_first):
+        response, called = final.response, final.response.called
+        best.setdefault(("calls", called.canonical) if called.calls else ("text", response.text), final)
     return tuple(_choice(final) for final in list(best.values())[:n])
 
 
@@ -32,10 +37,6 @@ def tokens(evolution: EvolutionState) -> Tokens:
     )
 
 
-def _descending(final: Final) -> float:
-    return float("inf") if final.reward is None else -final.reward
-
-
 def _choice(final: Final) -> Choice:
     return Choice(
         text=final.response.text,
@@ -46,4 +47,6 @@ def _choice(final: Final) -> Choice:
         instruction=final.instruction,
         cycle=final.cycle,
         state=None if final.state == BASE else final.state,
+        tool_calls=final.response.called.calls,
+        valid=final.response.valid,
     )

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.orchestrator.core import selection, transitions
+from services.orchestrator.core.responses import Called, Piece, Response
 from services.orchestrator.core.selection import CounterDraws, Draws
 from services.orchestrator.core.values import (
     BASE,
@@ -28,8 +29,6 @@ from services.orchestrator.core.values import (
     MutationEnded,
     Outcome,
     Phase,
-    Piece,
-    Response,
     Score,
     Scored,
     State,
@@ -38,6 +37,7 @@ from services.orchestrator.core.values import (
     UnexpectedOutcome,
 )
 from shared.records.events import ArchiveEntry, BaseScored, Event, MutantAccepted
+from shared.records.evolution import FinishReason
 
 
 def begin(config: Config, instruction: str, seed: int, draws: Draws | None = None) -> Step:
@@ -162,7 +162,8 @@ def _extend(evolution: EvolutionState, outcome: Generated) -> EvolutionState:
     else:
         # While mutants are being written the engine has room: the base response goes on without waiting for them.
         phase = "decode" if evolution.awaits_mutants and not transitions.used_up(evolution) else "idle"
-    state = replace(state, response=response, scored_text=outcome.scored_text, phase=phase, reward=None, components={})
+    scored = response.whole_text if response.called.calls else outcome.scored_text
+    state = replace(state, response=response, scored_text=scored, phase=phase, reward=None, components={})
     spent = replace(
         evolution.spent,
         decode=evolution.spent.decode + outcome.generated_tokens,
@@ -181,12 +182,10 @@ def _continued(response: Response, outcome: Generated, max_tokens: int) -> Respo
         # Nobody copies the base response, and where it was cut is chance: it stays one piece.
         pieces = (replace(response.pieces[0], tokens=response.pieces[0].tokens + piece.tokens),)
     full = outcome.finish == "context" or len(token_ids) >= max_tokens
-    return Response(
-        token_ids=token_ids,
-        text=outcome.text,
-        finish="stop" if outcome.finish == "stop" else "length" if full else None,
-        pieces=pieces,
-    )
+    finish: FinishReason | None = "stop" if outcome.finish == "stop" else "length" if full else None
+    # Until it is finished, what it calls may change.
+    called = outcome.called if finish else Called(begun=outcome.called.begun)
+    return Response(token_ids, called.beside if called.calls else outcome.text, finish, pieces, called)
 
 
 def _reward(evolution: EvolutionState, outcome: Scored) -> Step:
@@ -205,4 +204,4 @@ def _reward(evolution: EvolutionState, outcome: Scored) -> Step:
         finals=(transitions.final(evolution, BASE), *evolution.finals),
         archive=(ArchiveEntry(evolution.instruction, outcome.reward),),
     )
-    return evolution, (BaseScored(state.response.text, outcome.reward, state.response.tokens),)
+    return evolution, (BaseScored(state.response.whole_text, outcome.reward, state.response.tokens),)

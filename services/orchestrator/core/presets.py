@@ -26,6 +26,7 @@ def config_for(request: EvolutionRequest) -> Config:
         replace=method.replaces,
         selection=method.selection,
         max_tokens=request.sampling.max_tokens,
+        complete_first=request.sampling.format is not None,
     )
     if not method.replaces:
         config = replace(config, period=config.max_tokens, lookahead=0)

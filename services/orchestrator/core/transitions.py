@@ -72,8 +72,12 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
     selected = selection.RULES[config.selection](
         selection.ScoredPopulation(
             rewards,
-            contenders=tuple(i for i, state in enumerate(before) if not state.response.roomless),
-            replaceable=tuple(i for i, state in enumerate(before) if config.replace and not state.response.finished),
+            contenders=tuple(i for i, state in enumerate(before) if state.response.comparable),
+            replaceable=tuple(
+                i
+                for i, state in enumerate(before)
+                if config.replace and not state.response.finished and state.response.comparable
+            ),
         ),
         config.survivors,
         lambda state, count: draws.donor(evolution.cycle, evolution.round, state, count),
@@ -84,7 +88,7 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
     event = RoundFinished(
         cycle=evolution.cycle,
         round=evolution.round,
-        texts=tuple(state.response.text for state in before),
+        texts=tuple(state.response.whole_text for state in before),
         rewards=rewards,
         survivors=selected.survivors,
         replacements=selected.replacements,
@@ -110,7 +114,9 @@ def _score_finals(evolution: EvolutionState) -> EvolutionState:
     base = evolution.base
     if not base.response.finished:
         base = replace(base, phase="decode")
-    population = tuple(replace(state, phase="score", scored_text=state.response.text) for state in evolution.population)
+    population = tuple(
+        replace(state, phase="score", scored_text=state.response.whole_text) for state in evolution.population
+    )
     return replace(evolution, base=base, population=population, scoring_finals=True)
 
 
@@ -144,13 +150,13 @@ def _finish_cycle(evolution: EvolutionState, draws: Draws) -> Step:
 
 def conclude(evolution: EvolutionState, reason: StoppedBy) -> EvolutionState:
     """Ends the search early: complete responses of the open cycle count, partial ones only where none is complete."""
-    begun = [i for i, state in evolution.states() if state.response.text and i != BASE]
+    begun = [i for i, state in evolution.states() if state.response.whole_text and i != BASE]
     scored = [i for i in begun if evolution.population[i].reward is not None]
     complete = [i for i in scored if evolution.population[i].response.finished]
     finals = evolution.finals + tuple(final(evolution, i) for i in complete)
     if not finals:
         finals = tuple(final(evolution, i) for i in scored or begun)
-    if not finals and evolution.base.response.text:
+    if not finals and evolution.base.response.whole_text:
         finals = (final(evolution, BASE),)
     return replace(evolution, finals=finals, finished=True, stopped_by=reason, checkpoint=evolution.checkpoint + 1)
 

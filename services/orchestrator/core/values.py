@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from services.orchestrator.core.responses import NO_CALLS, Called, Response
 from shared.methods import SelectionName
 from shared.records.events import ArchiveEntry, Event
-from shared.records.evolution import FinishReason, MutantSource, StoppedBy
+from shared.records.evolution import MutantSource, StoppedBy
 from shared.records.search import Search
 
 BASE = -1
@@ -22,7 +23,8 @@ class Config(Search):
 
     With `mutate`, each state of a cycle awaits a mutant of the parent; without, all carry the original instruction.
     With `replace`, the rule named `selection` decides after each round whose response goes on in whose place.
-    `archive_candidates` instructions of a cycle are offered to the archive.
+    `archive_candidates` instructions of a cycle are offered to the archive. With `complete_first`, as where the form of
+    responses is fixed, one that ended by itself is a better answer than any that was cut.
     """
 
     mutate: bool
@@ -30,41 +32,7 @@ class Config(Search):
     max_tokens: int
     selection: SelectionName = "truncation"
     archive_candidates: int = 2
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Tokens sampled in one go by one state: the unit of provenance. Copied responses share their pieces."""
-
-    cycle: int
-    round: int
-    state: int
-    start: int
-    tokens: int
-
-
-@dataclass(frozen=True)
-class Response:
-    """A response decoded so far. `finish` is None while it can be continued."""
-
-    token_ids: tuple[int, ...] = ()
-    text: str = ""
-    finish: FinishReason | None = None
-    pieces: tuple[Piece, ...] = ()
-
-    @property
-    def finished(self) -> bool:
-        return self.finish is not None
-
-    @property
-    def tokens(self) -> int:
-        """Tokens sampled for it, the end-of-sequence token included."""
-        return sum(piece.tokens for piece in self.pieces)
-
-    @property
-    def roomless(self) -> bool:
-        """Ended before its first token: its mutant fills the model's context. It is no answer and no donor."""
-        return self.finish == "length" and not self.tokens
+    complete_first: bool = False
 
 
 Phase = Literal["idle", "decode", "score", "scored"]
@@ -79,7 +47,7 @@ class State:
 
     instruction: str | None = None
     phase: Phase = "decode"
-    response: Response = Response()
+    response: Response = field(default_factory=Response)
     scored_text: str = ""
     reward: float | None = None
     components: dict[str, float] = field(default_factory=dict)
@@ -261,6 +229,7 @@ class Generated:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     queued_seconds: float | None = None
+    called: Called = NO_CALLS
 
     @property
     def kept_tokens(self) -> int:

@@ -30,7 +30,8 @@ class FormScorer:
     def close(self) -> None: ...
 
     def _value(self, item: ScoreItem) -> float:
-        return 0.0 if self._form_of(item.conversation.messages).holds(item.text, partial=item.partial) else BROKEN
+        form = self._form_of(item.conversation.messages)
+        return 0.0 if form.holds(item.written or item.text, partial=item.partial) else BROKEN
 
 
 def _form_of(messages: tuple[Message, ...]) -> Form:

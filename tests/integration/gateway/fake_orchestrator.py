@@ -3,7 +3,8 @@
 `""`: succeed at once. `n=3`: with that many choices. `fail=Unavailable`: fail with that error. `hang`: begin, and end
 only when cancelled. `text=…`: succeed with this text. `rounds=4`: that many rounds, 50 ms each. `replaced`: a round
 whose second state takes the response of the first. `wait=1.5`: succeed after that many seconds. `stop=deadline_ms`:
-succeed, stopped by that. `deaf`: never touch the record. Every success charges 120 tokens.
+succeed, stopped by that. `calls=2`: succeed with so many calls of the first tool. `deaf`: never touch the record. Every
+success charges 120 tokens.
 """
 
 import asyncio
@@ -17,6 +18,9 @@ import redis.asyncio
 
 from shared.records.events import BaseScored, Ended, Event, Replacement, RoundFinished
 from shared.records.evolution import Choice, Failure, Record, Result, Seconds, Tokens
+from shared.records.spending import NOTHING, Spending
+from shared.records.tools import ToolCall
+from shared.records.turns import instruction_of
 from shared.store.evolutions import Store
 from shared.store.queue import ADVANCE, QUEUE
 
@@ -91,11 +95,15 @@ async def _evolve(store: Store, evolution_id: str) -> None:
         return
     texts = [value] if name == "text" else [f"answer {i}" for i in range(int(value) if name == "n" else 1)]
     result = replace(_result(record, texts), stopped_by=value if name == "stop" else None)
+    if name == "calls":
+        tool = record.request.tool_use.offered[0].name
+        calls = tuple(ToolCall(tool, json.dumps({"number": i})) for i in range(int(value)))
+        result = replace(result, choices=(replace(result.choices[0], text="", tool_calls=calls),))
     await _save(store, record, [Ended("succeeded")], status="succeeded", finished_at=time.time(), result=result)
 
 
 def _result(record: Record, texts: Sequence[str]) -> Result:
-    instruction = record.request.messages[-1].content
+    instruction = instruction_of(record.request.messages)
     base = Choice("base", "stop", 4, 0.25, {"quality": 0.25}, instruction, 0, None)
     choices = tuple(
         Choice(text, "length" if i == 2 else "stop", 10 + i, 0.75 - i / 8, {"quality": 0.5}, f"mutant {i}", 1, i)
@@ -107,5 +115,6 @@ def _result(record: Record, texts: Sequence[str]) -> Result:
 
 async def _save(store: Store, record: Record, events: Sequence[Event], **changes: object) -> Record:
     record = replace(record, version=record.version + 1, **changes)  # type: ignore[arg-type]
-    await store.save(record, events, tokens=record.result.tokens.generated if record.result else 0)
+    spent = Spending(prompt=21, mutation=50, generation=70, reward=200) if record.result else NOTHING
+    await store.save(record, events, spent=spent)
     return record

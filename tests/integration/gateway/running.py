@@ -45,9 +45,9 @@ def told(refused: httpx.Response, evolution_id: str) -> str:
     return refused.text.replace(evolution_id, "X").replace(refused.headers["x-darwin-trace-id"], "Y")
 
 
-async def new_caller(keys: ApiKeys, gateway: Gateway, tenant: str = "acme", **options: int) -> httpx.AsyncClient:
+async def new_caller(keys: ApiKeys, gateway: Gateway, tenant: str = "acme", **options: Any) -> httpx.AsyncClient:
     """A client with a fresh key of the tenant."""
-    text, key = new_key(tenant, **options)  # type: ignore[arg-type]
+    text, key = new_key(tenant, **options)
     await keys.add(key)
     return httpx.AsyncClient(base_url=gateway.url, timeout=30, headers={"authorization": f"Bearer {text}"})
 

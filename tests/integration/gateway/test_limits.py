@@ -128,8 +128,9 @@ async def test_says_how_long_searches_take(redis_url: str, orchestrator: FakeOrc
                 body = BODY | {"user": "wait=2.2", "stream": stream}
                 assert (await http.post(CHAT, json=body)).status_code == 200
             late = asyncio.ensure_future(http.post(CHAT, json=BODY | {"user": "wait=6"}))
-            await asyncio.sleep(0.5)
-            busy = await http.get("/v1/models")
+            while (busy := await http.get("/v1/models")).status_code == 200:
+                assert not late.done()
+                await asyncio.sleep(0.05)
             assert (busy.status_code, busy.headers["retry-after"]) == (429, "3")
             assert ((await late).status_code, (await late).headers["retry-after"]) == (504, "3")
             assert (await late).headers["x-should-retry"] == "false"

@@ -147,3 +147,32 @@ def test_a_price_is_an_amount(monkeypatch: pytest.MonkeyPatch, price: str) -> No
     monkeypatch.setenv("DARWIN_GATEWAY_PRICE_REWARD", price)
     with pytest.raises(ValidationError, match="price_reward"):
         GatewaySettings()
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"identity_header": "x-user"}, "belong together"),
+        ({"trusted_proxies": "10.0.0.0/8"}, "belong together"),
+        ({"identity_key": "0123456789ab"}, "needs identity_header"),
+        ({"identity_header": "x-user", "trusted_proxies": "10.0.0.1", "keys": "off"}, "DARWIN_GATEWAY_KEYS=required"),
+        ({"identity_header": "Authorization", "trusted_proxies": "10.0.0.1"}, "another meaning"),
+        ({"identity_header": "x user", "trusted_proxies": "10.0.0.1"}, "identity_header"),
+        ({"identity_header": "x-user", "trusted_proxies": "10.0.0.1/8"}, "entry 1 is no network"),
+        ({"identity_header": "x-user", "trusted_proxies": "10.0.0.1,proxy"}, "entry 2 is no network"),
+        ({"identity_header": "x-user", "trusted_proxies": "0.0.0.0/0"}, "every address"),
+        ({"identity_header": "x-user", "trusted_proxies": '["::/0"]'}, "every address"),
+        ({"identity_header": "x-user", "trusted_proxies": "10.0.0.1", "identity_key": "dk_1"}, "identity_key"),
+    ],
+)
+def test_identities_that_make_no_sense_are_refused(fields: dict[str, str], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        GatewaySettings(**{"keys": "required"} | fields)  # type: ignore[arg-type]
+
+
+def test_trusted_proxies_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARWIN_GATEWAY_KEYS", "required")
+    monkeypatch.setenv("DARWIN_GATEWAY_IDENTITY_HEADER", "x-forwarded-user")
+    for text in ("10.0.0.0/8, fd00::1", '["10.0.0.0/8", "fd00::1"]'):
+        monkeypatch.setenv("DARWIN_GATEWAY_TRUSTED_PROXIES", text)
+        assert GatewaySettings().trusted_proxies == ("10.0.0.0/8", "fd00::1")

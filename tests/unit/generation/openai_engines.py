@@ -16,13 +16,14 @@ from services.generation.messages import GenerateRequest, SamplingOptions, Seque
 from services.generation.openai_engine import OpenAIEngine
 from services.generation.settings import GenerationSettings
 from shared.records.evolution import Message
+from shared.records.formats import ResponseFormat
 from tests.openai_endpoint import FakeEndpoint, running
 
 QUESTION = (Message("user", "How does spring come?"),)
 PLAIN = {"fields": frozenset[str](), "returns_ids": False}
 TEXT = {"takes_ids": False, "returns_ids": False}
 READ = cache(read_checkpoint)
-SCHEMA = json.dumps({"type": "object"})
+SCHEMA = ResponseFormat("json_schema", json.dumps({"type": "object"}))
 
 
 def read_checkpoint_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from services.generation.response_text import hidden_tokens
 from services.generation.simulated_engine import SimulatedEngine
 from services.generation.validation import GenerationLimits
 from shared.records.evolution import Message
+from shared.records.tools import Tool
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
 from shared.text.tokenizers import load_tokenizer
 
@@ -49,7 +50,7 @@ class Scripted(SimulatedEngine):
         ends = frozenset({tokenizer.eos_token_id})
         self.info = type(self.info)("scripted", "simulated", context, False, len(tokenizer), ends, hidden)
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
         return tuple(1 for message in messages for _ in message.content.split())
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:

@@ -12,7 +12,7 @@ def nested(keyword: str, depth: int) -> Any:
     schema: Any = {"type": "string"}
     for _ in range(depth):
         inner = {"items": schema} if keyword == "items" else {"properties": {"a": schema}}
-        schema = [schema] if keyword == "list" else {"type": "array", **inner}
+        schema = {"type": "array", **inner}
     return schema
 
 
@@ -22,47 +22,29 @@ def nested(keyword: str, depth: int) -> Any:
         json.loads(JSON_SCHEMA),
         {},
         {"type": "array", "items": {"anyOf": [{"type": "null"}, {"enum": [1, "a", None]}]}, "maxItems": 3},
+        {"$defs": {"a": {"type": "string", "pattern": "^a"}}, "$ref": "#/$defs/a"},
         nested("items", 10),
     ],
 )
-def test_plain_schemas_may_be_asked_for(schema: Any) -> None:
+def test_schemas_may_be_asked_for(schema: Any) -> None:
     assert problem(json.dumps(schema)) is None
 
 
-EVIL = [
-    [],
-    "x",
-    {"$ref": "#"},
-    {"properties": {"a": {"$ref": "#/properties/a"}}},
-    {"type": "string", "pattern": "((a+)+)+b"},
-    {"type": "string", "pattern": "(a{1000}){1000}"},
-    {"type": "string", "format": "uri"},
-    {"patternProperties": {"(a+)+": {}}},
-    {"type": "string", "maxLength": 10**9},
-    {"type": "string", "minLength": 5, "maxLength": 2},
-    {"type": "array", "minItems": 10**9},
-    {"type": "array", "minItems": -1},
-    {"type": "array", "minItems": True},
-    {"type": ["string", "null"]},
-    {"type": "nothing"},
-    {"items": []},
-    {"properties": {"a": 1}},
-    {"required": [1]},
-    {"enum": []},
-    {"enum": [{"a": 1}]},
-    {"enum": list(range(5000))},
-    {"anyOf": []},
-    {"anyOf": [1]},
-    {"not": {}},
-    {"allOf": [{}]},
-    nested("items", 900),
-    nested("properties", 400),
-    {"properties": {str(i): {} for i in range(MAX_NODES + 1)}},
-]
-
-
-@pytest.mark.parametrize("schema", EVIL, ids=lambda schema: json.dumps(schema)[:40])
-def test_everything_else_is_refused_at_once(schema: Any) -> None:
+@pytest.mark.parametrize(
+    "schema",
+    [
+        [],
+        "x",
+        {"type": "string", "maxLength": 10**9},
+        {"type": "array", "minItems": 10**9},
+        {"minProperties": 1e300},
+        nested("items", 900),
+        nested("properties", 400),
+        {"properties": {str(i): {} for i in range(MAX_NODES + 1)}},
+    ],
+    ids=lambda schema: json.dumps(schema)[:40],
+)
+def test_what_is_no_schema_or_too_large_is_refused_at_once(schema: Any) -> None:
     began = time.process_time()
     assert problem(json.dumps(schema))
     assert time.process_time() - began < 1

@@ -9,9 +9,12 @@ from starlette.responses import JSONResponse, Response
 
 from services.generation.endpoint import retries
 from services.generation.engine import TokenSequence
-from services.generation.messages import SamplingOptions
+from services.generation.generator import SequenceGenerator
+from services.generation.messages import GenerateRequest, SamplingOptions, Sequence
+from services.generation.validation import GenerationLimits
 from shared.errors import Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
 from shared.records.evolution import Message
+from shared.records.formats import ResponseFormat
 from tests.integration.processes import until
 from tests.openai_endpoint import SAYS, FakeEndpoint, tokenizer
 from tests.unit.generation.openai_engines import PLAIN, QUESTION, SCHEMA, TEXT, ask, engine_of, read_checkpoint_once
@@ -24,7 +27,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_what_an_endpoint_like_vllm_is_asked(caplog: pytest.LogCaptureFixture) -> None:
     fake = FakeEndpoint()
-    sampling = SamplingOptions(0.7, 0.9, 40, ("\n\n",), "")
+    sampling = SamplingOptions(0.7, 0.9, 40, ("\n\n",))
     with caplog.at_level(logging.INFO):
         async with engine_of(fake) as engine:
             ids = engine.encode_chat(QUESTION)
@@ -53,9 +56,28 @@ async def test_all_tokens_is_said_so_that_the_endpoints_default_does_not_apply()
     async with engine_of(fake) as engine:
         await ask(engine)
         assert fake.asked["top_k"] == -1
-        await ask(engine, SamplingOptions(json_schema=SCHEMA))
+        await ask(engine, SamplingOptions(format=SCHEMA))
         asked = fake.asked["response_format"]
-        assert asked == {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}}
+        assert asked == {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "schema": {"type": "object"}, "strict": True},
+        }
+
+
+async def test_a_response_under_a_format_is_not_continued() -> None:
+    options = SamplingOptions(format=SCHEMA)
+    async with engine_of(FakeEndpoint()) as engine:
+        generator = SequenceGenerator(engine, GenerationLimits())
+        for sequence in (
+            Sequence("s", QUESTION, (1,), 4),
+            Sequence("s", QUESTION, max_new_tokens=4, to_be_continued=True),
+            Sequence("s", QUESTION, max_new_tokens=4, lookahead_tokens=2),
+        ):
+            with pytest.raises(Unsupported, match="in one piece") as refused:
+                await anext(generator.generate(GenerateRequest((sequence,), options)))
+            assert refused.value.field == "sampling.format"
+        with pytest.raises(Unsupported, match="JSON schemas only"):
+            await ask(engine, SamplingOptions(format=ResponseFormat("regex", "a+")))
 
 
 @pytest.mark.parametrize("unknown", ["ignored", "refused"])
@@ -67,8 +89,8 @@ async def test_an_endpoint_that_knows_the_standard_only(unknown: Any, caplog: py
         assert set(fake.asked) == {"model", "prompt", "max_tokens", "temperature", "top_p"}
         assert (result.text, result.finish) == ("Spring comes ", "stop")
         assert not engine.info.structured_output
-        with pytest.raises(Unsupported, match="JSON schema"):
-            await ask(engine, SamplingOptions(json_schema=SCHEMA))
+        with pytest.raises(Unsupported, match="cannot follow a format"):
+            await ask(engine, SamplingOptions(format=SCHEMA))
         with pytest.raises(Unsupported, match="DARWIN_GENERATION_ENDPOINT_CACHE=shared") as refused:
             await engine.complete(TokenSequence((1,), 5, SamplingOptions(), None, "salt"))
         assert refused.value.field == "cache_salt"

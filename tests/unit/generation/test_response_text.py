@@ -1,10 +1,11 @@
 """A response's text where it is cut within a character, and where stop strings end it that decoding hides."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from services.generation.response_text import hidden_tokens, stops_of
+from services.generation.response_text import continuing, hidden_tokens, stops_of
 from tests.unit.generation.scripted import Scripted, byte_fallback, byte_level, pieces
 
 SAID = "ok 😀😀好 🜂的👩‍👩‍👧x"
@@ -116,3 +117,13 @@ def test_stop_strings_by_where_they_are_found() -> None:
     assert stops.in_text == ("a", THINK[:-1])
     assert stops.spelled == (END, f"b{END}")
     assert (stops.ids, stops.mixed) == ({2}, (f"b{END}",))
+
+
+def test_what_continues_a_text_keeps_the_space_before_its_first_word() -> None:
+    words = {1: " The", 2: " capital", 3: "s"}
+
+    def decode(token_ids: Sequence[int], *, special: bool = False) -> str:
+        return "".join(words[token] for token in token_ids).removeprefix(" ")
+
+    decoded = continuing(decode, 1)
+    assert (decode([2, 3]), decoded([2, 3]), decoded([3]), decoded([])) == ("capitals", " capitals", "s", "")

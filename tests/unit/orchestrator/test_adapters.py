@@ -12,6 +12,8 @@ from services.mutation.language_model import GenerationClient, RewritePrompt
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
+from services.orchestrator.adapters.tools import as_asked, as_judged, as_plain_turns, called_of
+from services.orchestrator.core.responses import NO_CALLS
 from services.orchestrator.core.values import BASE, Generate, Mutate, Score
 from shared.errors import ContextLengthExceeded
 from shared.pb import generation_pb2 as gpb
@@ -20,6 +22,7 @@ from shared.pb import mutation_pb2 as mpb
 from shared.pb import reward_pb2 as rpb
 from shared.records.evolution import EvolutionRequest, Message, Sampling
 from shared.records.search import Search
+from shared.records.tools import Tool, ToolCall, ToolUse
 from shared.rpc.balancing import Replicas
 from shared.rpc.server import Server
 
@@ -39,16 +42,19 @@ class Recorder(
         self.salts: list[str] = []
         self.times: list[float] = []
         self.deadlines: list[bool] = []
+        self.turns: list[list[tuple[str, str]]] = []
+        self.scored: list[str] = []
 
-    def _note(self, salt: str, context: Any) -> None:
+    def _note(self, salt: str, context: Any, messages: Any) -> None:
         self.salts.append(salt)
+        self.turns.append([(message.role, message.content) for message in messages])
         self.deadlines.append(context.time_remaining() is not None)
 
     async def GetModel(self, request: gpb.GetModelRequest, context: Any) -> gpb.GetModelResponse:  # noqa: N802
         return gpb.GetModelResponse(context_length=64)
 
     async def Generate(self, request: gpb.GenerateRequest, context: Any) -> AsyncIterator[gpb.GenerateResponse]:  # noqa: N802
-        self._note(request.cache_salt, context)
+        self._note(request.cache_salt, context, request.sequences[0].messages)
         self.times.append(request.now)
         for sequence in request.sequences:
             result = gpb.GenerateResult(id=sequence.id, finish_reason=gpb.FINISH_REASON_STOP)
@@ -58,11 +64,12 @@ class Recorder(
             yield gpb.GenerateResponse(results=[result])
 
     async def Mutate(self, request: mpb.MutateRequest, context: Any) -> AsyncIterator[mpb.MutateEvent]:  # noqa: N802
-        self._note(request.cache_salt, context)
+        self._note(request.cache_salt, context, request.messages)
         yield mpb.MutateEvent(summary=mpb.MutateEvent.Summary())
 
     async def Score(self, request: rpb.ScoreRequest, context: Any) -> rpb.ScoreResponse:  # noqa: N802
-        self._note(request.cache_salt, context)
+        self._note(request.cache_salt, context, request.messages)
+        self.scored += [candidate.text for candidate in request.candidates]
         return rpb.ScoreResponse(scores=[rpb.ScoreResponse.Score(id=candidate.id) for candidate in request.candidates])
 
 
@@ -134,3 +141,122 @@ async def test_the_reward_service_is_told_which_responses_may_go_on() -> None:
 async def drained(stream: AsyncIterator[Any]) -> None:
     async for _ in stream:
         pass
+
+
+async def test_an_answer_that_was_begun_is_continued_under_each_mutant_and_scored_as_a_whole() -> None:
+    recorder, server = Recorder(), Server([])
+    server.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, recorder)
+    server.register(mutation_pb2_grpc.add_MutationServiceServicer_to_server, recorder)
+    server.register(reward_pb2_grpc.add_RewardServiceServicer_to_server, recorder)
+    server.set_ready()
+    address = await server.start("127.0.0.1:0")
+    said = (Message("user", "Why?"), Message("system", "Be brief."), Message("assistant", "It "))
+    request = replace(REQUEST, messages=said)
+    async with (
+        Replicas("generation", address, generation_pb2_grpc.GenerationServiceStub) as generation,
+        Replicas("mutation", address, mutation_pb2_grpc.MutationServiceStub) as mutation,
+        Replicas("reward", address, reward_pb2_grpc.RewardServiceStub) as reward,
+    ):
+        await drained(GrpcGenerator(generation).generate([Generate(1, 1, 0, "Why, please?", (), 4, 0, 1)], request, 5))
+        await drained(GrpcMutator(mutation).mutate(Mutate(1, "Why?", 1, (), 1), request, 5))
+        await drained(GrpcScorer(reward).score([Score(1, 1, 0, "rains.", True)], request, 5))
+    await server.stop(0)
+    asked = [("system", "Be brief."), ("user", "Why?")]
+    assert recorder.turns == [[("user", "Why, please?"), ("system", "Be brief."), ("assistant", "It ")], asked, asked]
+    assert recorder.scored == ["It rains."]
+
+
+CALL = ToolCall("weather", '{"days": 2.0, "city": "Rome"}', "c1")
+TOOL = Tool(
+    "weather", "Tells it.", '{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}'
+)
+HELD = (
+    Message("user", "Rome?"),
+    Message("assistant", "Hm.", (CALL,)),
+    Message("tool", "Rain.", tool_call_id="c1"),
+    Message("user", "And then?"),
+)
+
+
+def held(*calls: ToolCall, **more: Any) -> gpb.GenerateResult:
+    written = [gpb.ToolCall(name=call.name, arguments=call.arguments) for call in calls]
+    return gpb.GenerateResult(tool_calls=written, calling=True, **more)
+
+
+def test_whether_calls_follow_their_tools_schemas() -> None:
+    use = ToolUse((TOOL, Tool("now")))
+    found = called_of(held(CALL, content="Hm."), use)
+    assert (found.begun, found.beside, found.valid) == (True, "Hm.", True)
+    assert found.calls == (replace(CALL, id=""),)
+    assert found.canonical == '{"name":"weather","arguments":{"city":"Rome","days":2}}'
+    for name, arguments, valid in (
+        ("weather", '{"city": "Rome", "more": [1]}', True),
+        ("weather", '{"city": 1}', False),
+        ("weather", "{}", False),
+        ("weather", "[]", False),
+        ("weather", "Rome", False),
+        ("now", "{}", True),
+        ("now", "[]", False),
+        ("unheard_of", "{}", False),
+    ):
+        assert called_of(held(ToolCall(name, arguments)), use).valid == valid, (name, arguments)
+    both = held(ToolCall("now", "{}"), CALL)
+    assert [call.name for call in called_of(both, use).calls] == ["now", "weather"]
+    assert [call.name for call in called_of(both, replace(use, parallel=False)).calls] == ["now"]
+    assert not called_of(held(ToolCall("now", "{}"), ToolCall("now", "1")), use).valid
+    assert called_of(gpb.GenerateResult(), use) == NO_CALLS
+
+
+def test_those_who_know_no_tools_are_told_of_calls_in_text() -> None:
+    text = 'Hm.\n{"name":"weather","arguments":{"city":"Rome","days":2}}'
+    assert [(turn.role, turn.content) for turn in as_plain_turns(HELD)] == [
+        ("user", "Rome?"),
+        ("assistant", text),
+        ("user", "Rain."),
+        ("user", "And then?"),
+    ]
+
+
+def test_a_result_that_is_answered_stays_last_for_rewards_and_the_instruction_for_mutation() -> None:
+    ends_with_result = HELD[:3]
+    call = 'Hm.\n{"name":"weather","arguments":{"city":"Rome","days":2}}'
+    assert [turn.content for turn in as_judged(ends_with_result)] == ["Rome?", call, "Rain."]
+    assert [turn.content for turn in as_asked(ends_with_result)] == [call, "Rain.", "Rome?"]
+    for messages in (ends_with_result, HELD, (*ends_with_result, Message("assistant", "So"))):
+        for turns in (tuple(as_judged(messages)), tuple(as_asked(messages))):
+            assert turns[-1].role == "user"
+    assert list(as_judged(HELD)) == list(as_asked(HELD)) == list(as_plain_turns(HELD))
+
+
+async def test_the_model_is_told_of_tools_and_of_the_calls_so_far() -> None:
+    heard: list[gpb.GenerateRequest] = []
+
+    class Listener(Recorder):
+        async def Generate(self, request: gpb.GenerateRequest, context: Any) -> AsyncIterator[gpb.GenerateResponse]:  # noqa: N802
+            heard.append(request)
+            async for response in super().Generate(request, context):
+                yield response
+
+    server = Server([])
+    server.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, Listener())
+    server.set_ready()
+    address = await server.start("127.0.0.1:0")
+    effects = [Generate(1, 1, 0, "What then?", (), 8, 0, 1)]
+    async with Replicas("generation", address, generation_pb2_grpc.GenerationServiceStub) as generation:
+        for choice in ("auto", "none"):
+            use = ToolUse((TOOL,), choice)  # type: ignore[arg-type]
+            await drained(GrpcGenerator(generation).generate(effects, replace(REQUEST, messages=HELD, tool_use=use), 5))
+    await server.stop(0)
+    told, untold = heard
+    assert [(tool.name, tool.description, tool.parameters) for tool in told.tools] == [
+        (TOOL.name, TOOL.description, TOOL.parameters)
+    ]
+    assert not untold.tools
+    messages = told.sequences[0].messages
+    assert [(message.role, message.content) for message in messages] == [
+        *((message.role, message.content) for message in HELD[:-1]),
+        ("user", "What then?"),
+    ]
+    [call] = messages[1].tool_calls
+    assert (call.name, call.arguments, call.id) == (CALL.name, CALL.arguments, CALL.id)
+    assert messages[2].tool_call_id == "c1"

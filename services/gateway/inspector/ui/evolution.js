@@ -9,6 +9,7 @@ import { bestOf, historyOf, roundsOf } from "./history.js";
 import { keyOf, populationSection } from "./population.js";
 import { rewardsSection } from "./rewards.js";
 import { treeSection } from "./tree.js";
+import { instructionIndex } from "./turns.js";
 import { waterfallSection } from "./waterfall.js";
 
 const SECTIONS = [rewardsSection, budgetSection, answersSection, populationSection, treeSection, waterfallSection];
@@ -28,7 +29,7 @@ class View {
   }
 
   get instruction() {
-    return this.recording.messages.at(-1).content;
+    return this.recording.messages[instructionIndex(this.recording.messages)].content;
   }
 
   select(state) {

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { h } from "./dom.js";
+import { instructionIndex } from "./turns.js";
 
 const SAMPLING = ["max_tokens", "temperature", "top_p", "top_k", "n"];
 // The form asks for these otherwise, or not: all settings are filled in, so a preset would change nothing, and nothing is
@@ -61,6 +62,7 @@ async function start(form, recording, search, dialog, error) {
 /** The body of a POST: what stands in the form, and of the recorded request whatever the form does not ask for. */
 function bodyOf(given, recording, schemas) {
   const text = (name) => given.get(name).trim();
+  const at = instructionIndex(recording.messages);
   const numbers = (names) => Object.fromEntries(names.filter((name) => text(name) !== "").map((name) => [name, Number(text(name))]));
   const [chosen, counted] = [[], []];
   for (const [name, schema] of Object.entries(schemas)) (schema.enum ? chosen : counted).push(name);
@@ -68,7 +70,7 @@ function bodyOf(given, recording, schemas) {
   if (text("model") === "sample" || search.cycles === 0) delete search.cycles;
   return {
     model: text("model"),
-    messages: [...recording.messages.slice(0, -1), { role: "user", content: given.get("instruction") }],
+    messages: recording.messages.map((message, index) => (index === at ? { ...message, content: given.get("instruction") } : message)),
     ...numbers([...SAMPLING, "seed"]),
     stop: recording.settings.stop.length ? recording.settings.stop : null,
     user: recording.user,

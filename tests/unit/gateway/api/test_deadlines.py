@@ -25,7 +25,7 @@ def deadline_ms(
     request = Request({"type": "http", "headers": raw, "state": {"caller": Caller(key)}})
     of_deployment = GatewaySettings(**settings)
     evolution = evolution_request(body, of_deployment)
-    return with_deadline(evolution, body, request, of_deployment, waits=waits).search.deadline_ms
+    return with_deadline(evolution, body.darwin, request, of_deployment, waits=waits).search.deadline_ms
 
 
 @pytest.mark.parametrize(

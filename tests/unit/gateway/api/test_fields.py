@@ -9,8 +9,40 @@ import pytest
 from tests.unit.gateway.apps import BODY, CHAT, shaped
 
 USER = {"role": "user", "content": "Why?"}
+BEGUN = {"role": "assistant", "content": "It is "}
+NAMED = {"type": "function", "function": {"name": "b"}}
+SCHEMA = {"name": "answer", "schema": {"type": "object"}}
+
+
+def tool(name: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "parameters": parameters or {"type": "object"}}}
+
+
+def calling(*ids: str) -> list[dict[str, Any]]:
+    calls = [{"id": name, "type": "function", "function": {"name": "a", "arguments": "{}"}} for name in ids]
+    return [{"role": "assistant", "content": None, "tool_calls": calls}]
+
+
+def result(name: str) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": name, "content": "x"}
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"tools": [{"type": "function"}]}, "tools"),
+    ({"tools": [{"type": "function"}]}, "tools.0.function"),
+    ({"tools": [{"type": "custom", "custom": {"name": "a"}}]}, "tools.0.type"),
+    ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools.0.function.name"),
+    ({"tools": [tool("a"), tool("a")]}, "tools.1.function.name"),
+    ({"tools": [tool("a", {"type": "objekt"})]}, "tools.0.function.parameters"),
+    ({"tools": [tool("a", {"type": "string"})]}, "tools.0.function.parameters"),
+    ({"tools": [tool("a", {"$ref": "http://127.0.0.1:9/a.json"})]}, "tools.0.function.parameters"),
+    ({"tools": [tool("a", {"title": "\ud800"})]}, "tools.0.function.parameters"),
+    ({"tool_choice": "required"}, "tool_choice"),
+    ({"tool_choice": NAMED}, "tool_choice"),
+    (
+        {"tools": [tool("a")], "tool_choice": {"type": "function", "function": {"name": "b"}}},
+        "tool_choice.function.name",
+    ),
+    ({"functions": [{"name": "a"}]}, "functions"),
     ({"tool_choice": "required"}, "tool_choice"),
     ({"functions": [{}]}, "functions"),
     ({"parallel_tool_calls": "yes"}, "parallel_tool_calls"),
@@ -27,13 +59,36 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"use_beam_search": True}, "use_beam_search"),
     ({"skip_special_tokens": False}, "skip_special_tokens"),
     ({"add_generation_prompt": False}, "add_generation_prompt"),
-    ({"response_format": {"type": "json_object"}}, "response_format"),
+    ({"response_format": {"type": "structural_tag"}}, "response_format.type"),
+    ({"response_format": {"type": "json_object", "json_schema": SCHEMA}}, "response_format.json_schema"),
+    ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+    ({"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}}, "response_format.json_schema.name"),
+    (
+        {"response_format": {"type": "json_schema", "json_schema": SCHEMA | {"schema": []}}},
+        "response_format.json_schema.schema",
+    ),
+    ({"response_format": {"type": "json_object", "x": 1}}, "response_format.x"),
+    ({"structured_outputs": {"regex": "a+", "choice": ["a"]}}, "structured_outputs.choice"),
+    ({"structured_outputs": {"choice": []}}, "structured_outputs.choice"),
+    ({"structured_outputs": {"guided": "a"}}, "structured_outputs.guided"),
+    ({"structured_outputs": {"structural_tag": "a"}}, "structured_outputs.structural_tag"),
+    ({"structured_outputs": {"regex": ""}}, "structured_outputs.regex"),
+    ({"structured_outputs": {"json": 5}}, "structured_outputs.json"),
+    ({"response_format": {"type": "json_object"}, "structured_outputs": {"regex": "a"}}, "structured_outputs"),
+    ({"guided_json": {}}, "guided_json"),
     ({"modalities": ["audio"]}, "modalities"),
     ({"modalities": ["text", "audio"]}, "modalities"),
     ({"service_tier": "slow"}, "service_tier"),
     ({"verbosity": "most"}, "verbosity"),
     ({"safety_identifier": 1}, "safety_identifier"),
-    ({"reasoning_effort": "low"}, "reasoning_effort"),
+    ({"reasoning_effort": "lots"}, "reasoning_effort"),
+    ({"prompt_cache_options": "x"}, "prompt_cache_options"),
+    ({"continue_final_message": True}, "continue_final_message"),
+    ({"messages": [USER, BEGUN], "continue_final_message": False}, "continue_final_message"),
+    (
+        {"messages": [USER, BEGUN], "continue_final_message": True, "add_generation_prompt": True},
+        "add_generation_prompt",
+    ),
     ({"unheard_of": 1}, "unheard_of"),
     ({"unheard_of": None}, "unheard_of"),
     ({"top_k": -2}, "top_k"),
@@ -69,7 +124,16 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"model": 1}, "model"),
     ({"messages": []}, "messages"),
     ({"messages": "Why?"}, "messages"),
-    ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
+    ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.tool_call_id"),
+    ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "c"}, USER]}, "messages.0.tool_call_id"),
+    ({"messages": [*calling("c"), USER]}, "messages.0.tool_calls"),
+    ({"messages": [*calling("c", "c"), USER]}, "messages.0.tool_calls"),
+    ({"messages": [*calling("c", "d"), result("c"), USER]}, "messages.0.tool_calls"),
+    ({"messages": [*calling("c"), result("d"), USER]}, "messages.1.tool_call_id"),
+    ({"messages": [*calling("c"), result("c"), result("c"), USER]}, "messages.2.tool_call_id"),
+    ({"messages": [{**USER, "tool_call_id": "c"}]}, "messages.0.tool_call_id"),
+    ({"messages": [{**calling("c")[0], "role": "user", "content": "x"}]}, "messages.0.tool_calls"),
+    ({"messages": [{"role": "function", "content": "x", "name": "a"}]}, "messages.0.role"),
     ({"messages": [{"role": "user"}]}, "messages.0.content"),
     ({"messages": [{"role": "user", "content": None}]}, "messages.0.content"),
     ({"messages": [{"role": "user", "content": "a\ud800"}]}, "messages.0.content.0.text"),
@@ -78,11 +142,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "user", "content": "x", "name": 1}]}, "messages.0.name"),
     ({"messages": [{"role": "user", "content": "x", "refusal": "no"}]}, "messages.0.refusal"),
     ({"messages": [{"role": "assistant", "content": "x", "refusal": "no"}, USER]}, "messages.0.refusal"),
-    ({"messages": [{"role": "assistant", "content": "x", "tool_calls": [{}]}, USER]}, "messages.0.tool_calls"),
+    ({"messages": [{"role": "assistant", "content": "x", "tool_calls": [{}]}, USER]}, "messages.0.tool_calls.0.id"),
     ({"messages": [{"role": "assistant", "content": "x", "reasoning": "So."}, USER]}, "messages.0.reasoning"),
     ({"messages": [{"role": "assistant", "content": "x", "annotations": [{}]}, USER]}, "messages.0.annotations"),
-    ({"messages": [{"role": "assistant", "content": "x"}]}, "messages.0.role"),
-    ({"messages": [USER, {"role": "system", "content": "x"}]}, "messages.1.role"),
+    ({"messages": [{"role": "assistant", "content": "x"}]}, "messages"),
+    ({"messages": [{"role": "user", "content": " "}, BEGUN]}, "messages.0.content"),
+    ({"messages": [{"role": "system", "content": ""}]}, "messages.0.content"),
     ({"darwin": {"xyz": 1}}, "darwin.xyz"),
     ({"darwin": {"cycles": 9}}, "darwin.cycles"),
     ({"darwin": {"cycles": 0}}, "darwin.cycles"),
@@ -122,7 +187,22 @@ async def test_refuses_naming_the_field(http: httpx.AsyncClient, fields: dict[st
         {"seed": -1, "top_k": -1},
         {"stop": "x", "stream": False, "stream_options": None},
         {"stream": True, "stream_options": {"include_usage": False, "include_obfuscation": False}},
+        {"messages": [USER, BEGUN]},
+        {"messages": [USER, BEGUN], "continue_final_message": True, "add_generation_prompt": False},
+        {"messages": [USER, {"role": "assistant", "content": None}], "add_generation_prompt": False},
+        {"messages": [USER, {"role": "system", "content": "x"}], "continue_final_message": False},
+        {"messages": [USER, {"role": "developer", "content": "x"}, BEGUN]},
+        {"messages": [{"role": "system", "content": "x"}], "add_generation_prompt": True},
+        {"prompt_cache_options": None, "reasoning_effort": None, "darwin": {"progress": "off"}},
         {"messages": [{"role": "assistant", "content": None, "tool_calls": []}, USER]},
+        {"messages": [{"role": "assistant", "content": "x", "tool_calls": None, "tool_call_id": None}, USER]},
+        {"messages": [*calling("c", "d"), result("d"), result("c"), USER]},
+        {"messages": [*calling("c"), result("c"), *calling("c"), result("c"), USER], "tools": [tool("a")]},
+        {"tools": [tool("a", {"type": "object", "properties": {"x": {"pattern": "(?=a)a"}}}), tool("b")]},
+        {"tools": [{"type": "function", "function": {"name": "a"}}], "tool_choice": "auto"},
+        {"tools": [tool("a")], "tool_choice": "none", "parallel_tool_calls": False},
+        {"tools": [tool("a")], "tool_choice": "required"},
+        {"tools": [tool("b")], "tool_choice": NAMED},
         {"messages": [{"role": "assistant", "content": None, "tool_calls": None, "function_call": None}, USER]},
         {"messages": [{"role": "assistant", "content": None, "refusal": "I won't."}, USER]},
         {"messages": [{"role": "assistant", "content": "So.", "annotations": [], "reasoning": None}, USER]},
@@ -151,7 +231,7 @@ async def test_accepts_what_changes_nothing(http: httpx.AsyncClient, fields: dic
         ({"messages": [1]}, "messages.0 must be an object, not 1"),
         ({"stream": "yes"}, 'stream must be true or false, not "yes"'),
         ({"verbosity": "most"}, "verbosity must be 'low', 'medium' or 'high', not \"most\""),
-        ({"tools": [1]}, "tools must be [] or left out: tools are not supported"),
+        ({"functions": [1]}, "functions must be [] or left out: send tools, which have taken its place"),
         ({"audio": {}}, "audio must be left out: answers are text"),
         ({"unheard_of": 1}, "unheard_of is not supported: leave it out"),
     ],

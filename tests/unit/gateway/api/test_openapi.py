@@ -41,6 +41,16 @@ async def test_reference_is_valid_and_complete() -> None:
         ("GET", "/v1/evolutions/{evolution_id}/diff"),
         ("GET", "/v1/evolutions"),
         ("GET", "/v1/viewer"),
+        ("POST", "/v1/keys"),
+        ("GET", "/v1/keys"),
+        ("GET", "/v1/keys/{key_id}"),
+        ("PATCH", "/v1/keys/{key_id}"),
+        ("DELETE", "/v1/keys/{key_id}"),
+        ("POST", "/v1/keys/{key_id}/rotate"),
+        ("POST", "/v1/responses"),
+        ("GET", "/v1/responses/{response_id}"),
+        ("POST", "/v1/responses/{response_id}/cancel"),
+        ("GET", "/v1/responses/{response_id}/input_items"),
         ("GET", "/health"),
         ("GET", "/healthz"),
         ("GET", "/readyz"),
@@ -56,7 +66,7 @@ async def test_reference_is_valid_and_complete() -> None:
     assert set(events) == {"text/event-stream"}
     assert "location" in operations["POST", "/v1/evolutions"]["responses"]["202"]["headers"]
     assert len({operation["operationId"] for operation in operations.values()}) == len(operations)
-    for name in ("ChatCompletionRequest", "EvolutionCreate", "SearchSettings"):
+    for name in ("ChatCompletionRequest", "EvolutionCreate", "SearchSettings", "KeyCreate", "KeyUpdate", "KeyRotate"):
         schema = document["components"]["schemas"][name]
         assert schema["additionalProperties"] is False
         undescribed = [key for key, value in schema["properties"].items() if "description" not in value]

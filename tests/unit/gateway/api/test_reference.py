@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from services.gateway.api.conversation import CacheControl
+from services.gateway.api.openai_responses.requests import ResponseCreate
 from services.gateway.api.reference import PAGE, with_table
 from services.gateway.api.requests import ChatCompletionRequest, EvolutionCreate
 from services.gateway.edge.errors import validation_body
@@ -16,7 +17,7 @@ from services.gateway.edge.field_errors import sentence_about
 from services.gateway.inspector.listing import ListQuery
 
 ROOT = Path(__file__).parents[4]
-BODIES = (ChatCompletionRequest, EvolutionCreate)
+BODIES = (ChatCompletionRequest, EvolutionCreate, ResponseCreate)
 WRONG: list[Any] = [
     None,
     True,
@@ -62,7 +63,8 @@ def test_the_page_is_current() -> None:
 def test_the_page_has_every_field() -> None:
     rows = [line for line in (ROOT / PAGE).read_text().splitlines() if line.startswith("| `")]
     listed = {row.split("`")[1].rpartition(".")[2] for row in rows}
-    assert {name for model, name in FIELDS if model not in (CacheControl, ListQuery)} == listed
+    fields = [(model.model_fields[name].alias or name, model) for model, name in FIELDS]
+    assert {name for name, model in fields if model not in (CacheControl, ListQuery)} == listed
     outcomes = {row.split("|")[3].strip().partition(",")[0] for row in rows}
     assert outcomes == {"obeyed", "taken with a warning", "refused", "refused otherwise"}
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from services.gateway.api.requests import ChatCompletionRequest
+from services.gateway.api.requests import ChatCompletionRequest, EvolutionCreate
 from services.gateway.api.validation import evolution_request
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.errors import ModelNotFound
@@ -112,7 +112,11 @@ def test_conversation() -> None:
         Message("assistant", "So."),
         Message("user", "Why?"),
     )
-    assert refused(messages=[USER, {"role": "assistant", "content": "x"}]) == "messages.1.role"
+    begun = {"role": "assistant", "content": "It "}
+    assert accepted(messages=[USER, begun]).messages == (Message("user", "Why?"), Message("assistant", "It "))
+    assert accepted(messages=[USER, {"role": "developer", "content": "x"}]).messages[-1] == Message("system", "x")
+    assert accepted(messages=[{"role": "system", "content": "x"}]).messages == (Message("system", "x"),)
+    assert refused(messages=[begun]) == "messages"
     assert refused(messages=[{"role": "user", "content": " \n"}]) == "messages.0.content"
 
 
@@ -172,6 +176,9 @@ def test_top_k() -> None:
         ({"safety_identifier": None, "service_tier": "auto", "store": False}, []),
         ({"service_tier": "default", "stream_options": {"include_obfuscation": False}}, []),
         ({"safety_identifier": "x"}, ["safety_identifier"]),
+        ({"prompt_cache_options": {}}, []),
+        ({"prompt_cache_options": {"ttl": "1h"}}, ["prompt_cache_options"]),
+        ({"reasoning_effort": "low"}, ["reasoning_effort"]),
         ({"prompt_cache_key": "", "prompt_cache_retention": "24h"}, ["prompt_cache_key", "prompt_cache_retention"]),
         ({"verbosity": "low", "store": True, "service_tier": "scale"}, ["service_tier", "store", "verbosity"]),
         (
@@ -184,6 +191,15 @@ def test_top_k() -> None:
 )
 def test_warns_of_what_has_no_effect(fields: dict[str, Any], named: list[str]) -> None:
     assert accepted(**fields).warnings == tuple(f"{name} is taken without effect" for name in named)
+
+
+def test_progress_has_no_effect_where_nothing_is_streamed() -> None:
+    def warnings(progress: str) -> tuple[str, ...]:
+        body = {"model": "darwin", "messages": [USER], "darwin": {"progress": progress}}
+        return evolution_request(EvolutionCreate.model_validate(body), GatewaySettings()).warnings
+
+    assert warnings("off") == ("darwin.progress is taken without effect",)
+    assert warnings("on") == ()
 
 
 def test_requests_without_warnings_are_read_as_before() -> None:

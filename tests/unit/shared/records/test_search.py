@@ -71,6 +71,8 @@ def test_every_field_that_determines_a_search_is_answered() -> None:
         "tenant",
         "accepted_at",
         "warnings",
+        "response",
+        "tool_use",
     }
     assert of_request - elsewhere <= answered
 

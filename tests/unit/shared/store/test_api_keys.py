@@ -4,11 +4,12 @@ import re
 import pytest
 
 from shared.errors import InvalidRequest
-from shared.store.api_keys import ApiKeys, new_key
+from shared.records.spending import Budget
+from shared.store.api_keys import ApiKeys, _parsed, new_key
 
 
 def test_a_key_is_long_random_and_kept_as_a_digest() -> None:
-    text, key = new_key("acme", "for tests", 1, 2, 3)
+    text, key = new_key("acme", "for tests", requests_per_minute=1, tokens_per_day=2, max_active=3)
     match = re.fullmatch(r"dk_([0-9a-f]{12})_([0-9a-f]{64})", text)
     assert match is not None
     assert match.group(1) == key.id
@@ -29,7 +30,7 @@ def test_tenants_have_plain_names(tenant: str) -> None:
 def test_limits_are_positive(limit: int) -> None:
     for limits in ({"requests_per_minute": limit}, {"tokens_per_day": limit}, {"max_active": limit}):
         with pytest.raises(InvalidRequest, match="at least 1"):
-            new_key("acme", **limits)  # type: ignore[arg-type]
+            new_key("acme", **limits)
 
 
 @pytest.mark.parametrize("deadline_ms", [0, 99, 86_400_001])
@@ -51,3 +52,37 @@ async def test_malformed_texts_are_refused_without_redis(text: str) -> None:
     keys = ApiKeys("redis://127.0.0.1:1/0")
     assert await keys.find(text) is None
     await keys.close()
+
+
+def test_keys_of_before_load_unchanged() -> None:
+    """Without expiry, allowances, further budgets and rotation."""
+    body = (
+        '{"id": "0123456789ab", "tenant": "acme", "digest": "d", "created_at": 1.5, "note": "n", '
+        '"requests_per_minute": 1, "tokens_per_day": 2, "max_active": 3, "all_tenants": true, "deadline_ms": 100}'
+    )
+    key = _parsed("0123456789ab", body)
+    assert (key.id, key.tenant, key.note, key.all_tenants, key.deadline_ms) == ("0123456789ab", "acme", "n", True, 100)
+    assert key.budgets == (Budget("tokens", "day", 2),)
+    assert (key.expired, key.manages_keys, key.previous_until) == (False, False, 0.0)
+    assert key.may_use("any", "darwin")
+
+
+def test_budgets_are_those_of_the_longest_periods_first() -> None:
+    _, key = new_key("acme", tokens_per_hour=5, money_per_hour=0.25, tokens_per_month=7, money_per_week=1.0)
+    assert key.budgets == (
+        Budget("tokens", "month", 7),
+        Budget("money", "week", 10**9),
+        Budget("tokens", "hour", 5),
+        Budget("money", "hour", 250_000_000),
+    )
+
+
+@pytest.mark.parametrize(
+    ("models", "methods"), [(("a",), None), (None, ("sample",)), (("a", "b"), ("sample", "darwin"))]
+)
+def test_a_model_needs_its_name_and_its_method(models: tuple[str, ...] | None, methods: tuple[str, ...] | None) -> None:
+    _, key = new_key("acme", models=models, methods=methods)
+    assert key.may_use("a", "sample")
+    assert not key.may_use("c", "best-of-n")
+    assert key.may_use("c", "sample") == (models is None)
+    assert key.may_use("a", "best-of-n") == (methods is None)

@@ -1,0 +1,108 @@
+"""The events of a streamed response, in OpenAI's order.
+
+The numbers of the events follow from the record alone, so that a stream may be resumed after any of them.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.gateway.api.chunks import pieces_of
+from services.gateway.api.openai_responses.resource import ModelResponse, OutputMessage, OutputText, message, response
+from services.gateway.config.settings import GatewaySettings
+from services.gateway.edge.errors import body_of
+from shared.errors import DarwinError
+from shared.records.evolution import Record
+
+EventType = Literal[
+    "response.created",
+    "response.queued",
+    "response.in_progress",
+    "response.output_item.added",
+    "response.content_part.added",
+    "response.output_text.delta",
+    "response.output_text.done",
+    "response.content_part.done",
+    "response.output_item.done",
+    "response.completed",
+    "response.incomplete",
+    "response.failed",
+    "error",
+]
+
+
+class ResponseEvent(BaseModel):
+    """One event of a response's stream: each type carries its own of these fields, as OpenAI's does."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: EventType
+    sequence_number: int
+    response: ModelResponse | None = None
+    output_index: int | None = None
+    content_index: int | None = None
+    item_id: str | None = None
+    item: OutputMessage | None = None
+    part: OutputText | None = None
+    delta: str | None = None
+    text: str | None = None
+    logprobs: list[Any] | None = Field(default=None, max_length=0)
+    code: str | None = None
+    message: str | None = None
+    param: str | None = None
+
+    def payload(self) -> dict[str, Any]:
+        """The event as JSON: the fields that its type has."""
+        shown = self.model_fields_set | {"type", "sequence_number"}
+        return {name: value for name, value in self.model_dump(mode="json").items() if name in shown}
+
+
+def opening(record: Record, settings: GatewaySettings) -> list[ResponseEvent]:
+    """What comes before the answer."""
+    options = record.request.response
+    types: list[EventType] = ["response.created", "response.in_progress"]
+    if options and options.background:
+        types.insert(1, "response.queued")
+    queued, begun = response(record, settings, "queued"), response(record, settings, "in_progress")
+    return [
+        ResponseEvent(
+            type=type_,
+            sequence_number=number,
+            response=begun if len(types) == 2 or type_ == "response.in_progress" else queued,
+        )
+        for number, type_ in enumerate(types)
+    ]
+
+
+def closing(record: Record, first: int, settings: GatewaySettings) -> Iterator[ResponseEvent]:
+    """The answer and the end; `first` is the number of the first event."""
+    number = first
+    for fields in _closing(record, settings):
+        yield ResponseEvent(sequence_number=number, **fields)
+        number += 1
+
+
+def _closing(record: Record, settings: GatewaySettings) -> Iterator[dict[str, Any]]:
+    final = response(record, settings)
+    if record.result is not None and final.output:
+        choice, item = record.result.choices[0], final.output[0]
+        where: dict[str, Any] = {"item_id": item.id, "output_index": 0, "content_index": 0}
+        begun = message(record, choice, "in_progress", text=False)
+        yield {"type": "response.output_item.added", "output_index": 0, "item": begun}
+        yield {"type": "response.content_part.added", **where, "part": OutputText(text="")}
+        for piece in pieces_of(choice.text):
+            yield {"type": "response.output_text.delta", **where, "delta": piece, "logprobs": []}
+        yield {"type": "response.output_text.done", **where, "text": choice.text, "logprobs": []}
+        yield {"type": "response.content_part.done", **where, "part": item.content[0]}
+        yield {"type": "response.output_item.done", "output_index": 0, "item": item}
+    ends = {"completed": "response.completed", "incomplete": "response.incomplete"}
+    yield {"type": ends.get(final.status, "response.failed"), "response": final}
+
+
+def failure(error: DarwinError, number: int) -> ResponseEvent:
+    """The last event of a stream that cannot be told to its end."""
+    detail = body_of(error).error
+    return ResponseEvent(
+        type="error", sequence_number=number, code=detail.code, message=detail.message, param=detail.param
+    )

@@ -1,0 +1,246 @@
+"""OpenAI's `response` and its parts, and how a record becomes one."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.gateway.api import serializers
+from services.gateway.api.openai_responses.conversation import own_messages
+from services.gateway.api.responses import EvolutionReference, SearchUsage
+from services.gateway.config.settings import GatewaySettings
+from shared.records.evolution import Choice, Record, Role
+
+ResponseStatus = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
+ItemStatus = Literal["in_progress", "completed", "incomplete"]
+_ERROR_CODES = {
+    "InvalidRequest": "invalid_prompt",
+    "ContextLengthExceeded": "invalid_prompt",
+    "Unsupported": "invalid_prompt",
+    "Overloaded": "rate_limit_exceeded",
+}
+
+
+class _Resource(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class OutputText(_Resource):
+    """The text of an answer."""
+
+    type: Literal["output_text"] = "output_text"
+    text: str
+    annotations: list[Any] = Field(default=[], max_length=0)
+    logprobs: list[Any] = Field(default=[], max_length=0)
+
+
+class OutputMessage(_Resource):
+    """The answer; a later call may refer to it by its `id`."""
+
+    id: str
+    type: Literal["message"] = "message"
+    role: Literal["assistant"] = "assistant"
+    status: ItemStatus
+    content: list[OutputText]
+
+
+class InputText(_Resource):
+    """The text of a message that the call brought."""
+
+    type: Literal["input_text", "output_text"]
+    text: str
+    annotations: list[Any] | None = Field(default=None, exclude_if=lambda value: value is None)
+
+
+class InputMessage(_Resource):
+    """A message that the call brought."""
+
+    id: str
+    type: Literal["message"] = "message"
+    role: Role
+    status: Literal["completed"] = "completed"
+    content: list[InputText]
+
+
+class InputItemList(_Resource):
+    """A page of the messages that a call brought."""
+
+    object: Literal["list"] = "list"
+    data: list[InputMessage]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class InputTokensDetails(_Resource):
+    """Parts of `input_tokens`."""
+
+    cached_tokens: int
+    cache_write_tokens: Literal[0] = 0
+
+
+class OutputTokensDetails(_Resource):
+    """Parts of `output_tokens`."""
+
+    reasoning_tokens: Literal[0] = 0
+
+
+class ResponseUsage(_Resource):
+    """Tokens as OpenAI counts them: of the conversation and of the answer; `darwin` says what the search cost."""
+
+    input_tokens: int
+    input_tokens_details: InputTokensDetails
+    output_tokens: int
+    output_tokens_details: OutputTokensDetails = OutputTokensDetails()
+    total_tokens: int
+    darwin: SearchUsage
+
+
+class ResponseError(_Resource):
+    """Why there is no answer."""
+
+    code: Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]
+    message: str
+
+
+class IncompleteDetails(_Resource):
+    """Why the answer is not whole."""
+
+    reason: Literal["max_output_tokens"] = "max_output_tokens"
+
+
+class TextFormat(_Resource):
+    """Plain text."""
+
+    type: Literal["text"] = "text"
+
+
+class ResponseText(_Resource):
+    """The form of the answer."""
+
+    format: TextFormat = TextFormat()
+
+
+class ModelResponse(_Resource):
+    """OpenAI's `response`. Times are Unix seconds."""
+
+    id: str
+    object: Literal["response"] = "response"
+    created_at: float
+    completed_at: float | None
+    status: ResponseStatus
+    background: bool
+    error: ResponseError | None
+    incomplete_details: IncompleteDetails | None
+    instructions: str | None
+    max_output_tokens: int | None
+    metadata: dict[str, str]
+    model: str = Field(description="As the request named it.")
+    output: list[OutputMessage]
+    parallel_tool_calls: Literal[True] = True
+    previous_response_id: str | None
+    service_tier: Literal["default"] = "default"
+    store: bool
+    temperature: float
+    text: ResponseText = ResponseText()
+    tool_choice: Literal["auto"] = "auto"
+    tools: list[Any] = Field(default=[], max_length=0)
+    top_p: float
+    truncation: Literal["disabled"] = "disabled"
+    usage: ResponseUsage | None
+    user: str | None
+    darwin: EvolutionReference
+
+
+def response_id(record: Record) -> str:
+    """The id of the response that an evolution gives."""
+    return "resp_" + record.id.removeprefix("evo_")
+
+
+def message_id(record: Record) -> str:
+    """The id of the answer's message."""
+    return "msg_" + record.id.removeprefix("evo_")
+
+
+def message(record: Record, choice: Choice, item_status: ItemStatus | None = None, text: bool = True) -> OutputMessage:
+    """The answer, or without `text` the message that it will fill."""
+    ended: ItemStatus = "incomplete" if choice.finish_reason == "length" else "completed"
+    content = [OutputText(text=choice.text)] if text else []
+    return OutputMessage(id=message_id(record), status=item_status or ended, content=content)
+
+
+def response(record: Record, settings: GatewaySettings, status: ResponseStatus | None = None) -> ModelResponse:
+    """The response as it stands; with `status`, as it was before its end."""
+    request, options = record.request, record.request.response
+    result = record.result if status is None else None
+    choice = result.choices[0] if result and result.choices else None
+    chat = serializers.usage(record, result, settings) if result and choice else None
+    failure = record.error if status is None else None
+    return ModelResponse(
+        id=response_id(record),
+        created_at=float(int(record.created_at)),
+        completed_at=record.finished_at if choice else None,
+        status=status or _status(record, choice),
+        background=bool(options and options.background),
+        error=ResponseError(code=_ERROR_CODES.get(failure.code, "server_error"), message=failure.message)
+        if failure
+        else None,
+        incomplete_details=IncompleteDetails() if choice and choice.finish_reason == "length" else None,
+        instructions=options.instructions if options else None,
+        max_output_tokens=options.max_output_tokens if options else None,
+        metadata=request.metadata,
+        model=serializers.model_of(record),
+        output=[message(record, choice)] if choice else [],
+        previous_response_id=options.previous if options else None,
+        store=options is None or options.stored,
+        temperature=request.sampling.temperature,
+        top_p=request.sampling.top_p,
+        usage=ResponseUsage(
+            input_tokens=chat.prompt_tokens,
+            input_tokens_details=InputTokensDetails(cached_tokens=chat.prompt_tokens_details.cached_tokens),
+            output_tokens=choice.completion_tokens,
+            total_tokens=chat.prompt_tokens + choice.completion_tokens,
+            darwin=chat.darwin,
+        )
+        if chat and choice
+        else None,
+        user=request.user,
+        darwin=serializers.reference(record, result.stopped_by if result else None),
+    )
+
+
+def _status(record: Record, choice: Choice | None) -> ResponseStatus:
+    match record.status:
+        case "queued" | "failed" | "cancelled":
+            return record.status
+        case "running":
+            return "in_progress"
+    if choice is None:
+        return "failed"
+    return "incomplete" if choice.finish_reason == "length" else "completed"
+
+
+def input_items(record: Record, newest_first: bool, after: str | None, limit: int) -> InputItemList:
+    """A page of the call's own messages; `after` is the id of the last item of the page before."""
+    items = [
+        InputMessage(
+            id=f"{message_id(record)}_{index}",
+            role=each.role,
+            content=[
+                InputText(type="output_text", text=each.content, annotations=[])
+                if each.role == "assistant"
+                else InputText(type="input_text", text=each.content)
+            ],
+        )
+        for index, each in enumerate(own_messages(record))
+    ]
+    if newest_first:
+        items.reverse()
+    ids = [item.id for item in items]
+    begin = ids.index(after) + 1 if after in ids else 0
+    page = items[begin : begin + limit]
+    return InputItemList(
+        data=page,
+        first_id=page[0].id if page else None,
+        last_id=page[-1].id if page else None,
+        has_more=begin + limit < len(items),
+    )

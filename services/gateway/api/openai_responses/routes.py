@@ -1,0 +1,180 @@
+"""`/v1/responses`: starts responses, and reads, follows and cancels them."""
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from services.gateway.api import serializers
+from services.gateway.api.deadlines import keepalive_s, with_deadline
+from services.gateway.api.openai_responses import events
+from services.gateway.api.openai_responses.conversation import evolution_of, stored_response
+from services.gateway.api.openai_responses.requests import ResponseCreate
+from services.gateway.api.openai_responses.resource import InputItemList, ModelResponse, input_items, response
+from services.gateway.api.openapi import event_stream, failures
+from services.gateway.api.waiting import Waiting, stopping_error
+from services.gateway.config.settings import GatewaySettings
+from services.gateway.edge.access import caller_of
+from services.gateway.edge.lifetime import Lifetime, take_until
+from services.gateway.edge.middleware import set_evolution_id
+from services.gateway.edge.strict_json import StrictJsonRoute, require_json
+from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey, idempotency_of
+from services.gateway.evolutions.service import EvolutionService
+from shared.errors import DarwinError, Internal, InvalidRequest
+from shared.records.events import Ended
+from shared.records.evolution import Record
+
+log = logging.getLogger(__name__)
+
+ResponseId = Annotated[str, Path(description="`id` of the response.")]
+_STREAM = event_stream("The response; with `stream`, its events.", "ResponseEvent")
+
+
+class ResponseRoutes:
+    """The routes of the Responses API."""
+
+    def __init__(
+        self, acceptance: Acceptance, evolutions: EvolutionService, settings: GatewaySettings, lifetime: Lifetime
+    ) -> None:
+        self._acceptance = acceptance
+        self._evolutions = evolutions
+        self._settings = settings
+        self._lifetime = lifetime
+        self._waiting = Waiting(evolutions, settings, lifetime)
+        self.router = APIRouter(tags=["responses"], route_class=StrictJsonRoute)
+        one = "/v1/responses/{response_id}"
+        reading = failures(400, 401, 404, 421, 429, 500, 503)
+        self.router.add_api_route(
+            "/v1/responses",
+            self.create,
+            methods=["POST"],
+            summary="Create a response",
+            response_model=ModelResponse,
+            dependencies=[Depends(require_json)],
+            responses={200: _STREAM, **failures(400, 401, 404, 408, 409, 413, 415, 421, 429, 499, 500, 503, 504)},
+        )
+        self.router.add_api_route(
+            one,
+            self.read,
+            methods=["GET"],
+            summary="Read or follow a response",
+            response_model=ModelResponse,
+            responses={200: _STREAM, **reading},
+        )
+        self.router.add_api_route(
+            f"{one}/cancel", self.cancel, methods=["POST"], summary="Cancel a background response", responses=reading
+        )
+        self.router.add_api_route(
+            f"{one}/input_items",
+            self.list_input,
+            methods=["GET"],
+            summary="List what a response was asked",
+            responses=reading,
+        )
+
+    async def create(
+        self, request: Request, body: ResponseCreate, idempotency_key: IdempotencyKey = None
+    ) -> ModelResponse | Response:
+        """Answers a conversation with the best response that the chosen method finds.
+
+        With `stream`, the text comes as events once the search has ended. With `background`, the answer comes at once,
+        and the response may be polled, followed and cancelled.
+        """
+        tenant = caller_of(request).tenant
+        evolution = await evolution_of(body, self._settings, self._evolutions, tenant)
+        waits = not (body.stream or body.background)
+        evolution = with_deadline(evolution, body.darwin, request, self._settings, waits=waits)
+        record = await self._acceptance.start(request, evolution, idempotency_of(request, idempotency_key, body))
+        if body.stream:
+            return self._streamed(request, record, -1)
+        if body.background:
+            return response(record, self._settings)
+        record = await self._waiting.wait(request, record)
+        serializers.result_of(record)
+        return response(record, self._settings)
+
+    async def read(
+        self,
+        request: Request,
+        response_id: ResponseId,
+        stream: Annotated[bool, Query(description="Whether to follow it by its events.")] = False,
+        starting_after: Annotated[
+            int | None, Query(ge=-1, le=2**53, description="`sequence_number` after which events follow.")
+        ] = None,
+    ) -> ModelResponse | Response:
+        """The response as it stands, or its events from the beginning or after one of them."""
+        record = await self._load(request, response_id)
+        if stream:
+            return self._streamed(request, record, -1 if starting_after is None else starting_after, cancels=False)
+        if starting_after is not None:
+            raise InvalidRequest("starting_after needs stream=true", field="starting_after")
+        return response(record, self._settings)
+
+    async def cancel(self, request: Request, response_id: ResponseId) -> ModelResponse:
+        """Asks a background response to stop; one that has ended stays as it is."""
+        record = await self._load(request, response_id)
+        if not (record.request.response and record.request.response.background):
+            raise InvalidRequest("only a response with background: true can be cancelled", field="response_id")
+        tenant = caller_of(request).tenant
+        return response(await self._evolutions.cancel(record.id, tenant, tenant), self._settings)
+
+    async def list_input(
+        self,
+        request: Request,
+        response_id: ResponseId,
+        order: Annotated[Literal["asc", "desc"], Query(description="`desc`: the last message first.")] = "desc",
+        after: Annotated[str | None, Query(description="The last item of the page before.")] = None,
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    ) -> InputItemList:
+        """The messages that the call itself brought."""
+        return input_items(await self._load(request, response_id), order == "desc", after, limit)
+
+    async def _load(self, request: Request, response_id: str) -> Record:
+        record = await stored_response(self._evolutions, response_id, caller_of(request).tenant)
+        set_evolution_id(request, record.id)
+        return record
+
+    def _streamed(self, request: Request, record: Record, after: int, *, cancels: bool = True) -> EventSourceResponse:
+        options = record.request.response
+        abandons = cancels and not (options and options.background)
+
+        async def hung_up(_: object) -> None:
+            if abandons:
+                await self._waiting.cancel_abandoned(record)
+
+        return EventSourceResponse(
+            self._events(record, after),
+            ping=keepalive_s(request.headers, self._settings.keepalive_s),
+            sep="\n",
+            client_close_handler_callable=hung_up,
+        )
+
+    async def _events(self, record: Record, after: int) -> AsyncIterator[ServerSentEvent]:
+        opening = events.opening(record, self._settings)
+        number = len(opening)
+        try:
+            for event in opening:
+                if event.sequence_number > after:
+                    yield _sent(event)
+            ended = False
+            async for stored in take_until(self._lifetime.expired, self._evolutions.follow(record.id)):
+                ended = isinstance(stored.event, Ended)
+            if not ended:
+                raise stopping_error(record)
+            final = await self._evolutions.load(record.id, record.request.tenant)
+            for event in events.closing(final, number, self._settings):
+                number = event.sequence_number + 1
+                if event.sequence_number > after:
+                    yield _sent(event)
+        except DarwinError as error:
+            yield _sent(events.failure(error, number))
+        except Exception:
+            log.exception("the stream of %s failed", record.id)
+            yield _sent(events.failure(Internal("the stream failed; the log has the details"), number))
+
+
+def _sent(event: events.ResponseEvent) -> ServerSentEvent:
+    return ServerSentEvent(json.dumps(event.payload()), event=event.type, sep="\n")

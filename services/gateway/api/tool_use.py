@@ -1,0 +1,115 @@
+"""From the fields of tools to what the search is told of them, and the rules of turns with calls."""
+
+import json
+from collections.abc import Sequence
+
+from services.gateway.api.conversation import ChatMessage
+from services.gateway.api.requests import AlignmentRequest
+from services.gateway.api.tools import MAX_SCHEMA, FunctionDefinition, NamedTool
+from shared.errors import InvalidRequest
+from shared.records.tools import Tool, ToolCall, ToolChoice, ToolUse
+from shared.text.json_schemas import schema_problem
+
+
+def tool_use(body: AlignmentRequest) -> ToolUse:
+    """The tools of a request.
+
+    Raises:
+        InvalidRequest: a name stands twice, parameters are no schema, or a tool is demanded that is not there.
+    """
+    tools = tuple(_tool(tool.function, f"tools.{index}.function") for index, tool in enumerate(body.tools or ()))
+    names = [tool.name for tool in tools]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise InvalidRequest(f"tools name {name!r} twice", field=f"tools.{index}.function.name")
+    choice = body.tool_choice or "auto"
+    name = choice.function.name if isinstance(choice, NamedTool) else ""
+    wanted: ToolChoice = "required" if isinstance(choice, NamedTool) else choice
+    if wanted == "required":
+        _check_demand(name, names)
+    return ToolUse(tools=tools, choice=wanted, name=name, parallel=body.parallel_tool_calls is not False)
+
+
+def _check_demand(name: str, names: Sequence[str]) -> None:
+    if not names:
+        raise InvalidRequest("tool_choice demands a call, and there are no tools: send tools", field="tool_choice")
+    if name and name not in names:
+        raise InvalidRequest(
+            f"tool_choice.function.name is {name!r}, which is not among the tools", field="tool_choice.function.name"
+        )
+
+
+def _tool(function: FunctionDefinition, path: str) -> Tool:
+    parameters = "" if function.parameters is None else json.dumps(function.parameters, ensure_ascii=False)
+    if len(parameters) > MAX_SCHEMA:
+        raise InvalidRequest(
+            f"{path}.parameters has {len(parameters)} characters as JSON, at most {MAX_SCHEMA} are possible",
+            field=f"{path}.parameters",
+        )
+    try:
+        parameters.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest(
+            f"{path}.parameters must be Unicode text: it holds an unpaired surrogate", field=f"{path}.parameters"
+        ) from None
+    problem = schema_problem(parameters) if parameters else None
+    if problem is None and function.parameters and function.parameters.get("type", "object") != "object":
+        problem = "it must describe an object"
+    if problem is not None:
+        raise InvalidRequest(f"{path}.parameters is no JSON schema: {problem}", field=f"{path}.parameters")
+    return Tool(function.name, function.description or "", parameters, bool(function.strict))
+
+
+def calls_of(message: ChatMessage) -> tuple[ToolCall, ...]:
+    """The calls that a message holds."""
+    return tuple(
+        ToolCall(call.function.name, call.function.arguments or "{}", call.id) for call in message.tool_calls or ()
+    )
+
+
+def check_tool_turns(messages: Sequence[ChatMessage]) -> None:
+    """Each call is followed by its result, before anybody else speaks, and each result follows its call.
+
+    Raises:
+        InvalidRequest: names the message that is out of place.
+    """
+    awaited: dict[str, int] = {}
+    for index, message in enumerate(messages):
+        path = f"messages.{index}"
+        if message.role != "assistant" and message.tool_calls:
+            raise InvalidRequest(
+                f"{path}.tool_calls must be left out: only assistants call", field=f"{path}.tool_calls"
+            )
+        if message.role == "tool":
+            if message.tool_call_id is None:
+                raise InvalidRequest(
+                    f"{path}.tool_call_id is missing: a tool message is the result of a call",
+                    field=f"{path}.tool_call_id",
+                )
+            if awaited.pop(message.tool_call_id, None) is None:
+                raise InvalidRequest(
+                    f"{path}.tool_call_id must name a call before it: a tool message must be a response to a preceding "
+                    f"message with tool_calls, and none without a result has the id {message.tool_call_id!r}",
+                    field=f"{path}.tool_call_id",
+                )
+            continue
+        if message.tool_call_id is not None:
+            raise InvalidRequest(
+                f"{path}.tool_call_id must be left out: only a tool's message has one", field=f"{path}.tool_call_id"
+            )
+        _check_answered(awaited)
+        for call in message.tool_calls or ():
+            if call.id in awaited:
+                raise InvalidRequest(f"{path}.tool_calls hold the id {call.id!r} twice", field=f"{path}.tool_calls")
+            awaited[call.id] = index
+    _check_answered(awaited)
+
+
+def _check_answered(awaited: dict[str, int]) -> None:
+    if awaited:
+        index = next(iter(awaited.values()))
+        raise InvalidRequest(
+            "an assistant message with tool_calls must be followed by tool messages responding to each tool_call_id; "
+            f"these have none: {', '.join(awaited)}",
+            field=f"messages.{index}.tool_calls",
+        )

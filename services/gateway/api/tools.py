@@ -1,0 +1,76 @@
+"""The fields of tools: what the model may call, and the calls that a conversation holds."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from services.gateway.api.field_kinds import WithoutEffect
+from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body
+
+MAX_TOOLS = 128
+MAX_SCHEMA = 65_536
+"""Characters of one tool's parameters, as JSON."""
+MAX_CALLS = 128
+_NAME = r"^[a-zA-Z0-9_-]{1,64}$"
+
+_Name = Annotated[str, Field(pattern=_NAME)]
+_Id = Annotated[str, Field(min_length=1, max_length=256), ENCODABLE]
+
+
+class FunctionDefinition(Body):
+    """What a function is for and takes."""
+
+    name: _Name = Field(description="By which the model calls it.")
+    description: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] | None = Field(
+        default=None, description="Tells the model what it is for."
+    )
+    parameters: dict[str, Any] | None = Field(
+        default=None, description="A JSON schema of an object; calls that follow it are chosen before others."
+    )
+    strict: Annotated[bool | None, WithoutEffect(False)] = Field(
+        default=None,
+        description="Calls that follow the schema are chosen before others anyway. Decoding is bound to it where "
+        "`tool_choice` demands a call, and not otherwise.",
+    )
+
+
+class FunctionTool(Body):
+    """A function that the model may call."""
+
+    type: Literal["function"] = Field(description="Other kinds of tools are not supported.")
+    function: FunctionDefinition = Field(description="What the function is for and takes.")
+
+
+class NamedFunction(Body):
+    """A function by its name."""
+
+    name: _Name = Field(description="One of the tools' names.")
+
+
+class NamedTool(Body):
+    """The function that the model must call."""
+
+    type: Literal["function"] = Field(description="Tools are functions.")
+    function: NamedFunction = Field(description="The function to call.")
+
+
+class CalledFunction(Body):
+    """The function of a call, and its arguments as JSON."""
+
+    name: _Name = Field(description="The function that was called.")
+    arguments: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] = Field(description="JSON, as it was called with.")
+
+
+class CallOfTool(Body):
+    """A call that an assistant made."""
+
+    id: _Id = Field(description="By which its result names it.")
+    type: Literal["function"] = Field(default="function", description="Tools are functions.")
+    function: CalledFunction = Field(description="What was called.")
+    index: Annotated[int | None, WithoutEffect()] = Field(default=None, description="Calls are in their order.")
+
+
+ToolChoiceField = Literal["none", "auto", "required"] | NamedTool
+Calls = Annotated[list[CallOfTool], Field(max_length=MAX_CALLS)]
+Tools = Annotated[list[FunctionTool], Field(max_length=MAX_TOOLS)]
+CallId = _Id

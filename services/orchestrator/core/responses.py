@@ -1,0 +1,80 @@
+"""A response as the search holds it: its text, the calls of tools in it, and where its tokens come from."""
+
+from dataclasses import dataclass
+
+from shared.records.evolution import FinishReason
+from shared.records.tools import ToolCall
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Tokens sampled in one go by one state: the unit of provenance. Copied responses share their pieces."""
+
+    cycle: int
+    round: int
+    state: int
+    start: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Called:
+    """What a response calls: whole `calls`, and the text beside them.
+
+    `canonical` is the text of the calls that is the same for all responses that call alike. `begun` says that a call
+    was begun, within which the response may end. The calls are `valid` where each follows the schema of its tool.
+    """
+
+    begun: bool = False
+    calls: tuple[ToolCall, ...] = ()
+    canonical: str = ""
+    beside: str = ""
+    valid: bool = True
+
+
+NO_CALLS = Called()
+
+
+@dataclass(frozen=True)
+class Response:
+    """A response decoded so far. `finish` is None while it can be continued.
+
+    `text` is what the model wrote or, of a finished response with calls, what stands beside them.
+    """
+
+    token_ids: tuple[int, ...] = ()
+    text: str = ""
+    finish: FinishReason | None = None
+    pieces: tuple[Piece, ...] = ()
+    called: Called = NO_CALLS
+
+    @property
+    def finished(self) -> bool:
+        return self.finish is not None
+
+    @property
+    def valid(self) -> bool:
+        """Whether it may be the answer before others: it has begun no call, or each of its calls is whole and valid."""
+        return not self.called.begun or bool(self.called.calls and self.called.valid)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether it takes part in replacement. A call that is half written says nothing to a reward of text, and one
+        that were copied would vote twice.
+        """
+        return not self.roomless and not self.called.begun
+
+    @property
+    def whole_text(self) -> str:
+        """Text and calls, as rewards read them."""
+        return "\n".join(filter(None, (self.text, self.called.canonical)))
+
+    @property
+    def tokens(self) -> int:
+        """Tokens sampled for it, the end-of-sequence token included."""
+        return sum(piece.tokens for piece in self.pieces)
+
+    @property
+    def roomless(self) -> bool:
+        """Ended before its first token: its mutant fills the model's context. It is no answer and no donor."""
+        return self.finish == "length" and not self.tokens

@@ -1,0 +1,54 @@
+"""The order of final responses, some of which call tools: calls are voted for, texts are ranked by reward."""
+
+from collections.abc import Sequence
+from math import sqrt, tanh
+
+from services.orchestrator.core.values import Final
+
+
+def ranked(finals: Sequence[Final], complete_first: bool = False) -> list[Final]:
+    """All final responses, best first, the earlier first among equals.
+
+    1. Responses that are not valid come after all others, by reward.
+    2. Of texts and calls the more numerous kind comes first; the calls, where there are as many of both.
+    3. Texts are in the order of their rewards; with `complete_first`, those that were cut come after the others.
+    4. Calls that are alike, in names and canonical arguments, are a group. Groups are in the order of their votes: each
+       member's counts 1 + tanh(z) / 4, where z is how many standard deviations its reward lies above the mean of all
+       valid calls. So equal rewards make it a majority vote, equal shares a comparison of rewards, and a group of less
+       than three fifths of another's size never comes before it. Within a group rewards decide.
+    """
+    ordered = sorted(finals, key=_complete_first if complete_first else _descending)
+    valid = [final for final in ordered if final.response.valid]
+    texts = [final for final in valid if not final.response.called.calls]
+    calls = _by_votes([final for final in valid if final.response.called.calls])
+    best = [*calls, *texts] if len(calls) >= len(texts) else [*texts, *calls]
+    return [*best, *(final for final in ordered if not final.response.valid)]
+
+
+def _by_votes(calls: Sequence[Final]) -> list[Final]:
+    """The calls group by group; they come in the order of their rewards, and so stay within a group."""
+    groups: dict[str, list[Final]] = {}
+    votes: dict[str, float] = {}
+    for final, vote in zip(calls, _votes([final.reward for final in calls]), strict=True):
+        key = final.response.called.canonical
+        groups.setdefault(key, []).append(final)
+        votes[key] = votes.get(key, 0.0) + vote
+    return [final for key in sorted(groups, key=lambda key: -votes[key]) for final in groups[key]]
+
+
+def _votes(rewards: Sequence[float | None]) -> list[float]:
+    """What each call's vote counts; where its reward is missing, or all are equal, 1."""
+    known = [reward for reward in rewards if reward is not None]
+    mean = sum(known) / len(known) if known else 0.0
+    deviation = sqrt(sum((reward - mean) ** 2 for reward in known) / len(known)) if known else 0.0
+    return [
+        1.0 if reward is None or not deviation else 1.0 + tanh((reward - mean) / deviation) / 4 for reward in rewards
+    ]
+
+
+def _complete_first(final: Final) -> tuple[bool, float]:
+    return final.response.finish != "stop", _descending(final)
+
+
+def _descending(final: Final) -> float:
+    return float("inf") if final.reward is None else -final.reward

@@ -1,0 +1,22 @@
+"""An answer in the shape of a class, by a tool that must be called, which is the client's default."""
+
+import os
+
+import instructor
+from openai import OpenAI
+from pydantic import BaseModel
+
+
+class City(BaseModel):
+    name: str
+    country: str
+
+
+city = instructor.from_openai(OpenAI()).chat.completions.create(
+    model=os.environ["MODEL"],
+    response_model=City,
+    messages=[{"role": "user", "content": "Paris is in France. Name the city and its country."}],
+    max_tokens=200,
+    max_retries=1,
+)
+assert isinstance(city, City)

@@ -1,0 +1,101 @@
+"""What every generation engine promises of formats, over all of them, in float32 so that pieces can be compared."""
+
+import asyncio
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from services.generation.generator import SequenceGenerator
+from services.generation.messages import Sequence
+from shared.errors import InvalidRequest, Unsupported
+from shared.records.evolution import Message
+from shared.records.formats import ResponseFormat
+from tests.contract.engine_rows import GREEDY, QUESTION, WARM, one, run
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+FORMATS = (
+    ResponseFormat(
+        "json_schema",
+        json.dumps(
+            {
+                "type": "object",
+                "properties": {"colour": {"enum": ["red", "green"]}, "reason": {"type": "string", "maxLength": 20}},
+                "required": ["colour", "reason"],
+                "additionalProperties": False,
+            }
+        ),
+    ),
+    ResponseFormat("regex", "[A-Z][a-z]{2,9}, [0-9]{2}"),
+    ResponseFormat("choice", '["yes", "no", "yes, indeed"]'),
+    ResponseFormat("grammar", 'root ::= "a" root | "b"'),
+)
+PATTERNS = {"regex": "[A-Z][a-z]{2,9}, [0-9]{2}", "choice": "yes|no|yes, indeed", "grammar": "a*b"}
+
+
+@pytest.mark.parametrize("wanted", FORMATS, ids=lambda wanted: wanted.kind)
+async def test_a_format_is_followed_and_a_response_continued_under_it_at_any_point(
+    generator: SequenceGenerator, wanted: ResponseFormat
+) -> None:
+    if not generator.info.continues_formats:
+        pytest.skip("formats are the endpoint's")
+    for sampling in (replace(GREEDY, format=wanted), replace(WARM, format=wanted)):
+        whole = await one(generator, Sequence("s", QUESTION, max_new_tokens=60, seed=3), sampling)
+        if whole.finish == "stop" and wanted.is_json:
+            answer = json.loads(whole.text)
+            assert (answer["colour"] in ("red", "green"), set(answer)) == (True, {"colour", "reason"})
+        elif whole.finish == "stop":
+            assert re.fullmatch(PATTERNS[wanted.kind], whole.text)
+        else:
+            assert whole.finish == "length"
+            assert wanted.kind == "grammar"
+    greedy = replace(GREEDY, format=wanted)
+    whole = await one(generator, Sequence("s", QUESTION, max_new_tokens=60), greedy)
+    cuts = range(1, len(whole.token_ids) + 1, 4)
+    rest = await run(
+        generator,
+        *(Sequence(str(at), QUESTION, whole.token_ids[:at], max_new_tokens=60 - at) for at in cuts if at < 60),
+        sampling=greedy,
+    )
+    for at, result in rest.items():
+        assert whole.token_ids[: int(at)] + result.token_ids == whole.token_ids
+        assert (result.text, result.finish) == (whole.text, whole.finish)
+
+
+async def test_sequences_with_and_without_a_format_share_a_batch(generator: SequenceGenerator) -> None:
+    if not generator.info.continues_formats:
+        pytest.skip("formats are the endpoint's")
+    alone = await one(generator, Sequence("s", QUESTION, max_new_tokens=12))
+    free, held = await asyncio.gather(
+        one(generator, Sequence("s", QUESTION, max_new_tokens=12)),
+        one(generator, Sequence("s", QUESTION, max_new_tokens=12), replace(GREEDY, format=FORMATS[2])),
+    )
+    assert free.token_ids == alone.token_ids
+    assert held.text in ("yes", "no", "yes, indeed")
+
+
+async def test_an_endpoint_follows_a_schema_or_says_that_it_cannot(generator: SequenceGenerator) -> None:
+    asked = Sequence("s", (Message("user", "Choose a colour, answer in JSON."),), max_new_tokens=60)
+    sampling = replace(WARM, format=FORMATS[0])
+    if generator.info.structured_output:
+        result = await one(generator, asked, sampling)
+        assert result.finish != "stop" or json.loads(result.text)["colour"] in ("red", "green")
+    else:
+        with pytest.raises(Unsupported, match="format"):
+            await one(generator, asked, sampling)
+
+
+async def test_a_response_that_is_not_what_the_format_allows_is_refused(generator: SequenceGenerator) -> None:
+    sampling = replace(GREEDY, format=FORMATS[0])
+    other = await one(generator, Sequence("s", QUESTION, max_new_tokens=4))
+    with pytest.raises((InvalidRequest, Unsupported)) as refused:
+        await one(generator, Sequence("s", QUESTION, other.token_ids, max_new_tokens=4), sampling)
+    assert refused.value.field == "sampling.format"
+
+
+async def test_a_schema_that_cannot_be_followed_is_refused(generator: SequenceGenerator) -> None:
+    sampling = replace(WARM, format=ResponseFormat("json_schema", '{"type": "string", "pattern": "(?<=a)b"}'))
+    with pytest.raises((InvalidRequest, Unsupported)):
+        await one(generator, Sequence("s", QUESTION, max_new_tokens=10), sampling)

@@ -1,0 +1,59 @@
+"""A record as OpenAI's response, and as the events of its stream."""
+
+from dataclasses import replace
+
+import pytest
+from openai.types.responses import Response
+
+from services.gateway.api.openai_responses.events import closing, opening
+from services.gateway.api.openai_responses.resource import response
+from services.gateway.config.settings import GatewaySettings
+from shared.methods import METHODS, Method
+from shared.records.evolution import (
+    Choice,
+    EvolutionRequest,
+    FinishReason,
+    Message,
+    Record,
+    ResponseOptions,
+    Result,
+    Sampling,
+    Seconds,
+    Tokens,
+)
+from shared.records.search import Search
+
+SETTINGS = GatewaySettings()
+
+
+def record(finish: FinishReason, method: Method = "sample") -> Record:
+    request = EvolutionRequest(
+        method, (Message("user", "Why?"),), Sampling(max_tokens=5), Search(), seed=1, response=ResponseOptions(inputs=1)
+    )
+    choice = Choice("Because of", finish, 5, 0.5, {}, "Why?", 0, None)
+    result = Result((choice,), choice, Tokens(prompt=3), Seconds(), rounds=1)
+    return Record("evo_1", 1, "succeeded", 10.5, request, finished_at=11.0, result=result)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_answer_that_was_cut_is_incomplete(method: Method) -> None:
+    cut = Response.model_validate_json(response(record("length", method), SETTINGS).model_dump_json(), strict=True)
+    assert cut.incomplete_details is not None
+    assert (cut.status, cut.incomplete_details.reason) == ("incomplete", "max_output_tokens")
+    assert cut.output[0].status == "incomplete"  # type: ignore[union-attr]
+    whole = response(record("stop", method), SETTINGS)
+    assert (whole.status, whole.incomplete_details, whole.output[0].status) == ("completed", None, "completed")
+
+
+def test_a_stream_ends_by_what_became_of_it() -> None:
+    assert [event.type for event in closing(record("length"), 2, SETTINGS)][-1] == "response.incomplete"
+    assert [event.type for event in closing(record("stop"), 2, SETTINGS)][-1] == "response.completed"
+    cancelled = replace(record("stop"), status="cancelled", result=None)
+    [last] = closing(cancelled, 2, SETTINGS)
+    assert last.response is not None
+    assert (last.type, last.sequence_number, last.response.status) == ("response.failed", 2, "cancelled")
+
+
+def test_what_opens_a_stream_tells_nothing_of_its_end() -> None:
+    before = replace(record("stop"), status="queued", result=None, finished_at=None)
+    assert opening(record("stop"), SETTINGS) == opening(before, SETTINGS)

@@ -99,6 +99,7 @@ def batch_driver(settings: GatewaySettings, backends: Backends) -> BatchDriver:
         settings.max_files_bytes,
         settings.file_ttl_s,
     )
-    admission = Admission(backends.store, backends.rates, StageCheck(backends.presence), settings)
     evolutions = EvolutionService(backends.store, SearchTimes())
-    return BatchDriver(backends.batches, backends.files, backends.keys, evolutions, admission, settings, limits)
+    admission = Admission(backends.store, backends.rates, StageCheck(backends.presence), settings)
+    acceptance = Acceptance(evolutions, admission)
+    return BatchDriver(backends.batches, backends.files, backends.keys, evolutions, acceptance, settings, limits)

@@ -35,9 +35,10 @@ end
 redis.call('HSET', batch, 'body', body, 'status', 'validating')
 redis.call('ZADD', open, created_at, id)
 redis.call('ZADD', tenant_list, created_at, id)
+redis.call('SADD', users, id)
 return 1
 """,
-    keys="batch open tenant_list",
+    keys="batch open tenant_list users",
     args="id body created_at most_open most_kept",
 )
 
@@ -50,6 +51,12 @@ return 1
 """,
     keys="lease",
     args="holder ttl_ms",
+)
+
+RELEASE = Script(
+    "if redis.call('GET', lease) == holder then return redis.call('DEL', lease) end return 0",
+    keys="lease",
+    args="holder",
 )
 
 # Returns the numbers of the lines that run.
@@ -108,12 +115,13 @@ redis.call('HSET', batch, 'status', ended, ended .. '_at', now)
 for i, name in ipairs(names) do redis.call('HSET', batch, name, values[i]) end
 if final == '1' then
   redis.call('ZREM', open, id)
+  redis.call('SREM', users, id)
   redis.call('LPUSH', notices, 'batch ' .. id)
   redis.call('LTRIM', notices, 0, 99999)
 end
 return 1
 """,
-    keys="batch open notices",
+    keys="batch open notices users",
     args="id begun ended now final *names *values",
 )
 

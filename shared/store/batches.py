@@ -3,6 +3,7 @@
 Redis keys:
   darwin:batch:{id}           hash: body (JSON), status, ending, total, next, completed, failed, errors, {status}_at;
                               beside it :running (set of line numbers) and :lease
+  darwin:file:{id}:batches    set of the batches that read a file and have not ended
   darwin:batches:{tenant}     sorted set of a tenant's batches by when they were made
   darwin:batch-open           sorted set of the batches that have not ended
   darwin:batch-running        set of {id}:{line} of all batches
@@ -22,9 +23,10 @@ from pydantic import TypeAdapter
 
 from shared.errors import NotFound, Overloaded
 from shared.records.evolution import TraceContext
-from shared.store.batch_scripts import BEGIN, CREATE, END, FINISH, MOVE, SKIP, TAKE
+from shared.store.batch_scripts import BEGIN, CREATE, END, FINISH, MOVE, RELEASE, SKIP, TAKE
 from shared.store.connection import RedisClient
-from shared.store.layout import dumped, parsed
+from shared.store.files import users_key
+from shared.store.layout import NOTICES, dumped, parsed
 
 OPEN_STATUSES = ("validating", "in_progress", "finalizing", "cancelling")
 _OPEN, _RUNNING = "darwin:batch-open", "darwin:batch-running"
@@ -92,6 +94,7 @@ class Batches(RedisClient):
                 batch=_key(batch.id),
                 open=_OPEN,
                 tenant_list=_list_key(batch.tenant),
+                users=users_key(batch.input_file_id),
                 id=batch.id,
                 body=dumped(_BATCH, batch),
                 created_at=batch.created_at,
@@ -120,19 +123,23 @@ class Batches(RedisClient):
         Raises:
             NotFound: `after` is no batch of the tenant.
         """
-        first = 0
+        first, list_key = 0, _list_key(tenant)
         async with self._translated:
             if after is not None:
-                rank = await self._redis.zrevrank(_list_key(tenant), after)
+                rank = await self._redis.zrevrank(list_key, after)
                 if rank is None:
                     raise NotFound(f"No batch found with id '{after}'.", field="after")
                 first = rank + 1
-            ids = await self._redis.zrevrange(_list_key(tenant), first, first + count - 1)
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for batch_id in ids:
-                    pipeline.hgetall(_key(batch_id))
-                found = await pipeline.execute()
-        return [_batch(batch_id, stored) for batch_id, stored in zip(ids, found, strict=True) if stored]
+            while True:
+                ids = await self._redis.zrevrange(list_key, first, first + count - 1)
+                async with self._redis.pipeline(transaction=False) as pipeline:
+                    for batch_id in ids:
+                        pipeline.hgetall(_key(batch_id))
+                    found = dict(zip(ids, await pipeline.execute(), strict=True))
+                expired = [batch_id for batch_id, stored in found.items() if not stored]
+                if not expired:
+                    return [_batch(batch_id, stored) for batch_id, stored in found.items()]
+                await self._redis.zrem(list_key, *expired)
 
     async def open(self) -> list[str]:
         """The ids of the batches that have not ended, the oldest first."""
@@ -147,6 +154,11 @@ class Batches(RedisClient):
                 await TAKE(self._redis, lease=f"{_key(batch_id)}:lease", holder=holder, ttl_ms=int(ttl_s * 1000))
             )
 
+    async def release(self, batch_id: str, holder: str) -> None:
+        """Gives up the lease of a batch, where the holder has it."""
+        async with self._translated:
+            await RELEASE(self._redis, lease=f"{_key(batch_id)}:lease", holder=holder)
+
     async def begin(self, batch_id: str, holder: str, most: int, most_of_all: int) -> list[int]:
         """Begins lines until `most` of the batch, and `most_of_all` of all batches, run; the lines that run now."""
         async with self._translated:
@@ -155,10 +167,10 @@ class Batches(RedisClient):
             )
         return sorted(int(line) for line in lines)
 
-    async def finish(self, batch: Batch, line: int, text: str, *, completed: bool) -> None:
-        """Ends a line that runs, with `text` as its line in the output file or else in the error file."""
+    async def finish(self, batch: Batch, line: int, text: str, *, completed: bool) -> bool:
+        """Ends a line that runs, with `text` as its line in the output file or else in the error file; whether it ran."""
         async with self._translated:
-            await FINISH(
+            ended = await FINISH(
                 self._redis,
                 **_running_keys(batch.id),
                 **_file_keys(batch, completed=completed),
@@ -168,11 +180,12 @@ class Batches(RedisClient):
                 **_added(batch, [text], completed=completed),
                 text=text,
             )
+        return bool(ended)
 
-    async def skip(self, batch: Batch, texts: Sequence[str]) -> None:
-        """Ends the next lines, which were never begun, each with its line of the error file."""
+    async def skip(self, batch: Batch, texts: Sequence[str]) -> bool:
+        """Ends the next lines, which were never begun, each with its line of the error file; whether they were next."""
         async with self._translated:
-            await SKIP(
+            skipped = await SKIP(
                 self._redis,
                 batch=_key(batch.id),
                 **_file_keys(batch, completed=False),
@@ -180,16 +193,18 @@ class Batches(RedisClient):
                 **_added(batch, texts, completed=False),
                 texts=texts,
             )
+        return bool(skipped)
 
-    async def move(self, batch_id: str, begun: str, ended: str, **fields: str | int) -> bool:
+    async def move(self, batch: Batch, begun: str, ended: str, **fields: str | int) -> bool:
         """From one status to another, with further fields; whether the batch has the status `ended` now."""
         async with self._translated:
             moved = await MOVE(
                 self._redis,
-                batch=_key(batch_id),
+                batch=_key(batch.id),
                 open=_OPEN,
-                notices="darwin:webhook-notices",
-                id=batch_id,
+                notices=NOTICES,
+                users=users_key(batch.input_file_id),
+                id=batch.id,
                 begun=begun,
                 ended=ended,
                 now=int(time.time()),

@@ -1,7 +1,8 @@
 """Uploaded and written files of lines in Redis, with the bytes that each tenant and all together hold.
 
 Redis keys:
-  darwin:file:{id}        hash: body (JSON), tenant, bytes, ready; beside it :lines, a list of the lines
+  darwin:file:{id}        hash: body (JSON), tenant, bytes, ready; beside it :lines, a list of the lines, and :batches,
+                          a set of the batches that read it and have not ended
   darwin:files:{tenant}   sorted set of a tenant's readable files by when they were made
   darwin:file-expiry      sorted set of all files by when the sweep removes them
   darwin:file-usage       hash: bytes in all (`*`); bytes (`b:{tenant}`) and files (`n:{tenant}`) of each tenant
@@ -16,7 +17,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from shared.errors import NotFound, Overloaded
+from shared.errors import Conflict, NotFound, Overloaded
 from shared.store.connection import RedisClient
 from shared.store.layout import dumped, parsed
 from shared.store.lua import Script
@@ -25,6 +26,8 @@ _EXPIRY = "darwin:file-expiry"
 _USAGE = "darwin:file-usage"
 # A file that is not complete by then was abandoned.
 _UNFINISHED_S = 3600.0
+# How long the sweep leaves a file alone that has expired while a batch reads it.
+_IN_USE_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,13 @@ return 1
     args="id body created_at expires_at",
 )
 
+# Returns -1 where a batch reads the file: it then stays, and the sweep looks at it again at `later`, if it has expired.
 _REMOVE = Script(
     """
+if redis.call('SCARD', users) > 0 then
+  if later ~= '' then redis.call('ZADD', expiry, 'XX', later, id) end
+  return -1
+end
 redis.call('ZREM', expiry, id)
 local stored = redis.call('HMGET', file, 'tenant', 'bytes')
 if not stored[1] then return 0 end
@@ -101,8 +109,8 @@ redis.call('ZREM', 'darwin:files:' .. stored[1], id)
 redis.call('UNLINK', file, lines)
 return 1
 """,
-    keys="file lines expiry usage",
-    args="id",
+    keys="file lines expiry usage users",
+    args="id later",
 )
 
 
@@ -195,9 +203,19 @@ class Files(RedisClient):
         return found
 
     async def remove(self, file_id: str) -> bool:
-        """Removes a file, complete or not; whether there was one."""
+        """Removes a file, complete or not; whether there was one.
+
+        Raises:
+            Conflict: a batch that has not ended reads it.
+        """
+        removed = await self._remove(file_id)
+        if removed < 0:
+            raise Conflict(f"a batch reads {file_id}: cancel it, or wait until it has ended", field="file_id")
+        return removed > 0
+
+    async def _remove(self, file_id: str, later: float | str = "") -> int:
         async with self._translated:
-            return bool(await _REMOVE(self._redis, **_keys(file_id), id=file_id))
+            return int(await _REMOVE(self._redis, **_keys(file_id), users=users_key(file_id), id=file_id, later=later))
 
     async def held_bytes(self, tenant: str) -> tuple[int, int]:
         """Bytes of the tenant's files, and of everybody's."""
@@ -209,13 +227,16 @@ class Files(RedisClient):
         """Removes files that have expired; how many."""
         async with self._translated:
             ids = await self._redis.zrangebyscore(_EXPIRY, "-inf", time.time(), 0, 100)
-        for file_id in ids:
-            await self.remove(file_id)
-        return len(ids)
+        return [await self._remove(file_id, time.time() + _IN_USE_S) for file_id in ids].count(1)
 
 
 def _key(file_id: str) -> str:
     return f"darwin:file:{file_id}"
+
+
+def users_key(file_id: str) -> str:
+    """The redis key of the batches that read a file and have not ended."""
+    return f"{_key(file_id)}:batches"
 
 
 def _list_key(tenant: str) -> str:

@@ -90,6 +90,11 @@ class QueryCommands(RedisClient):
         async with self._translated:
             return int(await self._redis.zcard(layout.ACTIVE))
 
+    async def active_of(self, api_key_id: str) -> int:
+        """How many evolutions of an API key are queued or running."""
+        async with self._translated:
+            return int(await self._redis.scard(layout.active_key(api_key_id)))
+
     async def queued(self) -> int:
         """How many messages wait for a worker."""
         async with self._translated:

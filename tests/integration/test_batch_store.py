@@ -86,12 +86,12 @@ async def test_lines_run_within_bounds_and_end_once(files: Files, batches: Batch
     assert await batches.hold(one.id, "me", 5)
     assert not await batches.hold(one.id, "you", 5)
     assert await batches.begin(one.id, "me", 3, 4) == []
-    assert await batches.move(one.id, "validating", "in_progress", total=5)
+    assert await batches.move(one, "validating", "in_progress", total=5)
     assert await batches.begin(one.id, "you", 3, 4) == []
     assert await batches.begin(one.id, "me", 3, 4) == [0, 1, 2]
     assert await batches.begin(one.id, "me", 3, 4) == [0, 1, 2]
     await batches.hold(two.id, "me", 5)
-    await batches.move(two.id, "validating", "in_progress", total=5)
+    await batches.move(two, "validating", "in_progress", total=5)
     assert await batches.begin(two.id, "me", 3, 4) == [0]
     for _ in range(2):
         await batches.finish(one, 1, "done", completed=True)
@@ -106,7 +106,7 @@ async def test_a_batch_winds_down(files: Files, batches: Batches) -> None:
     one = batch()
     await batches.create(one, 1)
     await batches.hold(one.id, "me", 5)
-    await batches.move(one.id, "validating", "in_progress", total=3)
+    await batches.move(one, "validating", "in_progress", total=3)
     await batches.begin(one.id, "me", 1, 1)
     await batches.end(one.id, "cancelled")
     await batches.end(one.id, "expired")
@@ -117,8 +117,8 @@ async def test_a_batch_winds_down(files: Files, batches: Batches) -> None:
         await batches.skip(now, ["x", "y"])
     now = await batches.load(one.id, "acme")
     assert (now.next, now.failed) == (3, 2)
-    assert await batches.move(one.id, "cancelling", "cancelled")
-    assert not await batches.move(one.id, "in_progress", "completed")
+    assert await batches.move(one, "cancelling", "cancelled")
+    assert not await batches.move(one, "in_progress", "completed")
     assert await batches.open() == []
     assert [each.status for each in await batches.listed("acme", None, 9)] == ["cancelled"]
     with pytest.raises(NotFound):

@@ -47,7 +47,8 @@ _FAILURES = {
     403: "The API key may not use the model or the reward profile, or is no operator's.",
     404: "No such model, evolution or route.",
     408: "The body did not arrive in time.",
-    409: "The `Idempotency-Key` was used for another request, or the evolution has not ended yet.",
+    409: "The `Idempotency-Key` was used for another request, the evolution has not ended yet, or a batch"
+    " reads the file.",
     413: "The body is too large, as it came or once it is unpacked.",
     415: "The body is not declared as `application/json`, or its `content-encoding` is neither gzip nor deflate.",
     421: "The `Host` is not this machine; only where this deployment asks for no keys.",

@@ -71,7 +71,9 @@ class BatchCreate(Body):
     """Body of `POST /v1/batches`."""
 
     input_file_id: Annotated[str, Field(max_length=256), ENCODABLE] = Field(description="A file of purpose `batch`.")
-    endpoint: Literal["/v1/chat/completions"] = Field(description="The route that every line is meant for.")
+    endpoint: Literal["/v1/chat/completions", "/v1/responses"] = Field(
+        description="The route that every line is meant for."
+    )
     completion_window: Literal["24h"] = Field(description="What has not been answered by then expires.")
     metadata: Annotated[dict[_Key, _Value], Field(max_length=16)] | None = Field(default=None, description="Kept.")
     output_expires_after: ExpiresAfter | None = Field(default=None, description="Of the output and error files.")

@@ -1,18 +1,24 @@
 """Lines of a batch's files: a request that is read, and its outcome that is written, as OpenAI's batch API has them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from services.gateway.api import serializers
-from services.gateway.api.requests import AlignmentRequest, ChatCompletionRequest
+from services.gateway.api.deadlines import with_deadline_of
+from services.gateway.api.openai_responses import conversation
+from services.gateway.api.openai_responses.requests import ResponseCreate
+from services.gateway.api.openai_responses.resource import response
+from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.validation import evolution_request
 from services.gateway.config.settings import GatewaySettings
+from services.gateway.edge.access import Caller
 from services.gateway.edge.errors import body_of, validation_body
 from services.gateway.edge.strict_json import parse_strictly
+from services.gateway.evolutions.service import EvolutionService
 from shared.errors import DarwinError, InvalidRequest
 from shared.records.evolution import EvolutionRequest, Record
 from shared.store.batches import Batch
@@ -25,12 +31,27 @@ _MAX_CUSTOM_ID = 512
 class Endpoint:
     """A route whose requests a batch may hold: the type of its body, its validation, and how it answers."""
 
-    body: type[AlignmentRequest]
-    request: Callable[[Any, GatewaySettings], EvolutionRequest]
+    body: type[ChatCompletionRequest] | type[ResponseCreate]
+    request: Callable[[Any, GatewaySettings, EvolutionService, str], Awaitable[EvolutionRequest]]
     answer: Callable[[Record, GatewaySettings], BaseModel]
 
 
-ENDPOINTS = {"/v1/chat/completions": Endpoint(ChatCompletionRequest, evolution_request, serializers.chat_completion)}
+async def _chat_request(
+    body: ChatCompletionRequest, settings: GatewaySettings, evolutions: EvolutionService, tenant: str
+) -> EvolutionRequest:
+    return evolution_request(body, settings)
+
+
+def _response(record: Record, settings: GatewaySettings) -> BaseModel:
+    serializers.result_of(record)
+    return response(record, settings)
+
+
+ENDPOINTS = {
+    "/v1/chat/completions": Endpoint(ChatCompletionRequest, _chat_request, serializers.chat_completion),
+    "/v1/responses": Endpoint(ResponseCreate, conversation.evolution_of, _response),
+}
+_NOT_IN_FILES = ("stream", "stream_options", "background")
 
 
 class LineError(Exception):
@@ -78,18 +99,21 @@ def read_line(text: str, endpoint: str) -> Line:
     return Line(custom_id, value["body"])
 
 
-def evolution_of(line: Line, endpoint: str, settings: GatewaySettings) -> tuple[AlignmentRequest, EvolutionRequest]:
-    """The line's body and the search it asks for, checked as the endpoint's route checks it.
+async def evolution_of(
+    line: Line, endpoint: str, caller: Caller, settings: GatewaySettings, evolutions: EvolutionService
+) -> EvolutionRequest:
+    """The search that a line of the caller's asks for, checked as the endpoint's route checks it.
 
     Raises:
         ValidationError, DarwinError: as that route answers by 400 or 404.
     """
     rules = ENDPOINTS[endpoint]
     body = rules.body.model_validate(line.body)
-    for name in ("stream", "stream_options"):
+    for name in _NOT_IN_FILES:
         if getattr(body, name, None):
             raise InvalidRequest(f"{name} must be left out: the answers of a batch are files", field=name)
-    return body, rules.request(body, settings)
+    evolution = await rules.request(body, settings, evolutions, caller.tenant)
+    return with_deadline_of(evolution, body.darwin, caller, settings)
 
 
 def refused(batch: Batch, number: int, custom_id: str, error: Exception) -> str:
@@ -99,7 +123,7 @@ def refused(batch: Batch, number: int, custom_id: str, error: Exception) -> str:
     else:
         assert isinstance(error, DarwinError)
         status, body = error.http_status, body_of(error)
-    return _line(batch, number, custom_id, _response(batch, number, status, body), None)
+    return _line(batch, number, custom_id, _outcome(batch, number, status, body), None)
 
 
 def answered(batch: Batch, number: int, custom_id: str, record: Record, settings: GatewaySettings) -> tuple[str, bool]:
@@ -108,7 +132,7 @@ def answered(batch: Batch, number: int, custom_id: str, record: Record, settings
         body = ENDPOINTS[batch.endpoint].answer(record, settings)
     except DarwinError as error:
         return refused(batch, number, custom_id, error), False
-    return _line(batch, number, custom_id, _response(batch, number, 200, body), None), True
+    return _line(batch, number, custom_id, _outcome(batch, number, 200, body), None), True
 
 
 def not_executed(batch: Batch, number: int, custom_id: str) -> str:
@@ -121,7 +145,7 @@ def not_executed(batch: Batch, number: int, custom_id: str) -> str:
     return _line(batch, number, custom_id, None, {"code": code, "message": message})
 
 
-def _response(batch: Batch, number: int, status: int, body: BaseModel) -> dict[str, Any]:
+def _outcome(batch: Batch, number: int, status: int, body: BaseModel) -> dict[str, Any]:
     request_id = "req_" + batch.evolution_id(number).removeprefix("evo_")
     return {"status_code": status, "request_id": request_id, "body": body.model_dump(mode="json")}
 

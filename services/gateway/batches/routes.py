@@ -33,9 +33,14 @@ _FORM = {
                 "required": ["purpose", "file"],
                 "properties": {
                     "purpose": {"const": "batch"},
-                    "file": {"type": "string", "contentMediaType": "application/octet-stream"},
+                    # Without a type, as OpenAPI 3.1 describes binary content: any value is the same text in a form.
+                    "file": {"contentMediaType": "application/octet-stream"},
                     "expires_after[anchor]": {"const": "created_at"},
                     "expires_after[seconds]": {"type": "integer", "minimum": 3600, "maximum": 2_592_000},
+                },
+                "dependentRequired": {
+                    "expires_after[anchor]": ["expires_after[seconds]"],
+                    "expires_after[seconds]": ["expires_after[anchor]"],
                 },
             }
         }
@@ -69,7 +74,8 @@ class FileRoutes:
         reading = failures(400, 401, 404, 421, 429, 500, 503)
         add("/v1/files", self.listing, methods=["GET"], summary="List files", responses=reading)
         add(one, self.read, methods=["GET"], summary="Read what is known of a file", responses=reading)
-        add(one, self.delete, methods=["DELETE"], summary="Delete a file", responses=reading)
+        deleting = failures(400, 401, 404, 409, 421, 429, 500, 503)
+        add(one, self.delete, methods=["DELETE"], summary="Delete a file", responses=deleting)
         text: dict[str, Any] = {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}
         add(
             f"{one}/content",
@@ -132,7 +138,7 @@ class FileRoutes:
         return out.FileObject.of(await self._files.load(file_id, caller_of(request).tenant))
 
     async def delete(self, request: Request, file_id: FileId) -> out.FileDeleted:
-        """Deletes a file. A batch that has not ended fails once it needs it."""
+        """Deletes a file, unless a batch that has not ended reads it (409)."""
         file = await self._files.load(file_id, caller_of(request).tenant)
         await self._files.remove(file.id)
         return out.FileDeleted(id=file.id)
@@ -159,7 +165,12 @@ class FileRoutes:
         try:
             seconds = given.get("seconds", "")
             after = out.ExpiresAfter.model_validate(
-                given | {"seconds": int(seconds) if seconds.isdecimal() and len(seconds) < 9 else seconds}
+                given
+                | {
+                    "seconds": int(seconds)
+                    if seconds.isascii() and seconds.isdecimal() and len(seconds) < 9
+                    else seconds
+                }
             )
         except ValidationError:
             raise InvalidRequest(

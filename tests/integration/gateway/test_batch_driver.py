@@ -12,6 +12,7 @@ from services.gateway.batches.driver import BatchDriver, BatchLimits
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.rates import Rates
 from services.gateway.edge.search_times import SearchTimes
+from services.gateway.evolutions.acceptance import Acceptance
 from services.gateway.evolutions.admission import Admission, StageCheck
 from services.gateway.evolutions.service import EvolutionService
 from shared.store.api_keys import ApiKeys, new_key
@@ -37,7 +38,8 @@ class Driving:
         settings = GatewaySettings(redis_url=self.url)
         admission = Admission(self.store, self.rates, StageCheck(self.presence), settings)
         service = EvolutionService(self.store, SearchTimes())
-        return BatchDriver(self.batches, self.files, self.keys, service, admission, settings, BatchLimits(**limits))
+        acceptance = Acceptance(service, admission)
+        return BatchDriver(self.batches, self.files, self.keys, service, acceptance, settings, BatchLimits(**limits))
 
     async def batch(self, lines: list[str], lasts_s: float = 60, key_id: str = "", tenant: str = "acme") -> Batch:
         now = time.time()

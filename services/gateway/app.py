@@ -29,6 +29,9 @@ from services.gateway.evolutions.backends import Backends
 from services.gateway.evolutions.service import EvolutionService
 from services.gateway.inspector import page
 from services.gateway.inspector.routes import InspectionRoutes
+from services.gateway.webhooks.deliverer import Deliverer
+from services.gateway.webhooks.events import Notices
+from services.gateway.webhooks.routes import WebhookRoutes
 
 
 def create_app(
@@ -79,6 +82,7 @@ def create_app(
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
     app.include_router(FileRoutes(backends.files, settings).router)
     app.include_router(BatchRoutes(backends.batches, backends.files, settings).router)
+    app.include_router(WebhookRoutes(backends.webhooks, settings).router)
     app.include_router(KeyRoutes(backends.keys, backends.store, settings).router)
     app.include_router(model_routes.router(settings))
     app.include_router(probes.router(backends.store, stages, lifetime))
@@ -103,3 +107,8 @@ def batch_driver(settings: GatewaySettings, backends: Backends) -> BatchDriver:
     admission = Admission(backends.store, backends.rates, StageCheck(backends.presence), settings)
     acceptance = Acceptance(evolutions, admission)
     return BatchDriver(backends.batches, backends.files, backends.keys, evolutions, acceptance, settings, limits)
+
+
+def webhook_deliverer(settings: GatewaySettings, backends: Backends) -> Deliverer:
+    """What sends webhooks beside the application."""
+    return Deliverer(backends.webhooks, Notices(backends.batches, backends.store, settings), settings)

@@ -168,7 +168,7 @@ class Batches(RedisClient):
         return sorted(int(line) for line in lines)
 
     async def finish(self, batch: Batch, line: int, text: str, *, completed: bool) -> bool:
-        """Ends a line that runs, with `text` as its line in the output file or else in the error file; whether it ran."""
+        """Ends a line that runs, with `text` as its line in the output file or the error file; whether it ran."""
         async with self._translated:
             ended = await FINISH(
                 self._redis,

@@ -127,6 +127,6 @@ def _headers(path: str, method: str) -> dict[str, Any]:
     }
     if any(name in path for name in ("completions", "evolutions", "responses")):
         headers[EVOLUTION_HEADER] = header("The evolution that the call is about, once there is one.")
-    if method == "post" and not path.startswith("/v1/keys"):
+    if method == "post" and not path.startswith(("/v1/keys", "/v1/files", "/v1/batches", "/v1/webhook")):
         headers |= {name: header(description) for name, description in POST_HEADERS.items()}
     return headers

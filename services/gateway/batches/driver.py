@@ -259,7 +259,7 @@ class BatchDriver:
         """Whose batch it is, under the terms that hold now.
 
         Raises:
-            InvalidApiKey: its API key was revoked or has expired, or the proxy that named its caller is trusted no more.
+            InvalidApiKey: its API key was revoked or has expired, or the proxy that named its caller is gone.
         """
         if not batch.key_id:
             return Caller()

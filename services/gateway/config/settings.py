@@ -59,6 +59,14 @@ class GatewaySettings(StoreSettings):
     max_batch_lines: int = Field(default=50_000, ge=1, le=50_000)
     max_batches: int = Field(default=100, ge=1, description="batches of one tenant that have not ended")
     max_batch_running: int = Field(default=8, ge=1, description="lines of all batches that are searched for at a time")
+    max_webhooks: int = Field(default=20, ge=1, description="webhook endpoints of one tenant")
+    webhook_timeout_s: float = Field(default=10.0, gt=0, le=60, description="of one attempt to send an event")
+    webhook_http: bool = Field(default=False, description="whether webhooks may be sent without TLS")
+    webhook_networks: Networks = Field(
+        default=(),
+        description="networks that webhooks may be sent to although they are not on the public internet, such as "
+        "10.0.0.0/8; separated by commas, or JSON",
+    )
     max_wait_s: float = Field(default=540.0, gt=0, description="how long a call that does not stream waits")
     default_deadline_ms: int | None = Field(
         default=None,

@@ -10,6 +10,7 @@ from shared.store.batches import Batches
 from shared.store.evolutions import Store
 from shared.store.files import Files
 from shared.store.presence import Presence
+from shared.store.webhooks import Webhooks
 
 # Each call may block one connection while it follows events; these are for everything else.
 _SPARE_CONNECTIONS = 64
@@ -25,6 +26,7 @@ class Backends:
     presence: Presence
     files: Files
     batches: Batches
+    webhooks: Webhooks
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> Self:
@@ -36,8 +38,10 @@ class Backends:
             Presence(url),
             Files(url, connections),
             Batches(url, connections),
+            Webhooks(url, connections),
         )
 
     async def close(self) -> None:
-        for backend in (self.store, self.keys, self.rates, self.presence, self.files, self.batches):
+        stored = (self.files, self.batches, self.webhooks)
+        for backend in (self.store, self.keys, self.rates, self.presence, *stored):
             await backend.close()

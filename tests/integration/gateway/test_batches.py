@@ -2,12 +2,14 @@
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import openai
 import pytest
+import redis
 from openai.types import Batch, FileDeleted, FileObject
 
 from shared.store.api_keys import ApiKeys
@@ -125,10 +127,20 @@ def test_twice_each_limit(redis_url: str, tmp_path: Path) -> None:
         assert made == [200, 200, 429, 429]
 
 
-def test_kill_9_in_the_middle(redis_url: str, orchestrator: FakeOrchestrator, tmp_path: Path) -> None:
+@pytest.fixture
+def own_redis_url(redis_url: str) -> Iterator[str]:
+    """A database with a worker that no other gateway's batches or calls reach."""
+    url = redis_url.removesuffix("/9") + "/5"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    with FakeOrchestrator(url):
+        yield url
+
+
+def test_kill_9_in_the_middle(own_redis_url: str, tmp_path: Path) -> None:
     lines = [line(str(number), user="wait=0.3") for number in range(24)]
     (tmp_path / "one").mkdir()
-    first = Gateway(redis_url, tmp_path / "one")
+    first = Gateway(own_redis_url, tmp_path / "one")
     with openai.OpenAI(base_url=f"{first.url}/v1", api_key="none") as client:
         made = client.batches.create(
             input_file_id=upload(client, "\n".join(lines)).id, endpoint=CHAT, completion_window="24h"
@@ -138,7 +150,7 @@ def test_kill_9_in_the_middle(redis_url: str, orchestrator: FakeOrchestrator, tm
     begun = time.monotonic()
     (tmp_path / "two").mkdir()
     with (
-        Gateway(redis_url, tmp_path / "two") as second,
+        Gateway(own_redis_url, tmp_path / "two") as second,
         openai.OpenAI(base_url=f"{second.url}/v1", api_key="none") as client,
     ):
         wait_for(lambda: client.batches.retrieve(made.id).status in FINAL, 60)

@@ -54,7 +54,7 @@ async def addresses_of(url: httpx.URL, settings: GatewaySettings) -> list[str]:
         found = await asyncio.get_running_loop().getaddrinfo(
             host.strip("[]"), port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
         )
-    except (OSError, UnicodeError):
+    except (OSError, OverflowError, ValueError):
         raise UnknownHost(f"{host} has no address") from None
     addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
     allowed = [address for address in addresses if may_be_sent_to(address, settings.webhook_networks)]

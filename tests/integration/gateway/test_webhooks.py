@@ -16,7 +16,11 @@ from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
 from tests.integration.gateway.running import Gateway, new_caller, wait_for
 from tests.integration.gateway.test_batch_driver import CHAT, line
 
-LOCAL = {"DARWIN_GATEWAY_WEBHOOK_HTTP": "true", "DARWIN_GATEWAY_WEBHOOK_NETWORKS": "127.0.0.0/8"}
+LOCAL = {
+    "DARWIN_GATEWAY_WEBHOOK_HTTP": "true",
+    "DARWIN_GATEWAY_WEBHOOK_NETWORKS": "127.0.0.0/8",
+    "DARWIN_GATEWAY_WEBHOOK_TIMEOUT_S": "2",
+}
 
 
 class Receiver:
@@ -85,7 +89,7 @@ def test_a_batch_and_a_background_response_are_told(caller: openai.OpenAI, recei
     first, second = receiver.received
     assert first[0]["webhook-id"] == second[0]["webhook-id"]
     assert first[0]["host"] == receiver.url.split("/")[2]
-    event = caller.webhooks.unwrap(second[1], second[0], secret=made.signing_secret)
+    event: Any = caller.webhooks.unwrap(second[1], second[0], secret=made.signing_secret)
     assert (event.type, event.data.id) == ("batch.completed", batch.id)
     told = caller.responses.create(model="sample", input="Why?", background=True)
     wait_for(lambda: len(receiver.received) == 3)
@@ -154,6 +158,7 @@ def test_kill_9_loses_no_event(own_url: str, tmp_path: Path, receiver: Receiver)
         wait_for(lambda: len(receiver.received) >= 3, 60)
         with openai.OpenAI(base_url=f"{second.url}/v1", api_key="none") as client:
             headers, body = receiver.received[2]
-            assert client.webhooks.unwrap(body, headers, secret=made.signing_secret).data.id == told.id
+            event: Any = client.webhooks.unwrap(body, headers, secret=made.signing_secret)
+            assert event.data.id == told.id
             client.webhooks.delete(made.id)
     assert len({headers["webhook-id"] for headers, _ in receiver.received}) == 1

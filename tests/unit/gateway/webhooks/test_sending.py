@@ -1,6 +1,7 @@
 """Signatures, events and pauses of webhooks."""
 
 import time
+from typing import Any
 
 import openai
 import pytest
@@ -11,11 +12,11 @@ from services.gateway.webhooks.sending import signatures
 from shared.store.webhooks import Endpoint, new_secret
 
 
-def endpoint(**fields: object) -> Endpoint:
-    return Endpoint("we_1", "acme", "n", "https://example.org", ("batch.failed",), new_secret(), 0, 0, **fields)  # type: ignore[arg-type]
+def endpoint(**fields: Any) -> Endpoint:
+    return Endpoint("we_1", "acme", "n", "https://example.org", ("batch.failed",), new_secret(), 0, 0, **fields)
 
 
-def unwrapped(secret: str, header: str, event: WebhookEvent, at: int) -> object:
+def unwrapped(secret: str, header: str, event: WebhookEvent, at: int) -> Any:
     with openai.OpenAI(api_key="none") as client:
         headers = {"webhook-id": event.id, "webhook-timestamp": str(at), "webhook-signature": header}
         return client.webhooks.unwrap(event.payload, headers, secret=secret)
@@ -25,8 +26,8 @@ def unwrapped(secret: str, header: str, event: WebhookEvent, at: int) -> object:
 def test_openais_sdk_reads_every_event(kind: str) -> None:
     event, at, own = WebhookEvent(kind, "acme", "batch_1", 12.5), int(time.time()), endpoint()
     found = unwrapped(own.secret, signatures(own, event.id, at, event.payload), event, at)
-    assert (found.type, found.data.id, found.created_at) == (kind, "batch_1", 12)  # type: ignore[attr-defined]
-    assert found.id == event.id  # type: ignore[attr-defined]
+    assert (found.type, found.data.id, found.created_at) == (kind, "batch_1", 12)
+    assert found.id == event.id
 
 
 def test_two_secrets_are_valid_during_rotation() -> None:

@@ -172,7 +172,7 @@ def many(method: str, count: int) -> list[Message]:
             message.CopyFrom(good)
             entries = getattr(message, field.name)
             if field.message_type:
-                entries.extend([entries[0]] * count)
+                entries.extend([entries[0] if entries else entries.add()] * count)
             else:
                 entries.extend(["again"] * count)
             found.append(message)

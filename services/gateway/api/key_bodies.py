@@ -75,6 +75,14 @@ class KeyUpdate(Body):
     """The terms to change; null takes a limit away, and what is left out stays as it is."""
 
 
+class KeyQuery(BaseModel):
+    """Which keys are listed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tenant: str | None = Field(default=None, max_length=200, description="Only this tenant's.")
+
+
 class KeyRotate(Body):
     """How a key gets a new secret."""
 

@@ -6,7 +6,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from services.gateway.api.key_bodies import Key, KeyCreate, KeyList, KeyRevoked, KeyRotate, KeyUpdate, KeyWithSecret
+from services.gateway.api.key_bodies import (
+    Key,
+    KeyCreate,
+    KeyList,
+    KeyQuery,
+    KeyRevoked,
+    KeyRotate,
+    KeyUpdate,
+    KeyWithSecret,
+)
 from services.gateway.api.model_names import known_models
 from services.gateway.api.openapi import failures, header
 from services.gateway.config.settings import GatewaySettings
@@ -68,12 +77,9 @@ class KeyRoutes:
         response.headers["location"] = f"/v1/keys/{key.id}"
         return KeyWithSecret(**await self._shown(key), key=text)
 
-    async def list_keys(
-        self,
-        tenant: Annotated[str | None, Query(max_length=200, description="Only this tenant's.")] = None,
-    ) -> KeyList:
+    async def list_keys(self, query: Annotated[KeyQuery, Query()]) -> KeyList:
         """Every key, without its secret, with what it has spent."""
-        found = [key for key in await self._keys.all() if tenant in (None, key.tenant)]
+        found = [key for key in await self._keys.all() if query.tenant in (None, key.tenant)]
         return KeyList(data=[Key(**await self._shown(key)) for key in found])
 
     async def read(self, key_id: KeyId) -> Key:

@@ -40,6 +40,11 @@ def use_of(key: dict[str, Any], unit: str, period: str) -> dict[str, Any]:
     return use
 
 
+async def test_a_query_that_nobody_knows_is_refused(operator: httpx.AsyncClient) -> None:
+    refused = await operator.get("/v1/keys", params={"tenants": "made"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "tenants")
+
+
 async def test_a_keys_life(guarded: Gateway, operator: httpx.AsyncClient) -> None:
     terms = {"note": "for tests", "models": ["darwin"], "tokens_per_day": 500, "expires_at": time.time() + 60}
     key = await made(operator, **terms)

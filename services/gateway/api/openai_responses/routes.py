@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -11,9 +11,15 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from services.gateway.api import serializers
 from services.gateway.api.deadlines import keepalive_s, with_deadline
 from services.gateway.api.openai_responses import events
-from services.gateway.api.openai_responses.conversation import evolution_of, stored_response
-from services.gateway.api.openai_responses.requests import ResponseCreate
-from services.gateway.api.openai_responses.resource import InputItemList, ModelResponse, input_items, response
+from services.gateway.api.openai_responses.conversation import as_asked, evolution_of, stored_response
+from services.gateway.api.openai_responses.requests import InputItemsQuery, ReadQuery, ResponseCreate
+from services.gateway.api.openai_responses.resource import (
+    DeletedResponse,
+    InputItemList,
+    ModelResponse,
+    input_items,
+    response,
+)
 from services.gateway.api.openapi import event_stream, failures
 from services.gateway.api.waiting import Waiting, stopping_error
 from services.gateway.config.settings import GatewaySettings
@@ -65,6 +71,13 @@ class ResponseRoutes:
             responses={200: _STREAM, **reading},
         )
         self.router.add_api_route(
+            one,
+            self.delete,
+            methods=["DELETE"],
+            summary="Delete a response",
+            responses=failures(400, 401, 404, 409, 421, 429, 500, 503),
+        )
+        self.router.add_api_route(
             f"{one}/cancel", self.cancel, methods=["POST"], summary="Cancel a background response", responses=reading
         )
         self.router.add_api_route(
@@ -93,23 +106,24 @@ class ResponseRoutes:
         if body.background:
             return response(record, self._settings)
         record = await self._waiting.wait(request, record)
-        serializers.result_of(record)
+        try:
+            serializers.result_of(record)
+        except DarwinError as error:
+            raise as_asked(error) from None
         return response(record, self._settings)
 
     async def read(
         self,
         request: Request,
         response_id: ResponseId,
-        stream: Annotated[bool, Query(description="Whether to follow it by its events.")] = False,
-        starting_after: Annotated[
-            int | None, Query(ge=-1, le=2**53, description="`sequence_number` after which events follow.")
-        ] = None,
+        query: Annotated[ReadQuery, Query()],
     ) -> ModelResponse | Response:
         """The response as it stands, or its events from the beginning or after one of them."""
         record = await self._load(request, response_id)
-        if stream:
-            return self._streamed(request, record, -1 if starting_after is None else starting_after, cancels=False)
-        if starting_after is not None:
+        if query.stream:
+            after = -1 if query.starting_after is None else query.starting_after
+            return self._streamed(request, record, after, cancels=False)
+        if query.starting_after is not None:
             raise InvalidRequest("starting_after needs stream=true", field="starting_after")
         return response(record, self._settings)
 
@@ -121,16 +135,21 @@ class ResponseRoutes:
         tenant = caller_of(request).tenant
         return response(await self._evolutions.cancel(record.id, tenant, tenant), self._settings)
 
+    async def delete(self, request: Request, response_id: ResponseId) -> DeletedResponse:
+        """Deletes a response that has ended, with its evolution, and all that is recorded of it."""
+        record = await self._load(request, response_id)
+        await self._evolutions.delete(record)
+        return DeletedResponse(id=response_id)
+
     async def list_input(
         self,
         request: Request,
         response_id: ResponseId,
-        order: Annotated[Literal["asc", "desc"], Query(description="`desc`: the last message first.")] = "desc",
-        after: Annotated[str | None, Query(description="The last item of the page before.")] = None,
-        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        query: Annotated[InputItemsQuery, Query()],
     ) -> InputItemList:
         """The messages that the call itself brought."""
-        return input_items(await self._load(request, response_id), order == "desc", after, limit)
+        record = await self._load(request, response_id)
+        return input_items(record, query.order == "desc", query.after, query.limit)
 
     async def _load(self, request: Request, response_id: str) -> Record:
         record = await stored_response(self._evolutions, response_id, caller_of(request).tenant)

@@ -17,7 +17,7 @@ city = client.chat.completions.create(
     model=os.environ["MODEL"],
     response_model=City,
     messages=[{"role": "user", "content": "Paris is in France. Name the city and its country."}],
-    max_tokens=100,
+    max_tokens=200,
     max_retries=1,
 )
 assert isinstance(city, City)

@@ -11,5 +11,5 @@ class City(BaseModel):
     country: str
 
 
-model = ChatOpenAI(model=os.environ["MODEL"], max_tokens=100).with_structured_output(City)
+model = ChatOpenAI(model=os.environ["MODEL"], max_tokens=200).with_structured_output(City)
 assert isinstance(model.invoke("Name a city and its country."), City)

@@ -9,13 +9,13 @@ tool = {
     "type": "function",
     "function": {
         "name": "weather",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+        "parameters": {"type": "object", "properties": {"city": {"enum": ["Paris", "Rome"]}}, "required": ["city"]},
     },
 }
 answer = OpenAI().chat.completions.create(
     model=os.environ["MODEL"],
     messages=[{"role": "user", "content": "What is the weather in Paris?"}],
-    max_tokens=100,
+    max_tokens=200,
     tools=[tool],
     tool_choice="required",
 )

@@ -51,7 +51,9 @@ async def test_unknown_encodings_are_refused_with_those_that_are_known(http: htt
 
 
 @pytest.mark.parametrize(
-    "content", [CONTENT, gzip.compress(CONTENT)[:-1], gzip.compress(CONTENT) + b"x", b"\x1f\x8b" + b"\xff" * 50]
+    "content",
+    [CONTENT, gzip.compress(CONTENT)[:-1], gzip.compress(CONTENT) + b"x", b"\x1f\x8b" + b"\xff" * 50],
+    ids=["plain", "cut", "followed", "broken"],
 )
 async def test_broken_bodies_are_refused(http: httpx.AsyncClient, content: bytes) -> None:
     response = await http.post(CHAT, content=content, headers=encoded("gzip"))

@@ -14,8 +14,9 @@ from services.gateway.api.openapi import DESCRIPTION, openapi_of
 from services.gateway.api.responses import ChatCompletionChunk
 from services.gateway.api.text_completions.resource import CompletionChunk
 from services.gateway.api.text_completions.routes import CompletionRoutes
+from services.gateway.batches.batch_routes import BatchRoutes
 from services.gateway.batches.driver import BatchDriver, BatchLimits
-from services.gateway.batches.routes import BatchRoutes, FileRoutes
+from services.gateway.batches.file_routes import FileRoutes
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge import errors
 from services.gateway.edge.access import AccessMiddleware

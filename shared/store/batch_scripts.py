@@ -78,6 +78,21 @@ return redis.call('SMEMBERS', running)
     args="id holder most most_of_all",
 )
 
+# Gives back the line that was begun last, so that it takes no room while it cannot start.
+GIVE_BACK = Script(
+    """
+if redis.call('GET', lease) ~= holder or redis.call('HGET', batch, 'status') ~= 'in_progress' then return 0 end
+if tonumber(redis.call('HGET', batch, 'next') or 0) ~= line + 1 or redis.call('SREM', running, line) == 0 then
+  return 0
+end
+redis.call('SREM', all_running, id .. ':' .. line)
+redis.call('HSET', batch, 'next', line)
+return 1
+""",
+    keys="batch running all_running lease",
+    args="id holder line",
+)
+
 FINISH = Script(
     _WRITE
     + """

@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 
 from shared.errors import NotFound, Overloaded
 from shared.records.evolution import TraceContext
-from shared.store.batch_scripts import BEGIN, CREATE, END, FINISH, MOVE, RELEASE, SKIP, TAKE
+from shared.store.batch_scripts import BEGIN, CREATE, END, FINISH, GIVE_BACK, MOVE, RELEASE, SKIP, TAKE
 from shared.store.connection import RedisClient
 from shared.store.files import users_key
 from shared.store.layout import NOTICES, dumped, parsed
@@ -166,6 +166,11 @@ class Batches(RedisClient):
                 self._redis, **_running_keys(batch_id), id=batch_id, holder=holder, most=most, most_of_all=most_of_all
             )
         return sorted(int(line) for line in lines)
+
+    async def give_back(self, batch_id: str, holder: str, line: int) -> bool:
+        """Has the line that was begun last be the next one again; whether it is."""
+        async with self._translated:
+            return bool(await GIVE_BACK(self._redis, **_running_keys(batch_id), id=batch_id, holder=holder, line=line))
 
     async def finish(self, batch: Batch, line: int, text: str, *, completed: bool) -> bool:
         """Ends a line that runs, with `text` as its line in the output file or the error file; whether it ran."""

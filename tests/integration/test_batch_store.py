@@ -14,7 +14,7 @@ LIMITS = FileLimits(tenant_bytes=20, total_bytes=30, tenant_files=2)
 
 @pytest.fixture
 async def files(redis_url: str) -> AsyncIterator[Files]:
-    files = Files(redis_url.removesuffix("/0") + "/7")
+    files = Files(redis_url.removesuffix("/0") + "/3")
     await files._redis.flushdb()
     yield files
     await files.close()
@@ -22,7 +22,7 @@ async def files(redis_url: str) -> AsyncIterator[Files]:
 
 @pytest.fixture
 async def batches(redis_url: str, files: Files) -> AsyncIterator[Batches]:
-    batches = Batches(redis_url.removesuffix("/0") + "/7")
+    batches = Batches(redis_url.removesuffix("/0") + "/3")
     yield batches
     await batches.close()
 

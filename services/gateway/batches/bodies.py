@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.api.field_types import ENCODABLE, Body
+from shared.errors import InvalidRequest
 from shared.store.batches import Batch
 from shared.store.files import File
 
@@ -66,12 +67,38 @@ class ExpiresAfter(Body):
     anchor: Literal["created_at"]
     seconds: int = Field(ge=LEAST_TTL_S, le=MOST_TTL_S)
 
+    def within(self, most: int, field: str) -> int:
+        """The seconds; raises `InvalidRequest` where this deployment keeps files for `most` seconds, which is less."""
+        if self.seconds > most:
+            raise InvalidRequest(f"{field} must be at most {most} here", field=field)
+        return self.seconds
+
+
+class _Query(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    after: str | None = Field(default=None, max_length=256, description="The last id of the page before.")
+
+
+class FileQuery(_Query):
+    """Which files are listed."""
+
+    limit: int = Field(default=10_000, ge=1, le=10_000)
+    order: Literal["asc", "desc"] = Field(default="desc", description="`desc`: the newest first.")
+    purpose: str | None = Field(default=None, max_length=64, description="Only those of this purpose.")
+
+
+class BatchQuery(_Query):
+    """Which batches are listed."""
+
+    limit: int = Field(default=20, ge=1, le=100)
+
 
 class BatchCreate(Body):
     """Body of `POST /v1/batches`."""
 
     input_file_id: Annotated[str, Field(max_length=256), ENCODABLE] = Field(description="A file of purpose `batch`.")
-    endpoint: Literal["/v1/chat/completions", "/v1/responses"] = Field(
+    endpoint: Literal["/v1/chat/completions", "/v1/completions", "/v1/responses"] = Field(
         description="The route that every line is meant for."
     )
     completion_window: Literal["24h"] = Field(description="What has not been answered by then expires.")

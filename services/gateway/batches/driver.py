@@ -9,15 +9,23 @@ import asyncio
 import logging
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
-from services.gateway.batches.lines import LineError, answered, evolution_of, not_executed, read_line, refused
+from services.gateway.batches.lines import (
+    answered,
+    custom_id_of,
+    evolution_of,
+    not_executed,
+    read_line,
+    refused,
+)
+from services.gateway.batches.owners import Owners
+from services.gateway.batches.validation import batch_error, validated
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import Caller
 from services.gateway.edge.errors import InvalidApiKey
-from services.gateway.edge.identity import PREFIX, ProxyIdentities
 from services.gateway.evolutions.acceptance import Acceptance
 from services.gateway.evolutions.service import EvolutionService
 from shared.errors import DarwinError, NotFound, Overloaded, Unavailable
@@ -33,7 +41,8 @@ _LEASE_S = 30.0
 _POLL_S = 0.5
 _SWEEP_S = 60.0
 _PAGE = 100
-_MOST_ERRORS = 20
+# Lines of a batch that are begun in one step, those that are refused at once included.
+_MOST_BEGUN = 100
 # A search that was asked to end and has not by then counts as not executed.
 _MOST_WIND_DOWN_S = 600.0
 
@@ -69,10 +78,9 @@ class BatchDriver:
     ) -> None:
         self._batches = batches
         self._files = files
-        self._keys = keys
         self._evolutions = evolutions
         self._acceptance = acceptance
-        self._identities = ProxyIdentities(keys, settings)
+        self._owners = Owners(keys, settings)
         self._settings = settings
         self._limits = limits
         self._holder = uuid.uuid4().hex
@@ -115,62 +123,47 @@ class BatchDriver:
                 self._held.discard(batch_id)
                 continue
             self._held.add(batch_id)
-            batch = await self._batches.load(batch_id, None)
-            if batch.status in ("validating", "in_progress") and time.time() >= batch.expires_at:
-                await self._batches.end(batch_id, "expired")
-            elif batch.status == "validating":
-                await self._validate(batch)
-            elif batch.status == "in_progress":
-                running += await self._advance(batch, max(1, self._limits.running // len(ids)))
-            else:
-                await self._wind_down(batch)
+            try:
+                running += await self._step_of(batch_id, max(1, self._limits.running // len(ids)))
+            except Unavailable:
+                raise
+            except Exception:
+                # The other batches go on.
+                log.exception("a step of %s failed", batch_id)
         _RUNNING.set(running)
 
-    async def _validate(self, batch: Batch) -> None:
-        errors: list[dict[str, object]] = []
-        custom_ids: set[str] = set()
-        number = position = 0
-        ended = False
-        while page := await self._files.lines(batch.input_file_id, position, _PAGE):
-            position += len(page)
-            for text in page:
-                if ended or not text.strip():
-                    # Only the end of the last line may follow.
-                    if ended or text.strip("\r"):
-                        errors.append(_error("invalid_json_line", "This line is blank.", number + 1))
-                    ended = True
-                    continue
-                number += 1
-                try:
-                    line = read_line(text, batch.endpoint)
-                    if line.custom_id in custom_ids:
-                        raise LineError(
-                            "duplicate_custom_id", "This custom_id was used by an earlier line.", "custom_id"
-                        )
-                    custom_ids.add(line.custom_id)
-                except LineError as error:
-                    errors.append(_error(error.code, error.message, number, error.param))
-            if len(errors) >= _MOST_ERRORS or number > self._limits.lines:
-                break
-            await self._batches.hold(batch.id, self._holder, _LEASE_S)
-        if number > self._limits.lines:
-            errors.append(_error("too_many_tasks", f"A batch has at most {self._limits.lines} lines here.", None))
-        elif not number and not errors:
-            errors.append(_error("empty_file", "The input file is empty, or was deleted.", None))
-        if errors:
-            await self._batches.end(batch.id, "failed", errors[:_MOST_ERRORS])
+    async def _step_of(self, batch_id: str, most: int) -> int:
+        """One step of a batch of which at most `most` lines run; how many do."""
+        batch = await self._batches.load(batch_id, None)
+        if batch.status in ("validating", "in_progress") and time.time() >= batch.expires_at:
+            await self._batches.end(batch_id, "expired")
+        elif batch.status == "validating":
+            await self._validate(batch)
+        elif batch.status == "in_progress":
+            return await self._advance(batch, most)
         else:
-            await self._batches.move(batch, "validating", "in_progress", total=number)
+            await self._wind_down(batch)
+        return 0
+
+    async def _validate(self, batch: Batch) -> None:
+        async def renew() -> None:
+            await self._batches.hold(batch.id, self._holder, _LEASE_S)
+
+        total, errors = await validated(batch, self._files, self._limits.lines, renew)
+        if errors:
+            await self._batches.end(batch.id, "failed", errors)
+        else:
+            await self._batches.move(batch, "validating", "in_progress", total=total)
 
     async def _advance(self, batch: Batch, most: int) -> int:
-        """Begins lines where there is room, and writes what has ended; how many lines run."""
+        """Writes what has ended, and begins lines where there is room; how many lines run."""
         try:
-            caller = await self._caller(batch)
+            caller = await self._owners.caller_of(batch)
         except InvalidApiKey as refusal:
-            await self._batches.end(batch.id, "failed", [_error("invalid_api_key", refusal.message, None)])
+            await self._batches.end(batch.id, "failed", [batch_error("invalid_api_key", refusal.message, None)])
             return 0
         room = await self._has_room(batch, caller)
-        running = await self._batches.begin(batch.id, self._holder, most if room else 0, self._limits.running)
+        running = await self._begin(batch, 0)
         for number in running:
             record = await self._record(batch, number)
             if record is None and room:
@@ -179,7 +172,21 @@ class BatchDriver:
                 await self._write(batch, number, record)
         if not running and batch.next >= batch.total:
             await self._batches.end(batch.id, "completed")
+            return 0
+        running = await self._begin(batch, 0)
+        for _ in range(_MOST_BEGUN if room else 0):
+            if len(running) >= most:
+                break
+            begun = await self._begin(batch, len(running) + 1)
+            for number in set(begun) - set(running):
+                room = await self._submit(batch, caller, number)
+            if not room or len(begun) == len(running):
+                break
+            running = await self._begin(batch, 0)
         return len(running)
+
+    async def _begin(self, batch: Batch, most: int) -> list[int]:
+        return await self._batches.begin(batch.id, self._holder, most, self._limits.running)
 
     async def _has_room(self, batch: Batch, caller: Caller) -> bool:
         own, total = await self._files.held_bytes(batch.tenant)
@@ -191,38 +198,59 @@ class BatchDriver:
         """Starts the search of a line, or writes why it is refused; False where lines must wait."""
         texts = await self._files.lines(batch.input_file_id, number, 1)
         if not texts:
-            await self._batches.end(batch.id, "failed", [_error("missing_file", "The input file was deleted.", None)])
+            await self._batches.end(
+                batch.id, "failed", [batch_error("missing_file", "The input file was deleted.", None)]
+            )
             return False
-        line = read_line(texts[0], batch.endpoint)
         try:
+            line = read_line(texts[0], batch.endpoint)
             evolution = await evolution_of(line, batch.endpoint, caller, self._settings, self._evolutions)
             await self._acceptance.accept(caller, evolution, batch.evolution_id(number), {}, trace=batch.trace)
         except (Overloaded, Unavailable):
+            # A line that waits takes no room from those of other batches.
+            await self._batches.give_back(batch.id, self._holder, number)
             return False
-        except (ValidationError, DarwinError) as error:
-            await self._finish(batch, number, refused(batch, number, line.custom_id, error), completed=False)
+        except Exception as error:
+            if not isinstance(error, ValidationError | DarwinError):
+                log.exception("line %d of %s could not be started", number, batch.id)
+            text = refused(batch, number, custom_id_of(texts[0], batch.endpoint), error)
+            await self._finish(batch, number, text, completed=False)
         return True
 
     async def _wind_down(self, batch: Batch) -> None:
-        since = batch.at.get(batch.status, 0)
-        for number in await self._batches.begin(batch.id, self._holder, 0, 0):
+        since, waits = batch.at.get(batch.status, 0), False
+        for number in await self._begin(batch, 0):
             record = await self._record(batch, number)
             if record is not None and record.status not in TERMINAL and time.time() < since + _MOST_WIND_DOWN_S:
                 await self._evolutions.cancel(record.id, batch.tenant, batch.tenant)
-                return
-            await self._write(batch, number, record)
-        if batch.next < batch.total:
-            numbers = range(batch.next, min(batch.next + _PAGE, batch.total))
-            ids = [await self._custom_id(batch, number) for number in numbers]
-            texts = [not_executed(batch, number, name) for number, name in zip(numbers, ids, strict=True)]
-            if await self._batches.skip(batch, texts):
-                _LINES.add(len(texts), {"outcome": "failed"})
+                waits = True
+            else:
+                await self._write(batch, number, record)
+        if waits or not await self._skip(batch):
             return
         ready: dict[str, int] = {}
         for name, file_id in (("output", batch.output_file_id), ("error", batch.error_file_id)):
             ready[f"{name}_ready"] = int(await self._publish(batch, f"{batch.id}_{name}.jsonl", file_id))
         await self._batches.move(batch, batch.status, batch.ending, **ready)
         await self._batches.expire(batch, self._limits.ttl_s)
+
+    async def _skip(self, batch: Batch) -> bool:
+        """Writes that the lines which were never begun were not executed; False where somebody else does, too."""
+        while batch.next < batch.total:
+            count = min(_PAGE, batch.total - batch.next)
+            lines = await self._files.lines(batch.input_file_id, batch.next, count)
+            # Where the input file is gone, so are the names of its lines.
+            lines += [""] * (count - len(lines))
+            texts = [
+                not_executed(batch, number, custom_id_of(line, batch.endpoint))
+                for number, line in enumerate(lines, batch.next)
+            ]
+            if not await self._batches.skip(batch, texts):
+                return False
+            _LINES.add(count, {"outcome": "failed"})
+            batch = replace(batch, next=batch.next + count)
+            await self._batches.hold(batch.id, self._holder, _LEASE_S)
+        return True
 
     async def _publish(self, batch: Batch, filename: str, file_id: str) -> bool:
         now = time.time()
@@ -234,7 +262,8 @@ class BatchDriver:
         return True
 
     async def _write(self, batch: Batch, number: int, record: Record | None) -> None:
-        custom_id = await self._custom_id(batch, number)
+        texts = await self._files.lines(batch.input_file_id, number, 1)
+        custom_id = custom_id_of(texts[0], batch.endpoint) if texts else ""
         if record is None or record.status == "cancelled" or record.status not in TERMINAL:
             text, completed = not_executed(batch, number, custom_id), False
         else:
@@ -245,36 +274,8 @@ class BatchDriver:
         if await self._batches.finish(batch, number, text, completed=completed):
             _LINES.add(1, {"outcome": "completed" if completed else "failed"})
 
-    async def _custom_id(self, batch: Batch, number: int) -> str:
-        texts = await self._files.lines(batch.input_file_id, number, 1)
-        return read_line(texts[0], batch.endpoint).custom_id if texts else ""
-
     async def _record(self, batch: Batch, number: int) -> Record | None:
         try:
             return await self._evolutions.load(batch.evolution_id(number), batch.tenant)
         except NotFound:
             return None
-
-    async def _caller(self, batch: Batch) -> Caller:
-        """Whose batch it is, under the terms that hold now.
-
-        Raises:
-            InvalidApiKey: its API key was revoked or has expired, or the proxy that named its caller is gone.
-        """
-        if not batch.key_id:
-            return Caller()
-        if batch.key_id.startswith(PREFIX):
-            if not self._settings.identity_header:
-                raise InvalidApiKey("No proxy names callers here any more.")
-            return Caller(await self._identities.key_named(batch.key_id))
-        try:
-            key = await self._keys.get(batch.key_id)
-        except NotFound:
-            raise InvalidApiKey("The API key that made this batch was revoked.") from None
-        if key.expired:
-            raise InvalidApiKey("The API key that made this batch has expired.")
-        return Caller(key)
-
-
-def _error(code: str, message: str, line: int | None, param: str | None = None) -> dict[str, object]:
-    return {"code": code, "message": message, "param": param, "line": line}

@@ -13,13 +13,16 @@ from services.gateway.api.openai_responses import conversation
 from services.gateway.api.openai_responses.requests import ResponseCreate
 from services.gateway.api.openai_responses.resource import response
 from services.gateway.api.requests import ChatCompletionRequest
+from services.gateway.api.text_completions import conversion
+from services.gateway.api.text_completions.requests import CompletionRequest
+from services.gateway.api.text_completions.resource import completion
 from services.gateway.api.validation import evolution_request
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import Caller
 from services.gateway.edge.errors import body_of, validation_body
 from services.gateway.edge.strict_json import parse_strictly
 from services.gateway.evolutions.service import EvolutionService
-from shared.errors import DarwinError, InvalidRequest
+from shared.errors import DarwinError, Internal, InvalidRequest
 from shared.records.evolution import EvolutionRequest, Record
 from shared.store.batches import Batch
 
@@ -29,17 +32,26 @@ _MAX_CUSTOM_ID = 512
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A route whose requests a batch may hold: the type of its body, its validation, and how it answers."""
+    """A route whose requests a batch may hold: the type of its body, its validation, how it answers, and how it words
+    the errors of searches.
+    """
 
-    body: type[ChatCompletionRequest] | type[ResponseCreate]
+    body: type[ChatCompletionRequest] | type[CompletionRequest] | type[ResponseCreate]
     request: Callable[[Any, GatewaySettings, EvolutionService, str], Awaitable[EvolutionRequest]]
     answer: Callable[[Record, GatewaySettings], BaseModel]
+    as_asked: Callable[[DarwinError], DarwinError] = lambda error: error
 
 
 async def _chat_request(
     body: ChatCompletionRequest, settings: GatewaySettings, evolutions: EvolutionService, tenant: str
 ) -> EvolutionRequest:
     return evolution_request(body, settings)
+
+
+async def _completion_request(
+    body: CompletionRequest, settings: GatewaySettings, evolutions: EvolutionService, tenant: str
+) -> EvolutionRequest:
+    return conversion.evolution_of(body, settings)
 
 
 def _response(record: Record, settings: GatewaySettings) -> BaseModel:
@@ -49,7 +61,8 @@ def _response(record: Record, settings: GatewaySettings) -> BaseModel:
 
 ENDPOINTS = {
     "/v1/chat/completions": Endpoint(ChatCompletionRequest, _chat_request, serializers.chat_completion),
-    "/v1/responses": Endpoint(ResponseCreate, conversation.evolution_of, _response),
+    "/v1/completions": Endpoint(CompletionRequest, _completion_request, completion, conversion.as_asked),
+    "/v1/responses": Endpoint(ResponseCreate, conversation.evolution_of, _response, conversation.as_asked),
 }
 _NOT_IN_FILES = ("stream", "stream_options", "background")
 
@@ -99,6 +112,14 @@ def read_line(text: str, endpoint: str) -> Line:
     return Line(custom_id, value["body"])
 
 
+def custom_id_of(text: str, endpoint: str) -> str:
+    """The name that a line gave itself; "" where it cannot be read."""
+    try:
+        return read_line(text, endpoint).custom_id
+    except LineError:
+        return ""
+
+
 async def evolution_of(
     line: Line, endpoint: str, caller: Caller, settings: GatewaySettings, evolutions: EvolutionService
 ) -> EvolutionRequest:
@@ -120,28 +141,32 @@ def refused(batch: Batch, number: int, custom_id: str, error: Exception) -> str:
     """The line of the error file for a request that its endpoint refuses, or whose search failed."""
     if isinstance(error, ValidationError):
         status, body = 400, validation_body(error.errors())
+    elif isinstance(error, LineError):
+        status, body = 400, body_of(InvalidRequest(error.message, field=error.param))
     else:
-        assert isinstance(error, DarwinError)
-        status, body = error.http_status, body_of(error)
+        known = error if isinstance(error, DarwinError) else Internal("the request failed; the log has the details")
+        status, body = known.http_status, body_of(known)
     return _line(batch, number, custom_id, _outcome(batch, number, status, body), None)
 
 
 def answered(batch: Batch, number: int, custom_id: str, record: Record, settings: GatewaySettings) -> tuple[str, bool]:
     """The line for a search that has ended, and whether it goes to the output file."""
+    rules = ENDPOINTS[batch.endpoint]
     try:
-        body = ENDPOINTS[batch.endpoint].answer(record, settings)
+        body = rules.answer(record, settings)
     except DarwinError as error:
-        return refused(batch, number, custom_id, error), False
+        return refused(batch, number, custom_id, rules.as_asked(error)), False
     return _line(batch, number, custom_id, _outcome(batch, number, 200, body), None), True
 
 
 def not_executed(batch: Batch, number: int, custom_id: str) -> str:
-    """The line of the error file for a request that the end of its batch came before."""
+    """The line of the error file for a request that was cancelled, or that the end of its batch came before."""
     reasons = {
         "cancelled": ("batch_cancelled", "The batch was cancelled before this request executed."),
         "expired": ("batch_expired", "This request could not be executed before the completion window expired."),
+        "failed": ("batch_failed", "The batch failed before this request executed."),
     }
-    code, message = reasons.get(batch.ending, ("batch_failed", "The batch failed before this request executed."))
+    code, message = reasons.get(batch.ending, ("request_cancelled", "The search of this request was cancelled."))
     return _line(batch, number, custom_id, None, {"code": code, "message": message})
 
 
@@ -154,4 +179,6 @@ def _line(
     batch: Batch, number: int, custom_id: str, response: dict[str, Any] | None, error: dict[str, str] | None
 ) -> str:
     name = "batch_req_" + batch.evolution_id(number).removeprefix("evo_")
-    return json.dumps({"id": name, "custom_id": custom_id, "response": response, "error": error}, ensure_ascii=False)
+    text = json.dumps({"id": name, "custom_id": custom_id, "response": response, "error": error}, ensure_ascii=False)
+    # Halves of surrogate pairs are no UTF-8; JSON writes them as Python does, with a backslash.
+    return text.encode(errors="backslashreplace").decode()

@@ -41,13 +41,13 @@ class Driving:
         acceptance = Acceptance(service, admission)
         return BatchDriver(self.batches, self.files, self.keys, service, acceptance, settings, BatchLimits(**limits))
 
-    async def batch(self, lines: list[str], lasts_s: float = 60, key_id: str = "", tenant: str = "acme") -> Batch:
-        now = time.time()
+    async def batch(self, lines: list[str], lasts_s: float = 60, key_id: str = "", url: str = CHAT) -> Batch:
+        now, tenant = time.time(), "acme" if key_id else ""
         name = f"{time.time_ns():x}"
         file = File(f"file-{name}", tenant, "in.jsonl", "batch", now, now + 600)
         if lines:
             await self.files.append(file, 0, lines, 1, FileLimits(10**9, 10**9, 10**6))
-        made = Batch(f"batch_{name}", tenant, key_id, CHAT, file.id, now, now + lasts_s)
+        made = Batch(f"batch_{name}", tenant, key_id, url, file.id, now, now + lasts_s)
         await self.batches.create(made, 100)
         return made
 
@@ -102,7 +102,7 @@ async def test_every_line_is_answered(driving: Driving) -> None:
     errors = {each["custom_id"]: each["response"] for each in await driving.read(done.error_file_id)}
     assert {name: each["status_code"] for name, each in errors.items()} == {"wrong": 400, "stream": 400, "fails": 503}
     assert errors["wrong"]["body"]["error"]["param"] == "temperature"
-    assert (await driving.files.load(done.output_file_id, "acme")).purpose == "batch_output"
+    assert (await driving.files.load(done.output_file_id, "")).purpose == "batch_output"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ async def test_cancelled_with_partial_results(driving: Driving) -> None:
     made = await driving.batch(lines)
     for _ in range(200):
         await driver.step()
-        if (await driving.batches.load(made.id, "acme")).completed:
+        if (await driving.batches.load(made.id, "")).completed:
             break
         await asyncio.sleep(0.03)
     await driving.batches.end(made.id, "cancelled")

@@ -112,7 +112,7 @@ def test_twice_each_limit(redis_url: str, tmp_path: Path) -> None:
         "DARWIN_GATEWAY_MAX_BATCHES": "2",
         "DARWIN_GATEWAY_MAX_BATCH_LINES": "10",
     }
-    url = redis_url.removesuffix("/9") + "/6"
+    url = redis_url.removesuffix("/9") + "/2"
     with Gateway(url, tmp_path, **limits) as gateway, httpx.Client(base_url=gateway.url) as http:
 
         def send(text: str) -> httpx.Response:

@@ -1,13 +1,13 @@
-"""`/v1/files` and `/v1/batches`, as OpenAI's SDKs call them."""
+"""`/v1/files`, as OpenAI's SDKs call it."""
 
 import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import ValidationError
 from starlette.responses import StreamingResponse
 
@@ -16,13 +16,9 @@ from services.gateway.batches import bodies as out
 from services.gateway.batches.upload import Upload
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import caller_of
-from services.gateway.edge.strict_json import StrictJsonRoute, require_json
 from shared.errors import InvalidRequest, NotFound
-from shared.store.batches import Batch, Batches
 from shared.store.files import File, FileLimits, Files
-from shared.telemetry.tracing import current_span
 
-_WINDOW_S = 86_400
 _PAGE = 500
 _FORM = {
     "required": True,
@@ -48,8 +44,6 @@ _FORM = {
 }
 
 FileId = Annotated[str, Path(max_length=256)]
-BatchId = Annotated[str, Path(max_length=256)]
-After = Annotated[str | None, Query(max_length=256, description="The last id of the page before.")]
 
 
 class FileRoutes:
@@ -111,27 +105,20 @@ class FileRoutes:
             raise
         return out.FileObject.of(file)
 
-    async def listing(
-        self,
-        request: Request,
-        after: After = None,
-        limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
-        order: Literal["asc", "desc"] = "desc",
-        purpose: Annotated[str | None, Query(max_length=64)] = None,
-    ) -> out.FileList:
+    async def listing(self, request: Request, query: Annotated[out.FileQuery, Query()]) -> out.FileList:
         """The caller's files."""
         files = await self._files.listed(caller_of(request).tenant)
-        if order == "desc":
+        if query.order == "desc":
             files.reverse()
-        if after is not None:
+        if query.after is not None:
             ids = [file.id for file in files]
-            if after not in ids:
-                raise NotFound(f"No such File object: {after}", field="after")
-            files = files[ids.index(after) + 1 :]
-        files = [file for file in files if purpose in (None, file.purpose)]
-        page = [out.FileObject.of(file) for file in files[:limit]]
+            if query.after not in ids:
+                raise NotFound(f"No such File object: {query.after}", field="after")
+            files = files[ids.index(query.after) + 1 :]
+        files = [file for file in files if query.purpose in (None, file.purpose)]
+        page = [out.FileObject.of(file) for file in files[: query.limit]]
         first, last = (page[0].id, page[-1].id) if page else (None, None)
-        return out.FileList(data=page, first_id=first, last_id=last, has_more=len(files) > limit)
+        return out.FileList(data=page, first_id=first, last_id=last, has_more=len(files) > query.limit)
 
     async def read(self, request: Request, file_id: FileId) -> out.FileObject:
         """What is known of a file."""
@@ -146,7 +133,9 @@ class FileRoutes:
     async def content(self, request: Request, file_id: FileId) -> StreamingResponse:
         """The file as it was sent, or as the batch wrote it."""
         file = await self._files.load(file_id, caller_of(request).tenant)
-        return StreamingResponse(self._text(file), media_type="application/octet-stream")
+        # By the declared length a client sees where a file is deleted while it is read.
+        headers = {"content-length": str(file.bytes)}
+        return StreamingResponse(self._text(file), headers=headers, media_type="application/octet-stream")
 
     async def _text(self, file: File) -> AsyncIterator[str]:
         number, written = 0, file.purpose == "batch_output"
@@ -177,83 +166,7 @@ class FileRoutes:
                 f"expires_after needs anchor: created_at, and seconds: {out.LEAST_TTL_S} to {out.MOST_TTL_S}",
                 field="expires_after",
             ) from None
-        return within(after, self._settings, "expires_after.seconds")
-
-
-class BatchRoutes:
-    """The routes of the batches API."""
-
-    def __init__(self, batches: Batches, files: Files, settings: GatewaySettings) -> None:
-        self._batches = batches
-        self._files = files
-        self._settings = settings
-        self.router = APIRouter(tags=["batches"], route_class=StrictJsonRoute)
-        add, one = self.router.add_api_route, "/v1/batches/{batch_id}"
-        add(
-            "/v1/batches",
-            self.create,
-            methods=["POST"],
-            summary="Start a batch",
-            dependencies=[Depends(require_json)],
-            responses=failures(400, 401, 404, 408, 413, 415, 421, 429, 500, 503),
-        )
-        reading = failures(400, 401, 404, 421, 429, 500, 503)
-        add("/v1/batches", self.listing, methods=["GET"], summary="List batches", responses=reading)
-        add(one, self.read, methods=["GET"], summary="Read a batch", responses=reading)
-        add(f"{one}/cancel", self.cancel, methods=["POST"], summary="Cancel a batch", responses=reading)
-
-    async def create(self, request: Request, body: out.BatchCreate) -> out.BatchObject:
-        """Answers every line of a file in turn, while nobody else waits; poll it until it has ended."""
-        caller, now = caller_of(request), time.time()
-        after = body.output_expires_after
-        ttl_s = within(after, self._settings, "output_expires_after.seconds") if after else 0
-        try:
-            file = await self._files.load(body.input_file_id, caller.tenant)
-        except NotFound as error:
-            raise InvalidRequest(error.message, field="input_file_id") from None
-        if file.purpose != "batch":
-            raise InvalidRequest("input_file_id must be a file of purpose batch", field="input_file_id")
-        batch = Batch(
-            f"batch_{uuid.uuid4().hex}",
-            caller.tenant,
-            caller.key.id if caller.key else "",
-            body.endpoint,
-            file.id,
-            now,
-            now + _WINDOW_S,
-            body.metadata,
-            ttl_s,
-            current_span(),
-        )
-        await self._batches.create(batch, self._settings.max_batches)
-        return out.BatchObject.of(batch)
-
-    async def listing(
-        self, request: Request, after: After = None, limit: Annotated[int, Query(ge=1, le=100)] = 20
-    ) -> out.BatchList:
-        """The caller's batches, the newest first."""
-        found = await self._batches.listed(caller_of(request).tenant, after, limit + 1)
-        page = [out.BatchObject.of(batch) for batch in found[:limit]]
-        first, last = (page[0].id, page[-1].id) if page else (None, None)
-        return out.BatchList(data=page, first_id=first, last_id=last, has_more=len(found) > limit)
-
-    async def read(self, request: Request, batch_id: BatchId) -> out.BatchObject:
-        """The batch as it stands."""
-        return out.BatchObject.of(await self._batches.load(batch_id, caller_of(request).tenant))
-
-    async def cancel(self, request: Request, batch_id: BatchId) -> out.BatchObject:
-        """Asks a batch to end; what was answered can be read. One that has ended stays as it is."""
-        tenant = caller_of(request).tenant
-        await self._batches.load(batch_id, tenant)
-        await self._batches.end(batch_id, "cancelled")
-        return out.BatchObject.of(await self._batches.load(batch_id, tenant))
-
-
-def within(after: out.ExpiresAfter, settings: GatewaySettings, field: str) -> int:
-    """The seconds; raises `InvalidRequest` where this deployment keeps files for a shorter time."""
-    if after.seconds > settings.file_ttl_s:
-        raise InvalidRequest(f"{field} must be at most {settings.file_ttl_s} here", field=field)
-    return after.seconds
+        return after.within(self._settings.file_ttl_s, "expires_after.seconds")
 
 
 def _has(fields: dict[str, str], name: str) -> bool:

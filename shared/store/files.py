@@ -26,6 +26,8 @@ _EXPIRY = "darwin:file-expiry"
 _USAGE = "darwin:file-usage"
 # A file that is not complete by then was abandoned.
 _UNFINISHED_S = 3600.0
+# Lines are read until they hold so many bytes.
+_PAGE_BYTES = 2**20
 # How long the sweep leaves a file alone that has expired while a batch reads it.
 _IN_USE_S = 600.0
 
@@ -113,6 +115,24 @@ return 1
     args="id later",
 )
 
+# Reads ten lines at a time, up to `count`, until they hold `most_bytes`.
+_READ = Script(
+    """
+local found, size, last = {}, 0, first + count - 1
+for begin = tonumber(first), last, 10 do
+  local page = redis.call('LRANGE', lines, begin, math.min(begin + 9, last))
+  for _, line in ipairs(page) do
+    table.insert(found, line)
+    size = size + #line
+  end
+  if #page < 10 or size >= tonumber(most_bytes) then break end
+end
+return found
+""",
+    keys="lines",
+    args="first count most_bytes",
+)
+
 
 class Files(RedisClient):
     """Access to files. Every method raises `Unavailable` where Redis is away."""
@@ -197,9 +217,13 @@ class Files(RedisClient):
         return [file for file in found if file.expires_at > time.time()]
 
     async def lines(self, file_id: str, first: int, count: int) -> list[str]:
-        """Up to `count` lines from number `first` (from 0) on; none past the end, or where there is no such file."""
+        """Up to `count` lines from number `first` (from 0) on, fewer where they are long; none past the end, or where
+        there is no such file.
+        """
         async with self._translated:
-            found: list[str] = await self._redis.lrange(f"{_key(file_id)}:lines", first, first + count - 1)
+            found: list[str] = await _READ(
+                self._redis, lines=f"{_key(file_id)}:lines", first=first, count=count, most_bytes=_PAGE_BYTES
+            )
         return found
 
     async def remove(self, file_id: str) -> bool:

@@ -2,7 +2,27 @@
 
 from shared.store.lua import Script
 
-CREATE = Script("return redis.call('HSET', endpoints, id, body)", keys="endpoints", args="id body")
+# Returns 0 where the tenant has so many endpoints already.
+CREATE = Script(
+    """
+if redis.call('SISMEMBER', own, id) == 1 then return 1 end
+if redis.call('SCARD', own) >= tonumber(most) then return 0 end
+redis.call('HSET', endpoints, id, body)
+redis.call('SADD', own, id)
+return 1
+""",
+    keys="endpoints own",
+    args="id body most",
+)
+
+DELETE = Script(
+    """
+redis.call('SREM', own, id)
+return redis.call('HDEL', endpoints, id)
+""",
+    keys="endpoints own",
+    args="id",
+)
 
 # Returns 1 where the endpoint is replaced now or was by an earlier sending, 0 where it is another one by now, or gone.
 REPLACE = Script(

@@ -2,6 +2,7 @@
 
 Redis keys:
   darwin:webhooks                hash: id of an endpoint -> JSON
+  darwin:webhooks:{tenant}       set of the ids of a tenant's endpoints
   darwin:webhook-notices         list of what has ended (see `layout`); taken out in the step that makes its deliveries
   darwin:webhook-delivery:{id}   JSON of a delivery; beside it :attempts, how many have failed
   darwin:webhook-due             sorted set of deliveries by when the next attempt is due
@@ -22,7 +23,7 @@ from pydantic import TypeAdapter
 from shared.errors import Conflict, NotFound, Overloaded
 from shared.store.connection import RedisClient
 from shared.store.layout import NOTICES, dumped, parsed
-from shared.store.webhook_scripts import CLAIM, CREATE, DONE, REPLACE, RETRY, SPREAD
+from shared.store.webhook_scripts import CLAIM, CREATE, DELETE, DONE, REPLACE, RETRY, SPREAD
 
 _ENDPOINTS, _DUE = "darwin:webhooks", "darwin:webhook-due"
 _SECRET_BYTES = 32
@@ -35,7 +36,8 @@ GRACE_S = 86_400
 class Endpoint:
     """Where events of these types are sent. Times are Unix seconds.
 
-    `secret` signs every event; until `previous_until` the one before it does, too.
+    `secret` signs every event; until `previous_until` the one before it does, too. Nothing is sent there any more after
+    `disabled_at`, unless that is 0.
     """
 
     id: str
@@ -48,6 +50,7 @@ class Endpoint:
     updated_at: float
     previous_secret: str = ""
     previous_until: float = 0.0
+    disabled_at: float = 0.0
 
     def secrets(self, at: float) -> tuple[str, ...]:
         """The secrets that are valid at a time."""
@@ -85,11 +88,17 @@ class Webhooks(RedisClient):
         Raises:
             Overloaded: the tenant has `most` already.
         """
-        own = len(await self.listed(endpoint.tenant))
-        if own >= most:
-            raise Overloaded(f"{most} webhook endpoints are held: delete one")
         async with self._translated:
-            await CREATE(self._redis, endpoints=_ENDPOINTS, id=endpoint.id, body=dumped(_ENDPOINT, endpoint))
+            created = await CREATE(
+                self._redis,
+                endpoints=_ENDPOINTS,
+                own=_list_key(endpoint.tenant),
+                id=endpoint.id,
+                body=dumped(_ENDPOINT, endpoint),
+                most=most,
+            )
+        if not created:
+            raise Overloaded(f"{most} webhook endpoints are held: delete one")
 
     async def load(self, endpoint_id: str, tenant: str | None) -> Endpoint:
         """An endpoint of the tenant (None: of any).
@@ -102,10 +111,13 @@ class Webhooks(RedisClient):
     async def listed(self, tenant: str | None) -> list[Endpoint]:
         """A tenant's endpoints (None: everybody's), the newest first."""
         async with self._translated:
-            bodies = await self._redis.hgetall(_ENDPOINTS)
-        found = [parsed(_ENDPOINT, body, f"the webhook endpoint {name}") for name, body in bodies.items()]
-        own = [endpoint for endpoint in found if tenant in (None, endpoint.tenant)]
-        return sorted(own, key=lambda endpoint: (endpoint.created_at, endpoint.id), reverse=True)
+            if tenant is None:
+                bodies = await self._redis.hvals(_ENDPOINTS)
+            else:
+                ids = await self._redis.smembers(_list_key(tenant))
+                bodies = await self._redis.hmget(_ENDPOINTS, list(ids)) if ids else []
+        found = [parsed(_ENDPOINT, body, "a webhook endpoint") for body in bodies if body]
+        return sorted(found, key=lambda endpoint: (endpoint.created_at, endpoint.id), reverse=True)
 
     async def change(self, endpoint_id: str, tenant: str, **fields: Any) -> Endpoint:
         """The endpoint with these fields changed; raises as `load` does."""
@@ -135,7 +147,18 @@ class Webhooks(RedisClient):
         """Deletes an endpoint; what was on its way to it is dropped. Raises as `load` does."""
         await self.load(endpoint_id, tenant)
         async with self._translated:
-            await self._redis.hdel(_ENDPOINTS, endpoint_id)
+            await DELETE(self._redis, endpoints=_ENDPOINTS, own=_list_key(tenant), id=endpoint_id)
+
+    async def disable(self, endpoint: Endpoint) -> None:
+        """Has nothing sent to the endpoint any more, unless it was given another URL meanwhile, or is gone."""
+
+        def change(current: Endpoint) -> Endpoint:
+            return replace(current, disabled_at=time.time()) if current.url == endpoint.url else current
+
+        try:
+            await self._change(endpoint.id, None, change)
+        except NotFound:
+            return
 
     async def notice(self) -> str | None:
         """The oldest notice, which stays until `spread` takes it out; None where there is none."""
@@ -189,7 +212,7 @@ class Webhooks(RedisClient):
                 kept_s=_KEPT_S,
             )
 
-    async def _change(self, endpoint_id: str, tenant: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
+    async def _change(self, endpoint_id: str, tenant: str | None, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
         for _ in range(_MAX_TRIES):
             before = await self._body(endpoint_id)
             changed = change(_endpoint(endpoint_id, before, tenant))
@@ -210,6 +233,10 @@ def _endpoint(endpoint_id: str, body: str | None, tenant: str | None) -> Endpoin
     if endpoint is None or (tenant is not None and endpoint.tenant != tenant):
         raise NotFound(f"No such webhook endpoint: {endpoint_id[:80]}", field="webhook_endpoint_id")
     return endpoint
+
+
+def _list_key(tenant: str) -> str:
+    return f"{_ENDPOINTS}:{tenant}"
 
 
 def _key(delivery_id: str) -> str:

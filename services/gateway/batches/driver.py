@@ -238,17 +238,16 @@ class BatchDriver:
         """Writes that the lines which were never begun were not executed; False where somebody else does, too."""
         while batch.next < batch.total:
             count = min(_PAGE, batch.total - batch.next)
-            lines = await self._files.lines(batch.input_file_id, batch.next, count)
             # Where the input file is gone, so are the names of its lines.
-            lines += [""] * (count - len(lines))
+            lines = await self._files.lines(batch.input_file_id, batch.next, count) or [""] * count
             texts = [
                 not_executed(batch, number, custom_id_of(line, batch.endpoint))
                 for number, line in enumerate(lines, batch.next)
             ]
             if not await self._batches.skip(batch, texts):
                 return False
-            _LINES.add(count, {"outcome": "failed"})
-            batch = replace(batch, next=batch.next + count)
+            _LINES.add(len(texts), {"outcome": "failed"})
+            batch = replace(batch, next=batch.next + len(texts))
             await self._batches.hold(batch.id, self._holder, _LEASE_S)
         return True
 

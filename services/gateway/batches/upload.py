@@ -27,7 +27,7 @@ class Upload:
         self._max_line_bytes = max_line_bytes
         self._name = b""
         self._header, self._value = b"", b""
-        self._part = b""
+        self._part = bytearray()
         self._found: list[bytes] = []
         self._in_file = self._had_file = self._ended = False
         callbacks: Any = {
@@ -71,7 +71,7 @@ class Upload:
         setattr(self, name, getattr(self, name) + data)
 
     def _begin(self) -> None:
-        self._name, self._part, self._in_file = b"", b"", False
+        self._name, self._part, self._in_file = b"", bytearray(), False
 
     def _take_header(self) -> None:
         if self._header.lower() == b"content-disposition":
@@ -100,17 +100,16 @@ class Upload:
                 raise InvalidRequest(f"{self._name.decode()} is too long", field=self._name.decode())
             return
         *complete, rest = data.split(b"\n")
-        if complete:
-            self._found += [self._part + complete[0], *complete[1:]]
-            self._part = rest
-        else:
-            self._part += rest
+        for end in complete:
+            self._found.append(bytes(self._part + end))
+            self._part.clear()
+        self._part += rest
         if len(self._part) > self._max_line_bytes:
             raise InvalidRequest(f"a line of the file may have {self._max_line_bytes} bytes at most", field="file")
 
     def _finish(self) -> None:
         if self._in_file:
-            self._found.append(self._part)
+            self._found.append(bytes(self._part))
         else:
             self.fields[self._name.decode()] = self._part.decode(errors="replace")
 

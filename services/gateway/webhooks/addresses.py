@@ -13,6 +13,9 @@ from shared.errors import InvalidRequest
 _MAX_URL = 2048
 # Addresses of IPv4 within IPv6, which a gateway of the network translates back.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# All that is routed on the public internet lies in the first; the second is for protocols alone.
+_UNICAST = ipaddress.ip_network("2000::/3")
+_PROTOCOLS = ipaddress.ip_network("192.0.0.0/24")
 
 
 class ForbiddenAddress(Exception):
@@ -75,6 +78,5 @@ def _public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return _public(inner)
-        if address.teredo is not None or address.scope_id is not None:
-            return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
+        return address.is_global and address in _UNICAST and address.teredo is None and address.scope_id is None
+    return address.is_global and not (address.is_multicast or address.is_reserved or address in _PROTOCOLS)

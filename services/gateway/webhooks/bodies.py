@@ -50,6 +50,15 @@ class EndpointTest(Body):
     event_type: EventType = Field(description="Of the sample that is sent.")
 
 
+class EndpointQuery(BaseModel):
+    """Which endpoints are listed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    after: str | None = Field(default=None, max_length=256, description="The last id of the page before.")
+    limit: int = Field(default=20, ge=1, le=100)
+
+
 class _Resource(BaseModel):
     model_config = ConfigDict(frozen=True)
 
@@ -65,6 +74,9 @@ class WebhookEndpoint(_Resource):
     name: str
     url: str
     signing_secret_hint: str
+    disabled_at: int | None = Field(
+        description="When it answered 410: nothing has been sent there since, until its url is set again."
+    )
 
     @classmethod
     def of(cls, endpoint: Endpoint) -> "WebhookEndpoint":
@@ -125,4 +137,5 @@ def _shown(endpoint: Endpoint) -> dict[str, Any]:
         "name": endpoint.name,
         "url": endpoint.url,
         "signing_secret_hint": f"whsec_…{endpoint.secret[-4:]}",
+        "disabled_at": int(endpoint.disabled_at) or None,
     }

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 GIVE_UP_S = 72 * 3600.0
 _POLL_S = 0.5
-_AT_ONCE = 16
+_AT_ONCE = 64
 _NOTICES_AT_ONCE = 100
 _FIRST_DELAY_S, _MOST_DELAY_S = 5.0, 4 * 3600.0
 # Beyond the time that an attempt may take.
@@ -73,14 +73,21 @@ class Deliverer:
                 attempt.add_done_callback(self._attempts.discard)
 
     async def _deliveries(self, notice: str) -> list[Delivery]:
-        event = await self._notices.event(notice)
+        try:
+            event = await self._notices.event(notice)
+        except Unavailable:
+            raise
+        except Exception:
+            # Those behind it go on.
+            log.exception("the notice %s makes no event", notice)
+            return []
         if event is None:
             return []
         now = time.time()
         return [
             Delivery(f"{event.id}:{endpoint.id}", endpoint.id, event.id, event.type, event.payload, now)
             for endpoint in await self._webhooks.listed(event.tenant)
-            if event.type in endpoint.event_types
+            if event.type in endpoint.event_types and not endpoint.disabled_at
         ]
 
     async def _attempt_logged(self, delivery: Delivery) -> None:
@@ -97,6 +104,9 @@ class Deliverer:
         except NotFound:
             await self._webhooks.done(delivery.id)
             return
+        if endpoint.disabled_at:
+            await self._drop(delivery, "its endpoint is disabled")
+            return
         status = 0
         try:
             status = await self._sender.post(endpoint, delivery.event_id, delivery.payload)
@@ -109,10 +119,15 @@ class Deliverer:
             return
         _DELIVERIES.add(1, {"outcome": "failed"})
         next_at = time.time() + delay_s(delivery.attempts + 1)
+        if status == _GONE:
+            await self._webhooks.disable(endpoint)
         if status == _GONE or next_at > delivery.created_at + GIVE_UP_S:
-            log.error("webhook %s is dropped after %d attempts: %s", delivery.id, delivery.attempts + 1, outcome)
-            await self._webhooks.done(delivery.id)
-            _DELIVERIES.add(1, {"outcome": "dropped"})
+            await self._drop(delivery, outcome)
             return
         log.info("webhook %s failed, %d attempts so far: %s", delivery.id, delivery.attempts + 1, outcome)
         await self._webhooks.retry(delivery, next_at)
+
+    async def _drop(self, delivery: Delivery, why: str) -> None:
+        log.error("webhook %s is dropped: %s", delivery.id, why)
+        await self._webhooks.done(delivery.id)
+        _DELIVERIES.add(1, {"outcome": "dropped"})

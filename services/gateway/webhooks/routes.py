@@ -66,22 +66,17 @@ class WebhookRoutes:
         await self._webhooks.create(endpoint, self._settings.max_webhooks)
         return out.WebhookEndpointWithSecret.of(endpoint)
 
-    async def listing(
-        self,
-        request: Request,
-        after: Annotated[str | None, Query(max_length=256, description="The last id of the page before.")] = None,
-        limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    ) -> out.WebhookEndpointList:
+    async def listing(self, request: Request, query: Annotated[out.EndpointQuery, Query()]) -> out.WebhookEndpointList:
         """The endpoints, the newest first, without their secrets."""
         found = await self._webhooks.listed(caller_of(request).readable_tenant)
-        if after is not None:
+        if query.after is not None:
             ids = [endpoint.id for endpoint in found]
-            if after not in ids:
-                raise NotFound(f"No such webhook endpoint: {after}", field="after")
-            found = found[ids.index(after) + 1 :]
-        page = [out.WebhookEndpoint.of(endpoint) for endpoint in found[:limit]]
+            if query.after not in ids:
+                raise NotFound(f"No such webhook endpoint: {query.after}", field="after")
+            found = found[ids.index(query.after) + 1 :]
+        page = [out.WebhookEndpoint.of(endpoint) for endpoint in found[: query.limit]]
         first, last = (page[0].id, page[-1].id) if page else (None, None)
-        return out.WebhookEndpointList(data=page, first_id=first, last_id=last, has_more=len(found) > limit)
+        return out.WebhookEndpointList(data=page, first_id=first, last_id=last, has_more=len(found) > query.limit)
 
     async def read(self, request: Request, webhook_endpoint_id: EndpointId) -> out.WebhookEndpoint:
         """An endpoint, without its secret."""
@@ -91,10 +86,11 @@ class WebhookRoutes:
     async def update(
         self, request: Request, webhook_endpoint_id: EndpointId, body: out.EndpointUpdate
     ) -> out.WebhookEndpoint:
-        """Changes what the body holds; what is on its way already goes to the new URL."""
+        """Changes what the body holds; what is on its way already goes to the new URL, which enables the endpoint."""
         fields = body.model_dump(exclude_unset=True)
         if "url" in fields:
             await self._check_url(body.url)
+            fields["disabled_at"] = 0.0
         if "event_types" in fields:
             fields["event_types"] = tuple(dict.fromkeys(body.event_types))
         changed = await self._webhooks.change(webhook_endpoint_id, caller_of(request).tenant, **fields)

@@ -68,7 +68,7 @@ class Sender:
         except TimeoutError:
             raise NotSent(f"no answer within {self._settings.webhook_timeout_s:g} s") from None
         except httpx.HTTPError as error:
-            raise NotSent(f"no answer: {type(error).__name__}") from None
+            raise NotSent(f"no answer: {_reason(error)}") from None
 
     async def _post(self, endpoint: Endpoint, event_id: str, payload: str) -> int:
         url, at = httpx.URL(endpoint.url), int(time.time())
@@ -98,3 +98,13 @@ class Sender:
             await response.aclose()
             return response.status_code
         raise UnknownHost("the host has no address")
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    """What went wrong, without addresses, which the messages of errors may hold."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"the host's certificate is not valid ({cause.verify_message})"
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__

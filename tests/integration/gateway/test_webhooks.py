@@ -1,8 +1,6 @@
 """Webhooks to a receiver of our own, through OpenAI's SDK."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import redis
 
 from shared.store.api_keys import ApiKeys
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
+from tests.integration.gateway.receiver import Receiver
 from tests.integration.gateway.running import Gateway, new_caller, wait_for
 from tests.integration.gateway.test_batch_driver import CHAT, line
 
@@ -21,35 +20,6 @@ LOCAL = {
     "DARWIN_GATEWAY_WEBHOOK_NETWORKS": "127.0.0.0/8",
     "DARWIN_GATEWAY_WEBHOOK_TIMEOUT_S": "2",
 }
-
-
-class Receiver:
-    """Notes what comes, and answers with the next of `statuses`, or 200."""
-
-    def __init__(self) -> None:
-        self.received: list[tuple[dict[str, str], bytes]] = []
-        self.statuses: list[int] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                receiver.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                self.send_response(receiver.statuses.pop(0) if receiver.statuses else 200)
-                self.send_header("location", f"{receiver.url}/elsewhere")
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture

@@ -37,6 +37,14 @@ def test_public_addresses(address: str) -> None:
         "fe80::1",
         "fe80::1%1",
         "ff02::1",
+        "fec0::1",
+        "::7f00:1",
+        "64:ff9b:1::1",
+        "4000::1",
+        "2001:db8::1",
+        "192.0.0.192",
+        "192.0.2.1",
+        "198.18.0.1",
     ],
 )
 def test_addresses_that_are_refused(address: str) -> None:

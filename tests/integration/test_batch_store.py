@@ -102,6 +102,28 @@ async def test_lines_run_within_bounds_and_end_once(files: Files, batches: Batch
     assert await files.held_bytes("acme") == (12, 12)
 
 
+async def test_the_last_line_is_given_back(batches: Batches) -> None:
+    one = batch()
+    await batches.create(one, 1)
+    await batches.hold(one.id, "me", 5)
+    await batches.move(one, "validating", "in_progress", total=5)
+    assert await batches.begin(one.id, "me", 2, 2) == [0, 1]
+    assert not await batches.give_back(one.id, "you", 1)
+    assert not await batches.give_back(one.id, "me", 0)
+    assert await batches.give_back(one.id, "me", 1)
+    assert await batches.begin(one.id, "me", 0, 0) == [0]
+    assert await batches.begin(one.id, "me", 2, 2) == [0, 1]
+
+
+async def test_long_lines_are_read_a_few_at_a_time(files: Files) -> None:
+    texts = [f"{number:300000}" for number in range(25)]
+    await files.append(file("one"), 0, texts, 1, LIMITS)
+    assert await files.lines("file-one", 0, 100) == texts[:10]
+    assert await files.lines("file-one", 3, 2) == texts[3:5]
+    assert await files.lines("file-one", 20, 100) == texts[20:]
+    assert await files.lines("file-one", 25, 100) == []
+
+
 async def test_a_batch_winds_down(files: Files, batches: Batches) -> None:
     one = batch()
     await batches.create(one, 1)

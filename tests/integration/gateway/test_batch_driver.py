@@ -34,8 +34,8 @@ class Driving:
         self.files, self.batches, self.keys = Files(url), Batches(url), ApiKeys(url)
         self.rates, self.presence = Rates(url), Presence(url)
 
-    def driver(self, **limits: int) -> BatchDriver:
-        settings = GatewaySettings(redis_url=self.url)
+    def driver(self, settings: GatewaySettings | None = None, **limits: int) -> BatchDriver:
+        settings = settings or GatewaySettings()
         admission = Admission(self.store, self.rates, StageCheck(self.presence), settings)
         service = EvolutionService(self.store, SearchTimes())
         acceptance = Acceptance(service, admission)
@@ -76,8 +76,11 @@ async def driving(redis_url: str, orchestrator: FakeOrchestrator, store: Store) 
 
 
 def line(custom_id: str, **body: Any) -> str:
-    content = {"model": "sample", "messages": [{"role": "user", "content": "Why?"}]} | body
-    return json.dumps({"custom_id": custom_id, "method": "POST", "url": CHAT, "body": content})
+    return line_of(CHAT, custom_id, {"model": "sample", "messages": [{"role": "user", "content": "Why?"}]} | body)
+
+
+def line_of(url: str, custom_id: str, body: dict[str, Any]) -> str:
+    return json.dumps({"custom_id": custom_id, "method": "POST", "url": url, "body": body})
 
 
 async def test_every_line_is_answered(driving: Driving) -> None:
@@ -103,6 +106,32 @@ async def test_every_line_is_answered(driving: Driving) -> None:
     assert {name: each["status_code"] for name, each in errors.items()} == {"wrong": 400, "stream": 400, "fails": 503}
     assert errors["wrong"]["body"]["error"]["param"] == "temperature"
     assert (await driving.files.load(done.output_file_id, "")).purpose == "batch_output"
+
+
+@pytest.mark.parametrize(
+    ("url", "asked", "kind"),
+    [("/v1/completions", "prompt", "text_completion"), ("/v1/responses", "input", "response")],
+)
+async def test_lines_of_other_routes(driving: Driving, url: str, asked: str, kind: str) -> None:
+    bodies: dict[str, dict[str, Any]] = {
+        **{model: {"model": model, asked: "Why?"} for model in ("sample", "best-of-n", "darwin")},
+        "unknown": {"model": "sample", asked: "Why?", "surprise": 1},
+        "full": {"model": "sample", asked: "Why?", "user": "full"},
+    }
+    lines = [line_of(url, name, body) for name, body in bodies.items()]
+    done = await driving.until(driving.driver(), await driving.batch(lines, url=url))
+    assert (done.status, done.completed, done.failed) == ("completed", 3, 2)
+    outputs = await driving.read(done.output_file_id)
+    assert {each["response"]["body"]["object"] for each in outputs} == {kind}
+    assert {each["custom_id"] for each in outputs} == {"sample", "best-of-n", "darwin"}
+    errors = {each["custom_id"]: each["response"]["body"]["error"] for each in await driving.read(done.error_file_id)}
+    assert (errors["unknown"]["param"], errors["full"]["param"]) == ("surprise", asked)
+
+
+async def test_a_name_that_is_no_text_is_kept(driving: Driving) -> None:
+    names = ["é", "half \ud83d"]
+    done = await driving.until(driving.driver(), await driving.batch([line(name) for name in names]))
+    assert sorted(each["custom_id"] for each in await driving.read(done.output_file_id)) == sorted(names)
 
 
 @pytest.mark.parametrize(
@@ -190,3 +219,24 @@ async def test_used_up_tokens_make_lines_wait(driving: Driving) -> None:
     assert now.failed == 0
     await driving.batches.end(made.id, "cancelled")
     await driving.until(driver, made)
+
+
+async def test_lines_that_wait_take_no_room_from_other_batches(driving: Driving) -> None:
+    _, key = new_key("acme", tokens_per_day=1)
+    await driving.keys.add(key)
+    waits = await driving.batch([line(str(number)) for number in range(4)], key_id=key.id)
+    driver = driving.driver(running=2)
+    await driving.until(driver, await driving.batch([line(str(number)) for number in range(4)]))
+    now = await driving.batches.load(waits.id, "acme")
+    assert (now.status, now.completed, now.next) == ("in_progress", 1, 1)
+    await driving.batches.end(waits.id, "cancelled")
+    assert (await driving.until(driver, waits)).failed == 3
+
+
+async def test_a_batch_that_cannot_be_read_holds_up_no_other(driving: Driving) -> None:
+    broken = await driving.batch([line("a")])
+    await driving.batches._redis.hset(f"darwin:batch:{broken.id}", "body", "{")
+    done = await driving.until(driving.driver(), await driving.batch([line("a")]))
+    assert done.status == "completed"
+    for listed in ("darwin:batch-open", "darwin:batches:"):
+        await driving.batches._redis.zrem(listed, broken.id)

@@ -1,10 +1,12 @@
 """Lines of batches hold to the terms of the key that made the batch, and to files that others would delete."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 
 import pytest
 
+from services.gateway.config.settings import GatewaySettings
 from shared.errors import Conflict
 from shared.store.api_keys import new_key
 from shared.store.evolutions import Store
@@ -37,6 +39,28 @@ async def test_a_key_that_expires_ends_its_batch(driving: Driving) -> None:
     assert (done.status, done.errors[0]["code"]) == ("failed", "invalid_api_key")
     assert 0 < done.completed < 40
     assert done.completed + done.failed == 40
+
+
+async def test_a_budget_of_money_makes_lines_wait(driving: Driving) -> None:
+    # Each answer samples 120 tokens and begins before what is left is reserved.
+    _, key = new_key("acme", money_per_month=0.00015)
+    await driving.keys.add(key)
+    made = await driving.batch([line(str(number)) for number in range(5)], key_id=key.id)
+    driver = driving.driver(GatewaySettings(price_generation=1.0, price_mutation=1.0), running=1)
+    for _ in range(25):
+        await driver.step()
+        await asyncio.sleep(0.02)
+    now = await driving.batches.load(made.id, "acme")
+    assert (now.status, now.completed, now.failed) == ("in_progress", 2, 0)
+    await driving.batches.end(made.id, "cancelled")
+    done = await driving.until(driver, made)
+    assert (done.completed, done.failed) == (2, 3)
+
+
+async def test_a_batch_without_a_key_ends_where_keys_are_asked_for(driving: Driving) -> None:
+    made = await driving.batch([line("a")])
+    done = await driving.until(driving.driver(GatewaySettings(keys="required")), made)
+    assert (done.status, done.errors[0]["code"], done.failed) == ("failed", "invalid_api_key", 1)
 
 
 async def test_lines_have_the_deadline_and_prices_of_calls(driving: Driving) -> None:

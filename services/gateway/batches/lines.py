@@ -51,7 +51,14 @@ async def _chat_request(
 async def _completion_request(
     body: CompletionRequest, settings: GatewaySettings, evolutions: EvolutionService, tenant: str
 ) -> EvolutionRequest:
-    return conversion.evolution_of(body, settings)
+    evolution, *others = conversion.evolutions_of(body, settings)
+    if others:
+        raise InvalidRequest("prompt must be one prompt in a batch: give each a line of its own", field="prompt")
+    return evolution
+
+
+def _completion(record: Record, settings: GatewaySettings) -> BaseModel:
+    return completion([record], settings)
 
 
 def _response(record: Record, settings: GatewaySettings) -> BaseModel:
@@ -61,7 +68,7 @@ def _response(record: Record, settings: GatewaySettings) -> BaseModel:
 
 ENDPOINTS = {
     "/v1/chat/completions": Endpoint(ChatCompletionRequest, _chat_request, serializers.chat_completion),
-    "/v1/completions": Endpoint(CompletionRequest, _completion_request, completion, conversion.as_asked),
+    "/v1/completions": Endpoint(CompletionRequest, _completion_request, _completion, conversion.as_asked),
     "/v1/responses": Endpoint(ResponseCreate, conversation.evolution_of, _response, conversation.as_asked),
 }
 _NOT_IN_FILES = ("stream", "stream_options", "background")

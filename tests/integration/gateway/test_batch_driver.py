@@ -128,6 +128,14 @@ async def test_lines_of_other_routes(driving: Driving, url: str, asked: str, kin
     assert (errors["unknown"]["param"], errors["full"]["param"]) == ("surprise", asked)
 
 
+async def test_a_line_has_one_prompt(driving: Driving) -> None:
+    url = "/v1/completions"
+    lines = [line_of(url, "a", {"model": "sample", "prompt": ["one", "two"]})]
+    done = await driving.until(driving.driver(), await driving.batch(lines, url=url))
+    (error,) = await driving.read(done.error_file_id)
+    assert (error["response"]["status_code"], error["response"]["body"]["error"]["param"]) == (400, "prompt")
+
+
 async def test_a_name_that_is_no_text_is_kept(driving: Driving) -> None:
     names = ["é", "half \ud83d"]
     done = await driving.until(driving.driver(), await driving.batch([line(name) for name in names]))

@@ -48,7 +48,7 @@ def test_a_batch_from_upload_to_answers(client: openai.OpenAI) -> None:
     made = client.batches.create(
         input_file_id=file.id, endpoint=CHAT, completion_window="24h", metadata={"job": "nightly"}
     )
-    assert made.status == "validating"
+    assert (made.status, made.expires_at) == ("validating", made.created_at + 86_400)
     done = until_ended(client, made.id)
     assert done.request_counts is not None
     assert (done.status, done.request_counts.completed, done.request_counts.failed) == ("completed", 2, 1)
@@ -91,6 +91,24 @@ async def test_uploads_that_are_refused(http: httpx.AsyncClient, form: dict[str,
     assert len((await http.get("/v1/files")).json()["data"]) == held
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("endpoint", "/v1/embeddings"),
+        ("completion_window", "1h"),
+        ("input_file_id", "file-none"),
+        ("output_expires_after", {"anchor": "created_at", "seconds": 5}),
+    ],
+)
+async def test_batches_that_are_refused(http: httpx.AsyncClient, field: str, value: Any) -> None:
+    body = {"input_file_id": "file-none", "endpoint": CHAT, "completion_window": "24h"} | {field: value}
+    refused = await http.post("/v1/batches", json=body)
+    assert (refused.status_code, refused.json()["error"]["param"].partition(".")[0]) == (400, field)
+    print(refused.json()["error"]["message"])
+    for path in ("/v1/files", "/v1/batches", "/v1/webhook_endpoints"):
+        assert (await http.get(path, params={"surprise": 1})).status_code == 400
+
+
 async def test_tenants_are_apart(guarded: Gateway, keys: ApiKeys) -> None:
     async with await new_caller(keys, guarded, "mine") as mine, await new_caller(keys, guarded, "other") as other:
         form: Any = {"data": {"purpose": "batch"}, "files": {"file": line("a").encode()}}
@@ -100,6 +118,8 @@ async def test_tenants_are_apart(guarded: Gateway, keys: ApiKeys) -> None:
         for path in (f"/v1/files/{file_id}", f"/v1/files/{file_id}/content", f"/v1/batches/{made}"):
             assert (await mine.get(path)).status_code == 200
             assert (await other.get(path)).status_code == 404
+        assert (await other.delete(f"/v1/files/{file_id}")).status_code == 404
+        assert [(await other.get(path)).json()["data"] for path in ("/v1/files", "/v1/batches")] == [[], []]
         assert (await other.post("/v1/batches", json=batch)).status_code == 400
         assert (await other.post(f"/v1/batches/{made}/cancel")).status_code == 404
 

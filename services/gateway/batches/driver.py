@@ -85,6 +85,7 @@ class BatchDriver:
         self._limits = limits
         self._holder = uuid.uuid4().hex
         self._held: set[str] = set()
+        self._cancelled: set[str] = set()
 
     async def run(self) -> None:
         """Drives until it is cancelled; another driver may then go on at once."""
@@ -222,10 +223,13 @@ class BatchDriver:
         for number in await self._begin(batch, 0):
             record = await self._record(batch, number)
             if record is not None and record.status not in TERMINAL and time.time() < since + _MOST_WIND_DOWN_S:
-                await self._evolutions.cancel(record.id, batch.tenant, batch.tenant)
                 waits = True
+                if record.id not in self._cancelled:
+                    await self._evolutions.cancel(record.id, batch.tenant, batch.tenant)
+                    self._cancelled.add(record.id)
             else:
                 await self._write(batch, number, record)
+                self._cancelled.discard(batch.evolution_id(number))
         if waits or not await self._skip(batch):
             return
         ready: dict[str, int] = {}

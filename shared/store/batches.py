@@ -36,8 +36,9 @@ _KEPT = 1000
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch. What follows `trace` changes as it is driven; times are Unix seconds.
+    """A batch. What follows `fingerprint` changes as it is driven; times are Unix seconds.
 
+    `fingerprint` is that of the request that an idempotency key stands for, "" without one.
     `ending` is the status that a batch which is being wound down will have. `next` is the first line not begun yet.
     `at` holds when each status was entered.
     """
@@ -52,6 +53,7 @@ class Batch:
     metadata: dict[str, str] | None = None
     output_ttl_s: int = 0
     trace: TraceContext | None = None
+    fingerprint: str = ""
     status: str = "validating"
     ending: str = ""
     total: int = 0

@@ -115,7 +115,10 @@ def batch_driver(settings: GatewaySettings, backends: Backends) -> BatchDriver:
     evolutions = EvolutionService(backends.store, SearchTimes())
     admission = Admission(backends.store, backends.rates, StageCheck(backends.presence), settings)
     acceptance = Acceptance(evolutions, admission)
-    return BatchDriver(backends.batches, backends.files, backends.keys, evolutions, acceptance, settings, limits)
+    embedding = EmbeddingCalls(backends.embedder, admission, backends.store, SearchTimes())
+    return BatchDriver(
+        backends.batches, backends.files, backends.keys, evolutions, acceptance, embedding, settings, limits
+    )
 
 
 def webhook_deliverer(settings: GatewaySettings, backends: Backends) -> Deliverer:

@@ -98,7 +98,7 @@ class BatchCreate(Body):
     """Body of `POST /v1/batches`."""
 
     input_file_id: Annotated[str, Field(max_length=256), ENCODABLE] = Field(description="A file of purpose `batch`.")
-    endpoint: Literal["/v1/chat/completions", "/v1/completions", "/v1/responses"] = Field(
+    endpoint: Literal["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"] = Field(
         description="The route that every line is meant for."
     )
     completion_window: Literal["24h"] = Field(description="What has not been answered by then expires.")

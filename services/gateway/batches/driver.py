@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
+from services.gateway.batches.embeddings import EMBEDDINGS, EmbeddingLines
 from services.gateway.batches.lines import (
     answered,
     custom_id_of,
@@ -27,6 +28,7 @@ from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import Caller
 from services.gateway.edge.errors import InvalidApiKey
 from services.gateway.evolutions.acceptance import Acceptance
+from services.gateway.evolutions.embedding_calls import EmbeddingCalls
 from services.gateway.evolutions.service import EvolutionService
 from shared.errors import DarwinError, NotFound, Overloaded, Unavailable
 from shared.records.evolution import TERMINAL, Record
@@ -73,6 +75,7 @@ class BatchDriver:
         keys: ApiKeys,
         evolutions: EvolutionService,
         acceptance: Acceptance,
+        embedding: EmbeddingCalls,
         settings: GatewaySettings,
         limits: BatchLimits = BatchLimits(),
     ) -> None:
@@ -81,6 +84,7 @@ class BatchDriver:
         self._evolutions = evolutions
         self._acceptance = acceptance
         self._owners = Owners(keys, settings)
+        self._embeddings = EmbeddingLines(embedding, settings)
         self._settings = settings
         self._limits = limits
         self._holder = uuid.uuid4().hex
@@ -205,6 +209,10 @@ class BatchDriver:
             return False
         try:
             line = read_line(texts[0], batch.endpoint)
+            if batch.endpoint == EMBEDDINGS:
+                text = await self._embeddings.answered(batch, number, line, caller)
+                await self._finish(batch, number, text, completed=True)
+                return True
             evolution = await evolution_of(line, batch.endpoint, caller, self._settings, self._evolutions)
             await self._acceptance.accept(caller, evolution, batch.evolution_id(number), {}, trace=batch.trace)
         except (Overloaded, Unavailable):

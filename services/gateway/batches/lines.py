@@ -163,7 +163,12 @@ def answered(batch: Batch, number: int, custom_id: str, record: Record, settings
         body = rules.answer(record, settings)
     except DarwinError as error:
         return refused(batch, number, custom_id, rules.as_asked(error)), False
-    return _line(batch, number, custom_id, _outcome(batch, number, 200, body), None), True
+    return succeeded(batch, number, custom_id, body), True
+
+
+def succeeded(batch: Batch, number: int, custom_id: str, body: BaseModel) -> str:
+    """The line of the output file for an answer."""
+    return _line(batch, number, custom_id, _outcome(batch, number, 200, body), None)
 
 
 def not_executed(batch: Batch, number: int, custom_id: str) -> str:

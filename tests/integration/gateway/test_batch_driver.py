@@ -12,8 +12,10 @@ from services.gateway.batches.driver import BatchDriver, BatchLimits
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.rates import Rates
 from services.gateway.edge.search_times import SearchTimes
+from services.gateway.embeddings.embedder import Embedder
 from services.gateway.evolutions.acceptance import Acceptance
 from services.gateway.evolutions.admission import Admission, StageCheck
+from services.gateway.evolutions.embedding_calls import EmbeddingCalls
 from services.gateway.evolutions.service import EvolutionService
 from shared.store.api_keys import ApiKeys, new_key
 from shared.store.batches import Batch, Batches
@@ -34,12 +36,17 @@ class Driving:
         self.files, self.batches, self.keys = Files(url), Batches(url), ApiKeys(url)
         self.rates, self.presence = Rates(url), Presence(url)
 
-    def driver(self, settings: GatewaySettings | None = None, **limits: int) -> BatchDriver:
+    def driver(
+        self, settings: GatewaySettings | None = None, embedder: Embedder | None = None, **limits: int
+    ) -> BatchDriver:
         settings = settings or GatewaySettings()
         admission = Admission(self.store, self.rates, StageCheck(self.presence), settings)
         service = EvolutionService(self.store, SearchTimes())
         acceptance = Acceptance(service, admission)
-        return BatchDriver(self.batches, self.files, self.keys, service, acceptance, settings, BatchLimits(**limits))
+        embedding = EmbeddingCalls(embedder, admission, self.store, SearchTimes())
+        return BatchDriver(
+            self.batches, self.files, self.keys, service, acceptance, embedding, settings, BatchLimits(**limits)
+        )
 
     async def batch(self, lines: list[str], lasts_s: float = 60, key_id: str = "", url: str = CHAT) -> Batch:
         now, tenant = time.time(), "acme" if key_id else ""

@@ -106,7 +106,7 @@ async def test_uploads_that_are_refused(http: httpx.AsyncClient, form: dict[str,
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("endpoint", "/v1/embeddings"),
+        ("endpoint", "/v1/images/generations"),
         ("completion_window", "1h"),
         ("input_file_id", "file-none"),
         ("output_expires_after", {"anchor": "created_at", "seconds": 5}),

@@ -111,19 +111,18 @@ async def test_where_a_deployment_does_not_send_to(http: httpx.AsyncClient, url:
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "url")
 
 
-async def test_tenants_are_apart(own_url: str, tmp_path: Path, receiver: Receiver) -> None:
-    own_keys = ApiKeys(own_url)
-    with Gateway(own_url, tmp_path, DARWIN_GATEWAY_KEYS="required", **LOCAL) as gateway:
-        mine, other = await new_caller(own_keys, gateway, "mine"), await new_caller(own_keys, gateway, "other")
-        operator = await new_caller(own_keys, gateway, "ops", all_tenants=True)
-        body = {"event_types": ["batch.failed"], "name": "n", "url": receiver.url}
-        made = (await mine.post("/v1/webhook_endpoints", json=body)).json()["id"]
-        path = f"/v1/webhook_endpoints/{made}"
-        assert [(await each.get(path)).status_code for each in (mine, other, operator)] == [200, 404, 200]
-        assert [(await each.delete(path)).status_code for each in (other, operator, mine)] == [404, 404, 200]
-        for each in (mine, other, operator):
-            await each.aclose()
-    await own_keys.close()
+async def test_tenants_are_apart(guarded: Gateway, keys: ApiKeys) -> None:
+    mine, other = await new_caller(keys, guarded, "mine"), await new_caller(keys, guarded, "other")
+    operator = await new_caller(keys, guarded, "ops", all_tenants=True)
+    body = {"event_types": ["batch.failed"], "name": "n", "url": "https://8.8.8.8/never-called"}
+    made = (await mine.post("/v1/webhook_endpoints", json=body)).json()["id"]
+    path = f"/v1/webhook_endpoints/{made}"
+    assert [(await each.get(path)).status_code for each in (mine, other, operator)] == [200, 404, 200]
+    listed = [(await each.get("/v1/webhook_endpoints")).json()["data"] for each in (mine, other, operator)]
+    assert [made in [each["id"] for each in found] for found in listed] == [True, False, True]
+    assert [(await each.delete(path)).status_code for each in (other, operator, mine)] == [404, 404, 200]
+    for each in (mine, other, operator):
+        await each.aclose()
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from services.gateway.api.openai_responses.events import ResponseEvent
 from services.gateway.api.openai_responses.routes import ResponseRoutes
 from services.gateway.api.openapi import DESCRIPTION, openapi_of
 from services.gateway.api.responses import ChatCompletionChunk
+from services.gateway.api.text_completions.resource import CompletionChunk
+from services.gateway.api.text_completions.routes import CompletionRoutes
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge import errors
 from services.gateway.edge.access import AccessMiddleware
@@ -72,6 +74,7 @@ def create_app(
     errors.install_handlers(app, times)
     app.include_router(ChatRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(acceptance, evolutions, settings, lifetime).router)
+    app.include_router(CompletionRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(ResponseRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
     app.include_router(KeyRoutes(backends.keys, backends.store, settings).router)
@@ -80,6 +83,6 @@ def create_app(
     app.router.routes.extend(page.routes())
     answer_head(app)
     app.openapi = openapi_of(  # type: ignore[method-assign]
-        app, (ChatCompletionChunk, ResponseEvent), keys_required=settings.keys == "required"
+        app, (ChatCompletionChunk, CompletionChunk, ResponseEvent), keys_required=settings.keys == "required"
     )
     return app

@@ -163,6 +163,21 @@ class Store(QueryCommands, LeaseCommands):
                 ttl_s=self._ttl_s,
             )
 
+    async def delete(self, record: Record) -> bool:
+        """Deletes what is kept of an evolution, its idempotency key included; False where it is queued or running."""
+        keys = layout.keys_of(record)
+        async with self._translated:
+            return bool(
+                await scripts.DELETE(
+                    self._redis,
+                    **{name: keys[name] for name in ("record", "events", "active", "idempotency")},
+                    **{name: keys[name] for name in ("all_list", "tenant_list")},
+                    attempts=layout.attempts_key(record.id),
+                    lease=layout.lease_key(record.id),
+                    id=record.id,
+                )
+            )
+
     async def send(self, evolution_id: str, version: int) -> None:
         """Sends a message for the round that follows this version, for any worker to perform."""
         async with self._translated:

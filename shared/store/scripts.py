@@ -229,3 +229,16 @@ return 1
     keys="record events attempts active cancelled reserved",
     args="id event ttl_s",
 )
+
+# Returns 1 where nothing is left of the evolution, 0 where it is queued or running. What it has spent stays counted.
+DELETE = Script(
+    """
+if redis.call('ZSCORE', active, id) then return 0 end
+redis.call('DEL', record, events, attempts, lease)
+if redis.call('HGET', idempotency, 'id') == id then redis.call('DEL', idempotency) end
+for _, key in ipairs({all_list, tenant_list}) do redis.call('ZREM', key, id) end
+return 1
+""",
+    keys="record events attempts lease active idempotency all_list tenant_list",
+    args="id",
+)

@@ -10,7 +10,14 @@ from pydantic import BaseModel
 from services.gateway.api.field_kinds import Kind, NotSupported, WithoutEffect, kind_of
 from services.gateway.api.openai_responses.requests import ResponseCreate
 from services.gateway.api.requests import ChatCompletionRequest, EvolutionCreate
+from services.gateway.api.text_completions.requests import CompletionRequest
 
+_BODIES: dict[str, type[BaseModel]] = {
+    "chat": ChatCompletionRequest,
+    "evolutions": EvolutionCreate,
+    "responses": ResponseCreate,
+    "completions": CompletionRequest,
+}
 PAGE = Path("docs/api.md")
 BEGIN = "<!-- made by `python -m services.gateway.api.reference` -->"
 END = "<!-- end -->"
@@ -37,17 +44,19 @@ class _Row(NamedTuple):
 
 
 def _table() -> str:
-    chat = set(_rows(ChatCompletionRequest, ""))
-    of_evolutions = set(_rows(EvolutionCreate, "")) - chat
-    of_responses = set(_rows(ResponseCreate, "")) - chat
-    rows = [
-        *chat,
-        *(row._replace(field=f"{row.field} of evolutions") for row in of_evolutions),
-        *(row._replace(field=f"{row.field} of responses") for row in of_responses),
-    ]
-    lines = [f"| {' | '.join(row)} |" for row in sorted(rows, key=lambda row: row.field.replace("`", ""))]
-    head = ["| field | values | what becomes of it | |", "| --- | --- | --- | --- |"]
-    return "\n".join([*head, *lines, "| anything else | | refused | |"])
+    takers: dict[_Row, list[str]] = {}
+    for name, body in _BODIES.items():
+        for row in _rows(body, ""):
+            takers.setdefault(row, []).append(name)
+    rows = sorted(takers, key=lambda row: row.field.replace("`", ""))
+    lines = [f"| {' | '.join(row)} | {_by(takers[row])} |" for row in rows]
+    head = ["| field | values | what becomes of it | | in |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*head, *lines, "| anything else | | refused | | all |"])
+
+
+def _by(names: list[str]) -> str:
+    """Which bodies have the field."""
+    return "all" if len(names) == len(_BODIES) else ", ".join(names)
 
 
 def _rows(model: type[BaseModel], prefix: str) -> Iterator[_Row]:

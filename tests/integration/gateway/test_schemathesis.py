@@ -68,7 +68,12 @@ def authorization(redis_url: str) -> dict[str, str]:
     return {"authorization": f"Bearer {text}"}
 
 
-SEARCHES = [("/v1/chat/completions", "POST"), ("/v1/evolutions", "POST"), ("/v1/responses", "POST")]
+SEARCHES = [
+    ("/v1/chat/completions", "POST"),
+    ("/v1/completions", "POST"),
+    ("/v1/evolutions", "POST"),
+    ("/v1/responses", "POST"),
+]
 OTHERS = [
     ("/v1/models", "GET"),
     ("/v1/models/{name}", "GET"),
@@ -80,6 +85,7 @@ OTHERS = [
     ("/v1/evolutions/{evolution_id}/diff", "GET"),
     ("/v1/evolutions", "GET"),
     ("/v1/responses/{response_id}", "GET"),
+    ("/v1/responses/{response_id}", "DELETE"),
     ("/v1/responses/{response_id}/cancel", "POST"),
     ("/v1/responses/{response_id}/input_items", "GET"),
     ("/v1/viewer", "GET"),
@@ -110,10 +116,13 @@ def probe(operation: APIOperation, mode: GenerationMode, examples: int, **call: 
     @settings(FIXED, max_examples=examples)
     @given(case=operation.as_strategy(generation_mode=mode))
     def check(case: schemathesis.Case) -> None:
-        if mode is GenerationMode.POSITIVE and isinstance(case.body, dict) and case.body.keys() & {"messages", "input"}:
+        searches = isinstance(case.body, dict) and case.body.keys() & {"messages", "input", "prompt"}
+        if mode is GenerationMode.POSITIVE and searches:
             # Most conversations end otherwise by chance, and most names are no model's: they would get no further.
             if "messages" in case.body:
                 case.body["messages"][-1] = {"role": "user", "content": "Why?"}
+            elif "prompt" in case.body:
+                case.body["prompt"] = ["Why?", [5, 6]][len(str(case.body)) % 2]
             else:
                 case.body["input"] = "Why?"
                 case.body.pop("previous_response_id", None)

@@ -149,7 +149,8 @@ def _result(result: SequenceResult) -> pb.GenerateResult:
 
 
 def _logprobs(each: TokenLogprobs) -> pb.TokenLogprobs:
-    return pb.TokenLogprobs(chosen=_token(each.token, each.logprob, each.special), top=[_token(*one) for one in each.top])
+    chosen = _token(each.token, each.logprob, each.special)
+    return pb.TokenLogprobs(chosen=chosen, top=[_token(*one) for one in each.top])
 
 
 def _token(token: str, logprob: float, special: bool) -> pb.TokenLogprobs.Token:

@@ -13,7 +13,6 @@ from shared.records.logprobs import Alternative, TokenLogprobs
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 # JSON has no infinity; OpenAI writes this where a token is out of the question.
 _LEAST = -9999.0
-_DIGITS = 6
 
 
 class TokenBytes:
@@ -69,8 +68,7 @@ def told(completion: Completion, kept: Sequence[int], info: ModelInfo) -> tuple[
 
     def token(token_id: int, logprob: float) -> Alternative:
         spelled = b"" if info.token_bytes is None else info.token_bytes(token_id)
-        logprob = round(min(0.0, max(_LEAST, logprob)), _DIGITS)
-        return Alternative(spelled.decode("latin-1"), logprob, token_id in special)
+        return Alternative(spelled.decode("latin-1"), min(0.0, max(_LEAST, logprob)), token_id in special)
 
     def position(token_id: int, found: Likelihoods) -> TokenLogprobs:
         return TokenLogprobs(*token(token_id, found.logprob), tuple(token(*each) for each in found.top))

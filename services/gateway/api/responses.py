@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.gateway.api.logprobs import ChoiceLogprobs
 from services.gateway.api.message_bodies import (
     AnswerMessage,
     ChosenCall,
@@ -115,6 +116,9 @@ class EvolutionChoice(_Origin, _FinishedText):
         exclude_if=bool,
         description="False where it ends within a call, or a call does not follow the schema of its tool.",
     )
+    logprobs: ChoiceLogprobs | None = Field(
+        default=None, exclude_if=_is_none, description="Where `logprobs` asked for them."
+    )
 
 
 class SearchUsage(_Resource):
@@ -173,7 +177,7 @@ class ChatChoice(_Resource):
     index: int
     message: AnswerMessage
     finish_reason: AnswerFinish
-    logprobs: None = None
+    logprobs: ChoiceLogprobs | None = Field(default=None, description="Where `logprobs` asked for them.")
 
 
 class EvolutionReference(_Resource):
@@ -203,7 +207,7 @@ class ChunkChoice(_Resource):
     index: int
     delta: ChunkDelta
     finish_reason: AnswerFinish | None = None
-    logprobs: None = None
+    logprobs: ChoiceLogprobs | None = Field(default=None, description="Of the tokens of this piece of text.")
 
 
 class ChatCompletionChunk(_Resource):
@@ -258,6 +262,9 @@ class EvolutionSettings(_Resource):
     top_k: int
     stop: list[str]
     format: EvolutionFormat | None = Field(description="What every response had to be; null for any text.")
+    logprobs: int | None = Field(
+        default=None, exclude_if=_is_none, description="How many alternatives are recorded for each token."
+    )
     n: int
     seed: int = Field(description="As given, else as drawn at acceptance.")
     seeded: bool = Field(description="Whether the caller gave the seed, so that sampling follows it too.")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.config.settings import GatewaySettings
 from shared.errors import InvalidRequest
-from shared.records.evolution import Choice, Record
+from shared.records.evolution import Choice, Sampling
 from shared.records.logprobs import Alternative, TokenLogprobs, bytes_of
 from shared.records.search import Search
 
@@ -65,9 +65,9 @@ def wanted_alternatives(
     return alternatives
 
 
-def choice_logprobs(record: Record, choice: Choice) -> ChoiceLogprobs | None:
+def choice_logprobs(choice: Choice, sampling: Sampling) -> ChoiceLogprobs | None:
     """Those of a choice; None where they were not asked for."""
-    if record.request.sampling.logprobs is None:
+    if sampling.logprobs is None:
         return None
     return ChoiceLogprobs(content=None if choice.tool_calls else token_logprobs(choice.logprobs))
 

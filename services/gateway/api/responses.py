@@ -116,9 +116,7 @@ class EvolutionChoice(_Origin, _FinishedText):
         exclude_if=bool,
         description="False where it ends within a call, or a call does not follow the schema of its tool.",
     )
-    logprobs: ChoiceLogprobs | None = Field(
-        default=None, exclude_if=_is_none, description="Where `logprobs` asked for them."
-    )
+    logprobs: ChoiceLogprobs | None = Field(default=None, exclude_if=_is_none)
 
 
 class SearchUsage(_Resource):
@@ -262,9 +260,7 @@ class EvolutionSettings(_Resource):
     top_k: int
     stop: list[str]
     format: EvolutionFormat | None = Field(description="What every response had to be; null for any text.")
-    logprobs: int | None = Field(
-        default=None, exclude_if=_is_none, description="How many alternatives are recorded for each token."
-    )
+    logprobs: int | None = Field(default=None, exclude_if=_is_none, description="Alternatives of each token.")
     n: int
     seed: int = Field(description="As given, else as drawn at acceptance.")
     seeded: bool = Field(description="Whether the caller gave the seed, so that sampling follows it too.")

@@ -52,7 +52,7 @@ def chat_completion(record: Record, settings: GatewaySettings) -> out.ChatComple
                 index=index,
                 message=_message(record, index, choice),
                 finish_reason=finish_reason(choice),
-                logprobs=choice_logprobs(record, choice),
+                logprobs=choice_logprobs(choice, record.request.sampling),
             )
             for index, choice in enumerate(result.choices)
         ],
@@ -163,7 +163,7 @@ def evolution(record: Record) -> out.Evolution:
         demanded_tool=request.tool_use.name,
         parallel_tool_calls=request.tool_use.parallel,
         warnings=_warnings(record),
-        result=_result(record, record.result) if record.result else None,
+        result=_result(record.result, request.sampling) if record.result else None,
         error=out.EvolutionFailure(**asdict(record.error)) if record.error else None,
     )
 
@@ -186,10 +186,10 @@ def _cost(tokens: Tokens, prices: Prices) -> float | None:
     return prices.cost(spent) if prices else None
 
 
-def _result(record: Record, result: Result) -> out.EvolutionResult:
+def _result(result: Result, sampling: Sampling) -> out.EvolutionResult:
     return out.EvolutionResult(
-        choices=[_choice(record, choice) for choice in result.choices],
-        base=_choice(record, result.base) if result.base else None,
+        choices=[evolution_choice(choice, sampling) for choice in result.choices],
+        base=evolution_choice(result.base, sampling) if result.base else None,
         prompt_tokens=result.tokens.prompt,
         tokens=_tokens(result.tokens),
         seconds=_seconds(result.seconds),
@@ -198,9 +198,10 @@ def _result(record: Record, result: Result) -> out.EvolutionResult:
     )
 
 
-def _choice(record: Record, choice: Choice) -> out.EvolutionChoice:
+def evolution_choice(choice: Choice, sampling: Sampling) -> out.EvolutionChoice:
+    """A final response, of a search that sampled so."""
     plain = asdict(replace(choice, logprobs=()))
-    return out.EvolutionChoice(**plain | {"logprobs": choice_logprobs(record, choice)})
+    return out.EvolutionChoice(**plain | {"logprobs": choice_logprobs(choice, sampling)})
 
 
 def _tokens(tokens: Tokens) -> out.StageTokens:

@@ -7,10 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.api import serializers
 from services.gateway.api.chunks import DONE, pieces_of
+from services.gateway.api.logprobs import pieces_with_tokens
 from services.gateway.api.responses import EvolutionReference, Usage
+from services.gateway.api.text_completions.logprobs import CompletionLogprobs, completion_logprobs
 from services.gateway.config.settings import GatewaySettings
 from shared.records.events import Event
-from shared.records.evolution import FinishReason, Record
+from shared.records.evolution import Choice, FinishReason, Record
 
 
 class _Resource(BaseModel):
@@ -22,7 +24,7 @@ class CompletionChoice(_Resource):
 
     index: int
     text: str
-    logprobs: None = None
+    logprobs: CompletionLogprobs | None = Field(default=None, description="Where `logprobs` asked for them.")
     finish_reason: FinishReason
 
 
@@ -43,7 +45,7 @@ class CompletionChunkChoice(_Resource):
 
     index: int
     text: str
-    logprobs: None = None
+    logprobs: CompletionLogprobs | None = Field(default=None, description="Of the tokens of this piece of text.")
     finish_reason: FinishReason | None = None
 
 
@@ -74,7 +76,12 @@ def completion(record: Record, settings: GatewaySettings) -> Completion:
         created=int(record.created_at),
         model=serializers.model_of(record),
         choices=[
-            CompletionChoice(index=index, text=choice.text, finish_reason=choice.finish_reason)
+            CompletionChoice(
+                index=index,
+                text=choice.text,
+                finish_reason=choice.finish_reason,
+                logprobs=completion_logprobs(choice.logprobs) if _asked(record) else None,
+            )
             for index, choice in enumerate(result.choices)
         ],
         usage=serializers.usage(record, result, settings),
@@ -94,13 +101,28 @@ def final(record: Record, include_usage: bool, settings: GatewaySettings) -> Ite
     result = serializers.result_of(record)
     reference = serializers.reference(record, result.stopped_by)
     for index, choice in enumerate(result.choices):
-        for piece in pieces_of(choice.text):
-            yield _chunk(record, [CompletionChunkChoice(index=index, text=piece)])
+        for piece, logprobs in _pieces(record, choice):
+            yield _chunk(record, [CompletionChunkChoice(index=index, text=piece, logprobs=logprobs)])
         ended = CompletionChunkChoice(index=index, text="", finish_reason=choice.finish_reason)
         yield _chunk(record, [ended], darwin=reference)
     if include_usage:
         yield _chunk(record, [], usage=serializers.usage(record, result, settings))
     yield DONE
+
+
+def _asked(record: Record) -> bool:
+    return record.request.sampling.logprobs is not None
+
+
+def _pieces(record: Record, choice: Choice) -> Iterator[tuple[str, CompletionLogprobs | None]]:
+    """The text in pieces; where log probabilities were asked for, each with those of its tokens."""
+    if not _asked(record):
+        yield from ((piece, None) for piece in pieces_of(choice.text))
+        return
+    begin = 0
+    for piece, tokens in pieces_with_tokens(choice.text, choice.logprobs):
+        yield piece, completion_logprobs(tokens, begin)
+        begin += len(piece)
 
 
 def _chunk(

@@ -90,16 +90,16 @@ def text_of(token: Alternative | TokenLogprobs, marked: str = "") -> str:
 
 
 def pieces_with_tokens(text: str, tokens: Sequence[TokenLogprobs]) -> Iterator[tuple[str, list[TokenLogprobs]]]:
-    """The text in pieces of a token each, with it, or of several where they make one character; the whole text at once,
+    """The text in pieces of a token each, with it, or of several where they share a character; the whole text at once,
     with all tokens, where it is not what they say one after another."""
-    decoder, pieces, open_ = codecs.getincrementaldecoder("utf-8")("replace"), [], list[TokenLogprobs]()
-    for token in tokens:
-        open_.append(token)
-        if piece := decoder.decode(bytes_of(token.token)):
-            pieces.append((piece, open_))
-            open_ = []
-    if rest := decoder.decode(b"", final=True):
-        pieces.append((rest, open_))
+    decoder, pieces, piece, said = codecs.getincrementaldecoder("utf-8")("replace"), [], "", list[TokenLogprobs]()
+    for index, token in enumerate(tokens, start=1):
+        piece += decoder.decode(bytes_of(token.token), final=index == len(tokens))
+        said.append(token)
+        whole = not decoder.getstate()[0]
+        if piece and whole:
+            pieces.append((piece, said))
+            piece, said = "", []
     alike = "".join(piece for piece, _ in pieces) == text
     return iter(pieces if pieces and alike else [(text, list(tokens))])
 

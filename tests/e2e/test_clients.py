@@ -19,7 +19,6 @@ def base_url() -> Iterator[str]:
 _KNOWN = {
     "openai/completions": "no such route",
     "openai/embeddings": "no such route",
-    "openai/logprobs": "log probabilities are not supported",
     "openai/penalties": "penalties are not supported",
     "langchain/standard_suite": "answered with 400",
     # It asks for any JSON object and describes the fields in the conversation, which simulated models do not read.

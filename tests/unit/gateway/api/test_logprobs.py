@@ -72,7 +72,7 @@ def test_a_chat_completion_is_what_openais_library_reads() -> None:
 def test_who_does_not_ask_gets_none() -> None:
     found = record(answer("A"), sampling=Sampling(9))
     assert serializers.chat_completion(found, SETTINGS).choices[0].logprobs is None
-    assert resource.completion(found, SETTINGS).choices[0].logprobs is None
+    assert resource.completion([found], SETTINGS).choices[0].logprobs is None
     assert {each["logprobs"] for each in chunked(found)} == {None}
     evolution = serializers.evolution(found).model_dump(mode="json")
     assert "logprobs" not in evolution["settings"].keys() | evolution["result"]["choices"][0].keys()
@@ -118,7 +118,7 @@ def test_a_text_that_is_not_its_tokens_comes_with_all_of_them() -> None:
 def test_a_completion_is_what_openais_library_reads() -> None:
     twice = token(b"A", -2.0, Alternative("B", -0.5), Alternative("A", -0.75))
     found = record(answer("A川 bA", *TOLD, twice))
-    body = resource.completion(found, SETTINGS).model_dump_json()
+    body = resource.completion([found], SETTINGS).model_dump_json()
     told = Completion.model_validate_json(body, strict=True).choices[0].logprobs
     assert told is not None
     assert told.tokens == ["A", "bytes:\\xe5", "bytes:\\xb7\\x9d", " b", "A"]
@@ -127,16 +127,15 @@ def test_a_completion_is_what_openais_library_reads() -> None:
     assert told.top_logprobs is not None
     assert told.top_logprobs[0] == {"A": -0.5, "</s>": -2.5}
     assert told.top_logprobs[4] == {"B": -0.5, "A": -2.0}
-    *texts, done = resource.final(found, False, SETTINGS)
+    texts = resource.Chunks([found], SETTINGS).final(0, found)
     parts = [json.loads(text)["choices"][0] for text in texts]
     assert "".join(part["text"] for part in parts) == "A川 bA"
     offsets = [offset for part in parts if part["logprobs"] for offset in part["logprobs"]["text_offset"]]
     assert offsets == told.text_offset
-    assert done == chunks.DONE
 
 
 @pytest.mark.parametrize("text", ["", "A"])
 def test_the_lists_of_a_completion_are_of_one_length(text: str) -> None:
-    told = resource.completion(record(answer(text, *TOLD[: len(text)])), SETTINGS).choices[0].logprobs
+    told = resource.completion([record(answer(text, *TOLD[: len(text)]))], SETTINGS).choices[0].logprobs
     assert told is not None
     assert {len(values) for values in told.model_dump().values()} == {len(text)}

@@ -11,8 +11,13 @@ from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from services.gateway.api import chunks, serializers
+from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.text_completions import resource
+from services.gateway.api.text_completions.conversion import evolutions_of
+from services.gateway.api.text_completions.requests import CompletionRequest
+from services.gateway.api.validation import evolution_request
 from services.gateway.config.settings import GatewaySettings
+from shared.errors import InvalidRequest
 from shared.records.evolution import Choice, EvolutionRequest, Message, Record, Result, Sampling, Seconds, Tokens
 from shared.records.logprobs import Alternative, TokenLogprobs
 from shared.records.search import Search
@@ -139,3 +144,41 @@ def test_the_lists_of_a_completion_are_of_one_length(text: str) -> None:
     told = resource.completion([record(answer(text, *TOLD[: len(text)]))], SETTINGS).choices[0].logprobs
     assert told is not None
     assert {len(values) for values in told.model_dump().values()} == {len(text)}
+
+
+@pytest.mark.parametrize(
+    ("fields", "recorded"),
+    [
+        ({}, None),
+        ({"logprobs": False}, None),
+        ({"logprobs": False, "top_logprobs": 0}, None),
+        ({"logprobs": True}, 0),
+        ({"logprobs": True, "top_logprobs": 20}, 20),
+    ],
+)
+def test_how_many_alternatives_are_recorded(fields: dict[str, Any], recorded: int | None) -> None:
+    body = ChatCompletionRequest(model="darwin", messages=[{"role": "user", "content": "Why?"}], **fields)
+    assert evolution_request(body, SETTINGS).sampling.logprobs == recorded
+
+
+@pytest.mark.parametrize("alternatives", [None, 0, 5])
+def test_how_many_of_a_completion_are_recorded(alternatives: int | None) -> None:
+    body = CompletionRequest(model="darwin", prompt="Once", logprobs=alternatives)
+    [request] = evolutions_of(body, SETTINGS)
+    assert request.sampling.logprobs == alternatives
+
+
+def test_no_search_records_more_than_the_deployment_allows() -> None:
+    """Six responses of ten tokens, each with three alternatives."""
+    fields: dict[str, Any] = {"model": "darwin", "max_tokens": 10}
+    chat = ChatCompletionRequest(
+        **fields, messages=[{"role": "user", "content": "Why?"}], logprobs=True, top_logprobs=3
+    )
+    assert evolution_request(chat, GatewaySettings(max_logprobs=240)).sampling.logprobs == 3
+    with pytest.raises(InvalidRequest, match="240 log probabilities, at most 239") as refused:
+        evolution_request(chat, GatewaySettings(max_logprobs=239))
+    assert refused.value.field == "top_logprobs"
+    completion = CompletionRequest(**fields, prompt="Once", logprobs=3)
+    with pytest.raises(InvalidRequest, match="lower logprobs, max_tokens") as refused:
+        evolutions_of(completion, GatewaySettings(max_logprobs=239))
+    assert refused.value.field == "logprobs"

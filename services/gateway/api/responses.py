@@ -43,14 +43,14 @@ class _Resource(BaseModel):
 
 
 class Model(_Resource):
-    """A method, under a name that chooses it."""
+    """A method, or the model that embeds, under a name that chooses it."""
 
     id: str
     object: Literal["model"] = "model"
     created: int
     owned_by: Literal["darwin"] = "darwin"
     description: str
-    method: Method
+    method: Method | None = Field(description="Null for the model that embeds (`POST /v1/embeddings`).")
 
 
 class ModelList(_Resource):

@@ -37,7 +37,7 @@ class Waiting:
             DeadlineExceeded: the evolution takes longer than this deployment lets a call wait.
         """
         ended = asyncio.ensure_future(self._ended(records))
-        disconnected = asyncio.ensure_future(_wait_for_disconnect(request))
+        disconnected = asyncio.ensure_future(wait_for_disconnect(request))
         expired = asyncio.ensure_future(self._lifetime.expired.wait())
         waiting = (ended, disconnected, expired)
         try:
@@ -72,7 +72,8 @@ class Waiting:
                 log.warning("%s could not be cancelled: %s", record.id, error)
 
 
-async def _wait_for_disconnect(request: Request) -> None:
+async def wait_for_disconnect(request: Request) -> None:
+    """Returns once the caller has hung up; to be called when the body was read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 

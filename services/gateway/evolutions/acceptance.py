@@ -17,7 +17,8 @@ from services.gateway.evolutions.admission import Admission
 from services.gateway.evolutions.service import EvolutionService
 from shared.errors import DarwinError, Overloaded
 from shared.records.evolution import EvolutionRequest, Idempotency, Record
-from shared.store.evolutions import ActiveLimits, OverBudget
+from shared.store.charges import OverBudget
+from shared.store.evolutions import ActiveLimits
 from shared.telemetry.tracing import current_span
 
 REPLAYED_HEADER = "idempotent-replayed"

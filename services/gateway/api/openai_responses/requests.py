@@ -185,7 +185,7 @@ class ResponseCreate(Body):
     reasoning: Annotated[Any, NotSupported({}, why=_NO_REASONING)] = None
     tool_choice: Annotated[Any, NotSupported("none", "auto", why=_NO_TOOLS)] = None
     tools: Annotated[Any, NotSupported([], why=_NO_TOOLS)] = None
-    top_logprobs: Annotated[Any, NotSupported(0, why="log probabilities are not supported")] = None
+    top_logprobs: Annotated[Any, NotSupported(0, why="chat completions have log probabilities")] = None
     truncation: Annotated[Any, NotSupported("disabled", why="nothing is left out of a conversation")] = None
 
 

@@ -8,9 +8,9 @@ from services.generation.engine import Likelihoods
 
 
 def likelihoods(chosen: int, chances: Mapping[int, float], alternatives: int) -> Likelihoods:
-    """Of a token drawn by these chances, and of so many of the likeliest ones, among equals the drawn one first."""
+    """Of a token, and of so many of the likeliest by these chances, among equals the token itself first."""
     best = heapq.nlargest(alternatives, chances, key=lambda token: (chances[token], token == chosen))
-    return Likelihoods(math.log(chances[chosen]), tuple((token, math.log(chances[token])) for token in best))
+    return Likelihoods(_log(chances.get(chosen, 0.0)), tuple((token, _log(chances[token])) for token in best))
 
 
 def chances_of_words(words: Sequence[str], ends: float) -> dict[int, float]:
@@ -18,3 +18,7 @@ def chances_of_words(words: Sequence[str], ends: float) -> dict[int, float]:
     `ends`."""
     of_words = {token: (1 - ends) / len(words) for token in range(1, 1 + len(words))}
     return {0: ends, **of_words} if ends else of_words
+
+
+def _log(chance: float) -> float:
+    return math.log(chance) if chance > 0 else -math.inf

@@ -1,5 +1,6 @@
 """The response bodies of the API, as /openapi.json documents them; errors have theirs in `edge.errors`."""
 
+import operator
 from collections.abc import Sized
 from typing import Literal
 
@@ -265,6 +266,11 @@ class EvolutionSettings(_Resource):
     seed: int = Field(description="As given, else as drawn at acceptance.")
     seeded: bool = Field(description="Whether the caller gave the seed, so that sampling follows it too.")
     profile: str
+    raw_prompt: bool = Field(
+        default=False,
+        exclude_if=operator.not_,
+        description="Whether the message is a prompt that was continued as it stands, without a chat template.",
+    )
 
 
 class Evolution(_Resource):

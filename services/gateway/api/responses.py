@@ -43,24 +43,6 @@ class _Resource(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Model(_Resource):
-    """A method, or the model that embeds, under a name that chooses it."""
-
-    id: str
-    object: Literal["model"] = "model"
-    created: int
-    owned_by: Literal["darwin"] = "darwin"
-    description: str
-    method: Method | None = Field(description="Null for the model that embeds (`POST /v1/embeddings`).")
-
-
-class ModelList(_Resource):
-    """Every name that is known."""
-
-    object: Literal["list"] = "list"
-    data: list[Model]
-
-
 class StageTokens(_Resource):
     """Tokens that the search cost, by stage."""
 
@@ -295,9 +277,3 @@ class Evolution(_Resource):
     warnings: list[str] = Field(default=[], description=_WARNINGS)
     result: EvolutionResult | None
     error: EvolutionFailure | None
-
-
-class Health(_Resource):
-    """The process answers."""
-
-    status: Literal["ok"] = "ok"

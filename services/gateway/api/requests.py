@@ -18,9 +18,9 @@ from services.gateway.config.model_entry import MAX_MODEL_NAME, PROFILE_PATTERN
 from services.gateway.config.search_fields import WHOLE, with_search_settings
 from shared.methods import METHODS
 from shared.records.evolution import MAX_MESSAGES
+from shared.records.logprobs import MOST_ALTERNATIVES
 from shared.records.search import Preset
 
-_NO_LOGPROBS = "log probabilities are not supported"
 _NO_PENALTIES = "penalties are not supported"
 _NO_BEAMS = "beam search is not supported"
 _TEXT_ONLY = "answers are text"
@@ -128,14 +128,12 @@ class _NotSupported(Body):
     ignore_eos: Annotated[Any, NotSupported(False, why="a response ends where the model ends it")] = None
     length_penalty: Annotated[Any, NotSupported(1, why=_NO_BEAMS)] = None
     logit_bias: Annotated[Any, NotSupported({}, why="biases of tokens are not supported")] = None
-    logprobs: Annotated[Any, NotSupported(False, why=_NO_LOGPROBS)] = None
     min_p: Annotated[Any, NotSupported(0, why="use top_p or top_k")] = None
     modalities: Annotated[Any, NotSupported(["text"], why=_TEXT_ONLY)] = None
     moderation: Annotated[Any, NotSupported(why="moderation is not supported")] = None
     presence_penalty: Annotated[Any, NotSupported(0, why=_NO_PENALTIES)] = None
     repetition_penalty: Annotated[Any, NotSupported(1, why=_NO_PENALTIES)] = None
     skip_special_tokens: Annotated[Any, NotSupported(True, why="answers hold no special tokens")] = None
-    top_logprobs: Annotated[Any, NotSupported(0, why=_NO_LOGPROBS)] = None
     use_beam_search: Annotated[Any, NotSupported(False, why=_NO_BEAMS)] = None
     web_search_options: Annotated[Any, NotSupported(why="searching the web is not supported")] = None
 
@@ -193,6 +191,15 @@ class AlignmentRequest(Body):
         default=None,
         description="How many of the best distinct final responses to return, best first; fewer where fewer differ. "
         "At most 1 + cycles x mutants (1 for `sample`). Default: 1.",
+    )
+    logprobs: bool | None = Field(
+        default=None,
+        description="Whether answers come with the log probability of each token that their text shows, of the model's "
+        "own distribution: before temperature, formats and whatever else shapes sampling. Refused by engines that give "
+        "none.",
+    )
+    top_logprobs: Annotated[int | None, Field(ge=0, le=MOST_ALTERNATIVES), WHOLE] = Field(
+        default=None, description="So many of the likeliest tokens in the place of each; with `logprobs` only."
     )
     user: Annotated[str, Field(max_length=256), ENCODABLE] | None = Field(
         default=None, description="Your name for the end user; kept with the evolution."

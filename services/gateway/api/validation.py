@@ -11,6 +11,7 @@ from services.gateway.api.conversation import ChatMessage, TextPart
 from services.gateway.api.field_kinds import warnings_of
 from services.gateway.api.formats import response_format
 from services.gateway.api.functions import as_functions, with_tools
+from services.gateway.api.logprobs import wanted_alternatives
 from services.gateway.api.model_names import model_named
 from services.gateway.api.requests import AlignmentRequest, SearchSettings
 from services.gateway.api.tool_use import calls_of, check_tool_turns, tool_use
@@ -57,6 +58,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
             top_k=defaults.top_k if body.top_k is None else max(0, body.top_k),
             stop=tuple(body.stop or ()),
             format=response_format(body.response_format, body.structured_outputs),
+            logprobs=wanted_alternatives(body.logprobs, body.top_logprobs, search, max_tokens, settings),
         ),
         search=search,
         seed=secrets.randbits(48) if seed is None else seed,

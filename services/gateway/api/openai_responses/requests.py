@@ -154,7 +154,7 @@ class ResponseCreate(Body):
     moderation: Annotated[Any, NotSupported(why="moderation is not supported")] = None
     prompt: Annotated[Any, NotSupported(why="stored prompts are not supported; send the text")] = None
     reasoning: Annotated[Any, NotSupported({}, why=_NO_REASONING)] = None
-    top_logprobs: Annotated[Any, NotSupported(0, why="log probabilities are not supported")] = None
+    top_logprobs: Annotated[Any, NotSupported(0, why="chat completions have log probabilities")] = None
     truncation: Annotated[Any, NotSupported("disabled", why="nothing is left out of a conversation")] = None
 
 

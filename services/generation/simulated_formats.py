@@ -36,11 +36,27 @@ class _Bytes:
 def choose(matcher: Matcher, draw: int, first: int, end: int) -> int:
     """One of the ids that may come next: one that closes a string, a list, an object or the response in a quarter of
     the draws, so that a response comes to its end, and a printable character where there is a choice."""
-    allowed = matcher.allowed(first + 256)
-    closing = [token for token in (end, *(first + byte for byte in _CLOSING)) if allowed[token]]
+    closing, others = _allowed(matcher, first, end)
     quarter, draw = draw % 4, abs(draw) // 4
     if closing and quarter == 0:
         return closing[draw % len(closing)]
-    others = [first + byte for byte in _PRINTABLE if allowed[first + byte]]
-    others = others or [first + byte for byte in range(256) if allowed[first + byte]] or closing or [end]
     return others[draw % len(others)]
+
+
+def shares(matcher: Matcher, first: int, end: int) -> dict[int, float]:
+    """How likely each id is that `choose` may choose."""
+    closing, others = _allowed(matcher, first, end)
+    quarter = 0.25 if closing else 0.0
+    found = dict.fromkeys((*closing, *others), 0.0)
+    for ids, share in ((closing, quarter), (others, 1 - quarter)):
+        for token in ids:
+            found[token] += share / len(ids)
+    return found
+
+
+def _allowed(matcher: Matcher, first: int, end: int) -> tuple[list[int], list[int]]:
+    """The ids that close something, and those that `choose` takes otherwise, of which there is always one."""
+    allowed = matcher.allowed(first + 256)
+    closing = [token for token in (end, *(first + byte for byte in _CLOSING)) if allowed[token]]
+    others = [first + byte for byte in _PRINTABLE if allowed[first + byte]]
+    return closing, others or [first + byte for byte in range(256) if allowed[first + byte]] or closing or [end]

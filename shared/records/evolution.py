@@ -24,6 +24,13 @@ TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 
 MAX_MESSAGES = 512
 """How many messages a conversation may have, wherever one enters the system."""
+MAX_PENALTY = 2.0
+"""Presence and frequency penalties lie between this and its negative."""
+LEAST_REPETITION_PENALTY, MAX_REPETITION_PENALTY = 0.01, 100.0
+MAX_BIASES = 300
+"""How many tokens may have a bias."""
+MAX_BIAS = 100.0
+"""Biases lie between this and its negative."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,11 @@ class Message:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a response is decoded; `format` is what its text must be, None for anything."""
+    """How a response is decoded; `format` is what its text must be, None for anything.
+
+    Presence and frequency penalties count the tokens of the response, the repetition penalty those of the prompt too;
+    `logit_bias` is by token id. With `ignore_eos` a response goes on past the tokens that would end it.
+    """
 
     max_tokens: int
     temperature: float = 0.7
@@ -46,6 +57,12 @@ class Sampling:
     top_k: int = 40
     stop: tuple[str, ...] = ()
     format: ResponseFormat | None = None
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: dict[int, float] = field(default_factory=dict)
+    min_p: float = 0.0
+    ignore_eos: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from shared.records.formats import ResponseFormat
 from shared.records.tools import Tool, ToolCall
 
 SequenceFinish = Literal["length", "stop", "context"]
-"""Why a response ended for now. "length": it can be continued. "stop": it is complete. "context": it cannot be continued,
-because the model's context is full (where the response is empty, the prompt alone has filled it), or because the engine
-cannot go on with it."""
+"""Why a response ended for now. "length": it can be continued. "stop": it is complete. "context": it was cut and cannot
+be continued, because the model's context is full (where the response is empty, the prompt alone has filled it), or
+because the engine cannot go on with it."""
 
 
 @dataclass(frozen=True)

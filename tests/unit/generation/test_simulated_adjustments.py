@@ -65,7 +65,7 @@ def test_adjustments_that_change_nothing_leave_every_token_as_it_is() -> None:
 
 
 def decoded(options: SamplingOptions, pieces: int = 1, **fields: Any) -> tuple[int, ...]:
-    engine = SimulatedEngine(response_tokens=40)
+    engine = SimulatedEngine(response_tokens=15)
     prompt = engine.encode_raw("the river and the sea")
     response: tuple[int, ...] = ()
     for _ in range(pieces):

@@ -46,6 +46,8 @@ async def test_what_an_endpoint_like_vllm_is_asked(caplog: pytest.LogCaptureFixt
         "cache_salt": "salt",
         "repetition_penalty": 1.0,
         "min_p": 0.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
         "return_token_ids": True,
     }
     assert "the endpoint serves served, token-exact; supports cache_salt, include_stop" in caplog.text

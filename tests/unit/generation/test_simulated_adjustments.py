@@ -1,4 +1,4 @@
-"""Biases and penalties of the engine without a model: exact, from a response's beginning, and no more than asked for."""
+"""Biases and penalties of the engine without a model: exact, from a response's beginning, and nothing beside them."""
 
 import math
 from collections import Counter

@@ -103,4 +103,4 @@ class Adjustments:
 def _counts(token_ids: Sequence[int], vocabulary: int, device: torch.device | str) -> torch.Tensor:
     """How often each token of the vocabulary is among the ids; those of no logit, as for images, count nowhere."""
     ids = torch.tensor([token for token in token_ids if token < vocabulary], dtype=torch.long)
-    return torch.bincount(ids, minlength=vocabulary).to(device)
+    return torch.bincount(ids, minlength=vocabulary).to(device, torch.int32)

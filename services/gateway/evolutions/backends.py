@@ -8,8 +8,11 @@ from services.gateway.edge.rates import Rates
 from services.gateway.embeddings.choice import embedder_of
 from services.gateway.embeddings.embedder import Embedder
 from shared.store.api_keys import ApiKeys
+from shared.store.batches import Batches
 from shared.store.evolutions import Store
+from shared.store.files import Files
 from shared.store.presence import Presence
+from shared.store.webhooks import Webhooks
 
 # Each call may block one connection while it follows events; these are for everything else.
 _SPARE_CONNECTIONS = 64
@@ -23,6 +26,9 @@ class Backends:
     keys: ApiKeys
     rates: Rates
     presence: Presence
+    files: Files
+    batches: Batches
+    webhooks: Webhooks
     embedder: Embedder | None = None
 
     @classmethod
@@ -34,11 +40,15 @@ class Backends:
             ApiKeys(url, connections),
             Rates(url, connections),
             Presence(url),
+            Files(url, connections),
+            Batches(url, connections),
+            Webhooks(url, connections),
             embedder_of(settings),
         )
 
     async def close(self) -> None:
-        for backend in (self.store, self.keys, self.rates, self.presence):
+        stored = (self.files, self.batches, self.webhooks)
+        for backend in (self.store, self.keys, self.rates, self.presence, *stored):
             await backend.close()
         if self.embedder is not None:
             await self.embedder.close()

@@ -44,6 +44,38 @@ async def test_greedy_decoding_is_the_same_in_one_piece_and_in_three(generator: 
     assert len(whole.token_ids) > 12
 
 
+async def test_what_shapes_sampling_does_so_in_one_piece_and_in_three(
+    generator: SequenceGenerator, engine: Engine
+) -> None:
+    plain = await one(generator, Sequence("s", QUESTION, max_new_tokens=18))
+    word, end = plain.token_ids[0], min(engine.info.end_ids)
+    shaped = {
+        "presence_penalty": replace(GREEDY, presence_penalty=2.0),
+        "frequency_penalty": replace(GREEDY, frequency_penalty=2.0, repetition_penalty=1.2, logit_bias={word: 1.0}),
+        "repetition_penalty": replace(GREEDY, repetition_penalty=1.3),
+        "logit_bias": replace(GREEDY, logit_bias={word: -100.0}),
+        "ignore_eos": replace(GREEDY, ignore_eos=True, logit_bias={end: 100.0}),
+    }
+    asked = Sequence("s", QUESTION, max_new_tokens=18)
+    wholes = await asyncio.gather(*(one(generator, asked, sampling) for sampling in shaped.values()))
+    found = dict(zip(shaped, wholes, strict=True))
+    assert plain.token_ids not in {whole.token_ids for whole in wholes}
+    assert word not in found["logit_bias"].token_ids
+    exact = {name for name in shaped if name not in engine.info.cannot_continue}
+    cut = await asyncio.gather(*(pieces(generator, 3, 6, shaped[name]) for name in sorted(exact)))
+    for name, parts in zip(sorted(exact), cut, strict=True):
+        assert sum((part.token_ids for part in parts), ()) == found[name].token_ids, name
+    for name in shaped.keys() - exact:
+        with pytest.raises(Unsupported, match=f"the {engine.info.engine} engine .* under {name}"):
+            await one(generator, replace(asked, to_be_continued=True), shaped[name])
+    if "ignore_eos" in exact:
+        assert (found["ignore_eos"].token_ids, found["ignore_eos"].finish) == ((end,) * 18, "length")
+    likeliest = replace(WARM, min_p=1.0)
+    first, again = await asyncio.gather(*(one(generator, asked, likeliest) for _ in range(2)))
+    assert first.token_ids == again.token_ids
+    assert engine.info.engine == "simulated" or first.token_ids == plain.token_ids
+
+
 async def test_usage_counts_prompt_and_every_sampled_token(generator: SequenceGenerator) -> None:
     result = await one(generator, Sequence("s", QUESTION, max_new_tokens=10, lookahead_tokens=6))
     assert result.usage.prompt_tokens >= len(QUESTION[0].content.split())

@@ -9,7 +9,7 @@ from typing import Self
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.engine import Engine
 from services.generation.generator import SequenceGenerator
-from services.generation.messages import GenerateRequest, SamplingOptions, SequenceResult
+from services.generation.messages import SHAPING, GenerateRequest, SamplingOptions, SequenceResult
 from services.generation.messages import Sequence as GenerationSequence
 from services.generation.settings import GenerationSettings
 from services.mutation import fidelity
@@ -116,7 +116,12 @@ class DirectStages:
                 for name, effect in by_id.items()
             ),
             sampling=SamplingOptions(
-                sampling.temperature, sampling.top_p, sampling.top_k, sampling.stop, sampling.format
+                sampling.temperature,
+                sampling.top_p,
+                sampling.top_k,
+                sampling.stop,
+                sampling.format,
+                **{name: getattr(sampling, name) for name in SHAPING},
             ),
         )
         async with aclosing(self._generator.generate(wanted)) as generated:

@@ -24,9 +24,10 @@ class ModelInfo:
     response together, in tokens. `structured_output` says whether formats are followed, and `continues_formats` whether
     a response under one can be continued. Token ids lie in [0, `vocabulary_size`). `end_ids` are the end-of-sequence
     ids. `hidden_tokens` maps the text of each token that `decode` leaves out to its id. `tool_reader` reads calls of
-    tools from responses; None where the model's template takes no tools, or nobody reads its calls. `token_bytes` gives
-    the bytes of a token in a text, or the name of one that no text shows; None where the engine gives no log
-    probabilities.
+    tools from responses; None where the model's template takes no tools, or nobody reads its calls. `cannot_obey` names
+    fields of `SamplingOptions` that the engine cannot obey, and `cannot_continue` those under which it cannot continue
+    a response. `token_bytes` gives the bytes of a token in a text, or the name of one that no text shows; None where
+    the engine gives no log probabilities.
     """
 
     model: str
@@ -39,6 +40,8 @@ class ModelInfo:
     continues_formats: bool = False
     tool_reader: ToolReader | None = None
     token_bytes: Callable[[int], bytes] | None = None
+    cannot_obey: frozenset[str] = frozenset()
+    cannot_continue: frozenset[str] = frozenset()
 
     @property
     def tools(self) -> bool:
@@ -58,7 +61,7 @@ class TokenSequence:
     With a `seed`, the token at a position depends on the seed, the position and the ids before it: a sequence that is
     continued under its seed goes on as if it had never stopped. What an engine caches of the ids may be used for
     sequences of the same `cache_salt` only, since the salt keeps tenants apart. The last `response_tokens` of the ids
-    are the response so far, which a format concerns; those before are the prompt.
+    are the response so far, which formats and penalties concern; those before are the prompt.
     """
 
     token_ids: tuple[int, ...]
@@ -67,6 +70,11 @@ class TokenSequence:
     seed: int | None
     cache_salt: str = ""
     response_tokens: int = 0
+
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        """The ids before the response."""
+        return self.token_ids[: len(self.token_ids) - self.response_tokens]
 
     @property
     def response(self) -> tuple[int, ...]:
@@ -87,8 +95,9 @@ class Completion:
     """Every id sampled, in order.
 
     The end-of-sequence id is included where it ended the sequence: the caller strips it, and tells by it that the
-    response is complete. An engine may, but need not, stop early at a stop string; the ids then end with the token that
-    completes the string, which the caller cuts from the text.
+    response is complete. With `ignore_eos` it ends nothing, and is one id among the others. An engine may, but need
+    not, stop early at a stop string; the ids then end with the token that completes the string, which the caller cuts
+    from the text.
 
     `cached_tokens` of the given ids were not computed again. `queue_seconds` passed from the sequence's arrival to its
     first step, `first_token_seconds` from its arrival to its first token; None where the engine does not measure them.

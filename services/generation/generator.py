@@ -19,6 +19,7 @@ from services.generation.messages import (
     TokenUsage,
 )
 from services.generation.response_text import Reader, continuing, stops_of
+from services.generation.shaping import uncontinued
 from services.generation.token_logprobs import told
 from services.generation.tool_calls.reading import CallReader
 from services.generation.validation import GenerationLimits, check, check_vocabulary
@@ -186,13 +187,16 @@ class SequenceGenerator:
     def _result(self, plan: _Plan, completion: Completion) -> SequenceResult:
         sequence, reader, sampled = plan.sequence, plan.reader, completion.token_ids
         given = sequence.response_token_ids
-        content = sampled[:-1] if sampled and sampled[-1] in self.info.end_ids else sampled
+        ends = not plan.sampling.ignore_eos and sampled and sampled[-1] in self.info.end_ids
+        content = sampled[:-1] if ends else sampled
         kept = content[: sequence.max_new_tokens]
         stop = reader.stop(given + kept, len(given))
         if stop is not None:
             kept = kept[: stop[0] - len(given)]
         formed = plan.matcher is not None and _formed(plan.matcher, kept)
         finish = _finish(plan, len(kept), formed or stop is not None, completion.unfinished)
+        if completion.unfinished and finish == "length" and uncontinued(plan.sampling, self.info) is not None:
+            finish = "context"
         if plan.matcher is not None and finish == "stop" and stop is None and not plan.matcher.complete():
             raise InvalidRequest(_TOO_COMPLEX, field="sampling.format")
         text = stop[1] if stop is not None else reader.text(given + kept, complete=finish == "stop")

@@ -1,6 +1,7 @@
 """Requests to the generation service and their results, as values; `servicer` converts them from and to protobuf."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from shared.records.evolution import Message
@@ -9,8 +10,9 @@ from shared.records.logprobs import TokenLogprobs
 from shared.records.tools import Tool, ToolCall
 
 SequenceFinish = Literal["length", "stop", "context"]
-"""Why a response ended for now. "length": it can be continued. "stop": it is complete. "context": the model's context
-is full, and where the response is empty, the prompt alone has filled it."""
+"""Why a response ended for now. "length": it can be continued. "stop": it is complete. "context": it was cut and cannot
+be continued, because the model's context is full (where the response is empty, the prompt alone has filled it), or
+because the engine cannot go on with it."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,12 @@ class SamplingOptions:
 
     `stop` are the strings that end a response; `format` is what its text must be, None for anything. `logprobs` asks
     for the log probability of each token, and of so many of the likeliest in its place; None for neither.
+
+    Before a token is sampled, its bias in `logit_bias`, by token id, is added to its logit. Then the logits of tokens
+    that prompt or response hold are divided by `repetition_penalty` where positive, and multiplied by it where not.
+    Then, of each token that the response holds, `presence_penalty` is subtracted, and `frequency_penalty` for each time
+    that it does. That is vLLM's order. Tokens less likely than `min_p` times the likeliest are not sampled.
+    With `ignore_eos` a response goes on past end-of-sequence tokens.
     """
 
     temperature: float = 0.0
@@ -28,6 +36,29 @@ class SamplingOptions:
     stop: tuple[str, ...] = ()
     format: ResponseFormat | None = None
     logprobs: int | None = None
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    min_p: float = 0.0
+    ignore_eos: bool = False
+
+    @property
+    def shaping(self) -> tuple[str, ...]:
+        """The names of the fields that not every engine can obey, and that have an effect."""
+        return tuple(name for name in SHAPING if getattr(self, name) != _PLAIN[name])
+
+
+SHAPING = (
+    "presence_penalty",
+    "frequency_penalty",
+    "repetition_penalty",
+    "logit_bias",
+    "min_p",
+    "ignore_eos",
+)
+"""The fields of `SamplingOptions` that not every engine can obey."""
+_PLAIN = {name: getattr(SamplingOptions(), name) for name in SHAPING}
 
 
 @dataclass(frozen=True)

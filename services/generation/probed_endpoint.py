@@ -10,6 +10,7 @@ from services.generation.endpoint.responses import ServedModel
 from services.generation.endpoint.token_text import TokenText
 from services.generation.endpoint.url import check_private
 from services.generation.engine import ModelInfo
+from services.generation.messages import SHAPING
 from services.generation.response_text import hidden_tokens
 from services.generation.settings import GenerationSettings
 from services.generation.token_logprobs import TokenBytes
@@ -19,6 +20,9 @@ from shared.records.evolution import Message
 
 # The text is of several scripts, so that another tokenizer would make another number of tokens of it.
 _GREETING = (Message("user", "Hello! Zwölf größere Übungen, 十二个练习 and 1,024 unbelievably small ones: {x → ½}?"),)
+
+# An endpoint takes the beginning of a response for a part of the prompt, and counts none of it.
+_COUNTED = frozenset({"presence_penalty", "frequency_penalty"})
 
 
 @dataclass(frozen=True)
@@ -70,5 +74,7 @@ async def probe_endpoint(
         hidden,
         tool_reader=reader,
         token_bytes=TokenBytes(checkpoint.tokenizer) if capabilities.logprobs else None,
+        cannot_obey=frozenset(SHAPING) - capabilities.fields,
+        cannot_continue=_COUNTED | (frozenset() if capabilities.exact else {"ignore_eos"}),
     )
     return ProbedEndpoint(checkpoint, text, capabilities, info)

@@ -78,23 +78,32 @@ class GenerationServicer(generation_pb2_grpc.GenerationServiceServicer):  # type
 
 
 def _request(request: pb.GenerateRequest) -> GenerateRequest:
-    sampling = request.sampling
     return GenerateRequest(
         sequences=tuple(_sequence(sequence) for sequence in request.sequences),
-        sampling=SamplingOptions(
-            sampling.temperature,
-            sampling.top_p,
-            sampling.top_k,
-            tuple(sampling.stop),
-            _format(sampling),
-            sampling.logprobs if sampling.HasField("logprobs") else None,
-        ),
+        sampling=_sampling(request.sampling),
         cache_salt=request.cache_salt,
         now=request.now,
         tools=tuple(Tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in request.tools),
         must_call=request.must_call,
         tool_name=request.tool_name,
         parallel_calls=request.parallel_calls,
+    )
+
+
+def _sampling(sampling: pb.GenerateRequest.Sampling) -> SamplingOptions:
+    return SamplingOptions(
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        stop=tuple(sampling.stop),
+        format=_format(sampling),
+        presence_penalty=sampling.presence_penalty,
+        frequency_penalty=sampling.frequency_penalty,
+        repetition_penalty=sampling.repetition_penalty or 1.0,
+        logit_bias=dict(sampling.logit_bias),
+        min_p=sampling.min_p,
+        ignore_eos=sampling.ignore_eos,
+        logprobs=sampling.logprobs if sampling.HasField("logprobs") else None,
     )
 
 

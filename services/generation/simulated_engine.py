@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from services.generation.engine import Completion, Likelihoods, ModelInfo, TokenSequence
 from services.generation.grammars import Grammars, Matcher, available
 from services.generation.settings import GenerationSettings
+from services.generation.simulated_adjustments import SimulatedAdjustments
 from services.generation.simulated_batch import Batch, Latency, Waited, latency_named
 from services.generation.simulated_cache import PrefixCache
 from services.generation.simulated_calls import COUNT, SimulatedCalls
-from services.generation.simulated_formats import byte_grammars, chances, choose
-from services.generation.simulated_logprobs import chances_of_words, likelihoods
+from services.generation.simulated_formats import byte_grammars, choose, shares
+from services.generation.simulated_logprobs import likelihoods
 from services.generation.tool_calls.json_forms import JSON_FORMS
 from services.generation.tool_calls.reading import ToolReader
 from shared.process.lifecycle import never
@@ -44,7 +45,8 @@ class SimulatedEngine:
     """Decodes in the time that `batch` takes, or at `tokens_per_second` however many sequences there are (0: at once),
     and finds cached prefixes as `cache` does, or none.
 
-    Each token ends its response with a chance of one in `response_tokens` (0: never).
+    Each token ends its response with a chance of one in `response_tokens` (0: never); words are equally likely. Of
+    temperatures, 0 makes what is sampled the same each time; others, `top_k` and `top_p` change nothing.
     """
 
     def __init__(
@@ -57,7 +59,8 @@ class SimulatedEngine:
         self._batch = batch or (Batch(Latency(1 / tokens_per_second)) if tokens_per_second else None)
         self._cache = cache or PrefixCache(0)
         self._response_tokens = response_tokens
-        self._chances = chances_of_words(_WORDS, 1 / response_tokens if response_tokens else 0.0)
+        end = 1 / response_tokens if response_tokens else 0.0
+        self._shares = {_END: end} | dict.fromkeys(range(1, 1 + len(_WORDS)), (1 - end) / len(_WORDS))
         self._ids = {word: index for index, word in enumerate(_WORDS, start=1)}
         self._running = 0
         formats = available()
@@ -123,24 +126,26 @@ class SimulatedEngine:
 
     def _sampled(self, sequence: TokenSequence) -> tuple[tuple[int, ...], tuple[Likelihoods, ...]]:
         """The ids, and their log probabilities where the sequence asks for them."""
-        alternatives, logprobs = sequence.sampling.logprobs, list[Likelihoods]()
-        seed = 0 if sequence.sampling.temperature == 0 else sequence.seed
+        sampling, logprobs = sequence.sampling, list[Likelihoods]()
+        seed = 0 if sampling.temperature == 0 else sequence.seed
         ids, matcher = list(sequence.token_ids), self._matcher(sequence)
         writer = self._calls.writer(ids) if matcher is None else None
+        adjustments = SimulatedAdjustments(sequence) if set(sampling.shaping) - {"ignore_eos"} else None
         for position in range(len(ids), len(ids) + sequence.max_new_tokens):
             # The hash of a tuple of integers is the same in every process, and costs a tenth of a cryptographic one.
             draw = hash((*ids[-8:], position, seed if seed is not None else random.getrandbits(63)))
-            if matcher is None:
-                called = writer.next(ids, draw) if writer else None
-                ids.append(self._word(draw) if called is None else called)
-                possible = self._chances if called is None else {called: 1.0}
+            if matcher is not None:
+                token = choose(matcher, draw, _BYTES, _END)
+                likely = shares(matcher, _BYTES, _END) if adjustments or sampling.logprobs is not None else {}
             else:
-                possible = {} if alternatives is None else chances(matcher, _BYTES, _END)
-                ids.append(choose(matcher, draw, _BYTES, _END))
+                called = writer.next(ids, draw) if writer else None
+                token, likely = (self._word(draw), self._shares) if called is None else (called, {called: 1.0})
+            ids.append(adjustments.next(token, likely, draw) if adjustments else token)
+            if matcher is not None:
                 matcher.accept(ids[-1:])
-            if alternatives is not None:
-                logprobs.append(likelihoods(ids[-1], possible, alternatives))
-            if ids[-1] == _END:
+            if sampling.logprobs is not None:
+                logprobs.append(likelihoods(ids[-1], likely, sampling.logprobs))
+            if ids[-1] == _END and not sampling.ignore_eos:
                 break
         return tuple(ids[len(sequence.token_ids) :]), tuple(logprobs)
 

@@ -24,10 +24,12 @@ class TokenSampler:
         self._temperature = column([max(s.temperature, _COLDEST) for s in samplings], torch.float32)
         self._top_k = column([s.top_k or _ALL for s in samplings], torch.long)
         self._top_p = column([s.top_p for s in samplings], torch.float64)
+        self._min_p = column([s.min_p for s in samplings], torch.float32)
         # How many tokens need to be ranked where each row has a top_k; ranking a whole vocabulary takes far longer.
         self._most = max((s.top_k or _ALL for s in samplings if s.temperature), default=1)
         self._all_greedy = all(s.temperature == 0 for s in samplings)
         self._all_kept = all(not s.top_k and s.top_p == 1 for s in samplings)
+        self._all_likely = all(not s.min_p for s in samplings)
 
     def tokens(self, logits: torch.Tensor, uniform: Sequence[float]) -> torch.Tensor:
         """The token of each row, shape (rows,), of logits of shape (rows, vocabulary).
@@ -39,6 +41,9 @@ class TokenSampler:
         if self._all_greedy:
             return best
         probabilities = torch.softmax(logits.float() / self._temperature, -1)
+        if not self._all_likely:
+            least = self._min_p * probabilities.amax(-1, keepdim=True)
+            probabilities = probabilities * (probabilities >= least)
         if not self._all_kept:
             probabilities = self._kept(probabilities)
         sums = probabilities.cumsum(-1, dtype=torch.float64)

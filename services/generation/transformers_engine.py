@@ -21,6 +21,7 @@ from transformers import (
 from services.generation.checkpoint import Checkpoint, read_checkpoint
 from services.generation.engine import Completion, Likelihoods, ModelInfo, TokenSequence
 from services.generation.grammars import Grammars, Matcher, Rows, available, of_tokenizer
+from services.generation.logit_adjustments import Adjustments
 from services.generation.response_text import Decode, Reader, hidden_tokens, stops_of
 from services.generation.settings import GenerationSettings
 from services.generation.token_logprobs import TokenBytes
@@ -182,12 +183,14 @@ class TransformersEngine:
         ids = pad_sequence(given, batch_first=True, padding_side="left")
         mask = pad_sequence([torch.ones_like(each) for each in given], batch_first=True, padding_side="left")
         longest = ids.shape[1]
+        goes_on = any(row.sequence.sampling.ignore_eos for row in rows)
         self._model.generate(
             input_ids=ids.to(self._device),
             attention_mask=mask.to(self._device),
             generation_config=_generation_config(
                 max_new_tokens=max(row.sequence.max_new_tokens for row in rows),
-                eos_token_id=sorted(self.info.end_ids),
+                # Elsewhere `_RowEnds` alone ends the rows; this fills those that have ended.
+                eos_token_id=None if goes_on else sorted(self.info.end_ids),
                 pad_token_id=0,
                 do_sample=False,  # which takes the one token that the processor leaves
             ),
@@ -218,12 +221,14 @@ class _RowDraws(LogitsProcessor):  # type: ignore[misc]
         self._matchers = matchers
         self._start = start
         self._draws = TokenSampler([row.sequence.sampling for row in rows], device)
+        self._adjustments = Adjustments([row.sequence for row in rows], device)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         sampled = input_ids.shape[1] - self._start
         sequences = [row.sequence for row in self._rows]
         numbers = [uniform(sequence.seed, len(sequence.token_ids) + sampled) for sequence in sequences]
         raw = scores
+        scores = self._adjustments(scores, input_ids[:, self._start :])
         if self._matchers:
             scores = self._allowed(input_ids[:, self._start :], scores)
         tokens = self._draws.tokens(scores, numbers)
@@ -265,7 +270,8 @@ class _RowEnds(StoppingCriteria):  # type: ignore[misc]
         if row.cancelled.is_set():
             return True
         full = len(sampled) >= row.sequence.max_new_tokens
-        ended = full or sampled[-1] in self._end_ids or reader.stop(sampled, len(sampled)) is not None
+        over = sampled[-1] in self._end_ids and not row.sequence.sampling.ignore_eos
+        ended = full or over or reader.stop(sampled, len(sampled)) is not None
         if ended:
             row.deliver(tuple(sampled))
         return ended

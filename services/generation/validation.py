@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from services.generation.engine import ModelInfo
 from services.generation.messages import GenerateRequest, RawPrompt, SamplingOptions, Sequence
+from services.generation.shaping import check_pieces, check_shaping
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import MAX_MESSAGES
 from shared.records.logprobs import MOST_ALTERNATIVES
@@ -36,7 +37,8 @@ def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -
     """Raises InvalidRequest, naming the field, unless the call is well formed and within the limits.
 
     Raises:
-        Unsupported: a format that this engine cannot follow, or cannot continue a response under.
+        Unsupported: a format, or what else shapes sampling, that this engine cannot follow, or cannot continue a
+            response under.
     """
     if not request.sequences:
         raise InvalidRequest("nothing to generate: send at least one sequence", field="sequences")
@@ -50,6 +52,7 @@ def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -
     if not 0 <= request.now < _YEAR_10000:
         raise InvalidRequest("now must be Unix seconds, or 0 for the clock", field="now")
     _check_sampling(request.sampling, info, limits)
+    check_shaping(request, info)
     if request.tools or request.must_call:
         _check_tools(request, info)
     seen: set[str] = set()
@@ -71,7 +74,7 @@ def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -
                 raise InvalidRequest("a raw prompt takes no tools: its template is the caller's", field="tools")
             _check_raw_prompt(sequence, sequence.raw_prompt, where, info, limits)
         _check_tokens(sequence, where, info, limits)
-        _check_continuable(request.sampling, sequence, info)
+        check_pieces(request.sampling, sequence, info)
 
 
 def _check_sampling(sampling: SamplingOptions, info: ModelInfo, limits: GenerationLimits) -> None:
@@ -110,17 +113,6 @@ def _check_logprobs(alternatives: int, info: ModelInfo) -> None:
         raise Unsupported(
             f"the {info.engine} engine of this deployment gives no log probabilities: leave logprobs out",
             field="sampling.logprobs",
-        )
-
-
-def _check_continuable(sampling: SamplingOptions, sequence: Sequence, info: ModelInfo) -> None:
-    if sampling.format is None or info.continues_formats:
-        return
-    if sequence.response_token_ids or sequence.to_be_continued or sequence.lookahead_tokens:
-        raise Unsupported(
-            f"the {info.engine} engine of this deployment cannot continue a response under a format: use a method that "
-            "decodes each response in one piece (sample, best-of-n or mutation-only)",
-            field="sampling.format",
         )
 
 

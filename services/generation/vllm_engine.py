@@ -30,6 +30,7 @@ from shared.vllm_core import start_llm
 
 _LOGGING = Path(__file__).with_name("vllm_logging.json")
 _FORMATS = "services.generation.vllm_formats:FormatProcessor"
+_PENALTIES = "services.generation.vllm_penalties:PenaltyProcessor"
 _CPU_CACHE_GIB = 1.0
 _CPU_BATCH_TOKENS = 4096
 _SHUTDOWN_S = 2.0
@@ -201,7 +202,7 @@ def engine_arguments(settings: GenerationSettings, model: str, context: int, dty
         max_logprobs=MOST_ALTERNATIVES,
         # Of the model's own distribution, as `Completion.logprobs` are, whatever vLLM's default is.
         logprobs_mode="raw_logprobs",
-        logits_processors=[_FORMATS] if available() else None,
+        logits_processors=[_PENALTIES, *([_FORMATS] if available() else [])],
     )
     if on_cpu:
         arguments.block_size = 32
@@ -218,7 +219,7 @@ def _sampling(sequence: TokenSequence, info: ModelInfo) -> Any:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
-    from services.generation.vllm_formats import arguments_of
+    from services.generation import vllm_formats, vllm_penalties
 
     sampling = sequence.sampling
     stops = stops_of(sampling.stop, info.hidden_tokens)
@@ -232,13 +233,16 @@ def _sampling(sequence: TokenSequence, info: ModelInfo) -> Any:
         top_k=sampling.top_k,
         seed=None if sequence.seed is None else (sequence.seed + len(sequence.token_ids)) % 2**63,
         stop=list(strings) or None,
-        stop_token_ids=sorted(info.end_ids | stops.ids),
+        stop_token_ids=sorted(stops.ids if sampling.ignore_eos else info.end_ids | stops.ids),
         include_stop_str_in_output=True,
         output_kind=RequestOutputKind.FINAL_ONLY,
         detokenize=bool(strings),
         skip_special_tokens=not stops.mixed,
         logprobs=sampling.logprobs,
-        extra_args=arguments_of(sequence),
+        extra_args=(vllm_formats.arguments_of(sequence) | vllm_penalties.arguments_of(sequence)) or None,
+        logit_bias=dict(sampling.logit_bias) or None,
+        min_p=sampling.min_p,
+        ignore_eos=sampling.ignore_eos,
     )
 
 

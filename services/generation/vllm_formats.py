@@ -18,11 +18,11 @@ from shared.records.formats import ResponseFormat
 _ARGUMENT = "darwin_format"
 
 
-def arguments_of(sequence: TokenSequence) -> dict[str, Any] | None:
-    """The `SamplingParams.extra_args` by which `FormatProcessor` follows the sequence's format; None without one."""
+def arguments_of(sequence: TokenSequence) -> dict[str, Any]:
+    """What of `SamplingParams.extra_args` tells `FormatProcessor` of the sequence's format; empty without one."""
     wanted = sequence.sampling.format
     if wanted is None:
-        return None
+        return {}
     return {_ARGUMENT: [wanted.kind, wanted.definition, sequence.response_tokens]}
 
 

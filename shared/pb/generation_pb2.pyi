@@ -90,7 +90,14 @@ class GenerateRequest(_message.Message):
         definition: str
         def __init__(self, kind: _Optional[_Union[GenerateRequest.Format.Kind, str]] = ..., definition: _Optional[str] = ...) -> None: ...
     class Sampling(_message.Message):
-        __slots__ = ("temperature", "top_p", "top_k", "stop", "json_schema", "format", "logprobs")
+        __slots__ = ("temperature", "top_p", "top_k", "stop", "json_schema", "format", "logprobs", "presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias", "min_p", "ignore_eos")
+        class LogitBiasEntry(_message.Message):
+            __slots__ = ("key", "value")
+            KEY_FIELD_NUMBER: _ClassVar[int]
+            VALUE_FIELD_NUMBER: _ClassVar[int]
+            key: int
+            value: float
+            def __init__(self, key: _Optional[int] = ..., value: _Optional[float] = ...) -> None: ...
         TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
         TOP_P_FIELD_NUMBER: _ClassVar[int]
         TOP_K_FIELD_NUMBER: _ClassVar[int]
@@ -98,6 +105,12 @@ class GenerateRequest(_message.Message):
         JSON_SCHEMA_FIELD_NUMBER: _ClassVar[int]
         FORMAT_FIELD_NUMBER: _ClassVar[int]
         LOGPROBS_FIELD_NUMBER: _ClassVar[int]
+        PRESENCE_PENALTY_FIELD_NUMBER: _ClassVar[int]
+        FREQUENCY_PENALTY_FIELD_NUMBER: _ClassVar[int]
+        REPETITION_PENALTY_FIELD_NUMBER: _ClassVar[int]
+        LOGIT_BIAS_FIELD_NUMBER: _ClassVar[int]
+        MIN_P_FIELD_NUMBER: _ClassVar[int]
+        IGNORE_EOS_FIELD_NUMBER: _ClassVar[int]
         temperature: float
         top_p: float
         top_k: int
@@ -105,7 +118,13 @@ class GenerateRequest(_message.Message):
         json_schema: str
         format: GenerateRequest.Format
         logprobs: int
-        def __init__(self, temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., top_k: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., json_schema: _Optional[str] = ..., format: _Optional[_Union[GenerateRequest.Format, _Mapping]] = ..., logprobs: _Optional[int] = ...) -> None: ...
+        presence_penalty: float
+        frequency_penalty: float
+        repetition_penalty: float
+        logit_bias: _containers.ScalarMap[int, float]
+        min_p: float
+        ignore_eos: bool
+        def __init__(self, temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., top_k: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., json_schema: _Optional[str] = ..., format: _Optional[_Union[GenerateRequest.Format, _Mapping]] = ..., logprobs: _Optional[int] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., logit_bias: _Optional[_Mapping[int, float]] = ..., min_p: _Optional[float] = ..., ignore_eos: bool = ...) -> None: ...
     SEQUENCES_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     CACHE_SALT_FIELD_NUMBER: _ClassVar[int]

@@ -25,6 +25,13 @@ TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 
 MAX_MESSAGES = 512
 """How many messages a conversation may have, wherever one enters the system."""
+MAX_PENALTY = 2.0
+"""Presence and frequency penalties lie between this and its negative."""
+LEAST_REPETITION_PENALTY, MAX_REPETITION_PENALTY = 0.01, 100.0
+MAX_BIASES = 300
+"""How many tokens may have a bias."""
+MAX_BIAS = 100.0
+"""Biases lie between this and its negative."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,9 @@ class Message:
 class Sampling:
     """How a response is decoded; `format` is what its text must be, None for anything. With `logprobs` the log
     probability of each token is recorded, and those of so many of the likeliest in its place.
+
+    Presence and frequency penalties count the tokens of the response, the repetition penalty those of the prompt too;
+    `logit_bias` is by token id. With `ignore_eos` a response goes on past the tokens that would end it.
     """
 
     max_tokens: int
@@ -50,6 +60,12 @@ class Sampling:
     stop: tuple[str, ...] = ()
     format: ResponseFormat | None = None
     logprobs: int | None = None
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: dict[int, float] = field(default_factory=dict)
+    min_p: float = 0.0
+    ignore_eos: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What every generation engine promises of formats, over all of them, in float32 so that pieces can be compared."""
+"""What every generation engine promises of formats and log probabilities, in float32 so that pieces can be compared."""
 
 import asyncio
 import json
@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from services.generation.engine import Engine
 from services.generation.generator import SequenceGenerator
 from services.generation.messages import Sequence
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import Message
 from shared.records.formats import ResponseFormat
-from tests.contract.engine_rows import GREEDY, QUESTION, WARM, one, run
+from shared.records.logprobs import shown
+from tests.contract.engine_rows import GREEDY, QUESTION, WARM, one, own_logprobs, pieces, run
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -99,3 +101,32 @@ async def test_a_schema_that_cannot_be_followed_is_refused(generator: SequenceGe
     sampling = replace(WARM, format=ResponseFormat("json_schema", '{"type": "string", "pattern": "(?<=a)b"}'))
     with pytest.raises((InvalidRequest, Unsupported)):
         await one(generator, Sequence("s", QUESTION, max_new_tokens=10), sampling)
+
+
+async def test_log_probabilities_are_the_models_own_whole_and_in_pieces(
+    generator: SequenceGenerator, engine: Engine
+) -> None:
+    greedy, warm = replace(GREEDY, logprobs=5), replace(WARM, logprobs=0)
+    asked = Sequence("s", QUESTION, max_new_tokens=12)
+    if not engine.info.logprobs:
+        with pytest.raises(Unsupported, match=f"the {engine.info.engine} engine"):
+            await one(generator, asked, greedy)
+        return
+    whole, parts = await one(generator, asked, greedy), await pieces(generator, 3, 4, greedy)
+    cut = sum((part.logprobs for part in parts), ())
+    assert [each.token for each in cut] == [each.token for each in whole.logprobs]
+    assert [each.logprob for each in cut] == pytest.approx([each.logprob for each in whole.logprobs], abs=1e-3)
+    assert "".join(each.token for each in shown(whole.logprobs, whole.text)) == whole.text
+    for each in whole.logprobs:
+        assert len(each.top) == 5
+        assert each[:3] in each.top
+        assert [other.logprob for other in each.top] == sorted((other.logprob for other in each.top), reverse=True)
+    drawn, plain = (
+        await one(generator, replace(asked, seed=7), warm),
+        await one(generator, replace(asked, seed=7), WARM),
+    )
+    assert (drawn.token_ids, plain.logprobs) == (plain.token_ids, ())
+    if engine.info.engine != "simulated":
+        found = [each.logprob for each in drawn.logprobs]
+        assert found == pytest.approx(own_logprobs(engine.encode_chat(QUESTION), drawn.token_ids), abs=1e-3)
+        assert min(found) < -0.5

@@ -12,6 +12,7 @@ from services.gateway.api.conversation import ChatMessage
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, Body, Text
 from services.gateway.api.formats import ResponseFormatBody, StructuredOutputs
+from services.gateway.api.token_shaping import TokenShaping
 from services.gateway.api.tools import MAX_TOOLS, FunctionChoice, FunctionDefinition, ToolChoiceField, Tools
 from services.gateway.api.vllm_fields import VllmFields
 from services.gateway.config.model_entry import MAX_MODEL_NAME, PROFILE_PATTERN
@@ -21,7 +22,6 @@ from shared.records.evolution import MAX_MESSAGES
 from shared.records.logprobs import MOST_ALTERNATIVES
 from shared.records.search import Preset
 
-_NO_PENALTIES = "penalties are not supported"
 _NO_BEAMS = "beam search is not supported"
 _TEXT_ONLY = "answers are text"
 
@@ -124,21 +124,15 @@ class _NotSupported(Body):
     audio: Annotated[Any, NotSupported(why=_TEXT_ONLY)] = None
     best_of: Annotated[Any, NotSupported(1, why="choose the model best-of-n, and set darwin.mutants")] = None
     echo: Annotated[Any, NotSupported(False, why="answers do not repeat the conversation")] = None
-    frequency_penalty: Annotated[Any, NotSupported(0, why=_NO_PENALTIES)] = None
-    ignore_eos: Annotated[Any, NotSupported(False, why="a response ends where the model ends it")] = None
     length_penalty: Annotated[Any, NotSupported(1, why=_NO_BEAMS)] = None
-    logit_bias: Annotated[Any, NotSupported({}, why="biases of tokens are not supported")] = None
-    min_p: Annotated[Any, NotSupported(0, why="use top_p or top_k")] = None
     modalities: Annotated[Any, NotSupported(["text"], why=_TEXT_ONLY)] = None
     moderation: Annotated[Any, NotSupported(why="moderation is not supported")] = None
-    presence_penalty: Annotated[Any, NotSupported(0, why=_NO_PENALTIES)] = None
-    repetition_penalty: Annotated[Any, NotSupported(1, why=_NO_PENALTIES)] = None
     skip_special_tokens: Annotated[Any, NotSupported(True, why="answers hold no special tokens")] = None
     use_beam_search: Annotated[Any, NotSupported(False, why=_NO_BEAMS)] = None
     web_search_options: Annotated[Any, NotSupported(why="searching the web is not supported")] = None
 
 
-class AlignmentRequest(Body):
+class AlignmentRequest(TokenShaping):
     """What both the chat and the evolutions API accept."""
 
     model: Text = Field(

@@ -15,6 +15,7 @@ from services.gateway.api.message_bodies import (
     EvolutionMessage,
     OfferedTool,
 )
+from services.gateway.api.token_shaping import ShapingSettings
 from services.gateway.config.search_fields import with_search_settings
 from shared.methods import Method
 from shared.records.events import Event
@@ -234,7 +235,7 @@ class EvolutionFailure(_Resource):
 
 
 @with_search_settings(accepted=False)
-class EvolutionSettings(_Resource):
+class EvolutionSettings(ShapingSettings):
     """Everything that determined the search, defaults filled in."""
 
     max_tokens: int

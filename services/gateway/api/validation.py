@@ -14,6 +14,7 @@ from services.gateway.api.functions import as_functions, with_tools
 from services.gateway.api.logprobs import wanted_alternatives
 from services.gateway.api.model_names import model_named
 from services.gateway.api.requests import AlignmentRequest, SearchSettings
+from services.gateway.api.token_shaping import check_endless, shaping_of
 from services.gateway.api.tool_use import calls_of, check_tool_turns, tool_use
 from services.gateway.config.model_entry import ModelEntry
 from services.gateway.config.settings import GatewaySettings
@@ -47,7 +48,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
     _check_history(method, search, max_tokens, settings.max_history_tokens)
     defaults = Sampling(max_tokens=0)
     seed = _seed(body.seed)
-    return EvolutionRequest(
+    request = EvolutionRequest(
         method=method,
         model=body.model,
         messages=_messages(body, settings.max_conversation_characters),
@@ -59,6 +60,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
             stop=tuple(body.stop or ()),
             format=response_format(body.response_format, body.structured_outputs),
             logprobs=wanted_alternatives(body.logprobs, body.top_logprobs, search, max_tokens, settings),
+            **shaping_of(body),
         ),
         search=search,
         seed=secrets.randbits(48) if seed is None else seed,
@@ -71,6 +73,8 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         warnings=warnings_of(body),
         tool_use=_tool_use(body, named_functions),
     )
+    check_endless(request)
+    return request
 
 
 def _tool_use(body: AlignmentRequest, named_functions: bool) -> ToolUse:

@@ -20,9 +20,13 @@ FIELDS: dict[str, Any] = {
     "include_stop_str_in_output": True,
     "repetition_penalty": 1.0,
     "min_p": 0.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "logit_bias": {},
+    "ignore_eos": False,
     "response_format": {"type": "json_schema", "json_schema": {"name": "probe", "schema": {"type": "object"}}},
 }
-"""Fields beyond OpenAI's completions, each with a value that every endpoint accepts which supports the field."""
+"""Fields that not every endpoint knows, each with a value that every endpoint accepts which supports the field."""
 
 LARGE_SEED, SMALL_SEED = 2**63 - 1, 2**31 - 1
 STANDARD: dict[str, tuple[Any, ...]] = {

@@ -15,8 +15,7 @@ from shared.text.schema_bounds import problem
 def completion_body(sequence: TokenSequence, capabilities: Capabilities, shared_cache: bool = False) -> dict[str, Any]:
     """The fields of a `/completions` request, model and prompt aside.
 
-    Fields that merely shape sampling, such as top_k, are left out where the endpoint does not support them; with
-    `shared_cache`, so is the salt.
+    Those of `_beyond` are left out where the endpoint does not support them; with `shared_cache`, so is the salt.
 
     Raises:
         Unsupported: the endpoint refuses temperature 0 and the sequence wants it, or it would share callers' caches.
@@ -60,10 +59,23 @@ def _standard(sequence: TokenSequence, capabilities: Capabilities) -> dict[str, 
 
 
 def _beyond(sequence: TokenSequence, every_token: int | None) -> dict[str, Any]:
-    """Fields beyond the standard, those included that undo the endpoint's own defaults, as generation_config.json may
-    set them."""
+    """Fields that not every endpoint knows, those included that undo the endpoint's own defaults, as
+    generation_config.json may set them.
+
+    What shapes sampling and has an effect is among them only where the endpoint supports it: `ModelInfo.cannot_obey`
+    has others refused. `top_k` is merely left out: the default has an effect already.
+    """
     sampling: SamplingOptions = sequence.sampling
-    fields: dict[str, Any] = {"repetition_penalty": 1.0, "min_p": 0.0}
+    fields: dict[str, Any] = {
+        "repetition_penalty": sampling.repetition_penalty,
+        "min_p": sampling.min_p,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+    }
+    if sampling.logit_bias:
+        fields["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias.items()}
+    if sampling.ignore_eos:
+        fields["ignore_eos"] = True
     top_k = sampling.top_k or every_token
     if top_k is not None:
         fields["top_k"] = top_k

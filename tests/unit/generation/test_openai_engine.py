@@ -46,9 +46,11 @@ async def test_what_an_endpoint_like_vllm_is_asked(caplog: pytest.LogCaptureFixt
         "cache_salt": "salt",
         "repetition_penalty": 1.0,
         "min_p": 0.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
         "return_token_ids": True,
     }
-    assert "the endpoint serves served, token-exact; supports cache_salt, include_stop" in caplog.text
+    assert "the endpoint serves served, token-exact; supports cache_salt, frequency_penalty, ignore" in caplog.text
 
 
 async def test_all_tokens_is_said_so_that_the_endpoints_default_does_not_apply() -> None:

@@ -31,6 +31,10 @@ def shares(sampling: SamplingOptions) -> list[float]:
         (SamplingOptions(1.0, top_p=0.01), [0, 1, 0, 0, 0]),
         # Of the three likeliest, the fewest that make up half of what these three have.
         (SamplingOptions(1.0, top_p=0.5, top_k=3), [0, 0.4 / 0.65, 0, 0.25 / 0.65, 0]),
+        (SamplingOptions(1.0, min_p=0.45), [0, 0.4 / 0.85, 0, 0.25 / 0.85, 0.2 / 0.85]),
+        (SamplingOptions(1.0, min_p=1.0), [0, 1, 0, 0, 0]),
+        # The likely ones first, and of these the fewest that make up top_p.
+        (SamplingOptions(1.0, top_p=0.6, min_p=0.55), [0, 1, 0, 0, 0]),
         (SamplingOptions(0.5), [0.01 / 0.275, 0.16 / 0.275, 0.0025 / 0.275, 0.0625 / 0.275, 0.04 / 0.275]),
         (SamplingOptions(0.0), [0, 1, 0, 0, 0]),
         (SamplingOptions(1e-9), [0, 1, 0, 0, 0]),

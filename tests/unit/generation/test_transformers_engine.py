@@ -125,3 +125,46 @@ async def test_a_row_ends_early_at_a_stop_string_and_where_decoding_hides_it(eng
     ended = _RowEnds(rows, 0, engine.info, engine.decode)(said, None)
     assert ended.tolist() == [False, True]
     assert (await rows[1].done).token_ids == tuple(said[1].tolist())
+
+
+async def test_penalties_biases_and_ends_are_those_of_one_response_in_a_batch_and_in_pieces(
+    engine: TransformersEngine, folder: Path
+) -> None:
+    """Against the formula, on logits computed one token at a time."""
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    plain, length = asked("One two three four", 15, GREEDY), 15
+    (first,) = await together(engine, plain)
+    (end,) = engine.info.end_ids
+    samplings = [
+        replace(GREEDY, presence_penalty=2.0, logit_bias={first[0]: -100.0}),
+        replace(GREEDY, frequency_penalty=-2.0),
+        replace(GREEDY, repetition_penalty=0.5, frequency_penalty=-0.5),
+        replace(GREEDY, logit_bias={end: 8.0}, frequency_penalty=2.0, ignore_eos=True),
+    ]
+
+    def expected(options: SamplingOptions) -> tuple[int, ...]:
+        prompt, said = plain.token_ids, list[int]()
+        while len(said) < length and (options.ignore_eos or end not in said):
+            with torch.inference_mode():
+                logits = model(torch.tensor([[*prompt, *said]])).logits[0, -1].tolist()
+            for token, bias in options.logit_bias.items():
+                logits[token] += bias
+            for token in {*prompt, *said}:
+                over = logits[token] / options.repetition_penalty
+                logits[token] = over if logits[token] > 0 else logits[token] * options.repetition_penalty
+            for token in set(said):
+                logits[token] -= options.presence_penalty + options.frequency_penalty * said.count(token)
+            said.append(logits.index(max(logits)))
+        return tuple(said)
+
+    found = await together(engine, *(replace(plain, sampling=options) for options in samplings))
+    assert found == [expected(options) for options in samplings]
+    assert len({*found, first}) == len(samplings) + 1
+    assert len(found[-1]) == length
+    assert end in found[-1][:-1]
+    for options, whole in zip(samplings, found, strict=True):
+        response: tuple[int, ...] = ()
+        while len(response) < len(whole):
+            ids = plain.token_ids + response
+            response += (await together(engine, TokenSequence(ids, 5, options, None, "", len(response))))[0]
+        assert response == whole

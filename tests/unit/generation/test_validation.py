@@ -8,6 +8,7 @@ from services.generation.settings import GenerationSettings
 from services.generation.simulated_engine import SimulatedEngine
 from shared.errors import InvalidRequest
 from shared.records.evolution import Message
+from shared.records.formats import ResponseFormat
 
 GOOD = Sequence("s", (Message("user", "Hello"),), max_new_tokens=4)
 
@@ -48,6 +49,14 @@ async def test_a_wrong_sequence_is_refused_by_its_field(sequence: Sequence, fiel
         (SamplingOptions(top_p=1.5), "top_p"),
         (SamplingOptions(stop=("a", "b", "c", "d", "e")), "stop"),
         (SamplingOptions(stop=("",)), "stop"),
+        (SamplingOptions(presence_penalty=2.1), "presence_penalty"),
+        (SamplingOptions(frequency_penalty=float("nan")), "frequency_penalty"),
+        (SamplingOptions(repetition_penalty=0.001), "repetition_penalty"),
+        (SamplingOptions(min_p=-0.1), "min_p"),
+        (SamplingOptions(logit_bias={1: 101.0}), "logit_bias"),
+        (SamplingOptions(logit_bias={10**6: 1.0}), "logit_bias"),
+        (SamplingOptions(logit_bias=dict.fromkeys(range(301), 1.0)), "logit_bias"),
+        (SamplingOptions(ignore_eos=True, format=ResponseFormat("json_object")), "ignore_eos"),
     ],
 )
 async def test_wrong_sampling_is_refused_by_its_field(sampling: SamplingOptions, field: str) -> None:

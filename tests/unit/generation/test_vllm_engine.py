@@ -38,6 +38,26 @@ def test_vllm_is_told_every_end_and_what_decoding_hides() -> None:
     assert [params.detokenize for params in (given(), given("<a>"), plain)] == [False, False, True]
     # Nothing but what was asked for.
     assert (plain.repetition_penalty, plain.min_p, plain.min_tokens, plain.max_tokens) == (1.0, 0.0, 0, 8)
+    assert (plain.extra_args, plain.logit_bias, plain.ignore_eos) == (None, None, False)
+
+
+def test_what_shapes_sampling_and_what_vllm_does_of_it_itself() -> None:
+    pytest.importorskip("vllm")
+    info = ModelInfo("m", "vllm", 64, True, 100, frozenset({2, 7}), {"<a>": 3})
+    options = SamplingOptions(
+        temperature=0.7,
+        stop=("<a>",),
+        presence_penalty=1.0,
+        repetition_penalty=1.5,
+        logit_bias={4: -1.0},
+        min_p=0.1,
+        ignore_eos=True,
+    )
+    params = _sampling(TokenSequence((1, 5, 6), 8, options, None, "", 2), info)
+    assert (params.logit_bias, params.min_p, params.ignore_eos, params.stop_token_ids) == ({4: -1.0}, 0.1, True, [3])
+    # Its own would count the response that is continued as a part of the prompt.
+    assert (params.presence_penalty, params.repetition_penalty) == (0.0, 1.0)
+    assert params.extra_args == {"darwin_penalties": [1.0, 0.0, 1.5, 2]}
 
 
 async def test_a_model_that_loads_and_does_not_decode_is_refused() -> None:

@@ -60,3 +60,15 @@ def test_formats_travel_to_the_generation_service() -> None:
 )
 def test_refusals_name_the_callers_field(field: str, name: str) -> None:
     assert generation._caller_field(field, HELD) == name
+
+
+def test_what_shapes_sampling_travels_and_is_told_by_the_callers_names() -> None:
+    given = {"presence_penalty": 0.5, "frequency_penalty": -1.0, "repetition_penalty": 1.25, "min_p": 0.125}
+    sampling = replace(FREE.sampling, **given, logit_bias={42: -100.0, 7: 1.5}, ignore_eos=True)  # type: ignore[arg-type]
+    piece = [Generate(0, 0, 0, "Why?", (), 5, 0, 1)]
+    sent = generation._to_pb(piece, replace(FREE, sampling=sampling)).sampling
+    assert {name: getattr(sent, name) for name in given} == given
+    assert (dict(sent.logit_bias), sent.ignore_eos) == ({42: -100.0, 7: 1.5}, True)
+    plain = generation._to_pb(piece, FREE).sampling
+    assert (plain.repetition_penalty, len(plain.logit_bias), plain.ignore_eos) == (1.0, 0, False)
+    assert generation._caller_field("sampling.logit_bias", FREE) == "logit_bias"

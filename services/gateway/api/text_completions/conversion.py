@@ -10,6 +10,7 @@ from services.gateway.api.field_names import renamed
 from services.gateway.api.model_names import model_named
 from services.gateway.api.requests import AlignmentRequest, SearchSettings
 from services.gateway.api.text_completions.requests import CompletionRequest
+from services.gateway.api.token_shaping import TokenShaping
 from services.gateway.api.validation import evolution_request
 from services.gateway.config.settings import GatewaySettings
 from shared.errors import DarwinError, InvalidRequest
@@ -58,6 +59,7 @@ def _evolution_of(
         top_logprobs=body.logprobs,
         user=body.user,
         darwin=_search(body, method),
+        **{name: getattr(body, name) for name in TokenShaping.model_fields},
     )
     try:
         request = evolution_request(chat, settings)

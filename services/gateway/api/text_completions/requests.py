@@ -5,13 +5,13 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
-from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body, Text
+from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Text
 from services.gateway.api.formats import ResponseFormatBody, StructuredOutputs
 from services.gateway.api.requests import SearchSettings, StopField, StreamOptions
+from services.gateway.api.token_shaping import TokenShaping
 from services.gateway.config.model_entry import MAX_MODEL_NAME
 from services.gateway.config.search_fields import WHOLE
 
-_NO_PENALTIES = "penalties are not supported"
 _NO_BEAMS = "beam search is not supported"
 _MOST_IDS = 1_000_000
 _MOST_LOGPROBS = 5
@@ -66,7 +66,7 @@ _Texts = Annotated[list[_PromptText], Field(min_length=1, max_length=_MOST_PROMP
 _ListsOfIds = Annotated[list[_Ids], Field(min_length=1, max_length=_MOST_PROMPTS)]
 
 
-class CompletionRequest(Body):
+class CompletionRequest(TokenShaping):
     """Body of `POST /v1/completions`."""
 
     model: Text = Field(
@@ -126,14 +126,8 @@ class CompletionRequest(Body):
 
     add_special_tokens: Annotated[Any, NotSupported(True, why="a text begins as the tokenizer begins one")] = None
     echo: Annotated[Any, NotSupported(False, why="answers do not repeat the prompt")] = None
-    frequency_penalty: Annotated[Any, NotSupported(0, why=_NO_PENALTIES)] = None
-    ignore_eos: Annotated[Any, NotSupported(False, why="a response ends where the model ends it")] = None
     length_penalty: Annotated[Any, NotSupported(1, why=_NO_BEAMS)] = None
-    logit_bias: Annotated[Any, NotSupported({}, why="biases of tokens are not supported")] = None
-    min_p: Annotated[Any, NotSupported(0, why="use top_p or top_k")] = None
-    presence_penalty: Annotated[Any, NotSupported(0, why=_NO_PENALTIES)] = None
     prompt_logprobs: Annotated[Any, NotSupported(why="those of a prompt are not supported")] = None
-    repetition_penalty: Annotated[Any, NotSupported(1, why=_NO_PENALTIES)] = None
     skip_special_tokens: Annotated[Any, NotSupported(True, why="answers hold no special tokens")] = None
     suffix: Annotated[Any, NotSupported("", why="models continue a prompt and fill no gaps")] = None
     use_beam_search: Annotated[Any, NotSupported(False, why=_NO_BEAMS)] = None

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,6 +49,17 @@ def test_whatever_ran_replays_the_same(document: Document) -> None:
 def test_the_request_is_as_it_was_accepted() -> None:
     request = request_for(CONFIG, 11)
     assert request_of(parse(evolved(request), "it")) == request
+
+
+def test_what_shapes_sampling_is_recorded_where_it_has_an_effect() -> None:
+    plain = request_for(CONFIG, 11)
+    shaped = replace(plain, sampling=replace(plain.sampling, min_p=0.1, logit_bias={42: -1.0}, ignore_eos=True))
+    assert evolved(shaped)["settings"].keys() - evolved(plain)["settings"].keys() == {
+        "min_p",
+        "logit_bias",
+        "ignore_eos",
+    }
+    assert request_of(parse(json.loads(json.dumps(evolved(shaped))), "it")) == shaped
 
 
 def test_older_recordings_name_the_method_as_their_model(document: Document) -> None:

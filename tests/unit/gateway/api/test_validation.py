@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from services.gateway.api.requests import ChatCompletionRequest, EvolutionCreate
 from services.gateway.api.validation import evolution_request
@@ -161,6 +161,19 @@ def test_negative_seeds_are_seeds_but_one() -> None:
     assert (accepted(seed=-(2**63)).seed, accepted(seed=-(2**63)).seeded) == (0, True)
     assert not accepted(seed=-1).seeded
     assert accepted(seed=-1).seed != accepted(seed=-1).seed
+
+
+def test_what_shapes_sampling() -> None:
+    fields = {"presence_penalty": -2, "frequency_penalty": 0.5, "repetition_penalty": 1.2, "min_p": 0.1}
+    sampling = accepted(**fields, logit_bias={"42": -100, "7": 1.5, "9": 0}, ignore_eos=True).sampling
+    assert {name: getattr(sampling, name) for name in fields} == fields
+    assert (sampling.logit_bias, sampling.ignore_eos) == ({42: -100.0, 7: 1.5}, True)
+    silent = {"presence_penalty": 0, "repetition_penalty": 1, "min_p": None, "logit_bias": {}, "ignore_eos": False}
+    assert accepted(**silent).sampling == Sampling(max_tokens=512)
+    assert accepted(**silent, frequency_penalty=1).warnings == ()
+    assert len(accepted(logit_bias={str(token): 1 for token in range(300)}).sampling.logit_bias) == 300
+    with pytest.raises(ValidationError, match="must have at most 300 entries, not 301"):
+        accepted(logit_bias={str(token): 1 for token in range(301)})
 
 
 def test_top_k() -> None:

@@ -1,6 +1,6 @@
 """Which clients' programs work against Darwin with nothing but the base URL changed, and which against plain vLLM.
 
-usage: python -m tests.clients [--only CLIENT[,CLIENT]] [--engine ENGINE] [--no-plain] [--log FILE]
+usage: python -m tests.clients [--only CLIENT[/PROGRAM][,…]] [--engine ENGINE] [--no-plain] [--log FILE]
                                [--write docs/clients.md]
 
 Each client has an environment of its own under `.clients/`, made at the first run. A plain vLLM server with the same
@@ -106,16 +106,18 @@ def _versions(names: list[str]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default=",".join(clients()), help="clients, separated by commas")
+    parser.add_argument("--only", default=",".join(clients()), help="clients or client/program, separated by commas")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--no-plain", action="store_true", help="without vLLM beside it")
     parser.add_argument("--log", type=Path, help="a file for all that failing programs wrote")
     parser.add_argument("--write", type=Path, help="where the table is written as Markdown")
     arguments = parser.parse_args()
     console, names = Console(), arguments.only.split(",")
-    versions = _versions(names)
-    console.print(", ".join(versions), highlight=False)
     chosen = programs(names)
+    if not chosen:
+        parser.error(f"there are no such programs: {arguments.only}")
+    versions = _versions(list(dict.fromkeys(program.client for program in chosen)))
+    console.print(", ".join(versions), highlight=False)
     with darwin(arguments.engine) as base_url:
         ours = outcomes(chosen, base_url, "darwin", console)
     plain: dict[str, Outcome] = {}

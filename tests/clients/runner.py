@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.clients.environments import HERE, NotInstalled, install
+from tests.clients.environments import HERE, NotInstalled, clients, install, search_path
 
 _LIMIT_S = 120.0
 _LONGER_S = {"langchain/standard_suite": 900.0}
@@ -48,13 +48,17 @@ class Outcome:
     log: str = ""
 
 
-def programs(clients: list[str]) -> list[Program]:
-    """Every program of these clients, by client and name."""
-    return [
+def programs(chosen: list[str], *, heavy: bool = True) -> list[Program]:
+    """The programs of these clients by client and name, or single ones by `client/program`; all of them, or those that
+    are not heavy."""
+    found = [
         Program(client, path)
-        for client in clients
+        for client, needs in clients().items()
         for path in sorted((HERE / "programs" / client).iterdir())
-        if path.suffix in (".py", ".mjs")
+        if path.suffix in (".py", ".mjs") and (heavy or path.stem not in needs.heavy)
+    ]
+    return [
+        program for name in dict.fromkeys(chosen) for program in found if name in (program.client, program.name)
     ]
 
 
@@ -68,7 +72,7 @@ def run(program: Program, base_url: str, model: str) -> Outcome:
     limit_s = _LONGER_S.get(program.name, _LIMIT_S)
     with tempfile.TemporaryDirectory() as home:
         environment = {
-            "PATH": f"{folder / 'bin'}:{folder / 'node_modules' / '.bin'}:{os.environ['PATH']}",
+            "PATH": search_path(program.client),
             "HOME": home,
             "OPENAI_BASE_URL": base_url,
             "OPENAI_API_BASE": base_url,

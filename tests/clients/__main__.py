@@ -24,12 +24,15 @@ from tests.clients.runner import Outcome, Program, programs, run
 from tests.vllm_server import running
 
 MODEL = "gpt-4o-mini"
+COMPLETIONS_MODEL = "gpt-3.5-turbo-instruct"
+"""For a program whose client takes no chat model's name for the older completions API."""
 
 
 @contextmanager
 def plain_vllm() -> Iterator[str]:
     """The base URL of a vLLM server with the embedded model, which takes tools and structured output as it can."""
-    arguments = ("--model", resolve(EMBEDDED_LLM), "--served-model-name", MODEL, "--max-model-len", "8192")
+    names = ("--served-model-name", MODEL, COMPLETIONS_MODEL)
+    arguments = ("--model", resolve(EMBEDDED_LLM), *names, "--max-model-len", "8192")
     more = ("--kv-cache-memory-bytes", str(2**30), "--enable-auto-tool-choice", "--tool-call-parser", "hermes")
     with tempfile.TemporaryDirectory() as folder, running(Path(folder), *arguments, *more, env={}) as url:
         yield f"{url}/v1"

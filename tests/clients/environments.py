@@ -24,13 +24,13 @@ class NotInstalled(Exception):
 class Client:
     """What a client needs: packages of PyPI or of npm, and whether it may read the product's libraries besides.
 
-    `heavy` names those of its programs that take long, which the gate leaves out.
+    `outside_gate` names those of its programs for which the gate has no time.
     """
 
     pip: tuple[str, ...] = ()
     npm: tuple[str, ...] = ()
     reads_product: bool = False
-    heavy: tuple[str, ...] = field(default=(), repr=False)
+    outside_gate: tuple[str, ...] = field(default=(), repr=False)
 
 
 def clients() -> dict[str, Client]:
@@ -41,7 +41,7 @@ def clients() -> dict[str, Client]:
             tuple(entry.get("pip", ())),
             tuple(entry.get("npm", ())),
             entry.get("reads_product", False),
-            tuple(entry.get("heavy", ())),
+            tuple(entry.get("outside_gate", ())),
         )
         for name, entry in entries.items()
     }

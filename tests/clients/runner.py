@@ -48,18 +48,16 @@ class Outcome:
     log: str = ""
 
 
-def programs(chosen: list[str], *, heavy: bool = True) -> list[Program]:
-    """The programs of these clients by client and name, or single ones by `client/program`; all of them, or those that
-    are not heavy."""
+def programs(chosen: list[str], *, gate: bool = False) -> list[Program]:
+    """The programs of these clients by client and name, or single ones by `client/program`; all of them, or those
+    that the gate has time for."""
     found = [
         Program(client, path)
         for client, needs in clients().items()
         for path in sorted((HERE / "programs" / client).iterdir())
-        if path.suffix in (".py", ".mjs") and (heavy or path.stem not in needs.heavy)
+        if path.suffix in (".py", ".mjs") and not (gate and path.stem in needs.outside_gate)
     ]
-    return [
-        program for name in dict.fromkeys(chosen) for program in found if name in (program.client, program.name)
-    ]
+    return [program for name in dict.fromkeys(chosen) for program in found if name in (program.client, program.name)]
 
 
 def run(program: Program, base_url: str, model: str) -> Outcome:

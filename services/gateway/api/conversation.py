@@ -8,6 +8,7 @@ from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body, Text
 from services.gateway.api.tools import CallId, Calls
 
+_NO_ANNOTATIONS = "annotations are not supported"
 _NO_FUNCTIONS = "send tool_calls, which have taken its place"
 _NO_REASONING = "an answer's reasoning is not taken back"
 
@@ -37,6 +38,7 @@ class TextPart(Body):
     cache_control: Annotated[CacheControl | None, WithoutEffect()] = Field(
         default=None, description="Every prefix is cached where the engine can."
     )
+    annotations: Annotated[Any, NotSupported([], why=_NO_ANNOTATIONS)] = None
 
 
 _WholeText = Annotated[str, Field(max_length=MAX_TEXT)]
@@ -76,7 +78,7 @@ class ChatMessage(Body):
     refusal: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] | None = Field(
         default=None, description="The text of an assistant's turn whose `content` is null."
     )
-    annotations: Annotated[Any, NotSupported([], why="annotations are not supported")] = None
+    annotations: Annotated[Any, NotSupported([], why=_NO_ANNOTATIONS)] = None
     audio: Annotated[Any, NotSupported(why="audio is not supported")] = None
     function_call: Annotated[Any, NotSupported(why=_NO_FUNCTIONS)] = None
     reasoning: Annotated[Any, NotSupported(why=_NO_REASONING)] = None

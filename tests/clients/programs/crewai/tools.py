@@ -13,7 +13,7 @@ def weather(city: str) -> str:
 
 
 model = LLM(model=f"openai/{os.environ['MODEL']}", base_url=os.environ["OPENAI_BASE_URL"], max_tokens=400)
-helper = Agent(role="helper", goal="Answer briefly.", backstory="You are brief.", llm=model, tools=[weather], max_iter=3)
+helper = Agent(role="helper", goal="Answer briefly.", backstory="Brief.", llm=model, tools=[weather], max_iter=3)
 task = Task(description="What is the weather in Paris?", expected_output="The weather.", agent=helper)
 result = Crew(agents=[helper], tasks=[task]).kickoff()
 assert result.raw

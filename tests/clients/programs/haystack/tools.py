@@ -19,6 +19,6 @@ generator = OpenAIChatGenerator(
 )
 asked = [ChatMessage.from_user("What is the weather in Paris?")]
 reply = generator.run(asked, tools=[weather], generation_kwargs={"tool_choice": "required"})["replies"][0]
-call = reply.tool_call
-result = ChatMessage.from_tool(tool_result=weather.invoke(**call.arguments), origin=call)
-assert generator.run([*asked, reply, result], tools=[weather])["replies"][0].text
+results = [ChatMessage.from_tool(weather.invoke(**call.arguments), origin=call) for call in reply.tool_calls]
+assert results
+assert generator.run([*asked, reply, *results], tools=[weather])["replies"][0].text

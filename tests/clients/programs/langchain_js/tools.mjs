@@ -14,5 +14,5 @@ const model = new ChatOpenAI({ model: process.env.MODEL, maxTokens: 200 });
 const messages = [new HumanMessage("What is the weather in Paris?")];
 const called = await model.bindTools([weather], { tool_choice: "weather" }).invoke(messages);
 assert.equal(called.tool_calls[0].name, "weather");
-messages.push(called, await weather.invoke(called.tool_calls[0]));
+messages.push(called, ...(await Promise.all(called.tool_calls.map((call) => weather.invoke(call)))));
 assert((await model.bindTools([weather], { tool_choice: "none" }).invoke(messages)).content);

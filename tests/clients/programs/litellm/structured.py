@@ -12,7 +12,10 @@ class Event(BaseModel):
     participants: list[str]
 
 
-model, asked = f"openai/{os.environ['MODEL']}", [{"role": "user", "content": "Ann and Bob go to a fair. Reply in JSON."}]
+model, asked = (
+    f"openai/{os.environ['MODEL']}",
+    [{"role": "user", "content": "Ann and Bob go to a fair. Reply in JSON."}],
+)
 answer = litellm.completion(model=model, messages=asked, response_format=Event, max_tokens=400)
 Event.model_validate_json(answer.choices[0].message.content)
 answer = litellm.completion(model=model, messages=asked, response_format={"type": "json_object"}, max_tokens=400)

@@ -14,7 +14,6 @@ answer = OpenAI().chat.completions.create(
         "min_p": 0.0,
         "repetition_penalty": 1.0,
         "min_tokens": 0,
-        "chat_template_kwargs": {"enable_thinking": False},
     },
 )
 assert answer.choices[0].message.content in ("yes", "no")

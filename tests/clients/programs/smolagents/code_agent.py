@@ -1,4 +1,4 @@
-"""An agent that writes code, for one step and the answer after it: thoughts and code in a shape that the server keeps."""
+"""An agent that writes code, for one step, in a shape that the server keeps, and the answer after it."""
 
 import os
 

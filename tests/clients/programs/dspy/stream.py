@@ -7,7 +7,7 @@ import dspy
 
 
 async def main() -> None:
-    predict = dspy.streamify(dspy.Predict("question -> answer", adapter=dspy.JSONAdapter()))
+    predict = dspy.streamify(dspy.Predict("question -> answer"))
     parts = [part async for part in predict(question="Why is the sea blue?")]
     assert len(parts) > 1
     assert isinstance(parts[-1], dspy.Prediction)

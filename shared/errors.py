@@ -44,7 +44,7 @@ class InvalidRequest(DarwinError):
 
 
 class ContextLengthExceeded(DarwinError):
-    """The conversation leaves no room for an answer in the model's context.
+    """The conversation leaves no room for an answer in the model's context, or a text is longer than what embeds reads.
 
     Client libraries know it by its name and by the words of `of`, and may then shorten the conversation.
     """

@@ -56,7 +56,8 @@ async def _serve(
     stop = stop_event()
     listener = _bind(settings)
     host, port = listener.getsockname()[:2]
-    backends = Backends.of(settings)
+    with refusing("gateway"):
+        backends = Backends.of(settings)
     lifetime = Lifetime()
     server = _Server(
         uvicorn.Config(

@@ -6,6 +6,7 @@ from opentelemetry.trace import TracerProvider
 from services.gateway.api import model_routes, probes
 from services.gateway.api.chat_routes import ChatRoutes
 from services.gateway.api.cors import admit_web_pages
+from services.gateway.api.embeddings.routes import EmbeddingRoutes
 from services.gateway.api.evolution_routes import EvolutionRoutes
 from services.gateway.api.key_routes import KeyRoutes
 from services.gateway.api.openai_responses.events import ResponseEvent
@@ -26,6 +27,7 @@ from services.gateway.edge.search_times import SearchTimes
 from services.gateway.evolutions.acceptance import Acceptance
 from services.gateway.evolutions.admission import Admission, StageCheck
 from services.gateway.evolutions.backends import Backends
+from services.gateway.evolutions.embedding_calls import EmbeddingCalls
 from services.gateway.evolutions.service import EvolutionService
 from services.gateway.inspector import page
 from services.gateway.inspector.routes import InspectionRoutes
@@ -45,7 +47,9 @@ def create_app(
     stages = StageCheck(backends.presence)
     times = SearchTimes()
     evolutions = EvolutionService(backends.store, times)
-    acceptance = Acceptance(evolutions, Admission(backends.store, backends.rates, stages, settings))
+    admission = Admission(backends.store, backends.rates, stages, settings)
+    acceptance = Acceptance(evolutions, admission)
+    embedding = EmbeddingCalls(backends.embedder, admission, backends.store, times)
     app = FastAPI(
         title="Darwin",
         version="0.1.0",
@@ -76,6 +80,7 @@ def create_app(
     app.include_router(EvolutionRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(CompletionRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(ResponseRoutes(acceptance, evolutions, settings, lifetime).router)
+    app.include_router(EmbeddingRoutes(embedding, settings, lifetime).router)
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
     app.include_router(KeyRoutes(backends.keys, backends.store, settings).router)
     app.include_router(model_routes.router(settings))

@@ -10,6 +10,7 @@ Redis keys, all under `darwin:`
   key:{api key}:spent:{period}:{its label}
                           hash: tokens, money (in billionths), and the same reserved for searches under way
   reserved                hash of unfinished ids: tokens and money reserved, and the keys of the hashes that hold them
+  call:{id}               "tokens money" set aside for a call that is no search
   idempotency:{digest}    hash: id, fingerprint; lives as long as its record
 """
 
@@ -74,6 +75,11 @@ def spent_keys(record: Record) -> list[str]:
     none where no API key is charged.
     """
     return [spent_key(record.key_id, period, record.created_at) for period in PERIODS] if record.key_id else []
+
+
+def call_key(call_id: str) -> str:
+    """The redis key of what is set aside for a call that is no search."""
+    return f"darwin:call:{call_id}"
 
 
 def keys_of(record: Record) -> dict[str, str]:

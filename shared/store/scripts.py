@@ -38,10 +38,9 @@ end
 """
 
 # Returns what happened ("accepted", "conflict", "full", "key full" or "over budget") and the id of the evolution that
-# is accepted: an earlier one where the idempotency key was used before. `fingerprint` is "" where there is no such key,
-# a limit "" where there is no such budget. A search is accepted while less than each limit is spent and reserved. Where
-# it is over budget there follow the budget's period (a number from 1, in the order of `spent`), its unit, and what was
-# spent and reserved of it; a budget that is spent comes before one that is only reserved.
+# is accepted: an earlier one where the idempotency key was used before. `fingerprint` is "" where there is no such key.
+# A search is accepted while less than each limit is spent and reserved. Where it is over budget there follows what
+# `exceeded` returns.
 CREATE = Script(
     _NOW
     + _LIST
@@ -54,19 +53,8 @@ if fingerprint ~= '' then
 end
 if redis.call('ZCARD', active) >= tonumber(max_active) then return {'full', ''} end
 if redis.call('SCARD', api_key_active) >= tonumber(max_active_of_api_key) then return {'key full', ''} end
-local full = nil
-for i, key in ipairs(spent) do
-  for unit, limit in pairs({tokens = token_limits[i], money = money_limits[i]}) do
-    local standing = redis.call('HMGET', key, unit, 'reserved_' .. unit)
-    local used, set_aside = tonumber(standing[1] or 0), tonumber(standing[2] or 0)
-    if limit ~= '' and used + set_aside >= tonumber(limit) then
-      local found = {'over budget', '', i, unit, whole(used), whole(set_aside)}
-      if used >= tonumber(limit) then return found end
-      full = full or found
-    end
-  end
-end
-if full then return full end
+local over = exceeded(spent, token_limits, money_limits)
+if over then return {'over budget', '', unpack(over)} end
 reserve(id, tonumber(tokens), tonumber(money), spent)
 redis.call('HSET', record, 'version', 0, 'body', body, 'saved_at', now, 'summary', summary)
 redis.call('HSET', record, 'of_key', api_key_active, 'of_idempotency', idempotency, 'trace', trace)

@@ -31,7 +31,7 @@ _BEARER = {
 }
 POST_HEADERS = {
     REPLAYED_HEADER: "`true` where the `Idempotency-Key` was known, and this is the evolution it stands for.",
-    "x-ratelimit-limit-requests": "Searches that the API key may start per minute, if limited.",
+    "x-ratelimit-limit-requests": "Searches and calls for embeddings that the API key may start a minute, if limited.",
     "x-ratelimit-remaining-requests": "How many of them are left.",
     "x-ratelimit-reset-requests": "When another one is given back, such as `120ms`, `59s` or `1m0s`.",
     "x-ratelimit-limit-tokens": "Tokens that the API key's searches may sample within the period of the "
@@ -128,4 +128,6 @@ def _headers(path: str, method: str) -> dict[str, Any]:
         headers[EVOLUTION_HEADER] = header("The evolution that the call is about, once there is one.")
     if method == "post" and not path.startswith("/v1/keys"):
         headers |= {name: header(description) for name, description in POST_HEADERS.items()}
+    if path == "/v1/embeddings":
+        del headers[REPLAYED_HEADER]
     return headers

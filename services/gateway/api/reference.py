@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
 
+from services.gateway.api.embeddings.requests import EmbeddingRequest
 from services.gateway.api.field_kinds import Kind, NotSupported, WithoutEffect, kind_of
 from services.gateway.api.openai_responses.requests import ResponseCreate
 from services.gateway.api.requests import ChatCompletionRequest, EvolutionCreate
@@ -17,6 +18,7 @@ _BODIES: dict[str, type[BaseModel]] = {
     "evolutions": EvolutionCreate,
     "responses": ResponseCreate,
     "completions": CompletionRequest,
+    "embeddings": EmbeddingRequest,
 }
 PAGE = Path("docs/api.md")
 BEGIN = "<!-- made by `python -m services.gateway.api.reference` -->"
@@ -56,7 +58,8 @@ def _table() -> str:
 
 def _by(names: list[str]) -> str:
     """Which bodies have the field."""
-    return "all" if len(names) == len(_BODIES) else ", ".join(names)
+    lacking = [name for name in _BODIES if name not in names]
+    return ", ".join(names) if len(lacking) > 1 else " but ".join(["all", *lacking])
 
 
 def _rows(model: type[BaseModel], prefix: str) -> Iterator[_Row]:
@@ -118,7 +121,7 @@ def _values(schema: dict[str, Any]) -> str:
 
 
 def _plural(schema: dict[str, Any]) -> str:
-    return "strings" if schema.get("type") == "string" else "objects"
+    return {"string": "strings", "integer": "whole numbers", "array": "lists"}.get(schema.get("type", ""), "objects")
 
 
 def _bounds(schema: dict[str, Any], least: str, most: str, unit: str) -> str:

@@ -17,7 +17,8 @@ from services.gateway.evolutions.admission import Admission
 from services.gateway.evolutions.service import EvolutionService
 from shared.errors import DarwinError, Overloaded
 from shared.records.evolution import EvolutionRequest, Idempotency, Record
-from shared.store.evolutions import ActiveLimits, OverBudget
+from shared.store.charges import OverBudget
+from shared.store.evolutions import ActiveLimits
 from shared.telemetry.tracing import current_span
 
 REPLAYED_HEADER = "idempotent-replayed"
@@ -35,15 +36,15 @@ IdempotencyKey = Annotated[
 _REPLAYS_ONLY = ActiveLimits(active=0, active_per_key=0)
 
 
-def idempotency_of(request: Request, key: str | None, body: BaseModel) -> Idempotency | None:
+def idempotency_of(request: Request, key: str | None, body: BaseModel, part: int = 0) -> Idempotency | None:
     """What the caller's idempotency key stands for; None where the call carries no `key`.
 
-    The key counts within its tenant. The fingerprint covers the route and the body, with its defaults filled in and
-    before a seed is drawn.
+    The key counts within its tenant; `part` counts the evolutions of one call from 0. The fingerprint covers the route
+    and the body, with its defaults filled in and before a seed is drawn.
     """
     if key is None:
         return None
-    scoped_key = json.dumps([caller_of(request).tenant, key])
+    scoped_key = json.dumps([caller_of(request).tenant, key, *([part] if part else [])])
     content = json.dumps([request.url.path, body.model_dump(mode="json")], sort_keys=True)
     return Idempotency(key=_digest(scoped_key), fingerprint=_digest(content))
 

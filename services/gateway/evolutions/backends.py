@@ -1,10 +1,12 @@
-"""The clients of Redis that one gateway process holds."""
+"""The clients that one gateway process holds: of Redis, and of what embeds."""
 
 from dataclasses import dataclass
 from typing import Self
 
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.rates import Rates
+from services.gateway.embeddings.choice import embedder_of
+from services.gateway.embeddings.embedder import Embedder
 from shared.store.api_keys import ApiKeys
 from shared.store.evolutions import Store
 from shared.store.presence import Presence
@@ -21,17 +23,22 @@ class Backends:
     keys: ApiKeys
     rates: Rates
     presence: Presence
+    embedder: Embedder | None = None
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> Self:
+        """Raises `SettingsError` where an address cannot be used."""
         url, connections = settings.redis_url, settings.max_concurrent + _SPARE_CONNECTIONS
         return cls(
             Store(url, settings.record_ttl_s, connections),
             ApiKeys(url, connections),
             Rates(url, connections),
             Presence(url),
+            embedder_of(settings),
         )
 
     async def close(self) -> None:
         for backend in (self.store, self.keys, self.rates, self.presence):
             await backend.close()
+        if self.embedder is not None:
+            await self.embedder.close()

@@ -37,6 +37,52 @@ def test_takes_one_prompt_in_each_form(client: openai.OpenAI, prompt: Any) -> No
     assert client.completions.create(model="sample", prompt=prompt).choices[0].text == "answer 0"
 
 
+@pytest.mark.parametrize("prompts", [["Once", "Twice"], [[5, 6], [7]], ["Once", [7]]])
+def test_several_prompts_are_continued_in_their_order(client: openai.OpenAI, prompts: Any) -> None:
+    raw = client.completions.with_raw_response.create(model="best-of-n", prompt=prompts, n=2, user="n=2", best_of=2)
+    answer = strictly(raw.content)
+    assert [choice.index for choice in answer.choices] == [0, 1, 2, 3]
+    ids = [(choice.model_extra or {})["darwin"]["evolution_id"] for choice in answer.choices]
+    assert ids[0] == ids[1] == raw.headers["x-darwin-evolution-id"]
+    assert ids[2] == ids[3] != ids[0]
+    asked = [client.get(f"/evolutions/{each}", cast_to=httpx.Response).json()["messages"] for each in ids[::2]]
+    texts = [prompt if isinstance(prompt, str) else " ".join(map(str, prompt)) for prompt in prompts]
+    assert [conversation[0]["content"] for conversation in asked] == texts
+    assert answer.usage is not None
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (42, 42)
+
+
+def test_several_prompts_are_streamed_one_after_the_other(client: openai.OpenAI) -> None:
+    stream = client.completions.create(
+        model="sample",
+        prompt=["Once", "Twice", "Thrice"],
+        stream=True,
+        stream_options={"include_usage": True},
+        user="text=One two.",
+    )
+    texts = ["", "", ""]
+    usage = None
+    for chunk in stream:
+        usage = chunk.usage
+        for choice in chunk.choices:
+            texts[choice.index] += choice.text
+    assert texts == ["One two."] * 3
+    assert usage is not None
+    assert usage.completion_tokens == 30
+
+
+def test_a_key_of_several_prompts_gives_the_same_evolutions(client: openai.OpenAI) -> None:
+    calls = [
+        client.completions.create(
+            model="sample", prompt=["Once", "Twice"], extra_headers={"idempotency-key": "several-prompts"}
+        )
+        for _ in range(2)
+    ]
+    first, second = [[(choice.model_extra or {})["darwin"] for choice in call.choices] for call in calls]
+    assert first == second
+    assert first[0] != first[1]
+
+
 @pytest.mark.parametrize("model", METHODS)
 async def test_streams(http: httpx.AsyncClient, model: str) -> None:
     body = {
@@ -76,8 +122,10 @@ def test_n_best_continuations(client: openai.OpenAI) -> None:
         ({"prompt": ""}, "prompt"),
         ({"prompt": "  "}, "prompt"),
         ({"prompt": []}, "prompt"),
-        ({"prompt": ["a", "b"]}, "prompt"),
-        ({"prompt": [[1], [2]]}, "prompt"),
+        ({"prompt": ["a", ""]}, "prompt"),
+        ({"prompt": ["a", [1]], "n": 2}, "n"),
+        ({"prompt": [[1], []]}, "prompt"),
+        ({"prompt": ["a"] * 129}, "prompt"),
         ({"prompt": [1, -1]}, "prompt"),
         ({"prompt": [1, True]}, "prompt"),
         ({"prompt": None}, "prompt"),

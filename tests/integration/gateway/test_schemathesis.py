@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from shared.methods import METHODS
 from shared.store.api_keys import ApiKeys, new_key
+from tests import embeddings_endpoint
 from tests.integration.gateway.running import Gateway
 
 load_all_checks()
@@ -75,6 +76,7 @@ SEARCHES = [
     ("/v1/responses", "POST"),
 ]
 OTHERS = [
+    ("/v1/embeddings", "POST"),
     ("/v1/models", "GET"),
     ("/v1/models/{name}", "GET"),
     ("/v1/evolutions/{evolution_id}", "GET"),
@@ -117,7 +119,9 @@ def probe(operation: APIOperation, mode: GenerationMode, examples: int, **call: 
     @given(case=operation.as_strategy(generation_mode=mode))
     def check(case: schemathesis.Case) -> None:
         searches = isinstance(case.body, dict) and case.body.keys() & {"messages", "input", "prompt"}
-        if mode is GenerationMode.POSITIVE and searches:
+        if mode is GenerationMode.POSITIVE and operation.path == "/v1/embeddings":
+            case.body["model"] = embeddings_endpoint.MODEL
+        elif mode is GenerationMode.POSITIVE and searches:
             # Most conversations end otherwise by chance, and most names are no model's: they would get no further.
             if "messages" in case.body:
                 case.body["messages"][-1] = {"role": "user", "content": "Why?"}

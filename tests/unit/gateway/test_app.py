@@ -15,7 +15,7 @@ from tests.unit.gateway.apps import BODY, CHAT, URL, app_with, shaped
 
 
 async def test_unknown_routes_and_methods(http: httpx.AsyncClient) -> None:
-    assert "/v1/completions" in shaped(await http.post("/v1/completions", json={}), 404, None, "not_found")
+    assert "/v1/moderations" in shaped(await http.post("/v1/moderations", json={}), 404, None, "not_found")
     refused = await http.get(CHAT)
     shaped(refused, 405, None, "method_not_allowed")
     assert refused.headers["allow"] == "POST"
@@ -62,7 +62,7 @@ settings = GatewaySettings(redis_url="redis://127.0.0.1:1/0")
 create_app(settings, Backends.of(settings)).openapi()
 services = {name.split(".")[1] for name in sys.modules if name.startswith("services.")}
 assert services == {"gateway"}, services
-heavy = {"torch", "grpc", "transformers", "numpy"} & set(sys.modules)
+heavy = {"torch", "grpc", "httpx", "transformers", "numpy"} & set(sys.modules)
 assert not heavy, heavy
 print(psutil.Process().memory_info().rss / 2**20)
 """

@@ -24,8 +24,8 @@ _NOT_REWRITTEN = (
 )
 
 
-def evolution_of(body: CompletionRequest, settings: GatewaySettings) -> EvolutionRequest:
-    """Everything the orchestrator needs, defaults filled in.
+def evolutions_of(body: CompletionRequest, settings: GatewaySettings) -> list[EvolutionRequest]:
+    """Everything the orchestrator needs to continue each prompt, defaults filled in; one evolution per prompt.
 
     Raises:
         InvalidRequest: fields contradict each other or a limit of this deployment; names the field to change.
@@ -33,9 +33,14 @@ def evolution_of(body: CompletionRequest, settings: GatewaySettings) -> Evolutio
     """
     method = model_named(body.model, settings).method
     _check(body, method)
-    ids = () if isinstance(body.prompt, str) else tuple(body.prompt)
+    return [_evolution_of(body, prompt, method, settings) for prompt in body.prompt]
+
+
+def _evolution_of(
+    body: CompletionRequest, given: str | list[int], method: Method, settings: GatewaySettings
+) -> EvolutionRequest:
     # Ids stand as numbers until a worker has read their text.
-    text = " ".join(map(str, ids)) or body.prompt
+    text, ids = (given, ()) if isinstance(given, str) else (" ".join(map(str, given)), tuple(given))
     prompt = ChatMessage.model_construct(role="user", content=[TextPart.model_construct(type="text", text=text)])
     chat = AlignmentRequest(
         model=body.model,

@@ -15,21 +15,25 @@ _NO_PENALTIES = "penalties are not supported"
 _NO_BEAMS = "beam search is not supported"
 _MOST_IDS = 1_000_000
 _LARGEST_ID = 2**31 - 1
-_ONE = "must hold one prompt: send each in a call of its own"
+_MOST_PROMPTS = 128
 _EMPTY = "must not be empty: there is nothing to continue"
 
 
-def _prompt(value: Any) -> Any:
-    """The one prompt: a text or a list of token ids, whichever way it was given."""
-    if isinstance(value, list) and value and isinstance(value[0], str | list):
-        if len(value) > 1:
-            raise ValueError(_ONE)
-        value = value[0]
-    if isinstance(value, str):
-        return _checked_text(value)
-    if isinstance(value, list):
-        return _checked_ids(value)
-    raise ValueError("must be a string or a list of token ids")
+def _prompts(value: Any) -> list[str | list[int]]:
+    """The prompts, each a text or a list of token ids, whichever way they were given."""
+    several = isinstance(value, list) and bool(value) and isinstance(value[0], str | list)
+    prompts = value if several else [value]
+    if len(prompts) > _MOST_PROMPTS:
+        raise ValueError(f"must hold at most {_MOST_PROMPTS} prompts")
+    return [_checked(prompt) for prompt in prompts]
+
+
+def _checked(prompt: Any) -> str | list[int]:
+    if isinstance(prompt, str):
+        return _checked_text(prompt)
+    if isinstance(prompt, list):
+        return _checked_ids(prompt)
+    raise ValueError("must be a string, a list of token ids, or a list of either")
 
 
 def _checked_text(text: str) -> str:
@@ -50,15 +54,15 @@ def _checked_ids(ids: list[Any]) -> list[int]:
     if len(ids) > _MOST_IDS:
         raise ValueError(f"must have at most {_MOST_IDS:,} token ids")
     if not all(type(each) is int and 0 <= each <= _LARGEST_ID for each in ids):
-        raise ValueError("must be a string or a list of token ids, which are whole numbers from 0")
+        raise ValueError("must be a string, a list of token ids, which are whole numbers from 0, or a list of either")
     return ids
 
 
 _Id = Annotated[int, Field(ge=0, le=_LARGEST_ID)]
 _Ids = Annotated[list[_Id], Field(min_length=1, max_length=_MOST_IDS)]
 _PromptText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
-_OneText = Annotated[list[_PromptText], Field(min_length=1, max_length=1)]
-_OneIds = Annotated[list[_Ids], Field(min_length=1, max_length=1)]
+_Texts = Annotated[list[_PromptText], Field(min_length=1, max_length=_MOST_PROMPTS)]
+_ListsOfIds = Annotated[list[_Ids], Field(min_length=1, max_length=_MOST_PROMPTS)]
 
 
 class CompletionRequest(Body):
@@ -69,11 +73,12 @@ class CompletionRequest(Body):
         description="As of a chat completion. A prompt is never rewritten: `darwin` replaces responses and mutates "
         "nothing, which a warning says, and `mutation-only` is refused.",
     )
-    prompt: Annotated[Any, BeforeValidator(_prompt, json_schema_input_type=_PromptText | _Ids | _OneText | _OneIds)] = (
-        Field(
-            description="What is continued, as it stands: a text, in which control tokens that it spells count as "
-            "such, or token ids of the model. One prompt per call; a list may hold one."
-        )
+    prompt: Annotated[
+        Any, BeforeValidator(_prompts, json_schema_input_type=_PromptText | _Ids | _Texts | _ListsOfIds)
+    ] = Field(
+        description="What is continued, as it stands: a text, in which control tokens that it spells count as "
+        f"such, token ids of the model, or a list of up to {_MOST_PROMPTS} of either. Each prompt is an evolution of "
+        "its own."
     )
     temperature: float | None = Field(default=None, ge=0, le=2, description="Default: 0.7. 0 decodes greedily.")
     top_p: float | None = Field(default=None, gt=0, le=1, description="Default: 1.")

@@ -48,6 +48,7 @@ async def test_reference_is_valid_and_complete() -> None:
         ("DELETE", "/v1/keys/{key_id}"),
         ("POST", "/v1/keys/{key_id}/rotate"),
         ("POST", "/v1/completions"),
+        ("POST", "/v1/embeddings"),
         ("POST", "/v1/responses"),
         ("DELETE", "/v1/responses/{response_id}"),
         ("GET", "/v1/responses/{response_id}"),

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from services.gateway.api.conversation import CacheControl
+from services.gateway.api.embeddings.requests import EmbeddingRequest
 from services.gateway.api.openai_responses.requests import ResponseCreate
 from services.gateway.api.reference import PAGE, with_table
 from services.gateway.api.requests import ChatCompletionRequest, EvolutionCreate
@@ -18,7 +19,7 @@ from services.gateway.edge.field_errors import sentence_about
 from services.gateway.inspector.listing import ListQuery
 
 ROOT = Path(__file__).parents[4]
-BODIES = (ChatCompletionRequest, EvolutionCreate, ResponseCreate, CompletionRequest)
+BODIES = (ChatCompletionRequest, EvolutionCreate, ResponseCreate, CompletionRequest, EmbeddingRequest)
 WRONG: list[Any] = [
     None,
     True,

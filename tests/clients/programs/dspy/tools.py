@@ -13,7 +13,8 @@ def weather(city: str) -> str:
 
 model = dspy.LM(f"openai/{os.environ['MODEL']}", api_base=os.environ["OPENAI_BASE_URL"], max_tokens=200, cache=False)
 tool = dspy.Tool(weather)
-(found,) = model("What is the weather in Paris?", tools=[tool.format_as_litellm_function_call()], tool_choice="required")
+offered = [tool.format_as_litellm_function_call()]
+(found,) = model("What is the weather in Paris?", tools=offered, tool_choice="required")
 called = found["tool_calls"][0]["function"]
 assert called["name"] == "weather"
 assert tool(**json.loads(called["arguments"])).startswith("It is sunny in ")

@@ -79,7 +79,7 @@ def _unknown(given: Any, known: Any, path: str) -> Iterator[str]:
 def request_of(recording: SavedRecording) -> EvolutionRequest:
     """What was asked for, as it was frozen at acceptance; of the tenant nothing is recorded."""
     given = recording.settings.model_dump()
-    sampling = {field.name: given[field.name] for field in fields(Sampling)}
+    sampling = {field.name: given[field.name] for field in fields(Sampling) if field.name in given}
     return EvolutionRequest(
         method=recording.method,
         model=recording.model,

@@ -15,6 +15,9 @@ from services.gateway.api.openapi import DESCRIPTION, openapi_of
 from services.gateway.api.responses import ChatCompletionChunk
 from services.gateway.api.text_completions.resource import CompletionChunk
 from services.gateway.api.text_completions.routes import CompletionRoutes
+from services.gateway.batches.batch_routes import BatchRoutes
+from services.gateway.batches.driver import BatchDriver, BatchLimits
+from services.gateway.batches.file_routes import FileRoutes
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge import errors
 from services.gateway.edge.access import AccessMiddleware
@@ -31,6 +34,9 @@ from services.gateway.evolutions.embedding_calls import EmbeddingCalls
 from services.gateway.evolutions.service import EvolutionService
 from services.gateway.inspector import page
 from services.gateway.inspector.routes import InspectionRoutes
+from services.gateway.webhooks.deliverer import Deliverer
+from services.gateway.webhooks.events import Notices
+from services.gateway.webhooks.routes import WebhookRoutes
 
 
 def create_app(
@@ -48,7 +54,7 @@ def create_app(
     times = SearchTimes()
     evolutions = EvolutionService(backends.store, times)
     admission = Admission(backends.store, backends.rates, stages, settings)
-    acceptance = Acceptance(evolutions, admission)
+    acceptance = Acceptance(evolutions, admission, backends.formats)
     embedding = EmbeddingCalls(backends.embedder, admission, backends.store, times)
     app = FastAPI(
         title="Darwin",
@@ -71,6 +77,7 @@ def create_app(
         max_body_seconds=settings.max_body_seconds,
         max_concurrent=settings.max_concurrent,
         times=times,
+        max_upload=(settings.max_file_bytes, settings.max_file_seconds),
     )
     if settings.cors_origins:
         admit_web_pages(app, settings.cors_origins)
@@ -82,6 +89,9 @@ def create_app(
     app.include_router(ResponseRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(EmbeddingRoutes(embedding, settings, lifetime).router)
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
+    app.include_router(FileRoutes(backends.files, settings).router)
+    app.include_router(BatchRoutes(backends.batches, backends.files, settings).router)
+    app.include_router(WebhookRoutes(backends.webhooks, settings).router)
     app.include_router(KeyRoutes(backends.keys, backends.store, settings).router)
     app.include_router(model_routes.router(settings))
     app.include_router(probes.router(backends.store, stages, lifetime))
@@ -91,3 +101,26 @@ def create_app(
         app, (ChatCompletionChunk, CompletionChunk, ResponseEvent), keys_required=settings.keys == "required"
     )
     return app
+
+
+def batch_driver(settings: GatewaySettings, backends: Backends) -> BatchDriver:
+    """What drives batches beside the application."""
+    limits = BatchLimits(
+        settings.max_batch_lines,
+        settings.max_batch_running,
+        settings.max_files_bytes_per_tenant,
+        settings.max_files_bytes,
+        settings.file_ttl_s,
+    )
+    evolutions = EvolutionService(backends.store, SearchTimes())
+    admission = Admission(backends.store, backends.rates, StageCheck(backends.presence), settings)
+    acceptance = Acceptance(evolutions, admission, backends.formats)
+    embedding = EmbeddingCalls(backends.embedder, admission, backends.store, SearchTimes())
+    return BatchDriver(
+        backends.batches, backends.files, backends.keys, evolutions, acceptance, embedding, settings, limits
+    )
+
+
+def webhook_deliverer(settings: GatewaySettings, backends: Backends) -> Deliverer:
+    """What sends webhooks beside the application."""
+    return Deliverer(backends.webhooks, Notices(backends.batches, backends.store, settings), settings)

@@ -12,6 +12,7 @@ from services.generation.endpoint.url import check_private
 from services.generation.engine import ModelInfo
 from services.generation.response_text import hidden_tokens
 from services.generation.settings import GenerationSettings
+from services.generation.token_logprobs import TokenBytes
 from services.generation.tool_calls.detection import find_tool_reader
 from shared.process.certificates import Certificates
 from shared.records.evolution import Message
@@ -60,6 +61,14 @@ async def probe_endpoint(
     hidden = hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary)
     reader = find_tool_reader(checkpoint.chat, checkpoint.tokenizer, hidden, settings.tool_parser)
     info = ModelInfo(
-        served.id, "openai", context, structured, checkpoint.vocabulary, checkpoint.eos_ids, hidden, tool_reader=reader
+        served.id,
+        "openai",
+        context,
+        structured,
+        checkpoint.vocabulary,
+        checkpoint.eos_ids,
+        hidden,
+        tool_reader=reader,
+        token_bytes=TokenBytes(checkpoint.tokenizer) if capabilities.logprobs else None,
     )
     return ProbedEndpoint(checkpoint, text, capabilities, info)

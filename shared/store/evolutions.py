@@ -120,6 +120,7 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 cancelled=layout.CANCELLED,
                 spent=layout.spent_keys(record),
                 queue=QUEUE,
+                notices=layout.NOTICES,
                 id=record.id,
                 expected_version=expected,
                 version=record.version,
@@ -132,6 +133,7 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 ttl_s=self._ttl_s,
                 attempt=dumped(layout.ATTEMPT, attempt, sparse=True) if attempt else "",
                 message="" if ended else message(record.id, record.version, delay_s),
+                notice=_notice(record) if ended else "",
                 new_events=[dumped(layout.EVENT, event) for event in events],
             )
         if not saved:
@@ -172,3 +174,9 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
         """Sends a message for the round that follows this version, for any worker to perform."""
         async with self._translated:
             await self._redis.lpush(QUEUE, message(evolution_id, version))
+
+
+def _notice(record: Record) -> str:
+    """What the end of an evolution leaves for webhooks: those of background responses are told."""
+    options = record.request.response
+    return f"response {record.id}" if options and options.background else ""

@@ -12,6 +12,7 @@ Redis keys, all under `darwin:`
   reserved                hash of unfinished ids: tokens and money reserved, and the keys of the hashes that hold them
   call:{id}               "tokens money" set aside for a call that is no search
   idempotency:{digest}    hash: id, fingerprint; lives as long as its record
+  webhook-notices         list of what has ended and webhooks may tell: "batch {id}" or "response {evolution id}"
 """
 
 from typing import TypeVar
@@ -35,6 +36,7 @@ TRACE: TypeAdapter[TraceContext | None] = TypeAdapter(TraceContext | None)
 ACTIVE = "darwin:active"
 CANCELLED = "darwin:cancelled"
 RESERVED = "darwin:reserved"
+NOTICES = "darwin:webhook-notices"
 RECORD_PREFIX = "darwin:evo:"
 
 T = TypeVar("T")
@@ -65,6 +67,11 @@ def list_key(tenant: str | None) -> str:
     return "darwin:list" if tenant is None else f"darwin:list:{tenant}"
 
 
+def active_key(api_key_id: str) -> str:
+    """The redis key of an API key's unfinished evolutions."""
+    return f"darwin:key:{api_key_id}:active"
+
+
 def spent_key(api_key_id: str, period: Period, at: float) -> str:
     """The redis key of what an API key spent in the period that a time (Unix seconds) lies in."""
     return f"darwin:key:{api_key_id}:spent:{period}:{period_label(period, at)}"
@@ -92,7 +99,7 @@ def keys_of(record: Record) -> dict[str, str]:
         "reserved": RESERVED,
         "all_list": list_key(None),
         "tenant_list": list_key(record.request.tenant),
-        "api_key_active": f"darwin:key:{record.key_id}:active",
+        "api_key_active": active_key(record.key_id),
         "idempotency": f"darwin:idempotency:{idempotency.key if idempotency else ''}",
     }
 

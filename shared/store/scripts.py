@@ -72,7 +72,7 @@ return {'accepted', id}
 )
 
 # Returns 1 where the version is saved now or was by an earlier sending, 0 where the record is at another version.
-# `holder`, `attempt` and `message` are "" for none; `ended` is 1 where the evolution has ended, otherwise 0.
+# `holder`, `attempt`, `message` and `notice` are "" for none; `ended` is 1 where the evolution has ended, otherwise 0.
 SAVE = Script(
     _NOW
     + _LIST
@@ -95,6 +95,10 @@ if ended == '1' then
   redis.call('SREM', cancelled, id)
   release(id)
   for _, key in ipairs({record, events, idempotency, attempts}) do redis.call('EXPIRE', key, ttl_s) end
+  if notice ~= '' then
+    redis.call('LPUSH', notices, notice)
+    redis.call('LTRIM', notices, 0, 99999)
+  end
 else
   redis.call('ZADD', active, now, id)
 end
@@ -102,8 +106,8 @@ list({all_list, tenant_list}, tonumber(ttl_s))
 return 1
 """,
     keys="record events attempts lease active cancelled reserved all_list tenant_list api_key_active idempotency queue"
-    " *spent",
-    args="id expected_version version body holder ended tokens money summary ttl_s attempt message *new_events",
+    " notices *spent",
+    args="id expected_version version body holder ended tokens money summary ttl_s attempt message notice *new_events",
 )
 
 # Returns nothing where the record is at another version or another holder has the lease. Otherwise: the record's body,

@@ -17,7 +17,6 @@ def base_url() -> Iterator[str]:
 
 # What fails today, and the words that must stand in its reason. Whoever makes one work takes it out.
 _KNOWN = {
-    "openai/logprobs": "log probabilities are not supported",
     "openai/penalties": "penalties are not supported",
     # Some of its tests want arguments of a call, or a call at all, that simulated models do not come to.
     "langchain/standard_suite": "answered with 400: none",

@@ -47,7 +47,8 @@ _FAILURES = {
     403: "The API key may not use the model or the reward profile, or is no operator's.",
     404: "No such model, evolution or route.",
     408: "The body did not arrive in time.",
-    409: "The `Idempotency-Key` was used for another request, or the evolution has not ended yet.",
+    409: "The `Idempotency-Key` was used for another request, the evolution has not ended yet, or a batch"
+    " reads the file.",
     413: "The body is too large, as it came or once it is unpacked.",
     415: "The body is not declared as `application/json`, or its `content-encoding` is neither gzip nor deflate.",
     421: "The `Host` is not this machine; only where this deployment asks for no keys.",
@@ -126,7 +127,7 @@ def _headers(path: str, method: str) -> dict[str, Any]:
     }
     if any(name in path for name in ("completions", "evolutions", "responses")):
         headers[EVOLUTION_HEADER] = header("The evolution that the call is about, once there is one.")
-    if method == "post" and not path.startswith("/v1/keys"):
+    if method == "post" and not path.startswith(("/v1/keys", "/v1/files", "/v1/batches", "/v1/webhook")):
         headers |= {name: header(description) for name, description in POST_HEADERS.items()}
     if path == "/v1/embeddings":
         del headers[REPLAYED_HEADER]

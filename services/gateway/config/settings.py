@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from services.gateway.config.batch_settings import BatchSettings
 from services.gateway.config.model_entry import MAX_MODEL_NAME, ModelEntry
 from services.gateway.config.networks import Networks
 from services.gateway.config.origins import Origins
 from shared.methods import METHODS
-from shared.process.settings import StoreSettings
 from shared.process.urls import url_problem
 from shared.records.search import LEAST_DEADLINE_MS, MOST_DEADLINE_MS
 from shared.records.spending import Prices
@@ -26,7 +26,7 @@ ENCODER = "all-minilm-l6-v2"
 Price = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
 
 
-class GatewaySettings(StoreSettings):
+class GatewaySettings(BatchSettings):
     """Settings of the gateway. Times are in seconds."""
 
     model_config = SettingsConfigDict(
@@ -50,6 +50,9 @@ class GatewaySettings(StoreSettings):
     max_conversation_characters: int = Field(default=200_000, ge=1)
     max_history_tokens: int = Field(
         default=8_000_000, ge=1, description="tokens of partial responses that the events of one search may hold"
+    )
+    max_logprobs: int = Field(
+        default=300_000, ge=1, description="log probabilities that one search may record, over all its responses"
     )
     max_active: int = Field(default=10_000, ge=1, description="searches queued or running at a time")
     max_active_per_key: int = Field(default=1_000, ge=1, description="the same, of one API key that sets none itself")

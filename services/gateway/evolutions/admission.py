@@ -120,6 +120,17 @@ class Admission:
         quotas = [Quota(budget, spent[budget.unit, budget.period], at) for budget in budgets]
         return min(quotas, key=lambda quota: quota.remaining)
 
+    async def has_room(self, caller: Caller, at: float) -> bool:
+        """Whether the numbers of searches under way, and the key's budgets, leave room for one more."""
+        if await self._store.active() >= self._settings.max_active:
+            return False
+        if (key := caller.key) is None:
+            return True
+        if await self._store.active_of(key.id) >= (key.max_active or self._settings.max_active_per_key):
+            return False
+        spent = await self._store.spent(key.id, at) if key.budgets else {}
+        return all(Quota(budget, spent[budget.unit, budget.period], at).remaining for budget in key.budgets)
+
     async def check_stages(self) -> None:
         """Raises `Unavailable` where a stage is away."""
         await self._stages.check()

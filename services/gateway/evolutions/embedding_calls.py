@@ -53,7 +53,13 @@ class EmbeddingCalls:
         return prices.cost(_spent(found.tokens)) if prices and prices.embedding is not None else None
 
     async def embed(self, request: Request, call: EmbeddingCall) -> Embeddings:
-        """The embeddings of the call's inputs; raises as `Embedder.embed` does, and
+        """Like `embed_for`, for whoever sent a request."""
+        return await self.embed_for(caller_of(request), response_headers(request), call)
+
+    async def embed_for(self, caller: Caller, headers: dict[str, str], call: EmbeddingCall) -> Embeddings:
+        """The embeddings of the call's inputs; raises as `Embedder.embed` does, and as follows.
+
+        `headers` receives those that tell where the caller's limits stand, also where the call is refused.
 
         Raises:
             ModelNotAllowed: the API key does not allow the model.
@@ -62,7 +68,7 @@ class EmbeddingCalls:
         """
         if self._embedder is None:
             raise Internal("nothing embeds here")
-        caller, headers, at = caller_of(request), response_headers(request), time.time()
+        at = time.time()
         self._admission.check_model(caller, call.model)
         self._admission.check_money(caller)
         if rate := await self._admission.count(caller):

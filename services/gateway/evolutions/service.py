@@ -118,6 +118,10 @@ class EvolutionService:
             await self._store.send(record.id, record.version)
         return record
 
+    async def waiting(self) -> bool:
+        """Whether rounds wait in the queue for a worker."""
+        return await self._store.queued() > 0
+
     async def delete(self, record: Record) -> None:
         """Deletes an evolution that has ended.
 

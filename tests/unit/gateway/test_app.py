@@ -62,7 +62,7 @@ settings = GatewaySettings(redis_url="redis://127.0.0.1:1/0")
 create_app(settings, Backends.of(settings)).openapi()
 services = {name.split(".")[1] for name in sys.modules if name.startswith("services.")}
 assert services == {"gateway"}, services
-heavy = {"torch", "grpc", "httpx", "transformers", "numpy"} & set(sys.modules)
+heavy = {"torch", "grpc", "transformers", "numpy"} & set(sys.modules)
 assert not heavy, heavy
 print(psutil.Process().memory_info().rss / 2**20)
 """

@@ -7,6 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.gateway.api.embeddings.requests import EmbeddingRequest
+from services.gateway.api.field_kinds import warnings_of
+from services.gateway.config.settings import GatewaySettings
 from services.gateway.embeddings.embedder import Embeddings
 
 
@@ -52,6 +55,16 @@ class EmbeddingList(_Resource):
     darwin: EmbeddingReference | None = Field(
         default=None, exclude_if=_is_none, description="Only where there is a warning."
     )
+
+
+def answer(
+    body: EmbeddingRequest, name: str, found: Embeddings, cost: float | None, settings: GatewaySettings
+) -> EmbeddingList:
+    """The answer to a request, whose `model` stands for the known name `name`."""
+    model, warnings = settings.embedding_names[0], list(warnings_of(body))
+    if name != body.model and not body.model.endswith(f"/{name}"):
+        warnings.append(f"model '{body.model}' is not known: {model} embeds")
+    return embedding_list(found, model, body.encoding_format, cost, warnings)
 
 
 def embedding_list(

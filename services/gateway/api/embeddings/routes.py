@@ -6,8 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from services.gateway.api.deadlines import client_timeout_s
 from services.gateway.api.embeddings.requests import EmbeddingRequest
-from services.gateway.api.embeddings.resource import EmbeddingList, embedding_list
-from services.gateway.api.field_kinds import warnings_of
+from services.gateway.api.embeddings.resource import EmbeddingList, answer
 from services.gateway.api.model_names import embedding_model_named
 from services.gateway.api.openapi import failures
 from services.gateway.api.waiting import wait_for_disconnect
@@ -44,15 +43,11 @@ class EmbeddingRoutes:
         A call counts against the rate of its API key, and its tokens against the key's budgets.
         """
         name = embedding_model_named(body.model, self._settings)
-        model = self._settings.embedding_names[0]
         found = await self._wait(request, EmbeddingCall(name, body.inputs, body.dimensions, self._timeout_s(request)))
-        warnings = list(warnings_of(body))
-        if name != body.model and not body.model.endswith(f"/{name}"):
-            warnings.append(f"model '{body.model}' is not known: {model} embeds")
         cost = self._calls.cost(found)
 
         def written() -> str:
-            return embedding_list(found, model, body.encoding_format, cost, warnings).model_dump_json()
+            return answer(body, name, found, cost, self._settings).model_dump_json()
 
         # On a thread: a million numbers take a second. FastAPI would check every one of them once more.
         return Response(await asyncio.to_thread(written), media_type="application/json")

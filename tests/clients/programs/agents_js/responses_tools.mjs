@@ -1,17 +1,25 @@
-// The client's example of a tool as it is, by the responses API; the tool must be called at first.
+// An agent that must call a tool and then answers, by the responses API.
 import assert from "node:assert";
 import { Agent, run, setTracingDisabled, tool } from "@openai/agents";
 import { z } from "zod";
 
 setTracingDisabled(true);
+const called = [];
 const weather = tool({
-  name: "get_weather",
-  description: "Get the weather for a given city",
-  parameters: z.object({ city: z.string() }),
-  execute: async ({ city }) => `The weather in ${city} is sunny.`,
+  name: "weather",
+  description: "Tells the weather of a city.",
+  parameters: z.object({ city: z.enum(["Paris", "Rome"]) }),
+  execute: async ({ city }) => {
+    called.push(city);
+    return "sunny";
+  },
 });
-const modelSettings = { toolChoice: "required", maxTokens: 200 };
-const agent = new Agent({ name: "helper", model: process.env.MODEL, tools: [weather], modelSettings });
-const result = await run(agent, "What is the weather in Tokyo?");
-assert(result.finalOutput);
-assert.equal(result.newItems[0].type, "tool_call_item");
+const agent = new Agent({
+  name: "helper",
+  instructions: "Be brief.",
+  model: process.env.MODEL,
+  modelSettings: { toolChoice: "required", parallelToolCalls: false },
+  tools: [weather],
+});
+assert((await run(agent, "What is the weather in Paris?")).finalOutput !== undefined);
+assert(called.length);

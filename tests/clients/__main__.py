@@ -1,6 +1,6 @@
 """Which clients' programs work against Darwin with nothing but the base URL changed, and which against plain vLLM.
 
-usage: python -m tests.clients [--only CLIENT[,CLIENT]] [--engine ENGINE] [--no-plain] [--log FILE]
+usage: python -m tests.clients [--only CLIENT[/PROGRAM][,…]] [--engine ENGINE] [--no-plain] [--log FILE]
                                [--write docs/clients.md]
 
 Each client has an environment of its own under `.clients/`, made at the first run. A plain vLLM server with the same
@@ -24,12 +24,15 @@ from tests.clients.runner import Outcome, Program, programs, run
 from tests.vllm_server import running
 
 MODEL = "gpt-4o-mini"
+COMPLETIONS_MODEL = "gpt-3.5-turbo-instruct"
+"""For a program whose client takes no chat model's name for the older completions API."""
 
 
 @contextmanager
 def plain_vllm() -> Iterator[str]:
     """The base URL of a vLLM server with the embedded model, which takes tools and structured output as it can."""
-    arguments = ("--model", resolve(EMBEDDED_LLM), "--served-model-name", MODEL, "--max-model-len", "8192")
+    names = ("--served-model-name", MODEL, COMPLETIONS_MODEL)
+    arguments = ("--model", resolve(EMBEDDED_LLM), *names, "--max-model-len", "8192")
     more = ("--kv-cache-memory-bytes", str(2**30), "--enable-auto-tool-choice", "--tool-call-parser", "hermes")
     with tempfile.TemporaryDirectory() as folder, running(Path(folder), *arguments, *more, env={}) as url:
         yield f"{url}/v1"
@@ -112,16 +115,18 @@ def _versions(names: list[str]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default=",".join(clients()), help="clients, separated by commas")
+    parser.add_argument("--only", default=",".join(clients()), help="clients or client/program, separated by commas")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--no-plain", action="store_true", help="without vLLM beside it")
     parser.add_argument("--log", type=Path, help="a file for all that failing programs wrote")
     parser.add_argument("--write", type=Path, help="where the table is written as Markdown")
     arguments = parser.parse_args()
     console, names = Console(), arguments.only.split(",")
-    versions = _versions(names)
-    console.print(", ".join(versions), highlight=False)
     chosen = programs(names)
+    if not chosen:
+        parser.error(f"there are no such programs: {arguments.only}")
+    versions = _versions(list(dict.fromkeys(program.client for program in chosen)))
+    console.print(", ".join(versions), highlight=False)
     with darwin(arguments.engine) as base_url:
         ours = outcomes(chosen, base_url, "darwin", console)
     plain: dict[str, Outcome] = {}

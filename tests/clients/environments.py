@@ -2,16 +2,18 @@
 
 import importlib.metadata
 import json
+import os
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).parent
 FOLDER = Path(__file__).parents[2] / ".clients"
+_NODE = FOLDER / "node"
 
 
 class NotInstalled(Exception):
@@ -20,18 +22,27 @@ class NotInstalled(Exception):
 
 @dataclass(frozen=True)
 class Client:
-    """What a client needs: packages of PyPI or of npm, and whether it may read the product's libraries besides."""
+    """What a client needs: packages of PyPI or of npm, and whether it may read the product's libraries besides.
+
+    `outside_gate` names those of its programs for which the gate has no time.
+    """
 
     pip: tuple[str, ...] = ()
     npm: tuple[str, ...] = ()
     reads_product: bool = False
+    outside_gate: tuple[str, ...] = field(default=(), repr=False)
 
 
 def clients() -> dict[str, Client]:
     """What environments.toml says of each client, by its name."""
     entries = tomllib.loads((HERE / "environments.toml").read_text())
     return {
-        name: Client(tuple(entry.get("pip", ())), tuple(entry.get("npm", ())), entry.get("reads_product", False))
+        name: Client(
+            tuple(entry.get("pip", ())),
+            tuple(entry.get("npm", ())),
+            entry.get("reads_product", False),
+            tuple(entry.get("outside_gate", ())),
+        )
         for name, entry in entries.items()
     }
 
@@ -56,11 +67,35 @@ def install(client: str) -> Path:
             (_libraries(folder) / "product.pth").write_text(sysconfig.get_path("purelib"))
         _run(*pip, *needs.pip)
     else:
-        folder.mkdir(parents=True)
-        (folder / "package.json").write_text("{}")
-        _run("npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *needs.npm)
+        _install_node()
+        _npm_install(folder, *needs.npm)
     done.write_text(wanted)
     return folder
+
+
+def search_path(client: str) -> str:
+    """PATH for a client's programs: what its environment holds, and the current Node, come before the system's."""
+    folder, parts = FOLDER / client, [os.environ["PATH"]]
+    if clients()[client].npm:
+        parts = [str(folder / "node_modules" / ".bin"), str(_NODE / "node_modules" / ".bin"), *parts]
+    return os.pathsep.join([str(folder / "bin"), *parts])
+
+
+def _install_node() -> None:
+    """The current Node, from npm: many current releases want a newer one than systems bring, and npm would quietly take
+    older releases for an older Node."""
+    done = _NODE / "installed"
+    if not done.exists():
+        shutil.rmtree(_NODE, ignore_errors=True)
+        _npm_install(_NODE, "node")
+        done.touch()
+
+
+def _npm_install(folder: Path, *packages: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "package.json").write_text("{}")
+    path = os.pathsep.join([str(_NODE / "node_modules" / ".bin"), os.environ["PATH"]])
+    _run("npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *packages, path=path)
 
 
 def version_of(client: str) -> str:
@@ -79,9 +114,10 @@ def _libraries(folder: Path) -> Path:
     return next(iter(folder.glob("lib/python*/site-packages")))
 
 
-def _run(*command: str) -> None:
+def _run(*command: str, path: str | None = None) -> None:
+    environment = os.environ if path is None else {**os.environ, "PATH": path}
     try:
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
     except FileNotFoundError as error:
         raise NotInstalled(f"{command[0]} is not on this machine") from error
     if done.returncode:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.clients.environments import HERE, NotInstalled, install
+from tests.clients.environments import HERE, NotInstalled, clients, install, search_path
 
 _LIMIT_S = 120.0
 _LONGER_S = {"langchain/standard_suite": 900.0}
@@ -48,14 +48,16 @@ class Outcome:
     log: str = ""
 
 
-def programs(clients: list[str]) -> list[Program]:
-    """Every program of these clients, by client and name."""
-    return [
+def programs(chosen: list[str], *, gate: bool = False) -> list[Program]:
+    """The programs of these clients by client and name, or single ones by `client/program`; all of them, or those
+    that the gate has time for."""
+    found = [
         Program(client, path)
-        for client in clients
+        for client, needs in clients().items()
         for path in sorted((HERE / "programs" / client).iterdir())
-        if path.suffix in (".py", ".mjs")
+        if path.suffix in (".py", ".mjs") and not (gate and path.stem in needs.outside_gate)
     ]
+    return [program for name in dict.fromkeys(chosen) for program in found if name in (program.client, program.name)]
 
 
 def run(program: Program, base_url: str, model: str) -> Outcome:
@@ -68,7 +70,7 @@ def run(program: Program, base_url: str, model: str) -> Outcome:
     limit_s = _LONGER_S.get(program.name, _LIMIT_S)
     with tempfile.TemporaryDirectory() as home:
         environment = {
-            "PATH": f"{folder / 'bin'}:{folder / 'node_modules' / '.bin'}:{os.environ['PATH']}",
+            "PATH": search_path(program.client),
             "HOME": home,
             "OPENAI_BASE_URL": base_url,
             "OPENAI_API_BASE": base_url,

@@ -17,7 +17,8 @@ def base_url() -> Iterator[str]:
 
 # What fails today, and the words that must stand in its reason. Whoever makes one work takes it out.
 _KNOWN = {
-    "langchain/standard_suite": "answered with 400",
+    # Some of its tests want arguments of a call, or a call at all, that simulated models do not come to.
+    "langchain/standard_suite": "answered with 400: none",
     # It asks for any JSON object and describes the fields in the conversation, which simulated models do not read.
     "instructor/structured": "InstructorRetryException",
 }
@@ -31,7 +32,7 @@ def test_the_programs_of_a_client_work(client: str, base_url: str) -> None:
         install(client)
     except NotInstalled as error:
         pytest.skip(f"{client} cannot be installed here: {error}")
-    found = {program.name: run(program, base_url, MODEL).reason for program in programs([client])}
+    found = {program.name: run(program, base_url, MODEL).reason for program in programs([client], gate=True)}
     unknown = {name: reason for name, reason in found.items() if reason and _KNOWN.get(name, "\n") not in reason}
     assert not unknown
     works_now = [name for name in _KNOWN if name in found and found[name] is None]

@@ -8,6 +8,7 @@ from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body, Text
 from services.gateway.api.tools import CalledFunction, CallId, Calls
 
+_NO_ANNOTATIONS = "annotations are not supported"
 _NO_REASONING = "an answer's reasoning is not taken back"
 
 
@@ -48,6 +49,7 @@ class TextPart(Body):
     cache_control: Annotated[CacheControl | None, WithoutEffect()] = Field(
         default=None, description="Every prefix is cached where the engine can."
     )
+    annotations: Annotated[Any, NotSupported([], why=_NO_ANNOTATIONS)] = None
 
 
 _WholeText = Annotated[str, Field(max_length=MAX_TEXT)]
@@ -91,7 +93,7 @@ class ChatMessage(Body):
     parsed: Annotated[dict[str, Any] | list[Any] | None, WithoutEffect()] = Field(
         default=None, description="What OpenAI's SDK made of the text, which alone counts."
     )
-    annotations: Annotated[Any, NotSupported([], why="annotations are not supported")] = None
+    annotations: Annotated[Any, NotSupported([], why=_NO_ANNOTATIONS)] = None
     audio: Annotated[Any, NotSupported(why="audio is not supported")] = None
     function_call: CalledFunction | None = Field(
         default=None, description="Deprecated: the one call that an assistant made; send `tool_calls`."

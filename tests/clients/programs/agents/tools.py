@@ -1,40 +1,28 @@
-"""An agent that must call a tool and then answers, by the responses API, at once and streamed."""
+"""An agent with a tool that it must call at first, and an answer about the result."""
 
-import asyncio
 import os
-from typing import Literal
 
-from agents import Agent, ModelSettings, Runner, function_tool, set_tracing_disabled
-
-set_tracing_disabled(True)
-called = []
+from agents import (
+    Agent,
+    ModelSettings,
+    OpenAIChatCompletionsModel,
+    Runner,
+    function_tool,
+    set_tracing_disabled,
+)
+from openai import AsyncOpenAI
 
 
 @function_tool
-def weather(city: Literal["Paris", "Rome"]) -> str:
-    """Tells the weather of a city."""
-    called.append(city)
-    return "sunny"
+def get_weather(city: str) -> str:
+    """The weather in a city."""
+    return f"The weather in {city} is sunny."
 
 
-agent = Agent(
-    name="helper",
-    instructions="Be brief.",
-    model=os.environ["MODEL"],
-    model_settings=ModelSettings(tool_choice="required", parallel_tool_calls=False),
-    tools=[weather],
-)
-
-
-async def main() -> None:
-    assert (await Runner.run(agent, "What is the weather in Paris?")).final_output is not None
-    assert called
-    called.clear()
-    streamed = Runner.run_streamed(agent, "What is the weather in Rome?")
-    async for _ in streamed.stream_events():
-        pass
-    assert streamed.final_output is not None
-    assert called
-
-
-asyncio.run(main())
+set_tracing_disabled(True)
+model = OpenAIChatCompletionsModel(model=os.environ["MODEL"], openai_client=AsyncOpenAI())
+settings = ModelSettings(tool_choice="required", max_tokens=200)
+agent = Agent(name="helper", model=model, tools=[get_weather], model_settings=settings)
+result = Runner.run_sync(agent, "What's the weather in Tokyo?")
+assert result.final_output
+assert {"tool_call_item", "tool_call_output_item"} <= {item.type for item in result.new_items}

@@ -1,25 +1,18 @@
-// An agent that must call a tool and then answers, by the responses API.
+// An agent with a tool that it must call at first, and an answer about the result.
 import assert from "node:assert";
-import { Agent, run, setTracingDisabled, tool } from "@openai/agents";
+import { Agent, run, setOpenAIAPI, setTracingDisabled, tool } from "@openai/agents";
 import { z } from "zod";
 
 setTracingDisabled(true);
-const called = [];
+setOpenAIAPI("chat_completions");
 const weather = tool({
-  name: "weather",
-  description: "Tells the weather of a city.",
-  parameters: z.object({ city: z.enum(["Paris", "Rome"]) }),
-  execute: async ({ city }) => {
-    called.push(city);
-    return "sunny";
-  },
+  name: "get_weather",
+  description: "Get the weather for a given city",
+  parameters: z.object({ city: z.string() }),
+  execute: async ({ city }) => `The weather in ${city} is sunny.`,
 });
-const agent = new Agent({
-  name: "helper",
-  instructions: "Be brief.",
-  model: process.env.MODEL,
-  modelSettings: { toolChoice: "required", parallelToolCalls: false },
-  tools: [weather],
-});
-assert((await run(agent, "What is the weather in Paris?")).finalOutput !== undefined);
-assert(called.length);
+const modelSettings = { toolChoice: "required", maxTokens: 200 };
+const agent = new Agent({ name: "helper", model: process.env.MODEL, tools: [weather], modelSettings });
+const result = await run(agent, "What is the weather in Tokyo?");
+assert(result.finalOutput);
+assert.equal(result.newItems[0].type, "tool_call_item");

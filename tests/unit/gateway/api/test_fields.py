@@ -241,6 +241,7 @@ async def test_refuses_naming_the_field(http: httpx.AsyncClient, fields: dict[st
         {"messages": [{"role": "assistant", "content": None, "refusal": "I won't."}, USER]},
         {"messages": [{"role": "assistant", "content": "So.", "annotations": [], "reasoning": None}, USER]},
         {"messages": [{"role": "assistant", "content": "So.", "reasoning_content": None, "audio": None}, USER]},
+        {"messages": [{"role": "assistant", "content": [{"type": "text", "text": "So.", "annotations": []}]}, USER]},
     ],
 )
 async def test_accepts_what_changes_nothing(http: httpx.AsyncClient, fields: dict[str, Any]) -> None:

@@ -64,7 +64,8 @@ class FakeEndpoint:
 
     Fields that it does not know it ignores, or refuses; so it does pairs of a field and a value in `refuses`. What it
     cannot read is a `misfit`, in answers of one `shape`. It ends with the first reason of `reasons`, or is cut with the
-    second. `answers` come before any of its own; every `flaky`th completion fails.
+    second. `answers` come before any of its own; every `flaky`th completion fails. Log probabilities, the same for
+    every token, are `logprobs` of each at most, of tokens by their ids where `names_ids`.
     """
 
     takes_ids: bool = True
@@ -82,6 +83,8 @@ class FakeEndpoint:
     completions: bool = True
     chat: bool = False
     flaky: int = 0
+    logprobs: int | None = None
+    names_ids: bool = True
     says: str = SAYS
     models: tuple[str, ...] = ("served",)
     max_model_len: int | None = 256
@@ -154,6 +157,10 @@ class FakeEndpoint:
 
     def _problem(self, body: dict[str, Any]) -> str | None:
         known = _STANDARD | {self.limit} | self.fields | ({"return_token_ids"} if self.returns_ids else set())
+        if self.logprobs is not None:
+            known |= {"logprobs", "return_tokens_as_token_ids"}
+            if body.get("logprobs", 0) > self.logprobs:
+                return f"logprobs must be at most {self.logprobs}"
         if self.limit not in body:
             return f"{self.limit} is missing"
         if any(name in body and body[name] == value for name, value in self.refuses):
@@ -187,9 +194,20 @@ class FakeEndpoint:
         }
         if self.returns_ids and body.get("return_token_ids") is True:
             choice["token_ids"] = ids
+        if self.logprobs is not None and "logprobs" in body:
+            choice["logprobs"] = self._logprobs(ids, body)
         counted = len(self._given(body)) if self.counts is None else self.counts
         usage = {"prompt_tokens": counted, "completion_tokens": len(ids)}
         return {"choices": [choice], "usage": usage if self.usage else None}
+
+    def _logprobs(self, ids: list[int], body: dict[str, Any]) -> dict[str, Any]:
+        """The token's id is the last digit of its log probability; those beside it are less likely by one each."""
+        by_id = self.names_ids and body.get("return_tokens_as_token_ids") is True
+        names = [[f"token_id:{i}" if by_id else tokenizer().decode(i) for i in (own, *range(100, 120))] for own in ids]
+        own = [-(token % 10) / 10 for token in ids]
+        others = [[first, *(-1.0 - n for n in range(body["logprobs"]))] for first in own]
+        top = [dict(zip(each, found, strict=False)) for each, found in zip(names, others, strict=True)]
+        return {"tokens": [each[0] for each in names], "token_logprobs": own, "top_logprobs": top, "text_offset": []}
 
 
 @contextmanager

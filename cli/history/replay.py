@@ -6,14 +6,14 @@ Pure: nothing is read or written here.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from pydantic import TypeAdapter
 
 from cli.history.json_diff import NOTHING, first_difference
 from cli.history.recording import NotARecording, SavedRecording, request_of
-from services.gateway.api import responses
+from services.gateway.api import responses, serializers
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers, machine
 from services.orchestrator.core.presets import config_for
@@ -21,7 +21,7 @@ from services.orchestrator.core.values import EvolutionState, Outcome, Unexpecte
 from shared.errors import InvalidRequest
 from shared.records.attempts import Attempt
 from shared.records.events import Accepted, Ended, Event
-from shared.records.evolution import Choice, Failure
+from shared.records.evolution import Choice, EvolutionRequest, Failure, Sampling
 from shared.records.turns import instruction_of
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
@@ -86,7 +86,7 @@ class _Rerun:
         except InvalidRequest as error:
             raise NotARecording(f"its settings are impossible: {error.message}") from None
         self._recording = recording
-        self._n = request.n
+        self._request = request
         self._evolution, self._begun = machine.begin(config, instruction_of(request.messages), request.seed)
         self._events = [event for event in recording.events if not isinstance(event, Accepted | Ended)]
         self._at: tuple[int | None, int, int] = (None, 0, 0)
@@ -117,12 +117,12 @@ class _Rerun:
         self._compare("evolution.ended", *map(_json, (recording.events[-1], _end(recording))))
         if recording.result is None:
             if recording.status != "failed":
-                self._differ("result", NOTHING, _answer(evolution, self._n))
+                self._differ("result", NOTHING, _answer(evolution, self._request))
         elif not evolution.finished:
             self._differ("result", "an answer", _open(evolution))
         else:
             recorded = recording.result.model_dump(mode="json", exclude={"seconds"})
-            self._compare("result", recorded, _answer(evolution, self._n))
+            self._compare("result", recorded, _answer(evolution, self._request))
 
     def _apply(self, outcome: Outcome, field: str, recorded: Any) -> None:
         try:
@@ -175,12 +175,12 @@ def _end(recording: SavedRecording) -> Ended:
     return Ended(recording.status, stopped_by, error)
 
 
-def _answer(evolution: EvolutionState, n: int) -> dict[str, Any]:
+def _answer(evolution: EvolutionState, request: EvolutionRequest) -> dict[str, Any]:
     """What `resources.EvolutionResult` says of it, times apart."""
     base, tokens = answers.base(evolution), answers.tokens(evolution)
     return {
-        "choices": [_choice(choice) for choice in answers.choices(evolution, n)],
-        "base": _choice(base) if base else None,
+        "choices": [_choice(choice, request.sampling) for choice in answers.choices(evolution, request.n)],
+        "base": _choice(base, request.sampling) if base else None,
         "prompt_tokens": tokens.prompt,
         "tokens": {name: getattr(tokens, name) for name in responses.StageTokens.model_fields},
         "rounds": evolution.rounds,
@@ -188,8 +188,8 @@ def _answer(evolution: EvolutionState, n: int) -> dict[str, Any]:
     }
 
 
-def _choice(choice: Choice) -> dict[str, Any]:
-    return responses.EvolutionChoice.model_validate(asdict(choice)).model_dump(mode="json")
+def _choice(choice: Choice, sampling: Sampling) -> dict[str, Any]:
+    return serializers.evolution_choice(choice, sampling).model_dump(mode="json")
 
 
 def _open(evolution: EvolutionState) -> list[str]:

@@ -54,7 +54,7 @@ def create_app(
     times = SearchTimes()
     evolutions = EvolutionService(backends.store, times)
     admission = Admission(backends.store, backends.rates, stages, settings)
-    acceptance = Acceptance(evolutions, admission)
+    acceptance = Acceptance(evolutions, admission, backends.formats)
     embedding = EmbeddingCalls(backends.embedder, admission, backends.store, times)
     app = FastAPI(
         title="Darwin",
@@ -114,7 +114,7 @@ def batch_driver(settings: GatewaySettings, backends: Backends) -> BatchDriver:
     )
     evolutions = EvolutionService(backends.store, SearchTimes())
     admission = Admission(backends.store, backends.rates, StageCheck(backends.presence), settings)
-    acceptance = Acceptance(evolutions, admission)
+    acceptance = Acceptance(evolutions, admission, backends.formats)
     embedding = EmbeddingCalls(backends.embedder, admission, backends.store, SearchTimes())
     return BatchDriver(
         backends.batches, backends.files, backends.keys, evolutions, acceptance, embedding, settings, limits

@@ -4,17 +4,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from services.generation.json_schemas import problem
 from services.generation.tool_calls.json_forms import HERMES_MARKS, JSON_FORMS
 from services.generation.tool_calls.reading import ToolReader
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.formats import ResponseFormat
 from shared.records.tools import Tool
+from shared.text.grammars import COMPACT, arguments_schema
+from shared.text.schema_bounds import problem
 
 _MOST_CALLS = 16
 _BARE = ToolReader("json", '{"name":', JSON_FORMS["llama3_json"])
-_COMBINED = {"$ref", "allOf", "anyOf", "oneOf"}
-_SPACES = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
 def demanded_calls(
@@ -60,7 +59,7 @@ def calls_or_json(
             f"the {otherwise.kind.replace('_', ' ')} cannot be followed: {wrong}", field=otherwise.field
         )
     answer = json.loads(otherwise.definition or '{"type": "object"}')
-    rules = ["start: calls | answer", f"answer: %json {json.dumps({**answer, 'x-guidance': _SPACES})}"]
+    rules = ["start: calls | answer", f"answer: %json {json.dumps({**answer, 'x-guidance': COMPACT})}"]
     marked = ToolReader("hermes", HERMES_MARKS[0], JSON_FORMS["hermes"], reader.hidden, reader.tokens)
     rules += _rules(tools, "arguments", parallel, marked)
     return ResponseFormat("grammar", "\n".join(rules), field=otherwise.field), marked
@@ -84,10 +83,7 @@ def _rules(tools: Sequence[Tool], key: str, several: bool, marked: ToolReader | 
 
 
 def _schema(tool: Tool) -> dict[str, Any]:
-    """The schema of the arguments; without a word on further properties there are none, or it might never end."""
-    wrong = problem(tool.parameters) if tool.parameters else None
-    if wrong:
-        raise InvalidRequest(f"the parameters of {tool.name} cannot be followed: {wrong}", field="tools")
-    schema = json.loads(tool.parameters or "{}")
-    plain = {} if _COMBINED & schema.keys() else {"type": "object", "additionalProperties": False}
-    return {**plain, **schema, "x-guidance": _SPACES}
+    try:
+        return arguments_schema(tool.parameters)
+    except ValueError as error:
+        raise InvalidRequest(f"the parameters of {tool.name} cannot be followed: {error}", field="tools") from error

@@ -1,8 +1,8 @@
 """The port to a language model: an engine continues token sequences, as many at once as come, in batches of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from services.generation.grammars import Grammars
 from services.generation.messages import SamplingOptions
@@ -24,9 +24,10 @@ class ModelInfo:
     response together, in tokens. `structured_output` says whether formats are followed, and `continues_formats` whether
     a response under one can be continued. Token ids lie in [0, `vocabulary_size`). `end_ids` are the end-of-sequence
     ids. `hidden_tokens` maps the text of each token that `decode` leaves out to its id. `tool_reader` reads calls of
-    tools from responses; None where the model's template takes no tools, or nobody reads its calls. `cannot_obey` names
-    fields of `SamplingOptions` that the engine cannot obey, and `cannot_continue` those under which it cannot continue
-    a response.
+    tools from responses; None where the model's template takes no tools, or nobody reads its calls. `token_bytes` gives
+    the bytes of a token in a text, or the name of one that no text shows; None where the engine gives no log
+    probabilities. `cannot_obey` names fields of `SamplingOptions` that the
+    engine cannot obey, and `cannot_continue` those under which it cannot continue a response.
     """
 
     model: str
@@ -38,6 +39,7 @@ class ModelInfo:
     hidden_tokens: Mapping[str, int] = field(default_factory=dict)
     continues_formats: bool = False
     tool_reader: ToolReader | None = None
+    token_bytes: Callable[[int], bytes] | None = None
     cannot_obey: frozenset[str] = frozenset()
     cannot_continue: frozenset[str] = frozenset()
 
@@ -45,6 +47,11 @@ class ModelInfo:
     def tools(self) -> bool:
         """Whether responses may call tools."""
         return self.tool_reader is not None
+
+    @property
+    def logprobs(self) -> bool:
+        """Whether log probabilities of tokens can be given."""
+        return self.token_bytes is not None
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,14 @@ class TokenSequence:
         return self.token_ids[len(self.token_ids) - self.response_tokens :]
 
 
+class Likelihoods(NamedTuple):
+    """The natural log probability of a sampled token, and of the likeliest at its position: pairs of an id and a log
+    probability, the likeliest first."""
+
+    logprob: float
+    top: tuple[tuple[int, float], ...]
+
+
 @dataclass(frozen=True)
 class Completion:
     """Every id sampled, in order.
@@ -87,7 +102,9 @@ class Completion:
     `cached_tokens` of the given ids were not computed again. `queue_seconds` passed from the sequence's arrival to its
     first step, `first_token_seconds` from its arrival to its first token; None where the engine does not measure them.
     `unfinished` is True where fewer ids than requested came although the response has not ended, so that the caller
-    continues it: that happens where text stands for ids, and text of n tokens may be fewer tokens here.
+    continues it: that happens where text stands for ids, and text of n tokens may be fewer tokens here. `logprobs` are
+    those of the `token_ids`, one each, where the sequence's sampling asks for them: of the model's own distribution,
+    before temperature, formats and whatever else shapes sampling.
     """
 
     token_ids: tuple[int, ...]
@@ -95,6 +112,7 @@ class Completion:
     queue_seconds: float | None = None
     first_token_seconds: float | None = None
     unfinished: bool = False
+    logprobs: tuple[Likelihoods, ...] = ()
 
 
 class Engine(Protocol):

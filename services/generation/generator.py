@@ -20,6 +20,7 @@ from services.generation.messages import (
 )
 from services.generation.response_text import Reader, continuing, stops_of
 from services.generation.shaping import uncontinued
+from services.generation.token_logprobs import told
 from services.generation.tool_calls.reading import CallReader
 from services.generation.validation import GenerationLimits, check, check_vocabulary
 from shared.errors import InvalidRequest
@@ -209,6 +210,8 @@ class SequenceGenerator:
         result = SequenceResult(
             sequence.id, kept, text, lookahead_text, finish, usage, seconds, queue_seconds=completion.queue_seconds
         )
+        if plan.sampling.logprobs is not None:
+            result = replace(result, logprobs=told(completion, kept, self.info))
         if plan.calls is None:
             return result
         # Some models write their calls between tokens that decoding hides; a stop string cuts the text within them.

@@ -1,7 +1,7 @@
 """Formats compiled for one tokenizer, and matchers that say which tokens may come next under them.
 
-llguidance does the work. It computes the allowed tokens lazily, so that compiling costs a millisecond, and its limits
-bound what a hostile schema or grammar may take: one that exceeds them ends in an error, and never in a long wait.
+llguidance does the work. It computes the allowed tokens lazily, so that compiling costs a millisecond. Its limits end
+most of what is too complex in an error; the rest of what is hostile the gateway refuses, which has it compiled first.
 """
 
 import importlib.util
@@ -12,25 +12,12 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from services.generation.json_schemas import problem
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.formats import ResponseFormat
+from shared.text.grammars import compiled, short
 
-MAX_CHARACTERS = 65_536
-"""The length of a definition."""
 _KEPT = 64
 _PROBE = '{"name": "Anne says that", "n": [1, 2.5]}'
-_SHORT = 200
-# A line break and some indentation. Without a bound, a small model may write blanks until its tokens are used up.
-_BLANKS = r"\n?[ ]{0,16}"
-_LIMITS: dict[str, Any] = {
-    "max_items_in_row": 2_000,
-    "initial_lexer_fuel": 1_000_000,
-    "step_lexer_fuel": 200_000,
-    "step_max_items": 50_000,
-    "max_lexer_states": 50_000,
-    "max_grammar_size": 60_000,
-}
 
 
 def available() -> bool:
@@ -63,7 +50,7 @@ class Matcher:
 
     def fault(self) -> str:
         """What went wrong, such as a limit that was exceeded; "" where nothing did."""
-        return _short(self.raw.get_error()) if self.raw.is_error() else ""
+        return short(self.raw.get_error()) if self.raw.is_error() else ""
 
 
 class Rows:
@@ -157,60 +144,8 @@ def _with_spaces(decoder: Any) -> Any:
 
 
 def _compile(wanted: ResponseFormat, tokenizer: Any) -> Any:
-    from llguidance import LLMatcher, LLParserLimits
-
-    if len(wanted.definition) > MAX_CHARACTERS:
-        raise _refusal(wanted, f"it has more than {MAX_CHARACTERS} characters")
     try:
-        grammar = _grammar(wanted)
-    except InvalidRequest:
-        raise
-    except Exception as error:  # a parser of what we did not write
-        raise _refusal(wanted, _short(str(error))) from error
-    matcher = LLMatcher(tokenizer, grammar, log_level=0, limits=LLParserLimits(**_LIMITS))
-    if not matcher.is_error():
-        matcher.compute_bitmask()
-    if matcher.is_error():
-        raise _refusal(wanted, _short(matcher.get_error()))
-    if matcher.is_stopped() and not matcher.is_accepting():
-        raise _refusal(wanted, "no text follows it")
-    return matcher
-
-
-def _grammar(wanted: ResponseFormat) -> str:
-    from llguidance import LLMatcher, grammar_from
-
-    match wanted.kind:
-        case "json_object":
-            return _json({"type": "object"})
-        case "json_schema":
-            wrong = problem(wanted.definition)
-            if wrong:
-                raise _refusal(wanted, wrong)
-            return _json(json.loads(wanted.definition))
-        case "regex":
-            return str(LLMatcher.grammar_from_regex(wanted.definition))
-        case "choice":
-            choices = json.loads(wanted.definition)
-            if not (isinstance(choices, list) and choices and all(isinstance(choice, str) for choice in choices)):
-                raise _refusal(wanted, "it is no list of strings")
-            return str(grammar_from("choice", wanted.definition))
-        case "grammar":
-            return str(grammar_from("grammar", wanted.definition))
-
-
-def _json(schema: Any) -> str:
-    from llguidance import LLMatcher
-
-    blanks: Any = {"whitespace_flexible": True, "whitespace_pattern": _BLANKS}
-    return str(LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=blanks))
-
-
-def _refusal(wanted: ResponseFormat, why: str) -> InvalidRequest:
-    return InvalidRequest(f"the {wanted.kind.replace('_', ' ')} cannot be followed: {why}", field="sampling.format")
-
-
-def _short(text: str) -> str:
-    """The first words of an error, without the trace that may follow them."""
-    line = " ".join(text.split("<backtrace>")[0].split())
-    return line if len(line) <= _SHORT else line[:_SHORT] + "…"
+        return compiled(wanted, tokenizer)
+    except ValueError as error:
+        kind = wanted.kind.replace("_", " ")
+        raise InvalidRequest(f"the {kind} cannot be followed: {error}", field="sampling.format") from error

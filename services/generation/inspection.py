@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from services.generation.checkpoint import Checkpoint, Dtype, read_checkpoint
-from services.generation.endpoint.probing import accepts, find_model
+from services.generation.endpoint.probing import find_model
 from services.generation.probed_endpoint import build_endpoint, probe_endpoint
 from services.generation.settings import GenerationSettings
 from shared.errors import DarwinError, Unsupported
@@ -105,7 +105,6 @@ async def inspect_endpoint(settings: GenerationSettings) -> EndpointInspection:
             endpoint, settings, checkpoint, await find_model(endpoint, settings.endpoint_model)
         )
         capabilities, serves = known.capabilities, known.info.model
-        logprobs = await accepts(endpoint, serves, capabilities, "Hello", {"logprobs": 1})
     finally:
         await endpoint.close()
     return EndpointInspection(
@@ -117,7 +116,7 @@ async def inspect_endpoint(settings: GenerationSettings) -> EndpointInspection:
         takes_ids=capabilities.takes_ids,
         returns_ids=capabilities.returns_ids,
         counts_tokens_alike=capabilities.counts_alike,
-        logprobs=logprobs,
+        logprobs=capabilities.logprobs,
         top_k="top_k" in capabilities.fields,
         seeds=any(name == "seed" for name, _ in capabilities.standard),
         structured_output=known.info.structured_output,

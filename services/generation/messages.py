@@ -6,6 +6,7 @@ from typing import Literal
 
 from shared.records.evolution import Message
 from shared.records.formats import ResponseFormat
+from shared.records.logprobs import TokenLogprobs
 from shared.records.tools import Tool, ToolCall
 
 SequenceFinish = Literal["length", "stop", "context"]
@@ -19,7 +20,8 @@ class SamplingOptions:
     """How tokens are sampled, the same for every sequence of a call. Temperature 0 is greedy; top_k 0 keeps every
     token.
 
-    `stop` are the strings that end a response; `format` is what its text must be, None for anything.
+    `stop` are the strings that end a response; `format` is what its text must be, None for anything. `logprobs` asks
+    for the log probability of each token, and of so many of the likeliest in its place; None for neither.
 
     Before a token is sampled, its bias in `logit_bias`, by token id, is added to its logit. Then the logits of tokens
     that prompt or response hold are divided by `repetition_penalty` where positive, and multiplied by it where not.
@@ -33,6 +35,7 @@ class SamplingOptions:
     top_k: int = 0
     stop: tuple[str, ...] = ()
     format: ResponseFormat | None = None
+    logprobs: int | None = None
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     repetition_penalty: float = 1.0
@@ -129,7 +132,8 @@ class SequenceResult:
     last whole character. `lookahead_text` is the same with the lookahead. `seconds` count from the call's arrival;
     for `queue_seconds` of them the engine let the sequence wait, None where the engine does not measure that.
     `tool_calls` are those that the whole response holds, and `content` the text beside them, "" where there are none.
-    `calling` says that it has begun a call, within which it may end.
+    `calling` says that it has begun a call, within which it may end. `logprobs` are those of the `token_ids`, one each,
+    where they were asked for.
     """
 
     id: str
@@ -143,3 +147,4 @@ class SequenceResult:
     tool_calls: tuple[ToolCall, ...] = ()
     content: str = ""
     calling: bool = False
+    logprobs: tuple[TokenLogprobs, ...] = ()

@@ -11,11 +11,12 @@ from services.generation.checkpoint import read_checkpoint
 from services.generation.endpoint.capabilities import COMPLETIONS
 from services.generation.endpoint.client import Endpoint
 from services.generation.endpoint.finish_reasons import FinishReasons
+from services.generation.endpoint.logprobs import read_likelihoods
 from services.generation.endpoint.probing import find_model
 from services.generation.endpoint.requests import completion_body
 from services.generation.endpoint.responses import CompletionResponse
 from services.generation.endpoint.retries import while_away, while_full
-from services.generation.engine import Completion, ContextFull, ModelInfo, TokenSequence
+from services.generation.engine import Completion, ContextFull, Likelihoods, ModelInfo, TokenSequence
 from services.generation.probed_endpoint import ProbedEndpoint, probe_endpoint
 from services.generation.settings import GenerationSettings
 from shared.errors import Internal, Unavailable
@@ -157,7 +158,9 @@ class OpenAIEngine:
             raise Internal("the endpoint returned ids that were not asked for, or of another vocabulary")
         # Where not even one token came, another request would bring none either.
         unfinished = not ended and 0 < len(ids) < limit
-        return Completion(ids, response.cached_tokens, *_seconds(response, waited_s), unfinished=unfinished)
+        logprobs = _likelihoods(response, ids, sequence.sampling.logprobs)
+        times = _seconds(response, waited_s)
+        return Completion(ids, response.cached_tokens, *times, unfinished=unfinished, logprobs=logprobs)
 
     def _returned(self, response: CompletionResponse) -> tuple[int, ...]:
         ids = response.choices[0].token_ids
@@ -176,6 +179,15 @@ class OpenAIEngine:
         """Whether a stop string ended the text, and no end-of-sequence token did."""
         choice = response.choices[0]
         return isinstance(choice.stop_reason, str) or any(s in (choice.text or "") for s in sequence.sampling.stop)
+
+
+def _likelihoods(response: CompletionResponse, ids: Sequence[int], wanted: int | None) -> tuple[Likelihoods, ...]:
+    if wanted is None or not ids:
+        return ()
+    found = read_likelihoods(response.choices[0], ids, wanted)
+    if found is None:
+        raise Internal("the endpoint gave no log probabilities by token ids, though it did when it was probed at start")
+    return found
 
 
 def _seconds(response: CompletionResponse, waited_s: float) -> tuple[float | None, float | None]:

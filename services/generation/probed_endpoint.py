@@ -13,6 +13,7 @@ from services.generation.engine import ModelInfo
 from services.generation.messages import SHAPING
 from services.generation.response_text import hidden_tokens
 from services.generation.settings import GenerationSettings
+from services.generation.token_logprobs import TokenBytes
 from services.generation.tool_calls.detection import find_tool_reader
 from shared.process.certificates import Certificates
 from shared.records.evolution import Message
@@ -72,6 +73,7 @@ async def probe_endpoint(
         checkpoint.eos_ids,
         hidden,
         tool_reader=reader,
+        token_bytes=TokenBytes(checkpoint.tokenizer) if capabilities.logprobs else None,
         cannot_obey=frozenset(SHAPING) - capabilities.fields,
         cannot_continue=_COUNTED | (frozenset() if capabilities.exact else {"ignore_eos"}),
     )

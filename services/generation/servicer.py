@@ -22,6 +22,7 @@ from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.records.evolution import Message, Role
 from shared.records.formats import FormatKind, ResponseFormat
+from shared.records.logprobs import TokenLogprobs, bytes_of
 from shared.records.tools import Tool, ToolCall
 
 _FINISH: dict[SequenceFinish, pb.FinishReason] = {
@@ -65,6 +66,7 @@ class GenerationServicer(generation_pb2_grpc.GenerationServiceServicer):  # type
             structured_output=info.structured_output,
             continues_formats=info.continues_formats,
             tools=info.tools,
+            logprobs=info.logprobs,
         )
 
     async def Decode(  # noqa: N802  # the wire's name
@@ -95,6 +97,7 @@ def _sampling(sampling: pb.GenerateRequest.Sampling) -> SamplingOptions:
         top_k=sampling.top_k,
         stop=tuple(sampling.stop),
         format=_format(sampling),
+        logprobs=sampling.logprobs if sampling.HasField("logprobs") else None,
         presence_penalty=sampling.presence_penalty,
         frequency_penalty=sampling.frequency_penalty,
         repetition_penalty=sampling.repetition_penalty or 1.0,
@@ -150,4 +153,14 @@ def _result(result: SequenceResult) -> pb.GenerateResult:
         tool_calls=[pb.ToolCall(name=call.name, arguments=call.arguments) for call in result.tool_calls],
         content=result.content,
         calling=result.calling,
+        logprobs=map(_logprobs, result.logprobs),
     )
+
+
+def _logprobs(each: TokenLogprobs) -> pb.TokenLogprobs:
+    chosen = _token(each.token, each.logprob, each.special)
+    return pb.TokenLogprobs(chosen=chosen, top=[_token(*one) for one in each.top])
+
+
+def _token(token: str, logprob: float, special: bool) -> pb.TokenLogprobs.Token:
+    return pb.TokenLogprobs.Token(text=bytes_of(token), logprob=logprob, special=special)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
+from services.generation.engine import Likelihoods
 from services.generation.messages import SamplingOptions
 
 # A temperature below this one makes logits that are no longer finite.
@@ -65,6 +66,25 @@ class TokenSampler:
         kept = (ranked > 0) & (before < self._top_p)
         least = ranked.masked_fill(~kept, 1.0).amin(-1, keepdim=True)
         return probabilities * (probabilities.double() >= least)
+
+
+def likelihoods(
+    logits: torch.Tensor, tokens: torch.Tensor, alternatives: Sequence[int | None]
+) -> list[list[Likelihoods]]:
+    """Of each row the log probabilities of its token and of so many of the likeliest, in a list; an empty list where
+    its number of `alternatives` is None.
+
+    `logits` have the shape (rows, vocabulary), `tokens` (rows,).
+    """
+    logprobs = torch.log_softmax(logits.float(), -1)
+    chosen = logprobs.gather(1, tokens.unsqueeze(1)).squeeze(1).tolist()
+    most = min(max(count or 0 for count in alternatives), logits.shape[-1])
+    best = logprobs.topk(most)
+    ids, values = best.indices.tolist(), best.values.tolist()
+    return [
+        [] if count is None else [Likelihoods(chosen[row], tuple(zip(ids[row][:count], values[row], strict=False)))]
+        for row, count in enumerate(alternatives)
+    ]
 
 
 def uniform(seed: int | None, position: int) -> float:

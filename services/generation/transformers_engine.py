@@ -19,12 +19,13 @@ from transformers import (
 )
 
 from services.generation.checkpoint import Checkpoint, read_checkpoint
-from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.engine import Completion, Likelihoods, ModelInfo, TokenSequence
 from services.generation.grammars import Grammars, Matcher, Rows, available, of_tokenizer
 from services.generation.logit_adjustments import Adjustments
 from services.generation.response_text import Decode, Reader, hidden_tokens, stops_of
 from services.generation.settings import GenerationSettings
-from services.generation.token_sampling import TokenSampler, uniform
+from services.generation.token_logprobs import TokenBytes
+from services.generation.token_sampling import TokenSampler, likelihoods, uniform
 from services.generation.tool_calls.detection import find_tool_reader
 from services.generation.weights import load_model
 from shared.errors import Unavailable
@@ -36,7 +37,8 @@ from shared.text.embedded_models import resolve
 
 @dataclass(eq=False)
 class _Row:
-    """A waiting or running sequence; `cancelled` ends it at its next token."""
+    """A waiting or running sequence; `cancelled` ends it at its next token. `logprobs` grows with each token where the
+    sequence asks for them."""
 
     sequence: TokenSequence
     loop: asyncio.AbstractEventLoop
@@ -45,10 +47,11 @@ class _Row:
     arrived_at: float = field(default_factory=time.perf_counter)
     begun_at: float = 0.0
     first_token_at: float = 0.0
+    logprobs: list[Likelihoods] = field(default_factory=list)
 
     def deliver(self, token_ids: tuple[int, ...]) -> None:
-        since = self.arrived_at
-        completion = Completion(token_ids, 0, self.begun_at - since, self.first_token_at - since)
+        since, logprobs = self.arrived_at, tuple(self.logprobs)
+        completion = Completion(token_ids, 0, self.begun_at - since, self.first_token_at - since, logprobs=logprobs)
         self.loop.call_soon_threadsafe(lambda: None if self.done.done() else self.done.set_result(completion))
 
     def fail(self, error: Exception) -> None:
@@ -149,6 +152,7 @@ class TransformersEngine:
             hidden := hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary),
             continues_formats=available(),
             tool_reader=find_tool_reader(checkpoint.chat, checkpoint.tokenizer, hidden, settings.tool_parser),
+            token_bytes=TokenBytes(checkpoint.tokenizer),
         )
         if available():
             self._grammars = of_tokenizer(checkpoint.tokenizer, checkpoint.vocabulary, checkpoint.eos_ids)
@@ -223,10 +227,15 @@ class _RowDraws(LogitsProcessor):  # type: ignore[misc]
         sampled = input_ids.shape[1] - self._start
         sequences = [row.sequence for row in self._rows]
         numbers = [uniform(sequence.seed, len(sequence.token_ids) + sampled) for sequence in sequences]
+        raw = scores
         scores = self._adjustments(scores, input_ids[:, self._start :])
         if self._matchers:
             scores = self._allowed(input_ids[:, self._start :], scores)
         tokens = self._draws.tokens(scores, numbers)
+        if any(sequence.sampling.logprobs is not None for sequence in sequences):
+            found = likelihoods(raw, tokens, [sequence.sampling.logprobs for sequence in sequences])
+            for row, each in zip(self._rows, found, strict=True):
+                row.logprobs += each
         return torch.full_like(scores, -torch.inf).scatter_(1, tokens.unsqueeze(1), 0.0)
 
     def _allowed(self, sampled: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:

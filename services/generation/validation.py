@@ -10,6 +10,7 @@ from services.generation.messages import GenerateRequest, RawPrompt, SamplingOpt
 from services.generation.shaping import check_pieces, check_shaping
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import MAX_MESSAGES
+from shared.records.logprobs import MOST_ALTERNATIVES
 
 ROLES = ("system", "user", "assistant", "tool")
 MAX_STOPS = 4
@@ -98,6 +99,20 @@ def _check_sampling(sampling: SamplingOptions, info: ModelInfo, limits: Generati
         raise Unsupported(
             f"the {info.engine} engine of this deployment cannot follow a format: leave it out, and ask in words",
             field="sampling.format",
+        )
+    if sampling.logprobs is not None:
+        _check_logprobs(sampling.logprobs, info)
+
+
+def _check_logprobs(alternatives: int, info: ModelInfo) -> None:
+    if not 0 <= alternatives <= MOST_ALTERNATIVES:
+        raise InvalidRequest(
+            f"logprobs must lie in [0, {MOST_ALTERNATIVES}], not be {alternatives}", field="sampling.logprobs"
+        )
+    if not info.logprobs:
+        raise Unsupported(
+            f"the {info.engine} engine of this deployment gives no log probabilities: leave logprobs out",
+            field="sampling.logprobs",
         )
 
 

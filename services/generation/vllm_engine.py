@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from services.generation.checkpoint import read_checkpoint
-from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.engine import Completion, Likelihoods, ModelInfo, TokenSequence
 from services.generation.engine_stats import SchedulerStats
 from services.generation.grammars import Grammars, available, of_tokenizer
 from services.generation.messages import SamplingOptions
 from services.generation.response_text import hidden_tokens, stops_of
 from services.generation.settings import DtypeSetting, GenerationSettings
+from services.generation.token_logprobs import TokenBytes
 from services.generation.tool_calls.detection import find_tool_reader
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Unsupported
 from shared.process.lifeline import prepare_environment
 from shared.records.evolution import Message
+from shared.records.logprobs import MOST_ALTERNATIVES
 from shared.records.tools import Tool
 from shared.telemetry.exporters import exporting
 from shared.telemetry.tracing import inject
@@ -94,6 +96,7 @@ class VllmEngine:
             tool_reader=find_tool_reader(
                 checkpoint.chat, checkpoint.tokenizer, hidden, settings.tool_parser, vllm_first=True
             ),
+            token_bytes=TokenBytes(checkpoint.tokenizer),
         )
         if available():
             self._grammars = of_tokenizer(checkpoint.tokenizer, checkpoint.vocabulary, checkpoint.eos_ids)
@@ -167,7 +170,7 @@ class VllmEngine:
             raise Unavailable("the engine has ended; the service starts again") from error
         if output is None:
             raise Internal("vLLM ended a sequence without an output")
-        return _completion(output)
+        return _completion(output, sequence.sampling.logprobs)
 
 
 def engine_arguments(settings: GenerationSettings, model: str, context: int, dtype: DtypeSetting) -> Any:
@@ -196,6 +199,9 @@ def engine_arguments(settings: GenerationSettings, model: str, context: int, dty
         use_tqdm_on_load=False,
         # vLLM logs nothing. The logger that `SchedulerStats` hands it turns on the measurements that its spans need.
         disable_log_stats=True,
+        max_logprobs=MOST_ALTERNATIVES,
+        # Of the model's own distribution, as `Completion.logprobs` are, whatever vLLM's default is.
+        logprobs_mode="raw_logprobs",
         logits_processors=[_PENALTIES, *([_FORMATS] if available() else [])],
     )
     if on_cpu:
@@ -232,6 +238,7 @@ def _sampling(sequence: TokenSequence, info: ModelInfo) -> Any:
         output_kind=RequestOutputKind.FINAL_ONLY,
         detokenize=bool(strings),
         skip_special_tokens=not stops.mixed,
+        logprobs=sampling.logprobs,
         extra_args=(vllm_formats.arguments_of(sequence) | vllm_penalties.arguments_of(sequence)) or None,
         logit_bias=dict(sampling.logit_bias) or None,
         min_p=sampling.min_p,
@@ -239,11 +246,20 @@ def _sampling(sequence: TokenSequence, info: ModelInfo) -> Any:
     )
 
 
-def _completion(output: Any) -> Completion:
+def _completion(output: Any, alternatives: int | None) -> Completion:
     reason = output.outputs[0].finish_reason
     if reason not in ("stop", "length"):
         raise Internal(f"vLLM ended a sequence by {reason!r}")
     token_ids, cached, times = tuple(output.outputs[0].token_ids), output.num_cached_tokens or 0, output.metrics
+    found = [] if alternatives is None else output.outputs[0].logprobs or []
+    logprobs = tuple(_likelihoods(*each, alternatives or 0) for each in zip(token_ids, found, strict=False))
     if times is None or not times.scheduled_ts:
-        return Completion(token_ids, cached)
-    return Completion(token_ids, cached, times.scheduled_ts - times.queued_ts, times.first_token_latency)
+        return Completion(token_ids, cached, logprobs=logprobs)
+    queued = times.scheduled_ts - times.queued_ts
+    return Completion(token_ids, cached, queued, times.first_token_latency, logprobs=logprobs)
+
+
+def _likelihoods(token_id: int, found: Any, alternatives: int) -> Likelihoods:
+    """vLLM gives the sampled token among the likeliest, or beside them where it is none of them."""
+    ranked = sorted(found.items(), key=lambda item: item[1].rank)[:alternatives]
+    return Likelihoods(found[token_id].logprob, tuple((each, one.logprob) for each, one in ranked))

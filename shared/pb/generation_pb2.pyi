@@ -90,7 +90,7 @@ class GenerateRequest(_message.Message):
         definition: str
         def __init__(self, kind: _Optional[_Union[GenerateRequest.Format.Kind, str]] = ..., definition: _Optional[str] = ...) -> None: ...
     class Sampling(_message.Message):
-        __slots__ = ("temperature", "top_p", "top_k", "stop", "json_schema", "format", "presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias", "min_p", "ignore_eos")
+        __slots__ = ("temperature", "top_p", "top_k", "stop", "json_schema", "format", "logprobs", "presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias", "min_p", "ignore_eos")
         class LogitBiasEntry(_message.Message):
             __slots__ = ("key", "value")
             KEY_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +104,7 @@ class GenerateRequest(_message.Message):
         STOP_FIELD_NUMBER: _ClassVar[int]
         JSON_SCHEMA_FIELD_NUMBER: _ClassVar[int]
         FORMAT_FIELD_NUMBER: _ClassVar[int]
+        LOGPROBS_FIELD_NUMBER: _ClassVar[int]
         PRESENCE_PENALTY_FIELD_NUMBER: _ClassVar[int]
         FREQUENCY_PENALTY_FIELD_NUMBER: _ClassVar[int]
         REPETITION_PENALTY_FIELD_NUMBER: _ClassVar[int]
@@ -116,13 +117,14 @@ class GenerateRequest(_message.Message):
         stop: _containers.RepeatedScalarFieldContainer[str]
         json_schema: str
         format: GenerateRequest.Format
+        logprobs: int
         presence_penalty: float
         frequency_penalty: float
         repetition_penalty: float
         logit_bias: _containers.ScalarMap[int, float]
         min_p: float
         ignore_eos: bool
-        def __init__(self, temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., top_k: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., json_schema: _Optional[str] = ..., format: _Optional[_Union[GenerateRequest.Format, _Mapping]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., logit_bias: _Optional[_Mapping[int, float]] = ..., min_p: _Optional[float] = ..., ignore_eos: bool = ...) -> None: ...
+        def __init__(self, temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., top_k: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., json_schema: _Optional[str] = ..., format: _Optional[_Union[GenerateRequest.Format, _Mapping]] = ..., logprobs: _Optional[int] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., logit_bias: _Optional[_Mapping[int, float]] = ..., min_p: _Optional[float] = ..., ignore_eos: bool = ...) -> None: ...
     SEQUENCES_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     CACHE_SALT_FIELD_NUMBER: _ClassVar[int]
@@ -158,7 +160,7 @@ class GenerateResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[GenerateResult, _Mapping]]] = ...) -> None: ...
 
 class GenerateResult(_message.Message):
-    __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds", "queue_seconds", "tool_calls", "content", "calling")
+    __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds", "queue_seconds", "tool_calls", "content", "calling", "logprobs")
     class Usage(_message.Message):
         __slots__ = ("prompt_tokens", "cached_tokens", "generated_tokens")
         PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -179,6 +181,7 @@ class GenerateResult(_message.Message):
     TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     CALLING_FIELD_NUMBER: _ClassVar[int]
+    LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     id: str
     token_ids: _containers.RepeatedScalarFieldContainer[int]
     text: str
@@ -190,7 +193,25 @@ class GenerateResult(_message.Message):
     tool_calls: _containers.RepeatedCompositeFieldContainer[ToolCall]
     content: str
     calling: bool
-    def __init__(self, id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., lookahead_text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., usage: _Optional[_Union[GenerateResult.Usage, _Mapping]] = ..., seconds: _Optional[float] = ..., queue_seconds: _Optional[float] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., content: _Optional[str] = ..., calling: bool = ...) -> None: ...
+    logprobs: _containers.RepeatedCompositeFieldContainer[TokenLogprobs]
+    def __init__(self, id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., lookahead_text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., usage: _Optional[_Union[GenerateResult.Usage, _Mapping]] = ..., seconds: _Optional[float] = ..., queue_seconds: _Optional[float] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., content: _Optional[str] = ..., calling: bool = ..., logprobs: _Optional[_Iterable[_Union[TokenLogprobs, _Mapping]]] = ...) -> None: ...
+
+class TokenLogprobs(_message.Message):
+    __slots__ = ("chosen", "top")
+    class Token(_message.Message):
+        __slots__ = ("text", "logprob", "special")
+        TEXT_FIELD_NUMBER: _ClassVar[int]
+        LOGPROB_FIELD_NUMBER: _ClassVar[int]
+        SPECIAL_FIELD_NUMBER: _ClassVar[int]
+        text: bytes
+        logprob: float
+        special: bool
+        def __init__(self, text: _Optional[bytes] = ..., logprob: _Optional[float] = ..., special: bool = ...) -> None: ...
+    CHOSEN_FIELD_NUMBER: _ClassVar[int]
+    TOP_FIELD_NUMBER: _ClassVar[int]
+    chosen: TokenLogprobs.Token
+    top: _containers.RepeatedCompositeFieldContainer[TokenLogprobs.Token]
+    def __init__(self, chosen: _Optional[_Union[TokenLogprobs.Token, _Mapping]] = ..., top: _Optional[_Iterable[_Union[TokenLogprobs.Token, _Mapping]]] = ...) -> None: ...
 
 class DecodeRequest(_message.Message):
     __slots__ = ("token_ids",)
@@ -209,17 +230,19 @@ class GetModelRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetModelResponse(_message.Message):
-    __slots__ = ("model", "engine", "context_length", "structured_output", "continues_formats", "tools")
+    __slots__ = ("model", "engine", "context_length", "structured_output", "continues_formats", "tools", "logprobs")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_LENGTH_FIELD_NUMBER: _ClassVar[int]
     STRUCTURED_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     CONTINUES_FORMATS_FIELD_NUMBER: _ClassVar[int]
     TOOLS_FIELD_NUMBER: _ClassVar[int]
+    LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     model: str
     engine: str
     context_length: int
     structured_output: bool
     continues_formats: bool
     tools: bool
-    def __init__(self, model: _Optional[str] = ..., engine: _Optional[str] = ..., context_length: _Optional[int] = ..., structured_output: bool = ..., continues_formats: bool = ..., tools: bool = ...) -> None: ...
+    logprobs: bool
+    def __init__(self, model: _Optional[str] = ..., engine: _Optional[str] = ..., context_length: _Optional[int] = ..., structured_output: bool = ..., continues_formats: bool = ..., tools: bool = ..., logprobs: bool = ...) -> None: ...

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from shared.methods import Method
 from shared.records.formats import ResponseFormat
+from shared.records.logprobs import TokenLogprobs
 from shared.records.search import Search
 from shared.records.spending import Prices
 from shared.records.tools import ToolCall, ToolUse
@@ -45,7 +46,8 @@ class Message:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a response is decoded; `format` is what its text must be, None for anything.
+    """How a response is decoded; `format` is what its text must be, None for anything. With `logprobs` the log
+    probability of each token is recorded, and those of so many of the likeliest in its place.
 
     Presence and frequency penalties count the tokens of the response, the repetition penalty those of the prompt too;
     `logit_bias` is by token id. With `ignore_eos` a response goes on past the tokens that would end it.
@@ -57,6 +59,7 @@ class Sampling:
     top_k: int = 40
     stop: tuple[str, ...] = ()
     format: ResponseFormat | None = None
+    logprobs: int | None = None
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     repetition_penalty: float = 1.0
@@ -130,7 +133,8 @@ class Choice:
     """One final response. `state` is None for the base response; `components` are the reward's weighted parts.
 
     Where there are `tool_calls`, `text` is what stands beside them. They are not `valid` where the response ends within
-    a call, or the arguments of one do not follow the schema of its tool.
+    a call, or the arguments of one do not follow the schema of its tool. `logprobs` are those of the tokens that the
+    text shows, where they were asked for; none of a response with calls.
     """
 
     text: str
@@ -143,6 +147,7 @@ class Choice:
     state: int | None
     tool_calls: tuple[ToolCall, ...] = ()
     valid: bool = True
+    logprobs: tuple[TokenLogprobs, ...] = ()
 
 
 @dataclass(frozen=True)

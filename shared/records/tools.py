@@ -29,13 +29,15 @@ class ToolCall:
 class ToolUse:
     """The tools of a request. Where `choice` is "required", `name` is the tool that must be called, empty for any.
 
-    Without `parallel`, an answer holds one call at most.
+    Without `parallel`, an answer holds one call at most. With `as_functions` the caller knows tools by OpenAI's older
+    name, and gets answers in their shape.
     """
 
     tools: tuple[Tool, ...] = ()
     choice: ToolChoice = "auto"
     name: str = ""
     parallel: bool = True
+    as_functions: bool = False
 
     @property
     def offered(self) -> tuple[Tool, ...]:

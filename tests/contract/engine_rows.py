@@ -1,6 +1,7 @@
 """What the contract suite of generation engines runs on: its rows, its prompts, and short ways to ask."""
 
-from transformers import AutoTokenizer
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from services.generation.engine import Engine
 from services.generation.generator import SequenceGenerator
@@ -41,6 +42,14 @@ async def pieces(
         results.append(await one(generator, Sequence("s", QUESTION, ids, size), sampling))
         ids += results[-1].token_ids
     return results
+
+
+def own_logprobs(prompt: tuple[int, ...], response: tuple[int, ...]) -> list[float]:
+    """The log probabilities of a response's tokens, by the model that every engine but the simulated one serves."""
+    model = AutoModelForCausalLM.from_pretrained(resolve(EMBEDDED_LLM), dtype=torch.float32)
+    with torch.inference_mode():
+        logits = model(torch.tensor([[*prompt, *response]])).logits[0, len(prompt) - 1 : -1]
+    return torch.log_softmax(logits, -1).gather(1, torch.tensor([response]).T).squeeze(1).tolist()
 
 
 def control_ids(engine: Engine) -> list[int]:

@@ -17,7 +17,6 @@ def base_url() -> Iterator[str]:
 
 # What fails today, and the words that must stand in its reason. Whoever makes one work takes it out.
 _KNOWN = {
-    "openai/logprobs": "log probabilities are not supported",
     "langchain/standard_suite": "answered with 400",
     # It asks for any JSON object and describes the fields in the conversation, which simulated models do not read.
     "instructor/structured": "InstructorRetryException",

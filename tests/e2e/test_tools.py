@@ -110,3 +110,26 @@ def test_streams_and_answers_without_tools_hold_no_calls(client: openai.OpenAI) 
             assert len(choice.message.tool_calls) == 1
             return
     raise AssertionError("no stream called")
+
+
+@pytest.mark.parametrize("model", ["sample", "best-of-n", "darwin"])
+def test_responses_call_and_go_on_from_the_output(client: openai.OpenAI, model: str) -> None:
+    tools: Any = [{"type": "function", "name": n, "parameters": schema} for n, schema in SCHEMAS.items()]
+    first = client.responses.create(
+        model=model, input="Tell me the weather.", tools=tools, tool_choice="required", parallel_tool_calls=False
+    )
+    [call] = first.output
+    assert call.type == "function_call"
+    assert follows(json.dumps(SCHEMAS[call.name]), call.arguments)
+    output: Any = {"type": "function_call_output", "call_id": call.call_id, "output": "Rain."}
+    with client.responses.stream(
+        model=model, input=[output], previous_response_id=first.id, tools=tools, tool_choice="none"
+    ) as stream:
+        for _ in stream:
+            pass
+        second = stream.get_final_response()
+    assert second.output_text
+    third = client.responses.create(model=model, input="And?", previous_response_id=second.id, max_output_tokens=20)
+    assert third.output_text
+    items = client.responses.input_items.list(second.id).data
+    assert [item.type for item in items] == ["function_call_output"]

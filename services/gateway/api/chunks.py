@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from services.gateway.api import message_bodies, serializers
 from services.gateway.api import responses as out
+from services.gateway.api.logprobs import ChoiceLogprobs, pieces_with_tokens, token_logprobs
 from services.gateway.config.settings import GatewaySettings
 from shared.records.events import Event
 from shared.records.evolution import Choice, Record
@@ -18,6 +20,11 @@ _PIECE = re.compile(r"(?:\s*\S{1,32}){1,4}\s*|\s+")
 def pieces_of(text: str) -> list[str]:
     """The text in pieces of a few words; one empty piece where there is none."""
     return _PIECE.findall(text) or [""]
+
+
+def pieces_of_arguments(arguments: str) -> list[str]:
+    """A call's arguments in short pieces; none where there are no arguments."""
+    return _PIECE_OF_ARGUMENTS.findall(arguments)
 
 
 def first(record: Record) -> str:
@@ -45,18 +52,33 @@ def final(record: Record, include_usage: bool, settings: GatewaySettings) -> Ite
     result = serializers.result_of(record)
     reference = serializers.reference(record, result.stopped_by)
     for index, choice in enumerate(result.choices):
-        pieces = pieces_of(choice.text)
-        role = None if index == 0 else "assistant"
-        yield _chunk(record, index, message_bodies.ChunkDelta(role=role, content=pieces[0]))
-        for piece in pieces[1:]:
-            yield _chunk(record, index, message_bodies.ChunkDelta(content=piece))
+        role: Literal["assistant"] | None = None if index == 0 else "assistant"
+        for piece, logprobs in _pieces(record, choice):
+            delta = message_bodies.ChunkDelta(role=role, content=piece)
+            yield _envelope(record, [out.ChunkChoice(index=index, delta=delta, logprobs=logprobs)])
+            role = None
         for call in _calls(record, index, choice):
-            yield _chunk(record, index, message_bodies.ChunkDelta(tool_calls=[call]))
-        finish = serializers.finish_reason(choice)
+            yield _chunk(record, index, _delta(record, call))
+        finish = serializers.finish_reason(record, choice)
         yield _chunk(record, index, message_bodies.ChunkDelta(), finish_reason=finish, darwin=reference)
     if include_usage:
         yield _envelope(record, [], usage=serializers.usage(record, result, settings))
     yield DONE
+
+
+def _delta(record: Record, call: message_bodies.ChunkCall) -> message_bodies.ChunkDelta:
+    if record.request.tool_use.as_functions:
+        return message_bodies.ChunkDelta(function_call=call.function)
+    return message_bodies.ChunkDelta(tool_calls=[call])
+
+
+def _pieces(record: Record, choice: Choice) -> Iterator[tuple[str, ChoiceLogprobs | None]]:
+    """The text in pieces, one at least; where log probabilities were asked for, each with those of its tokens."""
+    if record.request.sampling.logprobs is None or choice.tool_calls:
+        yield from ((piece, None) for piece in pieces_of(choice.text))
+        return
+    for piece, tokens in pieces_with_tokens(choice.text, choice.logprobs):
+        yield piece, ChoiceLogprobs(content=token_logprobs(tokens))
 
 
 def _calls(record: Record, index: int, choice: Choice) -> Iterator[message_bodies.ChunkCall]:
@@ -66,7 +88,7 @@ def _calls(record: Record, index: int, choice: Choice) -> Iterator[message_bodie
         yield message_bodies.ChunkCall(
             index=number, id=serializers.call_id(record, index, number), type="function", function=name
         )
-        for piece in _PIECE_OF_ARGUMENTS.findall(call.arguments):
+        for piece in pieces_of_arguments(call.arguments):
             yield message_bodies.ChunkCall(index=number, function=message_bodies.ChunkFunction(arguments=piece))
 
 

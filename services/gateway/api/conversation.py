@@ -6,9 +6,8 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body, Text
-from services.gateway.api.tools import CallId, Calls
+from services.gateway.api.tools import CalledFunction, CallId, Calls
 
-_NO_FUNCTIONS = "send tool_calls, which have taken its place"
 _NO_REASONING = "an answer's reasoning is not taken back"
 
 
@@ -28,11 +27,23 @@ class CacheControl(Body):
 
 
 class TextPart(Body):
-    """A piece of a message's text; other kinds of parts (images, audio, files) are not supported."""
+    """A piece of a message's text, or an assistant's refusal; other kinds of parts (images, audio, files) are not
+    supported."""
 
-    type: Literal["text"] = Field(description="Images, audio and files are not supported.")
-    text: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] = Field(
-        description="The pieces of a message are joined without a separator."
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"type": {"const": "refusal"}}},
+            "then": {"required": ["refusal"], "properties": {"text": {"type": "null"}, "refusal": {"type": "string"}}},
+            "else": {"required": ["text"], "properties": {"refusal": {"type": "null"}, "text": {"type": "string"}}},
+        }
+    )
+
+    type: Literal["text", "refusal"] = Field(description="Images, audio and files are not supported.")
+    text: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] | None = Field(
+        default=None, description="Of a text. The pieces of a message are joined without a separator."
+    )
+    refusal: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] | None = Field(
+        default=None, description="Of an assistant's refusal, which is text of its turn."
     )
     cache_control: Annotated[CacheControl | None, WithoutEffect()] = Field(
         default=None, description="Every prefix is cached where the engine can."
@@ -61,8 +72,9 @@ class ChatMessage(Body):
         }
     )
 
-    role: Literal["system", "developer", "user", "assistant", "tool"] = Field(
-        description="`developer` means the same as `system`; `tool` is the result of a call."
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"] = Field(
+        description="`developer` means the same as `system`; `tool` is the result of a call; `function`, which is "
+        "deprecated, that of the `function_call` just before it."
     )
     content: Annotated[_Parts | None, BeforeValidator(_parts, json_schema_input_type=_WholeText | _Parts | None)] = (
         Field(
@@ -74,11 +86,16 @@ class ChatMessage(Body):
         default=None, description="No chat template is given names; write it into the text."
     )
     refusal: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] | None = Field(
-        default=None, description="The text of an assistant's turn whose `content` is null."
+        default=None, description="The text of an assistant's turn without `content`."
+    )
+    parsed: Annotated[dict[str, Any] | list[Any] | None, WithoutEffect()] = Field(
+        default=None, description="What OpenAI's SDK made of the text, which alone counts."
     )
     annotations: Annotated[Any, NotSupported([], why="annotations are not supported")] = None
     audio: Annotated[Any, NotSupported(why="audio is not supported")] = None
-    function_call: Annotated[Any, NotSupported(why=_NO_FUNCTIONS)] = None
+    function_call: CalledFunction | None = Field(
+        default=None, description="Deprecated: the one call that an assistant made; send `tool_calls`."
+    )
     reasoning: Annotated[Any, NotSupported(why=_NO_REASONING)] = None
     reasoning_content: Annotated[Any, NotSupported(why=_NO_REASONING)] = None
     tool_calls: Calls | None = Field(
@@ -88,6 +105,5 @@ class ChatMessage(Body):
 
     @property
     def text(self) -> str:
-        if self.content is None:
-            return self.refusal or ""
-        return "".join(part.text for part in self.content)
+        said = "".join(part.text or part.refusal or "" for part in self.content or ())
+        return said or self.refusal or ""

@@ -12,6 +12,10 @@ from shared.records.evolution import Sampling
 _PLAIN = Sampling(max_tokens=0)
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 def _is_plain(name: str) -> Any:
     return lambda value: value == getattr(_PLAIN, name)
 
@@ -41,6 +45,7 @@ class EvolutionSettings(ShapingSettings):
     top_k: int
     stop: list[str]
     format: EvolutionFormat | None = Field(description="What every response had to be; null for any text.")
+    logprobs: int | None = Field(default=None, exclude_if=_is_none, description="Alternatives of each token.")
     n: int
     seed: int = Field(description="As given, else as drawn at acceptance.")
     seeded: bool = Field(description="Whether the caller gave the seed, so that sampling follows it too.")

@@ -81,6 +81,9 @@ class AnswerMessage(_Resource):
     content: str | None = Field(description="Null where there are calls and nothing beside them.")
     refusal: None = None
     tool_calls: list[AnswerCall] | None = Field(default=None, exclude_if=_is_none)
+    function_call: AnswerFunction | None = Field(
+        default=None, exclude_if=_is_none, description="The call, where the request named `functions`."
+    )
 
 
 class ChunkDelta(_Resource):
@@ -89,6 +92,7 @@ class ChunkDelta(_Resource):
     role: Literal["assistant"] | None = Field(default=None, exclude_if=_is_none)
     content: str | None = Field(default=None, exclude_if=_is_none)
     tool_calls: list[ChunkCall] | None = Field(default=None, exclude_if=_is_none)
+    function_call: ChunkFunction | None = Field(default=None, exclude_if=_is_none)
 
 
 class EvolutionMessage(_Resource):

@@ -1,18 +1,42 @@
 """`GET /v1/models`: the methods and the deployment's further names, as OpenAI lists models."""
 
+from typing import Literal
+
 from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.api.model_names import known_models, model_named
 from services.gateway.api.openapi import failures
-from services.gateway.api.responses import Model, ModelList
 from services.gateway.config.model_entry import ModelEntry
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import caller_of
 from services.gateway.edge.errors import ModelNotFound
-from shared.methods import METHODS
+from shared.methods import METHODS, Method
 
 # The paper's first version (2024-06-21): OpenAI's shape wants a time, the methods have no other.
 _CREATED = 1718928000
+
+
+class _Resource(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Model(_Resource):
+    """A method, or the model that embeds, under a name that chooses it."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: Literal["darwin"] = "darwin"
+    description: str
+    method: Method | None = Field(description="Null for the model that embeds (`POST /v1/embeddings`).")
+
+
+class ModelList(_Resource):
+    """Every name that is known."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
 
 
 def model(name: str, entry: ModelEntry) -> Model:

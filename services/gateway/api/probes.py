@@ -2,17 +2,26 @@
 start searches."""
 
 import asyncio
+from typing import Literal
 
 from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
 
 from services.gateway.api.openapi import failures
-from services.gateway.api.responses import Health
 from services.gateway.edge.lifetime import Lifetime
 from services.gateway.evolutions.admission import StageCheck
 from shared.errors import Unavailable
 from shared.store.evolutions import Store
 
 _PING_S = 2.0
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Literal["ok"] = "ok"
 
 
 def router(store: Store, stages: StageCheck, lifetime: Lifetime) -> APIRouter:

@@ -70,9 +70,9 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[_Row]:
         schema = properties[name]
         kind = kind_of(field)
         yield _Row(f"`{prefix}{name}`", _values(schema) or "null", _outcome(kind), schema["description"])
-        nested, brackets = _nested(field.annotation)
-        if nested and kind is None:
-            yield from _rows(nested, f"{prefix}{name}{brackets}.")
+        if kind is None:
+            for nested, brackets in _nested(field.annotation):
+                yield from _rows(nested, f"{prefix}{name}{brackets}.")
 
 
 def _outcome(kind: Kind | None) -> str:
@@ -86,21 +86,20 @@ def _outcome(kind: Kind | None) -> str:
             return "obeyed"
 
 
-def _nested(annotation: Any) -> tuple[type[BaseModel] | None, str]:
-    """The body that a field holds, and `[]` where it holds a list of them."""
+def _nested(annotation: Any) -> Iterator[tuple[type[BaseModel], str]]:
+    """The bodies that a field may hold, each with `[]` where it holds a list of them."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation, ""
+        yield annotation, ""
     for part in get_args(annotation):
-        model, brackets = _nested(part)
-        if model:
-            return model, "[]" if get_origin(annotation) is list else brackets
-    return None, ""
+        for model, brackets in _nested(part):
+            yield model, "[]" if get_origin(annotation) is list else brackets
 
 
 def _values(schema: dict[str, Any]) -> str:
     """What JSON schema says of a value, in words; null, which every optional field takes, goes unmentioned."""
     if "anyOf" in schema:
-        return " or ".join(_values(option) for option in schema["anyOf"] if option.get("type") != "null")
+        options = [_values(option) for option in schema["anyOf"] if option.get("type") != "null"]
+        return " or ".join(dict.fromkeys(options))
     if "enum" in schema:
         return ", ".join(_code(value) for value in schema["enum"] if value is not None)
     if "const" in schema:

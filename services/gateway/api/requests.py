@@ -13,15 +13,15 @@ from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, Body, Text
 from services.gateway.api.formats import ResponseFormatBody, StructuredOutputs
 from services.gateway.api.token_shaping import TokenShaping
-from services.gateway.api.tools import ToolChoiceField, Tools
+from services.gateway.api.tools import MAX_TOOLS, FunctionChoice, FunctionDefinition, ToolChoiceField, Tools
+from services.gateway.api.vllm_fields import VllmFields
 from services.gateway.config.model_entry import MAX_MODEL_NAME, PROFILE_PATTERN
 from services.gateway.config.search_fields import WHOLE, with_search_settings
 from shared.methods import METHODS
 from shared.records.evolution import MAX_MESSAGES
+from shared.records.logprobs import MOST_ALTERNATIVES
 from shared.records.search import Preset
 
-_NO_FUNCTIONS = "send tools, which have taken its place"
-_NO_LOGPROBS = "log probabilities are not supported"
 _NO_BEAMS = "beam search is not supported"
 _TEXT_ONLY = "answers are text"
 
@@ -88,6 +88,9 @@ class StreamOptions(Body):
 class _WithoutEffect(Body):
     """Parameters of OpenAI's that are taken without effect."""
 
+    prediction: Annotated[dict[str, Any] | None, WithoutEffect()] = Field(
+        default=None, description="What the answer may be is no help to a search: it takes as long, and costs as much."
+    )
     prompt_cache_key: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="Every prefix is cached where the engine can."
     )
@@ -98,13 +101,14 @@ class _WithoutEffect(Body):
         default=None, description="Every prefix is cached where the engine can, for as long as it has room."
     )
     reasoning_effort: Annotated[
-        Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None, WithoutEffect()
+        Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None, WithoutEffect()
     ] = Field(default=None, description="What a search spends is set by darwin.cycles and darwin.mutants.")
     safety_identifier: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="`user` is kept with the evolution."
     )
     service_tier: Annotated[
-        Literal["auto", "default", "flex", "priority", "scale"] | None, WithoutEffect("auto", "default")
+        Literal["auto", "default", "flex", "priority", "scale", "fast", "ultrafast"] | None,
+        WithoutEffect("auto", "default"),
     ] = Field(default=None, description="There is one tier: `auto` and `default` mean it.")
     store: Annotated[bool | None, WithoutEffect(False)] = Field(
         default=None, description="Every evolution is kept for as long as the deployment keeps its record."
@@ -120,15 +124,10 @@ class _NotSupported(Body):
     audio: Annotated[Any, NotSupported(why=_TEXT_ONLY)] = None
     best_of: Annotated[Any, NotSupported(1, why="choose the model best-of-n, and set darwin.mutants")] = None
     echo: Annotated[Any, NotSupported(False, why="answers do not repeat the conversation")] = None
-    function_call: Annotated[Any, NotSupported("none", "auto", why=_NO_FUNCTIONS)] = None
-    functions: Annotated[Any, NotSupported([], why=_NO_FUNCTIONS)] = None
     length_penalty: Annotated[Any, NotSupported(1, why=_NO_BEAMS)] = None
-    logprobs: Annotated[Any, NotSupported(False, why=_NO_LOGPROBS)] = None
     modalities: Annotated[Any, NotSupported(["text"], why=_TEXT_ONLY)] = None
     moderation: Annotated[Any, NotSupported(why="moderation is not supported")] = None
-    prediction: Annotated[Any, NotSupported(why="predicted outputs are not supported")] = None
     skip_special_tokens: Annotated[Any, NotSupported(True, why="answers hold no special tokens")] = None
-    top_logprobs: Annotated[Any, NotSupported(0, why=_NO_LOGPROBS)] = None
     use_beam_search: Annotated[Any, NotSupported(False, why=_NO_BEAMS)] = None
     web_search_options: Annotated[Any, NotSupported(why="searching the web is not supported")] = None
 
@@ -187,6 +186,15 @@ class AlignmentRequest(TokenShaping):
         description="How many of the best distinct final responses to return, best first; fewer where fewer differ. "
         "At most 1 + cycles x mutants (1 for `sample`). Default: 1.",
     )
+    logprobs: bool | None = Field(
+        default=None,
+        description="Whether answers come with the log probability of each token that their text shows, of the model's "
+        "own distribution: before temperature, formats and whatever else shapes sampling. Refused by engines that give "
+        "none.",
+    )
+    top_logprobs: Annotated[int | None, Field(ge=0, le=MOST_ALTERNATIVES), WHOLE] = Field(
+        default=None, description="So many of the likeliest tokens in the place of each; with `logprobs` only."
+    )
     user: Annotated[str, Field(max_length=256), ENCODABLE] | None = Field(
         default=None, description="Your name for the end user; kept with the evolution."
     )
@@ -207,17 +215,24 @@ class AlignmentRequest(TokenShaping):
     parallel_tool_calls: bool | None = Field(
         default=None, description="Whether an answer may hold several calls. `false`: the first one only."
     )
+    functions: Annotated[list[FunctionDefinition], Field(max_length=MAX_TOOLS)] | None = Field(
+        default=None,
+        description="Deprecated: as `tools`, of which an answer calls one at most, by `function_call`.",
+    )
+    function_call: FunctionChoice | None = Field(
+        default=None, description="Deprecated: as `tool_choice`, of `functions`."
+    )
     darwin: SearchSettings | None = Field(default=None, description="How the answer is searched for.")
 
 
-class ChatCompletionRequest(_NotSupported, _WithoutEffect, AlignmentRequest):
+class ChatCompletionRequest(VllmFields, _NotSupported, _WithoutEffect, AlignmentRequest):
     """Body of `POST /v1/chat/completions`."""
 
     stream: bool | None = Field(default=None, description="Whether to answer with server-sent events.")
     stream_options: StreamOptions | None = Field(default=None, description="Only with `stream`.")
 
 
-class EvolutionCreate(_NotSupported, _WithoutEffect, AlignmentRequest):
+class EvolutionCreate(VllmFields, _NotSupported, _WithoutEffect, AlignmentRequest):
     """Body of `POST /v1/evolutions`: that of a chat completion, without streaming."""
 
     darwin: EvolutionSearchSettings | None = Field(default=None, description="How the answer is searched for.")

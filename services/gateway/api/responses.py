@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.api.evolution_settings import EvolutionSettings
+from services.gateway.api.logprobs import ChoiceLogprobs
 from services.gateway.api.message_bodies import (
     AnswerMessage,
     ChosenCall,
@@ -21,7 +22,7 @@ from shared.records.tools import ToolChoice
 _WARNINGS = "Which fields of the request were taken without effect, a sentence each; empty where there is none."
 
 
-AnswerFinish = FinishReason | Literal["tool_calls"]
+AnswerFinish = FinishReason | Literal["tool_calls", "function_call"]
 
 
 def _is_none(value: object) -> bool:
@@ -38,24 +39,6 @@ def _is_auto(value: object) -> bool:
 
 class _Resource(BaseModel):
     model_config = ConfigDict(frozen=True)
-
-
-class Model(_Resource):
-    """A method, or the model that embeds, under a name that chooses it."""
-
-    id: str
-    object: Literal["model"] = "model"
-    created: int
-    owned_by: Literal["darwin"] = "darwin"
-    description: str
-    method: Method | None = Field(description="Null for the model that embeds (`POST /v1/embeddings`).")
-
-
-class ModelList(_Resource):
-    """Every name that is known."""
-
-    object: Literal["list"] = "list"
-    data: list[Model]
 
 
 class StageTokens(_Resource):
@@ -114,6 +97,7 @@ class EvolutionChoice(_Origin, _FinishedText):
         exclude_if=bool,
         description="False where it ends within a call, or a call does not follow the schema of its tool.",
     )
+    logprobs: ChoiceLogprobs | None = Field(default=None, exclude_if=_is_none)
 
 
 class SearchUsage(_Resource):
@@ -172,7 +156,7 @@ class ChatChoice(_Resource):
     index: int
     message: AnswerMessage
     finish_reason: AnswerFinish
-    logprobs: None = None
+    logprobs: ChoiceLogprobs | None = Field(default=None, description="Where `logprobs` asked for them.")
 
 
 class EvolutionReference(_Resource):
@@ -202,7 +186,7 @@ class ChunkChoice(_Resource):
     index: int
     delta: ChunkDelta
     finish_reason: AnswerFinish | None = None
-    logprobs: None = None
+    logprobs: ChoiceLogprobs | None = Field(default=None, description="Of the tokens of this piece of text.")
 
 
 class ChatCompletionChunk(_Resource):
@@ -269,9 +253,3 @@ class Evolution(_Resource):
     warnings: list[str] = Field(default=[], description=_WARNINGS)
     result: EvolutionResult | None
     error: EvolutionFailure | None
-
-
-class Health(_Resource):
-    """The process answers."""
-
-    status: Literal["ok"] = "ok"

@@ -1,11 +1,12 @@
 """Builds response bodies from records of evolutions."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import blake2b
 
 from services.gateway.api import message_bodies
 from services.gateway.api import responses as out
 from services.gateway.api.evolution_settings import EvolutionSettings
+from services.gateway.api.logprobs import choice_logprobs
 from services.gateway.config.settings import GatewaySettings
 from shared import errors
 from shared.records.evolution import Choice, Record, Result, Sampling, Seconds, StoppedBy, Tokens
@@ -48,7 +49,12 @@ def chat_completion(record: Record, settings: GatewaySettings) -> out.ChatComple
         created=int(record.created_at),
         model=model_of(record),
         choices=[
-            out.ChatChoice(index=index, message=_message(record, index, choice), finish_reason=finish_reason(choice))
+            out.ChatChoice(
+                index=index,
+                message=_message(record, index, choice),
+                finish_reason=finish_reason(record, choice),
+                logprobs=choice_logprobs(choice, record.request.sampling),
+            )
             for index, choice in enumerate(result.choices)
         ],
         usage=usage(record, result, settings),
@@ -56,9 +62,11 @@ def chat_completion(record: Record, settings: GatewaySettings) -> out.ChatComple
     )
 
 
-def finish_reason(choice: Choice) -> out.AnswerFinish:
+def finish_reason(record: Record, choice: Choice) -> out.AnswerFinish:
     """Why a choice ends; that it calls counts unless it was cut."""
-    return "tool_calls" if choice.tool_calls and choice.finish_reason == "stop" else choice.finish_reason
+    if not choice.tool_calls or choice.finish_reason != "stop":
+        return choice.finish_reason
+    return "function_call" if record.request.tool_use.as_functions else "tool_calls"
 
 
 def call_id(record: Record, choice: int, call: int) -> str:
@@ -73,6 +81,8 @@ def _message(record: Record, index: int, choice: Choice) -> message_bodies.Answe
         )
         for number, call in enumerate(choice.tool_calls)
     ]
+    if calls and record.request.tool_use.as_functions:
+        return message_bodies.AnswerMessage(content=choice.text or None, function_call=calls[0].function)
     return message_bodies.AnswerMessage(content=choice.text or None if calls else choice.text, tool_calls=calls or None)
 
 
@@ -159,7 +169,7 @@ def evolution(record: Record) -> out.Evolution:
         demanded_tool=request.tool_use.name,
         parallel_tool_calls=request.tool_use.parallel,
         warnings=_warnings(record),
-        result=_result(record.result) if record.result else None,
+        result=_result(record.result, request.sampling) if record.result else None,
         error=out.EvolutionFailure(**asdict(record.error)) if record.error else None,
     )
 
@@ -182,10 +192,10 @@ def _cost(tokens: Tokens, prices: Prices) -> float | None:
     return prices.cost(spent) if prices else None
 
 
-def _result(result: Result) -> out.EvolutionResult:
+def _result(result: Result, sampling: Sampling) -> out.EvolutionResult:
     return out.EvolutionResult(
-        choices=[_choice(choice) for choice in result.choices],
-        base=_choice(result.base) if result.base else None,
+        choices=[evolution_choice(choice, sampling) for choice in result.choices],
+        base=evolution_choice(result.base, sampling) if result.base else None,
         prompt_tokens=result.tokens.prompt,
         tokens=_tokens(result.tokens),
         seconds=_seconds(result.seconds),
@@ -194,8 +204,10 @@ def _result(result: Result) -> out.EvolutionResult:
     )
 
 
-def _choice(choice: Choice) -> out.EvolutionChoice:
-    return out.EvolutionChoice(**asdict(choice))
+def evolution_choice(choice: Choice, sampling: Sampling) -> out.EvolutionChoice:
+    """A final response, of a search that sampled so."""
+    plain = asdict(replace(choice, logprobs=()))
+    return out.EvolutionChoice(**plain | {"logprobs": choice_logprobs(choice, sampling)})
 
 
 def _tokens(tokens: Tokens) -> out.StageTokens:

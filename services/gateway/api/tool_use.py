@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from services.gateway.api.conversation import ChatMessage
 from services.gateway.api.requests import AlignmentRequest
-from services.gateway.api.tools import MAX_SCHEMA, FunctionDefinition, NamedTool
+from services.gateway.api.tools import MAX_SCHEMA, AllowedToolChoice, AllowedTools, FunctionDefinition, NamedTool
 from shared.errors import InvalidRequest
 from shared.records.tools import Tool, ToolCall, ToolChoice, ToolUse
 from shared.text.json_schemas import schema_problem
@@ -23,20 +23,36 @@ def tool_use(body: AlignmentRequest) -> ToolUse:
         if name in names[:index]:
             raise InvalidRequest(f"tools name {name!r} twice", field=f"tools.{index}.function.name")
     choice = body.tool_choice or "auto"
-    name = choice.function.name if isinstance(choice, NamedTool) else ""
-    wanted: ToolChoice = "required" if isinstance(choice, NamedTool) else choice
+    wanted: ToolChoice
+    named = ""
+    if isinstance(choice, AllowedToolChoice):
+        kept = _allowed(choice.allowed_tools, names)
+        tools, wanted = tuple(tool for tool in tools if tool.name in kept), choice.allowed_tools.mode
+    elif isinstance(choice, NamedTool):
+        named, wanted = choice.function.name, "required"
+        _check_named(named, names, "tool_choice.function.name")
+    else:
+        wanted = choice
     if wanted == "required":
-        _check_demand(name, names)
-    return ToolUse(tools=tools, choice=wanted, name=name, parallel=body.parallel_tool_calls is not False)
+        _check_any(names)
+    return ToolUse(tools=tools, choice=wanted, name=named, parallel=body.parallel_tool_calls is not False)
 
 
-def _check_demand(name: str, names: Sequence[str]) -> None:
+def _allowed(allowed: AllowedTools, names: Sequence[str]) -> set[str]:
+    for index, tool in enumerate(allowed.tools):
+        _check_named(tool.function.name, names, f"tool_choice.allowed_tools.tools.{index}.function.name")
+    return {tool.function.name for tool in allowed.tools}
+
+
+def _check_named(name: str, names: Sequence[str], field: str) -> None:
+    _check_any(names)
+    if name not in names:
+        raise InvalidRequest(f"{field} is {name!r}, which is not among the tools", field=field)
+
+
+def _check_any(names: Sequence[str]) -> None:
     if not names:
-        raise InvalidRequest("tool_choice demands a call, and there are no tools: send tools", field="tool_choice")
-    if name and name not in names:
-        raise InvalidRequest(
-            f"tool_choice.function.name is {name!r}, which is not among the tools", field="tool_choice.function.name"
-        )
+        raise InvalidRequest("tool_choice chooses among tools, and there are none: send tools", field="tool_choice")
 
 
 def _tool(function: FunctionDefinition, path: str) -> Tool:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from services.gateway.api.field_kinds import WithoutEffect
-from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body
+from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body, OneOf
 
 MAX_TOOLS = 128
 MAX_SCHEMA = 65_536
@@ -13,14 +13,14 @@ MAX_SCHEMA = 65_536
 MAX_CALLS = 128
 _NAME = r"^[a-zA-Z0-9_-]{1,64}$"
 
-_Name = Annotated[str, Field(pattern=_NAME)]
+FunctionName = Annotated[str, Field(pattern=_NAME)]
 _Id = Annotated[str, Field(min_length=1, max_length=256), ENCODABLE]
 
 
 class FunctionDefinition(Body):
     """What a function is for and takes."""
 
-    name: _Name = Field(description="By which the model calls it.")
+    name: FunctionName = Field(description="By which the model calls it.")
     description: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] | None = Field(
         default=None, description="Tells the model what it is for."
     )
@@ -44,7 +44,7 @@ class FunctionTool(Body):
 class NamedFunction(Body):
     """A function by its name."""
 
-    name: _Name = Field(description="One of the tools' names.")
+    name: FunctionName = Field(description="One of the tools' names.")
 
 
 class NamedTool(Body):
@@ -54,11 +54,30 @@ class NamedTool(Body):
     function: NamedFunction = Field(description="The function to call.")
 
 
+class AllowedTools(Body):
+    """Those of the tools that the model is told of, and whether it must call one."""
+
+    mode: Literal["auto", "required"] = Field(description="Whether the model may call one of them, or must.")
+    tools: Annotated[list[NamedTool], Field(min_length=1, max_length=MAX_TOOLS)] = Field(
+        description="The tools by their names."
+    )
+
+
+class AllowedToolChoice(Body):
+    """A choice among some of the tools."""
+
+    type: Literal["allowed_tools"] = Field(description="This kind of choice.")
+    allowed_tools: AllowedTools = Field(description="Which tools, and whether one must be called.")
+
+
 class CalledFunction(Body):
     """The function of a call, and its arguments as JSON."""
 
-    name: _Name = Field(description="The function that was called.")
+    name: FunctionName = Field(description="The function that was called.")
     arguments: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] = Field(description="JSON, as it was called with.")
+    parsed_arguments: Annotated[dict[str, Any] | list[Any] | None, WithoutEffect()] = Field(
+        default=None, description="What OpenAI's SDK made of `arguments`, which alone count."
+    )
 
 
 class CallOfTool(Body):
@@ -70,7 +89,11 @@ class CallOfTool(Body):
     index: Annotated[int | None, WithoutEffect()] = Field(default=None, description="Calls are in their order.")
 
 
-ToolChoiceField = Literal["none", "auto", "required"] | NamedTool
+ToolChoiceField = Annotated[
+    Literal["none", "auto", "required"] | NamedTool | AllowedToolChoice,
+    OneOf("none", "auto", "required", function=NamedTool, allowed_tools=AllowedToolChoice),
+]
+FunctionChoice = Annotated[Literal["none", "auto"] | NamedFunction, OneOf("none", "auto", either=NamedFunction)]
 Calls = Annotated[list[CallOfTool], Field(max_length=MAX_CALLS)]
 Tools = Annotated[list[FunctionTool], Field(max_length=MAX_TOOLS)]
 CallId = _Id

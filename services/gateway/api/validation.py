@@ -7,9 +7,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from services.gateway.api.conversation import ChatMessage
+from services.gateway.api.conversation import ChatMessage, TextPart
 from services.gateway.api.field_kinds import warnings_of
 from services.gateway.api.formats import response_format
+from services.gateway.api.functions import as_functions, with_tools
+from services.gateway.api.logprobs import wanted_alternatives
 from services.gateway.api.model_names import model_named
 from services.gateway.api.requests import AlignmentRequest, SearchSettings
 from services.gateway.api.token_shaping import check_endless, shaping_of
@@ -20,6 +22,7 @@ from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
 from shared.records.evolution import EvolutionRequest, Message, Role, Sampling
 from shared.records.search import PRESETS, Search, check_search
+from shared.records.tools import ToolUse
 from shared.records.turns import instruction_index
 
 _NO_SEED = -1
@@ -34,6 +37,8 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         InvalidRequest: fields contradict each other or a limit of this deployment; names the field to change.
         ModelNotFound: nothing answers under the name that `model` gives.
     """
+    named_functions = bool(body.functions)
+    body = with_tools(body)
     entry = model_named(body.model, settings)
     method, darwin = entry.method, body.darwin or SearchSettings()
     search = _search(entry, darwin)
@@ -54,6 +59,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
             top_k=defaults.top_k if body.top_k is None else max(0, body.top_k),
             stop=tuple(body.stop or ()),
             format=response_format(body.response_format, body.structured_outputs),
+            logprobs=wanted_alternatives(body.logprobs, body.top_logprobs, search, max_tokens, settings),
             **shaping_of(body),
         ),
         search=search,
@@ -65,10 +71,17 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         metadata=body.metadata or {},
         accepted_at=time.time(),
         warnings=warnings_of(body),
-        tool_use=tool_use(body),
+        tool_use=_tool_use(body, named_functions),
     )
     check_endless(request)
     return request
+
+
+def _tool_use(body: AlignmentRequest, named_functions: bool) -> ToolUse:
+    try:
+        return replace(tool_use(body), as_functions=named_functions)
+    except InvalidRequest as error:
+        raise (as_functions(error) if named_functions else error) from None
 
 
 def _seed(given: int | None) -> int | None:
@@ -99,11 +112,19 @@ def _messages(body: AlignmentRequest, most_characters: int) -> tuple[Message, ..
 
 
 def _role(message: ChatMessage) -> Role:
-    return "system" if message.role == "developer" else message.role
+    match message.role:
+        case "developer":
+            return "system"
+        case "function":
+            return "tool"
+        case role:
+            return role
 
 
 def _check_message(message: ChatMessage, path: str) -> None:
     """Only an assistant may have said nothing, or have refused."""
+    for number, part in enumerate(message.content or ()):
+        _check_part(part, f"{path}.content.{number}", answers=message.role == "assistant")
     if message.role != "assistant":
         if message.content is None:
             raise InvalidRequest(
@@ -111,8 +132,20 @@ def _check_message(message: ChatMessage, path: str) -> None:
             )
         if message.refusal is not None:
             raise InvalidRequest(f"{path}.refusal must be left out: only assistants refuse", field=f"{path}.refusal")
-    elif message.content and message.refusal:
+    elif message.refusal and message.text != message.refusal:
         raise InvalidRequest(f"{path}.refusal must be left out where there is content", field=f"{path}.refusal")
+
+
+def _check_part(part: TextPart, path: str, *, answers: bool) -> None:
+    """A part has what its type says and nothing else; refusals stand where `answers`."""
+    own, other = (part.refusal, part.text) if part.type == "refusal" else (part.text, part.refusal)
+    if part.type == "refusal" and not answers:
+        raise InvalidRequest(f"{path}.type must be text: only assistants refuse", field=f"{path}.type")
+    if own is None:
+        raise InvalidRequest(f"{path}.{part.type} is missing", field=f"{path}.{part.type}")
+    if other is not None:
+        name = "text" if part.type == "refusal" else "refusal"
+        raise InvalidRequest(f"{path}.{name} must be left out of a part of type {part.type}", field=f"{path}.{name}")
 
 
 def _check_instruction(messages: Sequence[Message]) -> None:

@@ -51,6 +51,9 @@ class GatewaySettings(BatchSettings):
     max_history_tokens: int = Field(
         default=8_000_000, ge=1, description="tokens of partial responses that the events of one search may hold"
     )
+    max_logprobs: int = Field(
+        default=300_000, ge=1, description="log probabilities that one search may record, over all its responses"
+    )
     max_active: int = Field(default=10_000, ge=1, description="searches queued or running at a time")
     max_active_per_key: int = Field(default=1_000, ge=1, description="the same, of one API key that sets none itself")
     max_wait_s: float = Field(default=540.0, gt=0, description="how long a call that does not stream waits")

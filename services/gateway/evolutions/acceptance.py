@@ -14,6 +14,8 @@ from services.gateway.edge.access import Caller, caller_of
 from services.gateway.edge.middleware import response_headers, set_evolution_id
 from services.gateway.edge.rates import Quota
 from services.gateway.evolutions.admission import Admission
+from services.gateway.evolutions.compiler import FormatCompiler
+from services.gateway.evolutions.forms import check_forms
 from services.gateway.evolutions.service import EvolutionService
 from shared.errors import DarwinError, Overloaded, Unavailable
 from shared.records.evolution import EvolutionRequest, Idempotency, Record, TraceContext
@@ -52,9 +54,10 @@ def idempotency_of(request: Request, key: str | None, body: BaseModel, part: int
 class Acceptance:
     """Starts evolutions; each valid call counts against the rate of its API key."""
 
-    def __init__(self, evolutions: EvolutionService, admission: Admission) -> None:
+    def __init__(self, evolutions: EvolutionService, admission: Admission, formats: FormatCompiler) -> None:
         self._evolutions = evolutions
         self._admission = admission
+        self._formats = formats
 
     async def start(self, request: Request, evolution: EvolutionRequest, idempotency: Idempotency | None) -> Record:
         """The accepted evolution: a new one, or that of the first call with this idempotency key.
@@ -86,6 +89,7 @@ class Acceptance:
 
         Raises:
             Conflict: the idempotency key was used for another request.
+            InvalidRequest: a form that the request demands cannot be followed.
             Overloaded: a limit of the API key or of the deployment is reached.
             PermissionDenied: the API key does not allow the model, the method or the reward profile.
             Unavailable: Redis or a stage is away.
@@ -105,6 +109,7 @@ class Acceptance:
         if rate := await self._admission.count(caller):
             headers |= rate.headers
             rate.check()
+        await check_forms(evolution, self._formats)
         if quota := await self._admission.quota(caller, record.created_at):
             headers |= quota.headers
         try:

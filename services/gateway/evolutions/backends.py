@@ -1,12 +1,13 @@
-"""The clients that one gateway process holds: of Redis, and of what embeds."""
+"""What one gateway process holds: clients of Redis and of what embeds, and the processes that compile formats."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.rates import Rates
 from services.gateway.embeddings.choice import embedder_of
 from services.gateway.embeddings.embedder import Embedder
+from services.gateway.evolutions.compiler import FormatCompiler
 from shared.store.api_keys import ApiKeys
 from shared.store.batches import Batches
 from shared.store.evolutions import Store
@@ -20,7 +21,7 @@ _SPARE_CONNECTIONS = 64
 
 @dataclass(frozen=True)
 class Backends:
-    """Each client has connections of its own, which it opens when it needs them."""
+    """Each client has connections of its own, which it opens when it needs them; processes start so, too."""
 
     store: Store
     keys: ApiKeys
@@ -30,6 +31,7 @@ class Backends:
     batches: Batches
     webhooks: Webhooks
     embedder: Embedder | None = None
+    formats: FormatCompiler = field(default_factory=FormatCompiler)
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> Self:
@@ -48,7 +50,7 @@ class Backends:
 
     async def close(self) -> None:
         stored = (self.files, self.batches, self.webhooks)
-        for backend in (self.store, self.keys, self.rates, self.presence, *stored):
+        for backend in (self.store, self.keys, self.rates, self.presence, self.formats, *stored):
             await backend.close()
         if self.embedder is not None:
             await self.embedder.close()

@@ -51,7 +51,8 @@ class Capabilities:
     `takes_ids` says whether a prompt may be token ids, `returns_ids` whether a response holds the sampled ids. `fields`
     are those of `FIELDS` that have an effect, `standard` the pairs of a field and a value of `STANDARD` that are
     accepted. `limit` is the field that bounds the tokens, `every_token` the `top_k` that keeps all of them, None where
-    there is none. `counts_alike` says whether the endpoint counts as many tokens in a prompt as our tokenizer does.
+    there is none. `counts_alike` says whether the endpoint counts as many tokens in a prompt as our tokenizer does, and
+    `logprobs` whether it gives log probabilities of tokens by their ids.
     """
 
     takes_ids: bool
@@ -61,6 +62,7 @@ class Capabilities:
     limit: str = TOKEN_LIMITS[0]
     every_token: int | None = EVERY_TOKEN[0]
     counts_alike: bool = True
+    logprobs: bool = False
 
     @property
     def exact(self) -> bool:

@@ -17,8 +17,10 @@ from services.generation.endpoint.capabilities import (
 )
 from services.generation.endpoint.client import Endpoint
 from services.generation.endpoint.errors import chat_only
+from services.generation.endpoint.logprobs import logprobs_fields, read_likelihoods
 from services.generation.endpoint.responses import ChatResponse, CompletionResponse, ListedModels, ServedModel
 from shared.errors import DarwinError, DeadlineExceeded, InvalidRequest, Unsupported
+from shared.records.logprobs import MOST_ALTERNATIVES
 
 # No field is of this type. An endpoint that supports a field refuses it; one that ignores the field accepts it.
 _NONSENSE = {"nonsense": True}
@@ -98,14 +100,8 @@ async def probe(
         fields = frozenset([name for name, value in FIELDS.items() if await prober.supports(name, value)])
         if "top_k" in fields:
             every_token = await prober.first("top_k", EVERY_TOKEN)
-    return Capabilities(takes_ids, returns_ids, fields, standard, prober.limit, every_token, alike)
-
-
-async def accepts(endpoint: Endpoint, model: str, capabilities: Capabilities, text: str, extra: dict[str, Any]) -> bool:
-    """Whether the endpoint completes a prompt when the request has these `extra` fields."""
-    prober = _Prober(endpoint, model, text, once)
-    prober.limit = capabilities.limit
-    return await prober.accepts(extra)
+    logprobs = takes_ids and returns_ids and await prober.gives_logprobs()
+    return Capabilities(takes_ids, returns_ids, fields, standard, prober.limit, every_token, alike, logprobs)
 
 
 @dataclass
@@ -170,6 +166,13 @@ class _Prober:
             else:
                 taken.update([(name, v) for name, v in together.items() if await self.accepts({name: v})])
         return frozenset(taken)
+
+    async def gives_logprobs(self) -> bool:
+        """Whether the endpoint gives log probabilities, of as many tokens as may be asked for, by their ids."""
+        fields = {"return_token_ids": True, **logprobs_fields(MOST_ALTERNATIVES)}
+        response = await self._response(fields)
+        choice = response.choices[0] if response is not None else None
+        return bool(choice and read_likelihoods(choice, choice.token_ids or (), MOST_ALTERNATIVES))
 
     async def first(self, name: str, values: Sequence[Any]) -> Any | None:
         for value in values:

@@ -4,11 +4,12 @@ import json
 from typing import Any
 
 from services.generation.endpoint.capabilities import LARGE_SEED, SMALL_SEED, STANDARD, Capabilities
+from services.generation.endpoint.logprobs import logprobs_fields
 from services.generation.engine import TokenSequence
-from services.generation.json_schemas import problem
 from services.generation.messages import SamplingOptions
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.formats import ResponseFormat
+from shared.text.schema_bounds import problem
 
 
 def completion_body(sequence: TokenSequence, capabilities: Capabilities, shared_cache: bool = False) -> dict[str, Any]:
@@ -23,6 +24,8 @@ def completion_body(sequence: TokenSequence, capabilities: Capabilities, shared_
     body: dict[str, Any] = {capabilities.limit: sequence.max_new_tokens, **_standard(sequence, capabilities)}
     if capabilities.returns_ids:
         body["return_token_ids"] = True
+    if sampling.logprobs is not None:
+        body |= logprobs_fields(sampling.logprobs)
     if sampling.stop and "include_stop_str_in_output" in capabilities.fields:
         # Elsewhere stop strings are left to the generator, which looks for them anyway.
         body["stop"] = list(sampling.stop)

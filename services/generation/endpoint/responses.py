@@ -35,6 +35,14 @@ class ListedModels(BaseModel):
     data: list[ServedModel]
 
 
+class CompletionLogprobs(BaseModel):
+    """Of each token its name, its log probability, and those of the likeliest by their names."""
+
+    tokens: list[str]
+    token_logprobs: list[float]
+    top_logprobs: list[dict[str, float]]
+
+
 class CompletionChoice(BaseModel):
     """`stop_reason` is the stop string that ended the text, where the endpoint says so."""
 
@@ -44,6 +52,7 @@ class CompletionChoice(BaseModel):
         default=None, validation_alias=AliasChoices("stop_reason", "matched_stop")
     )
     token_ids: Annotated[list[int] | None, _Readable] = None
+    logprobs: Annotated[CompletionLogprobs | None, _Readable] = None
 
 
 class PromptTokensDetails(BaseModel):

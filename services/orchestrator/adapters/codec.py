@@ -20,15 +20,22 @@ _NAMED: dict[str, TypeAdapter[Any]] = {
     kind.__name__: TypeAdapter(kind) for kind in (Mutated, MutationEnded, Generated, Scored, Stopped)
 }
 
+_PLAIN: dict[str, Any] = {"response": {"logprobs"}}
 # The mutation service acts on the one, and the worker on the other.
 _NOT_THE_CORES = {"mutation", "deadline_ms"}
 
 
 def dump(evolution: EvolutionState) -> str:
-    """The evolution as JSON, without those of its settings on which the core does not act, or acts by default."""
+    """The evolution as JSON, without those of its settings on which the core does not act, or acts by default, and
+    without log probabilities where it has none.
+    """
     optional = ("selection", "complete_first")
     beside = _NOT_THE_CORES | {name for name in optional if getattr(evolution.config, name) == getattr(Config, name)}
-    return _EVOLUTION.dump_json(evolution, exclude={"config": beside}).decode()
+    exclude: dict[str, Any] = {"config": beside}
+    states = [state.response for _, state in evolution.states()]
+    if not any(response.logprobs for response in (*states, *(final.response for final in evolution.finals))):
+        exclude |= {"base": _PLAIN, "population": {"__all__": _PLAIN}, "finals": {"__all__": _PLAIN}}
+    return _EVOLUTION.dump_json(evolution, exclude=exclude).decode()
 
 
 def load(state: Any) -> EvolutionState:

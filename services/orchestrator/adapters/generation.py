@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import grpc
 
+from services.orchestrator.adapters.logprobs import logprobs_from_pb
 from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.adapters.tools import called_of, message_to_pb, tools_to_pb
 from services.orchestrator.core.responses import Called
@@ -129,6 +130,7 @@ def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.Generat
             top_k=sampling.top_k,
             stop=sampling.stop,
             format=None if sampling.format is None else _format_to_pb(sampling.format),
+            logprobs=sampling.logprobs,
             presence_penalty=sampling.presence_penalty,
             frequency_penalty=sampling.frequency_penalty,
             repetition_penalty=sampling.repetition_penalty,
@@ -173,4 +175,5 @@ def _from_pb(result: pb.GenerateResult, effect: Generate, called: Called) -> Gen
         cached_tokens=result.usage.cached_tokens,
         queued_seconds=result.queue_seconds if result.HasField("queue_seconds") else None,
         called=called,
+        logprobs=tuple(map(logprobs_from_pb, result.logprobs)),
     )

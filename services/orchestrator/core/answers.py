@@ -3,6 +3,7 @@
 from services.orchestrator.core import votes
 from services.orchestrator.core.values import BASE, EvolutionState, Final
 from shared.records.evolution import Choice, Tokens
+from shared.records.logprobs import shown
 
 
 def choices(evolution: EvolutionState, n: int) -> tuple[Choice, ...]:
@@ -38,15 +39,17 @@ def tokens(evolution: EvolutionState) -> Tokens:
 
 
 def _choice(final: Final) -> Choice:
+    response = final.response
     return Choice(
-        text=final.response.text,
-        finish_reason=final.response.finish or "length",
-        completion_tokens=final.response.tokens,
+        text=response.text,
+        finish_reason=response.finish or "length",
+        completion_tokens=response.tokens,
         reward=final.reward,
         components=final.components,
         instruction=final.instruction,
         cycle=final.cycle,
         state=None if final.state == BASE else final.state,
-        tool_calls=final.response.called.calls,
-        valid=final.response.valid,
+        tool_calls=response.called.calls,
+        valid=response.valid,
+        logprobs=() if response.called.calls else shown(response.logprobs, response.text),
     )

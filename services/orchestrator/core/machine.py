@@ -185,7 +185,8 @@ def _continued(response: Response, outcome: Generated, max_tokens: int) -> Respo
     finish: FinishReason | None = "stop" if outcome.finish == "stop" else "length" if full else None
     # Until it is finished, what it calls may change.
     called = outcome.called if finish else Called(begun=outcome.called.begun)
-    return Response(token_ids, called.beside if called.calls else outcome.text, finish, pieces, called)
+    text = called.beside if called.calls else outcome.text
+    return Response(token_ids, text, finish, pieces, called, response.logprobs + outcome.logprobs)
 
 
 def _reward(evolution: EvolutionState, outcome: Scored) -> Step:

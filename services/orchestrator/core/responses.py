@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from shared.records.evolution import FinishReason
+from shared.records.logprobs import TokenLogprobs
 from shared.records.tools import ToolCall
 
 
@@ -39,7 +40,8 @@ NO_CALLS = Called()
 class Response:
     """A response decoded so far. `finish` is None while it can be continued.
 
-    `text` is what the model wrote or, of a finished response with calls, what stands beside them.
+    `text` is what the model wrote or, of a finished response with calls, what stands beside them. `logprobs` are those
+    of the `token_ids`, one each, where they were asked for.
     """
 
     token_ids: tuple[int, ...] = ()
@@ -47,6 +49,7 @@ class Response:
     finish: FinishReason | None = None
     pieces: tuple[Piece, ...] = ()
     called: Called = NO_CALLS
+    logprobs: tuple[TokenLogprobs, ...] = ()
 
     @property
     def finished(self) -> bool:

@@ -11,6 +11,7 @@ from services.orchestrator.core.responses import NO_CALLS, Called, Response
 from shared.methods import SelectionName
 from shared.records.events import ArchiveEntry, Event
 from shared.records.evolution import MutantSource, StoppedBy
+from shared.records.logprobs import TokenLogprobs
 from shared.records.search import Search
 
 BASE = -1
@@ -215,7 +216,7 @@ class Generated:
 
     `text` is the whole response so far, `scored_text` the same with the lookahead. `finish` is "length" where the
     response can go on, "context" where the model's context is full. `queued_seconds` is how long the engine let it
-    wait, None where that is not known.
+    wait, None where that is not known. `logprobs` are those of the `token_ids`, one each, where they were asked for.
     """
 
     cycle: int
@@ -230,6 +231,7 @@ class Generated:
     cached_tokens: int = 0
     queued_seconds: float | None = None
     called: Called = NO_CALLS
+    logprobs: tuple[TokenLogprobs, ...] = ()
 
     @property
     def kept_tokens(self) -> int:

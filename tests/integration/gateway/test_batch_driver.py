@@ -15,6 +15,7 @@ from services.gateway.edge.search_times import SearchTimes
 from services.gateway.embeddings.embedder import Embedder
 from services.gateway.evolutions.acceptance import Acceptance
 from services.gateway.evolutions.admission import Admission, StageCheck
+from services.gateway.evolutions.compiler import FormatCompiler
 from services.gateway.evolutions.embedding_calls import EmbeddingCalls
 from services.gateway.evolutions.service import EvolutionService
 from shared.store.api_keys import ApiKeys, new_key
@@ -42,7 +43,7 @@ class Driving:
         settings = settings or GatewaySettings()
         admission = Admission(self.store, self.rates, StageCheck(self.presence), settings)
         service = EvolutionService(self.store, SearchTimes())
-        acceptance = Acceptance(service, admission)
+        acceptance = Acceptance(service, admission, FormatCompiler())
         embedding = EmbeddingCalls(embedder, admission, self.store, SearchTimes())
         return BatchDriver(
             self.batches, self.files, self.keys, service, acceptance, embedding, settings, BatchLimits(**limits)

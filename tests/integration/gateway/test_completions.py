@@ -133,7 +133,7 @@ def test_n_best_continuations(client: openai.OpenAI) -> None:
         ({"model": "nothing"}, "model"),
         ({"suffix": "the end"}, "suffix"),
         ({"echo": True}, "echo"),
-        ({"logprobs": 0}, "logprobs"),
+        ({"logprobs": 6}, "logprobs"),
         ({"best_of": 2}, "best_of"),
         ({"model": "best-of-n", "best_of": 257}, "best_of"),
         ({"model": "best-of-n", "n": 3, "best_of": 2}, "best_of"),

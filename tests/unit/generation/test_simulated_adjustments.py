@@ -70,7 +70,7 @@ def decoded(options: SamplingOptions, pieces: int = 1, **fields: Any) -> tuple[i
     response: tuple[int, ...] = ()
     for _ in range(pieces):
         wanted = TokenSequence(prompt + response, 60 // pieces, options, 5, "", len(response))
-        response += engine._sampled(wanted)
+        response += engine._sampled(wanted)[0]
     return response
 
 
@@ -107,4 +107,4 @@ def test_under_a_format_too() -> None:
         pytest.skip("llguidance is not installed")
     letter = engine.info.vocabulary_size - 258 + ord("b")
     options = SamplingOptions(0.0, format=ResponseFormat("regex", "[abc]{12}"), logit_bias={letter: 100.0})
-    assert engine.decode(engine._sampled(TokenSequence((1,), 20, options, None))) == "b" * 12
+    assert engine.decode(engine._sampled(TokenSequence((1,), 20, options, None))[0]) == "b" * 12

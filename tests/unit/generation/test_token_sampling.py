@@ -1,8 +1,10 @@
+import math
+
 import pytest
 import torch
 
 from services.generation.messages import SamplingOptions
-from services.generation.token_sampling import TokenSampler, uniform
+from services.generation.token_sampling import TokenSampler, likelihoods, uniform
 
 LOGITS = torch.log(torch.tensor([0.1, 0.4, 0.05, 0.25, 0.2]))
 
@@ -79,3 +81,15 @@ def test_numbers_depend_on_seed_and_position() -> None:
     assert uniform(1, 5) == uniform(1, 5)
     assert len({uniform(1, 5), uniform(1, 6), uniform(2, 5), uniform(None, 5), uniform(None, 5)}) == 5
     assert sum(uniform(3, position) for position in range(2000)) / 2000 == pytest.approx(0.5, abs=0.03)
+
+
+def test_log_probabilities_are_of_the_logits_as_they_came() -> None:
+    logits = LOGITS.expand(3, -1) + 5.0
+    none, plain, some = likelihoods(logits, torch.tensor([1, 2, 0]), [None, 0, 3])
+    assert none == []
+    assert plain == [(pytest.approx(math.log(0.05), abs=1e-5), ())]
+    [(chosen, top)] = some
+    assert chosen == pytest.approx(math.log(0.1), abs=1e-5)
+    assert [token for token, _ in top] == [1, 3, 4]
+    assert [logprob for _, logprob in top] == pytest.approx([math.log(p) for p in (0.4, 0.25, 0.2)], abs=1e-5)
+    assert len(likelihoods(logits, torch.tensor([1, 2, 0]), [20, 20, 20])[0][0].top) == len(LOGITS)

@@ -1,18 +1,31 @@
 """From the body of a response to an `EvolutionRequest`: its own input, and the conversation that it goes on from."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from services.gateway.api.conversation import ChatMessage, TextPart
 from services.gateway.api.field_kinds import warnings_of
 from services.gateway.api.field_names import renamed
 from services.gateway.api.formats import JsonSchemaFormat, ResponseFormatBody
-from services.gateway.api.openai_responses.requests import InputItem, ResponseCreate, TextFormatBody
+from services.gateway.api.openai_responses.items import InputItem, check_fields, message_of
+from services.gateway.api.openai_responses.requests import ResponseCreate, TextFormatBody
+from services.gateway.api.openai_responses.tools import chat_choice, chat_tools
+from services.gateway.api.openai_responses.turns import (
+    answer_id,
+    answer_items,
+    answer_turn,
+    check_calls,
+    own_id,
+    own_items,
+    turns_of,
+)
 from services.gateway.api.requests import AlignmentRequest
+from services.gateway.api.tools import CalledFunction, CallOfTool
 from services.gateway.api.validation import evolution_request
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.evolutions.service import EvolutionService
 from shared.errors import DarwinError, InvalidRequest, NotFound
-from shared.records.evolution import MAX_MESSAGES, EvolutionRequest, Message, Record, ResponseOptions
+from shared.records.evolution import MAX_MESSAGES, Choice, EvolutionRequest, Message, Record, ResponseOptions
 
 _NAMES = {
     "messages": "input",
@@ -54,26 +67,26 @@ async def evolution_of(
         NotFound: `previous_response_id` or a reference names nothing that the caller may read.
     """
     _check(body)
-    own = [await _message(item, index, evolutions, tenant) for index, item in enumerate(body.input)]
-    if own[-1].role != "user" or not own[-1].content.strip():
-        last = f"input.{len(own) - 1}"
-        raise InvalidRequest(f"{last} must be a message of the user's that is not blank", field=last)
+    items = [await _item(item, f"input.{index}", evolutions, tenant) for index, item in enumerate(body.input)]
     before = await _before(body.previous_response_id, evolutions, tenant)
+    check_calls(before, items)
+    _check_last(items)
+    own = turns_of(items)
     system = [Message("system", body.instructions)] if body.instructions is not None else []
     messages = [*system, *before, *own]
     if len(messages) > MAX_MESSAGES:
         raise InvalidRequest(f"the conversation has {len(messages)} messages, at most {MAX_MESSAGES}", field="input")
     chat = AlignmentRequest(
         model=body.model,
-        messages=[
-            ChatMessage.model_construct(role=m.role, content=[TextPart.model_construct(type="text", text=m.content)])
-            for m in messages
-        ],
+        messages=[_chat_message(message) for message in messages],
         temperature=body.temperature,
         top_p=body.top_p,
         max_tokens=body.max_output_tokens,
         user=body.user,
         metadata=body.metadata,
+        tools=chat_tools(body.tools),
+        tool_choice=chat_choice(body.tool_choice),
+        parallel_tool_calls=body.parallel_tool_calls,
         response_format=_chat_format(body.text.format) if body.text and body.text.format else None,
         darwin=body.darwin,
     )
@@ -107,43 +120,47 @@ def _check(body: ResponseCreate) -> None:
         raise InvalidRequest("background needs store: true, or nobody could read the answer", field="background")
 
 
-async def _message(item: InputItem, index: int, evolutions: EvolutionService, tenant: str) -> Message:
-    where = f"input.{index}"
-    if item.type == "item_reference":
-        return await _referenced(item, where, evolutions, tenant)
-    if item.role is None:
-        raise InvalidRequest(f"{where}.role is missing", field=f"{where}.role")
-    if item.content is None:
-        raise InvalidRequest(f"{where}.content is missing", field=f"{where}.content")
-    for number, part in enumerate(item.content):
-        name = "refusal" if part.type == "refusal" else "text"
-        path = f"{where}.content.{number}"
-        if getattr(part, name) is None:
-            raise InvalidRequest(f"{path}.{name} is missing", field=f"{path}.{name}")
-        other = "text" if name == "refusal" else "refusal"
-        if getattr(part, other) is not None:
-            raise InvalidRequest(
-                f"{path}.{other} must be left out of a part of type {part.type}", field=f"{path}.{other}"
-            )
-        if part.type in ("output_text", "refusal") and item.role != "assistant":
-            raise InvalidRequest(f"{path}.type must be input_text: only assistants answer", field=f"{path}.type")
-    return Message("system" if item.role == "developer" else item.role, item.text)
+def _check_last(items: Sequence[Message]) -> None:
+    """A response answers somebody, who said something."""
+    last, field = items[-1], f"input.{len(items) - 1}"
+    if last.role == "assistant":
+        raise InvalidRequest(f"{field} must be a message of the user's, or the output of a call", field=field)
+    if last.role == "user" and not last.content.strip():
+        raise InvalidRequest(f"{field} must be a message that is not blank", field=field)
 
 
-async def _referenced(item: InputItem, where: str, evolutions: EvolutionService, tenant: str) -> Message:
-    """The message that a response took (`msg_{response}_{number}`) or gave (`msg_{response}`)."""
-    if item.id is None:
-        raise InvalidRequest(f"{where}.id is missing", field=f"{where}.id")
-    if item.content is not None or item.role is not None:
-        raise InvalidRequest(f"{where} must hold type and id alone: it refers to a message", field=where)
-    response, _, number = item.id.removeprefix("msg_").partition("_")
+def _chat_message(message: Message) -> ChatMessage:
+    calls = [
+        CallOfTool.model_construct(
+            id=call.id, function=CalledFunction.model_construct(name=call.name, arguments=call.arguments)
+        )
+        for call in message.tool_calls
+    ]
+    return ChatMessage.model_construct(
+        role=message.role,
+        content=[TextPart.model_construct(type="text", text=message.content)],
+        tool_calls=calls or None,
+        tool_call_id=message.tool_call_id or None,
+    )
+
+
+async def _item(item: InputItem, where: str, evolutions: EvolutionService, tenant: str) -> Message:
+    if item.type != "item_reference":
+        return message_of(item, where)
+    check_fields(item, where)
+    missing = NotFound(f"Item with id '{(item.id or '')[:80]}' not found.", field=f"{where}.id")
+    _, _, rest = (item.id or "").partition("_")
     try:
-        record = await stored_response(evolutions, f"resp_{response}", tenant)
-        if not number:
-            return _answer(record, f"{where}.id")
-        return own_messages(record)[int(number) if number.isdecimal() else len(record.request.messages)]
-    except (NotFound, ValueError, IndexError):
-        raise NotFound(f"Item with id '{item.id[:80]}' not found.", field=f"{where}.id") from None
+        record = await stored_response(evolutions, f"resp_{rest.partition('_')[0]}", tenant)
+    except NotFound:
+        raise missing from None
+    found = {own_id(record, each, number): each for number, each in enumerate(own_items(record))}
+    if item.id not in found:
+        answer = answer_items(record, _choice(record, f"{where}.id"))
+        found = {answer_id(record, each, number): each for number, each in enumerate(answer)}
+    if item.id not in found:
+        raise missing
+    return found[item.id]
 
 
 async def _before(previous: str | None, evolutions: EvolutionService, tenant: str) -> list[Message]:
@@ -158,24 +175,22 @@ async def _before(previous: str | None, evolutions: EvolutionService, tenant: st
         ) from None
     options = record.request.response
     skipped = 1 if options and options.instructions is not None else 0
-    return [*record.request.messages[skipped:], _answer(record, "previous_response_id")]
+    return [*record.request.messages[skipped:], answer_turn(record, _choice(record, "previous_response_id"))]
 
 
-def _answer(record: Record, field: str) -> Message:
+def _choice(record: Record, field: str) -> Choice:
     if record.result is None or not record.result.choices:
         raise InvalidRequest(f"the response that {field} names has no answer: it is {record.status}", field=field)
-    return Message("assistant", record.result.choices[0].text)
-
-
-def own_messages(record: Record) -> tuple[Message, ...]:
-    """The messages that the call itself brought."""
-    options = record.request.response
-    return record.request.messages[-options.inputs :] if options else record.request.messages
+    return record.result.choices[0]
 
 
 def as_asked(error: DarwinError) -> DarwinError:
-    """An error about a chat's fields as one about a response's."""
-    return renamed(error, _NAMES)
+    """An error about a chat's fields as one about a response's, whose tools have one level less."""
+    known = renamed(error, _NAMES)
+    if known.field and known.field.startswith(("tools.", "tool_choice.")):
+        flat = known.field.replace(".allowed_tools", "").replace(".function", "")
+        return type(known)(known.message.replace(known.field, flat), field=flat)
+    return known
 
 
 def _chat_format(asked: TextFormatBody) -> ResponseFormatBody:

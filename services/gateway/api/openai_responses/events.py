@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.gateway.api.chunks import pieces_of
-from services.gateway.api.openai_responses.resource import ModelResponse, OutputMessage, OutputText, message, response
+from services.gateway.api.chunks import pieces_of, pieces_of_arguments
+from services.gateway.api.openai_responses.outputs import FunctionCall, OutputItem, OutputText, begun
+from services.gateway.api.openai_responses.resource import ModelResponse, response
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.errors import body_of
 from shared.errors import DarwinError
@@ -24,6 +25,8 @@ EventType = Literal[
     "response.output_text.delta",
     "response.output_text.done",
     "response.content_part.done",
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
     "response.output_item.done",
     "response.completed",
     "response.incomplete",
@@ -43,10 +46,12 @@ class ResponseEvent(BaseModel):
     output_index: int | None = None
     content_index: int | None = None
     item_id: str | None = None
-    item: OutputMessage | None = None
+    item: OutputItem | None = None
     part: OutputText | None = None
     delta: str | None = None
     text: str | None = None
+    name: str | None = None
+    arguments: str | None = None
     logprobs: list[Any] | None = Field(default=None, max_length=0)
     code: str | None = None
     message: str | None = None
@@ -85,19 +90,28 @@ def closing(record: Record, first: int, settings: GatewaySettings) -> Iterator[R
 
 def _closing(record: Record, settings: GatewaySettings) -> Iterator[dict[str, Any]]:
     final = response(record, settings)
-    if record.result is not None and final.output:
-        choice, item = record.result.choices[0], final.output[0]
-        where: dict[str, Any] = {"item_id": item.id, "output_index": 0, "content_index": 0}
-        begun = message(record, choice, "in_progress", text=False)
-        yield {"type": "response.output_item.added", "output_index": 0, "item": begun}
-        yield {"type": "response.content_part.added", **where, "part": OutputText(text="")}
-        for piece in pieces_of(choice.text):
-            yield {"type": "response.output_text.delta", **where, "delta": piece, "logprobs": []}
-        yield {"type": "response.output_text.done", **where, "text": choice.text, "logprobs": []}
-        yield {"type": "response.content_part.done", **where, "part": item.content[0]}
-        yield {"type": "response.output_item.done", "output_index": 0, "item": item}
+    for index, item in enumerate(final.output):
+        yield {"type": "response.output_item.added", "output_index": index, "item": begun(item)}
+        where = {"item_id": item.id, "output_index": index}
+        yield from _arguments(item, where) if isinstance(item, FunctionCall) else _text(item.content[0], where)
+        yield {"type": "response.output_item.done", "output_index": index, "item": item}
     ends = {"completed": "response.completed", "incomplete": "response.incomplete"}
     yield {"type": ends.get(final.status, "response.failed"), "response": final}
+
+
+def _text(part: OutputText, item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    where = item | {"content_index": 0}
+    yield {"type": "response.content_part.added", **where, "part": OutputText(text="")}
+    for piece in pieces_of(part.text):
+        yield {"type": "response.output_text.delta", **where, "delta": piece, "logprobs": []}
+    yield {"type": "response.output_text.done", **where, "text": part.text, "logprobs": []}
+    yield {"type": "response.content_part.done", **where, "part": part}
+
+
+def _arguments(call: FunctionCall, where: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for piece in pieces_of_arguments(call.arguments):
+        yield {"type": "response.function_call_arguments.delta", **where, "delta": piece}
+    yield {"type": "response.function_call_arguments.done", **where, "name": call.name, "arguments": call.arguments}
 
 
 def failure(error: DarwinError, number: int) -> ResponseEvent:

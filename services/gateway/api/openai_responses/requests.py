@@ -7,22 +7,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body, Text
 from services.gateway.api.formats import SCHEMA_NAME
+from services.gateway.api.openai_responses.items import InputItem
+from services.gateway.api.openai_responses.tools import ResponseToolChoice, ResponseTools
 from services.gateway.api.requests import SearchSettings
 from services.gateway.config.model_entry import MAX_MODEL_NAME
 from services.gateway.config.search_fields import WHOLE
 from shared.records.evolution import MAX_MESSAGES
 
-_NO_TOOLS = "tools are not supported"
 _NO_REASONING = "there is no reasoning; set darwin.cycles and darwin.mutants instead"
 _LongText = Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE]
-
-
-def _parts(value: Any) -> Any:
-    if isinstance(value, str):
-        return [{"type": "input_text", "text": value}]
-    if value is None or isinstance(value, list):
-        return value
-    raise ValueError("must be a string or a list of parts")
 
 
 def _items(value: Any) -> Any:
@@ -31,50 +24,6 @@ def _items(value: Any) -> Any:
     if isinstance(value, list):
         return value
     raise ValueError("must be a string or a list of items")
-
-
-def _known_item(value: Any) -> Any:
-    if value not in ("message", "item_reference"):
-        raise ValueError("must be message or item_reference: items of tools and of reasoning are not supported")
-    return value
-
-
-class InputPart(Body):
-    """A piece of a message: text, or an earlier answer's text or refusal."""
-
-    type: Literal["input_text", "output_text", "text", "refusal"] = Field(
-        description="Images, audio and files are not supported."
-    )
-    text: _LongText | None = Field(default=None, description="Of every part but a refusal.")
-    refusal: _LongText | None = Field(default=None, description="Of a refusal.")
-    annotations: Annotated[Any, NotSupported([], why="annotations are not supported")] = None
-    logprobs: Annotated[Any, NotSupported([], why="log probabilities are not taken back")] = None
-
-
-class InputItem(Body):
-    """A message, or a reference to one that an earlier response took or gave."""
-
-    type: Annotated[Literal["message", "item_reference"], BeforeValidator(_known_item)] = Field(
-        default="message", description="Items of tools and of reasoning are not supported."
-    )
-    role: Literal["system", "developer", "user", "assistant"] | None = Field(
-        default=None, description="Of a message. `developer` means the same as `system`."
-    )
-    content: Annotated[
-        Annotated[list[InputPart], Field(max_length=128)] | None,
-        BeforeValidator(
-            _parts, json_schema_input_type=Annotated[str, Field(max_length=MAX_TEXT)] | list[InputPart] | None
-        ),
-    ] = Field(default=None, description="Of a message: its text, as a string or a list of parts.")
-    id: Text | None = Field(default=None, max_length=256, description="What a reference names; else kept nowhere.")
-    status: Annotated[
-        Literal["in_progress", "completed", "incomplete"] | None, WithoutEffect("completed", "incomplete")
-    ] = Field(default=None, description="As an answer's message carries it; messages are taken as they are.")
-    phase: Annotated[Any, NotSupported(why="answers have one phase")] = None
-
-    @property
-    def text(self) -> str:
-        return "".join(part.text or part.refusal or "" for part in self.content or ())
 
 
 class TextFormatBody(Body):
@@ -126,7 +75,7 @@ class ResponseCreate(Body):
     input: Annotated[
         Annotated[list[InputItem], Field(min_length=1, max_length=MAX_MESSAGES)],
         BeforeValidator(_items, json_schema_input_type=Annotated[str, Field(max_length=MAX_TEXT)] | list[InputItem]),
-    ] = Field(description="The user's text, or items of which the last is the user's message; it must not be blank.")
+    ] = Field(description="The user's text, which must not be blank, or items: messages, calls and their outputs.")
     instructions: _LongText | None = Field(
         default=None, description="A system message before the conversation; not carried over to what follows."
     )
@@ -139,6 +88,19 @@ class ResponseCreate(Body):
     temperature: float | None = Field(default=None, ge=0, le=2, description="Default: 0.7. 0 decodes greedily.")
     top_p: float | None = Field(default=None, gt=0, le=1, description="Default: 1.")
     text: TextSettings | None = Field(default=None, description="The form of the answer.")
+    tools: ResponseTools | None = Field(
+        default=None,
+        description="Functions that the model may call, where its chat template knows tools; as of a chat completion.",
+    )
+    tool_choice: ResponseToolChoice | None = Field(
+        default=None,
+        description="`none`: the model is not told of the tools. `auto`, the default: it may call. `required`, or a "
+        "tool by its name: the answer is a call and nothing else. Or some of the tools, of which alone the model is "
+        "told.",
+    )
+    parallel_tool_calls: bool | None = Field(
+        default=None, description="Whether an answer may hold several calls. `false`: the first one only."
+    )
     metadata: (
         Annotated[
             dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512), ENCODABLE]],
@@ -161,31 +123,38 @@ class ResponseCreate(Body):
     )
     darwin: SearchSettings | None = Field(default=None, description="How the answer is searched for.")
 
+    max_tool_calls: Annotated[int | None, Field(ge=1), WHOLE, WithoutEffect()] = Field(
+        default=None, description="Of tools that a server runs, of which there are none."
+    )
     prompt_cache_key: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="Every prefix is cached where the engine can."
     )
     prompt_cache_retention: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="A prefix stays cached for as long as the engine has room."
     )
+    prompt_cache_options: Annotated[dict[str, Any] | None, WithoutEffect({})] = Field(
+        default=None, description="Every prefix is cached where the engine can, for as long as it has room."
+    )
     safety_identifier: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="`user` is kept with the evolution."
     )
     service_tier: Annotated[
-        Literal["auto", "default", "flex", "priority", "scale"] | None, WithoutEffect("auto", "default")
+        Literal["auto", "default", "flex", "priority", "scale", "fast", "ultrafast"] | None,
+        WithoutEffect("auto", "default"),
     ] = Field(default=None, description="There is one tier: `auto` and `default` mean it.")
 
+    access_programs: Annotated[Any, NotSupported([], why="no programs are run")] = None
+    background_options: Annotated[Any, NotSupported({}, why="responses are kept alike")] = None
     context_management: Annotated[Any, NotSupported([], why="shorten the conversation yourself")] = None
     conversation: Annotated[Any, NotSupported(why="go on from previous_response_id")] = None
     include: Annotated[
-        Any, NotSupported([], ["reasoning.encrypted_content"], why="answers hold their text and nothing else")
+        Any, NotSupported([], ["reasoning.encrypted_content"], why="answers hold their text and calls, nothing else")
     ] = None
-    max_tool_calls: Annotated[Any, NotSupported(why=_NO_TOOLS)] = None
-    parallel_tool_calls: Annotated[Any, NotSupported(True, False, why=_NO_TOOLS)] = None
+    image: Annotated[Any, NotSupported(why="answers are text")] = None
+    moderation: Annotated[Any, NotSupported(why="moderation is not supported")] = None
     prompt: Annotated[Any, NotSupported(why="stored prompts are not supported; send the text")] = None
     reasoning: Annotated[Any, NotSupported({}, why=_NO_REASONING)] = None
-    tool_choice: Annotated[Any, NotSupported("none", "auto", why=_NO_TOOLS)] = None
-    tools: Annotated[Any, NotSupported([], why=_NO_TOOLS)] = None
-    top_logprobs: Annotated[Any, NotSupported(0, why="log probabilities are not supported")] = None
+    top_logprobs: Annotated[Any, NotSupported(0, why="chat completions have log probabilities")] = None
     truncation: Annotated[Any, NotSupported("disabled", why="nothing is left out of a conversation")] = None
 
 

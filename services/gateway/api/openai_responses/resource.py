@@ -6,15 +6,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.api import serializers
-from services.gateway.api.openai_responses.conversation import own_messages
+from services.gateway.api.openai_responses.outputs import OutputItem, output
 from services.gateway.api.responses import EvolutionReference, SearchUsage
 from services.gateway.config.settings import GatewaySettings
-from shared.errors import InvalidRequest
-from shared.records.evolution import Choice, Record, Role
+from shared.records.evolution import Choice, Record
 from shared.records.formats import ResponseFormat
+from shared.records.tools import Tool, ToolChoice
 
 ResponseStatus = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
-ItemStatus = Literal["in_progress", "completed", "incomplete"]
 _ERROR_CODES = {
     "InvalidRequest": "invalid_prompt",
     "ContextLengthExceeded": "invalid_prompt",
@@ -29,53 +28,6 @@ def _is_none(value: object) -> bool:
 
 class _Resource(BaseModel):
     model_config = ConfigDict(frozen=True)
-
-
-class OutputText(_Resource):
-    """The text of an answer."""
-
-    type: Literal["output_text"] = "output_text"
-    text: str
-    annotations: list[Any] = Field(default=[], max_length=0)
-    logprobs: list[Any] = Field(default=[], max_length=0)
-
-
-class OutputMessage(_Resource):
-    """The answer; a later call may refer to it by its `id`."""
-
-    id: str
-    type: Literal["message"] = "message"
-    role: Literal["assistant"] = "assistant"
-    status: ItemStatus
-    content: list[OutputText]
-
-
-class InputText(_Resource):
-    """The text of a message that the call brought."""
-
-    type: Literal["input_text", "output_text"]
-    text: str
-    annotations: list[Any] | None = Field(default=None, exclude_if=_is_none)
-
-
-class InputMessage(_Resource):
-    """A message that the call brought."""
-
-    id: str
-    type: Literal["message"] = "message"
-    role: Role
-    status: Literal["completed"] = "completed"
-    content: list[InputText]
-
-
-class InputItemList(_Resource):
-    """A page of the messages that a call brought."""
-
-    object: Literal["list"] = "list"
-    data: list[InputMessage]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 class InputTokensDetails(_Resource):
@@ -138,6 +90,23 @@ class ResponseText(_Resource):
     format: TextFormat
 
 
+class OfferedFunction(_Resource):
+    """A function that the model may call."""
+
+    type: Literal["function"] = "function"
+    name: str
+    description: str | None
+    parameters: dict[str, Any] | None
+    strict: bool
+
+
+class ChosenFunction(_Resource):
+    """The function that the model must call."""
+
+    type: Literal["function"] = "function"
+    name: str
+
+
 class ModelResponse(_Resource):
     """OpenAI's `response`. Times are Unix seconds."""
 
@@ -153,15 +122,15 @@ class ModelResponse(_Resource):
     max_output_tokens: int | None
     metadata: dict[str, str]
     model: str = Field(description="As the request named it.")
-    output: list[OutputMessage]
-    parallel_tool_calls: Literal[True] = True
+    output: list[OutputItem]
+    parallel_tool_calls: bool
     previous_response_id: str | None
     service_tier: Literal["default"] = "default"
     store: bool
     temperature: float
     text: ResponseText
-    tool_choice: Literal["auto"] = "auto"
-    tools: list[Any] = Field(default=[], max_length=0)
+    tool_choice: ToolChoice | ChosenFunction
+    tools: list[OfferedFunction]
     top_p: float
     truncation: Literal["disabled"] = "disabled"
     usage: ResponseUsage | None
@@ -172,18 +141,6 @@ class ModelResponse(_Resource):
 def response_id(record: Record) -> str:
     """The id of the response that an evolution gives."""
     return "resp_" + record.id.removeprefix("evo_")
-
-
-def message_id(record: Record) -> str:
-    """The id of the answer's message."""
-    return "msg_" + record.id.removeprefix("evo_")
-
-
-def message(record: Record, choice: Choice, item_status: ItemStatus | None = None, text: bool = True) -> OutputMessage:
-    """The answer, or without `text` the message that it will fill."""
-    ended: ItemStatus = "incomplete" if choice.finish_reason == "length" else "completed"
-    content = [OutputText(text=choice.text)] if text else []
-    return OutputMessage(id=message_id(record), status=item_status or ended, content=content)
 
 
 def response(record: Record, settings: GatewaySettings, status: ResponseStatus | None = None) -> ModelResponse:
@@ -207,11 +164,14 @@ def response(record: Record, settings: GatewaySettings, status: ResponseStatus |
         max_output_tokens=options.max_output_tokens if options else None,
         metadata=request.metadata,
         model=serializers.model_of(record),
-        output=[message(record, choice)] if choice else [],
+        output=output(record, choice) if choice else [],
+        parallel_tool_calls=request.tool_use.parallel,
         previous_response_id=options.previous if options else None,
         store=options is None or options.stored,
         temperature=request.sampling.temperature,
         text=ResponseText(format=_format(request.sampling.format, options.format_name if options else None)),
+        tool_choice=ChosenFunction(name=request.tool_use.name) if request.tool_use.name else request.tool_use.choice,
+        tools=[_offered(tool) for tool in request.tool_use.tools],
         top_p=request.sampling.top_p,
         usage=ResponseUsage(
             input_tokens=chat.prompt_tokens,
@@ -235,6 +195,15 @@ def _format(wanted: ResponseFormat | None, name: str | None) -> TextFormat:
     return TextFormat(type="json_schema", name=name, schema_=json.loads(wanted.definition), strict=True)
 
 
+def _offered(tool: Tool) -> OfferedFunction:
+    return OfferedFunction(
+        name=tool.name,
+        description=tool.description or None,
+        parameters=json.loads(tool.parameters) if tool.parameters else None,
+        strict=tool.strict,
+    )
+
+
 def _status(record: Record, choice: Choice | None) -> ResponseStatus:
     match record.status:
         case "queued" | "failed" | "cancelled":
@@ -244,36 +213,3 @@ def _status(record: Record, choice: Choice | None) -> ResponseStatus:
     if choice is None:
         return "failed"
     return "incomplete" if choice.finish_reason == "length" else "completed"
-
-
-def input_items(record: Record, newest_first: bool, after: str | None, limit: int) -> InputItemList:
-    """A page of the call's own messages; `after` is the id of the last item of the page before.
-
-    Raises:
-        InvalidRequest: `after` is none of their ids.
-    """
-    items = [
-        InputMessage(
-            id=f"{message_id(record)}_{index}",
-            role=each.role,
-            content=[
-                InputText(type="output_text", text=each.content, annotations=[])
-                if each.role == "assistant"
-                else InputText(type="input_text", text=each.content)
-            ],
-        )
-        for index, each in enumerate(own_messages(record))
-    ]
-    if newest_first:
-        items.reverse()
-    ids = [item.id for item in items]
-    if after is not None and after not in ids:
-        raise InvalidRequest(f"after must be the id of one of this response's items, not {after[:80]!r}", field="after")
-    begin = 0 if after is None else ids.index(after) + 1
-    page = items[begin : begin + limit]
-    return InputItemList(
-        data=page,
-        first_id=page[0].id if page else None,
-        last_id=page[-1].id if page else None,
-        has_more=begin + limit < len(items),
-    )

@@ -12,14 +12,9 @@ from services.gateway.api import serializers
 from services.gateway.api.deadlines import keepalive_s, with_deadline
 from services.gateway.api.openai_responses import events
 from services.gateway.api.openai_responses.conversation import as_asked, evolution_of, stored_response
+from services.gateway.api.openai_responses.outputs import InputItemList, input_items
 from services.gateway.api.openai_responses.requests import InputItemsQuery, ReadQuery, ResponseCreate
-from services.gateway.api.openai_responses.resource import (
-    DeletedResponse,
-    InputItemList,
-    ModelResponse,
-    input_items,
-    response,
-)
+from services.gateway.api.openai_responses.resource import DeletedResponse, ModelResponse, response
 from services.gateway.api.openapi import event_stream, failures
 from services.gateway.api.waiting import Waiting, stopping_error
 from services.gateway.config.settings import GatewaySettings
@@ -147,7 +142,7 @@ class ResponseRoutes:
         response_id: ResponseId,
         query: Annotated[InputItemsQuery, Query()],
     ) -> InputItemList:
-        """The messages that the call itself brought."""
+        """The messages, calls and outputs that the call itself brought."""
         record = await self._load(request, response_id)
         return input_items(record, query.order == "desc", query.after, query.limit)
 

@@ -18,7 +18,7 @@ from shared.methods import METHODS, Method
 from shared.records.evolution import EvolutionRequest, RawPrompt
 
 _DEFAULT_MAX_TOKENS = 16
-_NAMES = {"messages": "prompt"}
+_NAMES = {"messages": "prompt", "top_logprobs": "logprobs"}
 _NOT_REWRITTEN = (
     "the prompt is not rewritten: what is continued would change with it; {method} replaces responses and mutates "
     "nothing here"
@@ -55,6 +55,8 @@ def _evolution_of(
         n=body.n,
         response_format=body.response_format,
         structured_outputs=body.structured_outputs,
+        logprobs=body.logprobs is not None,
+        top_logprobs=body.logprobs,
         user=body.user,
         darwin=_search(body, method),
         **{name: getattr(body, name) for name in TokenShaping.model_fields},

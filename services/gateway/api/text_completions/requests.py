@@ -14,6 +14,7 @@ from services.gateway.config.search_fields import WHOLE
 
 _NO_BEAMS = "beam search is not supported"
 _MOST_IDS = 1_000_000
+_MOST_LOGPROBS = 5
 _LARGEST_ID = 2**31 - 1
 _MOST_PROMPTS = 128
 _EMPTY = "must not be empty: there is nothing to continue"
@@ -107,6 +108,11 @@ class CompletionRequest(TokenShaping):
     structured_outputs: StructuredOutputs | None = Field(
         default=None, description="The form of the answer as vLLM takes it; not beside `response_format`."
     )
+    logprobs: Annotated[int | None, Field(ge=0, le=_MOST_LOGPROBS), WHOLE] = Field(
+        default=None,
+        description="How many of the likeliest tokens come with each token that the text shows, with their log "
+        "probabilities and its own; as `logprobs` and `top_logprobs` of a chat completion.",
+    )
     stream: bool | None = Field(default=None, description="Whether to answer with server-sent events.")
     stream_options: StreamOptions | None = Field(default=None, description="Only with `stream`.")
     user: Annotated[str, Field(max_length=256), ENCODABLE] | None = Field(
@@ -121,8 +127,7 @@ class CompletionRequest(TokenShaping):
     add_special_tokens: Annotated[Any, NotSupported(True, why="a text begins as the tokenizer begins one")] = None
     echo: Annotated[Any, NotSupported(False, why="answers do not repeat the prompt")] = None
     length_penalty: Annotated[Any, NotSupported(1, why=_NO_BEAMS)] = None
-    logprobs: Annotated[Any, NotSupported(why="log probabilities are not supported here")] = None
-    prompt_logprobs: Annotated[Any, NotSupported(why="log probabilities are not supported here")] = None
+    prompt_logprobs: Annotated[Any, NotSupported(why="those of a prompt are not supported")] = None
     skip_special_tokens: Annotated[Any, NotSupported(True, why="answers hold no special tokens")] = None
     suffix: Annotated[Any, NotSupported("", why="models continue a prompt and fill no gaps")] = None
     use_beam_search: Annotated[Any, NotSupported(False, why=_NO_BEAMS)] = None

@@ -7,10 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.api import serializers
 from services.gateway.api.chunks import pieces_of
+from services.gateway.api.logprobs import pieces_with_tokens
 from services.gateway.api.responses import EvolutionReference, PromptTokensDetails, Usage
+from services.gateway.api.text_completions.logprobs import CompletionLogprobs, completion_logprobs
 from services.gateway.config.settings import GatewaySettings
 from shared.records.events import Event
-from shared.records.evolution import FinishReason, Record
+from shared.records.evolution import Choice, FinishReason, Record
 
 
 def _is_none(value: object) -> bool:
@@ -26,7 +28,7 @@ class CompletionChoice(_Resource):
 
     index: int = Field(description="Of the i-th prompt's j-th continuation, both counted from 0: i * n + j.")
     text: str
-    logprobs: None = None
+    logprobs: CompletionLogprobs | None = Field(default=None, description="Where `logprobs` asked for them.")
     finish_reason: FinishReason
     darwin: EvolutionReference | None = Field(
         default=None,
@@ -52,7 +54,7 @@ class CompletionChunkChoice(_Resource):
 
     index: int
     text: str
-    logprobs: None = None
+    logprobs: CompletionLogprobs | None = Field(default=None, description="Of the tokens of this piece of text.")
     finish_reason: FinishReason | None = None
 
 
@@ -90,6 +92,7 @@ def completion(records: Sequence[Record], settings: GatewaySettings) -> Completi
                 text=choice.text,
                 finish_reason=choice.finish_reason,
                 darwin=references[part] if several else None,
+                logprobs=completion_logprobs(choice.logprobs) if _asked(record) else None,
             )
             for part, record in enumerate(records)
             for index, choice in enumerate(serializers.result_of(record).choices)
@@ -119,8 +122,8 @@ class Chunks:
         result = serializers.result_of(record)
         reference = serializers.reference(record, result.stopped_by)
         for index, choice in enumerate(result.choices, part * record.request.n):
-            for piece in pieces_of(choice.text):
-                yield self._chunk([CompletionChunkChoice(index=index, text=piece)])
+            for piece, logprobs in _pieces(record, choice):
+                yield self._chunk([CompletionChunkChoice(index=index, text=piece, logprobs=logprobs)])
             ended = CompletionChunkChoice(index=index, text="", finish_reason=choice.finish_reason)
             yield self._chunk([ended], darwin=reference)
 
@@ -142,6 +145,21 @@ class Chunks:
             usage=usage,
             darwin=darwin,
         ).model_dump_json()
+
+
+def _asked(record: Record) -> bool:
+    return record.request.sampling.logprobs is not None
+
+
+def _pieces(record: Record, choice: Choice) -> Iterator[tuple[str, CompletionLogprobs | None]]:
+    """The text in pieces; where log probabilities were asked for, each with those of its tokens."""
+    if not _asked(record):
+        yield from ((piece, None) for piece in pieces_of(choice.text))
+        return
+    begin = 0
+    for piece, tokens in pieces_with_tokens(choice.text, choice.logprobs):
+        yield piece, completion_logprobs(tokens, begin)
+        begin += len(piece)
 
 
 def _usage(records: Sequence[Record], settings: GatewaySettings) -> Usage:

@@ -7,6 +7,7 @@ from openai.types.responses import Response
 
 from services.gateway.api.openai_responses.events import closing, opening
 from services.gateway.api.openai_responses.resource import response
+from services.gateway.api.openai_responses.turns import items_of, turns_of
 from services.gateway.config.settings import GatewaySettings
 from shared.methods import METHODS, Method
 from shared.records.evolution import (
@@ -22,8 +23,10 @@ from shared.records.evolution import (
     Tokens,
 )
 from shared.records.search import Search
+from shared.records.tools import ToolCall
 
 SETTINGS = GatewaySettings()
+CALLS = (ToolCall("weather", '{"city":"Rome"}'), ToolCall("now", ""))
 
 
 def record(finish: FinishReason, method: Method = "sample") -> Record:
@@ -57,3 +60,38 @@ def test_a_stream_ends_by_what_became_of_it() -> None:
 def test_what_opens_a_stream_tells_nothing_of_its_end() -> None:
     before = replace(record("stop"), status="queued", result=None, finished_at=None)
     assert opening(record("stop"), SETTINGS) == opening(before, SETTINGS)
+
+
+@pytest.mark.parametrize("finish", ["stop", "length"])
+def test_calls_are_whole_where_an_answer_was_cut(finish: FinishReason) -> None:
+    answered = record(finish)
+    assert answered.result is not None
+    choice = replace(answered.result.choices[0], tool_calls=CALLS)
+    held = replace(answered, result=replace(answered.result, choices=(choice,)))
+    shown = Response.model_validate_json(response(held, SETTINGS).model_dump_json(), strict=True)
+    assert shown.status == {"stop": "completed", "length": "incomplete"}[finish]
+    assert [(item.type, item.status) for item in shown.output] == [  # type: ignore[union-attr]
+        ("message", "completed"), ("function_call", "completed"), ("function_call", "completed")
+    ]  # fmt: skip
+    events = list(closing(held, 2, SETTINGS))
+    assert [event.item for event in events if event.type == "response.output_item.done"] == response(
+        held, SETTINGS
+    ).output
+    done = [event.arguments for event in events if event.type == "response.function_call_arguments.done"]
+    assert done == [call.arguments for call in CALLS]
+
+
+def test_items_are_the_turns_in_pieces() -> None:
+    calls = tuple(replace(call, id=call.name) for call in CALLS)
+    results = tuple(Message("tool", "x", (), call.id) for call in calls)
+    asked = Message("user", "Why?")
+    for turns in (
+        [asked],
+        [Message("system", "Be brief."), asked, Message("assistant", ""), asked],
+        [asked, Message("assistant", "Let me see.", calls), *results, Message("assistant", "So."), asked],
+        [asked, Message("assistant", "", calls), *results, Message("assistant", "", calls[:1]), results[0]],
+    ):
+        items = items_of(turns)
+        assert all(len(item.tool_calls) < 2 for item in items)
+        assert turns_of(items) == turns
+    assert len(items) == 7

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from services.generation.json_schemas import MAX_NODES, problem
 from services.mutation.operators import JSON_SCHEMA
+from shared.text.schema_bounds import MAX_NODES, problem
 
 
 def nested(keyword: str, depth: int) -> Any:

@@ -1,0 +1,56 @@
+"""Whether the form that a request demands can be followed, before anything is spent on it."""
+
+import json
+from collections.abc import Iterator
+
+from services.gateway.evolutions.compiler import FormatCompiler
+from shared.errors import InvalidRequest
+from shared.records.evolution import EvolutionRequest
+from shared.records.formats import ResponseFormat
+from shared.records.tools import Tool
+from shared.text.grammars import arguments_schema
+
+
+async def check_forms(request: EvolutionRequest, compiler: FormatCompiler) -> None:
+    """Has the format of answers compiled, and the schemas of tools where calls are decoded under them.
+
+    Raises:
+        InvalidRequest: one of them cannot be followed; names the field, and says why.
+        Internal: no process can be started that compiles.
+    """
+    wanted, use = request.sampling.format, request.tool_use
+    if wanted is not None:
+        if use.offered and use.choice == "auto" and not wanted.is_json:
+            raise InvalidRequest(
+                "a response cannot both be free to call tools and be held to this form: set tool_choice to none, or "
+                "leave the form out",
+                field=wanted.field,
+            )
+        problem = await compiler.problem(wanted)
+        if problem is not None:
+            kind = wanted.kind.replace("_", " ")
+            raise InvalidRequest(f"the {kind} of {wanted.field} cannot be followed: {problem}", field=wanted.field)
+    if wanted is None and use.choice != "required":
+        return
+    tools = [tool for tool in use.offered if use.name in ("", tool.name)]
+    field = "functions" if use.as_functions else "tools"
+    for whose, form in _forms_of_calls(tools, field):
+        problem = await compiler.problem(form)
+        if problem is not None:
+            raise InvalidRequest(f"{whose} cannot be followed: {problem}", field=field)
+
+
+def _forms_of_calls(tools: list[Tool], field: str) -> Iterator[tuple[str, ResponseFormat]]:
+    """What the arguments of calls are, of each tool and of all together, with words for it."""
+    rules = []
+    for tool in tools:
+        whose = f"the parameters of {tool.name}"
+        try:
+            rules.append(f"%json {json.dumps(arguments_schema(tool.parameters))}")
+        except ValueError as error:
+            raise InvalidRequest(f"{whose} cannot be followed: {error}", field=field) from None
+        yield whose, ResponseFormat("grammar", f"start: {rules[-1]}")
+    if len(rules) > 1:
+        whole = [f"start: {' | '.join(f'call_{number}' for number in range(len(rules)))}"]
+        whole += [f"call_{number}: {rule}" for number, rule in enumerate(rules)]
+        yield "the parameters of the tools together", ResponseFormat("grammar", "\n".join(whole))

@@ -97,13 +97,13 @@ def _sampling(sampling: pb.GenerateRequest.Sampling) -> SamplingOptions:
         top_k=sampling.top_k,
         stop=tuple(sampling.stop),
         format=_format(sampling),
+        logprobs=sampling.logprobs if sampling.HasField("logprobs") else None,
         presence_penalty=sampling.presence_penalty,
         frequency_penalty=sampling.frequency_penalty,
         repetition_penalty=sampling.repetition_penalty or 1.0,
         logit_bias=dict(sampling.logit_bias),
         min_p=sampling.min_p,
         ignore_eos=sampling.ignore_eos,
-        logprobs=sampling.logprobs if sampling.HasField("logprobs") else None,
     )
 
 

@@ -14,8 +14,8 @@ from services.generation.simulated_adjustments import SimulatedAdjustments
 from services.generation.simulated_batch import Batch, Latency, Waited, latency_named
 from services.generation.simulated_cache import PrefixCache
 from services.generation.simulated_calls import COUNT, SimulatedCalls
-from services.generation.simulated_formats import byte_grammars, choose, shares
-from services.generation.simulated_logprobs import likelihoods
+from services.generation.simulated_formats import byte_grammars, chances, choose
+from services.generation.simulated_logprobs import chances_of_words, likelihoods
 from services.generation.tool_calls.json_forms import JSON_FORMS
 from services.generation.tool_calls.reading import ToolReader
 from shared.process.lifecycle import never
@@ -59,8 +59,7 @@ class SimulatedEngine:
         self._batch = batch or (Batch(Latency(1 / tokens_per_second)) if tokens_per_second else None)
         self._cache = cache or PrefixCache(0)
         self._response_tokens = response_tokens
-        end = 1 / response_tokens if response_tokens else 0.0
-        self._shares = {_END: end} | dict.fromkeys(range(1, 1 + len(_WORDS)), (1 - end) / len(_WORDS))
+        self._chances = chances_of_words(_WORDS, 1 / response_tokens if response_tokens else 0.0)
         self._ids = {word: index for index, word in enumerate(_WORDS, start=1)}
         self._running = 0
         formats = available()
@@ -131,20 +130,22 @@ class SimulatedEngine:
         ids, matcher = list(sequence.token_ids), self._matcher(sequence)
         writer = self._calls.writer(ids) if matcher is None else None
         adjustments = SimulatedAdjustments(sequence) if set(sampling.shaping) - {"ignore_eos"} else None
+        weighed = adjustments is not None or sampling.logprobs is not None
         for position in range(len(ids), len(ids) + sequence.max_new_tokens):
             # The hash of a tuple of integers is the same in every process, and costs a tenth of a cryptographic one.
             draw = hash((*ids[-8:], position, seed if seed is not None else random.getrandbits(63)))
-            if matcher is not None:
-                token = choose(matcher, draw, _BYTES, _END)
-                likely = shares(matcher, _BYTES, _END) if adjustments or sampling.logprobs is not None else {}
-            else:
+            if matcher is None:
                 called = writer.next(ids, draw) if writer else None
-                token, likely = (self._word(draw), self._shares) if called is None else (called, {called: 1.0})
-            ids.append(adjustments.next(token, likely, draw) if adjustments else token)
+                token = self._word(draw) if called is None else called
+                possible = self._chances if called is None else {called: 1.0}
+            else:
+                possible = chances(matcher, _BYTES, _END) if weighed else {}
+                token = choose(matcher, draw, _BYTES, _END)
+            ids.append(adjustments.next(token, possible, draw) if adjustments else token)
             if matcher is not None:
                 matcher.accept(ids[-1:])
             if sampling.logprobs is not None:
-                logprobs.append(likelihoods(ids[-1], likely, sampling.logprobs))
+                logprobs.append(likelihoods(ids[-1], possible, sampling.logprobs))
             if ids[-1] == _END and not sampling.ignore_eos:
                 break
         return tuple(ids[len(sequence.token_ids) :]), tuple(logprobs)

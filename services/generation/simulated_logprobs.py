@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from services.generation.engine import Likelihoods
 
@@ -11,6 +11,13 @@ def likelihoods(chosen: int, chances: Mapping[int, float], alternatives: int) ->
     """Of a token, and of so many of the likeliest by these chances, among equals the token itself first."""
     best = heapq.nlargest(alternatives, chances, key=lambda token: (chances[token], token == chosen))
     return Likelihoods(_log(chances.get(chosen, 0.0)), tuple((token, _log(chances[token])) for token in best))
+
+
+def chances_of_words(words: Sequence[str], ends: float) -> dict[int, float]:
+    """Each word, whose id is its place from 1 on, is as likely as any other; id 0 ends a response with the chance
+    `ends`."""
+    of_words = {token: (1 - ends) / len(words) for token in range(1, 1 + len(words))}
+    return {0: ends, **of_words} if ends else of_words
 
 
 def _log(chance: float) -> float:

@@ -1,4 +1,4 @@
-"""What every generation engine promises of formats and log probabilities, in float32 so that pieces can be compared."""
+"""What every generation engine promises of formats, and of what else shapes sampling, in float32 to compare pieces."""
 
 import asyncio
 import json
@@ -13,8 +13,7 @@ from services.generation.messages import Sequence
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import Message
 from shared.records.formats import ResponseFormat
-from shared.records.logprobs import shown
-from tests.contract.engine_rows import GREEDY, QUESTION, WARM, one, own_logprobs, pieces, run
+from tests.contract.engine_rows import GREEDY, QUESTION, WARM, one, pieces, run
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -103,30 +102,33 @@ async def test_a_schema_that_cannot_be_followed_is_refused(generator: SequenceGe
         await one(generator, Sequence("s", QUESTION, max_new_tokens=10), sampling)
 
 
-async def test_log_probabilities_are_the_models_own_whole_and_in_pieces(
+async def test_what_shapes_sampling_does_so_in_one_piece_and_in_three(
     generator: SequenceGenerator, engine: Engine
 ) -> None:
-    greedy, warm = replace(GREEDY, logprobs=5), replace(WARM, logprobs=0)
-    asked = Sequence("s", QUESTION, max_new_tokens=12)
-    if not engine.info.logprobs:
-        with pytest.raises(Unsupported, match=f"the {engine.info.engine} engine"):
-            await one(generator, asked, greedy)
-        return
-    whole, parts = await one(generator, asked, greedy), await pieces(generator, 3, 4, greedy)
-    cut = sum((part.logprobs for part in parts), ())
-    assert [each.token for each in cut] == [each.token for each in whole.logprobs]
-    assert [each.logprob for each in cut] == pytest.approx([each.logprob for each in whole.logprobs], abs=1e-3)
-    assert "".join(each.token for each in shown(whole.logprobs, whole.text)) == whole.text
-    for each in whole.logprobs:
-        assert len(each.top) == 5
-        assert each[:3] in each.top
-        assert [other.logprob for other in each.top] == sorted((other.logprob for other in each.top), reverse=True)
-    drawn, plain = (
-        await one(generator, replace(asked, seed=7), warm),
-        await one(generator, replace(asked, seed=7), WARM),
-    )
-    assert (drawn.token_ids, plain.logprobs) == (plain.token_ids, ())
-    if engine.info.engine != "simulated":
-        found = [each.logprob for each in drawn.logprobs]
-        assert found == pytest.approx(own_logprobs(engine.encode_chat(QUESTION), drawn.token_ids), abs=1e-3)
-        assert min(found) < -0.5
+    plain = await one(generator, Sequence("s", QUESTION, max_new_tokens=18))
+    word, end = plain.token_ids[0], min(engine.info.end_ids)
+    shaped = {
+        "presence_penalty": replace(GREEDY, presence_penalty=2.0),
+        "frequency_penalty": replace(GREEDY, frequency_penalty=2.0, repetition_penalty=1.2, logit_bias={word: 1.0}),
+        "repetition_penalty": replace(GREEDY, repetition_penalty=1.3),
+        "logit_bias": replace(GREEDY, logit_bias={word: -100.0}),
+        "ignore_eos": replace(GREEDY, ignore_eos=True, logit_bias={end: 100.0}),
+    }
+    asked = Sequence("s", QUESTION, max_new_tokens=18)
+    wholes = await asyncio.gather(*(one(generator, asked, sampling) for sampling in shaped.values()))
+    found = dict(zip(shaped, wholes, strict=True))
+    assert plain.token_ids not in {whole.token_ids for whole in wholes}
+    assert word not in found["logit_bias"].token_ids
+    exact = {name for name in shaped if name not in engine.info.cannot_continue}
+    cut = await asyncio.gather(*(pieces(generator, 3, 6, shaped[name]) for name in sorted(exact)))
+    for name, parts in zip(sorted(exact), cut, strict=True):
+        assert sum((part.token_ids for part in parts), ()) == found[name].token_ids, name
+    for name in shaped.keys() - exact:
+        with pytest.raises(Unsupported, match=f"the {engine.info.engine} engine .* under {name}"):
+            await one(generator, replace(asked, to_be_continued=True), shaped[name])
+    if "ignore_eos" in exact:
+        assert (found["ignore_eos"].token_ids, found["ignore_eos"].finish) == ((end,) * 18, "length")
+    likeliest = replace(WARM, min_p=1.0)
+    first, again = await asyncio.gather(*(one(generator, asked, likeliest) for _ in range(2)))
+    assert first.token_ids == again.token_ids
+    assert engine.info.engine == "simulated" or first.token_ids == plain.token_ids

@@ -1,22 +1,19 @@
 """The response bodies of the API, as /openapi.json documents them; errors have theirs in `edge.errors`."""
 
-import operator
 from collections.abc import Sized
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.gateway.api.evolution_settings import EvolutionSettings
 from services.gateway.api.logprobs import ChoiceLogprobs
 from services.gateway.api.message_bodies import (
     AnswerMessage,
     ChosenCall,
     ChunkDelta,
-    EvolutionFormat,
     EvolutionMessage,
     OfferedTool,
 )
-from services.gateway.api.token_shaping import ShapingSettings
-from services.gateway.config.search_fields import with_search_settings
 from shared.methods import Method
 from shared.records.events import Event
 from shared.records.evolution import FinishReason, Status, StoppedBy
@@ -232,28 +229,6 @@ class EvolutionFailure(_Resource):
     code: str
     message: str
     field: str | None = Field(description="Path of the offending field, where there is one.")
-
-
-@with_search_settings(accepted=False)
-class EvolutionSettings(ShapingSettings):
-    """Everything that determined the search, defaults filled in."""
-
-    max_tokens: int
-    temperature: float
-    top_p: float
-    top_k: int
-    stop: list[str]
-    format: EvolutionFormat | None = Field(description="What every response had to be; null for any text.")
-    logprobs: int | None = Field(default=None, exclude_if=_is_none, description="Alternatives of each token.")
-    n: int
-    seed: int = Field(description="As given, else as drawn at acceptance.")
-    seeded: bool = Field(description="Whether the caller gave the seed, so that sampling follows it too.")
-    profile: str
-    raw_prompt: bool = Field(
-        default=False,
-        exclude_if=operator.not_,
-        description="Whether the message is a prompt that was continued as it stands, without a chat template.",
-    )
 
 
 class Evolution(_Resource):

@@ -5,6 +5,7 @@ from hashlib import blake2b
 
 from services.gateway.api import message_bodies
 from services.gateway.api import responses as out
+from services.gateway.api.evolution_settings import EvolutionSettings
 from services.gateway.api.logprobs import choice_logprobs
 from services.gateway.config.settings import GatewaySettings
 from shared import errors
@@ -152,7 +153,7 @@ def evolution(record: Record) -> out.Evolution:
         created_at=record.created_at,
         finished_at=record.finished_at,
         messages=[message_bodies.EvolutionMessage(**asdict(message)) for message in request.messages],
-        settings=out.EvolutionSettings(
+        settings=EvolutionSettings(
             **asdict(request.sampling) | {"stop": list(request.sampling.stop), "format": _format(request.sampling)},
             **asdict(request.search),
             n=request.n,

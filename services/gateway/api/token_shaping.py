@@ -1,9 +1,9 @@
-"""OpenAI's and vLLM's fields that shape which tokens are sampled, as bodies declare them and evolutions show them."""
+"""OpenAI's and vLLM's fields that shape which tokens are sampled."""
 
 import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from services.gateway.api.field_types import Body
 from shared.errors import InvalidRequest
@@ -14,12 +14,10 @@ from shared.records.evolution import (
     MAX_PENALTY,
     MAX_REPETITION_PENALTY,
     EvolutionRequest,
-    Sampling,
 )
 
 _TOKEN = r"^(0|[1-9][0-9]{0,8})$"
 _FROM_THE_BEGINNING = "in whichever round of a search it came, and in a copied beginning too"
-_PLAIN = Sampling(max_tokens=0)
 
 
 def _biases(value: Any) -> Any:
@@ -115,22 +113,3 @@ def check_endless(request: EvolutionRequest) -> None:
             "ends where its form does",
             field="ignore_eos",
         )
-
-
-def _is_plain(name: str) -> Any:
-    return lambda value: value == getattr(_PLAIN, name)
-
-
-class ShapingSettings(BaseModel):
-    """What of this an evolution was given; what has no effect is left out."""
-
-    model_config = ConfigDict(frozen=True)
-
-    presence_penalty: float = Field(default=0.0, exclude_if=_is_plain("presence_penalty"))
-    frequency_penalty: float = Field(default=0.0, exclude_if=_is_plain("frequency_penalty"))
-    repetition_penalty: float = Field(default=1.0, exclude_if=_is_plain("repetition_penalty"))
-    logit_bias: dict[int, float] = Field(
-        default={}, exclude_if=_is_plain("logit_bias"), description="Biases by token id."
-    )
-    min_p: float = Field(default=0.0, exclude_if=_is_plain("min_p"))
-    ignore_eos: bool = Field(default=False, exclude_if=_is_plain("ignore_eos"))

@@ -7,8 +7,8 @@ from typing import Annotated, get_args
 import pytest
 
 from cli.main import align
+from services.gateway.api.evolution_settings import EvolutionSettings
 from services.gateway.api.requests import SearchSettings
-from services.gateway.api.responses import EvolutionSettings
 from services.orchestrator.core.values import Config
 from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method

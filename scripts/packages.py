@@ -23,7 +23,7 @@ _VARIABLES = {
 
 
 def installers(owner: Path, python: Path, *words: str) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """Commands that do what `pip install` with these words does, and their environments: the first that works is enough.
+    """Commands that do what `pip install` with these words does, with their environments: the first to work is enough.
 
     `owner` is the interpreter that has pip, and perhaps uv beside it; `python` the one that gets the packages.
     """

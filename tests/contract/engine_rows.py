@@ -1,5 +1,8 @@
 """What the contract suite of generation engines runs on: its rows, its prompts, and short ways to ask."""
 
+import functools
+from collections.abc import Collection
+
 from transformers import AutoTokenizer
 
 from services.generation.engine import Engine
@@ -43,7 +46,10 @@ async def pieces(
     return results
 
 
-def control_ids(engine: Engine) -> list[int]:
-    if engine.info.engine == "simulated":
-        return sorted(engine.info.end_ids)
-    return AutoTokenizer.from_pretrained(resolve(EMBEDDED_LLM)).all_special_ids
+def control_ids(engine: Engine) -> Collection[int]:
+    return engine.info.end_ids if engine.info.engine == "simulated" else _special_ids()
+
+
+@functools.cache
+def _special_ids() -> tuple[int, ...]:
+    return tuple(AutoTokenizer.from_pretrained(resolve(EMBEDDED_LLM)).all_special_ids)

@@ -96,6 +96,9 @@ class DirectStages:
                     tokens = event.generated_tokens
         yield MutationEnded(effect.cycle, tokens)
 
+    async def text_of(self, token_ids: Sequence[int], timeout_s: float) -> str:
+        return await self._generator.text_of(tuple(token_ids))
+
     async def generate(
         self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Generated]:

@@ -44,7 +44,7 @@ class InvalidRequest(DarwinError):
 
 
 class ContextLengthExceeded(DarwinError):
-    """The conversation leaves no room for an answer in the model's context.
+    """The conversation leaves no room for an answer in the model's context, or a text is longer than what embeds reads.
 
     Client libraries know it by its name and by the words of `of`, and may then shorten the conversation.
     """
@@ -53,12 +53,12 @@ class ContextLengthExceeded(DarwinError):
     http_status = 400
 
     @classmethod
-    def of(cls, context: int, tokens: int) -> Self:
-        """The error of a conversation of so many tokens."""
+    def of(cls, context: int, tokens: int, field: str = "messages") -> Self:
+        """The error of a conversation, or of what else `field` names, of so many tokens."""
         return cls(
-            f"This model's maximum context length is {context} tokens. However, your messages resulted in {tokens} "
-            "tokens. Please reduce the length of the messages.",
-            field="messages",
+            f"This model's maximum context length is {context} tokens. However, your {field} resulted in {tokens} "
+            f"tokens. Please reduce the length of the {field}.",
+            field=field,
         )
 
 

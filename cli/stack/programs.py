@@ -56,7 +56,11 @@ class StackSettings:
     @classmethod
     def simulated(cls, env: Mapping[str, str] | None = None, **settings: Any) -> Self:
         """Without a real model anywhere, for fast tests and studies of scale."""
-        models = {"DARWIN_MUTATION_ENCODER": "simulated", "DARWIN_REWARD_PROFILES": "simulated"}
+        models = {
+            "DARWIN_MUTATION_ENCODER": "simulated",
+            "DARWIN_GATEWAY_EMBEDDINGS_MODEL": "simulated",
+            "DARWIN_REWARD_PROFILES": "simulated",
+        }
         return cls(engine="simulated", env={**models, **(env or {})}, **settings)
 
 
@@ -102,7 +106,11 @@ def programs(settings: StackSettings, addresses: Mapping[str, str], folder: Path
 
     port = int(addresses["redis"].rpartition(":")[2])
     redis = Program("redis", redis_command(port, folder), {}, lambda child: redis_ready(child, port))
-    gateway = {"DARWIN_GATEWAY_LISTEN": addresses["gateway"], **redis_of("gateway")}
+    gateway = {
+        "DARWIN_GATEWAY_LISTEN": addresses["gateway"],
+        "DARWIN_GATEWAY_MUTATION": to("gateway", "mutation"),
+        **redis_of("gateway"),
+    }
     return [
         redis,
         *stage("generation", {"DARWIN_GENERATION_ENGINE": settings.engine}),

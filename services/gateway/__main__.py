@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import uvicorn
 from opentelemetry.trace import TracerProvider
 
-from services.gateway.app import create_app
+from services.gateway.app import batch_driver, create_app, webhook_deliverer
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.lifetime import Lifetime
 from services.gateway.edge.protocol import GatewayProtocol
@@ -56,7 +56,8 @@ async def _serve(
     stop = stop_event()
     listener = _bind(settings)
     host, port = listener.getsockname()[:2]
-    backends = Backends.of(settings)
+    with refusing("gateway"):
+        backends = Backends.of(settings)
     lifetime = Lifetime()
     server = _Server(
         uvicorn.Config(
@@ -79,6 +80,8 @@ async def _serve(
     log.info("listening on %s", address)
     serving = asyncio.ensure_future(server.serve([listener]))
     stopping = asyncio.ensure_future(stop.wait())
+    driving = asyncio.ensure_future(batch_driver(settings, backends).run())
+    delivering = asyncio.ensure_future(webhook_deliverer(settings, backends).run())
     try:
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
@@ -87,6 +90,9 @@ async def _serve(
         await serving
     finally:
         stopping.cancel()
+        driving.cancel()
+        delivering.cancel()
+        await asyncio.wait((driving, delivering))
         await backends.close()
 
 

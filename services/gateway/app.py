@@ -6,12 +6,18 @@ from opentelemetry.trace import TracerProvider
 from services.gateway.api import model_routes, probes
 from services.gateway.api.chat_routes import ChatRoutes
 from services.gateway.api.cors import admit_web_pages
+from services.gateway.api.embeddings.routes import EmbeddingRoutes
 from services.gateway.api.evolution_routes import EvolutionRoutes
 from services.gateway.api.key_routes import KeyRoutes
 from services.gateway.api.openai_responses.events import ResponseEvent
 from services.gateway.api.openai_responses.routes import ResponseRoutes
 from services.gateway.api.openapi import DESCRIPTION, openapi_of
 from services.gateway.api.responses import ChatCompletionChunk
+from services.gateway.api.text_completions.resource import CompletionChunk
+from services.gateway.api.text_completions.routes import CompletionRoutes
+from services.gateway.batches.batch_routes import BatchRoutes
+from services.gateway.batches.driver import BatchDriver, BatchLimits
+from services.gateway.batches.file_routes import FileRoutes
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge import errors
 from services.gateway.edge.access import AccessMiddleware
@@ -24,9 +30,13 @@ from services.gateway.edge.search_times import SearchTimes
 from services.gateway.evolutions.acceptance import Acceptance
 from services.gateway.evolutions.admission import Admission, StageCheck
 from services.gateway.evolutions.backends import Backends
+from services.gateway.evolutions.embedding_calls import EmbeddingCalls
 from services.gateway.evolutions.service import EvolutionService
 from services.gateway.inspector import page
 from services.gateway.inspector.routes import InspectionRoutes
+from services.gateway.webhooks.deliverer import Deliverer
+from services.gateway.webhooks.events import Notices
+from services.gateway.webhooks.routes import WebhookRoutes
 
 
 def create_app(
@@ -43,7 +53,9 @@ def create_app(
     stages = StageCheck(backends.presence)
     times = SearchTimes()
     evolutions = EvolutionService(backends.store, times)
-    acceptance = Acceptance(evolutions, Admission(backends.store, backends.rates, stages, settings))
+    admission = Admission(backends.store, backends.rates, stages, settings)
+    acceptance = Acceptance(evolutions, admission)
+    embedding = EmbeddingCalls(backends.embedder, admission, backends.store, times)
     app = FastAPI(
         title="Darwin",
         version="0.1.0",
@@ -65,6 +77,7 @@ def create_app(
         max_body_seconds=settings.max_body_seconds,
         max_concurrent=settings.max_concurrent,
         times=times,
+        max_upload=(settings.max_file_bytes, settings.max_file_seconds),
     )
     if settings.cors_origins:
         admit_web_pages(app, settings.cors_origins)
@@ -72,14 +85,42 @@ def create_app(
     errors.install_handlers(app, times)
     app.include_router(ChatRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(acceptance, evolutions, settings, lifetime).router)
+    app.include_router(CompletionRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(ResponseRoutes(acceptance, evolutions, settings, lifetime).router)
+    app.include_router(EmbeddingRoutes(embedding, settings, lifetime).router)
     app.include_router(InspectionRoutes(backends.store, evolutions, settings).router)
+    app.include_router(FileRoutes(backends.files, settings).router)
+    app.include_router(BatchRoutes(backends.batches, backends.files, settings).router)
+    app.include_router(WebhookRoutes(backends.webhooks, settings).router)
     app.include_router(KeyRoutes(backends.keys, backends.store, settings).router)
     app.include_router(model_routes.router(settings))
     app.include_router(probes.router(backends.store, stages, lifetime))
     app.router.routes.extend(page.routes())
     answer_head(app)
     app.openapi = openapi_of(  # type: ignore[method-assign]
-        app, (ChatCompletionChunk, ResponseEvent), keys_required=settings.keys == "required"
+        app, (ChatCompletionChunk, CompletionChunk, ResponseEvent), keys_required=settings.keys == "required"
     )
     return app
+
+
+def batch_driver(settings: GatewaySettings, backends: Backends) -> BatchDriver:
+    """What drives batches beside the application."""
+    limits = BatchLimits(
+        settings.max_batch_lines,
+        settings.max_batch_running,
+        settings.max_files_bytes_per_tenant,
+        settings.max_files_bytes,
+        settings.file_ttl_s,
+    )
+    evolutions = EvolutionService(backends.store, SearchTimes())
+    admission = Admission(backends.store, backends.rates, StageCheck(backends.presence), settings)
+    acceptance = Acceptance(evolutions, admission)
+    embedding = EmbeddingCalls(backends.embedder, admission, backends.store, SearchTimes())
+    return BatchDriver(
+        backends.batches, backends.files, backends.keys, evolutions, acceptance, embedding, settings, limits
+    )
+
+
+def webhook_deliverer(settings: GatewaySettings, backends: Backends) -> Deliverer:
+    """What sends webhooks beside the application."""
+    return Deliverer(backends.webhooks, Notices(backends.batches, backends.store, settings), settings)

@@ -90,9 +90,9 @@ class Completion:
 class Engine(Protocol):
     """A model that decodes.
 
-    All methods are called on the event loop and must not block it, but for `encode_chat` and `decode`: long prompts are
-    encoded on threads, several at once, so both must be thread-safe. These two and `complete` are called between
-    `start` and `stop` only.
+    All methods are called on the event loop and must not block it, but for `encode_chat`, `encode_raw` and `decode`:
+    long prompts are encoded on threads, several at once, so these must be thread-safe. They and `complete` are called
+    between `start` and `stop` only.
     """
 
     @property
@@ -147,6 +147,11 @@ class Engine(Protocol):
             InvalidRequest: the model's template refuses the conversation.
             Unsupported: the template prints no tools, or no turns of tools, and there are some.
         """
+        ...
+
+    def encode_raw(self, text: str) -> tuple[int, ...]:
+        """The token ids of a prompt that is continued as it stands: without a template, begun as the tokenizer begins
+        a text. Control tokens that it spells are those tokens. Called from several threads at once."""
         ...
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:

@@ -11,6 +11,7 @@ from services.generation.engine import Completion, ContextFull, Engine, ModelInf
 from services.generation.grammars import Matcher
 from services.generation.messages import (
     GenerateRequest,
+    RawPrompt,
     SamplingOptions,
     Sequence,
     SequenceFinish,
@@ -19,7 +20,7 @@ from services.generation.messages import (
 )
 from services.generation.response_text import Reader, continuing, stops_of
 from services.generation.tool_calls.reading import CallReader
-from services.generation.validation import GenerationLimits, check
+from services.generation.validation import GenerationLimits, check, check_vocabulary
 from shared.errors import InvalidRequest
 from shared.records.turns import prefill_of
 
@@ -68,6 +69,11 @@ class SequenceGenerator:
         """What the engine serves; raises Unavailable until it has started."""
         return self._engine.info
 
+    async def text_of(self, token_ids: tuple[int, ...]) -> str:
+        """The text of token ids; raises InvalidRequest where one is not in the vocabulary."""
+        check_vocabulary(token_ids, self.info, "prompt")
+        return await asyncio.to_thread(self._engine.decode, token_ids)
+
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[list[SequenceResult], None]:
         """Yields one result per sequence as soon as it completes, in lists of those that complete together.
 
@@ -81,7 +87,7 @@ class SequenceGenerator:
         arrived = time.perf_counter()
         check(request, self.info, self._limits)
         # Encoding long prompts takes seconds, and so may a format, while other calls and health checks must be served.
-        long = sum(len(m.content) for s in request.sequences for m in s.messages) > _LONG_CHARACTERS
+        long = sum(sequence.characters for sequence in request.sequences) > _LONG_CHARACTERS
         long = long or request.sampling.format is not None
         metrics.called(len(request.sequences))
         plans = await asyncio.to_thread(self._plans, request, arrived) if long else self._plans(request, arrived)
@@ -124,14 +130,25 @@ class SequenceGenerator:
         request: GenerateRequest,
         arrived: float,
     ) -> _Plan:
-        prompt_ids = self._engine.encode_chat(sequence.messages, request.now, request.tools)
-        if prefill_of(sequence.messages):
+        raw = sequence.raw_prompt
+        prompt_ids = self._raw(raw) if raw else self._engine.encode_chat(sequence.messages, request.now, request.tools)
+        if raw or prefill_of(sequence.messages):
             reader = replace(reader, decode=continuing(self._engine.decode, prompt_ids[-1]))
         # A rewritten prompt may leave no room, and so may a response that was written under a shorter one. That is a
         # full context of this sequence, and does not concern the others of the call.
         room = max(0, self.info.context_length - len(prompt_ids) - len(sequence.response_token_ids))
         matcher = self._matcher(sequence, request.sampling)
         return _Plan(sequence, request.sampling, request.cache_salt, prompt_ids, reader, calls, room, arrived, matcher)
+
+    def _raw(self, prompt: RawPrompt) -> tuple[int, ...]:
+        """Raises InvalidRequest where the text has no tokens, or spells one that the model has no embedding for."""
+        if prompt.token_ids:
+            return prompt.token_ids
+        token_ids = self._engine.encode_raw(prompt.text)
+        if not token_ids:
+            raise InvalidRequest("the prompt has no tokens: send a text that has some", field="prompt")
+        check_vocabulary(token_ids, self.info, "prompt")
+        return token_ids
 
     def _matcher(self, sequence: Sequence, sampling: SamplingOptions) -> Matcher | None:
         """Raises InvalidRequest where the format cannot be followed, or the response so far does not."""

@@ -28,8 +28,17 @@ class SamplingOptions:
 
 
 @dataclass(frozen=True)
+class RawPrompt:
+    """A prompt that is continued as it stands, as a text or as token ids: one of the two is not empty."""
+
+    text: str = ""
+    token_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Sequence:
-    """A conversation, the token ids of the response so far, and how many tokens to add.
+    """A conversation, or a raw prompt and no conversation; the token ids of the response so far, and how many tokens
+    to add.
 
     After those, `lookahead_tokens` more are decoded whose text is returned and whose ids are not. `to_be_continued`
     says that another call will ask for more of the response.
@@ -42,6 +51,12 @@ class Sequence:
     lookahead_tokens: int = 0
     seed: int | None = None
     to_be_continued: bool = False
+    raw_prompt: RawPrompt | None = None
+
+    @property
+    def characters(self) -> int:
+        """The length of what is to be encoded."""
+        return sum(len(each.content) for each in self.messages) + len(self.raw_prompt.text if self.raw_prompt else "")
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,9 @@ class OpenAIEngine:
     def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
         return self._known.checkpoint.chat.encode_prompt(messages, now=now, tools=tools)
 
+    def encode_raw(self, text: str) -> tuple[int, ...]:
+        return self._known.checkpoint.chat.encode_raw(text)
+
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         return self._known.checkpoint.chat.decode(token_ids, special=special)
 

@@ -9,7 +9,14 @@ from typing import cast
 import grpc
 
 from services.generation.generator import SequenceGenerator
-from services.generation.messages import GenerateRequest, SamplingOptions, Sequence, SequenceFinish, SequenceResult
+from services.generation.messages import (
+    GenerateRequest,
+    RawPrompt,
+    SamplingOptions,
+    Sequence,
+    SequenceFinish,
+    SequenceResult,
+)
 from shared.errors import InvalidRequest
 from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
@@ -60,6 +67,13 @@ class GenerationServicer(generation_pb2_grpc.GenerationServiceServicer):  # type
             tools=info.tools,
         )
 
+    async def Decode(  # noqa: N802  # the wire's name
+        self,
+        request: pb.DecodeRequest,
+        context: grpc.aio.ServicerContext[pb.DecodeRequest, pb.DecodeResponse],
+    ) -> pb.DecodeResponse:
+        return pb.DecodeResponse(text=await self._generator.text_of(tuple(request.token_ids)))
+
 
 def _request(request: pb.GenerateRequest) -> GenerateRequest:
     sampling = request.sampling
@@ -95,6 +109,9 @@ def _sequence(sequence: pb.GenerateRequest.Sequence) -> Sequence:
         lookahead_tokens=sequence.lookahead_tokens,
         seed=sequence.seed if sequence.HasField("seed") else None,
         to_be_continued=sequence.to_be_continued,
+        raw_prompt=RawPrompt(sequence.raw_prompt.text, tuple(sequence.raw_prompt.token_ids))
+        if sequence.HasField("raw_prompt")
+        else None,
     )
 
 

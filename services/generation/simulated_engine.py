@@ -94,6 +94,9 @@ class SimulatedEngine:
         ids = tuple(self._id(word) for role, text in turns for word in (role, *text.split()))
         return ids + self._calls.prompt(messages, tools) if tools or has_tool_turns(messages) else ids
 
+    def encode_raw(self, text: str) -> tuple[int, ...]:
+        return tuple(self._id(word) for word in text.split())
+
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         words = " ".join(_WORDS[token - 1] for token in token_ids if 1 <= token <= len(_WORDS))
         return words + bytes(token - _BYTES for token in token_ids if 0 <= token - _BYTES < 256).decode(

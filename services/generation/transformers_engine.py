@@ -104,6 +104,10 @@ class TransformersEngine:
         assert self._checkpoint is not None
         return self._checkpoint.chat.encode_prompt(messages, now=now, tools=tools)
 
+    def encode_raw(self, text: str) -> tuple[int, ...]:
+        assert self._checkpoint is not None
+        return self._checkpoint.chat.encode_raw(text)
+
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         assert self._checkpoint is not None
         return self._checkpoint.chat.decode(token_ids, special=special)

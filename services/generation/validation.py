@@ -2,10 +2,11 @@
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from services.generation.engine import ModelInfo
-from services.generation.messages import GenerateRequest, SamplingOptions, Sequence
+from services.generation.messages import GenerateRequest, RawPrompt, SamplingOptions, Sequence
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import MAX_MESSAGES
 
@@ -62,7 +63,12 @@ def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -
                 f"the id {sequence.id!r} stands twice: give each sequence its own", field=f"{where}.id"
             )
         seen.add(sequence.id)
-        _check_messages(sequence, where, limits)
+        if sequence.raw_prompt is None:
+            _check_messages(sequence, where, limits)
+        else:
+            if request.tools or request.must_call:
+                raise InvalidRequest("a raw prompt takes no tools: its template is the caller's", field="tools")
+            _check_raw_prompt(sequence, sequence.raw_prompt, where, info, limits)
         _check_tokens(sequence, where, info, limits)
         _check_continuable(request.sampling, sequence, info)
 
@@ -150,6 +156,31 @@ def _check_messages(sequence: Sequence, where: str, limits: GenerationLimits) ->
             f"a conversation has at most {limits.conversation_characters} characters, not {length}: shorten it",
             field=f"{where}.messages",
         )
+
+
+def _check_raw_prompt(
+    sequence: Sequence, prompt: RawPrompt, where: str, info: ModelInfo, limits: GenerationLimits
+) -> None:
+    where = f"{where}.prompt"
+    if sequence.messages:
+        raise InvalidRequest("a sequence has either messages or a raw prompt, not both", field=where)
+    if bool(prompt.text) == bool(prompt.token_ids):
+        raise InvalidRequest("a raw prompt is either a text or token ids, and not empty", field=where)
+    if len(prompt.text) > limits.conversation_characters:
+        raise InvalidRequest(
+            f"a prompt has at most {limits.conversation_characters} characters, not {len(prompt.text)}: shorten it",
+            field=where,
+        )
+    check_vocabulary(prompt.token_ids, info, where)
+
+
+def check_vocabulary(token_ids: Iterable[int], info: ModelInfo, where: str) -> None:
+    """Raises InvalidRequest, naming the field `where`, unless the model has every one of these tokens."""
+    for token in token_ids:
+        if not 0 <= token < info.vocabulary_size:
+            raise InvalidRequest(
+                f"token id {token} is not in the model's vocabulary: ids are below {info.vocabulary_size}", field=where
+            )
 
 
 def _check_tokens(sequence: Sequence, where: str, info: ModelInfo, limits: GenerationLimits) -> None:

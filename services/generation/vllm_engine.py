@@ -138,6 +138,10 @@ class VllmEngine:
         assert self._chat is not None
         return self._chat.encode_prompt(messages, now=now, tools=tools)
 
+    def encode_raw(self, text: str) -> tuple[int, ...]:
+        assert self._chat is not None
+        return self._chat.encode_raw(text)
+
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         assert self._chat is not None
         return self._chat.decode(token_ids, special=special)

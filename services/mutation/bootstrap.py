@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 
 from services.mutation import fidelity
+from services.mutation.embedding import Embedder
 from services.mutation.fidelity import Fidelity
 from services.mutation.language_model import GenerationClient, LanguageModel
 from services.mutation.mutator import InstructionMutator
@@ -41,6 +42,8 @@ def build_service(settings: MutationSettings, transport: Transport) -> Service:
         thread = ThreadPoolExecutor(1, "load")
         measure = await asyncio.get_running_loop().run_in_executor(thread, fidelity.load, settings.encoder)
         servicer.mutator = build_mutator(settings, GenerationClient(generation, settings.temperature), measure)
+        servicer.embedder = Embedder(measure.encoder, settings.encoder)
+        resources.callback(servicer.embedder.close)
 
     return Service(
         name="mutation",

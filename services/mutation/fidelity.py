@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from math import sqrt
 from typing import Protocol
 
+from services.mutation.encoders import SimulatedEncoder, TextEncoder
+from shared.text.encoder import Encoder
+
 SIMULATED = "simulated"
 
 Compare = Callable[[Sequence[str]], list[float]]
@@ -13,7 +16,10 @@ Compare = Callable[[Sequence[str]], list[float]]
 
 
 class Fidelity(Protocol):
-    """Blocking and thread-safe: call it off the event loop."""
+    """Blocking and thread-safe: call it off the event loop. `encoder` is what it embeds by."""
+
+    @property
+    def encoder(self) -> TextEncoder: ...
 
     def compare_to(self, original: str) -> Compare:
         """A comparison with `original`, which is embedded once."""
@@ -24,21 +30,22 @@ class EncoderFidelity:
     """Cosine of embeddings by `shared.text.encoder.Encoder`, which reads the first 256 tokens of a text."""
 
     def __init__(self, model: str) -> None:
-        from shared.text.encoder import Encoder
-
-        self._encoder = Encoder(model)
+        self.encoder = Encoder(model)
 
     def compare_to(self, original: str) -> Compare:
-        anchor = self._encoder.embed([original])[0]
+        anchor = self.encoder.embed([original])[0]
 
         def compare(texts: Sequence[str]) -> list[float]:
-            return [float(cosine) for cosine in self._encoder.embed(texts) @ anchor]
+            return [float(cosine) for cosine in self.encoder.embed(texts) @ anchor]
 
         return compare
 
 
 class SimulatedFidelity:
     """Cosine of word counts: needs no model, starts at once, for fast tests. It takes synonyms for other meanings."""
+
+    def __init__(self) -> None:
+        self.encoder = SimulatedEncoder()
 
     def compare_to(self, original: str) -> Compare:
         anchor = _counts(original)

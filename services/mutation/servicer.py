@@ -1,4 +1,4 @@
-"""The gRPC edge: parses a call, runs the mutator, formats its events."""
+"""The gRPC edge: parses a call, runs the mutator or the embedder, formats what they give."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import cast
 
 import grpc
 
+from services.mutation.embedding import Embedder
 from services.mutation.messages import (
     AcceptedMutant,
     Mode,
@@ -28,27 +29,41 @@ from shared.telemetry.metrics import METER
 _CANDIDATES = METER.create_counter(
     "darwin.mutation.candidates", "{candidate}", "Rewrites and templates, by what became of them: why not, or accepted."
 )
+_LOADING = "the mutation service is still loading its encoder"
 _SOURCES = {source: f"SOURCE_{source.name}" for source in TextSource}
 _MODES = {getattr(pb.MutateRequest, f"MODE_{mode.name}"): mode for mode in Mode}
 _REASONS = {reason: f"REASON_{reason.name}" for reason in Reason}
 
 
 class MutationServicer(mutation_pb2_grpc.MutationServiceServicer):  # type: ignore[misc]  # generated code has no types
-    """Serves once `mutator` is set."""
+    """Serves once `mutator` and `embedder` are set."""
 
     def __init__(self) -> None:
         self.mutator: InstructionMutator | None = None
+        self.embedder: Embedder | None = None
 
     async def Mutate(  # noqa: N802 - the name in the proto
         self, request: pb.MutateRequest, context: grpc.aio.ServicerContext[pb.MutateRequest, pb.MutateEvent]
     ) -> AsyncIterator[pb.MutateEvent]:
         if self.mutator is None:
-            raise Unavailable("the mutation service is still loading its encoder")
+            raise Unavailable(_LOADING)
         # A call that is cancelled must free the engine's sequences at once.
         async with aclosing(self.mutator.mutate(_parsed(request), time_left())) as events:
             async for event in events:
                 _count(event)
                 yield _formatted(event)
+
+    async def Embed(  # noqa: N802 - the name in the proto
+        self, request: pb.EmbedRequest, context: grpc.aio.ServicerContext[pb.EmbedRequest, pb.EmbedResponse]
+    ) -> pb.EmbedResponse:
+        if self.embedder is None:
+            raise Unavailable(_LOADING)
+        found = await self.embedder.embed(list(request.texts), request.model, request.dimensions)
+        return pb.EmbedResponse(
+            embeddings=[pb.EmbedResponse.Embedding(vector=each.vector, tokens=each.tokens) for each in found],
+            model=self.embedder.name,
+            width=self.embedder.width,
+        )
 
 
 def _parsed(request: pb.MutateRequest) -> MutationRequest:

@@ -20,11 +20,15 @@ class Mutator(Protocol):
 
 
 class Generator(Protocol):
-    """Yields one outcome per effect, as each completes."""
+    """Yields one outcome per effect, as each completes; reads prompts that were given as token ids."""
 
     def generate(
         self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Generated]: ...
+
+    async def text_of(self, token_ids: Sequence[int], timeout_s: float) -> str:
+        """The text of token ids; raises InvalidRequest where one is not in the model's vocabulary."""
+        ...
 
 
 class Scorer(Protocol):

@@ -6,6 +6,7 @@ import math
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import Conflict, Internal, Unavailable
 from shared.records.attempts import Attempt
 from shared.records.events import Event
-from shared.records.evolution import TERMINAL, Failure, Record
+from shared.records.evolution import TERMINAL, Failure, Message, Record
 from shared.records.turns import instruction_of
 from shared.store.evolutions import Store
 from shared.store.leases import Claim, Lease
@@ -75,7 +76,7 @@ class RoundRunner:
         with metrics.round_active(), tracing.use_context(claim.record.trace, evolution_id):
             saved = False
             try:
-                ending = await self._act(claim, holder)
+                claim, ending = await self._act(claim, holder)
                 saved = await self._save(claim, holder, ending)
             finally:
                 if not saved:
@@ -96,8 +97,25 @@ class RoundRunner:
             return None
         return claim
 
-    async def _act(self, claim: Claim, holder: str) -> RoundEnding:
-        """Performs the round; returns how it ended."""
+    async def _act(self, claim: Claim, holder: str) -> tuple[Claim, RoundEnding]:
+        """Performs the round; returns how it ended, and the claim with what was read of its prompt."""
+        try:
+            claim = replace(claim, record=await self._read_prompt(claim.record))
+        except Exception as error:
+            return claim, Failed(error)
+        return claim, await self._perform_round(claim, holder)
+
+    async def _read_prompt(self, record: Record) -> Record:
+        """The record with the text of its prompt, where the caller gave token ids and no round has read it yet."""
+        request = record.request
+        if record.state is not None or request.raw_prompt is None or not request.raw_prompt.token_ids:
+            return record
+        # The lease is not renewed meanwhile.
+        timeout_s = min(self._settings.call_timeout_s, self._settings.lease_s / 2)
+        text = await self._generator.text_of(request.raw_prompt.token_ids, timeout_s)
+        return replace(record, request=replace(request, messages=(Message("user", text),)))
+
+    async def _perform_round(self, claim: Claim, holder: str) -> RoundEnding:
         record = claim.record
         if claim.deaths >= self._settings.max_deaths:
             reason = f"{claim.deaths} workers ended while they performed the round from version {record.version}"

@@ -42,8 +42,15 @@ class GenerateRequest(_message.Message):
         parameters: str
         strict: bool
         def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., parameters: _Optional[str] = ..., strict: bool = ...) -> None: ...
+    class RawPrompt(_message.Message):
+        __slots__ = ("text", "token_ids")
+        TEXT_FIELD_NUMBER: _ClassVar[int]
+        TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
+        text: str
+        token_ids: _containers.RepeatedScalarFieldContainer[int]
+        def __init__(self, text: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ...) -> None: ...
     class Sequence(_message.Message):
-        __slots__ = ("id", "messages", "response_token_ids", "max_new_tokens", "lookahead_tokens", "seed", "to_be_continued")
+        __slots__ = ("id", "messages", "response_token_ids", "max_new_tokens", "lookahead_tokens", "seed", "to_be_continued", "raw_prompt")
         ID_FIELD_NUMBER: _ClassVar[int]
         MESSAGES_FIELD_NUMBER: _ClassVar[int]
         RESPONSE_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +58,7 @@ class GenerateRequest(_message.Message):
         LOOKAHEAD_TOKENS_FIELD_NUMBER: _ClassVar[int]
         SEED_FIELD_NUMBER: _ClassVar[int]
         TO_BE_CONTINUED_FIELD_NUMBER: _ClassVar[int]
+        RAW_PROMPT_FIELD_NUMBER: _ClassVar[int]
         id: str
         messages: _containers.RepeatedCompositeFieldContainer[GenerateRequest.Message]
         response_token_ids: _containers.RepeatedScalarFieldContainer[int]
@@ -58,7 +66,8 @@ class GenerateRequest(_message.Message):
         lookahead_tokens: int
         seed: int
         to_be_continued: bool
-        def __init__(self, id: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[GenerateRequest.Message, _Mapping]]] = ..., response_token_ids: _Optional[_Iterable[int]] = ..., max_new_tokens: _Optional[int] = ..., lookahead_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., to_be_continued: bool = ...) -> None: ...
+        raw_prompt: GenerateRequest.RawPrompt
+        def __init__(self, id: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[GenerateRequest.Message, _Mapping]]] = ..., response_token_ids: _Optional[_Iterable[int]] = ..., max_new_tokens: _Optional[int] = ..., lookahead_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., to_be_continued: bool = ..., raw_prompt: _Optional[_Union[GenerateRequest.RawPrompt, _Mapping]] = ...) -> None: ...
     class Format(_message.Message):
         __slots__ = ("kind", "definition")
         class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -163,6 +172,18 @@ class GenerateResult(_message.Message):
     content: str
     calling: bool
     def __init__(self, id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., lookahead_text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., usage: _Optional[_Union[GenerateResult.Usage, _Mapping]] = ..., seconds: _Optional[float] = ..., queue_seconds: _Optional[float] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., content: _Optional[str] = ..., calling: bool = ...) -> None: ...
+
+class DecodeRequest(_message.Message):
+    __slots__ = ("token_ids",)
+    TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
+    token_ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, token_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class DecodeResponse(_message.Message):
+    __slots__ = ("text",)
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    def __init__(self, text: _Optional[str] = ...) -> None: ...
 
 class GetModelRequest(_message.Message):
     __slots__ = ()

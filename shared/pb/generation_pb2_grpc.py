@@ -44,6 +44,11 @@ class GenerationServiceStub(object):
                 request_serializer=shared_dot_pb_dot_generation__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=shared_dot_pb_dot_generation__pb2.GetModelResponse.FromString,
                 _registered_method=True)
+        self.Decode = channel.unary_unary(
+                '/darwin.v1.GenerationService/Decode',
+                request_serializer=shared_dot_pb_dot_generation__pb2.DecodeRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_generation__pb2.DecodeResponse.FromString,
+                _registered_method=True)
 
 
 class GenerationServiceServicer(object):
@@ -64,6 +69,13 @@ class GenerationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Decode(self, request, context):
+        """The text of token ids; INVALID_ARGUMENT where one is not in the vocabulary.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GenerationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -76,6 +88,11 @@ def add_GenerationServiceServicer_to_server(servicer, server):
                     servicer.GetModel,
                     request_deserializer=shared_dot_pb_dot_generation__pb2.GetModelRequest.FromString,
                     response_serializer=shared_dot_pb_dot_generation__pb2.GetModelResponse.SerializeToString,
+            ),
+            'Decode': grpc.unary_unary_rpc_method_handler(
+                    servicer.Decode,
+                    request_deserializer=shared_dot_pb_dot_generation__pb2.DecodeRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_generation__pb2.DecodeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -132,6 +149,33 @@ class GenerationService(object):
             '/darwin.v1.GenerationService/GetModel',
             shared_dot_pb_dot_generation__pb2.GetModelRequest.SerializeToString,
             shared_dot_pb_dot_generation__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Decode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/darwin.v1.GenerationService/Decode',
+            shared_dot_pb_dot_generation__pb2.DecodeRequest.SerializeToString,
+            shared_dot_pb_dot_generation__pb2.DecodeResponse.FromString,
             options,
             channel_credentials,
             insecure,

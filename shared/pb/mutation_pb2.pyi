@@ -108,3 +108,30 @@ class MutateEvent(_message.Message):
     rejection: MutateEvent.Rejection
     summary: MutateEvent.Summary
     def __init__(self, mutant: _Optional[_Union[MutateEvent.Mutant, _Mapping]] = ..., rejection: _Optional[_Union[MutateEvent.Rejection, _Mapping]] = ..., summary: _Optional[_Union[MutateEvent.Summary, _Mapping]] = ...) -> None: ...
+
+class EmbedRequest(_message.Message):
+    __slots__ = ("texts", "model", "dimensions")
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    texts: _containers.RepeatedScalarFieldContainer[str]
+    model: str
+    dimensions: int
+    def __init__(self, texts: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., dimensions: _Optional[int] = ...) -> None: ...
+
+class EmbedResponse(_message.Message):
+    __slots__ = ("embeddings", "model", "width")
+    class Embedding(_message.Message):
+        __slots__ = ("vector", "tokens")
+        VECTOR_FIELD_NUMBER: _ClassVar[int]
+        TOKENS_FIELD_NUMBER: _ClassVar[int]
+        vector: bytes
+        tokens: int
+        def __init__(self, vector: _Optional[bytes] = ..., tokens: _Optional[int] = ...) -> None: ...
+    EMBEDDINGS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    embeddings: _containers.RepeatedCompositeFieldContainer[EmbedResponse.Embedding]
+    model: str
+    width: int
+    def __init__(self, embeddings: _Optional[_Iterable[_Union[EmbedResponse.Embedding, _Mapping]]] = ..., model: _Optional[str] = ..., width: _Optional[int] = ...) -> None: ...

@@ -39,6 +39,11 @@ class MutationServiceStub(object):
                 request_serializer=shared_dot_pb_dot_mutation__pb2.MutateRequest.SerializeToString,
                 response_deserializer=shared_dot_pb_dot_mutation__pb2.MutateEvent.FromString,
                 _registered_method=True)
+        self.Embed = channel.unary_unary(
+                '/darwin.v1.MutationService/Embed',
+                request_serializer=shared_dot_pb_dot_mutation__pb2.EmbedRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_mutation__pb2.EmbedResponse.FromString,
+                _registered_method=True)
 
 
 class MutationServiceServicer(object):
@@ -52,6 +57,13 @@ class MutationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Embed(self, request, context):
+        """The encoder's embeddings of texts. A text that is longer than the encoder reads is refused with OUT_OF_RANGE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MutationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -59,6 +71,11 @@ def add_MutationServiceServicer_to_server(servicer, server):
                     servicer.Mutate,
                     request_deserializer=shared_dot_pb_dot_mutation__pb2.MutateRequest.FromString,
                     response_serializer=shared_dot_pb_dot_mutation__pb2.MutateEvent.SerializeToString,
+            ),
+            'Embed': grpc.unary_unary_rpc_method_handler(
+                    servicer.Embed,
+                    request_deserializer=shared_dot_pb_dot_mutation__pb2.EmbedRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_mutation__pb2.EmbedResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -88,6 +105,33 @@ class MutationService(object):
             '/darwin.v1.MutationService/Mutate',
             shared_dot_pb_dot_mutation__pb2.MutateRequest.SerializeToString,
             shared_dot_pb_dot_mutation__pb2.MutateEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Embed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/darwin.v1.MutationService/Embed',
+            shared_dot_pb_dot_mutation__pb2.EmbedRequest.SerializeToString,
+            shared_dot_pb_dot_mutation__pb2.EmbedResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,7 @@ class ResponseOptions:
 
     The last `inputs` messages are the call's own input; those before it come from `previous`, the id of the response
     that it goes on from. With `instructions` the first message holds them. Only what is `stored` is read back.
+    `format_name` is the caller's name for the JSON schema of the answer.
     """
 
     inputs: int
@@ -62,6 +63,18 @@ class ResponseOptions:
     background: bool = False
     stored: bool = True
     max_output_tokens: int | None = None
+    format_name: str | None = None
+
+
+@dataclass(frozen=True)
+class RawPrompt:
+    """Says that a prompt is continued as it stands, without a chat template, and so is never rewritten.
+
+    The only message holds its text. Where the caller gave `token_ids`, these are what is continued; the message holds
+    them as numbers until the first round has read their text.
+    """
+
+    token_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,7 @@ class EvolutionRequest:
     where no keys are asked for, alone may see the evolution, and its calls share caches with nobody else's. A chat
     template that prints the date prints that of `accepted_at`, in Unix seconds, in every round. `warnings` tell the
     caller which fields were taken without effect. `model` is the name by which the caller chose the method; empty, the
-    method's own. `response` is set where the Responses API asked.
+    method's own. `response` is set where the Responses API asked, and `raw_prompt` where the completions API did.
     """
 
     method: Method
@@ -92,6 +105,7 @@ class EvolutionRequest:
     model: str = ""
     response: ResponseOptions | None = None
     tool_use: ToolUse = field(default_factory=ToolUse)
+    raw_prompt: RawPrompt | None = None
 
 
 @dataclass(frozen=True)

@@ -33,32 +33,44 @@ class KeyTerms:
     note: Annotated[str, Setting("What the key is for, in a line.", most=_MAX_NOTE)] = ""
     expires_at: Annotated[float | None, Setting("When it expires, in Unix seconds.", 0, _LAST_SECOND)] = None
     models: Annotated[Names, Setting("The models that it may use, by the names that `GET /v1/models` lists.")] = None
-    methods: Annotated[Names, Setting("The methods that may answer it, whichever model's name stands for them.")] = None
+    methods: Annotated[
+        Names, Setting("The methods that may answer its searches, whichever model's name stands for them.")
+    ] = None
     profiles: Annotated[
         Names, Setting("The reward profiles that its requests may name; without a name they get the default.")
     ] = None
-    requests_per_minute: Annotated[Limit, Setting("Searches started within any minute.", 1, 10**9)] = None
+    requests_per_minute: Annotated[
+        Limit, Setting("Searches started, and calls for embeddings, within any minute.", 1, 10**9)
+    ] = None
     max_active: Annotated[Limit, Setting("Searches queued or running at a time.", 1, 10**9)] = None
     deadline_ms: Annotated[
         Limit,
         Setting("Milliseconds after which a search that names no deadline ends.", LEAST_DEADLINE_MS, MOST_DEADLINE_MS),
     ] = None
-    tokens_per_hour: Annotated[Limit, Setting("Tokens that searches sample per hour (UTC).", 1, _MOST_TOKENS)] = None
-    tokens_per_day: Annotated[Limit, Setting("Tokens that searches sample per UTC day.", 1, _MOST_TOKENS)] = None
+    tokens_per_hour: Annotated[
+        Limit, Setting("Tokens that searches sample and embeddings read per hour (UTC).", 1, _MOST_TOKENS)
+    ] = None
+    tokens_per_day: Annotated[
+        Limit, Setting("Tokens that searches sample and embeddings read per UTC day.", 1, _MOST_TOKENS)
+    ] = None
     tokens_per_week: Annotated[
-        Limit, Setting("Tokens that searches sample per week from Monday (UTC).", 1, _MOST_TOKENS)
+        Limit, Setting("Tokens that searches sample and embeddings read per week from Monday (UTC).", 1, _MOST_TOKENS)
     ] = None
     tokens_per_month: Annotated[
-        Limit, Setting("Tokens that searches sample per calendar month (UTC).", 1, _MOST_TOKENS)
+        Limit, Setting("Tokens that searches sample and embeddings read per calendar month (UTC).", 1, _MOST_TOKENS)
     ] = None
-    money_per_hour: Annotated[Money, Setting("What searches may cost per hour (UTC).", 0, _MOST_MONEY)] = None
-    money_per_day: Annotated[Money, Setting("What searches may cost per UTC day.", 0, _MOST_MONEY)] = None
-    money_per_week: Annotated[Money, Setting("What searches may cost per week from Monday (UTC).", 0, _MOST_MONEY)] = (
+    money_per_hour: Annotated[
+        Money, Setting("What searches and embeddings may cost per hour (UTC).", 0, _MOST_MONEY)
+    ] = None
+    money_per_day: Annotated[Money, Setting("What searches and embeddings may cost per UTC day.", 0, _MOST_MONEY)] = (
         None
     )
-    money_per_month: Annotated[Money, Setting("What searches may cost per calendar month (UTC).", 0, _MOST_MONEY)] = (
-        None
-    )
+    money_per_week: Annotated[
+        Money, Setting("What searches and embeddings may cost per week from Monday (UTC).", 0, _MOST_MONEY)
+    ] = None
+    money_per_month: Annotated[
+        Money, Setting("What searches and embeddings may cost per calendar month (UTC).", 0, _MOST_MONEY)
+    ] = None
     all_tenants: Annotated[bool, Setting("For operators: it may read every tenant's evolutions.")] = False
     manages_keys: Annotated[bool, Setting("For operators: it may make, change and revoke keys (`/v1/keys`).")] = False
 
@@ -73,9 +85,11 @@ class KeyTerms:
                     found.append(Budget(unit, period, limit if unit == "tokens" else round(limit * NANOS)))
         return tuple(found)
 
-    def may_use(self, model: str, method: str) -> bool:
-        """Whether the key may use a model by this known name, which stands for this method."""
-        return (self.models is None or model in self.models) and (self.methods is None or method in self.methods)
+    def may_use(self, model: str, method: str | None) -> bool:
+        """Whether the key may use a model by this known name, which stands for this method, or embeds (None)."""
+        if self.models is not None and model not in self.models:
+            return False
+        return method is None or self.methods is None or method in self.methods
 
 
 def declared_terms() -> tuple[DeclaredSetting, ...]:

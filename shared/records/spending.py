@@ -1,4 +1,4 @@
-"""What searches spend, what it costs, and the budgets that bound it.
+"""What searches and embeddings spend, what it costs, and the budgets that bound it.
 
 Budgets count in calendar periods (`shared.records.periods`). A search counts in the periods in which it was accepted,
 however long it runs.
@@ -20,17 +20,20 @@ NANOS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Spending:
-    """Tokens by stage: of the conversation, sampled for rewrites, sampled for responses, computed by reward models."""
+    """Tokens by stage: of the conversation, sampled for rewrites, sampled for responses, computed by reward models; and
+    of texts that are embedded.
+    """
 
     prompt: int = 0
     mutation: int = 0
     generation: int = 0
     reward: int = 0
+    embedding: int = 0
 
     @property
-    def sampled(self) -> int:
-        """The tokens that budgets of tokens count."""
-        return self.mutation + self.generation
+    def counted(self) -> int:
+        """The tokens that budgets of tokens count: all that is sampled, and what is embedded."""
+        return self.mutation + self.generation + self.embedding
 
     def __sub__(self, other: Self) -> "Spending":
         return Spending(
@@ -38,6 +41,7 @@ class Spending:
             self.mutation - other.mutation,
             self.generation - other.generation,
             self.reward - other.reward,
+            self.embedding - other.embedding,
         )
 
 
@@ -52,6 +56,7 @@ class Prices:
     mutation: float | None = None
     generation: float | None = None
     reward: float | None = None
+    embedding: float | None = None
 
     def __bool__(self) -> bool:
         return any(price is not None for price in vars(self).values())
@@ -63,6 +68,7 @@ class Prices:
             (spent.mutation, self.mutation),
             (spent.generation, self.generation),
             (spent.reward, self.reward),
+            (spent.embedding, self.embedding),
         )
         return sum(tokens * (price or 0.0) for tokens, price in priced) / 1e6
 
@@ -73,7 +79,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Budget:
-    """At most `limit` per period: tokens that searches sample, or billionths of the currency's unit."""
+    """At most `limit` per period: tokens (`Spending.counted`), or billionths of the currency's unit."""
 
     unit: Unit
     period: Period
@@ -82,7 +88,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Standing:
-    """What a budget's period has seen so far: `used` is spent, `reserved` is set aside for searches under way."""
+    """What a budget's period has seen so far: `used` is spent, `reserved` is set aside for what is under way."""
 
     used: int = 0
     reserved: int = 0

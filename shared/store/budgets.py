@@ -1,8 +1,13 @@
-"""Budgets in Lua, for the scripts of the store that name the redis key `reserved`.
+"""Budgets in Lua, for the scripts of the store.
 
-`reserve` sets aside what a search may spend, in the periods in which it was accepted. `charge` adds what it has spent
-to those periods, and takes as much out of what is set aside for it; `release` gives the rest back. Lua writes large
-numbers as 1e+15, which Redis cannot read as whole ones; hence `whole`. Counters expire two days after their period.
+`exceeded` looks for a budget that leaves nothing to spend; a limit is "" where there is no such budget. It returns
+nothing, or the budget's period (a number from 1, in the order of `spent`), its unit, and what was spent and reserved of
+it; a budget that is spent comes before one that is only reserved.
+
+In scripts that name the redis key `reserved`, `reserve` sets aside what a search may spend, in the periods in which it
+was accepted. `charge` adds what it has spent to those periods, and takes as much out of what is set aside for it;
+`release` gives the rest back. Lua writes large numbers as 1e+15, which Redis cannot read as whole ones; hence `whole`.
+Counters expire two days after their period.
 """
 
 BUDGETS = """
@@ -18,6 +23,21 @@ end
 local function add_both(key, kind, tokens, money)
   add(key, kind .. 'tokens', tokens)
   add(key, kind .. 'money', money)
+end
+local function exceeded(spent, token_limits, money_limits)
+  local full = nil
+  for i, key in ipairs(spent) do
+    for unit, limit in pairs({tokens = token_limits[i], money = money_limits[i]}) do
+      local standing = redis.call('HMGET', key, unit, 'reserved_' .. unit)
+      local used, set_aside = tonumber(standing[1] or 0), tonumber(standing[2] or 0)
+      if limit ~= '' and used + set_aside >= tonumber(limit) then
+        local found = {i, unit, whole(used), whole(set_aside)}
+        if used >= tonumber(limit) then return found end
+        full = full or found
+      end
+    end
+  end
+  return full
 end
 local function held(id)
   local parts = {}

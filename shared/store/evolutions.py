@@ -12,12 +12,12 @@ from shared.errors import Conflict, Overloaded
 from shared.records.attempts import Attempt
 from shared.records.events import Accepted, Ended, Event
 from shared.records.evolution import TERMINAL, Failure, Record
-from shared.records.spending import NOTHING, PERIODS, Budget, Spending, Standing, Unit
+from shared.records.spending import NOTHING, Budget, Spending
 from shared.records.summary import summary_of
 from shared.store import layout, scripts
+from shared.store.charges import ChargeCommands, limits_by_period, over_budget
 from shared.store.layout import dumped
 from shared.store.leases import LeaseCommands
-from shared.store.lua import ScriptValue
 from shared.store.queries import QueryCommands
 from shared.store.queue import QUEUE, message
 
@@ -34,16 +34,7 @@ class ActiveLimits:
     estimate: Spending = NOTHING
 
 
-class OverBudget(Overloaded):
-    """A budget of the API key is spent, or what is left of it is reserved for searches that are under way."""
-
-    def __init__(self, budget: Budget, standing: Standing) -> None:
-        super().__init__(f"a budget of {budget.unit} per {budget.period} leaves nothing to spend")
-        self.budget = budget
-        self.standing = standing
-
-
-class Store(QueryCommands, LeaseCommands):
+class Store(QueryCommands, LeaseCommands, ChargeCommands):
     """Access to evolutions. Records expire `ttl_s` seconds after they end.
 
     Every caller that blocks in `events` holds one of `max_connections`. Every method raises `Unavailable` where Redis
@@ -68,7 +59,7 @@ class Store(QueryCommands, LeaseCommands):
             OverBudget: a budget leaves nothing to spend.
             Overloaded: another limit is reached.
         """
-        spent, of_period = layout.spent_keys(record), {(each.unit, each.period): each for each in limits.budgets}
+        spent = layout.spent_keys(record)
         async with self._translated:
             outcome, evolution_id, *exceeded = await scripts.CREATE(
                 self._redis,
@@ -86,10 +77,10 @@ class Store(QueryCommands, LeaseCommands):
                 ttl_s=self._ttl_s,
                 trace=dumped(layout.TRACE, record.trace),
                 message=message(record.id, record.version),
-                tokens=limits.estimate.sampled,
+                tokens=limits.estimate.counted,
                 money=record.prices.nanos(limits.estimate) if record.prices else 0,
-                token_limits=_limits_by_period("tokens", limits.budgets) if spent else [],
-                money_limits=_limits_by_period("money", limits.budgets) if spent else [],
+                token_limits=limits_by_period("tokens", limits.budgets) if spent else [],
+                money_limits=limits_by_period("money", limits.budgets) if spent else [],
             )
         match outcome:
             case "accepted":
@@ -97,8 +88,7 @@ class Store(QueryCommands, LeaseCommands):
             case "conflict":
                 raise Conflict("this Idempotency-Key was used for another request", field="idempotency-key")
             case "over budget":
-                number, unit, used, reserved = exceeded
-                raise OverBudget(of_period[unit, PERIODS[int(number) - 1]], Standing(int(used), int(reserved)))
+                raise over_budget(limits.budgets, exceeded)
             case "key full":
                 raise Overloaded(f"this key has {limits.active_per_key} evolutions queued or running: come back later")
         raise Overloaded(f"{limits.active} evolutions are queued or running: come back later")
@@ -130,18 +120,20 @@ class Store(QueryCommands, LeaseCommands):
                 cancelled=layout.CANCELLED,
                 spent=layout.spent_keys(record),
                 queue=QUEUE,
+                notices=layout.NOTICES,
                 id=record.id,
                 expected_version=expected,
                 version=record.version,
                 body=dumped(layout.RECORD, record),
                 holder=holder,
                 ended=int(ended),
-                tokens=spent.sampled,
+                tokens=spent.counted,
                 money=record.prices.nanos(spent) if record.prices else 0,
                 summary=dumped(layout.SUMMARY, summary_of(record)),
                 ttl_s=self._ttl_s,
                 attempt=dumped(layout.ATTEMPT, attempt, sparse=True) if attempt else "",
                 message="" if ended else message(record.id, record.version, delay_s),
+                notice=_notice(record) if ended else "",
                 new_events=[dumped(layout.EVENT, event) for event in events],
             )
         if not saved:
@@ -163,13 +155,28 @@ class Store(QueryCommands, LeaseCommands):
                 ttl_s=self._ttl_s,
             )
 
+    async def delete(self, record: Record) -> bool:
+        """Deletes what is kept of an evolution, its idempotency key included; False where it is queued or running."""
+        keys = layout.keys_of(record)
+        async with self._translated:
+            return bool(
+                await scripts.DELETE(
+                    self._redis,
+                    **{name: keys[name] for name in ("record", "events", "active", "idempotency")},
+                    **{name: keys[name] for name in ("all_list", "tenant_list")},
+                    attempts=layout.attempts_key(record.id),
+                    lease=layout.lease_key(record.id),
+                    id=record.id,
+                )
+            )
+
     async def send(self, evolution_id: str, version: int) -> None:
         """Sends a message for the round that follows this version, for any worker to perform."""
         async with self._translated:
             await self._redis.lpush(QUEUE, message(evolution_id, version))
 
 
-def _limits_by_period(unit: Unit, budgets: Sequence[Budget]) -> list[ScriptValue]:
-    """A budget's limit for each of `PERIODS`, "" where there is none."""
-    limits = {budget.period: budget.limit for budget in budgets if budget.unit == unit}
-    return [limits.get(period, "") for period in PERIODS]
+def _notice(record: Record) -> str:
+    """What the end of an evolution leaves for webhooks: those of background responses are told."""
+    options = record.request.response
+    return f"response {record.id}" if options and options.background else ""

@@ -10,7 +10,9 @@ Redis keys, all under `darwin:`
   key:{api key}:spent:{period}:{its label}
                           hash: tokens, money (in billionths), and the same reserved for searches under way
   reserved                hash of unfinished ids: tokens and money reserved, and the keys of the hashes that hold them
+  call:{id}               "tokens money" set aside for a call that is no search
   idempotency:{digest}    hash: id, fingerprint; lives as long as its record
+  webhook-notices         list of what has ended and webhooks may tell: "batch {id}" or "response {evolution id}"
 """
 
 from typing import TypeVar
@@ -34,6 +36,7 @@ TRACE: TypeAdapter[TraceContext | None] = TypeAdapter(TraceContext | None)
 ACTIVE = "darwin:active"
 CANCELLED = "darwin:cancelled"
 RESERVED = "darwin:reserved"
+NOTICES = "darwin:webhook-notices"
 RECORD_PREFIX = "darwin:evo:"
 
 T = TypeVar("T")
@@ -64,6 +67,11 @@ def list_key(tenant: str | None) -> str:
     return "darwin:list" if tenant is None else f"darwin:list:{tenant}"
 
 
+def active_key(api_key_id: str) -> str:
+    """The redis key of an API key's unfinished evolutions."""
+    return f"darwin:key:{api_key_id}:active"
+
+
 def spent_key(api_key_id: str, period: Period, at: float) -> str:
     """The redis key of what an API key spent in the period that a time (Unix seconds) lies in."""
     return f"darwin:key:{api_key_id}:spent:{period}:{period_label(period, at)}"
@@ -76,6 +84,11 @@ def spent_keys(record: Record) -> list[str]:
     return [spent_key(record.key_id, period, record.created_at) for period in PERIODS] if record.key_id else []
 
 
+def call_key(call_id: str) -> str:
+    """The redis key of what is set aside for a call that is no search."""
+    return f"darwin:call:{call_id}"
+
+
 def keys_of(record: Record) -> dict[str, str]:
     """The redis keys that creating and saving a record both touch, by the names that the scripts give them."""
     idempotency = record.idempotency
@@ -86,7 +99,7 @@ def keys_of(record: Record) -> dict[str, str]:
         "reserved": RESERVED,
         "all_list": list_key(None),
         "tenant_list": list_key(record.request.tenant),
-        "api_key_active": f"darwin:key:{record.key_id}:active",
+        "api_key_active": active_key(record.key_id),
         "idempotency": f"darwin:idempotency:{idempotency.key if idempotency else ''}",
     }
 

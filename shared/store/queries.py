@@ -12,6 +12,7 @@ from shared.records.summary import Summary
 from shared.store import layout
 from shared.store.connection import RedisClient
 from shared.store.layout import parsed
+from shared.store.queue import QUEUE
 
 T = TypeVar("T", Record, Summary)
 Spent = dict[tuple[Unit, Period], Standing]
@@ -88,6 +89,16 @@ class QueryCommands(RedisClient):
         """How many evolutions are queued or running."""
         async with self._translated:
             return int(await self._redis.zcard(layout.ACTIVE))
+
+    async def active_of(self, api_key_id: str) -> int:
+        """How many evolutions of an API key are queued or running."""
+        async with self._translated:
+            return int(await self._redis.scard(layout.active_key(api_key_id)))
+
+    async def queued(self) -> int:
+        """How many messages wait for a worker."""
+        async with self._translated:
+            return int(await self._redis.llen(QUEUE))
 
     async def spent(self, api_key_id: str, at: float) -> Spent:
         """What an API key has spent and reserved in each period that a time (Unix seconds) lies in."""

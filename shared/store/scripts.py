@@ -38,10 +38,9 @@ end
 """
 
 # Returns what happened ("accepted", "conflict", "full", "key full" or "over budget") and the id of the evolution that
-# is accepted: an earlier one where the idempotency key was used before. `fingerprint` is "" where there is no such key,
-# a limit "" where there is no such budget. A search is accepted while less than each limit is spent and reserved. Where
-# it is over budget there follow the budget's period (a number from 1, in the order of `spent`), its unit, and what was
-# spent and reserved of it; a budget that is spent comes before one that is only reserved.
+# is accepted: an earlier one where the idempotency key was used before. `fingerprint` is "" where there is no such key.
+# A search is accepted while less than each limit is spent and reserved. Where it is over budget there follows what
+# `exceeded` returns.
 CREATE = Script(
     _NOW
     + _LIST
@@ -54,19 +53,8 @@ if fingerprint ~= '' then
 end
 if redis.call('ZCARD', active) >= tonumber(max_active) then return {'full', ''} end
 if redis.call('SCARD', api_key_active) >= tonumber(max_active_of_api_key) then return {'key full', ''} end
-local full = nil
-for i, key in ipairs(spent) do
-  for unit, limit in pairs({tokens = token_limits[i], money = money_limits[i]}) do
-    local standing = redis.call('HMGET', key, unit, 'reserved_' .. unit)
-    local used, set_aside = tonumber(standing[1] or 0), tonumber(standing[2] or 0)
-    if limit ~= '' and used + set_aside >= tonumber(limit) then
-      local found = {'over budget', '', i, unit, whole(used), whole(set_aside)}
-      if used >= tonumber(limit) then return found end
-      full = full or found
-    end
-  end
-end
-if full then return full end
+local over = exceeded(spent, token_limits, money_limits)
+if over then return {'over budget', '', unpack(over)} end
 reserve(id, tonumber(tokens), tonumber(money), spent)
 redis.call('HSET', record, 'version', 0, 'body', body, 'saved_at', now, 'summary', summary)
 redis.call('HSET', record, 'of_key', api_key_active, 'of_idempotency', idempotency, 'trace', trace)
@@ -84,7 +72,7 @@ return {'accepted', id}
 )
 
 # Returns 1 where the version is saved now or was by an earlier sending, 0 where the record is at another version.
-# `holder`, `attempt` and `message` are "" for none; `ended` is 1 where the evolution has ended, otherwise 0.
+# `holder`, `attempt`, `message` and `notice` are "" for none; `ended` is 1 where the evolution has ended, otherwise 0.
 SAVE = Script(
     _NOW
     + _LIST
@@ -107,6 +95,10 @@ if ended == '1' then
   redis.call('SREM', cancelled, id)
   release(id)
   for _, key in ipairs({record, events, idempotency, attempts}) do redis.call('EXPIRE', key, ttl_s) end
+  if notice ~= '' then
+    redis.call('LPUSH', notices, notice)
+    redis.call('LTRIM', notices, 0, 99999)
+  end
 else
   redis.call('ZADD', active, now, id)
 end
@@ -114,8 +106,8 @@ list({all_list, tenant_list}, tonumber(ttl_s))
 return 1
 """,
     keys="record events attempts lease active cancelled reserved all_list tenant_list api_key_active idempotency queue"
-    " *spent",
-    args="id expected_version version body holder ended tokens money summary ttl_s attempt message *new_events",
+    " notices *spent",
+    args="id expected_version version body holder ended tokens money summary ttl_s attempt message notice *new_events",
 )
 
 # Returns nothing where the record is at another version or another holder has the lease. Otherwise: the record's body,
@@ -228,4 +220,17 @@ return 1
 """,
     keys="record events attempts active cancelled reserved",
     args="id event ttl_s",
+)
+
+# Returns 1 where nothing is left of the evolution, 0 where it is queued or running. What it has spent stays counted.
+DELETE = Script(
+    """
+if redis.call('ZSCORE', active, id) then return 0 end
+redis.call('DEL', record, events, attempts, lease)
+if redis.call('HGET', idempotency, 'id') == id then redis.call('DEL', idempotency) end
+for _, key in ipairs({all_list, tenant_list}) do redis.call('ZREM', key, id) end
+return 1
+""",
+    keys="record events attempts lease active idempotency all_list tenant_list",
+    args="id",
 )

@@ -38,3 +38,5 @@ def configure_logging(service: str, level: str) -> None:
     handler.setFormatter(json_formatter(service))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
+    # It tells the URL of every call, in which secrets of others may stand.
+    logging.getLogger("httpx").setLevel(logging.WARNING)

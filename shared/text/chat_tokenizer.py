@@ -114,6 +114,11 @@ class ChatTokenizer:
         """The ids of a text: nothing in it counts as a control token, and nothing is put before or after it."""
         return tuple(self._encoder.encode_text(text))
 
+    def encode_raw(self, text: str) -> tuple[int, ...]:
+        """The ids of a text that is a whole prompt: control tokens that it spells are those tokens, and the tokenizer's
+        own beginning of a text comes first."""
+        return tuple(self._encoder.encode_raw(text))
+
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         """The text of the ids. Special tokens are left out, or with `special` spelled out."""
         text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=not special)

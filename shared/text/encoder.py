@@ -1,4 +1,5 @@
-"""Sentence embeddings, which answer two questions: does a mutant keep its meaning, and is an answer on topic?
+"""Sentence embeddings. Two questions are answered by them: does a mutant keep its meaning, and is an answer on topic?
+And callers may ask for their own texts'.
 
 The model is all-MiniLM-L6-v2, or another BERT in a folder as sentence-transformers lays it out. It runs without torch,
 which would make the mutation service ten times as large; on one core it is no slower than with it.
@@ -10,6 +11,7 @@ import argparse
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +31,14 @@ CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors
 MODULES, POOLING, LENGTH = "modules.json", "1_Pooling/config.json", "sentence_bert_config.json"
 
 Pooling = Literal["mean", "cls"]
+
+
+@dataclass(frozen=True)
+class EncodedText:
+    """A text as the encoder reads it: `ids` are its first tokens, of `tokens` in all, CLS and SEP included."""
+
+    ids: tuple[int, ...]
+    tokens: int
 
 
 class Encoder:
@@ -61,9 +71,23 @@ class Encoder:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self._longest)
 
+    @property
+    def width(self) -> int:
+        """How many numbers a vector has."""
+        return self._width
+
+    @property
+    def longest(self) -> int:
+        """How many tokens of a text are read at most."""
+        return self._longest
+
     def embed(self, texts: Sequence[str]) -> Floats:
         """Unit vectors, float32, of shape [len(texts), width of the model]. Long texts are cut."""
-        states = self._bert([self._ids(text) for text in texts])
+        return self.embed_tokens([self._ids(text) for text in texts])
+
+    def embed_tokens(self, texts: Sequence[Sequence[int]]) -> Floats:
+        """As `embed`, of texts as token ids, none longer than `longest`."""
+        states = self._bert(texts)
         pooled = [tokens[0] if self._pooling == "cls" else tokens.mean(0) for tokens in states]
         vectors = np.array(pooled, np.float32).reshape(-1, self._width)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -72,6 +96,13 @@ class Encoder:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """The number of tokens that `embed` computes for each text."""
         return [len(self._ids(text)) for text in texts]
+
+    def encode(self, text: str) -> EncodedText:
+        """The text's tokens, cut to what the encoder reads, and how many there are without the cut."""
+        read = self._tokenizer.encode(text)
+        # What is cut off comes in pieces, to each of which the tokenizer adds its own tokens again.
+        beyond = sum(len(piece.ids) - sum(piece.special_tokens_mask) for piece in read.overflowing)
+        return EncodedText(tuple(read.ids), len(read.ids) + beyond)
 
     def _ids(self, text: str) -> list[int]:
         # One by one: a batch would start the tokenizer's own threads.

@@ -34,6 +34,10 @@ class TextEncoder:
         """The ids of a text in which nothing counts as a control token."""
         return self._text(text, begins=True)
 
+    def encode_raw(self, text: str) -> list[int]:
+        """The ids of a text as the tokenizer itself encodes it, control tokens and beginning included."""
+        return list(self._finding.encode(text, add_special_tokens=True).ids)
+
     def encode_rendered(self, text: str, marks: Marks | None = None) -> list[int]:
         """The ids of what a template printed. Nothing in the marked parts counts as a control token."""
         found = self._finding.encode(text, add_special_tokens=False)

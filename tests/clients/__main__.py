@@ -37,8 +37,14 @@ def plain_vllm() -> Iterator[str]:
 
 @contextmanager
 def darwin(engine: str) -> Iterator[str]:
-    """The base URL of a stack in which any name of a model means Darwin's, as under `make up`."""
-    env = {"DARWIN_GATEWAY_DEFAULT_MODEL": "darwin"}
+    """The base URL of a stack in which any name of a model means Darwin's, as under `make up`, and which sends webhooks
+    to receivers on this machine.
+    """
+    env = {
+        "DARWIN_GATEWAY_DEFAULT_MODEL": "darwin",
+        "DARWIN_GATEWAY_WEBHOOK_HTTP": "true",
+        "DARWIN_GATEWAY_WEBHOOK_NETWORKS": "127.0.0.1",
+    }
     simulated = engine == "simulated"
     with Stack(StackSettings.simulated(env) if simulated else StackSettings(engine=engine, env=env)) as stack:
         yield f"{stack.url}/v1"

@@ -80,6 +80,15 @@ def test_tokens_are_those_of_transformers(encoder: Encoder) -> None:
     assert max(counts) == MAX_TOKENS
 
 
+def test_encoding_tells_what_is_not_read(encoder: Encoder) -> None:
+    theirs = AutoTokenizer.from_pretrained(resolve(EMBEDDED_ENCODER))(list(TEXTS))["input_ids"]
+    read = [encoder.encode(text) for text in TEXTS]
+    assert [each.tokens for each in read] == [len(ids) for ids in theirs]
+    assert max(each.tokens for each in read) > encoder.longest == MAX_TOKENS
+    assert [len(each.ids) for each in read] == encoder.count_tokens(TEXTS)
+    assert (encoder.embed_tokens([each.ids for each in read]) == encoder.embed(TEXTS)).all()
+
+
 def test_the_257th_token_is_not_seen(encoder: Encoder) -> None:
     start = "word " * (MAX_TOKENS - 2)
     cut, same, other = encoder.embed([start, start + "river", start[: -len("word ")] + "river"])

@@ -17,8 +17,6 @@ def base_url() -> Iterator[str]:
 
 # What fails today, and the words that must stand in its reason. Whoever makes one work takes it out.
 _KNOWN = {
-    "openai/completions": "no such route",
-    "openai/embeddings": "no such route",
     "openai/logprobs": "log probabilities are not supported",
     "openai/penalties": "penalties are not supported",
     "langchain/standard_suite": "answered with 400",

@@ -93,6 +93,18 @@ def test_greedy_sampling_repeats(client: OpenAI) -> None:
     assert ask() == ask()
 
 
+def test_embeddings_tell_meanings_apart(client: OpenAI) -> None:
+    texts = [QUESTION, "What makes the sky look blue?", "Name three rivers in Peru."]
+    found = client.embeddings.create(model="all-minilm-l6-v2", input=texts)
+    sky, same, rivers = (each.embedding for each in found.data)
+    near, far = (sum(a * b for a, b in zip(sky, other, strict=True)) for other in (same, rivers))
+    assert near > 0.8 > 0.3 > far
+    assert 0 < found.usage.prompt_tokens < 60
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.embeddings.create(model="all-minilm-l6-v2", input=["short", "word " * 300])
+    assert (refused.value.code, refused.value.param) == ("context_length_exceeded", "input.1")
+
+
 def test_history_is_seen(client: OpenAI) -> None:
     short = [{"role": "user", "content": "Thanks!"}]
     long = [

@@ -73,6 +73,9 @@ class Stages:
         finally:
             self.in_flight -= 1
 
+    async def text_of(self, token_ids: Sequence[int], timeout_s: float) -> str:
+        return " ".join(f"token{token}" for token in token_ids)
+
     async def score(
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Scored]:

@@ -16,7 +16,8 @@ from shared.records.evolution import Failure, Idempotency, Record
 from shared.records.periods import period_end
 from shared.records.spending import NANOS, PERIODS, UNITS, Budget, Prices, Spending, Standing
 from shared.store import layout
-from shared.store.evolutions import ActiveLimits, OverBudget, Store
+from shared.store.charges import OverBudget
+from shared.store.evolutions import ActiveLimits, Store
 from tests.integration.stages import REQUEST, Due, Stages, advance, finish, key, record_of, round_runner
 
 PRICES = Prices(prompt=1.0, mutation=2.0, generation=4.0, reward=0.5)
@@ -75,7 +76,7 @@ async def test_what_is_overspent_is_less_than_one_search(store: Store, over: int
     assert len(records) == 11
     await asyncio.gather(*(ended(store, record, ONE_REST) for record in records))
     used = (await standing(store, key_id)).used
-    assert 0 < used - (1000 + over) < ONE_REST.sampled
+    assert 0 < used - (1000 + over) < ONE_REST.counted
 
 
 async def test_money_is_what_the_stages_tokens_cost(store: Store) -> None:
@@ -125,7 +126,7 @@ async def test_a_search_is_charged_what_its_answer_says(store: Store, method: Me
     due = await advance(store, worker, Due(record.id))
     assert due is not None
     under_way = await standing(store, key_id)
-    assert under_way.used + under_way.reserved == estimate(asked).sampled
+    assert under_way.used + under_way.reserved == estimate(asked).counted
     await finish(store, worker, due)
     result = (await store.load(record.id)).result
     assert result is not None
@@ -134,7 +135,7 @@ async def test_a_search_is_charged_what_its_answer_says(store: Store, method: Me
     spent = Spending(tokens.prompt, tokens.mutation, tokens.kept + tokens.discarded, tokens.reward)
     money = await standing(store, key_id, "money")
     assert money.used == pytest.approx(PRICES.nanos(spent), abs=20)
-    assert 0 < tokens.generated <= estimate(asked).sampled
+    assert 0 < tokens.generated <= estimate(asked).counted
     assert await store._redis.hget("darwin:reserved", record.id) is None
 
 

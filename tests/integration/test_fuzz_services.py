@@ -16,11 +16,12 @@ from cli.stack.child import Child
 from shared.pb import generation_pb2, mutation_pb2, reward_pb2
 from tests.integration.processes import process
 
-ALLOWED = {"OK", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND", "RESOURCE_EXHAUSTED"}
+ALLOWED = {"OK", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND", "OUT_OF_RANGE", "RESOURCE_EXHAUSTED"}
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 GENERATE = "/darwin.v1.GenerationService/Generate"
 MUTATE = "/darwin.v1.MutationService/Mutate"
+EMBED = "/darwin.v1.MutationService/Embed"
 SCORE = "/darwin.v1.RewardService/Score"
 
 MODEL = mutation_pb2.MutateRequest.MODE_MODEL
@@ -30,6 +31,7 @@ GOOD: dict[str, Message] = {
         sequences=[{"id": "a", "messages": [ASK], "max_new_tokens": 4}], sampling={"temperature": 0.7, "top_p": 1}
     ),
     MUTATE: mutation_pb2.MutateRequest(messages=[ASK], parent="Name three rivers in Peru.", count=2, mode=MODEL),
+    EMBED: mutation_pb2.EmbedRequest(texts=["Name three rivers in Peru."], model="simulated", dimensions=64),
     SCORE: reward_pb2.ScoreRequest(messages=[ASK], candidates=[{"id": "a", "text": "Amazon, Ucayali, Madre de Dios."}]),
 }
 
@@ -101,7 +103,7 @@ class Client:
 
     def send(self, method: str, data: bytes, timeout_s: float = 60) -> str:
         try:
-            if method == SCORE:
+            if method in (SCORE, EMBED):
                 self._channel.unary_unary(method)(data, timeout=timeout_s)
             else:
                 list(self._channel.unary_stream(method)(data, timeout=timeout_s))
@@ -129,7 +131,7 @@ def children(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Chi
         process("reward", folder) as reward,
         process("mutation", folder, {"DARWIN_MUTATION_GENERATION": generation.address(30)}) as mutation,
     ):
-        yield {GENERATE: generation, SCORE: reward, MUTATE: mutation}
+        yield {GENERATE: generation, SCORE: reward, MUTATE: mutation, EMBED: mutation}
         for child in (generation, reward, mutation):
             assert "Traceback" not in child.log.read_text()
 
@@ -206,6 +208,12 @@ LARGE = {
             messages=[{"role": "user", "content": "f(" * 195_000}], parent="f(" * 90_000, count=64, mode=MODEL
         ),
         mutation_pb2.MutateRequest(messages=[ASK], parent="Name rivers.", count=4, cache_salt="s" * 20_000_000),
+    ],
+    EMBED: [
+        mutation_pb2.EmbedRequest(texts=["word " * 390_000]),
+        mutation_pb2.EmbedRequest(texts=["🌱" * 900] * 2048),
+        mutation_pb2.EmbedRequest(texts=["x" * 7_000_000] * 4),
+        mutation_pb2.EmbedRequest(texts=["x"], model="m" * 20_000_000),
     ],
     SCORE: [
         reward_pb2.ScoreRequest(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from array import array
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -114,7 +115,15 @@ async def test_it_serves_with_its_extra_and_a_small_encoder_alone(tmp_path: Path
             asked = request()
             asked.mode = pb.MutateRequest.MODE_TEMPLATES
             mutants = [event.mutant for event in await mutate(channel, asked) if event.HasField("mutant")]
+            texts = [mutant.text for mutant in mutants]
+            wanted = pb.EmbedRequest(texts=[ORIGINAL, *texts], model=EMBEDDED_ENCODER, dimensions=384)
+            answer = await mutation_pb2_grpc.MutationServiceStub(channel).Embed(wanted, timeout=20)
         assert len(mutants) == 5
+        original, *vectors = [array("f", each.vector) for each in answer.embeddings]
+        # Callers get the vectors by which mutants were judged.
+        for mutant, vector in zip(mutants, vectors, strict=True):
+            cosine = sum(a * b for a, b in zip(original, vector, strict=True))
+            assert cosine == pytest.approx(mutant.similarity, abs=1e-4)
         assert all(0.7 < mutant.similarity < 0.999 for mutant in mutants)
     finally:
         child.terminate()

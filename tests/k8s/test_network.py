@@ -10,6 +10,7 @@ from tests.k8s.rendering import OVERLAYS, overlay
 ARROWS = {
     ("ingress-nginx/", "gateway", 8080),
     ("gateway", "redis", 6379),
+    ("gateway", "mutation", 50052),
     ("orchestrator", "redis", 6379),
     ("orchestrator", "mutation", 50052),
     ("orchestrator", "generation", 50051),

@@ -8,7 +8,7 @@ from fastapi import Request
 
 from services.gateway.api.requests import SearchSettings
 from services.gateway.config.settings import GatewaySettings
-from services.gateway.edge.access import caller_of
+from services.gateway.edge.access import Caller, caller_of
 from shared.records.evolution import EvolutionRequest
 from shared.records.search import LEAST_DEADLINE_MS, MOST_DEADLINE_MS
 
@@ -50,11 +50,22 @@ def with_deadline(
     Others are the model's entry, the API key, the deployment, and, where the call `waits` in silence for its answer,
     the client's own time-out: it then gets the best response so far, instead of leaving with nothing.
     """
+    timeout_s = client_timeout_s(request.headers) if waits else None
+    return with_deadline_of(evolution, darwin, caller_of(request), settings, timeout_s)
+
+
+def with_deadline_of(
+    evolution: EvolutionRequest,
+    darwin: SearchSettings | None,
+    caller: Caller,
+    settings: GatewaySettings,
+    timeout_s: float | None = None,
+) -> EvolutionRequest:
+    """Like `with_deadline`, for a caller who leaves after `timeout_s` seconds, or never."""
     if getattr(darwin, "deadline_ms", None) is not None:
         return evolution
-    key = caller_of(request).key
+    key = caller.key
     deadlines = [evolution.search.deadline_ms, key.deadline_ms if key else None, settings.default_deadline_ms]
-    timeout_s = client_timeout_s(request.headers) if waits else None
     if timeout_s is not None:
         deadlines.append(_before(min(timeout_s, settings.max_wait_s)))
     return replace(

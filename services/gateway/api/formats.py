@@ -11,6 +11,7 @@ from shared.errors import InvalidRequest
 from shared.records.formats import ResponseFormat
 
 MAX_DEFINITION = 65_536
+SCHEMA_NAME = r"^[a-zA-Z0-9_-]{1,64}$"
 _MAX_CHOICES = 1024
 _BLANKS = "blanks are a line break and some spaces at most"
 _Definition = Annotated[Text, Field(min_length=1, max_length=MAX_DEFINITION)]
@@ -31,7 +32,7 @@ class JsonSchemaFormat(Body):
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    name: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$", description="Your name for the schema.")
+    name: str = Field(pattern=SCHEMA_NAME, description="Your name for the schema.")
     description: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="The model is not shown it: say in the conversation what the answer is for."
     )

@@ -109,7 +109,7 @@ class KeyRoutes:
 
     def _check(self, terms: dict[str, Any]) -> None:
         """Refuses terms that could not hold in this deployment."""
-        known = known_models(self._settings)
+        known = [*known_models(self._settings), *self._settings.embedding_names]
         for name in terms.get("models") or ():
             if name not in known:
                 raise InvalidRequest(f"{name!r} is no model here: choose among {', '.join(known)}", field="models")

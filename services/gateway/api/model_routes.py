@@ -20,24 +20,38 @@ def model(name: str, entry: ModelEntry) -> Model:
     return Model(id=name, created=_CREATED, description=description, method=entry.method)
 
 
+def _embedding_model(name: str) -> Model:
+    return Model(id=name, created=_CREATED, description="Embeds texts, at /v1/embeddings.", method=None)
+
+
 def router(settings: GatewaySettings) -> APIRouter:
     """The models API."""
     routes = APIRouter(tags=["models"])
 
     @routes.get("/v1/models", summary="List the models", responses=failures(401, 421, 429))
     async def list_models(request: Request) -> ModelList:
-        """Every method under its own name, and every further name of this deployment, that the caller may use."""
+        """Every method under its own name, every further name of this deployment, and those of the model that embeds,
+        that the caller may use."""
         may_use = caller_of(request).may_use
+        found = [model(name, entry) for name, entry in known_models(settings).items() if may_use(name, entry.method)]
         return ModelList(
-            data=[model(name, entry) for name, entry in known_models(settings).items() if may_use(name, entry.method)]
+            data=[*found, *(_embedding_model(name) for name in settings.embedding_names if may_use(name, None))]
         )
 
     @routes.get("/v1/models/{name:path}", summary="Read a model", responses=failures(401, 404, 421, 429))
     async def read_model(request: Request, name: str) -> Model:
         """What answers under a name; the name may hold slashes."""
+        if (embeds := settings.known_embedding_name(name)) and settings.known_name(name) is None:
+            if caller_of(request).may_use(embeds, None):
+                return _embedding_model(embeds)
+            raise _not_found(name)
         entry = model_named(name, settings)
         if not caller_of(request).may_use(settings.known_name(name) or name, entry.method):
-            raise ModelNotFound(f"The model '{name}' does not exist or you do not have access to it.", field="model")
+            raise _not_found(name)
         return model(name, entry)
 
     return routes
+
+
+def _not_found(name: str) -> ModelNotFound:
+    return ModelNotFound(f"The model '{name}' does not exist or you do not have access to it.", field="model")

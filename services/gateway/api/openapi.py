@@ -31,7 +31,7 @@ _BEARER = {
 }
 POST_HEADERS = {
     REPLAYED_HEADER: "`true` where the `Idempotency-Key` was known, and this is the evolution it stands for.",
-    "x-ratelimit-limit-requests": "Searches that the API key may start per minute, if limited.",
+    "x-ratelimit-limit-requests": "Searches and calls for embeddings that the API key may start a minute, if limited.",
     "x-ratelimit-remaining-requests": "How many of them are left.",
     "x-ratelimit-reset-requests": "When another one is given back, such as `120ms`, `59s` or `1m0s`.",
     "x-ratelimit-limit-tokens": "Tokens that the API key's searches may sample within the period of the "
@@ -47,7 +47,8 @@ _FAILURES = {
     403: "The API key may not use the model or the reward profile, or is no operator's.",
     404: "No such model, evolution or route.",
     408: "The body did not arrive in time.",
-    409: "The `Idempotency-Key` was used for another request, or the evolution has not ended yet.",
+    409: "The `Idempotency-Key` was used for another request, the evolution has not ended yet, or a batch"
+    " reads the file.",
     413: "The body is too large, as it came or once it is unpacked.",
     415: "The body is not declared as `application/json`, or its `content-encoding` is neither gzip nor deflate.",
     421: "The `Host` is not this machine; only where this deployment asks for no keys.",
@@ -126,6 +127,8 @@ def _headers(path: str, method: str) -> dict[str, Any]:
     }
     if any(name in path for name in ("completions", "evolutions", "responses")):
         headers[EVOLUTION_HEADER] = header("The evolution that the call is about, once there is one.")
-    if method == "post" and not path.startswith("/v1/keys"):
+    if method == "post" and not path.startswith(("/v1/keys", "/v1/files", "/v1/batches", "/v1/webhook")):
         headers |= {name: header(description) for name, description in POST_HEADERS.items()}
+    if path == "/v1/embeddings":
+        del headers[REPLAYED_HEADER]
     return headers

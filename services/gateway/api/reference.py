@@ -7,10 +7,19 @@ from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
 
+from services.gateway.api.embeddings.requests import EmbeddingRequest
 from services.gateway.api.field_kinds import Kind, NotSupported, WithoutEffect, kind_of
 from services.gateway.api.openai_responses.requests import ResponseCreate
 from services.gateway.api.requests import ChatCompletionRequest, EvolutionCreate
+from services.gateway.api.text_completions.requests import CompletionRequest
 
+_BODIES: dict[str, type[BaseModel]] = {
+    "chat": ChatCompletionRequest,
+    "evolutions": EvolutionCreate,
+    "responses": ResponseCreate,
+    "completions": CompletionRequest,
+    "embeddings": EmbeddingRequest,
+}
 PAGE = Path("docs/api.md")
 BEGIN = "<!-- made by `python -m services.gateway.api.reference` -->"
 END = "<!-- end -->"
@@ -37,17 +46,20 @@ class _Row(NamedTuple):
 
 
 def _table() -> str:
-    chat = set(_rows(ChatCompletionRequest, ""))
-    of_evolutions = set(_rows(EvolutionCreate, "")) - chat
-    of_responses = set(_rows(ResponseCreate, "")) - chat
-    rows = [
-        *chat,
-        *(row._replace(field=f"{row.field} of evolutions") for row in of_evolutions),
-        *(row._replace(field=f"{row.field} of responses") for row in of_responses),
-    ]
-    lines = [f"| {' | '.join(row)} |" for row in sorted(rows, key=lambda row: row.field.replace("`", ""))]
-    head = ["| field | values | what becomes of it | |", "| --- | --- | --- | --- |"]
-    return "\n".join([*head, *lines, "| anything else | | refused | |"])
+    takers: dict[_Row, list[str]] = {}
+    for name, body in _BODIES.items():
+        for row in _rows(body, ""):
+            takers.setdefault(row, []).append(name)
+    rows = sorted(takers, key=lambda row: row.field.replace("`", ""))
+    lines = [f"| {' | '.join(row)} | {_by(takers[row])} |" for row in rows]
+    head = ["| field | values | what becomes of it | | in |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*head, *lines, "| anything else | | refused | | all |"])
+
+
+def _by(names: list[str]) -> str:
+    """Which bodies have the field."""
+    lacking = [name for name in _BODIES if name not in names]
+    return ", ".join(names) if len(lacking) > 1 else " but ".join(["all", *lacking])
 
 
 def _rows(model: type[BaseModel], prefix: str) -> Iterator[_Row]:
@@ -109,7 +121,7 @@ def _values(schema: dict[str, Any]) -> str:
 
 
 def _plural(schema: dict[str, Any]) -> str:
-    return "strings" if schema.get("type") == "string" else "objects"
+    return {"string": "strings", "integer": "whole numbers", "array": "lists"}.get(schema.get("type", ""), "objects")
 
 
 def _bounds(schema: dict[str, Any], least: str, most: str, unit: str) -> str:

@@ -36,6 +36,7 @@ def _stops(value: Any) -> Any:
 
 _Stop = Annotated[str, Field(min_length=1, max_length=256), ENCODABLE]
 _Stops = Annotated[list[_Stop], Field(max_length=4)]
+StopField = Annotated[_Stops | None, BeforeValidator(_stops, json_schema_input_type=_Stop | _Stops | None)]
 _Key = Annotated[str, Field(max_length=64)]
 _Value = Annotated[str, Field(max_length=512), ENCODABLE]
 
@@ -178,9 +179,7 @@ class AlignmentRequest(Body):
         description="Fixes every random draw of the search and seeds sampling. -1 means none; other negative seeds are "
         "taken modulo 2^53. Batched sampling stays reproducible only as far as the engine's numerics are.",
     )
-    stop: Annotated[_Stops | None, BeforeValidator(_stops, json_schema_input_type=_Stop | _Stops | None)] = Field(
-        default=None, description="Where a response ends; the string itself is left out of it."
-    )
+    stop: StopField = Field(default=None, description="Where a response ends; the string itself is left out of it.")
     response_format: ResponseFormatBody | None = Field(
         default=None,
         description="The form of the answer, in which every candidate is decoded. An answer that `max_tokens` cuts is "

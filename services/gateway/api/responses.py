@@ -1,5 +1,6 @@
 """The response bodies of the API, as /openapi.json documents them; errors have theirs in `edge.errors`."""
 
+import operator
 from collections.abc import Sized
 from typing import Literal
 
@@ -42,14 +43,14 @@ class _Resource(BaseModel):
 
 
 class Model(_Resource):
-    """A method, under a name that chooses it."""
+    """A method, or the model that embeds, under a name that chooses it."""
 
     id: str
     object: Literal["model"] = "model"
     created: int
     owned_by: Literal["darwin"] = "darwin"
     description: str
-    method: Method
+    method: Method | None = Field(description="Null for the model that embeds (`POST /v1/embeddings`).")
 
 
 class ModelList(_Resource):
@@ -262,6 +263,11 @@ class EvolutionSettings(_Resource):
     seed: int = Field(description="As given, else as drawn at acceptance.")
     seeded: bool = Field(description="Whether the caller gave the seed, so that sampling follows it too.")
     profile: str
+    raw_prompt: bool = Field(
+        default=False,
+        exclude_if=operator.not_,
+        description="Whether the message is a prompt that was continued as it stands, without a chat template.",
+    )
 
 
 class Evolution(_Resource):

@@ -149,6 +149,7 @@ def evolution(record: Record) -> out.Evolution:
             seed=request.seed,
             seeded=request.seeded,
             profile=request.profile,
+            raw_prompt=request.raw_prompt is not None,
         ),
         user=request.user,
         metadata=request.metadata,

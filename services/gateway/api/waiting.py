@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from fastapi import Request
 
@@ -23,15 +24,20 @@ class Waiting:
         self._lifetime = lifetime
 
     async def wait(self, request: Request, record: Record) -> Record:
-        """The final record.
+        """The final record; raises as `wait_for_all` does."""
+        (final,) = await self.wait_for_all(request, [record])
+        return final
+
+    async def wait_for_all(self, request: Request, records: Sequence[Record]) -> list[Record]:
+        """The final records of evolutions that one call has started, in their order.
 
         Raises:
             Cancelled: the caller hung up.
             Unavailable: the process stops.
             DeadlineExceeded: the evolution takes longer than this deployment lets a call wait.
         """
-        ended = asyncio.ensure_future(self._evolutions.wait(record.id))
-        disconnected = asyncio.ensure_future(_wait_for_disconnect(request))
+        ended = asyncio.ensure_future(self._ended(records))
+        disconnected = asyncio.ensure_future(wait_for_disconnect(request))
         expired = asyncio.ensure_future(self._lifetime.expired.wait())
         waiting = (ended, disconnected, expired)
         try:
@@ -39,30 +45,35 @@ class Waiting:
             if ended.done():
                 return ended.result()
             if disconnected.done():
-                await self.cancel_abandoned(record)
+                await self.cancel_abandoned(*records)
                 raise Cancelled("the caller hung up")
             if expired.done():
-                raise stopping_error(record)
+                raise stopping_error(records[0])
             raise DeadlineExceeded(
                 f"no answer within {self._settings.max_wait_s:g} s; the evolution goes on: read "
-                f"GET /v1/evolutions/{record.id}, and send long searches to POST /v1/evolutions"
+                f"GET /v1/evolutions/{records[0].id}, and send long searches to POST /v1/evolutions"
             )
         finally:
             for task in waiting:
                 task.cancel()
 
-    async def cancel_abandoned(self, record: Record) -> None:
-        """Cancels an evolution that nobody waits for; a caller with an idempotency key can come back to it."""
-        if record.idempotency is not None:
-            return
-        log.info("the caller of %s hung up", record.id)
-        try:
-            await self._evolutions.cancel(record.id, record.request.tenant, record.request.tenant)
-        except DarwinError as error:
-            log.warning("%s could not be cancelled: %s", record.id, error)
+    async def _ended(self, records: Sequence[Record]) -> list[Record]:
+        return await asyncio.gather(*(self._evolutions.wait(record.id) for record in records))
+
+    async def cancel_abandoned(self, *records: Record) -> None:
+        """Cancels evolutions that nobody waits for; a caller with an idempotency key can come back to them."""
+        for record in records:
+            if record.idempotency is not None:
+                continue
+            log.info("nobody waits for %s any more", record.id)
+            try:
+                await self._evolutions.cancel(record.id, record.request.tenant, record.request.tenant)
+            except DarwinError as error:
+                log.warning("%s could not be cancelled: %s", record.id, error)
 
 
-async def _wait_for_disconnect(request: Request) -> None:
+async def wait_for_disconnect(request: Request) -> None:
+    """Returns once the caller has hung up; to be called when the body was read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 

@@ -26,7 +26,7 @@ def _check(networks: tuple[str, ...]) -> tuple[str, ...]:
         except ValueError:
             raise ValueError(f"entry {number} is no network: write 10.0.0.0/8, fd00::/8 or an address") from None
         if parsed.prefixlen == 0:
-            raise ValueError(f"entry {number} holds every address, so anybody could be the proxy: name its network")
+            raise ValueError(f"entry {number} holds every address: name the network that is meant")
     return networks
 
 

@@ -2,26 +2,31 @@
 
 import ipaddress
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from services.gateway.config.batch_settings import BatchSettings
 from services.gateway.config.model_entry import MAX_MODEL_NAME, ModelEntry
 from services.gateway.config.networks import Networks
 from services.gateway.config.origins import Origins
 from shared.methods import METHODS
-from shared.process.settings import StoreSettings
+from shared.process.urls import url_problem
 from shared.records.search import LEAST_DEADLINE_MS, MOST_DEADLINE_MS
 from shared.records.spending import Prices
 
 # Headers that every client may send.
 _NO_IDENTITY = frozenset(("authorization", "host", "cookie", "content-type", "content-length", "idempotency-key"))
 
+ENCODER = "all-minilm-l6-v2"
+"""The name of the encoder that the mutation service has where its settings name none."""
+
 Price = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
 
 
-class GatewaySettings(StoreSettings):
+class GatewaySettings(BatchSettings):
     """Settings of the gateway. Times are in seconds."""
 
     model_config = SettingsConfigDict(
@@ -61,6 +66,24 @@ class GatewaySettings(StoreSettings):
         default="", max_length=2000, description="where a trace is seen; {trace_id} stands for its id; http or https"
     )
 
+    mutation: str = Field(
+        default="",
+        description="address of the mutation service, whose encoder answers /v1/embeddings; empty: it does not",
+    )
+    embeddings_url: str = Field(
+        default="",
+        description="an OpenAI-compatible endpoint that answers /v1/embeddings instead, such as http://host:8000/v1",
+    )
+    embeddings_key: SecretStr | None = Field(default=None, description="the endpoint's key, where it wants one")
+    embeddings_model: str = Field(
+        default="",
+        max_length=MAX_MODEL_NAME,
+        description=f"the name of the model that embeds: of the encoder ({ENCODER}), or at the endpoint",
+    )
+    embeddings_names: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="further names of the model that embeds, separated by commas"
+    )
+
     cors_origins: Origins = Field(
         default=(),
         description="the sites whose web pages may call, such as https://chat.example.org; separated by commas, or a "
@@ -70,6 +93,7 @@ class GatewaySettings(StoreSettings):
     price_mutation: Price = Field(default=None, description="of a million tokens sampled to rewrite instructions")
     price_generation: Price = Field(default=None, description="of a million tokens sampled for responses")
     price_reward: Price = Field(default=None, description="of a million tokens that reward models compute")
+    price_embedding: Price = Field(default=None, description="of a million tokens of texts that are embedded")
 
     identity_header: str = Field(
         default="",
@@ -89,20 +113,45 @@ class GatewaySettings(StoreSettings):
     @property
     def prices(self) -> Prices:
         """What a million tokens cost, by stage."""
-        return Prices(self.price_prompt, self.price_mutation, self.price_generation, self.price_reward)
+        return Prices(
+            self.price_prompt, self.price_mutation, self.price_generation, self.price_reward, self.price_embedding
+        )
+
+    @property
+    def embedding_names(self) -> tuple[str, ...]:
+        """The names of the model that embeds, its own first; empty where nothing embeds here."""
+        if not (self.mutation or self.embeddings_url):
+            return ()
+        return (self.embeddings_model or ENCODER, *self.embeddings_names)
 
     def known_name(self, name: str) -> str | None:
         """The method or model that a request's `model` stands for; None where there is none.
 
         Client programs put a provider before a model's name (`openai/darwin`), so a name that is not known is looked up
         without what stands before its first slash, then its second, and so on. What then is still unknown is the
-        deployment's default model.
+        deployment's default model, unless it is the model that embeds.
         """
-        parts = name.split("/")
-        for begin in range(len(parts)):
-            if (rest := "/".join(parts[begin:])) in METHODS or rest in self.models:
+        known, own = {*METHODS, *self.models}, self.embedding_names
+        for rest in _without_providers(name):
+            if rest in known:
                 return rest
+            if rest in own:
+                return None
         return self.default_model or None
+
+    def known_embedding_name(self, name: str) -> str | None:
+        """The name of the model that embeds which a request's `model` stands for; None where there is none.
+
+        It is looked up as those of searches are. What is unknown everywhere is the model's own name, where this
+        deployment has a default model.
+        """
+        searches, own = {*METHODS, *self.models}, self.embedding_names
+        for rest in _without_providers(name):
+            if rest in own:
+                return rest
+            if rest in searches:
+                return None
+        return own[0] if own and self.default_model else None
 
     @property
     def host(self) -> str:
@@ -139,6 +188,25 @@ class GatewaySettings(StoreSettings):
                 raise ValueError(f"a name is 1 to {MAX_MODEL_NAME} printable characters")
         return models
 
+    @field_validator("embeddings_url")
+    @classmethod
+    def _reads_as_endpoint(cls, url: str) -> str:
+        if url and (problem := url_problem(url, "/v1", "DARWIN_GATEWAY_EMBEDDINGS_KEY")):
+            raise ValueError(problem)
+        return url
+
+    @field_validator("embeddings_key")
+    @classmethod
+    def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not all("!" <= character <= "~" for character in key.get_secret_value()):
+            raise ValueError("must be printable ASCII without spaces")
+        return key
+
+    @field_validator("embeddings_names", mode="before")
+    @classmethod
+    def _split(cls, names: object) -> object:
+        return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
+
     @field_validator("trace_url")
     @classmethod
     def _names_the_trace(cls, url: str) -> str:
@@ -159,6 +227,17 @@ class GatewaySettings(StoreSettings):
     def _default_model_is_known(self) -> Self:
         if self.default_model and self.default_model not in METHODS and self.default_model not in self.models:
             raise ValueError(f"default_model must be one of {', '.join([*METHODS, *self.models])}")
+        return self
+
+    @model_validator(mode="after")
+    def _embedding_names_are_its_own(self) -> Self:
+        if self.embeddings_url and not self.embeddings_model:
+            raise ValueError("embeddings_url needs embeddings_model, the model's name there")
+        for name in (self.embeddings_model, *self.embeddings_names):
+            if name in METHODS or name in self.models:
+                raise ValueError(f"{name} is the name of a model that answers chats: choose another for embeddings")
+            if len(name) > MAX_MODEL_NAME or not name.isprintable():
+                raise ValueError(f"a name is 1 to {MAX_MODEL_NAME} printable characters")
         return self
 
     @model_validator(mode="after")
@@ -198,3 +277,9 @@ def loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _without_providers(name: str) -> Iterator[str]:
+    """A name, then without what stands before its first slash, its second, and so on."""
+    parts = name.split("/")
+    return ("/".join(parts[begin:]) for begin in range(len(parts)))

@@ -34,8 +34,8 @@ class Caller:
         """The tenant whose evolutions the caller may read; None for every tenant's."""
         return None if self.key is None or self.key.all_tenants else self.key.tenant
 
-    def may_use(self, model: str, method: str) -> bool:
-        """Whether the caller may use a model by this known name, which stands for this method."""
+    def may_use(self, model: str, method: str | None) -> bool:
+        """Whether the caller may use a model by this known name, which stands for this method, or embeds (None)."""
         return self.key is None or self.key.may_use(model, method)
 
     def check_manages_keys(self) -> None:

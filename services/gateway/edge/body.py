@@ -11,6 +11,8 @@ _CLOSE = {"connection": "close"}
 _PACKED = ("gzip", "x-gzip", "deflate")
 # zlib tells gzip's header from its own, in which HTTP's "deflate" comes, when 32 is added to the size of the window.
 _ANY_HEADER = 32 + zlib.MAX_WBITS
+# So many bytes of an unpacked body come at a time, however much is packed in what has arrived.
+_MOST_AT_ONCE = 2**20
 
 
 class LimitedBody:
@@ -57,16 +59,17 @@ class UnpackedBody:
         self._limit = limit
         self._unpacked = 0
         self._begun = False
+        self._held: Message | None = None
 
     async def __call__(self) -> Message:
-        message = await self._receive()
+        message, self._held = self._held or await self._receive(), None
         if self._encoding in ("", "identity") or message["type"] != "http.request":
             return message
         self._begun = self._begun or bool(message.get("body"))
         # A call without a body, such as a GET, has nothing to unpack, whatever its headers say.
-        return {**message, "body": self._unpack(message)} if self._begun else message
+        return self._unpack(message) if self._begun else message
 
-    def _unpack(self, message: Message) -> bytes:
+    def _unpack(self, message: Message) -> Message:
         if self._encoding not in _PACKED:
             raise HTTPException(
                 415,
@@ -75,16 +78,20 @@ class UnpackedBody:
             )
         left = self._limit - self._unpacked
         try:
-            # At most one byte too many comes out; where less does, no input is left over.
-            body = self._unpacker.decompress(message.get("body", b""), left + 1)
+            # At most one byte too many comes out.
+            body = self._unpacker.decompress(message.get("body", b""), min(left + 1, _MOST_AT_ONCE))
         except zlib.error:
             raise self._broken() from None
         self._unpacked += len(body)
         if len(body) > left:
             raise _too_large(f"{self._limit} bytes once it is unpacked")
+        if len(body) == _MOST_AT_ONCE:
+            # More may come out of what is here; the next call says.
+            self._held = {**message, "body": self._unpacker.unconsumed_tail}
+            return {**message, "body": body, "more_body": True}
         if self._unpacker.unused_data or not (message.get("more_body", False) or self._unpacker.eof):
             raise self._broken()
-        return body
+        return {**message, "body": body}
 
     def _broken(self) -> HTTPException:
         return HTTPException(400, f"the body is not {self._encoding}, as its content-encoding says", _CLOSE)

@@ -49,6 +49,10 @@ class ModelNotFound(NotFound):
     """No method has the name that `model` gives."""
 
 
+class EmbeddingsNotConfigured(NotFound):
+    """The deployment has no model that embeds."""
+
+
 class InvalidApiKey(Unauthenticated):
     """The call carries no API key, or one that is malformed, unknown, revoked or expired."""
 

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 EVOLUTION_HEADER = "x-darwin-evolution-id"
 REQUEST_HEADER = "x-request-id"
 TRACE_HEADER = "x-darwin-trace-id"
+UPLOADS = "/v1/files"
+"""Where files are sent, which may be larger than other bodies."""
 
 
 def set_evolution_id(request: Request, evolution_id: str) -> None:
@@ -37,11 +39,18 @@ class CallMiddleware:
     """Gives each call its ids, bounds its size and the number of calls at a time, and answers where a route crashed."""
 
     def __init__(
-        self, app: ASGIApp, max_body_bytes: int, max_body_seconds: float, max_concurrent: int, times: SearchTimes
+        self,
+        app: ASGIApp,
+        max_body_bytes: int,
+        max_body_seconds: float,
+        max_concurrent: int,
+        times: SearchTimes,
+        max_upload: tuple[int, float] | None = None,
     ) -> None:
+        """`max_upload` holds the bytes and seconds of a body that is sent to `UPLOADS`, if they differ."""
         self._app = app
-        self._max_body_bytes = max_body_bytes
-        self._max_body_seconds = max_body_seconds
+        self._max_body = (max_body_bytes, max_body_seconds)
+        self._max_upload = max_upload or self._max_body
         self._max_concurrent = max_concurrent
         self._times = times
         self._running = 0
@@ -61,8 +70,9 @@ class CallMiddleware:
             return
         self._running += limited
         try:
-            body = LimitedBody(scope, receive, self._max_body_bytes, self._max_body_seconds)
-            await self._app(scope, UnpackedBody(scope, body, self._max_body_bytes), sender)
+            most_bytes, most_seconds = self._max_upload if scope["path"].rstrip("/") == UPLOADS else self._max_body
+            body = LimitedBody(scope, receive, most_bytes, most_seconds)
+            await self._app(scope, UnpackedBody(scope, body, most_bytes), sender)
         except Exception as error:
             log.exception("%s: %s %s failed", sender.request_id, scope["method"], scope["path"])
             if sender.started:

@@ -37,7 +37,7 @@ class Rate:
         """Raises `RateLimitExceeded` where the call exceeds the rate."""
         if self.exceeded:
             raise RateLimitExceeded(
-                f"this key may start {self.limit} searches a minute: come back in {math.ceil(self.reset_s)} s",
+                f"this key may make {self.limit} calls a minute: come back in {math.ceil(self.reset_s)} s",
                 self.reset_s,
             )
 
@@ -78,12 +78,12 @@ class Quota:
         begins = period_start(period, self.at).strftime("%Y-%m-%dT%H:%M:%SZ")
         if self.standing.used >= self.budget.limit:
             return InsufficientQuota(
-                f"this key's searches have spent {shown} in the {period} since {begins}: come back after {ends}",
+                f"this key has spent {shown} in the {period} since {begins}: come back after {ends}",
                 self.reset_s,
             )
         return RateLimitExceeded(
-            f"this key's searches have spent {shown} in the {period} since {begins}, and those under way may spend "
-            f"{self._amount(self.standing.reserved)} more: come back when they have ended",
+            f"this key has spent {shown} in the {period} since {begins}, and what is under way may spend "
+            f"{self._amount(self.standing.reserved)} more: come back when it has ended",
             search_s,
         )
 

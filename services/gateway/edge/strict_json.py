@@ -31,8 +31,16 @@ class StrictJsonRoute(APIRoute):
 
 class _StrictJsonRequest(Request):
     async def json(self) -> Any:
-        text = (await self.body()).decode()
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        return parse_strictly((await self.body()).decode())
+
+
+def parse_strictly(text: str) -> Any:
+    """The value of a JSON text in which no name is given twice, and no number is NaN or infinite.
+
+    Raises:
+        JSONDecodeError: it is no such text.
+    """
+    return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,14 +10,15 @@ from typing import Annotated
 from fastapi import Header, Request
 from pydantic import BaseModel
 
-from services.gateway.edge.access import caller_of
+from services.gateway.edge.access import Caller, caller_of
 from services.gateway.edge.middleware import response_headers, set_evolution_id
 from services.gateway.edge.rates import Quota
 from services.gateway.evolutions.admission import Admission
 from services.gateway.evolutions.service import EvolutionService
-from shared.errors import DarwinError, Overloaded
-from shared.records.evolution import EvolutionRequest, Idempotency, Record
-from shared.store.evolutions import ActiveLimits, OverBudget
+from shared.errors import DarwinError, Overloaded, Unavailable
+from shared.records.evolution import EvolutionRequest, Idempotency, Record, TraceContext
+from shared.store.charges import OverBudget
+from shared.store.evolutions import ActiveLimits
 from shared.telemetry.tracing import current_span
 
 REPLAYED_HEADER = "idempotent-replayed"
@@ -35,15 +36,15 @@ IdempotencyKey = Annotated[
 _REPLAYS_ONLY = ActiveLimits(active=0, active_per_key=0)
 
 
-def idempotency_of(request: Request, key: str | None, body: BaseModel) -> Idempotency | None:
+def idempotency_of(request: Request, key: str | None, body: BaseModel, part: int = 0) -> Idempotency | None:
     """What the caller's idempotency key stands for; None where the call carries no `key`.
 
-    The key counts within its tenant. The fingerprint covers the route and the body, with its defaults filled in and
-    before a seed is drawn.
+    The key counts within its tenant; `part` counts the evolutions of one call from 0. The fingerprint covers the route
+    and the body, with its defaults filled in and before a seed is drawn.
     """
     if key is None:
         return None
-    scoped_key = json.dumps([caller_of(request).tenant, key])
+    scoped_key = json.dumps([caller_of(request).tenant, key, *([part] if part else [])])
     content = json.dumps([request.url.path, body.model_dump(mode="json")], sort_keys=True)
     return Idempotency(key=_digest(scoped_key), fingerprint=_digest(content))
 
@@ -58,26 +59,49 @@ class Acceptance:
     async def start(self, request: Request, evolution: EvolutionRequest, idempotency: Idempotency | None) -> Record:
         """The accepted evolution: a new one, or that of the first call with this idempotency key.
 
+        Raises as `accept` does.
+        """
+        headers, evolution_id = response_headers(request), f"evo_{uuid.uuid4().hex}"
+        accepted = await self.accept(
+            caller_of(request), evolution, evolution_id, headers, idempotency=idempotency, trace=current_span()
+        )
+        set_evolution_id(request, accepted.id)
+        if accepted.id != evolution_id:
+            headers[REPLAYED_HEADER] = "true"
+        return accepted
+
+    async def accept(
+        self,
+        caller: Caller,
+        evolution: EvolutionRequest,
+        evolution_id: str,
+        headers: dict[str, str],
+        *,
+        idempotency: Idempotency | None = None,
+        trace: TraceContext | None = None,
+    ) -> Record:
+        """Accepts an evolution under this id for a caller, whether or not a call of HTTP asks for it.
+
+        `headers` receives those that tell where the caller's limits stand, also where the evolution is refused.
+
         Raises:
             Conflict: the idempotency key was used for another request.
             Overloaded: a limit of the API key or of the deployment is reached.
             PermissionDenied: the API key does not allow the model, the method or the reward profile.
             Unavailable: Redis or a stage is away.
         """
-        caller = caller_of(request)
         self._admission.check_allowed(caller, evolution)
         record = Record(
-            f"evo_{uuid.uuid4().hex}",
+            evolution_id,
             0,
             "queued",
             time.time(),
             replace(evolution, tenant=caller.tenant),
             key_id=caller.key.id if caller.key else "",
             idempotency=idempotency,
-            trace=current_span(),
+            trace=trace,
             prices=self._admission.prices,
         )
-        headers = response_headers(request)
         if rate := await self._admission.count(caller):
             headers |= rate.headers
             rate.check()
@@ -86,13 +110,19 @@ class Acceptance:
         try:
             await self._admission.check_stages()
         except DarwinError as refusal:
-            accepted = await self._replayed(record, refusal)
-        else:
-            accepted = await self._start(record, self._admission.limits(caller, evolution))
-        set_evolution_id(request, accepted.id)
-        if accepted.id != record.id:
-            headers[REPLAYED_HEADER] = "true"
-        return accepted
+            return await self._replayed(record, refusal)
+        return await self._start(record, self._admission.limits(caller, evolution))
+
+    async def has_room(self, caller: Caller) -> bool:
+        """Whether the caller's limits and this deployment's leave room for one more search, and its stages are there.
+
+        Nothing is counted or reserved.
+        """
+        try:
+            await self._admission.check_stages()
+        except Unavailable:
+            return False
+        return await self._admission.has_room(caller, time.time())
 
     async def _start(self, record: Record, limits: ActiveLimits) -> Record:
         try:

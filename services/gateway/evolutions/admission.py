@@ -9,6 +9,7 @@ from services.gateway.edge.errors import ModelNotAllowed, PermissionDenied
 from services.gateway.edge.rates import Quota, Rate, Rates
 from services.gateway.evolutions.estimate import estimate
 from shared.errors import Unavailable, Unsupported
+from shared.methods import Method
 from shared.records.evolution import EvolutionRequest
 from shared.records.spending import Prices
 from shared.store.evolutions import ActiveLimits, Store
@@ -70,23 +71,36 @@ class Admission:
         key = caller.key
         if key is None:
             return
-        model = self._settings.known_name(request.model) or request.method
-        if not key.may_use(model, request.method):
-            allowed = " and ".join(
-                f"{kind} {', '.join(names)}"
-                for kind, names in (("the models", key.models), ("the methods", key.methods))
-                if names is not None
-            )
-            raise ModelNotAllowed(
-                f"this key does not have access to model '{model}': it may use {allowed}", field="model"
-            )
+        self.check_model(caller, self._settings.known_name(request.model) or request.method, request.method)
         if key.profiles is not None and request.profile and request.profile not in key.profiles:
             raise PermissionDenied(
                 f"this key may not use the reward profile '{request.profile}': choose among {', '.join(key.profiles)}, "
                 "or leave it out",
                 field="darwin.profile",
             )
-        if self.prices is None and any(budget.unit == "money" for budget in key.budgets):
+        self.check_money(caller)
+
+    def check_model(self, caller: Caller, model: str, method: Method | None = None) -> None:
+        """Checks that the caller's key allows a model by its known name, and the method that it stands for; one that
+        embeds stands for none.
+
+        Raises:
+            ModelNotAllowed: it does not.
+        """
+        key = caller.key
+        if key is None or key.may_use(model, method):
+            return
+        allowed = " and ".join(
+            f"{kind} {', '.join(names)}"
+            for kind, names in (("the models", key.models), ("the methods", key.methods))
+            if names is not None
+        )
+        raise ModelNotAllowed(f"this key does not have access to model '{model}': it may use {allowed}", field="model")
+
+    def check_money(self, caller: Caller) -> None:
+        """Raises `Unsupported` where the caller's key has a budget of money, and nothing has a price here."""
+        key = caller.key
+        if key and self.prices is None and any(budget.unit == "money" for budget in key.budgets):
             raise Unsupported(
                 "this key has a budget of money, and this deployment has no prices to count it by: its operator sets "
                 "DARWIN_GATEWAY_PRICE_…, or takes the budget away"
@@ -105,6 +119,17 @@ class Admission:
         spent = await self._store.spent(key.id, at)
         quotas = [Quota(budget, spent[budget.unit, budget.period], at) for budget in budgets]
         return min(quotas, key=lambda quota: quota.remaining)
+
+    async def has_room(self, caller: Caller, at: float) -> bool:
+        """Whether the numbers of searches under way, and the key's budgets, leave room for one more."""
+        if await self._store.active() >= self._settings.max_active:
+            return False
+        if (key := caller.key) is None:
+            return True
+        if await self._store.active_of(key.id) >= (key.max_active or self._settings.max_active_per_key):
+            return False
+        spent = await self._store.spent(key.id, at) if key.budgets else {}
+        return all(Quota(budget, spent[budget.unit, budget.period], at).remaining for budget in key.budgets)
 
     async def check_stages(self) -> None:
         """Raises `Unavailable` where a stage is away."""

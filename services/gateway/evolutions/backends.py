@@ -1,13 +1,18 @@
-"""The clients of Redis that one gateway process holds."""
+"""The clients that one gateway process holds: of Redis, and of what embeds."""
 
 from dataclasses import dataclass
 from typing import Self
 
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.rates import Rates
+from services.gateway.embeddings.choice import embedder_of
+from services.gateway.embeddings.embedder import Embedder
 from shared.store.api_keys import ApiKeys
+from shared.store.batches import Batches
 from shared.store.evolutions import Store
+from shared.store.files import Files
 from shared.store.presence import Presence
+from shared.store.webhooks import Webhooks
 
 # Each call may block one connection while it follows events; these are for everything else.
 _SPARE_CONNECTIONS = 64
@@ -21,17 +26,29 @@ class Backends:
     keys: ApiKeys
     rates: Rates
     presence: Presence
+    files: Files
+    batches: Batches
+    webhooks: Webhooks
+    embedder: Embedder | None = None
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> Self:
+        """Raises `SettingsError` where an address cannot be used."""
         url, connections = settings.redis_url, settings.max_concurrent + _SPARE_CONNECTIONS
         return cls(
             Store(url, settings.record_ttl_s, connections),
             ApiKeys(url, connections),
             Rates(url, connections),
             Presence(url),
+            Files(url, connections),
+            Batches(url, connections),
+            Webhooks(url, connections),
+            embedder_of(settings),
         )
 
     async def close(self) -> None:
-        for backend in (self.store, self.keys, self.rates, self.presence):
+        stored = (self.files, self.batches, self.webhooks)
+        for backend in (self.store, self.keys, self.rates, self.presence, *stored):
             await backend.close()
+        if self.embedder is not None:
+            await self.embedder.close()

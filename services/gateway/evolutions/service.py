@@ -9,7 +9,7 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from services.gateway.edge.search_times import SearchTimes
-from shared.errors import NotFound, Unavailable
+from shared.errors import Conflict, NotFound, Unavailable
 from shared.records.attempts import Attempt
 from shared.records.events import Ended, Event
 from shared.records.evolution import TERMINAL, Record
@@ -117,6 +117,19 @@ class EvolutionService:
             await self._store.request_cancel(evolution_id)
             await self._store.send(record.id, record.version)
         return record
+
+    async def waiting(self) -> bool:
+        """Whether rounds wait in the queue for a worker."""
+        return await self._store.queued() > 0
+
+    async def delete(self, record: Record) -> None:
+        """Deletes an evolution that has ended.
+
+        Raises:
+            Conflict: it is under way.
+        """
+        if not await self._store.delete(record):
+            raise Conflict(f"evolution {record.id} is under way: cancel it or wait for its end, then delete it")
 
     def _note_time(self, record: Record) -> None:
         if record.status == "succeeded" and record.finished_at and time.time() - record.finished_at < _RECENT_S:

@@ -63,18 +63,29 @@ class GrpcGenerator:
                             effect = waiting.pop(result.id)
                             outcome = _from_pb(result, effect, called_of(result, request.tool_use))
                             if effect.state == BASE and _without_room(effect, outcome):
-                                raise await self._no_room(outcome.prompt_tokens, timeout_s)
+                                field = "prompt" if request.raw_prompt else "messages"
+                                raise await self._no_room(outcome.prompt_tokens, field, timeout_s)
                             yield outcome
             except grpc.RpcError as error:
                 raise from_rpc_error(error, lambda field: _caller_field(field, request)) from error
         if waiting:
             raise Internal(f"generation ended without a result for states {sorted(waiting)}")
 
-    async def _no_room(self, prompt_tokens: int, timeout_s: float) -> ContextLengthExceeded:
+    async def text_of(self, token_ids: Sequence[int], timeout_s: float) -> str:
+        def begin(stub: Any, **options: Any) -> Any:
+            return stub.Decode(pb.DecodeRequest(token_ids=token_ids), **options)
+
+        with calling("GenerationService/Decode"):
+            try:
+                return str((await self._replicas.call(begin, 1, timeout_s, current_evolution_id())).text)
+            except grpc.RpcError as error:
+                raise from_rpc_error(error) from error
+
+    async def _no_room(self, prompt_tokens: int, field: str, timeout_s: float) -> ContextLengthExceeded:
         model = await self._replicas.call(_get_model, 1, timeout_s, current_evolution_id())
         # An endpoint may have a shorter context than is known of it.
         context = min(model.context_length, prompt_tokens)
-        return ContextLengthExceeded.of(context, prompt_tokens)
+        return ContextLengthExceeded.of(context, prompt_tokens, field)
 
 
 def _without_room(effect: Generate, outcome: Generated) -> bool:
@@ -101,7 +112,8 @@ def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.Generat
         sequences=[
             pb.GenerateRequest.Sequence(
                 id=str(effect.state),
-                messages=map(message_to_pb, with_instruction(request.messages, effect.instruction)),
+                messages=[] if request.raw_prompt else _messages(request, effect.instruction),
+                raw_prompt=_raw_prompt(request) if request.raw_prompt else None,
                 response_token_ids=effect.token_ids,
                 max_new_tokens=effect.max_new_tokens,
                 lookahead_tokens=effect.lookahead,
@@ -125,6 +137,16 @@ def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.Generat
         tool_name=request.tool_use.name,
         parallel_calls=request.tool_use.parallel,
     )
+
+
+def _messages(request: EvolutionRequest, instruction: str) -> list[pb.GenerateRequest.Message]:
+    return [message_to_pb(message) for message in with_instruction(request.messages, instruction)]
+
+
+def _raw_prompt(request: EvolutionRequest) -> pb.GenerateRequest.RawPrompt:
+    if request.raw_prompt and request.raw_prompt.token_ids:
+        return pb.GenerateRequest.RawPrompt(token_ids=request.raw_prompt.token_ids)
+    return pb.GenerateRequest.RawPrompt(text=request.messages[0].content)
 
 
 def _format_to_pb(wanted: ResponseFormat) -> pb.GenerateRequest.Format:

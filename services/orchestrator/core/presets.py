@@ -13,7 +13,7 @@ def config_for(request: EvolutionRequest) -> Config:
 
     `sample` is the base response alone. `best-of-n` decodes the original instruction `mutants` times beside it, so
     n = mutants + 1. `mutation-only` decodes each mutant to its end in one round. `replacement-only` evolves states
-    that all carry the original instruction. `darwin` does both.
+    that all carry the original instruction. `darwin` does both. A raw prompt is never rewritten, by any of them.
 
     Raises:
         InvalidRequest: the settings contradict each other.
@@ -22,7 +22,7 @@ def config_for(request: EvolutionRequest) -> Config:
     method = METHODS[request.method]
     config = Config(
         **vars(request.search),
-        mutate=method.mutates,
+        mutate=method.mutates and request.raw_prompt is None,
         replace=method.replaces,
         selection=method.selection,
         max_tokens=request.sampling.max_tokens,

@@ -9,6 +9,8 @@ from openapi_schema_validator import OAS31Validator
 
 from shared.store.api_keys import ApiKeys
 from shared.store.evolutions import Store
+from tests import embeddings_endpoint
+from tests.embeddings_endpoint import FakeEndpoint
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
 from tests.integration.gateway.running import Gateway
 
@@ -26,10 +28,27 @@ def orchestrator(redis_url: str) -> Iterator[FakeOrchestrator]:
 
 
 @pytest.fixture(scope="package")
+def embedding_endpoint() -> FakeEndpoint:
+    return FakeEndpoint()
+
+
+@pytest.fixture(scope="package")
+def embeddings(embedding_endpoint: FakeEndpoint) -> Iterator[dict[str, str]]:
+    """The variables of a gateway whose embeddings come from an endpoint."""
+    with embeddings_endpoint.running(embedding_endpoint) as url:
+        names = {"URL": url, "KEY": embeddings_endpoint.KEY, "MODEL": embeddings_endpoint.MODEL}
+        yield {f"DARWIN_GATEWAY_EMBEDDINGS_{name}": value for name, value in names.items()}
+
+
+@pytest.fixture(scope="package")
 def gateway(
-    redis_url: str, orchestrator: FakeOrchestrator, tmp_path_factory: pytest.TempPathFactory
+    redis_url: str,
+    orchestrator: FakeOrchestrator,
+    embeddings: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Gateway]:
-    with Gateway(redis_url, tmp_path_factory.mktemp("gateway"), DARWIN_GATEWAY_KEEPALIVE_S="1") as running:
+    env = {"DARWIN_GATEWAY_KEEPALIVE_S": "1", **embeddings}
+    with Gateway(redis_url, tmp_path_factory.mktemp("gateway"), **env) as running:
         yield running
 
 

@@ -1,10 +1,10 @@
 """Answers the gateway's messages without models: what to do stands in the request's `user`.
 
-`""`: succeed at once. `n=3`: with that many choices. `fail=Unavailable`: fail with that error. `hang`: begin, and end
-only when cancelled. `text=…`: succeed with this text. `rounds=4`: that many rounds, 50 ms each. `replaced`: a round
-whose second state takes the response of the first. `wait=1.5`: succeed after that many seconds. `stop=deadline_ms`:
-succeed, stopped by that. `calls=2`: succeed with so many calls of the first tool. `deaf`: never touch the record. Every
-success charges 120 tokens.
+`""`: succeed at once. `n=3`: with that many choices. `fail=Unavailable`: fail with that error. `full`: fail of a full
+context. `hang`: begin, and end only when cancelled. `text=…`: succeed with this text. `rounds=4`: that many rounds,
+50 ms each. `replaced`: a round whose second state takes the response of the first. `wait=1.5`: succeed after that many
+seconds. `stop=deadline_ms`: succeed, stopped by that. `calls=2`: succeed with so many calls of the first tool.
+`deaf`: never touch the record. Every success charges 120 tokens.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from dataclasses import replace
 
 import redis.asyncio
 
+from shared.errors import ContextLengthExceeded
 from shared.records.events import BaseScored, Ended, Event, Replacement, RoundFinished
 from shared.records.evolution import Choice, Failure, Record, Result, Seconds, Tokens
 from shared.records.spending import NOTHING, Spending
@@ -89,8 +90,11 @@ async def _evolve(store: Store, evolution_id: str) -> None:
             await _save(store, record, [Ended("cancelled", "cancelled")], status="cancelled", finished_at=time.time())
             return
         await asyncio.sleep(_POLL_S)
-    if name == "fail":
+    if name in ("fail", "full"):
         failure = Failure(value, f"no luck: {value}")
+        if name == "full":
+            full = ContextLengthExceeded.of(8, 9, "prompt" if record.request.raw_prompt else "messages")
+            failure = Failure(type(full).__name__, full.message, full.field)
         await _save(store, record, [Ended("failed", None, failure)], status="failed", error=failure)
         return
     texts = [value] if name == "text" else [f"answer {i}" for i in range(int(value) if name == "n" else 1)]

@@ -120,6 +120,25 @@ async def test_admission(idle_redis_url: str, tmp_path: Path) -> None:
     await keys.close()
 
 
+async def test_prompts_beyond_a_limit_cancel_those_of_the_same_call(
+    redis_url: str, orchestrator: FakeOrchestrator, tmp_path: Path
+) -> None:
+    keys = ApiKeys(redis_url)
+    with Gateway(redis_url, tmp_path, DARWIN_GATEWAY_KEYS="required") as gateway:
+        async with await new_caller(keys, gateway, max_active=2) as caller:
+            body = {"model": "sample", "prompt": ["a", "b", "c"], "user": "hang"}
+            refused = await caller.post("/v1/completions", json=body)
+            assert (refused.status_code, "this key has 2 " in refused.json()["error"]["message"]) == (429, True)
+            newest = (await caller.get("/v1/evolutions")).json()["data"][:2]
+            for each in newest:
+                await caller.get(f"/v1/evolutions/{each['id']}/events", timeout=20)  # To its end.
+                ended = (await caller.get(f"/v1/evolutions/{each['id']}")).json()
+                assert (ended["status"], ended["messages"][0]["content"] in ("a", "b")) == ("cancelled", True)
+            two = await caller.post("/v1/completions", json=body | {"prompt": ["a", "b"], "user": ""})
+            assert two.status_code == 200
+    await keys.close()
+
+
 async def test_says_how_long_searches_take(redis_url: str, orchestrator: FakeOrchestrator, tmp_path: Path) -> None:
     env = {"DARWIN_GATEWAY_MAX_CONCURRENT": "1", "DARWIN_GATEWAY_MAX_WAIT_S": "4"}
     with Gateway(redis_url, tmp_path, **env) as gateway:

@@ -145,7 +145,10 @@ async def test_another_tenants_response_is_unknown(guarded: Gateway, keys: ApiKe
         ({"input": [{"role": "assistant", "content": "Because"}]}, "input.0"),
         ({"input": [{"type": "function_call_output", "call_id": "c", "output": "4"}]}, None),
         ({"tools": [{"type": "function", "name": "f"}]}, "tools"),
-        ({"text": {"format": {"type": "json_object"}}}, "text.format"),
+        ({"text": {"format": {"type": "json_schema", "name": "x"}}}, "text.format.schema"),
+        ({"text": {"format": {"type": "json_schema", "schema": {}}}}, "text.format.name"),
+        ({"text": {"format": {"type": "json_object", "name": "x"}}}, "text.format.name"),
+        ({"text": {"format": {"type": "json_schema", "name": "x", "schema": {"a": "b" * 70_000}}}}, "text.format"),
         ({"truncation": "auto"}, "truncation"),
         ({"reasoning": {"effort": "high"}}, "reasoning"),
         ({"background": True, "store": False}, "background"),
@@ -159,3 +162,58 @@ async def test_refuses(http: httpx.AsyncClient, fields: dict[str, Any], param: s
     assert refused.status_code == (404 if "previous_response_id" in fields else 400), refused.text
     if param:
         assert refused.json()["error"]["param"] == param
+
+
+@pytest.mark.parametrize("model", METHODS)
+def test_the_form_of_the_answer(client: openai.OpenAI, model: str) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    wanted: Any = {"type": "json_schema", "name": "numbers", "schema": schema, "strict": True}
+    raw = client.responses.with_raw_response.create(model=model, input="Why?", text={"format": wanted})
+    answer = strictly(raw.content)
+    assert answer.text is not None
+    assert answer.text.format is not None
+    assert answer.text.format.model_dump(by_alias=True, exclude_unset=True) == wanted
+    evolution = client.get(f"/evolutions/{raw.headers['x-darwin-evolution-id']}", cast_to=httpx.Response).json()
+    assert evolution["settings"]["format"]["field"] == "text.format"
+    plain = client.responses.create(model=model, input="Why?", text={"format": {"type": "json_object"}})
+    assert plain.text is not None
+    assert plain.text.format is not None
+    assert plain.text.format.type == "json_object"
+
+
+async def test_items_are_listed_after_a_known_one_only(http: httpx.AsyncClient) -> None:
+    answer = (await http.post("/v1/responses", json={"model": "sample", "input": "Why?"})).json()
+    refused = await http.get(f"/v1/responses/{answer['id']}/input_items", params={"after": "msg_unknown"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "after")
+
+
+async def test_a_full_context_is_the_inputs(http: httpx.AsyncClient) -> None:
+    body = {"model": "sample", "input": "Why?", "user": "full"}
+    refused = await http.post("/v1/responses", json=body)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "input")
+    assert "maximum context length" in refused.json()["error"]["message"]
+
+
+async def test_a_response_is_deleted_once_it_has_ended(guarded: Gateway, keys: ApiKeys) -> None:
+    mine, other = await new_caller(keys, guarded, "acme"), await new_caller(keys, guarded, "rival")
+    body, headers = {"model": "sample", "input": "Why?"}, {"idempotency-key": "once"}
+    answer = (await mine.post("/v1/responses", json=body, headers=headers)).json()
+    path = f"/v1/responses/{answer['id']}"
+    assert (await other.delete(path)).status_code == 404
+    deleted = await mine.delete(path)
+    assert (deleted.status_code, deleted.json()) == (200, {"id": answer["id"], "object": "response", "deleted": True})
+    evolution = f"/v1/evolutions/evo_{answer['id'].removeprefix('resp_')}"
+    for gone in (path, f"{path}/input_items", evolution, f"{evolution}/events"):
+        assert (await mine.get(gone)).status_code == 404, gone
+    assert (await mine.delete(path)).status_code == 404
+    listed = (await mine.get("/v1/evolutions")).text
+    assert answer["id"].removeprefix("resp_") not in listed
+    again = (await mine.post("/v1/responses", json=body, headers=headers)).json()
+    assert again["id"] != answer["id"]
+
+    running = (await mine.post("/v1/responses", json=body | {"background": True, "user": "hang"})).json()
+    path = f"/v1/responses/{running['id']}"
+    assert (await mine.delete(path)).status_code == 409
+    await mine.post(f"{path}/cancel")
+    await mine.get(path, params={"stream": "true"})
+    assert (await mine.delete(path)).status_code == 200

@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from shared.methods import METHODS
 from shared.store.api_keys import ApiKeys, new_key
+from tests import embeddings_endpoint
 from tests.integration.gateway.running import Gateway
 
 load_all_checks()
@@ -68,8 +69,14 @@ def authorization(redis_url: str) -> dict[str, str]:
     return {"authorization": f"Bearer {text}"}
 
 
-SEARCHES = [("/v1/chat/completions", "POST"), ("/v1/evolutions", "POST"), ("/v1/responses", "POST")]
+SEARCHES = [
+    ("/v1/chat/completions", "POST"),
+    ("/v1/completions", "POST"),
+    ("/v1/evolutions", "POST"),
+    ("/v1/responses", "POST"),
+]
 OTHERS = [
+    ("/v1/embeddings", "POST"),
     ("/v1/models", "GET"),
     ("/v1/models/{name}", "GET"),
     ("/v1/evolutions/{evolution_id}", "GET"),
@@ -79,7 +86,25 @@ OTHERS = [
     ("/v1/evolutions/{evolution_id}/pairs", "GET"),
     ("/v1/evolutions/{evolution_id}/diff", "GET"),
     ("/v1/evolutions", "GET"),
+    ("/v1/files", "GET"),
+    ("/v1/files", "POST"),
+    ("/v1/files/{file_id}", "GET"),
+    ("/v1/files/{file_id}", "DELETE"),
+    ("/v1/files/{file_id}/content", "GET"),
+    ("/v1/batches", "GET"),
+    ("/v1/batches", "POST"),
+    ("/v1/batches/{batch_id}", "GET"),
+    ("/v1/batches/{batch_id}/cancel", "POST"),
+    ("/v1/webhook_endpoints", "GET"),
+    ("/v1/webhook_endpoints", "POST"),
+    ("/v1/webhook_endpoints/{webhook_endpoint_id}", "GET"),
+    ("/v1/webhook_endpoints/{webhook_endpoint_id}", "POST"),
+    ("/v1/webhook_endpoints/{webhook_endpoint_id}", "DELETE"),
+    ("/v1/webhook_endpoints/{webhook_endpoint_id}/rotate_secret", "POST"),
+    ("/v1/webhook_endpoints/{webhook_endpoint_id}/test", "POST"),
+    ("/v1/webhook_event_types", "GET"),
     ("/v1/responses/{response_id}", "GET"),
+    ("/v1/responses/{response_id}", "DELETE"),
     ("/v1/responses/{response_id}/cancel", "POST"),
     ("/v1/responses/{response_id}/input_items", "GET"),
     ("/v1/viewer", "GET"),
@@ -110,10 +135,15 @@ def probe(operation: APIOperation, mode: GenerationMode, examples: int, **call: 
     @settings(FIXED, max_examples=examples)
     @given(case=operation.as_strategy(generation_mode=mode))
     def check(case: schemathesis.Case) -> None:
-        if mode is GenerationMode.POSITIVE and isinstance(case.body, dict) and case.body.keys() & {"messages", "input"}:
+        searches = isinstance(case.body, dict) and case.body.keys() & {"messages", "input", "prompt"}
+        if mode is GenerationMode.POSITIVE and operation.path == "/v1/embeddings":
+            case.body["model"] = embeddings_endpoint.MODEL
+        elif mode is GenerationMode.POSITIVE and searches:
             # Most conversations end otherwise by chance, and most names are no model's: they would get no further.
             if "messages" in case.body:
                 case.body["messages"][-1] = {"role": "user", "content": "Why?"}
+            elif "prompt" in case.body:
+                case.body["prompt"] = ["Why?", [5, 6]][len(str(case.body)) % 2]
             else:
                 case.body["input"] = "Why?"
                 case.body.pop("previous_response_id", None)

@@ -15,7 +15,7 @@ from tests.unit.gateway.apps import BODY, CHAT, URL, app_with, shaped
 
 
 async def test_unknown_routes_and_methods(http: httpx.AsyncClient) -> None:
-    assert "/v1/completions" in shaped(await http.post("/v1/completions", json={}), 404, None, "not_found")
+    assert "/v1/moderations" in shaped(await http.post("/v1/moderations", json={}), 404, None, "not_found")
     refused = await http.get(CHAT)
     shaped(refused, 405, None, "method_not_allowed")
     assert refused.headers["allow"] == "POST"

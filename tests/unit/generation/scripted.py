@@ -53,6 +53,9 @@ class Scripted(SimulatedEngine):
     def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
         return tuple(1 for message in messages for _ in message.content.split())
 
+    def encode_raw(self, text: str) -> tuple[int, ...]:
+        return tuple(1 for _ in text.split())
+
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=not special)
         return text

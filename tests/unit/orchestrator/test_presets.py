@@ -4,8 +4,8 @@ import pytest
 
 from services.orchestrator.core.presets import config_for
 from shared.errors import InvalidRequest
-from shared.methods import Method
-from shared.records.evolution import EvolutionRequest, Message, Sampling
+from shared.methods import METHODS, Method
+from shared.records.evolution import EvolutionRequest, Message, RawPrompt, Sampling
 from shared.records.search import Search
 
 REQUEST = EvolutionRequest("darwin", (Message("user", "Hi"),), Sampling(200), Search(), seed=1)
@@ -25,6 +25,13 @@ def test_methods(method: Method, cycles: int, mutate: bool, replaces: bool, peri
     config = config_for(replace(REQUEST, method=method))
     assert (config.cycles, config.mutate, config.replace, config.period) == (cycles, mutate, replaces, period)
     assert config.survivors == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_raw_prompt_is_never_rewritten(method: Method) -> None:
+    plain = config_for(replace(REQUEST, method=method))
+    raw = config_for(replace(REQUEST, method=method, raw_prompt=RawPrompt()))
+    assert raw == replace(plain, mutate=False)
 
 
 def test_all_surviving_is_refused() -> None:

@@ -4,14 +4,22 @@ from dataclasses import replace
 
 from services.gateway.api.conversation import ChatMessage, TextPart
 from services.gateway.api.field_kinds import warnings_of
-from services.gateway.api.openai_responses.requests import InputItem, ResponseCreate
+from services.gateway.api.field_names import renamed
+from services.gateway.api.formats import JsonSchemaFormat, ResponseFormatBody
+from services.gateway.api.openai_responses.requests import InputItem, ResponseCreate, TextFormatBody
 from services.gateway.api.requests import AlignmentRequest
 from services.gateway.api.validation import evolution_request
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.evolutions.service import EvolutionService
-from shared.errors import InvalidRequest, NotFound
+from shared.errors import DarwinError, InvalidRequest, NotFound
 from shared.records.evolution import MAX_MESSAGES, EvolutionRequest, Message, Record, ResponseOptions
 
+_NAMES = {
+    "messages": "input",
+    "max_tokens": "max_output_tokens",
+    "max_completion_tokens": "max_output_tokens",
+    "response_format": "text.format",
+}
 _NOT_STORED = (
     "store: false keeps the response from being read back; its evolution is kept for as long as the deployment keeps "
     "records"
@@ -66,12 +74,16 @@ async def evolution_of(
         max_tokens=body.max_output_tokens,
         user=body.user,
         metadata=body.metadata,
+        response_format=_chat_format(body.text.format) if body.text and body.text.format else None,
         darwin=body.darwin,
     )
     try:
         request = evolution_request(chat, settings)
     except InvalidRequest as error:
-        raise _renamed(error) from None
+        raise as_asked(error) from None
+    wanted = request.sampling.format
+    if wanted is not None:
+        request = replace(request, sampling=replace(request.sampling, format=replace(wanted, field="text.format")))
     stored = body.store is not False
     return replace(
         request,
@@ -83,6 +95,7 @@ async def evolution_of(
             background=bool(body.background),
             stored=stored,
             max_output_tokens=body.max_output_tokens,
+            format_name=body.text.format.name if body.text and body.text.format else None,
         ),
     )
 
@@ -160,10 +173,25 @@ def own_messages(record: Record) -> tuple[Message, ...]:
     return record.request.messages[-options.inputs :] if options else record.request.messages
 
 
-def _renamed(error: InvalidRequest) -> InvalidRequest:
+def as_asked(error: DarwinError) -> DarwinError:
     """An error about a chat's fields as one about a response's."""
-    if error.field in ("max_tokens", "max_completion_tokens"):
-        return InvalidRequest(error.message.replace("max_tokens", "max_output_tokens"), field="max_output_tokens")
-    if error.field and error.field.startswith("messages"):
-        return InvalidRequest(error.message.replace("messages hold", "the conversation holds"), field="input")
-    return error
+    return renamed(error, _NAMES)
+
+
+def _chat_format(asked: TextFormatBody) -> ResponseFormatBody:
+    """The format as chat completions take it.
+
+    Raises:
+        InvalidRequest: a JSON schema lacks its name or itself, or they are given with another type.
+    """
+    given = {"name": asked.name, "schema": asked.schema_}
+    for field, value in given.items():
+        if (value is not None) != (asked.type == "json_schema"):
+            rule = "the type json_schema needs it" if value is None else "it goes with the type json_schema only"
+            what = "is missing" if value is None else "must be left out"
+            raise InvalidRequest(f"text.format.{field} {what}: {rule}", field=f"text.format.{field}")
+    if asked.type != "json_schema":
+        return ResponseFormatBody(type=asked.type)
+    return ResponseFormatBody(
+        type="json_schema", json_schema=JsonSchemaFormat(name=asked.name or "", schema=asked.schema_)
+    )

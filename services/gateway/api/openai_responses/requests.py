@@ -6,6 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body, Text
+from services.gateway.api.formats import SCHEMA_NAME
 from services.gateway.api.requests import SearchSettings
 from services.gateway.config.model_entry import MAX_MODEL_NAME
 from services.gateway.config.search_fields import WHOLE
@@ -76,10 +77,35 @@ class InputItem(Body):
         return "".join(part.text or part.refusal or "" for part in self.content or ())
 
 
+class TextFormatBody(Body):
+    """What every answer is: text, any JSON object, or what follows a JSON schema."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    type: Literal["text", "json_object", "json_schema"] = Field(description="Which of the three.")
+    name: Annotated[str, Field(pattern=SCHEMA_NAME)] | None = Field(
+        default=None, description="Your name for the schema; with the type `json_schema` only, which needs it."
+    )
+    schema_: dict[str, Any] | None = Field(
+        default=None,
+        alias="schema",
+        description="The schema; with the type `json_schema` only, which needs it. One that cannot be followed, as "
+        "with `not` or `uniqueItems`, is refused.",
+    )
+    description: Annotated[Text | None, WithoutEffect()] = Field(
+        default=None, description="The model is not shown it: say in the conversation what the answer is for."
+    )
+    strict: bool | None = Field(default=None, description="A schema is always followed strictly.")
+
+
 class TextSettings(Body):
     """The form of the answer."""
 
-    format: Annotated[Any, NotSupported({"type": "text"}, why="answers are plain text here")] = None
+    format: TextFormatBody | None = Field(
+        default=None,
+        description="The form of the answer, in which every candidate is decoded. An answer that `max_output_tokens` "
+        "cuts is not complete, and is returned only where no candidate is.",
+    )
     verbosity: Annotated[Literal["low", "medium", "high"] | None, WithoutEffect("medium")] = Field(
         default=None, description="Ask for it in the conversation."
     )

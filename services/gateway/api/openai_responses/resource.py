@@ -1,5 +1,6 @@
 """OpenAI's `response` and its parts, and how a record becomes one."""
 
+import json
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +11,7 @@ from services.gateway.api.responses import EvolutionReference, SearchUsage
 from services.gateway.config.settings import GatewaySettings
 from shared.errors import InvalidRequest
 from shared.records.evolution import Choice, Record, Role
+from shared.records.formats import ResponseFormat
 
 ResponseStatus = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
@@ -19,6 +21,10 @@ _ERROR_CODES = {
     "Unsupported": "invalid_prompt",
     "Overloaded": "rate_limit_exceeded",
 }
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class _Resource(BaseModel):
@@ -49,7 +55,7 @@ class InputText(_Resource):
 
     type: Literal["input_text", "output_text"]
     text: str
-    annotations: list[Any] | None = Field(default=None, exclude_if=lambda value: value is None)
+    annotations: list[Any] | None = Field(default=None, exclude_if=_is_none)
 
 
 class InputMessage(_Resource):
@@ -96,6 +102,14 @@ class ResponseUsage(_Resource):
     darwin: SearchUsage
 
 
+class DeletedResponse(_Resource):
+    """What is left of a response that was deleted."""
+
+    id: str
+    object: Literal["response"] = "response"
+    deleted: Literal[True] = True
+
+
 class ResponseError(_Resource):
     """Why there is no answer."""
 
@@ -110,15 +124,18 @@ class IncompleteDetails(_Resource):
 
 
 class TextFormat(_Resource):
-    """Plain text."""
+    """Plain text, a JSON object, or what follows a schema, which alone has a name and is strict."""
 
-    type: Literal["text"] = "text"
+    type: Literal["text", "json_object", "json_schema"] = "text"
+    name: str | None = Field(default=None, exclude_if=_is_none)
+    schema_: dict[str, Any] | None = Field(default=None, serialization_alias="schema", exclude_if=_is_none)
+    strict: bool | None = Field(default=None, exclude_if=_is_none)
 
 
 class ResponseText(_Resource):
     """The form of the answer."""
 
-    format: TextFormat = TextFormat()
+    format: TextFormat
 
 
 class ModelResponse(_Resource):
@@ -142,7 +159,7 @@ class ModelResponse(_Resource):
     service_tier: Literal["default"] = "default"
     store: bool
     temperature: float
-    text: ResponseText = ResponseText()
+    text: ResponseText
     tool_choice: Literal["auto"] = "auto"
     tools: list[Any] = Field(default=[], max_length=0)
     top_p: float
@@ -194,6 +211,7 @@ def response(record: Record, settings: GatewaySettings, status: ResponseStatus |
         previous_response_id=options.previous if options else None,
         store=options is None or options.stored,
         temperature=request.sampling.temperature,
+        text=ResponseText(format=_format(request.sampling.format, options.format_name if options else None)),
         top_p=request.sampling.top_p,
         usage=ResponseUsage(
             input_tokens=chat.prompt_tokens,
@@ -207,6 +225,14 @@ def response(record: Record, settings: GatewaySettings, status: ResponseStatus |
         user=request.user,
         darwin=serializers.reference(record, result.stopped_by if result else None),
     )
+
+
+def _format(wanted: ResponseFormat | None, name: str | None) -> TextFormat:
+    if wanted is None:
+        return TextFormat()
+    if wanted.kind == "json_object":
+        return TextFormat(type="json_object")
+    return TextFormat(type="json_schema", name=name, schema_=json.loads(wanted.definition), strict=True)
 
 
 def _status(record: Record, choice: Choice | None) -> ResponseStatus:
@@ -242,7 +268,7 @@ def input_items(record: Record, newest_first: bool, after: str | None, limit: in
         items.reverse()
     ids = [item.id for item in items]
     if after is not None and after not in ids:
-        raise InvalidRequest("after must be the id of one of the response's input items", field="after")
+        raise InvalidRequest(f"after must be the id of one of this response's items, not {after[:80]!r}", field="after")
     begin = 0 if after is None else ids.index(after) + 1
     page = items[begin : begin + limit]
     return InputItemList(

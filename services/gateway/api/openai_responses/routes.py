@@ -11,9 +11,15 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from services.gateway.api import serializers
 from services.gateway.api.deadlines import keepalive_s, with_deadline
 from services.gateway.api.openai_responses import events
-from services.gateway.api.openai_responses.conversation import evolution_of, stored_response
+from services.gateway.api.openai_responses.conversation import as_asked, evolution_of, stored_response
 from services.gateway.api.openai_responses.requests import InputItemsQuery, ReadQuery, ResponseCreate
-from services.gateway.api.openai_responses.resource import InputItemList, ModelResponse, input_items, response
+from services.gateway.api.openai_responses.resource import (
+    DeletedResponse,
+    InputItemList,
+    ModelResponse,
+    input_items,
+    response,
+)
 from services.gateway.api.openapi import event_stream, failures
 from services.gateway.api.waiting import Waiting, stopping_error
 from services.gateway.config.settings import GatewaySettings
@@ -65,6 +71,13 @@ class ResponseRoutes:
             responses={200: _STREAM, **reading},
         )
         self.router.add_api_route(
+            one,
+            self.delete,
+            methods=["DELETE"],
+            summary="Delete a response",
+            responses=failures(400, 401, 404, 409, 421, 429, 500, 503),
+        )
+        self.router.add_api_route(
             f"{one}/cancel", self.cancel, methods=["POST"], summary="Cancel a background response", responses=reading
         )
         self.router.add_api_route(
@@ -93,7 +106,10 @@ class ResponseRoutes:
         if body.background:
             return response(record, self._settings)
         record = await self._waiting.wait(request, record)
-        serializers.result_of(record)
+        try:
+            serializers.result_of(record)
+        except DarwinError as error:
+            raise as_asked(error) from None
         return response(record, self._settings)
 
     async def read(
@@ -118,6 +134,12 @@ class ResponseRoutes:
             raise InvalidRequest("only a response with background: true can be cancelled", field="response_id")
         tenant = caller_of(request).tenant
         return response(await self._evolutions.cancel(record.id, tenant, tenant), self._settings)
+
+    async def delete(self, request: Request, response_id: ResponseId) -> DeletedResponse:
+        """Deletes a response that has ended, with its evolution, and all that is recorded of it."""
+        record = await self._load(request, response_id)
+        await self._evolutions.delete(record)
+        return DeletedResponse(id=response_id)
 
     async def list_input(
         self,

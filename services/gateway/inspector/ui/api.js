@@ -41,8 +41,9 @@ const json = async (...call) => (await send(...call)).json();
 const one = (id, rest = "") => `evolutions/${encodeURIComponent(id)}${rest}`;
 
 export const viewer = () => json("viewer");
-/** The names of the methods, in the order of menus. */
-export const methods = async () => [...new Set((await json("models")).data.map((model) => model.method))];
+/** The names of the methods, in the order of menus; the model that embeds has none. */
+export const methods = async () =>
+  [...new Set((await json("models")).data.map((model) => model.method))].filter((method) => method !== null);
 /** The settings of a search by name, each as JSON Schema: what they are called and may be. */
 export const settings = async () => (await (await sendTo("openapi.json", {})).json()).components.schemas.SearchSettings.properties;
 export const list = (params, signal) => json(`evolutions?${new URLSearchParams(params)}`, { signal });

@@ -9,15 +9,17 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from services.gateway.api.conversation import CacheControl
+from services.gateway.api.embeddings.requests import EmbeddingRequest
 from services.gateway.api.openai_responses.requests import ResponseCreate
 from services.gateway.api.reference import PAGE, with_table
 from services.gateway.api.requests import ChatCompletionRequest, EvolutionCreate
+from services.gateway.api.text_completions.requests import CompletionRequest
 from services.gateway.edge.errors import validation_body
 from services.gateway.edge.field_errors import sentence_about
 from services.gateway.inspector.listing import ListQuery
 
 ROOT = Path(__file__).parents[4]
-BODIES = (ChatCompletionRequest, EvolutionCreate, ResponseCreate)
+BODIES = (ChatCompletionRequest, EvolutionCreate, ResponseCreate, CompletionRequest, EmbeddingRequest)
 WRONG: list[Any] = [
     None,
     True,

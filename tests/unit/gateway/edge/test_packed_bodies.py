@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
+from starlette.types import Message
 
+from services.gateway.edge.body import UnpackedBody
 from tests.unit.gateway.apps import BODY, CHAT, URL, Refusing, app_with, shaped
 
 CONTENT = json.dumps(BODY).encode()
@@ -93,3 +95,22 @@ async def test_a_bomb_is_refused_while_it_unpacks() -> None:
     shaped(response, 413, None, "request_too_large")
     print(f"{len(bomb)} bytes stand for {64 * limit}; at most {peak} bytes were held")
     assert peak < 8 * limit
+
+
+@pytest.mark.parametrize("size", [3 * 2**20, 3 * 2**20 + 77])
+async def test_a_body_is_unpacked_a_megabyte_at_a_time(size: int) -> None:
+    content = (b"0123456789" * (size // 10 + 1))[:size]
+    parts = iter([(gzip.compress(content), True), (b"", False)])
+
+    async def receive() -> Message:
+        body, more = next(parts)
+        return {"type": "http.request", "body": body, "more_body": more}
+
+    unpacked = UnpackedBody({"type": "http", "headers": [(b"content-encoding", b"gzip")]}, receive, size)
+    pieces, more = [], True
+    while more:
+        message = await unpacked()
+        pieces.append(message["body"])
+        more = message["more_body"]
+    assert b"".join(pieces) == content
+    assert max(map(len, pieces)) == 2**20

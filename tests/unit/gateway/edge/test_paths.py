@@ -50,7 +50,7 @@ async def test_a_prefix_too_many_is_named(http: httpx.AsyncClient, path: str, kn
     assert f"there is {known}: take one /v1 out" in message
 
 
-@pytest.mark.parametrize("path", ["/chat", "/completions", "/", "/ui/nothing", "/modelss", "/v1"])
+@pytest.mark.parametrize("path", ["/chat", "/moderations", "/", "/ui/nothing", "/modelss", "/v1"])
 async def test_what_is_nowhere_near_a_route_is_only_refused(http: httpx.AsyncClient, path: str) -> None:
     response = await http.post(path)
     assert response.status_code in (404, 405)

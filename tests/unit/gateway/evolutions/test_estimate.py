@@ -28,7 +28,7 @@ ASKED = EvolutionRequest("darwin", (Message("user", "Why is the sky blue?"),), S
     ],
 )
 def test_what_is_sampled(method: Method, search: Search, sampled: int) -> None:
-    assert estimate(replace(ASKED, method=method, search=search)).sampled == sampled
+    assert estimate(replace(ASKED, method=method, search=search)).counted == sampled
 
 
 def test_every_stage_is_estimated() -> None:

@@ -50,4 +50,4 @@ def test_what_stages_cost() -> None:
     assert not Prices()
     assert Prices(reward=0.0)
     assert spent - Spending(1, 2, 3, 4) == Spending(999_999, 1_999_998, 2_999_997, 3_999_996)
-    assert spent.sampled == 5_000_000
+    assert spent.counted == 5_000_000

@@ -1,0 +1,119 @@
+"""`POST /v1/completions`: starts an evolution that continues a prompt, and the caller waits for its answer."""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+
+from fastapi import APIRouter, Depends, Request, Response
+from sse_starlette import EventSourceResponse
+
+from services.gateway.api.chunks import DONE
+from services.gateway.api.deadlines import keepalive_s, with_deadline
+from services.gateway.api.openapi import event_stream, failures
+from services.gateway.api.text_completions import resource
+from services.gateway.api.text_completions.conversion import as_asked, evolutions_of
+from services.gateway.api.text_completions.requests import CompletionRequest
+from services.gateway.api.waiting import Waiting, stopping_error
+from services.gateway.config.settings import GatewaySettings
+from services.gateway.edge.errors import body_of
+from services.gateway.edge.lifetime import Lifetime, take_until
+from services.gateway.edge.middleware import set_evolution_id
+from services.gateway.edge.strict_json import StrictJsonRoute, require_json
+from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey, idempotency_of
+from services.gateway.evolutions.service import EvolutionService
+from shared.errors import DarwinError, Internal
+from shared.records.events import Ended
+from shared.records.evolution import Record
+
+log = logging.getLogger(__name__)
+
+
+class CompletionRoutes:
+    """The route of the completions API."""
+
+    def __init__(
+        self, acceptance: Acceptance, evolutions: EvolutionService, settings: GatewaySettings, lifetime: Lifetime
+    ) -> None:
+        self._acceptance = acceptance
+        self._evolutions = evolutions
+        self._settings = settings
+        self._lifetime = lifetime
+        self._waiting = Waiting(evolutions, settings, lifetime)
+        self.router = APIRouter(tags=["completions"], route_class=StrictJsonRoute)
+        self.router.add_api_route(
+            "/v1/completions",
+            self.create,
+            methods=["POST"],
+            summary="Create a completion",
+            response_model=resource.Completion,
+            dependencies=[Depends(require_json)],
+            responses={
+                200: event_stream(
+                    "The continuation; with `stream`, chunks.", "CompletionChunk", "ErrorBody", last=DONE
+                ),
+                **failures(400, 401, 403, 404, 408, 409, 413, 415, 421, 429, 499, 500, 503, 504),
+            },
+        )
+
+    async def create(
+        self, request: Request, body: CompletionRequest, idempotency_key: IdempotencyKey = None
+    ) -> resource.Completion | Response:
+        """Continues each prompt with the best response that the chosen method finds.
+
+        A prompt is given to the model as it stands, without a chat template, and is never rewritten. Each is an
+        evolution of its own; where one of them is refused, the call is, and none goes on.
+        """
+        evolutions = evolutions_of(body, self._settings)
+        records: list[Record] = []
+        try:
+            for part, evolution in enumerate(evolutions):
+                timed = with_deadline(evolution, body.darwin, request, self._settings, waits=not body.stream)
+                idempotency = idempotency_of(request, idempotency_key, body, part)
+                records.append(await self._acceptance.start(request, timed, idempotency))
+        except DarwinError:
+            await self._waiting.cancel_abandoned(*records)
+            raise
+        set_evolution_id(request, records[0].id)
+        if not body.stream:
+            finals = await self._waiting.wait_for_all(request, records)
+            try:
+                return resource.completion(finals, self._settings)
+            except DarwinError as error:
+                raise as_asked(error) from None
+        include_usage = bool(body.stream_options and body.stream_options.include_usage)
+        reports_progress = body.darwin is None or body.darwin.progress == "on"
+        return EventSourceResponse(
+            self._stream(records, include_usage, reports_progress),
+            ping=keepalive_s(request.headers, self._settings.keepalive_s),
+            sep="\n",
+            client_close_handler_callable=lambda _: self._waiting.cancel_abandoned(*records),
+        )
+
+    async def _stream(
+        self, records: Sequence[Record], include_usage: bool, reports_progress: bool
+    ) -> AsyncIterator[str]:
+        """Chunks of one evolution after the other, which run side by side."""
+        chunks = resource.Chunks(records, self._settings)
+        finals = []
+        try:
+            for part, record in enumerate(records):
+                ended = False
+                async for stored in take_until(self._lifetime.expired, self._evolutions.follow(record.id)):
+                    ended = isinstance(stored.event, Ended)
+                    if reports_progress:
+                        yield chunks.progress(part, stored.event)
+                if not ended:
+                    raise stopping_error(record)
+                final = await self._evolutions.load(record.id, record.request.tenant)
+                for chunk in chunks.final(part, final):
+                    yield chunk
+                finals.append(final)
+            if include_usage:
+                yield chunks.usage(finals)
+            yield DONE
+        except DarwinError as error:
+            await self._waiting.cancel_abandoned(*records[len(finals) + 1 :])
+            yield body_of(as_asked(error)).model_dump_json()
+        except Exception:
+            log.exception("the stream of %s failed", records[0].id)
+            await self._waiting.cancel_abandoned(*records[len(finals) + 1 :])
+            yield body_of(Internal("the stream failed; the log has the details")).model_dump_json()

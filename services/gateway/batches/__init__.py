@@ -1,0 +1,1 @@
+"""Batches: files of requests, each line of which is answered when there is room."""

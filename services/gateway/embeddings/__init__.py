@@ -1,0 +1,1 @@
+"""What embeds texts for callers: the mutation service's encoder, or an endpoint of the operator's."""

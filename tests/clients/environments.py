@@ -8,8 +8,11 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from scripts.packages import installers
 
 HERE = Path(__file__).parent
 FOLDER = Path(__file__).parents[2] / ".clients"
@@ -61,11 +64,10 @@ def install(client: str) -> Path:
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     if needs.pip:
-        _run(sys.executable, "-m", "venv", str(folder))
-        pip = (str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        _run([sys.executable, "-m", "venv", "--without-pip", str(folder)])
         if needs.reads_product:
             (_libraries(folder) / "product.pth").write_text(sysconfig.get_path("purelib"))
-        _run(*pip, *needs.pip)
+        _install(folder / "bin" / "python", needs)
     else:
         _install_node()
         _npm_install(folder, *needs.npm)
@@ -95,7 +97,8 @@ def _npm_install(folder: Path, *packages: str) -> None:
     folder.mkdir(parents=True)
     (folder / "package.json").write_text("{}")
     path = os.pathsep.join([str(_NODE / "node_modules" / ".bin"), os.environ["PATH"]])
-    _run("npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *packages, path=path)
+    npm = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *packages]
+    _run(npm, {**os.environ, "PATH": path})
 
 
 def version_of(client: str) -> str:
@@ -114,8 +117,16 @@ def _libraries(folder: Path) -> Path:
     return next(iter(folder.glob("lib/python*/site-packages")))
 
 
-def _run(*command: str, path: str | None = None) -> None:
-    environment = os.environ if path is None else {**os.environ, "PATH": path}
+def _install(python: Path, needs: Client) -> None:
+    *first, pip = installers(Path(sys.executable), python, "--quiet", *needs.pip)
+    # uv does not see what an environment reads of another.
+    for command, environment in [] if needs.reads_product else first:
+        with suppress(NotInstalled):
+            return _run(command, environment)
+    return _run(*pip)
+
+
+def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
     except FileNotFoundError as error:

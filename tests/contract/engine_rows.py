@@ -1,5 +1,8 @@
 """What the contract suite of generation engines runs on: its rows, its prompts, and short ways to ask."""
 
+import functools
+from collections.abc import Collection
+
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -52,7 +55,10 @@ def own_logprobs(prompt: tuple[int, ...], response: tuple[int, ...]) -> list[flo
     return torch.log_softmax(logits, -1).gather(1, torch.tensor([response]).T).squeeze(1).tolist()
 
 
-def control_ids(engine: Engine) -> list[int]:
-    if engine.info.engine == "simulated":
-        return sorted(engine.info.end_ids)
-    return AutoTokenizer.from_pretrained(resolve(EMBEDDED_LLM)).all_special_ids
+def control_ids(engine: Engine) -> Collection[int]:
+    return engine.info.end_ids if engine.info.engine == "simulated" else _special_ids()
+
+
+@functools.cache
+def _special_ids() -> tuple[int, ...]:
+    return tuple(AutoTokenizer.from_pretrained(resolve(EMBEDDED_LLM)).all_special_ids)

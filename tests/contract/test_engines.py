@@ -37,11 +37,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_greedy_decoding_is_the_same_in_one_piece_and_in_three(generator: SequenceGenerator) -> None:
-    whole = await one(generator, Sequence("s", QUESTION, max_new_tokens=36))
-    parts = await pieces(generator, 3, 12)
+    whole = await one(generator, Sequence("s", QUESTION, max_new_tokens=24))
+    parts = await pieces(generator, 3, 8)
     assert sum((part.token_ids for part in parts), ()) == whole.token_ids
     assert parts[-1].text == whole.text
-    assert len(whole.token_ids) > 12
+    assert len(whole.token_ids) > 8
 
 
 async def test_usage_counts_prompt_and_every_sampled_token(generator: SequenceGenerator) -> None:
@@ -65,9 +65,9 @@ async def test_the_engine_tells_how_long_a_sequence_waited(generator: SequenceGe
 
 
 async def test_lookahead_is_seen_but_not_kept(generator: SequenceGenerator) -> None:
-    plain = await one(generator, Sequence("s", QUESTION, max_new_tokens=10))
-    ahead = await one(generator, Sequence("s", QUESTION, max_new_tokens=10, lookahead_tokens=8))
-    longer = await one(generator, Sequence("s", QUESTION, max_new_tokens=18))
+    plain = await one(generator, Sequence("s", QUESTION, max_new_tokens=6))
+    ahead = await one(generator, Sequence("s", QUESTION, max_new_tokens=6, lookahead_tokens=5))
+    longer = await one(generator, Sequence("s", QUESTION, max_new_tokens=11))
     assert ahead.token_ids == plain.token_ids
     assert ahead.text == plain.text == plain.lookahead_text
     assert ahead.lookahead_text == longer.text
@@ -75,20 +75,20 @@ async def test_lookahead_is_seen_but_not_kept(generator: SequenceGenerator) -> N
 
 
 async def test_a_stop_string_across_two_pieces_is_found(generator: SequenceGenerator) -> None:
-    text = (await one(generator, Sequence("s", QUESTION, max_new_tokens=20))).text
-    parts = await pieces(generator, 20, 1)
+    text = (await one(generator, Sequence("s", QUESTION, max_new_tokens=14))).text
+    parts = await pieces(generator, 14, 1)
     middle = next(
         i for i, part in enumerate(parts) if i > 4 and part.text != parts[i - 1].text and part.text[-1:].isalpha()
     )
     at = len(parts[middle].text)
     stop = text[at - 3 : at + 3]
     stopping = replace(GREEDY, stop=(stop,))
-    stopped = (await pieces(generator, 20, 1, stopping))[-1]
+    stopped = (await pieces(generator, 14, 1, stopping))[-1]
     assert stopped.finish == "stop"
     assert stopped.text == text[: text.index(stop)]
-    at_once = await one(generator, Sequence("s", QUESTION, max_new_tokens=20), stopping)
+    at_once = await one(generator, Sequence("s", QUESTION, max_new_tokens=14), stopping)
     assert (at_once.finish, at_once.text) == ("stop", stopped.text)
-    assert len(at_once.token_ids) < 20
+    assert len(at_once.token_ids) < 14
 
 
 async def test_the_end_of_sequence_is_not_part_of_the_response(generator: SequenceGenerator, engine: Engine) -> None:
@@ -104,7 +104,7 @@ async def test_the_end_of_sequence_is_not_part_of_the_response(generator: Sequen
 
 
 async def test_results_come_as_sequences_complete(generator: SequenceGenerator) -> None:
-    long, short = Sequence("long", QUESTION, max_new_tokens=48), Sequence("short", QUESTION, max_new_tokens=5)
+    long, short = Sequence("long", QUESTION, max_new_tokens=16), Sequence("short", QUESTION, max_new_tokens=3)
     generated = generator.generate(GenerateRequest((long, short), GREEDY))
     assert [[result.id for result in results] async for results in generated] == [["short"], ["long"]]
 
@@ -222,10 +222,10 @@ async def test_a_call_cancelled_over_the_wire_frees_its_sequences(generator: Seq
 async def test_continuations_reuse_what_is_cached_and_say_how_much(
     generator: SequenceGenerator, engine: Engine
 ) -> None:
-    first = await one(generator, Sequence("s", QUESTION, max_new_tokens=64))
+    first = await one(generator, Sequence("s", QUESTION, max_new_tokens=32))
     second = await one(generator, Sequence("s", QUESTION, first.token_ids, 4))
     if engine.info.engine in CACHING:
-        assert 32 <= second.usage.cached_tokens < second.usage.prompt_tokens + 64
+        assert 32 <= second.usage.cached_tokens < second.usage.prompt_tokens + 32
     else:
         assert second.usage.cached_tokens == 0
 

@@ -42,7 +42,8 @@ async def test_a_format_is_followed_and_a_response_continued_under_it_at_any_poi
 ) -> None:
     if not generator.info.continues_formats:
         pytest.skip("formats are the endpoint's")
-    for sampling in (replace(GREEDY, format=wanted), replace(WARM, format=wanted)):
+    greedy = replace(GREEDY, format=wanted)
+    for sampling in (replace(WARM, format=wanted), greedy):
         whole = await one(generator, Sequence("s", QUESTION, max_new_tokens=60, seed=3), sampling)
         if whole.finish == "stop" and wanted.is_json:
             answer = json.loads(whole.text)
@@ -52,8 +53,6 @@ async def test_a_format_is_followed_and_a_response_continued_under_it_at_any_poi
         else:
             assert whole.finish == "length"
             assert wanted.kind == "grammar"
-    greedy = replace(GREEDY, format=wanted)
-    whole = await one(generator, Sequence("s", QUESTION, max_new_tokens=60), greedy)
     cuts = range(1, len(whole.token_ids) + 1, 4)
     rest = await run(
         generator,

@@ -1,6 +1,7 @@
 """`darwin reward train` on a dozen pairs: what it makes is served as it was measured, and made twice it is the same."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,7 @@ def run(*arguments: object, cwd: Path) -> str:
     command = [sys.executable, "-m", "cli.main", "reward", "train", *map(str, arguments)]
     root = Path(__file__).parents[2]
     environment = {"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin", "HOME": str(Path.home()), "COLUMNS": "160"}
+    environment |= {name: os.environ[name] for name in ("OMP_NUM_THREADS",) if name in os.environ}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -17,7 +17,8 @@ _SPACE = re.compile(r"\s+")
 class Read:
     """The calls that a response holds, the text beside them, and whether it has begun a call.
 
-    `content` is "" where there are no calls: the response is text then, or it ends within its first call.
+    `content` is "" where there are no calls: the response is text then, or it ends within its first call. One that ends
+    within a later call holds those before it.
     """
 
     calls: tuple[ToolCall, ...]
@@ -53,15 +54,20 @@ class ToolReader:
 
     def read(self, text: str, tools: Sequence[Tool]) -> Read:
         """What the response holds. A call that cannot be parsed is none, and the response has begun it."""
-        begun = self._begun(text)
+        calls, content = self._parsed(text, tools)
+        if not calls and (last := text.rfind(self.opening)) > text.find(self.opening):
+            # Parsers read all or nothing, and the last call may be cut.
+            calls, content = self._parsed(text[:last], tools)
+        if not calls:
+            return Read((), "", self._begun(text))
+        return Read(tuple(calls), self.hidden.sub("", content).strip(), begun=True)
+
+    def _parsed(self, text: str, tools: Sequence[Tool]) -> tuple[Sequence[ToolCall], str]:
         try:
-            calls, content = self.parse(text, tools)
+            return self.parse(text, tools)
         except Exception as error:  # the text is the model's, the parser may be a library's: anything may happen
             log.info("a response's calls cannot be parsed by %s: %s", self.name, error)
-            calls, content = (), ""
-        if not calls:
-            return Read((), "", begun)
-        return Read(tuple(calls), self.hidden.sub("", content).strip(), begun=True)
+            return (), ""
 
     def _begun(self, text: str) -> bool:
         if not self.opening.startswith(_BARE):

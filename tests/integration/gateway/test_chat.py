@@ -155,7 +155,7 @@ async def test_async_sdk(gateway: Gateway) -> None:
         stream = await client.chat.completions.create(model="darwin", messages=MESSAGES, stream=True)
         assert "".join([chunk.choices[0].delta.content or "" async for chunk in stream]) == "answer 0"
         assert [model.id async for model in client.models.list()] == [
-            "darwin", "best-of-n", "mutation-only", "replacement-only", "sample",
+            "darwin", "best-of-n", "mutation-only", "replacement-only", "sample", "embedder",
         ]  # fmt: skip
         assert (await client.models.retrieve("best-of-n")).owned_by == "darwin"
 

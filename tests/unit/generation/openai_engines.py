@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from services.generation import openai_engine
+from services.generation import openai_engine, probed_endpoint
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.checkpoint import read_checkpoint
+from services.generation.endpoint.token_text import TokenText
 from services.generation.engine import Engine
 from services.generation.messages import GenerateRequest, SamplingOptions, Sequence, SequenceResult
 from services.generation.openai_engine import OpenAIEngine
@@ -23,12 +24,14 @@ QUESTION = (Message("user", "How does spring come?"),)
 PLAIN = {"fields": frozenset[str](), "returns_ids": False}
 TEXT = {"takes_ids": False, "returns_ids": False}
 READ = cache(read_checkpoint)
+TEXT_OF = cache(TokenText)
 SCHEMA = ResponseFormat("json_schema", json.dumps({"type": "object"}))
 
 
 def read_checkpoint_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every engine here has the same tokenizer; to read it takes a second."""
+    """Every engine here has the same tokenizer; to read it takes a second, and its copies half of one."""
     monkeypatch.setattr(openai_engine, "read_checkpoint", READ)
+    monkeypatch.setattr(probed_endpoint, "TokenText", TEXT_OF)
 
 
 @asynccontextmanager

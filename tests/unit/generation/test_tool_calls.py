@@ -37,15 +37,19 @@ ONE = '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_c
         (HERMES, ONE, [ROME], ""),
         (HERMES, f"Let me see.\n{ONE}\n{ONE.replace('Rome', 'Oslo')}", [ROME, OSLO], "Let me see."),
         (HERMES, ONE.removesuffix("\n</tool_call>"), [ROME], ""),
+        (HERMES, f'Let me see. {ONE}\n<tool_call>\n{{"name": "wea', [ROME], "Let me see."),
+        (HERMES, f"{ONE}\n<tool_call>", [ROME], ""),
         (HERMES, ONE.replace('{"city": "Rome"}', '"{}"'), [ToolCall("weather", "{}")], ""),
         (HERMES, ONE.replace(', "arguments": {"city": "Rome"}', ""), [ToolCall("weather", "{}")], ""),
         (MISTRAL, '[TOOL_CALLS] [{"name": "weather", "arguments": {"city": "Rome"}}]', [ROME], ""),
         (MISTRAL, 'Hm.[TOOL_CALLS]weather[ARGS]{"city": "Rome"}[TOOL_CALLS]weather{"city": "Oslo"}', [ROME, OSLO],
         "Hm."),
         (MISTRAL, '[TOOL_CALLS]weather[CALL_ID]123456789[ARGS]{"city": "Rome"}', [ROME], ""),
+        (MISTRAL, '[TOOL_CALLS]weather[ARGS]{"city": "Rome"}[TOOL_CALLS]weather[ARGS]{"ci', [ROME], ""),
         (LLAMA, '{"name": "weather", "parameters": {"city": "Rome"}}', [ROME], ""),
         (LLAMA, '<|python_tag|>{"name": "weather", "parameters": {"city": "Rome"}}; {"name":"weather","parameters":'
         '{"city": "Oslo"}}', [ROME, OSLO], ""),
+        (LLAMA, '{"name": "weather", "parameters": {"city": "Rome"}}; {"name": "wea', [ROME], ""),
     ],
 )  # fmt: skip
 def test_calls_are_read(reader: ToolReader, text: str, calls: list[ToolCall], content: str) -> None:

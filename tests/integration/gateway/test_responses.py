@@ -152,6 +152,9 @@ async def test_another_tenants_response_is_unknown(guarded: Gateway, keys: ApiKe
         ({"background": True, "store": False}, "background"),
         ({"max_output_tokens": 10**6}, "max_output_tokens"),
         ({"previous_response_id": "resp_unknown"}, "previous_response_id"),
+        ({"top_logprobs": 3}, "top_logprobs"),
+        ({"include": ["message.output_text.logprobs"], "top_logprobs": 21}, "top_logprobs"),
+        ({"include": ["file_search_call.results"]}, "include.0"),
         ({"unknown": 1}, "unknown"),
     ],
 )
@@ -176,6 +179,16 @@ def test_the_form_of_the_answer(client: openai.OpenAI, model: str) -> None:
     assert plain.text is not None
     assert plain.text.format is not None
     assert plain.text.format.type == "json_object"
+
+
+@pytest.mark.parametrize("model", METHODS)
+def test_log_probabilities_are_asked_for_by_include(client: openai.OpenAI, model: str) -> None:
+    raw = client.responses.with_raw_response.create(
+        model=model, input="Why?", include=["message.output_text.logprobs"], top_logprobs=3
+    )
+    assert strictly(raw.content).top_logprobs == 3
+    evolution = client.get(f"/evolutions/{raw.headers['x-darwin-evolution-id']}", cast_to=httpx.Response).json()
+    assert evolution["settings"]["logprobs"] == 3
 
 
 async def test_items_are_listed_after_a_known_one_only(http: httpx.AsyncClient) -> None:

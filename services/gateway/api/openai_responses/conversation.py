@@ -8,7 +8,7 @@ from services.gateway.api.field_kinds import warnings_of
 from services.gateway.api.field_names import renamed
 from services.gateway.api.formats import JsonSchemaFormat, ResponseFormatBody
 from services.gateway.api.openai_responses.items import InputItem, check_fields, message_of
-from services.gateway.api.openai_responses.requests import ResponseCreate, TextFormatBody
+from services.gateway.api.openai_responses.requests import LOGPROBS, ResponseCreate, TextFormatBody
 from services.gateway.api.openai_responses.tools import chat_choice, chat_tools
 from services.gateway.api.openai_responses.turns import (
     answer_id,
@@ -32,6 +32,7 @@ _NAMES = {
     "max_tokens": "max_output_tokens",
     "max_completion_tokens": "max_output_tokens",
     "response_format": "text.format",
+    "logprobs": "include",
 }
 _NOT_STORED = (
     "store: false keeps the response from being read back; its evolution is kept for as long as the deployment keeps "
@@ -88,6 +89,8 @@ async def evolution_of(
         tool_choice=chat_choice(body.tool_choice),
         parallel_tool_calls=body.parallel_tool_calls,
         response_format=_chat_format(body.text.format) if body.text and body.text.format else None,
+        logprobs=LOGPROBS in (body.include or ()),
+        top_logprobs=body.top_logprobs,
         darwin=body.darwin,
     )
     try:
@@ -118,6 +121,8 @@ def _check(body: ResponseCreate) -> None:
         raise InvalidRequest("stream_options needs stream: true", field="stream_options")
     if body.background and body.store is False:
         raise InvalidRequest("background needs store: true, or nobody could read the answer", field="background")
+    if body.top_logprobs and LOGPROBS not in (body.include or ()):
+        raise InvalidRequest(f'top_logprobs needs include: ["{LOGPROBS}"]', field="top_logprobs")
 
 
 def _check_last(items: Sequence[Message]) -> None:

@@ -6,10 +6,19 @@ The numbers of the events follow from the record alone, so that a stream may be 
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from services.gateway.api.chunks import pieces_of, pieces_of_arguments
-from services.gateway.api.openai_responses.outputs import FunctionCall, OutputItem, OutputText, begun
+from services.gateway.api.logprobs import pieces_with_tokens
+from services.gateway.api.openai_responses.outputs import (
+    FunctionCall,
+    OutputItem,
+    OutputLogprob,
+    OutputText,
+    answer_tokens,
+    begun,
+    output_logprobs,
+)
 from services.gateway.api.openai_responses.resource import ModelResponse, response
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.errors import body_of
@@ -52,7 +61,7 @@ class ResponseEvent(BaseModel):
     text: str | None = None
     name: str | None = None
     arguments: str | None = None
-    logprobs: list[Any] | None = Field(default=None, max_length=0)
+    logprobs: list[OutputLogprob] | None = None
     code: str | None = None
     message: str | None = None
     param: str | None = None
@@ -93,19 +102,28 @@ def _closing(record: Record, settings: GatewaySettings) -> Iterator[dict[str, An
     for index, item in enumerate(final.output):
         yield {"type": "response.output_item.added", "output_index": index, "item": begun(item)}
         where = {"item_id": item.id, "output_index": index}
-        yield from _arguments(item, where) if isinstance(item, FunctionCall) else _text(item.content[0], where)
+        yield from _arguments(item, where) if isinstance(item, FunctionCall) else _text(item.content[0], where, record)
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
     ends = {"completed": "response.completed", "incomplete": "response.incomplete"}
     yield {"type": ends.get(final.status, "response.failed"), "response": final}
 
 
-def _text(part: OutputText, item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _text(part: OutputText, item: dict[str, Any], record: Record) -> Iterator[dict[str, Any]]:
     where = item | {"content_index": 0}
     yield {"type": "response.content_part.added", **where, "part": OutputText(text="")}
-    for piece in pieces_of(part.text):
-        yield {"type": "response.output_text.delta", **where, "delta": piece, "logprobs": []}
-    yield {"type": "response.output_text.done", **where, "text": part.text, "logprobs": []}
+    for piece, logprobs in _pieces(part, record):
+        yield {"type": "response.output_text.delta", **where, "delta": piece, "logprobs": logprobs}
+    yield {"type": "response.output_text.done", **where, "text": part.text, "logprobs": part.logprobs}
     yield {"type": "response.content_part.done", **where, "part": part}
+
+
+def _pieces(part: OutputText, record: Record) -> Iterator[tuple[str, list[OutputLogprob]]]:
+    """The text in pieces; where log probabilities were asked for, each with those of its tokens."""
+    if not part.logprobs or record.result is None:
+        yield from ((piece, []) for piece in pieces_of(part.text))
+        return
+    for piece, tokens in pieces_with_tokens(part.text, answer_tokens(record.result.choices[0])):
+        yield piece, output_logprobs(tokens)
 
 
 def _arguments(call: FunctionCall, where: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -50,7 +50,9 @@ class InputPart(Body):
     text: _LongText | None = Field(default=None, description="Of every part but a refusal.")
     refusal: _LongText | None = Field(default=None, description="Of a refusal.")
     annotations: Annotated[Any, NotSupported([], why="annotations are not supported")] = None
-    logprobs: Annotated[Any, NotSupported([], why="log probabilities are not taken back")] = None
+    logprobs: Annotated[list[Any] | None, WithoutEffect([])] = Field(
+        default=None, description="As an answer's text carries them; the text alone counts."
+    )
     parsed: Annotated[dict[str, Any] | list[Any] | None, WithoutEffect()] = Field(
         default=None, description="What OpenAI's SDK made of a text, which alone counts."
     )

@@ -1,12 +1,15 @@
 """Items as the Responses API returns them: those of an answer, and those that a call brought."""
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.gateway.api.logprobs import text_of
 from services.gateway.api.openai_responses.turns import answer_id, answer_items, own_id, own_items
 from shared.errors import InvalidRequest
 from shared.records.evolution import Choice, Message, Record
+from shared.records.logprobs import Alternative, TokenLogprobs, bytes_of
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 
@@ -19,13 +22,35 @@ class _Resource(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class OutputTopLogprob(_Resource):
+    """A token, and how likely it was."""
+
+    token: str = Field(description="Its text; bytes that are no whole character stand as \\xe2.")
+    bytes: list[int] = Field(description="In UTF-8; empty where no text shows the token.")
+    logprob: float = Field(description="Natural logarithm, at most 0.")
+
+    @classmethod
+    def of(cls, token: Alternative) -> Self:
+        return cls(
+            token=text_of(token), bytes=[] if token.special else list(bytes_of(token.token)), logprob=token.logprob
+        )
+
+
+class OutputLogprob(OutputTopLogprob):
+    """A token of the answer's text, and the likeliest ones in its place."""
+
+    top_logprobs: list[OutputTopLogprob]
+
+
 class OutputText(_Resource):
     """The text of an answer."""
 
     type: Literal["output_text"] = "output_text"
     text: str
     annotations: list[Any] = Field(default=[], max_length=0)
-    logprobs: list[Any] = Field(default=[], max_length=0)
+    logprobs: list[OutputLogprob] = Field(
+        default=[], description="Of the tokens that the text shows, where they were asked for and no tool is called."
+    )
 
 
 class OutputMessage(_Resource):
@@ -100,9 +125,25 @@ def output(record: Record, choice: Choice) -> list[OutputItem]:
         else OutputMessage(
             id=answer_id(record, item, number),
             status="incomplete" if cut else "completed",
-            content=[OutputText(text=item.content)],
+            content=[OutputText(text=item.content, logprobs=output_logprobs(answer_tokens(choice)))],
         )
         for number, item in enumerate(items)
+    ]
+
+
+def answer_tokens(choice: Choice) -> Sequence[TokenLogprobs]:
+    """The tokens of an answer's text with their log probabilities; none beside calls, or where nobody asked."""
+    return () if choice.tool_calls else choice.logprobs
+
+
+def output_logprobs(tokens: Sequence[TokenLogprobs]) -> list[OutputLogprob]:
+    """The tokens in the shape of the Responses API."""
+    return [
+        OutputLogprob(
+            **dict(OutputTopLogprob.of(Alternative(*each[:3]))),
+            top_logprobs=[OutputTopLogprob.of(other) for other in each.top],
+        )
+        for each in tokens
     ]
 
 

@@ -13,6 +13,7 @@ from services.gateway.api.requests import SearchSettings
 from services.gateway.config.model_entry import MAX_MODEL_NAME
 from services.gateway.config.search_fields import WHOLE
 from shared.records.evolution import MAX_MESSAGES
+from shared.records.logprobs import MOST_ALTERNATIVES
 
 _NO_REASONING = "there is no reasoning; set darwin.cycles and darwin.mutants instead"
 _LongText = Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE]
@@ -66,6 +67,10 @@ class ResponseStreamOptions(Body):
     include_obfuscation: Annotated[bool | None, WithoutEffect(False)] = Field(
         default=None, description="Events are not padded."
     )
+
+
+LOGPROBS = "message.output_text.logprobs"
+Included = Literal["message.output_text.logprobs", "reasoning.encrypted_content"]
 
 
 class ResponseCreate(Body):
@@ -123,6 +128,17 @@ class ResponseCreate(Body):
     )
     darwin: SearchSettings | None = Field(default=None, description="How the answer is searched for.")
 
+    include: Annotated[list[Included], Field(max_length=16)] | None = Field(
+        default=None,
+        description="`message.output_text.logprobs`: the answer's text comes with the log probability of each token "
+        "that it shows, as of a chat completion. There is no reasoning to include.",
+    )
+    top_logprobs: Annotated[int | None, Field(ge=0, le=MOST_ALTERNATIVES), WHOLE] = Field(
+        default=None,
+        description="So many of the likeliest tokens in the place of each; with `message.output_text.logprobs` in "
+        "`include` only.",
+    )
+
     max_tool_calls: Annotated[int | None, Field(ge=1), WHOLE, WithoutEffect()] = Field(
         default=None, description="Of tools that a server runs, of which there are none."
     )
@@ -147,14 +163,10 @@ class ResponseCreate(Body):
     background_options: Annotated[Any, NotSupported({}, why="responses are kept alike")] = None
     context_management: Annotated[Any, NotSupported([], why="shorten the conversation yourself")] = None
     conversation: Annotated[Any, NotSupported(why="go on from previous_response_id")] = None
-    include: Annotated[
-        Any, NotSupported([], ["reasoning.encrypted_content"], why="answers hold their text and calls, nothing else")
-    ] = None
     image: Annotated[Any, NotSupported(why="answers are text")] = None
     moderation: Annotated[Any, NotSupported(why="moderation is not supported")] = None
     prompt: Annotated[Any, NotSupported(why="stored prompts are not supported; send the text")] = None
     reasoning: Annotated[Any, NotSupported({}, why=_NO_REASONING)] = None
-    top_logprobs: Annotated[Any, NotSupported(0, why="chat completions have log probabilities")] = None
     truncation: Annotated[Any, NotSupported("disabled", why="nothing is left out of a conversation")] = None
 
 

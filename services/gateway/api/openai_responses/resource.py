@@ -131,6 +131,7 @@ class ModelResponse(_Resource):
     text: ResponseText
     tool_choice: ToolChoice | ChosenFunction
     tools: list[OfferedFunction]
+    top_logprobs: int
     top_p: float
     truncation: Literal["disabled"] = "disabled"
     usage: ResponseUsage | None
@@ -172,6 +173,7 @@ def response(record: Record, settings: GatewaySettings, status: ResponseStatus |
         text=ResponseText(format=_format(request.sampling.format, options.format_name if options else None)),
         tool_choice=ChosenFunction(name=request.tool_use.name) if request.tool_use.name else request.tool_use.choice,
         tools=[_offered(tool) for tool in request.tool_use.tools],
+        top_logprobs=request.sampling.logprobs or 0,
         top_p=request.sampling.top_p,
         usage=ResponseUsage(
             input_tokens=chat.prompt_tokens,

@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response, ResponseOutputMessage, ResponseOutputText, ResponseTextDeltaEvent
 
 from services.gateway.api import chunks, serializers
+from services.gateway.api.openai_responses.events import closing
+from services.gateway.api.openai_responses.resource import response
 from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.text_completions import resource
 from services.gateway.api.text_completions.conversion import evolutions_of
@@ -137,6 +140,36 @@ def test_a_completion_is_what_openais_library_reads() -> None:
     assert "".join(part["text"] for part in parts) == "A川 bA"
     offsets = [offset for part in parts if part["logprobs"] for offset in part["logprobs"]["text_offset"]]
     assert offsets == told.text_offset
+
+
+def test_a_response_is_what_openais_library_reads() -> None:
+    found = record(answer("A川 b", *TOLD))
+    whole = Response.model_validate_json(response(found, SETTINGS).model_dump_json(), strict=True)
+    assert whole.top_logprobs == 2
+    message = whole.output[0]
+    assert isinstance(message, ResponseOutputMessage)
+    part = message.content[0]
+    assert isinstance(part, ResponseOutputText)
+    assert part.logprobs is not None
+    assert [(each.token, each.logprob) for each in part.logprobs] == [
+        ("A", -0.5), ("\\xe5", -1.0), ("\\xb7\\x9d", -1.0), (" b", -1.25),
+    ]  # fmt: skip
+    assert bytes(byte for each in part.logprobs for byte in each.bytes) == "A川 b".encode()
+    assert [(other.token, other.bytes) for other in part.logprobs[0].top_logprobs] == [("A", [65]), ("</s>", [])]
+    texts = [event.payload() for event in closing(found, 2, SETTINGS) if event.type == "response.output_text.delta"]
+    deltas = [ResponseTextDeltaEvent.model_validate_json(json.dumps(text), strict=True) for text in texts]
+    assert [(delta.delta, len(delta.logprobs)) for delta in deltas] == [("A", 1), ("川", 2), (" b", 1)]
+
+
+def test_a_response_with_calls_or_unasked_has_an_empty_list() -> None:
+    for found in (
+        record(answer("Hm.", *TOLD, tool_calls=(ToolCall("f", "{}"),))),
+        record(answer("A"), sampling=Sampling(9)),
+    ):
+        told = response(found, SETTINGS).model_dump(mode="json")["output"][0]["content"][0]
+        assert told["logprobs"] == []
+        deltas = [event for event in closing(found, 2, SETTINGS) if event.type == "response.output_text.delta"]
+        assert [event.payload()["logprobs"] for event in deltas] == [[]] * len(deltas) != []
 
 
 @pytest.mark.parametrize("text", ["", "A"])

@@ -17,6 +17,7 @@ from shared.process.certificates import Certificates
 from shared.process.lifecycle import ProcessSettings, stop_event
 from shared.process.ready import announce
 from shared.process.settings import refusing
+from shared.process.tasks import end
 from shared.telemetry.logs import configure_logging
 from shared.telemetry.metrics import start_metrics
 from shared.telemetry.tracing import start_tracing
@@ -89,10 +90,7 @@ async def _serve(
         server.should_exit = True
         await serving
     finally:
-        stopping.cancel()
-        driving.cancel()
-        delivering.cancel()
-        await asyncio.wait((driving, delivering))
+        await end(stopping, driving, delivering)
         await backends.close()
 
 

@@ -104,7 +104,7 @@ async def test_a_schema_that_cannot_be_followed_is_refused(generator: SequenceGe
 async def test_what_shapes_sampling_does_so_in_one_piece_and_in_three(
     generator: SequenceGenerator, engine: Engine
 ) -> None:
-    plain = await one(generator, Sequence("s", QUESTION, max_new_tokens=18))
+    plain = await one(generator, Sequence("s", QUESTION, max_new_tokens=24))
     word, end = plain.token_ids[0], min(engine.info.end_ids)
     shaped = {
         "presence_penalty": replace(GREEDY, presence_penalty=2.0),
@@ -113,20 +113,20 @@ async def test_what_shapes_sampling_does_so_in_one_piece_and_in_three(
         "logit_bias": replace(GREEDY, logit_bias={word: -100.0}),
         "ignore_eos": replace(GREEDY, ignore_eos=True, logit_bias={end: 100.0}),
     }
-    asked = Sequence("s", QUESTION, max_new_tokens=18)
+    asked = Sequence("s", QUESTION, max_new_tokens=24)
     wholes = await asyncio.gather(*(one(generator, asked, sampling) for sampling in shaped.values()))
     found = dict(zip(shaped, wholes, strict=True))
     assert plain.token_ids not in {whole.token_ids for whole in wholes}
     assert word not in found["logit_bias"].token_ids
     exact = {name for name in shaped if name not in engine.info.cannot_continue}
-    cut = await asyncio.gather(*(pieces(generator, 3, 6, shaped[name]) for name in sorted(exact)))
+    cut = await asyncio.gather(*(pieces(generator, 3, 8, shaped[name]) for name in sorted(exact)))
     for name, parts in zip(sorted(exact), cut, strict=True):
         assert sum((part.token_ids for part in parts), ()) == found[name].token_ids, name
     for name in shaped.keys() - exact:
         with pytest.raises(Unsupported, match=f"the {engine.info.engine} engine .* under {name}"):
             await one(generator, replace(asked, to_be_continued=True), shaped[name])
     if "ignore_eos" in exact:
-        assert (found["ignore_eos"].token_ids, found["ignore_eos"].finish) == ((end,) * 18, "length")
+        assert (found["ignore_eos"].token_ids, found["ignore_eos"].finish) == ((end,) * 24, "length")
     likeliest = replace(WARM, min_p=1.0)
     first, again = await asyncio.gather(*(one(generator, asked, likeliest) for _ in range(2)))
     assert first.token_ids == again.token_ids

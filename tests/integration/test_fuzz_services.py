@@ -61,6 +61,10 @@ def messages(descriptor: Descriptor) -> st.SearchStrategy[dict[str, Any]]:
     """Values for the message's fields, any of them missing."""
     fields = {}
     for field in descriptor.fields:
+        if field.message_type and field.message_type.GetOptions().map_entry:
+            key, value = (SCALARS[part.type] for part in field.message_type.fields)
+            fields[field.name] = st.dictionaries(key, value, max_size=4)
+            continue
         one = messages(field.message_type) if field.message_type else SCALARS[field.type]
         fields[field.name] = st.lists(one, max_size=4) if field.is_repeated else one
     return st.fixed_dictionaries({}, optional=fields)

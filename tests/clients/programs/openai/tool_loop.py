@@ -9,7 +9,12 @@ CITY = {"type": "object", "properties": {"city": {"type": "string", "enum": ["Pa
 tools = [{"type": "function", "function": {"name": "weather", "description": "The weather.", "parameters": CITY}}]
 client, messages = OpenAI(), [{"role": "user", "content": "What is the weather in Paris?"}]
 first = client.chat.completions.create(
-    model=os.environ["MODEL"], messages=messages, tools=tools, tool_choice="required", max_tokens=200
+    model=os.environ["MODEL"],
+    messages=messages,
+    tools=tools,
+    tool_choice="required",
+    parallel_tool_calls=False,
+    max_tokens=200,
 )
 assert first.choices[0].finish_reason in ("tool_calls", "stop")
 messages.append(first.choices[0].message)

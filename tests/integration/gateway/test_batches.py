@@ -17,6 +17,14 @@ from tests.integration.gateway.running import Gateway, new_caller, wait_for
 from tests.integration.gateway.test_batch_driver import CHAT, FINAL, line
 
 
+@pytest.fixture(scope="module")
+def gateway(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One in a database of its own: a gateway that asks for keys would end batches that were made without."""
+    url = redis_url.removesuffix("/9") + "/6"
+    with FakeOrchestrator(url), Gateway(url, tmp_path_factory.mktemp("gateway")) as running:
+        yield running
+
+
 def until_ended(client: openai.OpenAI, batch_id: str) -> Batch:
     wait_for(lambda: client.batches.retrieve(batch_id).status in FINAL)
     batch = client.batches.retrieve(batch_id)

@@ -12,15 +12,14 @@ from services.gateway.api.deadlines import keepalive_s, with_deadline
 from services.gateway.api.openapi import event_stream, failures
 from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.validation import evolution_request
-from services.gateway.api.waiting import Waiting, stopping_error
+from services.gateway.api.waiting import Waiting
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.errors import body_of
-from services.gateway.edge.lifetime import Lifetime, take_until
+from services.gateway.edge.lifetime import Lifetime
 from services.gateway.edge.strict_json import StrictJsonRoute, require_json
 from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey, idempotency_of
 from services.gateway.evolutions.service import EvolutionService
 from shared.errors import DarwinError, Internal, InvalidRequest
-from shared.records.events import Ended
 from shared.records.evolution import Record
 
 log = logging.getLogger(__name__)
@@ -35,7 +34,6 @@ class ChatRoutes:
         self._acceptance = acceptance
         self._evolutions = evolutions
         self._settings = settings
-        self._lifetime = lifetime
         self._waiting = Waiting(evolutions, settings, lifetime)
         self.router = APIRouter(tags=["chat"], route_class=StrictJsonRoute)
         self.router.add_api_route(
@@ -82,13 +80,9 @@ class ChatRoutes:
     async def _stream(self, record: Record, include_usage: bool, reports_progress: bool) -> AsyncIterator[str]:
         try:
             yield chunks.first(record)
-            ended = False
-            async for stored in take_until(self._lifetime.expired, self._evolutions.follow(record.id)):
-                ended = isinstance(stored.event, Ended)
+            async for event in self._waiting.follow(record):
                 if reports_progress:
-                    yield chunks.progress(record, stored.event)
-            if not ended:
-                raise stopping_error(record)
+                    yield chunks.progress(record, event)
             final = await self._evolutions.load(record.id, record.request.tenant)
             for chunk in chunks.final(final, include_usage, self._settings):
                 yield chunk

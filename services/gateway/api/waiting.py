@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from fastapi import Request
 
 from services.gateway.config.settings import GatewaySettings
-from services.gateway.edge.lifetime import Lifetime
+from services.gateway.edge.lifetime import Lifetime, take_until
 from services.gateway.evolutions.service import EvolutionService
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Unavailable
+from shared.records.events import Ended, Event
 from shared.records.evolution import Record
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,19 @@ class Waiting:
 
     async def _ended(self, records: Sequence[Record]) -> list[Record]:
         return await asyncio.gather(*(self._evolutions.wait(record.id) for record in records))
+
+    async def follow(self, record: Record) -> AsyncIterator[Event]:
+        """The events of an evolution, from its first to its end.
+
+        Raises:
+            Unavailable: the process stops before the end.
+        """
+        ended = False
+        async for stored in take_until(self._lifetime.expired, self._evolutions.follow(record.id)):
+            ended = isinstance(stored.event, Ended)
+            yield stored.event
+        if not ended:
+            raise stopping_error(record)
 
     async def cancel_abandoned(self, *records: Record) -> None:
         """Cancels evolutions that nobody waits for; a caller with an idempotency key can come back to them."""

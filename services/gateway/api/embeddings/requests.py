@@ -37,7 +37,7 @@ def _input(value: Any) -> Any:
 
 def _checked_text(text: str, which: str) -> str:
     if not text:
-        raise ValueError(f"must not be empty: {which}has no text")
+        raise ValueError(f"must not be empty: {which}has no text" if which else "must not be empty")
     if len(text) > MAX_TEXT:
         raise ValueError(f"must have at most {MAX_TEXT:,} characters in one input")
     try:

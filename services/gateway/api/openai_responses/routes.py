@@ -16,16 +16,15 @@ from services.gateway.api.openai_responses.outputs import InputItemList, input_i
 from services.gateway.api.openai_responses.requests import InputItemsQuery, ReadQuery, ResponseCreate
 from services.gateway.api.openai_responses.resource import DeletedResponse, ModelResponse, response
 from services.gateway.api.openapi import event_stream, failures
-from services.gateway.api.waiting import Waiting, stopping_error
+from services.gateway.api.waiting import Waiting
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import caller_of
-from services.gateway.edge.lifetime import Lifetime, take_until
+from services.gateway.edge.lifetime import Lifetime
 from services.gateway.edge.middleware import set_evolution_id
 from services.gateway.edge.strict_json import StrictJsonRoute, require_json
 from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey, idempotency_of
 from services.gateway.evolutions.service import EvolutionService
 from shared.errors import DarwinError, Internal, InvalidRequest
-from shared.records.events import Ended
 from shared.records.evolution import Record
 
 log = logging.getLogger(__name__)
@@ -43,7 +42,6 @@ class ResponseRoutes:
         self._acceptance = acceptance
         self._evolutions = evolutions
         self._settings = settings
-        self._lifetime = lifetime
         self._waiting = Waiting(evolutions, settings, lifetime)
         self.router = APIRouter(tags=["responses"], route_class=StrictJsonRoute)
         one = "/v1/responses/{response_id}"
@@ -173,11 +171,8 @@ class ResponseRoutes:
             for event in opening:
                 if event.sequence_number > after:
                     yield _sent(event)
-            ended = False
-            async for stored in take_until(self._lifetime.expired, self._evolutions.follow(record.id)):
-                ended = isinstance(stored.event, Ended)
-            if not ended:
-                raise stopping_error(record)
+            async for _ in self._waiting.follow(record):
+                pass
             final = await self._evolutions.load(record.id, record.request.tenant)
             for event in events.closing(final, number, self._settings):
                 number = event.sequence_number + 1

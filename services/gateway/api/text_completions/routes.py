@@ -12,16 +12,15 @@ from services.gateway.api.openapi import event_stream, failures
 from services.gateway.api.text_completions import resource
 from services.gateway.api.text_completions.conversion import as_asked, evolutions_of
 from services.gateway.api.text_completions.requests import CompletionRequest
-from services.gateway.api.waiting import Waiting, stopping_error
+from services.gateway.api.waiting import Waiting
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.errors import body_of
-from services.gateway.edge.lifetime import Lifetime, take_until
+from services.gateway.edge.lifetime import Lifetime
 from services.gateway.edge.middleware import set_evolution_id
 from services.gateway.edge.strict_json import StrictJsonRoute, require_json
 from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey, idempotency_of
 from services.gateway.evolutions.service import EvolutionService
 from shared.errors import DarwinError, Internal
-from shared.records.events import Ended
 from shared.records.evolution import Record
 
 log = logging.getLogger(__name__)
@@ -36,7 +35,6 @@ class CompletionRoutes:
         self._acceptance = acceptance
         self._evolutions = evolutions
         self._settings = settings
-        self._lifetime = lifetime
         self._waiting = Waiting(evolutions, settings, lifetime)
         self.router = APIRouter(tags=["completions"], route_class=StrictJsonRoute)
         self.router.add_api_route(
@@ -96,13 +94,9 @@ class CompletionRoutes:
         finals = []
         try:
             for part, record in enumerate(records):
-                ended = False
-                async for stored in take_until(self._lifetime.expired, self._evolutions.follow(record.id)):
-                    ended = isinstance(stored.event, Ended)
+                async for event in self._waiting.follow(record):
                     if reports_progress:
-                        yield chunks.progress(part, stored.event)
-                if not ended:
-                    raise stopping_error(record)
+                        yield chunks.progress(part, event)
                 final = await self._evolutions.load(record.id, record.request.tenant)
                 for chunk in chunks.final(part, final):
                     yield chunk

@@ -1,16 +1,19 @@
 """Which clients' programs work against Darwin with nothing but the base URL changed, and which against plain vLLM.
 
-usage: python -m tests.clients [--only CLIENT[/PROGRAM][,…]] [--engine ENGINE] [--no-plain] [--log FILE]
-                               [--write docs/clients.md]
+usage: python -m tests.clients [--only CLIENT[/PROGRAM][,…]] [--engine ENGINE] [--servers darwin,vllm]
+                               [--kept FILE] [--log FILE] [--write docs/clients.md]
 
 Each client has an environment of its own under `.clients/`, made at the first run. A plain vLLM server with the same
-model stands beside Darwin, and knows the model by the name that the programs use.
+model stands beside Darwin, and knows the model by the name that the programs use. With `--kept`, outcomes are kept in a
+file as they come: a later run of some programs takes the place of their outcomes only, and the table is of all of them.
 """
 
 import argparse
+import json
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -53,14 +56,46 @@ def darwin(engine: str) -> Iterator[str]:
         yield f"{stack.url}/v1"
 
 
-def outcomes(chosen: list[Program], base_url: str, title: str, console: Console) -> dict[str, Outcome]:
+class Outcomes:
+    """The outcome of each program on each server, in a file if one is given."""
+
+    def __init__(self, kept: Path | None) -> None:
+        self._kept = kept
+        saved = json.loads(kept.read_text()) if kept and kept.exists() else {}
+        self._found = {
+            server: {name: Outcome(**outcome) for name, outcome in found.items()} for server, found in saved.items()
+        }
+
+    def of(self, server: str) -> dict[str, Outcome]:
+        """The outcomes on a server by the program's name."""
+        return self._found.setdefault(server, {})
+
+    def add(self, server: str, program: str, outcome: Outcome) -> None:
+        """Takes the place of an earlier outcome of the same program."""
+        self.of(server)[program] = outcome
+        if self._kept:
+            saved = {name: {p: asdict(o) for p, o in found.items()} for name, found in self._found.items()}
+            self._kept.parent.mkdir(parents=True, exist_ok=True)
+            self._kept.write_text(json.dumps(saved, indent=1))
+
+    def failed(self) -> str:
+        """All that the failing programs wrote."""
+        return "\n".join(
+            f"===== {server} {name}\n{outcome.log}"
+            for server, found in self._found.items()
+            for name, outcome in found.items()
+            if outcome.reason is not None
+        )
+
+
+def run_all(chosen: list[Program], base_url: str, server: str, outcomes: Outcomes, console: Console) -> None:
     """Runs the programs one after another, and prints each as it ends."""
-    found = {}
-    for program in chosen:
-        outcome = found[program.name] = run(program, base_url, MODEL)
+    for number, program in enumerate(chosen, start=1):
+        outcome = run(program, base_url, MODEL)
+        outcomes.add(server, program.name, outcome)
         mark = "[green]works[/]" if outcome.reason is None else f"[red]fails[/] {escape(outcome.reason)}"
-        console.print(f"{title} {program.name} ({outcome.seconds:.0f} s): {mark}", soft_wrap=True, highlight=False)
-    return found
+        line = f"{number}/{len(chosen)} {server} {program.name} ({outcome.seconds:.0f} s): {mark}"
+        console.print(line, soft_wrap=True, highlight=False)
 
 
 def page(chosen: list[Program], ours: dict[str, Outcome], plain: dict[str, Outcome], versions: list[str]) -> str:
@@ -117,7 +152,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default=",".join(clients()), help="clients or client/program, separated by commas")
     parser.add_argument("--engine", default="auto")
-    parser.add_argument("--no-plain", action="store_true", help="without vLLM beside it")
+    parser.add_argument("--servers", default="darwin,vllm", help="one of them, or both")
+    parser.add_argument("--kept", type=Path, help="a file in which outcomes are kept from run to run")
     parser.add_argument("--log", type=Path, help="a file for all that failing programs wrote")
     parser.add_argument("--write", type=Path, help="where the table is written as Markdown")
     arguments = parser.parse_args()
@@ -125,28 +161,27 @@ def main() -> None:
     chosen = programs(names)
     if not chosen:
         parser.error(f"there are no such programs: {arguments.only}")
-    versions = _versions(list(dict.fromkeys(program.client for program in chosen)))
-    console.print(", ".join(versions), highlight=False)
-    with darwin(arguments.engine) as base_url:
-        ours = outcomes(chosen, base_url, "darwin", console)
-    plain: dict[str, Outcome] = {}
-    if not arguments.no_plain:
-        with plain_vllm() as base_url:
-            plain = outcomes(chosen, base_url, "vllm", console)
+    servers: dict[str, Callable[[], AbstractContextManager[str]]] = {
+        "darwin": lambda: darwin(arguments.engine),
+        "vllm": plain_vllm,
+    }
+    _versions(list(dict.fromkeys(program.client for program in chosen)))
+    outcomes = Outcomes(arguments.kept)
+    for server in arguments.servers.split(","):
+        with servers[server]() as base_url:
+            run_all(chosen, base_url, server, outcomes, console)
+    ours, plain = outcomes.of("darwin"), outcomes.of("vllm")
+    shown = [program for program in programs(list(clients())) if program.name in ours | plain]
     table = Table("program", "darwin", "vllm")
-    for program in chosen:
-        table.add_row(program.name, escape(_cell(ours[program.name])), escape(_cell(plain.get(program.name))))
+    for program in shown:
+        table.add_row(program.name, escape(_cell(ours.get(program.name))), escape(_cell(plain.get(program.name))))
     console.print(table)
+    versions = _versions(list(dict.fromkeys(program.client for program in shown)))
+    console.print(", ".join(versions), highlight=False)
     if arguments.log:
-        failed = [
-            f"===== {server} {name}\n{outcome.log}"
-            for server, found in (("darwin", ours), ("vllm", plain))
-            for name, outcome in found.items()
-            if outcome.reason is not None
-        ]
-        arguments.log.write_text("\n".join(failed))
+        arguments.log.write_text(outcomes.failed())
     if arguments.write:
-        arguments.write.write_text(page(chosen, ours, plain, versions))
+        arguments.write.write_text(page(shown, ours, plain, versions))
 
 
 if __name__ == "__main__":

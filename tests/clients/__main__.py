@@ -4,8 +4,10 @@ usage: python -m tests.clients [--only CLIENT[/PROGRAM][,…]] [--engine ENGINE]
                                [--kept FILE] [--log FILE] [--write docs/clients.md]
 
 Each client has an environment of its own under `.clients/`, made at the first run. A plain vLLM server with the same
-model stands beside Darwin, and knows the model by the name that the programs use. With `--kept`, outcomes are kept in a
-file as they come: a later run of some programs takes the place of their outcomes only, and the table is of all of them.
+model stands beside Darwin, and knows the model by the name that the programs use. The model is the embedded one with a
+chat template that knows tools: its own knows none, so that Darwin refuses them, and a plain server drops them. With
+`--kept`, outcomes are kept in a file as they come: a later run of some programs takes the place of their outcomes only,
+and the table is of all of them.
 """
 
 import argparse
@@ -22,6 +24,7 @@ from rich.table import Table
 
 from cli.stack import Stack, StackSettings
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
+from tests.checkpoints.templates import real_templates
 from tests.clients.environments import NotInstalled, clients, install, version_of
 from tests.clients.runner import Outcome, Program, programs, run
 from tests.vllm_server import running
@@ -31,20 +34,33 @@ COMPLETIONS_MODEL = "gpt-3.5-turbo-instruct"
 """For a program whose client takes no chat model's name for the older completions API."""
 
 
+def with_tools(folder: Path) -> Path:
+    """The embedded model in a folder, with the template of Qwen 2.5 (from trl's wheel): turns are marked as its own
+    template marks them, and calls are written in the form of Hermes.
+    """
+    folder.mkdir()
+    for file in Path(resolve(EMBEDDED_LLM)).iterdir():
+        (folder / file.name).symlink_to(file)
+    template = folder / "chat_template.jinja"
+    template.unlink()
+    template.write_text(real_templates()["trl/qwen2_5"])
+    return folder
+
+
 @contextmanager
-def plain_vllm() -> Iterator[str]:
-    """The base URL of a vLLM server with the embedded model, which takes tools and structured output as it can."""
+def plain_vllm(model: Path) -> Iterator[str]:
+    """The base URL of a vLLM server, which takes tools and structured output as it can."""
     names = ("--served-model-name", MODEL, COMPLETIONS_MODEL)
-    arguments = ("--model", resolve(EMBEDDED_LLM), *names, "--max-model-len", "8192")
+    arguments = ("--model", str(model), *names, "--max-model-len", "8192")
     more = ("--kv-cache-memory-bytes", str(2**30), "--enable-auto-tool-choice", "--tool-call-parser", "hermes")
     with tempfile.TemporaryDirectory() as folder, running(Path(folder), *arguments, *more, env={}) as url:
         yield f"{url}/v1"
 
 
 @contextmanager
-def darwin(engine: str) -> Iterator[str]:
+def darwin(engine: str, model: Path | None = None) -> Iterator[str]:
     """The base URL of a stack in which any name of a model means Darwin's, as under `make up`, and which sends webhooks
-    to receivers on this machine.
+    to receivers on this machine. It generates with the embedded model unless the folder of another is given.
     """
     env = {
         "DARWIN_GATEWAY_DEFAULT_MODEL": "darwin",
@@ -52,6 +68,8 @@ def darwin(engine: str) -> Iterator[str]:
         "DARWIN_GATEWAY_WEBHOOK_NETWORKS": "127.0.0.1",
     }
     simulated = engine == "simulated"
+    if model is not None and not simulated:
+        env["DARWIN_GENERATION_MODEL"] = str(model)
     with Stack(StackSettings.simulated(env) if simulated else StackSettings(engine=engine, env=env)) as stack:
         yield f"{stack.url}/v1"
 
@@ -105,9 +123,11 @@ def page(chosen: list[Program], ours: dict[str, Outcome], plain: dict[str, Outco
         "# Clients",
         "",
         "Which programs of other people's libraries work against Darwin, and against a plain vLLM server with the same",
-        "model (SmolLM2-135M) beside it. Only the base URL is set, and a key, which neither asks for; the model's name",
-        f"is `{MODEL}`. They assert what a server must do, not what so small a model can know. Where a program",
-        "fails, it says so in its own words; a dash is a program that was not run. `make clients` makes this page.",
+        "model beside it. Only the base URL is set, and a key, which neither asks for; the model's name is",
+        f"`{MODEL}`. The model is the embedded one, SmolLM2-135M, with a chat template that knows tools, that of",
+        "Qwen 2.5: by its own, Darwin refuses calls with `tools`, and plain vLLM drops them. Programs assert what a",
+        "server must do, not what so small a model can know. Where one fails, it says so in its own words; a dash is a",
+        "program that was not run. `make clients` makes this page.",
         "",
         "| | programs | Darwin | vLLM |",
         "| --- | --- | --- | --- |",
@@ -161,15 +181,17 @@ def main() -> None:
     chosen = programs(names)
     if not chosen:
         parser.error(f"there are no such programs: {arguments.only}")
-    servers: dict[str, Callable[[], AbstractContextManager[str]]] = {
-        "darwin": lambda: darwin(arguments.engine),
+    servers: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
+        "darwin": lambda model: darwin(arguments.engine, model),
         "vllm": plain_vllm,
     }
     _versions(list(dict.fromkeys(program.client for program in chosen)))
     outcomes = Outcomes(arguments.kept)
-    for server in arguments.servers.split(","):
-        with servers[server]() as base_url:
-            run_all(chosen, base_url, server, outcomes, console)
+    with tempfile.TemporaryDirectory() as folder:
+        model = with_tools(Path(folder) / "model")
+        for server in arguments.servers.split(","):
+            with servers[server](model) as base_url:
+                run_all(chosen, base_url, server, outcomes, console)
     ours, plain = outcomes.of("darwin"), outcomes.of("vllm")
     shown = [program for program in programs(list(clients())) if program.name in ours | plain]
     table = Table("program", "darwin", "vllm")

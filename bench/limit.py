@@ -99,6 +99,9 @@ class DirectStages:
     async def text_of(self, token_ids: Sequence[int], timeout_s: float) -> str:
         return await self._generator.text_of(tuple(token_ids))
 
+    async def template_variables(self, timeout_s: float) -> frozenset[str]:
+        return self._generator.info.template_variables
+
     async def generate(
         self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Generated]:

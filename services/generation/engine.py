@@ -9,7 +9,7 @@ from services.generation.messages import SamplingOptions
 from services.generation.tool_calls.reading import ToolReader
 from shared.errors import InvalidRequest
 from shared.records.evolution import Message
-from shared.records.tools import Tool
+from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
 
 
 class ContextFull(InvalidRequest):
@@ -27,7 +27,8 @@ class ModelInfo:
     tools from responses; None where the model's template takes no tools, or nobody reads its calls. `cannot_obey` names
     fields of `SamplingOptions` that the engine cannot obey, and `cannot_continue` those under which it cannot continue
     a response. `token_bytes` gives the bytes of a token in a text, or the name of one that no text shows; None where
-    the engine gives no log probabilities.
+    the engine gives no log probabilities. `template_variables` are the names that the chat template reads from what a
+    caller may give it.
     """
 
     model: str
@@ -42,6 +43,7 @@ class ModelInfo:
     token_bytes: Callable[[int], bytes] | None = None
     cannot_obey: frozenset[str] = frozenset()
     cannot_continue: frozenset[str] = frozenset()
+    template_variables: frozenset[str] = frozenset()
 
     @property
     def tools(self) -> bool:
@@ -163,13 +165,12 @@ class Engine(Protocol):
         """
         ...
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], inputs: TemplateInputs = NOTHING_ELSE) -> tuple[int, ...]:
         """The token ids of a conversation in the model's chat template, generation prompt included. A last message of
         the assistant's is the beginning of the response, and what is decoded goes on from its text.
 
-        `now`, in Unix seconds, is the time that the template may print; 0 stands for the clock's. Text in a message
-        that spells a control token must stay text. The template is given the `tools`. Called from several threads at
-        once.
+        Text in a message, a tool or an argument that spells a control token must stay text. Called from several threads
+        at once.
 
         Raises:
             InvalidRequest: the model's template refuses the conversation.

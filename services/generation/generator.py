@@ -113,15 +113,15 @@ class SequenceGenerator:
     def _plans(self, request: GenerateRequest, arrived: float) -> list[_Plan]:
         reader = Reader(self._engine.decode, stops_of(request.sampling.stop, self.info.hidden_tokens))
         calls, tool_reader = None, self.info.tool_reader
-        if request.tools and tool_reader is not None:
+        if request.inputs.tools and tool_reader is not None:
             if request.must_call:
-                tools, name, parallel = request.tools, request.tool_name, request.parallel_calls
+                tools, name, parallel = request.inputs.tools, request.tool_name, request.parallel_calls
                 wanted, tool_reader = demanded_calls(tool_reader, tools, name, parallel)
                 request = replace(request, sampling=replace(request.sampling, format=wanted))
             elif (form := request.sampling.format) is not None:
-                wanted, tool_reader = calls_or_json(tool_reader, request.tools, request.parallel_calls, form)
+                wanted, tool_reader = calls_or_json(tool_reader, request.inputs.tools, request.parallel_calls, form)
                 request = replace(request, sampling=replace(request.sampling, format=wanted))
-            calls = tool_reader.bound(request.tools)
+            calls = tool_reader.bound(request.inputs.tools)
         return [self._plan(sequence, reader, calls, request, arrived) for sequence in request.sequences]
 
     def _plan(
@@ -133,7 +133,7 @@ class SequenceGenerator:
         arrived: float,
     ) -> _Plan:
         raw = sequence.raw_prompt
-        prompt_ids = self._raw(raw) if raw else self._engine.encode_chat(sequence.messages, request.now, request.tools)
+        prompt_ids = self._raw(raw) if raw else self._engine.encode_chat(sequence.messages, request.inputs)
         if raw or prefill_of(sequence.messages):
             reader = replace(reader, decode=continuing(self._engine.decode, prompt_ids[-1]))
         # A rewritten prompt may leave no room, and so may a response that was written under a shorter one. That is a

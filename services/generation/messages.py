@@ -7,7 +7,8 @@ from typing import Literal
 from shared.records.evolution import Message
 from shared.records.formats import ResponseFormat
 from shared.records.logprobs import TokenLogprobs
-from shared.records.tools import Tool, ToolCall
+from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
+from shared.records.tools import ToolCall
 
 SequenceFinish = Literal["length", "stop", "context"]
 """Why a response ended for now. "length": it can be continued. "stop": it is complete. "context": it was cut and cannot
@@ -97,8 +98,8 @@ class Sequence:
 class GenerateRequest:
     """Sequences to continue, each with an id of its own.
 
-    Cached prefixes are shared with calls of the same `cache_salt` only. A chat template takes `now`, in Unix seconds,
-    for the time; 0 stands for the clock's. The model is told of the `tools`, and its calls are read. With `must_call`
+    Cached prefixes are shared with calls of the same `cache_salt` only. Chat templates are given the `inputs`, and
+    calls of their tools are read. With `must_call`
     each response is a call of the tool `tool_name`, or of any where that is empty, and nothing else. Where calls are
     held to a form, because they are demanded or the response has a format, several come with `parallel_calls` only.
     """
@@ -106,8 +107,7 @@ class GenerateRequest:
     sequences: tuple[Sequence, ...]
     sampling: SamplingOptions = SamplingOptions()
     cache_salt: str = ""
-    now: float = 0.0
-    tools: tuple[Tool, ...] = ()
+    inputs: TemplateInputs = NOTHING_ELSE
     must_call: bool = False
     tool_name: str = ""
     parallel_calls: bool = False

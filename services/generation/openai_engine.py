@@ -22,7 +22,7 @@ from services.generation.settings import GenerationSettings
 from shared.errors import Internal, Unavailable
 from shared.process.lifecycle import never
 from shared.records.evolution import Message
-from shared.records.tools import Tool
+from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
 from shared.text.embedded_models import resolve
 
 log = logging.getLogger(__name__)
@@ -77,8 +77,8 @@ class OpenAIEngine:
         # An endpoint that is away comes back; meanwhile calls are refused one by one.
         return await never()
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
-        return self._known.checkpoint.chat.encode_prompt(messages, now=now, tools=tools)
+    def encode_chat(self, messages: Sequence[Message], inputs: TemplateInputs = NOTHING_ELSE) -> tuple[int, ...]:
+        return self._known.checkpoint.chat.encode_prompt(messages, inputs)
 
     def encode_raw(self, text: str) -> tuple[int, ...]:
         return self._known.checkpoint.chat.encode_raw(text)

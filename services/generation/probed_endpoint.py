@@ -75,6 +75,7 @@ async def probe_endpoint(
         tool_reader=reader,
         token_bytes=TokenBytes(checkpoint.tokenizer) if capabilities.logprobs else None,
         cannot_obey=frozenset(SHAPING) - capabilities.fields,
+        template_variables=checkpoint.chat.template.variables,
         cannot_continue=_COUNTED | (frozenset() if capabilities.exact else {"ignore_eos"}),
     )
     return ProbedEndpoint(checkpoint, text, capabilities, info)

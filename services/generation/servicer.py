@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # the stubs of grpc are generic, its classes are not
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import cast
@@ -23,6 +24,7 @@ from shared.pb import generation_pb2_grpc
 from shared.records.evolution import Message, Role
 from shared.records.formats import FormatKind, ResponseFormat
 from shared.records.logprobs import TokenLogprobs, bytes_of
+from shared.records.template_inputs import MAX_ARGUMENTS, TemplateInputs
 from shared.records.tools import Tool, ToolCall
 
 _FINISH: dict[SequenceFinish, pb.FinishReason] = {
@@ -67,6 +69,7 @@ class GenerationServicer(generation_pb2_grpc.GenerationServiceServicer):  # type
             continues_formats=info.continues_formats,
             tools=info.tools,
             logprobs=info.logprobs,
+            template_variables=sorted(info.template_variables),
         )
 
     async def Decode(  # noqa: N802  # the wire's name
@@ -82,12 +85,27 @@ def _request(request: pb.GenerateRequest) -> GenerateRequest:
         sequences=tuple(_sequence(sequence) for sequence in request.sequences),
         sampling=_sampling(request.sampling),
         cache_salt=request.cache_salt,
-        now=request.now,
-        tools=tuple(Tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in request.tools),
+        inputs=TemplateInputs(
+            request.now,
+            tuple(Tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in request.tools),
+            _arguments(request.template_arguments),
+        ),
         must_call=request.must_call,
         tool_name=request.tool_name,
         parallel_calls=request.parallel_calls,
     )
+
+
+def _arguments(text: str) -> dict[str, object]:
+    try:
+        arguments = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        arguments = None
+    if not isinstance(arguments, dict) or len(text) > MAX_ARGUMENTS:
+        raise InvalidRequest(
+            f"template arguments are a JSON object of at most {MAX_ARGUMENTS} characters", field="template_arguments"
+        )
+    return arguments
 
 
 def _sampling(sampling: pb.GenerateRequest.Sampling) -> SamplingOptions:

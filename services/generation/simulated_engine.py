@@ -20,7 +20,7 @@ from services.generation.tool_calls.json_forms import JSON_FORMS
 from services.generation.tool_calls.reading import ToolReader
 from shared.process.lifecycle import never
 from shared.records.evolution import Message
-from shared.records.tools import Tool
+from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
 from shared.text.tool_turns import has_tool_turns, with_calls
 
 _TEXT = """
@@ -94,10 +94,12 @@ class SimulatedEngine:
     async def failed(self) -> str:
         return await never()
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], inputs: TemplateInputs = NOTHING_ELSE) -> tuple[int, ...]:
         turns = [(f"{m.role}:", with_calls(m.content, m.tool_calls)) for m in messages]
         ids = tuple(self._id(word) for role, text in turns for word in (role, *text.split()))
-        return ids + self._calls.prompt(messages, tools) if tools or has_tool_turns(messages) else ids
+        if not inputs.tools and not has_tool_turns(messages):
+            return ids
+        return ids + self._calls.prompt(messages, inputs.tools)
 
     def encode_raw(self, text: str) -> tuple[int, ...]:
         return tuple(self._id(word) for word in text.split())

@@ -31,7 +31,7 @@ from services.generation.weights import load_model
 from shared.errors import Unavailable
 from shared.process.lifecycle import never
 from shared.records.evolution import Message
-from shared.records.tools import Tool
+from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
 from shared.text.embedded_models import resolve
 
 
@@ -104,9 +104,9 @@ class TransformersEngine:
     async def failed(self) -> str:
         return await never()
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], inputs: TemplateInputs = NOTHING_ELSE) -> tuple[int, ...]:
         assert self._checkpoint is not None
-        return self._checkpoint.chat.encode_prompt(messages, now=now, tools=tools)
+        return self._checkpoint.chat.encode_prompt(messages, inputs)
 
     def encode_raw(self, text: str) -> tuple[int, ...]:
         assert self._checkpoint is not None
@@ -153,6 +153,7 @@ class TransformersEngine:
             continues_formats=available(),
             tool_reader=find_tool_reader(checkpoint.chat, checkpoint.tokenizer, hidden, settings.tool_parser),
             token_bytes=TokenBytes(checkpoint.tokenizer),
+            template_variables=checkpoint.chat.template.variables,
         )
         if available():
             self._grammars = of_tokenizer(checkpoint.tokenizer, checkpoint.vocabulary, checkpoint.eos_ids)

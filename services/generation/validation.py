@@ -11,6 +11,7 @@ from services.generation.shaping import check_pieces, check_shaping
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import MAX_MESSAGES
 from shared.records.logprobs import MOST_ALTERNATIVES
+from shared.records.template_inputs import check_arguments
 
 ROLES = ("system", "user", "assistant", "tool")
 MAX_STOPS = 4
@@ -49,11 +50,12 @@ def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -
         )
     if len(request.cache_salt) > MAX_NAME_CHARACTERS:
         raise InvalidRequest(f"cache_salt has at most {MAX_NAME_CHARACTERS} characters", field="cache_salt")
-    if not 0 <= request.now < _YEAR_10000:
+    if not 0 <= request.inputs.now < _YEAR_10000:
         raise InvalidRequest("now must be Unix seconds, or 0 for the clock", field="now")
+    check_arguments(request.inputs.arguments, "template_arguments")
     _check_sampling(request.sampling, info, limits)
     check_shaping(request, info)
-    if request.tools or request.must_call:
+    if request.inputs.tools or request.must_call:
         _check_tools(request, info)
     seen: set[str] = set()
     for index, sequence in enumerate(request.sequences):
@@ -70,11 +72,20 @@ def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -
         if sequence.raw_prompt is None:
             _check_messages(sequence, where, limits)
         else:
-            if request.tools or request.must_call:
-                raise InvalidRequest("a raw prompt takes no tools: its template is the caller's", field="tools")
+            _check_no_template(request)
             _check_raw_prompt(sequence, sequence.raw_prompt, where, info, limits)
         _check_tokens(sequence, where, info, limits)
         check_pieces(request.sampling, sequence, info)
+
+
+def _check_no_template(request: GenerateRequest) -> None:
+    """Raises InvalidRequest where a raw prompt comes with what only a template reads."""
+    for field, given in (
+        ("tools", request.inputs.tools or request.must_call),
+        ("template_arguments", request.inputs.arguments),
+    ):
+        if given:
+            raise InvalidRequest(f"a raw prompt takes no {field}: its template is the caller's", field=field)
 
 
 def _check_sampling(sampling: SamplingOptions, info: ModelInfo, limits: GenerationLimits) -> None:
@@ -117,22 +128,22 @@ def _check_logprobs(alternatives: int, info: ModelInfo) -> None:
 
 
 def _check_tools(request: GenerateRequest, info: ModelInfo) -> None:
-    if request.must_call and not (request.tools and info.structured_output):
+    if request.must_call and not (request.inputs.tools and info.structured_output):
         raise Unsupported(
             f"the {info.engine} engine follows no formats, so that a call cannot be demanded: set tool_choice to auto"
-            if request.tools
+            if request.inputs.tools
             else "a call is demanded, and there are no tools: send tools",
             field="tool_choice",
         )
-    if len(request.tools) > MAX_TOOLS:
-        raise InvalidRequest(f"at most {MAX_TOOLS} tools, not {len(request.tools)}", field="tools")
+    if len(request.inputs.tools) > MAX_TOOLS:
+        raise InvalidRequest(f"at most {MAX_TOOLS} tools, not {len(request.inputs.tools)}", field="tools")
     if not info.tools:
         raise Unsupported(
             f"the model {info.model} calls no tools: its chat template takes none, or no parser reads its calls "
             "(DARWIN_GENERATION_TOOL_PARSER); leave tools out, or serve a model that was trained for them",
             field="tools",
         )
-    for index, tool in enumerate(request.tools):
+    for index, tool in enumerate(request.inputs.tools):
         try:
             known = not tool.parameters or isinstance(json.loads(tool.parameters), dict)
         except (ValueError, RecursionError):

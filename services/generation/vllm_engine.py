@@ -21,7 +21,7 @@ from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Un
 from shared.process.lifeline import prepare_environment
 from shared.records.evolution import Message
 from shared.records.logprobs import MOST_ALTERNATIVES
-from shared.records.tools import Tool
+from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
 from shared.telemetry.exporters import exporting
 from shared.telemetry.tracing import inject
 from shared.text.chat_tokenizer import ChatTokenizer
@@ -97,6 +97,7 @@ class VllmEngine:
                 checkpoint.chat, checkpoint.tokenizer, hidden, settings.tool_parser, vllm_first=True
             ),
             token_bytes=TokenBytes(checkpoint.tokenizer),
+            template_variables=checkpoint.chat.template.variables,
         )
         if available():
             self._grammars = of_tokenizer(checkpoint.tokenizer, checkpoint.vocabulary, checkpoint.eos_ids)
@@ -138,9 +139,9 @@ class VllmEngine:
             await asyncio.sleep(_LOOK_EVERY_S)
         return "the engine has ended"
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], inputs: TemplateInputs = NOTHING_ELSE) -> tuple[int, ...]:
         assert self._chat is not None
-        return self._chat.encode_prompt(messages, now=now, tools=tools)
+        return self._chat.encode_prompt(messages, inputs)
 
     def encode_raw(self, text: str) -> tuple[int, ...]:
         assert self._chat is not None

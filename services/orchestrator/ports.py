@@ -20,7 +20,7 @@ class Mutator(Protocol):
 
 
 class Generator(Protocol):
-    """Yields one outcome per effect, as each completes; reads prompts that were given as token ids."""
+    """Yields one outcome per effect, as each completes; knows the model's vocabulary and template."""
 
     def generate(
         self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
@@ -28,6 +28,10 @@ class Generator(Protocol):
 
     async def text_of(self, token_ids: Sequence[int], timeout_s: float) -> str:
         """The text of token ids; raises InvalidRequest where one is not in the model's vocabulary."""
+        ...
+
+    async def template_variables(self, timeout_s: float) -> frozenset[str]:
+        """The names of arguments that the model's chat template reads."""
         ...
 
 

@@ -98,22 +98,29 @@ class RoundRunner:
         return claim
 
     async def _act(self, claim: Claim, holder: str) -> tuple[Claim, RoundEnding]:
-        """Performs the round; returns how it ended, and the claim with what was read of its prompt."""
+        """Performs the round; returns how it ended, and the claim with what only the model's service could add."""
         try:
-            claim = replace(claim, record=await self._read_prompt(claim.record))
+            claim = replace(claim, record=await self._complete(claim.record))
         except Exception as error:
             return claim, Failed(error)
         return claim, await self._perform_round(claim, holder)
 
-    async def _read_prompt(self, record: Record) -> Record:
-        """The record with the text of its prompt, where the caller gave token ids and no round has read it yet."""
+    async def _complete(self, record: Record) -> Record:
+        """The record of an evolution that begins, with the text of a prompt that was given as token ids, and a warning
+        of arguments that the chat template does not read."""
         request = record.request
-        if record.state is not None or request.raw_prompt is None or not request.raw_prompt.token_ids:
+        if record.state is not None:
             return record
         # The lease is not renewed meanwhile.
         timeout_s = min(self._settings.call_timeout_s, self._settings.lease_s / 2)
-        text = await self._generator.text_of(request.raw_prompt.token_ids, timeout_s)
-        return replace(record, request=replace(request, messages=(Message("user", text),)))
+        if request.raw_prompt is not None and request.raw_prompt.token_ids:
+            text = await self._generator.text_of(request.raw_prompt.token_ids, timeout_s)
+            request = replace(request, messages=(Message("user", text),))
+        if request.template_arguments:
+            unread = request.template_arguments.keys() - await self._generator.template_variables(timeout_s)
+            told = (f"chat_template_kwargs.{name} is taken without effect" for name in sorted(unread))
+            request = replace(request, warnings=tuple(dict.fromkeys((*request.warnings, *told))))
+        return replace(record, request=request)
 
     async def _perform_round(self, claim: Claim, holder: str) -> RoundEnding:
         record = claim.record

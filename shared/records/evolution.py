@@ -106,7 +106,8 @@ class EvolutionRequest:
     where no keys are asked for, alone may see the evolution, and its calls share caches with nobody else's. A chat
     template that prints the date prints that of `accepted_at`, in Unix seconds, in every round. `warnings` tell the
     caller which fields were taken without effect. `model` is the name by which the caller chose the method; empty, the
-    method's own. `response` is set where the Responses API asked, and `raw_prompt` where the completions API did.
+    method's own. `response` is set where the Responses API asked, and `raw_prompt` where the completions API did. The
+    model's chat template is given `template_arguments`, which are JSON.
     """
 
     method: Method
@@ -126,6 +127,7 @@ class EvolutionRequest:
     response: ResponseOptions | None = None
     tool_use: ToolUse = field(default_factory=ToolUse)
     raw_prompt: RawPrompt | None = None
+    template_arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

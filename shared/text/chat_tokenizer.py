@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import Message, Role
+from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
 from shared.records.tools import Tool, ToolCall
 from shared.text.encoding import TextEncoder
 from shared.text.marks import Marks, free_plane, spellings_of
@@ -53,25 +54,22 @@ class ChatTokenizer:
         *,
         answered: bool = False,
         open: bool = False,
-        now: float = 0.0,
-        tools: Sequence[Tool] = (),
+        inputs: TemplateInputs = NOTHING_ELSE,
     ) -> tuple[int, ...]:
         """The ids of a conversation, as the chat template prints it.
 
         They end with a generation prompt, unless the conversation is `answered`: then its last message is the
         assistant's, and with `open` the end of that turn is left out. The text of a control token within a message does
-        not become that token. A conversation that the template refuses is changed into one that it accepts. `now` is
-        the time that the template prints (`ChatTemplate.render`). The template is given the `tools`.
+        not become that token, and neither does that in a tool or an argument. A conversation that the template refuses
+        is changed into one that it accepts.
 
         Raises:
             InvalidRequest: the template refuses the conversation.
             Unsupported: it prints no tools, or no turns of tools, and there are some.
         """
-        return self._encoded(messages, answered, open, now, tools)
+        return self._encoded(messages, answered, open, inputs)
 
-    def encode_prompt(
-        self, messages: Sequence[Message], *, now: float = 0.0, tools: Sequence[Tool] = ()
-    ) -> tuple[int, ...]:
+    def encode_prompt(self, messages: Sequence[Message], inputs: TemplateInputs = NOTHING_ELSE) -> tuple[int, ...]:
         """The ids of a conversation that a response continues: they end with a generation prompt, or with the text of
         a last message of the assistant's, of which the response is the rest. An empty one is the same as none.
 
@@ -84,7 +82,7 @@ class ChatTokenizer:
         opened = messages[-1].role == "assistant" and messages[-1].content != ""
         turns = messages if opened or messages[-1].role != "assistant" else messages[:-1]
         try:
-            return self._encoded(self._template.folded(turns, opened), opened, opened, now, tools)
+            return self._encoded(self._template.folded(turns, opened, inputs), opened, opened, inputs)
         except InvalidRequest as refused:
             if not opened:
                 raise
@@ -94,13 +92,13 @@ class ChatTokenizer:
             ) from refused
 
     def _encoded(
-        self, messages: Sequence[Message], answered: bool, open: bool, now: float, tools: Sequence[Tool]
+        self, messages: Sequence[Message], answered: bool, open: bool, inputs: TemplateInputs
     ) -> tuple[int, ...]:
-        self._check_tools(messages, tools)
-        marks = _marks(messages, tools)
+        self._check_tools(messages, inputs.tools)
+        marks = _marks(messages, inputs)
         if open:
             messages = [*messages[:-1], replace(messages[-1], content=messages[-1].content + marks.end)]
-        text = self._render(messages, answered, marks, now, tools)
+        text = self._render(messages, answered, marks, inputs)
         if open:
             text, closed, _ = text.rpartition(marks.end)
             if not closed:
@@ -141,10 +139,8 @@ class ChatTokenizer:
                 field="messages",
             )
 
-    def _render(
-        self, messages: Sequence[Message], answered: bool, marks: Marks, now: float, tools: Sequence[Tool]
-    ) -> str:
-        """What the template prints, in which the control tokens that messages and tools spell are marked."""
+    def _render(self, messages: Sequence[Message], answered: bool, marks: Marks, inputs: TemplateInputs) -> str:
+        """What the template prints, in which the control tokens that messages, tools and arguments spell are marked."""
 
         def guard(role: Role, content: str) -> str:
             return marks.mark(content, self._spellings_in_answers if role == "assistant" else self._spellings)
@@ -152,12 +148,12 @@ class ChatTokenizer:
         def strict(role: Role, content: str) -> str:
             return marks.mark(content, self._spellings)
 
-        marked = self._template.render(messages, answered, strict, now, tools)
+        marked = self._template.render(messages, answered, strict, inputs)
         if not any(message.role == "assistant" and self._sought.search(message.content) for message in messages):
             return marked
         # The template may cut thinking out of an answer, for which it must find the tokens around it unmarked. They
         # stay marked where it would otherwise print special tokens from the answer, or lose the end of an open answer.
-        text = self._template.render(messages, answered, guard, now, tools)
+        text = self._template.render(messages, answered, guard, inputs)
         leaks = len(self._special.findall(text)) > len(self._special.findall(marked))
         return marked if leaks or (marks.end in marked and marks.end not in text) else text
 
@@ -172,6 +168,7 @@ class ChatTokenizer:
             tools=template.prints_tools(),
             tool_turns=template.prints_tool_turns(),
             dated="strftime_now" in source,
+            variables=template.variables(),
             end_ids=frozenset() if end is None else frozenset({end}),
         )
 
@@ -186,8 +183,8 @@ class ChatTokenizer:
             )
 
 
-def _marks(messages: Sequence[Message], tools: Sequence[Tool]) -> Marks:
-    plane = free_plane(texts_of(messages, tools))
+def _marks(messages: Sequence[Message], inputs: TemplateInputs) -> Marks:
+    plane = free_plane(texts_of(messages, inputs))
     if plane is None:
         raise InvalidRequest("the messages hold unassigned characters of every plane of Unicode", field="messages")
     return Marks(plane)

@@ -5,20 +5,23 @@ in which they expect a message's text (a string, or a list of parts) and in what
 out by printing short conversations once.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any, Literal
 
-from jinja2 import TemplateError
+from jinja2 import Environment, TemplateError
+from jinja2.meta import find_undeclared_variables
 
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import Message, Role
+from shared.records.template_inputs import NOTHING_ELSE, RESERVED_ARGUMENTS, TemplateInputs
 from shared.records.tools import Tool, ToolCall
 from shared.text.accepted_turns import folded, joined, led
 from shared.text.tokenizers import first_line
-from shared.text.tool_turns import call_form, called_names, has_tool_turns, tool_form, with_short_ids
+from shared.text.tool_turns import call_form, called_names, has_tool_turns, marked, tool_form, with_short_ids
 
 SystemHandling = Literal["keep", "fold", "drop"]
 """What is done with a system text: it is given to the template, put before the user's next turn, or left out."""
@@ -41,14 +44,10 @@ _TOOL = Tool(
 )
 _CALL = ToolCall(_TOOL.name, f'{{"probe_argument": "{_ARGUMENT}"}}', "call00001")
 _CALLED = [Message("user", _QUESTION), Message("assistant", "", (_CALL,))]
-# Arguments of the call of the template, which a caller's own arguments must not replace.
-_RESERVED = frozenset(
-    {
-        *("conversation", "messages", "tools", "documents", "chat_template", "add_generation_prompt", "tokenize"),
-        *("continue_final_message", "padding", "truncation", "max_length", "return_tensors", "return_dict"),
-        *("return_assistant_tokens_mask", "tokenizer_kwargs"),
-    }
-)
+# What transformers gives each template besides; its special tokens are given too.
+_GIVEN = frozenset({"raise_exception", "bos_token", "eos_token", "pad_token", "unk_token"})
+# Tags of transformers, around what an assistant says.
+_GENERATION_BLOCKS = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")
 # A template is a program. These are the exceptions that it may raise for a conversation that it does not accept.
 _REFUSALS = (TemplateError, TypeError, ValueError, LookupError, AttributeError)
 
@@ -64,6 +63,7 @@ class TemplateTraits:
     tools: whether it prints the tools that it is given.
     tool_turns: whether it prints calls, and their results.
     dated: whether it prints today's date.
+    variables: what it reads beside messages and tools.
     end_ids: the tokens that end an assistant's turn.
     """
 
@@ -74,6 +74,7 @@ class TemplateTraits:
     tools: bool
     tool_turns: bool
     dated: bool
+    variables: frozenset[str]
     end_ids: frozenset[int]
 
 
@@ -86,7 +87,7 @@ class ChatTemplate:
 
     def __init__(self, tokenizer: Any, arguments: Mapping[str, object], system: SystemHandling) -> None:
         self.source = _source(tokenizer)
-        reserved = sorted(_RESERVED & arguments.keys())
+        reserved = sorted(RESERVED_ARGUMENTS & arguments.keys())
         if reserved:
             raise Unsupported(f"chat template arguments may not hold {', '.join(reserved)}", field="arguments")
         self._tokenizer = tokenizer
@@ -101,13 +102,12 @@ class ChatTemplate:
         messages: Sequence[Message],
         answered: bool,
         guard: Guard = _unchanged,
-        now: float = 0.0,
-        tools: Sequence[Tool] = (),
+        inputs: TemplateInputs = NOTHING_ELSE,
     ) -> str:
         """What the template prints, with a generation prompt unless the conversation is `answered`.
 
-        The template is given `guard(role, text)` for each text, those of tools as the system's, and `now`, in Unix
-        seconds, for the time; 0 is the clock's. A conversation that it refuses is changed step by step: ids of calls
+        The template is given `guard(role, text)` for each text, those of tools and arguments as the system's. A
+        conversation that it refuses is changed step by step: ids of calls
         are shortened, system texts are folded into user turns, turns of one role in a row are joined, an empty user
         turn is put before an assistant who speaks first.
 
@@ -119,7 +119,7 @@ class ChatTemplate:
         for change in (self._with_system_handled, *first, folded, joined, led):
             messages = change(messages)
             try:
-                return self._printed(messages, answered, guard, now, tools)
+                return self._printed(messages, answered, guard, inputs)
             except _REFUSALS as error:
                 refusal = refusal or error
         assert refusal is not None
@@ -127,20 +127,29 @@ class ChatTemplate:
             f"the model's chat template refuses this conversation: {first_line(refusal)}", field="messages"
         ) from refusal
 
-    def folded(self, messages: Sequence[Message], answered: bool) -> Sequence[Message]:
+    def folded(self, messages: Sequence[Message], answered: bool, inputs: TemplateInputs) -> Sequence[Message]:
         """The messages, with system texts put into user turns where the template would silently lose one of them, as
         some lose those that are not the first message, or all of them where an answer is the last."""
         roles = tuple(message.role for message in messages if message.role != "tool" and not message.tool_calls)
-        return messages if "system" not in roles or self._keeps(roles, answered) else folded(messages)
+        if "system" not in roles:
+            return messages
+        keeps = partial(self._printed_systems, inputs=inputs) if inputs.arguments else self._keeps
+        return messages if keeps(roles, answered) else folded(messages)
 
-    def _printed_systems(self, roles: tuple[Role, ...], answered: bool) -> bool:
+    def _printed_systems(self, roles: tuple[Role, ...], answered: bool, inputs: TemplateInputs = NOTHING_ELSE) -> bool:
         """Whether the system texts of such a conversation are printed, or the conversation is refused."""
         messages = [Message(role, f"{_RULE}{index}.") for index, role in enumerate(roles)]
         try:
-            text = self._printed(messages, answered)
+            text = self._printed(messages, answered, inputs=replace(inputs, tools=()))
         except _REFUSALS:
             return True
         return all(message.content in text for message in messages if message.role == "system")
+
+    def variables(self) -> frozenset[str]:
+        """The names that the template reads and does not set, those that every template is given aside."""
+        source = _GENERATION_BLOCKS.sub("", self.source)
+        environment = Environment(extensions=["jinja2.ext.loopcontrols"])
+        return frozenset(find_undeclared_variables(environment.parse(source)) - RESERVED_ARGUMENTS - _GIVEN)
 
     def prints_tools(self) -> bool:
         """Whether tools that are given to the template are printed."""
@@ -203,7 +212,7 @@ class ChatTemplate:
     def _text(self, messages: Sequence[Message], answered: bool, tools: Sequence[Tool] = ()) -> str:
         """What the template prints, or nothing where it refuses."""
         try:
-            return self._printed(messages, answered, tools=tools)
+            return self._printed(messages, answered, inputs=TemplateInputs(tools=tools))
         except _REFUSALS:
             return ""
 
@@ -221,18 +230,18 @@ class ChatTemplate:
         messages: Sequence[Message],
         answered: bool,
         guard: Guard = _unchanged,
-        now: float = 0.0,
-        tools: Sequence[Tool] = (),
+        inputs: TemplateInputs = NOTHING_ELSE,
     ) -> str:
-        clock = {"strftime_now": datetime.fromtimestamp(now).strftime} if now else {}
-        offered = {"tools": [tool_form(tool, partial(guard, "system")) for tool in tools]} if tools else {}
+        clock = {"strftime_now": datetime.fromtimestamp(inputs.now).strftime} if inputs.now else {}
+        mark = partial(guard, "system")
+        offered = {"tools": [tool_form(tool, mark) for tool in inputs.tools]} if inputs.tools else {}
         names = called_names(messages)
         text: str = self._tokenizer.apply_chat_template(
             [self._form(message, names, guard) for message in messages],
             add_generation_prompt=not answered,
             tokenize=False,
             **offered,
-            **self._arguments,
+            **{**self._arguments, **marked(dict(inputs.arguments), mark)},
             **clock,
         )
         return text

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from shared.records.evolution import Message
+from shared.records.template_inputs import TemplateInputs
 from shared.records.tools import Tool, ToolCall
 
 Mark = Callable[[str], str]
@@ -46,32 +47,33 @@ def tool_form(tool: Tool, mark: Mark) -> dict[str, Any]:
     """A tool as templates read it; every text in it is marked."""
     parameters = json.loads(tool.parameters) if tool.parameters else {"type": "object", "properties": {}}
     function = {"name": tool.name, "description": tool.description, "parameters": parameters}
-    marked: dict[str, Any] = _marked({"type": "function", "function": function}, mark)
-    return marked
+    form: dict[str, Any] = marked({"type": "function", "function": function}, mark)
+    return form
 
 
 def call_form(call: ToolCall, mark: Mark) -> dict[str, Any]:
     """A call as templates read it: arguments that are a JSON object are given as such, others as text."""
     function = {"name": call.name, "arguments": _object_or_text(call.arguments)}
-    marked: dict[str, Any] = _marked({"type": "function", "id": call.id, "function": function}, mark)
-    return marked
+    form: dict[str, Any] = marked({"type": "function", "id": call.id, "function": function}, mark)
+    return form
 
 
 def has_tool_turns(messages: Sequence[Message]) -> bool:
     return any(message.role == "tool" or message.tool_calls for message in messages)
 
 
-def texts_of(messages: Sequence[Message], tools: Sequence[Tool]) -> Iterator[str]:
-    """Every text that messages and tools hold."""
+def texts_of(messages: Sequence[Message], inputs: TemplateInputs) -> Iterator[str]:
+    """Every text that messages, tools and arguments hold."""
     for message in messages:
         yield message.content
         yield message.tool_call_id
         for call in message.tool_calls:
             yield from (call.id, call.name, call.arguments)
             yield from _texts(_object_or_text(call.arguments))
-    for tool in tools:
+    for tool in inputs.tools:
         yield from (tool.name, tool.description, tool.parameters)
         yield from _texts(json.loads(tool.parameters or "null"))
+    yield from _texts(dict(inputs.arguments))
 
 
 def called_names(messages: Sequence[Message]) -> dict[str, str]:
@@ -103,13 +105,14 @@ def _object_or_text(arguments: str) -> Any:
     return value if isinstance(value, dict) else arguments
 
 
-def _marked(value: Any, mark: Mark) -> Any:
+def marked(value: Any, mark: Mark) -> Any:
+    """A JSON value with every text in it marked."""
     if isinstance(value, str):
         return mark(value)
     if isinstance(value, dict):
-        return {mark(name): _marked(part, mark) for name, part in value.items()}
+        return {mark(name): marked(part, mark) for name, part in value.items()}
     if isinstance(value, list):
-        return [_marked(part, mark) for part in value]
+        return [marked(part, mark) for part in value]
     return value
 
 

@@ -11,6 +11,7 @@ from jinja2 import TemplateError
 
 from shared.errors import InvalidRequest
 from shared.records.evolution import Message
+from shared.records.template_inputs import TemplateInputs
 from shared.text.chat_tokenizer import ChatTokenizer
 from tests.checkpoints import conversations, templates, tokenizers
 from tests.checkpoints.conversations import PLAIN, THINKING, UNUSUAL, harmless
@@ -48,9 +49,13 @@ def render(tokenizer: Any, messages: Sequence[Message], answered: bool = False) 
     return _prints(tokenizer, turns, answered, "")
 
 
-def _prints(tokenizer: Any, turns: list[dict[str, Any]], answered: bool = False, word: str = "word") -> str | None:
+def _prints(
+    tokenizer: Any, turns: list[dict[str, Any]], answered: bool = False, word: str = "word", **arguments: Any
+) -> str | None:
     try:
-        text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=not answered)
+        text: str = tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=not answered, **arguments
+        )
     except TemplateError:
         return None
     return text if word in text else None
@@ -148,6 +153,39 @@ def test_an_answered_conversation_is_the_tokenizers_own(name: str) -> None:
         own = render(tokenizer, messages, answered=True)
         if own is not None:
             assert chat.encode_chat(messages, answered=True) == ids_of(tokenizer, own)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_arguments_reach_the_template(name: str) -> None:
+    """Those that it reads are as if its caller had given them, control tokens aside, and the others change nothing."""
+    tokenizer, chat = tokenizer_of(name), chat_of(name)
+    asked, read = (Message("user", "Hello"),), chat.template.variables
+    unread = TemplateInputs(arguments={"nobody_reads_this": [1]})
+    assert chat.encode_chat(asked, inputs=unread) == chat.encode_chat(asked)
+    for argument in sorted(read & {"enable_thinking", "thinking", "keep_past_thinking"}):
+        for value in (True, False):
+            own = _prints(tokenizer, [{"role": "user", "content": "Hello"}], word="Hello", **{argument: value})
+            if own is not None:
+                inputs = TemplateInputs(arguments={argument: value})
+                assert chat.encode_chat(asked, inputs=inputs) == ids_of(tokenizer, own)
+    for argument in sorted(read & {"date_string", "model_identity", "reasoning_effort"}):
+        for spelled in sorted(tokenizer.get_added_vocab()):
+            inputs = TemplateInputs(arguments={argument: f"1 {spelled} 2"})
+            harmlessly = TemplateInputs(arguments={argument: f"1 {harmless(spelled)} 2"})
+            # Some take certain words only.
+            with contextlib.suppress(InvalidRequest):
+                found = [chat.encode_chat(asked, inputs=each) for each in (inputs, harmlessly)]
+                assert controls(tokenizer, found[0]) == controls(tokenizer, found[1])
+
+
+def test_some_templates_read_arguments() -> None:
+    variables = {name: chat_of(name).template.variables for name in ALL}
+    assert sum("enable_thinking" in read for read in variables.values()) >= 5
+    assert variables["trl/llama3_1"] >= {"date_string", "tools_in_user_message"}
+    assert variables["plain"] == frozenset()
+    assert chat_of("trl/qwen3").encode_chat((Message("user", "Hi"),)) != chat_of("trl/qwen3").encode_chat(
+        (Message("user", "Hi"),), inputs=TemplateInputs(arguments={"enable_thinking": False})
+    )
 
 
 @pytest.mark.parametrize("name", sorted(UNUSABLE & templates.real_templates().keys()))

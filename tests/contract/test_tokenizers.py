@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken
 
 from shared.records.evolution import Message
+from shared.records.template_inputs import TemplateInputs
 from shared.text.chat_tokenizer import ChatTokenizer
 from tests.checkpoints import conversations, templates, tokenizers
 from tests.checkpoints.conversations import PLAIN, harmless
@@ -131,7 +132,7 @@ def _whole() -> Any:
 
 def test_a_date_is_that_of_the_conversation() -> None:
     chat, noon = chat_of("byte-level", "date"), 1_700_000_000.0
-    ids = chat.encode_chat((Message("user", "Hello"),), now=noon)
+    ids = chat.encode_chat((Message("user", "Hello"),), inputs=TemplateInputs(noon))
     assert "Today is 14 November 2023." in chat.decode(ids)
-    assert ids == chat.encode_chat((Message("user", "Hello"),), now=noon + 60)
+    assert ids == chat.encode_chat((Message("user", "Hello"),), inputs=TemplateInputs(noon + 60))
     assert ids != chat.encode_chat((Message("user", "Hello"),))

@@ -12,12 +12,14 @@ from services.generation.messages import GenerateRequest, SamplingOptions, Seque
 from services.generation.settings import GenerationSettings
 from shared.errors import Unsupported
 from shared.records.evolution import Message
+from shared.records.template_inputs import TemplateInputs
 from shared.records.tools import Tool, ToolCall
 from shared.text.json_schemas import follows
 from tests.checkpoints.models import FAMILIES, build
 
 SCHEMA = '{"type": "object", "properties": {"zone": {"enum": ["utc", "cet"]}}, "required": ["zone"]}'
 TOOLS = (Tool("now", "Tells the time.", SCHEMA), Tool("rest"))
+TOLD = TemplateInputs(tools=TOOLS)
 ASKED = (Message("user", "What time is it?"),)
 AFTER = (
     *ASKED,
@@ -53,25 +55,49 @@ async def test_engines_call_where_they_must(name: str, folder: str, monkeypatch:
     assert engine.info.tool_reader.name == "hermes"
     warm = SamplingOptions(temperature=1.0)
     sequences = tuple(Sequence(str(i), ASKED, max_new_tokens=200, seed=i) for i in range(4))
-    found = await results(GenerateRequest(sequences, warm, tools=TOOLS, must_call=True))
+    found = await results(GenerateRequest(sequences, warm, inputs=TOLD, must_call=True))
     for result in found.values():
         assert result.finish == "stop"
         [call] = result.tool_calls
         assert follows({tool.name: tool.parameters for tool in TOOLS}[call.name], call.arguments)
         assert result.content == ""
-    named = await results(GenerateRequest(sequences[:1], warm, tools=TOOLS, must_call=True, tool_name="now"))
+    named = await results(GenerateRequest(sequences[:1], warm, inputs=TOLD, must_call=True, tool_name="now"))
     assert named["0"].tool_calls[0].name == "now"
     # In pieces the same as a whole: what is continued is held to the rest of the call.
     first = await results(
-        GenerateRequest((replace(sequences[0], max_new_tokens=7),), warm, tools=TOOLS, must_call=True)
+        GenerateRequest((replace(sequences[0], max_new_tokens=7),), warm, inputs=TOLD, must_call=True)
     )
     assert (first["0"].tool_calls, first["0"].calling, first["0"].finish) == ((), True, "length")
     rest = replace(sequences[0], response_token_ids=first["0"].token_ids)
-    second = await results(GenerateRequest((rest,), warm, tools=TOOLS, must_call=True))
+    second = await results(GenerateRequest((rest,), warm, inputs=TOLD, must_call=True))
     assert second["0"].tool_calls == found["0"].tool_calls
     # A model with random weights writes no call by itself, and its template takes the result of one.
-    free = await results(GenerateRequest((Sequence("s", AFTER, max_new_tokens=5),), warm, tools=TOOLS))
+    free = await results(GenerateRequest((Sequence("s", AFTER, max_new_tokens=5),), warm, inputs=TOLD))
     assert (free["s"].tool_calls, free["s"].calling) == ((), False)
+    await engine.stop()
+
+
+@pytest.mark.parametrize("name", ["transformers", "vllm"])
+async def test_the_template_is_given_the_callers_arguments(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Qwen 3 thinks unless it is told otherwise: its template then begins the answer with an empty thought."""
+    if name == "vllm" and importlib.util.find_spec("vllm") is None:
+        pytest.skip("vllm is not installed")
+    monkeypatch.setattr(gc, "collect", lambda *_: 0)
+    build(FAMILIES["qwen 3"], tmp_path)
+    settings = GenerationSettings(
+        engine=name, model=str(tmp_path), dtype="float32", max_model_len=512, kv_cache_gib=0.05, max_running=8
+    )
+    engine = build_engine(settings)
+    await engine.start()
+    generator, tokens = build_generator(engine, settings), []
+    for arguments in ({}, {"enable_thinking": True}, {"enable_thinking": False}, {"nobody_reads_this": 1}):
+        request = GenerateRequest((Sequence("s", ASKED),), inputs=TemplateInputs(arguments=arguments))
+        async for (result,) in generator.generate(request):
+            tokens.append(result.usage.prompt_tokens)
+    assert "enable_thinking" in engine.info.template_variables
+    assert tokens[0] == tokens[1] == tokens[3] < tokens[2]
     await engine.stop()
 
 
@@ -82,7 +108,7 @@ async def test_a_model_without_tools_refuses_them(tmp_path: Path) -> None:
     await engine.start()
     generator = build_generator(engine, settings)
     for request, field in (
-        (GenerateRequest((Sequence("s", ASKED),), tools=TOOLS), "tools"),
+        (GenerateRequest((Sequence("s", ASKED),), inputs=TOLD), "tools"),
         (GenerateRequest((Sequence("s", AFTER),)), "messages"),
     ):
         with pytest.raises(Unsupported) as refused:

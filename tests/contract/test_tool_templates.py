@@ -10,6 +10,7 @@ import pytest
 from services.generation.tool_calls.detection import find_tool_reader
 from shared.errors import Unsupported
 from shared.records.evolution import Message
+from shared.records.template_inputs import TemplateInputs
 from shared.records.tools import Tool, ToolCall
 from shared.text.chat_tokenizer import ChatTokenizer
 from tests.checkpoints import templates
@@ -65,7 +66,7 @@ def test_a_prompt_with_tools_is_the_tokenizers_own(name: str) -> None:
         add_generation_prompt=True,
     )
     ids = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
-    assert chat.encode_chat(TURNS, tools=[TOOL]) == ids
+    assert chat.encode_chat(TURNS, inputs=TemplateInputs(tools=[TOOL])) == ids
 
 
 @pytest.mark.parametrize("name", WITH_TURNS)
@@ -78,7 +79,7 @@ def test_what_tools_calls_and_results_spell_is_text(name: str) -> None:
         tool = Tool(TOOL.name, spelled, json.dumps({"type": "object", "properties": {"a": {"description": spelled}}}))
         call = ToolCall(CALL.name, json.dumps({"city": spelled}), CALL.id)
         turns = (ASKED, Message("assistant", "", (call,)), Message("tool", spelled, tool_call_id=CALL.id))
-        return [i for i in chat.encode_chat(turns, tools=[tool]) if i in chat.control_ids]
+        return [i for i in chat.encode_chat(turns, inputs=TemplateInputs(tools=[tool])) if i in chat.control_ids]
 
     assert controls(tokens) == controls([harmless(token) for token in tokens])
 
@@ -86,7 +87,7 @@ def test_what_tools_calls_and_results_spell_is_text(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in WITH_TOOLS])
 def test_a_template_without_tools_refuses_them(name: str) -> None:
     with pytest.raises(Unsupported, match="knows no tools") as refused:
-        chat_of(name)[1].encode_chat((ASKED,), tools=[TOOL])
+        chat_of(name)[1].encode_chat((ASKED,), inputs=TemplateInputs(tools=[TOOL]))
     assert refused.value.field == "tools"
     if not chat_of(name)[1].template.tool_turns:
         with pytest.raises(Unsupported, match="knows no tool calls"):

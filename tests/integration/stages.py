@@ -76,6 +76,9 @@ class Stages:
     async def text_of(self, token_ids: Sequence[int], timeout_s: float) -> str:
         return " ".join(f"token{token}" for token in token_ids)
 
+    async def template_variables(self, timeout_s: float) -> frozenset[str]:
+        return frozenset({"enable_thinking"})
+
     async def score(
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Scored]:

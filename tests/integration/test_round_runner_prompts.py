@@ -1,4 +1,4 @@
-"""The first round reads the text of a prompt that was given as token ids, and the record keeps it."""
+"""The first round adds to the record what only the model knows: the text of token ids, and what its template reads."""
 
 from dataclasses import replace
 
@@ -20,6 +20,16 @@ async def test_the_text_of_token_ids_is_the_instruction(store: Store) -> None:
     assert record.status == "succeeded"
     assert record.request.raw_prompt == RawPrompt((5, 6))
     assert {effect.instruction for effect in stages.generated} == {"token5 token6"}
+
+
+async def test_arguments_that_the_template_does_not_read_are_named(store: Store) -> None:
+    given = {"enable_thinking": False, "mood": "merry"}
+    due = await accept(store, replace(REQUEST, template_arguments=given, warnings=("user is odd",)))
+    await finish(store, round_runner(store, Stages()), due)
+    record = await store.load(due.evolution_id)
+    assert record.status == "succeeded"
+    assert record.request.template_arguments == given
+    assert record.request.warnings == ("user is odd", "chat_template_kwargs.mood is taken without effect")
 
 
 async def test_ids_beyond_the_vocabulary_end_the_evolution(store: Store) -> None:

@@ -12,6 +12,7 @@ from services.gateway.api.conversation import ChatMessage
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, Body, Text
 from services.gateway.api.formats import ResponseFormatBody, StructuredOutputs
+from services.gateway.api.template_arguments import TemplateArguments
 from services.gateway.api.token_shaping import TokenShaping
 from services.gateway.api.tools import MAX_TOOLS, FunctionChoice, FunctionDefinition, ToolChoiceField, Tools
 from services.gateway.api.vllm_fields import VllmFields
@@ -21,6 +22,7 @@ from shared.methods import METHODS
 from shared.records.evolution import MAX_MESSAGES
 from shared.records.logprobs import MOST_ALTERNATIVES
 from shared.records.search import Preset
+from shared.records.template_inputs import MAX_ARGUMENTS
 
 _NO_BEAMS = "beam search is not supported"
 _TEXT_ONLY = "answers are text"
@@ -154,6 +156,12 @@ class AlignmentRequest(TokenShaping):
     )
     add_generation_prompt: bool | None = Field(
         default=None, description="vLLM's. False goes with a last message of the assistant's, which is continued."
+    )
+    chat_template_kwargs: TemplateArguments | None = Field(
+        default=None,
+        description="vLLM's. What the model's chat template is given besides the conversation, such as "
+        f'`{{"enable_thinking": false}}`; at most {MAX_ARGUMENTS:,} characters of JSON. What the '
+        "template does not read is named in the answer's warnings.",
     )
     temperature: float | None = Field(default=None, ge=0, le=2, description="Default: 0.7. 0 decodes greedily.")
     top_p: float | None = Field(default=None, gt=0, le=1, description="Default: 1.")

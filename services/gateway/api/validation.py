@@ -72,6 +72,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         accepted_at=time.time(),
         warnings=warnings_of(body),
         tool_use=_tool_use(body, named_functions),
+        template_arguments=body.chat_template_kwargs or {},
     )
     check_endless(request)
     return request

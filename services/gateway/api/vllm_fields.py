@@ -43,7 +43,6 @@ class VllmFields(Body):
     bad_words: Annotated[Any, NotSupported([], why="words cannot be forbidden; ask in the conversation")] = None
     cache_salt: Annotated[Any, NotSupported(why="caches are apart for each tenant, not for each salt")] = None
     chat_template: Annotated[Any, NotSupported(why="the template is the model's own")] = None
-    chat_template_kwargs: Annotated[Any, NotSupported({}, why="the template is given the conversation alone")] = None
     documents: Annotated[Any, NotSupported([], why="write them into the conversation")] = None
     ec_transfer_params: Annotated[Any, NotSupported({}, why=_ONE_PLACE)] = None
     include_stop_str_in_output: Annotated[Any, NotSupported(False, why="answers end before a stop string")] = None

@@ -1,5 +1,6 @@
 """The generation service as the orchestrator's `Generator`."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
@@ -82,6 +83,14 @@ class GrpcGenerator:
             except grpc.RpcError as error:
                 raise from_rpc_error(error) from error
 
+    async def template_variables(self, timeout_s: float) -> frozenset[str]:
+        with calling("GenerationService/GetModel"):
+            try:
+                model = await self._replicas.call(_get_model, 1, timeout_s, current_evolution_id())
+                return frozenset(model.template_variables)
+            except grpc.RpcError as error:
+                raise from_rpc_error(error) from error
+
     async def _no_room(self, prompt_tokens: int, field: str, timeout_s: float) -> ContextLengthExceeded:
         model = await self._replicas.call(_get_model, 1, timeout_s, current_evolution_id())
         # An endpoint may have a shorter context than is known of it.
@@ -100,6 +109,8 @@ def _get_model(stub: Any, **options: Any) -> Any:
 def _caller_field(field: str, request: EvolutionRequest) -> str:
     """`sequences[0].messages` and `sampling.stop` are the caller's `messages` and `stop`, and `sampling.format` is
     whatever field of the request demands the format."""
+    if field == "template_arguments":
+        return "chat_template_kwargs"
     if field.startswith("sampling.format") and request.tool_use.choice == "required":
         return "tools"
     if field.startswith("sampling.format") and request.sampling.format is not None:
@@ -144,6 +155,7 @@ def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.Generat
         must_call=request.tool_use.choice == "required",
         tool_name=request.tool_use.name,
         parallel_calls=request.tool_use.parallel,
+        template_arguments=json.dumps(request.template_arguments) if request.template_arguments else "",
     )
 
 

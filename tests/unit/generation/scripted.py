@@ -15,7 +15,7 @@ from services.generation.response_text import hidden_tokens
 from services.generation.simulated_engine import SimulatedEngine
 from services.generation.validation import GenerationLimits
 from shared.records.evolution import Message
-from shared.records.tools import Tool
+from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
 from shared.text.tokenizers import load_tokenizer
 
@@ -50,7 +50,7 @@ class Scripted(SimulatedEngine):
         ends = frozenset({tokenizer.eos_token_id})
         self.info = type(self.info)("scripted", "simulated", context, False, len(tokenizer), ends, hidden)
 
-    def encode_chat(self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()) -> tuple[int, ...]:
+    def encode_chat(self, messages: Sequence[Message], inputs: TemplateInputs = NOTHING_ELSE) -> tuple[int, ...]:
         return tuple(1 for message in messages for _ in message.content.split())
 
     def encode_raw(self, text: str) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from services.generation.validation import GenerationLimits
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import Message
 from shared.records.formats import ResponseFormat
+from shared.records.template_inputs import TemplateInputs
 from shared.records.tools import Tool
 from shared.text.json_schemas import follows
 
@@ -23,6 +24,7 @@ pytest.importorskip("llguidance")
 CITY = '{"type": "object", "properties": {"city": {"type": "string", "maxLength": 4}}, "required": ["city"]}'
 REFERS = '{"$defs": {"n": {"type": "integer"}}, "type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}}'
 TOOLS = (Tool("weather", "", CITY), Tool("now"), Tool("refers", "", REFERS))
+TOLD = TemplateInputs(tools=TOOLS)
 HERMES = ToolReader("hermes", "<tool_call>", JSON_FORMS["hermes"])
 LLAMA = ToolReader("llama3_json", '{"name":', JSON_FORMS["llama3_json"])
 OTHER = ToolReader("glm45", "<tool_call>", JSON_FORMS["hermes"])
@@ -109,7 +111,7 @@ async def test_the_generator_holds_answers_to_their_form_beside_calls() -> None:
     generator, kinds = SequenceGenerator(SimulatedEngine(), GenerationLimits()), set()
     for seed in range(12):
         asked = Sequence("s", (Message("user", "Hello"),), max_new_tokens=900, seed=seed)
-        request = GenerateRequest((asked,), SamplingOptions(temperature=1.0, format=SCHEMA), tools=TOOLS)
+        request = GenerateRequest((asked,), SamplingOptions(temperature=1.0, format=SCHEMA), inputs=TOLD)
         async for (result,) in generator.generate(request):
             kinds.add(bool(result.tool_calls))
             assert result.tool_calls or isinstance(json.loads(result.text), dict) or result.finish == "length"
@@ -121,7 +123,7 @@ async def test_a_response_in_pieces_is_a_call(seed: int) -> None:
     generator, ids = SequenceGenerator(SimulatedEngine(), GenerationLimits()), ()
     for _ in range(200):
         asked = Sequence("s", (Message("user", "Hello"),), ids, max_new_tokens=9, seed=seed)
-        request = GenerateRequest((asked,), SamplingOptions(temperature=1.0), tools=TOOLS, must_call=True)
+        request = GenerateRequest((asked,), SamplingOptions(temperature=1.0), inputs=TOLD, must_call=True)
         async for (result,) in generator.generate(request):
             ids += result.token_ids
         if result.finish == "stop":
@@ -133,13 +135,18 @@ async def test_a_response_in_pieces_is_a_call(seed: int) -> None:
     assert follows(schema, call.arguments), json.dumps(call.arguments)
 
 
+def told(schema: str) -> TemplateInputs:
+    """A tool whose argument `a` has this schema."""
+    return TemplateInputs(tools=(Tool("a", "", f'{{"properties": {{"a": {schema}}}}}'),))
+
+
 @pytest.mark.parametrize(
     ("request_", "error", "field"),
     [
-        ({"tools": TOOLS, "tool_name": "unheard_of"}, InvalidRequest, "tool_choice"),
+        ({"inputs": TOLD, "tool_name": "unheard_of"}, InvalidRequest, "tool_choice"),
         ({}, Unsupported, "tool_choice"),
-        ({"tools": (Tool("a", "", '{"properties": {"a": {"minLength": 20000}}}'),)}, InvalidRequest, "tools"),
-        ({"tools": (Tool("a", "", '{"properties": {"a": {"pattern": "("}}}'),)}, InvalidRequest, "sampling.format"),
+        ({"inputs": told('{"minLength": 20000}')}, InvalidRequest, "tools"),
+        ({"inputs": told('{"pattern": "("}')}, InvalidRequest, "sampling.format"),
     ],
 )
 async def test_what_cannot_be_demanded_is_refused(request_: dict[str, object], error: type, field: str) -> None:
@@ -152,7 +159,7 @@ async def test_what_cannot_be_demanded_is_refused(request_: dict[str, object], e
 async def test_an_engine_without_formats_refuses_to_be_held_to_calls() -> None:
     engine = SimulatedEngine()
     engine.info = replace(engine.info, structured_output=False)
-    wanted = GenerateRequest((Sequence("s", (Message("user", "Hi"),)),), tools=TOOLS, must_call=True)
+    wanted = GenerateRequest((Sequence("s", (Message("user", "Hi"),)),), inputs=TOLD, must_call=True)
     with pytest.raises(Unsupported, match="a call cannot be demanded") as refused:
         _ = [result async for result in SequenceGenerator(engine, GenerationLimits()).generate(wanted)]
     assert refused.value.field == "tool_choice"

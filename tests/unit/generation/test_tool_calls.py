@@ -16,6 +16,7 @@ from services.generation.tool_calls.reading import Read, ToolReader
 from services.generation.validation import GenerationLimits
 from shared.errors import InvalidRequest, Unsupported
 from shared.records.evolution import Message
+from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
 from shared.records.tools import Tool, ToolCall
 from shared.text.chat_tokenizer import ChatTokenizer
 from tests.checkpoints.models import tokenizer_of
@@ -24,6 +25,7 @@ from tests.unit.generation.scripted import HELLO, Scripted, byte_level
 WEATHER = Tool(
     "weather", "Tells the weather.", '{"type": "object", "properties": {"city": {"type": "string"}, "days": {}}}'
 )
+TOLD = TemplateInputs(tools=(WEATHER,))
 ROME, OSLO = ToolCall("weather", '{"city": "Rome"}'), ToolCall("weather", '{"city": "Oslo"}')
 HERMES = ToolReader("hermes", "<tool_call>", JSON_FORMS["hermes"])
 MISTRAL = ToolReader("mistral", "[TOOL_CALLS]", JSON_FORMS["mistral"])
@@ -150,7 +152,7 @@ async def said(text: str, *, tools: bool = True, stop: tuple[str, ...] = (), len
     engine = Scripted(tokenizer, [*tokenizer.encode(text, add_special_tokens=False), tokenizer.eos_token_id])
     engine.info = replace(engine.info, tool_reader=HERMES)
     asked = (Sequence("s", HELLO, max_new_tokens=length),)
-    request = GenerateRequest(asked, SamplingOptions(stop=stop), tools=(WEATHER,) if tools else ())
+    request = GenerateRequest(asked, SamplingOptions(stop=stop), inputs=TOLD if tools else NOTHING_ELSE)
     async for (result,) in SequenceGenerator(engine, GenerationLimits()).generate(request):
         return result
     raise AssertionError("no result")
@@ -172,7 +174,7 @@ async def test_tools_are_refused_where_the_model_calls_none() -> None:
     engine = SimulatedEngine()
     engine.info = replace(engine.info, tool_reader=None)
     for tools, error in (((WEATHER,), Unsupported), ((Tool("a", "", "[]"),), Unsupported)):
-        request = GenerateRequest((Sequence("s", HELLO),), tools=tools)
+        request = GenerateRequest((Sequence("s", HELLO),), inputs=TemplateInputs(tools=tools))
         with pytest.raises(error, match="calls no tools") as refused:
             _ = [result async for result in SequenceGenerator(engine, GenerationLimits()).generate(request)]
         assert refused.value.field == "tools"
@@ -180,7 +182,7 @@ async def test_tools_are_refused_where_the_model_calls_none() -> None:
 
 @pytest.mark.parametrize("tools", [(Tool("a", "", "[]"),), (Tool("a", "", "{"),), (Tool(""),), (Tool("a"),) * 129])
 async def test_what_is_no_tool_is_refused(tools: tuple[Tool, ...]) -> None:
-    request = GenerateRequest((Sequence("s", HELLO),), tools=tools)
+    request = GenerateRequest((Sequence("s", HELLO),), inputs=TemplateInputs(tools=tools))
     with pytest.raises(InvalidRequest) as refused:
         _ = [result async for result in SequenceGenerator(SimulatedEngine(), GenerationLimits()).generate(request)]
     assert (refused.value.field or "").startswith("tools")
@@ -193,7 +195,7 @@ async def test_the_engine_without_a_model_calls_in_pieces_and_answers_after_a_re
         ids: tuple[int, ...] = ()
         while True:
             asked = Sequence("s", messages, ids, max_new_tokens=11, seed=seed)
-            request = GenerateRequest((asked,), SamplingOptions(temperature=1.0), tools=(WEATHER,))
+            request = GenerateRequest((asked,), SamplingOptions(temperature=1.0), inputs=TOLD)
             async for (result,) in generator.generate(request):
                 ids += result.token_ids
             if result.finish != "length":

@@ -3,12 +3,13 @@ from dataclasses import replace
 import pytest
 
 from services.generation.bootstrap import build_generator
-from services.generation.messages import GenerateRequest, SamplingOptions, Sequence
+from services.generation.messages import GenerateRequest, RawPrompt, SamplingOptions, Sequence
 from services.generation.settings import GenerationSettings
 from services.generation.simulated_engine import SimulatedEngine
 from shared.errors import InvalidRequest
 from shared.records.evolution import Message
 from shared.records.formats import ResponseFormat
+from shared.records.template_inputs import TemplateInputs
 
 GOOD = Sequence("s", (Message("user", "Hello"),), max_new_tokens=4)
 
@@ -81,8 +82,23 @@ async def test_a_long_salt_is_refused() -> None:
     assert refused.value.field == "cache_salt"
 
 
+async def test_arguments_of_the_template_alone_reach_it() -> None:
+    for wanted, message in (
+        (GenerateRequest((GOOD,), inputs=TemplateInputs(arguments={"messages": []})), "may not hold messages"),
+        (
+            GenerateRequest(
+                (Sequence("raw", (), raw_prompt=RawPrompt("Hello")),), inputs=TemplateInputs(arguments={"mood": 1})
+            ),
+            "takes no template_arguments",
+        ),
+    ):
+        with pytest.raises(InvalidRequest, match=message) as refused:
+            await generate(wanted)
+        assert refused.value.field == "template_arguments"
+
+
 @pytest.mark.parametrize("now", [-1.0, float("nan"), float("inf"), 1e15])
 async def test_a_time_without_a_date_is_refused(now: float) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        await generate(GenerateRequest((GOOD,), now=now))
+        await generate(GenerateRequest((GOOD,), inputs=TemplateInputs(now)))
     assert refused.value.field == "now"

@@ -11,7 +11,7 @@ from services.generation.settings import GenerationSettings
 from services.generation.vllm_engine import VllmEngine, _sampling, engine_arguments
 from shared.errors import Unavailable, Unsupported
 from shared.records.evolution import Message
-from shared.records.tools import Tool
+from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
 
 
 @pytest.mark.parametrize("parallel", [1, 4])
@@ -65,9 +65,7 @@ async def test_a_model_that_loads_and_does_not_decode_is_refused() -> None:
         def _load(self) -> None:
             self._info = ModelInfo("m", "vllm", 64, True, 100, frozenset({2}))
 
-        def encode_chat(
-            self, messages: Sequence[Message], now: float = 0.0, tools: Sequence[Tool] = ()
-        ) -> tuple[int, ...]:
+        def encode_chat(self, messages: Sequence[Message], inputs: TemplateInputs = NOTHING_ELSE) -> tuple[int, ...]:
             return tuple(range(80))
 
         async def complete(self, sequence: TokenSequence) -> Completion:

@@ -41,6 +41,7 @@ class Recorder(
     def __init__(self) -> None:
         self.salts: list[str] = []
         self.times: list[float] = []
+        self.arguments: list[str] = []
         self.deadlines: list[bool] = []
         self.turns: list[list[tuple[str, str]]] = []
         self.scored: list[str] = []
@@ -51,11 +52,12 @@ class Recorder(
         self.deadlines.append(context.time_remaining() is not None)
 
     async def GetModel(self, request: gpb.GetModelRequest, context: Any) -> gpb.GetModelResponse:  # noqa: N802
-        return gpb.GetModelResponse(context_length=64)
+        return gpb.GetModelResponse(context_length=64, template_variables=["mood"])
 
     async def Generate(self, request: gpb.GenerateRequest, context: Any) -> AsyncIterator[gpb.GenerateResponse]:  # noqa: N802
         self._note(request.cache_salt, context, request.sequences[0].messages)
         self.times.append(request.now)
+        self.arguments.append(request.template_arguments)
         for sequence in request.sequences:
             result = gpb.GenerateResult(id=sequence.id, finish_reason=gpb.FINISH_REASON_STOP)
             if sequence.messages[-1].content == LONG:
@@ -100,6 +102,21 @@ async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
     assert recorder.times == [7.0, 7.0, 7.0, 0.0]
     assert not any(tenant in salt for tenant, salt in zip(tenants[1:], own[1:], strict=True))
     assert all(recorder.deadlines)
+
+
+async def test_the_template_is_given_the_callers_arguments() -> None:
+    recorder, server = Recorder(), Server([])
+    server.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, recorder)
+    server.set_ready()
+    address = await server.start("127.0.0.1:0")
+    async with Replicas("generation", address, generation_pb2_grpc.GenerationServiceStub) as generation:
+        generator = GrpcGenerator(generation)
+        for arguments in ({}, {"mood": "merry"}):
+            request = replace(REQUEST, template_arguments=arguments)
+            await drained(generator.generate([Generate(1, 1, 0, "Hello", (), 8, 0, 1)], request, 5))
+        assert await generator.template_variables(5) == {"mood"}
+    await server.stop(0)
+    assert recorder.arguments == ["", '{"mood": "merry"}']
 
 
 async def test_only_the_conversation_itself_must_fit_the_context() -> None:

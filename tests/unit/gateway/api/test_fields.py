@@ -219,6 +219,7 @@ async def test_refuses_naming_the_field(http: httpx.AsyncClient, fields: dict[st
         {"messages": [{"role": "assistant", "content": "", "refusal": "I won't."}, USER]},
         {"messages": [{"role": "assistant", "content": [REFUSED_PART, {"type": "text", "text": "x"}]}, USER]},
         {"min_tokens": 0, "stop_token_ids": [], "include_stop_str_in_output": False, "chat_template_kwargs": {}},
+        {"chat_template_kwargs": {"enable_thinking": False, "date_string": "x" * 900}},
         {"add_special_tokens": False, "documents": None, "include_reasoning": True, "mm_processor_kwargs": None},
         {"tools": [tool("b")], "tool_choice": NAMED},
         {"messages": [{"role": "assistant", "content": None, "tool_calls": None, "function_call": None}, USER]},
@@ -235,6 +236,8 @@ async def test_accepts_what_changes_nothing(http: httpx.AsyncClient, fields: dic
     ("fields", "message"),
     [
         ({"darwin": {"mutants": 40}}, "darwin.mutants must be at most 32, not 40"),
+        ({"chat_template_kwargs": {"tools": []}}, "chat_template_kwargs may not hold tools: leave it out"),
+        ({"chat_template_kwargs": []}, "chat_template_kwargs must be an object, not a list"),
         ({"top_p": 0}, "top_p must be greater than 0, not 0"),
         ({"temperature": 2.5}, "temperature must be at most 2, not 2.5"),
         ({"temperature": "0.5"}, 'temperature must be a number, not "0.5"'),

@@ -26,7 +26,7 @@ from cli.stack import Stack, StackSettings
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
 from tests.checkpoints.templates import real_templates
 from tests.clients.environments import NotInstalled, clients, install, version_of
-from tests.clients.runner import Outcome, Program, programs, run
+from tests.clients.runner import Outcome, Program, programs, reasons, run
 from tests.vllm_server import running
 
 MODEL = "gpt-4o-mini"
@@ -140,6 +140,11 @@ def page(chosen: list[Program], ours: dict[str, Outcome], plain: dict[str, Outco
     for program in chosen:
         cells = [_cell(ours.get(program.name)), _cell(plain.get(program.name))]
         lines.append(f"| {program.name} | {program.purpose} | {cells[0]} | {cells[1]} |")
+    failed = [program.name for program in chosen if program.name in ours and ours[program.name].reason is not None]
+    if failed:
+        told = reasons()
+        lines += ["", "## Why programs fail against Darwin", ""]
+        lines += [f"- `{name}`: {told.get(name, 'nobody has looked yet')}." for name in failed]
     lines += ["", "Releases: " + ", ".join(versions) + ".", ""]
     return "\n".join(lines)
 
@@ -172,7 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default=",".join(clients()), help="clients or client/program, separated by commas")
     parser.add_argument("--engine", default="auto")
-    parser.add_argument("--servers", default="darwin,vllm", help="one of them, or both")
+    parser.add_argument("--servers", default="darwin,vllm", help="one of them, both, or an empty text for none")
     parser.add_argument("--kept", type=Path, help="a file in which outcomes are kept from run to run")
     parser.add_argument("--log", type=Path, help="a file for all that failing programs wrote")
     parser.add_argument("--write", type=Path, help="where the table is written as Markdown")
@@ -189,7 +194,7 @@ def main() -> None:
     outcomes = Outcomes(arguments.kept)
     with tempfile.TemporaryDirectory() as folder:
         model = with_tools(Path(folder) / "model")
-        for server in arguments.servers.split(","):
+        for server in filter(None, arguments.servers.split(",")):
             with servers[server](model) as base_url:
                 run_all(chosen, base_url, server, outcomes, console)
     ours, plain = outcomes.of("darwin"), outcomes.of("vllm")

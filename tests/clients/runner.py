@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,12 @@ def programs(chosen: list[str], *, gate: bool = False) -> list[Program]:
         if path.suffix in (".py", ".mjs") and not (gate and path.stem in needs.outside_gate)
     ]
     return [program for name in dict.fromkeys(chosen) for program in found if name in (program.client, program.name)]
+
+
+def reasons() -> dict[str, str]:
+    """Why programs fail against Darwin, by `client/program`, as far as somebody has looked."""
+    entries: dict[str, str] = tomllib.loads((HERE / "reasons.toml").read_text())
+    return entries
 
 
 def run(program: Program, base_url: str, model: str) -> Outcome:

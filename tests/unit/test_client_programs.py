@@ -3,7 +3,7 @@
 import pytest
 
 from tests.clients.environments import Client, clients
-from tests.clients.runner import programs
+from tests.clients.runner import programs, reasons
 
 
 @pytest.mark.parametrize("client", clients())
@@ -24,3 +24,7 @@ def test_the_gate_leaves_out_programs_that_are_there(client: str, needs: Client)
 def test_single_programs_are_chosen_by_name_and_once() -> None:
     names = [program.name for program in programs(["openai/hello", "llm/hello", "openai/hello", "nobody"])]
     assert names == ["openai/hello", "llm/hello"]
+
+
+def test_reasons_are_of_programs() -> None:
+    assert set(reasons()) <= {program.name for program in programs(list(clients()))}

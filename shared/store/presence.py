@@ -23,8 +23,10 @@ class Presence(RedisClient):
             await pipeline.execute()
 
     async def away(self) -> list[str]:
-        """Names of stages that no worker has reported lately. Where no worker reports, nobody knows of the stages, and the
-        orchestrator alone is away."""
+        """Names of stages that no worker has reported lately.
+
+        Where no worker reports, nobody knows of the stages: then it is the orchestrator alone.
+        """
         names = (ORCHESTRATOR, *STAGES)
         async with self._translated:
             reports = await self._redis.mget([_redis_key(name) for name in names])

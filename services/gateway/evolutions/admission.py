@@ -31,8 +31,10 @@ class StageCheck:
         self._read_at = 0.0
 
     async def check(self) -> None:
-        """Raises `Unavailable` where a stage, or Redis, is away. While no worker reports, nothing is known of the stages,
-        and a search may be accepted: it waits for a worker."""
+        """Raises `Unavailable` where a stage, or Redis, is away.
+
+        While no worker reports, nothing is known of the stages: a search may be accepted, and waits for a worker.
+        """
         if away := [name for name in await self._away() if name != ORCHESTRATOR]:
             raise Unavailable(f"no answer from {', '.join(away)}: searches cannot be started now")
 
@@ -41,8 +43,7 @@ class StageCheck:
         await self.check()
         if await self._away():
             raise Unavailable(
-                f"no {ORCHESTRATOR} has reported to Redis that it runs, and whether {', '.join(STAGES)} answer: searches "
-                "would wait for one"
+                f"no {ORCHESTRATOR} reports that it runs and whether {', '.join(STAGES)} answer: searches would wait"
             )
 
     async def _away(self) -> list[str]:

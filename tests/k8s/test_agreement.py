@@ -78,7 +78,7 @@ def test_the_page_says_how_to_make_secrets(secret: str) -> None:
 
 
 def test_the_page_says_what_a_cluster_must_have() -> None:
-    """As it follows from the objects: what measures CPU for an autoscaler, what makes volumes, how nodes are drained."""
+    """As it follows from the objects: what measures CPU for autoscalers, what makes volumes, how nodes are drained."""
     page = (ROOT / "docs/kubernetes.md").read_text()
     needs, _, rest = page.partition("## Install")
     for objects in map(overlay, OVERLAYS):

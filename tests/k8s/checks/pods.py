@@ -150,7 +150,7 @@ def priorities_are_ordered(objects: Objects) -> Iterator[str]:
 
 
 def only_redis_preempts(objects: Objects) -> Iterator[str]:
-    """Any other pod waits for room rather than evict what runs, ours or another's; Redis, of which there is one, may."""
+    """Any other pod waits for room rather than evict what runs; Redis, of which there is one, may."""
     for found in objects.of("PriorityClass"):
         name, policy = found["metadata"]["name"], found.get("preemptionPolicy", "PreemptLowerPriority")
         if name != "darwin-redis" and policy != "Never":

@@ -23,8 +23,8 @@ def selectors_match_pods(objects: Objects) -> Iterator[str]:
 def services_reach_ports(objects: Objects) -> Iterator[str]:
     """Named ports of the pods that they select; stages are headless, and show replicas that are ready only.
 
-    A StatefulSet's Service shows pods that are not ready, so that the name of one that starts is known: who asks for it is
-    refused for a moment, instead of remembering that there is no such name.
+    A StatefulSet's Service shows pods that are not ready, so that the name of one that starts is known: who asks for it
+    is refused for a moment, instead of remembering that there is no such name.
     """
     governing = {found["spec"]["serviceName"] for found in objects.of("StatefulSet")}
     for service in objects.of("Service"):

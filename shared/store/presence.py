@@ -23,12 +23,15 @@ class Presence(RedisClient):
             await pipeline.execute()
 
     async def away(self) -> list[str]:
-        """Names of stages that no worker has reported lately; empty where no worker reports, for then nobody knows."""
+        """Names of stages that no worker has reported lately.
+
+        Where no worker reports, nobody knows of the stages: then it is the orchestrator alone.
+        """
         names = (ORCHESTRATOR, *STAGES)
         async with self._translated:
             reports = await self._redis.mget([_redis_key(name) for name in names])
         if reports[0] is None:
-            return []
+            return [ORCHESTRATOR]
         return [name for name, report in zip(names, reports, strict=True) if report is None]
 
 

@@ -18,6 +18,7 @@ from cli.stack.ports import free_port
 from shared.healthcheck import STALE_S
 from shared.process.ready import announce
 from tests.integration.processes import process
+from tests.k8s.probing import exit_code
 
 
 def check(folder: Path, name: str, env: dict[str, str] | None = None) -> tuple[int, str]:
@@ -108,6 +109,50 @@ def test_gateway_and_worker(tmp_path: Path) -> None:
         assert rewritten(ready)
         stack.restart("redis")
         stack.await_ready("redis")
+
+
+# The orchestrator's process, but that its main thread waits for words: "hang" blocks its event loop until "go on".
+_HANGING = """
+import sys, threading
+from services.orchestrator import __main__ as process
+
+class Hanging(process.Worker):
+    def run(self):
+        goes_on = threading.Event()
+        for word in sys.stdin:
+            if word == "hang\\n":
+                self._loop.call_later(0, goes_on.wait)
+            else:
+                goes_on.set()
+
+process.Worker = Hanging
+process.main()
+"""
+
+
+def test_a_worker_whose_loop_hangs_while_its_process_lives(tmp_path: Path) -> None:
+    """The cluster's probe says the same as the check: the file is the loop's, not the process's."""
+    ready = tmp_path / "orchestrator.ready"
+    stages = {f"DARWIN_ORCHESTRATOR_{name}": "127.0.0.1:1" for name in ("MUTATION", "GENERATION", "REWARD")}
+    env = {"DARWIN_REDIS_URL": "redis://127.0.0.1:1/0", "DARWIN_READY_FILE": str(ready)}
+    command = [sys.executable, "-c", _HANGING]
+    with subprocess.Popen(command, env={**os.environ, **stages, **env}, stdin=subprocess.PIPE, text=True) as worker:
+        assert worker.stdin is not None
+        try:
+            eventually_well(tmp_path, "orchestrator")
+            assert exit_code(ready) == 0
+            print("hang", file=worker.stdin, flush=True)
+            time.sleep(1.5)  # what it was about to write
+            os.utime(ready, (time.time() - STALE_S - 1,) * 2)
+            time.sleep(1.5)
+            assert worker.poll() is None
+            assert exit_code(ready) == 1
+            assert "last seen" in check(tmp_path, "orchestrator")[1]
+            print("go on", file=worker.stdin, flush=True)
+            time.sleep(1.5)
+            assert exit_code(ready) == 0
+        finally:
+            worker.kill()
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[]", '{"address": "127.0.0.1:1"'])

@@ -77,6 +77,20 @@ def test_the_page_says_how_to_make_secrets(secret: str) -> None:
     assert re.search(rf"create secret generic {secret} ", (ROOT / "docs/kubernetes.md").read_text())
 
 
+def test_the_page_says_what_a_cluster_must_have() -> None:
+    """As it follows from the objects: what measures CPU for autoscalers, what makes volumes, how nodes are drained."""
+    page = (ROOT / "docs/kubernetes.md").read_text()
+    needs, _, rest = page.partition("## Install")
+    for objects in map(overlay, OVERLAYS):
+        metrics = {m["type"] for found in objects.of("HorizontalPodAutoscaler") for m in found["spec"]["metrics"]}
+        claims = [claim for found in objects.of("StatefulSet") for claim in found["spec"]["volumeClaimTemplates"]]
+        claims += objects.of("PersistentVolumeClaim")
+        assert "Resource" not in metrics or "metrics-server" in needs
+        assert all("storageClassName" in claim["spec"] for claim in claims) or "default StorageClass" in needs
+        local = [volume for workload in objects.workloads for volume in workload.pod["volumes"] if "emptyDir" in volume]
+        assert not local or re.search(r"kubectl drain .*--delete-emptydir-data", rest)
+
+
 def test_models_are_writable_only_where_they_are_made() -> None:
     for name in OVERLAYS:
         objects: Objects = overlay(name)

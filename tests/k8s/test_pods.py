@@ -36,7 +36,20 @@ BROKEN: Broken = {
         "port": lambda o: main(o, "mutation")["livenessProbe"].update(grpc={"port": 50051}),
         "no time to start": lambda o: main(o, "generation")["startupProbe"].update(failureThreshold=3),
         "given up": lambda o: spec(o, "Deployment", "generation").pop("progressDeadlineSeconds"),
+        "gateway before the stages": lambda o: spec(o, "Deployment", "gateway").pop("progressDeadlineSeconds"),
+        "killed at once": lambda o: main(o, "orchestrator")["livenessProbe"].update(failureThreshold=2),
         "named port": lambda o: main(o, "gateway")["readinessProbe"]["httpGet"].update(port="https"),
+    },
+    pods.probes_start_a_python_only_for_tls: {
+        kind: lambda o, kind=kind: main(o, "orchestrator")[kind].update(  # type: ignore[misc]
+            exec={"command": ["python", "-m", "shared.healthcheck"]}
+        )
+        for kind in pods.PROBES
+    }
+    | {
+        "stage without TLS": lambda o: main(o, "reward").update(
+            livenessProbe={"exec": {"command": ["sh", "-c", "python -m shared.healthcheck"]}}
+        ),
     },
     pods.writes_only_where_it_may: {
         "no volume": lambda o: pod(o, "mutation")["volumes"].clear(),
@@ -55,6 +68,13 @@ BROKEN: Broken = {
     pods.priorities_are_ordered: {
         "order": lambda o: found(o, "PriorityClass", "darwin-stage").update(value=400000),
         "no class": lambda o: pod(o, "gateway").update(priorityClassName="high"),
+    },
+    pods.only_redis_preempts: {
+        "stages": lambda o: found(o, "PriorityClass", "darwin-stage").pop("preemptionPolicy"),
+        "control": lambda o: found(o, "PriorityClass", "darwin-control").update(
+            preemptionPolicy="PreemptLowerPriority"
+        ),
+        "everybody": lambda o: found(o, "PriorityClass", "darwin-stage").update(globalDefault=True),
     },
 }
 

@@ -16,6 +16,8 @@ BROKEN: Broken = {
         "port": lambda o: spec(o, "Service", "gateway")["ports"][0].update(targetPort="web"),
         "one address": lambda o: spec(o, "Service", "reward").pop("clusterIP"),
         "not ready": lambda o: spec(o, "Service", "reward").update(publishNotReadyAddresses=True),
+        "Redis starts": lambda o: spec(o, "Service", "redis").pop("publishNotReadyAddresses"),
+        "Redis by one address": lambda o: spec(o, "Service", "redis").pop("clusterIP"),
     },
     references.monitors_reach_ports: {
         "port": lambda o: spec(o, "PodMonitor", "darwin")["podMetricsEndpoints"][0].update(port="prometheus"),

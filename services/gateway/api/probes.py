@@ -36,13 +36,13 @@ def router(store: Store, stages: StageCheck, lifetime: Lifetime) -> APIRouter:
 
     @routes.get("/readyz", summary="Readiness", responses=failures(421, 503))
     async def readyz() -> Health:
-        """Redis and every stage answer, and the process is not stopping."""
+        """Redis answers, a worker reports that every stage answers, and the process is not stopping."""
         if lifetime.stopping.is_set():
             raise Unavailable("this gateway is stopping")
         try:
             async with asyncio.timeout(_PING_S):
                 await store.ping()
-                await stages.check()
+                await stages.check_ready()
         except TimeoutError:
             raise Unavailable(f"Redis did not answer within {_PING_S:g} s") from None
         return Health()

@@ -13,7 +13,7 @@ from shared.methods import Method
 from shared.records.evolution import EvolutionRequest
 from shared.records.spending import Prices
 from shared.store.evolutions import ActiveLimits, Store
-from shared.store.presence import Presence
+from shared.store.presence import ORCHESTRATOR, STAGES, Presence
 
 # Workers report which stages answer about once a second.
 _PRESENCE_TTL_S = 1.0
@@ -31,9 +31,20 @@ class StageCheck:
         self._read_at = 0.0
 
     async def check(self) -> None:
-        """Raises `Unavailable` where a stage, or Redis, is away."""
-        if away := await self._away():
+        """Raises `Unavailable` where a stage, or Redis, is away.
+
+        While no worker reports, nothing is known of the stages: a search may be accepted, and waits for a worker.
+        """
+        if away := [name for name in await self._away() if name != ORCHESTRATOR]:
             raise Unavailable(f"no answer from {', '.join(away)}: searches cannot be started now")
+
+    async def check_ready(self) -> None:
+        """As `check`, but no report from any worker raises `Unavailable` too."""
+        await self.check()
+        if await self._away():
+            raise Unavailable(
+                f"no {ORCHESTRATOR} reports that it runs and whether {', '.join(STAGES)} answer: searches would wait"
+            )
 
     async def _away(self) -> list[str]:
         read = self._read

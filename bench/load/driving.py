@@ -1,12 +1,12 @@
 """Making the calls: as many as the system can answer, or as they arrive; and killing workers meanwhile."""
 
 import asyncio
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import cycle
+from typing import Any
 
 from bench.load.calls import Call, Caller
 from bench.load.workload import TENANTS, Ask, endless
@@ -86,7 +86,7 @@ async def measure_capacity(url: str, keys: Mapping[str, Key], at_once: int, seco
     return len(ended) / ((1 - _RAMP) * seconds)
 
 
-def drive(
+async def drive(
     stack: Stack,
     keys: Mapping[str, Key],
     asks: Sequence[Ask],
@@ -97,66 +97,54 @@ def drive(
 ) -> Driven:
     """Makes each call when it is due, for `seconds`, and waits up to `patience_s` more for the ends of those accepted.
 
-    Until then a worker is killed every `kill_every_s` seconds (0: none), one after another, and started again at once.
+    While calls arrive a worker is killed every `kill_every_s` seconds (0: none), one after another, and started again
+    at once.
+
+    Raises:
+        StackError: a process ended by itself.
     """
-    arrived = threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        load = pool.submit(
-            lambda: asyncio.run(_arrive(stack.url, stack.redis_url, keys, asks, seconds, patience_s, arrived, tell))
-        )
-        # Here and not in the other thread: a process ends with the thread that started it.
-        kills = _kill_in_turn(stack, kill_every_s, arrived)
-        calls, served = load.result()
-    stack.check()
-    stack.await_ready(*_workers(stack))
-    return Driven(calls, served, kills)
-
-
-def _kill_in_turn(stack: Stack, every_s: float, until: threading.Event) -> int:
-    kills, names = 0, cycle(_workers(stack))
-    while not until.wait(every_s or None):
-        name = next(names)
-        stack.kill(name)
-        stack.restart(name)
-        kills += 1
-    return kills
-
-
-def _workers(stack: Stack) -> list[str]:
-    return [name for name in stack.pids if name.startswith("orchestrator")]
-
-
-async def _arrive(
-    url: str,
-    redis_url: str,
-    keys: Mapping[str, Key],
-    asks: Sequence[Ask],
-    seconds: float,
-    patience_s: float,
-    arrived: threading.Event,
-    tell: Tell,
-) -> tuple[list[Call], dict[str, int]]:
-    calls, tasks = list[Call](), list[asyncio.Task[None]]()
-    store = Store(redis_url, ttl_s=60)
+    calls, tasks, killed = list[Call](), list[asyncio.Task[None]](), list[str]()
+    store = Store(stack.redis_url, ttl_s=60)
     try:
-        async with _caller(url, keys) as caller:
+        async with _caller(stack.url, keys) as caller, _meanwhile(_keep_telling(tell, calls)):
             began = time.time()
             before = await _charged(store, keys, began)
-            telling = asyncio.ensure_future(_keep_telling(tell, calls))
-            for ask in asks:
-                await asyncio.sleep(began + ask.at_s - time.time())
-                calls.append(Call(ask.tenant, began + ask.at_s, ask.deadline_s))
-                tasks.append(asyncio.create_task(caller.make(ask, calls[-1])))
-            await asyncio.sleep(began + seconds - time.time())
+            async with _meanwhile(_kill_in_turn(stack, kill_every_s, killed)):
+                for ask in asks:
+                    await asyncio.sleep(began + ask.at_s - time.time())
+                    calls.append(Call(ask.tenant, began + ask.at_s, ask.deadline_s))
+                    tasks.append(asyncio.create_task(caller.make(ask, calls[-1])))
+                await asyncio.sleep(began + seconds - time.time())
             after = await _charged(store, keys, began)
-            arrived.set()
             await _end(tasks, patience_s)
-            telling.cancel()
     finally:
-        arrived.set()
         await store.close()
     tell(calls)
-    return calls, {tenant: after[tenant] - before[tenant] for tenant in keys}
+    stack.check()
+    return Driven(calls, {tenant: after[tenant] - before[tenant] for tenant in keys}, len(killed))
+
+
+@asynccontextmanager
+async def _meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Runs `work` until the context ends, and raises what it raised."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _kill_in_turn(stack: Stack, every_s: float, killed: list[str]) -> None:
+    """Blocks the loop while a process is started: some hundredths of a second."""
+    for name in cycle(sorted(name for name in stack.pids if name.startswith("orchestrator"))):
+        if not every_s:
+            return
+        await asyncio.sleep(every_s)
+        stack.kill(name)
+        stack.restart(name)
+        killed.append(name)
 
 
 async def _end(tasks: Sequence["asyncio.Task[None]"], patience_s: float) -> None:

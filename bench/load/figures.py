@@ -40,8 +40,8 @@ class TenantFigures:
 class RateFigures:
     """What one rate, in multiples of capacity, came to.
 
-    `fairness` is None up to capacity, and where fewer than two tenants wanted more than their share. `mean_s` is the mean time to answer of
-    all that were answered. `reasons` counts why calls were not answered.
+    `fairness` is None up to capacity, and where fewer than two tenants wanted more than their share. `mean_s` is the
+    mean time to answer of all that were answered. `reasons` counts why calls were not answered.
     """
 
     rate: float

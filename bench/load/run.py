@@ -92,4 +92,7 @@ def _drive(
             description = f"{rate:g} × capacity: {len(calls)} arrived, {len(calls) - over} under way"
             progress.update(task, completed=over, description=description)
 
-        return drive(stack, keys, asks, plan.seconds, plan.patience_s(rate), plan.kill_every_s, tell)
+        driven = asyncio.run(drive(stack, keys, asks, plan.seconds, plan.patience_s(rate), plan.kill_every_s, tell))
+    # The next rate finds every worker there.
+    stack.await_ready(*stack.pids)
+    return driven

@@ -1,6 +1,7 @@
 """The figures of a run as tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.table import Table
 
@@ -19,7 +20,7 @@ def table(figures: RateFigures) -> Table:
     shown = Table(
         "tenant",
         title=f"{figures.rate:g} × capacity, {figures.kills} workers killed",
-        caption=f"Jain's index {fair}, mean time to answer {mean}",
+        caption=f"Jain's index {fair}, mean time to answer {mean}; times are of accepted searches, ∞: no answer",
     )
     for head in _HEADS:
         shown.add_column(head, justify="right")
@@ -48,6 +49,16 @@ def verdicts(bars: Sequence[Bar]) -> Table:
         said = {True: "[green]met[/]", False: "[red]missed[/]", None: "not judged"}[bar.met]
         shown.add_row(bar.promise, bar.value, said)
     return shown
+
+
+def compared(plan: Mapping[str, Any], capacity: float, earlier: Mapping[str, Any]) -> list[str]:
+    """What has to be known of the earlier run beside its figures: its capacity, and what was asked of it otherwise."""
+    before = earlier["plan"]
+    differ = [f"{name} {before.get(name)}, now {now}" for name, now in plan.items() if before.get(name) != now]
+    return [
+        f"capacity of the earlier run: {earlier['capacity']:.2f} searches/s, now {capacity:.2f}",
+        *([f"it was another run: {'; '.join(differ)}"] if differ else []),
+    ]
 
 
 def _seconds(seconds: float | None, accepted: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bench.load import report
 from bench.load.calls import Call
 from bench.load.driving import Driven
 from bench.load.figures import RateFigures, TenantFigures, bars, fairness, figures, jain, percentile
@@ -119,6 +120,15 @@ def test_every_call_is_counted_as_what_became_of_it() -> None:
         "light: failed, DeadlineExceeded": 1,
     }
     assert figures(1.0, made()).fairness is None
+
+
+def test_what_was_asked_otherwise_of_an_earlier_run_is_told() -> None:
+    plan = {"seconds": 120.0, "seed": 1}
+    [same] = report.compared(plan, 5.0, {"capacity": 4.0, "plan": plan})
+    assert "4.00 searches/s, now 5.00" in same
+    assert (
+        "seconds 15.0, now 120.0" in report.compared(plan, 5.0, {"capacity": 4.0, "plan": plan | {"seconds": 15.0}})[1]
+    )
 
 
 GOOD = TenantFigures(10, 10, 0, 0, 10, 0, 0, 1.0, 4.0, 100, 0, -2.0)

@@ -21,9 +21,9 @@ _ENV = {
     # 64 sequences at a time, which hardly slow each other down, as on a GPU. Answers are as long as they may be.
     "DARWIN_GENERATION_SIMULATED_LATENCY": "0.03,0.0002,0",
     "DARWIN_GENERATION_SIMULATED_RESPONSE_TOKENS": "0",
-    # Searches have four sequences on average: the workers together hold somewhat more than the engine decodes at a
-    # time, so that it is full, and what cannot run yet waits in the queue.
-    _CONCURRENCY: "12",
+    # Searches have four sequences on average: both workers together hold about as many as the engine decodes at a time,
+    # so what cannot run yet waits in the queue and not in the engine, where nobody could be preferred.
+    _CONCURRENCY: "8",
 }
 _LEAST_PATIENCE_S = 60.0
 

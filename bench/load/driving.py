@@ -137,11 +137,10 @@ async def _meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 async def _kill_in_turn(stack: Stack, every_s: float, killed: list[str]) -> None:
-    """Blocks the loop while a process is started: some hundredths of a second."""
-    for name in cycle(sorted(name for name in stack.pids if name.startswith("orchestrator"))):
-        if not every_s:
-            return
-        await asyncio.sleep(every_s)
+    """Blocks the loop while a process is started: hundredths of a second, where cores are free."""
+    began, workers = time.time(), sorted(name for name in stack.pids if name.startswith("orchestrator"))
+    for name in cycle(workers) if every_s else ():
+        await asyncio.sleep(began + (len(killed) + 1) * every_s - time.time())
         stack.kill(name)
         stack.restart(name)
         killed.append(name)

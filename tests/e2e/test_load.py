@@ -20,8 +20,7 @@ FAST = {
 def test_no_accepted_search_fails_or_is_lost_while_a_worker_dies() -> None:
     plan = LoadPlan(seconds=2.5, rates=(2.0,), kill_every_s=1.5, capacity=4.0, env=FAST)
     [measured] = run(plan, Console(file=io.StringIO())).rates
-    assert measured.kills == 1
-    assert all(tenant.accepted == tenant.arrived for tenant in measured.tenants.values()), measured.reasons
+    assert measured.kills >= 1
     assert sum(tenant.answered for tenant in measured.tenants.values()) > 5
     assert sum(tenant.tokens for tenant in measured.tenants.values()) > 100
     failed, lost, *_ = bars([measured])

@@ -10,7 +10,7 @@ PROMPT ?= Explain to a new colleague why we write tests before we refactor, with
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check format proto proto-check k8s k8s-rules compose-test gpu-test clients bench chaos soak clean
+.PHONY: help install demo up test check format proto proto-check k8s k8s-rules compose-test gpu-test clients bench chaos soak load clean
 
 help: ## Print this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -62,6 +62,9 @@ chaos: install ## A table of faults against the running stack (ENGINE=simulated 
 
 soak: install ## 5,000 evolutions: does a process grow, does a key stay (about ten minutes)
 	$(BIN)/python -m bench.soak
+
+load: install ## Three tenants ask for up to twice what the system can do while workers die (AGAINST=earlier.json; about ten minutes)
+	$(BIN)/python -m bench.load $(if $(AGAINST),--against "$(AGAINST)")
 
 compose-test: install ## Build every image and prove docker-compose.yml on a real engine (about 15 minutes the first time)
 	$(BIN)/python -m tests.compose

@@ -93,6 +93,7 @@ def request_of(recording: SavedRecording) -> EvolutionRequest:
         user=recording.user,
         metadata=recording.metadata,
         warnings=tuple(recording.warnings),
+        template_arguments=recording.settings.template_arguments,
         tool_use=ToolUse(
             tuple(Tool(**tool.model_dump()) for tool in recording.tools),
             choice=recording.tool_choice,

@@ -55,3 +55,6 @@ class EvolutionSettings(ShapingSettings):
         exclude_if=operator.not_,
         description="Whether the message is a prompt that was continued as it stands, without a chat template.",
     )
+    template_arguments: dict[str, Any] = Field(
+        default={}, exclude_if=operator.not_, description="What the chat template was given (`chat_template_kwargs`)."
+    )

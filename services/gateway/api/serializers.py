@@ -161,6 +161,7 @@ def evolution(record: Record) -> out.Evolution:
             seeded=request.seeded,
             profile=request.profile,
             raw_prompt=request.raw_prompt is not None,
+            template_arguments=request.template_arguments,
         ),
         user=request.user,
         metadata=request.metadata,

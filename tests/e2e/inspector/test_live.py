@@ -110,6 +110,41 @@ def test_an_evolution_is_run_again_with_other_settings(
     assert again["settings"] == evolved["settings"] | changed
 
 
+def test_what_an_evolution_was_asked_for_is_asked_for_again(visit: Visit, slow_stack: Stack) -> None:
+    schema = {"type": "object", "properties": {"city": {"enum": ["Rome", "Oslo"]}}, "required": ["city"]}
+    tool = {"name": "weather", "description": "Tells the weather.", "parameters": schema}
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Rome"}'}}
+    asked = start(
+        slow_stack,
+        messages=[
+            {"role": "user", "content": "How is Rome?"},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "content": "Rain.", "tool_call_id": "call_1"},
+            {"role": "user", "content": INSTRUCTION},
+        ],
+        tools=[{"type": "function", "function": tool}],
+        tool_choice="auto",
+        response_format={"type": "json_schema", "json_schema": {"name": "place", "schema": schema}},
+        chat_template_kwargs={"enable_thinking": False},
+        frequency_penalty=0.5,
+        logprobs=True,
+        top_logprobs=1,
+        seed=3,
+        darwin={"cycles": 1, "period": 16},
+    )
+    page = visit.open(asked)
+    expect(page.locator(".tiles")).to_contain_text("succeeded", timeout=60_000)
+    page.get_by_role("button", name="Run again with…").click()
+    page.get_by_role("button", name="Start").press("Enter")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    again = page.url.rpartition("/")[2].partition("?")[0]
+    assert again != asked
+    before, after = recording(slow_stack, asked), recording(slow_stack, again)
+    before["settings"]["format"]["field"] = "structured_outputs.json"
+    for part in ("messages", "settings", "tools", "parallel_tool_calls"):
+        assert after.get(part) == before.get(part), part
+
+
 def test_recording_and_pairs_are_downloaded(visit: Visit, evolved: dict[str, Any], tmp_path: Path) -> None:
     page = visit.open(evolved["id"])
 

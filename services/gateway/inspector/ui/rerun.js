@@ -2,11 +2,10 @@
 
 import * as api from "./api.js";
 import { h } from "./dom.js";
+import { fieldsOf, messageOf } from "./request.js";
 import { instructionIndex } from "./turns.js";
 
 const SAMPLING = ["max_tokens", "temperature", "top_p", "top_k", "n"];
-// What shapes sampling besides, and stands in the settings where it has an effect.
-const SHAPING = ["presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias", "min_p", "ignore_eos"];
 // The form asks for these otherwise, or not: all settings are filled in, so a preset would change nothing, and nothing is
 // streamed.
 const APART = ["preset", "profile", "progress"];
@@ -72,12 +71,9 @@ function bodyOf(given, recording, schemas) {
   if (text("model") === "sample" || search.cycles === 0) delete search.cycles;
   return {
     model: text("model"),
-    messages: recording.messages.map((message, index) => (index === at ? { ...message, content: given.get("instruction") } : message)),
+    messages: recording.messages.map(messageOf).map((message, index) => (index === at ? { ...message, content: given.get("instruction") } : message)),
     ...numbers([...SAMPLING, "seed"]),
-    ...Object.fromEntries(SHAPING.filter((name) => name in recording.settings).map((name) => [name, recording.settings[name]])),
-    stop: recording.settings.stop.length ? recording.settings.stop : null,
-    user: recording.user,
-    metadata: recording.metadata,
+    ...fieldsOf(recording),
     darwin: { ...search, profile: text("profile") },
   };
 }

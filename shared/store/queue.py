@@ -14,6 +14,19 @@ QUEUE = "darwin"
 
 _SENT_AT = "darwin-sent-at"
 
+# When the oldest message in the queue was sent. Those of searches that have begun go ahead of the others, so it is not
+# always the next one, but among the next few.
+OLDEST_MESSAGE = """
+local function oldest_message_at(queue)
+  local oldest = math.huge
+  for _, message in ipairs(redis.call('LRANGE', queue, -50, -1)) do
+    local sent_at = tonumber(string.match(message, '"NAME":%s*([%d.]+)'))
+    oldest = math.min(oldest, sent_at or oldest)
+  end
+  return oldest
+end
+""".replace("NAME", _SENT_AT.replace("-", "%-"))
+
 
 @dataclass(frozen=True)
 class Backlog:

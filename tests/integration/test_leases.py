@@ -47,7 +47,8 @@ async def test_sweep_finds_what_nobody_holds_less_and_less_often(store: Store) -
 
 
 async def is_stalled(store: Store, due: Due, idle_s: float) -> bool:
-    return any((found.evolution_id, found.version) == (due.evolution_id, 0) for found in await store.stalled(idle_s))
+    found = await store.resend_stalled(idle_s)
+    return any((one.evolution_id, one.version) == (due.evolution_id, 0) for one in found)
 
 
 async def test_sweep_leaves_what_is_held_and_finds_it_when_its_holder_is_gone(store: Store) -> None:

@@ -33,8 +33,8 @@ _NOT_THE_CORES = {"mutation", "deadline_ms"}
 
 
 def dump(evolution: EvolutionState) -> str:
-    """The evolution as JSON with the number of its schema, without those of its settings on which the core does not act,
-    or acts by default, and without log probabilities where it has none.
+    """The evolution as JSON, with the number of its schema, without those of its settings on which the core does not
+    act, or acts by default, and without log probabilities where it has none.
     """
     optional = ("selection", "complete_first")
     beside = _NOT_THE_CORES | {name for name in optional if getattr(evolution.config, name) == getattr(Config, name)}

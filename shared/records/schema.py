@@ -11,5 +11,8 @@ class UnknownSchema(Exception):
 
 
 def of_another_version(error: ValidationError) -> bool:
-    """Whether a value failed because of a field or a choice that this version does not know."""
-    return any(part["type"] in _UNKNOWN for part in error.errors(include_url=False, include_input=False))
+    """Whether a value failed because of a field or a choice that this version does not know. No version leaves fields
+    out, so that a value which lacks one is broken.
+    """
+    types = {part["type"] for part in error.errors(include_url=False, include_input=False)}
+    return bool(types & _UNKNOWN) and "missing" not in types

@@ -180,7 +180,7 @@ local found = {}
 local function look(id)
   local record = record_prefix .. '{' .. id .. '}'
   local version, trace, not_before = unpack(redis.call('HMGET', record, 'version', 'trace', 'not_before'))
-  if not version then
+  if not version or not redis.call('ZSCORE', active, id) then
     redis.call('ZREM', deadlines, id)
     redis.call('SREM', cancelled, id)
   elseif redis.call('EXISTS', record .. ':lease') == 1 then
@@ -193,6 +193,6 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', deadlines, '-inf', at, 'LIMIT', 
 for _, id in ipairs(redis.call('SRANDMEMBER', cancelled, most)) do look(id) end
 return found
 """,
-    keys="deadlines cancelled",
+    keys="active deadlines cancelled",
     args="at most record_prefix",
 )

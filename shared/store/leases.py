@@ -166,6 +166,7 @@ class LeaseCommands(RedisClient):
         async with self._translated:
             flat = await lease_scripts.DUE(
                 self._redis,
+                active=layout.ACTIVE,
                 deadlines=layout.DEADLINES,
                 cancelled=layout.CANCELLED,
                 at=at,

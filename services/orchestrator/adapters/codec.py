@@ -18,9 +18,12 @@ from services.orchestrator.core.values import (
 from shared.records.schema import UnknownSchema, of_another_version
 
 SCHEMA = 1
-"""The number of the state's schema. A change that other versions would read in another sense takes the next one; a new
-field needs none, because versions without it refuse what they do not know. A state without a number is of the first.
+"""The number of the schema in which states are written. A change that other versions would read in another sense takes
+the next one; a new field needs none, because versions without it refuse what they do not know. A state without a number
+is of the first.
 """
+KNOWN = {1}
+"""The numbers of the schemas that are read."""
 
 _EVOLUTION: TypeAdapter[EvolutionState] = TypeAdapter(EvolutionState)
 _NAMED: dict[str, TypeAdapter[Any]] = {
@@ -60,8 +63,8 @@ def load(state: Any) -> EvolutionState:
     if not isinstance(fields, dict):
         return _EVOLUTION.validate_python(fields)
     number = fields.get("schema", 1)
-    if number != SCHEMA:
-        raise UnknownSchema(f"its state is of schema {number}, and this worker knows {SCHEMA}")
+    if number not in KNOWN:
+        raise UnknownSchema(f"its state is of schema {number}, which this worker does not know")
     try:
         without_number = {name: value for name, value in fields.items() if name != "schema"}
         return _EVOLUTION.validate_python(without_number, extra="forbid")

@@ -44,9 +44,7 @@ class VersionWriter:
         """
         record, attempt, events = version.record, version.attempt, version.events
         lease_s = self._settings.lease_s
-        save = partial(
-            self._store.save, record, events, attempt.id, version.spent, attempt, version.delay_s, next_holder, lease_s
-        )
+        save = partial(self._store.save, record, events, version.spent, attempt, version.delay_s, next_holder, lease_s)
         try:
             kept = await save()
         except Unavailable:

@@ -100,7 +100,6 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
         self,
         record: Record,
         events: Sequence[Event],
-        holder: str = "",
         spent: Spending = NOTHING,
         attempt: Attempt | None = None,
         delay_s: float = 0.0,
@@ -110,10 +109,9 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
         """Replaces version `record.version - 1` by `record`, and in the same step appends `events` and `attempt`, and
         charges what was `spent` since to the record's API key.
 
-        In the same step `holder`'s lease goes over to `next_holder`, who performs the round that follows, for `lease_s`
-        seconds. Where there is no `next_holder`, or another has the lease, it is released instead, and a message is
-        sent for that round, unless the evolution has ended; it is performed after `delay_s` seconds. Returns whether
-        `next_holder` has the lease.
+        In the same step the lease on it goes over to `next_holder`, who performs the round that follows, for `lease_s`
+        seconds. Where there is no `next_holder` it is released instead, and a message is sent for that round, unless
+        the evolution has ended; it is performed after `delay_s` seconds. Returns whether `next_holder` has the lease.
 
         Raises:
             Conflict: the record is at another version.
@@ -134,7 +132,6 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 expected_version=expected,
                 version=record.version,
                 body=dumped(layout.RECORD, record),
-                holder=holder,
                 next_holder=next_holder,
                 lease_ms=int(lease_s * 1000),
                 ended=int(ended),

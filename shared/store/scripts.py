@@ -67,31 +67,30 @@ return {'accepted', id}
 )
 
 # Returns 0 where the record is at another version, otherwise 1: the version is saved now, or was by an earlier sending;
-# 2 where `next_holder` has the lease on it for `lease_ms` from now. That is so where `holder` had the lease, or nobody
-# did; otherwise the message is sent, which goes ahead of those of searches that have not begun. `holder`,
-# `next_holder`, `attempt`, `message` and `notice` are "" for none; `ended` is 1 where the evolution has ended,
-# otherwise 0.
+# 2 where `next_holder` has the lease on it, for `lease_ms` from now. Who held a lease on the version before holds
+# nothing any more. Where there is no `next_holder` the message is sent, which goes ahead of those of searches that have
+# not begun. `next_holder`, `attempt`, `message` and `notice` are "" for none; `ended` is 1 where the evolution has
+# ended, otherwise 0.
 SAVE = Script(
     NOW
     + CLAIMANTS
     + _LIST
     + BUDGETS
     + """
-local present = redis.call('GET', lease)
 if redis.call('HGET', record, 'version') ~= expected_version then
   local stored = redis.call('HMGET', record, 'version', 'body')
   if stored[1] ~= version or stored[2] ~= body then return 0 end
-  return next_holder ~= '' and present == next_holder and 2 or 1
+  return next_holder ~= '' and redis.call('GET', lease) == next_holder and 2 or 1
 end
-local kept = next_holder ~= '' and (not present or present == holder)
 redis.call('HSET', record, 'version', version, 'body', body, 'saved_at', now, 'summary', summary)
-redis.call('HDEL', record, 'claimants', 'sent_at', 'refused_at', 'not_before')
-if kept then
+if next_holder ~= '' then
   redis.call('HSET', record, 'claims', 1, 'claimants', claimant(next_holder))
+  redis.call('HDEL', record, 'sent_at', 'refused_at', 'not_before')
   redis.call('SET', lease, next_holder, 'PX', lease_ms)
 else
   redis.call('HSET', record, 'claims', 0)
-  if present and present == holder then redis.call('DEL', lease) end
+  redis.call('HDEL', record, 'claimants', 'sent_at', 'refused_at', 'not_before')
+  redis.call('DEL', lease)
   if message ~= '' then redis.call('RPUSH', queue, message) end
 end
 for _, event in ipairs(new_events) do redis.call('XADD', events, '*', 'event', event) end
@@ -114,11 +113,11 @@ else
   redis.call('ZADD', active, now + delay_s, id)
 end
 keep(lists, ttl_s)
-return kept and 2 or 1
+return next_holder ~= '' and 2 or 1
 """,
     keys="record events attempts lease active deadlines cancelled reserved all_list tenant_list api_key_active"
     " idempotency queue notices *spent",
-    args="id expected_version version body holder next_holder lease_ms ended tokens money summary ttl_s attempt message"
+    args="id expected_version version body next_holder lease_ms ended tokens money summary ttl_s attempt message"
     " delay_s notice *new_events",
 )
 

@@ -96,7 +96,7 @@ async def test_a_worker_that_dies_between_two_saves_is_found_by_its_lease(store:
     due = await accept(store)
     claim = await store.claim(due.evolution_id, 0, "first", 10)
     assert claim is not None
-    assert await store.save(replace(claim.record, version=1), (), "first", next_holder="second", lease_s=0.6)
+    assert await store.save(replace(claim.record, version=1), (), next_holder="second", lease_s=0.6)
     assert await until_stalled(store, Due(due.evolution_id, 1), idle_s=0.2) > 0.4
     claim = await store.claim(due.evolution_id, 1, "third", 10)
     assert claim is not None

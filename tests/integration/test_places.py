@@ -96,11 +96,11 @@ async def test_deadlines_and_cancels_are_heard_while_every_place_is_taken(
         asked = time.time()
         status, seconds = await ended(store, cancelled, asked)
         assert status == "cancelled"
-        assert seconds < 5
+        assert seconds < 10
         assert deadline is not None
         status, seconds = await ended(store, late, deadline)
         assert status == "failed"
-        assert 0 <= seconds < 5
+        assert 0 <= seconds < 10
         assert (await store.load(first.evolution_id)).status == "running"
         assert (await store.load(queued.evolution_id)).status == "queued"
     finally:

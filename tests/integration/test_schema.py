@@ -83,9 +83,19 @@ async def test_a_worker_leaves_alone_what_it_does_not_know(store: Store, become:
     for _ in range(3):
         assert await advance(store, worker, following) is None
     assert (stages.generated, await store._redis.hget(key(due), "body")) == ([], before)
-    assert await store.resend_stalled(0.2) == []  # not at once
-    await asyncio.sleep(3.5)
-    assert [found.version for found in await store.resend_stalled(0.2)] == [1]
+    since, until, again = [
+        float(at)
+        for at in (
+            *await store._redis.hmget(key(due), "refused_at", "not_before"),
+            await store._redis.zscore("darwin:active", due.evolution_id),
+        )
+    ]
+    assert since + 1 <= until == pytest.approx(again + 0.2)
+    assert await store._redis.llen(QUEUE) == 0
+    async with asyncio.timeout(30):
+        while not (sent := await store.resend_stalled(0.2)):
+            await asyncio.sleep(0.05)
+    assert [found.version for found in sent] == [1]
     await store.request_cancel(due.evolution_id)
     become(NEW)
     await round_runner(store, Stages()).conclude(due.evolution_id, 1)

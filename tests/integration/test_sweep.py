@@ -28,13 +28,12 @@ async def is_stalled(store: Store, due: Due, idle_s: float) -> bool:
     return any((one.evolution_id, one.version) == (due.evolution_id, due.version) for one in found)
 
 
-async def until_stalled(store: Store, due: Due, idle_s: float, most_s: float = 30.0) -> float:
-    """For how many seconds the sweep did not find the evolution."""
-    began = time.monotonic()
+async def until_stalled(store: Store, due: Due, since: float, idle_s: float = 0.2) -> float:
+    """For how many seconds from `since` the sweep does not find the evolution."""
     while not await is_stalled(store, due, idle_s):
-        assert time.monotonic() - began < most_s
+        assert time.monotonic() - since < 30
         await asyncio.sleep(0.02)
-    return time.monotonic() - began
+    return time.monotonic() - since
 
 
 async def waited(store: Store, due: Due, seconds: float) -> None:
@@ -53,7 +52,7 @@ async def sent(store: Store) -> list[list[object]]:
 async def test_what_is_lost_is_found_less_and_less_often(store: Store) -> None:
     due = await accept(store)
     await store._redis.delete(QUEUE)
-    assert not await is_stalled(store, due, idle_s=0.2)
+    assert not await is_stalled(store, due, idle_s=30)
     pauses, last = [], time.monotonic()
     while len(pauses) < 4:
         if await is_stalled(store, due, idle_s=0.2):
@@ -71,7 +70,7 @@ async def test_however_long_it_has_waited_it_is_found_again_within_half_a_minute
     await store._redis.hset(key(due), "saved_at", time.time() - 3600)
     await store._redis.zadd("darwin:active", {due.evolution_id: time.time() - 5})
     assert await is_stalled(store, due, idle_s=5)
-    assert await store._redis.zscore("darwin:active", due.evolution_id) - time.time() == pytest.approx(25, abs=3)
+    assert 0 < await store._redis.zscore("darwin:active", due.evolution_id) - time.time() <= 25
 
 
 async def test_what_waits_in_the_queue_is_not_sent_twice(store: Store) -> None:
@@ -80,34 +79,34 @@ async def test_what_waits_in_the_queue_is_not_sent_twice(store: Store) -> None:
     assert await store.resend_stalled(0.1) == []
     assert len(await sent(store)) == 2
     await store._redis.rpop(QUEUE)  # a worker takes the first message, and dies before it takes the evolution
-    await asyncio.sleep(0.6)
-    assert [one.evolution_id for one in await store.resend_stalled(0.1)] == [first.evolution_id]
+    await until_stalled(store, first, time.monotonic())
     assert await sent(store) == [[first.evolution_id, 0], [second.evolution_id, 0]]
 
 
 async def test_a_worker_that_dies_after_a_long_wait_is_found_by_its_lease(store: Store) -> None:
     due = await accept(store)
     await waited(store, due, 300)
+    began = time.monotonic()
     assert await store.claim(due.evolution_id, 0, "somebody", 0.6)
-    assert await until_stalled(store, due, idle_s=0.2) > 0.4
+    assert await until_stalled(store, due, began) >= 0.6
 
 
 async def test_a_worker_that_dies_between_two_saves_is_found_by_its_lease(store: Store) -> None:
     due = await accept(store)
     claim = await store.claim(due.evolution_id, 0, "first", 10)
     assert claim is not None
+    began = time.monotonic()
     assert await store.save(replace(claim.record, version=1), (), next_holder="second", lease_s=0.6)
-    assert await until_stalled(store, Due(due.evolution_id, 1), idle_s=0.2) > 0.4
+    assert await until_stalled(store, Due(due.evolution_id, 1), began) >= 0.6
     claim = await store.claim(due.evolution_id, 1, "third", 10)
     assert claim is not None
     assert (claim.deaths, [lost.id for lost in claim.lost]) == (1, ["second"])
 
 
 async def test_sweep_leaves_what_is_held_and_finds_it_when_its_holder_is_gone(store: Store) -> None:
-    due = await accept(store)
+    due, began = await accept(store), time.monotonic()
     assert await store.claim(due.evolution_id, 0, "somebody", 0.6)
-    await asyncio.sleep(0.1)
-    assert await until_stalled(store, due, idle_s=0.05) > 0.3
+    assert await until_stalled(store, due, began, idle_s=0.05) >= 0.6
 
 
 async def test_what_has_begun_goes_ahead_of_what_has_not(store: Store) -> None:
@@ -121,8 +120,9 @@ async def test_what_has_begun_goes_ahead_of_what_has_not(store: Store) -> None:
 async def test_a_message_that_has_a_delay_is_left_alone_until_then(store: Store) -> None:
     due = await accept(store)
     record = replace(await store.load(due.evolution_id), version=1)
+    began = time.monotonic()
     await store.save(record, (), delay_s=0.8)
-    assert await until_stalled(store, Due(due.evolution_id, 1), idle_s=0.2) > 0.8
+    assert await until_stalled(store, Due(due.evolution_id, 1), began) >= 0.8
 
 
 async def test_a_deadline_passes_in_the_queue_too(store: Store) -> None:
@@ -170,11 +170,11 @@ async def test_a_cancel_does_not_wait_for_the_queue(store: Store) -> None:
 
 async def test_what_is_held_is_ended_by_its_holder(store: Store) -> None:
     due = await accept(store, replace(REQUEST, search=Search(deadline_ms=1)))
-    assert await store.claim(due.evolution_id, 0, "somebody", 0.5)
+    assert await store.claim(due.evolution_id, 0, "somebody", 60)
     await store.request_cancel(due.evolution_id)
     assert await store.due(time.time() + 1) == []
-    await asyncio.sleep(0.6)
-    assert [found.evolution_id for found in await store.due(time.time() + 1)] == [due.evolution_id]
+    await store._redis.delete(key(due, "lease"))  # it ran out
+    assert [found.evolution_id for found in await store.due(time.time() + 5)] == [due.evolution_id]
 
 
 async def test_lists_are_tidied_though_their_oldest_search_goes_on(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""The queue of rounds: messages of (id, version) in a Redis list, as Celery reads them."""
+"""The queue of evolutions that wait for a worker: messages of (id, version) in a Redis list, as Celery reads them."""
 
 import json
 import time
@@ -37,7 +37,7 @@ class Backlog:
 
 
 def message(evolution_id: str, version: int, delay_s: float = 0.0) -> str:
-    """The message upon which a worker performs the round that follows `version`, `delay_s` seconds from now at the
+    """The message upon which a worker performs an evolution from `version` on, `delay_s` seconds from now at the
     earliest. A message that is lost is replaced by the sweep, and one that comes twice changes nothing.
 
     It is Celery's message (protocol 2) in kombu's envelope, as JSON. It is written here, and not by Celery, so that the

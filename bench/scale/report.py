@@ -8,7 +8,7 @@ from rich.table import Table
 from bench.scale.measuring import LoadPoint
 
 # Sent by clients, a round; everything else is called by scripts.
-SENT = ("brpop", "evalsha", "lpush", "set", "multi", "exec")
+SENT = ("brpop", "evalsha", "set", "multi", "exec")
 
 
 def rates(points: Sequence[LoadPoint], title: str) -> Table:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -35,6 +36,9 @@ from shared.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
+# Seconds between two looks for searches that are to end although nobody performs them, at most.
+_LOOK_S = 0.5
+
 
 class Worker:
     """A Celery worker with its event loop, its channels to the stages and its store."""
@@ -54,16 +58,17 @@ class Worker:
         self._loop.start(_repeat(period_s, work))
 
     def run(self) -> None:
-        """Performs rounds until SIGTERM or SIGINT. Rounds under way then have `drain_s` seconds to end, before they are
-        interrupted for other workers to go on with.
+        """Performs evolutions until SIGTERM or SIGINT. Rounds under way then have `drain_s` seconds to end, before they
+        are interrupted; either way other workers go on with the evolutions.
         """
         metrics.begin()
         # Objects that exist by now live as long as the process: the garbage collector need not look through them again.
         gc.freeze()
         self.every(self._settings.sweep_s, self._report_presence)
         self.every(self._settings.sweep_s, self._sweep)
+        self.every(min(_LOOK_S, self._settings.sweep_s), self._conclude_due)
         self.every(self._settings.sweep_s, self._measure_queue)
-        worker_shutting_down.connect(self._interrupt_later)
+        worker_shutting_down.connect(self._stop_rounds)
         setup_logging.connect(_set_up_celery_logging)
         worker = self.app.Worker(
             pool=pool_on(self._loop),
@@ -105,16 +110,21 @@ class Worker:
         )
         self._resources = resources
 
-    def _interrupt_later(self, **_: object) -> None:
+    def _stop_rounds(self, **_: object) -> None:
+        self._loop.call_later(0, self._round_runner.hand_back)
         self._loop.call_later(self._drain_s, self._round_runner.interrupt)
 
     async def _sweep(self) -> None:
         """Sends a message again for each evolution that is unfinished although nobody performs it."""
-        for stalled in await self._store.stalled(self._settings.stalled_s):
+        for stalled in await self._store.resend_stalled(self._settings.stalled_s):
             with tracing.use_context(stalled.trace, stalled.evolution_id):
                 log.warning("%s stalled at version %d: sent again", stalled.evolution_id, stalled.version)
-            await self._store.send(stalled.evolution_id, stalled.version)
             metrics.stalled()
+
+    async def _conclude_due(self) -> None:
+        """Ends what waits for a worker and was cancelled or is past its deadline, though all places are taken."""
+        due = await self._store.due(time.time())
+        await asyncio.gather(*(self._round_runner.conclude(found.evolution_id, found.version) for found in due))
 
     async def _measure_queue(self) -> None:
         metrics.queued(await backlog(self._redis), await self._store.active())

@@ -68,6 +68,8 @@ class Leases:
                     await self._renew()
             except Unavailable as error:
                 log.debug("%d rounds go on without their leases: %s", len(self._held), error.message)
+            except Exception:
+                log.exception("%d rounds go on although their leases could not be renewed", len(self._held))
 
     async def _look_for_cancels(self) -> None:
         if cancelled := await self._store.cancelled():

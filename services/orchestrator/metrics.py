@@ -21,6 +21,7 @@ from services.orchestrator.core import answers
 from shared.records.attempts import Attempt
 from shared.records.events import Event, RoundFinished
 from shared.records.evolution import TERMINAL, Record, Result, Tokens
+from shared.records.schema import UnknownSchema
 from shared.records.summary import summary_of
 from shared.store.queue import Backlog
 from shared.telemetry.metrics import METER, SECONDS
@@ -139,7 +140,7 @@ def _tokens(record: Record) -> Tokens:
         return record.result.tokens
     try:
         return answers.tokens(codec.load(record.state))
-    except ValidationError:
+    except (ValidationError, UnknownSchema):
         return Tokens()
 
 

@@ -82,8 +82,7 @@ def after_failure(claim: Claim, holder: str, failed: Failed, max_attempts: int) 
 
 def seconds_left(record: Record) -> float:
     """Seconds until the evolution's deadline, negative once it has passed; infinite where there is none."""
-    deadline_ms = record.request.search.deadline_ms
-    return math.inf if deadline_ms is None else record.created_at + deadline_ms / 1000 - time.time()
+    return math.inf if record.deadline is None else record.deadline - time.time()
 
 
 def _as_darwin_error(record: Record, error: Exception) -> DarwinError:

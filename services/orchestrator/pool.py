@@ -1,4 +1,4 @@
-"""A Celery pool for tasks that are coroutines: a round that waits for a model holds no thread."""
+"""A Celery pool for tasks that are coroutines: a search that waits for a model holds no thread."""
 
 import asyncio
 import logging
@@ -74,10 +74,11 @@ class LoopPool(BasePool):  # type: ignore[misc]
         assert accept_callback is not None
         name, _id, _headers, body, content_type, encoding = args
         positional, named, _options = loads(body, content_type, encoding)  # type: ignore[no-untyped-call]
+        task = self.app.tasks[name].run(*positional, **named)
         accept_callback(os.getpid(), time.monotonic())
         with self._idle:
             self._tasks += 1
-        self.loop.start(self._perform(self.app.tasks[name].run(*positional, **named), callback))
+        self.loop.start(self._perform(task, callback))
 
     async def _perform(self, task: Coroutine[Any, Any, None], done: Callable[..., Any]) -> None:
         began = time.monotonic()
@@ -86,7 +87,9 @@ class LoopPool(BasePool):  # type: ignore[misc]
         except Exception:
             log.exception("a task failed")
         finally:
-            done((0, None, time.monotonic() - began))
-            with self._idle:
-                self._tasks -= 1
-                self._idle.notify_all()
+            try:
+                done((0, None, time.monotonic() - began))
+            finally:
+                with self._idle:
+                    self._tasks -= 1
+                    self._idle.notify_all()

@@ -1,31 +1,28 @@
-"""The life of an evolution across tasks. Each task performs a round of it: decide, act, save."""
+"""The life of an evolution in a worker's hands: round after round it decides, acts and saves, until the search ends."""
 
 import asyncio
 import logging
 import math
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import Any, Literal
-
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, stop_when_event_set, wait_random
 
 from services.orchestrator import metrics, next_version
 from services.orchestrator.adapters import codec
+from services.orchestrator.claims import Claims, HeldEvolution
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.endings import Completed, Failed, Interrupted, LeaseLost, RoundEnding
 from services.orchestrator.leases import Leases, StopSignal
-from services.orchestrator.next_version import NextVersion
 from services.orchestrator.ports import Generator, Mutator, Scorer
 from services.orchestrator.round import RoundExecution
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.version_writer import SaveListener, VersionWriter
 from shared.errors import Conflict, Internal, Unavailable
-from shared.records.attempts import Attempt
 from shared.records.events import Event
-from shared.records.evolution import TERMINAL, Failure, Message, Record
+from shared.records.evolution import TERMINAL, Message, Record
 from shared.records.turns import instruction_of
 from shared.store.evolutions import Store
 from shared.store.leases import Claim, Lease
@@ -33,12 +30,9 @@ from shared.telemetry import tracing
 
 log = logging.getLogger(__name__)
 
-SaveListener = Callable[[Record, Attempt, Sequence[Event]], Awaitable[None]]
-"""Called after each save with the record as it stands now, the attempt that made it, and its events."""
-
 
 class RoundRunner:
-    """Performs one round per `advance`. Safe to call twice, late, or from two workers: one of them saves."""
+    """Performs evolutions. What it is asked to perform twice, late, or beside another worker is saved once."""
 
     def __init__(
         self,
@@ -54,56 +48,77 @@ class RoundRunner:
         self._generator = generator
         self._scorer = scorer
         self._settings = settings
-        self._listeners = listeners
-        self._interrupted = asyncio.Event()
+        self._claims = Claims(store, settings)
+        self._writer = VersionWriter(store, settings, listeners)
         self._leases = Leases(store, settings.lease_s, settings.heartbeat_s)
+        self._handing_back = False
+
+    def hand_back(self) -> None:
+        """Leaves each evolution to other workers at its next save; call it on the running loop."""
+        self._handing_back = True
 
     def interrupt(self) -> None:
         """Interrupts the rounds under way, which other workers go on with; call it on the running loop."""
-        self._interrupted.set()
+        self.hand_back()
+        self._writer.hurry()
         self._leases.interrupt()
 
     async def advance(self, evolution_id: str, version: int) -> None:
-        """Performs the round that follows `version`, unless it is saved already or another worker performs it."""
-        holder = uuid.uuid4().hex
+        """Performs the rounds that follow `version` one after another, and saves each, until the search ends, a round
+        fails, or this worker hands back. Does nothing where that version is saved already or another worker has it.
+        """
+        held = await self._take(evolution_id, version)
+        if held is None:
+            return
+        with metrics.round_active(), tracing.use_context(held.claim.record.trace, evolution_id):
+            while held is not None:
+                held = await self._advance_once(held)
+
+    async def conclude(self, evolution_id: str, version: int) -> None:
+        """Ends an evolution that nobody performs, with the best response so far, where a cancel was asked for or its
+        deadline has passed.
+        """
+        held = await self._take(evolution_id, version)
+        if held is None:
+            return
+        with tracing.use_context(held.claim.record.trace, evolution_id):
+            if _reason_to_stop(held.claim) is None:
+                await self._release(held.claim.record, held.holder)
+            else:
+                await self._advance_once(held)
+
+    async def _take(self, evolution_id: str, version: int) -> HeldEvolution | None:
         try:
-            claim = await self._decide(evolution_id, version, holder)
+            return await self._claims.take(evolution_id, version, uuid.uuid4().hex)
         except Unavailable as error:
             _log_left_to_sweep(evolution_id, error)
-            return
-        if claim is None:
-            return
-        with metrics.round_active(), tracing.use_context(claim.record.trace, evolution_id):
-            saved = False
-            try:
-                claim, ending = await self._act(claim, holder)
-                saved = await self._save(claim, holder, ending)
-            finally:
-                if not saved:
-                    with suppress(Unavailable):
-                        await self._store.release(evolution_id, holder)
-
-    async def _decide(self, evolution_id: str, version: int, holder: str) -> Claim | None:
-        """Takes the lease on the evolution; None where there is no round to perform."""
-        try:
-            claim = await self._store.claim(evolution_id, version, holder, self._settings.lease_s)
-        except Internal as error:
-            log.error("%s", error.message)
-            await self._store.abandon(evolution_id, Failure(type(error).__name__, error.message))
-            metrics.abandoned(type(error).__name__)
             return None
-        if claim is not None and claim.record.status in TERMINAL:
-            await self._store.release(evolution_id, holder)
-            return None
-        return claim
 
-    async def _act(self, claim: Claim, holder: str) -> tuple[Claim, RoundEnding]:
-        """Performs the round; returns how it ended, and the claim with what only the model's service could add."""
+    async def _advance_once(self, held: HeldEvolution) -> HeldEvolution | None:
+        """Performs a round and saves it; returns the evolution for the next one, where this worker still has it."""
+        saved, next_holder = False, uuid.uuid4().hex
         try:
-            claim = replace(claim, record=await self._complete(claim.record))
+            held, ending = await self._act(held)
+            saved, following = await self._save(held, ending, next_holder)
+            return following
+        finally:
+            if not saved:
+                await self._release(held.claim.record, held.holder, next_holder)
+
+    async def _release(self, record: Record, *holders: str) -> None:
+        with suppress(Unavailable):
+            for holder in holders:
+                await self._store.release(record.id, holder)
+
+    async def _act(self, held: HeldEvolution) -> tuple[HeldEvolution, RoundEnding]:
+        """Performs the round; returns how it ended, and the evolution with what only the model's service could add."""
+        claim = held.claim
+        try:
+            if _reason_to_stop(claim) is None:
+                held = replace(held, claim=replace(claim, record=await self._complete(claim.record)))
         except Exception as error:
-            return claim, Failed(error)
-        return claim, await self._perform_round(claim, holder)
+            return held, Failed(error)
+        return held, await self._perform_round(held)
 
     async def _complete(self, record: Record) -> Record:
         """The record of an evolution that begins, with the text of a prompt that was given as token ids, and a warning
@@ -122,16 +137,16 @@ class RoundRunner:
             request = replace(request, warnings=tuple(dict.fromkeys((*request.warnings, *told))))
         return replace(record, request=request)
 
-    async def _perform_round(self, claim: Claim, holder: str) -> RoundEnding:
-        record = claim.record
+    async def _perform_round(self, held: HeldEvolution) -> RoundEnding:
+        claim, record = held.claim, held.claim.record
         if claim.deaths >= self._settings.max_deaths:
             reason = f"{claim.deaths} workers ended while they performed the round from version {record.version}"
             return Failed(Internal(reason), final=True)
         log.info("%s: round from version %d", record.id, record.version)
         execution: RoundExecution | None = None
         try:
-            execution = self._begin(record)
-            match await self._perform(claim, holder, execution):
+            execution = self._begin(held)
+            match await self._perform(claim, held.holder, execution):
                 case "lost":
                     return LeaseLost()
                 case "interrupted":
@@ -142,14 +157,14 @@ class RoundRunner:
         except Exception as error:
             return Failed(error, execution)
 
-    def _begin(self, record: Record) -> RoundExecution:
-        events: tuple[Event, ...] = ()
+    def _begin(self, held: HeldEvolution) -> RoundExecution:
+        record, events = held.claim.record, tuple[Event, ...]()
         if record.state is None:
             request = record.request
             instruction = instruction_of(request.messages)
             evolution, events = machine.begin(config_for(request), instruction, request.seed)
         else:
-            evolution = codec.load(record.state)
+            evolution = held.evolution or codec.load(record.state)
         timeout_s = self._settings.call_timeout_s
         stages = (self._mutator, self._generator, self._scorer)
         return RoundExecution(evolution, events, record.request, *stages, timeout_s, record.trace)
@@ -159,10 +174,8 @@ class RoundRunner:
     ) -> Literal["completed", "deadline_ms"] | StopSignal:
         """Runs the round, and renews its lease meanwhile, until one of the two ends or the deadline passes."""
         record, left_s = claim.record, next_version.seconds_left(claim.record)
-        if claim.cancelled:
-            return "cancelled"
-        if left_s <= 0:
-            return "deadline_ms"
+        if reason := _reason_to_stop(claim):
+            return reason
         running = asyncio.ensure_future(execution.run())
         try:
             with self._leases.held(Lease(record.id, record.version, holder)) as signal:
@@ -177,50 +190,50 @@ class RoundRunner:
             running.cancel()
             await asyncio.wait({running})
 
-    async def _save(self, claim: Claim, holder: str, ending: RoundEnding) -> bool:
-        """Saves the version that follows from how the round ended; returns whether one was saved."""
-        record = claim.record
+    async def _save(
+        self, held: HeldEvolution, ending: RoundEnding, next_holder: str
+    ) -> tuple[bool, HeldEvolution | None]:
+        """Saves the version that follows from how the round ended.
+
+        Returns whether one was saved, and the evolution for the next round where `next_holder` has its lease: after a
+        checkpoint that does not end the search, unless this worker hands back.
+        """
+        claim, holder, record = held.claim, held.holder, held.claim.record
         try:
             match ending:
                 case Completed(execution):
                     version = next_version.after_checkpoint(claim, holder, execution)
+                    goes_on = not self._handing_back and version.record.status not in TERMINAL
+                    if await self._writer.save(version, next_holder if goes_on else ""):
+                        return True, HeldEvolution(Claim(version.record, False), next_holder, execution.evolution)
+                    return True, None
                 case Interrupted(execution):
                     version = next_version.after_interruption(claim, holder, execution)
                 case Failed():
                     version = next_version.after_failure(claim, holder, ending, self._settings.max_attempts)
                 case LeaseLost():
                     _count_lease_lost(record)
-                    return False
-            await self._save_version(version)
-            return True
+                    return False, None
+            await self._writer.save(version)
+            return True, None
         except Conflict:
             _count_lease_lost(record)
-            return False
+            return False, None
         except Unavailable as error:
             _log_left_to_sweep(record.id, error)
-            return False
+            return False, None
         except Exception as error:
             if not isinstance(ending, Completed):
                 raise
             # What the round found cannot be saved, so it is performed again.
-            return await self._save(claim, holder, Failed(error))
+            return await self._save(held, Failed(error), next_holder)
 
-    async def _save_version(self, version: NextVersion) -> None:
-        """Saves a version, with the message for the next round, and notifies the listeners.
 
-        Where Redis is away this waits for it to come back, up to `save_patience_s` seconds or until an interrupt.
-        """
-        record, attempt, events = version.record, version.attempt, version.events
-        save = partial(self._store.save, record, events, attempt.id, version.spent, attempt, version.delay_s)
-        try:
-            await save()
-        except Unavailable:
-            patience = stop_after_delay(self._settings.save_patience_s) | stop_when_event_set(self._interrupted)  # type: ignore[arg-type]
-            again = retry_if_exception_type(Unavailable)
-            await AsyncRetrying(retry=again, stop=patience, wait=wait_random(0.1, 0.5), reraise=True)(save)
-        metrics.saved(record, events, attempt)
-        for notify in self._listeners:
-            await notify(record, attempt, events)
+def _reason_to_stop(claim: Claim) -> Literal["cancelled", "deadline_ms"] | None:
+    """Why an evolution is to end before its next round; None where it is not."""
+    if claim.cancelled:
+        return "cancelled"
+    return "deadline_ms" if next_version.seconds_left(claim.record) <= 0 else None
 
 
 def _count_lease_lost(record: Record) -> None:

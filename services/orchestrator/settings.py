@@ -21,3 +21,6 @@ class OrchestratorSettings(StoreSettings):
     max_attempts: int = Field(default=5, ge=1, description="failures in a row after which an evolution fails")
     max_deaths: int = Field(default=10, ge=1, description="workers ended by one round after which an evolution fails")
     save_patience_s: float = Field(default=300.0, ge=0, description="how long a finished round waits for Redis")
+    schema_patience_s: float = Field(
+        default=3600.0, ge=0, description="how long an evolution that another version wrote waits for a worker of it"
+    )

@@ -1,4 +1,4 @@
-"""The one Celery task, which performs a round."""
+"""The one Celery task, which performs an evolution from a version on."""
 
 from collections.abc import Awaitable, Callable
 

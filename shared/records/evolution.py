@@ -249,3 +249,9 @@ class Record:
     trace: TraceContext | None = None
     unfinished: str = ""
     prices: Prices | None = None
+
+    @property
+    def deadline(self) -> float | None:
+        """When the search ends at the latest, in Unix seconds; None where it may take as long as it takes."""
+        deadline_ms = self.request.search.deadline_ms
+        return None if deadline_ms is None else self.created_at + deadline_ms / 1000

@@ -21,6 +21,8 @@ from shared.store.leases import LeaseCommands
 from shared.store.queries import QueryCommands
 from shared.store.queue import QUEUE, message
 
+_KEPT = 2
+
 
 @dataclass(frozen=True)
 class ActiveLimits:
@@ -74,6 +76,7 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 fingerprint=record.idempotency.fingerprint if record.idempotency else "",
                 summary=dumped(layout.SUMMARY, summary_of(record)),
                 created_at=record.created_at,
+                deadline="" if record.deadline is None else record.deadline,
                 ttl_s=self._ttl_s,
                 trace=dumped(layout.TRACE, record.trace),
                 message=message(record.id, record.version),
@@ -97,14 +100,18 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
         self,
         record: Record,
         events: Sequence[Event],
-        holder: str = "",
         spent: Spending = NOTHING,
         attempt: Attempt | None = None,
         delay_s: float = 0.0,
-    ) -> None:
-        """Replaces version `record.version - 1` by `record`, and in the same step appends `events` and `attempt`,
-        charges what was `spent` since to the record's API key, releases `holder`'s lease, and sends a message for the
-        round that follows, unless the evolution has ended. That message is performed after `delay_s` seconds.
+        next_holder: str = "",
+        lease_s: float = 0.0,
+    ) -> bool:
+        """Replaces version `record.version - 1` by `record`, and in the same step appends `events` and `attempt`, and
+        charges what was `spent` since to the record's API key.
+
+        In the same step the lease on it goes over to `next_holder`, who performs the round that follows, for `lease_s`
+        seconds. Where there is no `next_holder` it is released instead, and a message is sent for that round, unless
+        the evolution has ended; it is performed after `delay_s` seconds. Returns whether `next_holder` has the lease.
 
         Raises:
             Conflict: the record is at another version.
@@ -125,7 +132,8 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 expected_version=expected,
                 version=record.version,
                 body=dumped(layout.RECORD, record),
-                holder=holder,
+                next_holder=next_holder,
+                lease_ms=int(lease_s * 1000),
                 ended=int(ended),
                 tokens=spent.counted,
                 money=record.prices.nanos(spent) if record.prices else 0,
@@ -133,11 +141,13 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 ttl_s=self._ttl_s,
                 attempt=dumped(layout.ATTEMPT, attempt, sparse=True) if attempt else "",
                 message="" if ended else message(record.id, record.version, delay_s),
+                delay_s=delay_s,
                 notice=_notice(record) if ended else "",
                 new_events=[dumped(layout.EVENT, event) for event in events],
             )
         if not saved:
             raise Conflict(f"evolution {record.id} is not at version {expected} any more")
+        return bool(saved == _KEPT)
 
     async def abandon(self, evolution_id: str, failure: Failure) -> None:
         """Ends an evolution whose record cannot be read: its followers see why, and it expires."""
@@ -148,6 +158,7 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 events=layout.events_key(evolution_id),
                 attempts=layout.attempts_key(evolution_id),
                 active=layout.ACTIVE,
+                deadlines=layout.DEADLINES,
                 cancelled=layout.CANCELLED,
                 reserved=layout.RESERVED,
                 id=evolution_id,

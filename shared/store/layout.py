@@ -2,9 +2,12 @@
 
 Redis keys, all under `darwin:`
   evo:{id}                hash: version, body, summary, trace, saved_at, claims, claimants, of_key, of_idempotency;
-                          beside it :events and :attempts (streams), :lease
+                          sent_at, when the sweep last sent its message again; refused_at and not_before, since when no
+                          worker has known its schema, and until when none tries; beside it :events and :attempts
+                          (streams), :lease
   list, list:{tenant}     sorted sets of ids by when they were accepted: all, and a tenant's
   active                  sorted set of unfinished ids by when the sweep may return them (see the script STALLED)
+  deadlines               sorted set of unfinished ids that have a deadline, by it
   cancelled               set of unfinished ids for which a cancel was asked
   key:{api key}:active    set of an API key's unfinished ids
   key:{api key}:spent:{period}:{its label}
@@ -24,6 +27,7 @@ from shared.records.attempts import Attempt, LostAttempt
 from shared.records.events import Event
 from shared.records.evolution import Record, TraceContext
 from shared.records.periods import period_label
+from shared.records.schema import UnknownSchema, of_another_version
 from shared.records.spending import PERIODS, Period
 from shared.records.summary import Summary
 
@@ -34,6 +38,7 @@ SUMMARY: TypeAdapter[Summary] = TypeAdapter(Summary)
 TRACE: TypeAdapter[TraceContext | None] = TypeAdapter(TraceContext | None)
 
 ACTIVE = "darwin:active"
+DEADLINES = "darwin:deadlines"
 CANCELLED = "darwin:cancelled"
 RESERVED = "darwin:reserved"
 NOTICES = "darwin:webhook-notices"
@@ -96,6 +101,7 @@ def keys_of(record: Record) -> dict[str, str]:
         "record": record_key(record.id),
         "events": events_key(record.id),
         "active": ACTIVE,
+        "deadlines": DEADLINES,
         "reserved": RESERVED,
         "all_list": list_key(None),
         "tenant_list": list_key(record.request.tenant),
@@ -118,6 +124,21 @@ def parsed(adapter: TypeAdapter[T], text: str | None, what: str) -> T:
     try:
         return adapter.validate_json(text or "")
     except ValidationError as error:
+        raise Internal(f"{what} cannot be read") from error
+
+
+def parsed_to_change(adapter: TypeAdapter[T], text: str, what: str) -> T:
+    """As `parsed`, for who will write the value back: a field that this version does not know is not dropped.
+
+    Raises:
+        UnknownSchema: another version of this program wrote it.
+        Internal: it is not such a value.
+    """
+    try:
+        return adapter.validate_json(text, extra="forbid")
+    except ValidationError as error:
+        if of_another_version(error):
+            raise UnknownSchema(f"another version of Darwin wrote {what}") from error
         raise Internal(f"{what} cannot be read") from error
 
 

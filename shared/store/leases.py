@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from shared.records.attempts import LostAttempt
 from shared.records.evolution import Record, TraceContext
-from shared.store import layout, scripts
+from shared.store import layout, lease_scripts, scripts
 from shared.store.connection import RedisClient
 from shared.store.layout import parsed
+from shared.store.queue import QUEUE, message
 
 # A script holds up everybody else; with so many evolutions it takes a few milliseconds.
 _RENEWED_AT_ONCE = 500
@@ -38,7 +39,7 @@ class Lease:
     holder: str
 
 
-class StalledEvolution(NamedTuple):
+class WaitingEvolution(NamedTuple):
     """An unfinished evolution that waits for a worker, with the trace of the request that started it."""
 
     evolution_id: str
@@ -53,13 +54,15 @@ class LeaseCommands(RedisClient):
         """Takes the lease on an evolution; None where it is at another version, held by another, or gone.
 
         Raises:
+            UnknownSchema: another version of this program wrote the record; the caller has the lease nevertheless.
             Internal: the record cannot be read.
         """
         async with self._translated:
-            claimed = await scripts.CLAIM(
+            claimed = await lease_scripts.CLAIM(
                 self._redis,
                 record=layout.record_key(evolution_id),
                 lease=layout.lease_key(evolution_id),
+                active=layout.ACTIVE,
                 cancelled=layout.CANCELLED,
                 id=evolution_id,
                 version=version,
@@ -69,7 +72,7 @@ class LeaseCommands(RedisClient):
         if not claimed:
             return None
         body, cancelled, deaths, claimants = claimed
-        record = parsed(layout.RECORD, body, f"the record of evolution {evolution_id}")
+        record = layout.parsed_to_change(layout.RECORD, body, f"the record of evolution {evolution_id}")
         return Claim(record, bool(cancelled), int(deaths), layout.lost_attempts(claimants))
 
     async def renew(self, leases: Sequence[Lease], ttl_s: float) -> list[bool]:
@@ -80,7 +83,7 @@ class LeaseCommands(RedisClient):
                 part = leases[first : first + _RENEWED_AT_ONCE]
                 held += map(
                     bool,
-                    await scripts.RENEW(
+                    await lease_scripts.RENEW(
                         self._redis,
                         records=[layout.record_key(lease.evolution_id) for lease in part],
                         leases=[layout.lease_key(lease.evolution_id) for lease in part],
@@ -95,7 +98,7 @@ class LeaseCommands(RedisClient):
         """Gives up the lease on an evolution, where `holder` has it."""
         async with self._translated:
             record, lease = layout.record_key(evolution_id), layout.lease_key(evolution_id)
-            await scripts.RELEASE(self._redis, record=record, lease=lease, holder=holder)
+            await lease_scripts.RELEASE(self._redis, record=record, lease=lease, holder=holder)
 
     async def request_cancel(self, evolution_id: str) -> None:
         """Asks whoever performs the evolution, now or next, to end it."""
@@ -107,26 +110,78 @@ class LeaseCommands(RedisClient):
         async with self._translated:
             return set(await self._redis.smembers(layout.CANCELLED))
 
-    async def stalled(self, idle_s: float) -> list[StalledEvolution]:
-        """Unfinished evolutions whose lease nobody holds and that were last saved over `idle_s` seconds ago.
-
-        The call marks what it returns: that evolution is returned again once its time since the save has doubled, so
-        that callers who send a message for each do not flood a long queue.
+    async def hand_back(self, evolution_id: str, holder: str, idle_s: float) -> float:
+        """Gives up the lease on an evolution whose schema the holder does not know; returns for how many seconds no
+        worker has known it. The sweep, which looks for what is idle for `idle_s`, soon offers it again.
         """
         async with self._translated:
-            flat = await scripts.STALLED(
+            since = await lease_scripts.HAND_BACK(
+                self._redis,
+                record=layout.record_key(evolution_id),
+                lease=layout.lease_key(evolution_id),
+                active=layout.ACTIVE,
+                id=evolution_id,
+                holder=holder,
+                idle_s=idle_s,
+            )
+        return float(since)
+
+    async def resend_stalled(self, idle_s: float) -> list[WaitingEvolution]:
+        """Sends a message again for each evolution that waits for a worker although no message says so: nobody has held
+        or saved it for `idle_s` seconds. Returns those evolutions.
+
+        One that has been sent again is so next once its time since the save has doubled, at most 30 seconds later.
+        """
+        async with self._translated:
+            found = _waiting(
+                await lease_scripts.STALLED(
+                    self._redis,
+                    active=layout.ACTIVE,
+                    deadlines=layout.DEADLINES,
+                    reserved=layout.RESERVED,
+                    queue=QUEUE,
+                    idle_s=idle_s,
+                    most=_SWEPT_AT_ONCE,
+                    record_prefix=layout.RECORD_PREFIX,
+                )
+            )
+            if not found:
+                return []
+            sent = await lease_scripts.RESEND(
                 self._redis,
                 active=layout.ACTIVE,
-                reserved=layout.RESERVED,
+                queue=QUEUE,
+                records=[layout.record_key(waiting.evolution_id) for waiting in found],
                 idle_s=idle_s,
-                most=_SWEPT_AT_ONCE,
+                ids=[waiting.evolution_id for waiting in found],
+                versions=[waiting.version for waiting in found],
+                messages=[message(waiting.evolution_id, waiting.version) for waiting in found],
+            )
+        return [waiting for waiting, now in zip(found, sent, strict=True) if now]
+
+    async def due(self, at: float) -> list[WaitingEvolution]:
+        """Evolutions that nobody holds and that are to end, up to some hundreds: those whose deadline has passed at
+        this time (Unix seconds), and those for which a cancel was asked.
+        """
+        async with self._translated:
+            flat = await lease_scripts.DUE(
+                self._redis,
+                active=layout.ACTIVE,
+                deadlines=layout.DEADLINES,
+                cancelled=layout.CANCELLED,
+                at=at,
+                most=_SWEPT_AT_ONCE // 2,
                 record_prefix=layout.RECORD_PREFIX,
             )
-        parts = iter(flat)
-        return [
-            StalledEvolution(evolution_id, int(version), _trace(evolution_id, trace))
-            for evolution_id, version, trace in zip(parts, parts, parts, strict=True)
-        ]
+        return list(dict.fromkeys(_waiting(flat)))
+
+
+def _waiting(flat: Sequence[str]) -> list[WaitingEvolution]:
+    parts = iter(flat)
+    return [
+        WaitingEvolution(evolution_id, int(version), _trace(evolution_id, trace))
+        for evolution_id, version, trace in zip(parts, parts, parts, strict=True)
+    ]
 
 
 def _trace(evolution_id: str, text: str) -> TraceContext | None:

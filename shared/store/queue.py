@@ -1,4 +1,4 @@
-"""The queue of rounds: messages of (id, version) in a Redis list, as Celery reads them."""
+"""The queue of evolutions that wait for a worker: messages of (id, version) in a Redis list, as Celery reads them."""
 
 import json
 import time
@@ -14,6 +14,19 @@ QUEUE = "darwin"
 
 _SENT_AT = "darwin-sent-at"
 
+# When the oldest message in the queue was sent. Those of searches that have begun go ahead of the others, so it is not
+# always the next one, but among the next few.
+OLDEST_MESSAGE = """
+local function oldest_message_at(queue)
+  local oldest = math.huge
+  for _, message in ipairs(redis.call('LRANGE', queue, -50, -1)) do
+    local sent_at = tonumber(string.match(message, '"NAME":%s*([%d.]+)'))
+    oldest = math.min(oldest, sent_at or oldest)
+  end
+  return oldest
+end
+""".replace("NAME", _SENT_AT.replace("-", "%-"))
+
 
 @dataclass(frozen=True)
 class Backlog:
@@ -24,7 +37,7 @@ class Backlog:
 
 
 def message(evolution_id: str, version: int, delay_s: float = 0.0) -> str:
-    """The message upon which a worker performs the round that follows `version`, `delay_s` seconds from now at the
+    """The message upon which a worker performs an evolution from `version` on, `delay_s` seconds from now at the
     earliest. A message that is lost is replaced by the sweep, and one that comes twice changes nothing.
 
     It is Celery's message (protocol 2) in kombu's envelope, as JSON. It is written here, and not by Celery, so that the

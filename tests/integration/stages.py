@@ -110,7 +110,10 @@ def key(due: Due, part: str = "") -> str:
 
 
 async def advance(store: Store, worker: RoundRunner, due: Due) -> Due | None:
-    """Performs a round; the one that follows it, None where the evolution ended, or nothing was saved."""
+    """Performs a round, after which the worker hands back, from now on; the round that follows it, None where the
+    evolution ended, or nothing was saved.
+    """
+    worker.hand_back()
     await worker.advance(due.evolution_id, due.version)
     record = await store.load(due.evolution_id)
     return None if record.status in TERMINAL or record.version == due.version else Due(record.id, record.version)

@@ -151,7 +151,7 @@ async def test_cancelled_abandoned_and_lost_searches_give_back(store: Store) -> 
     assert await standing(store, key_id) == Standing(0, 100)
     await store._redis.delete(key(Due(lost.id)))
     await store._redis.zadd(layout.ACTIVE, {lost.id: 1.0})
-    await store.stalled(idle_s=1)
+    await store.resend_stalled(idle_s=1)
     assert await standing(store, key_id) == Standing(0, 0)
 
 

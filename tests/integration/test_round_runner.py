@@ -14,22 +14,32 @@ from shared.store.evolutions import Store
 from tests.integration.stages import REQUEST, Due, Stages, accept, advance, delay_s, finish, round_runner
 
 
-async def test_one_task_is_one_round_and_the_end_has_an_answer(store: Store) -> None:
-    due: Due | None = await accept(store)
-    assert due is not None
-    evolution_id, worker, tasks = due.evolution_id, round_runner(store, Stages()), 0
-    while due is not None:
-        tasks += 1
-        due = await advance(store, worker, due)
-    record = await store.load(evolution_id)
+async def test_one_task_is_one_evolution_saved_each_round(store: Store) -> None:
+    due = await accept(store)
+    await round_runner(store, Stages()).advance(due.evolution_id, 0)
+    record = await store.load(due.evolution_id)
     assert record.status == "succeeded"
-    assert record.version == tasks
     assert record.result is not None
     assert record.result.choices[0].reward == max(c.reward for c in record.result.choices if c.reward is not None)
-    events = [stored.event for stored in await store.events(evolution_id)]
+    events = [stored.event for stored in await store.events(due.evolution_id)]
     assert isinstance(events[0], Accepted)
     assert events[-1] == Ended("succeeded")
-    assert sum(isinstance(event, RoundFinished) for event in events) == record.result.rounds == tasks
+    finished = sum(isinstance(event, RoundFinished) for event in events)
+    assert finished == record.result.rounds == record.version == len(await store.attempts(record.id)) > 1
+
+
+async def test_a_worker_that_hands_back_saves_the_round_and_leaves_the_next(store: Store) -> None:
+    due, stages = await accept(store), Stages(delay_s=0.2)
+    worker = round_runner(store, stages)
+    task = asyncio.ensure_future(worker.advance(due.evolution_id, 0))
+    await stages.called.wait()
+    worker.hand_back()
+    await task
+    record = await store.load(due.evolution_id)
+    assert (record.version, record.status, record.unfinished) == (1, "running", "")
+    claim = await store.claim(due.evolution_id, 1, "another", 10)
+    assert claim is not None
+    assert (claim.deaths, claim.lost) == (0, ())
 
 
 async def test_doubled_stale_and_unknown_messages_do_nothing(store: Store) -> None:

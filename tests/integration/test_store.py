@@ -98,7 +98,7 @@ async def test_a_claim_names_holders_that_were_lost_and_no_others(store: Store) 
     await store.release(evolution_id, "second")
     assert await claimed(store, evolution_id, "third") == (1, ["first"])
     record = replace(await store.load(evolution_id), version=1)
-    await store.save(record, (), "third")
+    await store.save(record, ())
     assert await claimed(store, evolution_id, "fourth", version=1) == (0, [])
 
 

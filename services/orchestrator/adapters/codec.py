@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from services.orchestrator.core.values import (
     Config,
@@ -14,6 +15,15 @@ from services.orchestrator.core.values import (
     Scored,
     Stopped,
 )
+from shared.records.schema import UnknownSchema, of_another_version
+
+SCHEMA = 1
+"""The number of the schema in which states are written. A change that other versions would read in another sense takes
+the next one; a new field needs none, because versions without it refuse what they do not know. A state without a number
+is of the first.
+"""
+KNOWN = {1}
+"""The numbers of the schemas that are read."""
 
 _EVOLUTION: TypeAdapter[EvolutionState] = TypeAdapter(EvolutionState)
 _NAMED: dict[str, TypeAdapter[Any]] = {
@@ -26,8 +36,8 @@ _NOT_THE_CORES = {"mutation", "deadline_ms"}
 
 
 def dump(evolution: EvolutionState) -> str:
-    """The evolution as JSON, without those of its settings on which the core does not act, or acts by default, and
-    without log probabilities where it has none.
+    """The evolution as JSON, with the number of its schema, without those of its settings on which the core does not
+    act, or acts by default, and without log probabilities where it has none.
     """
     optional = ("selection", "complete_first")
     beside = _NOT_THE_CORES | {name for name in optional if getattr(evolution.config, name) == getattr(Config, name)}
@@ -35,12 +45,33 @@ def dump(evolution: EvolutionState) -> str:
     states = [state.response for _, state in evolution.states()]
     if not any(response.logprobs for response in (*states, *(final.response for final in evolution.finals))):
         exclude |= {"base": _PLAIN, "population": {"__all__": _PLAIN}, "finals": {"__all__": _PLAIN}}
-    return _EVOLUTION.dump_json(evolution, exclude=exclude).decode()
+    fields = _EVOLUTION.dump_json(evolution, exclude=exclude).decode()
+    return f'{{"schema":{SCHEMA},{fields.removeprefix("{")}'
 
 
 def load(state: Any) -> EvolutionState:
-    """Raises `pydantic.ValidationError` where `state` is not what `dump` made."""
-    return _EVOLUTION.validate_json(state) if isinstance(state, str) else _EVOLUTION.validate_python(state)
+    """The evolution that `dump` made JSON of.
+
+    Raises:
+        UnknownSchema: another version of this program wrote it.
+        pydantic.ValidationError: it is not what `dump` makes.
+    """
+    try:
+        fields = from_json(state) if isinstance(state, str) else state
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        return _EVOLUTION.validate_python(fields)
+    number = fields.get("schema", 1)
+    if number not in KNOWN:
+        raise UnknownSchema(f"its state is of schema {number}, which this worker does not know")
+    try:
+        without_number = {name: value for name, value in fields.items() if name != "schema"}
+        return _EVOLUTION.validate_python(without_number, extra="forbid")
+    except ValidationError as error:
+        if of_another_version(error):
+            raise UnknownSchema("its state has fields or values that this worker does not know") from error
+        raise
 
 
 def dump_outcome(outcome: Outcome) -> dict[str, Any]:

@@ -1,0 +1,111 @@
+"""A worker's places, which hold evolutions until they end: who gets one, and what is done without."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cli.stack.child import Child
+from services.orchestrator.broker import celery_app
+from services.orchestrator.pool import LoopThread, pool_on
+from services.orchestrator.round_runner import RoundRunner
+from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.tasks import register
+from shared.records.attempts import Attempt
+from shared.records.events import Event
+from shared.records.evolution import TERMINAL, Record
+from shared.records.search import Search
+from shared.store.evolutions import Store
+from tests.integration.stages import REQUEST, Due, Stages, accept, key
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[Store]:
+    """A database of its own, with an empty queue."""
+    store = Store(redis_url.removesuffix("/0") + "/3", ttl_s=60)
+    await store._redis.flushdb()
+    yield store
+    await store.close()
+
+
+async def test_the_first_answers_come_before_most_of_the_work_is_done(store: Store, redis_url: str) -> None:
+    saves: list[Record] = []
+
+    async def note(record: Record, attempt: Attempt, events: Sequence[Event]) -> None:
+        saves.append(record)
+
+    async def built() -> tuple[Store, RoundRunner]:
+        own, stages = Store(url, ttl_s=60), Stages(delay_s=0.02)
+        return own, RoundRunner(own, stages, stages, stages, OrchestratorSettings(), [note])
+
+    loop, url = LoopThread(), redis_url.removesuffix("/0") + "/3"
+    own, runner = loop.run(built())
+    app = celery_app(url)
+    register(app, runner.advance)
+    dues = [await accept(store) for _ in range(12)]
+    worker = app.Worker(pool=pool_on(loop), concurrency=4, quiet=True, without_mingle=True, without_gossip=True)
+    working = asyncio.ensure_future(asyncio.to_thread(worker.start))
+    async with asyncio.timeout(60):
+        while await store.active():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    worker.stop()
+    await working
+    loop.run(own.close())
+    loop.stop()
+    app.close()
+    ends = [number for number, record in enumerate(saves) if record.status in TERMINAL]
+    assert len(ends) == len(dues)
+    assert len(saves) >= 3 * len(dues)
+    assert ends[0] < 0.4 * len(saves)
+    assert ends[3] < 0.5 * len(saves)
+    begun = [number for number, record in enumerate(saves) if record.version == 1]
+    assert max(begun[:4]) < ends[0] < begun[4]  # what has begun goes on; the others wait for a place
+
+
+async def ended(store: Store, due: Due, since: float) -> tuple[str, float]:
+    """The status with which an evolution ends, and for how many seconds from `since` it does not."""
+    async with asyncio.timeout(30):
+        while (record := await store.load(due.evolution_id)).status not in TERMINAL:  # noqa: ASYNC110  # polling is what followers do
+            await asyncio.sleep(0.02)
+    assert record.finished_at is not None
+    return record.status, record.finished_at - since
+
+
+async def test_deadlines_and_cancels_are_heard_while_every_place_is_taken(
+    store: Store, redis_url: str, tmp_path: Path
+) -> None:
+    """The stages are away, so that the first evolution keeps the one place; SIGTERM has it handed back."""
+    nowhere = {f"DARWIN_ORCHESTRATOR_{stage}": "127.0.0.1:9" for stage in ("MUTATION", "GENERATION", "REWARD")}
+    settings = {"CONCURRENCY": "1", "REDIS_URL": redis_url.removesuffix("/0") + "/3"}
+    env = nowhere | {f"DARWIN_ORCHESTRATOR_{name}": value for name, value in settings.items()}
+    first = await accept(store)
+    env |= {"DARWIN_DRAIN_SECONDS": "0.2", "DARWIN_REDIS_URL": settings["REDIS_URL"]}
+    child = Child("orchestrator", [sys.executable, "-m", "services.orchestrator"], tmp_path, env)
+    try:
+        async with asyncio.timeout(60):
+            while not await store._redis.exists(key(first, "lease")):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        late = await accept(store, replace(REQUEST, search=Search(deadline_ms=1000)))
+        deadline = (await store.load(late.evolution_id)).deadline
+        cancelled, queued = await accept(store), await accept(store)
+        await store.request_cancel(cancelled.evolution_id)
+        asked = time.time()
+        status, seconds = await ended(store, cancelled, asked)
+        assert status == "cancelled"
+        assert seconds < 10
+        assert deadline is not None
+        status, seconds = await ended(store, late, deadline)
+        assert status == "failed"
+        assert 0 <= seconds < 10
+        assert (await store.load(first.evolution_id)).status == "running"
+        assert (await store.load(queued.evolution_id)).status == "queued"
+    finally:
+        child.terminate()
+        code = child.wait(20)
+    assert code == 0, child.log.read_text()[-2000:]
+    assert not await store._redis.exists(key(first, "lease"))
+    assert (await store.load(first.evolution_id)).version == 1

@@ -1,0 +1,193 @@
+"""What becomes of evolutions that nobody performs: they are found, or ended where they are due, and flood nothing."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from shared.records.search import Search
+from shared.store.evolutions import Store
+from shared.store.queue import QUEUE
+from tests.integration.stages import REQUEST, Due, Stages, accept, advance, key, record_of, round_runner
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[Store]:
+    """A database of its own, with an empty queue."""
+    store = Store(redis_url.removesuffix("/0") + "/5", ttl_s=60)
+    await store._redis.flushdb()
+    yield store
+    await store.close()
+
+
+async def is_stalled(store: Store, due: Due, idle_s: float) -> bool:
+    found = await store.resend_stalled(idle_s)
+    return any((one.evolution_id, one.version) == (due.evolution_id, due.version) for one in found)
+
+
+async def until_stalled(store: Store, due: Due, since: float, idle_s: float = 0.2) -> float:
+    """For how many seconds from `since` the sweep does not find the evolution."""
+    while not await is_stalled(store, due, idle_s):
+        assert time.monotonic() - since < 30
+        await asyncio.sleep(0.02)
+    return time.monotonic() - since
+
+
+async def waited(store: Store, due: Due, seconds: float) -> None:
+    """Has the evolution have waited for so long, found by the sweep again and again."""
+    now = time.time()
+    await store._redis.hset(key(due), "saved_at", now - seconds)
+    await store._redis.zadd("darwin:active", {due.evolution_id: now + seconds})
+
+
+async def sent(store: Store) -> list[list[object]]:
+    """What the queue holds, the next message first."""
+    raw = await store._redis.lrange(QUEUE, 0, -1)
+    return [json.loads(json.loads(one)["body"])[0] for one in reversed(raw)]
+
+
+async def test_what_is_lost_is_found_less_and_less_often(store: Store) -> None:
+    due = await accept(store)
+    await store._redis.delete(QUEUE)
+    assert not await is_stalled(store, due, idle_s=30)
+    pauses, last = [], time.monotonic()
+    while len(pauses) < 4:
+        if await is_stalled(store, due, idle_s=0.2):
+            await store._redis.delete(QUEUE)
+            pauses.append(time.monotonic() - last)
+            last += pauses[-1]
+        await asyncio.sleep(0.02)
+    # Each is as long as all that went before, so a late look makes the next pause longer still.
+    assert all(pause > 0.5 * sum(pauses[:number]) for number, pause in enumerate(pauses))
+
+
+async def test_however_long_it_has_waited_it_is_found_again_within_half_a_minute(store: Store) -> None:
+    due = await accept(store)
+    await store._redis.delete(QUEUE)
+    await store._redis.hset(key(due), "saved_at", time.time() - 3600)
+    await store._redis.zadd("darwin:active", {due.evolution_id: time.time() - 5})
+    assert await is_stalled(store, due, idle_s=5)
+    assert 0 < await store._redis.zscore("darwin:active", due.evolution_id) - time.time() <= 25
+
+
+async def test_what_waits_in_the_queue_is_not_sent_twice(store: Store) -> None:
+    first, second = await accept(store), await accept(store)
+    await asyncio.sleep(0.3)
+    assert await store.resend_stalled(0.1) == []
+    assert len(await sent(store)) == 2
+    await store._redis.rpop(QUEUE)  # a worker takes the first message, and dies before it takes the evolution
+    await until_stalled(store, first, time.monotonic())
+    assert await sent(store) == [[first.evolution_id, 0], [second.evolution_id, 0]]
+
+
+async def test_a_worker_that_dies_after_a_long_wait_is_found_by_its_lease(store: Store) -> None:
+    due = await accept(store)
+    await waited(store, due, 300)
+    began = time.monotonic()
+    assert await store.claim(due.evolution_id, 0, "somebody", 0.6)
+    assert await until_stalled(store, due, began) >= 0.6
+
+
+async def test_a_worker_that_dies_between_two_saves_is_found_by_its_lease(store: Store) -> None:
+    due = await accept(store)
+    claim = await store.claim(due.evolution_id, 0, "first", 10)
+    assert claim is not None
+    began = time.monotonic()
+    assert await store.save(replace(claim.record, version=1), (), next_holder="second", lease_s=0.6)
+    assert await until_stalled(store, Due(due.evolution_id, 1), began) >= 0.6
+    claim = await store.claim(due.evolution_id, 1, "third", 10)
+    assert claim is not None
+    assert (claim.deaths, [lost.id for lost in claim.lost]) == (1, ["second"])
+
+
+async def test_sweep_leaves_what_is_held_and_finds_it_when_its_holder_is_gone(store: Store) -> None:
+    due, began = await accept(store), time.monotonic()
+    assert await store.claim(due.evolution_id, 0, "somebody", 0.6)
+    assert await until_stalled(store, due, began, idle_s=0.05) >= 0.6
+
+
+async def test_what_has_begun_goes_ahead_of_what_has_not(store: Store) -> None:
+    begun, queued = await accept(store), await accept(store)
+    await store._redis.rpop(QUEUE)
+    following = await advance(store, round_runner(store, Stages()), begun)
+    assert await sent(store) == [[begun.evolution_id, 1], [queued.evolution_id, 0]]
+    assert following == Due(begun.evolution_id, 1)
+
+
+async def test_a_message_that_has_a_delay_is_left_alone_until_then(store: Store) -> None:
+    due = await accept(store)
+    record = replace(await store.load(due.evolution_id), version=1)
+    began = time.monotonic()
+    await store.save(record, (), delay_s=0.8)
+    assert await until_stalled(store, Due(due.evolution_id, 1), began) >= 0.8
+
+
+async def test_a_deadline_passes_in_the_queue_too(store: Store) -> None:
+    await accept(store, replace(REQUEST, search=Search(deadline_ms=60_000)))
+    assert await store.due(time.time()) == []
+    await store._redis.delete("darwin:deadlines")
+    request = replace(REQUEST, search=Search(deadline_ms=100))
+    due = Due((await store.create(replace(record_of(request), created_at=time.time() - 1))).id)
+    (found,) = await store.due(time.time())
+    worker = round_runner(store, stages := Stages())
+    await worker.conclude(found.evolution_id, found.version)
+    record = await store.load(due.evolution_id)
+    assert (record.status, record.error and record.error.code) == ("failed", "DeadlineExceeded")
+    assert stages.generated == []
+    assert await store.due(time.time()) == []
+    assert await store._redis.zcard("darwin:deadlines") == 0
+
+
+async def test_a_deadline_between_two_rounds_is_answered_with_the_best_so_far(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due = await accept(store, replace(REQUEST, search=Search(period=6, deadline_ms=60_000)))
+    assert await advance(store, round_runner(store, Stages()), due) == Due(due.evolution_id, 1)
+    assert await store.due(time.time()) == []
+    (found,) = await store.due(time.time() + 61)
+    await round_runner(store, Stages()).conclude(found.evolution_id, found.version)  # too early: it is left as it is
+    assert (await store.load(due.evolution_id)).status == "running"
+    monkeypatch.setattr("services.orchestrator.next_version.seconds_left", lambda record: -1.0)
+    await round_runner(store, Stages()).conclude(found.evolution_id, found.version)
+    record = await store.load(due.evolution_id)
+    assert record.status == "succeeded"
+    assert record.result is not None
+    assert record.result.stopped_by == "deadline_ms"
+
+
+async def test_a_cancel_does_not_wait_for_the_queue(store: Store) -> None:
+    due = await accept(store)
+    await store.request_cancel(due.evolution_id)
+    (found,) = await store.due(time.time())
+    workers = [round_runner(store, Stages()) for _ in range(3)]
+    await asyncio.gather(*(worker.conclude(found.evolution_id, found.version) for worker in workers))
+    assert (await store.load(due.evolution_id)).status == "cancelled"
+    assert len(await store.attempts(due.evolution_id)) == 1
+
+
+async def test_what_is_held_is_ended_by_its_holder(store: Store) -> None:
+    due = await accept(store, replace(REQUEST, search=Search(deadline_ms=1)))
+    assert await store.claim(due.evolution_id, 0, "somebody", 60)
+    await store.request_cancel(due.evolution_id)
+    assert await store.due(time.time() + 1) == []
+    await store._redis.delete(key(due, "lease"))  # it ran out
+    assert [found.evolution_id for found in await store.due(time.time() + 5)] == [due.evolution_id]
+
+
+async def test_lists_are_tidied_though_their_oldest_search_goes_on(store: Store) -> None:
+    old = time.time() - 1000
+    for number in range(25):
+        await store.create(replace(record_of(REQUEST), id=f"evo_long{number}", created_at=old + number))
+    await store._redis.zadd("darwin:list", {f"evo_gone{number}": old + 100 + number for number in range(50)})
+    left = 50
+    for _ in range(100):
+        await store.create(record_of(REQUEST))
+        names = await store._redis.zrange("darwin:list", 0, -1)
+        left = sum(name.startswith("evo_gone") for name in names)
+        assert sum(name.startswith("evo_long") for name in names) == 25
+        if not left:
+            break
+    assert left == 0

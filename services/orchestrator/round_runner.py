@@ -22,6 +22,7 @@ from services.orchestrator.next_version import NextVersion
 from services.orchestrator.ports import Generator, Mutator, Scorer
 from services.orchestrator.round import RoundExecution
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.stage_calls import stage_limits
 from shared.errors import Conflict, Internal, Unavailable
 from shared.records.attempts import Attempt
 from shared.records.events import Event
@@ -55,6 +56,7 @@ class RoundRunner:
         self._scorer = scorer
         self._settings = settings
         self._listeners = listeners
+        self._limits = stage_limits()
         self._interrupted = asyncio.Event()
         self._leases = Leases(store, settings.lease_s, settings.heartbeat_s)
 
@@ -126,7 +128,7 @@ class RoundRunner:
         record = claim.record
         if claim.deaths >= self._settings.max_deaths:
             reason = f"{claim.deaths} workers ended while they performed the round from version {record.version}"
-            return Failed(Internal(reason), final=True)
+            return Failed(Internal(reason), self._resume(record), final=True)
         log.info("%s: round from version %d", record.id, record.version)
         execution: RoundExecution | None = None
         try:
@@ -152,7 +154,14 @@ class RoundRunner:
             evolution = codec.load(record.state)
         timeout_s = self._settings.call_timeout_s
         stages = (self._mutator, self._generator, self._scorer)
-        return RoundExecution(evolution, events, record.request, *stages, timeout_s, record.trace)
+        return RoundExecution(evolution, events, record.request, *stages, timeout_s, record.trace, self._limits)
+
+    def _resume(self, record: Record) -> RoundExecution | None:
+        """The round as it was last saved; None where nothing was, or it cannot be read."""
+        if record.state is not None:
+            with suppress(ValueError):
+                return self._begin(record)
+        return None
 
     async def _perform(
         self, claim: Claim, holder: str, execution: RoundExecution
@@ -203,7 +212,7 @@ class RoundRunner:
             if not isinstance(ending, Completed):
                 raise
             # What the round found cannot be saved, so it is performed again.
-            return await self._save(claim, holder, Failed(error))
+            return await self._save(claim, holder, Failed(error, self._resume(record)))
 
     async def _save_version(self, version: NextVersion) -> None:
         """Saves a version, with the message for the next round, and notifies the listeners.

@@ -213,7 +213,10 @@ async def test_a_full_stage_before_the_first_round_is_no_failure(store: Store) -
 
     due: Due | None = await accept(store, replace(REQUEST, template_arguments={"enable_thinking": True}))
     assert due is not None
-    evolution_id, worker = due.evolution_id, round_runner(store, Full(failures=[Overloaded("full")] * 9), max_attempts=2)
+    evolution_id, worker = (
+        due.evolution_id,
+        round_runner(store, Full(failures=[Overloaded("full")] * 9), max_attempts=2),
+    )
     for _ in range(9):
         due = await advance(store, worker, due)
         assert due is not None

@@ -42,7 +42,7 @@ BLIPS = (Unavailable("restarted"), Cancelled("drained"), Internal("odd"), Deadli
 
 
 class Stages:
-    """All three ports. Each call takes a second; a call of `failing[stage]` fails, after as many outcomes as it says."""
+    """All three ports. Each call takes a second; those of `failing[stage]` fail after so many outcomes."""
 
     def __init__(self, **failing: list[tuple[int, DarwinError]]) -> None:
         self.world = World(5, end_probability=0.05)

@@ -23,10 +23,10 @@ from tests.unit.cli.history.evolved import document
 AWAY = Unavailable("away")
 
 
-async def recorded(store: Store, due: Due) -> SavedRecording:
+async def recorded(store: Store, due: Due, operator: bool = True) -> SavedRecording:
     events = [stored.event for stored in await store.events(due.evolution_id)]
     attempts = await store.attempts(due.evolution_id)
-    return parse(document(await store.load(due.evolution_id), events, attempts), due.evolution_id)
+    return parse(document(await store.load(due.evolution_id), events, attempts, operator), due.evolution_id)
 
 
 def check(recording: SavedRecording) -> None:
@@ -128,6 +128,7 @@ async def test_a_search_that_ended_early(
     recording = await recorded(store, due)
     assert recording.status == status
     check(recording)
+    check(await recorded(store, due, operator=False))
 
 
 async def test_a_cancelled_and_a_running_one(store: Store) -> None:

@@ -23,12 +23,19 @@ class DarwinError(Exception):
     """Base of the tree.
 
     `grpc_status` is the name of a `grpc.StatusCode`, `http_status` the HTTP status; `field` names the offending
-    request field where there is one; `retryable` says whether the same call may succeed later.
+    request field where there is one; `retryable` says whether the same call may succeed later, and `retry_after_s`
+    after how many seconds, where whoever refused has said so.
+
+    `outside` is what callers of the API are told of an error that arose in a stage, whose message may hold addresses,
+    paths and texts of exceptions. It is empty where the message is about the caller's own request: then they are told
+    that.
     """
 
     grpc_status: ClassVar[str] = "INTERNAL"
     http_status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
+    outside: ClassVar[str] = "something inside failed unexpectedly"
+    retry_after_s: float | None = None
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
@@ -41,6 +48,7 @@ class InvalidRequest(DarwinError):
 
     grpc_status = "INVALID_ARGUMENT"
     http_status = 400
+    outside = ""
 
 
 class ContextLengthExceeded(DarwinError):
@@ -51,6 +59,7 @@ class ContextLengthExceeded(DarwinError):
 
     grpc_status = "OUT_OF_RANGE"
     http_status = 400
+    outside = ""
 
     @classmethod
     def of(cls, context: int, tokens: int, field: str = "messages") -> Self:
@@ -67,6 +76,7 @@ class Unsupported(DarwinError):
 
     grpc_status = "FAILED_PRECONDITION"
     http_status = 400
+    outside = ""
 
 
 class Unauthenticated(DarwinError):
@@ -74,6 +84,7 @@ class Unauthenticated(DarwinError):
 
     grpc_status = "UNAUTHENTICATED"
     http_status = 401
+    outside = ""
 
 
 class NotFound(DarwinError):
@@ -81,6 +92,7 @@ class NotFound(DarwinError):
 
     grpc_status = "NOT_FOUND"
     http_status = 404
+    outside = ""
 
 
 class Conflict(DarwinError):
@@ -88,6 +100,7 @@ class Conflict(DarwinError):
 
     grpc_status = "ABORTED"
     http_status = 409
+    outside = "something changed meanwhile"
 
 
 class Overloaded(DarwinError):
@@ -95,6 +108,7 @@ class Overloaded(DarwinError):
 
     grpc_status = "RESOURCE_EXHAUSTED"
     http_status = 429
+    outside = "the models have too much to do: try again later"
     retryable = True
 
 
@@ -103,6 +117,7 @@ class Cancelled(DarwinError):
 
     grpc_status = "CANCELLED"
     http_status = 499
+    outside = "the work was cut short"
 
 
 class Internal(DarwinError):
@@ -117,6 +132,7 @@ class Unavailable(DarwinError):
 
     grpc_status = "UNAVAILABLE"
     http_status = 503
+    outside = "a part of this deployment is away: try again later"
     retryable = True
 
 
@@ -125,6 +141,7 @@ class DeadlineExceeded(DarwinError):
 
     grpc_status = "DEADLINE_EXCEEDED"
     http_status = 504
+    outside = "time ran out before any response was decoded"
 
 
 def leaves() -> tuple[type[DarwinError], ...]:

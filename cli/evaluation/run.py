@@ -170,6 +170,8 @@ def turn_of(document: Document, prompt: str, started_at: float) -> Turn:
     result = document["result"]
     if not result["choices"] or result["base"] is None or result["choices"][0]["reward"] is None:
         raise EvolutionFailed(f"{document['id']} has no scored answer and base response")
+    if result.get("stopped_by") == "error":
+        raise EvolutionFailed(f"{document['id']} was cut short by an error, which says nothing of its method")
     best, base = result["choices"][0], result["base"]
     tokens = {name: count for name, count in result["tokens"].items() if name != "generated"}
     return Turn(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from services.orchestrator.core.values import Effect, Generated, Mutated, MutationEnded, Outcome, Score, Scored
-from shared.errors import Cancelled, DarwinError, Internal
+from shared.errors import Cancelled, DarwinError, Internal, Overloaded
 from shared.records.attempts import Call, Stage, StatePart
 from shared.records.evolution import Seconds
 
@@ -45,6 +45,11 @@ class OpenCall:
                 self._tokens += outcome.computed_tokens
                 self._parts.append(StatePart(outcome.state, now, reward=outcome.reward))
 
+    @property
+    def brought(self) -> bool:
+        """Whether anything came of the call."""
+        return bool(self._parts or self._tokens)
+
     def closed(self, now: float, error: str | None) -> Call:
         """The whole call, which ended at `now`, with the name of the error that ended it."""
         return replace(self._call, ended_at=now, parts=tuple(self._parts), tokens=self._tokens, error=error)
@@ -64,7 +69,9 @@ class Journal:
 
     @contextmanager
     def call(self, stage: Stage, effects: Sequence[Effect], cycle: int, round: int) -> Iterator[OpenCall]:
-        """Records a call to a stage that lasts as long as the context, and is added to `calls` however it ends."""
+        """Records a call to a stage that lasts as long as the context, and is added to `calls` however it ends, unless
+        a full stage refused it: there is no bound to how often one is asked.
+        """
         now = self.now()
         final = any(isinstance(effect, Score) and effect.final for effect in effects)
         opened = OpenCall(Call(stage, f"{random.getrandbits(64) or 1:016x}", cycle, round, now, now, final=final))
@@ -76,7 +83,8 @@ class Journal:
             error = type(failure).__name__ if isinstance(failure, DarwinError) else Internal.__name__
             raise
         finally:
-            self.calls.append(opened.closed(self.now(), error))
+            if error != Overloaded.__name__ or opened.brought:
+                self.calls.append(opened.closed(self.now(), error))
 
     def added_to(self, seconds: Seconds) -> Seconds:
         """`seconds`, increased for each stage by the time during which at least one call to it was under way."""

@@ -16,6 +16,7 @@ from opentelemetry.semconv._incubating.metrics.gen_ai_metrics import (
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from pydantic import ValidationError
 
+from services.orchestrator import stage_calls
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers
 from shared.records.attempts import Attempt
@@ -71,6 +72,7 @@ def begin() -> None:
     """Reports 0 for counters of events that may never happen, so that they exist from the start."""
     for counter in (_ATTEMPTS_FAILED, _ATTEMPTS_LOST, _LEASES_LOST, _STALLED):
         counter.add(0)
+    stage_calls.begin_metrics()
     _ROUNDS_ACTIVE.add(0)
 
 

@@ -9,12 +9,12 @@ import time
 from dataclasses import dataclass, replace
 
 from services.orchestrator.adapters import codec
-from services.orchestrator.core import answers
+from services.orchestrator.core import answers, transitions
 from services.orchestrator.core.values import EvolutionState
 from services.orchestrator.endings import Failed
 from services.orchestrator.journal import Journal
 from services.orchestrator.round import RoundExecution
-from shared.errors import DarwinError, DeadlineExceeded, Internal
+from shared.errors import DarwinError, DeadlineExceeded, Internal, Overloaded
 from shared.records.attempts import Attempt
 from shared.records.events import Ended, Event
 from shared.records.evolution import Failure, Record, Result, Status
@@ -59,25 +59,48 @@ def after_interruption(claim: Claim, holder: str, execution: RoundExecution) -> 
 
 
 def after_failure(claim: Claim, holder: str, failed: Failed, max_attempts: int) -> NextVersion:
-    """The round failed: it is tried again after a growing delay, or the evolution fails, where another attempt cannot
-    help or none is left. What the round found before it failed is kept.
+    """The round failed: it is tried again after a growing delay, or the search ends, where another attempt cannot help
+    or none is left. What the round found before it failed is kept. A search that ends answers with the best response
+    so far and is `failed` only where there is none.
+
+    That a stage is full is no failure, and is not counted.
     """
     record, execution = claim.record, failed.execution
-    error, attempts = _as_darwin_error(record, failed.error), record.attempts + 1
+    error = _as_darwin_error(record, failed.error)
+    full, lasting = isinstance(error, Overloaded), error.grpc_status in _LASTING
+    attempts = record.attempts + (not full)
     failure = Failure(type(error).__name__, error.message, error.field)
+    final = failed.final or lasting or (attempts >= max_attempts and not full)
+    answered = final and execution is not None and _has_answer(execution.evolution, lasting)
+    if execution is not None and answered:
+        execution.stop("error")
     events = execution.events if execution else ()
     following = _with_progress(record, execution) if execution else replace(record, version=record.version + 1)
-    following = replace(following, attempts=attempts, error=failure, unfinished=holder)
-    if failed.final or error.grpc_status in _LASTING or attempts >= max_attempts:
+    if execution is not None and answered:
+        log.error("%s is answered with the best so far: %s", record.id, error.message)
+        following = with_answer(following, execution.evolution)
+        events += (Ended(following.status, "error", failure),)
+    elif final:
         log.error("%s failed: %s", record.id, error.message)
         following = replace(following, status="failed", finished_at=time.time())
         events += (Ended("failed", error=failure),)
-        return _next_version(following, claim, holder, execution, events, failure)
+    following = replace(following, attempts=attempts, error=failure, unfinished=holder)
+    version = _next_version(following, claim, holder, execution, events, failure)
+    if final:
+        return version
     lost = execution.decoding if execution else 0
     log.warning("%s: attempt %d failed, %d responses under way: %s", record.id, attempts, lost, error.message)
-    delay_s = min(2.0**attempts, _MAX_DELAY_S) * random.uniform(0.5, 1.0)
-    delay_s = min(delay_s, max(0.0, seconds_left(record)))
-    return replace(_next_version(following, claim, holder, execution, events, failure), delay_s=delay_s)
+    delay_s = _MAX_DELAY_S if full else min(2.0**attempts, _MAX_DELAY_S)
+    return replace(version, delay_s=min(delay_s * random.uniform(0.5, 1.0), max(0.0, seconds_left(record))))
+
+
+def _has_answer(evolution: EvolutionState, lasting: bool) -> bool:
+    """Whether there is a response to answer with. What cannot be done for the request itself is told as that, unless a
+    response was scored: then every stage has taken the request.
+    """
+    if lasting and not evolution.spent.reward_calls:
+        return False
+    return bool(evolution.finals or transitions.conclude(evolution, "error").finals)
 
 
 def seconds_left(record: Record) -> float:

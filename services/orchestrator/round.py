@@ -1,9 +1,10 @@
 """The execution of a round: calls to the stages for everything that the core can do now, up to its next checkpoint."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 from services.orchestrator.core import machine
@@ -22,11 +23,15 @@ from services.orchestrator.core.values import (
 )
 from services.orchestrator.journal import Journal
 from services.orchestrator.ports import Generator, Mutator, Scorer
+from services.orchestrator.stage_calls import Retries, StageLimits, stage_limits
+from shared.errors import DarwinError
 from shared.records.attempts import Stage
 from shared.records.events import Event
 from shared.records.evolution import EvolutionRequest, StoppedBy, TraceContext
 from shared.records.spending import Spending
 from shared.telemetry import tracing
+
+log = logging.getLogger(__name__)
 
 # An engine returns the results of one step one after another. Waiting this long between two of them lets one call score
 # them all.
@@ -36,11 +41,21 @@ _Work = tuple[Stage, int | None]
 """What is at most once under way: a stage's work on a state, or the mutation of a cycle, which has no state."""
 
 
+@dataclass(frozen=True)
+class _Due:
+    """Work that a call has not delivered is to be done by another call."""
+
+    works: frozenset[_Work]
+
+
 class RoundExecution:
     """One attempt at the work between two checkpoints.
 
     `evolution`, `events` and `journal` hold everything that has happened so far, at every moment. So an execution that
     is cut short can be concluded from there, or saved for another worker to go on with.
+
+    A call that fails is made again while the others go on, for what it has not delivered; `stage_calls.Retries` says
+    how often. What a full stage refuses is asked for again until the execution is cut short.
     """
 
     def __init__(
@@ -53,8 +68,11 @@ class RoundExecution:
         scorer: Scorer,
         timeout_s: float,
         trace: TraceContext | None = None,
+        limits: StageLimits | None = None,
     ) -> None:
-        """`events` are those that led to `evolution` and are not saved yet; `timeout_s` bounds each call."""
+        """`events` are those that led to `evolution` and are not saved yet; `timeout_s` bounds each call, once it has
+        its place under `limits`, which the rounds of a worker share.
+        """
         self.evolution = evolution
         self.events = events
         self.journal = Journal()
@@ -67,7 +85,9 @@ class RoundExecution:
         self._scorer = scorer
         self._timeout_s = timeout_s
         self._trace = trace
-        self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
+        self._limits = limits or stage_limits()
+        self._retries: Retries[_Work] = Retries()
+        self._outcomes: asyncio.Queue[Outcome | _Due] = asyncio.Queue()
         self._under_way: set[_Work] = set()
 
     @property
@@ -81,7 +101,9 @@ class RoundExecution:
         return self._count_under_way("generation")
 
     async def run(self) -> None:
-        """Calls the stages until the checkpoint; the first error of a call cancels the other calls and is raised."""
+        """Calls the stages until the checkpoint; the first error of a call after which it is not made again cancels the
+        other calls and is raised.
+        """
         checkpoint = self.evolution.checkpoint
         try:
             async with asyncio.TaskGroup() as calls:
@@ -112,8 +134,26 @@ class RoundExecution:
         return {stage: effects for stage, effects in due.items() if effects}
 
     async def _call(self, stage: Stage, effects: Sequence[Effect]) -> None:
-        """Calls a stage, notes the call in the journal, and queues its outcomes as they come."""
-        journal = self.journal
+        """Calls a stage, and where the call fails, has what it did not deliver be begun again after a while."""
+        missing = {_work_of(effect) for effect in effects}
+        try:
+            async with self._limits[stage].place():
+                await self._deliver(stage, effects, missing)
+        except DarwinError as error:
+            if not missing:
+                return
+            delay_s = self._retries.delay_after(stage, error, missing)
+            if delay_s is None:
+                raise
+            log.info("%s: %s, %d open, tried again in %.1f s", stage, error.message, len(missing), delay_s)
+            await asyncio.sleep(delay_s)
+            self._outcomes.put_nowait(_Due(frozenset(missing)))
+
+    async def _deliver(self, stage: Stage, effects: Sequence[Effect], missing: set[_Work]) -> None:
+        """Makes one call, notes it in the journal, and queues its outcomes as they come; takes the work that they end
+        out of `missing`.
+        """
+        journal, works = self.journal, frozenset(missing)
         with (
             journal.call(stage, effects, self.cycle, self.round) as call,
             tracing.use_context(replace(self._trace, span_id=call.span_id) if self._trace else None),
@@ -122,6 +162,9 @@ class RoundExecution:
                 async for outcome in outcomes:
                     call.note(outcome, journal.now())
                     self._outcomes.put_nowait(outcome)
+                    self._retries.delivered(works)
+                    if _ends(outcome):
+                        missing.discard(_work_of(outcome))
 
     def _outcomes_of(self, effects: Sequence[Effect]) -> AsyncIterator[Outcome]:
         match effects[0]:
@@ -137,9 +180,9 @@ class RoundExecution:
         first = await self._outcomes.get()
         if isinstance(first, Generated | Mutated):
             await self._gather()
-        self._apply(first)
+        self._take(first)
         while not self._outcomes.empty():
-            self._apply(self._outcomes.get_nowait())
+            self._take(self._outcomes.get_nowait())
 
     async def _gather(self) -> None:
         """Waits for more outcomes to arrive beside a first one: until a pause brings none, or none is missing."""
@@ -149,10 +192,15 @@ class RoundExecution:
             before = arrived
             await asyncio.sleep(_GATHER_S)
 
+    def _take(self, arrived: Outcome | _Due) -> None:
+        if isinstance(arrived, _Due):
+            self._under_way -= arrived.works
+        else:
+            self._apply(arrived)
+
     def _apply(self, outcome: Outcome) -> None:
-        match outcome:
-            case MutationEnded() | Generated() | Scored():
-                self._under_way.discard(_work_of(outcome))
+        if _ends(outcome):
+            self._under_way.discard(_work_of(outcome))
         self.evolution, events = machine.apply(self.evolution, outcome)
         self.journal.outcomes.append(outcome)
         self.events += events
@@ -166,8 +214,13 @@ def _spending(evolution: EvolutionState) -> Spending:
     return Spending(spent.prompt, spent.mutation, spent.decode, spent.reward)
 
 
-def _work_of(value: Effect | MutationEnded | Generated | Scored) -> _Work:
-    """The work that an effect begins, or that an outcome ends."""
+def _ends(outcome: Outcome) -> bool:
+    """Whether the work that an outcome belongs to is done."""
+    return isinstance(outcome, MutationEnded | Generated | Scored)
+
+
+def _work_of(value: Effect | Outcome) -> _Work:
+    """The work that an effect begins, or that an outcome belongs to."""
     match value:
         case Generate() | Generated():
             return "generation", value.state

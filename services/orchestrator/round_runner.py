@@ -19,6 +19,7 @@ from services.orchestrator.leases import Leases, StopSignal
 from services.orchestrator.ports import Generator, Mutator, Scorer
 from services.orchestrator.round import RoundExecution
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.stage_calls import stage_limits
 from services.orchestrator.version_writer import SaveListener, VersionWriter
 from shared.errors import Conflict, Internal, Unavailable
 from shared.records.events import Event
@@ -48,6 +49,7 @@ class RoundRunner:
         self._generator = generator
         self._scorer = scorer
         self._settings = settings
+        self._limits = stage_limits()
         self._claims = Claims(store, settings)
         self._writer = VersionWriter(store, settings, listeners)
         self._leases = Leases(store, settings.lease_s, settings.heartbeat_s)
@@ -141,7 +143,7 @@ class RoundRunner:
         claim, record = held.claim, held.claim.record
         if claim.deaths >= self._settings.max_deaths:
             reason = f"{claim.deaths} workers ended while they performed the round from version {record.version}"
-            return Failed(Internal(reason), final=True)
+            return Failed(Internal(reason), self._resume(held), final=True)
         log.info("%s: round from version %d", record.id, record.version)
         execution: RoundExecution | None = None
         try:
@@ -167,7 +169,14 @@ class RoundRunner:
             evolution = held.evolution or codec.load(record.state)
         timeout_s = self._settings.call_timeout_s
         stages = (self._mutator, self._generator, self._scorer)
-        return RoundExecution(evolution, events, record.request, *stages, timeout_s, record.trace)
+        return RoundExecution(evolution, events, record.request, *stages, timeout_s, record.trace, self._limits)
+
+    def _resume(self, held: HeldEvolution) -> RoundExecution | None:
+        """The round as it was last saved; None where nothing was, or it cannot be read."""
+        if held.claim.record.state is not None:
+            with suppress(ValueError):
+                return self._begin(held)
+        return None
 
     async def _perform(
         self, claim: Claim, holder: str, execution: RoundExecution
@@ -226,7 +235,7 @@ class RoundRunner:
             if not isinstance(ending, Completed):
                 raise
             # What the round found cannot be saved, so it is performed again.
-            return await self._save(held, Failed(error), next_holder)
+            return await self._save(held, Failed(error, self._resume(held)), next_holder)
 
 
 def _reason_to_stop(claim: Claim) -> Literal["cancelled", "deadline_ms"] | None:

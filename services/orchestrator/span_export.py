@@ -39,7 +39,7 @@ class SpanExport:
 
     def _failed_or_slow(self, record: Record) -> bool:
         seconds = (record.finished_at or record.created_at) - record.created_at
-        return record.status == "failed" or seconds >= self._tracing.slow_s
+        return record.error is not None or seconds >= self._tracing.slow_s
 
     async def _spans(self, record: Record) -> list[EndedSpan]:
         texts, attempts = self._tracing.texts, await self._store.attempts(record.id)

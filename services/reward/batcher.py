@@ -52,7 +52,8 @@ class Batcher:
         """
         known = {item.digest: self._results.get(item.digest) for item in items}
         fresh = [item for item in items if known[item.digest] is None]
-        if len(self._queue) + len(fresh) > self._max_queue:
+        # A call of more than the queue holds comes in where nobody waits: it could not at any other time.
+        if self._queue and len(self._queue) + len(fresh) > self._max_queue:
             raise Overloaded(f"{len(self._queue)} responses wait to be scored already; come back later")
         futures = [self._enqueue(item) for item in fresh]
         try:

@@ -17,7 +17,7 @@ from shared.records.tools import ToolCall, ToolUse
 Role = Literal["system", "user", "assistant", "tool"]
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FinishReason = Literal["stop", "length"]
-StoppedBy = Literal["max_generated_tokens", "max_reward_calls", "deadline_ms", "cancelled"]
+StoppedBy = Literal["max_generated_tokens", "max_reward_calls", "deadline_ms", "error", "cancelled"]
 MutantSource = Literal["model", "template", "parent", "original"]
 
 TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
@@ -197,7 +197,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an evolution ended without an answer.
+    """Why an evolution ended early, or an attempt at a round of it failed, in words for operators.
 
     `code` is the name of an error class in `shared.errors`, `field` the offending request field where there is one.
     """
@@ -229,8 +229,9 @@ class Record:
     """An evolution as Redis holds it.
 
     `version` grows by one with each save. `state` is the orchestrator's own JSON (None until its first save); nobody
-    else reads it. `attempts` counts failures in a row. `key_id` is the API key that is charged, empty where
-    none is asked for, at `prices`. Times are Unix seconds.
+    else reads it. `attempts` counts failures in a row; `error` is the last one, and stays where the search ended by it,
+    with an answer or without. `key_id` is the API key that is charged, empty where none is asked for, at `prices`.
+    Times are Unix seconds.
     """
 
     id: str

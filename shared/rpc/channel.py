@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # the stubs of grpc are generic, its classes are not
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -34,6 +35,10 @@ _CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
 )
 # Status and details travel as HTTP/2 headers. A peer takes 8 KiB of them, and encoding may triple a text's size.
 _MAX_TEXT_BYTES = 600
+_RETRY_AFTER_S = 1.0
+# gRPC's own words for a message, or headers, larger than may be sent. The status is that of a peer that is full, but
+# the same call never fits.
+_TOO_LARGE = re.compile(r"message larger than max|metadata size exceeds", re.IGNORECASE)
 
 _BY_STATUS = {error.grpc_status: error for error in errors.leaves()}
 _FOREIGN_STATUS: dict[str, type[errors.DarwinError]] = {
@@ -57,7 +62,7 @@ def to_status(error: errors.DarwinError) -> status_pb2.Status:
         details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
     if error.retryable:
         retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.FromSeconds(1)
+        retry.retry_delay.FromMilliseconds(int(1000 * (error.retry_after_s or _RETRY_AFTER_S)))
         details.append(_packed(retry))
     if trace_id := current_trace_id():
         details.append(_packed(error_details_pb2.RequestInfo(request_id=trace_id)))
@@ -85,12 +90,19 @@ def from_rpc_error(
     """
     name = error.code().name
     kind = _BY_STATUS.get(name) or _FOREIGN_STATUS[name]
-    field = None
+    message = error.details() or name
+    if kind is errors.Overloaded and _TOO_LARGE.search(message):
+        return errors.InvalidRequest(f"what this asks for does not fit one message of {MAX_MESSAGE_BYTES} bytes")
+    field, retry_after_s = None, None
     for detail in _details(error):
-        request = error_details_pb2.BadRequest()
+        request, retry = error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
         if detail.Unpack(request) and request.field_violations:
             field = caller_field(request.field_violations[0].field)
-    return kind(error.details() or name, field=field)
+        elif detail.Unpack(retry):
+            retry_after_s = retry.retry_delay.ToMilliseconds() / 1000
+    translated = kind(message, field=field)
+    translated.retry_after_s = retry_after_s
+    return translated
 
 
 def _details(error: grpc.RpcError) -> Iterable[any_pb2.Any]:

@@ -115,6 +115,7 @@ async def test_a_spent_budget_is_told_before_one_that_is_only_reserved(store: St
     await store.create(of_key(key_id), limited(budgets[0]))
 
 
+@pytest.mark.usefixtures("no_retries")
 @pytest.mark.parametrize("method", METHODS)
 async def test_a_search_is_charged_what_its_answer_says(store: Store, method: Method) -> None:
     """Over all rounds of a search, failures among them, the charges add up to the tokens of its result."""

@@ -47,6 +47,20 @@ async def test_workers_that_die_over_one_round_end_the_evolution(store: Store) -
     assert "3 workers ended" in record.error.message
 
 
+async def test_what_was_found_before_workers_died_over_a_round_is_the_answer(store: Store) -> None:
+    due = await accept(store)
+    following = await advance(store, round_runner(store, Stages()), due)
+    assert following is not None
+    for death in range(3):
+        assert await store.claim(due.evolution_id, following.version, f"worker {death}", 10) is not None
+        await store._redis.delete(key(due, "lease"))
+    await round_runner(store, Stages(), max_deaths=3).advance(due.evolution_id, following.version)
+    record = await store.load(due.evolution_id)
+    assert record.result is not None
+    assert (record.status, record.result.stopped_by) == ("succeeded", "error")
+    assert record.result.choices[0].reward is not None
+
+
 async def test_an_interrupted_round_is_left_to_others_at_once(store: Store) -> None:
     due, stages = await accept(store), Stages(delay_s=30)
     worker = round_runner(store, stages, heartbeat_s=0.05)

@@ -55,6 +55,7 @@ async def test_what_is_saved_is_sent_with_it_and_only_then(store: Store) -> None
     assert await sent(store) == []
 
 
+@pytest.mark.usefixtures("no_retries")
 async def test_each_round_asks_for_the_next_and_a_failed_one_later(store: Store) -> None:
     record = record_of(REQUEST)
     await store.create(record)

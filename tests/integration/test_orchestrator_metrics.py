@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.errors import DarwinError, NotFound, Unavailable
+from shared.errors import DarwinError, NotFound, Overloaded, Unavailable
 from shared.records.attempts import LostAttempt
 from shared.records.evolution import Sampling
 from shared.records.summary import summary_of
@@ -42,16 +42,26 @@ async def test_an_answer_is_counted_with_what_it_took(store: Store) -> None:
     assert measured.of("gen_ai.client.token.usage", gen_ai__token__type="output") == result.choices[0].completion_tokens
 
 
+@pytest.mark.usefixtures("no_retries")
 @pytest.mark.parametrize(("failure", "attempts"), [(NotFound("no such profile"), 1), (Unavailable("away"), 2)])
 async def test_failures_are_counted_by_their_error(store: Store, failure: DarwinError, attempts: int) -> None:
     due = await accept(store, replace(REQUEST, profile="made-up"))
     stages, name = Stages(scoring_failures=[failure] * 9), type(failure).__name__
     with Measured() as measured:
         await finish(store, round_runner(store, stages, max_attempts=2), due)
-    assert measured.of("darwin.evolutions", outcome="failed", error__type=name) == 1
+    assert measured.of("darwin.evolutions", outcome="failed" if attempts == 1 else "succeeded", error__type=name) == 1
     assert measured.of("darwin.attempts.failed", error__type=name) == attempts
-    assert measured.of("darwin.reward.gain.count") == measured.of("gen_ai.client.token.usage.count") == 0
+    assert measured.of("darwin.reward.gain.count") == 0
     assert measured.of("darwin.tokens", kind="discarded") > 0
+
+
+async def test_calls_that_are_made_again_are_counted_by_stage_and_error(store: Store) -> None:
+    stages = Stages(failures=[Overloaded("full")], scoring_failures=[Unavailable("away")])
+    with Measured() as measured:
+        await finish(store, round_runner(store, stages), await accept(store))
+    assert measured.of("darwin.stage.retries", stage="generation", error__type="Overloaded") == 1
+    assert measured.of("darwin.stage.retries", stage="reward", error__type="Unavailable") == 1
+    assert measured.of("darwin.attempts.failed") == 0
 
 
 async def test_a_cancelled_evolution_is_no_answer(store: Store) -> None:

@@ -23,10 +23,10 @@ from tests.unit.cli.history.evolved import document
 AWAY = Unavailable("away")
 
 
-async def recorded(store: Store, due: Due) -> SavedRecording:
+async def recorded(store: Store, due: Due, operator: bool = True) -> SavedRecording:
     events = [stored.event for stored in await store.events(due.evolution_id)]
     attempts = await store.attempts(due.evolution_id)
-    return parse(document(await store.load(due.evolution_id), events, attempts), due.evolution_id)
+    return parse(document(await store.load(due.evolution_id), events, attempts, operator), due.evolution_id)
 
 
 def check(recording: SavedRecording) -> None:
@@ -54,9 +54,10 @@ async def test_every_method(method: Method, store: Store) -> None:
     [
         ({"failures": [AWAY, Internal("odd")]}, 2),
         ({"scoring_failures": [AWAY]}, 1),
-        ({"late_failures": [AWAY]}, 1),
+        ({"late_failures": [AWAY]}, 0),
     ],
 )
+@pytest.mark.usefixtures("no_retries")
 async def test_a_round_that_failed_and_was_retried(
     failures: dict[str, Sequence[DarwinError]], errors: int, store: Store
 ) -> None:
@@ -112,9 +113,11 @@ async def _die(worker: RoundRunner, due: Due) -> None:
         (Search(deadline_ms=100), {"max_tokens": 24}, {"delay_s": 5}, "failed"),
         (Search(period=6, cycles=3, max_generated_tokens=150), {"max_tokens": 24}, {}, "succeeded"),
         (Search(period=6), {"max_tokens": 24}, {"failures": [InvalidRequest("too long")]}, "failed"),
-        (Search(period=6), {"max_tokens": 24}, {"scoring_failures": [AWAY] * 99}, "failed"),
+        (Search(period=6), {"max_tokens": 24}, {"scoring_failures": [AWAY] * 99}, "succeeded"),
+        (Search(period=6), {"max_tokens": 24}, {"failures": [AWAY] * 99}, "failed"),
     ],
 )
+@pytest.mark.usefixtures("no_retries")
 async def test_a_search_that_ended_early(
     search: Search, settings: dict[str, int], stages: dict[str, Any], status: str, store: Store
 ) -> None:
@@ -125,6 +128,7 @@ async def test_a_search_that_ended_early(
     recording = await recorded(store, due)
     assert recording.status == status
     check(recording)
+    check(await recorded(store, due, operator=False))
 
 
 async def test_a_cancelled_and_a_running_one(store: Store) -> None:

@@ -82,6 +82,7 @@ def check_whole(spans: Sequence[ReadableSpan]) -> None:
     assert all(span.start_time <= span.end_time for span in spans if span.start_time and span.end_time)
 
 
+@pytest.mark.usefixtures("no_retries")
 async def test_a_failed_round_is_exported_and_the_next_attempt_is_linked_to_it(store: Store) -> None:
     due = await accepted(store)
     exporting = ExportingWorker(store, Stages(scoring_failures=[Unavailable("away")]))
@@ -144,6 +145,7 @@ async def test_unsampled_evolutions_are_exported_whole_where_they_were_slow(stor
         assert counted[0]["cycle"] == 2
 
 
+@pytest.mark.usefixtures("no_retries")
 async def test_an_unsampled_evolution_that_failed_is_exported(store: Store) -> None:
     due = await accepted(store, sampled=False)
     exporting = ExportingWorker(store, Stages(failures=[Unavailable("away")] * 9), max_attempts=2)

@@ -110,6 +110,7 @@ async def claimed(store: Store, evolution_id: str, holder: str, version: int = 0
     return claim.deaths, [lost.id for lost in claim.lost]
 
 
+@pytest.mark.usefixtures("no_retries")
 async def test_attempts_are_kept_with_the_version_they_made(store: Store) -> None:
     due = await accept(store)
     assert await store.attempts(due.evolution_id) == []

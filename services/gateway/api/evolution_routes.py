@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from pydantic import TypeAdapter
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from services.gateway.api import outside, serializers
 from services.gateway.api import responses as out
-from services.gateway.api import serializers
 from services.gateway.api.deadlines import with_deadline
 from services.gateway.api.openapi import event_stream, failures, header
 from services.gateway.api.requests import EvolutionCreate
@@ -98,13 +98,14 @@ class EvolutionRoutes:
         )
         record = await self._acceptance.start(request, evolution, idempotency_of(request, idempotency_key, body))
         response.headers["location"] = f"/v1/evolutions/{record.id}"
-        return serializers.evolution(record)
+        return serializers.evolution(record, caller_of(request).is_operator)
 
     async def read(self, request: Request, evolution_id: EvolutionId) -> out.Evolution:
         """The evolution as it stands; `result` is null until it has ended."""
-        record = await self._evolutions.load(evolution_id, caller_of(request).readable_tenant)
+        caller = caller_of(request)
+        record = await self._evolutions.load(evolution_id, caller.readable_tenant)
         set_evolution_id(request, record.id)
-        return serializers.evolution(record)
+        return serializers.evolution(record, caller.is_operator)
 
     async def cancel(self, request: Request, response: Response, evolution_id: EvolutionId) -> out.Evolution:
         """Asks a search to stop; one that has ended stays as it is. Calling it again changes nothing."""
@@ -112,22 +113,24 @@ class EvolutionRoutes:
         record = await self._evolutions.cancel(evolution_id, caller.tenant, caller.readable_tenant)
         set_evolution_id(request, record.id)
         response.status_code = 200 if record.status in TERMINAL else 202
-        return serializers.evolution(record)
+        return serializers.evolution(record, caller.is_operator)
 
     async def events(
         self, request: Request, evolution_id: EvolutionId, last_event_id: LastEventId = None
     ) -> EventSourceResponse:
         """Every event from the beginning, then each as it happens; ends after `evolution.ended`."""
-        record = await self._evolutions.load(evolution_id, caller_of(request).readable_tenant)
+        caller = caller_of(request)
+        record = await self._evolutions.load(evolution_id, caller.readable_tenant)
         set_evolution_id(request, record.id)
         return EventSourceResponse(
-            self._stream(record.id, last_event_id or "0"), ping=self._settings.keepalive_s, sep="\n"
+            self._stream(record.id, last_event_id or "0", caller.is_operator), ping=self._settings.keepalive_s, sep="\n"
         )
 
-    async def _stream(self, evolution_id: str, after: str) -> AsyncIterator[ServerSentEvent]:
+    async def _stream(self, evolution_id: str, after: str, operator: bool) -> AsyncIterator[ServerSentEvent]:
         try:
             async for stored in take_until(self._lifetime.stopping, self._evolutions.follow(evolution_id, after)):
-                data = _EVENT.dump_json(stored.event).decode()
+                event = stored.event if operator else outside.event_of(stored.event, evolution_id)
+                data = _EVENT.dump_json(event).decode()
                 yield ServerSentEvent(data, event=stored.event.type, id=stored.id, sep="\n")
         except DarwinError as error:
             log.warning("the events of %s ended early: %s", evolution_id, error)

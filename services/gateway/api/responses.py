@@ -20,6 +20,10 @@ from shared.records.evolution import FinishReason, Status, StoppedBy
 from shared.records.tools import ToolChoice
 
 _WARNINGS = "Which fields of the request were taken without effect, a sentence each; empty where there is none."
+_STOPPED_BY = (
+    "What ended the search early, if anything; `error`: something failed for good, and this is the best response until "
+    "then."
+)
 
 
 AnswerFinish = FinishReason | Literal["tool_calls", "function_call"]
@@ -108,7 +112,7 @@ class SearchUsage(_Resource):
     reward: float | None = Field(description="Of the first choice.")
     base_reward: float | None = Field(description="Of the plain response to the original conversation.")
     choices: list[ScoredChoice]
-    stopped_by: StoppedBy | None = Field(description="What ended the search early, if anything.")
+    stopped_by: StoppedBy | None = Field(description=_STOPPED_BY)
     rounds: int
     tokens: StageTokens
     seconds: StageSeconds
@@ -164,7 +168,7 @@ class EvolutionReference(_Resource):
 
     evolution_id: str
     trace_id: str | None = Field(description="W3C trace id under which every part of the search is traced.")
-    stopped_by: StoppedBy | None = Field(default=None, description="What ended the search early, if anything.")
+    stopped_by: StoppedBy | None = Field(default=None, description=_STOPPED_BY)
     warnings: list[str] = Field(default=[], description=_WARNINGS)
 
 
@@ -220,14 +224,19 @@ class EvolutionResult(_Resource):
     tokens: StageTokens
     seconds: StageSeconds
     rounds: int
-    stopped_by: StoppedBy | None = Field(description="What ended the search early, if anything.")
+    stopped_by: StoppedBy | None = Field(description=_STOPPED_BY)
 
 
 class EvolutionFailure(_Resource):
-    """Why there is no answer."""
+    """Why there is no answer. Callers who may read every tenant's evolutions also see what an attempt failed by whose
+    search goes on or has an answer.
+    """
 
-    code: str
-    message: str
+    code: str = Field(description="Such as `Unavailable`.")
+    message: str = Field(
+        description="What is wrong with the request. Of what went wrong inside only the kind is told; operators, who "
+        "may read every tenant's evolutions, read the rest under the evolution's id."
+    )
     field: str | None = Field(description="Path of the offending field, where there is one.")
 
 

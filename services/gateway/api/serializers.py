@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from hashlib import blake2b
 
-from services.gateway.api import message_bodies
+from services.gateway.api import message_bodies, outside
 from services.gateway.api import responses as out
 from services.gateway.api.evolution_settings import EvolutionSettings
 from services.gateway.api.logprobs import choice_logprobs
@@ -12,8 +12,6 @@ from shared import errors
 from shared.records.evolution import Choice, Record, Result, Sampling, Seconds, StoppedBy, Tokens
 from shared.records.spending import Prices, Spending
 from shared.records.tools import ToolCall
-
-_FAILURES = {error.__name__: error for error in errors.leaves()}
 
 
 def result_of(record: Record) -> Result:
@@ -24,8 +22,8 @@ def result_of(record: Record) -> Result:
     """
     if record.status == "cancelled":
         raise errors.Cancelled(f"evolution {record.id} was cancelled")
-    if record.error is not None:
-        raise _FAILURES.get(record.error.code, errors.Internal)(record.error.message, field=record.error.field)
+    if record.status == "failed" and record.error is not None:
+        raise outside.error_of(record)
     if record.result is None or not record.result.choices:
         raise errors.Internal(f"evolution {record.id} ended without a response")
     return record.result
@@ -141,9 +139,9 @@ def usage(record: Record, result: Result, settings: GatewaySettings) -> out.Usag
     )
 
 
-def evolution(record: Record) -> out.Evolution:
-    """The evolution as it stands, finished or not."""
-    request = record.request
+def evolution(record: Record, operator: bool = False) -> out.Evolution:
+    """The evolution as it stands, finished or not; an `operator` reads its error in full."""
+    request, failure = record.request, record.error if operator else outside.failure_of(record)
     return out.Evolution(
         id=record.id,
         trace_id=trace_id(record),
@@ -171,7 +169,7 @@ def evolution(record: Record) -> out.Evolution:
         parallel_tool_calls=request.tool_use.parallel,
         warnings=_warnings(record),
         result=_result(record.result, request.sampling) if record.result else None,
-        error=out.EvolutionFailure(**asdict(record.error)) if record.error else None,
+        error=out.EvolutionFailure(**asdict(failure)) if failure else None,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from fastapi import Request
 
+from services.gateway.api import outside
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.lifetime import Lifetime, take_until
 from services.gateway.evolutions.service import EvolutionService
@@ -70,7 +71,7 @@ class Waiting:
         ended = False
         async for stored in take_until(self._lifetime.expired, self._evolutions.follow(record.id)):
             ended = isinstance(stored.event, Ended)
-            yield stored.event
+            yield outside.event_of(stored.event, record.id)
         if not ended:
             raise stopping_error(record)
 

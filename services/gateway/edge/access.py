@@ -34,6 +34,11 @@ class Caller:
         """The tenant whose evolutions the caller may read; None for every tenant's."""
         return None if self.key is None or self.key.all_tenants else self.key.tenant
 
+    @property
+    def is_operator(self) -> bool:
+        """Whether the caller may read everything of every tenant's evolutions, errors in full among it."""
+        return self.readable_tenant is None
+
     def may_use(self, model: str, method: str | None) -> bool:
         """Whether the caller may use a model by this known name, which stands for this method, or embeds (None)."""
         return self.key is None or self.key.may_use(model, method)

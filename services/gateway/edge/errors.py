@@ -82,6 +82,8 @@ class MisdirectedRequest(InvalidRequest):
 class KeyLimit(Overloaded):
     """A limit of the caller's API key is reached; the call may succeed after `retry_after_s` seconds."""
 
+    retry_after_s: float
+
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s

@@ -1,6 +1,7 @@
 """The mutation service's encoder. This module alone of the gateway's speaks gRPC."""
 
 import asyncio
+import logging
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,8 @@ from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
 from shared.rpc.metrics import calling
 from shared.rpc.tls import Transport
+
+log = logging.getLogger(__name__)
 
 # A replica that is just being started again is waited for; longer, and callers had better come back.
 _PATIENCE_S = 3.0
@@ -53,7 +56,11 @@ class EncoderClient:
                     ends_at - asyncio.get_running_loop().time(),
                 )
             except grpc.RpcError as error:
-                raise from_rpc_error(error, _callers_field) from error
+                failure = from_rpc_error(error, _callers_field)
+                if failure.outside:
+                    log.warning("the encoder failed: %s", failure.message)
+                    raise type(failure)(failure.outside) from error
+                raise failure from error
         return _embeddings(response, len(texts))
 
     async def _wait_for_replica(self, patience_s: float) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.gateway.api import serializers
+from services.gateway.api import outside, serializers
 from services.gateway.api.responses import Evolution
 from shared.methods import Method
 from shared.records.attempts import Attempt
@@ -98,9 +98,12 @@ def summary(evolution: Summary) -> EvolutionSummary:
     return EvolutionSummary(**fields, gain=evolution.gain, seconds=evolution.seconds)
 
 
-def recording(record: Record, events: list[Event], attempts: list[Attempt]) -> Recording:
-    """The evolution as it stands, with its whole history."""
-    evolution = dict(serializers.evolution(record))
+def recording(record: Record, events: list[Event], attempts: list[Attempt], operator: bool) -> Recording:
+    """The evolution as it stands, with its whole history; an `operator` reads its errors in full."""
+    evolution = dict(serializers.evolution(record, operator))
+    if not operator:
+        events = [outside.event_of(event, record.id) for event in events]
+        attempts = [outside.attempt_of(attempt, record.id) for attempt in attempts]
     return Recording.model_construct(**evolution, version=record.version, events=events, attempts=attempts)
 
 

@@ -71,9 +71,10 @@ class InspectionRoutes:
 
     async def recording(self, request: Request, evolution_id: EvolutionId) -> out.Recording:
         """The evolution with its events and with what each task did; of one that runs, so far."""
-        record, events, attempts = await self._evolutions.load_history(evolution_id, caller_of(request).readable_tenant)
+        caller = caller_of(request)
+        record, events, attempts = await self._evolutions.load_history(evolution_id, caller.readable_tenant)
         set_evolution_id(request, record.id)
-        body = out.recording(record, events, attempts)
+        body = out.recording(record, events, attempts, caller.is_operator)
         # Returned as text, since FastAPI would validate the body again, and a recording is large.
         return Response(await asyncio.to_thread(body.model_dump_json), media_type="application/json")  # type: ignore[return-value]
 

@@ -26,9 +26,6 @@ _MODE: dict[Mutation, pb.MutateRequest.Mode] = {
     "model": pb.MutateRequest.MODE_MODEL,
     "templates": pb.MutateRequest.MODE_TEMPLATES,
 }
-# A mutation that was lost before its first mutant is called for again. Were it to fail instead, the responses that are
-# being decoded meanwhile would be lost with it.
-_AGAIN = 2
 
 
 class GrpcMutator:
@@ -45,7 +42,7 @@ class GrpcMutator:
         def begin(stub: Any, **options: Any) -> Any:
             return stub.Mutate(_to_pb(effect, request, max(1, wanted), taken), **options)
 
-        events = self._replicas.stream(begin, lambda: wanted, timeout_s, restarts=_AGAIN)
+        events = self._replicas.stream(begin, lambda: wanted, timeout_s)
         with calling("MutationService/Mutate"):
             try:
                 async with aclosing(events):

@@ -89,7 +89,9 @@ class RewardServer:
         said = f"the reward server {self._url} answers HTTP {status}"
         if words := _REFUSALS.get(status):
             kind, what = words
-            return kind(f"{said}: {what}", field="messages" if kind is InvalidRequest else None)
+            if kind is InvalidRequest:  # whoever asked for the conversation reads this, and need not know the address
+                return InvalidRequest(f"the reward server answers HTTP {status}: {what}", field="messages")
+            return kind(f"{said}: {what}")
         if status in (401, 403):
             return Internal(f"{said}: it refuses the key; set {self._key_name}")
         if 300 <= status < 400:

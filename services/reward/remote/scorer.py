@@ -94,7 +94,9 @@ class HttpScorer:
         )
         try:
             await patiently(self.score, [TRIAL])
-        except (InvalidRequest, Internal) as error:
+        except InvalidRequest as error:
+            raise Unsupported(f"{self._spec.url}: {error.message}", field=error.field or "url") from error
+        except Internal as error:
             raise Unsupported(error.message, field=error.field or "url") from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations  # the stubs of grpc are generic, its classes
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, Generic, Self
@@ -84,14 +83,13 @@ class Replicas(Generic[Stub]):
             return await anext(responses)
 
     async def stream(
-        self, begin: Begin, missing: Callable[[], int], timeout_s: float, key: str = "", restarts: int = 0
+        self, begin: Begin, missing: Callable[[], int], timeout_s: float, key: str = ""
     ) -> AsyncGenerator[Any, None]:
         """Makes a call that has a stream of responses, and yields them.
 
         `missing` says how many of the call's sequences have not come back; those that have are not asked for again.
-        Where none has come back and there is no other replica, the call starts over, up to `restarts` times.
         """
-        tries = Tries(missing(), asyncio.get_running_loop().time() + timeout_s, restarts)
+        tries = Tries(asyncio.get_running_loop().time() + timeout_s)
         while True:
             address, wait_for_ready = await self._place(key, missing(), tries)
             stub = self.members[address].stub
@@ -107,8 +105,6 @@ class Replicas(Generic[Stub]):
                         return
                     case "move_on":
                         log.info("%s at %s: %s; moving on with %d", self._stage, address, error.code().name, missing())
-                    case "restart":
-                        await asyncio.sleep(random.uniform(0.5, 1.5))
                     case "give_up":
                         raise
 

@@ -10,25 +10,20 @@ _LOST = (StatusCode.UNAVAILABLE, StatusCode.CANCELLED)
 _FULL = StatusCode.RESOURCE_EXHAUSTED
 _MAX_TRIED = 5
 
-AfterFailure = Literal["complete", "move_on", "restart", "give_up"]
+AfterFailure = Literal["complete", "move_on", "give_up"]
 """What follows a try that failed.
 
 The call is complete, as every sequence came back before the failure; or another replica takes what has not come back;
-or the call starts over at any replica; or the caller is given the error.
+or the caller is given the error.
 """
 
 
 class Tries:
-    """The tries of one call, which may take until `ends_at`, by the clock of the running loop.
+    """The tries of one call, which may take until `ends_at`, by the clock of the running loop."""
 
-    `sequences` is how many the call is for, `restarts` how often it may start over.
-    """
-
-    def __init__(self, sequences: int, ends_at: float, restarts: int) -> None:
+    def __init__(self, ends_at: float) -> None:
         self.ends_at = ends_at
-        self._sequences = sequences
-        self._restarts = restarts
-        # How the try at each address ended, since the call was last started over.
+        # How the try at each address ended.
         self._failed: dict[str, StatusCode] = {}
 
     @property
@@ -37,7 +32,7 @@ class Tries:
 
     @property
     def any_failed(self) -> bool:
-        """Whether a replica has failed the call since it was last started over."""
+        """Whether a replica has failed the call."""
         return bool(self._failed)
 
     def untried(self, addresses: tuple[str, ...]) -> tuple[str, ...]:
@@ -55,10 +50,6 @@ class Tries:
             return "complete"
         if self.untried(serving) and len(self._failed) < _MAX_TRIED and self._may_move_on(code):
             return "move_on"
-        if self._restarts and code in _LOST and missing == self._sequences:
-            self._restarts -= 1
-            self._failed.clear()
-            return "restart"
         return "give_up"
 
     def _may_move_on(self, code: StatusCode) -> bool:

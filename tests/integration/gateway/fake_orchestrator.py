@@ -2,9 +2,9 @@
 
 `""`: succeed at once. `n=3`: with that many choices. `fail=Unavailable`: fail with that error. `full`: fail of a full
 context. `hang`: begin, and end only when cancelled. `text=…`: succeed with this text. `rounds=4`: that many rounds,
-50 ms each. `replaced`: a round whose second state takes the response of the first. `wait=1.5`: succeed after that many
-seconds. `stop=deadline_ms`: succeed, stopped by that. `calls=2`: succeed with so many calls of the first tool.
-`deaf`: never touch the record. Every success charges 120 tokens.
+50 ms each. `replaced`: a round whose second state takes the response of the first. `wait=1.5`: succeed after that
+many seconds. `stop=deadline_ms`: succeed, stopped by that (`stop=error`: with that error in the record). `calls=2`:
+succeed with so many calls of the first tool. `deaf`: never touch the record. Every success charges 120 tokens.
 """
 
 import asyncio
@@ -27,6 +27,8 @@ from shared.store.presence import ORCHESTRATOR, STAGES, Presence
 from shared.store.queue import ADVANCE, QUEUE
 
 _POLL_S = 0.02
+INSIDE = "ipv4:10.0.3.7:50051 (/srv/models/qwen)"
+"""What an error that arose inside says."""
 
 
 class FakeOrchestrator:
@@ -94,7 +96,7 @@ async def _evolve(store: Store, evolution_id: str) -> None:
             return
         await asyncio.sleep(_POLL_S)
     if name in ("fail", "full"):
-        failure = Failure(value, f"no luck: {value}")
+        failure = Failure(value, f"no luck: {value} at {INSIDE}")
         if name == "full":
             full = ContextLengthExceeded.of(8, 9, "prompt" if record.request.raw_prompt else "messages")
             failure = Failure(type(full).__name__, full.message, full.field)
@@ -102,6 +104,11 @@ async def _evolve(store: Store, evolution_id: str) -> None:
         return
     texts = [value] if name == "text" else [f"answer {i}" for i in range(int(value) if name == "n" else 1)]
     result = replace(_result(record, texts), stopped_by=value if name == "stop" else None)
+    if value == "error":
+        failure = Failure("Unavailable", f"no luck at {INSIDE}")
+        ended = {"status": "succeeded", "finished_at": time.time(), "result": result, "error": failure}
+        await _save(store, record, [Ended("succeeded", "error", failure)], **ended)
+        return
     if name == "calls":
         tool = record.request.tool_use.offered[0].name
         calls = tuple(ToolCall(tool, json.dumps({"number": i})) for i in range(int(value)))

@@ -23,7 +23,7 @@ from shared.store.batches import Batch, Batches
 from shared.store.evolutions import Store
 from shared.store.files import File, FileLimits, Files
 from shared.store.presence import Presence
-from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
+from tests.integration.gateway.fake_orchestrator import INSIDE, FakeOrchestrator
 
 CHAT = "/v1/chat/completions"
 FINAL = ("completed", "failed", "cancelled", "expired")
@@ -125,6 +125,8 @@ async def test_every_line_is_answered(driving: Driving) -> None:
     errors = {each["custom_id"]: each["response"] for each in await driving.read(done.error_file_id)}
     assert {name: each["status_code"] for name, each in errors.items()} == {"wrong": 400, "stream": 400, "fails": 503}
     assert errors["wrong"]["body"]["error"]["param"] == "temperature"
+    assert INSIDE not in json.dumps(errors["fails"])
+    assert "away" in errors["fails"]["body"]["error"]["message"]
     assert (await driving.files.load(done.output_file_id, "")).purpose == "batch_output"
 
 

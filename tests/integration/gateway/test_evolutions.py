@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
+from tests.integration.gateway.fake_orchestrator import INSIDE, FakeOrchestrator
 from tests.integration.gateway.running import MESSAGES, follow, status, unfinished
 
 
@@ -43,7 +43,8 @@ async def test_failed_evolution_as_resource(http: httpx.AsyncClient) -> None:
     body = {"model": "darwin", "messages": MESSAGES, "user": "fail=Unavailable"}
     evolution_id = (await http.post("/v1/evolutions", json=body)).json()["id"]
     failed = await status(http, evolution_id, "failed")
-    assert failed["error"] == {"code": "Unavailable", "message": "no luck: Unavailable", "field": None}
+    said = {"code": "Unavailable", "message": f"no luck: Unavailable at {INSIDE}", "field": None}
+    assert failed["error"] == said, "without keys everybody on this machine is an operator"
 
 
 async def test_cancel(http: httpx.AsyncClient, orchestrator: FakeOrchestrator) -> None:

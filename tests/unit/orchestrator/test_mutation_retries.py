@@ -1,4 +1,4 @@
-"""A mutation lost on the way is asked for again; one that had begun is not."""
+"""A mutation that is lost on the way is asked of another replica, where there is one."""
 
 from __future__ import annotations
 
@@ -52,15 +52,9 @@ async def mutated(servicer: Flaky) -> list[Any]:
         await server.stop(0)
 
 
-async def test_lost_before_its_first_mutant_it_is_asked_for_again() -> None:
-    servicer = Flaky(mutants=0)
-    outcomes = await mutated(servicer)
-    assert servicer.calls == 2
-    assert sum(isinstance(outcome, Mutated) for outcome in outcomes) == 2
-
-
-async def test_lost_later_it_fails() -> None:
-    servicer = Flaky(mutants=1)
+@pytest.mark.parametrize("mutants", [0, 1])
+async def test_lost_where_there_is_no_other_replica_it_fails(mutants: int) -> None:
+    servicer = Flaky(mutants)
     with pytest.raises(Unavailable):
         await mutated(servicer)
     assert servicer.calls == 1

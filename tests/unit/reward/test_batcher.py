@@ -152,9 +152,14 @@ async def test_a_failing_scorer_fails_the_batch_and_serves_the_next() -> None:
 async def test_a_full_queue_refuses() -> None:
     scorer = GatedScorer()
     async with batching(scorer, max_queue=2) as batcher:
+        scorer.gate.clear()
+        first = asyncio.create_task(batcher.score([item("a"), item("b"), item("c")]))
+        await asyncio.sleep(0)
         with pytest.raises(Overloaded):
-            await batcher.score([item("a"), item("b"), item("c")])
-        assert (await batcher.score([item("a"), item("b")]))[1].value == 1
+            await batcher.score([item("d")])
+        scorer.gate.set()
+        assert len(await first) == 3, "a call that the queue could never hold comes in where nobody waits"
+        assert (await batcher.score([item("d"), item("e")]))[1].value == 1
 
 
 async def test_closing_fails_what_waits() -> None:

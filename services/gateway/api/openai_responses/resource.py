@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.gateway.api import serializers
+from services.gateway.api import outside, serializers
 from services.gateway.api.openai_responses.outputs import OutputItem, output
 from services.gateway.api.responses import EvolutionReference, SearchUsage
 from services.gateway.config.settings import GatewaySettings
@@ -150,7 +150,7 @@ def response(record: Record, settings: GatewaySettings, status: ResponseStatus |
     result = record.result if status is None else None
     choice = result.choices[0] if result and result.choices else None
     chat = serializers.usage(record, result, settings) if result and choice else None
-    failure = record.error if status is None else None
+    failure = outside.failure_of(record) if status is None else None
     return ModelResponse(
         id=response_id(record),
         created_at=float(int(record.created_at)),

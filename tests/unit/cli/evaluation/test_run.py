@@ -25,3 +25,7 @@ def test_a_response_that_is_not_among_the_choices_fails_the_turn_and_not_the_eva
     document["events"] = [{"type": "round.finished", "texts": ["b"]}]
     with pytest.raises(EvolutionFailed, match="evo_1: 1 of its responses"):
         turn_of(document, "Why?", 0.0)
+    document["events"] = [{"type": "round.finished", "texts": ["a"]}]
+    document["result"] = {**document["result"], "stopped_by": "error"}  # type: ignore[dict-item]
+    with pytest.raises(EvolutionFailed, match="cut short by an error"):
+        turn_of(document, "Why?", 0.0)

@@ -5,9 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
-from services.gateway.api import serializers
+from services.gateway.inspector.recordings import recording
 from services.orchestrator import next_version
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import machine
@@ -20,8 +19,6 @@ from shared.records.evolution import EvolutionRequest, Failure, Message, Record,
 from shared.records.search import Search
 from tests.unit.orchestrator.strategies import INSTRUCTION, World, configs
 
-_EVENTS: TypeAdapter[list[Event]] = TypeAdapter(list[Event])
-_ATTEMPTS: TypeAdapter[list[Attempt]] = TypeAdapter(list[Attempt])
 _METHODS: dict[tuple[bool, bool], Method] = {
     (True, True): "darwin",
     (False, True): "replacement-only",
@@ -30,13 +27,9 @@ _METHODS: dict[tuple[bool, bool], Method] = {
 }
 
 
-def document(record: Record, events: list[Event], attempts: list[Attempt]) -> dict[str, Any]:
-    """As `GET /v1/evolutions/{id}/recording` answers."""
-    return serializers.evolution(record).model_dump(mode="json") | {
-        "version": record.version,
-        "events": _EVENTS.dump_python(events, mode="json"),
-        "attempts": _ATTEMPTS.dump_python(attempts, mode="json"),
-    }
+def document(record: Record, events: list[Event], attempts: list[Attempt], operator: bool = True) -> dict[str, Any]:
+    """As `GET /v1/evolutions/{id}/recording` answers an operator, or the tenant."""
+    return recording(record, events, attempts, operator).model_dump(mode="json")
 
 
 def request_for(config: Config, seed: int) -> EvolutionRequest:

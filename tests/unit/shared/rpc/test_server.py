@@ -10,6 +10,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from services.generation.endpoint.errors import EndpointFull
 from shared import errors
 from shared.errors import Unavailable
 from shared.pb import generation_pb2 as pb
@@ -109,7 +110,8 @@ async def test_a_message_too_large_is_refused_and_one_that_just_fits_is_not(runn
         return pb.GenerateRequest(cache_salt="x" * (size - 5)).SerializeToString()
 
     call = running.channel.unary_unary(f"/{NAME}/GetModel")
-    assert isinstance(await refused(call(sized(MAX_MESSAGE_BYTES + 100))), errors.Overloaded)
+    # It never fits: whoever waits for a full server would wait for ever.
+    assert isinstance(await refused(call(sized(MAX_MESSAGE_BYTES + 100))), errors.InvalidRequest)
     assert len(sized(MAX_MESSAGE_BYTES)) == MAX_MESSAGE_BYTES
     await call(sized(MAX_MESSAGE_BYTES))
 
@@ -123,6 +125,11 @@ async def test_an_error_of_any_length_arrives_with_its_kind_and_field(running: R
         assert (error.field or "").startswith("messages")
 
 
+async def test_the_time_that_an_endpoint_names_arrives(running: Running) -> None:
+    running.servicer.error = EndpointFull("full", 7.5)
+    assert (await refused(running.generate())).retry_after_s == 7.5
+
+
 async def test_one_call_too_many_is_overloaded_and_health_still_answers(running: Running) -> None:
     calls = [running.stub.Generate(pb.GenerateRequest()) for _ in range(2)]
     for call in calls:
@@ -130,6 +137,7 @@ async def test_one_call_too_many_is_overloaded_and_health_still_answers(running:
     error = await refused(running.generate())
     assert isinstance(error, errors.Overloaded)
     assert error.retryable
+    assert error.retry_after_s == 1.0
     answer = await running.health.Check(health_pb2.HealthCheckRequest(service=NAME))
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
     calls[0].cancel()

@@ -63,12 +63,16 @@ class World:
             case Mutate():
                 few = rng.randint(0, effect.count)
                 mutants = [Mutated(effect.cycle, f"mutant {effect.cycle}.{i}", "clarify") for i in range(few)]
-                return [*mutants, MutationEnded(effect.cycle, rng.randint(0, 30))]
+                return [*mutants, MutationEnded(effect.cycle, self._rewritten(effect, rng))]
             case Generate():
                 return [self._generated(effect, rng)]
             case Score():
                 return [Scored(effect.cycle, effect.round, effect.state, rng.choice([-1.5, 0.0, 0.25, 0.25, 2.0]))]
         raise AssertionError(effect)
+
+    def _rewritten(self, effect: Mutate, rng: random.Random) -> int:
+        sampled = rng.randint(0, 30)
+        return sampled if effect.max_tokens is None else min(sampled, effect.max_tokens)
 
     def _generated(self, effect: Generate, rng: random.Random) -> Generated:
         where = (effect.cycle, effect.round, effect.state)

@@ -135,7 +135,7 @@ class RoundExecution:
     async def _apply_arrived(self) -> None:
         """Waits for an outcome and applies all that have arrived, so that what they make due is begun together."""
         first = await self._outcomes.get()
-        if isinstance(first, Generated | Mutated):
+        if isinstance(first, Mutated) or (isinstance(first, Generated) and not first.partial):
             await self._gather()
         self._apply(first)
         while not self._outcomes.empty():
@@ -151,10 +151,12 @@ class RoundExecution:
 
     def _apply(self, outcome: Outcome) -> None:
         match outcome:
+            case Generated(partial=True):
+                pass
             case MutationEnded() | Generated() | Scored():
                 self._under_way.discard(_work_of(outcome))
         self.evolution, events = machine.apply(self.evolution, outcome)
-        self.journal.outcomes.append(outcome)
+        self.journal.applied(outcome)
         self.events += events
 
     def _count_under_way(self, stage: Stage) -> int:

@@ -139,15 +139,24 @@ def _accept(evolution: EvolutionState, outcome: Mutated) -> Step:
     index = next(i for i, state in enumerate(evolution.population) if state.instruction is None)
     state = replace(evolution.population[index], instruction=outcome.text)
     event = MutantAccepted(evolution.cycle, index, outcome.text, outcome.operator, outcome.source)
-    return _with_state(evolution, index, state), (event,)
+    return _with_state(_rewriting(evolution, outcome.generated_tokens), index, state), (event,)
+
+
+def _rewriting(evolution: EvolutionState, tokens: int) -> EvolutionState:
+    """The evolution after a mutation has sampled so many tokens more."""
+    bound = evolution.mutation_allowance
+    return replace(
+        evolution,
+        spent=replace(evolution.spent, mutation=evolution.spent.mutation + tokens),
+        round_tokens=evolution.round_tokens + tokens,
+        mutation_allowance=None if bound is None else max(0, bound - tokens),
+    )
 
 
 def _fill(evolution: EvolutionState, outcome: MutationEnded) -> Step:
     if outcome.cycle != evolution.cycle or not evolution.mutating:
         raise UnexpectedOutcome(f"end of mutation {outcome.cycle} in cycle {evolution.cycle}")
-    spent = replace(evolution.spent, mutation=evolution.spent.mutation + outcome.generated_tokens)
-    round_tokens = evolution.round_tokens + outcome.generated_tokens
-    evolution = replace(evolution, spent=spent, round_tokens=round_tokens, mutating=False)
+    evolution = replace(_rewriting(evolution, outcome.generated_tokens), mutating=False)
     events: tuple[Event, ...] = ()
     while evolution.awaits_mutants:
         evolution, more = _accept(evolution, Mutated(evolution.cycle, evolution.parent, "parent", "parent"))

@@ -222,17 +222,18 @@ Effect = Mutate | Generate | Score | Finish
 
 @dataclass(frozen=True)
 class Mutated:
-    """A mutant was accepted; it goes to the first state that has none."""
+    """A mutant was accepted; it goes to the first state that has none. So many tokens were sampled for it."""
 
     cycle: int
     text: str
     operator: str = ""
     source: MutantSource = "model"
+    generated_tokens: int = 0
 
 
 @dataclass(frozen=True)
 class MutationEnded:
-    """No more mutants come; states without one take the parent."""
+    """No more mutants come; states without one take the parent. Tokens are those that came with no mutant."""
 
     cycle: int
     generated_tokens: int = 0
@@ -245,8 +246,7 @@ class Generated:
     `text` is the whole response so far, `scored_text` the same with the lookahead. `finish` is "length" where the
     response can go on, "context" where the model's context is full. `queued_seconds` is how long the engine let it
     wait, None where that is not known. `logprobs` are those of the `token_ids`, one each, where they were asked for.
-    A `partial` outcome tells of a piece that is still being decoded, and `token_ids`, `logprobs` and numbers of tokens
-    of what came since the one before: those of a piece add up.
+    A `partial` outcome is of a piece under way; `token_ids`, `logprobs` and numbers of tokens of a piece add up.
     """
 
     cycle: int
@@ -293,7 +293,7 @@ class Stopped:
 Outcome = Mutated | MutationEnded | Generated | Scored | Stopped
 
 Step = tuple[EvolutionState, tuple[Event, ...]]
-"""What each transition returns: the next evolution, and the events that led to it."""
+"""The next evolution, and the events that led to it."""
 
 
 class UnexpectedOutcome(Exception):

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Collection
+from dataclasses import replace
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -45,6 +46,24 @@ async def pieces(
         results.append(await one(generator, Sequence("s", QUESTION, ids, size), sampling))
         ids += results[-1].token_ids
     return results
+
+
+async def in_parts(
+    generator: SequenceGenerator, sequence: Sequence, sampling: SamplingOptions
+) -> tuple[SequenceResult, list[str]]:
+    """What partial results and the last one add up to, and the texts of the partial ones."""
+    request = GenerateRequest((sequence,), sampling, partial_results=True)
+    *partial, last = [result async for results in generator.generate(request) for result in results]
+    assert all(each.partial for each in partial)
+    assert not last.partial
+    parts = [*partial, last]
+    added = replace(
+        last,
+        token_ids=tuple(token for part in parts for token in part.token_ids),
+        logprobs=tuple(each for part in parts for each in part.logprobs),
+        usage=replace(last.usage, generated_tokens=sum(part.usage.generated_tokens for part in parts)),
+    )
+    return added, [part.text for part in partial]
 
 
 def own_logprobs(prompt: tuple[int, ...], response: tuple[int, ...]) -> list[float]:

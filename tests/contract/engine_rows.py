@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Collection
-from dataclasses import replace
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -48,22 +47,18 @@ async def pieces(
     return results
 
 
-async def in_parts(
-    generator: SequenceGenerator, sequence: Sequence, sampling: SamplingOptions
-) -> tuple[SequenceResult, list[str]]:
-    """What partial results and the last one add up to, and the texts of the partial ones."""
+async def same_in_parts(generator: SequenceGenerator, sequence: Sequence, sampling: SamplingOptions) -> int:
+    """How many partial results there were, which with the last one add up to what comes without them."""
+    whole = await one(generator, sequence, sampling)
     request = GenerateRequest((sequence,), sampling, partial_results=True)
-    *partial, last = [result async for results in generator.generate(request) for result in results]
-    assert all(each.partial for each in partial)
-    assert not last.partial
-    parts = [*partial, last]
-    added = replace(
-        last,
-        token_ids=tuple(token for part in parts for token in part.token_ids),
-        logprobs=tuple(each for part in parts for each in part.logprobs),
-        usage=replace(last.usage, generated_tokens=sum(part.usage.generated_tokens for part in parts)),
-    )
-    return added, [part.text for part in partial]
+    parts = [result async for results in generator.generate(request) for result in results]
+    assert [part.partial for part in parts] == [True] * (len(parts) - 1) + [False]
+    assert tuple(token for part in parts for token in part.token_ids) == whole.token_ids
+    assert [each.token for part in parts for each in part.logprobs] == [each.token for each in whole.logprobs]
+    assert sum(part.usage.generated_tokens for part in parts) == whole.usage.generated_tokens
+    assert (parts[-1].text, parts[-1].finish) == (whole.text, whole.finish)
+    assert all(whole.text.startswith(part.text) for part in parts)
+    return len(parts) - 1
 
 
 def own_logprobs(prompt: tuple[int, ...], response: tuple[int, ...]) -> list[float]:

@@ -1,13 +1,15 @@
 """What the budgets of a search promise, for all methods, settings, outcomes and orders."""
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers, machine
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.core.values import (
@@ -20,6 +22,7 @@ from services.orchestrator.core.values import (
     Score,
     Stopped,
 )
+from services.orchestrator.journal import Journal
 from shared.methods import METHODS, Method
 from shared.records.evolution import EvolutionRequest, Message, Sampling
 from shared.records.search import Search
@@ -44,9 +47,9 @@ class Run:
         self.evolution, _ = machine.begin(config, INSTRUCTION, seed)
         self.begun: dict[tuple[object, ...], list[Outcome]] = {}
         self.scored: dict[int, list[tuple[str, bool]]] = {}
-        self.sequences = 0
         self.calls = 0
         self.sampled = 0
+        self.applied: Callable[[Outcome], None] = lambda outcome: None
 
     def step(self) -> None:
         """Begins what is due, and applies one outcome."""
@@ -59,6 +62,7 @@ class Run:
         if not self.begun[where]:
             del self.begun[where]
         self.evolution, _ = machine.apply(self.evolution, outcome)
+        self.applied(outcome)
 
     def to_the_end(self) -> EvolutionState:
         """The search once it has ended; fails where it goes on for ever."""
@@ -79,9 +83,8 @@ class Run:
                 assert isinstance(outcome, Generated)
                 self.sampled += outcome.generated_tokens
                 return pieces(outcome, self.rng, effect.max_new_tokens)
-            case Mutate(count=count):
+            case Mutate():
                 self.sampled += outcomes[-1].generated_tokens  # type: ignore[union-attr]
-                self.sequences += count
         return outcomes
 
 
@@ -204,3 +207,21 @@ def test_with_fewer_calls_than_responses_complete_ones_are_scored() -> None:
             evolution, _ = machine.apply(evolution, scored)
     assert evolution.stopped_by == "max_reward_calls"
     assert {choice.text for choice in answers.choices(evolution, 4)} == {"text 1", "text 3"}
+
+
+@given(configs(), seeds, seeds, st.integers(0, 80))
+def test_partial_outcomes_are_recorded_as_one_and_replay_to_the_same_search(
+    config: Config, seed: int, order: int, at: int
+) -> None:
+    run, journal = Run(config, seed, order), Journal()
+    run.applied = journal.applied
+    for _ in range(at):
+        if not run.evolution.finished:
+            run.step()
+    again, _ = machine.begin(config, INSTRUCTION, seed)
+    for outcome in journal.outcomes:
+        again, _ = machine.apply(again, codec.load_outcome(codec.dump_outcome(outcome)))
+    assert again == run.evolution
+    partial = [outcome for outcome in journal.outcomes if isinstance(outcome, Generated) and outcome.partial]
+    assert len({(outcome.round, outcome.cycle, outcome.state) for outcome in partial}) == len(partial)
+    assert codec.load(codec.dump(again)) == again

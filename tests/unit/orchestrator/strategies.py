@@ -1,6 +1,7 @@
 """Random evolutions: settings, and a performer that answers effects from a seed."""
 
 import random
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -58,7 +59,9 @@ class World:
     events: list[Event] = field(default_factory=list)
 
     def perform(self, effect: Effect) -> list[Outcome]:
-        rng = random.Random(f"{self.seed} {effect!r}")
+        # What bounds an effect does not decide what it would give.
+        unbounded = re.sub(r", (max_tokens|to_be_continued)=\w+", "", repr(effect))
+        rng = random.Random(f"{self.seed} {unbounded}")
         match effect:
             case Mutate():
                 few = rng.randint(0, effect.count)

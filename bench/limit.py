@@ -86,7 +86,15 @@ class DirectStages:
     ) -> AsyncIterator[Mutated | MutationEnded]:
         seed = effect.seed if request.seeded else None
         fixed, asked = request.sampling.format is not None, as_question(request.messages)
-        wanted = MutationRequest(asked, effect.parent, effect.count, effect.exclude, seed, form_fixed=fixed)
+        wanted = MutationRequest(
+            asked,
+            effect.parent,
+            effect.count,
+            effect.exclude,
+            seed,
+            form_fixed=fixed,
+            max_generated_tokens=effect.max_tokens,
+        )
         tokens = 0
         async with aclosing(self._mutator.mutate(wanted)) as events:
             async for event in events:

@@ -64,6 +64,10 @@ class TokenSequence:
     continued under its seed goes on as if it had never stopped. What an engine caches of the ids may be used for
     sequences of the same `cache_salt` only, since the salt keeps tenants apart. The last `response_tokens` of the ids
     are the response so far, which formats and penalties concern; those before are the prompt.
+
+    Where `progress` is given, an engine that can calls it on the event loop with the ids that it has sampled since the
+    call before, and their log probabilities, as `Completion` holds them: after the first token, and every
+    `PROGRESS_TOKENS` or fewer from there. The last ones it need not tell.
     """
 
     token_ids: tuple[int, ...]
@@ -72,6 +76,7 @@ class TokenSequence:
     seed: int | None
     cache_salt: str = ""
     response_tokens: int = 0
+    progress: "Progress | None" = field(default=None, compare=False, repr=False)
 
     @property
     def prompt(self) -> tuple[int, ...]:
@@ -90,6 +95,13 @@ class Likelihoods(NamedTuple):
 
     logprob: float
     top: tuple[tuple[int, float], ...]
+
+
+Progress = Callable[[Sequence[int], Sequence[Likelihoods]], None]
+"""What is told of a sequence under way: ids, and their log probabilities where those were asked for."""
+
+PROGRESS_TOKENS = 16
+"""So often an engine tells how far a sequence is: rarely enough that it costs nothing beside the tokens."""
 
 
 @dataclass(frozen=True)

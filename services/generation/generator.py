@@ -1,9 +1,12 @@
 """Continues responses on an engine, and sees to context, lookahead, stop strings and the end of sequence."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 from services.generation import metrics
 from services.generation.demanded_calls import calls_or_json, demanded_calls
@@ -18,6 +21,7 @@ from services.generation.messages import (
     SequenceResult,
     TokenUsage,
 )
+from services.generation.progress import SampledSoFar, pauses
 from services.generation.response_text import Reader, continuing, stops_of
 from services.generation.shaping import uncontinued
 from services.generation.token_logprobs import told
@@ -36,7 +40,8 @@ class _Plan:
     grow.
 
     `arrived` is when its call came, by `time.perf_counter`. `matcher` has followed the response so far under the call's
-    format; None where there is no format, or where it is followed elsewhere.
+    format; None where there is no format, or where it is followed elsewhere. `so_far` is None where partial results are
+    not wanted, or could not be continued.
     """
 
     sequence: Sequence
@@ -48,6 +53,7 @@ class _Plan:
     room: int
     arrived: float
     matcher: Matcher | None
+    so_far: SampledSoFar | None
 
 
 class SequenceGenerator:
@@ -77,7 +83,8 @@ class SequenceGenerator:
         return await asyncio.to_thread(self._engine.decode, token_ids)
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[list[SequenceResult], None]:
-        """Yields one result per sequence as soon as it completes, in lists of those that complete together.
+        """Yields one result per sequence as soon as it completes, in lists of those that complete together, and where
+        they are wanted partial ones before.
 
         Closing the iterator frees the sequences that have not completed.
 
@@ -93,18 +100,29 @@ class SequenceGenerator:
         long = long or request.sampling.format is not None
         metrics.called(len(request.sequences))
         plans = await asyncio.to_thread(self._plans, request, arrived) if long else self._plans(request, arrived)
-        tasks = [asyncio.ensure_future(self._run(plan)) for plan in plans]
+        tasks = {asyncio.ensure_future(self._run(plan)): plan for plan in plans}
         ended: asyncio.Queue[asyncio.Task[SequenceResult]] = asyncio.Queue()
         for task in tasks:
             task.add_done_callback(ended.put_nowait)
-        left = len(tasks)
+        under_way = dict(tasks)
+        every = pauses() if any(plan.so_far for plan in plans) else repeat(math.inf)
+        due = time.perf_counter() + next(every)
         try:
-            while left:
-                together = [await ended.get()]
+            while under_way:
+                together = []
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(None if due == math.inf else max(0.0, due - time.perf_counter())):
+                        together.append(await ended.get())
                 while not ended.empty():
                     together.append(ended.get_nowait())
-                left -= len(together)
-                yield [task.result() for task in together]
+                for task in together:
+                    del under_way[task]
+                if together:
+                    yield [_rest(tasks[task], task.result()) for task in together]
+                if time.perf_counter() >= due:
+                    due = time.perf_counter() + next(every)
+                    if partial := [result for plan in under_way.values() if (result := self._partial(plan))]:
+                        yield partial
         finally:
             for task in tasks:
                 task.cancel()
@@ -139,8 +157,10 @@ class SequenceGenerator:
         # A rewritten prompt may leave no room, and so may a response that was written under a shorter one. That is a
         # full context of this sequence, and does not concern the others of the call.
         room = max(0, self.info.context_length - len(prompt_ids) - len(sequence.response_token_ids))
-        matcher = self._matcher(sequence, request.sampling)
-        return _Plan(sequence, request.sampling, request.cache_salt, prompt_ids, reader, calls, room, arrived, matcher)
+        sampling, salt, matcher = request.sampling, request.cache_salt, self._matcher(sequence, request.sampling)
+        partial = request.partial_results and uncontinued(sampling, self.info) is None
+        so_far = SampledSoFar() if partial else None
+        return _Plan(sequence, sampling, salt, prompt_ids, reader, calls, room, arrived, matcher, so_far)
 
     def _raw(self, prompt: RawPrompt) -> tuple[int, ...]:
         """Raises InvalidRequest where the text has no tokens, or spells one that the model has no embedding for."""
@@ -172,7 +192,8 @@ class SequenceGenerator:
         if budget == 0 or ended or plan.reader.stop(given, len(given)) is not None:
             return self._result(plan, Completion((), 0))
         token_ids = plan.prompt_ids + sequence.response_token_ids
-        wanted = TokenSequence(token_ids, budget, plan.sampling, sequence.seed, plan.cache_salt, len(given))
+        progress = plan.so_far.add if plan.so_far else None
+        wanted = TokenSequence(token_ids, budget, plan.sampling, sequence.seed, plan.cache_salt, len(given), progress)
         began = time.perf_counter()
         self._budgets[id(wanted)] = budget
         try:
@@ -183,6 +204,28 @@ class SequenceGenerator:
             del self._budgets[id(wanted)]
         metrics.completed(self.info, len(token_ids), time.perf_counter() - began, completion)
         return self._result(plan, completion)
+
+    def _partial(self, plan: _Plan) -> SequenceResult | None:
+        """What the caller does not know yet of a sequence under way; None where that is nothing."""
+        if plan.so_far is None or not plan.so_far.grown:
+            return None
+        sequence, sampled = plan.sequence, tuple(plan.so_far.ids)
+        given = sequence.response_token_ids
+        ends = not plan.sampling.ignore_eos and sampled[-1] in self.info.end_ids
+        # Whoever goes on from here must have a token left to ask for.
+        kept = (sampled[:-1] if ends else sampled)[: min(sequence.max_new_tokens, plan.room) - 1]
+        if plan.reader.stop(given + kept, len(given)) is not None:
+            return None
+        text = plan.reader.text(given + kept)
+        usage = TokenUsage(len(plan.prompt_ids), 0, len(sampled))
+        seconds = time.perf_counter() - plan.arrived
+        result = SequenceResult(sequence.id, kept, text, text, "length", usage, seconds, partial=True)
+        if plan.sampling.logprobs is not None:
+            completion = Completion(sampled, 0, logprobs=tuple(plan.so_far.logprobs))
+            result = replace(result, logprobs=told(completion, kept, self.info))
+        if plan.calls is not None:
+            result = replace(result, calling=plan.calls(self._engine.decode(given + kept, special=True)).begun)
+        return plan.so_far.told(result)
 
     def _result(self, plan: _Plan, completion: Completion) -> SequenceResult:
         sequence, reader, sampled = plan.sequence, plan.reader, completion.token_ids
@@ -195,7 +238,7 @@ class SequenceGenerator:
             kept = kept[: stop[0] - len(given)]
         formed = plan.matcher is not None and _formed(plan.matcher, kept)
         finish = _finish(plan, len(kept), formed or stop is not None, completion.unfinished)
-        if completion.unfinished and finish == "length" and uncontinued(plan.sampling, self.info) is not None:
+        if finish == "length" and uncontinued(plan.sampling, self.info) is not None:
             finish = "context"
         if plan.matcher is not None and finish == "stop" and stop is None and not plan.matcher.complete():
             raise InvalidRequest(_TOO_COMPLEX, field="sampling.format")
@@ -218,6 +261,11 @@ class SequenceGenerator:
         spelled = text if stop is not None else self._engine.decode(given + kept, special=True)
         read = plan.calls(spelled)
         return replace(result, tool_calls=read.calls, content=read.content, calling=read.begun)
+
+
+def _rest(plan: _Plan, result: SequenceResult) -> SequenceResult:
+    """The result without what partial ones have told."""
+    return plan.so_far.told(result) if plan.so_far else result
 
 
 def _formed(matcher: Matcher, kept: tuple[int, ...]) -> bool:

@@ -102,6 +102,7 @@ class GenerateRequest:
     calls of their tools are read. With `must_call`
     each response is a call of the tool `tool_name`, or of any where that is empty, and nothing else. Where calls are
     held to a form, because they are demanded or the response has a format, several come with `parallel_calls` only.
+    With `partial_results` there are results of sequences under way, too.
     """
 
     sequences: tuple[Sequence, ...]
@@ -111,6 +112,7 @@ class GenerateRequest:
     must_call: bool = False
     tool_name: str = ""
     parallel_calls: bool = False
+    partial_results: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,8 @@ class SequenceResult:
     for `queue_seconds` of them the engine let the sequence wait, None where the engine does not measure that.
     `tool_calls` are those that the whole response holds, and `content` the text beside them, "" where there are none.
     `calling` says that it has begun a call, within which it may end. `logprobs` are those of the `token_ids`, one each,
-    where they were asked for.
+    where they were asked for. A `partial` result is of a sequence under way; the `token_ids`, `logprobs` and usage of
+    such ones and of the last one add up.
     """
 
     id: str
@@ -148,3 +151,4 @@ class SequenceResult:
     content: str = ""
     calling: bool = False
     logprobs: tuple[TokenLogprobs, ...] = ()
+    partial: bool = False

@@ -93,6 +93,7 @@ def _request(request: pb.GenerateRequest) -> GenerateRequest:
         must_call=request.must_call,
         tool_name=request.tool_name,
         parallel_calls=request.parallel_calls,
+        partial_results=request.partial_results,
     )
 
 
@@ -172,6 +173,7 @@ def _result(result: SequenceResult) -> pb.GenerateResult:
         content=result.content,
         calling=result.calling,
         logprobs=map(_logprobs, result.logprobs),
+        partial=result.partial,
     )
 
 

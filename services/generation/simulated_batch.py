@@ -4,9 +4,11 @@ import asyncio
 import heapq
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
+from services.generation.engine import PROGRESS_TOKENS
 from shared.process.settings import SettingsError
 
 
@@ -66,12 +68,14 @@ class Waited:
 
 @dataclass(eq=False)
 class _Sequence:
-    """A sequence that needs `steps` steps once it runs; it ends with the step numbered `last`."""
+    """A sequence that needs `steps` steps once it runs; it ends with the step numbered `last`. `mark` is called with
+    the number of its steps after the first one and every `PROGRESS_TOKENS` from there, but not after the last."""
 
     steps: int
     prefill_tokens: int
     arrived: float
     done: "asyncio.Future[None]"
+    mark: Callable[[int], None] | None = None
     last: int = 0
     waited: Waited | None = None
 
@@ -79,8 +83,8 @@ class _Sequence:
 class Batch:
     """Runs at most `max_running` sequences at once; the others wait, first come, first served.
 
-    Its clock moves at arrivals and ends only, whatever the number of steps between them. A sequence joins at the next
-    step.
+    Its clock moves at arrivals, marks and ends only, whatever the number of steps between them. A sequence joins at the
+    next step.
     """
 
     def __init__(self, latency: Latency, max_running: float = math.inf) -> None:
@@ -99,10 +103,10 @@ class Batch:
     def waiting(self) -> int:
         return len(self._waiting)
 
-    async def run(self, steps: int, prefill_tokens: int) -> Waited:
+    async def run(self, steps: int, prefill_tokens: int, mark: Callable[[int], None] | None = None) -> Waited:
         """Waits as long as the engine would take; cancelling frees the place at once."""
         loop = asyncio.get_running_loop()
-        sequence = _Sequence(steps, prefill_tokens, loop.time(), loop.create_future())
+        sequence = _Sequence(steps, prefill_tokens, loop.time(), loop.create_future(), mark)
         self._waiting.append(sequence)
         self._move(loop)
         try:
@@ -123,8 +127,10 @@ class Batch:
         """Brings the clock to now, ends what has ended, admits what fits, and sets the timer for the next end."""
         self._pass(loop.time())
         while self._ends and (self._ends[0][2] not in self._running or self._ends[0][0] <= self._steps + _ROUNDING):
-            sequence = heapq.heappop(self._ends)[2]
-            if sequence in self._running:
+            step, _, sequence = heapq.heappop(self._ends)
+            if sequence in self._running and step < sequence.last and sequence.mark is not None:
+                sequence.mark(step - sequence.last + sequence.steps)
+            elif sequence in self._running:
                 self._running.remove(sequence)
                 if not sequence.done.cancelled():
                     sequence.done.set_result(None)
@@ -150,6 +156,9 @@ class Batch:
         first = math.ceil(self._steps - _ROUNDING) + 1
         sequence.last = first + sequence.steps - 1
         heapq.heappush(self._ends, (sequence.last, next(self._numbers), sequence))
+        if sequence.mark is not None:
+            for step in range(first, sequence.last, PROGRESS_TOKENS):
+                heapq.heappush(self._ends, (step, next(self._numbers), sequence))
         queued_s = self._clock - sequence.arrived
         sequence.waited = Waited(queued_s, queued_s + self._prefill_s + (first - self._steps) * self._step_s)
 

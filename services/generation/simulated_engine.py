@@ -5,7 +5,7 @@ A vocabulary of common words; what is sampled depends only on (given ids, positi
 
 import random
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from services.generation.engine import Completion, Likelihoods, ModelInfo, TokenSequence
 from services.generation.grammars import Grammars, Matcher, available
@@ -121,9 +121,26 @@ class SimulatedEngine:
         given, salt = sequence.token_ids, sequence.cache_salt
         (sampled, logprobs), cached = self._sampled(sequence), self._cache.found(given, salt)
         self._cache.keep(given, salt)
-        waited = await self._batch.run(len(sampled), len(given) - cached) if self._batch else Waited(0.0, 0.0)
+        computed, mark = len(given) - cached, self._mark(sequence, sampled, logprobs)
+        waited = await self._batch.run(len(sampled), computed, mark) if self._batch else Waited(0.0, 0.0)
         self._cache.keep(given + sampled, salt)
         return Completion(sampled, cached, waited.queue_s, waited.first_token_s, logprobs=logprobs)
+
+    @staticmethod
+    def _mark(
+        sequence: TokenSequence, sampled: tuple[int, ...], logprobs: tuple[Likelihoods, ...]
+    ) -> Callable[[int], None] | None:
+        """Tells of a sequence's steps, whose numbers it is given one after another."""
+        progress, told = sequence.progress, 0
+        if progress is None:
+            return None
+
+        def mark(steps: int) -> None:
+            nonlocal told
+            progress(sampled[told:steps], logprobs[told:steps])
+            told = steps
+
+        return mark
 
     def _sampled(self, sequence: TokenSequence) -> tuple[tuple[int, ...], tuple[Likelihoods, ...]]:
         """The ids, and their log probabilities where the sequence asks for them."""

@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from services.generation.checkpoint import Checkpoint, read_checkpoint
-from services.generation.engine import Completion, Likelihoods, ModelInfo, TokenSequence
+from services.generation.engine import PROGRESS_TOKENS, Completion, Likelihoods, ModelInfo, TokenSequence
 from services.generation.grammars import Grammars, Matcher, Rows, available, of_tokenizer
 from services.generation.logit_adjustments import Adjustments
 from services.generation.response_text import Decode, Reader, hidden_tokens, stops_of
@@ -38,7 +38,7 @@ from shared.text.embedded_models import resolve
 @dataclass(eq=False)
 class _Row:
     """A waiting or running sequence; `cancelled` ends it at its next token. `logprobs` grows with each token where the
-    sequence asks for them."""
+    sequence asks for them. So many of its tokens were `told` as progress."""
 
     sequence: TokenSequence
     loop: asyncio.AbstractEventLoop
@@ -48,6 +48,14 @@ class _Row:
     begun_at: float = 0.0
     first_token_at: float = 0.0
     logprobs: list[Likelihoods] = field(default_factory=list)
+    told: int = 0
+
+    def tell(self, token_ids: Sequence[int]) -> None:
+        """Tells what is new of the sampled ids, where that is wanted and there is enough of it."""
+        progress, new = self.sequence.progress, token_ids[self.told :]
+        if progress is not None and new and (not self.told or len(new) >= PROGRESS_TOKENS):
+            self.loop.call_soon_threadsafe(progress, new, self.logprobs[self.told : len(token_ids)])
+            self.told = len(token_ids)
 
     def deliver(self, token_ids: tuple[int, ...]) -> None:
         since, logprobs = self.arrived_at, tuple(self.logprobs)
@@ -275,4 +283,6 @@ class _RowEnds(StoppingCriteria):  # type: ignore[misc]
         ended = full or over or reader.stop(sampled, len(sampled)) is not None
         if ended:
             row.deliver(tuple(sampled))
+        else:
+            row.tell(sampled)
         return ended

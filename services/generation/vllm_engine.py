@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from services.generation.checkpoint import read_checkpoint
-from services.generation.engine import Completion, Likelihoods, ModelInfo, TokenSequence
+from services.generation.engine import PROGRESS_TOKENS, Completion, Likelihoods, ModelInfo, TokenSequence
 from services.generation.engine_stats import SchedulerStats
 from services.generation.grammars import Grammars, available, of_tokenizer
 from services.generation.messages import SamplingOptions
@@ -159,19 +159,25 @@ class VllmEngine:
         if sequence.cache_salt:
             prompt["cache_salt"] = sequence.cache_salt
         name = f"{os.getpid()}-{next(self._names)}"
-        output = None
+        sampled, likelihoods, output = list[int](), list[Likelihoods](), None
         try:
             # Cancelling the task closes the iterator, and that aborts the sequence in the engine.
             headers = dict(inject()) if self._traced else None
             async for result in self._llm.generate(prompt, _sampling(sequence, self.info), name, trace_headers=headers):
-                output = result
+                # With `progress` each output holds what is new, and the last one else everything.
+                output, ids = result, result.outputs[0].token_ids
+                found = _logprobs(result, sequence.sampling.logprobs)
+                sampled += ids
+                likelihoods += found
+                if sequence.progress is not None:
+                    sequence.progress(ids, found)
         except VLLMClientError as error:
             raise InvalidRequest(f"vLLM refuses the request: {error}", field="sampling") from error
         except EngineDeadError as error:
             raise Unavailable("the engine has ended; the service starts again") from error
         if output is None:
             raise Internal("vLLM ended a sequence without an output")
-        return _completion(output, sequence.sampling.logprobs)
+        return _completion(output, tuple(sampled), tuple(likelihoods))
 
 
 def engine_arguments(settings: GenerationSettings, model: str, context: int, dtype: DtypeSetting) -> Any:
@@ -236,7 +242,8 @@ def _sampling(sequence: TokenSequence, info: ModelInfo) -> Any:
         stop=list(strings) or None,
         stop_token_ids=sorted(stops.ids if sampling.ignore_eos else info.end_ids | stops.ids),
         include_stop_str_in_output=True,
-        output_kind=RequestOutputKind.FINAL_ONLY,
+        output_kind=RequestOutputKind.FINAL_ONLY if sequence.progress is None else RequestOutputKind.DELTA,
+        stream_interval=None if sequence.progress is None else PROGRESS_TOKENS,
         detokenize=bool(strings),
         skip_special_tokens=not stops.mixed,
         logprobs=sampling.logprobs,
@@ -247,17 +254,21 @@ def _sampling(sequence: TokenSequence, info: ModelInfo) -> Any:
     )
 
 
-def _completion(output: Any, alternatives: int | None) -> Completion:
+def _completion(output: Any, token_ids: tuple[int, ...], logprobs: tuple[Likelihoods, ...]) -> Completion:
     reason = output.outputs[0].finish_reason
     if reason not in ("stop", "length"):
         raise Internal(f"vLLM ended a sequence by {reason!r}")
-    token_ids, cached, times = tuple(output.outputs[0].token_ids), output.num_cached_tokens or 0, output.metrics
-    found = [] if alternatives is None else output.outputs[0].logprobs or []
-    logprobs = tuple(_likelihoods(*each, alternatives or 0) for each in zip(token_ids, found, strict=False))
+    cached, times = output.num_cached_tokens or 0, output.metrics
     if times is None or not times.scheduled_ts:
         return Completion(token_ids, cached, logprobs=logprobs)
     queued = times.scheduled_ts - times.queued_ts
     return Completion(token_ids, cached, queued, times.first_token_latency, logprobs=logprobs)
+
+
+def _logprobs(output: Any, alternatives: int | None) -> list[Likelihoods]:
+    found = [] if alternatives is None else output.outputs[0].logprobs or []
+    token_ids = output.outputs[0].token_ids
+    return [_likelihoods(*each, alternatives or 0) for each in zip(token_ids, found, strict=False)]
 
 
 def _likelihoods(token_id: int, found: Any, alternatives: int) -> Likelihoods:

@@ -50,6 +50,7 @@ class MutationRequest:
     """A request for `count` mutants of `parent`, true to the last user turn of `messages`, none of them in `exclude`.
 
     `form_fixed` says that the answer has a form, such as a JSON schema, for which no mutant may ask another.
+    `max_generated_tokens` bounds what the language model may sample for all rewrites together; None: nothing does.
 
     Raises:
         InvalidRequest: a field is out of its limits.
@@ -63,6 +64,7 @@ class MutationRequest:
     cache_salt: str = ""
     mode: Mode = Mode.UNSPECIFIED
     form_fixed: bool = False
+    max_generated_tokens: int | None = None
 
     def __post_init__(self) -> None:
         _check_conversation(self.messages)
@@ -99,22 +101,25 @@ def _check_conversation(messages: tuple[Message, ...]) -> None:
 
 @dataclass(frozen=True)
 class AcceptedMutant:
-    """An accepted instruction; `similarity` is its cosine to the original, in [-1, 1]."""
+    """An accepted instruction; `similarity` is its cosine to the original, in [-1, 1]. The language model sampled
+    `generated_tokens` for it."""
 
     text: str
     operator: str
     source: TextSource
     similarity: float
+    generated_tokens: int = 0
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """A model's output that was turned down; `similarity` only where the meaning was compared."""
+    """A model's output of so many tokens that was turned down; `similarity` only where the meaning was compared."""
 
     text: str
     operator: str
     reason: Reason
     similarity: float | None = None
+    generated_tokens: int = 0
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class InstructionMutator:
                 if isinstance(event, AcceptedMutant):
                     taken.add(guards.normalised(event.text))
                     accepted += 1
-                yield event
+                yield replace(event, generated_tokens=completion.generated_tokens)
         pool = self._pool(demanded)
         for mutant in await asyncio.to_thread(filled, request, accepted, pool, taken, compare, rng):
             yield mutant
@@ -104,7 +104,9 @@ class InstructionMutator:
         self, request: MutationRequest, core: str, demanded: Demands, rng: Random
     ) -> list[tuple[Operator, RewritePrompt]]:
         """The operators to apply, each at most once more than any other, with their prompts: none of them where the
-        instruction is a text to work on rather than a request for something."""
+        instruction is a text to work on rather than a request for something, and no more than the request has tokens
+        for.
+        """
         # A rewrite of a part of a long instruction would lose the rest of it.
         tokens = math.ceil(max(len(core), len(request.original)) / CHARS_PER_TOKEN)
         chosen = [operator for operator in self._chosen(request.mode) if not operator.imposes & demanded.forbids]
@@ -113,7 +115,8 @@ class InstructionMutator:
         limit = min(self._max_tokens, math.ceil(GROWTH * tokens) + MARGIN_TOKENS + operators.SHAPE_TOKENS)
         order = rng.sample(chosen, len(chosen))
         plan = []
-        for index in range(request.count):
+        bound = request.max_generated_tokens
+        for index in range(request.count if bound is None else min(request.count, bound // limit)):
             operator = order[index % len(order)]
             seed = None if request.seed is None else rng.getrandbits(32)
             plan.append((operator, RewritePrompt(operators.chat(operator, core), limit, seed)))

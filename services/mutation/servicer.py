@@ -78,6 +78,7 @@ def _parsed(request: pb.MutateRequest) -> MutationRequest:
         cache_salt=request.cache_salt,
         mode=_MODES[request.mode],
         form_fixed=request.form_fixed,
+        max_generated_tokens=request.max_generated_tokens if request.HasField("max_generated_tokens") else None,
     )
 
 
@@ -95,11 +96,11 @@ def _formatted(event: MutationEvent) -> pb.MutateEvent:
         mutant = pb.MutateEvent.Mutant(
             text=event.text, operator=event.operator, source=_SOURCES[event.source], similarity=event.similarity
         )
-        return pb.MutateEvent(mutant=mutant)
+        return pb.MutateEvent(mutant=mutant, generated_tokens=event.generated_tokens)
     if isinstance(event, Rejection):
         rejection = pb.MutateEvent.Rejection(
             text=event.text, operator=event.operator, reason=_REASONS[event.reason], similarity=event.similarity
         )
-        return pb.MutateEvent(rejection=rejection)
+        return pb.MutateEvent(rejection=rejection, generated_tokens=event.generated_tokens)
     summary = pb.MutateEvent.Summary(prompt_tokens=event.prompt_tokens, generated_tokens=event.generated_tokens)
     return pb.MutateEvent(summary=summary)

@@ -18,6 +18,7 @@ class OpenCall:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._parts: list[StatePart] = []
+        self._partial: dict[int, StatePart] = {}
         self._tokens = 0
         self.span_id = call.span_id
 
@@ -25,22 +26,26 @@ class OpenCall:
         """Adds an outcome of the call, which came at `now`."""
         match outcome:
             case Mutated():
+                self._tokens += outcome.generated_tokens
                 self._parts.append(StatePart(len(self._parts), now))
             case MutationEnded():
                 self._tokens += outcome.generated_tokens
             case Generated():
                 self._tokens += outcome.generated_tokens
-                self._parts.append(
-                    StatePart(
-                        outcome.state,
-                        now,
-                        tokens=outcome.generated_tokens,
-                        prompt_tokens=outcome.prompt_tokens,
-                        cached_tokens=outcome.cached_tokens,
-                        queued_s=outcome.queued_seconds,
-                        finish=outcome.finish,
-                    )
+                earlier = self._partial.pop(outcome.state, None)
+                part = StatePart(
+                    outcome.state,
+                    now,
+                    tokens=outcome.generated_tokens + (earlier.tokens if earlier else 0),
+                    prompt_tokens=outcome.prompt_tokens,
+                    cached_tokens=outcome.cached_tokens,
+                    queued_s=outcome.queued_seconds,
+                    finish=None if outcome.partial else outcome.finish,
                 )
+                if outcome.partial:
+                    self._partial[outcome.state] = part
+                else:
+                    self._parts.append(part)
             case Scored():
                 self._tokens += outcome.computed_tokens
                 self._parts.append(StatePart(outcome.state, now, reward=outcome.reward))
@@ -51,8 +56,10 @@ class OpenCall:
         return bool(self._parts or self._tokens)
 
     def closed(self, now: float, error: str | None) -> Call:
-        """The whole call, which ended at `now`, with the name of the error that ended it."""
-        return replace(self._call, ended_at=now, parts=tuple(self._parts), tokens=self._tokens, error=error)
+        """The whole call, which ended at `now`, with the name of the error that ended it. The parts of those states
+        whose pieces it has cut have no finish."""
+        parts = (*self._parts, *self._partial.values())
+        return replace(self._call, ended_at=now, parts=parts, tokens=self._tokens, error=error)
 
 
 class Journal:
@@ -66,6 +73,16 @@ class Journal:
 
     def now(self) -> float:
         return self._epoch + time.perf_counter()
+
+    def applied(self, outcome: Outcome) -> None:
+        """Notes an outcome that the core was given, together with partial ones of the same piece before it."""
+        if isinstance(outcome, Generated):
+            for index, earlier in enumerate(self.outcomes):
+                if isinstance(earlier, Generated) and earlier.partial and _where(earlier) == _where(outcome):
+                    outcome = _together(earlier, outcome)
+                    del self.outcomes[index]
+                    break
+        self.outcomes.append(outcome)
 
     @contextmanager
     def call(self, stage: Stage, effects: Sequence[Effect], cycle: int, round: int) -> Iterator[OpenCall]:
@@ -101,3 +118,18 @@ class Journal:
             total += max(0.0, call.ended_at - max(until, call.started_at))
             until = max(until, call.ended_at)
         return total
+
+
+def _where(outcome: Generated) -> tuple[int, int, int]:
+    return outcome.cycle, outcome.round, outcome.state
+
+
+def _together(earlier: Generated, later: Generated) -> Generated:
+    """Two outcomes of a piece, the earlier of which is partial, as one: the core decides nothing between them."""
+    return replace(
+        later,
+        token_ids=earlier.token_ids + later.token_ids,
+        generated_tokens=earlier.generated_tokens + later.generated_tokens,
+        cached_tokens=earlier.cached_tokens + later.cached_tokens,
+        logprobs=earlier.logprobs + later.logprobs,
+    )

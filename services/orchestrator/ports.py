@@ -20,7 +20,8 @@ class Mutator(Protocol):
 
 
 class Generator(Protocol):
-    """Yields one outcome per effect, as each completes; knows the model's vocabulary and template."""
+    """Yields one outcome per effect, as each completes, and partial ones before; knows the model's vocabulary and
+    template."""
 
     def generate(
         self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float

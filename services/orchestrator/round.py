@@ -178,7 +178,7 @@ class RoundExecution:
     async def _apply_arrived(self) -> None:
         """Waits for an outcome and applies all that have arrived, so that what they make due is begun together."""
         first = await self._outcomes.get()
-        if isinstance(first, Generated | Mutated):
+        if isinstance(first, Mutated) or (isinstance(first, Generated) and not first.partial):
             await self._gather()
         self._take(first)
         while not self._outcomes.empty():
@@ -202,7 +202,7 @@ class RoundExecution:
         if _ends(outcome):
             self._under_way.discard(_work_of(outcome))
         self.evolution, events = machine.apply(self.evolution, outcome)
-        self.journal.outcomes.append(outcome)
+        self.journal.applied(outcome)
         self.events += events
 
     def _count_under_way(self, stage: Stage) -> int:
@@ -216,7 +216,9 @@ def _spending(evolution: EvolutionState) -> Spending:
 
 def _ends(outcome: Outcome) -> bool:
     """Whether the work that an outcome belongs to is done."""
-    return isinstance(outcome, MutationEnded | Generated | Scored)
+    if isinstance(outcome, Generated):
+        return not outcome.partial
+    return isinstance(outcome, MutationEnded | Scored)
 
 
 def _work_of(value: Effect | Outcome) -> _Work:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ashared/pb/generation.proto\x12\tdarwin.v1\"\x97\x0b\n\x0fGenerateRequest\x12\x36\n\tsequences\x18\x01 \x03(\x0b\x32#.darwin.v1.GenerateRequest.Sequence\x12\x35\n\x08sampling\x18\x02 \x01(\x0b\x32#.darwin.v1.GenerateRequest.Sampling\x12\x12\n\ncache_salt\x18\x03 \x01(\t\x12\x0b\n\x03now\x18\x04 \x01(\x01\x12.\n\x05tools\x18\x14 \x03(\x0b\x32\x1f.darwin.v1.GenerateRequest.Tool\x12\x11\n\tmust_call\x18\x15 \x01(\x08\x12\x11\n\ttool_name\x18\x16 \x01(\t\x12\x16\n\x0eparallel_calls\x18\x17 \x01(\x08\x12\x1a\n\x12template_arguments\x18\x18 \x01(\t\x1ag\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\'\n\ntool_calls\x18\x03 \x03(\x0b\x32\x13.darwin.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\x1aM\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\t\x12\x0e\n\x06strict\x18\x04 \x01(\x08\x1a,\n\tRawPrompt\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\ttoken_ids\x18\x02 \x03(\r\x1a\x89\x02\n\x08Sequence\x12\n\n\x02id\x18\x01 \x01(\t\x12\x34\n\x08messages\x18\x02 \x03(\x0b\x32\".darwin.v1.GenerateRequest.Message\x12\x1a\n\x12response_token_ids\x18\x03 \x03(\r\x12\x16\n\x0emax_new_tokens\x18\x04 \x01(\r\x12\x18\n\x10lookahead_tokens\x18\x05 \x01(\r\x12\x11\n\x04seed\x18\x06 \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fto_be_continued\x18\x14 \x01(\x08\x12\x38\n\nraw_prompt\x18\x15 \x01(\x0b\x32$.darwin.v1.GenerateRequest.RawPromptB\x07\n\x05_seed\x1a\xcf\x01\n\x06\x46ormat\x12\x34\n\x04kind\x18\x01 \x01(\x0e\x32&.darwin.v1.GenerateRequest.Format.Kind\x12\x12\n\ndefinition\x18\x02 \x01(\t\"{\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10KIND_JSON_OBJECT\x10\x01\x12\x14\n\x10KIND_JSON_SCHEMA\x10\x02\x12\x0e\n\nKIND_REGEX\x10\x03\x12\x0f\n\x0bKIND_CHOICE\x10\x04\x12\x10\n\x0cKIND_GRAMMAR\x10\x05\x1a\xa5\x03\n\x08Sampling\x12\x13\n\x0btemperature\x18\x01 \x01(\x01\x12\r\n\x05top_p\x18\x02 \x01(\x01\x12\r\n\x05top_k\x18\x03 \x01(\r\x12\x0c\n\x04stop\x18\x04 \x03(\t\x12\x13\n\x0bjson_schema\x18\x05 \x01(\t\x12\x31\n\x06\x66ormat\x18\x14 \x01(\x0b\x32!.darwin.v1.GenerateRequest.Format\x12\x15\n\x08logprobs\x18\x1e \x01(\rH\x00\x88\x01\x01\x12\x18\n\x10presence_penalty\x18( \x01(\x01\x12\x19\n\x11\x66requency_penalty\x18) \x01(\x01\x12\x1a\n\x12repetition_penalty\x18* \x01(\x01\x12\x46\n\nlogit_bias\x18+ \x03(\x0b\x32\x32.darwin.v1.GenerateRequest.Sampling.LogitBiasEntry\x12\r\n\x05min_p\x18, \x01(\x01\x12\x12\n\nignore_eos\x18- \x01(\x08\x1a\x30\n\x0eLogitBiasEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0b\n\t_logprobs\"7\n\x08ToolCall\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\targuments\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\">\n\x10GenerateResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.darwin.v1.GenerateResult\"\xbc\x03\n\x0eGenerateResult\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttoken_ids\x18\x02 \x03(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x16\n\x0elookahead_text\x18\x04 \x01(\t\x12.\n\rfinish_reason\x18\x05 \x01(\x0e\x32\x17.darwin.v1.FinishReason\x12.\n\x05usage\x18\x06 \x01(\x0b\x32\x1f.darwin.v1.GenerateResult.Usage\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x12\x1a\n\rqueue_seconds\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\'\n\ntool_calls\x18\x14 \x03(\x0b\x32\x13.darwin.v1.ToolCall\x12\x0f\n\x07\x63ontent\x18\x15 \x01(\t\x12\x0f\n\x07\x63\x61lling\x18\x16 \x01(\x08\x12*\n\x08logprobs\x18\x1e \x03(\x0b\x32\x18.darwin.v1.TokenLogprobs\x1aO\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\r\x12\x15\n\rcached_tokens\x18\x02 \x01(\r\x12\x18\n\x10generated_tokens\x18\x03 \x01(\rB\x10\n\x0e_queue_seconds\"\xa5\x01\n\rTokenLogprobs\x12.\n\x06\x63hosen\x18\x01 \x01(\x0b\x32\x1e.darwin.v1.TokenLogprobs.Token\x12+\n\x03top\x18\x02 \x03(\x0b\x32\x1e.darwin.v1.TokenLogprobs.Token\x1a\x37\n\x05Token\x12\x0c\n\x04text\x18\x01 \x01(\x0c\x12\x0f\n\x07logprob\x18\x02 \x01(\x02\x12\x0f\n\x07special\x18\x03 \x01(\x08\"\"\n\rDecodeRequest\x12\x11\n\ttoken_ids\x18\x01 \x03(\r\"\x1e\n\x0e\x44\x65\x63odeResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x11\n\x0fGetModelRequest\"\xbc\x01\n\x10GetModelResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x16\n\x0e\x63ontext_length\x18\x03 \x01(\r\x12\x19\n\x11structured_output\x18\x04 \x01(\x08\x12\x19\n\x11\x63ontinues_formats\x18\x14 \x01(\x08\x12\r\n\x05tools\x18\x15 \x01(\x08\x12\x10\n\x08logprobs\x18\x1e \x01(\x08\x12\x1a\n\x12template_variables\x18( \x03(\t*z\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x01\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x02\x12\x19\n\x15\x46INISH_REASON_CONTEXT\x10\x03\x32\xde\x01\n\x11GenerationService\x12\x45\n\x08Generate\x12\x1a.darwin.v1.GenerateRequest\x1a\x1b.darwin.v1.GenerateResponse0\x01\x12\x43\n\x08GetModel\x12\x1a.darwin.v1.GetModelRequest\x1a\x1b.darwin.v1.GetModelResponse\x12=\n\x06\x44\x65\x63ode\x12\x18.darwin.v1.DecodeRequest\x1a\x19.darwin.v1.DecodeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ashared/pb/generation.proto\x12\tdarwin.v1\"\xb0\x0b\n\x0fGenerateRequest\x12\x36\n\tsequences\x18\x01 \x03(\x0b\x32#.darwin.v1.GenerateRequest.Sequence\x12\x35\n\x08sampling\x18\x02 \x01(\x0b\x32#.darwin.v1.GenerateRequest.Sampling\x12\x12\n\ncache_salt\x18\x03 \x01(\t\x12\x0b\n\x03now\x18\x04 \x01(\x01\x12.\n\x05tools\x18\x14 \x03(\x0b\x32\x1f.darwin.v1.GenerateRequest.Tool\x12\x11\n\tmust_call\x18\x15 \x01(\x08\x12\x11\n\ttool_name\x18\x16 \x01(\t\x12\x16\n\x0eparallel_calls\x18\x17 \x01(\x08\x12\x1a\n\x12template_arguments\x18\x18 \x01(\t\x12\x17\n\x0fpartial_results\x18\x32 \x01(\x08\x1ag\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\'\n\ntool_calls\x18\x03 \x03(\x0b\x32\x13.darwin.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\x1aM\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\t\x12\x0e\n\x06strict\x18\x04 \x01(\x08\x1a,\n\tRawPrompt\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\ttoken_ids\x18\x02 \x03(\r\x1a\x89\x02\n\x08Sequence\x12\n\n\x02id\x18\x01 \x01(\t\x12\x34\n\x08messages\x18\x02 \x03(\x0b\x32\".darwin.v1.GenerateRequest.Message\x12\x1a\n\x12response_token_ids\x18\x03 \x03(\r\x12\x16\n\x0emax_new_tokens\x18\x04 \x01(\r\x12\x18\n\x10lookahead_tokens\x18\x05 \x01(\r\x12\x11\n\x04seed\x18\x06 \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fto_be_continued\x18\x14 \x01(\x08\x12\x38\n\nraw_prompt\x18\x15 \x01(\x0b\x32$.darwin.v1.GenerateRequest.RawPromptB\x07\n\x05_seed\x1a\xcf\x01\n\x06\x46ormat\x12\x34\n\x04kind\x18\x01 \x01(\x0e\x32&.darwin.v1.GenerateRequest.Format.Kind\x12\x12\n\ndefinition\x18\x02 \x01(\t\"{\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10KIND_JSON_OBJECT\x10\x01\x12\x14\n\x10KIND_JSON_SCHEMA\x10\x02\x12\x0e\n\nKIND_REGEX\x10\x03\x12\x0f\n\x0bKIND_CHOICE\x10\x04\x12\x10\n\x0cKIND_GRAMMAR\x10\x05\x1a\xa5\x03\n\x08Sampling\x12\x13\n\x0btemperature\x18\x01 \x01(\x01\x12\r\n\x05top_p\x18\x02 \x01(\x01\x12\r\n\x05top_k\x18\x03 \x01(\r\x12\x0c\n\x04stop\x18\x04 \x03(\t\x12\x13\n\x0bjson_schema\x18\x05 \x01(\t\x12\x31\n\x06\x66ormat\x18\x14 \x01(\x0b\x32!.darwin.v1.GenerateRequest.Format\x12\x15\n\x08logprobs\x18\x1e \x01(\rH\x00\x88\x01\x01\x12\x18\n\x10presence_penalty\x18( \x01(\x01\x12\x19\n\x11\x66requency_penalty\x18) \x01(\x01\x12\x1a\n\x12repetition_penalty\x18* \x01(\x01\x12\x46\n\nlogit_bias\x18+ \x03(\x0b\x32\x32.darwin.v1.GenerateRequest.Sampling.LogitBiasEntry\x12\r\n\x05min_p\x18, \x01(\x01\x12\x12\n\nignore_eos\x18- \x01(\x08\x1a\x30\n\x0eLogitBiasEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0b\n\t_logprobs\"7\n\x08ToolCall\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\targuments\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\">\n\x10GenerateResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.darwin.v1.GenerateResult\"\xcd\x03\n\x0eGenerateResult\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\ttoken_ids\x18\x02 \x03(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x16\n\x0elookahead_text\x18\x04 \x01(\t\x12.\n\rfinish_reason\x18\x05 \x01(\x0e\x32\x17.darwin.v1.FinishReason\x12.\n\x05usage\x18\x06 \x01(\x0b\x32\x1f.darwin.v1.GenerateResult.Usage\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x12\x1a\n\rqueue_seconds\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\'\n\ntool_calls\x18\x14 \x03(\x0b\x32\x13.darwin.v1.ToolCall\x12\x0f\n\x07\x63ontent\x18\x15 \x01(\t\x12\x0f\n\x07\x63\x61lling\x18\x16 \x01(\x08\x12*\n\x08logprobs\x18\x1e \x03(\x0b\x32\x18.darwin.v1.TokenLogprobs\x12\x0f\n\x07partial\x18\x32 \x01(\x08\x1aO\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\r\x12\x15\n\rcached_tokens\x18\x02 \x01(\r\x12\x18\n\x10generated_tokens\x18\x03 \x01(\rB\x10\n\x0e_queue_seconds\"\xa5\x01\n\rTokenLogprobs\x12.\n\x06\x63hosen\x18\x01 \x01(\x0b\x32\x1e.darwin.v1.TokenLogprobs.Token\x12+\n\x03top\x18\x02 \x03(\x0b\x32\x1e.darwin.v1.TokenLogprobs.Token\x1a\x37\n\x05Token\x12\x0c\n\x04text\x18\x01 \x01(\x0c\x12\x0f\n\x07logprob\x18\x02 \x01(\x02\x12\x0f\n\x07special\x18\x03 \x01(\x08\"\"\n\rDecodeRequest\x12\x11\n\ttoken_ids\x18\x01 \x03(\r\"\x1e\n\x0e\x44\x65\x63odeResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x11\n\x0fGetModelRequest\"\xbc\x01\n\x10GetModelResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x16\n\x0e\x63ontext_length\x18\x03 \x01(\r\x12\x19\n\x11structured_output\x18\x04 \x01(\x08\x12\x19\n\x11\x63ontinues_formats\x18\x14 \x01(\x08\x12\r\n\x05tools\x18\x15 \x01(\x08\x12\x10\n\x08logprobs\x18\x1e \x01(\x08\x12\x1a\n\x12template_variables\x18( \x03(\t*z\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x01\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x02\x12\x19\n\x15\x46INISH_REASON_CONTEXT\x10\x03\x32\xde\x01\n\x11GenerationService\x12\x45\n\x08Generate\x12\x1a.darwin.v1.GenerateRequest\x1a\x1b.darwin.v1.GenerateResponse0\x01\x12\x43\n\x08GetModel\x12\x1a.darwin.v1.GetModelRequest\x1a\x1b.darwin.v1.GetModelResponse\x12=\n\x06\x44\x65\x63ode\x12\x18.darwin.v1.DecodeRequest\x1a\x19.darwin.v1.DecodeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,46 +33,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GENERATEREQUEST_SAMPLING_LOGITBIASENTRY']._loaded_options = None
   _globals['_GENERATEREQUEST_SAMPLING_LOGITBIASENTRY']._serialized_options = b'8\001'
-  _globals['_FINISHREASON']._serialized_start=2489
-  _globals['_FINISHREASON']._serialized_end=2611
+  _globals['_FINISHREASON']._serialized_start=2531
+  _globals['_FINISHREASON']._serialized_end=2653
   _globals['_GENERATEREQUEST']._serialized_start=42
-  _globals['_GENERATEREQUEST']._serialized_end=1473
-  _globals['_GENERATEREQUEST_MESSAGE']._serialized_start=343
-  _globals['_GENERATEREQUEST_MESSAGE']._serialized_end=446
-  _globals['_GENERATEREQUEST_TOOL']._serialized_start=448
-  _globals['_GENERATEREQUEST_TOOL']._serialized_end=525
-  _globals['_GENERATEREQUEST_RAWPROMPT']._serialized_start=527
-  _globals['_GENERATEREQUEST_RAWPROMPT']._serialized_end=571
-  _globals['_GENERATEREQUEST_SEQUENCE']._serialized_start=574
-  _globals['_GENERATEREQUEST_SEQUENCE']._serialized_end=839
-  _globals['_GENERATEREQUEST_FORMAT']._serialized_start=842
-  _globals['_GENERATEREQUEST_FORMAT']._serialized_end=1049
-  _globals['_GENERATEREQUEST_FORMAT_KIND']._serialized_start=926
-  _globals['_GENERATEREQUEST_FORMAT_KIND']._serialized_end=1049
-  _globals['_GENERATEREQUEST_SAMPLING']._serialized_start=1052
-  _globals['_GENERATEREQUEST_SAMPLING']._serialized_end=1473
-  _globals['_GENERATEREQUEST_SAMPLING_LOGITBIASENTRY']._serialized_start=1412
-  _globals['_GENERATEREQUEST_SAMPLING_LOGITBIASENTRY']._serialized_end=1460
-  _globals['_TOOLCALL']._serialized_start=1475
-  _globals['_TOOLCALL']._serialized_end=1530
-  _globals['_GENERATERESPONSE']._serialized_start=1532
-  _globals['_GENERATERESPONSE']._serialized_end=1594
-  _globals['_GENERATERESULT']._serialized_start=1597
-  _globals['_GENERATERESULT']._serialized_end=2041
-  _globals['_GENERATERESULT_USAGE']._serialized_start=1944
-  _globals['_GENERATERESULT_USAGE']._serialized_end=2023
-  _globals['_TOKENLOGPROBS']._serialized_start=2044
-  _globals['_TOKENLOGPROBS']._serialized_end=2209
-  _globals['_TOKENLOGPROBS_TOKEN']._serialized_start=2154
-  _globals['_TOKENLOGPROBS_TOKEN']._serialized_end=2209
-  _globals['_DECODEREQUEST']._serialized_start=2211
-  _globals['_DECODEREQUEST']._serialized_end=2245
-  _globals['_DECODERESPONSE']._serialized_start=2247
-  _globals['_DECODERESPONSE']._serialized_end=2277
-  _globals['_GETMODELREQUEST']._serialized_start=2279
-  _globals['_GETMODELREQUEST']._serialized_end=2296
-  _globals['_GETMODELRESPONSE']._serialized_start=2299
-  _globals['_GETMODELRESPONSE']._serialized_end=2487
-  _globals['_GENERATIONSERVICE']._serialized_start=2614
-  _globals['_GENERATIONSERVICE']._serialized_end=2836
+  _globals['_GENERATEREQUEST']._serialized_end=1498
+  _globals['_GENERATEREQUEST_MESSAGE']._serialized_start=368
+  _globals['_GENERATEREQUEST_MESSAGE']._serialized_end=471
+  _globals['_GENERATEREQUEST_TOOL']._serialized_start=473
+  _globals['_GENERATEREQUEST_TOOL']._serialized_end=550
+  _globals['_GENERATEREQUEST_RAWPROMPT']._serialized_start=552
+  _globals['_GENERATEREQUEST_RAWPROMPT']._serialized_end=596
+  _globals['_GENERATEREQUEST_SEQUENCE']._serialized_start=599
+  _globals['_GENERATEREQUEST_SEQUENCE']._serialized_end=864
+  _globals['_GENERATEREQUEST_FORMAT']._serialized_start=867
+  _globals['_GENERATEREQUEST_FORMAT']._serialized_end=1074
+  _globals['_GENERATEREQUEST_FORMAT_KIND']._serialized_start=951
+  _globals['_GENERATEREQUEST_FORMAT_KIND']._serialized_end=1074
+  _globals['_GENERATEREQUEST_SAMPLING']._serialized_start=1077
+  _globals['_GENERATEREQUEST_SAMPLING']._serialized_end=1498
+  _globals['_GENERATEREQUEST_SAMPLING_LOGITBIASENTRY']._serialized_start=1437
+  _globals['_GENERATEREQUEST_SAMPLING_LOGITBIASENTRY']._serialized_end=1485
+  _globals['_TOOLCALL']._serialized_start=1500
+  _globals['_TOOLCALL']._serialized_end=1555
+  _globals['_GENERATERESPONSE']._serialized_start=1557
+  _globals['_GENERATERESPONSE']._serialized_end=1619
+  _globals['_GENERATERESULT']._serialized_start=1622
+  _globals['_GENERATERESULT']._serialized_end=2083
+  _globals['_GENERATERESULT_USAGE']._serialized_start=1986
+  _globals['_GENERATERESULT_USAGE']._serialized_end=2065
+  _globals['_TOKENLOGPROBS']._serialized_start=2086
+  _globals['_TOKENLOGPROBS']._serialized_end=2251
+  _globals['_TOKENLOGPROBS_TOKEN']._serialized_start=2196
+  _globals['_TOKENLOGPROBS_TOKEN']._serialized_end=2251
+  _globals['_DECODEREQUEST']._serialized_start=2253
+  _globals['_DECODEREQUEST']._serialized_end=2287
+  _globals['_DECODERESPONSE']._serialized_start=2289
+  _globals['_DECODERESPONSE']._serialized_end=2319
+  _globals['_GETMODELREQUEST']._serialized_start=2321
+  _globals['_GETMODELREQUEST']._serialized_end=2338
+  _globals['_GETMODELRESPONSE']._serialized_start=2341
+  _globals['_GETMODELRESPONSE']._serialized_end=2529
+  _globals['_GENERATIONSERVICE']._serialized_start=2656
+  _globals['_GENERATIONSERVICE']._serialized_end=2878
 # @@protoc_insertion_point(module_scope)

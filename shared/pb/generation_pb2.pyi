@@ -19,7 +19,7 @@ FINISH_REASON_STOP: FinishReason
 FINISH_REASON_CONTEXT: FinishReason
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("sequences", "sampling", "cache_salt", "now", "tools", "must_call", "tool_name", "parallel_calls", "template_arguments")
+    __slots__ = ("sequences", "sampling", "cache_salt", "now", "tools", "must_call", "tool_name", "parallel_calls", "template_arguments", "partial_results")
     class Message(_message.Message):
         __slots__ = ("role", "content", "tool_calls", "tool_call_id")
         ROLE_FIELD_NUMBER: _ClassVar[int]
@@ -134,6 +134,7 @@ class GenerateRequest(_message.Message):
     TOOL_NAME_FIELD_NUMBER: _ClassVar[int]
     PARALLEL_CALLS_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_RESULTS_FIELD_NUMBER: _ClassVar[int]
     sequences: _containers.RepeatedCompositeFieldContainer[GenerateRequest.Sequence]
     sampling: GenerateRequest.Sampling
     cache_salt: str
@@ -143,7 +144,8 @@ class GenerateRequest(_message.Message):
     tool_name: str
     parallel_calls: bool
     template_arguments: str
-    def __init__(self, sequences: _Optional[_Iterable[_Union[GenerateRequest.Sequence, _Mapping]]] = ..., sampling: _Optional[_Union[GenerateRequest.Sampling, _Mapping]] = ..., cache_salt: _Optional[str] = ..., now: _Optional[float] = ..., tools: _Optional[_Iterable[_Union[GenerateRequest.Tool, _Mapping]]] = ..., must_call: bool = ..., tool_name: _Optional[str] = ..., parallel_calls: bool = ..., template_arguments: _Optional[str] = ...) -> None: ...
+    partial_results: bool
+    def __init__(self, sequences: _Optional[_Iterable[_Union[GenerateRequest.Sequence, _Mapping]]] = ..., sampling: _Optional[_Union[GenerateRequest.Sampling, _Mapping]] = ..., cache_salt: _Optional[str] = ..., now: _Optional[float] = ..., tools: _Optional[_Iterable[_Union[GenerateRequest.Tool, _Mapping]]] = ..., must_call: bool = ..., tool_name: _Optional[str] = ..., parallel_calls: bool = ..., template_arguments: _Optional[str] = ..., partial_results: bool = ...) -> None: ...
 
 class ToolCall(_message.Message):
     __slots__ = ("name", "arguments", "id")
@@ -162,7 +164,7 @@ class GenerateResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[GenerateResult, _Mapping]]] = ...) -> None: ...
 
 class GenerateResult(_message.Message):
-    __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds", "queue_seconds", "tool_calls", "content", "calling", "logprobs")
+    __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds", "queue_seconds", "tool_calls", "content", "calling", "logprobs", "partial")
     class Usage(_message.Message):
         __slots__ = ("prompt_tokens", "cached_tokens", "generated_tokens")
         PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -184,6 +186,7 @@ class GenerateResult(_message.Message):
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     CALLING_FIELD_NUMBER: _ClassVar[int]
     LOGPROBS_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
     id: str
     token_ids: _containers.RepeatedScalarFieldContainer[int]
     text: str
@@ -196,7 +199,8 @@ class GenerateResult(_message.Message):
     content: str
     calling: bool
     logprobs: _containers.RepeatedCompositeFieldContainer[TokenLogprobs]
-    def __init__(self, id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., lookahead_text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., usage: _Optional[_Union[GenerateResult.Usage, _Mapping]] = ..., seconds: _Optional[float] = ..., queue_seconds: _Optional[float] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., content: _Optional[str] = ..., calling: bool = ..., logprobs: _Optional[_Iterable[_Union[TokenLogprobs, _Mapping]]] = ...) -> None: ...
+    partial: bool
+    def __init__(self, id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., lookahead_text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., usage: _Optional[_Union[GenerateResult.Usage, _Mapping]] = ..., seconds: _Optional[float] = ..., queue_seconds: _Optional[float] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., content: _Optional[str] = ..., calling: bool = ..., logprobs: _Optional[_Iterable[_Union[TokenLogprobs, _Mapping]]] = ..., partial: bool = ...) -> None: ...
 
 class TokenLogprobs(_message.Message):
     __slots__ = ("chosen", "top")

@@ -56,7 +56,7 @@ class GenerationServiceServicer(object):
 
     def Generate(self, request, context):
         """Continues every sequence of the call. Results are streamed as soon as their sequences complete, in completion
-        order; those that complete at the same step of the engine come together. Cancelling the call, or its deadline,
+        order; those that complete at the same step of the engine come together. With partial_results, others come before. Cancelling the call, or its deadline,
         frees the engine's sequences.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

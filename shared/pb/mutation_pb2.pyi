@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class MutateRequest(_message.Message):
-    __slots__ = ("messages", "parent", "count", "exclude", "seed", "cache_salt", "mode", "form_fixed")
+    __slots__ = ("messages", "parent", "count", "exclude", "seed", "cache_salt", "mode", "form_fixed", "max_generated_tokens")
     class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         MODE_UNSPECIFIED: _ClassVar[MutateRequest.Mode]
@@ -32,6 +32,7 @@ class MutateRequest(_message.Message):
     CACHE_SALT_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     FORM_FIXED_FIELD_NUMBER: _ClassVar[int]
+    MAX_GENERATED_TOKENS_FIELD_NUMBER: _ClassVar[int]
     messages: _containers.RepeatedCompositeFieldContainer[MutateRequest.Message]
     parent: str
     count: int
@@ -40,10 +41,11 @@ class MutateRequest(_message.Message):
     cache_salt: str
     mode: MutateRequest.Mode
     form_fixed: bool
-    def __init__(self, messages: _Optional[_Iterable[_Union[MutateRequest.Message, _Mapping]]] = ..., parent: _Optional[str] = ..., count: _Optional[int] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., cache_salt: _Optional[str] = ..., mode: _Optional[_Union[MutateRequest.Mode, str]] = ..., form_fixed: bool = ...) -> None: ...
+    max_generated_tokens: int
+    def __init__(self, messages: _Optional[_Iterable[_Union[MutateRequest.Message, _Mapping]]] = ..., parent: _Optional[str] = ..., count: _Optional[int] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., cache_salt: _Optional[str] = ..., mode: _Optional[_Union[MutateRequest.Mode, str]] = ..., form_fixed: bool = ..., max_generated_tokens: _Optional[int] = ...) -> None: ...
 
 class MutateEvent(_message.Message):
-    __slots__ = ("mutant", "rejection", "summary")
+    __slots__ = ("mutant", "rejection", "summary", "generated_tokens")
     class Source(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         SOURCE_UNSPECIFIED: _ClassVar[MutateEvent.Source]
@@ -104,10 +106,12 @@ class MutateEvent(_message.Message):
     MUTANT_FIELD_NUMBER: _ClassVar[int]
     REJECTION_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    GENERATED_TOKENS_FIELD_NUMBER: _ClassVar[int]
     mutant: MutateEvent.Mutant
     rejection: MutateEvent.Rejection
     summary: MutateEvent.Summary
-    def __init__(self, mutant: _Optional[_Union[MutateEvent.Mutant, _Mapping]] = ..., rejection: _Optional[_Union[MutateEvent.Rejection, _Mapping]] = ..., summary: _Optional[_Union[MutateEvent.Summary, _Mapping]] = ...) -> None: ...
+    generated_tokens: int
+    def __init__(self, mutant: _Optional[_Union[MutateEvent.Mutant, _Mapping]] = ..., rejection: _Optional[_Union[MutateEvent.Rejection, _Mapping]] = ..., summary: _Optional[_Union[MutateEvent.Summary, _Mapping]] = ..., generated_tokens: _Optional[int] = ...) -> None: ...
 
 class EmbedRequest(_message.Message):
     __slots__ = ("texts", "model", "dimensions")

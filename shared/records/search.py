@@ -54,8 +54,8 @@ class Search:
     max_generated_tokens: Annotated[
         int | None,
         Setting(
-            "Budget of sampled tokens, mutation included, kept to within one round. When it is used up the best "
-            "response so far is the answer. Default: none.",
+            "Budget of sampled tokens, mutation included: never exceeded, except that each sequence gets one token. "
+            "When it is used up the best response so far is the answer. Default: none.",
             1,
             10_000_000,
         ),
@@ -63,8 +63,8 @@ class Search:
     max_reward_calls: Annotated[
         int | None,
         Setting(
-            "Budget of responses scored, mutation not included, kept to within one round. When it is used up the best "
-            "response so far is the answer. Default: none.",
+            "Budget of responses scored, mutation not included: never exceeded. Where fewer are left than responses, "
+            "complete ones are scored; then the best response so far is the answer. Default: none.",
             1,
             10_000_000,
         ),

@@ -47,6 +47,20 @@ async def pieces(
     return results
 
 
+async def same_in_parts(generator: SequenceGenerator, sequence: Sequence, sampling: SamplingOptions) -> int:
+    """How many partial results there were, which with the last one add up to what comes without them."""
+    whole = await one(generator, sequence, sampling)
+    request = GenerateRequest((sequence,), sampling, partial_results=True)
+    parts = [result async for results in generator.generate(request) for result in results]
+    assert [part.partial for part in parts] == [True] * (len(parts) - 1) + [False]
+    assert tuple(token for part in parts for token in part.token_ids) == whole.token_ids
+    assert [each.token for part in parts for each in part.logprobs] == [each.token for each in whole.logprobs]
+    assert sum(part.usage.generated_tokens for part in parts) == whole.usage.generated_tokens
+    assert (parts[-1].text, parts[-1].finish) == (whole.text, whole.finish)
+    assert all(whole.text.startswith(part.text) for part in parts)
+    return len(parts) - 1
+
+
 def own_logprobs(prompt: tuple[int, ...], response: tuple[int, ...]) -> list[float]:
     """The log probabilities of a response's tokens, by the model that every engine but the simulated one serves."""
     model = AutoModelForCausalLM.from_pretrained(resolve(EMBEDDED_LLM), dtype=torch.float32)

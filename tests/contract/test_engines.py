@@ -30,6 +30,7 @@ from tests.contract.engine_rows import (
     own_logprobs,
     pieces,
     run,
+    same_in_parts,
 )
 from tests.integration.processes import until
 
@@ -291,3 +292,9 @@ async def test_the_beginning_of_an_answer_is_continued(generator: SequenceGenera
     first = await one(generator, Sequence("s", begun, max_new_tokens=5))
     rest = await one(generator, Sequence("s", begun, first.token_ids, max_new_tokens=7))
     assert rest.text == whole.text
+
+
+async def test_partial_results_add_up_to_the_whole(generator: SequenceGenerator, engine: Engine) -> None:
+    sampling = replace(WARM, logprobs=1 if engine.info.logprobs else None)
+    partial = await same_in_parts(generator, Sequence("s", QUESTION, max_new_tokens=60, seed=5), sampling)
+    assert partial or engine.info.engine == "openai"

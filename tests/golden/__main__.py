@@ -69,6 +69,7 @@ class Replay:
             replace=True,
             max_tokens=_ENDLESS,
             archive_candidates=config["archive_candidates"],
+            rescore=True,
         )
         self.decisions = 0
 

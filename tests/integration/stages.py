@@ -32,7 +32,7 @@ class Due:
 class Stages:
     """All three ports; counts calls in flight, can be slow, can fail.
 
-    Late failures are those of a call that has yielded every outcome: a cycle's last scoring.
+    Late failures are those of a call that has yielded every outcome: a round's last scoring.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Stages:
         for effect in effects:
             for outcome in self.world.perform(effect):
                 yield outcome  # type: ignore[misc]
-        if effects[0].final and self.late_failures:
+        if self.late_failures and effects[-1].state == request.search.mutants - 1:
             await asyncio.sleep(0.05)
             raise self.late_failures.pop(0)
 

@@ -25,8 +25,12 @@ def estimate(request: EvolutionRequest) -> Spending:
     rewrites = states if traits.mutates and search.mutation != "templates" else 0
     mutation = rewrites * _REWRITE_TOKENS
     if search.max_generated_tokens is not None:
-        # Kept to within one round.
-        bound = search.max_generated_tokens + search.mutants * (min(most, search.period) + lookahead)
-        generation = min(generation, bound) if traits.replaces else generation
-    scored = (1 + states * rounds) * (prompt + most + lookahead)
+        # Each sequence may have one token more.
+        bound = search.max_generated_tokens + 1 + 2 * search.mutants
+        generation = min(generation, bound)
+        mutation = min(mutation, bound - generation)
+    calls = 1 + states * rounds
+    if search.max_reward_calls is not None:
+        calls = min(calls, search.max_reward_calls)
+    scored = calls * (prompt + most + lookahead)
     return Spending(prompt, mutation, generation, scored)

@@ -39,7 +39,7 @@ def dump(evolution: EvolutionState) -> str:
     """The evolution as JSON, with the number of its schema, without those of its settings on which the core does not
     act, or acts by default, and without log probabilities where it has none.
     """
-    optional = ("selection", "complete_first")
+    optional = ("selection", "complete_first", "rescore")
     beside = _NOT_THE_CORES | {name for name in optional if getattr(evolution.config, name) == getattr(Config, name)}
     exclude: dict[str, Any] = {"config": beside}
     states = [state.response for _, state in evolution.states()]

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Literal
 
 import grpc
@@ -64,6 +65,9 @@ class GrpcGenerator:
                         for result in response.results:
                             effect = waiting.pop(result.id)
                             outcome = _from_pb(result, effect, called_of(result, request.tool_use))
+                            if outcome.partial:
+                                # Were the call lost, the response would go on from here.
+                                waiting[result.id] = _continued(effect, outcome)
                             if effect.state == BASE and _without_room(effect, outcome):
                                 field = "prompt" if request.raw_prompt else "messages"
                                 raise await self._no_room(outcome.prompt_tokens, field, timeout_s)
@@ -96,6 +100,16 @@ class GrpcGenerator:
         # An endpoint may have a shorter context than is known of it.
         context = min(model.context_length, prompt_tokens)
         return ContextLengthExceeded.of(context, prompt_tokens, field)
+
+
+def _continued(effect: Generate, outcome: Generated) -> Generate:
+    kept, sampled = len(outcome.token_ids), outcome.generated_tokens
+    return replace(
+        effect,
+        token_ids=effect.token_ids + outcome.token_ids,
+        max_new_tokens=effect.max_new_tokens - kept,
+        lookahead=max(0, effect.lookahead - (sampled - kept)),
+    )
 
 
 def _without_room(effect: Generate, outcome: Generated) -> bool:
@@ -131,7 +145,7 @@ def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.Generat
                 lookahead_tokens=effect.lookahead,
                 # Engines sample faster without a generator per sequence, so only a caller's own seed is passed on.
                 seed=effect.seed if request.seeded else None,
-                to_be_continued=len(effect.token_ids) + effect.max_new_tokens < sampling.max_tokens,
+                to_be_continued=effect.to_be_continued,
             )
             for effect in effects
         ],
@@ -156,6 +170,7 @@ def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.Generat
         tool_name=request.tool_use.name,
         parallel_calls=request.tool_use.parallel,
         template_arguments=json.dumps(request.template_arguments) if request.template_arguments else "",
+        partial_results=True,
     )
 
 
@@ -188,4 +203,5 @@ def _from_pb(result: pb.GenerateResult, effect: Generate, called: Called) -> Gen
         queued_seconds=result.queue_seconds if result.HasField("queue_seconds") else None,
         called=called,
         logprobs=tuple(map(logprobs_from_pb, result.logprobs)),
+        partial=result.partial,
     )

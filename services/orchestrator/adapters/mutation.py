@@ -37,30 +37,37 @@ class GrpcMutator:
     async def mutate(
         self, effect: Mutate, request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Mutated | MutationEnded]:
-        wanted, tokens, taken = effect.count - len(effect.exclude), 0, list(effect.exclude)
+        wanted, taken = effect.count - len(effect.exclude), list(effect.exclude)
+        # Those of rewrites that were turned down are told with the next mutant.
+        told, untold = 0, 0
 
         def begin(stub: Any, **options: Any) -> Any:
-            return stub.Mutate(_to_pb(effect, request, max(1, wanted), taken), **options)
+            bound = None if effect.max_tokens is None else max(0, effect.max_tokens - told - untold)
+            return stub.Mutate(_to_pb(effect, request, max(1, wanted), taken, bound), **options)
 
         events = self._replicas.stream(begin, lambda: wanted, timeout_s)
         with calling("MutationService/Mutate"):
             try:
                 async with aclosing(events):
                     async for event in events:
+                        untold += event.generated_tokens
                         match event.WhichOneof("event"):
                             case "mutant" if wanted > 0:
                                 wanted -= 1
                                 mutant = event.mutant
                                 taken.append(mutant.text)
-                                yield Mutated(effect.cycle, mutant.text, mutant.operator, _SOURCE[mutant.source])
+                                told, spent, untold = told + untold, untold, 0
+                                yield Mutated(effect.cycle, mutant.text, mutant.operator, _SOURCE[mutant.source], spent)
                             case "summary":
-                                tokens = event.summary.generated_tokens
+                                untold = max(untold, event.summary.generated_tokens - told)
             except grpc.RpcError as error:
                 raise from_rpc_error(error) from error
-        yield MutationEnded(effect.cycle, tokens)
+        yield MutationEnded(effect.cycle, untold)
 
 
-def _to_pb(effect: Mutate, request: EvolutionRequest, count: int, taken: Sequence[str]) -> pb.MutateRequest:
+def _to_pb(
+    effect: Mutate, request: EvolutionRequest, count: int, taken: Sequence[str], bound: int | None
+) -> pb.MutateRequest:
     return pb.MutateRequest(
         messages=[pb.MutateRequest.Message(role=m.role, content=m.content) for m in as_asked(request.messages)],
         parent=effect.parent,
@@ -70,4 +77,5 @@ def _to_pb(effect: Mutate, request: EvolutionRequest, count: int, taken: Sequenc
         cache_salt=cache_salt(request),
         mode=_MODE[request.search.mutation],
         form_fixed=request.sampling.format is not None,
+        max_generated_tokens=bound,
     )

@@ -13,7 +13,7 @@ the draws, so any evolution can be interrupted, stored and continued between two
 from dataclasses import replace
 from typing import Any
 
-from services.orchestrator.core import selection, transitions
+from services.orchestrator.core import budgets, selection, transitions
 from services.orchestrator.core.responses import Called, Piece, Response
 from services.orchestrator.core.selection import CounterDraws, Draws
 from services.orchestrator.core.values import (
@@ -28,7 +28,6 @@ from services.orchestrator.core.values import (
     Mutated,
     MutationEnded,
     Outcome,
-    Phase,
     Score,
     Scored,
     State,
@@ -44,7 +43,7 @@ def begin(config: Config, instruction: str, seed: int, draws: Draws | None = Non
     """A new evolution whose first effects can be performed."""
     evolution = EvolutionState(config=config, instruction=instruction, seed=seed, base=State(instruction=instruction))
     if config.cycles == 0:
-        return evolution, ()
+        return replace(evolution, base=replace(evolution.base, allowance=config.max_generated_tokens)), ()
     return transitions.start_cycle(evolution, draws or CounterDraws(seed))
 
 
@@ -56,7 +55,8 @@ def next_effects(evolution: EvolutionState) -> tuple[Effect, ...]:
     if evolution.mutating:
         known = tuple(state.instruction for state in evolution.population if state.instruction is not None)
         seed = selection.keyed_integer(evolution.seed, "mutate", evolution.cycle)
-        effects.append(Mutate(evolution.cycle, evolution.parent, evolution.config.mutants, known, seed))
+        bound = evolution.mutation_allowance
+        effects.append(Mutate(evolution.cycle, evolution.parent, evolution.config.mutants, known, seed, bound))
     for index, state in evolution.states():
         if state.instruction is not None and state.phase == "decode":
             effects.append(_generate(evolution, index, state, state.instruction))
@@ -108,20 +108,21 @@ def _state_of(evolution: EvolutionState, outcome: Generated | Scored, phase: str
 
 
 def _generate(evolution: EvolutionState, index: int, state: State, instruction: str) -> Generate:
-    config, position = evolution.config, len(state.response.token_ids)
-    left = config.max_tokens - position
-    # With its population at the end, nobody waits for the base state at the next round.
-    alone = index == BASE and (evolution.scoring_finals or not evolution.population)
-    length = left if alone else min(config.period, left)
+    config, token_ids = evolution.config, state.latest.token_ids
+    left = config.max_tokens - len(token_ids)
+    wanted = budgets.wanted(evolution, index, state)
+    allowed = left if state.allowance is None else max(1, state.allowance)
+    length = min(wanted, allowed)
     return Generate(
         cycle=evolution.cycle,
         round=evolution.round,
         state=index,
         instruction=instruction,
-        token_ids=state.response.token_ids,
+        token_ids=token_ids,
         max_new_tokens=length,
-        lookahead=0 if index == BASE else min(config.lookahead, left - length),
-        seed=_seed(evolution, index, position),
+        lookahead=0 if index == BASE or length < wanted else min(config.lookahead, left - length, allowed - length),
+        seed=_seed(evolution, index, len(state.response.token_ids)),
+        to_be_continued=wanted < left,
     )
 
 
@@ -138,15 +139,24 @@ def _accept(evolution: EvolutionState, outcome: Mutated) -> Step:
     index = next(i for i, state in enumerate(evolution.population) if state.instruction is None)
     state = replace(evolution.population[index], instruction=outcome.text)
     event = MutantAccepted(evolution.cycle, index, outcome.text, outcome.operator, outcome.source)
-    return _with_state(evolution, index, state), (event,)
+    return _with_state(_rewriting(evolution, outcome.generated_tokens), index, state), (event,)
+
+
+def _rewriting(evolution: EvolutionState, tokens: int) -> EvolutionState:
+    """The evolution after a mutation has sampled so many tokens more."""
+    bound = evolution.mutation_allowance
+    return replace(
+        evolution,
+        spent=replace(evolution.spent, mutation=evolution.spent.mutation + tokens),
+        round_tokens=evolution.round_tokens + tokens,
+        mutation_allowance=None if bound is None else max(0, bound - tokens),
+    )
 
 
 def _fill(evolution: EvolutionState, outcome: MutationEnded) -> Step:
     if outcome.cycle != evolution.cycle or not evolution.mutating:
         raise UnexpectedOutcome(f"end of mutation {outcome.cycle} in cycle {evolution.cycle}")
-    spent = replace(evolution.spent, mutation=evolution.spent.mutation + outcome.generated_tokens)
-    round_tokens = evolution.round_tokens + outcome.generated_tokens
-    evolution = replace(evolution, spent=spent, round_tokens=round_tokens, mutating=False)
+    evolution = replace(_rewriting(evolution, outcome.generated_tokens), mutating=False)
     events: tuple[Event, ...] = ()
     while evolution.awaits_mutants:
         evolution, more = _accept(evolution, Mutated(evolution.cycle, evolution.parent, "parent", "parent"))
@@ -156,14 +166,12 @@ def _fill(evolution: EvolutionState, outcome: MutationEnded) -> Step:
 
 def _extend(evolution: EvolutionState, outcome: Generated) -> EvolutionState:
     state = _state_of(evolution, outcome, "decode")
-    response = _continued(state.response, outcome, evolution.config.max_tokens)
-    if outcome.state != BASE or response.finished:
-        phase: Phase = "score"
-    else:
-        # While mutants are being written the engine has room: the base response goes on without waiting for them.
-        phase = "decode" if evolution.awaits_mutants and not transitions.used_up(evolution) else "idle"
-    scored = response.whole_text if response.called.calls else outcome.scored_text
-    state = replace(state, response=response, scored_text=scored, phase=phase, reward=None, components={})
+    response = _continued(state.latest, outcome, evolution.config.max_tokens)
+    allowance = None if state.allowance is None else max(0, state.allowance - outcome.generated_tokens)
+    state = replace(state, ahead=response, allowance=allowance)
+    if not outcome.partial:
+        scored = response.whole_text if response.called.calls else outcome.scored_text
+        state = _piece_ended(evolution, outcome, replace(state, scored_text=scored))
     spent = replace(
         evolution.spent,
         decode=evolution.spent.decode + outcome.generated_tokens,
@@ -174,13 +182,27 @@ def _extend(evolution: EvolutionState, outcome: Generated) -> EvolutionState:
     return _with_state(evolution, outcome.state, state, spent=spent, round_tokens=round_tokens)
 
 
+def _piece_ended(evolution: EvolutionState, outcome: Generated, state: State) -> State:
+    """The state once an engine has ended its piece. Where the budget has cut it, the rest may follow."""
+    finished, spent = state.latest.finished, state.allowance == 0
+    if spent and not finished and budgets.wanted(evolution, outcome.state, state):
+        return replace(state, phase="short")
+    if outcome.state != BASE or finished:
+        return budgets.with_piece(state, "held" if evolution.scarce else "score")
+    # While mutants are being written the engine has room: the base response goes on without waiting for them. Alone it
+    # goes on wherever an engine has ended its piece early.
+    waited_for = evolution.awaits_mutants or (outcome.generated_tokens > 0 and not evolution.population)
+    return budgets.with_piece(state, "decode" if waited_for and not spent else "idle")
+
+
 def _continued(response: Response, outcome: Generated, max_tokens: int) -> Response:
     start, token_ids = len(response.token_ids), response.token_ids + outcome.token_ids
     piece = Piece(outcome.cycle, outcome.round, outcome.state, start, outcome.kept_tokens)
     pieces = (*response.pieces, piece)
-    if outcome.state == BASE and response.pieces:
-        # Nobody copies the base response, and where it was cut is chance: it stays one piece.
-        pieces = (replace(response.pieces[0], tokens=response.pieces[0].tokens + piece.tokens),)
+    last = response.pieces[-1] if response.pieces else None
+    if last and (outcome.state == BASE or replace(last, start=start, tokens=piece.tokens) == piece):
+        # Where what a state decodes in a round was cut is chance, and nobody copies the base response: it is one piece.
+        pieces = (*response.pieces[:-1], replace(last, tokens=last.tokens + piece.tokens))
     full = outcome.finish == "context" or len(token_ids) >= max_tokens
     finish: FinishReason | None = "stop" if outcome.finish == "stop" else "length" if full else None
     # Until it is finished, what it calls may change.

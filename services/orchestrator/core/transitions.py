@@ -1,22 +1,14 @@
 """The decisions between rounds and cycles: who survives, what enters the archive, when the search ends."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from services.orchestrator.core import selection
+from services.orchestrator.core import budgets, selection
+from services.orchestrator.core.responses import Response
 from services.orchestrator.core.selection import Draws
 from services.orchestrator.core.values import BASE, EvolutionState, Final, State, Step, UnexpectedOutcome
 from shared.records.events import ArchiveEntry, CycleFinished, CycleStarted, RoundFinished
 from shared.records.evolution import StoppedBy
-
-
-def used_up(evolution: EvolutionState) -> StoppedBy | None:
-    """The budget that leaves nothing for a further round."""
-    config, spent = evolution.config, evolution.spent
-    if config.max_generated_tokens is not None and spent.generated >= config.max_generated_tokens:
-        return "max_generated_tokens"
-    if config.max_reward_calls is not None and spent.reward_calls >= config.max_reward_calls:
-        return "max_reward_calls"
-    return None
 
 
 def start_cycle(evolution: EvolutionState, draws: Draws) -> Step:
@@ -39,28 +31,38 @@ def start_cycle(evolution: EvolutionState, draws: Draws) -> Step:
 
 
 def _start_round(evolution: EvolutionState) -> EvolutionState:
-    base = evolution.base
+    base, rescore = evolution.base, evolution.config.rescore
     if not base.response.finished:
         base = replace(base, phase="decode")
     population = tuple(
-        replace(state, phase="score" if state.response.finished else "decode") for state in evolution.population
+        replace(state, phase="decode" if not state.response.finished else "score" if rescore else "scored")
+        for state in evolution.population
     )
-    return replace(
-        evolution,
-        round=evolution.round + 1,
-        base=base,
-        population=population,
-        round_tokens=0,
+    return budgets.with_shares(
+        replace(
+            evolution,
+            round=evolution.round + 1,
+            base=base,
+            population=population,
+            round_tokens=0,
+        )
     )
 
 
 def settle(evolution: EvolutionState, draws: Draws) -> Step:
     """Takes the decisions that are due once nothing of the round is open."""
-    states = [state for _, state in evolution.states()]
-    if evolution.mutating or any(state.phase in ("decode", "score") for state in states):
+    if evolution.mutating or any(state.phase == "decode" for _, state in evolution.states()):
         return evolution, ()
+    evolution = budgets.decided(evolution)
+    if any(state.phase in ("decode", "score") for _, state in evolution.states()):
+        return evolution, ()
+    if evolution.ending:
+        return conclude(evolution, evolution.ending), ()
     if not evolution.population:
-        return replace(evolution, finished=True, checkpoint=evolution.checkpoint + 1), ()
+        return _ended(replace(evolution, checkpoint=evolution.checkpoint + 1)), ()
+    if evolution.scoring_finals and evolution.base.reward is None:
+        # Without the base response's reward nothing enters the archive. The tokens for it were missing.
+        return conclude(evolution, budgets.used_up(evolution, 1) or "max_generated_tokens"), ()
     if evolution.scoring_finals:
         return _finish_cycle(evolution, draws)
     return _finish_round(evolution, draws)
@@ -103,21 +105,26 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
         round_tokens=0,
     )
     if all(event.finished):
-        return _score_finals(evolution), (event,)
+        settled, more = settle(_score_finals(evolution), draws)
+        return settled, (event, *more)
     evolution = replace(evolution, checkpoint=evolution.checkpoint + 1)
-    if budget := used_up(evolution):
+    if budget := budgets.used_up(evolution, sum(not state.response.finished for _, state in evolution.states())):
         return conclude(evolution, budget), (event,)
     return _start_round(evolution), (event,)
 
 
 def _score_finals(evolution: EvolutionState) -> EvolutionState:
+    """Scores the responses as they are without the lookahead, where that has been scored with them."""
     base = evolution.base
-    if not base.response.finished:
+    if not base.response.finished and base.reward is None and budgets.tokens_left(evolution) != 0:
         base = replace(base, phase="decode")
     population = tuple(
-        replace(state, phase="score", scored_text=state.response.whole_text) for state in evolution.population
+        state
+        if state.scored_text == state.response.whole_text and not evolution.config.rescore
+        else replace(state, phase="score", scored_text=state.response.whole_text)
+        for state in evolution.population
     )
-    return replace(evolution, base=base, population=population, scoring_finals=True)
+    return budgets.with_shares(replace(evolution, base=base, population=population, scoring_finals=True))
 
 
 def _finish_cycle(evolution: EvolutionState, draws: Draws) -> Step:
@@ -140,24 +147,38 @@ def _finish_cycle(evolution: EvolutionState, draws: Draws) -> Step:
         archive=evolution.archive,
         best_reward=_known(evolution.best_reward),
     )
-    if evolution.cycle == config.cycles:
-        return replace(evolution, finished=True), (event,)
-    if budget := used_up(evolution):
-        return replace(evolution, finished=True, stopped_by=budget), (event,)
+    if evolution.cycle == config.cycles or _no_further_cycle(evolution):
+        return _ended(evolution), (event,)
     started, more = start_cycle(evolution, draws)
     return started, (event, *more)
 
 
+def _no_further_cycle(evolution: EvolutionState) -> StoppedBy | None:
+    config = evolution.config
+    return budgets.used_up(evolution, config.mutants * (2 if config.mutate else 1))
+
+
+def _ended(evolution: EvolutionState) -> EvolutionState:
+    """The search that comes to its end, or that a budget keeps from going on, with nothing open."""
+    finals = evolution.finals
+    if not finals and evolution.base.latest.whole_text:
+        finals = (_latest(evolution, BASE),)
+    cut = evolution.cycle < evolution.config.cycles or not evolution.base.response.finished
+    stopped_by = _no_further_cycle(evolution) if cut else None
+    return replace(evolution, finals=_complete(finals), finished=True, stopped_by=stopped_by)
+
+
 def conclude(evolution: EvolutionState, reason: StoppedBy) -> EvolutionState:
     """Ends the search early: complete responses of the open cycle count, partial ones only where none is complete."""
-    begun = [i for i, state in evolution.states() if state.response.whole_text and i != BASE]
+    begun = [i for i, state in enumerate(evolution.population) if state.latest.whole_text]
     scored = [i for i in begun if evolution.population[i].reward is not None]
-    complete = [i for i in scored if evolution.population[i].response.finished]
-    finals = evolution.finals + tuple(final(evolution, i) for i in complete)
+    finals = _complete((*evolution.finals, *(final(evolution, i) for i in scored)))
     if not finals:
-        finals = tuple(final(evolution, i) for i in scored or begun)
-    if not finals and evolution.base.response.whole_text:
-        finals = (final(evolution, BASE),)
+        # Nothing tells which of them is the best: those that have ended by themselves, and else the longest.
+        ranked = sorted((_latest(evolution, i) for i in begun), key=lambda each: _unscored_precedence(each.response))
+        finals = _complete(ranked)
+    if not finals and evolution.base.latest.whole_text:
+        finals = (_latest(evolution, BASE),)
     return replace(evolution, finals=finals, finished=True, stopped_by=reason, checkpoint=evolution.checkpoint + 1)
 
 
@@ -165,6 +186,21 @@ def final(evolution: EvolutionState, index: int) -> Final:
     state = evolution.base if index == BASE else evolution.population[index]
     cycle = 0 if index == BASE else evolution.cycle
     return Final(cycle, index, _named(state.instruction), state.response, state.reward, state.components)
+
+
+def _latest(evolution: EvolutionState, index: int) -> Final:
+    """A response that nobody has scored as it is."""
+    state = evolution.base if index == BASE else evolution.population[index]
+    return replace(final(evolution, index), response=state.latest, reward=None, components={})
+
+
+def _unscored_precedence(response: Response) -> tuple[bool, int]:
+    return response.finish != "stop", -len(response.token_ids)
+
+
+def _complete(finals: Sequence[Final]) -> tuple[Final, ...]:
+    """The complete responses; all of them where none is complete."""
+    return tuple(final for final in finals if final.response.finished) or tuple(finals)
 
 
 def _known(reward: float | None) -> float:

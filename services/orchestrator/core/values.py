@@ -25,7 +25,8 @@ class Config(Search):
     With `mutate`, each state of a cycle awaits a mutant of the parent; without, all carry the original instruction.
     With `replace`, the rule named `selection` decides after each round whose response goes on in whose place.
     `archive_candidates` instructions of a cycle are offered to the archive. With `complete_first`, as where the form of
-    responses is fixed, one that ended by itself is a better answer than any that was cut.
+    responses is fixed, one that ended by itself is a better answer than any that was cut. With `rescore`, as in the
+    paper's code, responses are scored in every round and at the end of the cycle, as they were scored before or not.
     """
 
     mutate: bool
@@ -34,9 +35,12 @@ class Config(Search):
     selection: SelectionName = "truncation"
     archive_candidates: int = 2
     complete_first: bool = False
+    rescore: bool = False
 
 
-Phase = Literal["idle", "decode", "score", "scored"]
+Phase = Literal["idle", "decode", "short", "held", "score", "scored"]
+"""What is next for a state: a round that it takes part in ("idle"); a piece, or the rest of one that the budget has cut
+("short"); its scoring, at once or where the budget has calls for it ("held"); nothing ("scored")."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class State:
     """A mutant and its response. `instruction` is None until the mutant is accepted.
 
     `scored_text` is what the next or last score is about: the response, with its lookahead where there is one.
+    `ahead` is the response with what is known of the piece that it is being continued by. `allowance` is how many
+    tokens it may yet sample in this round; None where no budget bounds that.
     """
 
     instruction: str | None = None
@@ -52,6 +58,18 @@ class State:
     scored_text: str = ""
     reward: float | None = None
     components: dict[str, float] = field(default_factory=dict)
+    ahead: Response | None = None
+    allowance: int | None = None
+
+    @property
+    def latest(self) -> Response:
+        """The response with everything that has been sampled for it."""
+        return self.ahead or self.response
+
+    @property
+    def grown(self) -> int:
+        """How many tokens of the piece that is being decoded are there already."""
+        return len(self.latest.token_ids) - len(self.response.token_ids)
 
 
 @dataclass(frozen=True)
@@ -68,10 +86,8 @@ class Final:
 
 @dataclass(frozen=True)
 class Spent:
-    """Tokens so far: `mutation` and `decode` were sampled, `reward` computed, `cached` not recomputed.
-
-    `reward_calls` counts responses scored.
-    """
+    """Tokens so far: `mutation` and `decode` were sampled, `reward` computed, `cached` not recomputed; and the number
+    of responses that were scored."""
 
     prompt: int = 0
     mutation: int = 0
@@ -91,6 +107,9 @@ class EvolutionState:
 
     `round_tokens` were sampled for the round under way, those of the base response apart: how far that is, is chance.
     `checkpoint` grows by one at the end of each round and cycle: the points at which it is worth saving.
+    `mutation_allowance` is how many tokens the cycle's mutation may sample; None: as many as it likes. `scarce` says
+    that the round might need more reward calls than are left, so that who is scored is decided once all have decoded;
+    `ending` why the search ends as soon as those who are scored have their rewards.
     """
 
     config: Config
@@ -110,6 +129,9 @@ class EvolutionState:
     spent: Spent = Spent()
     round_tokens: int = 0
     checkpoint: int = 0
+    mutation_allowance: int | None = None
+    scarce: bool = False
+    ending: StoppedBy | None = None
     finished: bool = False
     stopped_by: StoppedBy | None = None
 
@@ -130,13 +152,14 @@ class EvolutionState:
 
 @dataclass(frozen=True)
 class Mutate:
-    """Rewrite `parent` into `count` instructions."""
+    """Rewrite `parent` into `count` instructions, with at most `max_tokens` sampled tokens; None: no bound."""
 
     cycle: int
     parent: str
     count: int
     exclude: tuple[str, ...]
     seed: int
+    max_tokens: int | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -145,7 +168,11 @@ class Mutate:
 
 @dataclass(frozen=True)
 class Generate:
-    """Continue one state's response by up to `max_new_tokens`, and look `lookahead` tokens further."""
+    """Continue one state's response by up to `max_new_tokens`, and look `lookahead` tokens further.
+
+    `to_be_continued` says that the method goes on with the response afterwards. Where a budget alone has cut the piece
+    it may go on, too, if the engine can.
+    """
 
     cycle: int
     round: int
@@ -155,6 +182,7 @@ class Generate:
     max_new_tokens: int
     lookahead: int
     seed: int
+    to_be_continued: bool = False
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -194,17 +222,18 @@ Effect = Mutate | Generate | Score | Finish
 
 @dataclass(frozen=True)
 class Mutated:
-    """A mutant was accepted; it goes to the first state that has none."""
+    """A mutant was accepted; it goes to the first state that has none. So many tokens were sampled for it."""
 
     cycle: int
     text: str
     operator: str = ""
     source: MutantSource = "model"
+    generated_tokens: int = 0
 
 
 @dataclass(frozen=True)
 class MutationEnded:
-    """No more mutants come; states without one take the parent."""
+    """No more mutants come; states without one take the parent. Tokens are those that came with no mutant."""
 
     cycle: int
     generated_tokens: int = 0
@@ -217,6 +246,7 @@ class Generated:
     `text` is the whole response so far, `scored_text` the same with the lookahead. `finish` is "length" where the
     response can go on, "context" where the model's context is full. `queued_seconds` is how long the engine let it
     wait, None where that is not known. `logprobs` are those of the `token_ids`, one each, where they were asked for.
+    A `partial` outcome is of a piece under way; `token_ids`, `logprobs` and numbers of tokens of a piece add up.
     """
 
     cycle: int
@@ -232,6 +262,7 @@ class Generated:
     queued_seconds: float | None = None
     called: Called = NO_CALLS
     logprobs: tuple[TokenLogprobs, ...] = ()
+    partial: bool = False
 
     @property
     def kept_tokens(self) -> int:
@@ -262,7 +293,7 @@ class Stopped:
 Outcome = Mutated | MutationEnded | Generated | Scored | Stopped
 
 Step = tuple[EvolutionState, tuple[Event, ...]]
-"""What each transition returns: the next evolution, and the events that led to it."""
+"""The next evolution, and the events that led to it."""
 
 
 class UnexpectedOutcome(Exception):

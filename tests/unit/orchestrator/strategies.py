@@ -1,6 +1,7 @@
 """Random evolutions: settings, and a performer that answers effects from a seed."""
 
 import random
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -58,17 +59,23 @@ class World:
     events: list[Event] = field(default_factory=list)
 
     def perform(self, effect: Effect) -> list[Outcome]:
-        rng = random.Random(f"{self.seed} {effect!r}")
+        # What bounds an effect does not decide what it would give.
+        unbounded = re.sub(r", (max_tokens|to_be_continued)=\w+", "", repr(effect))
+        rng = random.Random(f"{self.seed} {unbounded}")
         match effect:
             case Mutate():
                 few = rng.randint(0, effect.count)
                 mutants = [Mutated(effect.cycle, f"mutant {effect.cycle}.{i}", "clarify") for i in range(few)]
-                return [*mutants, MutationEnded(effect.cycle, rng.randint(0, 30))]
+                return [*mutants, MutationEnded(effect.cycle, self._rewritten(effect, rng))]
             case Generate():
                 return [self._generated(effect, rng)]
             case Score():
                 return [Scored(effect.cycle, effect.round, effect.state, rng.choice([-1.5, 0.0, 0.25, 0.25, 2.0]))]
         raise AssertionError(effect)
+
+    def _rewritten(self, effect: Mutate, rng: random.Random) -> int:
+        sampled = rng.randint(0, 30)
+        return sampled if effect.max_tokens is None else min(sampled, effect.max_tokens)
 
     def _generated(self, effect: Generate, rng: random.Random) -> Generated:
         where = (effect.cycle, effect.round, effect.state)

@@ -23,8 +23,9 @@ ASKED = EvolutionRequest("darwin", (Message("user", "Why is the sky blue?"),), S
         ("mutation-only", Search(mutants=4, mutation="templates"), 500),
         ("mutation-only", Search(mutants=4, mutation="model"), 500 + 4 * 96),
         ("darwin", Search(mutants=4), 500 + 4 * 96),
-        ("darwin", Search(mutants=4, mutation="templates", max_generated_tokens=50), 50 + 4 * 40),
-        ("best-of-n", Search(mutants=4, max_generated_tokens=50), 500),
+        ("darwin", Search(mutants=4, mutation="templates", max_generated_tokens=50), 50 + 1 + 2 * 4),
+        ("darwin", Search(mutants=4, mutation="model", max_generated_tokens=600), 600 + 1 + 2 * 4),
+        ("best-of-n", Search(mutants=4, max_generated_tokens=50), 50 + 1 + 2 * 4),
     ],
 )
 def test_what_is_sampled(method: Method, search: Search, sampled: int) -> None:

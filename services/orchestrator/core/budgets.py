@@ -1,0 +1,103 @@
+"""What the budgets of an evolution leave: how far each state may decode in a round, and who of it is scored.
+
+Tokens are dealt out before they are sampled, in equal shares to all that may sample in a round, so that effects under
+way together stay within the budget whatever the order in which they end. What some have left over goes to those whose
+pieces were cut. Only where fewer tokens are left than there are sequences does each have one nevertheless.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from services.orchestrator.core.values import BASE, EvolutionState, Phase, State
+from shared.records.evolution import StoppedBy
+
+
+def tokens_left(evolution: EvolutionState) -> int | None:
+    """How many tokens may yet be sampled; None where nothing bounds that."""
+    most = evolution.config.max_generated_tokens
+    return None if most is None else max(0, most - evolution.spent.generated)
+
+
+def calls_left(evolution: EvolutionState) -> int | None:
+    """How many responses may yet be scored; None where nothing bounds that."""
+    most = evolution.config.max_reward_calls
+    return None if most is None else max(0, most - evolution.spent.reward_calls)
+
+
+def used_up(evolution: EvolutionState, sequences: int) -> StoppedBy | None:
+    """The budget that leaves nothing for a further round, in which so many sequences would be decoded."""
+    tokens = tokens_left(evolution)
+    if tokens is not None and tokens < max(1, sequences):
+        return "max_generated_tokens"
+    return "max_reward_calls" if calls_left(evolution) == 0 else None
+
+
+def wanted(evolution: EvolutionState, index: int, state: State) -> int:
+    """How many tokens the state's piece lacks, whatever the budget is."""
+    config = evolution.config
+    left = config.max_tokens - len(state.latest.token_ids)
+    # With its population at the end, nobody waits for the base state at the next round.
+    alone = index == BASE and (evolution.scoring_finals or not evolution.population)
+    return left if alone else min(config.period - state.grown, left)
+
+
+def with_piece(state: State, phase: Phase) -> State:
+    """The state whose response has its whole piece, and no reward until it is scored."""
+    return replace(state, phase=phase, response=state.latest, ahead=None, reward=None, components={})
+
+
+def with_shares(evolution: EvolutionState) -> EvolutionState:
+    """The evolution at the beginning of a round, whose states that decode, and mutation, are dealt their tokens."""
+    decoding = [index for index, state in evolution.states() if state.phase == "decode"]
+    left, rewrites = tokens_left(evolution), evolution.config.mutants if evolution.mutating else 0
+    share = None if left is None else max(1, left // max(1, len(decoding) + rewrites))
+    calls = calls_left(evolution)
+    due = sum(state.phase in ("decode", "score") for _, state in evolution.states())
+    scarce = calls is not None and calls < due
+    if scarce:
+        evolution = _changed(evolution, [i for i, state in evolution.states() if state.phase == "score"], phase="held")
+    bound = None if share is None or not rewrites else share * rewrites
+    return replace(_changed(evolution, decoding, allowance=share), mutation_allowance=bound, scarce=scarce)
+
+
+def decided(evolution: EvolutionState) -> EvolutionState:
+    """The evolution once nobody decodes: who goes on with what was left over, and else who is scored. It is unchanged
+    where neither is to be decided.
+    """
+    short = [index for index, state in evolution.states() if state.phase == "short"]
+    if short:
+        left = tokens_left(evolution) or 0
+        if left >= len(short):
+            return _changed(evolution, short, allowance=left // len(short), phase="decode")
+        evolution = _with_states(evolution, {index: _cut(evolution, index) for index in short})
+    held = [index for index, state in evolution.states() if state.phase == "held"]
+    calls = calls_left(evolution) if evolution.scarce else None
+    if not held or calls is None or calls >= len(held):
+        return _changed(evolution, held, phase="score")
+    chosen = sorted(held, key=lambda index: _precedence(_state(evolution, index)))[:calls]
+    evolution = _changed(evolution, held, phase="scored")
+    return replace(_changed(evolution, chosen, phase="score"), ending="max_reward_calls")
+
+
+def _cut(evolution: EvolutionState, index: int) -> State:
+    """A state that the budget leaves as it is. The base response is scored when it is complete, except as one of n."""
+    state, beside = _state(evolution, index), index == BASE and evolution.config.replace and evolution.population
+    return replace(state, phase="idle") if beside else with_piece(state, "held")
+
+
+def _precedence(state: State) -> tuple[bool, bool, bool]:
+    """Sorts those first that may yet be the answer: what is no answer comes last, and what was cut before that."""
+    return state.response.roomless, not state.response.finished, state.response.finish != "stop"
+
+
+def _state(evolution: EvolutionState, index: int) -> State:
+    return evolution.base if index == BASE else evolution.population[index]
+
+
+def _changed(evolution: EvolutionState, indices: Iterable[int], **changes: object) -> EvolutionState:
+    return _with_states(evolution, {i: replace(_state(evolution, i), **changes) for i in indices})  # type: ignore[arg-type]
+
+
+def _with_states(evolution: EvolutionState, states: dict[int, State]) -> EvolutionState:
+    population = tuple(states.get(index, state) for index, state in enumerate(evolution.population))
+    return replace(evolution, base=states.get(BASE, evolution.base), population=population)

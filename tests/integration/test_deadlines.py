@@ -1,0 +1,85 @@
+"""What is cut while responses are decoded has text and is charged, for methods that decode in one round too."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from services.generation.generator import SequenceGenerator
+from services.generation.servicer import GenerationServicer
+from services.generation.simulated_engine import SimulatedEngine
+from services.generation.validation import GenerationLimits
+from services.orchestrator.adapters.generation import GrpcGenerator
+from services.orchestrator.round_runner import RoundRunner
+from services.orchestrator.settings import OrchestratorSettings
+from shared.methods import Method
+from shared.pb.generation_pb2_grpc import GenerationServiceStub, add_GenerationServiceServicer_to_server
+from shared.records.evolution import Sampling
+from shared.records.search import Search
+from shared.rpc.balancing import Replicas
+from shared.rpc.server import Server
+from shared.store.evolutions import Store
+from tests.integration.processes import until
+from tests.integration.stages import REQUEST, Stages, accept, finish
+
+_TOKENS_PER_SECOND = 50
+_ONE_ROUND: dict[Method, Search] = {
+    "sample": Search(cycles=0),
+    "best-of-n": Search(mutants=3),
+    "mutation-only": Search(mutants=3),
+}
+
+
+@pytest.fixture
+async def runner(store: Store) -> AsyncIterator[RoundRunner]:
+    """A worker whose responses an engine decodes for minutes, behind gRPC."""
+    engine = SimulatedEngine(_TOKENS_PER_SECOND, response_tokens=0)
+    server, stages = Server([]), Stages()
+    servicer = GenerationServicer(SequenceGenerator(engine, GenerationLimits()))
+    server.register(add_GenerationServiceServicer_to_server, servicer)
+    server.set_ready()
+    async with Replicas("generation", await server.start("127.0.0.1:0"), GenerationServiceStub) as replicas:
+        settings = OrchestratorSettings(heartbeat_s=0.1)
+        yield RoundRunner(store, stages, GrpcGenerator(replicas), stages, settings)
+        await until(lambda: engine.running == 0, 2)
+    await server.stop(0)
+
+
+@pytest.mark.parametrize("method", _ONE_ROUND)
+async def test_a_deadline_while_decoding_finds_text_that_is_charged(
+    store: Store, runner: RoundRunner, method: Method
+) -> None:
+    search = replace(_ONE_ROUND[method], deadline_ms=1500)
+    due = await accept(store, replace(REQUEST, method=method, search=search, sampling=Sampling(4000)))
+    began = time.time()
+    await finish(store, runner, due)
+    assert time.time() - began < 1.5 + 1
+    record = await store.load(due.evolution_id)
+    assert record.status == "succeeded"
+    assert record.result is not None
+    assert record.result.stopped_by == "deadline_ms"
+    assert record.result.choices[0].text
+    sequences = 1 if method == "sample" else 4
+    decoded = record.result.tokens.kept + record.result.tokens.discarded
+    assert sequences <= decoded <= 1.6 * _TOKENS_PER_SECOND * sequences
+    (attempt,) = await store.attempts(due.evolution_id)
+    generated = [outcome for outcome in attempt.outcomes if outcome["kind"] == "Generated"]
+    assert len(generated) == sequences
+    assert sum(outcome["generated_tokens"] for outcome in generated) == decoded
+    assert sum(call.tokens for call in attempt.calls if call.stage == "generation") == decoded
+
+
+async def test_what_is_cancelled_while_decoding_is_charged(store: Store, runner: RoundRunner) -> None:
+    request = replace(REQUEST, method="best-of-n", search=_ONE_ROUND["best-of-n"], sampling=Sampling(4000))
+    due = await accept(store, request)
+    task = asyncio.ensure_future(runner.advance(due.evolution_id, 0))
+    await asyncio.sleep(1)
+    await store.request_cancel(due.evolution_id)
+    await asyncio.wait_for(task, 5)
+    record = await store.load(due.evolution_id)
+    assert record.status == "cancelled"
+    assert record.result is not None
+    assert record.result.tokens.generated >= 4
+    assert record.result.choices[0].text

@@ -9,6 +9,7 @@ from shared.records.evolution import Record, TraceContext
 from shared.store import layout, scripts
 from shared.store.connection import RedisClient
 from shared.store.layout import parsed
+from shared.store.queue import QUEUE, message
 
 # A script holds up everybody else; with so many evolutions it takes a few milliseconds.
 _RENEWED_AT_ONCE = 500
@@ -98,9 +99,21 @@ class LeaseCommands(RedisClient):
             await scripts.RELEASE(self._redis, record=record, lease=lease, holder=holder)
 
     async def request_cancel(self, evolution_id: str) -> None:
-        """Asks whoever performs the evolution, now or next, to end it."""
+        """Asks whoever performs the evolution, now or next, to end it.
+
+        The first time a message is sent, too, upon which a worker does so where nobody performs it. One that has ended
+        stays as it is.
+        """
         async with self._translated:
-            await scripts.CANCEL(self._redis, active=layout.ACTIVE, cancelled=layout.CANCELLED, id=evolution_id)
+            version = await self._redis.hget(layout.record_key(evolution_id), "version")
+            await scripts.CANCEL(
+                self._redis,
+                active=layout.ACTIVE,
+                cancelled=layout.CANCELLED,
+                queue=QUEUE,
+                id=evolution_id,
+                message=message(evolution_id, int(version or 0)),
+            )
 
     async def cancelled(self) -> set[str]:
         """Ids of the evolutions for which a cancel was asked and that have not ended yet."""

@@ -1,8 +1,8 @@
 """Following event streams of many evolutions over few connections to Redis.
 
-One read of Redis (XREAD) covers up to `_STREAMS_PER_READ` followers, so a gateway with a thousand of them blocks twenty
-connections. A read that is under way when somebody joins is broken off and sent again: it changes nothing in Redis, and
-each follower's position is known here.
+One read of Redis (XREAD) covers fifty followers, so a gateway with a thousand of them blocks twenty connections. A read
+that is under way when somebody joins is broken off and sent again: it changes nothing in Redis, and each follower's
+position is known here.
 """
 
 import asyncio
@@ -23,6 +23,8 @@ BLOCK_S = 2.0
 RETRY_FOR_S = 30.0
 RETRY_EVERY_S = 0.5
 _STREAMS_PER_READ = 50
+MOST_READS = 20
+"""At a time; beyond so many full ones, each covers more followers."""
 # Of each stream, in one read.
 _EVENTS_PER_READ = 8
 # A follower that has not taken so many characters of events is read for again only once it has.
@@ -62,8 +64,10 @@ class Following:
     def _reader(self) -> "_Reader":
         self._readers = self._running()
         for reader in self._readers:
-            if reader.has_room:
+            if reader.followers < _STREAMS_PER_READ:
                 return reader
+        if len(self._readers) == MOST_READS:
+            return min(self._readers, key=lambda reader: reader.followers)
         self._readers.append(_Reader(self._store))
         return self._readers[-1]
 
@@ -128,7 +132,7 @@ class _Follower:
 
 
 class _Reader:
-    """Reads for up to `_STREAMS_PER_READ` followers in a task of its own, which ends with the last of them."""
+    """Reads for some of the followers in a task of its own, which ends with the last of them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -143,8 +147,8 @@ class _Reader:
         return self._task is not None and not self._task.done()
 
     @property
-    def has_room(self) -> bool:
-        return len(self._followers) < _STREAMS_PER_READ
+    def followers(self) -> int:
+        return len(self._followers)
 
     def follow(self, evolution_id: str, after: str) -> _Follower:
         follower = _Follower(evolution_id, after, self._changed)

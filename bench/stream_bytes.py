@@ -1,7 +1,7 @@
 """How large the stream of a chat completion is, by `darwin.progress`: `python -m bench.stream_bytes`.
 
-One search by the simulated engine in this process; its events become the chunks that the gateway would send. Prints the
-bytes of all chunks of progress beside those of the answer's own.
+One search by the simulated engine in this process, whose responses all become as long as they may; its events become
+the chunks that the gateway would send. Prints the bytes of all chunks of progress beside those of the answer's own.
 """
 
 import argparse
@@ -35,7 +35,12 @@ def of_progress(record: Record, events: list[Event], mode: ProgressMode) -> int:
 
 async def measure(mutants: int, max_tokens: int) -> Table:
     request = EvolutionRequest(
-        "darwin", (Message("user", QUESTIONS[0]),), Sampling(max_tokens), Search(mutants=mutants), seed=1, seeded=True
+        "darwin",
+        (Message("user", QUESTIONS[0]),),
+        Sampling(max_tokens, ignore_eos=True),
+        Search(mutants=mutants),
+        seed=1,
+        seeded=True,
     )
     async with Limit("simulated") as limit:
         evolution, events = await limit.run_with_events(request)

@@ -1,8 +1,11 @@
 """HTTP/1.1 on a connection: headers must come, and answers be read, in time; what is not HTTP gets an error."""
 
+import array
 import asyncio
+import fcntl
 import logging
 import sys
+import termios
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -56,15 +59,23 @@ class GatewayProtocol(H11Protocol):
         super().resume_writing()
 
     def _start_send_timer(self) -> None:
-        left = self.transport.get_write_buffer_size()
-        self._send_timer = self.loop.call_later(self.send_seconds, self._check_sent, left)
+        self._send_timer = self.loop.call_later(self.send_seconds, self._check_sent, self._unread_bytes())
 
     def _check_sent(self, before: int) -> None:
-        if self.transport.get_write_buffer_size() < before:
+        if self._unread_bytes() < before:
             self._start_send_timer()
             return
         log.warning("a client has read nothing for %g s: its connection is closed", self.send_seconds)
         self.transport.abort()
+
+    def _unread_bytes(self) -> int:
+        """What the client has not acknowledged: what waits here, and what the kernel holds, if it tells."""
+        of_kernel = array.array("i", [0])
+        try:
+            fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, of_kernel)
+        except OSError:
+            of_kernel[0] = 0
+        return self.transport.get_write_buffer_size() + of_kernel[0]
 
     def _cancel_send_timer(self) -> None:
         if self._send_timer is not None:

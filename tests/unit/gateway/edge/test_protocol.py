@@ -77,7 +77,7 @@ async def streaming() -> AsyncIterator[tuple[int, asyncio.Event]]:
 
     config = uvicorn.Config(endless, lifespan="off", log_config=None)
     state = ServerState()
-    protocol = protocol_with(send_seconds=0.8)
+    protocol = protocol_with(send_seconds=1.5)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: protocol(config, state, {}), "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1], left
@@ -97,7 +97,7 @@ async def test_who_reads_slowly_is_not(streaming: tuple[int, asyncio.Event]) -> 
     writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
     for _ in range(12):
         await asyncio.sleep(0.2)
-        await reader.readexactly(100_000)
+        await reader.readexactly(1_000_000)
     assert not left.is_set()
     writer.close()
     await asyncio.wait_for(left.wait(), 20)

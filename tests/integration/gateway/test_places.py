@@ -1,15 +1,18 @@
 """One key that takes all it can get, at twice what it may hold; and what is left for others."""
 
 import asyncio
-import json
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
+import redis.asyncio
 
+from shared.records.events import MutantAccepted
+from shared.store import layout
 from shared.store.api_keys import ApiKeys, new_key
+from shared.store.layout import dumped
 from tests.integration.gateway.running import BODY, Gateway, new_caller, unfinished, wait_for
 
 CHAT = "/v1/chat/completions"
@@ -25,8 +28,7 @@ async def keys(idle_redis_url: str) -> AsyncIterator[ApiKeys]:
 
 async def held(calls: list[asyncio.Future[httpx.Response]], most: int) -> list[httpx.Response]:
     """The refusals, once all but `most` of the calls are refused."""
-    while sum(call.done() for call in calls) < len(calls) - most:
-        await asyncio.sleep(0.05)
+    await asyncio.to_thread(wait_for, lambda: sum(call.done() for call in calls) >= len(calls) - most)
     await asyncio.sleep(0.3)
     return [call.result() for call in calls if call.done()]
 
@@ -113,16 +115,7 @@ async def test_who_does_not_read_loses_the_place(idle_redis_url: str, keys: ApiK
 
 async def _fill_events(redis_url: str, evolution_id: str) -> None:
     """Some 40 MB of events, more than sockets hold."""
-    import redis.asyncio
-
-    event = {
-        "type": "mutant.accepted",
-        "cycle": 1,
-        "state": 0,
-        "text": "x" * 400_000,
-        "operator": "o",
-        "source": "template",
-    }
+    event = dumped(layout.EVENT, MutantAccepted(1, 0, "x" * 400_000, "o", "template"))
     async with redis.asyncio.Redis.from_url(redis_url) as client:
         for _ in range(100):
-            await client.xadd(f"darwin:evo:{{{evolution_id}}}:events", {"event": json.dumps(event)})
+            await client.xadd(f"darwin:evo:{{{evolution_id}}}:events", {"event": event})

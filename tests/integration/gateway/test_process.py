@@ -94,20 +94,26 @@ async def test_a_gateway_that_stops_starts_no_search_twice(
     before = await unfinished(redis_url)
     async with openai.AsyncOpenAI(base_url=f"{first.url}/v1", api_key="none", max_retries=9, timeout=30) as client:
         asking = asyncio.ensure_future(client.chat.completions.create(model="darwin", messages=MESSAGES, user="hang"))
-        while not (doubled := await unfinished(redis_url) - before):
-            await asyncio.sleep(0.05)
-        (abandoned,) = doubled
+        abandoned = await _appeared(redis_url, before)
         first.process.terminate()
         assert await asyncio.to_thread(first.process.wait, 10) == 0
         with Gateway(redis_url, tmp_path, **listen):
-            while not (again := await unfinished(redis_url) - before - {abandoned}):
-                await asyncio.sleep(0.05)
+            second = await _appeared(redis_url, before | {abandoned})
             assert (await store.load(abandoned)).status == "cancelled"
-            (second,) = again
             await store.request_cancel(second)
             with pytest.raises(openai.APIStatusError):
                 await asking
             assert await unfinished(redis_url) <= before
+
+
+async def _appeared(redis_url: str, before: set[str]) -> str:
+    """The evolution that is under way and was not before."""
+    for _ in range(400):
+        if new := await unfinished(redis_url) - before:
+            (evolution_id,) = new
+            return evolution_id
+        await asyncio.sleep(0.05)
+    raise AssertionError("none appeared")
 
 
 async def test_gives_up_waiting(redis_url: str, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def create_app(
         generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
     )
     places = Places(settings, times)
-    app.add_middleware(PlaceMiddleware, places=places)
+    app.add_middleware(PlaceMiddleware, places=places, times=times)
     app.add_middleware(
         AccessMiddleware,
         keys=backends.keys if settings.keys == "required" else None,

@@ -68,7 +68,7 @@ class CallMiddleware:
         with ExitStack() as held:
             if scope["path"].startswith("/v1/"):
                 try:
-                    held.enter_context(self._places.any_place())
+                    held.enter_context(self._places.arrival())
                 except DarwinError as busy:
                     await response_of(busy, self._times.retry_after_s)(scope, receive, sender)
                     return

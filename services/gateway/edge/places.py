@@ -1,7 +1,7 @@
 """How many calls a gateway answers at a time, and how many of them one tenant or API key may hold.
 
-A call has a place from when its head has come until its answer is sent. What one tenant may hold follows from what the
-others leave (`Places.most_of`), so there is a place for whoever holds none, however many calls another one makes.
+A call has a place from when its caller is known until its answer is sent. What one tenant may hold follows from what
+the others leave (`Places.most_of`), so there is a place for whoever holds none, however many calls another one makes.
 """
 
 from collections import Counter
@@ -25,16 +25,32 @@ class Places:
     def __init__(self, settings: PlaceSettings, times: SearchTimes) -> None:
         self._settings = settings
         self._times = times
+        self._arrived = 0
         self._taken = 0
         self._of_tenants: Counter[str] = Counter()
         self._of_keys: Counter[str] = Counter()
         self._streams: Counter[str] = Counter()
 
     @contextmanager
-    def any_place(self) -> Iterator[None]:
-        """Holds a place for a call of which nothing is known yet; raises `Overloaded` where all are taken."""
+    def arrival(self) -> Iterator[None]:
+        """Counts a call from its head on, before it is known whose it is, so that those have a bound of their own.
+
+        Raises:
+            Overloaded: there are twice as many calls as places.
+        """
+        if self._arrived >= 2 * self._settings.max_concurrent:
+            raise self._full()
+        self._arrived += 1
+        try:
+            yield
+        finally:
+            self._arrived -= 1
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Holds a place for a call; raises `Overloaded` where all are taken."""
         if self._taken >= self._settings.max_concurrent:
-            raise Overloaded(f"{self._settings.max_concurrent} calls are being answered already: come back later")
+            raise self._full()
         self._taken += 1
         try:
             yield
@@ -43,7 +59,7 @@ class Places:
 
     @contextmanager
     def place_of(self, key: ApiKey) -> Iterator["Place"]:
-        """Counts the call, which has a place already, for its API key and the key's tenant.
+        """Counts a call, which has a place, for its API key and the key's tenant.
 
         Raises:
             RateLimitExceeded: the key or its tenant holds as many places as it may.
@@ -81,6 +97,9 @@ class Places:
         """Counts one stream of the key less."""
         _less(self._streams, key.id)
 
+    def _full(self) -> Overloaded:
+        return Overloaded(f"{self._settings.max_concurrent} calls are being answered already: come back later")
+
     def _refusal(self, why: str) -> RateLimitExceeded:
         return RateLimitExceeded(f"{why}: come back when one of them has ended", self._times.retry_after_s)
 
@@ -113,22 +132,24 @@ def open_stream(request: Request) -> None:
 
 
 class PlaceMiddleware:
-    """Counts each call for its caller, whom `AccessMiddleware` has identified; those without a key are not counted."""
+    """Gives each call under /v1 a place, and counts it for its caller, whom `AccessMiddleware` has identified."""
 
-    def __init__(self, app: ASGIApp, places: Places) -> None:
+    def __init__(self, app: ASGIApp, places: Places, times: SearchTimes) -> None:
         self._app = app
         self._places = places
+        self._times = times
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = caller_of(Request(scope)).key if scope["type"] == "http" else None
-        if key is None:
+        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
             await self._app(scope, receive, send)
             return
         with ExitStack() as held:
             try:
-                scope["state"]["place"] = held.enter_context(self._places.place_of(key))
+                if (key := caller_of(Request(scope)).key) is not None:
+                    scope["state"]["place"] = held.enter_context(self._places.place_of(key))
+                held.enter_context(self._places.place())
             except DarwinError as refusal:
-                await response_of(refusal)(scope, receive, send)
+                await response_of(refusal, self._times.retry_after_s)(scope, receive, send)
                 return
             await self._app(scope, receive, send)
 

@@ -34,7 +34,7 @@ async def held(calls: list[asyncio.Future[httpx.Response]], most: int) -> list[h
 
 
 async def test_one_key_leaves_places_for_others(idle_redis_url: str, keys: ApiKeys, tmp_path: Path) -> None:
-    env = {"DARWIN_GATEWAY_KEYS": "required", "DARWIN_GATEWAY_MAX_CONCURRENT": "8", "DARWIN_GATEWAY_MAX_WAIT_S": "6"}
+    env = {"DARWIN_GATEWAY_KEYS": "required", "DARWIN_GATEWAY_MAX_CONCURRENT": "8", "DARWIN_GATEWAY_MAX_WAIT_S": "20"}
     with Gateway(idle_redis_url, tmp_path, **env) as gateway:
         async with await new_caller(keys, gateway, "acme") as one, await new_caller(keys, gateway, "other") as two:
             calls = [asyncio.ensure_future(one.post(CHAT, json=DEAF)) for _ in range(16)]
@@ -53,8 +53,10 @@ async def test_one_key_leaves_places_for_others(idle_redis_url: str, keys: ApiKe
             assert (await two.get("/healthz")).status_code == 200
             assert (await two.post("/v1/evolutions", json=DEAF)).status_code == 202
             assert len(await unfinished(idle_redis_url)) == 5
-            assert {(await call).status_code for call in calls} == {429, 504}
-            assert (await one.get("/v1/models")).status_code == 200
+            for call in calls:
+                call.cancel()
+            while (await one.get("/v1/models")).status_code == 429:
+                assert len(await unfinished(idle_redis_url)) == 5
 
 
 async def test_streams_of_a_key(idle_redis_url: str, keys: ApiKeys, tmp_path: Path) -> None:

@@ -70,10 +70,22 @@ def test_all_places_together() -> None:
     free = places(max_concurrent=3)
     with ExitStack() as held:
         for _ in range(3):
-            held.enter_context(free.any_place())
+            held.enter_context(free.place())
         with pytest.raises(Overloaded, match="3 calls"):
-            held.enter_context(free.any_place())
-    with free.any_place():
+            held.enter_context(free.place())
+    with free.place():
+        pass
+
+
+def test_calls_that_nobody_is_known_of_have_a_bound() -> None:
+    free = places(max_concurrent=3)
+    with ExitStack() as held:
+        for _ in range(6):
+            held.enter_context(free.arrival())
+        with pytest.raises(Overloaded, match="3 calls"):
+            held.enter_context(free.arrival())
+        held.enter_context(free.place())
+    with free.arrival():
         pass
 
 

@@ -1,5 +1,6 @@
 """What callers are told of traces, and what they may say of them."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from shared.store.evolutions import Store
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
-from tests.integration.gateway.running import BODY, Gateway
+from tests.integration.gateway.running import BODY, Gateway, wait_for
 
 CHAT = "/v1/chat/completions"
 TRACE_ID, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -65,7 +66,10 @@ async def test_callers_cannot_put_ids_of_their_own_into_the_log(gateway: Gateway
 
 async def test_the_log_has_a_line_of_each_call(gateway: Gateway, http: httpx.AsyncClient) -> None:
     answers = [await http.get("/v1/models"), await http.post(CHAT, json={}), await http.post(CHAT, json=BODY)]
-    logged = [json.loads(line) for line in gateway.process.log.read_text().splitlines()]
+    # The line is written once the answer is sent.
+    log = gateway.process.log
+    await asyncio.to_thread(wait_for, lambda: answers[-1].headers["x-request-id"] in log.read_text())
+    logged = [json.loads(line) for line in log.read_text().splitlines()]
     for answer, (method, path) in zip(answers, (("GET", "/v1/models"), ("POST", CHAT), ("POST", CHAT)), strict=True):
         (line,) = [line for line in logged if answer.headers["x-request-id"] in line["message"]]
         assert f": {method} {path} {answer.status_code} in " in line["message"]

@@ -1,8 +1,8 @@
 """How large the stream of a chat completion is, by `darwin.progress`: `python -m bench.stream_bytes`.
 
 One search by the simulated engine in this process, whose responses all become as long as they may; its events become
-the chunks that the gateway would send. Prints the bytes of all chunks of progress beside those of the answer's own. Rewards are
-real, so 32 mutants of 2,048 tokens take many minutes.
+the chunks that the gateway would send. Prints the bytes of all chunks of progress beside those of the answer's own.
+Rewards are real, so 32 mutants of 2,048 tokens take many minutes.
 """
 
 import argparse

@@ -36,6 +36,7 @@ from services.reward.bootstrap import build_rewarder
 from services.reward.rewarder import Rewarder
 from services.reward.settings import RewardSettings
 from services.reward.validation import ResponseCandidate
+from shared.records.events import Event
 from shared.records.evolution import EvolutionRequest
 from shared.records.formats import ResponseFormat
 from shared.records.turns import as_question, instruction_of, prefill_of, with_instruction
@@ -201,14 +202,20 @@ class Limit:
 
     async def run(self, request: EvolutionRequest) -> EvolutionState:
         """One evolution, from begin to end."""
+        evolution, _ = await self.run_with_events(request)
+        return evolution
+
+    async def run_with_events(self, request: EvolutionRequest) -> tuple[EvolutionState, list[Event]]:
+        """One evolution, and what happened to it after it was begun."""
         assert self._stages is not None
-        stages = self._stages
+        stages, events = self._stages, list[Event]()
         evolution, _ = machine.begin(config_for(request), instruction_of(request.messages), request.seed)
         while not evolution.finished:
             round_ = RoundExecution(evolution, (), request, stages, stages, stages, _TIMEOUT_S)
             await round_.run()
             evolution = round_.evolution
-        return evolution
+            events += round_.events
+        return evolution, events
 
     async def measure(self, requests: Sequence[EvolutionRequest]) -> tuple[float, int]:
         """Wall seconds and tokens sampled for all requests at once."""

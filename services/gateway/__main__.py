@@ -11,7 +11,7 @@ from opentelemetry.trace import TracerProvider
 from services.gateway.app import batch_driver, create_app, webhook_deliverer
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.lifetime import Lifetime
-from services.gateway.edge.protocol import GatewayProtocol
+from services.gateway.edge.protocol import protocol_with
 from services.gateway.evolutions.backends import Backends
 from shared.process.certificates import Certificates
 from shared.process.lifecycle import ProcessSettings, stop_event
@@ -63,7 +63,7 @@ async def _serve(
     server = _Server(
         uvicorn.Config(
             create_app(settings, backends, lifetime, tracer_provider),
-            http=GatewayProtocol,
+            http=protocol_with(settings.send_timeout_s),
             log_config=None,
             access_log=False,
             server_header=False,

@@ -26,6 +26,7 @@ from services.gateway.edge.identity import ProxyIdentities
 from services.gateway.edge.lifetime import Lifetime
 from services.gateway.edge.middleware import CallMiddleware
 from services.gateway.edge.paths import TrailingSlashMiddleware, answer_head
+from services.gateway.edge.places import PlaceMiddleware, Places
 from services.gateway.edge.search_times import SearchTimes
 from services.gateway.evolutions.acceptance import Acceptance
 from services.gateway.evolutions.admission import Admission, StageCheck
@@ -65,6 +66,8 @@ def create_app(
         redirect_slashes=False,
         generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
     )
+    places = Places(settings, times)
+    app.add_middleware(PlaceMiddleware, places=places, times=times)
     app.add_middleware(
         AccessMiddleware,
         keys=backends.keys if settings.keys == "required" else None,
@@ -75,13 +78,13 @@ def create_app(
         CallMiddleware,
         max_body_bytes=settings.max_body_bytes,
         max_body_seconds=settings.max_body_seconds,
-        max_concurrent=settings.max_concurrent,
+        places=places,
         times=times,
         max_upload=(settings.max_file_bytes, settings.max_file_seconds),
     )
     if settings.cors_origins:
         admit_web_pages(app, settings.cors_origins)
-    app.add_middleware(HttpTelemetry, tracer_provider=tracer_provider)
+    app.add_middleware(HttpTelemetry, tracer_provider=tracer_provider, trusts_callers=settings.trust_traceparent)
     errors.install_handlers(app, times)
     app.include_router(ChatRoutes(acceptance, evolutions, settings, lifetime).router)
     app.include_router(EvolutionRoutes(acceptance, evolutions, settings, lifetime).router)

@@ -40,9 +40,11 @@ class KeyTerms:
         Names, Setting("The reward profiles that its requests may name; without a name they get the default.")
     ] = None
     requests_per_minute: Annotated[
-        Limit, Setting("Searches started, and calls for embeddings, within any minute.", 1, 10**9)
+        Limit, Setting("Searches started or cancelled, and calls for embeddings, within any minute.", 1, 10**9)
     ] = None
     max_active: Annotated[Limit, Setting("Searches queued or running at a time.", 1, 10**9)] = None
+    max_concurrent: Annotated[Limit, Setting("Calls that one gateway answers at a time.", 1, 10**9)] = None
+    max_streams: Annotated[Limit, Setting("Streamed answers that one gateway has open at a time.", 1, 10**9)] = None
     deadline_ms: Annotated[
         Limit,
         Setting("Milliseconds after which a search that names no deadline ends.", LEAST_DEADLINE_MS, MOST_DEADLINE_MS),

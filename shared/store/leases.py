@@ -101,9 +101,21 @@ class LeaseCommands(RedisClient):
             await lease_scripts.RELEASE(self._redis, record=record, lease=lease, holder=holder)
 
     async def request_cancel(self, evolution_id: str) -> None:
-        """Asks whoever performs the evolution, now or next, to end it."""
+        """Asks whoever performs the evolution, now or next, to end it.
+
+        The first time a message is sent, too, upon which a worker does so where nobody performs it. One that has ended
+        stays as it is.
+        """
         async with self._translated:
-            await scripts.CANCEL(self._redis, active=layout.ACTIVE, cancelled=layout.CANCELLED, id=evolution_id)
+            version = await self._redis.hget(layout.record_key(evolution_id), "version")
+            await scripts.CANCEL(
+                self._redis,
+                active=layout.ACTIVE,
+                cancelled=layout.CANCELLED,
+                queue=QUEUE,
+                id=evolution_id,
+                message=message(evolution_id, int(version or 0)),
+            )
 
     async def cancelled(self) -> set[str]:
         """Ids of the evolutions for which a cancel was asked and that have not ended yet."""

@@ -1,6 +1,8 @@
 """What can be read of evolutions without changing them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 from shared.errors import NotFound
@@ -15,6 +17,7 @@ from shared.store.layout import parsed
 from shared.store.queue import QUEUE
 
 T = TypeVar("T", Record, Summary)
+_Entry = tuple[str, dict[str, str]]
 Spent = dict[tuple[Unit, Period], Standing]
 """Where an API key stands, by what is counted and for how long."""
 
@@ -25,6 +28,19 @@ class StoredEvent:
 
     id: str
     event: Event
+
+
+@dataclass(frozen=True)
+class RawEvent:
+    """An event as its JSON, with its position in the evolution's stream."""
+
+    id: str
+    text: str
+
+    @cached_property
+    def parsed(self) -> Event:
+        """The event; raises `Internal` where it cannot be read."""
+        return parsed(layout.EVENT, self.text, f"the event {self.id} of an evolution")
 
 
 class QueryCommands(RedisClient):
@@ -39,9 +55,7 @@ class QueryCommands(RedisClient):
         """
         async with self._translated:
             body, claims = await self._redis.hmget(layout.record_key(evolution_id), ["body", "claims"])
-        if body is None:
-            raise NotFound(f"no evolution {evolution_id}")
-        return _begun(parsed(layout.RECORD, body, f"the record of evolution {evolution_id}"), claims)
+        return _loaded(evolution_id, body, claims)
 
     async def events(self, evolution_id: str, after: str = "0", block_s: float = 0.0) -> list[StoredEvent]:
         """Events past position `after`, waiting up to `block_s` (under 5) seconds for one; empty where none came."""
@@ -49,15 +63,46 @@ class QueryCommands(RedisClient):
         async with self._translated:
             reply = await self._redis.xread({layout.events_key(evolution_id): after}, block=block)
         entries = [entry for _, stream in reply or () for entry in stream]
-        what = f"an event of evolution {evolution_id}"
-        return [StoredEvent(position, parsed(layout.EVENT, fields.get("event"), what)) for position, fields in entries]
+        positions = [position for position, _ in entries]
+        return list(map(StoredEvent, positions, _events(evolution_id, entries)))
+
+    async def read_events(
+        self, positions: Mapping[str, str], count: int, block_s: float = 0.0
+    ) -> dict[str, list[RawEvent]]:
+        """By evolution up to `count` events past its position in `positions`, waiting up to `block_s` (under 5) seconds
+        for one of them all; those without any are left out.
+        """
+        ids = {layout.events_key(evolution_id): evolution_id for evolution_id in positions}
+        streams = {key: positions[evolution_id] for key, evolution_id in ids.items()}
+        async with self._translated:
+            reply = await self._redis.xread(streams, count=count, block=int(block_s * 1000) or None)
+        return {
+            ids[key]: [RawEvent(position, fields.get("event", "")) for position, fields in stream]
+            for key, stream in reply or ()
+        }
+
+    async def active_among(self, evolution_ids: Sequence[str]) -> set[str]:
+        """Those of these evolutions that are queued or running."""
+        async with self._translated:
+            scores = await self._redis.zmscore(layout.ACTIVE, list(evolution_ids))
+        return {found for found, score in zip(evolution_ids, scores, strict=True) if score is not None}
+
+    async def history(self, evolution_id: str) -> tuple[Record, list[Event], list[Attempt]]:
+        """The record with the events and attempts that led to this very version of it, all read at one moment; raises
+        as `load` does.
+        """
+        async with self._translated, self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hmget(layout.record_key(evolution_id), ["body", "claims"])
+            pipeline.xrange(layout.events_key(evolution_id))
+            pipeline.xrange(layout.attempts_key(evolution_id))
+            stored, events, attempts = await pipeline.execute()
+        return _loaded(evolution_id, *stored), _events(evolution_id, events), _attempts(evolution_id, attempts)
 
     async def attempts(self, evolution_id: str) -> list[Attempt]:
         """Every attempt that was saved, oldest first."""
         async with self._translated:
             entries = await self._redis.xrange(layout.attempts_key(evolution_id))
-        what = f"an attempt of evolution {evolution_id}"
-        return [parsed(layout.ATTEMPT, fields.get("attempt"), what) for _, fields in entries]
+        return _attempts(evolution_id, entries)
 
     async def listed(self, tenant: str | None, after: str | None, count: int) -> list[Summary]:
         """Up to `count` evolutions of a tenant (None: of all), those last accepted first, from past `after` on.
@@ -113,6 +158,22 @@ class QueryCommands(RedisClient):
             for index, unit in enumerate(UNITS):
                 found[unit, period] = Standing(*numbers[2 * index : 2 * index + 2])
         return found
+
+
+def _loaded(evolution_id: str, body: str | None, claims: str | None) -> Record:
+    if body is None:
+        raise NotFound(f"no evolution {evolution_id}")
+    return _begun(parsed(layout.RECORD, body, f"the record of evolution {evolution_id}"), claims)
+
+
+def _events(evolution_id: str, entries: Sequence[_Entry]) -> list[Event]:
+    what = f"an event of evolution {evolution_id}"
+    return [parsed(layout.EVENT, fields.get("event"), what) for _, fields in entries]
+
+
+def _attempts(evolution_id: str, entries: Sequence[_Entry]) -> list[Attempt]:
+    what = f"an attempt of evolution {evolution_id}"
+    return [parsed(layout.ATTEMPT, fields.get("attempt"), what) for _, fields in entries]
 
 
 def _begun(evolution: T, claims: str | None) -> T:

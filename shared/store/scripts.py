@@ -121,11 +121,15 @@ return next_holder ~= '' and 2 or 1
     " delay_s notice *new_events",
 )
 
-# An evolution that has ended is not active, and is not marked.
+# An evolution that has ended is not active, and is not marked. One that was marked before gets no second message.
 CANCEL = Script(
-    "if redis.call('ZSCORE', active, id) then redis.call('SADD', cancelled, id) end",
-    keys="active cancelled",
-    args="id",
+    """
+if redis.call('ZSCORE', active, id) and redis.call('SADD', cancelled, id) == 1 then
+  redis.call('LPUSH', queue, message)
+end
+""",
+    keys="active cancelled queue",
+    args="id message",
 )
 
 # Returns 1 where the evolution is ended by this call, 0 where it was not active.

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from fastapi import APIRouter, Depends, Request, Response
 from sse_starlette import EventSourceResponse
@@ -10,12 +11,14 @@ from services.gateway.api import chunks, serializers
 from services.gateway.api import responses as out
 from services.gateway.api.deadlines import keepalive_s, with_deadline
 from services.gateway.api.openapi import event_stream, failures
+from services.gateway.api.progress import ProgressMode, reported
 from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.validation import evolution_request
 from services.gateway.api.waiting import Waiting
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.errors import body_of
 from services.gateway.edge.lifetime import Lifetime
+from services.gateway.edge.places import open_stream
 from services.gateway.edge.strict_json import StrictJsonRoute, require_json
 from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey, idempotency_of
 from services.gateway.evolutions.service import EvolutionService
@@ -62,6 +65,8 @@ class ChatRoutes:
         """
         if body.stream_options and not body.stream:
             raise InvalidRequest("stream_options needs stream: true", field="stream_options")
+        if body.stream:
+            open_stream(request)
         evolution = with_deadline(
             evolution_request(body, self._settings), body.darwin, request, self._settings, waits=not body.stream
         )
@@ -69,20 +74,21 @@ class ChatRoutes:
         if not body.stream:
             return serializers.chat_completion(await self._waiting.wait(request, record), self._settings)
         include_usage = bool(body.stream_options and body.stream_options.include_usage)
-        reports_progress = body.darwin is None or body.darwin.progress == "on"
+        progress = body.darwin.progress if body.darwin else "on"
         return EventSourceResponse(
-            self._stream(record, include_usage, reports_progress),
+            self._stream(record, include_usage, progress),
             ping=keepalive_s(request.headers, self._settings.keepalive_s),
             sep="\n",
             client_close_handler_callable=lambda _: self._waiting.cancel_abandoned(record),
         )
 
-    async def _stream(self, record: Record, include_usage: bool, reports_progress: bool) -> AsyncIterator[str]:
+    async def _stream(self, record: Record, include_usage: bool, progress: ProgressMode) -> AsyncIterator[str]:
         try:
             yield chunks.first(record)
-            async for event in self._waiting.follow(record):
-                if reports_progress:
-                    yield chunks.progress(record, event)
+            async with aclosing(self._waiting.follow(record)) as events:
+                async for event in events:
+                    if told := reported(event, progress):
+                        yield chunks.progress(record, told)
             final = await self._evolutions.load(record.id, record.request.tenant)
             for chunk in chunks.final(final, include_usage, self._settings):
                 yield chunk

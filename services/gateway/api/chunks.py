@@ -7,6 +7,7 @@ from typing import Literal
 from services.gateway.api import message_bodies, serializers
 from services.gateway.api import responses as out
 from services.gateway.api.logprobs import ChoiceLogprobs, pieces_with_tokens, token_logprobs
+from services.gateway.api.progress import Progress
 from services.gateway.config.settings import GatewaySettings
 from shared.records.events import Event
 from shared.records.evolution import Choice, Record
@@ -37,8 +38,8 @@ def first(record: Record) -> str:
     )
 
 
-def progress(record: Record, event: Event) -> str:
-    """A chunk with an event of the evolution and an empty delta."""
+def progress(record: Record, event: Event | Progress) -> str:
+    """A chunk with an event of the evolution, or its numbers, and an empty delta."""
     return _chunk(record, 0, message_bodies.ChunkDelta(), darwin=event)
 
 
@@ -97,7 +98,7 @@ def _chunk(
     index: int,
     delta: message_bodies.ChunkDelta,
     finish_reason: out.AnswerFinish | None = None,
-    darwin: Event | out.EvolutionReference | None = None,
+    darwin: Event | Progress | out.EvolutionReference | None = None,
 ) -> str:
     return _envelope(record, [out.ChunkChoice(index=index, delta=delta, finish_reason=finish_reason)], darwin=darwin)
 
@@ -106,7 +107,7 @@ def _envelope(
     record: Record,
     choices: list[out.ChunkChoice],
     usage: out.Usage | None = None,
-    darwin: Event | out.EvolutionReference | None = None,
+    darwin: Event | Progress | out.EvolutionReference | None = None,
 ) -> str:
     return out.ChatCompletionChunk(
         id=serializers.completion_id(record),

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
@@ -18,6 +19,7 @@ from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import caller_of
 from services.gateway.edge.lifetime import Lifetime, take_until
 from services.gateway.edge.middleware import set_evolution_id
+from services.gateway.edge.places import open_stream
 from services.gateway.edge.strict_json import StrictJsonRoute, require_json
 from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey, idempotency_of
 from services.gateway.evolutions.service import EvolutionService
@@ -108,8 +110,12 @@ class EvolutionRoutes:
         return serializers.evolution(record, caller.is_operator)
 
     async def cancel(self, request: Request, response: Response, evolution_id: EvolutionId) -> out.Evolution:
-        """Asks a search to stop; one that has ended stays as it is. Calling it again changes nothing."""
+        """Asks a search to stop; one that has ended stays as it is. Calling it again changes nothing.
+
+        A call counts against the rate of its API key.
+        """
         caller = caller_of(request)
+        await self._acceptance.count(request)
         record = await self._evolutions.cancel(evolution_id, caller.tenant, caller.readable_tenant)
         set_evolution_id(request, record.id)
         response.status_code = 200 if record.status in TERMINAL else 202
@@ -122,15 +128,18 @@ class EvolutionRoutes:
         caller = caller_of(request)
         record = await self._evolutions.load(evolution_id, caller.readable_tenant)
         set_evolution_id(request, record.id)
+        open_stream(request)
         return EventSourceResponse(
             self._stream(record.id, last_event_id or "0", caller.is_operator), ping=self._settings.keepalive_s, sep="\n"
         )
 
     async def _stream(self, evolution_id: str, after: str, operator: bool) -> AsyncIterator[ServerSentEvent]:
         try:
-            async for stored in take_until(self._lifetime.stopping, self._evolutions.follow(evolution_id, after)):
-                event = stored.event if operator else outside.event_of(stored.event, evolution_id)
-                data = _EVENT.dump_json(event).decode()
-                yield ServerSentEvent(data, event=stored.event.type, id=stored.id, sep="\n")
+            following = take_until(self._lifetime.stopping, self._evolutions.follow(evolution_id, after))
+            async with aclosing(following) as events:
+                async for stored in events:
+                    event = stored.event if operator else outside.event_of(stored.event, evolution_id)
+                    data = _EVENT.dump_json(event).decode()
+                    yield ServerSentEvent(data, event=stored.event.type, id=stored.id, sep="\n")
         except DarwinError as error:
             log.warning("the events of %s ended early: %s", evolution_id, error)

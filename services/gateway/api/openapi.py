@@ -17,7 +17,8 @@ An OpenAI-compatible chat API whose answers are searched for, at decoding time, 
 
 Point OpenAI's SDK at `/v1`, choose the method by the model's name, and send settings of the search as
 `extra_body={"darwin": {...}}`. Every response carries `x-request-id` and `x-darwin-trace-id`; those about an evolution
-carry `x-darwin-evolution-id`. A W3C `traceparent` is continued. Failures have OpenAI's error shape and name the
+carry `x-darwin-evolution-id`. A W3C `traceparent` is linked to the call's trace, or
+continued where the deployment trusts its callers. Failures have OpenAI's error shape and name the
 offending field in `param`. A body may be packed (`content-encoding: gzip` or `deflate`).
 A client that hangs up cancels the evolution it waited for, except through the evolutions API or where it sent an
 `Idempotency-Key` and so can come back.
@@ -123,7 +124,9 @@ def openapi_of(
 def _headers(path: str, method: str) -> dict[str, Any]:
     headers = {
         REQUEST_HEADER: header("Names this call in the gateway's log."),
-        TRACE_HEADER: header("W3C trace id of this call, that of its `traceparent` where it sent one."),
+        TRACE_HEADER: header(
+            "W3C trace id of this call; that of its `traceparent` where the deployment trusts callers."
+        ),
     }
     if any(name in path for name in ("completions", "evolutions", "responses")):
         headers[EVOLUTION_HEADER] = header("The evolution that the call is about, once there is one.")

@@ -12,6 +12,7 @@ from services.gateway.api.conversation import ChatMessage
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, Body, Text
 from services.gateway.api.formats import ResponseFormatBody, StructuredOutputs
+from services.gateway.api.progress import ProgressMode
 from services.gateway.api.template_arguments import TemplateArguments
 from services.gateway.api.token_shaping import TokenShaping
 from services.gateway.api.tools import MAX_TOOLS, FunctionChoice, FunctionDefinition, ToolChoiceField, Tools
@@ -58,17 +59,18 @@ class SearchSettings(Body):
         pattern=PROFILE_PATTERN,
         description="Name of the reward profile that responses are scored under. Empty: the deployment's default.",
     )
-    progress: Literal["on", "off"] = Field(
+    progress: ProgressMode = Field(
         default="on",
-        description="Whether a streamed chat completion reports progress, in chunks with an empty delta. Changes "
-        "nothing of the search.",
+        description="What a stream reports of the search, in chunks with an empty delta: numbers of each event "
+        "(`on`), whole events with the texts of all responses (`full`, often a thousand times the answer's size), or "
+        "nothing (`off`). Changes nothing of the search.",
     )
 
 
 class EvolutionSearchSettings(SearchSettings):
     """How the answer is searched for."""
 
-    progress: Annotated[Literal["on", "off"], WithoutEffect("on")] = Field(
+    progress: Annotated[ProgressMode, WithoutEffect("on")] = Field(
         default="on", description="Progress is read at `GET /v1/evolutions/{id}/events`."
     )
 

@@ -14,6 +14,7 @@ from services.gateway.api.message_bodies import (
     EvolutionMessage,
     OfferedTool,
 )
+from services.gateway.api.progress import Progress
 from shared.methods import Method
 from shared.records.events import Event
 from shared.records.evolution import FinishReason, Status, StoppedBy
@@ -196,8 +197,8 @@ class ChunkChoice(_Resource):
 class ChatCompletionChunk(_Resource):
     """OpenAI's `chat.completion.chunk`: the `data` of each server-sent event, until `[DONE]`.
 
-    The first chunk carries the role; chunks with an empty delta and `darwin` report progress, unless the request's
-    `darwin.progress` is `off`; then follow text and calls of each choice, in pieces, and its finish reason, and at last
+    The first chunk carries the role; chunks with an empty delta and `darwin` report progress, as the request's
+    `darwin.progress` says; then follow text and calls of each choice, in pieces, and its finish reason, and at last
     the usage if asked for. A failure is a last `data` of the form of `ErrorBody`, without `[DONE]`.
     """
 
@@ -207,11 +208,11 @@ class ChatCompletionChunk(_Resource):
     model: str
     choices: list[ChunkChoice] = Field(description="Empty in the chunk that carries usage.")
     usage: Usage | None = Field(default=None, exclude_if=_is_none)
-    darwin: Event | EvolutionReference | None = Field(
+    darwin: Event | Progress | EvolutionReference | None = Field(
         default=None,
         exclude_if=_is_none,
-        description="The evolution's id in the first chunk, one of its events in each progress chunk, its id and "
-        "what stopped it beside each finish reason.",
+        description="The evolution's id in the first chunk, one of its events, or the numbers of one, in each progress "
+        "chunk, its id and what stopped it beside each finish reason.",
     )
 
 

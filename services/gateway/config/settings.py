@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from services.gateway.config.batch_settings import BatchSettings
 from services.gateway.config.model_entry import MAX_MODEL_NAME, ModelEntry
 from services.gateway.config.networks import Networks
 from services.gateway.config.origins import Origins
+from services.gateway.config.place_settings import PlaceSettings
 from shared.methods import METHODS
 from shared.process.urls import url_problem
 from shared.records.search import LEAST_DEADLINE_MS, MOST_DEADLINE_MS
@@ -26,7 +26,7 @@ ENCODER = "all-minilm-l6-v2"
 Price = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
 
 
-class GatewaySettings(BatchSettings):
+class GatewaySettings(PlaceSettings):
     """Settings of the gateway. Times are in seconds."""
 
     model_config = SettingsConfigDict(
@@ -63,7 +63,11 @@ class GatewaySettings(BatchSettings):
         le=MOST_DEADLINE_MS,
         description="deadline of a search whose request names none; none: no deadline",
     )
-    max_concurrent: int = Field(default=1000, ge=1, description="calls under /v1 at a time; each may hold a connection")
+    trust_traceparent: bool = Field(
+        default=False,
+        description="whether a call goes on with the trace that its traceparent names, sampled as that says; otherwise "
+        "it has a trace of its own, which is linked to that one",
+    )
     keepalive_s: int = Field(default=15, ge=1, description="between comments on a silent event stream")
     trace_url: str = Field(
         default="", max_length=2000, description="where a trace is seen; {trace_id} stands for its id; http or https"

@@ -28,6 +28,7 @@ from shared.errors import (
     NotFound,
     Overloaded,
     Unauthenticated,
+    Unavailable,
 )
 from shared.telemetry.tracing import current_evolution_id, current_trace_id
 
@@ -96,6 +97,13 @@ class RateLimitExceeded(KeyLimit):
 class InsufficientQuota(KeyLimit):
     """A budget of the key is spent; clients should not try again by themselves."""
 
+    retryable: ClassVar[bool] = False
+
+
+class StillRunning(Unavailable):
+    """A call gets no answer, and what it has started may go on: sent again, it would start a second search."""
+
+    code: ClassVar[str] = "unavailable"
     retryable: ClassVar[bool] = False
 
 

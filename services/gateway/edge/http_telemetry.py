@@ -6,6 +6,7 @@ OpenTelemetry's own ASGI middleware is not used: it answers by a bare 500 where 
 import time
 
 from opentelemetry import propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.semconv._incubating.metrics.http_metrics import HTTP_SERVER_ACTIVE_REQUESTS
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from opentelemetry.semconv.attributes.http_attributes import (
@@ -15,7 +16,7 @@ from opentelemetry.semconv.attributes.http_attributes import (
 )
 from opentelemetry.semconv.attributes.url_attributes import URL_SCHEME
 from opentelemetry.semconv.metrics.http_metrics import HTTP_SERVER_REQUEST_DURATION
-from opentelemetry.trace import Span, SpanKind, StatusCode, TracerProvider
+from opentelemetry.trace import Link, Span, SpanKind, StatusCode, TracerProvider
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,11 +37,16 @@ Attributes = dict[str, str | int]
 class HttpTelemetry:
     """The outermost layer of the application. `http.route` is a route's template, and missing where there is none.
 
-    A `traceparent` that the caller sends is continued. Without `tracer_provider` the process's provider is used.
+    A call has a trace of its own, so that this deployment decides what is sampled; the span that a caller's
+    `traceparent` names is linked to it. Where it `trusts_callers`, their trace goes on instead, sampled as they say.
+    Without `tracer_provider` the process's provider is used.
     """
 
-    def __init__(self, app: ASGIApp, tracer_provider: TracerProvider | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, tracer_provider: TracerProvider | None = None, trusts_callers: bool = False
+    ) -> None:
         self._app = app
+        self._trusts_callers = trusts_callers
         self._tracer = trace.get_tracer(__name__, tracer_provider=tracer_provider)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,10 +55,18 @@ class HttpTelemetry:
         elif scope["path"].startswith(_UNTRACED):
             await self._measure(scope, receive, send)
         else:
-            parent = propagate.extract(Headers(scope=scope))
+            parent, links = self._parent(scope)
             name, attributes = _method(scope), _request_attributes(scope)
-            with self._tracer.start_as_current_span(name, parent, SpanKind.SERVER, attributes) as span:
+            with self._tracer.start_as_current_span(name, parent, SpanKind.SERVER, attributes, links) as span:
                 _set_response(span, name, await self._measure(scope, receive, send))
+
+    def _parent(self, scope: Scope) -> tuple[Context, list[Link]]:
+        """The context to start the span in, and what it is linked to."""
+        theirs = propagate.extract(Headers(scope=scope))
+        if self._trusts_callers:
+            return theirs, []
+        named = trace.get_current_span(theirs).get_span_context()
+        return Context(), [Link(named)] if named.is_valid else []
 
     async def _measure(self, scope: Scope, receive: Receive, send: Send) -> Attributes:
         """Answers the call and records its duration; returns the attributes of the response."""

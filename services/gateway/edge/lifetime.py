@@ -1,7 +1,7 @@
 """How the process ends while calls are open: event streams end at once, calls that wait for an answer later."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -20,8 +20,8 @@ class Lifetime:
         asyncio.get_running_loop().call_later(drain_s, self.expired.set)
 
 
-async def take_until(event: asyncio.Event, items: AsyncIterator[T]) -> AsyncIterator[T]:
-    """Yields from `items` until they end or `event` is set."""
+async def take_until(event: asyncio.Event, items: AsyncGenerator[T]) -> AsyncGenerator[T]:
+    """Yields from `items` until they end or `event` is set, and closes them."""
     stopped = asyncio.ensure_future(event.wait())
     step: asyncio.Future[T | None] | None = None
     try:
@@ -34,9 +34,11 @@ async def take_until(event: asyncio.Event, items: AsyncIterator[T]) -> AsyncIter
             yield item
     finally:
         stopped.cancel()
-        if step is not None:
+        if step is not None and not step.done():
             step.cancel()
+            await asyncio.wait((step,))
+        await items.aclose()
 
 
-async def _next(items: AsyncIterator[T]) -> T | None:
+async def _next(items: AsyncGenerator[T]) -> T | None:
     return await anext(items, None)

@@ -1,7 +1,9 @@
 """What holds for every call: ids in the response's headers, limits on size and number, one shape for defects."""
 
 import logging
+import time
 import uuid
+from contextlib import ExitStack
 from typing import cast
 
 from starlette.datastructures import MutableHeaders
@@ -11,8 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.edge.body import LimitedBody, UnpackedBody
 from services.gateway.edge.errors import MAX_HEAD_BYTES, headers_too_large, response_of, response_of_defect
+from services.gateway.edge.places import Places
 from services.gateway.edge.search_times import SearchTimes
-from shared.errors import Overloaded
+from shared.errors import DarwinError
 from shared.telemetry.tracing import current_trace_id, link_evolution
 
 log = logging.getLogger(__name__)
@@ -43,7 +46,7 @@ class CallMiddleware:
         app: ASGIApp,
         max_body_bytes: int,
         max_body_seconds: float,
-        max_concurrent: int,
+        places: Places,
         times: SearchTimes,
         max_upload: tuple[int, float] | None = None,
     ) -> None:
@@ -51,9 +54,8 @@ class CallMiddleware:
         self._app = app
         self._max_body = (max_body_bytes, max_body_seconds)
         self._max_upload = max_upload or self._max_body
-        self._max_concurrent = max_concurrent
+        self._places = places
         self._times = times
-        self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,12 +65,17 @@ class CallMiddleware:
         if _head_bytes(scope) > MAX_HEAD_BYTES:
             await JSONResponse(headers_too_large().model_dump(), 431)(scope, receive, sender)
             return
-        limited = scope["path"].startswith("/v1/")
-        if limited and self._running >= self._max_concurrent:
-            busy = Overloaded(f"{self._max_concurrent} calls are being answered already: come back later")
-            await response_of(busy, self._times.retry_after_s)(scope, receive, sender)
-            return
-        self._running += limited
+        with ExitStack() as held:
+            if scope["path"].startswith("/v1/"):
+                try:
+                    held.enter_context(self._places.arrival())
+                except DarwinError as busy:
+                    await response_of(busy, self._times.retry_after_s)(scope, receive, sender)
+                    return
+            await self._answer(scope, receive, sender)
+
+    async def _answer(self, scope: Scope, receive: Receive, sender: "_HeaderSender") -> None:
+        began = time.monotonic()
         try:
             most_bytes, most_seconds = self._max_upload if scope["path"].rstrip("/") == UPLOADS else self._max_body
             body = LimitedBody(scope, receive, most_bytes, most_seconds)
@@ -79,7 +86,17 @@ class CallMiddleware:
                 raise
             await response_of_defect(error)(scope, receive, sender)
         finally:
-            self._running -= limited
+            _log_call(scope, sender, time.monotonic() - began)
+
+
+def _log_call(scope: Scope, sender: "_HeaderSender", seconds: float) -> None:
+    """The line of a call under /v1; 499 stands where the caller hung up before an answer began."""
+    caller = scope["state"].get("caller")
+    key_id = caller.key.id if caller and caller.key else "-"
+    call = (sender.request_id, scope["method"], scope["path"], sender.status, seconds, key_id)
+    log.log(
+        logging.INFO if scope["path"].startswith("/v1/") else logging.DEBUG, "%s: %s %s %d in %.3f s, key %s", *call
+    )
 
 
 def _head_bytes(scope: Scope) -> int:
@@ -97,10 +114,11 @@ class _HeaderSender:
         self.request_id = f"req_{uuid.uuid4().hex}"
         self._trace_id = current_trace_id()
         self.started = False
+        self.status = 499
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.started = True
+            self.started, self.status = True, message["status"]
             headers = MutableHeaders(scope=message)
             headers[REQUEST_HEADER] = self.request_id
             if self._trace_id:

@@ -11,6 +11,7 @@ from fastapi import Header, Request
 from pydantic import BaseModel
 
 from services.gateway.edge.access import Caller, caller_of
+from services.gateway.edge.errors import StillRunning
 from services.gateway.edge.middleware import response_headers, set_evolution_id
 from services.gateway.edge.rates import Quota
 from services.gateway.evolutions.admission import Admission
@@ -118,6 +119,17 @@ class Acceptance:
             return await self._replayed(record, refusal)
         return await self._start(record, self._admission.limits(caller, evolution))
 
+    async def count(self, request: Request) -> None:
+        """Counts a call that starts nothing, such as a cancel, against the rate of its API key.
+
+        Raises:
+            RateLimitExceeded: the key makes too many calls.
+            Unavailable: Redis is away.
+        """
+        if rate := await self._admission.count(caller_of(request)):
+            response_headers(request).update(rate.headers)
+            rate.check()
+
     async def has_room(self, caller: Caller) -> bool:
         """Whether the caller's limits and this deployment's leave room for one more search, and its stages are there.
 
@@ -132,9 +144,24 @@ class Acceptance:
     async def _start(self, record: Record, limits: ActiveLimits) -> Record:
         try:
             return await self._evolutions.start(record, limits)
+        except Unavailable as error:
+            if record.idempotency is not None:
+                raise
+            raise await self._unknown(record, error) from error
         except OverBudget as over:
             quota = Quota(over.budget, over.standing, record.created_at)
             raise quota.refusal(self._evolutions.search_s) from None
+
+    async def _unknown(self, record: Record, error: Unavailable) -> Unavailable:
+        """What a caller is told where no answer came from Redis: the search may have been accepted nevertheless."""
+        try:
+            await self._evolutions.stop(record)
+        except Unavailable:
+            return StillRunning(
+                f"{error.message}; whether a search was accepted is not known: read GET /v1/evolutions/{record.id} "
+                "before you send the call again"
+            )
+        return error
 
     async def _replayed(self, record: Record, refusal: DarwinError) -> Record:
         """The evolution that the record's idempotency key stands for already; raises `refusal` where there is none."""

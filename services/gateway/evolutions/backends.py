@@ -8,6 +8,7 @@ from services.gateway.edge.rates import Rates
 from services.gateway.embeddings.choice import embedder_of
 from services.gateway.embeddings.embedder import Embedder
 from services.gateway.evolutions.compiler import FormatCompiler
+from services.gateway.evolutions.following import MOST_READS
 from shared.store.api_keys import ApiKeys
 from shared.store.batches import Batches
 from shared.store.evolutions import Store
@@ -15,8 +16,8 @@ from shared.store.files import Files
 from shared.store.presence import Presence
 from shared.store.webhooks import Webhooks
 
-# Each call may block one connection while it follows events; these are for everything else.
-_SPARE_CONNECTIONS = 64
+# Of each client. A command that finds none free waits for one, and is a 503 where that takes too long.
+_CONNECTIONS = 64
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class Backends:
     @classmethod
     def of(cls, settings: GatewaySettings) -> Self:
         """Raises `SettingsError` where an address cannot be used."""
-        url, connections = settings.redis_url, settings.max_concurrent + _SPARE_CONNECTIONS
+        url, connections = settings.redis_url, _CONNECTIONS
         return cls(
-            Store(url, settings.record_ttl_s, connections),
+            Store(url, settings.record_ttl_s, connections + MOST_READS),
             ApiKeys(url, connections),
             Rates(url, connections),
             Presence(url),

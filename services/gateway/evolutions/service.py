@@ -2,32 +2,22 @@
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
-from typing import TypeVar
-
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from services.gateway.edge.search_times import SearchTimes
-from shared.errors import Conflict, NotFound, Unavailable
+from services.gateway.evolutions.following import Following
+from shared.errors import Conflict, NotFound
 from shared.records.attempts import Attempt
-from shared.records.events import Ended, Event
+from shared.records.events import Event
 from shared.records.evolution import TERMINAL, Record
 from shared.store.evolutions import ActiveLimits, Store
 from shared.store.queries import StoredEvent
 
 log = logging.getLogger(__name__)
 
-# One blocking read of events. It bounds how long a follower stays with an evolution whose last event it missed, and is
-# shorter than Redis's socket timeout.
-_BLOCK_S = 2.0
-# How long followers wait for Redis to come back, and how often they try.
-_RETRY_FOR_S = 30.0
-_RETRY_EVERY_S = 0.5
 # A search that ended longer ago says nothing of how long searches take now.
 _RECENT_S = 300.0
-
-T = TypeVar("T")
 
 
 class EvolutionService:
@@ -40,6 +30,7 @@ class EvolutionService:
     def __init__(self, store: Store, times: SearchTimes) -> None:
         self._store = store
         self._times = times
+        self._following = Following(store)
 
     @property
     def search_s(self) -> int:
@@ -59,45 +50,29 @@ class EvolutionService:
         Raises:
             NotFound: there is none, or the caller may not read it; the two look alike.
         """
-        record = await self._store.load(evolution_id)
-        if readable_tenant is not None and record.request.tenant != readable_tenant:
-            raise NotFound(f"no evolution {evolution_id}")
-        self._note_time(record)
-        return record
+        return self._readable(await self._store.load(evolution_id), readable_tenant)
 
     async def load_history(
         self, evolution_id: str, readable_tenant: str | None
     ) -> tuple[Record, list[Event], list[Attempt]]:
         """The record with the events and attempts that led to this very version of it; raises as `load` does."""
-        while True:
-            record = await self.load(evolution_id, readable_tenant)
-            events, attempts = await self._store.events(evolution_id), await self._store.attempts(evolution_id)
-            if (await self._store.load(evolution_id)).version == record.version:
-                return record, [stored.event for stored in events], attempts
+        record, events, attempts = await self._store.history(evolution_id)
+        return self._readable(record, readable_tenant), events, attempts
 
-    async def follow(self, evolution_id: str, after: str = "0") -> AsyncIterator[StoredEvent]:
+    async def follow(self, evolution_id: str, after: str = "0") -> AsyncGenerator[StoredEvent]:
         """Yields the events past position `after` as they come, until the evolution has ended.
 
         A restart of Redis only delays them.
         """
-        block_s, finished = 0.0, False
-        while True:
-            stored = await _retry_unavailable(partial(self._store.events, evolution_id, after, block_s))
-            for item in stored:
-                after = item.id
-                yield item
-                if isinstance(item.event, Ended):
-                    return
-            if not stored:
-                if finished:
-                    return
-                finished = (await _retry_unavailable(partial(self._store.load, evolution_id))).status in TERMINAL
-            block_s = 0.0 if finished else _BLOCK_S
+        async with aclosing(self._following.events(evolution_id, after)) as events:
+            async for event in events:
+                yield StoredEvent(event.id, event.parsed)
 
     async def wait(self, evolution_id: str) -> Record:
         """Waits until the evolution has ended, and returns the final record."""
-        async for _ in self.follow(evolution_id):
-            pass
+        async with aclosing(self._following.events(evolution_id)) as events:
+            async for _ in events:
+                pass
         record = await self._store.load(evolution_id)
         self._note_time(record)
         return record
@@ -115,8 +90,11 @@ class EvolutionService:
             raise NotFound(f"evolution {evolution_id} is another tenant's: it can be read here, not cancelled")
         if record.status not in TERMINAL:
             await self._store.request_cancel(evolution_id)
-            await self._store.send(record.id, record.version)
         return record
+
+    async def stop(self, record: Record) -> None:
+        """Asks for the end of an evolution that nobody waits for."""
+        await self._store.request_cancel(record.id)
 
     async def waiting(self) -> bool:
         """Whether rounds wait in the queue for a worker."""
@@ -131,17 +109,12 @@ class EvolutionService:
         if not await self._store.delete(record):
             raise Conflict(f"evolution {record.id} is under way: cancel it or wait for its end, then delete it")
 
+    def _readable(self, record: Record, readable_tenant: str | None) -> Record:
+        if readable_tenant is not None and record.request.tenant != readable_tenant:
+            raise NotFound(f"no evolution {record.id}")
+        self._note_time(record)
+        return record
+
     def _note_time(self, record: Record) -> None:
         if record.status == "succeeded" and record.finished_at and time.time() - record.finished_at < _RECENT_S:
             self._times.note(record.id, record.finished_at - record.created_at)
-
-
-async def _retry_unavailable(read: Callable[[], Awaitable[T]]) -> T:
-    """What `read` returns once Redis is back; raises its last `Unavailable` where that takes too long."""
-    retrying = AsyncRetrying(
-        retry=retry_if_exception_type(Unavailable),
-        stop=stop_after_delay(_BLOCK_S + _RETRY_FOR_S),
-        wait=wait_fixed(_RETRY_EVERY_S),
-        reraise=True,
-    )
-    return await retrying(read)

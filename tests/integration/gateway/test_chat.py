@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 import openai
@@ -102,6 +104,35 @@ def test_streams_progress_and_answer(client: openai.OpenAI) -> None:
     assert chunks[-1].usage.total_tokens == 31
     assert (chunks[-1].usage.model_extra or {})["darwin"]["reward"] == 0.75
     assert all(chunk.usage is None for chunk in chunks[:-1])
+
+
+@pytest.mark.parametrize("model", ["darwin", "best-of-n", "sample"])
+@pytest.mark.parametrize(
+    ("path", "asked"), [("chat/completions", {"messages": MESSAGES}), ("completions", {"prompt": "x"})]
+)
+async def test_a_stream_tells_numbers_texts_or_nothing(
+    http: httpx.AsyncClient, documented: Callable[[str, Any], None], model: str, path: str, asked: dict[str, Any]
+) -> None:
+    told: dict[str, list[dict[str, Any]]] = {}
+    for progress in ("on", "full", "off"):
+        darwin = {"progress": progress} if progress != "on" else {}
+        body = {"model": model, **asked, "user": "replaced", "stream": True, "darwin": darwin}
+        lines = (await http.post(f"/v1/{path}", json=body)).text.splitlines()
+        chunks = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
+        for chunk in chunks:
+            documented("ChatCompletionChunk" if "messages" in asked else "CompletionChunk", chunk)
+        told[progress] = [chunk["darwin"] for chunk in chunks if "type" in (chunk.get("darwin") or {})]
+    assert told["off"] == []
+    assert [each["type"] for each in told["on"]] == [each["type"] for each in told["full"]]
+    assert [each for each in told["on"] if each["type"] in ("base.scored", "round.finished")] == [
+        {"type": "base.scored", "best_reward": 0.25, "tokens": 4},
+        {
+            "type": "round.finished", "cycle": 1, "round": 1, "best_reward": 0.5, "tokens": 80, "states": 2,
+            "finished": 2, "replacements": 1,
+        },
+    ]  # fmt: skip
+    (whole,) = [each for each in told["full"] if each["type"] == "round.finished"]
+    assert (whole["texts"], whole["rewards"]) == (["good", "bad"], [0.5, -0.5])
 
 
 async def test_says_what_stopped_the_search(http: httpx.AsyncClient) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.integration.gateway.fake_orchestrator import INSIDE, FakeOrchestrator
-from tests.integration.gateway.running import MESSAGES, follow, status, unfinished
+from tests.integration.gateway.running import BODY, MESSAGES, follow, status, unfinished
 
 
 async def test_evolution_from_start_to_result(http: httpx.AsyncClient) -> None:
@@ -56,6 +56,16 @@ async def test_cancel(http: httpx.AsyncClient, orchestrator: FakeOrchestrator) -
     assert (await status(http, evolution_id, "cancelled"))["result"] is None
     assert (await http.delete(f"/v1/evolutions/{evolution_id}")).status_code == 200
     assert (evolution_id, 1) in orchestrator.messages
+
+
+async def test_cancelling_again_and_again_fills_no_queue(
+    http: httpx.AsyncClient, orchestrator: FakeOrchestrator
+) -> None:
+    evolution_id = (await http.post("/v1/evolutions", json={**BODY, "user": "deaf"})).json()["id"]
+    for _ in range(20):
+        assert (await http.delete(f"/v1/evolutions/{evolution_id}")).status_code == 202
+    await asyncio.sleep(0.5)
+    assert orchestrator.messages.count((evolution_id, 0)) == 2
 
 
 async def test_waiting_for_a_cancelled_evolution_is_told(http: httpx.AsyncClient, redis_url: str) -> None:

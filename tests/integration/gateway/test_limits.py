@@ -40,6 +40,18 @@ async def test_rate(guarded: Gateway, keys: ApiKeys) -> None:
         assert "x-ratelimit" not in str((await unlimited.post("/v1/evolutions", json=BODY)).headers)
 
 
+async def test_cancels_count_against_the_rate(guarded: Gateway, keys: ApiKeys) -> None:
+    async with await new_caller(keys, guarded, requests_per_minute=4) as http:
+        body = {"model": "darwin", "input": "Why?", "background": True}
+        one = (await http.post("/v1/evolutions", json=BODY | {"user": "deaf"})).json()["id"]
+        two = (await http.post("/v1/responses", json=body | {"user": "deaf"})).json()["id"]
+        answers = [await http.delete(f"/v1/evolutions/{one}") for _ in range(2)]
+        answers += [await http.delete(f"/v1/evolutions/{one}"), await http.post(f"/v1/responses/{two}/cancel")]
+        assert [answer.status_code for answer in answers] == [202, 202, 429, 429]
+        assert [answer.headers["x-ratelimit-remaining-requests"] for answer in answers] == ["1", "0", "0", "0"]
+        assert answers[-1].json()["error"]["code"] == "rate_limit_exceeded"
+
+
 async def test_retry_after_is_true(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [time.time()]
     monkeypatch.setattr(time, "time", lambda: clock[0])

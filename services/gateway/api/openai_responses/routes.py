@@ -21,6 +21,7 @@ from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import caller_of
 from services.gateway.edge.lifetime import Lifetime
 from services.gateway.edge.middleware import set_evolution_id
+from services.gateway.edge.places import open_stream
 from services.gateway.edge.strict_json import StrictJsonRoute, require_json
 from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey, idempotency_of
 from services.gateway.evolutions.service import EvolutionService
@@ -89,6 +90,8 @@ class ResponseRoutes:
         With `stream`, the text comes as events once the search has ended. With `background`, the answer comes at once,
         and the response may be polled, followed and cancelled.
         """
+        if body.stream:
+            open_stream(request)
         tenant = caller_of(request).tenant
         evolution = await evolution_of(body, self._settings, self._evolutions, tenant)
         waits = not (body.stream or body.background)
@@ -114,6 +117,7 @@ class ResponseRoutes:
         """The response as it stands, or its events from the beginning or after one of them."""
         record = await self._load(request, response_id)
         if query.stream:
+            open_stream(request)
             after = -1 if query.starting_after is None else query.starting_after
             return self._streamed(request, record, after, cancels=False)
         if query.starting_after is not None:
@@ -121,7 +125,10 @@ class ResponseRoutes:
         return response(record, self._settings)
 
     async def cancel(self, request: Request, response_id: ResponseId) -> ModelResponse:
-        """Asks a background response to stop; one that has ended stays as it is."""
+        """Asks a background response to stop; one that has ended stays as it is. A call counts against the rate of its
+        API key.
+        """
+        await self._acceptance.count(request)
         record = await self._load(request, response_id)
         if not (record.request.response and record.request.response.background):
             raise InvalidRequest("only a response with background: true can be cancelled", field="response_id")
@@ -171,8 +178,7 @@ class ResponseRoutes:
             for event in opening:
                 if event.sequence_number > after:
                     yield _sent(event)
-            async for _ in self._waiting.follow(record):
-                pass
+            await self._waiting.until_ended(record)
             final = await self._evolutions.load(record.id, record.request.tenant)
             for event in events.closing(final, number, self._settings):
                 number = event.sequence_number + 1

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.gateway.api import serializers
 from services.gateway.api.chunks import pieces_of
 from services.gateway.api.logprobs import pieces_with_tokens
+from services.gateway.api.progress import Progress
 from services.gateway.api.responses import EvolutionReference, PromptTokensDetails, Usage
 from services.gateway.api.text_completions.logprobs import CompletionLogprobs, completion_logprobs
 from services.gateway.config.settings import GatewaySettings
@@ -67,8 +68,9 @@ class CompletionChunk(_Resource):
     model: str
     choices: list[CompletionChunkChoice]
     usage: Usage | None = None
-    darwin: Event | EvolutionReference | None = Field(
-        default=None, description="An event of the search, or with each finish reason which evolution has answered."
+    darwin: Event | Progress | EvolutionReference | None = Field(
+        default=None,
+        description="An event of the search, or its numbers; with each finish reason which evolution has answered.",
     )
 
 
@@ -109,8 +111,8 @@ class Chunks:
         self._first = records[0]
         self._settings = settings
 
-    def progress(self, part: int, event: Event) -> str:
-        """A chunk with an event of a prompt's evolution and an empty text; prompts are counted from 0."""
+    def progress(self, part: int, event: Event | Progress) -> str:
+        """A chunk with an event of a prompt's evolution, or its numbers, and an empty text; prompts count from 0."""
         index = part * self._first.request.n
         return self._chunk([CompletionChunkChoice(index=index, text="")], darwin=event)
 
@@ -135,7 +137,7 @@ class Chunks:
         self,
         choices: list[CompletionChunkChoice],
         usage: Usage | None = None,
-        darwin: Event | EvolutionReference | None = None,
+        darwin: Event | Progress | EvolutionReference | None = None,
     ) -> str:
         return CompletionChunk(
             id=completion_id(self._first),

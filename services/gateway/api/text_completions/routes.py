@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 
 from fastapi import APIRouter, Depends, Request, Response
 from sse_starlette import EventSourceResponse
@@ -9,6 +10,7 @@ from sse_starlette import EventSourceResponse
 from services.gateway.api.chunks import DONE
 from services.gateway.api.deadlines import keepalive_s, with_deadline
 from services.gateway.api.openapi import event_stream, failures
+from services.gateway.api.progress import ProgressMode, reported
 from services.gateway.api.text_completions import resource
 from services.gateway.api.text_completions.conversion import as_asked, evolutions_of
 from services.gateway.api.text_completions.requests import CompletionRequest
@@ -17,6 +19,7 @@ from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.errors import body_of
 from services.gateway.edge.lifetime import Lifetime
 from services.gateway.edge.middleware import set_evolution_id
+from services.gateway.edge.places import open_stream
 from services.gateway.edge.strict_json import StrictJsonRoute, require_json
 from services.gateway.evolutions.acceptance import Acceptance, IdempotencyKey, idempotency_of
 from services.gateway.evolutions.service import EvolutionService
@@ -61,15 +64,16 @@ class CompletionRoutes:
         evolution of its own; where one of them is refused, the call is, and none goes on.
         """
         evolutions = evolutions_of(body, self._settings)
+        if body.stream:
+            open_stream(request)
         records: list[Record] = []
         try:
             for part, evolution in enumerate(evolutions):
                 timed = with_deadline(evolution, body.darwin, request, self._settings, waits=not body.stream)
                 idempotency = idempotency_of(request, idempotency_key, body, part)
                 records.append(await self._acceptance.start(request, timed, idempotency))
-        except DarwinError:
-            await self._waiting.cancel_abandoned(*records)
-            raise
+        except DarwinError as error:
+            raise await self._waiting.refused(error, records) from error
         set_evolution_id(request, records[0].id)
         if not body.stream:
             finals = await self._waiting.wait_for_all(request, records)
@@ -78,25 +82,26 @@ class CompletionRoutes:
             except DarwinError as error:
                 raise as_asked(error) from None
         include_usage = bool(body.stream_options and body.stream_options.include_usage)
-        reports_progress = body.darwin is None or body.darwin.progress == "on"
+        progress = body.darwin.progress if body.darwin else "on"
         return EventSourceResponse(
-            self._stream(records, include_usage, reports_progress),
+            self._stream(records, include_usage, progress),
             ping=keepalive_s(request.headers, self._settings.keepalive_s),
             sep="\n",
             client_close_handler_callable=lambda _: self._waiting.cancel_abandoned(*records),
         )
 
     async def _stream(
-        self, records: Sequence[Record], include_usage: bool, reports_progress: bool
+        self, records: Sequence[Record], include_usage: bool, progress: ProgressMode
     ) -> AsyncIterator[str]:
         """Chunks of one evolution after the other, which run side by side."""
         chunks = resource.Chunks(records, self._settings)
         finals = []
         try:
             for part, record in enumerate(records):
-                async for event in self._waiting.follow(record):
-                    if reports_progress:
-                        yield chunks.progress(part, event)
+                async with aclosing(self._waiting.follow(record)) as events:
+                    async for event in events:
+                        if told := reported(event, progress):
+                            yield chunks.progress(part, told)
                 final = await self._evolutions.load(record.id, record.request.tenant)
                 for chunk in chunks.final(part, final):
                     yield chunk

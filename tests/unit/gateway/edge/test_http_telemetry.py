@@ -16,6 +16,7 @@ from shared.store.evolutions import Store
 from tests.metrics import Measured
 from tests.unit.gateway.apps import BODY, CHAT, URL, Refusing, app_with
 
+TRACE_ID, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 NAME = "http.server.request.duration.count"
 
 
@@ -56,6 +57,19 @@ async def test_spans_without_a_route_have_one_name(
     (span,) = exported.get_finished_spans()
     assert span.name == "_OTHER"
     assert span.parent is None
+
+
+@pytest.mark.parametrize("sampled", ["01", "00"])
+async def test_a_stranger_does_not_say_what_is_sampled(
+    client: httpx.AsyncClient, exported: InMemorySpanExporter, sampled: str
+) -> None:
+    await client.get("/answers/200", headers={"traceparent": f"00-{TRACE_ID}-{PARENT}-{sampled}"})
+    (span,) = exported.get_finished_spans()
+    assert span.parent is None
+    (link,) = span.links
+    assert (f"{link.context.trace_id:032x}", f"{link.context.span_id:016x}") == (TRACE_ID, PARENT)
+    assert span.context is not None
+    assert span.context.trace_id != link.context.trace_id
 
 
 async def test_probes_are_not_traced(client: httpx.AsyncClient, exported: InMemorySpanExporter) -> None:

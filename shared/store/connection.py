@@ -16,7 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 from shared.errors import Unavailable
 from shared.process.redis_address import RedisAddress
 from shared.process.settings import SettingsError
-from shared.store.refusals import FORBIDDEN, PASSING, note, refusal, said
+from shared.store.refusals import FORBIDDEN, PASSING, answer, note, refusal, said
 
 # Seconds until a server that does not answer counts as away; longer than any command blocks.
 TIMEOUT_S = 5.0
@@ -162,7 +162,7 @@ async def check_access(url: str, keys: tuple[str, ...] = ()) -> None:
     except TimeoutError:
         return
     except RedisError as error:
-        code = refusal(error)
+        code = refusal(answer(error))
         if code is not None and code in FORBIDDEN:
             raise SettingsError(f"DARWIN_REDIS_URL: Redis {said(code, error)}: {FORBIDDEN[code]}") from None
         if broken := _broken_tls(error):

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 AWAY = "AWAY"
 PASSING: Mapping[str, str] = MappingProxyType(
     {
-        AWAY: "see that it runs, and that DARWIN_REDIS_URL leads to it",
+        AWAY: "see that it runs, and that DARWIN_REDIS_URL leads to it, by rediss:// where it speaks TLS",
         "OOM": "its memory is full: raise maxmemory, or keep evolutions for a shorter time (DARWIN_RECORD_TTL_S)",
         "MISCONF": "it cannot write to its disk: see its log and the room on its volume",
         "READONLY": "it is a replica: let DARWIN_REDIS_URL lead to the primary, or to Sentinels (sentinel://)",
@@ -39,7 +39,7 @@ FORBIDDEN: Mapping[str, str] = MappingProxyType(
 """Codes of a server that does not let this process do what it must, and what an operator has to do."""
 
 _ADVICE = {**PASSING, **FORBIDDEN}
-# A code that redis-py left in the text, maybe after the command of a pipeline; and one in what Redis 6 says of a script.
+# A code that redis-py left in the text, maybe after a pipeline's command; and one in what Redis 6 says of a script.
 _CODE = re.compile(r"^(?:Command #.*caused error: (?:\(['\"])?)?([A-Z]+) ", re.DOTALL)
 _CODE_IN_SCRIPT = re.compile(
     r"^(?:Command #.*caused error: (?:\(['\"])?)?Error running script.*: -([A-Z]+) ", re.DOTALL
@@ -55,6 +55,8 @@ def refusal(error: BaseException) -> str | None:
 
     redis-py takes the code out of the text of most errors, so it is told from their class or `status_code`.
     """
+    if (answered := answer(error)) is not error:
+        return refusal(answered) or AWAY
     if isinstance(error, AuthenticationError):
         return "AUTH"
     code = _code(error) if isinstance(error, RedisError) else ""
@@ -63,6 +65,12 @@ def refusal(error: BaseException) -> str | None:
     if isinstance(error, NoPermissionError) or (isinstance(error, ResponseError) and _ACL_IN_SCRIPT in str(error)):
         return "NOPERM"
     return code if isinstance(error, ResponseError) and code in _ADVICE else None
+
+
+def answer(error: BaseException) -> BaseException:
+    """What the server answered where that is why a connection was not made, as redis-py wraps it; else the error."""
+    cause = error.__cause__
+    return answer(cause) if isinstance(error, RedisConnectionError) and isinstance(cause, RedisError) else error
 
 
 def note(code: str, error: BaseException) -> None:
@@ -77,7 +85,7 @@ def note(code: str, error: BaseException) -> None:
 
 def said(code: str, error: BaseException) -> str:
     """What Redis said, for operators."""
-    told = str(error).removeprefix(f"{code} ")
+    told = str(answer(error)).removeprefix(f"{code} ")
     if code == AWAY:
         return f"cannot be reached ({told})"
     return f"refuses this process, {code} ({told})" if code in FORBIDDEN else f"does nothing now, {code} ({told})"

@@ -1,4 +1,4 @@
-"""Which of Redis' answers mean that it does nothing now, or forbids what is asked, and what the log and callers hear."""
+"""Which of Redis' answers mean that it does nothing now, or forbids what is asked; what the log and callers hear."""
 
 import logging
 from typing import Any
@@ -101,5 +101,7 @@ async def test_operators_hear_once_what_helps_and_callers_nothing_of_it(caplog: 
             assert not any(word in raised.value.message.lower() for word in ("redis", "oom", "noperm", "user u"))
     assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.ERROR]
     full, forbidden = (record.getMessage() for record in caplog.records)
-    assert "OOM (command not allowed" in full and "raise maxmemory" in full
-    assert "NOPERM (User u has no permissions to run the 'set' command)" in forbidden and "ACL SETUSER" in forbidden
+    assert "OOM (command not allowed" in full
+    assert "raise maxmemory" in full
+    assert "NOPERM (User u has no permissions to run the 'set' command)" in forbidden
+    assert "ACL SETUSER" in forbidden

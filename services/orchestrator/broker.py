@@ -9,7 +9,7 @@ from kombu.connection import Connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from shared.process.redis_address import RedisAddress
+from shared.redis_address import RedisAddress
 from shared.store.connection import TIMEOUT_S
 from shared.store.queue import QUEUE
 

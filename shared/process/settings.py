@@ -10,7 +10,7 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from shared.errors import DarwinError
-from shared.process.redis_address import RedisAddress
+from shared.redis_address import RedisAddress
 
 SECRETS_DIR = "DARWIN_SECRETS_DIR"
 

@@ -13,9 +13,8 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
-from shared.errors import Unavailable
-from shared.process.redis_address import RedisAddress
-from shared.process.settings import SettingsError
+from shared.errors import Unavailable, Unsupported
+from shared.redis_address import RedisAddress
 from shared.store.refusals import FORBIDDEN, PASSING, answer, note, refusal, said
 
 # Seconds until a server that does not answer counts as away; longer than any command blocks.
@@ -150,7 +149,7 @@ async def check_access(url: str, keys: tuple[str, ...] = ()) -> None:
     its concern: that passes.
 
     Raises:
-        SettingsError: the server, its password, permissions or certificate are such that nothing will ever work.
+        Unsupported: the server, its password, permissions or certificate are such that nothing will ever work.
     """
     client = connect_redis(url, 1)
     try:
@@ -164,11 +163,11 @@ async def check_access(url: str, keys: tuple[str, ...] = ()) -> None:
     except RedisError as error:
         code = refusal(answer(error))
         if code is not None and code in FORBIDDEN:
-            raise SettingsError(f"DARWIN_REDIS_URL: Redis {said(code, error)}: {FORBIDDEN[code]}") from None
+            raise Unsupported(f"DARWIN_REDIS_URL: Redis {said(code, error)}: {FORBIDDEN[code]}") from None
         if broken := _broken_tls(error):
-            raise SettingsError(f"DARWIN_REDIS_URL: TLS fails: {broken.reason or broken}") from None
+            raise Unsupported(f"DARWIN_REDIS_URL: TLS fails: {broken.reason or broken}") from None
         if code not in PASSING:
-            raise SettingsError(f"DARWIN_REDIS_URL: this Redis cannot be used: {error}") from None
+            raise Unsupported(f"DARWIN_REDIS_URL: this Redis cannot be used: {error}") from None
     finally:
         await client.aclose()
 

@@ -16,8 +16,7 @@ from cli.stack.redis_server import redis_command
 from services.orchestrator.broker import BROKER_KEYS, celery_app
 from services.orchestrator.pool import LoopThread, pool_on
 from services.orchestrator.tasks import register
-from shared.errors import Unavailable
-from shared.process.settings import SettingsError
+from shared.errors import Unavailable, Unsupported
 from shared.store.connection import Translated, check_access, connect_redis
 from shared.store.evolutions import Store
 from shared.store.queue import QUEUE, message
@@ -234,7 +233,7 @@ async def test_a_user_that_may_not_is_refused_at_start(
     if reason is None:
         await check_access(address, BROKER_KEYS)
         return
-    with pytest.raises(SettingsError) as raised:
+    with pytest.raises(Unsupported) as raised:
         await check_access(address, BROKER_KEYS)
     message = str(raised.value)
     assert message.startswith("DARWIN_REDIS_URL: Redis refuses this process, ")
@@ -273,7 +272,7 @@ async def test_a_user_that_loses_a_permission_waits_for_it(store: Store, url: st
 
 
 async def test_a_database_that_is_none_is_refused_at_start(url: str) -> None:
-    with pytest.raises(SettingsError, match=r"this Redis cannot be used: .*DB index is out of range"):
+    with pytest.raises(Unsupported, match=r"this Redis cannot be used: .*DB index is out of range"):
         await check_access(url.replace("db=3", "db=99"))
 
 

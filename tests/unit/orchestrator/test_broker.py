@@ -7,7 +7,7 @@ import pytest
 from kombu.connection import Connection
 
 from services.orchestrator.broker import broker_url, celery_app
-from shared.process.redis_address import RedisAddress
+from shared.redis_address import RedisAddress
 
 
 @pytest.mark.parametrize(

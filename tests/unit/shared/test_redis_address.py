@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.process.redis_address import RedisAddress
 from shared.process.settings import StoreSettings, reasons
+from shared.redis_address import RedisAddress
 
 REQUIRED = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
 NONE = {"ssl_cert_reqs": ssl.CERT_NONE, "ssl_check_hostname": False}

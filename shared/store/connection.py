@@ -15,7 +15,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from shared.errors import Unavailable, Unsupported
 from shared.redis_address import RedisAddress
-from shared.store.refusals import FORBIDDEN, PASSING, answer, note, refusal, said
+from shared.store.refusals import FORBIDDEN, PASSING, answer, explained, note, refusal
 
 # Seconds until a server that does not answer counts as away; longer than any command blocks.
 TIMEOUT_S = 5.0
@@ -163,7 +163,7 @@ async def check_access(url: str, keys: tuple[str, ...] = ()) -> None:
     except RedisError as error:
         code = refusal(answer(error))
         if code is not None and code in FORBIDDEN:
-            raise Unsupported(f"DARWIN_REDIS_URL: Redis {said(code, error)}: {FORBIDDEN[code]}") from None
+            raise Unsupported(f"DARWIN_REDIS_URL: {explained(error)}") from None
         if broken := _broken_tls(error):
             raise Unsupported(f"DARWIN_REDIS_URL: TLS fails: {broken.reason or broken}") from None
         if code not in PASSING:

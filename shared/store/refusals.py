@@ -10,6 +10,8 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from shared.errors import Unavailable
+
 log = logging.getLogger(__name__)
 
 AWAY = "AWAY"
@@ -80,7 +82,14 @@ def note(code: str, error: BaseException) -> None:
         return
     _logged_at[code] = now
     level = logging.ERROR if code in FORBIDDEN else logging.WARNING
-    log.log(level, "Redis %s: %s", said(code, error), _ADVICE[code])
+    log.log(level, "%s", explained(error))
+
+
+def explained(error: BaseException) -> str:
+    """What Redis said and what helps, for operators: of its own error, or of `Unavailable` that came of one."""
+    found = error.__cause__ if isinstance(error, Unavailable) and error.__cause__ else error
+    code = refusal(found)
+    return f"Redis {said(code, found)}: {_ADVICE[code]}" if code else str(error)
 
 
 def said(code: str, error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
@@ -13,11 +14,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.key_options import with_term_options
+from shared.errors import Unavailable
 from shared.process.settings import StoreSettings, refusing
 from shared.records.key_terms import TERMS
 from shared.store.api_keys import ApiKey, ApiKeys, new_key
 from shared.store.evolutions import Store
 from shared.store.key_view import shown_key
+from shared.store.refusals import explained
 
 app = typer.Typer(
     help="API keys of gateways that run with DARWIN_GATEWAY_KEYS=required. They are kept in the Redis at "
@@ -144,8 +147,13 @@ def _run(work: Callable[[ApiKeys], Coroutine[Any, Any, Any]], then: Callable[[An
             await keys.close()
         return await then(found) if then else found
 
+    # The reason is told once, in the end.
+    logging.getLogger("shared.store").addHandler(logging.NullHandler())
     with refusing("darwin keys"):
-        return asyncio.run(working())
+        try:
+            return asyncio.run(working())
+        except Unavailable as error:
+            raise SystemExit(f"darwin keys: {explained(error)}") from None
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

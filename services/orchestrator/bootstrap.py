@@ -15,7 +15,7 @@ from services.orchestrator import metrics
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
-from services.orchestrator.broker import celery_app
+from services.orchestrator.broker import BROKER_KEYS, celery_app
 from services.orchestrator.pool import LoopThread, pool_on
 from services.orchestrator.round_runner import RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
@@ -27,7 +27,7 @@ from shared.pb.mutation_pb2_grpc import MutationServiceStub
 from shared.pb.reward_pb2_grpc import RewardServiceStub
 from shared.rpc.balancing import Replicas
 from shared.rpc.tls import Transport
-from shared.store.connection import connect_redis
+from shared.store.connection import check_access, connect_redis
 from shared.store.evolutions import Store
 from shared.store.presence import ORCHESTRATOR, Presence
 from shared.store.queue import backlog
@@ -87,6 +87,7 @@ class Worker:
 
     async def _build(self) -> None:
         settings, transport, resources = self._settings, Transport(), contextlib.AsyncExitStack()
+        await check_access(settings.redis_url, BROKER_KEYS)
         self._store = store = Store(settings.redis_url, settings.record_ttl_s)
         resources.push_async_callback(store.close)
         self._redis = connect_redis(settings.redis_url, 8)

@@ -58,7 +58,7 @@ class Leases:
 
     async def _keep_renewing(self) -> None:
         loop = asyncio.get_running_loop()
-        renewed_at = loop.time()
+        renewed_at, failing = loop.time(), False
         while self._held:
             await asyncio.sleep(min(_LOOK_S, self._heartbeat_s))
             try:
@@ -66,10 +66,14 @@ class Leases:
                 if loop.time() - renewed_at >= self._heartbeat_s:
                     renewed_at = loop.time()
                     await self._renew()
+                failing = False
             except Unavailable as error:
                 log.debug("%d rounds go on without their leases: %s", len(self._held), error.message)
             except Exception:
-                log.exception("%d rounds go on although their leases could not be renewed", len(self._held))
+                # Whatever it is, the rounds are held on; their leases are tried again, or lost.
+                if not failing:
+                    log.exception("leases of %d rounds cannot be renewed; it is tried again", len(self._held))
+                failing = True
 
     async def _look_for_cancels(self) -> None:
         if cancelled := await self._store.cancelled():

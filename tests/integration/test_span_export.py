@@ -37,7 +37,7 @@ class ExportingWorker:
 
     def __init__(self, store: Store, stages: Stages, slow_s: float = 60.0, **settings: float) -> None:
         self._exporter = Slow()
-        self._tracing = Tracing("orchestrator", self._exporter, TelemetrySettings(trace_slow_s=slow_s))
+        self._tracing = Tracing("orchestrator", [self._exporter], TelemetrySettings(trace_slow_s=slow_s))
         listeners = [SpanExport(self._tracing, store).on_saved]
         chosen = OrchestratorSettings(**settings)  # type: ignore[arg-type]
         self.worker = RoundRunner(store, stages, stages, stages, chosen, listeners)

@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage
@@ -12,7 +13,7 @@ from services.gateway.edge.errors import InsufficientQuota, KeyLimit, RateLimitE
 from shared.records.periods import period_end, period_start
 from shared.records.spending import NANOS, Budget, Standing
 from shared.store.api_keys import ApiKey
-from shared.store.connection import Translated, connect_redis
+from shared.store.connection import RedisClient
 
 
 @dataclass(frozen=True)
@@ -91,19 +92,15 @@ class Quota:
         return str(number) if self.budget.unit == "tokens" else f"{number / NANOS:.10g}"
 
 
-class Rates:
+class Rates(RedisClient):
     """Counts calls; raises `Unavailable` where Redis is away."""
 
-    def __init__(self, url: str, max_connections: int = 100) -> None:
-        self._redis = connect_redis(url, max_connections)
+    def __init__(self, url: str | Any, max_connections: int = 100) -> None:
+        super().__init__(url, max_connections)
         pool = self._redis.connection_pool
         self._window = MovingWindowRateLimiter(
             RedisStorage("async+redis://", implementation="redispy", key_prefix="darwin:rate", connection_pool=pool)
         )
-        self._translated = Translated()
-
-    async def close(self) -> None:
-        await self._redis.aclose()
 
     async def take(self, key: ApiKey) -> Rate | None:
         """Counts a call unless it exceeds the key's rate; None where the key has no rate."""

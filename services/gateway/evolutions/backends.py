@@ -1,7 +1,7 @@
 """What one gateway process holds: clients of Redis and of what embeds, and the processes that compile formats."""
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.rates import Rates
@@ -11,18 +11,23 @@ from services.gateway.evolutions.compiler import FormatCompiler
 from services.gateway.evolutions.following import MOST_READS
 from shared.store.api_keys import ApiKeys
 from shared.store.batches import Batches
+from shared.store.connection import connect_redis
 from shared.store.evolutions import Store
 from shared.store.files import Files
 from shared.store.presence import Presence
 from shared.store.webhooks import Webhooks
 
-# Of each client. A command that finds none free waits for one, and is a 503 where that takes too long.
+# For what the store of evolutions is asked besides following, and for everything else. Nobody blocks one: whoever finds
+# none free waits for milliseconds, and is told 503 where that takes too long.
 _CONNECTIONS = 64
 
 
 @dataclass(frozen=True)
 class Backends:
-    """Each client has connections of its own, which it opens when it needs them; processes start so, too."""
+    """The store has connections of its own, for those who follow events block them; all other clients of Redis share
+    `connections`. They are opened when they are needed, at most `DARWIN_GATEWAY_MAX_CONCURRENT` + 128 in all; processes
+    start so, too.
+    """
 
     store: Store
     keys: ApiKeys
@@ -33,25 +38,29 @@ class Backends:
     webhooks: Webhooks
     embedder: Embedder | None = None
     formats: FormatCompiler = field(default_factory=FormatCompiler)
+    connections: Any = None
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> Self:
         """Raises `SettingsError` where an address cannot be used."""
-        url, connections = settings.redis_url, _CONNECTIONS
+        connections = connect_redis(settings.redis_url, _CONNECTIONS)
         return cls(
-            Store(url, settings.record_ttl_s, connections + MOST_READS),
-            ApiKeys(url, connections),
-            Rates(url, connections),
-            Presence(url),
-            Files(url, connections),
-            Batches(url, connections),
-            Webhooks(url, connections),
+            Store(settings.redis_url, settings.record_ttl_s, _CONNECTIONS + MOST_READS),
+            ApiKeys(connections),
+            Rates(connections),
+            Presence(connections),
+            Files(connections),
+            Batches(connections),
+            Webhooks(connections),
             embedder_of(settings),
+            connections=connections,
         )
 
     async def close(self) -> None:
         stored = (self.files, self.batches, self.webhooks)
         for backend in (self.store, self.keys, self.rates, self.presence, self.formats, *stored):
             await backend.close()
+        if self.connections is not None:
+            await self.connections.aclose()
         if self.embedder is not None:
             await self.embedder.close()

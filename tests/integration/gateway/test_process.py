@@ -222,3 +222,34 @@ def test_says_that_its_port_is_taken(gateway: Gateway) -> None:
     assert refused.returncode == 1
     assert "cannot listen on" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_variables_of_a_whole_cluster_never_stop_serving(
+    redis_url: str, orchestrator: FakeOrchestrator, tmp_path: Path
+) -> None:
+    cluster = {
+        "OTEL_PROPAGATORS": "b3multi,xray",
+        "OTEL_PYTHON_CONTEXT": "greenlets",
+        "OTEL_PYTHON_METER_PROVIDER": "no_such",
+        "OTEL_TRACES_EXPORTER": "otlp,console,zipkin",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
+        "OTEL_EXPORTER_OTLP_HEADERS": "no header",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+        "OTEL_TRACES_SAMPLER": "no_such",
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "none",
+        "OTEL_BSP_SCHEDULE_DELAY": "5s",
+        "OTEL_METRICS_EXEMPLAR_FILTER": "all",
+        "http_proxy": "http://127.0.0.1:9",
+        "no_proxy": "",
+    }
+    with Gateway(redis_url, tmp_path, **cluster) as gateway:
+        answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=BODY, timeout=30)
+        assert answer.status_code == 200
+    logged = gateway.process.log.read_text()
+    for name in ("OTEL_PROPAGATORS", "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"):
+        assert f"{name} is taken without effect" in logged
+    assert "nothing is exported by zipkin" in logged
+    assert "Couldn't recognize sampler no_such" in logged
+    assert '"trace_id": "0x' in logged  # A span, by the console.

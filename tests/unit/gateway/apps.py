@@ -37,7 +37,7 @@ class Complete(Presence):
 def app_with(store: Store, **fields: Any) -> FastAPI:
     settings = GatewaySettings(redis_url=URL, **fields)
     backends = replace(Backends.of(settings), store=store, presence=Complete(URL))
-    return create_app(settings, backends, tracer_provider=Tracing("gateway", None, TelemetrySettings()).provider)
+    return create_app(settings, backends, tracer_provider=Tracing("gateway", (), TelemetrySettings()).provider)
 
 
 def shaped(response: httpx.Response, status: int, param: str | None = None, code: str | None = None) -> str:

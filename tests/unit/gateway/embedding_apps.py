@@ -52,7 +52,7 @@ class App:
         settings = GatewaySettings(**{"redis_url": URL, "mutation": "127.0.0.1:1", **fields})
         self.embedder = Scripted()
         backends = replace(Backends.of(settings), embedder=self.embedder if settings.embedding_names else None)
-        provider = Tracing("gateway", None, TelemetrySettings()).provider
+        provider = Tracing("gateway", (), TelemetrySettings()).provider
         self.app = create_app(settings, backends, lifetime, tracer_provider=provider)
 
     async def post(self, headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:

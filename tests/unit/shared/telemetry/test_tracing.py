@@ -9,11 +9,12 @@ import sys
 import pytest
 from opentelemetry import propagate
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared.process.settings import SettingsError
 from shared.records.evolution import TraceContext
 from shared.telemetry import exporters
 from shared.telemetry import tracing as telemetry
@@ -50,7 +51,7 @@ def test_what_is_under_way_is_passed_on_and_left_again() -> None:
 
 def test_spans_are_told_after_the_fact_with_their_own_ids_and_times() -> None:
     exporter = InMemorySpanExporter()
-    tracing = Tracing("orchestrator", exporter, TelemetrySettings())
+    tracing = Tracing("orchestrator", [exporter], TelemetrySettings())
     span = EndedSpan("round", "1" * 16, "2" * 16, 10.0, 12.5, {"a": 1, "b": None}, links=("3" * 16,), error="Gone")
     tracing.report("f" * 32, [span])
     tracing.close()
@@ -66,7 +67,7 @@ def test_spans_are_told_after_the_fact_with_their_own_ids_and_times() -> None:
 
 
 def test_without_an_exporter_there_are_ids_and_nothing_is_recorded() -> None:
-    tracing = Tracing("gateway", None, TelemetrySettings())
+    tracing = Tracing("gateway", (), TelemetrySettings())
     span = tracing.provider.get_tracer("test").start_span("call")
     assert span.get_span_context().is_valid
     assert not span.is_recording()
@@ -92,17 +93,52 @@ def test_the_standard_variables_say_where_spans_go(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert exporters.exporting() is exports
-    assert (exporters.span_exporter() is not None) is exports
+    assert bool(exporters.span_exporters()) is exports
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("OTEL_TRACES_EXPORTER", "zipkin"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]
+    ("value", "kinds", "unknown"),
+    [
+        ("otlp,console", [OTLPSpanExporter, ConsoleSpanExporter], []),
+        (" OTLP , console,otlp,", [OTLPSpanExporter, ConsoleSpanExporter], []),
+        ("none,console", [ConsoleSpanExporter], []),
+        ("zipkin", [], ["zipkin"]),
+        ("otlp,jaeger", [OTLPSpanExporter], ["jaeger"]),
+    ],
 )
-def test_what_cannot_be_honoured_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_of_exporters_is_obeyed_as_far_as_it_can_be(
+    value: str,
+    kinds: list[type],
+    unknown: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
-    monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError, match=value):
-        exporters.span_exporter()
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", value)
+    assert [type(each) for each in exporters.span_exporters()] == kinds
+    assert exporters.exporting() is bool(kinds)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        f"OTEL_TRACES_EXPORTER: nothing is exported by {name}: it may name otlp, console, none" for name in unknown
+    ]
+
+
+def test_every_exporter_gets_every_span() -> None:
+    both = InMemorySpanExporter(), InMemorySpanExporter()
+    tracing = Tracing("orchestrator", both, TelemetrySettings())
+    tracing.report("f" * 32, [EndedSpan("round", "1" * 16, "2" * 16, 0, 1, {})])
+    tracing.provider.get_tracer("test").start_span("call").end()
+    tracing.close()
+    assert [sorted(span.name for span in each.get_finished_spans()) for each in both] == [["call", "round"]] * 2
+
+
+def test_an_exporter_that_cannot_be_made_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp,console")
+    monkeypatch.setenv("OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER", "no_such")
+    assert [type(each) for each in exporters.span_exporters()] == [ConsoleSpanExporter]
+    assert "nothing is exported by otlp: RuntimeError" in caplog.text
 
 
 def test_every_line_of_the_log_is_json_with_both_ids() -> None:

@@ -23,8 +23,9 @@ from shared.pb import generation_pb2 as pb
 from shared.pb import generation_pb2_grpc
 from shared.records.evolution import Message, Role
 from shared.records.formats import FormatKind, ResponseFormat
+from shared.records.limits import MAX_TEMPLATE_ARGUMENTS
 from shared.records.logprobs import TokenLogprobs, bytes_of
-from shared.records.template_inputs import MAX_ARGUMENTS, TemplateInputs
+from shared.records.template_inputs import TemplateInputs
 from shared.records.tools import Tool, ToolCall
 
 _FINISH: dict[SequenceFinish, pb.FinishReason] = {
@@ -101,9 +102,10 @@ def _arguments(text: str) -> dict[str, object]:
         arguments = json.loads(text or "{}")
     except (ValueError, RecursionError):
         arguments = None
-    if not isinstance(arguments, dict) or len(text) > MAX_ARGUMENTS:
+    if not isinstance(arguments, dict) or len(text) > MAX_TEMPLATE_ARGUMENTS:
         raise InvalidRequest(
-            f"template arguments are a JSON object of at most {MAX_ARGUMENTS} characters", field="template_arguments"
+            f"template arguments are a JSON object of at most {MAX_TEMPLATE_ARGUMENTS} characters",
+            field="template_arguments",
         )
     return arguments
 

@@ -65,5 +65,5 @@ MAX_NAME_CHARACTERS = 256
 MAX_BODY_BYTES = 32 * 1024 * 1024
 """Bytes of a request's body."""
 MAX_MESSAGE_BYTES = 128 * 1024 * 1024
-"""Bytes of one message between the processes (gRPC). It holds the largest that the other limits allow: `MAX_MUTANTS` and
-the base state, each with an instruction or an answer of four-byte characters."""
+"""Bytes of one message between the processes (gRPC). It holds the largest that the others allow: `MAX_MUTANTS` and
+one more, each with an instruction of four-byte characters, or with an answer."""

@@ -42,7 +42,10 @@ class Search:
         ),
     ] = 40
     survivors: Annotated[
-        int, Setting("Candidates that keep their own response at each replacement; fewer than `mutants`.", 1, MAX_MUTANTS - 1)
+        int,
+        Setting(
+            "Candidates that keep their own response at each replacement; fewer than `mutants`.", 1, MAX_MUTANTS - 1
+        ),
     ] = 1
     lookahead: Annotated[
         int, Setting("Tokens decoded beyond `period` for the scoring only, then thrown away.", 0, MAX_LOOKAHEAD)

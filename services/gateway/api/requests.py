@@ -171,7 +171,9 @@ class AlignmentRequest(TokenShaping):
         f'`{{"enable_thinking": false}}`; at most {MAX_TEMPLATE_ARGUMENTS:,} characters of JSON. What the '
         "template does not read is named in the answer's warnings.",
     )
-    temperature: float | None = Field(default=None, ge=0, le=MAX_TEMPERATURE, description="Default: 0.7. 0 decodes greedily.")
+    temperature: float | None = Field(
+        default=None, ge=0, le=MAX_TEMPERATURE, description="Default: 0.7. 0 decodes greedily."
+    )
     top_p: float | None = Field(default=None, gt=0, le=1, description="Default: 1.")
     top_k: Annotated[int | None, Field(ge=-1, le=2**31 - 1), WHOLE] = Field(
         default=None,

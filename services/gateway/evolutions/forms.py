@@ -53,7 +53,7 @@ def _forms_of_calls(
         except ValueError as error:
             raise InvalidRequest(f"{whose} cannot be followed: {error}", field=field) from None
         yield whose, ResponseFormat("grammar", f"start: {rules[-1]}")
-    whole = [f'start: calls{" | answer" if otherwise else ""}', r'calls: call (";\n" call){0,15}']
+    whole = [f"start: calls{' | answer' if otherwise else ''}", r'calls: call (";\n" call){0,15}']
     if otherwise is not None:
         whole.append(f"answer: %json {otherwise.definition or '{}'}")
     whole.append(f"call: {' | '.join(f'call_{number}' for number in range(len(rules)))}")

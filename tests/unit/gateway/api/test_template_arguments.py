@@ -17,7 +17,11 @@ def of_length(characters: int) -> dict[str, str]:
 
 
 def test_arguments_are_json_within_a_limit() -> None:
-    for arguments in ({}, {"enable_thinking": False, "list": [1, 2.5, None, {"a": "b"}]}, of_length(MAX_TEMPLATE_ARGUMENTS)):
+    for arguments in (
+        {},
+        {"enable_thinking": False, "list": [1, 2.5, None, {"a": "b"}]},
+        of_length(MAX_TEMPLATE_ARGUMENTS),
+    ):
         assert ADAPTER.validate_python(arguments) == arguments
 
 

@@ -61,7 +61,7 @@ class GrpcGenerator:
         waiting = {str(effect.state): effect for effect in effects}
 
         def begin(stub: Any, **options: Any) -> Any:
-            return stub.Generate(request_to_pb(list(waiting.values()), request, apart=apart), **options)
+            return stub.Generate(_to_pb(list(waiting.values()), request, apart=apart), **options)
 
         responses = self._replicas.stream(begin, lambda: len(waiting), timeout_s, current_evolution_id())
         with calling("GenerationService/Generate"):
@@ -136,7 +136,7 @@ def _caller_field(field: str, request: EvolutionRequest) -> str:
     return re.sub(r"^(sequences\[\d+\]|sampling)\.", "", field)
 
 
-def request_to_pb(effects: Sequence[Generate], request: EvolutionRequest, *, apart: bool = False) -> pb.GenerateRequest:
+def _to_pb(effects: Sequence[Generate], request: EvolutionRequest, *, apart: bool = False) -> pb.GenerateRequest:
     """The call for the effects, with the conversation once or, `apart`, with each of them."""
     sampling, raw = request.sampling, _raw_prompt(request)
     once = not (apart or raw)

@@ -55,6 +55,8 @@ MAX_CALLS = 128
 """Calls of one message."""
 MAX_FORMAT_CHARACTERS = 65_536
 """Characters of the definition of a format."""
+MAX_CHOICES_BYTES = 48_000
+"""Bytes of the texts that a format lets a response choose among. Each may be a state of its lexer, which has 50,000."""
 MAX_GRAMMAR_CHARACTERS = 4 * MAX_FORMAT_CHARACTERS
 """Characters of a grammar that is made of tools' schemas and a format, each of which keeps its own limit."""
 MAX_TEMPLATE_ARGUMENTS = 4_096

@@ -9,7 +9,7 @@ from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import Body, Text
 from shared.errors import InvalidRequest
 from shared.records.formats import ResponseFormat
-from shared.records.limits import MAX_FORMAT_CHARACTERS
+from shared.records.limits import MAX_CHOICES_BYTES, MAX_FORMAT_CHARACTERS
 
 SCHEMA_NAME = r"^[a-zA-Z0-9_-]{1,64}$"
 _MAX_CHOICES = 1024
@@ -94,6 +94,10 @@ def response_format(asked: ResponseFormatBody | None, structured: StructuredOutp
         raise InvalidRequest(
             f"{found.field} holds {len(found.definition)} characters, at most {MAX_FORMAT_CHARACTERS} are possible",
             field=found.field,
+        )
+    if found and found.kind == "choice" and (size := len(found.definition.encode())) > MAX_CHOICES_BYTES:
+        raise InvalidRequest(
+            f"{found.field} holds {size} bytes, at most {MAX_CHOICES_BYTES} are possible", field=found.field
         )
     return found
 

@@ -8,7 +8,7 @@ from shared.errors import InvalidRequest
 from shared.records.evolution import EvolutionRequest
 from shared.records.formats import ResponseFormat
 from shared.records.tools import Tool
-from shared.text.grammars import arguments_schema
+from shared.text.grammars import COMPACT, arguments_schema
 
 
 async def check_forms(request: EvolutionRequest, compiler: FormatCompiler) -> None:
@@ -55,9 +55,11 @@ def _forms_of_calls(
         yield whose, ResponseFormat("grammar", f"start: {rules[-1]}")
     whole = [f"start: calls{' | answer' if otherwise else ''}", r'calls: call (";\n" call){0,15}']
     if otherwise is not None:
-        whole.append(f"answer: %json {otherwise.definition or '{}'}")
+        answer = json.loads(otherwise.definition or '{"type": "object"}')
+        whole.append(f"answer: %json {json.dumps({**answer, 'x-guidance': COMPACT})}")
     whole.append(f"call: {' | '.join(f'call_{number}' for number in range(len(rules)))}")
     for number, (tool, rule) in enumerate(zip(tools, rules, strict=True)):
-        begin = json.dumps(f'<tool_call>\n{{"name": {json.dumps(tool.name)}, "arguments": ')
-        whole += [f'call_{number}: {begin} arguments_{number} "}}\\n</tool_call>"', f"arguments_{number}: {rule}"]
+        begin = json.dumps(f'\n{{"name": {json.dumps(tool.name)}, "parameters": ')
+        whole.append(f'call_{number}: "<tool_call>" {begin} arguments_{number} "}}\\n" "</tool_call>"')
+        whole.append(f"arguments_{number}: {rule}")
     yield "the parameters of the tools together", ResponseFormat("grammar", "\n".join(whole))

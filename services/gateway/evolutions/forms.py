@@ -53,6 +53,8 @@ def _forms_of_calls(
         except ValueError as error:
             raise InvalidRequest(f"{whose} cannot be followed: {error}", field=field) from None
         yield whose, ResponseFormat("grammar", f"start: {rules[-1]}")
+    if not rules:
+        return
     whole = [f"start: calls{' | answer' if otherwise else ''}", r'calls: call (";\n" call){0,15}']
     if otherwise is not None:
         answer = json.loads(otherwise.definition or '{"type": "object"}')

@@ -15,7 +15,7 @@ from shared.errors import InvalidRequest
 from shared.records.evolution import Message
 from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
 from shared.records.tools import Tool, ToolCall
-from tests.metrics import Metrics
+from tests.metrics import Measured
 
 SAID = (Message("system", "Be kind."), Message("user", "How do I learn to swim?"))
 AT = TemplateInputs(now=7.0)
@@ -47,20 +47,22 @@ async def results(generator: SequenceGenerator, request: GenerateRequest) -> lis
     return [result async for together in generator.generate(request) for result in together]
 
 
-async def test_a_round_after_the_first_encodes_nothing_and_decodes_the_same(metrics: Metrics) -> None:
+async def test_a_round_after_the_first_encodes_nothing() -> None:
     engine, plain = Counting(), Counting()
     generator = SequenceGenerator(engine, GenerationLimits(), 1 << 20)
     without = SequenceGenerator(plain, GenerationLimits())
     mutant = (SAID[0], Message("user", "How do I learn to swim, please?"))
-    given = [(), ()]
-    for round_number in range(3):
-        request = call(piece(name="0", given=given[0]), piece(mutant, "1", given[1]))
-        found, expected = (sorted(await results(one, request), key=lambda r: r.id) for one in (generator, without))
-        assert [replace(one, seconds=0) for one in found] == [replace(one, seconds=0) for one in expected]
-        given = [before + one.token_ids for before, one in zip(given, found, strict=True)]
-        assert engine.encoded == 2
-        assert plain.encoded == 2 * (round_number + 1)
-    assert metrics.of("darwin.generation.prompts", outcome="reused") == 4
+    given: list[tuple[int, ...]] = [(), ()]
+    with Measured() as found:
+        for round_number in range(3):
+            request = call(piece(name="0", given=given[0]), piece(mutant, "1", given[1]))
+            kept = sorted(await results(generator, request), key=lambda result: result.id)
+            anew = sorted(await results(without, request), key=lambda result: result.id)
+            # Without seeds tokens are drawn at random, so the prompts are compared.
+            assert [one.usage.prompt_tokens for one in kept] == [one.usage.prompt_tokens for one in anew]
+            given = [before + one.token_ids for before, one in zip(given, kept, strict=True)]
+            assert (engine.encoded, plain.encoded) == (2, 2 * (round_number + 1))
+    assert found.of("darwin.generation.prompts", outcome="reused") == 4
 
 
 async def test_what_shapes_a_prompt_and_whose_it_is_tells_prompts_apart() -> None:

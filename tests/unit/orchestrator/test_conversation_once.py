@@ -77,7 +77,8 @@ async def test_a_service_of_before_gets_it_with_each_sequence(raw: RawPrompt | N
     listener = OfBefore()
     assert await states_of(listener, replace(REQUEST, messages=SAID[1:], raw_prompt=raw)) == [BASE, 0, 1]
     _, apart = listener.heard
-    assert not (apart.HasField("conversation") or apart.HasField("raw_prompt"))
+    assert not apart.HasField("conversation")
+    assert not apart.HasField("raw_prompt")
     if raw is None:
         assert [one.messages[-1].content for one in apart.sequences] == ["Why?", "Why, please?", "Y"]
     else:

@@ -1,7 +1,7 @@
-"""What a search sends and tokenises, with the conversation in each call once and with each sequence: `python -m bench.prompts`.
+"""What a search sends and tokenises: the conversation once a call, and with each sequence. `python -m bench.prompts`
 
-32 mutants of a conversation of 100 kB, in rounds of 40 tokens, through the orchestrator's adapter, gRPC and the generation
-service over the simulated engine. Bytes are those of the requests as they arrive; seconds are of the whole machine.
+32 mutants of a conversation of 100 kB, in rounds of 40 tokens, go through the orchestrator's adapter, gRPC and the
+generation service over the simulated engine. Bytes are those of the requests as they arrive.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -38,6 +39,7 @@ class CountingEngine(SimulatedEngine):
 
     def __init__(self) -> None:
         super().__init__(response_tokens=0)
+        self.info = replace(self.info, context_length=1 << 20)
         self.encoded = 0
 
     def encode_chat(self, messages: Sequence[Message], inputs: TemplateInputs = NOTHING_ELSE) -> tuple[int, ...]:

@@ -29,14 +29,7 @@ def build_engine(settings: GenerationSettings) -> Engine:
 
 def build_generator(engine: Engine, settings: GenerationSettings) -> SequenceGenerator:
     """A generator over an engine, which the caller starts and stops."""
-    limits = GenerationLimits(
-        sequences=settings.max_sequences,
-        new_tokens=settings.max_new_tokens,
-        lookahead_tokens=settings.max_lookahead_tokens,
-        messages=settings.max_messages,
-        conversation_characters=settings.max_conversation_characters,
-    )
-    return SequenceGenerator(engine, limits)
+    return SequenceGenerator(engine, GenerationLimits(), settings.prompt_cache_bytes)
 
 
 async def _start(engine: Engine, model: str) -> None:

@@ -22,6 +22,7 @@ from services.generation.messages import (
     TokenUsage,
 )
 from services.generation.progress import SampledSoFar, pauses
+from services.generation.prompt_cache import PromptCache, PromptKeys
 from services.generation.response_text import Reader, continuing, stops_of
 from services.generation.shaping import uncontinued
 from services.generation.token_logprobs import told
@@ -59,9 +60,11 @@ class _Plan:
 class SequenceGenerator:
     """The service's behaviour over any engine, in plain Python."""
 
-    def __init__(self, engine: Engine, limits: GenerationLimits) -> None:
+    def __init__(self, engine: Engine, limits: GenerationLimits, prompt_cache_bytes: int = 0) -> None:
+        """The token ids of prompts take `prompt_cache_bytes` at most between calls."""
         self._engine = engine
         self._limits = limits
+        self._prompts = PromptCache(prompt_cache_bytes)
         # How many tokens each sequence that the engine holds may sample, by the id of its `TokenSequence` object; the
         # order is that in which the engine got them.
         self._budgets: dict[int, int] = {}
@@ -140,18 +143,20 @@ class SequenceGenerator:
                 wanted, tool_reader = calls_or_json(tool_reader, request.inputs.tools, request.parallel_calls, form)
                 request = replace(request, sampling=replace(request.sampling, format=wanted))
             calls = tool_reader.bound(request.inputs.tools)
-        return [self._plan(sequence, reader, calls, request, arrived) for sequence in request.sequences]
+        keys = PromptKeys(request)
+        return [self._plan(sequence, keys, reader, calls, request, arrived) for sequence in request.sequences]
 
     def _plan(
         self,
         sequence: Sequence,
+        keys: PromptKeys,
         reader: Reader,
         calls: CallReader | None,
         request: GenerateRequest,
         arrived: float,
     ) -> _Plan:
         raw = sequence.raw_prompt
-        prompt_ids = self._raw(raw) if raw else self._engine.encode_chat(sequence.messages, request.inputs)
+        prompt_ids = self._encoded(sequence, keys.of(sequence), request)
         if raw or prefill_of(sequence.messages):
             reader = replace(reader, decode=continuing(self._engine.decode, prompt_ids[-1]))
         # A rewritten prompt may leave no room, and so may a response that was written under a shorter one. That is a
@@ -162,10 +167,21 @@ class SequenceGenerator:
         so_far = SampledSoFar() if partial else None
         return _Plan(sequence, sampling, salt, prompt_ids, reader, calls, room, arrived, matcher, so_far)
 
+    def _encoded(self, sequence: Sequence, key: bytes | None, request: GenerateRequest) -> tuple[int, ...]:
+        """The ids of a sequence's prompt, from an earlier round where it had one."""
+        raw = sequence.raw_prompt
+        if raw and raw.token_ids:
+            return raw.token_ids
+
+        def encode() -> tuple[int, ...]:
+            return self._raw(raw) if raw else self._engine.encode_chat(sequence.messages, request.inputs)
+
+        ids, reused = (encode(), False) if key is None else self._prompts.get(key, encode)
+        metrics.prompted(reused)
+        return ids
+
     def _raw(self, prompt: RawPrompt) -> tuple[int, ...]:
         """Raises InvalidRequest where the text has no tokens, or spells one that the model has no embedding for."""
-        if prompt.token_ids:
-            return prompt.token_ids
         token_ids = self._engine.encode_raw(prompt.text)
         if not token_ids:
             raise InvalidRequest("the prompt has no tokens: send a text that has some", field="prompt")

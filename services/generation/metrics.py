@@ -55,6 +55,12 @@ _TOKENS = METER.create_counter(
     "darwin.generation.tokens", "{token}", "Tokens given that were reused (cached) or computed, and tokens sampled."
 )
 
+_PROMPTS = METER.create_counter(
+    "darwin.generation.prompts",
+    "{prompt}",
+    "Prompts of sequences: rendered and tokenised (encoded), or known from an earlier call (reused).",
+)
+
 
 class _Waiting(Protocol):
     @property
@@ -83,6 +89,11 @@ def watch(engine: Engine, generator: _Waiting) -> None:
 def called(sequences: int) -> None:
     """A call arrived."""
     _BATCH.record(sequences)
+
+
+def prompted(reused: bool) -> None:
+    """A prompt's ids were made, or known from an earlier call."""
+    _PROMPTS.add(1, {"outcome": "reused" if reused else "encoded"})
 
 
 def completed(info: ModelInfo, given: int, seconds: float, completion: Completion) -> None:

@@ -9,7 +9,6 @@ from services.generation.endpoint.capabilities import FIELDS, TokenMode
 from services.generation.endpoint.url import url_problem
 from services.generation.engines import AUTO, AUTO_SUMMARY, EngineName
 from shared.process.settings import DarwinSettings
-from shared.records.evolution import MAX_MESSAGES
 from shared.text.embedded_models import EMBEDDED_LLM
 
 DtypeSetting = Literal["auto", "bfloat16", "float16", "float32"]
@@ -17,6 +16,7 @@ DtypeSetting = Literal["auto", "bfloat16", "float16", "float32"]
 
 class GenerationSettings(DarwinSettings):
     model_config = SettingsConfigDict(env_prefix="DARWIN_GENERATION_")
+    fixed = ("max_sequences", "max_new_tokens", "max_lookahead_tokens", "max_messages", "max_conversation_characters")
 
     listen: str = "127.0.0.1:50051"
     engine: EngineName = Field(default=AUTO, description=f"auto: {AUTO_SUMMARY}")
@@ -71,11 +71,9 @@ class GenerationSettings(DarwinSettings):
     )
     simulated_stretch: float = Field(default=1.0, gt=0, description="so many times as slow")
     simulated_cache_blocks: int = Field(default=0, ge=0, description="of 16 tokens that the prefix cache holds")
-    max_sequences: int = Field(default=256, ge=1, description="in one call")
-    max_new_tokens: int = Field(default=4096, ge=1, description="of one sequence in one call")
-    max_lookahead_tokens: int = Field(default=512, ge=0)
-    max_messages: int = Field(default=MAX_MESSAGES, ge=1)
-    max_conversation_characters: int = Field(default=400_000, ge=1)
+    prompt_cache_bytes: int = Field(
+        default=64 * 1024**2, ge=0, description="of prompts' token ids, kept for the rounds that come; 0: none are"
+    )
 
     @property
     def trusted_fields(self) -> frozenset[str] | None:

@@ -3,7 +3,7 @@
 from services.generation.engine import ModelInfo
 from services.generation.messages import GenerateRequest, SamplingOptions, Sequence
 from shared.errors import InvalidRequest, Unsupported
-from shared.records.evolution import (
+from shared.records.limits import (
     LEAST_REPETITION_PENALTY,
     MAX_BIAS,
     MAX_BIASES,

@@ -1,4 +1,4 @@
-"""Checks a request: every field's range, and the limits of this deployment."""
+"""Checks a request: every field's range, and the limits of a call."""
 
 import json
 import math
@@ -9,29 +9,36 @@ from services.generation.engine import ModelInfo
 from services.generation.messages import GenerateRequest, RawPrompt, SamplingOptions, Sequence
 from services.generation.shaping import check_pieces, check_shaping
 from shared.errors import InvalidRequest, Unsupported
-from shared.records.evolution import MAX_MESSAGES
-from shared.records.logprobs import MOST_ALTERNATIVES
+from shared.records.limits import (
+    MAX_LOOKAHEAD,
+    MAX_MESSAGES,
+    MAX_NAME_CHARACTERS,
+    MAX_NEW_TOKENS,
+    MAX_PROMPT_CHARACTERS,
+    MAX_SEQUENCES,
+    MAX_STOP_CHARACTERS,
+    MAX_STOPS,
+    MAX_TEMPERATURE,
+    MAX_TOOLS,
+    MOST_ALTERNATIVES,
+)
 from shared.records.template_inputs import check_arguments
+from shared.records.turns import characters_of
 
 ROLES = ("system", "user", "assistant", "tool")
-MAX_STOPS = 4
-MAX_TOOLS = 128
-MAX_TEMPERATURE = 2.0
 _YEAR_10000 = 253_402_300_800
-MAX_NAME_CHARACTERS = 256
-"""The length of ids and salts."""
 
 
 @dataclass(frozen=True)
 class GenerationLimits:
     """How much one call may hold."""
 
-    sequences: int = 256
-    new_tokens: int = 4096
-    lookahead_tokens: int = 512
+    sequences: int = MAX_SEQUENCES
+    new_tokens: int = MAX_NEW_TOKENS
+    lookahead_tokens: int = MAX_LOOKAHEAD
     messages: int = MAX_MESSAGES
-    conversation_characters: int = 400_000
-    stop_characters: int = 256
+    conversation_characters: int = MAX_PROMPT_CHARACTERS
+    stop_characters: int = MAX_STOP_CHARACTERS
 
 
 def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -> None:
@@ -168,7 +175,7 @@ def _check_messages(sequence: Sequence, where: str, limits: GenerationLimits) ->
             )
     if all(message.role in ("assistant", "tool") for message in messages):
         raise InvalidRequest("messages need one of the user's, or of the system at least", field=f"{where}.messages")
-    length = sum(len(message.content) + sum(len(c.arguments) for c in message.tool_calls) for message in messages)
+    length = characters_of(messages)
     if length > limits.conversation_characters:
         raise InvalidRequest(
             f"a conversation has at most {limits.conversation_characters} characters, not {length}: shorten it",

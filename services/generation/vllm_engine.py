@@ -20,7 +20,7 @@ from services.generation.tool_calls.detection import find_tool_reader
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Unsupported
 from shared.process.lifeline import prepare_environment
 from shared.records.evolution import Message
-from shared.records.logprobs import MOST_ALTERNATIVES
+from shared.records.limits import MOST_ALTERNATIVES
 from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
 from shared.telemetry.exporters import exporting
 from shared.telemetry.tracing import inject

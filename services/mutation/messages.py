@@ -5,15 +5,18 @@ from enum import Enum
 
 from shared.errors import InvalidRequest
 from shared.records.evolution import Message
+from shared.records.limits import (
+    MAX_CONVERSATION_CHARACTERS,
+    MAX_EXCLUDED,
+    MAX_MESSAGES,
+    MAX_MUTANTS,
+    MAX_NAME_CHARACTERS,
+    MAX_PROMPT_CHARACTERS,
+)
 
-MAX_COUNT = 64
-MAX_MESSAGES = 1_000
-MAX_CONVERSATION_CHARS = 400_000
-# A parent is the last turn with lines behind it; excluded texts are such parents, one for each state.
-MAX_PARENT_CHARS = MAX_CONVERSATION_CHARS + 2_000
-MAX_EXCLUDED = 4_096
-MAX_EXCLUDED_CHARS = MAX_COUNT * MAX_PARENT_CHARS
-MAX_SALT_CHARS = 256
+MAX_COUNT = 2 * MAX_MUTANTS
+# Excluded texts are instructions as parents are, one for each state.
+MAX_EXCLUDED_CHARACTERS = MAX_COUNT * MAX_PROMPT_CHARACTERS
 ROLES = ("system", "user", "assistant")
 
 
@@ -70,16 +73,16 @@ class MutationRequest:
         _check_conversation(self.messages)
         if not self.parent.strip():
             raise InvalidRequest("parent must not be empty", field="parent")
-        if len(self.parent) > MAX_PARENT_CHARS:
-            raise InvalidRequest(f"parent must have at most {MAX_PARENT_CHARS} characters", field="parent")
+        if len(self.parent) > MAX_PROMPT_CHARACTERS:
+            raise InvalidRequest(f"parent must have at most {MAX_PROMPT_CHARACTERS} characters", field="parent")
         if not 1 <= self.count <= MAX_COUNT:
             raise InvalidRequest(f"count must be between 1 and {MAX_COUNT}", field="count")
         if len(self.exclude) > MAX_EXCLUDED:
             raise InvalidRequest(f"exclude must have at most {MAX_EXCLUDED} texts", field="exclude")
-        if sum(map(len, self.exclude)) > MAX_EXCLUDED_CHARS:
-            raise InvalidRequest(f"exclude must have at most {MAX_EXCLUDED_CHARS} characters", field="exclude")
-        if len(self.cache_salt) > MAX_SALT_CHARS:
-            raise InvalidRequest(f"cache_salt must have at most {MAX_SALT_CHARS} characters", field="cache_salt")
+        if sum(map(len, self.exclude)) > MAX_EXCLUDED_CHARACTERS:
+            raise InvalidRequest(f"exclude must have at most {MAX_EXCLUDED_CHARACTERS} characters", field="exclude")
+        if len(self.cache_salt) > MAX_NAME_CHARACTERS:
+            raise InvalidRequest(f"cache_salt must have at most {MAX_NAME_CHARACTERS} characters", field="cache_salt")
 
     @property
     def original(self) -> str:
@@ -92,8 +95,8 @@ def _check_conversation(messages: tuple[Message, ...]) -> None:
         raise InvalidRequest("messages must end with a non-empty user message", field="messages")
     if len(messages) > MAX_MESSAGES:
         raise InvalidRequest(f"messages must have at most {MAX_MESSAGES} entries", field="messages")
-    if sum(len(message.content) for message in messages) > MAX_CONVERSATION_CHARS:
-        raise InvalidRequest(f"messages must have at most {MAX_CONVERSATION_CHARS} characters", field="messages")
+    if sum(len(message.content) for message in messages) > MAX_CONVERSATION_CHARACTERS:
+        raise InvalidRequest(f"messages must have at most {MAX_CONVERSATION_CHARACTERS} characters", field="messages")
     for index, message in enumerate(messages):
         if message.role not in ROLES:
             raise InvalidRequest(f"role must be one of {', '.join(ROLES)}", field=f"messages[{index}].role")

@@ -54,7 +54,7 @@ def build_over(files: Mapping[str, ProfileFile], default: str, settings: RewardS
     runtime = Runtime(settings.device, settings.dtype, settings.threads, settings.cache_bytes, plaintext)
     specs = {spec.scorer_key(): spec for file in files.values() for spec in file.components}
     scorers = {key: spec.create(runtime) for key, spec in specs.items()}
-    return Rewarder(_profiles(files), default, scorers, _limits(settings), settings.max_batch)
+    return Rewarder(_profiles(files), default, scorers, ScoringLimits(), settings.max_batch)
 
 
 def build_standalone(name: str, threads: int = 1) -> Rewarder:
@@ -80,12 +80,3 @@ def _profiles(files: Mapping[str, ProfileFile]) -> dict[str, Profile]:
         components = tuple(Component(spec.name, spec.weight, spec.scorer_key()) for spec in file.components)
         profiles[name] = Profile(name, file.description, components)
     return profiles
-
-
-def _limits(settings: RewardSettings) -> ScoringLimits:
-    return ScoringLimits(
-        candidates=settings.max_candidates,
-        messages=settings.max_messages,
-        text_characters=settings.max_text_characters,
-        conversation_characters=settings.max_conversation_characters,
-    )

@@ -7,13 +7,13 @@ from pydantic_settings import SettingsConfigDict
 
 from services.reward.runtime import ScorerDtype
 from shared.process.settings import DarwinSettings
-from shared.records.evolution import MAX_MESSAGES
 
 
 class RewardSettings(DarwinSettings):
     """`profiles` names the profiles to load, by commas; a profiles folder adds all of its own."""
 
     model_config = SettingsConfigDict(env_prefix="DARWIN_REWARD_")
+    fixed = ("max_candidates", "max_messages", "max_text_characters", "max_conversation_characters")
 
     listen: str = "127.0.0.1:50053"
     profiles: str = Field(default="default", min_length=1)
@@ -24,10 +24,6 @@ class RewardSettings(DarwinSettings):
     device: str = Field(default="cpu", description='a torch device, such as "cuda:0"')
     cache_bytes: int = Field(default=512 * 1024**2, ge=0, description="keys and values kept of recent responses")
     max_batch: int = Field(default=16, ge=1, description="responses computed at once; more suits a GPU")
-    max_candidates: int = Field(default=256, ge=1)
-    max_messages: int = Field(default=MAX_MESSAGES, ge=1)
-    max_text_characters: int = Field(default=100_000, ge=1)
-    max_conversation_characters: int = Field(default=400_000, ge=1)
 
     def profile_names(self) -> tuple[str, ...]:
         return tuple(name.strip() for name in self.profiles.split(",") if name.strip())

@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.errors import InvalidRequest
-from shared.records.evolution import MAX_MESSAGES, Message
+from shared.records.evolution import Message
+from shared.records.limits import (
+    MAX_ANSWER_CHARACTERS,
+    MAX_MESSAGES,
+    MAX_NAME_CHARACTERS,
+    MAX_PROMPT_CHARACTERS,
+    MAX_SEQUENCES,
+)
 
 _ROLES = ("system", "user", "assistant")
-MAX_NAME_CHARACTERS = 256
-"""The length of ids, profile names and salts."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +29,10 @@ class ResponseCandidate:
 class ScoringLimits:
     """How much one call may hold."""
 
-    candidates: int = 256
+    candidates: int = MAX_SEQUENCES
     messages: int = MAX_MESSAGES
-    text_characters: int = 100_000
-    conversation_characters: int = 400_000
+    text_characters: int = MAX_ANSWER_CHARACTERS
+    conversation_characters: int = MAX_PROMPT_CHARACTERS
 
 
 def check(messages: Sequence[Message], candidates: Sequence[ResponseCandidate], limits: ScoringLimits) -> None:

@@ -19,7 +19,7 @@ FINISH_REASON_STOP: FinishReason
 FINISH_REASON_CONTEXT: FinishReason
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("sequences", "sampling", "cache_salt", "now", "tools", "must_call", "tool_name", "parallel_calls", "template_arguments", "partial_results")
+    __slots__ = ("sequences", "sampling", "cache_salt", "now", "tools", "must_call", "tool_name", "parallel_calls", "template_arguments", "conversation", "raw_prompt", "partial_results")
     class Message(_message.Message):
         __slots__ = ("role", "content", "tool_calls", "tool_call_id")
         ROLE_FIELD_NUMBER: _ClassVar[int]
@@ -50,7 +50,7 @@ class GenerateRequest(_message.Message):
         token_ids: _containers.RepeatedScalarFieldContainer[int]
         def __init__(self, text: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ...) -> None: ...
     class Sequence(_message.Message):
-        __slots__ = ("id", "messages", "response_token_ids", "max_new_tokens", "lookahead_tokens", "seed", "to_be_continued", "raw_prompt")
+        __slots__ = ("id", "messages", "response_token_ids", "max_new_tokens", "lookahead_tokens", "seed", "to_be_continued", "raw_prompt", "instruction")
         ID_FIELD_NUMBER: _ClassVar[int]
         MESSAGES_FIELD_NUMBER: _ClassVar[int]
         RESPONSE_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
@@ -59,6 +59,7 @@ class GenerateRequest(_message.Message):
         SEED_FIELD_NUMBER: _ClassVar[int]
         TO_BE_CONTINUED_FIELD_NUMBER: _ClassVar[int]
         RAW_PROMPT_FIELD_NUMBER: _ClassVar[int]
+        INSTRUCTION_FIELD_NUMBER: _ClassVar[int]
         id: str
         messages: _containers.RepeatedCompositeFieldContainer[GenerateRequest.Message]
         response_token_ids: _containers.RepeatedScalarFieldContainer[int]
@@ -67,7 +68,15 @@ class GenerateRequest(_message.Message):
         seed: int
         to_be_continued: bool
         raw_prompt: GenerateRequest.RawPrompt
-        def __init__(self, id: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[GenerateRequest.Message, _Mapping]]] = ..., response_token_ids: _Optional[_Iterable[int]] = ..., max_new_tokens: _Optional[int] = ..., lookahead_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., to_be_continued: bool = ..., raw_prompt: _Optional[_Union[GenerateRequest.RawPrompt, _Mapping]] = ...) -> None: ...
+        instruction: str
+        def __init__(self, id: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[GenerateRequest.Message, _Mapping]]] = ..., response_token_ids: _Optional[_Iterable[int]] = ..., max_new_tokens: _Optional[int] = ..., lookahead_tokens: _Optional[int] = ..., seed: _Optional[int] = ..., to_be_continued: bool = ..., raw_prompt: _Optional[_Union[GenerateRequest.RawPrompt, _Mapping]] = ..., instruction: _Optional[str] = ...) -> None: ...
+    class Conversation(_message.Message):
+        __slots__ = ("messages", "instruction")
+        MESSAGES_FIELD_NUMBER: _ClassVar[int]
+        INSTRUCTION_FIELD_NUMBER: _ClassVar[int]
+        messages: _containers.RepeatedCompositeFieldContainer[GenerateRequest.Message]
+        instruction: int
+        def __init__(self, messages: _Optional[_Iterable[_Union[GenerateRequest.Message, _Mapping]]] = ..., instruction: _Optional[int] = ...) -> None: ...
     class Format(_message.Message):
         __slots__ = ("kind", "definition")
         class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -134,6 +143,8 @@ class GenerateRequest(_message.Message):
     TOOL_NAME_FIELD_NUMBER: _ClassVar[int]
     PARALLEL_CALLS_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    RAW_PROMPT_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_RESULTS_FIELD_NUMBER: _ClassVar[int]
     sequences: _containers.RepeatedCompositeFieldContainer[GenerateRequest.Sequence]
     sampling: GenerateRequest.Sampling
@@ -144,8 +155,10 @@ class GenerateRequest(_message.Message):
     tool_name: str
     parallel_calls: bool
     template_arguments: str
+    conversation: GenerateRequest.Conversation
+    raw_prompt: GenerateRequest.RawPrompt
     partial_results: bool
-    def __init__(self, sequences: _Optional[_Iterable[_Union[GenerateRequest.Sequence, _Mapping]]] = ..., sampling: _Optional[_Union[GenerateRequest.Sampling, _Mapping]] = ..., cache_salt: _Optional[str] = ..., now: _Optional[float] = ..., tools: _Optional[_Iterable[_Union[GenerateRequest.Tool, _Mapping]]] = ..., must_call: bool = ..., tool_name: _Optional[str] = ..., parallel_calls: bool = ..., template_arguments: _Optional[str] = ..., partial_results: bool = ...) -> None: ...
+    def __init__(self, sequences: _Optional[_Iterable[_Union[GenerateRequest.Sequence, _Mapping]]] = ..., sampling: _Optional[_Union[GenerateRequest.Sampling, _Mapping]] = ..., cache_salt: _Optional[str] = ..., now: _Optional[float] = ..., tools: _Optional[_Iterable[_Union[GenerateRequest.Tool, _Mapping]]] = ..., must_call: bool = ..., tool_name: _Optional[str] = ..., parallel_calls: bool = ..., template_arguments: _Optional[str] = ..., conversation: _Optional[_Union[GenerateRequest.Conversation, _Mapping]] = ..., raw_prompt: _Optional[_Union[GenerateRequest.RawPrompt, _Mapping]] = ..., partial_results: bool = ...) -> None: ...
 
 class ToolCall(_message.Message):
     __slots__ = ("name", "arguments", "id")

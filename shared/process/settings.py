@@ -4,9 +4,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar, Self
 
 import pydantic_settings
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from shared.errors import DarwinError
@@ -27,6 +28,20 @@ class DarwinSettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(env_prefix="DARWIN_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    fixed: ClassVar[tuple[str, ...]] = ()
+    """Names that were settings once: who still sets one is told that it has no effect."""
+
+    @model_validator(mode="after")
+    def _no_limits_of_its_own(self) -> Self:
+        for name in self.fixed:
+            variable = f"{self.model_config['env_prefix']}{name}".upper()
+            if variable in os.environ:
+                raise ValueError(
+                    f"{variable} can no longer be set: a stage takes what gateways accept (shared/records/limits.py). "
+                    "Unset it, and set the gateway's limits to be stricter"
+                )
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -23,17 +23,6 @@ MutantSource = Literal["model", "template", "parent", "original"]
 TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 
 
-MAX_MESSAGES = 512
-"""How many messages a conversation may have, wherever one enters the system."""
-MAX_PENALTY = 2.0
-"""Presence and frequency penalties lie between this and its negative."""
-LEAST_REPETITION_PENALTY, MAX_REPETITION_PENALTY = 0.01, 100.0
-MAX_BIASES = 300
-"""How many tokens may have a bias."""
-MAX_BIAS = 100.0
-"""Biases lie between this and its negative."""
-
-
 @dataclass(frozen=True)
 class Message:
     """One chat message. An assistant's may hold calls, and a tool's is the result of the call that it names."""

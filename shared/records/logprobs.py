@@ -4,9 +4,6 @@ import codecs
 from collections.abc import Sequence
 from typing import NamedTuple
 
-MOST_ALTERNATIVES = 20
-"""For how many tokens the log probability may be asked for at each position."""
-
 
 class Alternative(NamedTuple):
     """A token that might have been next, and its natural log probability, at most 0.

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
+from shared.records.limits import MAX_CYCLES, MAX_LOOKAHEAD, MAX_MUTANTS, MAX_PERIOD
 
 Mutation = Literal["auto", "model", "templates"]
 Preset = Literal["default", "paper"]
@@ -29,20 +30,25 @@ class Search:
     """The settings of an evolution's search."""
 
     cycles: Annotated[
-        int, Setting("Mutation cycles. At least 1, except with the model `sample`, which has none.", 0, 8)
+        int, Setting("Mutation cycles. At least 1, except with the model `sample`, which has none.", 0, MAX_CYCLES)
     ] = 1
-    mutants: Annotated[int, Setting("Instructions, and so candidate responses, per cycle.", 1, 32)] = 5
+    mutants: Annotated[int, Setting("Instructions, and so candidate responses, per cycle.", 1, MAX_MUTANTS)] = 5
     period: Annotated[
         int,
         Setting(
-            "Tokens that each candidate grows by before all are scored and the badly rewarded ones replaced.", 1, 4096
+            "Tokens that each candidate grows by before all are scored and the badly rewarded ones replaced.",
+            1,
+            MAX_PERIOD,
         ),
     ] = 40
     survivors: Annotated[
-        int, Setting("Candidates that keep their own response at each replacement; fewer than `mutants`.", 1, 31)
+        int,
+        Setting(
+            "Candidates that keep their own response at each replacement; fewer than `mutants`.", 1, MAX_MUTANTS - 1
+        ),
     ] = 1
     lookahead: Annotated[
-        int, Setting("Tokens decoded beyond `period` for the scoring only, then thrown away.", 0, 512)
+        int, Setting("Tokens decoded beyond `period` for the scoring only, then thrown away.", 0, MAX_LOOKAHEAD)
     ] = 0
     mutation: Annotated[
         Mutation,

@@ -14,8 +14,6 @@ RESERVED_ARGUMENTS = frozenset(
     }
 )
 """Names that belong to whoever calls the template, which no argument may have."""
-MAX_ARGUMENTS = 4_096
-"""How many characters a caller's arguments may have as JSON."""
 
 
 @dataclass(frozen=True)

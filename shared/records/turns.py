@@ -12,6 +12,12 @@ from shared.errors import InvalidRequest
 from shared.records.evolution import Message
 
 
+def characters_of(messages: Sequence[Message]) -> int:
+    """How many characters a conversation has: its texts, and the names and arguments of the calls in it."""
+    calls = (call for message in messages for call in message.tool_calls)
+    return sum(len(message.content) for message in messages) + sum(len(c.name) + len(c.arguments) for c in calls)
+
+
 def instruction_index(messages: Sequence[Message]) -> int:
     """Where the instruction stands.
 

@@ -12,10 +12,9 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from shared import errors
+from shared.records.limits import MAX_MESSAGE_BYTES
 from shared.rpc.tls import NO_PROXY, PLAIN, Transport
 from shared.telemetry.tracing import current_trace_id
-
-MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 
 MESSAGE_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

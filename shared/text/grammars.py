@@ -8,10 +8,9 @@ import json
 from typing import Any
 
 from shared.records.formats import ResponseFormat
+from shared.records.limits import MAX_FORMAT_CHARACTERS, MAX_GRAMMAR_CHARACTERS
 from shared.text.schema_bounds import problem
 
-MAX_CHARACTERS = 65_536
-"""The length of a definition."""
 COMPACT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 """How the JSON of a call is written: `x-guidance` of its schema."""
 _SHORT = 200
@@ -58,8 +57,9 @@ def compiled(wanted: ResponseFormat, tokenizer: Any) -> Any:
     """
     from llguidance import LLMatcher, LLParserLimits
 
-    if len(wanted.definition) > MAX_CHARACTERS:
-        raise ValueError(f"it has more than {MAX_CHARACTERS} characters")
+    most = MAX_GRAMMAR_CHARACTERS if wanted.kind == "grammar" else MAX_FORMAT_CHARACTERS
+    if len(wanted.definition) > most:
+        raise ValueError(f"it has more than {most} characters")
     try:
         grammar = _grammar(wanted)
     except Exception as error:  # a parser of what we did not write

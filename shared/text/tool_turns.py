@@ -15,6 +15,7 @@ Mark = Callable[[str], str]
 
 # Mistral's templates take ids of exactly nine letters and digits.
 _ID_CHARACTERS = 9
+_LARGE = 1e16
 
 
 def canonical_json(text: str) -> str:
@@ -133,4 +134,5 @@ def _canonical(value: Any) -> Any:
         return {name: _canonical(part) for name, part in value.items()}
     if isinstance(value, list):
         return [_canonical(part) for part in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    # A float of that size is written by its exponent; its digits would be a hundred times as long.
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _LARGE else value

@@ -4,7 +4,6 @@ import pytest
 
 from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.messages import (
-    MAX_CONVERSATION_CHARS,
     AcceptedMutant,
     MutationRequest,
     MutationSummary,
@@ -16,6 +15,7 @@ from services.mutation.mutator import InstructionMutator
 from services.mutation.operators import OPERATORS
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Overloaded, Unavailable, Unsupported, leaves
 from shared.records.evolution import Message
+from shared.records.limits import MAX_CONVERSATION_CHARACTERS
 from tests.contract.scripted import GOOD, Script, answer, events, mutants, mutator, request
 
 # The same call may well succeed later, or nobody waits for it any more. After any other a repetition would fail too.
@@ -58,7 +58,7 @@ async def test_where_the_model_refuses_and_no_template_is_allowed_the_parent_goe
 
 async def test_the_longest_conversation_goes_through_every_cycle() -> None:
     """Mutants are longer than the turn that they are made of, and are parents and excluded later on."""
-    original = "How do I learn to swim? " + "word " * ((MAX_CONVERSATION_CHARS - 24) // 5)
+    original = "How do I learn to swim? " + "word " * ((MAX_CONVERSATION_CHARACTERS - 24) // 5)
     parent = mutants(await events(Script([]), request(1, original, original)))[0].text
     again = mutants(await events(Script([]), request(1, parent, original, [parent + "x" * i for i in range(5)])))
     assert len(again[0].text) > len(parent) > len(original)

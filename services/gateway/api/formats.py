@@ -9,12 +9,12 @@ from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import Body, Text
 from shared.errors import InvalidRequest
 from shared.records.formats import ResponseFormat
+from shared.records.limits import MAX_CHOICES_BYTES, MAX_FORMAT_CHARACTERS
 
-MAX_DEFINITION = 65_536
 SCHEMA_NAME = r"^[a-zA-Z0-9_-]{1,64}$"
 _MAX_CHOICES = 1024
 _BLANKS = "blanks are a line break and some spaces at most"
-_Definition = Annotated[Text, Field(min_length=1, max_length=MAX_DEFINITION)]
+_Definition = Annotated[Text, Field(min_length=1, max_length=MAX_FORMAT_CHARACTERS)]
 _Schema = dict[str, Any]
 
 
@@ -22,7 +22,7 @@ def _parsed(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value[: MAX_DEFINITION + 1])
+        return json.loads(value[: MAX_FORMAT_CHARACTERS + 1])
     except (ValueError, RecursionError):
         raise ValueError("must be a JSON schema, as an object or as the text of one") from None
 
@@ -90,10 +90,14 @@ def response_format(asked: ResponseFormatBody | None, structured: StructuredOutp
             field="structured_outputs",
         )
     found = wanted or other
-    if found and len(found.definition) > MAX_DEFINITION:
+    if found and len(found.definition) > MAX_FORMAT_CHARACTERS:
         raise InvalidRequest(
-            f"{found.field} holds {len(found.definition)} characters, at most {MAX_DEFINITION} are possible",
+            f"{found.field} holds {len(found.definition)} characters, at most {MAX_FORMAT_CHARACTERS} are possible",
             field=found.field,
+        )
+    if found and found.kind == "choice" and (size := len(found.definition.encode())) > MAX_CHOICES_BYTES:
+        raise InvalidRequest(
+            f"{found.field} holds {size} bytes, at most {MAX_CHOICES_BYTES} are possible", field=found.field
         )
     return found
 

@@ -15,15 +15,23 @@ from services.gateway.api.formats import ResponseFormatBody, StructuredOutputs
 from services.gateway.api.progress import ProgressMode
 from services.gateway.api.template_arguments import TemplateArguments
 from services.gateway.api.token_shaping import TokenShaping
-from services.gateway.api.tools import MAX_TOOLS, FunctionChoice, FunctionDefinition, ToolChoiceField, Tools
+from services.gateway.api.tools import FunctionChoice, FunctionDefinition, ToolChoiceField, Tools
 from services.gateway.api.vllm_fields import VllmFields
 from services.gateway.config.model_entry import MAX_MODEL_NAME, PROFILE_PATTERN
 from services.gateway.config.search_fields import WHOLE, with_search_settings
 from shared.methods import METHODS
-from shared.records.evolution import MAX_MESSAGES
-from shared.records.logprobs import MOST_ALTERNATIVES
+from shared.records.limits import (
+    MAX_CYCLES,
+    MAX_MESSAGES,
+    MAX_MUTANTS,
+    MAX_STOP_CHARACTERS,
+    MAX_STOPS,
+    MAX_TEMPERATURE,
+    MAX_TEMPLATE_ARGUMENTS,
+    MAX_TOOLS,
+    MOST_ALTERNATIVES,
+)
 from shared.records.search import Preset
-from shared.records.template_inputs import MAX_ARGUMENTS
 
 _NO_BEAMS = "beam search is not supported"
 _TEXT_ONLY = "answers are text"
@@ -37,8 +45,8 @@ def _stops(value: Any) -> Any:
     raise ValueError("must be a string or a list of strings")
 
 
-_Stop = Annotated[str, Field(min_length=1, max_length=256), ENCODABLE]
-_Stops = Annotated[list[_Stop], Field(max_length=4)]
+_Stop = Annotated[str, Field(min_length=1, max_length=MAX_STOP_CHARACTERS), ENCODABLE]
+_Stops = Annotated[list[_Stop], Field(max_length=MAX_STOPS)]
 StopField = Annotated[_Stops | None, BeforeValidator(_stops, json_schema_input_type=_Stop | _Stops | None)]
 _Key = Annotated[str, Field(max_length=64)]
 _Value = Annotated[str, Field(max_length=512), ENCODABLE]
@@ -162,10 +170,12 @@ class AlignmentRequest(TokenShaping):
     chat_template_kwargs: TemplateArguments | None = Field(
         default=None,
         description="vLLM's. What the model's chat template is given besides the conversation, such as "
-        f'`{{"enable_thinking": false}}`; at most {MAX_ARGUMENTS:,} characters of JSON. What the '
+        f'`{{"enable_thinking": false}}`; at most {MAX_TEMPLATE_ARGUMENTS:,} characters of JSON. What the '
         "template does not read is named in the answer's warnings.",
     )
-    temperature: float | None = Field(default=None, ge=0, le=2, description="Default: 0.7. 0 decodes greedily.")
+    temperature: float | None = Field(
+        default=None, ge=0, le=MAX_TEMPERATURE, description="Default: 0.7. 0 decodes greedily."
+    )
     top_p: float | None = Field(default=None, gt=0, le=1, description="Default: 1.")
     top_k: Annotated[int | None, Field(ge=-1, le=2**31 - 1), WHOLE] = Field(
         default=None,
@@ -191,7 +201,7 @@ class AlignmentRequest(TokenShaping):
     structured_outputs: StructuredOutputs | None = Field(
         default=None, description="The form of the answer as vLLM takes it; not beside `response_format`."
     )
-    n: Annotated[int | None, Field(ge=1, le=257), WHOLE] = Field(
+    n: Annotated[int | None, Field(ge=1, le=1 + MAX_CYCLES * MAX_MUTANTS), WHOLE] = Field(
         default=None,
         description="How many of the best distinct final responses to return, best first; fewer where fewer differ. "
         "At most 1 + cycles x mutants (1 for `sample`). Default: 1.",

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from shared.records.template_inputs import MAX_ARGUMENTS, RESERVED_ARGUMENTS
+from shared.records.limits import MAX_TEMPLATE_ARGUMENTS
+from shared.records.template_inputs import RESERVED_ARGUMENTS
 
 
 def _checked(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -13,8 +14,8 @@ def _checked(arguments: dict[str, Any]) -> dict[str, Any]:
         characters = len(json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode().decode())
     except ValueError:
         raise ValueError("must hold Unicode text and finite numbers") from None
-    if characters > MAX_ARGUMENTS:
-        raise ValueError(f"must have at most {MAX_ARGUMENTS} characters as JSON")
+    if characters > MAX_TEMPLATE_ARGUMENTS:
+        raise ValueError(f"must have at most {MAX_TEMPLATE_ARGUMENTS} characters as JSON")
     if reserved := ", ".join(sorted(RESERVED_ARGUMENTS & arguments.keys())):
         raise ValueError(f"may not hold {reserved}: leave it out")
     return arguments

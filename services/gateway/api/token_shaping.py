@@ -7,14 +7,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from services.gateway.api.field_types import Body
 from shared.errors import InvalidRequest
-from shared.records.evolution import (
-    LEAST_REPETITION_PENALTY,
-    MAX_BIAS,
-    MAX_BIASES,
-    MAX_PENALTY,
-    MAX_REPETITION_PENALTY,
-    EvolutionRequest,
-)
+from shared.records.evolution import EvolutionRequest
+from shared.records.limits import LEAST_REPETITION_PENALTY, MAX_BIAS, MAX_BIASES, MAX_PENALTY, MAX_REPETITION_PENALTY
 
 _TOKEN = r"^(0|[1-9][0-9]{0,8})$"
 _FROM_THE_BEGINNING = "in whichever round of a search it came, and in a copied beginning too"

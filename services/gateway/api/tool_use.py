@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from services.gateway.api.conversation import ChatMessage
 from services.gateway.api.requests import AlignmentRequest
-from services.gateway.api.tools import MAX_SCHEMA, AllowedToolChoice, AllowedTools, FunctionDefinition, NamedTool
+from services.gateway.api.tools import AllowedToolChoice, AllowedTools, FunctionDefinition, NamedTool
 from shared.errors import InvalidRequest
+from shared.records.limits import MAX_SCHEMA_CHARACTERS, MAX_TOOLS_CHARACTERS
 from shared.records.tools import Tool, ToolCall, ToolChoice, ToolUse
 from shared.text.json_schemas import schema_problem
 
@@ -18,6 +19,11 @@ def tool_use(body: AlignmentRequest) -> ToolUse:
         InvalidRequest: a name stands twice, parameters are no schema, or a tool is demanded that is not there.
     """
     tools = tuple(_tool(tool.function, f"tools.{index}.function") for index, tool in enumerate(body.tools or ()))
+    characters = sum(len(tool.name) + len(tool.description) + len(tool.parameters) for tool in tools)
+    if characters > MAX_TOOLS_CHARACTERS:
+        raise InvalidRequest(
+            f"tools hold {characters} characters, at most {MAX_TOOLS_CHARACTERS} are possible", field="tools"
+        )
     names = [tool.name for tool in tools]
     for index, name in enumerate(names):
         if name in names[:index]:
@@ -57,9 +63,9 @@ def _check_any(names: Sequence[str]) -> None:
 
 def _tool(function: FunctionDefinition, path: str) -> Tool:
     parameters = "" if function.parameters is None else json.dumps(function.parameters, ensure_ascii=False)
-    if len(parameters) > MAX_SCHEMA:
+    if len(parameters) > MAX_SCHEMA_CHARACTERS:
         raise InvalidRequest(
-            f"{path}.parameters has {len(parameters)} characters as JSON, at most {MAX_SCHEMA} are possible",
+            f"{path}.parameters has {len(parameters)} characters as JSON, at most {MAX_SCHEMA_CHARACTERS} are possible",
             field=f"{path}.parameters",
         )
     try:

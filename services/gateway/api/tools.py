@@ -6,11 +6,8 @@ from pydantic import Field
 
 from services.gateway.api.field_kinds import WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body, OneOf
+from shared.records.limits import MAX_CALLS, MAX_TOOLS
 
-MAX_TOOLS = 128
-MAX_SCHEMA = 65_536
-"""Characters of one tool's parameters, as JSON."""
-MAX_CALLS = 128
 _NAME = r"^[a-zA-Z0-9_-]{1,64}$"
 
 FunctionName = Annotated[str, Field(pattern=_NAME)]

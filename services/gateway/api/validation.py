@@ -23,7 +23,8 @@ from shared.methods import METHODS, Method
 from shared.records.evolution import EvolutionRequest, Message, Role, Sampling
 from shared.records.search import PRESETS, Search, check_search
 from shared.records.tools import ToolUse
-from shared.records.turns import instruction_index
+from shared.records.turns import characters_of, instruction_index
+from shared.text.tool_turns import with_calls
 
 _NO_SEED = -1
 # JavaScript holds whole numbers below this exactly, so the inspector can run a search again with its seed.
@@ -93,20 +94,19 @@ def _seed(given: int | None) -> int | None:
 
 
 def _messages(body: AlignmentRequest, most_characters: int) -> tuple[Message, ...]:
-    calls = [calls_of(message) for message in body.messages]
-    characters = sum(len(message.text) for message in body.messages)
-    characters += sum(len(call.name) + len(call.arguments) for called in calls for call in called)
-    if characters > most_characters:
+    messages = tuple(
+        Message(_role(message), message.text, calls_of(message), message.tool_call_id or "")
+        for message in body.messages
+    )
+    # Mutation and rewards read calls as text, which may be longer than the calls are.
+    as_text = sum(len(with_calls(message.content, message.tool_calls)) for message in messages)
+    if (characters := max(characters_of(messages), as_text)) > most_characters:
         raise InvalidRequest(
             f"messages hold {characters} characters, at most {most_characters} are possible here", field="messages"
         )
     for index, message in enumerate(body.messages):
         _check_message(message, f"messages.{index}")
     check_tool_turns(body.messages)
-    messages = tuple(
-        Message(_role(message), message.text, called, message.tool_call_id or "")
-        for message, called in zip(body.messages, calls, strict=True)
-    )
     _check_instruction(messages)
     _check_continuation(body, messages)
     return messages

@@ -14,6 +14,7 @@ from services.gateway.config.origins import Origins
 from services.gateway.config.place_settings import PlaceSettings
 from shared.methods import METHODS
 from shared.process.urls import url_problem
+from shared.records.limits import MAX_BODY_BYTES, MAX_CONVERSATION_CHARACTERS, MAX_LOGPROBS, MAX_NEW_TOKENS
 from shared.records.search import LEAST_DEADLINE_MS, MOST_DEADLINE_MS
 from shared.records.spending import Prices
 
@@ -44,15 +45,18 @@ class GatewaySettings(PlaceSettings):
     )
     default_model: str = Field(default="", description="answers under a name that nobody knows; empty: none does")
     default_max_tokens: int = Field(default=512, ge=1)
-    max_max_tokens: int = Field(default=4096, ge=1)
-    max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    max_max_tokens: int = Field(default=4096, ge=1, le=MAX_NEW_TOKENS)
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=MAX_BODY_BYTES)
     max_body_seconds: float = Field(default=30.0, gt=0, description="within which a body must have arrived")
-    max_conversation_characters: int = Field(default=200_000, ge=1)
+    max_conversation_characters: int = Field(default=200_000, ge=1, le=MAX_CONVERSATION_CHARACTERS)
     max_history_tokens: int = Field(
         default=8_000_000, ge=1, description="tokens of partial responses that the events of one search may hold"
     )
     max_logprobs: int = Field(
-        default=300_000, ge=1, description="log probabilities that one search may record, over all its responses"
+        default=300_000,
+        ge=1,
+        le=MAX_LOGPROBS,
+        description="log probabilities that one search may record, over all its responses",
     )
     max_active: int = Field(default=10_000, ge=1, description="searches queued or running at a time")
     max_active_per_key: int = Field(default=1_000, ge=1, description="the same, of one API key that sets none itself")

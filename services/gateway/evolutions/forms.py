@@ -8,7 +8,7 @@ from shared.errors import InvalidRequest
 from shared.records.evolution import EvolutionRequest
 from shared.records.formats import ResponseFormat
 from shared.records.tools import Tool
-from shared.text.grammars import arguments_schema
+from shared.text.grammars import COMPACT, arguments_schema
 
 
 async def check_forms(request: EvolutionRequest, compiler: FormatCompiler) -> None:
@@ -34,14 +34,17 @@ async def check_forms(request: EvolutionRequest, compiler: FormatCompiler) -> No
         return
     tools = [tool for tool in use.offered if use.name in ("", tool.name)]
     field = "functions" if use.as_functions else "tools"
-    for whose, form in _forms_of_calls(tools, field):
+    for whose, form in _forms_of_calls(tools, field, wanted if use.choice == "auto" else None):
         problem = await compiler.problem(form)
         if problem is not None:
             raise InvalidRequest(f"{whose} cannot be followed: {problem}", field=field)
 
 
-def _forms_of_calls(tools: list[Tool], field: str) -> Iterator[tuple[str, ResponseFormat]]:
-    """What the arguments of calls are, of each tool and of all together, with words for it."""
+def _forms_of_calls(
+    tools: list[Tool], field: str, otherwise: ResponseFormat | None
+) -> Iterator[tuple[str, ResponseFormat]]:
+    """What the arguments of calls are, of each tool, and of all together with the answer that may come in their place,
+    with words for it. Those together are at least as large as the form that responses are decoded under."""
     rules = []
     for tool in tools:
         whose = f"the parameters of {tool.name}"
@@ -50,7 +53,15 @@ def _forms_of_calls(tools: list[Tool], field: str) -> Iterator[tuple[str, Respon
         except ValueError as error:
             raise InvalidRequest(f"{whose} cannot be followed: {error}", field=field) from None
         yield whose, ResponseFormat("grammar", f"start: {rules[-1]}")
-    if len(rules) > 1:
-        whole = [f"start: {' | '.join(f'call_{number}' for number in range(len(rules)))}"]
-        whole += [f"call_{number}: {rule}" for number, rule in enumerate(rules)]
-        yield "the parameters of the tools together", ResponseFormat("grammar", "\n".join(whole))
+    if not rules:
+        return
+    whole = [f"start: calls{' | answer' if otherwise else ''}", r'calls: call (";\n" call){0,15}']
+    if otherwise is not None:
+        answer = json.loads(otherwise.definition or '{"type": "object"}')
+        whole.append(f"answer: %json {json.dumps({**answer, 'x-guidance': COMPACT})}")
+    whole.append(f"call: {' | '.join(f'call_{number}' for number in range(len(rules)))}")
+    for number, (tool, rule) in enumerate(zip(tools, rules, strict=True)):
+        begin = json.dumps(f'\n{{"name": {json.dumps(tool.name)}, "parameters": ')
+        whole.append(f'call_{number}: "<tool_call>" {begin} arguments_{number} "}}\\n" "</tool_call>"')
+        whole.append(f"arguments_{number}: {rule}")
+    yield "the parameters of the tools together", ResponseFormat("grammar", "\n".join(whole))

@@ -20,7 +20,7 @@ from services.generation.endpoint.errors import chat_only
 from services.generation.endpoint.logprobs import logprobs_fields, read_likelihoods
 from services.generation.endpoint.responses import ChatResponse, CompletionResponse, ListedModels, ServedModel
 from shared.errors import DarwinError, DeadlineExceeded, InvalidRequest, Unsupported
-from shared.records.logprobs import MOST_ALTERNATIVES
+from shared.records.limits import MOST_ALTERNATIVES
 
 # No field is of this type. An endpoint that supports a field refuses it; one that ignores the field accepts it.
 _NONSENSE = {"nonsense": True}

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Literal
@@ -14,11 +14,11 @@ from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.adapters.tools import called_of, message_to_pb, tools_to_pb
 from services.orchestrator.core.responses import Called
 from services.orchestrator.core.values import BASE, Generate, Generated
-from shared.errors import ContextLengthExceeded, Internal
+from shared.errors import ContextLengthExceeded, Internal, InvalidRequest
 from shared.pb import generation_pb2 as pb
 from shared.records.evolution import EvolutionRequest
 from shared.records.formats import FormatKind, ResponseFormat
-from shared.records.turns import with_instruction
+from shared.records.turns import instruction_index, with_instruction
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
 from shared.rpc.metrics import calling
@@ -38,6 +38,8 @@ _KINDS: dict[FormatKind, "pb.GenerateRequest.Format.Kind"] = {
     "grammar": pb.GenerateRequest.Format.KIND_GRAMMAR,
 }
 
+_NO_MESSAGES = ("sequences[0].messages", "a conversation needs at least one message")
+
 
 class GrpcGenerator:
     """Continues states through `darwin.v1.GenerationService`, many states with one call.
@@ -49,13 +51,18 @@ class GrpcGenerator:
         self._replicas = replicas
 
     async def generate(
-        self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
-    ) -> AsyncIterator[Generated]:
-        """Raises ContextLengthExceeded where the conversation itself, not only a mutant of it, fills the context."""
+        self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float, *, apart: bool = False
+    ) -> AsyncGenerator[Generated, None]:
+        """With `apart`, each sequence is sent with the whole conversation, as services took it before they took it once
+        for all sequences of a call; where one of those refuses the call, it is sent in this way.
+
+        Raises:
+            ContextLengthExceeded: the conversation itself, not only a mutant of it, fills the context.
+        """
         waiting = {str(effect.state): effect for effect in effects}
 
         def begin(stub: Any, **options: Any) -> Any:
-            return stub.Generate(_to_pb(list(waiting.values()), request), **options)
+            return stub.Generate(_to_pb(list(waiting.values()), request, apart=apart), **options)
 
         responses = self._replicas.stream(begin, lambda: len(waiting), timeout_s, current_evolution_id())
         with calling("GenerationService/Generate"):
@@ -73,7 +80,12 @@ class GrpcGenerator:
                                 raise await self._no_room(outcome.prompt_tokens, field, timeout_s)
                             yield outcome
             except grpc.RpcError as error:
-                raise from_rpc_error(error, lambda field: _caller_field(field, request)) from error
+                if apart or not _takes_no_shared_conversation(error):
+                    raise from_rpc_error(error, lambda field: _caller_field(field, request)) from error
+                async with aclosing(self.generate(list(waiting.values()), request, timeout_s, apart=True)) as again:
+                    async for outcome in again:
+                        yield outcome
+                return
         if waiting:
             raise Internal(f"generation ended without a result for states {sorted(waiting)}")
 
@@ -112,6 +124,12 @@ def _continued(effect: Generate, outcome: Generated) -> Generate:
     )
 
 
+def _takes_no_shared_conversation(error: grpc.RpcError) -> bool:
+    """Whether a service of a version that does not know `GenerateRequest.conversation` found no messages."""
+    refused = from_rpc_error(error)
+    return isinstance(refused, InvalidRequest) and (refused.field, refused.message) == _NO_MESSAGES
+
+
 def _without_room(effect: Generate, outcome: Generated) -> bool:
     return outcome.finish == "context" and not effect.token_ids and not outcome.generated_tokens
 
@@ -132,14 +150,19 @@ def _caller_field(field: str, request: EvolutionRequest) -> str:
     return re.sub(r"^(sequences\[\d+\]|sampling)\.", "", field)
 
 
-def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.GenerateRequest:
-    sampling = request.sampling
+def _to_pb(effects: Sequence[Generate], request: EvolutionRequest, *, apart: bool = False) -> pb.GenerateRequest:
+    """The call for the effects, with the conversation once or, `apart`, with each of them."""
+    sampling, raw = request.sampling, _raw_prompt(request)
+    once = not (apart or raw)
+    index = instruction_index(request.messages)
+    original = request.messages[index].content
     return pb.GenerateRequest(
         sequences=[
             pb.GenerateRequest.Sequence(
                 id=str(effect.state),
-                messages=[] if request.raw_prompt else _messages(request, effect.instruction),
-                raw_prompt=_raw_prompt(request) if request.raw_prompt else None,
+                messages=_messages(request, effect.instruction) if apart and not raw else [],
+                raw_prompt=raw if apart else None,
+                instruction=effect.instruction if once and effect.instruction != original else None,
                 response_token_ids=effect.token_ids,
                 max_new_tokens=effect.max_new_tokens,
                 lookahead_tokens=effect.lookahead,
@@ -169,7 +192,11 @@ def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.Generat
         must_call=request.tool_use.choice == "required",
         tool_name=request.tool_use.name,
         parallel_calls=request.tool_use.parallel,
-        template_arguments=json.dumps(request.template_arguments) if request.template_arguments else "",
+        template_arguments=json.dumps(request.template_arguments, ensure_ascii=False)
+        if request.template_arguments
+        else "",
+        conversation=_conversation(request, index) if once else None,
+        raw_prompt=None if apart else raw,
         partial_results=True,
     )
 
@@ -178,8 +205,15 @@ def _messages(request: EvolutionRequest, instruction: str) -> list[pb.GenerateRe
     return [message_to_pb(message) for message in with_instruction(request.messages, instruction)]
 
 
-def _raw_prompt(request: EvolutionRequest) -> pb.GenerateRequest.RawPrompt:
-    if request.raw_prompt and request.raw_prompt.token_ids:
+def _conversation(request: EvolutionRequest, index: int) -> pb.GenerateRequest.Conversation:
+    """The conversation once. Its instruction is left in it, for the sequences that keep it."""
+    return pb.GenerateRequest.Conversation(messages=map(message_to_pb, request.messages), instruction=index)
+
+
+def _raw_prompt(request: EvolutionRequest) -> "pb.GenerateRequest.RawPrompt | None":
+    if request.raw_prompt is None:
+        return None
+    if request.raw_prompt.token_ids:
         return pb.GenerateRequest.RawPrompt(token_ids=request.raw_prompt.token_ids)
     return pb.GenerateRequest.RawPrompt(text=request.messages[0].content)
 

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from services.generation.bootstrap import build_generator
+from services.generation.generator import SequenceGenerator
 from services.generation.messages import GenerateRequest, RawPrompt, SamplingOptions, Sequence
-from services.generation.settings import GenerationSettings
 from services.generation.simulated_engine import SimulatedEngine
+from services.generation.validation import GenerationLimits
 from shared.errors import InvalidRequest
 from shared.records.evolution import Message
 from shared.records.formats import ResponseFormat
@@ -15,7 +15,7 @@ GOOD = Sequence("s", (Message("user", "Hello"),), max_new_tokens=4)
 
 
 async def generate(request: GenerateRequest) -> int:
-    generator = build_generator(SimulatedEngine(), GenerationSettings(max_sequences=3))
+    generator = SequenceGenerator(SimulatedEngine(), GenerationLimits(sequences=3))
     return sum([len(results) async for results in generator.generate(request)])
 
 

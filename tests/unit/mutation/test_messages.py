@@ -1,15 +1,9 @@
 import pytest
 
-from services.mutation.messages import (
-    MAX_CONVERSATION_CHARS,
-    MAX_EXCLUDED,
-    MAX_EXCLUDED_CHARS,
-    MAX_MESSAGES,
-    MAX_PARENT_CHARS,
-    MutationRequest,
-)
+from services.mutation.messages import MAX_EXCLUDED_CHARACTERS, MutationRequest
 from shared.errors import InvalidRequest
 from shared.records.evolution import Message
+from shared.records.limits import MAX_CONVERSATION_CHARACTERS, MAX_EXCLUDED, MAX_MESSAGES, MAX_PROMPT_CHARACTERS
 
 USER = Message("user", "Name a river.")
 
@@ -26,14 +20,14 @@ def test_the_original_is_the_last_user_turn() -> None:
         ("messages", (Message("assistant", "Hi"),), "x", 5, ()),
         ("messages", (Message("user", " \n"),), "x", 5, ()),
         ("messages", (USER,) * (MAX_MESSAGES + 1), "x", 5, ()),
-        ("messages", (Message("user", "x" * (MAX_CONVERSATION_CHARS + 1)),), "x", 5, ()),
+        ("messages", (Message("user", "x" * (MAX_CONVERSATION_CHARACTERS + 1)),), "x", 5, ()),
         ("messages[0].role", (Message("tool", "Hi"), USER), "x", 5, ()),
         ("parent", (USER,), "  ", 5, ()),
-        ("parent", (USER,), "x" * (MAX_PARENT_CHARS + 1), 5, ()),
+        ("parent", (USER,), "x" * (MAX_PROMPT_CHARACTERS + 1), 5, ()),
         ("count", (USER,), "x", 0, ()),
         ("count", (USER,), "x", 65, ()),
         ("exclude", (USER,), "x", 5, ("y",) * (MAX_EXCLUDED + 1)),
-        ("exclude", (USER,), "x", 5, ("y" * MAX_EXCLUDED_CHARS, "z")),
+        ("exclude", (USER,), "x", 5, ("y" * MAX_EXCLUDED_CHARACTERS, "z")),
     ],
 )
 def test_limits(field: str, messages: tuple[Message, ...], parent: str, count: int, exclude: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.generation.parsing import request_from_pb
 from services.mutation.language_model import GenerationClient, RewritePrompt
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
@@ -55,10 +56,11 @@ class Recorder(
         return gpb.GetModelResponse(context_length=64, template_variables=["mood"])
 
     async def Generate(self, request: gpb.GenerateRequest, context: Any) -> AsyncIterator[gpb.GenerateResponse]:  # noqa: N802
-        self._note(request.cache_salt, context, request.sequences[0].messages)
+        sequences = request_from_pb(request).sequences
+        self._note(request.cache_salt, context, sequences[0].messages)
         self.times.append(request.now)
         self.arguments.append(request.template_arguments)
-        for sequence in request.sequences:
+        for sequence in sequences:
             result = gpb.GenerateResult(id=sequence.id, finish_reason=gpb.FINISH_REASON_STOP)
             if sequence.messages[-1].content == LONG:
                 usage = gpb.GenerateResult.Usage(prompt_tokens=70)
@@ -269,11 +271,10 @@ async def test_the_model_is_told_of_tools_and_of_the_calls_so_far() -> None:
         (TOOL.name, TOOL.description, TOOL.parameters)
     ]
     assert not untold.tools
-    messages = told.sequences[0].messages
+    messages = request_from_pb(told).sequences[0].messages
     assert [(message.role, message.content) for message in messages] == [
         *((message.role, message.content) for message in HELD[:-1]),
         ("user", "What then?"),
     ]
-    [call] = messages[1].tool_calls
-    assert (call.name, call.arguments, call.id) == (CALL.name, CALL.arguments, CALL.id)
+    assert messages[1].tool_calls == (CALL,)
     assert messages[2].tool_call_id == "c1"

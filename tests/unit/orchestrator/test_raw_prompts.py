@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from services.generation.messages import RawPrompt as ServedPrompt
+from services.generation.parsing import request_from_pb
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.core.values import BASE, Generate
 from shared.errors import ContextLengthExceeded, InvalidRequest
@@ -32,7 +34,7 @@ class Listener(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore[m
     async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[pb.GenerateResponse]:  # noqa: N802
         self.heard.append(request)
         for sequence in request.sequences:
-            full = FULL in sequence.raw_prompt.token_ids
+            full = FULL in request.raw_prompt.token_ids
             finish = pb.FINISH_REASON_CONTEXT if full else pb.FINISH_REASON_STOP
             usage = pb.GenerateResult.Usage(prompt_tokens=70)
             yield pb.GenerateResponse(results=[pb.GenerateResult(id=sequence.id, finish_reason=finish, usage=usage)])
@@ -62,8 +64,7 @@ async def test_a_raw_prompt_is_sent_as_it_stands() -> None:
             await generator.text_of((FULL + 1,), 5)
         assert refused.value.field == "prompt"
     await server.stop(0)
-    text, ids, chat = (request.sequences[0] for request in listener.heard[:3])
-    assert (text.raw_prompt.text, list(text.raw_prompt.token_ids), len(text.messages)) == ("Once", [], 0)
-    assert (ids.raw_prompt.text, list(ids.raw_prompt.token_ids), len(ids.messages)) == ("", [5, 6], 0)
-    assert not chat.HasField("raw_prompt")
-    assert [message.content for message in chat.messages] == ["Once"]
+    text, ids, chat = (request_from_pb(request).sequences[0] for request in listener.heard[:3])
+    assert (text.raw_prompt, text.messages) == (ServedPrompt("Once"), ())
+    assert (ids.raw_prompt, ids.messages) == (ServedPrompt("", (5, 6)), ())
+    assert (chat.raw_prompt, [message.content for message in chat.messages]) == (None, ["Once"])

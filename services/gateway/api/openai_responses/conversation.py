@@ -25,7 +25,8 @@ from services.gateway.api.validation import evolution_request
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.evolutions.service import EvolutionService
 from shared.errors import DarwinError, InvalidRequest, NotFound
-from shared.records.evolution import MAX_MESSAGES, Choice, EvolutionRequest, Message, Record, ResponseOptions
+from shared.records.evolution import Choice, EvolutionRequest, Message, Record, ResponseOptions
+from shared.records.limits import MAX_MESSAGES
 
 _NAMES = {
     "messages": "input",

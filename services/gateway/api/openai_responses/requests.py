@@ -12,8 +12,7 @@ from services.gateway.api.openai_responses.tools import ResponseToolChoice, Resp
 from services.gateway.api.requests import SearchSettings
 from services.gateway.config.model_entry import MAX_MODEL_NAME
 from services.gateway.config.search_fields import WHOLE
-from shared.records.evolution import MAX_MESSAGES
-from shared.records.logprobs import MOST_ALTERNATIVES
+from shared.records.limits import MAX_MESSAGES, MOST_ALTERNATIVES
 
 _NO_REASONING = "there is no reasoning; set darwin.cycles and darwin.mutants instead"
 _LongText = Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE]

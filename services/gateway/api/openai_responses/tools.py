@@ -7,7 +7,6 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body, OneOf
 from services.gateway.api.tools import (
-    MAX_TOOLS,
     AllowedToolChoice,
     AllowedTools,
     FunctionDefinition,
@@ -17,6 +16,7 @@ from services.gateway.api.tools import (
     NamedTool,
     ToolChoiceField,
 )
+from shared.records.limits import MAX_TOOLS
 
 _DIRECT = "calls are the model's own"
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from services.gateway.api.template_arguments import TemplateArguments
-from shared.records.template_inputs import MAX_ARGUMENTS
+from shared.records.limits import MAX_TEMPLATE_ARGUMENTS
 
 ADAPTER: TypeAdapter[dict[str, Any]] = TypeAdapter(TemplateArguments)
 
@@ -17,14 +17,18 @@ def of_length(characters: int) -> dict[str, str]:
 
 
 def test_arguments_are_json_within_a_limit() -> None:
-    for arguments in ({}, {"enable_thinking": False, "list": [1, 2.5, None, {"a": "b"}]}, of_length(MAX_ARGUMENTS)):
+    for arguments in (
+        {},
+        {"enable_thinking": False, "list": [1, 2.5, None, {"a": "b"}]},
+        of_length(MAX_TEMPLATE_ARGUMENTS),
+    ):
         assert ADAPTER.validate_python(arguments) == arguments
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (of_length(MAX_ARGUMENTS + 1), "at most 4096 characters"),
+        (of_length(MAX_TEMPLATE_ARGUMENTS + 1), "at most 4096 characters"),
         ({"messages": []}, "may not hold messages"),
         ({"tokenize": True, "chat_template": ""}, "may not hold chat_template, tokenize"),
         ({"a": "\ud800"}, "Unicode"),

@@ -74,7 +74,7 @@ async def test_parameters_that_a_demanded_call_cannot_follow(http: httpx.AsyncCl
         assert "the parameters of bad cannot be followed" in message
     for fields in ({"tool_choice": named}, {"tool_choice": "auto"}, {"tool_choice": "none"}):
         assert shaped(await http.post(CHAT, json=BODY | fields | {"tools": [good, bad]}), 409) == "accepted"
-    many = [tool({"properties": {"x": {"enum": ["y" * 1500]}}}, f"t{number}") for number in range(60)]
+    many = [tool({"properties": {"x": {"enum": ["y" * 5000]}}}, f"t{number}") for number in range(60)]
     message = shaped(await http.post(CHAT, json=BODY | {"tools": many, "tool_choice": "required"}), 400, "tools")
     assert "together" in message
     assert shaped(await http.post(CHAT, json=BODY | {"tools": many[:30], "tool_choice": "required"}), 409) == "accepted"

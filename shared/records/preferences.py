@@ -143,7 +143,8 @@ def finals(evolution: RecordedEvolution) -> Iterator[FinalResponse]:
     """Complete responses that have a reward: the base response first, then the others by cycle and state.
 
     The responses of a cycle are those of its last round, after that round's replacements. Where the search ended before
-    the cycle did, only responses that are finished and not empty count. That rule is the core's,
+    the cycle did, only responses that are finished and not empty count; what was scored in a round that a limit cut
+    short stands in no event, and is left out. That rule is the core's,
     `services.orchestrator.core.transitions.conclude`. It is repeated here because shared code imports no service;
     tests/unit/shared/records/test_preferences.py checks that both agree.
     """

@@ -169,6 +169,7 @@ async def test_leases_are_renewed_after_whatever_error(
 
     monkeypatch.setattr(store, failing, fails)
     worker = round_runner(store, stages, heartbeat_s=0.05, lease_s=0.6)
+    worker.hand_back()
     task = asyncio.ensure_future(worker.advance(due.evolution_id, 0))
     await stages.called.wait()
     await asyncio.sleep(0.3)

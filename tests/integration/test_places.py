@@ -46,7 +46,8 @@ async def test_the_first_answers_come_before_most_of_the_work_is_done(store: Sto
     own, runner = loop.run(built())
     app = celery_app(url)
     register(app, runner.advance)
-    dues = [await accept(store) for _ in range(12)]
+    longer = replace(REQUEST, search=replace(REQUEST.search, cycles=2))
+    dues = [await accept(store, longer) for _ in range(12)]
     worker = app.Worker(pool=pool_on(loop), concurrency=4, quiet=True, without_mingle=True, without_gossip=True)
     working = asyncio.ensure_future(asyncio.to_thread(worker.start))
     async with asyncio.timeout(60):

@@ -20,7 +20,7 @@ from shared.errors import Unavailable, Unsupported
 from shared.store.connection import Translated, check_access, connect_redis
 from shared.store.evolutions import Store
 from shared.store.queue import QUEUE, message
-from tests.integration.stages import Stages, accept, round_runner
+from tests.integration.stages import Stages, accept, advance, round_runner
 
 Admin = Any
 
@@ -138,7 +138,7 @@ async def test_whoever_asks_for_a_write_hears_that_the_store_is_away(url: str, s
 @pytest.mark.parametrize("state", STATES)
 async def test_a_finished_round_waits_until_it_is_well(store: Store, url: str, state: State) -> None:
     due, stages = await accept(store), Stages(delay_s=0.3)
-    task = asyncio.ensure_future(round_runner(store, stages, heartbeat_s=0.1).advance(due.evolution_id, 0))
+    task = asyncio.ensure_future(advance(store, round_runner(store, stages, heartbeat_s=0.1), due))
     await stages.called.wait()
     with redis.Redis.from_url(url) as admin, state(admin):
         while stages.in_flight:  # noqa: ASYNC110
@@ -247,7 +247,7 @@ async def test_the_advised_user_may_all_that_is_done(url: str) -> None:
     address = url.replace("unix://", "unix://darwin:pass@")
     store = Store(address, ttl_s=60)
     due, stages = await accept(store), Stages()
-    await round_runner(store, stages).advance(due.evolution_id, 0)
+    await advance(store, round_runner(store, stages), due)
     assert (await store.load(due.evolution_id)).version == 1
     with celery_app(address).connection_for_write() as connection:
         connection.ensure_connection(max_retries=1)
@@ -260,7 +260,7 @@ async def test_a_user_that_loses_a_permission_waits_for_it(store: Store, url: st
         acl(admin, *ADVISED)
         own = Store(url.replace("unix://", "unix://darwin:pass@"), ttl_s=60)
         due, stages = await accept(own), Stages(delay_s=0.2)
-        task = asyncio.ensure_future(round_runner(own, stages, heartbeat_s=0.1).advance(due.evolution_id, 0))
+        task = asyncio.ensure_future(advance(own, round_runner(own, stages, heartbeat_s=0.1), due))
         await stages.called.wait()
         acl(admin, *ADVISED, "-hset")
         await asyncio.sleep(0.8)

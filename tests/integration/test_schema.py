@@ -49,7 +49,7 @@ async def edit(store: Store, due: Due, change: Callable[[dict[str, Any]], None])
 
 
 async def test_old_and_new_workers_side_by_side(store: Store, become: Become) -> None:
-    dues = [await accept(store) for _ in range(4)]
+    dues = [await accept(store) for _ in range(8)]
     draw, refused = random.Random(3), 0
     async with asyncio.timeout(120):
         while await store.active():

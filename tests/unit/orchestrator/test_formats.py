@@ -42,7 +42,7 @@ def test_the_state_holds_it_only_where_it_is_so() -> None:
 
 
 def test_formats_travel_to_the_generation_service() -> None:
-    pieces = [Generate(0, 0, 0, "Why?", ids, 5, 0, 1) for ids in ((), tuple(range(15)))]
+    pieces = [Generate(0, 0, 0, "Why?", ids, 5, 0, 1, to_be_continued=not ids) for ids in ((), tuple(range(15)))]
     sent = generation._to_pb(pieces, HELD)
     assert sent.sampling.format.kind == pb.GenerateRequest.Format.KIND_JSON_SCHEMA
     assert sent.sampling.format.definition == "{}"

@@ -5,56 +5,28 @@ import math
 import time
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import repeat
 
 from services.generation import metrics
-from services.generation.demanded_calls import calls_or_json, demanded_calls
 from services.generation.engine import Completion, ContextFull, Engine, ModelInfo, TokenSequence
 from services.generation.grammars import Matcher
 from services.generation.messages import (
     GenerateRequest,
-    RawPrompt,
-    SamplingOptions,
-    Sequence,
     SequenceFinish,
     SequenceResult,
     TokenUsage,
 )
-from services.generation.progress import SampledSoFar, pauses
-from services.generation.prompt_cache import PromptCache, PromptKeys
-from services.generation.response_text import Reader, continuing, stops_of
+from services.generation.planning import Plan, Planner
+from services.generation.progress import pauses
+from services.generation.prompt_cache import PromptCache
 from services.generation.shaping import uncontinued
 from services.generation.token_logprobs import told
-from services.generation.tool_calls.reading import CallReader
 from services.generation.validation import GenerationLimits, check, check_vocabulary
 from shared.errors import InvalidRequest
-from shared.records.turns import prefill_of
 
 _LONG_CHARACTERS = 50_000
 _TOO_COMPLEX = "the format became too complex to be followed while a response was decoded: simplify it"
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """A checked sequence: its prompt's ids, and the `room`, in tokens, that the context leaves for the response to
-    grow.
-
-    `arrived` is when its call came, by `time.perf_counter`. `matcher` has followed the response so far under the call's
-    format; None where there is no format, or where it is followed elsewhere. `so_far` is None where partial results are
-    not wanted, or could not be continued.
-    """
-
-    sequence: Sequence
-    sampling: SamplingOptions
-    cache_salt: str
-    prompt_ids: tuple[int, ...]
-    reader: Reader
-    calls: CallReader | None
-    room: int
-    arrived: float
-    matcher: Matcher | None
-    so_far: SampledSoFar | None
 
 
 class SequenceGenerator:
@@ -64,7 +36,7 @@ class SequenceGenerator:
         """The token ids of prompts take `prompt_cache_bytes` at most between calls."""
         self._engine = engine
         self._limits = limits
-        self._prompts = PromptCache(prompt_cache_bytes)
+        self._planner = Planner(engine, PromptCache(prompt_cache_bytes))
         # How many tokens each sequence that the engine holds may sample, by the id of its `TokenSequence` object; the
         # order is that in which the engine got them.
         self._budgets: dict[int, int] = {}
@@ -102,7 +74,8 @@ class SequenceGenerator:
         long = sum(sequence.characters for sequence in request.sequences) > _LONG_CHARACTERS
         long = long or request.sampling.format is not None
         metrics.called(len(request.sequences))
-        plans = await asyncio.to_thread(self._plans, request, arrived) if long else self._plans(request, arrived)
+        plan = self._planner.plans
+        plans = await asyncio.to_thread(plan, request, arrived) if long else plan(request, arrived)
         tasks = {asyncio.ensure_future(self._run(plan)): plan for plan in plans}
         ended: asyncio.Queue[asyncio.Task[SequenceResult]] = asyncio.Queue()
         for task in tasks:
@@ -131,76 +104,7 @@ class SequenceGenerator:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _plans(self, request: GenerateRequest, arrived: float) -> list[_Plan]:
-        reader = Reader(self._engine.decode, stops_of(request.sampling.stop, self.info.hidden_tokens))
-        calls, tool_reader = None, self.info.tool_reader
-        if request.inputs.tools and tool_reader is not None:
-            if request.must_call:
-                tools, name, parallel = request.inputs.tools, request.tool_name, request.parallel_calls
-                wanted, tool_reader = demanded_calls(tool_reader, tools, name, parallel)
-                request = replace(request, sampling=replace(request.sampling, format=wanted))
-            elif (form := request.sampling.format) is not None:
-                wanted, tool_reader = calls_or_json(tool_reader, request.inputs.tools, request.parallel_calls, form)
-                request = replace(request, sampling=replace(request.sampling, format=wanted))
-            calls = tool_reader.bound(request.inputs.tools)
-        keys = PromptKeys(request)
-        return [self._plan(sequence, keys, reader, calls, request, arrived) for sequence in request.sequences]
-
-    def _plan(
-        self,
-        sequence: Sequence,
-        keys: PromptKeys,
-        reader: Reader,
-        calls: CallReader | None,
-        request: GenerateRequest,
-        arrived: float,
-    ) -> _Plan:
-        raw = sequence.raw_prompt
-        prompt_ids = self._encoded(sequence, keys.of(sequence), request)
-        if raw or prefill_of(sequence.messages):
-            reader = replace(reader, decode=continuing(self._engine.decode, prompt_ids[-1]))
-        # A rewritten prompt may leave no room, and so may a response that was written under a shorter one. That is a
-        # full context of this sequence, and does not concern the others of the call.
-        room = max(0, self.info.context_length - len(prompt_ids) - len(sequence.response_token_ids))
-        sampling, salt, matcher = request.sampling, request.cache_salt, self._matcher(sequence, request.sampling)
-        partial = request.partial_results and uncontinued(sampling, self.info) is None
-        so_far = SampledSoFar() if partial else None
-        return _Plan(sequence, sampling, salt, prompt_ids, reader, calls, room, arrived, matcher, so_far)
-
-    def _encoded(self, sequence: Sequence, key: bytes | None, request: GenerateRequest) -> tuple[int, ...]:
-        """The ids of a sequence's prompt, from an earlier round where it had one."""
-        raw = sequence.raw_prompt
-        if raw and raw.token_ids:
-            return raw.token_ids
-
-        def encode() -> tuple[int, ...]:
-            return self._raw(raw) if raw else self._engine.encode_chat(sequence.messages, request.inputs)
-
-        ids, reused = (encode(), False) if key is None else self._prompts.get(key, encode)
-        metrics.prompted(reused)
-        return ids
-
-    def _raw(self, prompt: RawPrompt) -> tuple[int, ...]:
-        """Raises InvalidRequest where the text has no tokens, or spells one that the model has no embedding for."""
-        token_ids = self._engine.encode_raw(prompt.text)
-        if not token_ids:
-            raise InvalidRequest("the prompt has no tokens: send a text that has some", field="prompt")
-        check_vocabulary(token_ids, self.info, "prompt")
-        return token_ids
-
-    def _matcher(self, sequence: Sequence, sampling: SamplingOptions) -> Matcher | None:
-        """Raises InvalidRequest where the format cannot be followed, or the response so far does not."""
-        grammars = self._engine.grammars
-        if sampling.format is None or grammars is None:
-            return None
-        matcher = grammars.matcher(sampling.format)
-        if not matcher.accept(sequence.response_token_ids):
-            raise InvalidRequest(
-                f"the response so far is not what the format allows: {matcher.fault()}", field="sampling.format"
-            )
-        return matcher
-
-    async def _run(self, plan: _Plan) -> SequenceResult:
+    async def _run(self, plan: Plan) -> SequenceResult:
         sequence = plan.sequence
         budget = min(sequence.max_new_tokens + sequence.lookahead_tokens, plan.room)
         given = sequence.response_token_ids
@@ -221,7 +125,7 @@ class SequenceGenerator:
         metrics.completed(self.info, len(token_ids), time.perf_counter() - began, completion)
         return self._result(plan, completion)
 
-    def _partial(self, plan: _Plan) -> SequenceResult | None:
+    def _partial(self, plan: Plan) -> SequenceResult | None:
         """What the caller does not know yet of a sequence under way; None where that is nothing."""
         if plan.so_far is None or not plan.so_far.grown:
             return None
@@ -243,7 +147,7 @@ class SequenceGenerator:
             result = replace(result, calling=plan.calls(self._engine.decode(given + kept, special=True)).begun)
         return plan.so_far.told(result)
 
-    def _result(self, plan: _Plan, completion: Completion) -> SequenceResult:
+    def _result(self, plan: Plan, completion: Completion) -> SequenceResult:
         sequence, reader, sampled = plan.sequence, plan.reader, completion.token_ids
         given = sequence.response_token_ids
         ends = not plan.sampling.ignore_eos and sampled and sampled[-1] in self.info.end_ids
@@ -279,7 +183,7 @@ class SequenceGenerator:
         return replace(result, tool_calls=read.calls, content=read.content, calling=read.begun)
 
 
-def _rest(plan: _Plan, result: SequenceResult) -> SequenceResult:
+def _rest(plan: Plan, result: SequenceResult) -> SequenceResult:
     """The result without what partial ones have told."""
     return plan.so_far.told(result) if plan.so_far else result
 
@@ -295,7 +199,7 @@ def _formed(matcher: Matcher, kept: tuple[int, ...]) -> bool:
     return matcher.ended()
 
 
-def _finish(plan: _Plan, kept: int, stopped: bool, unfinished: bool) -> SequenceFinish:
+def _finish(plan: Plan, kept: int, stopped: bool, unfinished: bool) -> SequenceFinish:
     if stopped:
         return "stop"
     if kept >= plan.room:

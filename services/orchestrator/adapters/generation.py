@@ -155,7 +155,9 @@ def _to_pb(effects: Sequence[Generate], request: EvolutionRequest) -> pb.Generat
         must_call=request.tool_use.choice == "required",
         tool_name=request.tool_use.name,
         parallel_calls=request.tool_use.parallel,
-        template_arguments=json.dumps(request.template_arguments) if request.template_arguments else "",
+        template_arguments=json.dumps(request.template_arguments, ensure_ascii=False)
+        if request.template_arguments
+        else "",
     )
 
 

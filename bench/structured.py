@@ -2,7 +2,9 @@
 
 `--schemas` JSON schemas (300 by default) of the kinds of JSON-Schema-Test-Suite that a grammar can say, drawn from
 fixed seeds, are asked of every method with a period of 5 tokens. Prints, per method, how many answers ended by
-themselves, how many of those `jsonschema` finds valid, and tokens per second with and without the format.
+themselves, how many of those `jsonschema` finds valid, and tokens per second with and without the format. The rates are
+those of the first quarter, which is asked again without its format, for responses of the same length: prompts cost the
+same for short responses and long ones, so rates of different lengths could not be compared.
 """
 
 import argparse
@@ -18,6 +20,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from bench.limit import Limit
 from services.orchestrator.core import answers
+from services.orchestrator.core.values import EvolutionState
 from shared.methods import METHODS, Method
 from shared.records.evolution import EvolutionRequest, Message, Sampling
 from shared.records.formats import ResponseFormat
@@ -100,11 +103,22 @@ def _request(method: Method, seed: int, schema: Any) -> EvolutionRequest:
     )
 
 
-async def _timed(limit: Limit, requests: Sequence[EvolutionRequest]) -> tuple[list[Any], float]:
+def _free(request: EvolutionRequest, length: int) -> EvolutionRequest:
+    """The request without its format, whose responses have this many tokens."""
+    return replace(request, sampling=replace(request.sampling, format=None, max_tokens=length, ignore_eos=True))
+
+
+def _length(evolution: EvolutionState) -> int:
+    """Tokens of a response of this evolution, on average."""
+    found = [final.response.tokens for final in evolution.finals]
+    return max(1, round(sum(found) / len(found)))
+
+
+async def _timed(limit: Limit, requests: Sequence[EvolutionRequest]) -> tuple[list[EvolutionState], float]:
     """The evolutions, eight at once, and tokens sampled per second."""
     turn, began = asyncio.Semaphore(8), time.perf_counter()
 
-    async def one(request: EvolutionRequest) -> Any:
+    async def one(request: EvolutionRequest) -> EvolutionState:
         async with turn:
             return await limit.run(request)
 
@@ -116,11 +130,15 @@ async def main(engine: str, count: int, methods: Sequence[Method]) -> None:
     """Prints a line per method."""
     schemas = [schema_of(seed) for seed in range(count)]
     async with Limit(engine) as limit:
+        await _timed(
+            limit, [_free(_request("sample", seed, schemas[0]), 20) for seed in range(8)]
+        )  # the engine is warm
         for method in methods:
             requests = [_request(method, seed, schema) for seed, schema in enumerate(schemas)]
-            plain = [replace(r, sampling=replace(r.sampling, format=None)) for r in requests[: max(1, count // 4)]]
-            evolutions, held_rate = await _timed(limit, requests)
-            _, free_rate = await _timed(limit, plain)
+            first, rest = requests[: max(1, count // 4)], requests[max(1, count // 4) :]
+            evolutions, held_rate = await _timed(limit, first)
+            _, free_rate = await _timed(limit, [_free(r, _length(e)) for r, e in zip(first, evolutions, strict=True)])
+            evolutions += (await _timed(limit, rest))[0]
             ended = valid = 0
             for schema, evolution in zip(schemas, evolutions, strict=True):
                 best = answers.choices(evolution, 1)[0]

@@ -2,7 +2,10 @@
 
 `--schemas` JSON schemas (300 by default) of the kinds of JSON-Schema-Test-Suite that a grammar can say, drawn from
 fixed seeds, are asked of every method with a period of 5 tokens. Prints, per method, how many answers ended by
-themselves, how many of those `jsonschema` finds valid, and tokens per second with and without the format.
+themselves, how many of those `jsonschema` finds valid, and tokens per second with and without a format. The rates are
+those of `--timed` further requests whose schemas demand a long text first, so that every response has all of its 80
+tokens with the format as without: rates of responses of different lengths could not be compared, since a batch is the
+emptier the more their lengths differ, and prompts take the same time for short ones.
 """
 
 import argparse
@@ -18,6 +21,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from bench.limit import Limit
 from services.orchestrator.core import answers
+from services.orchestrator.core.values import EvolutionState
 from shared.methods import METHODS, Method
 from shared.records.evolution import EvolutionRequest, Message, Sampling
 from shared.records.formats import ResponseFormat
@@ -100,11 +104,22 @@ def _request(method: Method, seed: int, schema: Any) -> EvolutionRequest:
     )
 
 
-async def _timed(limit: Limit, requests: Sequence[EvolutionRequest]) -> tuple[list[Any], float]:
+def _endless(schema: Any) -> Any:
+    """The schema, with a first property that takes more tokens than a response has."""
+    text = {"text": {"type": "string", "minLength": 2000}}
+    return schema | {"properties": text | schema["properties"], "required": ["text", *schema["required"]]}
+
+
+def _free(request: EvolutionRequest) -> EvolutionRequest:
+    """The request without its format, whose responses go on as long."""
+    return replace(request, sampling=replace(request.sampling, format=None, ignore_eos=True))
+
+
+async def _timed(limit: Limit, requests: Sequence[EvolutionRequest]) -> tuple[list[EvolutionState], float]:
     """The evolutions, eight at once, and tokens sampled per second."""
     turn, began = asyncio.Semaphore(8), time.perf_counter()
 
-    async def one(request: EvolutionRequest) -> Any:
+    async def one(request: EvolutionRequest) -> EvolutionState:
         async with turn:
             return await limit.run(request)
 
@@ -112,15 +127,18 @@ async def _timed(limit: Limit, requests: Sequence[EvolutionRequest]) -> tuple[li
     return evolutions, sum(e.spent.generated for e in evolutions) / (time.perf_counter() - began)
 
 
-async def main(engine: str, count: int, methods: Sequence[Method]) -> None:
+async def main(engine: str, count: int, timed: int, methods: Sequence[Method]) -> None:
     """Prints a line per method."""
     schemas = [schema_of(seed) for seed in range(count)]
     async with Limit(engine) as limit:
+        # A fresh engine is slower.
+        await _timed(limit, [_free(_request("sample", seed, schemas[0])) for seed in range(8)])
         for method in methods:
             requests = [_request(method, seed, schema) for seed, schema in enumerate(schemas)]
-            plain = [replace(r, sampling=replace(r.sampling, format=None)) for r in requests[: max(1, count // 4)]]
-            evolutions, held_rate = await _timed(limit, requests)
-            _, free_rate = await _timed(limit, plain)
+            long = [_request(method, seed, _endless(schema_of(seed))) for seed in range(timed)]
+            _, held_rate = await _timed(limit, long)
+            _, free_rate = await _timed(limit, [_free(request) for request in long])
+            evolutions, _ = await _timed(limit, requests)
             ended = valid = 0
             for schema, evolution in zip(schemas, evolutions, strict=True):
                 best = answers.choices(evolution, 1)[0]
@@ -145,6 +163,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--schemas", type=int, default=300)
+    parser.add_argument("--timed", type=int, default=16)
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     chosen = parser.parse_args()
-    asyncio.run(main(chosen.engine, chosen.schemas, chosen.methods))
+    asyncio.run(main(chosen.engine, chosen.schemas, chosen.timed, chosen.methods))

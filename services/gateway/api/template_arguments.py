@@ -8,8 +8,12 @@ from pydantic import AfterValidator
 from shared.records.limits import MAX_TEMPLATE_ARGUMENTS
 from shared.records.template_inputs import RESERVED_ARGUMENTS
 
+_MAX_DEPTH = 32
+
 
 def _checked(arguments: dict[str, Any]) -> dict[str, Any]:
+    if _too_deep(arguments):
+        raise ValueError(f"must be at most {_MAX_DEPTH} deep")
     try:
         characters = len(json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode().decode())
     except ValueError:
@@ -19,6 +23,15 @@ def _checked(arguments: dict[str, Any]) -> dict[str, Any]:
     if reserved := ", ".join(sorted(RESERVED_ARGUMENTS & arguments.keys())):
         raise ValueError(f"may not hold {reserved}: leave it out")
     return arguments
+
+
+def _too_deep(value: Any) -> bool:
+    level, depth = [value], 0
+    while level and depth <= _MAX_DEPTH:
+        containers = [part for part in level if isinstance(part, dict | list)]
+        level = [inner for part in containers for inner in (part.values() if isinstance(part, dict) else part)]
+        depth += bool(containers)
+    return depth > _MAX_DEPTH
 
 
 TemplateArguments = Annotated[dict[str, Any], AfterValidator(_checked)]

@@ -162,7 +162,8 @@ class RoundExecution:
                 async for outcome in outcomes:
                     call.note(outcome, journal.now())
                     self._outcomes.put_nowait(outcome)
-                    self._retries.delivered(works)
+                    if _ends(outcome) or not isinstance(outcome, Generated) or outcome.token_ids:
+                        self._retries.delivered(works)
                     if _ends(outcome):
                         missing.discard(_work_of(outcome))
 

@@ -22,6 +22,7 @@ from shared.errors import DarwinError, Overloaded, Unavailable
 from shared.records.evolution import EvolutionRequest, Idempotency, Record, TraceContext
 from shared.store.charges import OverBudget
 from shared.store.evolutions import ActiveLimits
+from shared.store.refusals import FORBIDDEN, refusal
 from shared.telemetry.tracing import current_span
 
 REPLAYED_HEADER = "idempotent-replayed"
@@ -115,8 +116,8 @@ class Acceptance:
             headers |= quota.headers
         try:
             await self._admission.check_stages()
-        except DarwinError as refusal:
-            return await self._replayed(record, refusal)
+        except DarwinError as why:
+            return await self._replayed(record, why)
         return await self._start(record, self._admission.limits(caller, evolution))
 
     async def count(self, request: Request) -> None:
@@ -153,7 +154,11 @@ class Acceptance:
             raise quota.refusal(self._evolutions.search_s) from None
 
     async def _unknown(self, record: Record, error: Unavailable) -> Unavailable:
-        """What a caller is told where no answer came from Redis: the search may have been accepted nevertheless."""
+        """What a caller is told where Redis did not confirm: the search may have been accepted nevertheless, unless
+        Redis forbids this process what that takes.
+        """
+        if error.__cause__ is not None and refusal(error.__cause__) in FORBIDDEN:
+            return error
         try:
             await self._evolutions.stop(record)
         except Unavailable:
@@ -163,14 +168,14 @@ class Acceptance:
             )
         return error
 
-    async def _replayed(self, record: Record, refusal: DarwinError) -> Record:
-        """The evolution that the record's idempotency key stands for already; raises `refusal` where there is none."""
+    async def _replayed(self, record: Record, why: DarwinError) -> Record:
+        """The evolution that the record's idempotency key stands for already; raises `why` where there is none."""
         if record.idempotency is None:
-            raise refusal
+            raise why
         try:
             return await self._evolutions.start(record, _REPLAYS_ONLY)
         except Overloaded:
-            raise refusal from None
+            raise why from None
 
 
 def _digest(text: str) -> str:

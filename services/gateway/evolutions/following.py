@@ -218,7 +218,9 @@ class _Reader:
         new = [event for event in found if position(event.id) > follower.position]
         for event in new:
             follower.put(event)
-        if (new and _is_end(new[-1])) or (follower.ended and not new):
+        # A full read may have ended before this position, where another follows the same evolution from further behind.
+        exhausted = not new and len(found) < _EVENTS_PER_READ
+        if (new and _is_end(new[-1])) or (follower.ended and exhausted):
             follower.close()
             self.leave(follower)
 

@@ -49,7 +49,7 @@ class Driving:
             self.batches, self.files, self.keys, service, acceptance, embedding, settings, BatchLimits(**limits)
         )
 
-    async def batch(self, lines: list[str], lasts_s: float = 60, key_id: str = "", url: str = CHAT) -> Batch:
+    async def batch(self, lines: list[str], lasts_s: float = 600, key_id: str = "", url: str = CHAT) -> Batch:
         now, tenant = time.time(), "acme" if key_id else ""
         name = f"{time.time_ns():x}"
         file = File(f"file-{name}", tenant, "in.jsonl", "batch", now, now + 600)

@@ -116,6 +116,15 @@ async def test_nobody_waits_for_an_end_that_was_told_before(store: Store) -> Non
     assert await asyncio.wait_for(types(follows, "evo_gone"), 10) == []
 
 
+async def test_who_is_ahead_of_another_gets_the_rest_of_what_has_ended(store: Store) -> None:
+    follows, record = Following(store), await started(store, "evo_1")
+    record = await saved(store, record, *(told(str(number)) for number in range(40)))
+    await saved(store, record, Ended("succeeded"))
+    every = [event.id async for event in follows.events(record.id)]
+    found = await asyncio.gather(types(follows, record.id), types(follows, record.id, every[30]))
+    assert list(map(len, found)) == [42, 11]
+
+
 async def test_an_end_without_its_event_is_seen(store: Store, idle_redis_url: str) -> None:
     follows, record = Following(store), await started(store, "evo_1")
     waiting = asyncio.ensure_future(types(follows, record.id))

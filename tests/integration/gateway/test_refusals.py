@@ -45,10 +45,10 @@ def calls(http: httpx.Client) -> Iterator[httpx.Response]:
     yield http.post("/v1/files", files={"file": ("a.jsonl", b"{}\n")}, data={"purpose": "batch"})
 
 
-def refused(answer: httpx.Response) -> None:
+def refused(answer: httpx.Response, may_retry: bool = True) -> None:
     assert answer.status_code == 503, answer.text
-    assert int(answer.headers["retry-after"]) > 0
-    assert answer.headers["x-should-retry"] == "true"
+    assert ("retry-after" in answer.headers) == may_retry
+    assert answer.headers["x-should-retry"] == ("true" if may_retry else "false")
     error = answer.json()["error"]
     assert (error["code"], error["param"]) == ("unavailable", None)
     assert not [word for word in INSIDE if word in answer.text.lower()]
@@ -61,7 +61,9 @@ def test_a_server_that_does_nothing_now_is_a_503_to_come_back_from(
     with httpx.Client(base_url=gateway.url, timeout=30) as http, redis.Redis.from_url(redis_url) as admin:
         with state(admin):
             for answer in calls(http):
-                refused(answer)
+                # A replica without its primary does not even say what it has, so a search may be there.
+                unknown = state.__name__ == "without_primary" and not answer.url.path.endswith("/files")
+                refused(answer, may_retry=not unknown)
         assert http.post("/v1/evolutions", json=BODY).status_code == 202
 
 

@@ -179,6 +179,27 @@ def test_failures_are_counted_in_a_row() -> None:
     assert len(stages.asked["generation"]) == 21
 
 
+class StuckStages(Stages):
+    """Tells each time that an engine samples something, of which no token can be kept, and is lost then."""
+
+    async def generate(
+        self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
+    ) -> AsyncIterator[Generated]:
+        self.asked["generation"].append(tuple(effects))
+        if len(self.asked["generation"]) > 50:
+            raise AssertionError("it is asked for without end")
+        for each in effects:
+            yield Generated(each.cycle, each.round, each.state, (), "", "", "length", 1, partial=True)
+        raise Unavailable("gone")
+
+
+def test_a_stage_that_delivers_no_token_is_given_up() -> None:
+    stages = StuckStages()
+    with pytest.raises(Unavailable):
+        virtual_time.run(execution(stages).run())
+    assert len(stages.asked["generation"]) == 6
+
+
 @pytest.mark.parametrize("stage", ["mutation", "generation", "reward"])
 def test_a_full_stage_is_waited_for_without_end(stage: str) -> None:
     async def main() -> float:

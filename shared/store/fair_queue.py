@@ -7,20 +7,24 @@ taken or saved, and in the sweep. Each move costs O(log n) and takes the first e
 virtual counter (Sheng et al., "Fairness in Serving Large Language Models", OSDI 2024).
 
 A tenant's counter grows by the tokens that its searches sample, divided by the weight of the key that each is charged
-to. It grows by what an evolution is expected to sample when that is moved to the queue, because a search is charged
-long after: until then a flood would look like a tenant that is served nothing. `settle` then counts only what a search
-samples beyond that, and takes back at its end what it did not; so counters are exact of all that has ended, and an
-estimate decides only who comes first for now. What is expected is what the tenant's searches took lately (all tenants'
-where it has had none), at most what this one can take.
+to. Searches are charged long after they are moved to the queue, and until then a flood would look like a tenant that is
+served nothing. So what those under way are expected to sample yet counts too, where it is decided who is next, but not
+in the counter: `settle` turns it into what is sampled, and drops at a search's end what is not. Counters are therefore
+exact, and an estimate decides only who comes first for now. What is expected is what the tenant's searches took lately
+(all tenants' where it has had none; a tenth of what this one can take, where nothing has ended yet), at most what this
+one can take.
 
-A tenant that begins to wait is lifted to the least counter of those that do, or to the last that did: it gains nothing
-by having been idle, and others gain nothing by having been busy. Counters are never lowered but by `settle`.
+A tenant that begins to wait is lifted to the least counter of those that do, or to that of the last that did: it gains
+nothing by having been idle, and others gain nothing by having been busy. Counters are never lowered.
 
-The redis keys all follow from that of `waiting`: `:tenants:1` (those whose priority goes before other tenants') and
-`:tenants:2`, sorted sets of the tenants that wait, by counter; `:of:1:{tenant}` and `:of:2:{tenant}`, their evolutions
-by place; `:virtual`, a sorted set of all counters; `:usual`, a hash of the tokens that searches took lately, by tenant
-and under `*` for all; `:floor`, the counter to which a tenant is lifted where none waits. `waiting` itself is a sorted
-set of all evolutions that no worker has taken, by since when.
+The redis keys all follow from that of `waiting`, a sorted set of what no worker has taken, by since when:
+  :of:1:{tenant}, :of:2:{tenant}   sorted sets of a tenant's evolutions by place; 1: those before other tenants'
+  :tenants:1, :tenants:2           sorted sets of the tenants that wait, by counter and what is expected of them
+  :counted                         sorted set of the tenants that wait, by counter
+  :virtual                         sorted set of all tenants, by counter
+  :expected                        hash: by tenant what those under way are expected to sample yet, divided by weights
+  :usual                           hash: by tenant, and under `*` of all, the tokens that a search took lately
+  :last                            the tenant that waited last
 """
 
 from dataclasses import dataclass
@@ -69,35 +73,48 @@ def places_keys(tenant: str) -> tuple[str, ...]:
 FAIR_QUEUE = (
     """
 local window, last_class = WINDOW, 2
-local virtual, usual, floor_key = waiting .. ':virtual', waiting .. ':usual', waiting .. ':floor'
+local counted, virtual, usual = waiting .. ':counted', waiting .. ':virtual', waiting .. ':usual'
+local expected_key, last = waiting .. ':expected', waiting .. ':last'
 local function tenants_of(class) return waiting .. ':tenants:' .. class end
 local function places_of(class, tenant) return waiting .. ':of:' .. class .. ':' .. tenant end
 local function exact(number) return string.format('%.6f', number) end
 local function counter_of(tenant) return tonumber(redis.call('ZSCORE', virtual, tenant) or 0) end
-local function count(tenant, tokens)
-  if tokens == 0 then return end
-  local sum = redis.call('ZINCRBY', virtual, exact(tokens), tenant)
-  for class = 1, last_class do redis.call('ZADD', tenants_of(class), 'XX', sum, tenant) end
+local function precedence(tenant)
+  return exact(counter_of(tenant) + (redis.call('HGET', expected_key, tenant) or 0))
 end
-local function least_counter()
-  local least = nil
-  for class = 1, last_class do
-    local first = redis.call('ZRANGE', tenants_of(class), 0, 0, 'WITHSCORES')
-    if first[2] then least = math.min(least or math.huge, tonumber(first[2])) end
+local function count(tenant, charged, expected)
+  if charged ~= 0 then
+    redis.call('ZADD', counted, 'XX', redis.call('ZINCRBY', virtual, exact(charged), tenant), tenant)
   end
-  return least
+  if expected ~= 0 then
+    local sum = redis.call('HINCRBYFLOAT', expected_key, tenant, exact(expected))
+    if tonumber(sum) < 0.001 then redis.call('HDEL', expected_key, tenant) end
+  end
+  if redis.call('ZSCORE', counted, tenant) then
+    for class = 1, last_class do redis.call('ZADD', tenants_of(class), 'XX', precedence(tenant), tenant) end
+  end
 end
-local function floor() return least_counter() or tonumber(redis.call('GET', floor_key) or 0) end
+local function floor()
+  local least = redis.call('ZRANGE', counted, 0, 0, 'WITHSCORES')[2]
+  return tonumber(least or counter_of(redis.call('GET', last) or ''))
+end
 local function enqueue(record, place, class, tenant)
-  local waits = false
-  for each = 1, last_class do waits = waits or redis.call('ZSCORE', tenants_of(each), tenant) end
-  if not waits then redis.call('ZADD', virtual, exact(math.max(counter_of(tenant), floor())), tenant) end
-  redis.call('ZADD', tenants_of(class), redis.call('ZSCORE', virtual, tenant), tenant)
+  if not redis.call('ZSCORE', counted, tenant) then
+    redis.call('ZADD', virtual, exact(math.max(counter_of(tenant), floor())), tenant)
+    redis.call('ZADD', counted, counter_of(tenant), tenant)
+  end
+  redis.call('ZADD', tenants_of(class), precedence(tenant), tenant)
   redis.call('ZADD', places_of(class, tenant), 0, place)
   redis.call('HSET', record, 'place', place, 'class', class)
 end
 local function gone(class, tenant)
-  if redis.call('EXISTS', places_of(class, tenant)) == 0 then redis.call('ZREM', tenants_of(class), tenant) end
+  if redis.call('EXISTS', places_of(class, tenant)) == 1 then return end
+  redis.call('ZREM', tenants_of(class), tenant)
+  for each = 1, last_class do
+    if redis.call('ZSCORE', tenants_of(each), tenant) then return end
+  end
+  redis.call('ZREM', counted, tenant)
+  redis.call('SET', last, tenant)
 end
 local function leave(record)
   local place, class, tenant = unpack(redis.call('HMGET', record, 'place', 'class', 'tenant'))
@@ -111,11 +128,11 @@ local function move(record, tenant)
   if not fields[1] then return end
   local sent_at, most = exact(now), tonumber(fields[2])
   local known = redis.call('HMGET', usual, tenant, '*')
-  local expected = math.min(most, tonumber(known[1] or known[2] or most))
+  local expected = math.min(most, tonumber(known[1] or known[2] or most / 10))
   redis.call('LPUSH', queue, (string.gsub(fields[1], '("SENT_AT": )[%d.]+', '%1' .. sent_at)))
   redis.call('HSET', record, 'sent_at', sent_at, 'expected', exact(expected))
   redis.call('HDEL', record, 'place', 'message')
-  count(tenant, expected / fields[3])
+  count(tenant, 0, expected / fields[3])
 end
 local function dispatch()
   for _ = redis.call('LLEN', queue) + 1, window do
@@ -131,7 +148,6 @@ local function dispatch()
       if redis.call('ZSCORE', active, id) then move('RECORD{' .. id .. '}', tenant) end
     end
     gone(class, tenant)
-    if not least_counter() then redis.call('SET', floor_key, exact(counter_of(tenant))) end
   end
 end
 local function average(field, used)
@@ -142,17 +158,13 @@ local function settle(record, tokens, ended)
   local tenant, weight, expected, used = unpack(redis.call('HMGET', record, 'tenant', 'weight', 'expected', 'used'))
   if not tenant then return end
   expected, used = tonumber(expected or 0), tonumber(used or 0) + tokens
-  local more = math.max(0, tokens - expected)
-  expected = math.max(0, expected - tokens)
-  if ended then
-    more, expected = more - expected, 0
-    if used > 0 then
-      average(tenant, used)
-      average('*', used)
-    end
+  local left = ended and 0 or math.max(0, expected - tokens)
+  redis.call('HSET', record, 'expected', exact(left), 'used', exact(used))
+  count(tenant, tokens / weight, (left - expected) / weight)
+  if ended and used > 0 then
+    average(tenant, used)
+    average('*', used)
   end
-  redis.call('HSET', record, 'expected', exact(expected), 'used', exact(used))
-  count(tenant, more / weight)
 end
 """.replace("WINDOW", str(WINDOW))
     .replace("SENT_AT", SENT_AT_PATTERN)
@@ -163,9 +175,7 @@ end
 FORGET_IDLE = """
 local least = floor()
 for _, tenant in ipairs(redis.call('ZRANGEBYSCORE', virtual, '-inf', '(' .. exact(least), 'LIMIT', 0, 50)) do
-  local waits = false
-  for class = 1, last_class do waits = waits or redis.call('ZSCORE', tenants_of(class), tenant) end
-  if not waits then
+  if not redis.call('ZSCORE', counted, tenant) and not redis.call('HGET', expected_key, tenant) then
     redis.call('ZREM', virtual, tenant)
     redis.call('HDEL', usual, tenant)
   end

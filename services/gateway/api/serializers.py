@@ -55,6 +55,7 @@ def chat_completion(record: Record, settings: GatewaySettings) -> out.ChatComple
             )
             for index, choice in enumerate(result.choices)
         ],
+        service_tier=record.request.service_tier,
         usage=usage(record, result, settings),
         darwin=reference(record, result.stopped_by),
     )

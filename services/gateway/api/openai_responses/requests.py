@@ -153,10 +153,7 @@ class ResponseCreate(Body):
     safety_identifier: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="`user` is kept with the evolution."
     )
-    service_tier: Annotated[
-        Literal["auto", "default", "flex", "priority", "scale", "fast", "ultrafast"] | None,
-        WithoutEffect("auto", "default"),
-    ] = Field(default=None, description="There is one tier: `auto` and `default` mean it.")
+    service_tier: ServiceTierField = Field(default=None, description=SERVICE_TIER)
 
     access_programs: Annotated[Any, NotSupported([], why="no programs are run")] = None
     background_options: Annotated[Any, NotSupported({}, why="responses are kept alike")] = None

@@ -75,9 +75,7 @@ class KeyTerms:
     ] = None
     weight: Annotated[
         Limit,
-        Setting(
-            "Its share where more is asked for than workers can do, against other tenants' (1 by default).", 1, 1000
-        ),
+        Setting("Its share where more is asked for than workers can do, against other tenants' (default: 1).", 1, 1000),
     ] = None
     priority_over_tenants: Annotated[
         bool,

@@ -119,7 +119,6 @@ class _WithoutEffect(Body):
     safety_identifier: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="`user` is kept with the evolution."
     )
-    service_tier: ServiceTierField = Field(default=None, description=SERVICE_TIER)
     store: Annotated[bool | None, WithoutEffect(False)] = Field(
         default=None, description="Every evolution is kept for as long as the deployment keeps its record."
     )
@@ -240,6 +239,7 @@ class AlignmentRequest(TokenShaping):
     function_call: FunctionChoice | None = Field(
         default=None, description="Deprecated: as `tool_choice`, of `functions`."
     )
+    service_tier: ServiceTierField = Field(default=None, description=SERVICE_TIER)
     darwin: SearchSettings | None = Field(default=None, description="How the answer is searched for.")
 
 

@@ -9,7 +9,7 @@ Named = Literal["auto", "default", "flex", "priority", "scale", "fast", "ultrafa
 ServiceTierField = Annotated[Named | None, WithoutEffect("auto", "default", "flex", "priority", "fast")]
 
 SERVICE_TIER = (
-    "Where searches wait for a worker, `priority` (or `fast`) goes ahead of your other searches, and `flex` after them; "
+    "Where searches wait for a worker, `priority` (or `fast`) goes ahead of your other searches, `flex` after them; "
     "`auto` and `default` stand between. Other tenants' searches wait no longer for it, unless the operator gave your "
     "key priority over theirs."
 )

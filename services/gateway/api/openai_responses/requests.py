@@ -10,6 +10,7 @@ from services.gateway.api.formats import SCHEMA_NAME
 from services.gateway.api.openai_responses.items import InputItem
 from services.gateway.api.openai_responses.tools import ResponseToolChoice, ResponseTools
 from services.gateway.api.requests import SearchSettings
+from services.gateway.api.service_tiers import SERVICE_TIER, ServiceTierField
 from services.gateway.config.model_entry import MAX_MODEL_NAME
 from services.gateway.config.search_fields import WHOLE
 from shared.records.limits import MAX_MESSAGES, MOST_ALTERNATIVES

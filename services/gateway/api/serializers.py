@@ -161,6 +161,7 @@ def evolution(record: Record, operator: bool = False) -> out.Evolution:
             profile=request.profile,
             raw_prompt=request.raw_prompt is not None,
             template_arguments=request.template_arguments,
+            service_tier=request.service_tier,
         ),
         user=request.user,
         metadata=request.metadata,

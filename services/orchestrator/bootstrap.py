@@ -116,7 +116,10 @@ class Worker:
         self._loop.call_later(self._drain_s, self._round_runner.interrupt)
 
     async def _sweep(self) -> None:
-        """Sends a message again for each evolution that is unfinished although nobody performs it."""
+        """Sends a message again for each evolution that is unfinished although nobody performs it, and fills the queue
+        where no other step did.
+        """
+        await self._store.dispatch()
         for stalled in await self._store.resend_stalled(self._settings.stalled_s):
             with tracing.use_context(stalled.trace, stalled.evolution_id):
                 log.warning("%s stalled at version %d: sent again", stalled.evolution_id, stalled.version)

@@ -17,6 +17,7 @@ from shared.records.tools import ToolCall, ToolUse
 Role = Literal["system", "user", "assistant", "tool"]
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FinishReason = Literal["stop", "length"]
+ServiceTier = Literal["priority", "default", "flex"]
 StoppedBy = Literal["max_generated_tokens", "max_reward_calls", "deadline_ms", "error", "cancelled"]
 MutantSource = Literal["model", "template", "parent", "original"]
 
@@ -96,7 +97,8 @@ class EvolutionRequest:
     template that prints the date prints that of `accepted_at`, in Unix seconds, in every round. `warnings` tell the
     caller which fields were taken without effect. `model` is the name by which the caller chose the method; empty, the
     method's own. `response` is set where the Responses API asked, and `raw_prompt` where the completions API did. The
-    model's chat template is given `template_arguments`, which are JSON.
+    model's chat template is given `template_arguments`, which are JSON. Among its tenant's evolutions that wait for a
+    worker, one of a higher `service_tier` goes first.
     """
 
     method: Method
@@ -117,6 +119,7 @@ class EvolutionRequest:
     tool_use: ToolUse = field(default_factory=ToolUse)
     raw_prompt: RawPrompt | None = None
     template_arguments: dict[str, Any] = field(default_factory=dict)
+    service_tier: ServiceTier = "default"
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,14 @@ class KeyTerms:
     money_per_month: Annotated[
         Money, Setting("What searches and embeddings may cost per calendar month (UTC).", 0, _MOST_MONEY)
     ] = None
+    weight: Annotated[
+        Limit,
+        Setting("Its share where more is asked for than workers can do, against other tenants' (default: 1).", 1, 1000),
+    ] = None
+    priority_over_tenants: Annotated[
+        bool,
+        Setting("Its searches of the service tier `priority` begin before other tenants' too, not only its own."),
+    ] = False
     all_tenants: Annotated[bool, Setting("For operators: it may read every tenant's evolutions.")] = False
     manages_keys: Annotated[bool, Setting("For operators: it may make, change and revoke keys (`/v1/keys`).")] = False
 

@@ -16,6 +16,7 @@ from shared.records.spending import NOTHING, Budget, Spending
 from shared.records.summary import summary_of
 from shared.store import layout, scripts
 from shared.store.charges import ChargeCommands, limits_by_period, over_budget
+from shared.store.fair_queue import EQUAL, Share, class_of, place_of
 from shared.store.layout import dumped
 from shared.store.leases import LeaseCommands
 from shared.store.queries import QueryCommands
@@ -27,13 +28,14 @@ _KEPT = 2
 @dataclass(frozen=True)
 class ActiveLimits:
     """Most evolutions that are queued or running at a time, in all and of one API key; the key's budgets, and what the
-    evolution will spend at most, which is reserved for it until it ends.
+    evolution will spend at most, which is reserved for it until it ends. `share` is the key's of what workers can do.
     """
 
     active: int = 10_000
     active_per_key: int = 1_000
     budgets: tuple[Budget, ...] = ()
     estimate: Spending = NOTHING
+    share: Share = EQUAL
 
 
 class Store(QueryCommands, LeaseCommands, ChargeCommands):
@@ -80,6 +82,10 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 ttl_s=self._ttl_s,
                 trace=dumped(layout.TRACE, record.trace),
                 message=message(record.id, record.version),
+                tenant=record.request.tenant,
+                weight=limits.share.weight,
+                place=place_of(record),
+                **{"class": class_of(record, limits.share)},
                 tokens=limits.estimate.counted,
                 money=record.prices.nanos(limits.estimate) if record.prices else 0,
                 token_limits=limits_by_period("tokens", limits.budgets) if spent else [],
@@ -161,6 +167,8 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 deadlines=layout.DEADLINES,
                 cancelled=layout.CANCELLED,
                 reserved=layout.RESERVED,
+                queue=QUEUE,
+                waiting=layout.WAITING,
                 id=evolution_id,
                 event=dumped(layout.EVENT, Ended("failed", error=failure)),
                 ttl_s=self._ttl_s,

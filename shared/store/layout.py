@@ -3,12 +3,15 @@
 Redis keys, all under `darwin:`
   evo:{id}                hash: version, body, summary, trace, saved_at, claims, claimants, of_key, of_idempotency;
                           sent_at, when the sweep last sent its message again; refused_at and not_before, since when no
-                          worker has known its schema, and until when none tries; beside it :events and :attempts
-                          (streams), :lease
+                          worker has known its schema, and until when none tries; tenant, weight, most (tokens that it
+                          may sample), message, place, class, expected and used, as `fair_queue` needs them; beside it
+                          :events and :attempts (streams), :lease
   list, list:{tenant}     sorted sets of ids by when they were accepted: all, and a tenant's
   active                  sorted set of unfinished ids by when the sweep may return them (see the script STALLED)
   deadlines               sorted set of unfinished ids that have a deadline, by it
   cancelled               set of unfinished ids for which a cancel was asked
+  waiting                 sorted set of unfinished ids that no worker has taken, by since when; beside it what decides
+                          who is served next (see `fair_queue`)
   key:{api key}:active    set of an API key's unfinished ids
   key:{api key}:spent:{period}:{its label}
                           hash: tokens, money (in billionths), and the same reserved for searches under way
@@ -42,6 +45,7 @@ DEADLINES = "darwin:deadlines"
 CANCELLED = "darwin:cancelled"
 RESERVED = "darwin:reserved"
 NOTICES = "darwin:webhook-notices"
+WAITING = "darwin:waiting"
 RECORD_PREFIX = "darwin:evo:"
 
 T = TypeVar("T")
@@ -101,6 +105,7 @@ def keys_of(record: Record) -> dict[str, str]:
         "record": record_key(record.id),
         "events": events_key(record.id),
         "active": ACTIVE,
+        "waiting": WAITING,
         "deadlines": DEADLINES,
         "reserved": RESERVED,
         "all_list": list_key(None),

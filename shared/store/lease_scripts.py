@@ -1,6 +1,7 @@
 """The scripts of leases and of the sweep, in Lua (see `scripts` for what they have in common)."""
 
 from shared.store.budgets import BUDGETS
+from shared.store.fair_queue import FAIR_QUEUE, FORGET_IDLE
 from shared.store.lua import Script
 from shared.store.queue import OLDEST_MESSAGE
 
@@ -18,6 +19,7 @@ local function without(claimants, holder)
   return (string.gsub(claimants or '', pattern, ''))
 end
 local function release_lease(record, lease, holder)
+  if redis.call('ZSCORE', active, id) then redis.call('ZADD', waiting, now, id) end
   redis.call('HINCRBY', record, 'claims', -1)
   redis.call('HSET', record, 'claimants', without(redis.call('HGET', record, 'claimants'), holder))
   return redis.call('DEL', lease)
@@ -32,16 +34,20 @@ local function pause(waited, idle) return math.max(0, math.min(30, waited) - idl
 
 # Returns nothing where the record is at another version or another holder has the lease. Otherwise: the record's body,
 # whether a cancel was asked for, how many earlier holders of this version neither saved nor released it, and their
-# lines (see "claimants" above). The sweep counts from the claim on, however long the evolution has waited for it.
+# lines (see "claimants" above). The sweep counts from the claim on, however long the evolution has waited for it. Who
+# claims has taken a message, so there is room in the queue for others.
 CLAIM = Script(
     NOW
     + CLAIMANTS
+    + FAIR_QUEUE
     + """
+dispatch()
 if redis.call('HGET', record, 'version') ~= version then return nil end
 local present = redis.call('GET', lease)
 if present and present ~= holder then return nil end
 redis.call('SET', lease, holder, 'PX', ttl_ms)
 redis.call('ZADD', active, 'XX', now, id)
+redis.call('ZREM', waiting, id)
 local claims = tonumber(redis.call('HGET', record, 'claims') or 0)
 local claimants = without(redis.call('HGET', record, 'claimants'), holder)
 if not present then
@@ -51,7 +57,7 @@ else
 end
 return {redis.call('HGET', record, 'body'), redis.call('SISMEMBER', cancelled, id), claims, claimants}
 """,
-    keys="record lease active cancelled",
+    keys="record lease active cancelled queue waiting",
     args="id version holder ttl_ms",
 )
 
@@ -82,8 +88,8 @@ RELEASE = Script(
 if redis.call('GET', lease) ~= holder then return 0 end
 return release_lease(record, lease, holder)
 """,
-    keys="record lease",
-    args="holder",
+    keys="record lease active waiting",
+    args="id holder",
 )
 
 # Releases the lease of an evolution whose schema the holder does not know. The sweep offers it again after as long as
@@ -101,7 +107,7 @@ redis.call('HSET', record, 'not_before', now + delay)
 redis.call('ZADD', active, 'XX', now + delay - idle_s, id)
 return tostring(since)
 """,
-    keys="record lease active",
+    keys="record lease active waiting",
     args="id holder idle_s",
 )
 
@@ -120,17 +126,20 @@ local due = redis.call('ZRANGEBYSCORE', active, '-inf', now - idle, 'LIMIT', 0, 
 for _, id in ipairs(due) do
   local record = record_prefix .. '{' .. id .. '}'
   local lease_ms = redis.call('PTTL', record .. ':lease')
-  local version, saved_at, trace, claims, sent_at, refused_at =
-    unpack(redis.call('HMGET', record, 'version', 'saved_at', 'trace', 'claims', 'sent_at', 'refused_at'))
+  local version, saved_at, trace, claims, sent_at, refused_at, place =
+    unpack(redis.call('HMGET', record, 'version', 'saved_at', 'trace', 'claims', 'sent_at', 'refused_at', 'place'))
   if not version then
     redis.call('ZREM', active, id)
     redis.call('ZREM', deadlines, id)
+    redis.call('ZREM', waiting, id)
     release(id)
   elseif lease_ms > 0 then
     redis.call('ZADD', active, now - idle + lease_ms / 1000, id)
   else
     local waits = false
-    if version == '0' and tonumber(claims or 0) == 0 and not refused_at then
+    if place then
+      waits = true
+    elseif version == '0' and tonumber(claims or 0) == 0 and not refused_at then
       oldest = oldest or oldest_message_at(queue)
       waits = oldest <= tonumber(sent_at or saved_at)
     end
@@ -143,7 +152,7 @@ for _, id in ipairs(due) do
 end
 return stalled
 """,
-    keys="active deadlines reserved queue",
+    keys="active deadlines reserved queue waiting",
     args="idle_s most record_prefix",
 )
 
@@ -161,13 +170,14 @@ for i, record in ipairs(records) do
   if stored[1] == versions[i] and due <= now - idle then
     redis.call('ZADD', active, now + pause(now - stored[2], idle), ids[i])
     redis.call('HSET', record, 'sent_at', now)
+    redis.call('ZADD', waiting, 'NX', now, ids[i])
     redis.call('RPUSH', queue, messages[i])
     sent[i] = 1
   end
 end
 return sent
 """,
-    keys="active queue *records",
+    keys="active queue waiting *records",
     args="idle_s *ids *versions *messages",
 )
 
@@ -196,3 +206,6 @@ return found
     keys="active deadlines cancelled",
     args="at most record_prefix",
 )
+
+# Moves what there is room for to the queue, in case nothing else did.
+DISPATCH = Script(NOW + FAIR_QUEUE + "dispatch()\n" + FORGET_IDLE, keys="active queue waiting", args="")

@@ -64,6 +64,8 @@ class LeaseCommands(RedisClient):
                 lease=layout.lease_key(evolution_id),
                 active=layout.ACTIVE,
                 cancelled=layout.CANCELLED,
+                queue=QUEUE,
+                waiting=layout.WAITING,
                 id=evolution_id,
                 version=version,
                 holder=holder,
@@ -97,8 +99,15 @@ class LeaseCommands(RedisClient):
     async def release(self, evolution_id: str, holder: str) -> None:
         """Gives up the lease on an evolution, where `holder` has it."""
         async with self._translated:
-            record, lease = layout.record_key(evolution_id), layout.lease_key(evolution_id)
-            await lease_scripts.RELEASE(self._redis, record=record, lease=lease, holder=holder)
+            await lease_scripts.RELEASE(
+                self._redis,
+                record=layout.record_key(evolution_id),
+                lease=layout.lease_key(evolution_id),
+                active=layout.ACTIVE,
+                waiting=layout.WAITING,
+                id=evolution_id,
+                holder=holder,
+            )
 
     async def request_cancel(self, evolution_id: str) -> None:
         """Asks whoever performs the evolution, now or next, to end it.
@@ -132,6 +141,7 @@ class LeaseCommands(RedisClient):
                 record=layout.record_key(evolution_id),
                 lease=layout.lease_key(evolution_id),
                 active=layout.ACTIVE,
+                waiting=layout.WAITING,
                 id=evolution_id,
                 holder=holder,
                 idle_s=idle_s,
@@ -152,6 +162,7 @@ class LeaseCommands(RedisClient):
                     deadlines=layout.DEADLINES,
                     reserved=layout.RESERVED,
                     queue=QUEUE,
+                    waiting=layout.WAITING,
                     idle_s=idle_s,
                     most=_SWEPT_AT_ONCE,
                     record_prefix=layout.RECORD_PREFIX,
@@ -163,6 +174,7 @@ class LeaseCommands(RedisClient):
                 self._redis,
                 active=layout.ACTIVE,
                 queue=QUEUE,
+                waiting=layout.WAITING,
                 records=[layout.record_key(waiting.evolution_id) for waiting in found],
                 idle_s=idle_s,
                 ids=[waiting.evolution_id for waiting in found],
@@ -170,6 +182,13 @@ class LeaseCommands(RedisClient):
                 messages=[message(waiting.evolution_id, waiting.version) for waiting in found],
             )
         return [waiting for waiting, now in zip(found, sent, strict=True) if now]
+
+    async def dispatch(self) -> None:
+        """Moves to the queue what it has room for of the evolutions that wait for their tenants' turns, and forgets a
+        few tenants of which nothing need be known any more.
+        """
+        async with self._translated:
+            await lease_scripts.DISPATCH(self._redis, active=layout.ACTIVE, queue=QUEUE, waiting=layout.WAITING)
 
     async def due(self, at: float) -> list[WaitingEvolution]:
         """Evolutions that nobody holds and that are to end, up to some hundreds: those whose deadline has passed at

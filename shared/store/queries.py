@@ -11,10 +11,9 @@ from shared.records.events import Event
 from shared.records.evolution import Record
 from shared.records.spending import PERIODS, UNITS, Period, Standing, Unit
 from shared.records.summary import Summary
-from shared.store import layout
+from shared.store import fair_queue, layout
 from shared.store.connection import RedisClient
 from shared.store.layout import parsed
-from shared.store.queue import QUEUE
 
 T = TypeVar("T", Record, Summary)
 _Entry = tuple[str, dict[str, str]]
@@ -140,10 +139,10 @@ class QueryCommands(RedisClient):
         async with self._translated:
             return int(await self._redis.scard(layout.active_key(api_key_id)))
 
-    async def queued(self) -> int:
-        """How many messages wait for a worker."""
+    async def waiting_of(self, tenant: str) -> bool:
+        """Whether an evolution of a tenant's waits for its turn at the queue."""
         async with self._translated:
-            return int(await self._redis.llen(QUEUE))
+            return bool(await self._redis.exists(*fair_queue.places_keys(tenant)))
 
     async def spent(self, api_key_id: str, at: float) -> Spent:
         """What an API key has spent and reserved in each period that a time (Unix seconds) lies in."""

@@ -1,4 +1,7 @@
-"""The queue of evolutions that wait for a worker: messages of (id, version) in a Redis list, as Celery reads them."""
+"""The queue of evolutions that wait for a worker: messages of (id, version) in a Redis list, as Celery reads them.
+
+What has not begun comes here from `fair_queue`, a few at a time.
+"""
 
 import json
 import time
@@ -8,29 +11,34 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.store.connection import Translated
+from shared.store.layout import WAITING
 
 ADVANCE = "darwin.advance"
 QUEUE = "darwin"
 
 _SENT_AT = "darwin-sent-at"
+SENT_AT_PATTERN = _SENT_AT.replace("-", "%-")
+"""The name of the header that says when a message was sent, as a pattern of Lua's."""
 
-# When the oldest message in the queue was sent. Those of searches that have begun go ahead of the others, so it is not
-# always the next one, but among the next few.
+# When the oldest message in the queue was sent. Those of searches that have begun stand at its end, and go ahead of the
+# few others, which stand at its beginning: so it is looked for at both.
 OLDEST_MESSAGE = """
 local function oldest_message_at(queue)
   local oldest = math.huge
-  for _, message in ipairs(redis.call('LRANGE', queue, -50, -1)) do
-    local sent_at = tonumber(string.match(message, '"NAME":%s*([%d.]+)'))
-    oldest = math.min(oldest, sent_at or oldest)
+  for _, ends in ipairs({{0, 49}, {-50, -1}}) do
+    for _, message in ipairs(redis.call('LRANGE', queue, ends[1], ends[2])) do
+      local sent_at = tonumber(string.match(message, '"NAME":%s*([%d.]+)'))
+      oldest = math.min(oldest, sent_at or oldest)
+    end
   end
   return oldest
 end
-""".replace("NAME", _SENT_AT.replace("-", "%-"))
+""".replace("NAME", SENT_AT_PATTERN)
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """How many messages no worker has taken yet, and for how many seconds the oldest of them has waited."""
+    """How many evolutions no worker has taken yet, and for how many seconds the oldest of them has waited."""
 
     depth: int = 0
     age_s: float = 0.0
@@ -62,14 +70,11 @@ def message(evolution_id: str, version: int, delay_s: float = 0.0) -> str:
 
 
 async def backlog(redis: Any) -> Backlog:
-    """The messages that wait in the queue now. kombu keeps them in a Redis list, the oldest one last.
+    """What waits for a worker now, whether its message has been moved to the queue or not.
 
     Raises:
         Unavailable: Redis is away.
     """
     async with Translated(), redis.pipeline() as pipeline:
-        depth, oldest = await pipeline.llen(QUEUE).lindex(QUEUE, -1).execute()
-    if oldest is None:
-        return Backlog()
-    sent_at = json.loads(oldest)["headers"].get(_SENT_AT, time.time())
-    return Backlog(depth, max(0.0, time.time() - sent_at))
+        depth, oldest = await pipeline.zcard(WAITING).zrange(WAITING, 0, 0, withscores=True).execute()
+    return Backlog(depth, max(0.0, time.time() - oldest[0][1])) if oldest else Backlog()

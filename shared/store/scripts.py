@@ -2,11 +2,12 @@
 
 Their keys are those of `layout`, by these names: `record` (the hash of an evolution), `events`, `attempts` and `lease`
 beside it; `active`, `deadlines`, `cancelled` and `reserved`; `all_list` and `tenant_list`; `api_key_active` and `spent`
-(one for each period) of the API key that is charged; `idempotency`. `queue` is the queue of evolutions. All times are
-the server's, in Unix seconds.
+(one for each period) of the API key that is charged; `idempotency`. `queue` is the queue of evolutions, and `waiting`
+what waits for a worker. All times are the server's, in Unix seconds.
 """
 
 from shared.store.budgets import BUDGETS
+from shared.store.fair_queue import FAIR_QUEUE
 from shared.store.lease_scripts import CLAIMANTS, NOW
 from shared.store.lua import Script
 
@@ -36,6 +37,7 @@ CREATE = Script(
     NOW
     + _LIST
     + BUDGETS
+    + FAIR_QUEUE
     + """
 if redis.call('EXISTS', record) == 1 then return {'accepted', id} end
 if fingerprint ~= '' then
@@ -58,12 +60,15 @@ local lists = {all_list, tenant_list}
 tidy(lists, tonumber(ttl_s))
 for _, key in ipairs(lists) do redis.call('ZADD', key, created_at, id) end
 keep(lists, ttl_s)
-redis.call('LPUSH', queue, message)
+redis.call('HSET', record, 'message', message, 'tenant', tenant, 'weight', weight, 'most', tokens)
+redis.call('ZADD', waiting, now, id)
+enqueue(record, place, class, tenant)
+dispatch()
 return {'accepted', id}
 """,
-    keys="record events active deadlines reserved api_key_active idempotency all_list tenant_list queue *spent",
+    keys="record events active deadlines reserved api_key_active idempotency all_list tenant_list queue waiting *spent",
     args="id body event max_active max_active_of_api_key fingerprint summary created_at deadline ttl_s trace message"
-    " tokens money *token_limits *money_limits",
+    " tenant weight place class tokens money *token_limits *money_limits",
 )
 
 # Returns 0 where the record is at another version, otherwise 1: the version is saved now, or was by an earlier sending;
@@ -76,6 +81,7 @@ SAVE = Script(
     + CLAIMANTS
     + _LIST
     + BUDGETS
+    + FAIR_QUEUE
     + """
 if redis.call('HGET', record, 'version') ~= expected_version then
   local stored = redis.call('HMGET', record, 'version', 'body')
@@ -92,6 +98,13 @@ else
   redis.call('HDEL', record, 'claimants', 'sent_at', 'refused_at', 'not_before')
   redis.call('DEL', lease)
   if message ~= '' then redis.call('RPUSH', queue, message) end
+end
+leave(record)
+settle(record, tonumber(tokens), ended == '1')
+if next_holder ~= '' or ended == '1' then
+  redis.call('ZREM', waiting, id)
+else
+  redis.call('ZADD', waiting, now, id)
 end
 for _, event in ipairs(new_events) do redis.call('XADD', events, '*', 'event', event) end
 if attempt ~= '' then redis.call('XADD', attempts, '*', 'attempt', attempt) end
@@ -113,10 +126,11 @@ else
   redis.call('ZADD', active, now + delay_s, id)
 end
 keep(lists, ttl_s)
+dispatch()
 return next_holder ~= '' and 2 or 1
 """,
     keys="record events attempts lease active deadlines cancelled reserved all_list tenant_list api_key_active"
-    " idempotency queue notices *spent",
+    " idempotency queue waiting notices *spent",
     args="id expected_version version body next_holder lease_ms ended tokens money summary ttl_s attempt message"
     " delay_s notice *new_events",
 )
@@ -134,12 +148,17 @@ end
 
 # Returns 1 where the evolution is ended by this call, 0 where it was not active.
 ABANDON = Script(
-    BUDGETS
+    NOW
+    + BUDGETS
+    + FAIR_QUEUE
     + """
 if redis.call('ZREM', active, id) == 0 then return 0 end
 redis.call('ZREM', deadlines, id)
 redis.call('SREM', cancelled, id)
 release(id)
+redis.call('ZREM', waiting, id)
+leave(record)
+settle(record, 0, true)
 redis.call('HDEL', record, 'summary')
 local beside = redis.call('HMGET', record, 'of_key', 'of_idempotency')
 if beside[1] then redis.call('SREM', beside[1], id) end
@@ -147,7 +166,7 @@ redis.call('XADD', events, '*', 'event', event)
 for _, key in ipairs({record, events, attempts, beside[2] or nil}) do redis.call('EXPIRE', key, ttl_s) end
 return 1
 """,
-    keys="record events attempts active deadlines cancelled reserved",
+    keys="record events attempts active deadlines cancelled reserved queue waiting",
     args="id event ttl_s",
 )
 

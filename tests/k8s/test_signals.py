@@ -1,6 +1,7 @@
 """What autoscaling looks at is really there: in Prometheus, scraping a stack as the PodMonitor says, and in Redis."""
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import redis
 
 from cli.stack import Stack, StackSettings
 from cli.stack.redis_server import start_redis
+from shared.records.evolution import Record
 from shared.store.evolutions import Store
+from tests.integration.stages import REQUEST
 from tests.k8s.objects import Object
 from tests.k8s.rendering import overlay
 from tests.observability.prometheus import Prometheus, scraping, until
@@ -91,10 +94,10 @@ async def test_the_queue_is_as_long_as_what_no_worker_took(tmp_path: Path) -> No
     try:
         store = Store(url, ttl_s=60)
         for number in range(3):
-            await store.send(f"evo_{number}", 0)
+            await store.create(Record(f"evo_{number}", 0, "queued", time.time(), REQUEST))
         await store.close()
         with redis.Redis.from_url(url.removesuffix("/0") + f"/{queue['databaseIndex']}") as client:
-            assert client.llen(queue["listName"]) == 3
+            assert client.zcard(queue["listName"]) == 3
     finally:
         child.terminate()
         child.wait(10)

@@ -114,6 +114,7 @@ def _envelope(
         created=int(record.created_at),
         model=serializers.model_of(record),
         choices=choices,
+        service_tier=record.request.service_tier,
         usage=usage,
         darwin=darwin,
     ).model_dump_json()

@@ -13,6 +13,7 @@ from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, Body, Text
 from services.gateway.api.formats import ResponseFormatBody, StructuredOutputs
 from services.gateway.api.progress import ProgressMode
+from services.gateway.api.service_tiers import SERVICE_TIER, ServiceTierField
 from services.gateway.api.template_arguments import TemplateArguments
 from services.gateway.api.token_shaping import TokenShaping
 from services.gateway.api.tools import FunctionChoice, FunctionDefinition, ToolChoiceField, Tools
@@ -118,10 +119,6 @@ class _WithoutEffect(Body):
     safety_identifier: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="`user` is kept with the evolution."
     )
-    service_tier: Annotated[
-        Literal["auto", "default", "flex", "priority", "scale", "fast", "ultrafast"] | None,
-        WithoutEffect("auto", "default"),
-    ] = Field(default=None, description="There is one tier: `auto` and `default` mean it.")
     store: Annotated[bool | None, WithoutEffect(False)] = Field(
         default=None, description="Every evolution is kept for as long as the deployment keeps its record."
     )
@@ -242,6 +239,7 @@ class AlignmentRequest(TokenShaping):
     function_call: FunctionChoice | None = Field(
         default=None, description="Deprecated: as `tool_choice`, of `functions`."
     )
+    service_tier: ServiceTierField = Field(default=None, description=SERVICE_TIER)
     darwin: SearchSettings | None = Field(default=None, description="How the answer is searched for.")
 
 

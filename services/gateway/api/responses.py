@@ -17,7 +17,7 @@ from services.gateway.api.message_bodies import (
 from services.gateway.api.progress import Progress
 from shared.methods import Method
 from shared.records.events import Event
-from shared.records.evolution import FinishReason, Status, StoppedBy
+from shared.records.evolution import FinishReason, ServiceTier, Status, StoppedBy
 from shared.records.tools import ToolChoice
 
 _WARNINGS = "Which fields of the request were taken without effect, a sentence each; empty where there is none."
@@ -181,6 +181,7 @@ class ChatCompletion(_Resource):
     created: int
     model: str = Field(description="As the request named it; `usage.darwin.method` is the method.")
     choices: list[ChatChoice]
+    service_tier: ServiceTier = Field(description="The tier in which the request was served.")
     usage: Usage
     darwin: EvolutionReference
 
@@ -207,6 +208,7 @@ class ChatCompletionChunk(_Resource):
     created: int
     model: str
     choices: list[ChunkChoice] = Field(description="Empty in the chunk that carries usage.")
+    service_tier: ServiceTier = Field(description="The tier in which the request is served.")
     usage: Usage | None = Field(default=None, exclude_if=_is_none)
     darwin: Event | Progress | EvolutionReference | None = Field(
         default=None,

@@ -55,6 +55,7 @@ def chat_completion(record: Record, settings: GatewaySettings) -> out.ChatComple
             )
             for index, choice in enumerate(result.choices)
         ],
+        service_tier=record.request.service_tier,
         usage=usage(record, result, settings),
         darwin=reference(record, result.stopped_by),
     )
@@ -160,6 +161,7 @@ def evolution(record: Record, operator: bool = False) -> out.Evolution:
             profile=request.profile,
             raw_prompt=request.raw_prompt is not None,
             template_arguments=request.template_arguments,
+            service_tier=request.service_tier,
         ),
         user=request.user,
         metadata=request.metadata,

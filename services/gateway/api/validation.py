@@ -14,6 +14,7 @@ from services.gateway.api.functions import as_functions, with_tools
 from services.gateway.api.logprobs import wanted_alternatives
 from services.gateway.api.model_names import model_named
 from services.gateway.api.requests import AlignmentRequest, SearchSettings
+from services.gateway.api.service_tiers import served_tier
 from services.gateway.api.token_shaping import check_endless, shaping_of
 from services.gateway.api.tool_use import calls_of, check_tool_turns, tool_use
 from services.gateway.config.model_entry import ModelEntry
@@ -74,6 +75,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         warnings=warnings_of(body),
         tool_use=_tool_use(body, named_functions),
         template_arguments=body.chat_template_kwargs or {},
+        service_tier=served_tier(body.service_tier),
     )
     check_endless(request)
     return request

@@ -195,7 +195,11 @@ class BatchDriver:
 
     async def _has_room(self, batch: Batch, caller: Caller) -> bool:
         own, total = await self._files.held_bytes(batch.tenant)
-        if own >= self._limits.tenant_bytes or total >= self._limits.total_bytes or await self._evolutions.waiting():
+        if (
+            own >= self._limits.tenant_bytes
+            or total >= self._limits.total_bytes
+            or await self._evolutions.waiting(batch.tenant)
+        ):
             return False
         return await self._acceptance.has_room(caller)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -130,7 +130,8 @@ def custom_id_of(text: str, endpoint: str) -> str:
 async def evolution_of(
     line: Line, endpoint: str, caller: Caller, settings: GatewaySettings, evolutions: EvolutionService
 ) -> EvolutionRequest:
-    """The search that a line of the caller's asks for, checked as the endpoint's route checks it.
+    """The search that a line of the caller's asks for, checked as the endpoint's route checks it. It is served in the
+    tier `flex`, whatever the line asks for: batches wait for what somebody waits for.
 
     Raises:
         ValidationError, DarwinError: as that route answers by 400 or 404.
@@ -141,6 +142,7 @@ async def evolution_of(
         if getattr(body, name, None):
             raise InvalidRequest(f"{name} must be left out: the answers of a batch are files", field=name)
     evolution = await rules.request(body, settings, evolutions, caller.tenant)
+    evolution = replace(evolution, service_tier="flex")
     return with_deadline_of(evolution, body.darwin, caller, settings)
 
 

@@ -13,6 +13,7 @@ from shared.methods import Method
 from shared.records.evolution import EvolutionRequest
 from shared.records.spending import Prices
 from shared.store.evolutions import ActiveLimits, Store
+from shared.store.fair_queue import Share
 from shared.store.presence import ORCHESTRATOR, STAGES, Presence
 
 # Workers report which stages answer about once a second.
@@ -150,5 +151,6 @@ class Admission:
         """How many searches may be queued or running, the new one included, and what it may spend."""
         key, most = caller.key, self._settings.max_active_per_key
         if key is None:
-            return ActiveLimits(self._settings.max_active, most)
-        return ActiveLimits(self._settings.max_active, key.max_active or most, key.budgets, estimate(request))
+            return ActiveLimits(self._settings.max_active, most, estimate=estimate(request))
+        share = Share(key.weight or 1, key.priority_over_tenants)
+        return ActiveLimits(self._settings.max_active, key.max_active or most, key.budgets, estimate(request), share)

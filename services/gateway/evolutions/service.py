@@ -96,9 +96,9 @@ class EvolutionService:
         """Asks for the end of an evolution that nobody waits for."""
         await self._store.request_cancel(record.id)
 
-    async def waiting(self) -> bool:
-        """Whether rounds wait in the queue for a worker."""
-        return await self._store.queued() > 0
+    async def waiting(self, tenant: str) -> bool:
+        """Whether an evolution of the tenant's waits for its turn."""
+        return await self._store.waiting_of(tenant)
 
     async def delete(self, record: Record) -> None:
         """Deletes an evolution that has ended.

@@ -93,6 +93,7 @@ async def evolution_of(
         logprobs=LOGPROBS in (body.include or ()),
         top_logprobs=body.top_logprobs,
         darwin=body.darwin,
+        service_tier=body.service_tier,
     )
     try:
         request = evolution_request(chat, settings)

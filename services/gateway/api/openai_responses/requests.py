@@ -10,6 +10,7 @@ from services.gateway.api.formats import SCHEMA_NAME
 from services.gateway.api.openai_responses.items import InputItem
 from services.gateway.api.openai_responses.tools import ResponseToolChoice, ResponseTools
 from services.gateway.api.requests import SearchSettings
+from services.gateway.api.service_tiers import SERVICE_TIER, ServiceTierField
 from services.gateway.config.model_entry import MAX_MODEL_NAME
 from services.gateway.config.search_fields import WHOLE
 from shared.records.limits import MAX_MESSAGES, MOST_ALTERNATIVES
@@ -153,10 +154,7 @@ class ResponseCreate(Body):
     safety_identifier: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="`user` is kept with the evolution."
     )
-    service_tier: Annotated[
-        Literal["auto", "default", "flex", "priority", "scale", "fast", "ultrafast"] | None,
-        WithoutEffect("auto", "default"),
-    ] = Field(default=None, description="There is one tier: `auto` and `default` mean it.")
+    service_tier: ServiceTierField = Field(default=None, description=SERVICE_TIER)
 
     access_programs: Annotated[Any, NotSupported([], why="no programs are run")] = None
     background_options: Annotated[Any, NotSupported({}, why="responses are kept alike")] = None

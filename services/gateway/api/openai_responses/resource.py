@@ -9,7 +9,7 @@ from services.gateway.api import outside, serializers
 from services.gateway.api.openai_responses.outputs import OutputItem, output
 from services.gateway.api.responses import EvolutionReference, SearchUsage
 from services.gateway.config.settings import GatewaySettings
-from shared.records.evolution import Choice, Record
+from shared.records.evolution import Choice, Record, ServiceTier
 from shared.records.formats import ResponseFormat
 from shared.records.tools import Tool, ToolChoice
 
@@ -125,7 +125,7 @@ class ModelResponse(_Resource):
     output: list[OutputItem]
     parallel_tool_calls: bool
     previous_response_id: str | None
-    service_tier: Literal["default"] = "default"
+    service_tier: ServiceTier
     store: bool
     temperature: float
     text: ResponseText
@@ -168,6 +168,7 @@ def response(record: Record, settings: GatewaySettings, status: ResponseStatus |
         output=output(record, choice) if choice else [],
         parallel_tool_calls=request.tool_use.parallel,
         previous_response_id=options.previous if options else None,
+        service_tier=request.service_tier,
         store=options is None or options.stored,
         temperature=request.sampling.temperature,
         text=ResponseText(format=_format(request.sampling.format, options.format_name if options else None)),

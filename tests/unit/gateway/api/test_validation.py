@@ -188,6 +188,7 @@ def test_top_k() -> None:
         ({}, []),
         ({"safety_identifier": None, "service_tier": "auto", "store": False}, []),
         ({"service_tier": "default", "stream_options": {"include_obfuscation": False}}, []),
+        ({"service_tier": "flex"}, []),
         ({"safety_identifier": "x"}, ["safety_identifier"]),
         ({"prompt_cache_options": {}}, []),
         ({"prompt_cache_options": {"ttl": "1h"}}, ["prompt_cache_options"]),
@@ -204,6 +205,14 @@ def test_top_k() -> None:
 )
 def test_warns_of_what_has_no_effect(fields: dict[str, Any], named: list[str]) -> None:
     assert accepted(**fields).warnings == tuple(f"{name} is taken without effect" for name in named)
+
+
+@pytest.mark.parametrize(
+    ("asked", "served"),
+    [(None, "default"), ("auto", "default"), ("flex", "flex"), ("priority", "priority"), ("fast", "priority")],
+)
+def test_a_service_tier_is_obeyed(asked: str | None, served: str) -> None:
+    assert accepted(service_tier=asked).service_tier == served
 
 
 def test_progress_has_no_effect_where_nothing_is_streamed() -> None:

@@ -1,0 +1,183 @@
+"""Who is served next where evolutions wait for a worker: fair between tenants, in Lua, for the scripts of the store.
+
+An evolution that has not begun waits in a sorted set of its tenant's, in the order of its place there: by service tier,
+then by deadline, then by acceptance. The queue that workers take messages from is kept short, so that whom it holds is
+decided late: `dispatch` moves evolutions there while it holds fewer than `window`, and runs wherever one is accepted,
+taken or saved, and in the sweep. Each move costs O(log n) and takes the first evolution of the tenant with the least
+virtual counter (Sheng et al., "Fairness in Serving Large Language Models", OSDI 2024).
+
+A tenant's counter grows by the tokens that its searches sample, divided by the weight of the key that each is charged
+to. Searches are charged long after they are moved to the queue, and until then a flood would look like a tenant that is
+served nothing. So what those under way are expected to sample yet counts too, where it is decided who is next, but not
+in the counter: `settle` turns it into what is sampled, and drops at a search's end what is not. Counters are therefore
+exact, and an estimate decides only who comes first for now. What is expected is what the tenant's searches took lately
+(all tenants' where it has had none; a tenth of what this one can take, where nothing has ended yet), at most what this
+one can take.
+
+A tenant that begins to wait is lifted to the least counter of those that do, or to that of the last that did: it gains
+nothing by having been idle, and others gain nothing by having been busy. Counters are never lowered.
+
+The redis keys all follow from that of `waiting`, a sorted set of what no worker has taken, by since when:
+  :of:1:{tenant}, :of:2:{tenant}   sorted sets of a tenant's evolutions by place; 1: those before other tenants'
+  :tenants:1, :tenants:2           sorted sets of the tenants that wait, by counter and what is expected of them
+  :counted                         sorted set of the tenants that wait, by counter
+  :virtual                         sorted set of all tenants, by counter
+  :expected                        hash: by tenant what those under way are expected to sample yet, divided by weights
+  :usual                           hash: by tenant, and under `*` of all, the tokens that a search took lately
+  :last                            the tenant that waited last
+"""
+
+from dataclasses import dataclass
+
+from shared.records.evolution import Record, ServiceTier
+from shared.store.layout import RECORD_PREFIX, WAITING
+from shared.store.queue import SENT_AT_PATTERN
+
+WINDOW = 16
+"""Messages that the queue holds at most before more are moved there: what workers take while a script is under way."""
+
+_TIERS: dict[ServiceTier, int] = {"priority": 0, "default": 1, "flex": 2}
+_NEVER = 10.0**13 - 1
+
+
+@dataclass(frozen=True)
+class Share:
+    """The share of a tenant under overload: of two that wait for long, one of twice the `weight` is served twice the
+    tokens. Where `ahead`, evolutions of the tier `priority` go before other tenants' too.
+    """
+
+    weight: int = 1
+    ahead: bool = False
+
+
+EQUAL = Share()
+
+
+def place_of(record: Record) -> str:
+    """Where an evolution stands among those of its tenant that wait: texts sort as they are served."""
+    deadline = _NEVER if record.deadline is None else record.deadline
+    return f"{_TIERS[record.request.service_tier]}{deadline:020.6f}{record.created_at:020.6f} {record.id}"
+
+
+def class_of(record: Record, share: Share) -> int:
+    """1 for what goes before other tenants' evolutions, 2 for what waits for its tenant's turn."""
+    return 1 if share.ahead and record.request.service_tier == "priority" else 2
+
+
+def places_keys(tenant: str) -> tuple[str, ...]:
+    """The redis keys of a tenant's evolutions that wait, those of both classes."""
+    return tuple(f"{WAITING}:of:{number}:{tenant}" for number in (1, 2))
+
+
+# For scripts that name `active`, `queue` and `waiting` among their keys, and know `now`.
+FAIR_QUEUE = (
+    """
+local window, last_class = WINDOW, 2
+local counted, virtual, usual = waiting .. ':counted', waiting .. ':virtual', waiting .. ':usual'
+local expected_key, last = waiting .. ':expected', waiting .. ':last'
+local function tenants_of(class) return waiting .. ':tenants:' .. class end
+local function places_of(class, tenant) return waiting .. ':of:' .. class .. ':' .. tenant end
+local function exact(number) return string.format('%.6f', number) end
+local function counter_of(tenant) return tonumber(redis.call('ZSCORE', virtual, tenant) or 0) end
+local function precedence(tenant)
+  return exact(counter_of(tenant) + (redis.call('HGET', expected_key, tenant) or 0))
+end
+local function count(tenant, charged, expected)
+  if charged ~= 0 then
+    redis.call('ZADD', counted, 'XX', redis.call('ZINCRBY', virtual, exact(charged), tenant), tenant)
+  end
+  if expected ~= 0 then
+    local sum = redis.call('HINCRBYFLOAT', expected_key, tenant, exact(expected))
+    if tonumber(sum) < 0.001 then redis.call('HDEL', expected_key, tenant) end
+  end
+  if redis.call('ZSCORE', counted, tenant) then
+    for class = 1, last_class do redis.call('ZADD', tenants_of(class), 'XX', precedence(tenant), tenant) end
+  end
+end
+local function floor()
+  local least = redis.call('ZRANGE', counted, 0, 0, 'WITHSCORES')[2]
+  return tonumber(least or counter_of(redis.call('GET', last) or ''))
+end
+local function enqueue(record, place, class, tenant)
+  if not redis.call('ZSCORE', counted, tenant) then
+    redis.call('ZADD', virtual, exact(math.max(counter_of(tenant), floor())), tenant)
+    redis.call('ZADD', counted, counter_of(tenant), tenant)
+  end
+  redis.call('ZADD', tenants_of(class), precedence(tenant), tenant)
+  redis.call('ZADD', places_of(class, tenant), 0, place)
+  redis.call('HSET', record, 'place', place, 'class', class)
+end
+local function gone(class, tenant)
+  if redis.call('EXISTS', places_of(class, tenant)) == 1 then return end
+  redis.call('ZREM', tenants_of(class), tenant)
+  for each = 1, last_class do
+    if redis.call('ZSCORE', tenants_of(each), tenant) then return end
+  end
+  redis.call('ZREM', counted, tenant)
+  redis.call('SET', last, tenant)
+end
+local function leave(record)
+  local place, class, tenant = unpack(redis.call('HMGET', record, 'place', 'class', 'tenant'))
+  if not place then return end
+  redis.call('HDEL', record, 'place')
+  redis.call('ZREM', places_of(class, tenant), place)
+  gone(class, tenant)
+end
+local function move(record, tenant)
+  local fields = redis.call('HMGET', record, 'message', 'most', 'weight')
+  if not fields[1] then return end
+  local sent_at, most = exact(now), tonumber(fields[2])
+  local known = redis.call('HMGET', usual, tenant, '*')
+  local expected = math.min(most, tonumber(known[1] or known[2] or most / 10))
+  redis.call('LPUSH', queue, (string.gsub(fields[1], '("SENT_AT": )[%d.]+', '%1' .. sent_at)))
+  redis.call('HSET', record, 'sent_at', sent_at, 'expected', exact(expected))
+  redis.call('HDEL', record, 'place', 'message')
+  count(tenant, 0, expected / fields[3])
+end
+local function dispatch()
+  for _ = redis.call('LLEN', queue) + 1, window do
+    local class, tenant = 0, nil
+    while not tenant and class < last_class do
+      class = class + 1
+      tenant = redis.call('ZRANGE', tenants_of(class), 0, 0)[1]
+    end
+    if not tenant then return end
+    local place = redis.call('ZPOPMIN', places_of(class, tenant))[1]
+    if place then
+      local id = string.match(place, ' (.*)$')
+      if redis.call('ZSCORE', active, id) then move('RECORD{' .. id .. '}', tenant) end
+    end
+    gone(class, tenant)
+  end
+end
+local function average(field, used)
+  local mean = tonumber(redis.call('HGET', usual, field) or used)
+  redis.call('HSET', usual, field, exact(mean + (used - mean) / 5))
+end
+local function settle(record, tokens, ended)
+  local tenant, weight, expected, used = unpack(redis.call('HMGET', record, 'tenant', 'weight', 'expected', 'used'))
+  if not tenant then return end
+  expected, used = tonumber(expected or 0), tonumber(used or 0) + tokens
+  local left = ended and 0 or math.max(0, expected - tokens)
+  redis.call('HSET', record, 'expected', exact(left), 'used', exact(used))
+  count(tenant, tokens / weight, (left - expected) / weight)
+  if ended and used > 0 then
+    average(tenant, used)
+    average('*', used)
+  end
+end
+""".replace("WINDOW", str(WINDOW))
+    .replace("SENT_AT", SENT_AT_PATTERN)
+    .replace("RECORD", RECORD_PREFIX)
+)
+
+# Forgets tenants that do not wait and whose counters lie below that to which they would be lifted anyway; up to 50.
+FORGET_IDLE = """
+local least = floor()
+for _, tenant in ipairs(redis.call('ZRANGEBYSCORE', virtual, '-inf', '(' .. exact(least), 'LIMIT', 0, 50)) do
+  if not redis.call('ZSCORE', counted, tenant) and not redis.call('HGET', expected_key, tenant) then
+    redis.call('ZREM', virtual, tenant)
+    redis.call('HDEL', usual, tenant)
+  end
+end
+"""

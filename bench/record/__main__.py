@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +75,14 @@ def main(shapes: list[str], against: Path | None) -> int:
     if against:
         console.print(_bytes_table(f"the same of {against}", other))
     cpu = Table("shape", "worker ms", "redis ms", "peak MB", "theirs: worker ms", "redis ms", "peak MB", "ratio", "bar")
-    for row, theirs in zip(own, other or [None] * len(own), strict=True):
+    for row, theirs in zip_longest(own, other):
         cells = [f"{row['worker_ms']:.2f}", f"{row['redis_ms']:.2f}", f"{row['peak'] / 1e6:.1f}"]
         if theirs:
             ratio, bar = _cpu_ratio(row, theirs), CPU_BARS.get(row["shape"])
             met &= bar is None or ratio <= bar
             cells += [f"{theirs['worker_ms']:.2f}", f"{theirs['redis_ms']:.2f}", f"{theirs['peak'] / 1e6:.1f}"]
             cells += [f"{ratio:.2f}", str(bar or "")]
-        cpu.add_row(*cells[:0], row["shape"], *cells)
+        cpu.add_row(row["shape"], *cells)
     cpu.title = "CPU a round"
     console.print(cpu)
     OUT.parent.mkdir(exist_ok=True)

@@ -35,7 +35,7 @@ async def _evolve(store: Store, client: redis.Redis, stages: SimulatedStages, sh
     version, active = 0, True
     while active:
         await runner.advance(record.id, version)
-        version = int(client.hget(f"darwin:evo:{{{record.id}}}", "version") or 0)  # type: ignore[arg-type]
+        version = int(client.hget(f"darwin:evo:{{{record.id}}}", "version") or 0)
         active = client.zscore("darwin:active", record.id) is not None
     if (ended := await store.load(record.id)).status != "succeeded":
         raise RuntimeError(f"an evolution of {shape} ended as {ended.status}: {ended.error}")
@@ -59,7 +59,7 @@ async def _measure(shape: str, count: int) -> dict[str, Any]:
                 rounds += await _evolve(store, client, stages, shape, number)
             worker, served = time.process_time() - began, _cpu(client) - served
             kinds = {kind: size / count for kind, size in (written(folder / "redis") - before).items()}
-            peak = client.info("memory")["used_memory_peak"]  # type: ignore[index]
+            peak = client.info("memory")["used_memory_peak"]
         finally:
             await store.close()
             client.close()

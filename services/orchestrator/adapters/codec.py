@@ -1,10 +1,16 @@
-"""JSON for the evolution, which is the record's `state`, and for the outcomes applied to it, which attempts hold."""
+"""JSON for the evolution, which is the record's `state`, and for the outcomes applied to it, which attempts hold.
+
+States are saved in parts (see `packing`). The evolution in one piece is what versions before parts write and read; it
+goes on in that form where one of them accepted it.
+"""
 
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from services.orchestrator.adapters.packing import Written
+from services.orchestrator.adapters.unpacking import unpack
 from services.orchestrator.core.values import (
     Config,
     EvolutionState,
@@ -15,10 +21,11 @@ from services.orchestrator.core.values import (
     Scored,
     Stopped,
 )
+from shared.records.evolution import SavedState
 from shared.records.schema import UnknownSchema, of_another_version
 
 SCHEMA = 1
-"""The number of the schema in which states are written. A change that other versions would read in another sense takes
+"""The number of the schema of states in one piece. A change that other versions would read in another sense takes
 the next one; a new field needs none, because versions without it refuse what they do not know. A state without a number
 is of the first.
 """
@@ -72,6 +79,16 @@ def load(state: Any) -> EvolutionState:
         if of_another_version(error):
             raise UnknownSchema("its state has fields or values that this worker does not know") from error
         raise
+
+
+def restore(state: SavedState | str) -> tuple[EvolutionState, Written]:
+    """The evolution of a record's state, and what is written of it in parts.
+
+    Raises:
+        UnknownSchema: another version of this program wrote it.
+        ValueError: it cannot be read.
+    """
+    return unpack(state) if isinstance(state, SavedState) else (load(state), Written())
 
 
 def dump_outcome(outcome: Outcome) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from services.orchestrator.adapters.packing import Written
+from services.orchestrator.adapters.packing import NOT_THE_CORES, Written
 from services.orchestrator.adapters.unpacking import unpack
 from services.orchestrator.core.values import (
     Config,
@@ -38,8 +38,6 @@ _NAMED: dict[str, TypeAdapter[Any]] = {
 }
 
 _PLAIN: dict[str, Any] = {"response": {"logprobs"}}
-# The mutation service acts on the one, and the worker on the other.
-_NOT_THE_CORES = {"mutation", "deadline_ms"}
 
 
 def dump(evolution: EvolutionState) -> str:
@@ -47,7 +45,7 @@ def dump(evolution: EvolutionState) -> str:
     act, or acts by default, and without log probabilities where it has none.
     """
     optional = ("selection", "complete_first", "rescore")
-    beside = _NOT_THE_CORES | {name for name in optional if getattr(evolution.config, name) == getattr(Config, name)}
+    beside = NOT_THE_CORES | {name for name in optional if getattr(evolution.config, name) == getattr(Config, name)}
     exclude: dict[str, Any] = {"config": beside}
     states = [state.response for _, state in evolution.states()]
     if not any(response.logprobs for response in (*states, *(final.response for final in evolution.finals))):

@@ -19,6 +19,8 @@ from shared.records.evolution import SavedState
 
 _EMPTY = Response()
 _CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
+# The mutation service acts on the one, and the worker on the other, so that neither is saved.
+NOT_THE_CORES = {"mutation", "deadline_ms"}
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class _Packing:
         part: dict[str, Any] = {"texts": self._new_texts, "responses": self._new_responses, "finals": self._new_finals}
         part = {name: value for name, value in part.items() if value}
         if self._first:
-            part |= {"config": _CONFIG.dump_python(evolution.config, exclude_defaults=True), "seed": evolution.seed}
+            part |= {"config": _CONFIG.dump_python(evolution.config, exclude=NOT_THE_CORES), "seed": evolution.seed}
         return SavedState(_json(head), (_json(part),) if part else ())
 
     def written(self) -> Written:

@@ -14,6 +14,8 @@ SCHEMA = 2
 """The number of the schema of parts, which each head has. A change that other versions would read in another sense
 takes the next one; a new field needs none, because versions without it refuse what they do not know.
 """
+KNOWN = {2}
+"""The numbers of the schemas that are read."""
 
 
 class ResponseDelta(NamedTuple):

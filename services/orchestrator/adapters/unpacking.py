@@ -9,9 +9,9 @@ from pydantic_core import from_json
 from services.orchestrator.adapters.packing import Written
 from services.orchestrator.adapters.saved_parts import (
     HEAD,
+    KNOWN,
     PART,
     PLAIN,
-    SCHEMA,
     Head,
     Part,
     ResponseDelta,
@@ -37,7 +37,7 @@ def unpack(saved: SavedState) -> tuple[EvolutionState, Written]:
     """
     fields = from_json(saved.head)
     number = fields.pop("schema", None) if isinstance(fields, dict) else None
-    if isinstance(number, int) and number != SCHEMA:
+    if isinstance(number, int) and number not in KNOWN:
         raise UnknownSchema(f"its state is of schema {number}, which this worker does not know")
     try:
         head = HEAD.validate_python(fields, extra="forbid")

@@ -22,6 +22,7 @@ from services.orchestrator.core.values import (
     Stopped,
 )
 from shared.records.evolution import SavedState
+from shared.records.limits import MAX_NEW_TOKENS
 from shared.records.schema import UnknownSchema, of_another_version
 
 SCHEMA = 1
@@ -91,21 +92,31 @@ def restore(state: SavedState | str) -> tuple[EvolutionState, Written]:
 
 def dump_outcome(outcome: Outcome) -> dict[str, Any]:
     """The outcome's name as `kind`, and its fields. Fields at their defaults are left out, as is `scored_text` where it
-    equals `text`.
+    equals `text`. Of `token_ids` it has the number: no decision depends on which they are.
     """
     name = type(outcome).__name__
     fields: dict[str, Any] = _NAMED[name].dump_python(outcome, mode="json", exclude_defaults=True)
-    if isinstance(outcome, Generated) and outcome.scored_text == outcome.text:
-        del fields["scored_text"]
+    if isinstance(outcome, Generated):
+        fields["token_ids"] = len(outcome.token_ids)
+        if outcome.scored_text == outcome.text:
+            del fields["scored_text"]
     return {"kind": name, **fields}
 
 
 def load_outcome(value: Any) -> Outcome:
-    """Raises `ValueError` where `value` is not what `dump_outcome` made."""
+    """The outcome that `dump_outcome` was given, with 0 for each of its token ids, which earlier versions kept.
+
+    Raises:
+        ValueError: `value` is not what it made.
+    """
     if not isinstance(value, dict) or value.get("kind") not in _NAMED:
         raise ValueError("no outcome: it has no known kind")
     fields = {name: field for name, field in value.items() if name != "kind"}
     if value["kind"] == Generated.__name__:
         fields.setdefault("scored_text", fields.get("text"))
+        if isinstance(number := fields.get("token_ids"), int):
+            if not 0 <= number <= MAX_NEW_TOKENS:
+                raise ValueError(f"{number} tokens in one piece")
+            fields["token_ids"] = (0,) * number
     outcome: Outcome = _NAMED[value["kind"]].validate_python(fields)
     return outcome

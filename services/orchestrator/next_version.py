@@ -171,7 +171,7 @@ def _next_version(
         ended_at=journal.now(),
         worker=_WORKER,
         calls=tuple(journal.calls),
-        outcomes=tuple(map(codec.dump_outcome, journal.outcomes)),
+        outcomes=codec.dump_outcomes(journal.outcomes, execution.before) if execution else (),
         events=len(events),
         error=error,
         after=claim.record.unfinished,

@@ -4,6 +4,7 @@ States are saved in parts (see `packing`). The evolution in one piece is what ve
 goes on in that form where one of them accepted it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -39,6 +40,10 @@ _NAMED: dict[str, TypeAdapter[Any]] = {
 }
 
 _PLAIN: dict[str, Any] = {"response": {"logprobs"}}
+
+
+SHORTENING = {"kept", "scored_kept"}
+"""What an outcome has beside its fields where its texts begin where they are new."""
 
 
 def dump(evolution: EvolutionState) -> str:
@@ -103,8 +108,30 @@ def dump_outcome(outcome: Outcome) -> dict[str, Any]:
     return {"kind": name, **fields}
 
 
-def load_outcome(value: Any) -> Outcome:
-    """The outcome that `dump_outcome` was given, with 0 for each of its token ids, which earlier versions kept.
+def dump_outcomes(outcomes: Sequence[Outcome], evolution: EvolutionState) -> tuple[dict[str, Any], ...]:
+    """Outcomes that are applied to the evolution, in this order. Of a text there is what is new: it has the first
+    `kept` characters of what its state has before, and the scored text the first `scored_kept` of it.
+    """
+    texts = {index: state.latest.text for index, state in evolution.states()}
+    return tuple(_shortened(outcome, texts) for outcome in outcomes)
+
+
+def _shortened(outcome: Outcome, texts: dict[int, str]) -> dict[str, Any]:
+    value = dump_outcome(outcome)
+    if isinstance(outcome, Generated):
+        text, before = outcome.text, texts.get(outcome.state, "")
+        texts[outcome.state] = text
+        if before and text.startswith(before):
+            value |= {"text": text[len(before) :], "kept": len(before)}
+        if "scored_text" in value and outcome.scored_text.startswith(text):
+            value |= {"scored_text": outcome.scored_text[len(text) :], "scored_kept": len(text)}
+    return value
+
+
+def load_outcome(value: Any, evolution: EvolutionState | None = None) -> Outcome:
+    """The outcome that was dumped, with 0 for each of its token ids, which earlier versions kept.
+
+    Without the evolution that it is applied to, its texts begin where they are new.
 
     Raises:
         ValueError: `value` is not what it made.
@@ -113,10 +140,25 @@ def load_outcome(value: Any) -> Outcome:
         raise ValueError("no outcome: it has no known kind")
     fields = {name: field for name, field in value.items() if name != "kind"}
     if value["kind"] == Generated.__name__:
-        fields.setdefault("scored_text", fields.get("text"))
+        _lengthen(fields, evolution)
         if isinstance(number := fields.get("token_ids"), int):
             if not 0 <= number <= MAX_NEW_TOKENS:
                 raise ValueError(f"{number} tokens in one piece")
             fields["token_ids"] = (0,) * number
     outcome: Outcome = _NAMED[value["kind"]].validate_python(fields)
     return outcome
+
+
+def _lengthen(fields: dict[str, Any], evolution: EvolutionState | None) -> None:
+    """Puts whole texts in the place of those that begin where they are new."""
+    kept, scored_kept, text = fields.pop("kept", 0), fields.pop("scored_kept", 0), fields.get("text", "")
+    if not (isinstance(kept, int) and isinstance(scored_kept, int) and isinstance(text, str)):
+        raise ValueError("an outcome whose text is no text")
+    if kept and evolution is not None:
+        before = next((state.latest.text for index, state in evolution.states() if index == fields.get("state")), "")
+        if not 0 <= kept <= len(before):
+            raise ValueError("an outcome that goes on from a text that is not there")
+        text = before[:kept] + text
+    fields["text"] = text
+    scored = fields.get("scored_text")
+    fields["scored_text"] = text if scored is None else text[:scored_kept] + scored if scored_kept else scored

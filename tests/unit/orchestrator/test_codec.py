@@ -60,5 +60,22 @@ def test_outcomes_keep_the_number_of_their_tokens() -> None:
 @pytest.mark.parametrize("number", [-1, MAX_NEW_TOKENS + 1, "3", None])
 def test_numbers_of_tokens_that_cannot_be(number: Any) -> None:
     dumped = codec.dump_outcome(Generated(1, 2, 0, (11,), "a", "a", "length", 1))
-    with pytest.raises(ValueError, match="token_ids|tokens"):
+    with pytest.raises(ValueError, match=r"token_ids|tokens"):
         codec.load_outcome(dumped | {"token_ids": number})
+
+
+def test_outcomes_have_what_is_new_of_their_texts() -> None:
+    evolution = begun()
+    base = replace(evolution.base, response=replace(evolution.base.response, text="One two"))
+    evolution = replace(evolution, base=base)
+    continued = Generated(1, 2, -1, (0, 0), "One two three", "One two three four", "length", 3)
+    again = replace(continued, text="One two three five", scored_text="One two three five")
+    elsewhere = Generated(1, 2, 0, (0,), "Other", "else", "length", 1)
+    first, second, third = codec.dump_outcomes([continued, again, elsewhere], evolution)
+    assert (first["text"], first["scored_text"], second["text"], third["text"]) == (" three", " four", " five", "Other")
+    assert codec.load_outcome(first, evolution) == continued
+    assert codec.load_outcome(third, evolution) == elsewhere
+    grown = replace(evolution, base=replace(base, response=replace(base.response, text="One two three")))
+    assert codec.load_outcome(second, grown) == again
+    with pytest.raises(ValueError, match="not there"):
+        codec.load_outcome(second, evolution)

@@ -85,7 +85,7 @@ async def test_mutated_records(redis_url: str, body: dict[str, Any], data: st.Da
     await check(redis_url, json.dumps(data.draw(mutated(body))).encode())
 
 
-@UNBOUNDED
+@settings(UNBOUNDED, max_examples=100)
 @given(data=st.data())
 async def test_mutated_requests(redis_url: str, stored: dict[str, str], data: st.DataObject) -> None:
     request = data.draw(mutated(json.loads(stored["request"])))

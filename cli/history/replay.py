@@ -112,7 +112,8 @@ class _Rerun:
         self._check_events(self._begun)
         self._begun = ()
         for index, value in enumerate(attempt.outcomes):
-            self._apply(_outcome(value, f"outcome {index} of attempt {attempt.version}"), f"outcomes[{index}]", value)
+            outcome = _outcome(value, self._evolution, f"outcome {index} of attempt {attempt.version}")
+            self._apply(outcome, f"outcomes[{index}]", value)
 
     def conclude(self) -> None:
         """Compares what there was at the end."""
@@ -167,12 +168,12 @@ def _check(recording: SavedRecording) -> None:
         raise NotARecording(f"the attempts before version {recording.attempts[0].version} are missing")
 
 
-def _outcome(value: Any, where: str) -> Outcome:
+def _outcome(value: Any, evolution: EvolutionState, where: str) -> Outcome:
     try:
-        outcome = codec.load_outcome(value)
+        outcome = codec.load_outcome(value, evolution)
     except ValueError as error:
         raise NotARecording(f"{where} cannot be read: {error}") from None
-    if unknown := value.keys() - codec.dump_outcome(outcome).keys():
+    if unknown := value.keys() - codec.dump_outcome(outcome).keys() - codec.SHORTENING:
         raise NotARecording(f"{where} has {sorted(unknown)[0]}, which is not known here: a newer version wrote it")
     return outcome
 

@@ -1,14 +1,13 @@
-"""What a worker holds of an evolution while it performs it, and how it comes to hold it."""
+"""How a worker comes to hold an evolution."""
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
-
-from pydantic import ValidationError
 
 from services.orchestrator import metrics
 from services.orchestrator.adapters import codec
+from services.orchestrator.adapters.packing import NOTHING_WRITTEN, Written
 from services.orchestrator.core.values import EvolutionState
+from services.orchestrator.held import HeldEvolution
 from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import Internal
 from shared.records.evolution import TERMINAL, Failure
@@ -17,18 +16,6 @@ from shared.store.evolutions import Store
 from shared.store.leases import Claim
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class HeldEvolution:
-    """An evolution whose lease `holder` has, for the round that follows the record's version.
-
-    `evolution` is the record's state, None where the evolution begins or its state cannot be read.
-    """
-
-    claim: Claim
-    holder: str
-    evolution: EvolutionState | None = None
 
 
 class Claims:
@@ -51,7 +38,7 @@ class Claims:
             if claim.record.status in TERMINAL:
                 await self._store.release(evolution_id, holder)
                 return None
-            return HeldEvolution(claim, holder, _state(claim))
+            return HeldEvolution(claim, holder, *_state(claim))
         except UnknownSchema as error:
             await self._hand_back(evolution_id, holder, error)
         except Internal as error:
@@ -72,7 +59,8 @@ class Claims:
         metrics.abandoned(type(error).__name__)
 
 
-def _state(claim: Claim) -> EvolutionState | None:
-    with suppress(ValidationError):  # whoever begins the round meets it again, and counts it as a failure
-        return None if claim.record.state is None else codec.load(claim.record.state)
-    return None
+def _state(claim: Claim) -> tuple[EvolutionState | None, Written]:
+    with suppress(ValueError):  # whoever begins the round meets it again, and counts it as a failure
+        if claim.record.state is not None:
+            return codec.restore(claim.record.state)
+    return None, NOTHING_WRITTEN

@@ -14,15 +14,11 @@ from opentelemetry.semconv._incubating.metrics.gen_ai_metrics import (
     GEN_AI_CLIENT_TOKEN_USAGE,
 )
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
-from pydantic import ValidationError
 
 from services.orchestrator import stage_calls
-from services.orchestrator.adapters import codec
-from services.orchestrator.core import answers
 from shared.records.attempts import Attempt
 from shared.records.events import Event, RoundFinished
-from shared.records.evolution import TERMINAL, Record, Result, Tokens
-from shared.records.schema import UnknownSchema
+from shared.records.evolution import NO_TOKENS, TERMINAL, Record, Result, Tokens
 from shared.records.summary import summary_of
 from shared.store.queue import Backlog
 from shared.telemetry.metrics import METER, SECONDS
@@ -86,8 +82,10 @@ def round_active() -> Iterator[None]:
         _ROUNDS_ACTIVE.add(-1)
 
 
-def saved(record: Record, events: tuple[Event, ...], attempt: Attempt) -> None:
-    """Counts a save: a version of the record, the events that are new in it, and the attempt that made it."""
+def saved(record: Record, events: tuple[Event, ...], attempt: Attempt, tokens: Tokens = NO_TOKENS) -> None:
+    """Counts a save: a version of the record, the events that are new in it, and the attempt that made it. `tokens` are
+    those of an evolution that has ended without a result.
+    """
     method = {"method": record.request.method}
     if rounds := sum(isinstance(event, RoundFinished) for event in events):
         _ROUNDS.add(rounds, method)
@@ -96,7 +94,7 @@ def saved(record: Record, events: tuple[Event, ...], attempt: Attempt) -> None:
         _ATTEMPTS_FAILED.add(1, {ERROR_TYPE: attempt.error.code})
     _ATTEMPTS_LOST.add(len(attempt.lost))
     if record.status in TERMINAL:
-        _ended(record)
+        _ended(record, record.result.tokens if record.result else tokens)
 
 
 def abandoned(error: str) -> None:
@@ -121,29 +119,19 @@ def queued(backlog: Backlog, active: int) -> None:
     _ACTIVE.set(active)
 
 
-def _ended(record: Record) -> None:
+def _ended(record: Record, tokens: Tokens) -> None:
     request, summary = record.request, summary_of(record)
     outcome = {"outcome": record.status, "method": request.method}
     failed = {ERROR_TYPE: record.error.code} if record.error else {}
     _EVOLUTIONS.add(1, {**outcome, "tenant": request.tenant, **failed})
     _EVOLUTION_S.record(summary.seconds or 0.0, outcome)
-    for kind, count in vars(_tokens(record)).items():
+    for kind, count in vars(tokens).items():
         _TOKENS.add(count, {"kind": kind, "tenant": request.tenant})
     if summary.gain is not None:
         # A profile that rewarded something exists, so callers cannot make names up.
         _GAIN.record(summary.gain, {"method": request.method, "profile": request.profile or "default"})
     if record.status == "succeeded" and record.result is not None:
         _answered(record.result, request.method)
-
-
-def _tokens(record: Record) -> Tokens:
-    """What an evolution spent, also one that failed; nothing where it failed because its state cannot be read."""
-    if record.result is not None:
-        return record.result.tokens
-    try:
-        return answers.tokens(codec.load(record.state))
-    except (ValidationError, UnknownSchema):
-        return Tokens()
 
 
 def _answered(result: Result, method: str) -> None:

@@ -9,17 +9,18 @@ import time
 from dataclasses import dataclass, replace
 
 from services.orchestrator.adapters import codec
+from services.orchestrator.adapters.packing import NOTHING_WRITTEN, Written, pack
 from services.orchestrator.core import answers, transitions
 from services.orchestrator.core.values import EvolutionState
 from services.orchestrator.endings import Failed
+from services.orchestrator.held import HeldEvolution
 from services.orchestrator.journal import Journal
 from services.orchestrator.round import RoundExecution
 from shared.errors import DarwinError, DeadlineExceeded, Internal, Overloaded
 from shared.records.attempts import Attempt
 from shared.records.events import Ended, Event
-from shared.records.evolution import Failure, Record, Result, Status
+from shared.records.evolution import NO_TOKENS, TERMINAL, Failure, Record, Result, SavedState, Status, Tokens
 from shared.records.spending import NOTHING, Spending
-from shared.store.leases import Claim
 
 log = logging.getLogger(__name__)
 
@@ -33,39 +34,44 @@ _WORKER = f"{socket.gethostname()}:{os.getpid()}"
 
 @dataclass(frozen=True)
 class NextVersion:
-    """What is saved in one step: `spent` is what to charge, `delay_s` the seconds until the next round may begin."""
+    """What is saved in one step: `spent` is what to charge, `delay_s` the seconds until the next round may begin.
+
+    `written` is what the record's state has in parts then; `tokens` are those of a search that has failed.
+    """
 
     record: Record
     attempt: Attempt
     events: tuple[Event, ...] = ()
     spent: Spending = NOTHING
     delay_s: float = 0.0
+    written: Written = NOTHING_WRITTEN
+    tokens: Tokens = NO_TOKENS
 
 
-def after_checkpoint(claim: Claim, holder: str, execution: RoundExecution) -> NextVersion:
+def after_checkpoint(held: HeldEvolution, execution: RoundExecution) -> NextVersion:
     """The round came to its checkpoint, or the search was stopped: the answer is added where the search has ended."""
     evolution, events = execution.evolution, execution.events
-    record = replace(_with_progress(claim.record, execution), attempts=0, error=None, unfinished="")
+    record = replace(_with_progress(held.claim.record, execution), attempts=0, error=None, unfinished="")
     if evolution.finished:
         record = with_answer(record, evolution)
         events += (Ended(record.status, evolution.stopped_by, record.error),)
-    return _next_version(record, claim, holder, execution, events)
+    return _next_version(record, held, execution, events)
 
 
-def after_interruption(claim: Claim, holder: str, execution: RoundExecution) -> NextVersion:
+def after_interruption(held: HeldEvolution, execution: RoundExecution) -> NextVersion:
     """The round was cut short and did not fail: what it has found so far is kept, for any worker to go on from."""
-    record = replace(_with_progress(claim.record, execution), unfinished=holder)
-    return _next_version(record, claim, holder, execution, execution.events)
+    record = replace(_with_progress(held.claim.record, execution), unfinished=held.holder)
+    return _next_version(record, held, execution, execution.events)
 
 
-def after_failure(claim: Claim, holder: str, failed: Failed, max_attempts: int) -> NextVersion:
+def after_failure(held: HeldEvolution, failed: Failed, max_attempts: int) -> NextVersion:
     """The round failed: it is tried again after a growing delay, or the search ends, where another attempt cannot help
     or none is left. What the round found before it failed is kept. A search that ends answers with the best response
     so far and is `failed` only where there is none.
 
     That a stage is full is no failure, and is not counted.
     """
-    record, execution = claim.record, failed.execution
+    record, execution = held.claim.record, failed.execution
     error = _as_darwin_error(record, failed.error)
     full, lasting = isinstance(error, Overloaded), error.grpc_status in _LASTING
     attempts = record.attempts + (not full)
@@ -84,8 +90,8 @@ def after_failure(claim: Claim, holder: str, failed: Failed, max_attempts: int) 
         log.error("%s failed: %s", record.id, error.message)
         following = replace(following, status="failed", finished_at=time.time())
         events += (Ended("failed", error=failure),)
-    following = replace(following, attempts=attempts, error=failure, unfinished=holder)
-    version = _next_version(following, claim, holder, execution, events, failure)
+    following = replace(following, attempts=attempts, error=failure, unfinished=held.holder)
+    version = _next_version(following, held, execution, events, failure)
     if final:
         return version
     lost = execution.decoding if execution else 0
@@ -116,12 +122,11 @@ def _as_darwin_error(record: Record, error: Exception) -> DarwinError:
 
 
 def _with_progress(record: Record, execution: RoundExecution) -> Record:
-    """The record's next version, with what the round has found so far."""
+    """The record's next version, with what the round has found so far, its state apart."""
     return replace(
         record,
         version=record.version + 1,
         status="running",
-        state=codec.dump(execution.evolution),
         seconds=execution.journal.added_to(record.seconds),
     )
 
@@ -149,13 +154,14 @@ def with_answer(record: Record, evolution: EvolutionState) -> Record:
 
 def _next_version(
     record: Record,
-    claim: Claim,
-    holder: str,
+    held: HeldEvolution,
     execution: RoundExecution | None,
     events: tuple[Event, ...],
     error: Failure | None = None,
 ) -> NextVersion:
+    claim, holder = held.claim, held.holder
     journal = execution.journal if execution else Journal()
+    record, written = _with_state(record, held, execution)
     attempt = Attempt(
         id=holder,
         version=record.version,
@@ -165,10 +171,25 @@ def _next_version(
         ended_at=journal.now(),
         worker=_WORKER,
         calls=tuple(journal.calls),
-        outcomes=tuple(map(codec.dump_outcome, journal.outcomes)),
+        outcomes=codec.dump_outcomes(journal.outcomes, execution.before) if execution else (),
         events=len(events),
         error=error,
         after=claim.record.unfinished,
         lost=claim.lost,
     )
-    return NextVersion(record, attempt, events, execution.spent if execution else NOTHING)
+    spent = execution.spent if execution else NOTHING
+    tokens = answers.tokens(execution.evolution) if execution and record.status == "failed" else NO_TOKENS
+    return NextVersion(record, attempt, events, spent, written=written, tokens=tokens)
+
+
+def _with_state(record: Record, held: HeldEvolution, execution: RoundExecution | None) -> tuple[Record, Written]:
+    """The record with the state from which another round can go on, and what is written of that."""
+    if record.whole:
+        return replace(record, state=codec.dump(execution.evolution)) if execution else record, NOTHING_WRITTEN
+    if record.status in TERMINAL:
+        return replace(record, state=None), NOTHING_WRITTEN
+    if execution is None:
+        head = record.state.head if isinstance(record.state, SavedState) else None
+        return replace(record, state=None if head is None else SavedState(head)), held.written
+    state, written = pack(execution.evolution, held.written)
+    return replace(record, state=state), written

@@ -51,8 +51,9 @@ class _Due:
 class RoundExecution:
     """One attempt at the work between two checkpoints.
 
-    `evolution`, `events` and `journal` hold everything that has happened so far, at every moment. So an execution that
-    is cut short can be concluded from there, or saved for another worker to go on with.
+    `before` is the evolution as it began. `evolution`, `events` and `journal` hold everything that has happened so far,
+    at every moment. So an execution that is cut short can be concluded from there, or saved for another worker to go on
+    with.
 
     A call that fails is made again while the others go on, for what it has not delivered; `stage_calls.Retries` says
     how often. What a full stage refuses is asked for again until the execution is cut short.
@@ -73,6 +74,7 @@ class RoundExecution:
         """`events` are those that led to `evolution` and are not saved yet; `timeout_s` bounds each call, once it has
         its place under `limits`, which the rounds of a worker share.
         """
+        self.before = evolution
         self.evolution = evolution
         self.events = events
         self.journal = Journal()

@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 from services.orchestrator import metrics, next_version
 from services.orchestrator.adapters import codec
-from services.orchestrator.claims import Claims, HeldEvolution
+from services.orchestrator.claims import Claims
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.endings import Completed, Failed, Interrupted, LeaseLost, RoundEnding
+from services.orchestrator.held import HeldEvolution
 from services.orchestrator.leases import Leases, StopSignal
 from services.orchestrator.ports import Generator, Mutator, Scorer
 from services.orchestrator.round import RoundExecution
@@ -117,7 +118,9 @@ class RoundRunner:
         claim = held.claim
         try:
             if _reason_to_stop(claim) is None:
-                held = replace(held, claim=replace(claim, record=await self._complete(claim.record)))
+                record = await self._complete(claim.record)
+                changed = record.request != claim.record.request
+                held = replace(held, claim=replace(claim, record=record), request_changed=changed)
         except Exception as error:
             return held, Failed(error)
         return held, await self._perform_round(held)
@@ -166,7 +169,7 @@ class RoundRunner:
             instruction = instruction_of(request.messages)
             evolution, events = machine.begin(config_for(request), instruction, request.seed)
         else:
-            evolution = held.evolution or codec.load(record.state)
+            evolution = held.evolution or codec.restore(record.state)[0]
         timeout_s = self._settings.call_timeout_s
         stages = (self._mutator, self._generator, self._scorer)
         return RoundExecution(evolution, events, record.request, *stages, timeout_s, record.trace, self._limits)
@@ -207,23 +210,24 @@ class RoundRunner:
         Returns whether one was saved, and the evolution for the next round where `next_holder` has its lease: after a
         checkpoint that does not end the search, unless this worker hands back.
         """
-        claim, holder, record = held.claim, held.holder, held.claim.record
+        record = held.claim.record
         try:
             match ending:
                 case Completed(execution):
-                    version = next_version.after_checkpoint(claim, holder, execution)
+                    version = next_version.after_checkpoint(held, execution)
                     goes_on = not self._handing_back and version.record.status not in TERMINAL
-                    if await self._writer.save(version, next_holder if goes_on else ""):
-                        return True, HeldEvolution(Claim(version.record, False), next_holder, execution.evolution)
+                    if await self._writer.save(version, next_holder if goes_on else "", held.request_changed):
+                        claim = Claim(version.record, False)
+                        return True, HeldEvolution(claim, next_holder, execution.evolution, version.written)
                     return True, None
                 case Interrupted(execution):
-                    version = next_version.after_interruption(claim, holder, execution)
+                    version = next_version.after_interruption(held, execution)
                 case Failed():
-                    version = next_version.after_failure(claim, holder, ending, self._settings.max_attempts)
+                    version = next_version.after_failure(held, ending, self._settings.max_attempts)
                 case LeaseLost():
                     _count_lease_lost(record)
                     return False, None
-            await self._writer.save(version)
+            await self._writer.save(version, request_changed=held.request_changed)
             return True, None
         except Conflict:
             _count_lease_lost(record)

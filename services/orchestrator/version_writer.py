@@ -32,7 +32,7 @@ class VersionWriter:
         """Has nothing wait for Redis to come back any more."""
         self._hurried.set()
 
-    async def save(self, version: NextVersion, next_holder: str = "") -> bool:
+    async def save(self, version: NextVersion, next_holder: str = "", request_changed: bool = False) -> bool:
         """Saves a version and notifies the listeners; returns whether `next_holder` has the lease on it now. Otherwise
         the message for the round that follows is sent.
 
@@ -44,14 +44,24 @@ class VersionWriter:
         """
         record, attempt, events = version.record, version.attempt, version.events
         lease_s = self._settings.lease_s
-        save = partial(self._store.save, record, events, version.spent, attempt, version.delay_s, next_holder, lease_s)
+        save = partial(
+            self._store.save,
+            record,
+            events,
+            version.spent,
+            attempt,
+            version.delay_s,
+            next_holder,
+            lease_s,
+            request_changed,
+        )
         try:
             kept = await save()
         except Unavailable:
             patience = stop_after_delay(self._settings.save_patience_s) | stop_when_event_set(self._hurried)  # type: ignore[arg-type]
             again = retry_if_exception_type(Unavailable)
             kept = await AsyncRetrying(retry=again, stop=patience, wait=wait_random(0.1, 0.5), reraise=True)(save)
-        metrics.saved(record, events, attempt)
+        metrics.saved(record, events, attempt, version.tokens)
         for notify in self._listeners:
             await notify(record, attempt, events)
         return kept

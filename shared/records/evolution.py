@@ -165,6 +165,9 @@ class Tokens:
         return self.mutation + self.kept + self.discarded
 
 
+NO_TOKENS = Tokens()
+
+
 @dataclass(frozen=True)
 class Seconds:
     """Wall seconds during which at least one call of the stage was under way (stages overlap), and since acceptance."""
@@ -217,13 +220,25 @@ class Idempotency:
 
 
 @dataclass(frozen=True)
+class SavedState:
+    """The orchestrator's own JSON, which nobody else reads: a head that each save replaces, and parts, which stay.
+
+    One that is read has all parts in the order in which they were saved, one that is to be saved those that are new.
+    """
+
+    head: str
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Record:
     """An evolution as Redis holds it.
 
-    `version` grows by one with each save. `state` is the orchestrator's own JSON (None until its first save); nobody
-    else reads it. `attempts` counts failures in a row; `error` is the last one, and stays where the search ended by it,
-    with an answer or without. `key_id` is the API key that is charged, empty where none is asked for, at `prices`.
-    Times are Unix seconds.
+    `version` grows by one with each save. `state` is the orchestrator's: None until its first save, after the end, and
+    for everybody who only reads. A `whole` record was accepted by a version that keeps everything in one piece, and
+    stays so: its state is JSON. `attempts` counts failures in a row; `error` is the last one, and stays where the
+    search ended by it, with an answer or without. `key_id` is the API key that is charged, empty where none is asked
+    for, at `prices`. Times are Unix seconds.
     """
 
     id: str
@@ -231,7 +246,7 @@ class Record:
     status: Status
     created_at: float
     request: EvolutionRequest
-    state: Any = None
+    state: SavedState | str | None = None
     seconds: Seconds = field(default_factory=Seconds)
     attempts: int = 0
     finished_at: float | None = None
@@ -242,6 +257,7 @@ class Record:
     trace: TraceContext | None = None
     unfinished: str = ""
     prices: Prices | None = None
+    whole: bool = False
 
     @property
     def deadline(self) -> float | None:

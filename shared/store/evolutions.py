@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from shared.errors import Conflict, Overloaded
 from shared.records.attempts import Attempt
 from shared.records.events import Accepted, Ended, Event
-from shared.records.evolution import TERMINAL, Failure, Record
+from shared.records.evolution import TERMINAL, Failure, Record, SavedState
 from shared.records.spending import NOTHING, Budget, Spending
 from shared.records.summary import summary_of
 from shared.store import layout, scripts
@@ -71,7 +71,8 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 queue=QUEUE,
                 spent=spent,
                 id=record.id,
-                body=dumped(layout.RECORD, record),
+                body=layout.dumped_body(record),
+                request="" if record.whole else dumped(layout.REQUEST, record.request),
                 event=dumped(layout.EVENT, Accepted(record.request.method)),
                 max_active=limits.active,
                 max_active_of_api_key=limits.active_per_key if record.key_id else limits.active,
@@ -111,9 +112,10 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
         delay_s: float = 0.0,
         next_holder: str = "",
         lease_s: float = 0.0,
+        request_changed: bool = False,
     ) -> bool:
         """Replaces version `record.version - 1` by `record`, and in the same step appends `events` and `attempt`, and
-        charges what was `spent` since to the record's API key.
+        charges what was `spent` since to the record's API key. The request is written only where it is changed.
 
         In the same step the lease on it goes over to `next_holder`, who performs the round that follows, for `lease_s`
         seconds. Where there is no `next_holder` it is released instead, and a message is sent for that round, unless
@@ -123,11 +125,13 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
             Conflict: the record is at another version.
         """
         expected = record.version - 1
-        ended = record.status in TERMINAL
+        ended, apart = record.status in TERMINAL, not record.whole
+        state = record.state if isinstance(record.state, SavedState) else None
         async with self._translated:
             saved = await scripts.SAVE(
                 self._redis,
                 **layout.keys_of(record),
+                state=layout.state_key(record.id),
                 attempts=layout.attempts_key(record.id),
                 lease=layout.lease_key(record.id),
                 cancelled=layout.CANCELLED,
@@ -137,7 +141,11 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 id=record.id,
                 expected_version=expected,
                 version=record.version,
-                body=dumped(layout.RECORD, record),
+                body=layout.dumped_body(record),
+                request=dumped(layout.REQUEST, record.request) if request_changed and apart else "",
+                result=dumped(layout.RESULT, record.result) if record.result and apart else "",
+                head=state.head if state else "",
+                part="".join(state.parts) if state else "",
                 next_holder=next_holder,
                 lease_ms=int(lease_s * 1000),
                 ended=int(ended),
@@ -161,6 +169,7 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
             await scripts.ABANDON(
                 self._redis,
                 record=layout.record_key(evolution_id),
+                state=layout.state_key(evolution_id),
                 events=layout.events_key(evolution_id),
                 attempts=layout.attempts_key(evolution_id),
                 active=layout.ACTIVE,
@@ -183,6 +192,7 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                     self._redis,
                     **{name: keys[name] for name in ("record", "events", "active", "idempotency")},
                     **{name: keys[name] for name in ("all_list", "tenant_list")},
+                    state=layout.state_key(record.id),
                     attempts=layout.attempts_key(record.id),
                     lease=layout.lease_key(record.id),
                     id=record.id,

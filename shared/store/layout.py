@@ -1,11 +1,13 @@
 """How evolutions lie in Redis: the names of redis keys, and values as JSON.
 
 Redis keys, all under `darwin:`
-  evo:{id}                hash: version, body, summary, trace, saved_at, claims, claimants, of_key, of_idempotency;
+  evo:{id}                hash: version, body, request, result, summary, trace, saved_at, claims, claimants, of_key,
+                          of_idempotency; the body is the record without what stands in fields of its own;
                           sent_at, when the sweep last sent its message again; refused_at and not_before, since when no
                           worker has known its schema, and until when none tries; tenant, weight, most (tokens that it
                           may sample), message, place, class, expected and used, as `fair_queue` needs them; beside it
-                          :events and :attempts (streams), :lease
+                          :events and :attempts (streams), :lease, and :state, a hash until the end: head, and by
+                          version what it added
   list, list:{tenant}     sorted sets of ids by when they were accepted: all, and a tenant's
   active                  sorted set of unfinished ids by when the sweep may return them (see the script STALLED)
   deadlines               sorted set of unfinished ids that have a deadline, by it
@@ -21,6 +23,8 @@ Redis keys, all under `darwin:`
   webhook-notices         list of what has ended and webhooks may tell: "batch {id}" or "response {evolution id}"
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -28,13 +32,15 @@ from pydantic import TypeAdapter, ValidationError
 from shared.errors import Internal
 from shared.records.attempts import Attempt, LostAttempt
 from shared.records.events import Event
-from shared.records.evolution import Record, TraceContext
+from shared.records.evolution import EvolutionRequest, Record, Result, SavedState, TraceContext
 from shared.records.periods import period_label
 from shared.records.schema import UnknownSchema, of_another_version
 from shared.records.spending import PERIODS, Period
 from shared.records.summary import Summary
 
 RECORD: TypeAdapter[Record] = TypeAdapter(Record)
+REQUEST: TypeAdapter[EvolutionRequest] = TypeAdapter(EvolutionRequest)
+RESULT: TypeAdapter[Result] = TypeAdapter(Result)
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 ATTEMPT: TypeAdapter[Attempt] = TypeAdapter(Attempt)
 SUMMARY: TypeAdapter[Summary] = TypeAdapter(Summary)
@@ -47,6 +53,10 @@ RESERVED = "darwin:reserved"
 NOTICES = "darwin:webhook-notices"
 WAITING = "darwin:waiting"
 RECORD_PREFIX = "darwin:evo:"
+
+# How a body begins that is not a whole record. Versions that know whole records only do not know the first field, so
+# that their workers leave such an evolution to others, and lack none that they demand.
+_IN_PARTS = '{"layout":2,"request":null,'
 
 T = TypeVar("T")
 
@@ -69,6 +79,11 @@ def attempts_key(evolution_id: str) -> str:
 def lease_key(evolution_id: str) -> str:
     """The redis key that holds who performs its round; it expires with the lease."""
     return f"{record_key(evolution_id)}:lease"
+
+
+def state_key(evolution_id: str) -> str:
+    """The redis key of the hash with the orchestrator's state."""
+    return f"{record_key(evolution_id)}:state"
 
 
 def list_key(tenant: str | None) -> str:
@@ -145,6 +160,37 @@ def parsed_to_change(adapter: TypeAdapter[T], text: str, what: str) -> T:
         if of_another_version(error):
             raise UnknownSchema(f"another version of Darwin wrote {what}") from error
         raise Internal(f"{what} cannot be read") from error
+
+
+def dumped_body(record: Record) -> str:
+    """The field "body" of a record."""
+    if record.whole:
+        return RECORD.dump_json(record, exclude={"whole"}).decode()
+    text = RECORD.dump_json(record, exclude={"request", "state", "result", "whole"}, exclude_defaults=True).decode()
+    return _IN_PARTS + text.removeprefix("{")
+
+
+def parsed_record(
+    evolution_id: str, body: str, request: str | None, result: str | None, *, to_change: bool = False
+) -> Record:
+    """The record, without its state where that stands apart, of its fields "body", "request" and "result".
+
+    Raises as `parsed` does, or as `parsed_to_change`.
+    """
+    whole = not body.startswith(_IN_PARTS)
+    if not whole:
+        body = f'{{"request":{request},"result":{result or "null"},{body.removeprefix(_IN_PARTS)}'
+    parse = parsed_to_change if to_change else parsed
+    record = parse(RECORD, body, f"the record of evolution {evolution_id}")
+    return replace(record, whole=whole)
+
+
+def saved_state(fields: Mapping[str, str]) -> SavedState | None:
+    """The orchestrator's state as the hash `state_key` holds it; None where it holds none."""
+    if "head" not in fields:
+        return None
+    versions = sorted(int(name) for name in fields if name.isdecimal())
+    return SavedState(fields["head"], tuple(fields[str(version)] for version in versions))
 
 
 def lost_attempts(claimants: str) -> tuple[LostAttempt, ...]:

@@ -1,7 +1,7 @@
 """Leases: who performs the round that follows a version, and which evolutions wait although nobody does."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from shared.records.attempts import LostAttempt
@@ -61,6 +61,7 @@ class LeaseCommands(RedisClient):
             claimed = await lease_scripts.CLAIM(
                 self._redis,
                 record=layout.record_key(evolution_id),
+                state=layout.state_key(evolution_id),
                 lease=layout.lease_key(evolution_id),
                 active=layout.ACTIVE,
                 cancelled=layout.CANCELLED,
@@ -73,8 +74,10 @@ class LeaseCommands(RedisClient):
             )
         if not claimed:
             return None
-        body, cancelled, deaths, claimants = claimed
-        record = layout.parsed_to_change(layout.RECORD, body, f"the record of evolution {evolution_id}")
+        body, request, state, cancelled, deaths, claimants = claimed
+        record = layout.parsed_record(evolution_id, body, request, None, to_change=True)
+        if not record.whole:
+            record = replace(record, state=layout.saved_state(dict(zip(state[::2], state[1::2], strict=True))))
         return Claim(record, bool(cancelled), int(deaths), layout.lost_attempts(claimants))
 
     async def renew(self, leases: Sequence[Lease], ttl_s: float) -> list[bool]:

@@ -16,6 +16,7 @@ from shared.store.connection import RedisClient
 from shared.store.layout import parsed
 
 T = TypeVar("T", Record, Summary)
+_READ = ["body", "request", "result", "claims"]
 _Entry = tuple[str, dict[str, str]]
 Spent = dict[tuple[Unit, Period], Standing]
 """Where an API key stands, by what is counted and for how long."""
@@ -46,15 +47,15 @@ class QueryCommands(RedisClient):
     """The store's methods that read."""
 
     async def load(self, evolution_id: str) -> Record:
-        """The record; its status is `running` from the moment a worker takes it, before that worker's first save.
+        """The record without its state; it is `running` once a worker has taken it, before that worker's first save.
 
         Raises:
             NotFound: there is none.
             Internal: it cannot be read.
         """
         async with self._translated:
-            body, claims = await self._redis.hmget(layout.record_key(evolution_id), ["body", "claims"])
-        return _loaded(evolution_id, body, claims)
+            stored = await self._redis.hmget(layout.record_key(evolution_id), _READ)
+        return _loaded(evolution_id, *stored)
 
     async def events(self, evolution_id: str, after: str = "0", block_s: float = 0.0) -> list[StoredEvent]:
         """Events past position `after`, waiting up to `block_s` (under 5) seconds for one; empty where none came."""
@@ -91,7 +92,7 @@ class QueryCommands(RedisClient):
         as `load` does.
         """
         async with self._translated, self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hmget(layout.record_key(evolution_id), ["body", "claims"])
+            pipeline.hmget(layout.record_key(evolution_id), _READ)
             pipeline.xrange(layout.events_key(evolution_id))
             pipeline.xrange(layout.attempts_key(evolution_id))
             stored, events, attempts = await pipeline.execute()
@@ -159,10 +160,10 @@ class QueryCommands(RedisClient):
         return found
 
 
-def _loaded(evolution_id: str, body: str | None, claims: str | None) -> Record:
+def _loaded(evolution_id: str, body: str | None, request: str | None, result: str | None, claims: str | None) -> Record:
     if body is None:
         raise NotFound(f"no evolution {evolution_id}")
-    return _begun(parsed(layout.RECORD, body, f"the record of evolution {evolution_id}"), claims)
+    return _begun(layout.parsed_record(evolution_id, body, request, result), claims)
 
 
 def _events(evolution_id: str, entries: Sequence[_Entry]) -> list[Event]:

@@ -1,9 +1,9 @@
 """The scripts of the store, in Lua. Nobody sees one half done, and one that is sent twice changes nothing more.
 
-Their keys are those of `layout`, by these names: `record` (the hash of an evolution), `events`, `attempts` and `lease`
-beside it; `active`, `deadlines`, `cancelled` and `reserved`; `all_list` and `tenant_list`; `api_key_active` and `spent`
-(one for each period) of the API key that is charged; `idempotency`. `queue` is the queue of evolutions, and `waiting`
-what waits for a worker. All times are the server's, in Unix seconds.
+Their keys are those of `layout`, by these names: `record` (the hash of an evolution), `state`, `events`, `attempts`
+and `lease` beside it; `active`, `deadlines`, `cancelled` and `reserved`; `all_list` and `tenant_list`; `api_key_active`
+and `spent` (one for each period) of the API key that is charged; `idempotency`. `queue` is the queue of evolutions, and
+`waiting` what waits for a worker. All times are the server's, in Unix seconds.
 """
 
 from shared.store.budgets import BUDGETS
@@ -49,7 +49,7 @@ if redis.call('SCARD', api_key_active) >= tonumber(max_active_of_api_key) then r
 local over = exceeded(spent, token_limits, money_limits)
 if over then return {'over budget', '', unpack(over)} end
 reserve(id, tonumber(tokens), tonumber(money), spent)
-redis.call('HSET', record, 'version', 0, 'body', body, 'saved_at', now, 'summary', summary)
+redis.call('HSET', record, 'version', 0, 'body', body, 'request', request, 'saved_at', now, 'summary', summary)
 redis.call('HSET', record, 'of_key', api_key_active, 'of_idempotency', idempotency, 'trace', trace)
 redis.call('XADD', events, '*', 'event', event)
 redis.call('ZADD', active, now, id)
@@ -67,15 +67,15 @@ dispatch()
 return {'accepted', id}
 """,
     keys="record events active deadlines reserved api_key_active idempotency all_list tenant_list queue waiting *spent",
-    args="id body event max_active max_active_of_api_key fingerprint summary created_at deadline ttl_s trace message"
-    " tenant weight place class tokens money *token_limits *money_limits",
+    args="id body request event max_active max_active_of_api_key fingerprint summary created_at deadline ttl_s trace"
+    " message tenant weight place class tokens money *token_limits *money_limits",
 )
 
 # Returns 0 where the record is at another version, otherwise 1: the version is saved now, or was by an earlier sending;
 # 2 where `next_holder` has the lease on it, for `lease_ms` from now. Who held a lease on the version before holds
 # nothing any more. Where there is no `next_holder` the message is sent, which goes ahead of those of searches that have
-# not begun. `next_holder`, `attempt`, `message` and `notice` are "" for none; `ended` is 1 where the evolution has
-# ended, otherwise 0.
+# not begun. `request`, `result`, `head`, `part`, `next_holder`, `attempt`, `message` and `notice` are "" for none;
+# `ended` is 1 where the evolution has ended, otherwise 0.
 SAVE = Script(
     NOW
     + CLAIMANTS
@@ -89,6 +89,10 @@ if redis.call('HGET', record, 'version') ~= expected_version then
   return next_holder ~= '' and redis.call('GET', lease) == next_holder and 2 or 1
 end
 redis.call('HSET', record, 'version', version, 'body', body, 'saved_at', now, 'summary', summary)
+if request ~= '' then redis.call('HSET', record, 'request', request) end
+if result ~= '' then redis.call('HSET', record, 'result', result) end
+if head ~= '' then redis.call('HSET', state, 'head', head) end
+if part ~= '' then redis.call('HSET', state, version, part) end
 if next_holder ~= '' then
   redis.call('HSET', record, 'claims', 1, 'claimants', claimant(next_holder))
   redis.call('HDEL', record, 'sent_at', 'refused_at', 'not_before')
@@ -115,6 +119,7 @@ if ended == '1' then
   redis.call('ZREM', deadlines, id)
   redis.call('SREM', api_key_active, id)
   redis.call('SREM', cancelled, id)
+  redis.call('DEL', state)
   release(id)
   for _, key in ipairs({record, events, idempotency, attempts}) do redis.call('EXPIRE', key, ttl_s) end
   if notice ~= '' then
@@ -129,10 +134,10 @@ keep(lists, ttl_s)
 dispatch()
 return next_holder ~= '' and 2 or 1
 """,
-    keys="record events attempts lease active deadlines cancelled reserved all_list tenant_list api_key_active"
+    keys="record state events attempts lease active deadlines cancelled reserved all_list tenant_list api_key_active"
     " idempotency queue waiting notices *spent",
-    args="id expected_version version body next_holder lease_ms ended tokens money summary ttl_s attempt message"
-    " delay_s notice *new_events",
+    args="id expected_version version body request result head part next_holder lease_ms ended tokens money summary"
+    " ttl_s attempt message delay_s notice *new_events",
 )
 
 # An evolution that has ended is not active, and is not marked. One that was marked before gets no second message.
@@ -160,13 +165,14 @@ redis.call('ZREM', waiting, id)
 leave(record)
 settle(record, 0, true)
 redis.call('HDEL', record, 'summary')
+redis.call('DEL', state)
 local beside = redis.call('HMGET', record, 'of_key', 'of_idempotency')
 if beside[1] then redis.call('SREM', beside[1], id) end
 redis.call('XADD', events, '*', 'event', event)
 for _, key in ipairs({record, events, attempts, beside[2] or nil}) do redis.call('EXPIRE', key, ttl_s) end
 return 1
 """,
-    keys="record events attempts active deadlines cancelled reserved queue waiting",
+    keys="record state events attempts active deadlines cancelled reserved queue waiting",
     args="id event ttl_s",
 )
 
@@ -174,11 +180,11 @@ return 1
 DELETE = Script(
     """
 if redis.call('ZSCORE', active, id) then return 0 end
-redis.call('DEL', record, events, attempts, lease)
+redis.call('DEL', record, state, events, attempts, lease)
 if redis.call('HGET', idempotency, 'id') == id then redis.call('DEL', idempotency) end
 for _, key in ipairs({all_list, tenant_list}) do redis.call('ZREM', key, id) end
 return 1
 """,
-    keys="record events attempts lease active idempotency all_list tenant_list",
+    keys="record state events attempts lease active idempotency all_list tenant_list",
     args="id",
 )

@@ -65,6 +65,8 @@ def kept(client: "redis.Redis[str]", tag: str) -> list[Kept]:
         if body is None:
             continue
         record = json.loads(body)
+        parts = client.hmget(name, ["request", "result"])
+        record |= {field: json.loads(part) for field, part in zip(("request", "result"), parts, strict=True) if part}
         entries = client.xrange(f"{name}:events")
         events = tuple((int(position.split("-")[0]) / 1000, json.loads(f["event"])) for position, f in entries)
         found.append(Kept(record["id"], record, events))

@@ -7,7 +7,7 @@ import pytest
 
 from shared.errors import DarwinError, NotFound, Overloaded, Unavailable
 from shared.records.attempts import LostAttempt
-from shared.records.evolution import Sampling
+from shared.records.evolution import Sampling, SavedState
 from shared.records.summary import summary_of
 from shared.store.connection import connect_redis
 from shared.store.evolutions import Store
@@ -115,7 +115,7 @@ async def test_an_unreadable_record_counts_as_a_failure(store: Store) -> None:
 async def test_an_evolution_whose_state_cannot_be_read_is_counted(store: Store) -> None:
     due = await accept(store)
     record = await store.load(due.evolution_id)
-    await store.save(replace(record, version=1, state={"no": "evolution"}), ())
+    await store.save(replace(record, version=1, state=SavedState('{"no": "evolution"}')), ())
     with Measured() as measured:
         await round_runner(store, Stages(), max_attempts=1).advance(due.evolution_id, 1)
     assert (await store.load(due.evolution_id)).status == "failed"

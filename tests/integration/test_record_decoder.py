@@ -1,6 +1,7 @@
-"""Whatever stands in Redis as a record's body: it is read, or it is a known error."""
+"""Whatever stands in Redis as a record's body or as its request: it is read, or it is a known error."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from shared.errors import DarwinError
 from shared.records.evolution import EvolutionRequest, Idempotency, Message, Record, Sampling
 from shared.records.search import Search
+from shared.store import layout
 from shared.store.evolutions import Store
 
 REQUEST = EvolutionRequest("darwin", (Message("user", "Why?"),), Sampling(9), Search(), 1, metadata={"a": "b"})
@@ -23,8 +25,8 @@ JSON = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def body(redis_url: str) -> dict[str, Any]:
-    """A real record's body."""
+def stored(redis_url: str) -> dict[str, str]:
+    """The fields of a real record."""
     import asyncio
 
     async def created() -> None:
@@ -33,8 +35,15 @@ def body(redis_url: str) -> dict[str, Any]:
         await store.close()
 
     asyncio.run(created())
-    with redis.Redis.from_url(redis_url) as client:
-        parsed: dict[str, Any] = json.loads(client.hget("darwin:evo:{evo_x}", "body"))  # type: ignore[arg-type]
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        fields: dict[str, str] = client.hgetall("darwin:evo:{evo_x}")  # type: ignore[assignment]
+    return fields
+
+
+@pytest.fixture(scope="module")
+def body() -> dict[str, Any]:
+    """A record in one piece."""
+    parsed: dict[str, Any] = json.loads(layout.dumped_body(replace(RECORD, whole=True)))
     return parsed
 
 
@@ -55,10 +64,10 @@ def mutated(draw: st.DrawFn, value: Any) -> Any:
     return draw(JSON)
 
 
-async def check(redis_url: str, body: bytes) -> None:
+async def check(redis_url: str, body: bytes | str, request: bytes = b"null") -> None:
     store = Store(redis_url, ttl_s=60)
     async with redis.asyncio.Redis.from_url(redis_url) as client:
-        await client.hset("darwin:evo:{evo_fuzzed}", mapping={"body": body, "version": 0})
+        await client.hset("darwin:evo:{evo_fuzzed}", mapping={"body": body, "request": request, "version": 0})
     try:
         assert isinstance(await store.load("evo_fuzzed"), Record)
     except DarwinError:
@@ -74,6 +83,13 @@ UNBOUNDED = settings(max_examples=300, deadline=None, suppress_health_check=[Hea
 @given(data=st.data())
 async def test_mutated_records(redis_url: str, body: dict[str, Any], data: st.DataObject) -> None:
     await check(redis_url, json.dumps(data.draw(mutated(body))).encode())
+
+
+@settings(UNBOUNDED, max_examples=100)
+@given(data=st.data())
+async def test_mutated_requests(redis_url: str, stored: dict[str, str], data: st.DataObject) -> None:
+    request = data.draw(mutated(json.loads(stored["request"])))
+    await check(redis_url, stored["body"], json.dumps(request).encode())
 
 
 @UNBOUNDED

@@ -1,0 +1,99 @@
+"""What an evolution writes to Redis against the text that it samples, and the CPU of its rounds.
+
+python -m bench.record                     # sweeps sizes; exit code 1 past a bar
+python -m bench.record --against PATH      # the same of another checkout beside it, and the ratio of CPU
+
+The stages are simulated and cost next to nothing; Redis is real. Bytes are those of its append-only file.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.record.aof import KINDS
+
+HERE = Path(__file__).resolve()
+TREE = HERE.parents[2]
+OUT = TREE / "bench" / "out" / "record.json"
+SHAPES = ("1x5x200*20", "2x16x512*3", "4x16x1024*1", "8x32x2048*1")
+"""Cycles x mutants x max_tokens, and how many evolutions of it."""
+BYTES_BAR = 6.0
+CPU_BARS = {"1x5x200": 0.6, "4x16x1024": 0.3}
+"""Most CPU of a round against the other checkout: at the usual size, and where states reach a megabyte."""
+
+
+def measured(tree: Path, shape: str) -> dict[str, Any]:
+    """What `measure` finds of a shape in a checkout.
+
+    Raises:
+        subprocess.CalledProcessError: it did not come to its end.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    command = (sys.executable, str(HERE.with_name("measure.py")), shape)
+    ran = subprocess.run(command, cwd=tree, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
+def _bytes_table(title: str, rows: list[dict[str, Any]]) -> Table:
+    table = Table("shape", "rounds", "text kB", *KINDS, "all kB", "x text", title=title)
+    for row in rows:
+        kinds, total = row["kinds"], sum(row["kinds"].values())
+        cells = [f"{kinds.get(kind, 0) / 1000:.1f}" for kind in KINDS]
+        text = row["text"] / 1000
+        table.add_row(
+            row["shape"], f"{row['rounds']:.0f}", f"{text:.1f}", *cells, f"{total / 1000:.1f}", f"{_ratio(row):.2f}"
+        )
+    return table
+
+
+def _ratio(row: dict[str, Any]) -> float:
+    return float(sum(row["kinds"].values()) / row["text"])
+
+
+def _cpu_ratio(own: dict[str, Any], other: dict[str, Any]) -> float:
+    return float((own["worker_ms"] + own["redis_ms"]) / (other["worker_ms"] + other["redis_ms"]))
+
+
+def main(shapes: list[str], against: Path | None) -> int:
+    console = Console(width=150)
+    own, other = [], []
+    for shape in shapes:
+        own.append(measured(TREE, shape))
+        if against:
+            other.append(measured(against, shape))
+    console.print(_bytes_table("bytes written an evolution (kB)", own))
+    met = all(_ratio(row) <= BYTES_BAR for row in own)
+    if against:
+        console.print(_bytes_table(f"the same of {against}", other))
+    cpu = Table("shape", "worker ms", "redis ms", "peak MB", "theirs: worker ms", "redis ms", "peak MB", "ratio", "bar")
+    for row, theirs in zip_longest(own, other):
+        cells = [f"{row['worker_ms']:.2f}", f"{row['redis_ms']:.2f}", f"{row['peak'] / 1e6:.1f}"]
+        if theirs:
+            ratio, bar = _cpu_ratio(row, theirs), CPU_BARS.get(row["shape"])
+            met &= bar is None or ratio <= bar
+            cells += [f"{theirs['worker_ms']:.2f}", f"{theirs['redis_ms']:.2f}", f"{theirs['peak'] / 1e6:.1f}"]
+            cells += [f"{ratio:.2f}", str(bar or "")]
+        cpu.add_row(row["shape"], *cells)
+    cpu.title = "CPU a round"
+    console.print(cpu)
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps({"met": met, "own": own, "other": other}, indent=2))
+    console.print(f"{'met' if met else 'missed'}: at most {BYTES_BAR:g} bytes written for one of text; in {OUT}")
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--against", type=Path, help="another checkout")
+    parser.add_argument("shapes", nargs="*", default=list(SHAPES), help="cycles x mutants x max_tokens [* evolutions]")
+    arguments = parser.parse_args()
+    sys.exit(main(arguments.shapes, arguments.against.resolve() if arguments.against else None))

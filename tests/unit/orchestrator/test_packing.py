@@ -1,0 +1,89 @@
+"""States in parts: what is written grows with what is new, and what is read is the evolution that was written."""
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.orchestrator.adapters.packing import NOTHING_WRITTEN, pack
+from services.orchestrator.adapters.unpacking import unpack
+from services.orchestrator.core.responses import Response
+from services.orchestrator.core.values import Config, EvolutionState, State
+from shared.records.evolution import SavedState
+from shared.records.schema import UnknownSchema
+from tests.unit.orchestrator.strategies import World, configs
+
+
+def without_ended_ids(evolution: EvolutionState) -> EvolutionState:
+    """The evolution with 0 for the token ids of responses that have ended, of which only the number is kept."""
+
+    def response(one: Response) -> Response:
+        return replace(one, token_ids=(0,) * len(one.token_ids)) if one.finished else one
+
+    def state(one: State) -> State:
+        return replace(one, response=response(one.response))
+
+    return replace(
+        evolution,
+        base=state(evolution.base),
+        population=tuple(map(state, evolution.population)),
+        finals=tuple(replace(final, response=response(final.response)) for final in evolution.finals),
+    )
+
+
+def as_read(evolution: EvolutionState) -> EvolutionState:
+    ended = without_ended_ids(evolution)
+    return replace(ended, config=replace(ended.config, mutation="auto", deadline_ms=None))
+
+
+@given(config=configs(), seed=st.integers(0, 999), cold=st.booleans())
+def test_what_is_read_is_what_was_written(config: Config, seed: int, cold: bool) -> None:
+    """Whether one worker goes on or each version is read by another one."""
+    written, parts = NOTHING_WRITTEN, tuple[str, ...]()
+    for evolution in World(seed).run(config, random.Random(seed)):
+        saved, written = pack(evolution, written)
+        parts += saved.parts
+        read, found = unpack(SavedState(saved.head, parts))
+        assert as_read(read) == as_read(evolution)
+        if cold:
+            evolution, written = read, found
+            assert pack(read, found)[0].parts == ()
+
+
+def test_texts_and_token_ids_are_written_once() -> None:
+    config = Config(cycles=3, mutants=4, period=5, survivors=1, mutate=True, replace=True, max_tokens=200)
+    world = World(3, end_probability=0.0)
+    written, parts, heads = NOTHING_WRITTEN, list[str](), list[int]()
+    checkpoint, ids = -1, 0
+    for evolution in world.run(config):
+        if evolution.checkpoint == checkpoint:
+            continue
+        checkpoint = evolution.checkpoint
+        saved, written = pack(evolution, written)
+        parts += saved.parts
+        heads.append(len(saved.head))
+        ids = max(ids, sum(len(state.response.token_ids) for _, state in evolution.states()))
+    sampled = evolution.spent.decode
+    assert sampled > 4 * 3 * 200
+    # A token of this world is about three characters of text and as many of its id.
+    assert sum(map(len, parts)) < 10 * sampled
+    # A head does not grow with what has been written, but for the few survivors of each round.
+    assert max(heads) < 1500
+
+
+@pytest.mark.parametrize(
+    ("head", "error"),
+    [
+        ('{"schema":3}', UnknownSchema),
+        ('{"schema":2,"base":[null,"decode"],"spent":[],"haste":1}', UnknownSchema),
+        ('{"schema":2,"base":[null,"decode"]}', ValueError),
+        ('{"schema":2,"base":[7,"decode"],"spent":[]}', ValueError),
+        ("[]", ValueError),
+        ("{", ValueError),
+    ],
+)
+def test_heads_that_cannot_be_read(head: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        unpack(SavedState(head, ()))

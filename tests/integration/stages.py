@@ -120,7 +120,9 @@ async def advance(store: Store, worker: RoundRunner, due: Due) -> Due | None:
 
 
 async def delay_s(store: Store, due: Due) -> float:
-    """Seconds that the message for this round still has to wait; 0.0 where it is due at once."""
+    """Seconds that the message for this round still has to wait; 0.0 where it is due at once, as a first round is."""
+    if due.version == 0:
+        return 0.0
     sent = [json.loads(raw) for raw in await store._redis.lrange(QUEUE, 0, -1)]
     (message,) = [one for one in sent if json.loads(one["body"])[0] == [due.evolution_id, due.version]]
     eta = message["headers"]["eta"]

@@ -22,15 +22,7 @@ from services.orchestrator.core.values import (
 )
 from services.orchestrator.round import RoundExecution
 from services.orchestrator.stage_calls import StageLimits, stage_limits
-from shared.errors import (
-    Cancelled,
-    DarwinError,
-    DeadlineExceeded,
-    Internal,
-    InvalidRequest,
-    Overloaded,
-    Unavailable,
-)
+from shared.errors import Cancelled, DarwinError, DeadlineExceeded, Internal, InvalidRequest, Overloaded, Unavailable
 from shared.methods import Method
 from shared.records.evolution import EvolutionRequest, Message, Sampling
 from shared.records.search import Search

@@ -29,6 +29,7 @@ from shared.rpc.balancing import Replicas
 from shared.rpc.tls import Transport
 from shared.store.connection import check_access, connect_redis
 from shared.store.evolutions import Store
+from shared.store.leases import DUE_AT_ONCE
 from shared.store.presence import ORCHESTRATOR, Presence
 from shared.store.queue import backlog
 from shared.telemetry import tracing
@@ -127,8 +128,11 @@ class Worker:
 
     async def _conclude_due(self) -> None:
         """Ends what waits for a worker and was cancelled or is past its deadline, though all places are taken."""
-        due = await self._store.due(time.time())
-        await asyncio.gather(*(self._round_runner.conclude(found.evolution_id, found.version) for found in due))
+        full = True
+        while full:
+            due = await self._store.due(time.time())
+            await asyncio.gather(*(self._round_runner.conclude(found.evolution_id, found.version) for found in due))
+            full = len(due) >= DUE_AT_ONCE
 
     async def _measure_queue(self) -> None:
         metrics.queued(await backlog(self._redis), await self._store.active())

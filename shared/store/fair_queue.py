@@ -22,7 +22,9 @@ The redis keys all follow from that of `waiting`, a sorted set of what no worker
   :tenants:1, :tenants:2           sorted sets of the tenants that wait, by counter and what is expected of them
   :counted                         sorted set of the tenants that wait, by counter
   :virtual                         sorted set of all tenants, by counter
-  :expected                        hash: by tenant what those under way are expected to sample yet, divided by weights
+  :under_way                       hash: by evolution what it is expected to sample yet, divided by its weight, and its
+                                   tenant: "share tenant"
+  :expected                        hash: by tenant the sum of these shares
   :usual                           hash: by tenant, and under `*` of all, the tokens that a search took lately
   :last                            the tenant that waited last
 """
@@ -74,7 +76,7 @@ FAIR_QUEUE = (
     """
 local window, last_class = WINDOW, 2
 local counted, virtual, usual = waiting .. ':counted', waiting .. ':virtual', waiting .. ':usual'
-local expected_key, last = waiting .. ':expected', waiting .. ':last'
+local under_way, expected_key, last = waiting .. ':under_way', waiting .. ':expected', waiting .. ':last'
 local function tenants_of(class) return waiting .. ':tenants:' .. class end
 local function places_of(class, tenant) return waiting .. ':of:' .. class .. ':' .. tenant end
 local function exact(number) return string.format('%.6f', number) end
@@ -123,15 +125,21 @@ local function leave(record)
   redis.call('ZREM', places_of(class, tenant), place)
   gone(class, tenant)
 end
-local function move(record, tenant)
+local function share_of(id)
+  local share, tenant = string.match(redis.call('HGET', under_way, id) or '', '^(%S+) (.*)$')
+  return tonumber(share or 0), tenant
+end
+local function move(id, tenant)
+  local record = 'RECORD{' .. id .. '}'
   local fields = redis.call('HMGET', record, 'message', 'most', 'weight')
   if not fields[1] then return end
   local sent_at, most = exact(now), tonumber(fields[2])
   local known = redis.call('HMGET', usual, tenant, '*')
   local expected = math.min(most, tonumber(known[1] or known[2] or most / 10))
   redis.call('LPUSH', queue, (string.gsub(fields[1], '("SENT_AT": )[%d.]+', '%1' .. sent_at)))
-  redis.call('HSET', record, 'sent_at', sent_at, 'expected', exact(expected))
+  redis.call('HSET', record, 'sent_at', sent_at)
   redis.call('HDEL', record, 'place', 'message')
+  redis.call('HSET', under_way, id, exact(expected / fields[3]) .. ' ' .. tenant)
   count(tenant, 0, expected / fields[3])
 end
 local function dispatch()
@@ -145,7 +153,7 @@ local function dispatch()
     local place = redis.call('ZPOPMIN', places_of(class, tenant))[1]
     if place then
       local id = string.match(place, ' (.*)$')
-      if redis.call('ZSCORE', active, id) then move('RECORD{' .. id .. '}', tenant) end
+      if redis.call('ZSCORE', active, id) then move(id, tenant) end
     end
     gone(class, tenant)
   end
@@ -154,13 +162,19 @@ local function average(field, used)
   local mean = tonumber(redis.call('HGET', usual, field) or used)
   redis.call('HSET', usual, field, exact(mean + (used - mean) / 5))
 end
-local function settle(record, tokens, ended)
-  local tenant, weight, expected, used = unpack(redis.call('HMGET', record, 'tenant', 'weight', 'expected', 'used'))
+local function settle(id, record, tokens, ended)
+  local tenant, weight, used = unpack(redis.call('HMGET', record, 'tenant', 'weight', 'used'))
   if not tenant then return end
-  expected, used = tonumber(expected or 0), tonumber(used or 0) + tokens
-  local left = ended and 0 or math.max(0, expected - tokens)
-  redis.call('HSET', record, 'expected', exact(left), 'used', exact(used))
-  count(tenant, tokens / weight, (left - expected) / weight)
+  local expected = share_of(id)
+  local left = ended and 0 or math.max(0, expected - tokens / weight)
+  used = tonumber(used or 0) + tokens
+  redis.call('HSET', record, 'used', exact(used))
+  if left > 0 then
+    redis.call('HSET', under_way, id, exact(left) .. ' ' .. tenant)
+  else
+    redis.call('HDEL', under_way, id)
+  end
+  count(tenant, tokens / weight, left - expected)
   if ended and used > 0 then
     average(tenant, used)
     average('*', used)
@@ -171,13 +185,27 @@ end
     .replace("RECORD", RECORD_PREFIX)
 )
 
-# Forgets tenants that do not wait and whose counters lie below that to which they would be lifted anyway; up to 50.
-FORGET_IDLE = """
-local least = floor()
-for _, tenant in ipairs(redis.call('ZRANGEBYSCORE', virtual, '-inf', '(' .. exact(least), 'LIMIT', 0, 50)) do
+# Forgets, a few at a time, tenants that do not wait and whose counters lie below that to which they would be lifted
+# anyway, and what is left of evolutions whose worker, of a version that knows nothing of this, took or ended them.
+TIDY = """
+local least, some = floor(), 50
+for _, tenant in ipairs(redis.call('ZRANGEBYSCORE', virtual, '-inf', '(' .. exact(least), 'LIMIT', 0, some)) do
   if not redis.call('ZSCORE', counted, tenant) and not redis.call('HGET', expected_key, tenant) then
     redis.call('ZREM', virtual, tenant)
     redis.call('HDEL', usual, tenant)
   end
 end
-"""
+for _, id in ipairs(redis.call('HRANDFIELD', under_way, some)) do
+  if not redis.call('ZSCORE', active, id) then
+    local share, tenant = share_of(id)
+    redis.call('HDEL', under_way, id)
+    count(tenant, 0, -share)
+  end
+end
+local first = time[2] % math.max(1, redis.call('ZCARD', waiting) - some + 1)
+for _, id in ipairs(redis.call('ZRANGE', waiting, first, first + some - 1)) do
+  if not redis.call('ZSCORE', active, id) or redis.call('EXISTS', 'RECORD{' .. id .. '}:lease') == 1 then
+    redis.call('ZREM', waiting, id)
+  end
+end
+""".replace("RECORD", RECORD_PREFIX)

@@ -160,7 +160,9 @@ async def test_a_deadline_between_two_rounds_is_answered_with_the_best_so_far(
 
 async def test_a_cancel_does_not_wait_for_the_queue(store: Store) -> None:
     due = await accept(store)
+    await store._redis.delete(QUEUE)
     await store.request_cancel(due.evolution_id)
+    assert await store._redis.llen(QUEUE) == 0
     (found,) = await store.due(time.time())
     workers = [round_runner(store, Stages()) for _ in range(3)]
     await asyncio.gather(*(worker.conclude(found.evolution_id, found.version) for worker in workers))

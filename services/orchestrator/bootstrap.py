@@ -135,7 +135,8 @@ class Worker:
             full = len(due) >= DUE_AT_ONCE
 
     async def _measure_queue(self) -> None:
-        metrics.queued(await backlog(self._redis), await self._store.active())
+        waiting = await self._store.most_waiting()
+        metrics.queued(await backlog(self._redis), await self._store.active(), waiting)
 
     async def _report_presence(self) -> None:
         found = await asyncio.gather(*(replicas.is_healthy() for replicas in self._stages.values()))

@@ -22,6 +22,7 @@ The redis keys all follow from that of `waiting`, a sorted set of what no worker
   :tenants:1, :tenants:2           sorted sets of the tenants that wait, by counter and what is expected of them
   :counted                         sorted set of the tenants that wait, by counter
   :virtual                         sorted set of all tenants, by counter
+  :sizes                           sorted set of the tenants that wait, by how many evolutions do
   :under_way                       hash: by evolution what it is expected to sample yet, divided by its weight, and its
                                    tenant: "share tenant"
   :expected                        hash: by tenant the sum of these shares
@@ -37,6 +38,8 @@ from shared.store.queue import SENT_AT_PATTERN
 
 WINDOW = 16
 """Messages that the queue holds at most before more are moved there: what workers take while a script is under way."""
+
+SIZES = f"{WAITING}:sizes"
 
 _TIERS: dict[ServiceTier, int] = {"priority": 0, "default": 1, "flex": 2}
 _NEVER = 10.0**13 - 1
@@ -76,6 +79,7 @@ FAIR_QUEUE = (
     """
 local window, last_class = WINDOW, 2
 local counted, virtual, usual = waiting .. ':counted', waiting .. ':virtual', waiting .. ':usual'
+local sizes = waiting .. ':sizes'
 local under_way, expected_key, last = waiting .. ':under_way', waiting .. ':expected', waiting .. ':last'
 local function tenants_of(class) return waiting .. ':tenants:' .. class end
 local function places_of(class, tenant) return waiting .. ':of:' .. class .. ':' .. tenant end
@@ -100,6 +104,11 @@ local function floor()
   local least = redis.call('ZRANGE', counted, 0, 0, 'WITHSCORES')[2]
   return tonumber(least or counter_of(redis.call('GET', last) or ''))
 end
+local function sized(tenant)
+  local size = 0
+  for class = 1, last_class do size = size + redis.call('ZCARD', places_of(class, tenant)) end
+  if size > 0 then redis.call('ZADD', sizes, size, tenant) else redis.call('ZREM', sizes, tenant) end
+end
 local function enqueue(record, place, class, tenant)
   if not redis.call('ZSCORE', counted, tenant) then
     redis.call('ZADD', virtual, exact(math.max(counter_of(tenant), floor())), tenant)
@@ -108,8 +117,10 @@ local function enqueue(record, place, class, tenant)
   redis.call('ZADD', tenants_of(class), precedence(tenant), tenant)
   redis.call('ZADD', places_of(class, tenant), 0, place)
   redis.call('HSET', record, 'place', place, 'class', class)
+  sized(tenant)
 end
 local function gone(class, tenant)
+  sized(tenant)
   if redis.call('EXISTS', places_of(class, tenant)) == 1 then return end
   redis.call('ZREM', tenants_of(class), tenant)
   for each = 1, last_class do

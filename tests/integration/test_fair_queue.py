@@ -251,3 +251,18 @@ async def test_a_deadline_passes_while_a_tenant_waits_for_its_turn(store: Store)
         await accept(store)
     due = await accept(store, deadline_s=1)
     assert [found.evolution_id for found in await store.due(time.time() + 2)] == [due.id]
+
+
+async def test_those_of_whom_the_most_wait_are_told(store: Store) -> None:
+    for number, count in enumerate((WINDOW, 3, 9, 5)):
+        for _ in range(count):
+            await accept(store, f"tenant{number}", tier="flex")
+    assert await store.most_waiting(2) == {"tenant2": 9, "tenant3": 5}
+    gone = await accept(store, "tenant1", Share(ahead=True), tier="priority")
+    assert (await store.most_waiting())["tenant1"] == 4
+    claim = await store.claim(gone.id, 0, "worker", 60)
+    assert claim is not None
+    await end(store, claim.record, 0)
+    assert await store.most_waiting() == {"tenant2": 9, "tenant3": 5, "tenant1": 3}
+    await order_of_service(store)
+    assert await store.most_waiting() == {}

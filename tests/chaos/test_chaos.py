@@ -12,6 +12,7 @@ from tests.chaos.trial import run
 
 TRIALS = (
     ("kill worker",),
+    ("flood",),
     ("kill gateway", "kill redis", "message thrice", "two holders"),
     ("term orchestrator", "term generation", "kill generation"),
 )

@@ -64,6 +64,7 @@ def run(fault: Fault, scene: Scene, tell: Tell) -> Row:
     struck = time.time()
     since = fault.inflict(scene)
     _await_ends(callers, tell)
+    _await_all_ended(scene)
     told = [caller.told for caller in callers]
     codes = scene.exit_codes
     return _judged(fault, scene, tag, told, struck, since, codes, time.time() - began)
@@ -100,6 +101,13 @@ def _await_ends(callers: Sequence[Caller], tell: Tell) -> None:
             caller.told.error = f"no end within {_PATIENCE_S:.0f} s"
 
 
+def _await_all_ended(scene: Scene) -> None:
+    """Until what a fault asked for has ended too."""
+    give_up = time.monotonic() + _PATIENCE_S
+    while scene.unfinished() and time.monotonic() < give_up:
+        time.sleep(0.1)
+
+
 def _judged(
     fault: Fault,
     scene: Scene,
@@ -134,7 +142,7 @@ def _judged(
         errors=tuple(one.error for one in told if one.error),
         exit_codes=codes,
         seconds=seconds,
-        reasons=tuple(e.record["error"]["message"] for e in kept if e.record["error"]),
+        reasons=tuple(error["message"] for e in kept if (error := e.record.get("error"))),
     )
     return Row(**{**vars(row), "misses": tuple(_misses(row, fault, scene))})
 
@@ -166,4 +174,4 @@ def _misses(row: Row, fault: Fault, scene: Scene) -> list[str]:
         "exit code": any(row.exit_codes.values()),
         "errors": bool(row.errors),
     }
-    return [bar for bar, missed in bars.items() if missed]
+    return [bar for bar, missed in bars.items() if missed] + fault.misses(scene)

@@ -12,7 +12,7 @@ from tests.chaos.scene import Scene, record_key
 
 WORKER_S, SERVICE_S = 15.0, 10.0
 _AWAY_S = 2.0
-_FLOOD = 200
+_FLOOD = 100
 
 Inflict = Callable[[Scene], float]
 """Does the deed; returns the moment (Unix seconds) from which recovery counts."""
@@ -158,9 +158,10 @@ def _two_holders(scene: Scene) -> float:
 def _flooded(scene: Scene) -> float:
     """While one tenant has more waiting than places, a worker is killed, and then Redis."""
     flood.begin(scene, _FLOOD)
+    scene.stack.kill("orchestrator")
+    flood.begin(scene, _FLOOD)
     if not flood.waiting(scene):
         raise TimeoutError("the flood was over before anything struck")
-    scene.stack.kill("orchestrator")
     scene.stack.kill("redis")
     scene.start_again("redis", _AWAY_S)
     return scene.start_again("orchestrator", 0)

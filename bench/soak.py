@@ -35,7 +35,6 @@ TTL_S = 10
 CANCELLED = 25
 # What stays while a stack runs, however long: the queue's name, the lock of its recovery, the presence of processes.
 CONSTANT = {"_kombu.binding*", "unacked_mutex", "darwin:alive:*"}
-CONSTANT |= {f"darwin:waiting:{name}" for name in ("virtual", "usual", "last")}
 
 
 @dataclass(frozen=True)

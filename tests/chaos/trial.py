@@ -142,7 +142,7 @@ def _judged(
         errors=tuple(one.error for one in told if one.error),
         exit_codes=codes,
         seconds=seconds,
-        reasons=tuple(error["message"] for e in kept if (error := e.record.get("error"))),
+        reasons=tuple(e.record["error"]["message"] for e in kept if e.record["error"]),
     )
     return Row(**{**vars(row), "misses": tuple(_misses(row, fault, scene))})
 

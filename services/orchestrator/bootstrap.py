@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 # Seconds between two looks for searches that are to end although nobody performs them, at most.
 _LOOK_S = 0.5
+# How often it looks again at once where there were many; not for ever, for Redis may refuse to have them ended.
+_LOOKS_AT_ONCE = 5
 
 
 class Worker:
@@ -128,11 +130,11 @@ class Worker:
 
     async def _conclude_due(self) -> None:
         """Ends what waits for a worker and was cancelled or is past its deadline, though all places are taken."""
-        full = True
-        while full:
+        for _ in range(_LOOKS_AT_ONCE):
             due = await self._store.due(time.time())
             await asyncio.gather(*(self._round_runner.conclude(found.evolution_id, found.version) for found in due))
-            full = len(due) >= DUE_AT_ONCE
+            if len(due) < DUE_AT_ONCE:
+                break
 
     async def _measure_queue(self) -> None:
         waiting = await self._store.most_waiting()

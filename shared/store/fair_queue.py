@@ -39,8 +39,6 @@ from shared.store.queue import SENT_AT_PATTERN
 WINDOW = 16
 """Messages that the queue holds at most before more are moved there: what workers take while a script is under way."""
 
-SIZES = f"{WAITING}:sizes"
-
 _TIERS: dict[ServiceTier, int] = {"priority": 0, "default": 1, "flex": 2}
 _NEVER = 10.0**13 - 1
 
@@ -81,6 +79,7 @@ local window, last_class = WINDOW, 2
 local counted, virtual, usual = waiting .. ':counted', waiting .. ':virtual', waiting .. ':usual'
 local sizes = waiting .. ':sizes'
 local under_way, expected_key, last = waiting .. ':under_way', waiting .. ':expected', waiting .. ':last'
+local function record_of(id) return 'RECORD{' .. id .. '}' end
 local function tenants_of(class) return waiting .. ':tenants:' .. class end
 local function places_of(class, tenant) return waiting .. ':of:' .. class .. ':' .. tenant end
 local function exact(number) return string.format('%.6f', number) end
@@ -141,7 +140,7 @@ local function share_of(id)
   return tonumber(share or 0), tenant
 end
 local function move(id, tenant)
-  local record = 'RECORD{' .. id .. '}'
+  local record = record_of(id)
   local fields = redis.call('HMGET', record, 'message', 'most', 'weight')
   if not fields[1] then return end
   local sent_at, most = exact(now), tonumber(fields[2])
@@ -215,8 +214,8 @@ for _, id in ipairs(redis.call('HRANDFIELD', under_way, some)) do
 end
 local first = time[2] % math.max(1, redis.call('ZCARD', waiting) - some + 1)
 for _, id in ipairs(redis.call('ZRANGE', waiting, first, first + some - 1)) do
-  if not redis.call('ZSCORE', active, id) or redis.call('EXISTS', 'RECORD{' .. id .. '}:lease') == 1 then
+  if not redis.call('ZSCORE', active, id) or redis.call('EXISTS', record_of(id) .. ':lease') == 1 then
     redis.call('ZREM', waiting, id)
   end
 end
-""".replace("RECORD", RECORD_PREFIX)
+"""

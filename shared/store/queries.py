@@ -148,7 +148,7 @@ class QueryCommands(RedisClient):
     async def most_waiting(self, most: int = 10) -> dict[str, int]:
         """Those tenants of which the most evolutions wait for their turn at the queue, up to `most`: how many do."""
         async with self._translated:
-            found = await self._redis.zrevrange(fair_queue.SIZES, 0, most - 1, withscores=True)
+            found = await self._redis.zrevrange(f"{layout.WAITING}:sizes", 0, most - 1, withscores=True)
         return {tenant: int(size) for tenant, size in found}
 
     async def spent(self, api_key_id: str, at: float) -> Spent:

@@ -185,7 +185,8 @@ return sent
 )
 
 # Returns id, version and trace of evolutions that nobody holds and that are to end: their deadline has passed at `at`,
-# or a cancel was asked for. One that is held is ended by its holder, and looked at again a second later.
+# or a cancel was asked for. One that is held is ended by its holder, and looked at again a second later. Of many those of
+# all tenants come in turn, so that nobody's wait for those of one.
 DUE = Script(
     NOW
     + """
@@ -202,8 +203,18 @@ local function look(id)
     for _, part in ipairs({id, version, trace or ''}) do table.insert(found, part) end
   end
 end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', deadlines, '-inf', at, 'LIMIT', 0, most)) do look(id) end
-for _, id in ipairs(redis.call('SRANDMEMBER', cancelled, most)) do look(id) end
+local function look_in_turn(ids)
+  local seen, turns = {}, {}
+  for _, id in ipairs(ids) do
+    local tenant = redis.call('HGET', record_prefix .. '{' .. id .. '}', 'tenant') or ''
+    seen[tenant] = (seen[tenant] or 0) + 1
+    table.insert(turns, {seen[tenant], id})
+  end
+  if #turns > tonumber(most) then table.sort(turns, function(one, other) return one[1] < other[1] end) end
+  for i = 1, math.min(tonumber(most), #turns) do look(turns[i][2]) end
+end
+look_in_turn(redis.call('ZRANGEBYSCORE', deadlines, '-inf', at, 'LIMIT', 0, 10 * most))
+look_in_turn(redis.call('SRANDMEMBER', cancelled, 10 * most))
 return found
 """,
     keys="active deadlines cancelled",

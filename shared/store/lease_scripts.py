@@ -185,8 +185,8 @@ return sent
 )
 
 # Returns id, version and trace of evolutions that nobody holds and that are to end: their deadline has passed at `at`,
-# or a cancel was asked for. One that is held is ended by its holder, and looked at again a second later. Of many those of
-# all tenants come in turn, so that nobody's wait for those of one.
+# or a cancel was asked for. One that is held is ended by its holder, and looked at again a second later. Of many those
+# of all tenants come in turn, so that nobody's wait for those of one.
 DUE = Script(
     NOW
     + """

@@ -1,7 +1,9 @@
 """Who is served next where evolutions wait for a worker: fair between tenants, in Lua, for the scripts of the store.
 
 An evolution that has not begun waits in a sorted set of its tenant's, in the order of its place there: by service tier,
-then by deadline, then by acceptance. The queue that workers take messages from is kept short, so that whom it holds is
+then by deadline, then by acceptance, where one whose responses may be long stands behind short ones that are accepted
+a little later: with short ones first the mean time to answer is least, and as places do not change, none waits for
+ever. The queue that workers take messages from is kept short, so that whom it holds is
 decided late: `dispatch` moves evolutions there while it holds fewer than `window`, and runs wherever one is accepted,
 taken or saved, and in the sweep. Each move costs O(log n) and takes the first evolution of the tenant with the least
 virtual counter (Sheng et al., "Fairness in Serving Large Language Models", OSDI 2024).
@@ -36,11 +38,14 @@ from shared.records.evolution import Record, ServiceTier
 from shared.store.layout import RECORD_PREFIX, WAITING
 from shared.store.queue import SENT_AT_PATTERN
 
-WINDOW = 16
+WINDOW = 4
 """Messages that the queue holds at most before more are moved there: what workers take while a script is under way."""
 
 _TIERS: dict[ServiceTier, int] = {"priority": 0, "default": 1, "flex": 2}
 _NEVER = 10.0**13 - 1
+_SECONDS_PER_TOKEN = 0.3
+"""How much later an evolution is placed for each token that it decodes one after another: some ten times as long as
+that takes, so that each waits in proportion to what it takes itself."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,10 @@ EQUAL = Share()
 
 def place_of(record: Record) -> str:
     """Where an evolution stands among those of its tenant that wait: texts sort as they are served."""
-    deadline = _NEVER if record.deadline is None else record.deadline
-    return f"{_TIERS[record.request.service_tier]}{deadline:020.6f}{record.created_at:020.6f} {record.id}"
+    request, deadline = record.request, _NEVER if record.deadline is None else record.deadline
+    length = request.sampling.max_tokens * max(1, request.search.cycles)
+    accepted = record.created_at + _SECONDS_PER_TOKEN * length
+    return f"{_TIERS[request.service_tier]}{deadline:020.6f}{accepted:020.6f} {record.id}"
 
 
 def class_of(record: Record, share: Share) -> int:

@@ -66,7 +66,7 @@ async def tidied(store: Store) -> None:
 
 async def test_every_counter_is_right_once_old_and_new_workers_are_done(store: Store) -> None:
     draw, records = random.Random(7), list[Record]()
-    for number in range(3 * WINDOW):
+    for number in range(12 * WINDOW):
         # Of the newer gateway's only those in one piece are read by old workers, which abandon the others.
         records.append(new_record(f"tenant{number % 3}", whole=number % 5 > 0))
         if number % 2:

@@ -65,7 +65,7 @@ async def test_cancelling_again_and_again_fills_no_queue(
     for _ in range(20):
         assert (await http.delete(f"/v1/evolutions/{evolution_id}")).status_code == 202
     await asyncio.sleep(0.5)
-    assert orchestrator.messages.count((evolution_id, 0)) == 2
+    assert orchestrator.messages.count((evolution_id, 0)) == 1
 
 
 async def test_waiting_for_a_cancelled_evolution_is_told(http: httpx.AsyncClient, redis_url: str) -> None:

@@ -53,7 +53,7 @@ WORK: dict[str, Callable[[], Any]] = {
     "a call made": _call,
     "a sequence decoded": lambda: generation.completed(_INFO, 40, 0.5, _COMPLETION),
     "responses scored": lambda: reward.scored("default", 5, 100, 200),
-    "an evolution's end saved": lambda: orchestrator.saved(_RECORD, (Ended("succeeded"),), _ATTEMPT),
+    "an evolution's end saved": lambda: orchestrator.saved(_RECORD, (Ended("succeeded"),), _ATTEMPT, 0.3),
 }
 
 

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 
 from services.orchestrator.core.values import Effect, Generated, Mutated, MutationEnded, Outcome, Score, Scored
@@ -73,6 +74,12 @@ class Journal:
 
     def now(self) -> float:
         return self._epoch + time.perf_counter()
+
+    def cut(self) -> "Journal":
+        """What happened so far, as a journal of its own. This one begins anew; calls under way will be in it."""
+        so_far = copy(self)
+        self.started_at, self.calls, self.outcomes = self.now(), [], []
+        return so_far
 
     def applied(self, outcome: Outcome) -> None:
         """Notes an outcome that the core was given, together with partial ones of the same piece before it."""

@@ -84,14 +84,16 @@ def round_active() -> Iterator[None]:
         _ROUNDS_ACTIVE.add(-1)
 
 
-def saved(record: Record, events: tuple[Event, ...], attempt: Attempt, tokens: Tokens = NO_TOKENS) -> None:
-    """Counts a save: a version of the record, the events that are new in it, and the attempt that made it. `tokens` are
-    those of an evolution that has ended without a result.
+def saved(
+    record: Record, events: tuple[Event, ...], attempt: Attempt, round_s: float, tokens: Tokens = NO_TOKENS
+) -> None:
+    """Counts a save: a version of the record, the events that are new in it, and the attempt that made it. `round_s` is
+    how long the round has taken, `tokens` are those of an evolution that has ended without a result.
     """
     method = {"method": record.request.method}
     if rounds := sum(isinstance(event, RoundFinished) for event in events):
         _ROUNDS.add(rounds, method)
-        _ROUND_S.record(attempt.ended_at - attempt.started_at, method)
+        _ROUND_S.record(round_s, method)
     if attempt.error is not None:
         _ATTEMPTS_FAILED.add(1, {ERROR_TYPE: attempt.error.code})
     _ATTEMPTS_LOST.add(len(attempt.lost))

@@ -46,7 +46,8 @@ _WORKER = f"{socket.gethostname()}:{os.getpid()}"
 class NextVersion:
     """What is saved in one step: `spent` is what to charge, `delay_s` the seconds until the next round may begin.
 
-    `written` is what the record's state has in parts then; `tokens` are those of a search that has failed.
+    `written` is what the record's state has in parts then; `tokens` are those of a search that has failed. `round_s` is
+    how long the round has taken so far.
     """
 
     record: Record
@@ -56,6 +57,7 @@ class NextVersion:
     delay_s: float = 0.0
     written: Written = NOTHING_WRITTEN
     tokens: Tokens = NO_TOKENS
+    round_s: float = 0.0
 
 
 def after_checkpoint(held: HeldEvolution, execution: RoundExecution) -> NextVersion:
@@ -66,6 +68,12 @@ def after_checkpoint(held: HeldEvolution, execution: RoundExecution) -> NextVers
         record = with_answer(record, evolution)
         events += (Ended(record.status, evolution.stopped_by, record.error),)
     return _next_version(record, held, execution, events)
+
+
+def under_way(held: HeldEvolution, so_far: RoundExecution) -> NextVersion:
+    """The round goes on, and what it has found so far is kept, in case this worker is lost."""
+    record = replace(_with_progress(held.claim.record, so_far), attempts=0, error=None, unfinished="")
+    return _next_version(record, held, so_far, so_far.events)
 
 
 def after_interruption(held: HeldEvolution, execution: RoundExecution) -> NextVersion:
@@ -201,7 +209,8 @@ def _next_version(
     )
     spent = execution.spent if execution else NOTHING
     tokens = answers.tokens(execution.evolution) if execution and record.status == "failed" else NO_TOKENS
-    return NextVersion(record, attempt, events, spent, written=written, tokens=tokens)
+    round_s = attempt.ended_at - (execution.began_at if execution else attempt.started_at)
+    return NextVersion(record, attempt, events, spent, written=written, tokens=tokens, round_s=round_s)
 
 
 def _with_state(record: Record, held: HeldEvolution, execution: RoundExecution | None) -> tuple[Record, Written]:

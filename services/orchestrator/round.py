@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -51,9 +52,9 @@ class _Due:
 class RoundExecution:
     """One attempt at the work between two checkpoints.
 
-    `before` is the evolution as it began. `evolution`, `events` and `journal` hold everything that has happened so far,
-    at every moment. So an execution that is cut short can be concluded from there, or saved for another worker to go on
-    with.
+    `before` is the evolution as the execution began, at `began_at` (Unix seconds), or as it was when it was last cut.
+    `evolution`, `events` and `journal` hold everything that has happened since, at every moment. So an execution that
+    is cut short can be concluded from there, or saved for another worker to go on with.
 
     A call that fails is made again while the others go on, for what it has not delivered; `stage_calls.Retries` says
     how often. What a full stage refuses is asked for again until the execution is cut short.
@@ -78,6 +79,7 @@ class RoundExecution:
         self.evolution = evolution
         self.events = events
         self.journal = Journal()
+        self.began_at = self.journal.started_at
         self.cycle = evolution.cycle
         self.round = evolution.round
         self._spent_before = _spending(evolution)
@@ -115,6 +117,15 @@ class RoundExecution:
                     await self._apply_arrived()
         except BaseExceptionGroup as group:
             raise _first(group) from None
+
+    def cut(self) -> "RoundExecution":
+        """What has happened so far, to be saved, as an execution that is not run any more. This one goes on, and holds
+        what happens from now on.
+        """
+        so_far = copy(self)
+        so_far.journal = self.journal.cut()
+        self.before, self.events, self._spent_before = self.evolution, (), _spending(self.evolution)
+        return so_far
 
     def stop(self, reason: StoppedBy) -> None:
         """Ends the search here, with the best response so far as its answer."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -123,7 +122,7 @@ class RoundRunner:
                 held = replace(held, claim=replace(claim, record=record), request_changed=changed)
         except Exception as error:
             return held, Failed(error)
-        return held, await self._perform_round(held)
+        return await self._perform_round(held)
 
     async def _complete(self, record: Record) -> Record:
         """The record of an evolution that begins, with the text of a prompt that was given as token ids, and a warning
@@ -142,25 +141,42 @@ class RoundRunner:
             request = replace(request, warnings=tuple(dict.fromkeys((*request.warnings, *told))))
         return replace(record, request=request)
 
-    async def _perform_round(self, held: HeldEvolution) -> RoundEnding:
+    async def _perform_round(self, held: HeldEvolution) -> tuple[HeldEvolution, RoundEnding]:
+        """Runs the round; returns how it ended, and the evolution as it was last saved, which long rounds are on their
+        way.
+        """
         claim, record = held.claim, held.claim.record
         if claim.deaths >= self._settings.max_deaths:
             reason = f"{claim.deaths} workers ended while they performed the round from version {record.version}"
-            return Failed(Internal(reason), self._resume(held), final=True)
+            return held, Failed(Internal(reason), self._resume(held), final=True)
         log.info("%s: round from version %d", record.id, record.version)
-        execution: RoundExecution | None = None
         try:
             execution = self._begin(held)
-            match await self._perform(claim, held.holder, execution):
-                case "lost":
-                    return LeaseLost()
-                case "interrupted":
-                    return Interrupted(execution)
-                case "cancelled" | "deadline_ms" as reason:
-                    execution.stop(reason)
-            return Completed(execution)
         except Exception as error:
-            return Failed(error, execution)
+            return held, Failed(error)
+        if stopped_by := _reason_to_stop(claim):
+            execution.stop(stopped_by)
+            return held, Completed(execution)
+        running = asyncio.ensure_future(execution.run())
+        try:
+            while (why := await self._wait(held, running)) == "goes on":
+                following = await self._save_under_way(held, execution)
+                if not isinstance(following, HeldEvolution):
+                    return held, following
+                held = following
+        except Exception as error:
+            return held, Failed(error, execution)
+        finally:
+            running.cancel()
+            await asyncio.wait({running})
+        match why:
+            case "lost":
+                return held, LeaseLost()
+            case "interrupted":
+                return held, Interrupted(execution)
+            case "cancelled" | "deadline_ms" as reason:
+                execution.stop(reason)
+        return held, Completed(execution)
 
     def _begin(self, held: HeldEvolution) -> RoundExecution:
         record, events = held.claim.record, tuple[Event, ...]()
@@ -181,26 +197,45 @@ class RoundRunner:
                 return self._begin(held)
         return None
 
-    async def _perform(
-        self, claim: Claim, holder: str, execution: RoundExecution
-    ) -> Literal["completed", "deadline_ms"] | StopSignal:
-        """Runs the round, and renews its lease meanwhile, until one of the two ends or the deadline passes."""
-        record, left_s = claim.record, next_version.seconds_left(claim.record)
-        if reason := _reason_to_stop(claim):
-            return reason
-        running = asyncio.ensure_future(execution.run())
+    async def _wait(
+        self, held: HeldEvolution, running: "asyncio.Future[None]"
+    ) -> Literal["completed", "deadline_ms", "goes on"] | StopSignal:
+        """Renews the lease on the round until it is done, must stop, or has gone on for `save_s` seconds.
+
+        Raises the error of the call that ended the round.
+        """
+        record, left_s = held.claim.record, next_version.seconds_left(held.claim.record)
+        with self._leases.held(Lease(record.id, record.version, held.holder)) as signal:
+            ends: set[asyncio.Future[Any]] = {running, signal}
+            timeout_s = max(0.0, min(left_s, self._settings.save_s))
+            await asyncio.wait(ends, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+            return "completed"
+        if signal.done():
+            return signal.result()
+        return "deadline_ms" if left_s <= self._settings.save_s else "goes on"
+
+    async def _save_under_way(self, held: HeldEvolution, execution: RoundExecution) -> HeldEvolution | RoundEnding:
+        """Saves what a round has found so far, while it goes on, so that little is lost with this worker.
+
+        Returns the evolution with the lease on the new version, or how the round ends where it cannot be saved.
+        """
+        if not execution.journal.outcomes:
+            return held
+        so_far, holder = execution.cut(), uuid.uuid4().hex
         try:
-            with self._leases.held(Lease(record.id, record.version, holder)) as signal:
-                ends: set[asyncio.Future[Any]] = {running, signal}
-                timeout_s = None if left_s == math.inf else left_s
-                await asyncio.wait(ends, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-            if running.done():
-                running.result()  # raises the error of the call that failed
-                return "completed"
-            return signal.result() if signal.done() else "deadline_ms"
-        finally:
-            running.cancel()
-            await asyncio.wait({running})
+            version = next_version.under_way(held, so_far)
+            if not await self._writer.save(version, holder, held.request_changed):
+                return LeaseLost()
+        except Conflict:
+            return LeaseLost()
+        except Unavailable as error:
+            _log_left_to_sweep(held.claim.record.id, error)
+            return LeaseLost()
+        except Exception as error:
+            return Failed(error, self._resume(held))
+        return HeldEvolution(Claim(version.record, False), holder, so_far.evolution, version.written)
 
     async def _save(
         self, held: HeldEvolution, ending: RoundEnding, next_holder: str

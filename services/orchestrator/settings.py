@@ -18,6 +18,7 @@ class OrchestratorSettings(StoreSettings):
     heartbeat_s: float = Field(default=2.0, gt=0, description="how often leases are renewed")
     sweep_s: float = Field(default=1.0, gt=0, description="how often stalled evolutions and stages are looked for")
     stalled_s: float = Field(default=5.0, gt=0, description="unsaved and unheld for this long is stalled")
+    save_s: float = Field(default=5.0, gt=0, description="how often a round that takes long is saved on its way")
     max_attempts: int = Field(default=5, ge=1, description="failures in a row after which an evolution fails")
     max_deaths: int = Field(default=10, ge=1, description="workers ended by one round after which an evolution fails")
     save_patience_s: float = Field(default=300.0, ge=0, description="how long a finished round waits for Redis")

@@ -61,7 +61,7 @@ class VersionWriter:
             patience = stop_after_delay(self._settings.save_patience_s) | stop_when_event_set(self._hurried)  # type: ignore[arg-type]
             again = retry_if_exception_type(Unavailable)
             kept = await AsyncRetrying(retry=again, stop=patience, wait=wait_random(0.1, 0.5), reraise=True)(save)
-        metrics.saved(record, events, attempt, version.tokens)
+        metrics.saved(record, events, attempt, version.round_s, version.tokens)
         for notify in self._listeners:
             await notify(record, attempt, events)
         return kept

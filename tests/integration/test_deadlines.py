@@ -7,21 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from services.generation.generator import SequenceGenerator
-from services.generation.servicer import GenerationServicer
-from services.generation.simulated_engine import SimulatedEngine
-from services.generation.validation import GenerationLimits
-from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.round_runner import RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
 from shared.methods import Method
-from shared.pb.generation_pb2_grpc import GenerationServiceStub, add_GenerationServiceServicer_to_server
 from shared.records.evolution import Sampling
 from shared.records.search import Search
-from shared.rpc.balancing import Replicas
-from shared.rpc.server import Server
 from shared.store.evolutions import Store
-from tests.integration.processes import until
+from tests.integration.simulated_generation import simulated_generation
 from tests.integration.stages import REQUEST, Stages, accept, finish
 
 _TOKENS_PER_SECOND = 50
@@ -34,17 +26,10 @@ _ONE_ROUND: dict[Method, Search] = {
 
 @pytest.fixture
 async def runner(store: Store) -> AsyncIterator[RoundRunner]:
-    """A worker whose responses an engine decodes for minutes, behind gRPC."""
-    engine = SimulatedEngine(_TOKENS_PER_SECOND, response_tokens=0)
-    server, stages = Server([]), Stages()
-    servicer = GenerationServicer(SequenceGenerator(engine, GenerationLimits()))
-    server.register(add_GenerationServiceServicer_to_server, servicer)
-    server.set_ready()
-    async with Replicas("generation", await server.start("127.0.0.1:0"), GenerationServiceStub) as replicas:
-        settings = OrchestratorSettings(heartbeat_s=0.1)
-        yield RoundRunner(store, stages, GrpcGenerator(replicas), stages, settings)
-        await until(lambda: engine.running == 0, 2)
-    await server.stop(0)
+    """A worker whose responses an engine decodes for minutes."""
+    stages = Stages()
+    async with simulated_generation(_TOKENS_PER_SECOND) as generator:
+        yield RoundRunner(store, stages, generator, stages, OrchestratorSettings(heartbeat_s=0.1))
 
 
 @pytest.mark.parametrize("method", _ONE_ROUND)

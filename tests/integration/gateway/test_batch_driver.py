@@ -68,6 +68,18 @@ class Driving:
             await asyncio.sleep(0.03)
         raise AssertionError(f"still {now.status}")
 
+    async def until_waits(self, driver: BatchDriver, batch: Batch, completed: int) -> Batch:
+        """The batch once so many lines are completed, and after steps enough for some more."""
+        for _ in range(300):
+            await driver.step()
+            if (await self.batches.load(batch.id, batch.tenant)).completed >= completed:
+                break
+            await asyncio.sleep(0.03)
+        for _ in range(20):
+            await driver.step()
+            await asyncio.sleep(0.02)
+        return await self.batches.load(batch.id, batch.tenant)
+
     async def read(self, file_id: str) -> list[dict[str, Any]]:
         return [json.loads(text) for text in await self.files.lines(file_id, 0, 1000)]
 
@@ -240,10 +252,7 @@ async def test_used_up_tokens_make_lines_wait(driving: Driving) -> None:
     await driving.keys.add(key)
     made = await driving.batch([line(str(number)) for number in range(20)], key_id=key.id)
     driver = driving.driver(running=2)
-    for _ in range(40):
-        await driver.step()
-        await asyncio.sleep(0.02)
-    now = await driving.batches.load(made.id, "acme")
+    now = await driving.until_waits(driver, made, 1)
     assert now.status == "in_progress"
     assert 0 < now.completed < 20
     assert now.failed == 0

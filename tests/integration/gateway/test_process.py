@@ -24,7 +24,17 @@ from shared.records.events import Ended
 from shared.store.evolutions import Store
 from shared.store.presence import ORCHESTRATOR, STAGES, Presence
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
-from tests.integration.gateway.running import BODY, COMMAND, MESSAGES, Gateway, follow, free_port, unfinished, wait_for
+from tests.integration.gateway.running import (
+    BODY,
+    COMMAND,
+    MESSAGES,
+    Gateway,
+    appeared,
+    follow,
+    free_port,
+    unfinished,
+    wait_for,
+)
 
 MAX_RSS_MIB = 150
 
@@ -102,11 +112,11 @@ async def test_a_gateway_that_stops_starts_no_search_twice(
     before = await unfinished(redis_url)
     async with openai.AsyncOpenAI(base_url=f"{first.url}/v1", api_key="none", max_retries=9, timeout=30) as client:
         asking = asyncio.ensure_future(client.chat.completions.create(model="darwin", messages=MESSAGES, user="hang"))
-        abandoned = await _appeared(redis_url, before)
+        abandoned = await appeared(redis_url, before)
         first.process.terminate()
         assert await asyncio.to_thread(first.process.wait, 10) == 0
         with Gateway(redis_url, tmp_path, **listen):
-            second = await _appeared(redis_url, before | {abandoned})
+            second = await appeared(redis_url, before | {abandoned})
             assert (await store.load(abandoned)).status == "cancelled"
             await store.request_cancel(second)
             with pytest.raises(openai.APIStatusError):
@@ -119,16 +129,6 @@ async def _collect_into(followed: list[str], http: httpx.AsyncClient, evolution_
         followed.append(event.event)
 
 
-async def _appeared(redis_url: str, before: set[str]) -> str:
-    """The evolution that is under way and was not before."""
-    for _ in range(400):
-        if new := await unfinished(redis_url) - before:
-            (evolution_id,) = new
-            return evolution_id
-        await asyncio.sleep(0.05)
-    raise AssertionError("none appeared")
-
-
 async def test_gives_up_waiting(redis_url: str, tmp_path: Path) -> None:
     body = {"model": "darwin", "messages": MESSAGES, "user": "deaf"}
     limits = {"DARWIN_GATEWAY_MAX_WAIT_S": "1.5", "DARWIN_GATEWAY_MAX_CONCURRENT": "1"}
@@ -136,7 +136,7 @@ async def test_gives_up_waiting(redis_url: str, tmp_path: Path) -> None:
         async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as http:
             before = await unfinished(redis_url)
             first = asyncio.ensure_future(http.post("/v1/chat/completions", json=body))
-            await _appeared(redis_url, before)
+            await appeared(redis_url, before)
             refused = await http.get("/v1/models")
             assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
             assert (await http.get("/healthz")).status_code == 200

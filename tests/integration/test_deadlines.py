@@ -77,7 +77,7 @@ async def test_what_is_cancelled_while_decoding_is_charged(store: Store, runner:
     task = asyncio.ensure_future(runner.advance(due.evolution_id, 0))
     await asyncio.sleep(1)
     await store.request_cancel(due.evolution_id)
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 30)
     record = await store.load(due.evolution_id)
     assert record.status == "cancelled"
     assert record.result is not None

@@ -120,7 +120,8 @@ async def test_a_key_expires(guarded: Gateway, keys: ApiKeys) -> None:
     headers = {"authorization": f"Bearer {text}"}
     async with httpx.AsyncClient(base_url=guarded.url, headers=headers) as http:
         assert (await http.get("/v1/models")).status_code == 200
-        await keys.update(key.id, expires_at=time.time() - 0.1)
+        await keys.update(key.id, expires_at=time.time() + 0.2)
+        await asyncio.sleep(0.3)
         for response in (await http.get("/v1/models"), await http.post(CHAT, json=BODY)):
             error = response.json()["error"]
             assert (response.status_code, error["code"]) == (401, "invalid_api_key")

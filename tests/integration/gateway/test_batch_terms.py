@@ -39,7 +39,7 @@ async def test_a_key_that_expires_ends_its_batch(driving: Driving) -> None:
     while (await driving.batches.load(made.id, "acme")).completed == 0:
         await driver.step()
         await asyncio.sleep(0.02)
-    await driving.keys.update(key.id, expires_at=time.time() - 0.1)
+    await driving.keys.update(key.id, expires_at=time.time() + 0.2)
     done = await driving.until(driver, made)
     assert (done.status, done.errors[0]["code"]) == ("failed", "invalid_api_key")
     assert 0 < done.completed < 40

@@ -2,7 +2,7 @@
 
 import random
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from hypothesis import strategies as st
@@ -44,6 +44,11 @@ def configs(draw: st.DrawFn, *, replacing: bool | None = None, budget: bool | No
         max_generated_tokens=draw(st.integers(1, 200)) if bounded else None,
         max_reward_calls=draw(st.integers(1, 60)) if bounded else None,
     )
+
+
+def as_recorded(outcome: Outcome) -> Outcome:
+    """What recorded outcomes say: which tokens they have is left out."""
+    return replace(outcome, token_ids=(0,) * len(outcome.token_ids)) if isinstance(outcome, Generated) else outcome
 
 
 @dataclass

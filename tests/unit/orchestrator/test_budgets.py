@@ -1,6 +1,7 @@
 """What the budgets of a search promise, for all methods, settings, outcomes and orders."""
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -209,6 +210,11 @@ def test_with_fewer_calls_than_responses_complete_ones_are_scored() -> None:
     assert {choice.text for choice in answers.choices(evolution, 4)} == {"text 1", "text 3"}
 
 
+def without_ids(evolution: EvolutionState) -> str:
+    """The evolution with the number of its token ids only, which is what recorded outcomes have of them."""
+    return re.sub(r'"token_ids":\[([^]]*)\]', lambda found: f'"tokens":{found[1].count(",")}', codec.dump(evolution))
+
+
 @given(configs(), seeds, seeds, st.integers(0, 80))
 def test_partial_outcomes_are_recorded_as_one_and_replay_to_the_same_search(
     config: Config, seed: int, order: int, at: int
@@ -221,7 +227,7 @@ def test_partial_outcomes_are_recorded_as_one_and_replay_to_the_same_search(
     again, _ = machine.begin(config, INSTRUCTION, seed)
     for outcome in journal.outcomes:
         again, _ = machine.apply(again, codec.load_outcome(codec.dump_outcome(outcome)))
-    assert again == run.evolution
+    assert without_ids(again) == without_ids(run.evolution)
     partial = [outcome for outcome in journal.outcomes if isinstance(outcome, Generated) and outcome.partial]
     assert len({(outcome.round, outcome.cycle, outcome.state) for outcome in partial}) == len(partial)
     assert codec.load(codec.dump(again)) == again

@@ -16,7 +16,7 @@ from shared.pb import generation_pb2 as pb
 from shared.records.events import RoundFinished
 from shared.records.logprobs import Alternative, TokenLogprobs
 from shared.records.tools import ToolCall
-from tests.unit.orchestrator.strategies import INSTRUCTION, World, configs
+from tests.unit.orchestrator.strategies import INSTRUCTION, World, as_recorded, configs
 
 seeds = st.integers(0, 2**32)
 
@@ -63,7 +63,7 @@ def test_evolutions_and_outcomes_survive_json(config: Config, seed: int) -> None
         assert codec.load(codec.dump(evolution)) == evolution
         if not evolution.finished:
             for outcome in (each for effect in machine.next_effects(evolution) for each in world.perform(effect)):
-                assert codec.load_outcome(json.loads(json.dumps(codec.dump_outcome(outcome)))) == outcome
+                assert codec.load_outcome(json.loads(json.dumps(codec.dump_outcome(outcome)))) == as_recorded(outcome)
 
 
 def test_where_nobody_asked_nothing_is_recorded() -> None:

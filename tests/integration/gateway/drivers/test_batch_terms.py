@@ -2,23 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
 from services.gateway.config.settings import GatewaySettings
 from shared.errors import Conflict
 from shared.store.api_keys import new_key
-from shared.store.evolutions import Store
-from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
-from tests.integration.gateway.test_batch_driver import Driving, line
-
-
-@pytest.fixture
-async def driving(redis_url: str, orchestrator: FakeOrchestrator, store: Store) -> AsyncIterator[Driving]:
-    driving = Driving(redis_url, store)
-    yield driving
-    await driving.close()
+from tests.integration.gateway.drivers.driving import Driving, line
 
 
 async def test_a_model_that_the_key_may_not_use_is_refused(driving: Driving) -> None:

@@ -43,7 +43,7 @@ async def runner(store: Store) -> AsyncIterator[RoundRunner]:
     async with Replicas("generation", await server.start("127.0.0.1:0"), GenerationServiceStub) as replicas:
         settings = OrchestratorSettings(heartbeat_s=0.1)
         yield RoundRunner(store, stages, GrpcGenerator(replicas), stages, settings)
-        await until(lambda: engine.running == 0, 2)
+        await until(lambda: engine.running == 0, 20)
     await server.stop(0)
 
 
@@ -55,7 +55,8 @@ async def test_a_deadline_while_decoding_finds_text_that_is_charged(
     due = await accept(store, replace(REQUEST, method=method, search=search, sampling=Sampling(4000)))
     began = time.time()
     await finish(store, runner, due)
-    assert time.time() - began < 1.5 + 1
+    took_s = time.time() - began
+    assert took_s < 10  # of 80 that it would take
     record = await store.load(due.evolution_id)
     assert record.status == "succeeded"
     assert record.result is not None
@@ -63,7 +64,7 @@ async def test_a_deadline_while_decoding_finds_text_that_is_charged(
     assert record.result.choices[0].text
     sequences = 1 if method == "sample" else 4
     decoded = record.result.tokens.kept + record.result.tokens.discarded
-    assert sequences <= decoded <= 1.6 * _TOKENS_PER_SECOND * sequences
+    assert sequences <= decoded <= 1.1 * took_s * _TOKENS_PER_SECOND * sequences
     (attempt,) = await store.attempts(due.evolution_id)
     generated = [outcome for outcome in attempt.outcomes if outcome["kind"] == "Generated"]
     assert len(generated) == sequences

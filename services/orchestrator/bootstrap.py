@@ -29,6 +29,7 @@ from shared.rpc.balancing import Replicas
 from shared.rpc.tls import Transport
 from shared.store.connection import check_access, connect_redis
 from shared.store.evolutions import Store
+from shared.store.leases import DUE_AT_ONCE
 from shared.store.presence import ORCHESTRATOR, Presence
 from shared.store.queue import backlog
 from shared.telemetry import tracing
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 
 # Seconds between two looks for searches that are to end although nobody performs them, at most.
 _LOOK_S = 0.5
+# How often it looks again at once where there were many; not for ever, for Redis may refuse to have them ended.
+_LOOKS_AT_ONCE = 5
 
 
 class Worker:
@@ -127,11 +130,15 @@ class Worker:
 
     async def _conclude_due(self) -> None:
         """Ends what waits for a worker and was cancelled or is past its deadline, though all places are taken."""
-        due = await self._store.due(time.time())
-        await asyncio.gather(*(self._round_runner.conclude(found.evolution_id, found.version) for found in due))
+        for _ in range(_LOOKS_AT_ONCE):
+            due = await self._store.due(time.time())
+            await asyncio.gather(*(self._round_runner.conclude(found.evolution_id, found.version) for found in due))
+            if len(due) < DUE_AT_ONCE:
+                break
 
     async def _measure_queue(self) -> None:
-        metrics.queued(await backlog(self._redis), await self._store.active())
+        waiting = await self._store.most_waiting()
+        metrics.queued(await backlog(self._redis), await self._store.active(), waiting)
 
     async def _report_presence(self) -> None:
         found = await asyncio.gather(*(replicas.is_healthy() for replicas in self._stages.values()))

@@ -1,6 +1,6 @@
 """The orchestrator's metrics: of every save, and of leases, sweeps and the queue."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from opentelemetry.semconv._incubating.attributes.gen_ai_attributes import (
@@ -15,7 +15,8 @@ from opentelemetry.semconv._incubating.metrics.gen_ai_metrics import (
 )
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 
-from services.orchestrator import stage_calls
+from services.orchestrator import stage_calls, tenant_metrics
+from services.orchestrator.tenant_metrics import label_of
 from shared.records.attempts import Attempt
 from shared.records.events import Event, RoundFinished
 from shared.records.evolution import NO_TOKENS, TERMINAL, Record, Result, Tokens
@@ -70,6 +71,7 @@ def begin() -> None:
         counter.add(0)
     stage_calls.begin_metrics()
     _ROUNDS_ACTIVE.add(0)
+    tenant_metrics.waiting(0, {})
 
 
 @contextmanager
@@ -93,6 +95,8 @@ def saved(record: Record, events: tuple[Event, ...], attempt: Attempt, tokens: T
     if attempt.error is not None:
         _ATTEMPTS_FAILED.add(1, {ERROR_TYPE: attempt.error.code})
     _ATTEMPTS_LOST.add(len(attempt.lost))
+    if record.version == 1:
+        tenant_metrics.begun(record, attempt.started_at)
     if record.status in TERMINAL:
         _ended(record, record.result.tokens if record.result else tokens)
 
@@ -112,8 +116,11 @@ def stalled() -> None:
     _STALLED.add(1)
 
 
-def queued(backlog: Backlog, active: int) -> None:
-    """Reports what waits in Redis now; `active` evolutions are queued or running."""
+def queued(backlog: Backlog, active: int, waiting: Mapping[str, int]) -> None:
+    """Reports what waits in Redis now, and how much of it is `waiting` for the turn of those tenants that have the
+    most; `active` evolutions are queued or running.
+    """
+    tenant_metrics.waiting(backlog.depth, waiting)
     _DEPTH.set(backlog.depth)
     _AGE.set(backlog.age_s)
     _ACTIVE.set(active)
@@ -123,10 +130,11 @@ def _ended(record: Record, tokens: Tokens) -> None:
     request, summary = record.request, summary_of(record)
     outcome = {"outcome": record.status, "method": request.method}
     failed = {ERROR_TYPE: record.error.code} if record.error else {}
-    _EVOLUTIONS.add(1, {**outcome, "tenant": request.tenant, **failed})
+    tenant = label_of(request.tenant)
+    _EVOLUTIONS.add(1, {**outcome, "tenant": tenant, **failed})
     _EVOLUTION_S.record(summary.seconds or 0.0, outcome)
     for kind, count in vars(tokens).items():
-        _TOKENS.add(count, {"kind": kind, "tenant": request.tenant})
+        _TOKENS.add(count, {"kind": kind, "tenant": tenant})
     if summary.gain is not None:
         # A profile that rewarded something exists, so callers cannot make names up.
         _GAIN.record(summary.gain, {"method": request.method, "profile": request.profile or "default"})

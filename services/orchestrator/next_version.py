@@ -16,10 +16,20 @@ from services.orchestrator.endings import Failed
 from services.orchestrator.held import HeldEvolution
 from services.orchestrator.journal import Journal
 from services.orchestrator.round import RoundExecution
-from shared.errors import DarwinError, DeadlineExceeded, Internal, Overloaded
+from shared.errors import DarwinError, DeadlineExceeded, Internal, InvalidRequest, Overloaded
 from shared.records.attempts import Attempt
 from shared.records.events import Ended, Event
-from shared.records.evolution import NO_TOKENS, TERMINAL, Failure, Record, Result, SavedState, Status, Tokens
+from shared.records.evolution import (
+    NO_TOKENS,
+    TERMINAL,
+    Failure,
+    Record,
+    Result,
+    SavedState,
+    Status,
+    StoppedBy,
+    Tokens,
+)
 from shared.records.spending import NOTHING, Spending
 
 log = logging.getLogger(__name__)
@@ -132,7 +142,7 @@ def _with_progress(record: Record, execution: RoundExecution) -> Record:
 
 
 def with_answer(record: Record, evolution: EvolutionState) -> Record:
-    """The record of a search that has ended; it has failed where its deadline left it no response at all."""
+    """The record of a search that has ended; it has failed where a bound left it no response at all."""
     now = time.time()
     seconds = replace(record.seconds, total=now - record.created_at)
     choices = answers.choices(evolution, record.request.n)
@@ -147,9 +157,21 @@ def with_answer(record: Record, evolution: EvolutionState) -> Record:
     status: Status = "cancelled" if evolution.stopped_by == "cancelled" else "succeeded"
     record = replace(record, status=status, seconds=seconds, finished_at=now, result=result, error=None)
     if status == "succeeded" and not choices:
-        late = Failure(DeadlineExceeded.__name__, "the deadline passed before any response was decoded")
-        return replace(record, status="failed", error=late)
+        return replace(record, status="failed", error=_without_response(evolution.stopped_by))
     return record
+
+
+def _without_response(stopped_by: StoppedBy | None) -> Failure:
+    """Why a search that has ended has no response."""
+    match stopped_by:
+        case "deadline_ms":
+            return Failure(DeadlineExceeded.__name__, "the deadline passed before any response was decoded")
+        case "max_generated_tokens" | "max_reward_calls" as budget:
+            field = f"darwin.{budget}"
+            why = f"{field} was used up before any response had text: allow more, or leave it out"
+            return Failure(InvalidRequest.__name__, why, field)
+        case _:
+            return Failure(Internal.__name__, f"the search ended without a response ({stopped_by or 'complete'})")
 
 
 def _next_version(

@@ -1,7 +1,9 @@
 """Who is served next where evolutions wait for a worker: fair between tenants, in Lua, for the scripts of the store.
 
 An evolution that has not begun waits in a sorted set of its tenant's, in the order of its place there: by service tier,
-then by deadline, then by acceptance. The queue that workers take messages from is kept short, so that whom it holds is
+then by deadline, then by acceptance, where one whose responses may be long stands behind short ones that are accepted
+a little later: with short ones first the mean time to answer is least, and as places do not change, none waits for
+ever. The queue that workers take messages from is kept short, so that whom it holds is
 decided late: `dispatch` moves evolutions there while it holds fewer than `window`, and runs wherever one is accepted,
 taken or saved, and in the sweep. Each move costs O(log n) and takes the first evolution of the tenant with the least
 virtual counter (Sheng et al., "Fairness in Serving Large Language Models", OSDI 2024).
@@ -22,7 +24,10 @@ The redis keys all follow from that of `waiting`, a sorted set of what no worker
   :tenants:1, :tenants:2           sorted sets of the tenants that wait, by counter and what is expected of them
   :counted                         sorted set of the tenants that wait, by counter
   :virtual                         sorted set of all tenants, by counter
-  :expected                        hash: by tenant what those under way are expected to sample yet, divided by weights
+  :sizes                           sorted set of the tenants that wait, by how many evolutions do
+  :under_way                       hash: by evolution what it is expected to sample yet, divided by its weight, and its
+                                   tenant: "share tenant"
+  :expected                        hash: by tenant the sum of these shares
   :usual                           hash: by tenant, and under `*` of all, the tokens that a search took lately
   :last                            the tenant that waited last
 """
@@ -33,11 +38,14 @@ from shared.records.evolution import Record, ServiceTier
 from shared.store.layout import RECORD_PREFIX, WAITING
 from shared.store.queue import SENT_AT_PATTERN
 
-WINDOW = 16
+WINDOW = 4
 """Messages that the queue holds at most before more are moved there: what workers take while a script is under way."""
 
 _TIERS: dict[ServiceTier, int] = {"priority": 0, "default": 1, "flex": 2}
 _NEVER = 10.0**13 - 1
+_SECONDS_PER_TOKEN = 0.3
+"""How much later an evolution is placed for each token that it decodes one after another: some ten times as long as
+that takes, so that each waits in proportion to what it takes itself."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,10 @@ EQUAL = Share()
 
 def place_of(record: Record) -> str:
     """Where an evolution stands among those of its tenant that wait: texts sort as they are served."""
-    deadline = _NEVER if record.deadline is None else record.deadline
-    return f"{_TIERS[record.request.service_tier]}{deadline:020.6f}{record.created_at:020.6f} {record.id}"
+    request, deadline = record.request, _NEVER if record.deadline is None else record.deadline
+    length = request.sampling.max_tokens * max(1, request.search.cycles)
+    accepted = record.created_at + _SECONDS_PER_TOKEN * length
+    return f"{_TIERS[request.service_tier]}{deadline:020.6f}{accepted:020.6f} {record.id}"
 
 
 def class_of(record: Record, share: Share) -> int:
@@ -74,7 +84,9 @@ FAIR_QUEUE = (
     """
 local window, last_class = WINDOW, 2
 local counted, virtual, usual = waiting .. ':counted', waiting .. ':virtual', waiting .. ':usual'
-local expected_key, last = waiting .. ':expected', waiting .. ':last'
+local sizes = waiting .. ':sizes'
+local under_way, expected_key, last = waiting .. ':under_way', waiting .. ':expected', waiting .. ':last'
+local function record_of(id) return 'RECORD{' .. id .. '}' end
 local function tenants_of(class) return waiting .. ':tenants:' .. class end
 local function places_of(class, tenant) return waiting .. ':of:' .. class .. ':' .. tenant end
 local function exact(number) return string.format('%.6f', number) end
@@ -98,6 +110,11 @@ local function floor()
   local least = redis.call('ZRANGE', counted, 0, 0, 'WITHSCORES')[2]
   return tonumber(least or counter_of(redis.call('GET', last) or ''))
 end
+local function sized(tenant)
+  local size = 0
+  for class = 1, last_class do size = size + redis.call('ZCARD', places_of(class, tenant)) end
+  if size > 0 then redis.call('ZADD', sizes, size, tenant) else redis.call('ZREM', sizes, tenant) end
+end
 local function enqueue(record, place, class, tenant)
   if not redis.call('ZSCORE', counted, tenant) then
     redis.call('ZADD', virtual, exact(math.max(counter_of(tenant), floor())), tenant)
@@ -106,8 +123,10 @@ local function enqueue(record, place, class, tenant)
   redis.call('ZADD', tenants_of(class), precedence(tenant), tenant)
   redis.call('ZADD', places_of(class, tenant), 0, place)
   redis.call('HSET', record, 'place', place, 'class', class)
+  sized(tenant)
 end
 local function gone(class, tenant)
+  sized(tenant)
   if redis.call('EXISTS', places_of(class, tenant)) == 1 then return end
   redis.call('ZREM', tenants_of(class), tenant)
   for each = 1, last_class do
@@ -123,15 +142,21 @@ local function leave(record)
   redis.call('ZREM', places_of(class, tenant), place)
   gone(class, tenant)
 end
-local function move(record, tenant)
+local function share_of(id)
+  local share, tenant = string.match(redis.call('HGET', under_way, id) or '', '^(%S+) (.*)$')
+  return tonumber(share or 0), tenant
+end
+local function move(id, tenant)
+  local record = record_of(id)
   local fields = redis.call('HMGET', record, 'message', 'most', 'weight')
   if not fields[1] then return end
   local sent_at, most = exact(now), tonumber(fields[2])
   local known = redis.call('HMGET', usual, tenant, '*')
   local expected = math.min(most, tonumber(known[1] or known[2] or most / 10))
   redis.call('LPUSH', queue, (string.gsub(fields[1], '("SENT_AT": )[%d.]+', '%1' .. sent_at)))
-  redis.call('HSET', record, 'sent_at', sent_at, 'expected', exact(expected))
+  redis.call('HSET', record, 'sent_at', sent_at)
   redis.call('HDEL', record, 'place', 'message')
+  redis.call('HSET', under_way, id, exact(expected / fields[3]) .. ' ' .. tenant)
   count(tenant, 0, expected / fields[3])
 end
 local function dispatch()
@@ -145,7 +170,7 @@ local function dispatch()
     local place = redis.call('ZPOPMIN', places_of(class, tenant))[1]
     if place then
       local id = string.match(place, ' (.*)$')
-      if redis.call('ZSCORE', active, id) then move('RECORD{' .. id .. '}', tenant) end
+      if redis.call('ZSCORE', active, id) then move(id, tenant) end
     end
     gone(class, tenant)
   end
@@ -154,13 +179,19 @@ local function average(field, used)
   local mean = tonumber(redis.call('HGET', usual, field) or used)
   redis.call('HSET', usual, field, exact(mean + (used - mean) / 5))
 end
-local function settle(record, tokens, ended)
-  local tenant, weight, expected, used = unpack(redis.call('HMGET', record, 'tenant', 'weight', 'expected', 'used'))
+local function settle(id, record, tokens, ended)
+  local tenant, weight, used = unpack(redis.call('HMGET', record, 'tenant', 'weight', 'used'))
   if not tenant then return end
-  expected, used = tonumber(expected or 0), tonumber(used or 0) + tokens
-  local left = ended and 0 or math.max(0, expected - tokens)
-  redis.call('HSET', record, 'expected', exact(left), 'used', exact(used))
-  count(tenant, tokens / weight, (left - expected) / weight)
+  local expected = share_of(id)
+  local left = ended and 0 or math.max(0, expected - tokens / weight)
+  used = tonumber(used or 0) + tokens
+  redis.call('HSET', record, 'used', exact(used))
+  if left > 0 then
+    redis.call('HSET', under_way, id, exact(left) .. ' ' .. tenant)
+  else
+    redis.call('HDEL', under_way, id)
+  end
+  count(tenant, tokens / weight, left - expected)
   if ended and used > 0 then
     average(tenant, used)
     average('*', used)
@@ -171,13 +202,27 @@ end
     .replace("RECORD", RECORD_PREFIX)
 )
 
-# Forgets tenants that do not wait and whose counters lie below that to which they would be lifted anyway; up to 50.
-FORGET_IDLE = """
-local least = floor()
-for _, tenant in ipairs(redis.call('ZRANGEBYSCORE', virtual, '-inf', '(' .. exact(least), 'LIMIT', 0, 50)) do
+# Forgets, a few at a time, tenants that do not wait and whose counters lie below that to which they would be lifted
+# anyway, and what is left of evolutions whose worker, of a version that knows nothing of this, took or ended them.
+TIDY = """
+local least, some = floor(), 50
+for _, tenant in ipairs(redis.call('ZRANGEBYSCORE', virtual, '-inf', '(' .. exact(least), 'LIMIT', 0, some)) do
   if not redis.call('ZSCORE', counted, tenant) and not redis.call('HGET', expected_key, tenant) then
     redis.call('ZREM', virtual, tenant)
     redis.call('HDEL', usual, tenant)
+  end
+end
+for _, id in ipairs(redis.call('HRANDFIELD', under_way, some)) do
+  if not redis.call('ZSCORE', active, id) then
+    local share, tenant = share_of(id)
+    redis.call('HDEL', under_way, id)
+    count(tenant, 0, -share)
+  end
+end
+local first = time[2] % math.max(1, redis.call('ZCARD', waiting) - some + 1)
+for _, id in ipairs(redis.call('ZRANGE', waiting, first, first + some - 1)) do
+  if not redis.call('ZSCORE', active, id) or redis.call('EXISTS', record_of(id) .. ':lease') == 1 then
+    redis.call('ZREM', waiting, id)
   end
 end
 """

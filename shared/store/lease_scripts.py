@@ -1,7 +1,7 @@
 """The scripts of leases and of the sweep, in Lua (see `scripts` for what they have in common)."""
 
 from shared.store.budgets import BUDGETS
-from shared.store.fair_queue import FAIR_QUEUE, FORGET_IDLE
+from shared.store.fair_queue import FAIR_QUEUE, TIDY
 from shared.store.lua import Script
 from shared.store.queue import OLDEST_MESSAGE
 
@@ -115,7 +115,8 @@ return tostring(since)
 # Returns id, version and trace of each stalled evolution, one after another in one flat list. The score of an id in
 # `active` says when the sweep may look at it again, less `idle_s`: where somebody has the lease, that is when it runs
 # out. One that no worker has taken yet is stalled only where its message is not in the queue any more, which is so
-# where each of the messages there was sent later: so a long queue is not filled with copies of the messages in it.
+# where each of the messages there was sent later: so a long queue is not filled with copies of the messages in it. One
+# that a gateway of a version without `waiting` accepted is put there.
 STALLED = Script(
     NOW
     + BUDGETS
@@ -145,6 +146,7 @@ for _, id in ipairs(due) do
       waits = oldest <= tonumber(sent_at or saved_at)
     end
     if waits then
+      redis.call('ZADD', waiting, 'NX', saved_at, id)
       redis.call('ZADD', active, now + pause(now - saved_at, idle), id)
     else
       for _, part in ipairs({id, version, trace or ''}) do table.insert(stalled, part) end
@@ -183,7 +185,8 @@ return sent
 )
 
 # Returns id, version and trace of evolutions that nobody holds and that are to end: their deadline has passed at `at`,
-# or a cancel was asked for. One that is held is ended by its holder, and looked at again a second later.
+# or a cancel was asked for. One that is held is ended by its holder, and looked at again a second later. Of many those
+# of all tenants come in turn, so that nobody's wait for those of one.
 DUE = Script(
     NOW
     + """
@@ -200,13 +203,23 @@ local function look(id)
     for _, part in ipairs({id, version, trace or ''}) do table.insert(found, part) end
   end
 end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', deadlines, '-inf', at, 'LIMIT', 0, most)) do look(id) end
-for _, id in ipairs(redis.call('SRANDMEMBER', cancelled, most)) do look(id) end
+local function look_in_turn(ids)
+  local seen, turns = {}, {}
+  for _, id in ipairs(ids) do
+    local tenant = redis.call('HGET', record_prefix .. '{' .. id .. '}', 'tenant') or ''
+    seen[tenant] = (seen[tenant] or 0) + 1
+    table.insert(turns, {seen[tenant], id})
+  end
+  if #turns > tonumber(most) then table.sort(turns, function(one, other) return one[1] < other[1] end) end
+  for i = 1, math.min(tonumber(most), #turns) do look(turns[i][2]) end
+end
+look_in_turn(redis.call('ZRANGEBYSCORE', deadlines, '-inf', at, 'LIMIT', 0, 10 * most))
+look_in_turn(redis.call('SRANDMEMBER', cancelled, 10 * most))
 return found
 """,
     keys="active deadlines cancelled",
     args="at most record_prefix",
 )
 
-# Moves what there is room for to the queue, in case nothing else did.
-DISPATCH = Script(NOW + FAIR_QUEUE + "dispatch()\n" + FORGET_IDLE, keys="active queue waiting", args="")
+# Moves what there is room for to the queue, in case nothing else did, and tidies.
+DISPATCH = Script(NOW + FAIR_QUEUE + "dispatch()\n" + TIDY, keys="active queue waiting", args="")

@@ -15,6 +15,9 @@ from shared.store.queue import QUEUE, message
 _RENEWED_AT_ONCE = 500
 _SWEPT_AT_ONCE = 500
 
+DUE_AT_ONCE = 100
+"""Evolutions that `due` returns at most of those past their deadline, and again of those that were cancelled."""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -113,21 +116,11 @@ class LeaseCommands(RedisClient):
             )
 
     async def request_cancel(self, evolution_id: str) -> None:
-        """Asks whoever performs the evolution, now or next, to end it.
-
-        The first time a message is sent, too, upon which a worker does so where nobody performs it. One that has ended
-        stays as it is.
+        """Asks whoever performs the evolution to end it; where nobody does, any worker ends it within about a second,
+        though all are busy. One that has ended stays as it is.
         """
         async with self._translated:
-            version = await self._redis.hget(layout.record_key(evolution_id), "version")
-            await scripts.CANCEL(
-                self._redis,
-                active=layout.ACTIVE,
-                cancelled=layout.CANCELLED,
-                queue=QUEUE,
-                id=evolution_id,
-                message=message(evolution_id, int(version or 0)),
-            )
+            await scripts.CANCEL(self._redis, active=layout.ACTIVE, cancelled=layout.CANCELLED, id=evolution_id)
 
     async def cancelled(self) -> set[str]:
         """Ids of the evolutions for which a cancel was asked and that have not ended yet."""
@@ -188,14 +181,14 @@ class LeaseCommands(RedisClient):
 
     async def dispatch(self) -> None:
         """Moves to the queue what it has room for of the evolutions that wait for their tenants' turns, and forgets a
-        few tenants of which nothing need be known any more.
+        little of what need not be known any more.
         """
         async with self._translated:
             await lease_scripts.DISPATCH(self._redis, active=layout.ACTIVE, queue=QUEUE, waiting=layout.WAITING)
 
     async def due(self, at: float) -> list[WaitingEvolution]:
-        """Evolutions that nobody holds and that are to end, up to some hundreds: those whose deadline has passed at
-        this time (Unix seconds), and those for which a cancel was asked.
+        """Evolutions that nobody holds and that are to end, a part of them where there are many: those whose deadline
+        has passed at this time (Unix seconds), and those for which a cancel was asked.
         """
         async with self._translated:
             flat = await lease_scripts.DUE(
@@ -204,7 +197,7 @@ class LeaseCommands(RedisClient):
                 deadlines=layout.DEADLINES,
                 cancelled=layout.CANCELLED,
                 at=at,
-                most=_SWEPT_AT_ONCE // 2,
+                most=DUE_AT_ONCE,
                 record_prefix=layout.RECORD_PREFIX,
             )
         return list(dict.fromkeys(_waiting(flat)))

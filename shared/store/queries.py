@@ -145,6 +145,12 @@ class QueryCommands(RedisClient):
         async with self._translated:
             return bool(await self._redis.exists(*fair_queue.places_keys(tenant)))
 
+    async def most_waiting(self, most: int = 10) -> dict[str, int]:
+        """Those tenants of which the most evolutions wait for their turn at the queue, up to `most`: how many do."""
+        async with self._translated:
+            found = await self._redis.zrevrange(f"{layout.WAITING}:sizes", 0, most - 1, withscores=True)
+        return {tenant: int(size) for tenant, size in found}
+
     async def spent(self, api_key_id: str, at: float) -> Spent:
         """What an API key has spent and reserved in each period that a time (Unix seconds) lies in."""
         fields = [f"{kind}{unit}" for unit in UNITS for kind in ("", "reserved_")]

@@ -104,7 +104,7 @@ else
   if message ~= '' then redis.call('RPUSH', queue, message) end
 end
 leave(record)
-settle(record, tonumber(tokens), ended == '1')
+settle(id, record, tonumber(tokens), ended == '1')
 if next_holder ~= '' or ended == '1' then
   redis.call('ZREM', waiting, id)
 else
@@ -140,15 +140,12 @@ return next_holder ~= '' and 2 or 1
     " ttl_s attempt message delay_s notice *new_events",
 )
 
-# An evolution that has ended is not active, and is not marked. One that was marked before gets no second message.
+# An evolution that has ended is not active, and is not marked. No message is sent: whoever holds the evolution looks
+# for the mark, and where nobody does the script DUE finds it.
 CANCEL = Script(
-    """
-if redis.call('ZSCORE', active, id) and redis.call('SADD', cancelled, id) == 1 then
-  redis.call('LPUSH', queue, message)
-end
-""",
-    keys="active cancelled queue",
-    args="id message",
+    "if redis.call('ZSCORE', active, id) then redis.call('SADD', cancelled, id) end",
+    keys="active cancelled",
+    args="id",
 )
 
 # Returns 1 where the evolution is ended by this call, 0 where it was not active.
@@ -163,7 +160,7 @@ redis.call('SREM', cancelled, id)
 release(id)
 redis.call('ZREM', waiting, id)
 leave(record)
-settle(record, 0, true)
+settle(id, record, 0, true)
 redis.call('HDEL', record, 'summary')
 redis.call('DEL', state)
 local beside = redis.call('HMGET', record, 'of_key', 'of_idempotency')

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.chaos import flood
 from tests.chaos.scene import Scene, record_key
 
 WORKER_S, SERVICE_S = 15.0, 10.0
 _AWAY_S = 2.0
+_FLOOD = 100
 
 Inflict = Callable[[Scene], float]
 """Does the deed; returns the moment (Unix seconds) from which recovery counts."""
@@ -22,7 +24,7 @@ class Fault:
 
     `decodes`: whether anything can be decoded until the moment that `inflict` returns. `unfailing`: no attempt at a
     round may fail, though each would be made again. `replicas`: of generation and reward. `strikes`: how often a round
-    of one evolution may have to be decoded again.
+    of one evolution may have to be decoded again. `misses`: further bars that are not met once all has ended.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Fault:
     replicas: int = 1
     unfailing: bool = False
     strikes: int = 1
+    misses: Callable[[Scene], list[str]] = lambda scene: []
 
 
 def _killed(name: str) -> Inflict:
@@ -152,6 +155,18 @@ def _two_holders(scene: Scene) -> float:
     return began
 
 
+def _flooded(scene: Scene) -> float:
+    """While one tenant has more waiting than places, a worker is killed, and then Redis."""
+    flood.begin(scene, _FLOOD)
+    scene.stack.kill("orchestrator")
+    flood.begin(scene, _FLOOD)
+    if not flood.waiting(scene):
+        raise TimeoutError("the flood was over before anything struck")
+    scene.stack.kill("redis")
+    scene.start_again("redis", _AWAY_S)
+    return scene.start_again("orchestrator", 0)
+
+
 _EDGES = (
     ("client", "gateway"),
     ("gateway", "redis"),
@@ -195,5 +210,6 @@ FAULTS = (
     ),
     Fault("disk full", "redis ends itself, nothing is lost", _disk_full),
     Fault("message thrice", "one round each", _messages_again),
+    Fault("flood", "each tenant's go on, counters are right", _flooded, WORKER_S, strikes=2, misses=flood.misses),
     Fault("two holders", "one of them saves", _two_holders, WORKER_S),
 )

@@ -27,7 +27,8 @@ def in_turn(faults: Sequence[Fault]) -> Fault:
         decodes=all(fault.decodes for fault in faults),
         replicas=faults[0].replicas,
         unfailing=all(fault.unfailing for fault in faults),
-        strikes=len(faults),
+        strikes=sum(fault.strikes for fault in faults),
+        misses=lambda scene: [miss for fault in faults for miss in fault.misses(scene)],
     )
 
 

@@ -12,7 +12,7 @@ from tests.chaos.trial import run
 
 TRIALS = (
     ("kill worker",),
-    ("kill gateway", "kill redis", "message thrice", "two holders"),
+    ("kill gateway", "message thrice", "two holders", "flood"),
     ("term orchestrator", "term generation", "kill generation"),
 )
 OF_TWO = ("kill one of two generation", "kill one of two reward", "term one of two generation")

@@ -64,6 +64,7 @@ def run(fault: Fault, scene: Scene, tell: Tell) -> Row:
     struck = time.time()
     since = fault.inflict(scene)
     _await_ends(callers, tell)
+    _await_all_ended(scene)
     told = [caller.told for caller in callers]
     codes = scene.exit_codes
     return _judged(fault, scene, tag, told, struck, since, codes, time.time() - began)
@@ -98,6 +99,13 @@ def _await_ends(callers: Sequence[Caller], tell: Tell) -> None:
     for caller in callers:
         if caller.is_alive():
             caller.told.error = f"no end within {_PATIENCE_S:.0f} s"
+
+
+def _await_all_ended(scene: Scene) -> None:
+    """Until what a fault asked for has ended too."""
+    give_up = time.monotonic() + _PATIENCE_S
+    while scene.unfinished() and time.monotonic() < give_up:
+        time.sleep(0.1)
 
 
 def _judged(
@@ -166,4 +174,4 @@ def _misses(row: Row, fault: Fault, scene: Scene) -> list[str]:
         "exit code": any(row.exit_codes.values()),
         "errors": bool(row.errors),
     }
-    return [bar for bar, missed in bars.items() if missed]
+    return [bar for bar, missed in bars.items() if missed] + fault.misses(scene)

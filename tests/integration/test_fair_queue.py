@@ -35,10 +35,18 @@ async def store(redis_url: str) -> AsyncIterator[Store]:
 
 
 async def accept(
-    store: Store, tenant: str = "", share: Share = EQUAL, tier: ServiceTier = "default", deadline_s: float = 0.0
+    store: Store,
+    tenant: str = "",
+    share: Share = EQUAL,
+    tier: ServiceTier = "default",
+    deadline_s: float = 0.0,
+    max_tokens: int = 10,
+    accepted_ago_s: float = 0.0,
 ) -> Record:
     search = Search(deadline_ms=int(deadline_s * 1000)) if deadline_s else REQUEST.search
-    record = record_of(replace(REQUEST, tenant=tenant, service_tier=tier, search=search))
+    sampling = replace(REQUEST.sampling, max_tokens=max_tokens)
+    record = record_of(replace(REQUEST, tenant=tenant, service_tier=tier, search=search, sampling=sampling))
+    record = replace(record, created_at=record.created_at - accepted_ago_s)
     return await store.create(record, ActiveLimits(estimate=MOST, share=share))
 
 
@@ -200,6 +208,21 @@ async def test_within_a_tenant_by_tier_then_deadline_then_acceptance(store: Stor
     assert found == ["priority", "soon", "late", "second", "third", "flex soon", "flex"]
 
 
+async def test_short_searches_go_first_and_long_ones_wait_only_so_long(store: Store) -> None:
+    fillers = [await accept(store) for _ in range(WINDOW)]
+    waiting = {
+        "just came": await accept(store, max_tokens=600),
+        "came a minute ago": await accept(store, max_tokens=600, accepted_ago_s=60),
+        "short": await accept(store),
+    }
+    names = {record.id: name for name, record in waiting.items()}
+    found = [names[one] for one in await order_of_service(store) if one not in {filler.id for filler in fillers}]
+    assert found == ["short", "came a minute ago", "just came"]
+    fillers = [await accept(store) for _ in range(WINDOW)]
+    short, older = await accept(store), await accept(store, max_tokens=600, accepted_ago_s=300)
+    assert (await order_of_service(store))[WINDOW:] == [older.id, short.id]
+
+
 async def test_priority_goes_before_other_tenants_only_where_the_key_may(store: Store) -> None:
     for _ in range(WINDOW + 5):
         await accept(store, "crowd", tier="priority")
@@ -251,3 +274,18 @@ async def test_a_deadline_passes_while_a_tenant_waits_for_its_turn(store: Store)
         await accept(store)
     due = await accept(store, deadline_s=1)
     assert [found.evolution_id for found in await store.due(time.time() + 2)] == [due.id]
+
+
+async def test_those_of_whom_the_most_wait_are_told(store: Store) -> None:
+    for number, count in enumerate((WINDOW, 3, 9, 5)):
+        for _ in range(count):
+            await accept(store, f"tenant{number}", tier="flex")
+    assert await store.most_waiting(2) == {"tenant2": 9, "tenant3": 5}
+    gone = await accept(store, "tenant1", Share(ahead=True), tier="priority")
+    assert (await store.most_waiting())["tenant1"] == 4
+    claim = await store.claim(gone.id, 0, "worker", 60)
+    assert claim is not None
+    await end(store, claim.record, 0)
+    assert await store.most_waiting() == {"tenant2": 9, "tenant3": 5, "tenant1": 3}
+    await order_of_service(store)
+    assert await store.most_waiting() == {}

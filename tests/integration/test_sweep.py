@@ -11,6 +11,7 @@ import pytest
 
 from shared.records.search import Search
 from shared.store.evolutions import Store
+from shared.store.leases import DUE_AT_ONCE
 from shared.store.queue import QUEUE
 from tests.integration.stages import REQUEST, Due, Stages, accept, advance, key, record_of, round_runner
 
@@ -163,12 +164,28 @@ async def test_a_deadline_between_two_rounds_is_answered_with_the_best_so_far(
 
 async def test_a_cancel_does_not_wait_for_the_queue(store: Store) -> None:
     due = await accept(store)
+    await store._redis.delete(QUEUE)
     await store.request_cancel(due.evolution_id)
+    assert await store._redis.llen(QUEUE) == 0
     (found,) = await store.due(time.time())
     workers = [round_runner(store, Stages()) for _ in range(3)]
     await asyncio.gather(*(worker.conclude(found.evolution_id, found.version) for worker in workers))
     assert (await store.load(due.evolution_id)).status == "cancelled"
     assert len(await store.attempts(due.evolution_id)) == 1
+
+
+async def test_what_many_of_one_tenant_cancel_does_not_hold_up_anothers(store: Store) -> None:
+    async def accept_of(tenant: str, **search: int) -> str:
+        return (await accept(store, replace(REQUEST, tenant=tenant, search=Search(**search)))).evolution_id  # type: ignore[arg-type]
+
+    flood = [await accept_of("flood", deadline_ms=1000) for _ in range(2 * DUE_AT_ONCE)]
+    steady = await accept_of("steady"), await accept_of("steady", deadline_ms=2000)
+    for evolution_id in (*flood, steady[0]):
+        await store.request_cancel(evolution_id)
+    for _ in range(3):
+        found = {found.evolution_id for found in await store.due(time.time() + 60)}
+        assert found >= set(steady)
+        assert DUE_AT_ONCE <= len(found) <= 2 * DUE_AT_ONCE
 
 
 async def test_what_is_held_is_ended_by_its_holder(store: Store) -> None:

@@ -21,6 +21,10 @@ FAMILIES = {
         "darwin_reward_gain",
         "darwin_queue_depth",
         "darwin_queue_age_seconds",
+        "darwin_queue_waiting",
+        "darwin_evolution_wait_seconds",
+        "darwin_evolutions_waited_seconds",
+        "darwin_evolutions_begun",
         "darwin_leases_lost",
         "darwin_attempts_failed",
         "darwin_attempts_lost",
@@ -49,6 +53,7 @@ FAMILIES = {
         "darwin_generation_queue_duration_seconds",
         "darwin_generation_batch_size",
         "darwin_generation_tokens",
+        "darwin_generation_prompts",
     },
     "reward": {
         "rpc_server_call_duration_seconds",
@@ -60,12 +65,13 @@ FAMILIES = {
     },
 }
 OUTCOMES = {"succeeded", "failed", "cancelled", "accepted", "empty", "malformed", "duplicate", "meaning_lost"}
-OUTCOMES |= {"prompt_example", "too_short", "too_long"}
+OUTCOMES |= {"prompt_example", "too_short", "too_long", "encoded", "reused"}
 ROUTES = {"/readyz", "/v1/models", "/v1/chat/completions", "/v1/evolutions", "/v1/evolutions/{evolution_id}"}
 LABELS = {
     "outcome": OUTCOMES,
     "method": set(METHODS),
-    "tenant": {"acme", "globex"},
+    "tenant": {"acme", "globex", "other"},
+    "service_tier": {"default"},
     "profile": {"default", "simulated"},
     "http_request_method": {"GET", "POST", "DELETE", "_OTHER"},
     "http_route": {"", *ROUTES},

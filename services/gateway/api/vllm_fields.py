@@ -25,7 +25,7 @@ class VllmFields(Body):
         default=None, description="There is no reasoning; what a search spends is set by darwin.cycles and mutants."
     )
     priority: Annotated[int | None, WHOLE, WithoutEffect(0)] = Field(
-        default=None, description="Searches are served in the order in which they came."
+        default=None, description="`service_tier` says whose searches begin first."
     )
     request_id: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="The answer's headers have the call's id; metadata keeps one of yours."

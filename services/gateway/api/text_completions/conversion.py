@@ -58,6 +58,7 @@ def _evolution_of(
         logprobs=body.logprobs is not None,
         top_logprobs=body.logprobs,
         user=body.user,
+        service_tier=body.service_tier,
         darwin=_search(body, method),
         **{name: getattr(body, name) for name in TokenShaping.model_fields},
     )

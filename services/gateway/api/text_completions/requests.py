@@ -8,6 +8,7 @@ from services.gateway.api.field_kinds import NotSupported, WithoutEffect
 from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Text
 from services.gateway.api.formats import ResponseFormatBody, StructuredOutputs
 from services.gateway.api.requests import SearchSettings, StopField, StreamOptions
+from services.gateway.api.service_tiers import SERVICE_TIER, ServiceTierField
 from services.gateway.api.token_shaping import TokenShaping
 from services.gateway.config.model_entry import MAX_MODEL_NAME
 from services.gateway.config.search_fields import WHOLE
@@ -118,6 +119,7 @@ class CompletionRequest(TokenShaping):
     user: Annotated[str, Field(max_length=256), ENCODABLE] | None = Field(
         default=None, description="Your name for the end user; kept with the evolution."
     )
+    service_tier: ServiceTierField = Field(default=None, description=SERVICE_TIER)
     darwin: SearchSettings | None = Field(default=None, description="How the answer is searched for.")
 
     prompt_cache_key: Annotated[Text | None, WithoutEffect()] = Field(

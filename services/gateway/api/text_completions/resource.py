@@ -13,7 +13,7 @@ from services.gateway.api.responses import EvolutionReference, PromptTokensDetai
 from services.gateway.api.text_completions.logprobs import CompletionLogprobs, completion_logprobs
 from services.gateway.config.settings import GatewaySettings
 from shared.records.events import Event
-from shared.records.evolution import Choice, FinishReason, Record
+from shared.records.evolution import Choice, FinishReason, Record, ServiceTier
 
 
 def _is_none(value: object) -> bool:
@@ -46,6 +46,7 @@ class Completion(_Resource):
     created: int
     model: str = Field(description="As the request named it.")
     choices: list[CompletionChoice]
+    service_tier: ServiceTier = Field(description="The tier in which the request was served.")
     usage: Usage = Field(description="Of all prompts; what is said of a search is said of the first prompt's.")
     darwin: EvolutionReference = Field(description="The first prompt's.")
 
@@ -67,6 +68,7 @@ class CompletionChunk(_Resource):
     created: int
     model: str
     choices: list[CompletionChunkChoice]
+    service_tier: ServiceTier = Field(description="The tier in which the request is served.")
     usage: Usage | None = None
     darwin: Event | Progress | EvolutionReference | None = Field(
         default=None,
@@ -99,6 +101,7 @@ def completion(records: Sequence[Record], settings: GatewaySettings) -> Completi
             for part, record in enumerate(records)
             for index, choice in enumerate(serializers.result_of(record).choices)
         ],
+        service_tier=first.request.service_tier,
         usage=_usage(records, settings),
         darwin=references[0],
     )
@@ -144,6 +147,7 @@ class Chunks:
             created=int(self._first.created_at),
             model=serializers.model_of(self._first),
             choices=choices,
+            service_tier=self._first.request.service_tier,
             usage=usage,
             darwin=darwin,
         ).model_dump_json()

@@ -20,7 +20,9 @@ KEY = "sk-secret-of-the-endpoint"
 
 
 class FakeEndpoint:
-    """Embeds by counted words. `refusal` is answered instead, where there is one; `bodies` are those that came."""
+    """Embeds by counted words, `delay_s` after it was asked, or once that is 0 again. `refusal` is answered instead,
+    where there is one; `bodies` are those that came.
+    """
 
     def __init__(self) -> None:
         self.refusal: Response | None = None
@@ -36,8 +38,9 @@ class FakeEndpoint:
         self.bodies.append(body)
         self.keys.append(request.headers.get("authorization", ""))
         self.traces.append(request.headers.get("traceparent", ""))
-        if self.delay_s:
-            await asyncio.sleep(self.delay_s)
+        for _ in range(round(self.delay_s / 0.02)):
+            if self.delay_s:
+                await asyncio.sleep(0.02)
         if self.refusal is not None:
             return self.refusal
         encoded = [

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -31,6 +31,7 @@ class Leases:
         self._heartbeat_s = heartbeat_s
         self._held: dict[Lease, asyncio.Future[StopSignal]] = {}
         self._interrupted = False
+        self._failing: set[str] = set()
         self._heartbeat: asyncio.Task[None] | None = None
 
     @contextmanager
@@ -58,22 +59,28 @@ class Leases:
 
     async def _keep_renewing(self) -> None:
         loop = asyncio.get_running_loop()
-        renewed_at, failing = loop.time(), False
+        renewed_at = loop.time()
         while self._held:
             await asyncio.sleep(min(_LOOK_S, self._heartbeat_s))
-            try:
-                await self._look_for_cancels()
-                if loop.time() - renewed_at >= self._heartbeat_s:
-                    renewed_at = loop.time()
-                    await self._renew()
-                failing = False
-            except Unavailable as error:
-                log.debug("%d rounds go on without their leases: %s", len(self._held), error.message)
-            except Exception:
-                # Whatever it is, the rounds are held on; their leases are tried again, or lost.
-                if not failing:
-                    log.exception("leases of %d rounds cannot be renewed; it is tried again", len(self._held))
-                failing = True
+            await self._attempt("cancels of %d rounds cannot be looked for", self._look_for_cancels)
+            if loop.time() - renewed_at >= self._heartbeat_s:
+                renewed_at = loop.time()
+                await self._attempt("leases of %d rounds cannot be renewed", self._renew)
+
+    async def _attempt(self, failure: str, step: Callable[[], Awaitable[None]]) -> None:
+        """Takes a step that is taken again and again. Whatever it fails of, the rounds are held on, and the other step
+        is taken nevertheless; the log has it once, until it succeeds.
+        """
+        try:
+            await step()
+        except Unavailable as error:
+            log.debug("%d rounds go on without their leases: %s", len(self._held), error.message)
+        except Exception:
+            if failure not in self._failing:
+                log.exception(f"{failure}; it is tried again", len(self._held))
+            self._failing.add(failure)
+        else:
+            self._failing.discard(failure)
 
     async def _look_for_cancels(self) -> None:
         if cancelled := await self._store.cancelled():

@@ -106,17 +106,23 @@ class RoundExecution:
 
     async def run(self) -> None:
         """Calls the stages until the checkpoint; the first error of a call after which it is not made again cancels the
-        other calls and is raised.
+        other calls and is raised. Whatever ends it, all that the calls have brought by then is applied.
         """
         checkpoint = self.evolution.checkpoint
         try:
             async with asyncio.TaskGroup() as calls:
-                while self.evolution.checkpoint == checkpoint and not self.evolution.finished:
+                while self._goes_on_from(checkpoint):
                     for stage, effects in self._start_due().items():
                         calls.create_task(self._call(stage, effects))
                     await self._apply_arrived()
         except BaseExceptionGroup as group:
             raise _first(group) from None
+        finally:
+            while self._goes_on_from(checkpoint) and not self._outcomes.empty():
+                self._take(self._outcomes.get_nowait())
+
+    def _goes_on_from(self, checkpoint: int) -> bool:
+        return self.evolution.checkpoint == checkpoint and not self.evolution.finished
 
     def cut(self) -> "RoundExecution":
         """What has happened so far, to be saved, as an execution that is not run any more. This one goes on, and holds
@@ -192,9 +198,11 @@ class RoundExecution:
     async def _apply_arrived(self) -> None:
         """Waits for an outcome and applies all that have arrived, so that what they make due is begun together."""
         first = await self._outcomes.get()
-        if isinstance(first, Mutated) or (isinstance(first, Generated) and not first.partial):
-            await self._gather()
-        self._take(first)
+        try:
+            if isinstance(first, Mutated) or (isinstance(first, Generated) and not first.partial):
+                await self._gather()
+        finally:
+            self._take(first)
         while not self._outcomes.empty():
             self._take(self._outcomes.get_nowait())
 

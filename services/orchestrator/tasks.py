@@ -8,8 +8,12 @@ from shared.store.queue import ADVANCE
 
 
 def register(app: Celery, advance: Callable[[str, int], Awaitable[None]]) -> None:
-    """Registers the task, whose body is `advance(evolution id, version)`: a coroutine, for which `pool` has a loop."""
+    """Registers the task, whose body is `advance(evolution id, version)`: a coroutine, for which `pool` has a loop.
 
-    @app.task(name=ADVANCE)  # type: ignore[untyped-decorator]
+    With this application only: one that is made later in the same process would otherwise have it too, or in place of
+    its own.
+    """
+
+    @app.task(name=ADVANCE, shared=False)  # type: ignore[untyped-decorator]
     async def advance_task(evolution_id: str, version: int) -> None:
         await advance(evolution_id, version)

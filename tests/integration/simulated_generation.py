@@ -23,5 +23,5 @@ async def simulated_generation(tokens_per_second: float) -> AsyncIterator[GrpcGe
     server.set_ready()
     async with Replicas("generation", await server.start("127.0.0.1:0"), GenerationServiceStub) as replicas:
         yield GrpcGenerator(replicas)
-        await until(lambda: engine.running == 0, 2)
+        await until(lambda: engine.running == 0, 20)
     await server.stop(0)

@@ -40,7 +40,8 @@ async def test_a_deadline_while_decoding_finds_text_that_is_charged(
     due = await accept(store, replace(REQUEST, method=method, search=search, sampling=Sampling(4000)))
     began = time.time()
     await finish(store, runner, due)
-    assert time.time() - began < 1.5 + 1
+    took_s = time.time() - began
+    assert took_s < 10  # of 80 that it would take
     record = await store.load(due.evolution_id)
     assert record.status == "succeeded"
     assert record.result is not None
@@ -48,7 +49,7 @@ async def test_a_deadline_while_decoding_finds_text_that_is_charged(
     assert record.result.choices[0].text
     sequences = 1 if method == "sample" else 4
     decoded = record.result.tokens.kept + record.result.tokens.discarded
-    assert sequences <= decoded <= 1.6 * _TOKENS_PER_SECOND * sequences
+    assert sequences <= decoded <= 1.1 * took_s * _TOKENS_PER_SECOND * sequences
     (attempt,) = await store.attempts(due.evolution_id)
     generated = [outcome for outcome in attempt.outcomes if outcome["kind"] == "Generated"]
     assert len(generated) == sequences
@@ -62,7 +63,7 @@ async def test_what_is_cancelled_while_decoding_is_charged(store: Store, runner:
     task = asyncio.ensure_future(runner.advance(due.evolution_id, 0))
     await asyncio.sleep(1)
     await store.request_cancel(due.evolution_id)
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 30)
     record = await store.load(due.evolution_id)
     assert record.status == "cancelled"
     assert record.result is not None

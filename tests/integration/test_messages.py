@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 
-from services.orchestrator.broker import celery_app
-from services.orchestrator.pool import LoopThread, pool_on
-from services.orchestrator.tasks import register
 from shared.errors import Conflict, Unavailable
 from shared.store.evolutions import Store
 from shared.store.queue import QUEUE, message
+from tests.integration.celery_worker import working
 from tests.integration.stages import REQUEST, Due, Stages, advance, record_of, round_runner
 
 
@@ -84,7 +82,7 @@ async def test_a_round_given_up_is_sent_to_others(store: Store) -> None:
 
 
 async def test_celery_performs_what_is_sent_each_at_its_time(store: Store, redis_url: str) -> None:
-    loop, done, running, most = LoopThread(), dict[int, float](), set[int](), 0
+    done, running, most = dict[int, float](), set[int](), 0
 
     async def perform(evolution_id: str, version: int) -> None:
         nonlocal most
@@ -97,20 +95,13 @@ async def test_celery_performs_what_is_sent_each_at_its_time(store: Store, redis
         if version == 1:
             raise RuntimeError("a round that fails unexpectedly")
 
-    app = celery_app(redis_url.removesuffix("/0") + "/6")
-    register(app, perform)
     began = time.time()
     for version in range(10):
         await store._redis.lpush(QUEUE, message("evo_1", version, delay_s=3.0 if version == 5 else 0.0))
-    worker = app.Worker(pool=pool_on(loop), concurrency=4, quiet=True, without_mingle=True, without_gossip=True)
-    working = asyncio.ensure_future(asyncio.to_thread(worker.start))
-    while len(done) < 10:
-        assert time.time() - began < 60
-        await asyncio.sleep(0.05)
-    worker.stop()
-    await working
-    loop.stop()
-    app.close()
+    with working(redis_url.removesuffix("/0") + "/6", perform):
+        while len(done) < 10:
+            assert time.time() - began < 60
+            await asyncio.sleep(0.05)
     assert most == 4
     assert done[5] - began > 3
     assert done[5] == max(done.values())

@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 
 from cli.stack.child import Child
-from services.orchestrator.broker import celery_app
-from services.orchestrator.pool import LoopThread, pool_on
+from services.orchestrator.pool import LoopThread
 from services.orchestrator.round_runner import RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
-from services.orchestrator.tasks import register
 from shared.records.attempts import Attempt
 from shared.records.events import Event
 from shared.records.evolution import TERMINAL, Record
@@ -23,6 +21,7 @@ from shared.store.evolutions import Store
 from shared.store.fair_queue import WINDOW
 from shared.store.leases import DUE_AT_ONCE
 from shared.store.queue import QUEUE
+from tests.integration.celery_worker import working
 from tests.integration.stages import REQUEST, Due, Stages, accept, key
 
 
@@ -47,20 +46,14 @@ async def test_the_first_answers_come_before_most_of_the_work_is_done(store: Sto
 
     loop, url = LoopThread(), redis_url.removesuffix("/0") + "/3"
     own, runner = loop.run(built())
-    app = celery_app(url)
-    register(app, runner.advance)
     longer = replace(REQUEST, search=replace(REQUEST.search, cycles=2))
     dues = [await accept(store, longer) for _ in range(12)]
-    worker = app.Worker(pool=pool_on(loop), concurrency=4, quiet=True, without_mingle=True, without_gossip=True)
-    working = asyncio.ensure_future(asyncio.to_thread(worker.start))
-    async with asyncio.timeout(60):
-        while await store.active():  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    worker.stop()
-    await working
+    with working(url, runner.advance, loop):
+        async with asyncio.timeout(60):
+            while await store.active():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
     loop.run(own.close())
     loop.stop()
-    app.close()
     ends = [number for number, record in enumerate(saves) if record.status in TERMINAL]
     assert len(ends) == len(dues)
     assert len(saves) >= 3 * len(dues)

@@ -1,6 +1,7 @@
 """Whatever stands in Redis as a record's body or as its request: it is read, or it is a known error."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -64,16 +65,11 @@ def mutated(draw: st.DrawFn, value: Any) -> Any:
     return draw(JSON)
 
 
-async def check(redis_url: str, body: bytes | str, request: bytes = b"null") -> None:
-    store = Store(redis_url, ttl_s=60)
-    async with redis.asyncio.Redis.from_url(redis_url) as client:
-        await client.hset("darwin:evo:{evo_fuzzed}", mapping={"body": body, "request": request, "version": 0})
-    try:
+async def check(store: Store, body: bytes | str, request: bytes = b"null") -> None:
+    fields: Any = {"body": body, "request": request, "version": 0}
+    await store._redis.hset("darwin:evo:{evo_fuzzed}", mapping=fields)
+    with suppress(DarwinError):
         assert isinstance(await store.load("evo_fuzzed"), Record)
-    except DarwinError:
-        pass
-    finally:
-        await store.close()
 
 
 UNBOUNDED = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -81,26 +77,26 @@ UNBOUNDED = settings(max_examples=300, deadline=None, suppress_health_check=[Hea
 
 @UNBOUNDED
 @given(data=st.data())
-async def test_mutated_records(redis_url: str, body: dict[str, Any], data: st.DataObject) -> None:
-    await check(redis_url, json.dumps(data.draw(mutated(body))).encode())
+async def test_mutated_records(store: Store, body: dict[str, Any], data: st.DataObject) -> None:
+    await check(store, json.dumps(data.draw(mutated(body))).encode())
 
 
 @settings(UNBOUNDED, max_examples=100)
 @given(data=st.data())
-async def test_mutated_requests(redis_url: str, stored: dict[str, str], data: st.DataObject) -> None:
+async def test_mutated_requests(store: Store, stored: dict[str, str], data: st.DataObject) -> None:
     request = data.draw(mutated(json.loads(stored["request"])))
-    await check(redis_url, stored["body"], json.dumps(request).encode())
+    await check(store, stored["body"], json.dumps(request).encode())
 
 
 @UNBOUNDED
 @given(body=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
-async def test_arbitrary_bodies(redis_url: str, body: bytes) -> None:
-    await check(redis_url, body)
+async def test_arbitrary_bodies(store: Store, body: bytes) -> None:
+    await check(store, body)
 
 
 @UNBOUNDED
 @given(data=st.data())
-async def test_broken_off_and_flipped_records(redis_url: str, body: dict[str, Any], data: st.DataObject) -> None:
+async def test_broken_off_and_flipped_records(store: Store, body: dict[str, Any], data: st.DataObject) -> None:
     raw = bytearray(json.dumps(body).encode())
     raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
-    await check(redis_url, bytes(raw[: data.draw(st.integers(0, len(raw)))]))
+    await check(store, bytes(raw[: data.draw(st.integers(0, len(raw)))]))

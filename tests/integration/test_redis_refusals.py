@@ -14,12 +14,11 @@ import redis
 from cli.stack.child import Child
 from cli.stack.redis_server import redis_command
 from services.orchestrator.broker import BROKER_KEYS, celery_app
-from services.orchestrator.pool import LoopThread, pool_on
-from services.orchestrator.tasks import register
 from shared.errors import Unavailable, Unsupported
 from shared.store.connection import Translated, check_access, connect_redis
 from shared.store.evolutions import Store
 from shared.store.queue import QUEUE, message
+from tests.integration.celery_worker import working
 from tests.integration.stages import Stages, accept, advance, round_runner
 
 Admin = Any
@@ -173,22 +172,13 @@ async def test_a_server_that_was_demoted_is_connected_to_anew(redis_url: str) ->
 @pytest.fixture
 def celery(url: str) -> Iterator[list[int]]:
     """A Celery worker; the versions that it has performed."""
-    loop, done = LoopThread(), []
+    done: list[int] = []
 
     async def perform(_: str, version: int) -> None:
         done.append(version)
 
-    app = celery_app(url)
-    register(app, perform)
-    worker = app.Worker(pool=pool_on(loop), concurrency=4, quiet=True, without_mingle=True, without_gossip=True)
-    working = threading.Thread(target=worker.start)
-    working.start()
-    yield done
-    worker.stop()
-    working.join(20)
-    loop.stop()
-    app.close()
-    assert not working.is_alive()
+    with working(url, perform):
+        yield done
 
 
 async def test_a_worker_goes_on_taking_messages_once_it_is_well(store: Store, url: str, celery: list[int]) -> None:

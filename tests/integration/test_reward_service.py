@@ -13,6 +13,7 @@ from services.reward.profiles import load_profiles
 from shared import errors
 from shared.pb import reward_pb2 as pb
 from shared.pb import reward_pb2_grpc
+from shared.records import limits
 from shared.rpc.channel import connect, from_rpc_error
 from tests.integration.processes import process, serving
 
@@ -84,8 +85,16 @@ async def test_concurrent_calls_each_get_their_own_answers(stub: reward_pb2_grpc
         ({"messages": [ASK, {"role": "assistant", "content": "x"}]}, errors.InvalidRequest, "messages[1].role"),
         ({"candidates": []}, errors.InvalidRequest, "candidates"),
         ({"candidates": [{"id": "a"}, {"id": "a"}]}, errors.InvalidRequest, "candidates[1].id"),
-        ({"candidates": [{"id": str(index)} for index in range(257)]}, errors.InvalidRequest, "candidates"),
-        ({"candidates": [{"id": "a", "text": "x" * 100_001}]}, errors.InvalidRequest, "candidates[0].text"),
+        (
+            {"candidates": [{"id": str(index)} for index in range(limits.MAX_SEQUENCES + 1)]},
+            errors.InvalidRequest,
+            "candidates",
+        ),
+        (
+            {"candidates": [{"id": "a", "text": "x" * (limits.MAX_ANSWER_CHARACTERS + 1)}]},
+            errors.InvalidRequest,
+            "candidates[0].text",
+        ),
     ],
 )
 async def test_a_bad_call_is_refused_with_its_field(

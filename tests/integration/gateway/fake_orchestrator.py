@@ -58,6 +58,7 @@ class FakeOrchestrator:
                 continue
             evolution_id, version = _message(popped[1])
             self.messages.append((evolution_id, version))
+            await store.dispatch()  # As a claim does: there is room in the queue.
             if evolution_id not in running:
                 running[evolution_id] = asyncio.ensure_future(_evolve(store, evolution_id))
         for task in running.values():

@@ -57,6 +57,16 @@ async def unfinished(redis_url: str) -> set[str]:
         return set(await client.zrange("darwin:active", 0, -1))
 
 
+async def appeared(redis_url: str, before: set[str]) -> str:
+    """The evolution that is under way and was not before."""
+    for _ in range(400):
+        if new := await unfinished(redis_url) - before:
+            (evolution_id,) = new
+            return evolution_id
+        await asyncio.sleep(0.05)
+    raise AssertionError("none appeared")
+
+
 async def follow(
     http: httpx.AsyncClient, evolution_id: str, after: str | None = None
 ) -> AsyncIterator[httpx_sse.ServerSentEvent]:

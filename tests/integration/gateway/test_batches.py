@@ -12,9 +12,9 @@ import redis
 from openai.types import Batch, FileDeleted, FileObject
 
 from shared.store.api_keys import ApiKeys
+from tests.integration.gateway.drivers.driving import CHAT, FINAL, line
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
 from tests.integration.gateway.running import Gateway, new_caller, wait_for
-from tests.integration.gateway.test_batch_driver import CHAT, FINAL, line
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.integration.gateway.fake_orchestrator import INSIDE, FakeOrchestrator
-from tests.integration.gateway.running import BODY, MESSAGES, follow, status, unfinished
+from tests.integration.gateway.running import BODY, MESSAGES, appeared, follow, status, unfinished, wait_for
 
 
 async def test_evolution_from_start_to_result(http: httpx.AsyncClient) -> None:
@@ -64,7 +64,8 @@ async def test_cancelling_again_and_again_fills_no_queue(
     evolution_id = (await http.post("/v1/evolutions", json={**BODY, "user": "deaf"})).json()["id"]
     for _ in range(20):
         assert (await http.delete(f"/v1/evolutions/{evolution_id}")).status_code == 202
-    await asyncio.sleep(0.5)
+    await asyncio.to_thread(wait_for, lambda: (evolution_id, 0) in orchestrator.messages)
+    await asyncio.sleep(0.3)
     assert orchestrator.messages.count((evolution_id, 0)) == 1
 
 
@@ -72,8 +73,7 @@ async def test_waiting_for_a_cancelled_evolution_is_told(http: httpx.AsyncClient
     before = await unfinished(redis_url)
     body = {"model": "darwin", "messages": MESSAGES, "user": "hang"}
     waiting = asyncio.ensure_future(http.post("/v1/chat/completions", json=body))
-    await asyncio.sleep(0.3)
-    [evolution_id] = await unfinished(redis_url) - before
+    evolution_id = await appeared(redis_url, before)
     await http.delete(f"/v1/evolutions/{evolution_id}")
     response = await waiting
     assert (response.status_code, response.json()["error"]["code"]) == (499, "cancelled")

@@ -14,7 +14,7 @@ from services.gateway.edge.rates import Rates
 from shared.store.api_keys import ApiKeys, new_key
 from shared.store.presence import ORCHESTRATOR, STAGES, Presence
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
-from tests.integration.gateway.running import BODY, Gateway, new_caller, status, unfinished
+from tests.integration.gateway.running import BODY, Gateway, appeared, new_caller, status, unfinished
 
 CHAT = "/v1/chat/completions"
 
@@ -157,12 +157,12 @@ async def test_says_how_long_searches_take(redis_url: str, orchestrator: FakeOrc
     with Gateway(redis_url, tmp_path, **env) as gateway:
         async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as http:
             for stream in (False, True):
-                body = BODY | {"user": "wait=2.2", "stream": stream}
+                body = BODY | {"user": "wait=2.05", "stream": stream}
                 assert (await http.post(CHAT, json=body)).status_code == 200
+            before = await unfinished(redis_url)
             late = asyncio.ensure_future(http.post(CHAT, json=BODY | {"user": "wait=6"}))
-            while (busy := await http.get("/v1/models")).status_code == 200:
-                assert not late.done()
-                await asyncio.sleep(0.05)
+            await appeared(redis_url, before)
+            busy = await http.get("/v1/models")
             assert (busy.status_code, busy.headers["retry-after"]) == (429, "3")
             assert ((await late).status_code, (await late).headers["retry-after"]) == (504, "3")
             assert (await late).headers["x-should-retry"] == "false"

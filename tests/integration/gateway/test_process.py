@@ -24,7 +24,17 @@ from shared.records.events import Ended
 from shared.store.evolutions import Store
 from shared.store.presence import ORCHESTRATOR, STAGES, Presence
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
-from tests.integration.gateway.running import BODY, COMMAND, MESSAGES, Gateway, collect, free_port, unfinished, wait_for
+from tests.integration.gateway.running import (
+    BODY,
+    COMMAND,
+    MESSAGES,
+    Gateway,
+    appeared,
+    follow,
+    free_port,
+    unfinished,
+    wait_for,
+)
 
 MAX_RSS_MIB = 150
 
@@ -63,16 +73,22 @@ async def test_stop_ends_streams_at_once_and_lets_answers_come(
     body = {"model": "darwin", "messages": MESSAGES}
     with Gateway(redis_url, tmp_path, DARWIN_DRAIN_SECONDS="3") as gateway:
         async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as http:
+            before = await unfinished(redis_url)
             evolution_id = (await http.post("/v1/evolutions", json=body | {"user": "hang"})).json()["id"]
-            following = asyncio.ensure_future(collect(http, evolution_id))
+            followed: list[str] = []
+            following = asyncio.ensure_future(_collect_into(followed, http, evolution_id))
             soon, never, stream = (
                 asyncio.ensure_future(http.post("/v1/chat/completions", json=body | fields))
-                for fields in ({"user": "wait=1.5"}, {"user": "deaf"}, {"user": "deaf", "stream": True})
+                for fields in ({"user": "wait=2"}, {"user": "deaf"}, {"user": "deaf", "stream": True})
             )
-            await asyncio.sleep(0.7)
+            await asyncio.to_thread(wait_for, lambda: len(followed) == 2)
+            while len(await unfinished(redis_url) - before) < 4:
+                assert not soon.done()
+                await asyncio.sleep(0.02)
             began = time.monotonic()
             gateway.process.terminate()
-            assert await following == ["evolution.accepted", "base.scored"]
+            await following
+            assert followed == ["evolution.accepted", "base.scored"]
             assert not soon.done()
             assert (await soon).json()["choices"][0]["message"]["content"] == "answer 0"
             given_up = await never
@@ -96,11 +112,11 @@ async def test_a_gateway_that_stops_starts_no_search_twice(
     before = await unfinished(redis_url)
     async with openai.AsyncOpenAI(base_url=f"{first.url}/v1", api_key="none", max_retries=9, timeout=30) as client:
         asking = asyncio.ensure_future(client.chat.completions.create(model="darwin", messages=MESSAGES, user="hang"))
-        abandoned = await _appeared(redis_url, before)
+        abandoned = await appeared(redis_url, before)
         first.process.terminate()
         assert await asyncio.to_thread(first.process.wait, 10) == 0
         with Gateway(redis_url, tmp_path, **listen):
-            second = await _appeared(redis_url, before | {abandoned})
+            second = await appeared(redis_url, before | {abandoned})
             assert (await store.load(abandoned)).status == "cancelled"
             await store.request_cancel(second)
             with pytest.raises(openai.APIStatusError):
@@ -108,23 +124,19 @@ async def test_a_gateway_that_stops_starts_no_search_twice(
             assert await unfinished(redis_url) <= before
 
 
-async def _appeared(redis_url: str, before: set[str]) -> str:
-    """The evolution that is under way and was not before."""
-    for _ in range(400):
-        if new := await unfinished(redis_url) - before:
-            (evolution_id,) = new
-            return evolution_id
-        await asyncio.sleep(0.05)
-    raise AssertionError("none appeared")
+async def _collect_into(followed: list[str], http: httpx.AsyncClient, evolution_id: str) -> None:
+    async for event in follow(http, evolution_id):
+        followed.append(event.event)
 
 
 async def test_gives_up_waiting(redis_url: str, tmp_path: Path) -> None:
     body = {"model": "darwin", "messages": MESSAGES, "user": "deaf"}
-    limits = {"DARWIN_GATEWAY_MAX_WAIT_S": "0.3", "DARWIN_GATEWAY_MAX_CONCURRENT": "1"}
+    limits = {"DARWIN_GATEWAY_MAX_WAIT_S": "1.5", "DARWIN_GATEWAY_MAX_CONCURRENT": "1"}
     with Gateway(redis_url, tmp_path, **limits) as gateway:
-        async with httpx.AsyncClient(base_url=gateway.url) as http:
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as http:
+            before = await unfinished(redis_url)
             first = asyncio.ensure_future(http.post("/v1/chat/completions", json=body))
-            await asyncio.sleep(0.1)
+            await appeared(redis_url, before)
             refused = await http.get("/v1/models")
             assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
             assert (await http.get("/healthz")).status_code == 200
@@ -171,8 +183,9 @@ async def test_sits_out_a_restart_of_redis(tmp_path: Path) -> None:
             assert (await http.get("/readyz")).status_code == 200
             body = {"model": "darwin", "messages": MESSAGES, "user": "deaf"}
             evolution_id = (await http.post("/v1/evolutions", json=body)).json()["id"]
-            following = asyncio.ensure_future(collect(http, evolution_id))
-            await asyncio.sleep(0.3)
+            followed: list[str] = []
+            following = asyncio.ensure_future(_collect_into(followed, http, evolution_id))
+            await asyncio.to_thread(wait_for, lambda: bool(followed))
             server.terminate()
             assert server.wait(10) == 0
             # Longer than redis-py itself tries again.
@@ -185,7 +198,8 @@ async def test_sits_out_a_restart_of_redis(tmp_path: Path) -> None:
             record = await store.load(evolution_id)
             await store.save(replace(record, version=record.version + 1, status="failed"), [Ended("failed")])
             await store.close()
-            assert await following == ["evolution.accepted", "evolution.ended"]
+            await following
+            assert followed == ["evolution.accepted", "evolution.ended"]
     server.terminate()
     assert server.wait(10) == 0
 

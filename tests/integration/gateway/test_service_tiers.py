@@ -17,8 +17,8 @@ from shared.store.evolutions import ActiveLimits, Store
 from shared.store.fair_queue import WINDOW
 from shared.store.presence import ORCHESTRATOR, STAGES
 from shared.store.queue import QUEUE
+from tests.integration.gateway.drivers.driving import Driving, line
 from tests.integration.gateway.running import MESSAGES
-from tests.integration.gateway.test_batch_driver import Driving, line
 from tests.integration.stages import REQUEST, record_of
 
 ROUTES: dict[str, dict[str, Any]] = {

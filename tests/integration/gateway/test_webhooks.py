@@ -10,10 +10,10 @@ import pytest
 import redis
 
 from shared.store.api_keys import ApiKeys
+from tests.integration.gateway.drivers.driving import CHAT, line
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
 from tests.integration.gateway.receiver import Receiver
 from tests.integration.gateway.running import Gateway, new_caller, wait_for
-from tests.integration.gateway.test_batch_driver import CHAT, line
 
 LOCAL = {
     "DARWIN_GATEWAY_WEBHOOK_HTTP": "true",

@@ -7,7 +7,9 @@ import pytest
 from kombu.connection import Connection
 
 from services.orchestrator.broker import broker_url, celery_app
+from services.orchestrator.tasks import register
 from shared.redis_address import RedisAddress
+from shared.store.queue import ADVANCE
 
 
 @pytest.mark.parametrize(
@@ -46,3 +48,20 @@ def test_sentinels_have_a_login_and_a_name_of_their_own() -> None:
     options = connection.transport_options
     assert options["master_name"] == "main"
     assert options["sentinel_kwargs"].items() >= {"password": "q", "ssl": True, "ssl_cert_reqs": 2}.items()
+
+
+async def test_each_application_in_a_process_performs_its_own_task() -> None:
+    heard, apps = [], []
+
+    def noting(number: int) -> Any:
+        async def perform(evolution_id: str, version: int) -> None:
+            heard.append((number, evolution_id, version))
+
+        return perform
+
+    for number in range(6):
+        apps.append(celery_app("redis://host"))
+        register(apps[-1], noting(number))
+    for app in apps:
+        await app.tasks[ADVANCE].run("evo_1", 2)
+    assert heard == [(number, "evo_1", 2) for number in range(6)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 from cli.stack.ports import free_port
@@ -110,10 +111,16 @@ class Fleet:
 
 
 async def generated(replicas: Replicas[Any], key: str = "", states: int = 1, timeout_s: float = 10) -> list[Generated]:
-    """What the orchestrator's adapter makes of a call for so many states, of the evolution `key`."""
+    """What the orchestrator's adapter makes of a call for so many states, of the evolution `key`: the end of each, with
+    all of its token ids."""
     effects = [Generate(1, 1, state, "Hello", (), 8, 0, 1) for state in range(states)]
+    token_ids, ends = {state: tuple[int, ...]() for state in range(states)}, []
     with tracing.use_context(None, key):
-        return [one async for one in GrpcGenerator(replicas).generate(effects, REQUEST, timeout_s)]
+        async for one in GrpcGenerator(replicas).generate(effects, REQUEST, timeout_s):
+            token_ids[one.state] += one.token_ids
+            if not one.partial:
+                ends.append(replace(one, token_ids=token_ids[one.state]))
+    return ends
 
 
 async def serving(replicas: Replicas[Any], count: int) -> None:

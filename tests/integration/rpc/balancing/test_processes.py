@@ -17,7 +17,7 @@ from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.rpc import channel
 from shared.rpc.balancing import Replicas
 from shared.rpc.balancing.choice import ranked
-from tests.integration.processes import start
+from tests.integration.processes import start, until
 from tests.integration.rpc.balancing.fleet import generated, serving
 from tests.metrics import Measured
 
@@ -50,9 +50,9 @@ async def replicas(children: list[Child]) -> AsyncIterator[Replicas[Any]]:
 
 async def under_way(replicas: Replicas[Any]) -> asyncio.Future[list[Any]]:
     calls = asyncio.gather(*(generated(replicas, key, 3, timeout_s=60) for key in KEYS))
-    await asyncio.sleep(1)
+    await until(lambda: sum(replicas.members.loads.values()) == 3 * len(KEYS), 20)
     assert min(replicas.members.loads.values()) > 0
-    assert sum(replicas.members.loads.values()) == 3 * len(KEYS)
+    await asyncio.sleep(0.5)  # so that they are decoded
     return calls
 
 
@@ -63,7 +63,7 @@ async def test_killed(children: list[Child], replicas: Replicas[Any]) -> None:
         died = time.monotonic()
         results = await calls
         took = time.monotonic() - died
-    assert [len(result) for result in results] == [3] * len(KEYS)
+    assert [[len(one.token_ids) for one in result] for result in results] == [[8] * 3] * len(KEYS)
     moved = counts.of("darwin.replicas.calls", placement="moved")
     print(f"{moved:.0f} of {len(KEYS)} calls moved; all results {took:.2f} s after the death, of which decoding is 2 s")
     assert moved > 0

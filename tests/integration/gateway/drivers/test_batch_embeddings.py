@@ -1,18 +1,14 @@
 """Lines that ask for embeddings: answered as they begin, under the terms of the key."""
 
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import pytest
 
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.embeddings.embedder import Embeddings, TokenIds
 from shared.errors import ContextLengthExceeded, Unavailable
 from shared.store.api_keys import new_key
-from shared.store.evolutions import Store
-from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
-from tests.integration.gateway.test_batch_driver import Driving, line_of
+from tests.integration.gateway.drivers.driving import Driving, line_of
 
 URL = "/v1/embeddings"
 SETTINGS = GatewaySettings(mutation="127.0.0.1:1")
@@ -36,13 +32,6 @@ class Lengths:
 
     async def close(self) -> None:
         pass
-
-
-@pytest.fixture
-async def driving(redis_url: str, orchestrator: FakeOrchestrator, store: Store) -> AsyncIterator[Driving]:
-    driving = Driving(redis_url, store)
-    yield driving
-    await driving.close()
 
 
 def line(name: str, **body: Any) -> str:

@@ -2,23 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
 from services.gateway.config.settings import GatewaySettings
 from shared.errors import Conflict
 from shared.store.api_keys import new_key
-from shared.store.evolutions import Store
-from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
-from tests.integration.gateway.test_batch_driver import Driving, line
-
-
-@pytest.fixture
-async def driving(redis_url: str, orchestrator: FakeOrchestrator, store: Store) -> AsyncIterator[Driving]:
-    driving = Driving(redis_url, store)
-    yield driving
-    await driving.close()
+from tests.integration.gateway.drivers.driving import Driving, line
 
 
 async def test_a_model_that_the_key_may_not_use_is_refused(driving: Driving) -> None:
@@ -32,10 +22,15 @@ async def test_a_model_that_the_key_may_not_use_is_refused(driving: Driving) -> 
 
 
 async def test_a_key_that_expires_ends_its_batch(driving: Driving) -> None:
-    _, key = new_key("acme", expires_at=time.time() + 1)
+    _, key = new_key("acme", expires_at=time.time() + 60)
     await driving.keys.add(key)
-    lines = [line(str(number), user="wait=0.3") for number in range(40)]
-    done = await driving.until(driving.driver(running=1), await driving.batch(lines, key_id=key.id))
+    made = await driving.batch([line(str(number), user="wait=0.3") for number in range(40)], key_id=key.id)
+    driver = driving.driver(running=1)
+    while (await driving.batches.load(made.id, "acme")).completed == 0:
+        await driver.step()
+        await asyncio.sleep(0.02)
+    await driving.keys.update(key.id, expires_at=time.time() + 0.2)
+    done = await driving.until(driver, made)
     assert (done.status, done.errors[0]["code"]) == ("failed", "invalid_api_key")
     assert 0 < done.completed < 40
     assert done.completed + done.failed == 40
@@ -47,10 +42,7 @@ async def test_a_budget_of_money_makes_lines_wait(driving: Driving) -> None:
     await driving.keys.add(key)
     made = await driving.batch([line(str(number)) for number in range(5)], key_id=key.id)
     driver = driving.driver(GatewaySettings(price_generation=1.0, price_mutation=1.0), running=1)
-    for _ in range(25):
-        await driver.step()
-        await asyncio.sleep(0.02)
-    now = await driving.batches.load(made.id, "acme")
+    now = await driving.until_waits(driver, made, 2)
     assert (now.status, now.completed, now.failed) == ("in_progress", 2, 0)
     await driving.batches.end(made.id, "cancelled")
     done = await driving.until(driver, made)

@@ -12,6 +12,7 @@ from typing import Any
 import redis
 
 from shared.records.evolution import TERMINAL
+from shared.store.layout import RECORD, parsed_record
 from tests.chaos.clients import KEY
 
 _MESSAGE = re.compile(r"(evo_\w+): (round from version|attempt) (\d+)(?: failed, (\d+) responses)?")
@@ -61,12 +62,10 @@ def kept(client: "redis.Redis[str]", tag: str) -> list[Kept]:
     """Every evolution whose key begins with `tag`."""
     found = []
     for name in client.scan_iter("darwin:evo:{*}", count=1000):
-        body = client.hget(name, "body")
+        body, request, result = client.hmget(name, ["body", "request", "result"])
         if body is None:
             continue
-        record = json.loads(body)
-        parts = client.hmget(name, ["request", "result"])
-        record |= {field: json.loads(part) for field, part in zip(("request", "result"), parts, strict=True) if part}
+        record = RECORD.dump_python(parsed_record(name, body, request, result), mode="json")
         entries = client.xrange(f"{name}:events")
         events = tuple((int(position.split("-")[0]) / 1000, json.loads(f["event"])) for position, f in entries)
         found.append(Kept(record["id"], record, events))

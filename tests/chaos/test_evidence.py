@@ -76,19 +76,25 @@ def test_the_network_is_slow_cut_and_reset_as_told(echo: str) -> None:
         (proxy,) = network.between("orchestrator", "redis")
 
         def ask() -> float:
+            """Seconds from before the connection to the answer."""
+            began = time.monotonic()
             with socket.create_connection((host, int(port)), timeout=5) as connection:
-                began = time.monotonic()
                 connection.sendall(b"ping")
                 assert connection.recv(100) == b"ping"
-                return time.monotonic() - began
+            return time.monotonic() - began
 
-        assert ask() < 0.1
+        # The quickest of some: on a busy machine any may take longer.
+        assert min(ask() for _ in range(5)) < 0.1
         proxy.latency_s = 0.1
-        assert 0.2 <= ask() < 0.4
+        slow = [ask() for _ in range(3)]
+        assert min(slow) >= 0.2
+        assert min(slow) < 0.4
         network.heal()
         proxy.stalled = True
-        threading.Timer(0.3, network.heal).start()
-        assert 0.2 < ask() < 1
+        healed = threading.Event()
+        threading.Timer(0.3, lambda: (healed.set(), network.heal())).start()
+        ask()
+        assert healed.is_set()
         with socket.create_connection((host, int(port)), timeout=5) as connection:
             time.sleep(0.1)
             network.reset("orchestrator", "redis")

@@ -18,3 +18,5 @@ def test_no_key_outlives_its_record() -> None:
         while left := kinds(client).keys() - CONSTANT:
             assert time.monotonic() < give_up, left
             time.sleep(0.2)
+        assert client.zcard("darwin:waiting:virtual") == 1
+        assert client.hlen("darwin:waiting:usual") == 2

@@ -49,6 +49,7 @@ FAMILIES = {
         "darwin_generation_queue_duration_seconds",
         "darwin_generation_batch_size",
         "darwin_generation_tokens",
+        "darwin_generation_prompts",
     },
     "reward": {
         "rpc_server_call_duration_seconds",
@@ -60,7 +61,7 @@ FAMILIES = {
     },
 }
 OUTCOMES = {"succeeded", "failed", "cancelled", "accepted", "empty", "malformed", "duplicate", "meaning_lost"}
-OUTCOMES |= {"prompt_example", "too_short", "too_long"}
+OUTCOMES |= {"prompt_example", "too_short", "too_long", "encoded", "reused"}
 ROUTES = {"/readyz", "/v1/models", "/v1/chat/completions", "/v1/evolutions", "/v1/evolutions/{evolution_id}"}
 LABELS = {
     "outcome": OUTCOMES,

@@ -210,6 +210,8 @@ def without(name: str) -> Callable[[Document], None]:
         (lambda it: outcome(it, "Generated").update(token_ids="x"), "token_ids"),
         (lambda it: it["settings"].update(survivors=9), "its settings are impossible"),
         (lambda it: it.update(method="annealing"), "method"),
+        (lambda it: it["settings"].update(max_generated_tokens=20), "more than its max_generated_tokens: a version"),
+        (lambda it: it["settings"].update(max_reward_calls=5), "more than its max_reward_calls: a version"),
     ],
 )
 def test_what_cannot_be_replayed_is_refused_with_a_reason(

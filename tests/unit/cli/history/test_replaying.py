@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +45,18 @@ def outcome(document: Document, kind: str, attempt: int = 0) -> Document:
 def test_whatever_ran_replays_the_same(document: Document) -> None:
     told = replayed(document)
     assert told == Replay(len(document["events"]) - 2, False, None)
+
+
+def test_what_versions_before_hard_budgets_recorded_replays_the_same_or_is_refused() -> None:
+    recordings = [json.loads(line) for line in (Path(__file__).parent / "recorded.jsonl").read_text().splitlines()]
+    by_end = {(document["method"], document["result"]["stopped_by"]): document for document in recordings}
+    assert {end for _, end in by_end} == {None, "deadline_ms", "max_generated_tokens", "max_reward_calls"}
+    for (_, end), document in by_end.items():
+        if end in ("max_generated_tokens", "max_reward_calls"):
+            with pytest.raises(NotARecording, match=f"spent more than its {end}: a version recorded it"):
+                replayed(document)
+        else:
+            assert replayed(document) == Replay(len(document["events"]) - 2, False, None)
 
 
 def test_the_request_is_as_it_was_accepted() -> None:

@@ -63,7 +63,22 @@ def replay(recording: SavedRecording) -> Replay:
         return found
     # Earlier versions scored responses that had ended in every round, as the paper's code does.
     older = _replay(recording, rescore=True)
-    return older if older.difference is None else found
+    if older.difference is None:
+        return older
+    if budget := _overspent(recording):
+        reason = f"it spent more than its {budget}: a version recorded it that kept to budgets between rounds only"
+        raise NotARecording(f"evolution {recording.id} cannot be replayed: {reason}")
+    return found
+
+
+def _overspent(recording: SavedRecording) -> str | None:
+    """The budget that was exceeded, which this version does only where there are fewer tokens than sequences."""
+    search, outcomes = request_of(recording).search, [it for attempt in recording.attempts for it in attempt.outcomes]
+    tokens = sum(it.get("generated_tokens", 0) for it in outcomes)
+    if search.max_generated_tokens and tokens > max(search.max_generated_tokens, 2 * search.mutants + 1):
+        return "max_generated_tokens"
+    calls = sum(it["kind"] == "Scored" for it in outcomes)
+    return "max_reward_calls" if search.max_reward_calls and calls > search.max_reward_calls else None
 
 
 def _replay(recording: SavedRecording, rescore: bool) -> Replay:

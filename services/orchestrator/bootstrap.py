@@ -25,6 +25,7 @@ from shared.errors import Unavailable
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.pb.mutation_pb2_grpc import MutationServiceStub
 from shared.pb.reward_pb2_grpc import RewardServiceStub
+from shared.process.settings import SettingsError
 from shared.rpc.balancing import Replicas
 from shared.rpc.tls import Transport
 from shared.store.connection import check_access, connect_redis
@@ -44,9 +45,18 @@ _LOOKS_AT_ONCE = 5
 
 
 class Worker:
-    """A Celery worker with its event loop, its channels to the stages and its store."""
+    """A Celery worker with its event loop, its channels to the stages and its store.
+
+    Raises:
+        SettingsError: leases would run out before they are renewed.
+    """
 
     def __init__(self, settings: OrchestratorSettings, drain_s: float, span_tracing: Tracing) -> None:
+        if settings.lease_s < 2 * settings.heartbeat_s:
+            raise SettingsError(
+                "DARWIN_ORCHESTRATOR_LEASE_S must be twice DARWIN_ORCHESTRATOR_HEARTBEAT_S or more: "
+                "leases that run out before they are renewed have rounds performed twice"
+            )
         self._settings = settings
         self._drain_s = drain_s
         self._span_tracing = span_tracing

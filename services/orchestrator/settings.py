@@ -15,7 +15,7 @@ class OrchestratorSettings(StoreSettings):
     concurrency: int = Field(default=64, ge=1, description="evolutions one worker holds at once")
     call_timeout_s: float = Field(default=300.0, gt=0, description="deadline of one call to a service")
     lease_s: float = Field(default=8.0, gt=0, description="how long a dead worker's evolutions stay its own")
-    heartbeat_s: float = Field(default=2.0, gt=0, description="how often leases are renewed")
+    heartbeat_s: float = Field(default=2.0, gt=0, description="how often leases are renewed: half their time at most")
     sweep_s: float = Field(default=1.0, gt=0, description="how often stalled evolutions and stages are looked for")
     stalled_s: float = Field(default=5.0, gt=0, description="unsaved and unheld for this long is stalled")
     save_s: float = Field(default=5.0, gt=0, description="how often a round that takes long is saved on its way")

@@ -18,12 +18,14 @@ TRIALS = (
 OF_TWO = ("kill one of two generation", "kill one of two reward", "term one of two generation")
 
 
-# Evolutions of twenty seconds, in which three or four faults are got over even where processes start slowly.
+# Evolutions of twenty seconds, in which three or four faults are got over even where processes start slowly. Leases are
+# short, but not so short that a worker on a busy machine loses one.
 LOAD = simulated(
     tokens_per_second=20,
     max_tokens=400,
     DARWIN_GENERATION_SIMULATED_RESPONSE_TOKENS="0",
-    DARWIN_ORCHESTRATOR_LEASE_S="2",
+    DARWIN_ORCHESTRATOR_LEASE_S="3",
+    DARWIN_ORCHESTRATOR_HEARTBEAT_S="0.5",
     DARWIN_ORCHESTRATOR_STALLED_S="1.5",
 )
 

@@ -76,7 +76,11 @@ def test_a_budget_of_reward_calls_ends_the_search(client: Client) -> None:
     evolution = ended(client, client.start(body)["id"], within_s=20)
     assert evolution["status"] == "succeeded"
     assert evolution["result"]["stopped_by"] == "max_reward_calls"
-    assert evolution["result"]["rounds"] == 3
+    assert evolution["result"]["rounds"] == 2
+    calls = [call for attempt in client.recording(evolution["id"])["attempts"] for call in attempt["calls"]]
+    scored = [[part["reward"] for part in call["parts"]] for call in calls if call["stage"] == "reward"]
+    assert [sum(map(len, scored[:-1])), len(scored[-1])] == [10, 2]
+    assert evolution["result"]["choices"][0]["reward"] == max(scored[-1])
     assert evolution["result"]["choices"][0]["finish_reason"] == "length"
 
 

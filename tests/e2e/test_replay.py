@@ -58,7 +58,8 @@ def test_one_whose_worker_was_killed_replays_the_same() -> None:
     slow = {
         "DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "40",
         "DARWIN_GENERATION_SIMULATED_RESPONSE_TOKENS": "0",
-        "DARWIN_ORCHESTRATOR_LEASE_S": "1",
+        "DARWIN_ORCHESTRATOR_LEASE_S": "2",
+        "DARWIN_ORCHESTRATOR_HEARTBEAT_S": "0.25",
         "DARWIN_ORCHESTRATOR_STALLED_S": "1",
     }
     with Stack(StackSettings.simulated(slow)) as stack, Client(stack.url) as client:

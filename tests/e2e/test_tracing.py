@@ -94,15 +94,17 @@ def test_one_trace_has_spans_of_every_process(stack: Stack, traces: Traces) -> N
         f"{stack.url}/v1/chat/completions",
         json=body(cycles=2),
         headers={"traceparent": f"00-{trace_id}-{parent}-01"},
-        timeout=120,
+        timeout=200,
     )
     assert answer.status_code == 200
-    assert answer.headers["x-darwin-trace-id"] == answer.json()["darwin"]["trace_id"] == trace_id
-    spans = traces.until(trace_id, evolution_reported)
+    own = answer.headers["x-darwin-trace-id"]
+    assert answer.json()["darwin"]["trace_id"] == own != trace_id
+    spans = traces.until(own, evolution_reported)
+    assert traces.of(trace_id) == []
     assert paths(spans) == tree_of("/v1/chat/completions")
     check_counts(spans, cycles=2)
     (root,) = [span for span in spans if span.service == "darwin-gateway"]
-    assert root.parent_id == parent
+    assert (root.parent_id, root.links) == ("", (parent,))
     (evolution,) = [span for span in spans if span.name == "evolution"]
     usage = answer.json()["usage"]
     told = evolution.attributes
@@ -119,13 +121,11 @@ def test_one_trace_has_spans_of_every_process(stack: Stack, traces: Traces) -> N
     assert "zebra" not in repr(spans), "no text in spans"
 
 
-def holder(url: str, evolution_id: str, seconds: float) -> str:
-    """The id of the attempt under way."""
+def holder(url: str, evolution_id: str) -> str:
+    """The id of the attempt that was under way; its lease outlives its worker for a while."""
     with redis.Redis.from_url(url, decode_responses=True) as store:
-        give_up = time.monotonic() + seconds
-        while not (found := store.get(f"darwin:evo:{{{evolution_id}}}:lease")):
-            assert time.monotonic() < give_up
-            time.sleep(0.02)
+        found = store.get(f"darwin:evo:{{{evolution_id}}}:lease")
+    assert found
     return str(found)
 
 
@@ -136,9 +136,9 @@ def test_a_worker_killed_midway_leaves_one_whole_trace(stack: Stack, traces: Tra
         events = client.events(evolution_id)
         while next(events)["type"] != "round.finished":
             pass
-        lost = holder(stack.redis_url, evolution_id, 20)[:16]
         for worker in ("orchestrator", "orchestrator-2"):
             stack.kill(worker)
+        lost = holder(stack.redis_url, evolution_id)[:16]
         time.sleep(0.5)  # services notice that their caller is gone
         stack.restart("orchestrator-2")
         assert next(event for event in events if event["type"] == "evolution.ended")["status"] == "succeeded"
@@ -165,7 +165,7 @@ def test_a_worker_killed_midway_leaves_one_whole_trace(stack: Stack, traces: Tra
 def unsampled(traces: Traces) -> Iterator[Stack]:
     sampling = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"}
     slow = {"DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "40", "DARWIN_GENERATION_SIMULATED_RESPONSE_TOKENS": "0"}
-    with Stack(StackSettings.simulated(traces.env | sampling | slow | {"DARWIN_TRACE_SLOW_S": "1.5"})) as running:
+    with Stack(StackSettings.simulated(traces.env | sampling | slow | {"DARWIN_TRACE_SLOW_S": "3"})) as running:
         yield running
         running.check()
 
@@ -174,7 +174,7 @@ def test_unsampled_evolutions_that_failed_or_were_slow_are_exported(unsampled: S
     chat = f"{unsampled.url}/v1/chat/completions"
     quick = httpx.post(chat, json=body() | {"max_tokens": 10}, timeout=30)
     failed = httpx.post(chat, json=body(profile="unheard-of"), timeout=30)
-    slow = httpx.post(chat, json=body() | {"max_tokens": 80}, timeout=30)
+    slow = httpx.post(chat, json=body() | {"max_tokens": 160}, timeout=60)
     assert [answer.status_code for answer in (quick, failed, slow)] == [200, 404, 200]
     spans = traces.until(slow.headers["x-darwin-trace-id"], evolution_reported)
     request = "darwin-gateway POST /v1/chat/completions > "

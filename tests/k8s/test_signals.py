@@ -82,8 +82,13 @@ def test_signals_follow_what_is_asked(stack: Stack, prometheus: Prometheus) -> N
     body["darwin"] = {"mutation": "model", "period": 20}
     for _ in range(3):
         httpx.post(f"{stack.url}/v1/evolutions", json=body).raise_for_status()
-    for name in ("orchestrator: rounds", "generation: sequences", "mutation: calls"):
-        until(lambda query=QUERIES[name]: prometheus.query(query)[0] > 0)  # type: ignore[misc]
+    silent = {"orchestrator: rounds", "generation: sequences", "mutation: calls"}
+
+    def all_were_seen() -> bool:
+        silent.difference_update([name for name in silent if prometheus.query(QUERIES[name])[0] > 0])
+        return not silent
+
+    until(all_were_seen)
     own, _, _ = QUERIES["reward: calls"].partition(" or ")
     until(lambda: prometheus.query(own) != [])
 

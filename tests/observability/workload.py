@@ -41,7 +41,9 @@ class Workload:
                 assert self._end(tenant, {"model": method, "darwin": {"mutation": "model"}}) == "succeeded"
         tenant = next(iter(self.keys))
         assert self._end(tenant, {"model": "sample", "darwin": {"profile": "no-such-profile"}}) == "failed"
-        assert self._end(tenant, {"model": "best-of-n", "max_tokens": 4000}, cancel=True) == "cancelled"
+        # Of sixteen seconds, or of one that is cancelled before.
+        long = {"model": "darwin", "max_tokens": 4000, "darwin": {"cycles": 8}}
+        assert self._end(tenant, long, cancel=True) == "cancelled"
         with self._client(tenant) as http:
             http.get("/v1/no-such-route")
 

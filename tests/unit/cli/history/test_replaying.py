@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +45,21 @@ def outcome(document: Document, kind: str, attempt: int = 0) -> Document:
 def test_whatever_ran_replays_the_same(document: Document) -> None:
     told = replayed(document)
     assert told == Replay(len(document["events"]) - 2, False, None)
+
+
+def test_what_versions_before_hard_budgets_recorded_replays_the_same_or_is_refused() -> None:
+    recordings = [json.loads(line) for line in (Path(__file__).parent / "recorded.jsonl").read_text().splitlines()]
+    refused = {}
+    for document in recordings:
+        try:
+            assert replayed(document) == Replay(len(document["events"]) - 2, False, None)
+        except NotARecording as error:
+            refused[document["result"]["stopped_by"]] = str(error).partition("replayed: ")[2]
+    assert {document["result"]["stopped_by"] for document in recordings} - refused.keys() == {None, "deadline_ms"}
+    kept = "a version recorded it that kept to budgets between rounds only"
+    assert refused == {
+        budget: f"it spent more than its {budget}: {kept}" for budget in ("max_generated_tokens", "max_reward_calls")
+    }
 
 
 def test_the_request_is_as_it_was_accepted() -> None:
@@ -210,6 +226,8 @@ def without(name: str) -> Callable[[Document], None]:
         (lambda it: outcome(it, "Generated").update(token_ids="x"), "token_ids"),
         (lambda it: it["settings"].update(survivors=9), "its settings are impossible"),
         (lambda it: it.update(method="annealing"), "method"),
+        (lambda it: it["settings"].update(max_generated_tokens=20), "more than its max_generated_tokens: a version"),
+        (lambda it: it["settings"].update(max_reward_calls=5), "more than its max_reward_calls: a version"),
     ],
 )
 def test_what_cannot_be_replayed_is_refused_with_a_reason(

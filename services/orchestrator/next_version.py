@@ -8,8 +8,9 @@ import socket
 import time
 from dataclasses import dataclass, replace
 
-from services.orchestrator.adapters import codec
+from services.orchestrator.adapters import codec, outcome_json
 from services.orchestrator.adapters.packing import NOTHING_WRITTEN, Written, pack
+from services.orchestrator.adapters.told import told_before
 from services.orchestrator.core import answers, transitions
 from services.orchestrator.core.values import EvolutionState
 from services.orchestrator.endings import Failed
@@ -21,6 +22,7 @@ from shared.records.attempts import Attempt
 from shared.records.events import Ended, Event
 from shared.records.evolution import NO_TOKENS, TERMINAL, Failure, Record, Result, SavedState, Status, Tokens
 from shared.records.spending import NOTHING, Spending
+from shared.records.telling import Told
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,8 @@ _WORKER = f"{socket.gethostname()}:{os.getpid()}"
 class NextVersion:
     """What is saved in one step: `spent` is what to charge, `delay_s` the seconds until the next round may begin.
 
-    `written` is what the record's state has in parts then; `tokens` are those of a search that has failed.
+    `written` is what the record's state has in parts then; `tokens` are those of a search that has failed; `told` is
+    what earlier events have told, None where that is not known.
     """
 
     record: Record
@@ -46,6 +49,7 @@ class NextVersion:
     delay_s: float = 0.0
     written: Written = NOTHING_WRITTEN
     tokens: Tokens = NO_TOKENS
+    told: Told | None = None
 
 
 def after_checkpoint(held: HeldEvolution, execution: RoundExecution) -> NextVersion:
@@ -171,7 +175,7 @@ def _next_version(
         ended_at=journal.now(),
         worker=_WORKER,
         calls=tuple(journal.calls),
-        outcomes=codec.dump_outcomes(journal.outcomes, execution.before) if execution else (),
+        outcomes=outcome_json.dump_outcomes(journal.outcomes, execution.before, events) if execution else (),
         events=len(events),
         error=error,
         after=claim.record.unfinished,
@@ -179,7 +183,8 @@ def _next_version(
     )
     spent = execution.spent if execution else NOTHING
     tokens = answers.tokens(execution.evolution) if execution and record.status == "failed" else NO_TOKENS
-    return NextVersion(record, attempt, events, spent, written=written, tokens=tokens)
+    told = told_before(execution.before) if execution else None
+    return NextVersion(record, attempt, events, spent, written=written, tokens=tokens, told=told)
 
 
 def _with_state(record: Record, held: HeldEvolution, execution: RoundExecution | None) -> tuple[Record, Written]:

@@ -9,14 +9,18 @@ from dataclasses import replace
 import pytest
 import redis.asyncio
 
+from services.gateway.edge.search_times import SearchTimes
 from services.gateway.evolutions import following
 from services.gateway.evolutions.following import Following
+from services.gateway.evolutions.service import EvolutionService
 from shared.errors import Unavailable
-from shared.records.events import Ended, Event, MutantAccepted
+from shared.records.events import Ended, Event, MutantAccepted, RoundFinished
 from shared.records.evolution import EvolutionRequest, Message, Record, Sampling
 from shared.records.search import Search
 from shared.store import layout
 from shared.store.evolutions import Store
+from tests.integration import stages
+from tests.integration.stages import Stages, accept, finish, round_runner
 
 REQUEST = EvolutionRequest("darwin", (Message("user", "Why?"),), Sampling(9), Search(), 1, tenant="")
 
@@ -142,6 +146,28 @@ async def test_whole_records_are_not_read(store: Store, monkeypatch: pytest.Monk
     await asyncio.sleep(2.5)
     await saved(store, record, Ended("succeeded"))
     assert await waiting == ["evolution.accepted", "evolution.ended"]
+
+
+async def test_who_comes_back_reads_whole_events_from_where_it_was(store: Store) -> None:
+    request = replace(stages.REQUEST, search=Search(cycles=2, period=2))
+    due, evolutions = await accept(store, request), EvolutionService(store, SearchTimes())
+    await finish(store, round_runner(store, Stages()), due)
+    every = [stored async for stored in evolutions.follow(due.evolution_id)]
+    assert every == await store.events(due.evolution_id)
+    assert [stored.event for stored in every] == (await store.history(due.evolution_id))[1]
+    rounds = [stored.event for stored in every if isinstance(stored.event, RoundFinished)]
+    assert {event.cycle for event in rounds} == {1, 2}
+    assert max(event.round for event in rounds) > 2
+    for number, (stored, raw) in enumerate(zip(every, await raw_events(store, due.evolution_id), strict=True), 1):
+        assert [later async for later in evolutions.follow(due.evolution_id, stored.id)] == every[number:]
+        if isinstance(stored.event, RoundFinished) and stored.event.round > 1:
+            assert all(json.loads(raw)["kept"]), "what was told before is not kept again"
+
+
+async def raw_events(store: Store, evolution_id: str) -> list[str]:
+    """The events as they are kept."""
+    found = await store.read_events({evolution_id: "0"}, 1_000)
+    return [event.text for event in found[evolution_id]]
 
 
 async def test_says_that_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,18 @@ SHAPES = ("1x5x200*20", "2x16x512*3", "4x16x1024*1", "8x32x2048*1")
 BYTES_BAR = 6.0
 CPU_BARS = {"1x5x200": 0.6, "4x16x1024": 0.3}
 """Most CPU of a round against the other checkout: at the usual size, and where states reach a megabyte."""
+_TURNS = 3
+
+
+def compared(shape: str, against: Path | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The two checkouts by turns, and of each the least CPU that was seen: what else the machine does only adds."""
+    own, other = measured(TREE, shape), measured(against, shape) if against else None
+    for _ in range(_TURNS - 1 if against else 0):
+        for row, tree in ((own, TREE), (other, against)):
+            if row is not None and tree is not None:
+                again = measured(tree, shape)
+                row |= {name: min(row[name], again[name]) for name in ("worker_ms", "redis_ms")}
+    return own, other
 
 
 def measured(tree: Path, shape: str) -> dict[str, Any]:
@@ -67,9 +79,9 @@ def main(shapes: list[str], against: Path | None) -> int:
     console = Console(width=150)
     own, other = [], []
     for shape in shapes:
-        own.append(measured(TREE, shape))
-        if against:
-            other.append(measured(against, shape))
+        row, theirs = compared(shape, against)
+        own.append(row)
+        other += [theirs] if theirs else []
     console.print(_bytes_table("bytes written an evolution (kB)", own))
     met = all(_ratio(row) <= BYTES_BAR for row in own)
     if against:

@@ -110,7 +110,7 @@ def _group(rows: Sequence[dict[str, Any]], defaults: dict[str, Any]) -> list[Any
     for name in rows[0]:
         values = [row[name] for row in rows]
         first = values[0]
-        if all(_same(value, first) for value in values):
+        if _same(values):
             if name not in defaults or first != defaults[name]:
                 shared[name] = first
         elif all(isinstance(value, dict) and list(value) == list(first) for value in values) and first:
@@ -128,14 +128,12 @@ def _rows(group: list[Any]) -> list[Any]:
     return [shared | {name: column[row] for name, column in columns.items()} for row in range(count)]
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Whether both are JSON of the same few characters; 0.0 and -0.0 are not."""
-    return (
-        type(one) is type(other)
-        and one == other
-        and (one != 0.0 or isinstance(one, int))
-        and not isinstance(one, dict | list)
-    )
+def _same(values: list[Any]) -> bool:
+    """Whether all are the same short value in JSON, where 1, 1.0 and true differ, and 0.0 and -0.0."""
+    first = values[0]
+    if isinstance(first, dict | list | tuple) or values.count(first) < len(values):
+        return False
+    return len(set(map(type, values))) == 1 and (bool(first) or not isinstance(first, float))
 
 
 def _ticks(time: float, attempt: Attempt) -> int:

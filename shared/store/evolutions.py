@@ -157,7 +157,7 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 summary=dumped(layout.SUMMARY, summary_of(record)),
                 ttl_s=self._ttl_s,
                 attempt=_attempt(record, attempt) if attempt else "",
-                message="" if ended else message(record.id, record.version, delay_s),
+                message="" if ended or next_holder else message(record.id, record.version, delay_s),
                 delay_s=delay_s,
                 notice=_notice(record) if ended else "",
                 new_events=layout.dumped_events(events, told if apart else None),

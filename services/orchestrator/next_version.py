@@ -12,7 +12,7 @@ from services.orchestrator.adapters import codec, outcome_json
 from services.orchestrator.adapters.packing import NOTHING_WRITTEN, Written, pack
 from services.orchestrator.adapters.told import told_before
 from services.orchestrator.core import answers, transitions
-from services.orchestrator.core.values import EvolutionState
+from services.orchestrator.core.values import EvolutionState, changed
 from services.orchestrator.endings import Failed
 from services.orchestrator.held import HeldEvolution
 from services.orchestrator.journal import Journal
@@ -55,7 +55,7 @@ class NextVersion:
 def after_checkpoint(held: HeldEvolution, execution: RoundExecution) -> NextVersion:
     """The round came to its checkpoint, or the search was stopped: the answer is added where the search has ended."""
     evolution, events = execution.evolution, execution.events
-    record = replace(_with_progress(held.claim.record, execution), attempts=0, error=None, unfinished="")
+    record = changed(_with_progress(held.claim.record, execution), attempts=0, error=None, unfinished="")
     if evolution.finished:
         record = with_answer(record, evolution)
         events += (Ended(record.status, evolution.stopped_by, record.error),)
@@ -127,7 +127,7 @@ def _as_darwin_error(record: Record, error: Exception) -> DarwinError:
 
 def _with_progress(record: Record, execution: RoundExecution) -> Record:
     """The record's next version, with what the round has found so far, its state apart."""
-    return replace(
+    return changed(
         record,
         version=record.version + 1,
         status="running",
@@ -197,4 +197,4 @@ def _with_state(record: Record, held: HeldEvolution, execution: RoundExecution |
         head = record.state.head if isinstance(record.state, SavedState) else None
         return replace(record, state=None if head is None else SavedState(head)), held.written
     state, written = pack(execution.evolution, held.written)
-    return replace(record, state=state), written
+    return changed(record, state=state), written

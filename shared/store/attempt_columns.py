@@ -131,9 +131,12 @@ def _rows(group: list[Any]) -> list[Any]:
 def _same(values: list[Any]) -> bool:
     """Whether all are the same short value in JSON, where 1, 1.0 and true differ, and 0.0 and -0.0."""
     first = values[0]
-    if isinstance(first, dict | list | tuple) or values.count(first) < len(values):
+    if values.count(first) < len(values) or isinstance(first, dict | list | tuple):
         return False
-    return len(set(map(type, values))) == 1 and (bool(first) or not isinstance(first, float))
+    # Nothing but a text equals a text.
+    return isinstance(first, str) or (
+        len(set(map(type, values))) == 1 and (bool(first) or not isinstance(first, float))
+    )
 
 
 def _ticks(time: float, attempt: Attempt) -> int:

@@ -116,10 +116,10 @@ class _Packing:
         )
 
     def _response(self, response: Response, ahead: bool = False) -> int:
-        if response == _EMPTY:
-            return -1
         index = self._indices.get(id(response))
         if index is None:
+            if response == _EMPTY:
+                return -1
             index, self._count = self._count, self._count + 1
             self._new_responses.append(self._delta(response, ahead))
             self._indices[id(response)] = index
@@ -171,8 +171,10 @@ def _json(value: dict[str, Any]) -> str:
 
 def _trimmed(row: ResponseDelta | SavedFinal | SavedStateRow) -> list[Any]:
     """The row without the defaults at its end."""
-    values, defaults = list(row), list(row._field_defaults.values())
-    while defaults and values[-1] == defaults.pop():
+    values = list(row)
+    for default in reversed(row._field_defaults.values()):
+        if values[-1] != default:
+            break
         values.pop()
     return values
 

@@ -15,7 +15,7 @@ from services.orchestrator import bootstrap
 from services.orchestrator.settings import OrchestratorSettings
 from shared.telemetry.tracing import start_tracing
 
-_EVERY_S = 0.05
+_EVERY_S = 0.2
 
 
 class _NoReplicas:

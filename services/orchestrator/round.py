@@ -128,7 +128,8 @@ class RoundExecution:
         """
         scoring = self._count_under_way("reward") > 0
         due: dict[Stage, list[Effect]] = {"mutation": [], "generation": [], "reward": []}
-        for effect in machine.next_effects(self.evolution):
+        decoding = {state for stage, state in self._under_way if stage == "generation" and state is not None}
+        for effect in machine.next_effects(self.evolution, decoding):
             stage, _ = work = _work_of(effect)
             if work not in self._under_way and not (stage == "reward" and scoring):
                 due[stage].append(effect)

@@ -18,6 +18,7 @@ _STAGES: tuple[Stage, ...] = get_args(Stage)
 _PART = {field.name: field.default for field in fields(StatePart)}
 _CALL = {field.name: field.default for field in fields(Call)}
 _PLAIN = {field.name: field.default for field in fields(Attempt) if field.name not in ("calls", "outcomes", "lost")}
+_SHORT = {str, int, float, bool, type(None)}
 _TICKS = 1_000_000
 """Of a second: times are whole numbers of them, from the attempt's beginning."""
 
@@ -113,7 +114,7 @@ def _group(rows: Sequence[dict[str, Any]], defaults: dict[str, Any]) -> list[Any
         if _same(values):
             if name not in defaults or first != defaults[name]:
                 shared[name] = first
-        elif all(isinstance(value, dict) and list(value) == list(first) for value in values) and first:
+        elif isinstance(first, dict) and first and all(_alike(value, first) for value in values):
             nested[name] = _group(values, {})
         else:
             each[name] = values
@@ -128,15 +129,16 @@ def _rows(group: list[Any]) -> list[Any]:
     return [shared | {name: column[row] for name, column in columns.items()} for row in range(count)]
 
 
+def _alike(one: Any, other: dict[str, Any]) -> bool:
+    return isinstance(one, dict) and list(one) == list(other)
+
+
 def _same(values: list[Any]) -> bool:
     """Whether all are the same short value in JSON, where 1, 1.0 and true differ, and 0.0 and -0.0."""
-    first = values[0]
-    if values.count(first) < len(values) or isinstance(first, dict | list | tuple):
+    first, kind = values[0], type(values[0])
+    if kind not in _SHORT or values.count(first) < len(values):
         return False
-    # Nothing but a text equals a text.
-    return isinstance(first, str) or (
-        len(set(map(type, values))) == 1 and (bool(first) or not isinstance(first, float))
-    )
+    return kind is str or (len(set(map(type, values))) == 1 and (kind is not float or first != 0.0))
 
 
 def _ticks(time: float, attempt: Attempt) -> int:

@@ -12,8 +12,9 @@ from shared.store.lease_scripts import CLAIMANTS, NOW
 from shared.store.lua import Script
 
 # The lists of all evolutions and of a tenant's are sorted by when each was accepted, and kept as long as what they
-# name: until then `keep` writes only where half of their time has passed. `tidy` takes names out whose records have expired: of those that are old enough it looks at a few, not always at
-# the oldest, which may be of searches that take long.
+# name; where that need not be so at once, `keep` writes only once half of their time has passed. `tidy` takes names out
+# whose records have expired: of those that are old enough it looks at a few, not always at the oldest, which may be of
+# searches that take long.
 _LIST = """
 local function keep(keys, ttl, always)
   for _, key in ipairs(keys) do

@@ -65,6 +65,9 @@ def decided(evolution: EvolutionState) -> EvolutionState:
     """The evolution once nobody decodes: who goes on with what was left over, and else who is scored. It is unchanged
     where neither is to be decided.
     """
+    phases = evolution.phases
+    if "short" not in phases and "held" not in phases:
+        return evolution
     short = [index for index, state in evolution.states() if state.phase == "short"]
     if short:
         left = tokens_left(evolution) or 0

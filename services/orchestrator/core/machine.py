@@ -10,6 +10,7 @@ as they are accepted; decisions are taken only once a round is complete. They de
 the draws, so any evolution can be interrupted, stored and continued between two outcomes.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from services.orchestrator.core import budgets, selection, transitions
@@ -47,8 +48,10 @@ def begin(config: Config, instruction: str, seed: int, draws: Draws | None = Non
     return transitions.start_cycle(evolution, draws or CounterDraws(seed))
 
 
-def next_effects(evolution: EvolutionState) -> tuple[Effect, ...]:
-    """Everything that can be done now. An effect stays listed until its outcome is applied; compare by `key`."""
+def next_effects(evolution: EvolutionState, decoding: Collection[int] = ()) -> tuple[Effect, ...]:
+    """Everything that can be done now. An effect stays listed until its outcome is applied; compare by `key`. What the
+    states of `decoding` are to decode is left out.
+    """
     if evolution.finished:
         return (Finish(),)
     effects: list[Effect] = []
@@ -59,6 +62,8 @@ def next_effects(evolution: EvolutionState) -> tuple[Effect, ...]:
         effects.append(Mutate(evolution.cycle, evolution.parent, evolution.config.mutants, known, seed, bound))
     for index, state in evolution.states():
         if state.instruction is not None and state.phase == "decode":
+            if index in decoding:
+                continue
             effects.append(_generate(evolution, index, state, state.instruction))
         elif state.phase == "score":
             where = (evolution.cycle, evolution.round, index)

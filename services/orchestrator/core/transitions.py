@@ -50,10 +50,10 @@ def _start_round(evolution: EvolutionState) -> EvolutionState:
 
 def settle(evolution: EvolutionState, draws: Draws) -> Step:
     """Takes the decisions that are due once nothing of the round is open."""
-    if evolution.mutating or any(state.phase == "decode" for _, state in evolution.states()):
+    if evolution.mutating or "decode" in evolution.phases:
         return evolution, ()
     evolution = budgets.decided(evolution)
-    if any(state.phase in ("decode", "score") for _, state in evolution.states()):
+    if not {"decode", "score"}.isdisjoint(evolution.phases):
         return evolution, ()
     if evolution.ending:
         return conclude(evolution, evolution.ending), ()

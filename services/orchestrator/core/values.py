@@ -148,6 +148,11 @@ class EvolutionState:
         yield from enumerate(self.population)
 
     @property
+    def phases(self) -> list[Phase]:
+        """Of the base state, then of the population."""
+        return [self.base.phase, *[state.phase for state in self.population]]
+
+    @property
     def awaits_mutants(self) -> bool:
         return any(state.instruction is None for state in self.population)
 
@@ -309,9 +314,9 @@ def changed(value: V, **changes: Any) -> V:
     Raises:
         TypeError: it has no such field.
     """
-    fields = value.__dict__
-    if not changes.keys() <= fields.keys():
-        raise TypeError(f"{type(value).__name__} has no {sorted(changes.keys() - fields.keys())}")
+    fields = value.__dict__ | changes
+    if len(fields) != len(value.__dict__):
+        raise TypeError(f"{type(value).__name__} has no {sorted(changes.keys() - value.__dict__.keys())}")
     new = object.__new__(type(value))
-    new.__dict__.update(fields, **changes)
+    new.__dict__.update(fields)
     return new

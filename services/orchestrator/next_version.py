@@ -12,7 +12,8 @@ from services.orchestrator.adapters import codec, outcome_json
 from services.orchestrator.adapters.packing import NOTHING_WRITTEN, Written, pack
 from services.orchestrator.adapters.told import told_before
 from services.orchestrator.core import answers, transitions
-from services.orchestrator.core.values import EvolutionState, changed
+from services.orchestrator.core.frozen import changed
+from services.orchestrator.core.values import EvolutionState
 from services.orchestrator.endings import Failed
 from services.orchestrator.held import HeldEvolution
 from services.orchestrator.journal import Journal

@@ -7,7 +7,8 @@ pieces were cut. Only where fewer tokens are left than there are sequences does 
 
 from collections.abc import Iterable
 
-from services.orchestrator.core.values import BASE, EvolutionState, Phase, State, changed
+from services.orchestrator.core.frozen import changed
+from services.orchestrator.core.values import BASE, EvolutionState, Phase, State
 from shared.records.evolution import StoppedBy
 
 
@@ -21,6 +22,11 @@ def calls_left(evolution: EvolutionState) -> int | None:
     """How many responses may yet be scored; None where nothing bounds that."""
     most = evolution.config.max_reward_calls
     return None if most is None else max(0, most - evolution.spent.reward_calls)
+
+
+def phases(evolution: EvolutionState) -> list[Phase]:
+    """What is next for the base state, and for each of the population."""
+    return [evolution.base.phase, *[state.phase for state in evolution.population]]
 
 
 def used_up(evolution: EvolutionState, sequences: int) -> StoppedBy | None:
@@ -65,8 +71,7 @@ def decided(evolution: EvolutionState) -> EvolutionState:
     """The evolution once nobody decodes: who goes on with what was left over, and else who is scored. It is unchanged
     where neither is to be decided.
     """
-    phases = evolution.phases
-    if "short" not in phases and "held" not in phases:
+    if {"short", "held"}.isdisjoint(phases(evolution)):
         return evolution
     short = [index for index, state in evolution.states() if state.phase == "short"]
     if short:

@@ -14,6 +14,7 @@ from collections.abc import Collection
 from typing import Any
 
 from services.orchestrator.core import budgets, selection, transitions
+from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.responses import Called, Piece, Response
 from services.orchestrator.core.selection import CounterDraws, Draws
 from services.orchestrator.core.values import (
@@ -34,7 +35,6 @@ from services.orchestrator.core.values import (
     Step,
     Stopped,
     UnexpectedOutcome,
-    changed,
 )
 from shared.records.events import ArchiveEntry, BaseScored, Event, MutantAccepted
 from shared.records.evolution import FinishReason

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from services.orchestrator.core import budgets, selection
+from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.responses import Response
 from services.orchestrator.core.selection import Draws
-from services.orchestrator.core.values import BASE, EvolutionState, Final, State, Step, UnexpectedOutcome, changed
+from services.orchestrator.core.values import BASE, EvolutionState, Final, State, Step, UnexpectedOutcome
 from shared.records.events import ArchiveEntry, CycleFinished, CycleStarted, RoundFinished
 from shared.records.evolution import StoppedBy
 
@@ -50,10 +51,10 @@ def _start_round(evolution: EvolutionState) -> EvolutionState:
 
 def settle(evolution: EvolutionState, draws: Draws) -> Step:
     """Takes the decisions that are due once nothing of the round is open."""
-    if evolution.mutating or "decode" in evolution.phases:
+    if evolution.mutating or "decode" in budgets.phases(evolution):
         return evolution, ()
     evolution = budgets.decided(evolution)
-    if not {"decode", "score"}.isdisjoint(evolution.phases):
+    if not {"decode", "score"}.isdisjoint(budgets.phases(evolution)):
         return evolution, ()
     if evolution.ending:
         return conclude(evolution, evolution.ending), ()

@@ -5,7 +5,7 @@ Everything is frozen; `machine` makes new values from old ones. Times, processes
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from services.orchestrator.core.responses import NO_CALLS, Called, Response
 from shared.methods import SelectionName
@@ -13,8 +13,6 @@ from shared.records.events import ArchiveEntry, Event
 from shared.records.evolution import MutantSource, StoppedBy
 from shared.records.logprobs import TokenLogprobs
 from shared.records.search import Search
-
-V = TypeVar("V")
 
 BASE = -1
 """The index of the base state, which decodes the original conversation and takes no part in replacement."""
@@ -146,11 +144,6 @@ class EvolutionState:
         """The base state, then the population, each with its index."""
         yield BASE, self.base
         yield from enumerate(self.population)
-
-    @property
-    def phases(self) -> list[Phase]:
-        """Of the base state, then of the population."""
-        return [self.base.phase, *[state.phase for state in self.population]]
 
     @property
     def awaits_mutants(self) -> bool:
@@ -305,18 +298,3 @@ Step = tuple[EvolutionState, tuple[Event, ...]]
 
 class UnexpectedOutcome(Exception):
     """An outcome nobody asked for: a defect of the caller, never of the data."""
-
-
-def changed(value: V, **changes: Any) -> V:
-    """The frozen value with other fields, as `dataclasses.replace` makes it, ten times faster: that calls `__init__`,
-    which sets each field by itself, and was a sixth of what a round cost.
-
-    Raises:
-        TypeError: it has no such field.
-    """
-    fields = value.__dict__ | changes
-    if len(fields) != len(value.__dict__):
-        raise TypeError(f"{type(value).__name__} has no {sorted(changes.keys() - value.__dict__.keys())}")
-    new = object.__new__(type(value))
-    new.__dict__.update(fields)
-    return new

@@ -6,7 +6,7 @@ import os
 import random
 import socket
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from services.orchestrator.adapters import codec, outcome_json
 from services.orchestrator.adapters.packing import NOTHING_WRITTEN, Written, pack
@@ -65,7 +65,7 @@ def after_checkpoint(held: HeldEvolution, execution: RoundExecution) -> NextVers
 
 def after_interruption(held: HeldEvolution, execution: RoundExecution) -> NextVersion:
     """The round was cut short and did not fail: what it has found so far is kept, for any worker to go on from."""
-    record = replace(_with_progress(held.claim.record, execution), unfinished=held.holder)
+    record = changed(_with_progress(held.claim.record, execution), unfinished=held.holder)
     return _next_version(record, held, execution, execution.events)
 
 
@@ -86,23 +86,23 @@ def after_failure(held: HeldEvolution, failed: Failed, max_attempts: int) -> Nex
     if execution is not None and answered:
         execution.stop("error")
     events = execution.events if execution else ()
-    following = _with_progress(record, execution) if execution else replace(record, version=record.version + 1)
+    following = _with_progress(record, execution) if execution else changed(record, version=record.version + 1)
     if execution is not None and answered:
         log.error("%s is answered with the best so far: %s", record.id, error.message)
         following = with_answer(following, execution.evolution)
         events += (Ended(following.status, "error", failure),)
     elif final:
         log.error("%s failed: %s", record.id, error.message)
-        following = replace(following, status="failed", finished_at=time.time())
+        following = changed(following, status="failed", finished_at=time.time())
         events += (Ended("failed", error=failure),)
-    following = replace(following, attempts=attempts, error=failure, unfinished=held.holder)
+    following = changed(following, attempts=attempts, error=failure, unfinished=held.holder)
     version = _next_version(following, held, execution, events, failure)
     if final:
         return version
     lost = execution.decoding if execution else 0
     log.warning("%s: attempt %d failed, %d responses under way: %s", record.id, attempts, lost, error.message)
     delay_s = _MAX_DELAY_S if full else min(2.0**attempts, _MAX_DELAY_S)
-    return replace(version, delay_s=min(delay_s * random.uniform(0.5, 1.0), max(0.0, seconds_left(record))))
+    return changed(version, delay_s=min(delay_s * random.uniform(0.5, 1.0), max(0.0, seconds_left(record))))
 
 
 def _has_answer(evolution: EvolutionState, lasting: bool) -> bool:
@@ -139,7 +139,7 @@ def _with_progress(record: Record, execution: RoundExecution) -> Record:
 def with_answer(record: Record, evolution: EvolutionState) -> Record:
     """The record of a search that has ended; it has failed where its deadline left it no response at all."""
     now = time.time()
-    seconds = replace(record.seconds, total=now - record.created_at)
+    seconds = changed(record.seconds, total=now - record.created_at)
     choices = answers.choices(evolution, record.request.n)
     result = Result(
         choices=choices,
@@ -150,10 +150,10 @@ def with_answer(record: Record, evolution: EvolutionState) -> Record:
         stopped_by=evolution.stopped_by,
     )
     status: Status = "cancelled" if evolution.stopped_by == "cancelled" else "succeeded"
-    record = replace(record, status=status, seconds=seconds, finished_at=now, result=result, error=None)
+    record = changed(record, status=status, seconds=seconds, finished_at=now, result=result, error=None)
     if status == "succeeded" and not choices:
         late = Failure(DeadlineExceeded.__name__, "the deadline passed before any response was decoded")
-        return replace(record, status="failed", error=late)
+        return changed(record, status="failed", error=late)
     return record
 
 
@@ -191,11 +191,11 @@ def _next_version(
 def _with_state(record: Record, held: HeldEvolution, execution: RoundExecution | None) -> tuple[Record, Written]:
     """The record with the state from which another round can go on, and what is written of that."""
     if record.whole:
-        return replace(record, state=codec.dump(execution.evolution)) if execution else record, NOTHING_WRITTEN
+        return changed(record, state=codec.dump(execution.evolution)) if execution else record, NOTHING_WRITTEN
     if record.status in TERMINAL:
-        return replace(record, state=None), NOTHING_WRITTEN
+        return changed(record, state=None), NOTHING_WRITTEN
     if execution is None:
         head = record.state.head if isinstance(record.state, SavedState) else None
-        return replace(record, state=None if head is None else SavedState(head)), held.written
+        return changed(record, state=None if head is None else SavedState(head)), held.written
     state, written = pack(execution.evolution, held.written)
     return changed(record, state=state), written

@@ -3,7 +3,7 @@
 A call and its outcomes say the same of many states, so that most of an attempt in rows would be names and repetition.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from itertools import groupby
 from typing import Any, get_args
@@ -62,12 +62,19 @@ def _packed_call(call: Call, attempt: Attempt) -> list[Any]:
         if name not in ("stage", "span_id", "started_at", "ended_at", "parts")
         and (value := getattr(call, name)) != default
     }
-    parts = [vars(part) | {"ended_at": _ticks(part.ended_at, attempt)} for part in call.parts]
-    if (first := _rewards_from(call, attempt)) is not None:
+    columns = {name: [getattr(part, name) for part in call.parts] for name in _PART}
+    columns["ended_at"] = [_ticks(time, attempt) for time in columns["ended_at"]]
+    if (first := _rewards_from(columns["reward"], attempt)) is not None:
         beside["rewards_from"] = first
-        parts = [part | {"reward": None} for part in parts]
+        del columns["reward"]
     times = (_ticks(call.started_at, attempt), _ticks(call.ended_at, attempt))
-    return [_STAGES.index(call.stage), call.span_id, *times, beside, *([_group(parts, _PART)] if parts else [])]
+    return [
+        _STAGES.index(call.stage),
+        call.span_id,
+        *times,
+        beside,
+        *([_group(columns, len(call.parts), _PART)] if call.parts else []),
+    ]
 
 
 def _unpacked_call(value: list[Any], attempt: dict[str, Any]) -> dict[str, Any]:
@@ -89,9 +96,8 @@ def _unpacked_call(value: list[Any], attempt: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _rewards_from(call: Call, attempt: Attempt) -> int | None:
-    """Where outcomes begin that have the rewards of the call's parts, in this order; None where none do."""
-    rewards = [part.reward for part in call.parts]
+def _rewards_from(rewards: list[float | None], attempt: Attempt) -> int | None:
+    """Where outcomes begin that have these rewards, in this order; None where none do."""
     if not rewards or None in rewards:
         return None
     known = [outcome.get("reward") if isinstance(outcome, dict) else None for outcome in attempt.outcomes]
@@ -100,25 +106,28 @@ def _rewards_from(call: Call, attempt: Attempt) -> int | None:
 
 def _groups(rows: Sequence[Any]) -> Iterator[list[Any]]:
     """Rows that follow one another and have the same names in columns; what is no object stands by itself."""
-    for _, group in groupby(rows, key=lambda row: (row.get("kind"), *row) if isinstance(row, dict) else id(row)):
+    for names, group in groupby(rows, key=lambda row: (row.get("kind"), *row) if isinstance(row, dict) else id(row)):
         same = list(group)
-        yield _group(same, {}) if isinstance(same[0], dict) else same
+        yield _group(_columns(same), len(same)) if isinstance(names, tuple) else same
 
 
-def _group(rows: Sequence[dict[str, Any]], defaults: dict[str, Any]) -> list[Any]:
+def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _group(columns: dict[str, list[Any]], count: int, defaults: Mapping[str, Any] = {}) -> list[Any]:
     """How many rows there are, what they share, the columns that differ, and columns of objects as groups."""
     shared, each, nested = {}, {}, {}
-    for name in rows[0]:
-        values = [row[name] for row in rows]
+    for name, values in columns.items():
         first = values[0]
         if _same(values):
             if name not in defaults or first != defaults[name]:
                 shared[name] = first
         elif isinstance(first, dict) and first and all(_alike(value, first) for value in values):
-            nested[name] = _group(values, {})
+            nested[name] = _group(_columns(values), count)
         else:
             each[name] = values
-    return [len(rows), shared, each, *([nested] if nested else [])]
+    return [count, shared, each, *([nested] if nested else [])]
 
 
 def _rows(group: list[Any]) -> list[Any]:

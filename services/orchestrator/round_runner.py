@@ -200,8 +200,9 @@ class RoundRunner:
                 return "completed"
             return signal.result() if signal.done() else "deadline_ms"
         finally:
-            running.cancel()
-            await asyncio.wait({running})
+            if not running.done():
+                running.cancel()
+                await asyncio.wait({running})
 
     async def _save(
         self, held: HeldEvolution, ending: RoundEnding, next_holder: str

@@ -23,11 +23,23 @@ from bench.record.aof import KINDS
 HERE = Path(__file__).resolve()
 TREE = HERE.parents[2]
 OUT = TREE / "bench" / "out" / "record.json"
-SHAPES = ("1x5x200*20", "2x16x512*3", "4x16x1024*1", "8x32x2048*1")
+SHAPES = ("1x5x200*100", "1x5x1024*10", "2x16x512*3", "4x16x1024*1", "8x32x2048*1")
 """Cycles x mutants x max_tokens, and how many evolutions of it."""
 BYTES_BAR = 6.0
 CPU_BARS = {"1x5x200": 0.6, "4x16x1024": 0.3}
 """Most CPU of a round against the other checkout: at the usual size, and where states reach a megabyte."""
+_TURNS = 3
+
+
+def compared(shape: str, against: Path | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The two checkouts by turns, and of each the least CPU that was seen: what else the machine does only adds."""
+    own, other = measured(TREE, shape), measured(against, shape) if against else None
+    for _ in range(_TURNS - 1 if against else 0):
+        for row, tree in ((own, TREE), (other, against)):
+            if row is not None and tree is not None:
+                again = measured(tree, shape)
+                row |= {name: min(row[name], again[name]) for name in ("worker_ms", "redis_ms")}
+    return own, other
 
 
 def measured(tree: Path, shape: str) -> dict[str, Any]:
@@ -67,11 +79,11 @@ def main(shapes: list[str], against: Path | None) -> int:
     console = Console(width=150)
     own, other = [], []
     for shape in shapes:
-        own.append(measured(TREE, shape))
-        if against:
-            other.append(measured(against, shape))
+        row, theirs = compared(shape, against)
+        own.append(row)
+        other += [theirs] if theirs else []
     console.print(_bytes_table("bytes written an evolution (kB)", own))
-    met = all(_ratio(row) <= BYTES_BAR for row in own)
+    missed = [f"{row['shape']}: {_ratio(row):.2f} bytes for one of text" for row in own if _ratio(row) > BYTES_BAR]
     if against:
         console.print(_bytes_table(f"the same of {against}", other))
     cpu = Table("shape", "worker ms", "redis ms", "peak MB", "theirs: worker ms", "redis ms", "peak MB", "ratio", "bar")
@@ -79,16 +91,19 @@ def main(shapes: list[str], against: Path | None) -> int:
         cells = [f"{row['worker_ms']:.2f}", f"{row['redis_ms']:.2f}", f"{row['peak'] / 1e6:.1f}"]
         if theirs:
             ratio, bar = _cpu_ratio(row, theirs), CPU_BARS.get(row["shape"])
-            met &= bar is None or ratio <= bar
+            if bar is not None and ratio > bar:
+                missed.append(f"{row['shape']}: {ratio:.2f} of the other's CPU, at most {bar}")
             cells += [f"{theirs['worker_ms']:.2f}", f"{theirs['redis_ms']:.2f}", f"{theirs['peak'] / 1e6:.1f}"]
             cells += [f"{ratio:.2f}", str(bar or "")]
         cpu.add_row(row["shape"], *cells)
     cpu.title = "CPU a round"
     console.print(cpu)
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps({"met": met, "own": own, "other": other}, indent=2))
-    console.print(f"{'met' if met else 'missed'}: at most {BYTES_BAR:g} bytes written for one of text; in {OUT}")
-    return 0 if met else 1
+    OUT.write_text(json.dumps({"missed": missed, "own": own, "other": other}, indent=2))
+    console.print(f"at most {BYTES_BAR:g} bytes written for one of text; in {OUT}")
+    for each in missed:
+        console.print(f"missed: {each}")
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cli.history.json_diff import same_characters
 from cli.history.recording import SavedRecording, request_of
 from services.gateway.api import responses
-from services.orchestrator.adapters import codec
+from services.orchestrator.adapters import outcome_json
 from services.orchestrator.core.values import Generated
 from shared.methods import METHODS
 from shared.records.events import MutantAccepted, RoundFinished
@@ -93,7 +93,7 @@ def _tokens(recording: SavedRecording) -> Counter[tuple[int, int, int]] | None:
     """Tokens kept of what was sampled, by cycle, round and state; None where no attempts were recorded."""
     if not recording.attempts:
         return None
-    outcomes = (codec.load_outcome(value) for attempt in recording.attempts for value in attempt.outcomes)
+    outcomes = (outcome_json.load_outcome(value) for attempt in recording.attempts for value in attempt.outcomes)
     sampled: Counter[tuple[int, int, int]] = Counter()
     for outcome in outcomes:
         if isinstance(outcome, Generated):

@@ -5,7 +5,7 @@ Attempts that failed or paused kept their outcomes, so each attempt goes on wher
 Pure: nothing is read or written here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from cli.history.json_diff import NOTHING, first_difference
 from cli.history.recording import NotARecording, SavedRecording, request_of
 from services.gateway.api import responses, serializers
-from services.orchestrator.adapters import codec
+from services.orchestrator.adapters import outcome_json
 from services.orchestrator.core import answers, machine
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.core.values import EvolutionState, Outcome, UnexpectedOutcome
@@ -127,7 +127,7 @@ class _Rerun:
         self._check_events(self._begun)
         self._begun = ()
         for index, value in enumerate(attempt.outcomes):
-            outcome = _outcome(value, self._evolution, f"outcome {index} of attempt {attempt.version}")
+            outcome = _outcome(value, self._evolution, self._events, f"outcome {index} of attempt {attempt.version}")
             self._apply(outcome, f"outcomes[{index}]", value)
 
     def conclude(self) -> None:
@@ -183,12 +183,12 @@ def _check(recording: SavedRecording) -> None:
         raise NotARecording(f"the attempts before version {recording.attempts[0].version} are missing")
 
 
-def _outcome(value: Any, evolution: EvolutionState, where: str) -> Outcome:
+def _outcome(value: Any, evolution: EvolutionState, events: Sequence[Event], where: str) -> Outcome:
     try:
-        outcome = codec.load_outcome(value, evolution)
+        outcome = outcome_json.load_outcome(value, evolution, events)
     except ValueError as error:
         raise NotARecording(f"{where} cannot be read: {error}") from None
-    if unknown := value.keys() - codec.dump_outcome(outcome).keys() - codec.SHORTENING:
+    if unknown := value.keys() - outcome_json.dump_outcome(outcome).keys() - outcome_json.SHORTENING:
         raise NotARecording(f"{where} has {sorted(unknown)[0]}, which is not known here: a newer version wrote it")
     return outcome
 

@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import replace
 
+from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.values import Effect, Generated, Mutated, MutationEnded, Outcome, Score, Scored
 from shared.errors import Cancelled, DarwinError, Internal, Overloaded
 from shared.records.attempts import Call, Stage, StatePart
@@ -60,7 +60,7 @@ class OpenCall:
         """The whole call, which ended at `now`, with the name of the error that ended it. The parts of those states
         whose pieces it has cut have no finish."""
         parts = (*self._parts, *self._partial.values())
-        return replace(self._call, ended_at=now, parts=parts, tokens=self._tokens, error=error)
+        return changed(self._call, ended_at=now, parts=parts, tokens=self._tokens, error=error)
 
 
 class Journal:
@@ -112,7 +112,7 @@ class Journal:
 
     def added_to(self, seconds: Seconds) -> Seconds:
         """`seconds`, increased for each stage by the time during which at least one call to it was under way."""
-        return replace(
+        return changed(
             seconds,
             mutation=seconds.mutation + self._busy("mutation"),
             generation=seconds.generation + self._busy("generation"),
@@ -133,7 +133,7 @@ def _where(outcome: Generated) -> tuple[int, int, int]:
 
 def _together(earlier: Generated, later: Generated) -> Generated:
     """Two outcomes of a piece, the earlier of which is partial, as one: the core decides nothing between them."""
-    return replace(
+    return changed(
         later,
         token_ids=earlier.token_ids + later.token_ids,
         generated_tokens=earlier.generated_tokens + later.generated_tokens,

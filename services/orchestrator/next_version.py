@@ -6,11 +6,13 @@ import os
 import random
 import socket
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from services.orchestrator.adapters import codec
+from services.orchestrator.adapters import codec, outcome_json
 from services.orchestrator.adapters.packing import NOTHING_WRITTEN, Written, pack
+from services.orchestrator.adapters.told import told_before
 from services.orchestrator.core import answers, transitions
+from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.values import EvolutionState
 from services.orchestrator.endings import Failed
 from services.orchestrator.held import HeldEvolution
@@ -31,6 +33,7 @@ from shared.records.evolution import (
     Tokens,
 )
 from shared.records.spending import NOTHING, Spending
+from shared.records.telling import Told
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +49,8 @@ _WORKER = f"{socket.gethostname()}:{os.getpid()}"
 class NextVersion:
     """What is saved in one step: `spent` is what to charge, `delay_s` the seconds until the next round may begin.
 
-    `written` is what the record's state has in parts then; `tokens` are those of a search that has failed. `round_s` is
-    how long the round has taken so far.
+    `written` is what the record's state has in parts then; `tokens` are those of a search that has failed; `told` is
+    what earlier events have told, None where that is not known. `round_s` is how long the round has taken so far.
     """
 
     record: Record
@@ -58,12 +61,13 @@ class NextVersion:
     written: Written = NOTHING_WRITTEN
     tokens: Tokens = NO_TOKENS
     round_s: float = 0.0
+    told: Told | None = None
 
 
 def after_checkpoint(held: HeldEvolution, execution: RoundExecution) -> NextVersion:
     """The round came to its checkpoint, or the search was stopped: the answer is added where the search has ended."""
     evolution, events = execution.evolution, execution.events
-    record = replace(_with_progress(held.claim.record, execution), attempts=0, error=None, unfinished="")
+    record = changed(_with_progress(held.claim.record, execution), attempts=0, error=None, unfinished="")
     if evolution.finished:
         record = with_answer(record, evolution)
         events += (Ended(record.status, evolution.stopped_by, record.error),)
@@ -72,13 +76,13 @@ def after_checkpoint(held: HeldEvolution, execution: RoundExecution) -> NextVers
 
 def under_way(held: HeldEvolution, so_far: RoundExecution) -> NextVersion:
     """The round goes on, and what it has found so far is kept, in case this worker is lost."""
-    record = replace(_with_progress(held.claim.record, so_far), attempts=0, error=None, unfinished="")
+    record = changed(_with_progress(held.claim.record, so_far), attempts=0, error=None, unfinished="")
     return _next_version(record, held, so_far, so_far.events)
 
 
 def after_interruption(held: HeldEvolution, execution: RoundExecution) -> NextVersion:
     """The round was cut short and did not fail: what it has found so far is kept, for any worker to go on from."""
-    record = replace(_with_progress(held.claim.record, execution), unfinished=held.holder)
+    record = changed(_with_progress(held.claim.record, execution), unfinished=held.holder)
     return _next_version(record, held, execution, execution.events)
 
 
@@ -99,23 +103,23 @@ def after_failure(held: HeldEvolution, failed: Failed, max_attempts: int) -> Nex
     if execution is not None and answered:
         execution.stop("error")
     events = execution.events if execution else ()
-    following = _with_progress(record, execution) if execution else replace(record, version=record.version + 1)
+    following = _with_progress(record, execution) if execution else changed(record, version=record.version + 1)
     if execution is not None and answered:
         log.error("%s is answered with the best so far: %s", record.id, error.message)
         following = with_answer(following, execution.evolution)
         events += (Ended(following.status, "error", failure),)
     elif final:
         log.error("%s failed: %s", record.id, error.message)
-        following = replace(following, status="failed", finished_at=time.time())
+        following = changed(following, status="failed", finished_at=time.time())
         events += (Ended("failed", error=failure),)
-    following = replace(following, attempts=attempts, error=failure, unfinished=held.holder)
+    following = changed(following, attempts=attempts, error=failure, unfinished=held.holder)
     version = _next_version(following, held, execution, events, failure)
     if final:
         return version
     lost = execution.decoding if execution else 0
     log.warning("%s: attempt %d failed, %d responses under way: %s", record.id, attempts, lost, error.message)
     delay_s = _MAX_DELAY_S if full else min(2.0**attempts, _MAX_DELAY_S)
-    return replace(version, delay_s=min(delay_s * random.uniform(0.5, 1.0), max(0.0, seconds_left(record))))
+    return changed(version, delay_s=min(delay_s * random.uniform(0.5, 1.0), max(0.0, seconds_left(record))))
 
 
 def _has_answer(evolution: EvolutionState, lasting: bool) -> bool:
@@ -141,7 +145,7 @@ def _as_darwin_error(record: Record, error: Exception) -> DarwinError:
 
 def _with_progress(record: Record, execution: RoundExecution) -> Record:
     """The record's next version, with what the round has found so far, its state apart."""
-    return replace(
+    return changed(
         record,
         version=record.version + 1,
         status="running",
@@ -152,7 +156,7 @@ def _with_progress(record: Record, execution: RoundExecution) -> Record:
 def with_answer(record: Record, evolution: EvolutionState) -> Record:
     """The record of a search that has ended; it has failed where a bound left it no response at all."""
     now = time.time()
-    seconds = replace(record.seconds, total=now - record.created_at)
+    seconds = changed(record.seconds, total=now - record.created_at)
     choices = answers.choices(evolution, record.request.n)
     result = Result(
         choices=choices,
@@ -163,9 +167,9 @@ def with_answer(record: Record, evolution: EvolutionState) -> Record:
         stopped_by=evolution.stopped_by,
     )
     status: Status = "cancelled" if evolution.stopped_by == "cancelled" else "succeeded"
-    record = replace(record, status=status, seconds=seconds, finished_at=now, result=result, error=None)
+    record = changed(record, status=status, seconds=seconds, finished_at=now, result=result, error=None)
     if status == "succeeded" and not choices:
-        return replace(record, status="failed", error=_without_response(evolution.stopped_by))
+        return changed(record, status="failed", error=_without_response(evolution.stopped_by))
     return record
 
 
@@ -201,7 +205,7 @@ def _next_version(
         ended_at=journal.now(),
         worker=_WORKER,
         calls=tuple(journal.calls),
-        outcomes=codec.dump_outcomes(journal.outcomes, execution.before) if execution else (),
+        outcomes=outcome_json.dump_outcomes(journal.outcomes, execution.before, events) if execution else (),
         events=len(events),
         error=error,
         after=claim.record.unfinished,
@@ -209,18 +213,19 @@ def _next_version(
     )
     spent = execution.spent if execution else NOTHING
     tokens = answers.tokens(execution.evolution) if execution and record.status == "failed" else NO_TOKENS
+    told = told_before(execution.before) if execution else None
     round_s = attempt.ended_at - (execution.began_at if execution else attempt.started_at)
-    return NextVersion(record, attempt, events, spent, written=written, tokens=tokens, round_s=round_s)
+    return NextVersion(record, attempt, events, spent, written=written, tokens=tokens, round_s=round_s, told=told)
 
 
 def _with_state(record: Record, held: HeldEvolution, execution: RoundExecution | None) -> tuple[Record, Written]:
     """The record with the state from which another round can go on, and what is written of that."""
     if record.whole:
-        return replace(record, state=codec.dump(execution.evolution)) if execution else record, NOTHING_WRITTEN
+        return changed(record, state=codec.dump(execution.evolution)) if execution else record, NOTHING_WRITTEN
     if record.status in TERMINAL:
-        return replace(record, state=None), NOTHING_WRITTEN
+        return changed(record, state=None), NOTHING_WRITTEN
     if execution is None:
         head = record.state.head if isinstance(record.state, SavedState) else None
-        return replace(record, state=None if head is None else SavedState(head)), held.written
+        return changed(record, state=None if head is None else SavedState(head)), held.written
     state, written = pack(execution.evolution, held.written)
-    return replace(record, state=state), written
+    return changed(record, state=state), written

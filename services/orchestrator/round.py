@@ -41,6 +41,12 @@ _GATHER_S = 0.005
 _Work = tuple[Stage, int | None]
 """What is at most once under way: a stage's work on a state, or the mutation of a cycle, which has no state."""
 
+_STAGES: dict[type, Stage] = {
+    **dict.fromkeys((Generate, Generated), "generation"),
+    **dict.fromkeys((Score, Scored), "reward"),
+    **dict.fromkeys((Mutate, Mutated, MutationEnded), "mutation"),
+}
+
 
 @dataclass(frozen=True)
 class _Due:
@@ -145,7 +151,8 @@ class RoundExecution:
         """
         scoring = self._count_under_way("reward") > 0
         due: dict[Stage, list[Effect]] = {"mutation": [], "generation": [], "reward": []}
-        for effect in machine.next_effects(self.evolution):
+        decoding = {state for stage, state in self._under_way if stage == "generation" and state is not None}
+        for effect in machine.next_effects(self.evolution, decoding):
             stage, _ = work = _work_of(effect)
             if work not in self._under_way and not (stage == "reward" and scoring):
                 due[stage].append(effect)
@@ -240,18 +247,13 @@ def _ends(outcome: Outcome) -> bool:
     """Whether the work that an outcome belongs to is done."""
     if isinstance(outcome, Generated):
         return not outcome.partial
-    return isinstance(outcome, MutationEnded | Scored)
+    return isinstance(outcome, (MutationEnded, Scored))
 
 
 def _work_of(value: Effect | Outcome) -> _Work:
     """The work that an effect begins, or that an outcome belongs to."""
-    match value:
-        case Generate() | Generated():
-            return "generation", value.state
-        case Score() | Scored():
-            return "reward", value.state
-        case _:
-            return "mutation", None
+    stage = _STAGES[type(value)]
+    return stage, None if stage == "mutation" else value.state  # type: ignore[union-attr]
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -5,13 +5,13 @@ import logging
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, Literal
 
 from services.orchestrator import metrics, next_version
 from services.orchestrator.adapters import codec
 from services.orchestrator.claims import Claims
 from services.orchestrator.core import machine
+from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.endings import Completed, Failed, Interrupted, LeaseLost, RoundEnding
 from services.orchestrator.held import HeldEvolution
@@ -118,8 +118,9 @@ class RoundRunner:
         try:
             if _reason_to_stop(claim) is None:
                 record = await self._complete(claim.record)
-                changed = record.request != claim.record.request
-                held = replace(held, claim=replace(claim, record=record), request_changed=changed)
+                if record is not claim.record:
+                    different = record.request != claim.record.request
+                    held = changed(held, claim=changed(claim, record=record), request_changed=different)
         except Exception as error:
             return held, Failed(error)
         return await self._perform_round(held)
@@ -134,12 +135,12 @@ class RoundRunner:
         timeout_s = min(self._settings.call_timeout_s, self._settings.lease_s / 2)
         if request.raw_prompt is not None and request.raw_prompt.token_ids:
             text = await self._generator.text_of(request.raw_prompt.token_ids, timeout_s)
-            request = replace(request, messages=(Message("user", text),))
+            request = changed(request, messages=(Message("user", text),))
         if request.template_arguments:
             unread = request.template_arguments.keys() - await self._generator.template_variables(timeout_s)
             told = (f"chat_template_kwargs.{name} is taken without effect" for name in sorted(unread))
-            request = replace(request, warnings=tuple(dict.fromkeys((*request.warnings, *told))))
-        return replace(record, request=request)
+            request = changed(request, warnings=tuple(dict.fromkeys((*request.warnings, *told))))
+        return record if request is record.request else changed(record, request=request)
 
     async def _perform_round(self, held: HeldEvolution) -> tuple[HeldEvolution, RoundEnding]:
         """Runs the round; returns how it ended, and the evolution as it was last saved, which long rounds are on their
@@ -167,8 +168,9 @@ class RoundRunner:
         except Exception as error:
             return held, Failed(error, execution)
         finally:
-            running.cancel()
-            await asyncio.wait({running})
+            if not running.done():
+                running.cancel()
+                await asyncio.wait({running})
         match why:
             case "lost":
                 return held, LeaseLost()

@@ -54,6 +54,7 @@ class VersionWriter:
             next_holder,
             lease_s,
             request_changed,
+            version.told,
         )
         try:
             kept = await save()

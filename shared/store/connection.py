@@ -45,11 +45,24 @@ class _ReconnectsWhenDemoted:
             raise
 
 
-class _Plain(_ReconnectsWhenDemoted, Connection):
+class _PacksAtOnce:
+    """A connection that joins the words of a command once. The library joins what it has with each word again, which
+    was a third of the time that a save took.
+    """
+
+    def pack_command(self, *words: Any) -> list[bytes]:
+        encode = self.encoder.encode  # type: ignore[attr-defined]
+        name, rest = words[0], words[1:]
+        encoded = (name.encode() if isinstance(name, str) else name).split()
+        encoded += [word.encode(errors="replace") if type(word) is str else encode(word) for word in rest]
+        return [b"".join((b"*%d\r\n" % len(encoded), *(b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded)))]
+
+
+class _Plain(_PacksAtOnce, _ReconnectsWhenDemoted, Connection):
     pass
 
 
-class _Tls(_ReconnectsWhenDemoted, SSLConnection):
+class _Tls(_PacksAtOnce, _ReconnectsWhenDemoted, SSLConnection):
     pass
 
 

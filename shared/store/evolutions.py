@@ -14,7 +14,8 @@ from shared.records.events import Accepted, Ended, Event
 from shared.records.evolution import TERMINAL, Failure, Record, SavedState
 from shared.records.spending import NOTHING, Budget, Spending
 from shared.records.summary import summary_of
-from shared.store import layout, scripts
+from shared.records.telling import Told
+from shared.store import attempt_columns, layout, scripts
 from shared.store.charges import ChargeCommands, limits_by_period, over_budget
 from shared.store.fair_queue import EQUAL, Share, class_of, place_of
 from shared.store.layout import dumped
@@ -113,9 +114,11 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
         next_holder: str = "",
         lease_s: float = 0.0,
         request_changed: bool = False,
+        told: Told | None = None,
     ) -> bool:
         """Replaces version `record.version - 1` by `record`, and in the same step appends `events` and `attempt`, and
-        charges what was `spent` since to the record's API key. The request is written only where it is changed.
+        charges what was `spent` since to the record's API key. The request is written only where it is changed. Of the
+        events there is written what is new against what was `told` before them; everything where that is not known.
 
         In the same step the lease on it goes over to `next_holder`, who performs the round that follows, for `lease_s`
         seconds. Where there is no `next_holder` it is released instead, and a message is sent for that round, unless
@@ -153,11 +156,11 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 money=record.prices.nanos(spent) if record.prices else 0,
                 summary=dumped(layout.SUMMARY, summary_of(record)),
                 ttl_s=self._ttl_s,
-                attempt=dumped(layout.ATTEMPT, attempt, sparse=True) if attempt else "",
-                message="" if ended else message(record.id, record.version, delay_s),
+                attempt=_attempt(record, attempt) if attempt else "",
+                message="" if ended or next_holder else message(record.id, record.version, delay_s),
                 delay_s=delay_s,
                 notice=_notice(record) if ended else "",
-                new_events=[dumped(layout.EVENT, event) for event in events],
+                new_events=layout.dumped_events(events, told if apart else None),
             )
         if not saved:
             raise Conflict(f"evolution {record.id} is not at version {expected} any more")
@@ -203,6 +206,11 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
         """Sends a message for the round that follows this version, for any worker to perform."""
         async with self._translated:
             await self._redis.lpush(QUEUE, message(evolution_id, version))
+
+
+def _attempt(record: Record, attempt: Attempt) -> str:
+    """The attempt as it is kept: in rows, where versions may read it that know no columns."""
+    return dumped(layout.ATTEMPT, attempt, sparse=True) if record.whole else attempt_columns.packed(attempt)
 
 
 def _notice(record: Record) -> str:

@@ -23,11 +23,12 @@ Redis keys, all under `darwin:`
   webhook-notices         list of what has ended and webhooks may tell: "batch {id}" or "response {evolution id}"
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
 
 from shared.errors import Internal
 from shared.records.attempts import Attempt, LostAttempt
@@ -37,6 +38,7 @@ from shared.records.periods import period_label
 from shared.records.schema import UnknownSchema, of_another_version
 from shared.records.spending import PERIODS, Period
 from shared.records.summary import Summary
+from shared.records.telling import Told
 
 RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 REQUEST: TypeAdapter[EvolutionRequest] = TypeAdapter(EvolutionRequest)
@@ -183,6 +185,25 @@ def parsed_record(
     parse = parsed_to_change if to_change else parsed
     record = parse(RECORD, body, f"the record of evolution {evolution_id}")
     return replace(record, whole=whole)
+
+
+def dumped_events(events: Iterable[Event], told: Told | None) -> list[str]:
+    """Events as they are kept: what is new in each against what was `told` before; whole ones without that."""
+    if told is None:
+        return [dumped(EVENT, event) for event in events]
+    return [to_json(told.shortened(event)).decode() for event in events]
+
+
+def parsed_event(text: str | None, told: Told, what: str) -> Event:
+    """The event that comes next after what was `told`, whole; `what` names it in errors.
+
+    Raises:
+        Internal: it cannot be read.
+    """
+    try:
+        return told.whole(from_json(text or ""))
+    except ValueError as error:
+        raise Internal(f"{what} cannot be read") from error
 
 
 def saved_state(fields: Mapping[str, str]) -> SavedState | None:

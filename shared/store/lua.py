@@ -1,7 +1,10 @@
 """Lua scripts for Redis as objects whose keys and arguments have names."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
+
+from redis.exceptions import NoScriptError
 
 ScriptValue = str | int | float
 
@@ -18,6 +21,7 @@ class Script:
         self._keys, self._args = _Names("KEYS", keys), _Names("ARGV", args)
         self._names = self._keys.names | self._args.names
         self.text = f"{self._keys.lua}{self._args.lua}{text}"
+        self._sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     def parameters(self, **values: ScriptValue | Sequence[ScriptValue]) -> tuple[list[ScriptValue], list[ScriptValue]]:
         """`KEYS` and `ARGV` of a call with these values.
@@ -37,7 +41,11 @@ class Script:
         Raises as `parameters` does, and what the client raises.
         """
         keys, args = self.parameters(**values)
-        return await redis.register_script(self.text)(keys=keys, args=args)
+        try:
+            return await redis.evalsha(self._sha, len(keys), *keys, *args)
+        except NoScriptError:
+            await redis.script_load(self.text)
+            return await redis.evalsha(self._sha, len(keys), *keys, *args)
 
 
 class _Names:

@@ -1,22 +1,26 @@
 """What can be read of evolutions without changing them."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TypeVar
 
-from shared.errors import NotFound
+from pydantic_core import from_json
+
+from shared.errors import Internal, NotFound
 from shared.records.attempts import Attempt
-from shared.records.events import Event
+from shared.records.events import Ended, Event
 from shared.records.evolution import Record
 from shared.records.spending import PERIODS, UNITS, Period, Standing, Unit
 from shared.records.summary import Summary
-from shared.store import fair_queue, layout
+from shared.records.telling import Told
+from shared.store import attempt_columns, fair_queue, layout
 from shared.store.connection import RedisClient
 from shared.store.layout import parsed
 
 T = TypeVar("T", Record, Summary)
 _READ = ["body", "request", "result", "claims"]
+_ENDED = Ended("succeeded").type
 _Entry = tuple[str, dict[str, str]]
 Spent = dict[tuple[Unit, Period], Standing]
 """Where an API key stands, by what is counted and for how long."""
@@ -32,15 +36,21 @@ class StoredEvent:
 
 @dataclass(frozen=True)
 class RawEvent:
-    """An event as its JSON, with its position in the evolution's stream."""
+    """An event as it is kept, with its position in the evolution's stream."""
 
     id: str
     text: str
 
-    @cached_property
-    def parsed(self) -> Event:
-        """The event; raises `Internal` where it cannot be read."""
-        return parsed(layout.EVENT, self.text, f"the event {self.id} of an evolution")
+    def whole(self, told: Told) -> StoredEvent:
+        """The event, which comes next after what was `told`; raises `Internal` where it cannot be read."""
+        return StoredEvent(self.id, layout.parsed_event(self.text, told, f"the event {self.id} of an evolution"))
+
+    @property
+    def ends(self) -> bool:
+        """Whether it is the last one. A text may hold the words, too, so they only save parsing every other event."""
+        with suppress(ValueError):
+            return _ENDED in self.text and from_json(self.text)["type"] == _ENDED
+        return False
 
 
 class QueryCommands(RedisClient):
@@ -57,14 +67,20 @@ class QueryCommands(RedisClient):
             stored = await self._redis.hmget(layout.record_key(evolution_id), _READ)
         return _loaded(evolution_id, *stored)
 
-    async def events(self, evolution_id: str, after: str = "0", block_s: float = 0.0) -> list[StoredEvent]:
-        """Events past position `after`, waiting up to `block_s` (under 5) seconds for one; empty where none came."""
-        block = int(block_s * 1000) or None
+    async def events(self, evolution_id: str) -> list[StoredEvent]:
+        """Every event that was saved, oldest first."""
         async with self._translated:
-            reply = await self._redis.xread({layout.events_key(evolution_id): after}, block=block)
-        entries = [entry for _, stream in reply or () for entry in stream]
-        positions = [position for position, _ in entries]
-        return list(map(StoredEvent, positions, _events(evolution_id, entries)))
+            entries = await self._redis.xrange(layout.events_key(evolution_id))
+        return _events(entries, Told())
+
+    async def told(self, evolution_id: str, until: str) -> Told:
+        """What the events up to this position have told, for who goes on from there."""
+        told = Told()
+        if until != "0":
+            async with self._translated:
+                entries = await self._redis.xrange(layout.events_key(evolution_id), max=until)
+            _events(entries, told)
+        return told
 
     async def read_events(
         self, positions: Mapping[str, str], count: int, block_s: float = 0.0
@@ -76,10 +92,7 @@ class QueryCommands(RedisClient):
         streams = {key: positions[evolution_id] for key, evolution_id in ids.items()}
         async with self._translated:
             reply = await self._redis.xread(streams, count=count, block=int(block_s * 1000) or None)
-        return {
-            ids[key]: [RawEvent(position, fields.get("event", "")) for position, fields in stream]
-            for key, stream in reply or ()
-        }
+        return {ids[key]: [_raw(entry) for entry in stream] for key, stream in reply or ()}
 
     async def active_among(self, evolution_ids: Sequence[str]) -> set[str]:
         """Those of these evolutions that are queued or running."""
@@ -96,7 +109,8 @@ class QueryCommands(RedisClient):
             pipeline.xrange(layout.events_key(evolution_id))
             pipeline.xrange(layout.attempts_key(evolution_id))
             stored, events, attempts = await pipeline.execute()
-        return _loaded(evolution_id, *stored), _events(evolution_id, events), _attempts(evolution_id, attempts)
+        told = [stored.event for stored in _events(events, Told())]
+        return _loaded(evolution_id, *stored), told, _attempts(evolution_id, attempts)
 
     async def attempts(self, evolution_id: str) -> list[Attempt]:
         """Every attempt that was saved, oldest first."""
@@ -172,14 +186,21 @@ def _loaded(evolution_id: str, body: str | None, request: str | None, result: st
     return _begun(layout.parsed_record(evolution_id, body, request, result), claims)
 
 
-def _events(evolution_id: str, entries: Sequence[_Entry]) -> list[Event]:
-    what = f"an event of evolution {evolution_id}"
-    return [parsed(layout.EVENT, fields.get("event"), what) for _, fields in entries]
+def _raw(entry: _Entry) -> RawEvent:
+    position, fields = entry
+    return RawEvent(position, fields.get("event", ""))
+
+
+def _events(entries: Sequence[_Entry], told: Told) -> list[StoredEvent]:
+    """The events after what was `told`, which knows them, too, from then on."""
+    return [_raw(entry).whole(told) for entry in entries]
 
 
 def _attempts(evolution_id: str, entries: Sequence[_Entry]) -> list[Attempt]:
-    what = f"an attempt of evolution {evolution_id}"
-    return [parsed(layout.ATTEMPT, fields.get("attempt"), what) for _, fields in entries]
+    try:
+        return [attempt_columns.unpacked(fields.get("attempt", "")) for _, fields in entries]
+    except ValueError as error:
+        raise Internal(f"an attempt of evolution {evolution_id} cannot be read") from error
 
 
 def _begun(evolution: T, claims: str | None) -> T:

@@ -12,11 +12,14 @@ from shared.store.lease_scripts import CLAIMANTS, NOW
 from shared.store.lua import Script
 
 # The lists of all evolutions and of a tenant's are sorted by when each was accepted, and kept as long as what they
-# name. `tidy` takes names out whose records have expired: of those that are old enough it looks at a few, not always at
-# the oldest, which may be of searches that take long.
+# name; where that need not be so at once, `keep` writes only once half of their time has passed. `tidy` takes names out
+# whose records have expired: of those that are old enough it looks at a few, not always at the oldest, which may be of
+# searches that take long.
 _LIST = """
-local function keep(keys, ttl)
-  for _, key in ipairs(keys) do redis.call('EXPIRE', key, ttl) end
+local function keep(keys, ttl, always)
+  for _, key in ipairs(keys) do
+    if always or redis.call('TTL', key) < ttl / 2 then redis.call('EXPIRE', key, ttl) end
+  end
 end
 local function tidy(keys, ttl)
   for _, key in ipairs(keys) do
@@ -26,6 +29,17 @@ local function tidy(keys, ttl)
       if redis.call('EXISTS', 'darwin:evo:{' .. id .. '}') == 0 then redis.call('ZREM', key, id) end
     end
   end
+end
+"""
+
+# Sets those of the fields that are not "", in one step: what a step writes names its key again.
+_SET = """
+local function set(key, fields)
+  local flat = {}
+  for name, value in pairs(fields) do
+    if value ~= '' then table.insert(flat, name) table.insert(flat, value) end
+  end
+  if #flat > 0 then redis.call('HSET', key, unpack(flat)) end
 end
 """
 
@@ -59,7 +73,7 @@ if fingerprint ~= '' then redis.call('HSET', idempotency, 'id', id, 'fingerprint
 local lists = {all_list, tenant_list}
 tidy(lists, tonumber(ttl_s))
 for _, key in ipairs(lists) do redis.call('ZADD', key, created_at, id) end
-keep(lists, ttl_s)
+keep(lists, tonumber(ttl_s), true)
 redis.call('HSET', record, 'message', message, 'tenant', tenant, 'weight', weight, 'most', tokens)
 redis.call('ZADD', waiting, now, id)
 enqueue(record, place, class, tenant)
@@ -79,6 +93,7 @@ return {'accepted', id}
 SAVE = Script(
     NOW
     + CLAIMANTS
+    + _SET
     + _LIST
     + BUDGETS
     + FAIR_QUEUE
@@ -88,17 +103,14 @@ if redis.call('HGET', record, 'version') ~= expected_version then
   if stored[1] ~= version or stored[2] ~= body then return 0 end
   return next_holder ~= '' and redis.call('GET', lease) == next_holder and 2 or 1
 end
-redis.call('HSET', record, 'version', version, 'body', body, 'saved_at', now, 'summary', summary)
-if request ~= '' then redis.call('HSET', record, 'request', request) end
-if result ~= '' then redis.call('HSET', record, 'result', result) end
-if head ~= '' then redis.call('HSET', state, 'head', head) end
-if part ~= '' then redis.call('HSET', state, version, part) end
+if redis.call('HGET', record, 'summary') == summary then summary = '' end
+set(record, {version = version, body = body, saved_at = now, request = request, result = result, summary = summary,
+  claims = next_holder ~= '' and 1 or 0, claimants = next_holder ~= '' and claimant(next_holder) or ''})
+set(state, {head = head, [version] = part})
 if next_holder ~= '' then
-  redis.call('HSET', record, 'claims', 1, 'claimants', claimant(next_holder))
   redis.call('HDEL', record, 'sent_at', 'refused_at', 'not_before')
   redis.call('SET', lease, next_holder, 'PX', lease_ms)
 else
-  redis.call('HSET', record, 'claims', 0)
   redis.call('HDEL', record, 'claimants', 'sent_at', 'refused_at', 'not_before')
   redis.call('DEL', lease)
   if message ~= '' then redis.call('RPUSH', queue, message) end
@@ -130,7 +142,7 @@ if ended == '1' then
 else
   redis.call('ZADD', active, now + delay_s, id)
 end
-keep(lists, ttl_s)
+keep(lists, tonumber(ttl_s), ended == '1')
 dispatch()
 return next_holder ~= '' and 2 or 1
 """,

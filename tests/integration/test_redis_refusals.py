@@ -152,7 +152,7 @@ async def test_a_finished_round_waits_until_it_is_well(store: Store, url: str, s
 
 async def test_a_blocked_reader_of_a_server_that_is_demoted_hears_that_it_is_away(store: Store, url: str) -> None:
     due = await accept(store)
-    reading = asyncio.ensure_future(store.events(due.evolution_id, "$", 2))
+    reading = asyncio.ensure_future(store.read_events({due.evolution_id: "$"}, 1, 2))
     await asyncio.sleep(0.2)
     with redis.Redis.from_url(url) as admin, demoted(admin), pytest.raises(Unavailable):
         await reading

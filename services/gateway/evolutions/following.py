@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 from shared.errors import DarwinError, Internal, Unavailable
-from shared.records.events import Ended
 from shared.store.evolutions import Store
 from shared.store.queries import RawEvent
 
@@ -30,7 +29,6 @@ _EVENTS_PER_READ = 8
 # A follower that has not taken so many characters of events is read for again only once it has.
 _MOST_WAITING_CHARACTERS = 64 * 1024
 T = TypeVar("T")
-_ENDED = f'"{Ended("succeeded").type}"'
 
 
 class Following:
@@ -220,7 +218,7 @@ class _Reader:
             follower.put(event)
         # A full read may have ended before this position, where another follows the same evolution from further behind.
         exhausted = not new and len(found) < _EVENTS_PER_READ
-        if (new and _is_end(new[-1])) or (follower.ended and exhausted):
+        if (new and new[-1].ends) or (follower.ended and exhausted):
             follower.close()
             self.leave(follower)
 
@@ -237,11 +235,6 @@ def _first_positions(followers: Iterable[_Follower]) -> Mapping[str, str]:
     for follower in sorted(followers, key=lambda each: each.position, reverse=True):
         found[follower.evolution_id] = follower.after
     return found
-
-
-def _is_end(event: RawEvent) -> bool:
-    """A text may hold the words, too, so they only save parsing every other event."""
-    return _ENDED in event.text and isinstance(event.parsed, Ended)
 
 
 async def _unless(interrupted: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:

@@ -64,9 +64,10 @@ class EvolutionService:
 
         A restart of Redis only delays them.
         """
+        told = await self._store.told(evolution_id, after)
         async with aclosing(self._following.events(evolution_id, after)) as events:
             async for event in events:
-                yield StoredEvent(event.id, event.parsed)
+                yield event.whole(told)
 
     async def wait(self, evolution_id: str) -> Record:
         """Waits until the evolution has ended, and returns the final record."""

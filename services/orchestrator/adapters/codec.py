@@ -1,10 +1,9 @@
-"""JSON for the evolution, which is the record's `state`, and for the outcomes applied to it, which attempts hold.
+"""JSON for the evolution, which is the record's `state`.
 
 States are saved in parts (see `packing`). The evolution in one piece is what versions before parts write and read; it
 goes on in that form where one of them accepted it.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -12,18 +11,8 @@ from pydantic_core import from_json
 
 from services.orchestrator.adapters.packing import NOT_THE_CORES, Written
 from services.orchestrator.adapters.unpacking import unpack
-from services.orchestrator.core.values import (
-    Config,
-    EvolutionState,
-    Generated,
-    Mutated,
-    MutationEnded,
-    Outcome,
-    Scored,
-    Stopped,
-)
+from services.orchestrator.core.values import Config, EvolutionState
 from shared.records.evolution import SavedState
-from shared.records.limits import MAX_NEW_TOKENS
 from shared.records.schema import UnknownSchema, of_another_version
 
 SCHEMA = 1
@@ -35,15 +24,7 @@ KNOWN = {1}
 """The numbers of the schemas that are read."""
 
 _EVOLUTION: TypeAdapter[EvolutionState] = TypeAdapter(EvolutionState)
-_NAMED: dict[str, TypeAdapter[Any]] = {
-    kind.__name__: TypeAdapter(kind) for kind in (Mutated, MutationEnded, Generated, Scored, Stopped)
-}
-
 _PLAIN: dict[str, Any] = {"response": {"logprobs"}}
-
-
-SHORTENING = {"kept", "scored_kept"}
-"""What an outcome has beside its fields where its texts begin where they are new."""
 
 
 def dump(evolution: EvolutionState) -> str:
@@ -93,72 +74,3 @@ def restore(state: SavedState | str) -> tuple[EvolutionState, Written]:
         ValueError: it cannot be read.
     """
     return unpack(state) if isinstance(state, SavedState) else (load(state), Written())
-
-
-def dump_outcome(outcome: Outcome) -> dict[str, Any]:
-    """The outcome's name as `kind`, and its fields. Fields at their defaults are left out, as is `scored_text` where it
-    equals `text`. Of `token_ids` it has the number: no decision depends on which they are.
-    """
-    name = type(outcome).__name__
-    fields: dict[str, Any] = _NAMED[name].dump_python(outcome, mode="json", exclude_defaults=True)
-    if isinstance(outcome, Generated):
-        fields["token_ids"] = len(outcome.token_ids)
-        if outcome.scored_text == outcome.text:
-            del fields["scored_text"]
-    return {"kind": name, **fields}
-
-
-def dump_outcomes(outcomes: Sequence[Outcome], evolution: EvolutionState) -> tuple[dict[str, Any], ...]:
-    """Outcomes that are applied to the evolution, in this order. Of a text there is what is new: it has the first
-    `kept` characters of what its state has before, and the scored text the first `scored_kept` of it.
-    """
-    texts = {index: state.latest.text for index, state in evolution.states()}
-    return tuple(_shortened(outcome, texts) for outcome in outcomes)
-
-
-def _shortened(outcome: Outcome, texts: dict[int, str]) -> dict[str, Any]:
-    value = dump_outcome(outcome)
-    if isinstance(outcome, Generated):
-        text, before = outcome.text, texts.get(outcome.state, "")
-        texts[outcome.state] = text
-        if before and text.startswith(before):
-            value |= {"text": text[len(before) :], "kept": len(before)}
-        if "scored_text" in value and outcome.scored_text.startswith(text):
-            value |= {"scored_text": outcome.scored_text[len(text) :], "scored_kept": len(text)}
-    return value
-
-
-def load_outcome(value: Any, evolution: EvolutionState | None = None) -> Outcome:
-    """The outcome that was dumped, with 0 for each of its token ids, which earlier versions kept.
-
-    Without the evolution that it is applied to, its texts begin where they are new.
-
-    Raises:
-        ValueError: `value` is not what it made.
-    """
-    if not isinstance(value, dict) or value.get("kind") not in _NAMED:
-        raise ValueError("no outcome: it has no known kind")
-    fields = {name: field for name, field in value.items() if name != "kind"}
-    if value["kind"] == Generated.__name__:
-        _lengthen(fields, evolution)
-        if isinstance(number := fields.get("token_ids"), int):
-            if not 0 <= number <= MAX_NEW_TOKENS:
-                raise ValueError(f"{number} tokens in one piece")
-            fields["token_ids"] = (0,) * number
-    outcome: Outcome = _NAMED[value["kind"]].validate_python(fields)
-    return outcome
-
-
-def _lengthen(fields: dict[str, Any], evolution: EvolutionState | None) -> None:
-    """Puts whole texts in the place of those that begin where they are new."""
-    kept, scored_kept, text = fields.pop("kept", 0), fields.pop("scored_kept", 0), fields.get("text", "")
-    if not (isinstance(kept, int) and isinstance(scored_kept, int) and isinstance(text, str)):
-        raise ValueError("an outcome whose text is no text")
-    if kept and evolution is not None:
-        before = next((state.latest.text for index, state in evolution.states() if index == fields.get("state")), "")
-        if not 0 <= kept <= len(before):
-            raise ValueError("an outcome that goes on from a text that is not there")
-        text = before[:kept] + text
-    fields["text"] = text
-    scored = fields.get("scored_text")
-    fields["scored_text"] = text if scored is None else text[:scored_kept] + scored if scored_kept else scored

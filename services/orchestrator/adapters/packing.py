@@ -5,7 +5,7 @@ against an earlier one, so that texts and token ids are written once, however of
 head holds numbers, and refers to what the parts hold by its index.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from services.orchestrator.adapters.saved_parts import PLAIN, SCHEMA, Head, Resp
 from services.orchestrator.core.responses import Piece, Response
 from services.orchestrator.core.values import Config, EvolutionState, Final, State
 from shared.records.evolution import SavedState
+from shared.records.telling import shared_length
 
 _EMPTY = Response()
 _CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
@@ -99,7 +100,7 @@ class _Packing:
     def _row(self, state: State) -> list[Any]:
         text, scored = state.response.whole_text, None
         if state.scored_text != text:
-            kept = _shared(text, state.scored_text)
+            kept = shared_length(text, state.scored_text)
             scored = (kept, state.scored_text[kept:])
         return _trimmed(
             SavedStateRow(
@@ -115,10 +116,10 @@ class _Packing:
         )
 
     def _response(self, response: Response, ahead: bool = False) -> int:
-        if response == _EMPTY:
-            return -1
         index = self._indices.get(id(response))
         if index is None:
+            if response == _EMPTY:
+                return -1
             index, self._count = self._count, self._count + 1
             self._new_responses.append(self._delta(response, ahead))
             self._indices[id(response)] = index
@@ -129,10 +130,10 @@ class _Packing:
         ends = (_where(piece) for piece in reversed(response.pieces))
         parent = next((self._ends[end] for end in ends if end in self._ends), -1)
         before = self._known[parent] if parent >= 0 else _EMPTY
-        ids = _shared(before.token_ids, response.token_ids)
-        text = _shared(before.text, response.text)
-        pieces = _shared(before.pieces, response.pieces)
-        logprobs = _shared(before.logprobs, response.logprobs)
+        ids = shared_length(before.token_ids, response.token_ids)
+        text = shared_length(before.text, response.text)
+        pieces = shared_length(before.pieces, response.pieces)
+        logprobs = shared_length(before.logprobs, response.logprobs)
         less = (
             len(before.token_ids) - ids,
             len(before.text) - text,
@@ -170,8 +171,10 @@ def _json(value: dict[str, Any]) -> str:
 
 def _trimmed(row: ResponseDelta | SavedFinal | SavedStateRow) -> list[Any]:
     """The row without the defaults at its end."""
-    values, defaults = list(row), list(row._field_defaults.values())
-    while defaults and values[-1] == defaults.pop():
+    values = list(row)
+    for default in reversed(row._field_defaults.values()):
+        if values[-1] != default:
+            break
         values.pop()
     return values
 
@@ -179,10 +182,3 @@ def _trimmed(row: ResponseDelta | SavedFinal | SavedStateRow) -> list[Any]:
 def _where(piece: Piece) -> tuple[int, int, int, int]:
     """What stays of a piece while it grows."""
     return piece.cycle, piece.round, piece.state, piece.start
-
-
-def _shared(old: Sequence[Any], new: Sequence[Any]) -> int:
-    """How much of its beginning the new one has in common with the old one."""
-    if new[: len(old)] == old:
-        return len(old)
-    return next((at for at, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), len(new))

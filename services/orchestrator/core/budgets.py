@@ -6,8 +6,8 @@ pieces were cut. Only where fewer tokens are left than there are sequences does 
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 
+from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.values import BASE, EvolutionState, Phase, State
 from shared.records.evolution import StoppedBy
 
@@ -22,6 +22,11 @@ def calls_left(evolution: EvolutionState) -> int | None:
     """How many responses may yet be scored; None where nothing bounds that."""
     most = evolution.config.max_reward_calls
     return None if most is None else max(0, most - evolution.spent.reward_calls)
+
+
+def phases(evolution: EvolutionState) -> list[Phase]:
+    """What is next for the base state, and for each of the population."""
+    return [evolution.base.phase, *[state.phase for state in evolution.population]]
 
 
 def used_up(evolution: EvolutionState, sequences: int) -> StoppedBy | None:
@@ -43,7 +48,7 @@ def wanted(evolution: EvolutionState, index: int, state: State) -> int:
 
 def with_piece(state: State, phase: Phase) -> State:
     """The state whose response has its whole piece, and no reward until it is scored."""
-    return replace(state, phase=phase, response=state.latest, ahead=None, reward=None, components={})
+    return changed(state, phase=phase, response=state.latest, ahead=None, reward=None, components={})
 
 
 def with_shares(evolution: EvolutionState) -> EvolutionState:
@@ -55,34 +60,38 @@ def with_shares(evolution: EvolutionState) -> EvolutionState:
     due = sum(state.phase in ("decode", "score") for _, state in evolution.states())
     scarce = calls is not None and calls < due
     if scarce:
-        evolution = _changed(evolution, [i for i, state in evolution.states() if state.phase == "score"], phase="held")
+        evolution = _with_each(
+            evolution, [i for i, state in evolution.states() if state.phase == "score"], phase="held"
+        )
     bound = None if share is None or not rewrites else share * rewrites
-    return replace(_changed(evolution, decoding, allowance=share), mutation_allowance=bound, scarce=scarce)
+    return changed(_with_each(evolution, decoding, allowance=share), mutation_allowance=bound, scarce=scarce)
 
 
 def decided(evolution: EvolutionState) -> EvolutionState:
     """The evolution once nobody decodes: who goes on with what was left over, and else who is scored. It is unchanged
     where neither is to be decided.
     """
+    if {"short", "held"}.isdisjoint(phases(evolution)):
+        return evolution
     short = [index for index, state in evolution.states() if state.phase == "short"]
     if short:
         left = tokens_left(evolution) or 0
         if left >= len(short):
-            return _changed(evolution, short, allowance=left // len(short), phase="decode")
+            return _with_each(evolution, short, allowance=left // len(short), phase="decode")
         evolution = _with_states(evolution, {index: _cut(evolution, index) for index in short})
     held = [index for index, state in evolution.states() if state.phase == "held"]
     calls = calls_left(evolution) if evolution.scarce else None
     if not held or calls is None or calls >= len(held):
-        return _changed(evolution, held, phase="score")
+        return _with_each(evolution, held, phase="score")
     chosen = sorted(held, key=lambda index: _precedence(_state(evolution, index)))[:calls]
-    evolution = _changed(evolution, held, phase="scored")
-    return replace(_changed(evolution, chosen, phase="score"), ending="max_reward_calls")
+    evolution = _with_each(evolution, held, phase="scored")
+    return changed(_with_each(evolution, chosen, phase="score"), ending="max_reward_calls")
 
 
 def _cut(evolution: EvolutionState, index: int) -> State:
     """A state that the budget leaves as it is. The base response is scored when it is complete, except as one of n."""
     state, beside = _state(evolution, index), index == BASE and evolution.config.replace and evolution.population
-    return replace(state, phase="idle") if beside else with_piece(state, "held")
+    return changed(state, phase="idle") if beside else with_piece(state, "held")
 
 
 def _precedence(state: State) -> tuple[bool, bool, bool]:
@@ -94,10 +103,12 @@ def _state(evolution: EvolutionState, index: int) -> State:
     return evolution.base if index == BASE else evolution.population[index]
 
 
-def _changed(evolution: EvolutionState, indices: Iterable[int], **changes: object) -> EvolutionState:
-    return _with_states(evolution, {i: replace(_state(evolution, i), **changes) for i in indices})  # type: ignore[arg-type]
+def _with_each(evolution: EvolutionState, indices: Iterable[int], **changes: object) -> EvolutionState:
+    return _with_states(evolution, {i: changed(_state(evolution, i), **changes) for i in indices})
 
 
 def _with_states(evolution: EvolutionState, states: dict[int, State]) -> EvolutionState:
+    if not states:
+        return evolution
     population = tuple(states.get(index, state) for index, state in enumerate(evolution.population))
-    return replace(evolution, base=states.get(BASE, evolution.base), population=population)
+    return changed(evolution, base=states.get(BASE, evolution.base), population=population)

@@ -10,10 +10,11 @@ as they are accepted; decisions are taken only once a round is complete. They de
 the draws, so any evolution can be interrupted, stored and continued between two outcomes.
 """
 
-from dataclasses import replace
+from collections.abc import Collection
 from typing import Any
 
 from services.orchestrator.core import budgets, selection, transitions
+from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.responses import Called, Piece, Response
 from services.orchestrator.core.selection import CounterDraws, Draws
 from services.orchestrator.core.values import (
@@ -43,12 +44,14 @@ def begin(config: Config, instruction: str, seed: int, draws: Draws | None = Non
     """A new evolution whose first effects can be performed."""
     evolution = EvolutionState(config=config, instruction=instruction, seed=seed, base=State(instruction=instruction))
     if config.cycles == 0:
-        return replace(evolution, base=replace(evolution.base, allowance=config.max_generated_tokens)), ()
+        return changed(evolution, base=changed(evolution.base, allowance=config.max_generated_tokens)), ()
     return transitions.start_cycle(evolution, draws or CounterDraws(seed))
 
 
-def next_effects(evolution: EvolutionState) -> tuple[Effect, ...]:
-    """Everything that can be done now. An effect stays listed until its outcome is applied; compare by `key`."""
+def next_effects(evolution: EvolutionState, decoding: Collection[int] = ()) -> tuple[Effect, ...]:
+    """Everything that can be done now. An effect stays listed until its outcome is applied; compare by `key`. What the
+    states of `decoding` are to decode is left out.
+    """
     if evolution.finished:
         return (Finish(),)
     effects: list[Effect] = []
@@ -59,6 +62,8 @@ def next_effects(evolution: EvolutionState) -> tuple[Effect, ...]:
         effects.append(Mutate(evolution.cycle, evolution.parent, evolution.config.mutants, known, seed, bound))
     for index, state in evolution.states():
         if state.instruction is not None and state.phase == "decode":
+            if index in decoding:
+                continue
             effects.append(_generate(evolution, index, state, state.instruction))
         elif state.phase == "score":
             where = (evolution.cycle, evolution.round, index)
@@ -92,10 +97,10 @@ def apply(evolution: EvolutionState, outcome: Outcome, draws: Draws | None = Non
 
 def _with_state(evolution: EvolutionState, index: int, state: State, **changes: Any) -> EvolutionState:
     if index == BASE:
-        return replace(evolution, base=state, **changes)
+        return changed(evolution, base=state, **changes)
     population = list(evolution.population)
     population[index] = state
-    return replace(evolution, population=tuple(population), **changes)
+    return changed(evolution, population=tuple(population), **changes)
 
 
 def _state_of(evolution: EvolutionState, outcome: Generated | Scored, phase: str) -> State:
@@ -137,7 +142,7 @@ def _accept(evolution: EvolutionState, outcome: Mutated) -> Step:
     if outcome.cycle != evolution.cycle or not evolution.awaits_mutants:
         raise UnexpectedOutcome(f"mutant for cycle {outcome.cycle} in cycle {evolution.cycle}")
     index = next(i for i, state in enumerate(evolution.population) if state.instruction is None)
-    state = replace(evolution.population[index], instruction=outcome.text)
+    state = changed(evolution.population[index], instruction=outcome.text)
     event = MutantAccepted(evolution.cycle, index, outcome.text, outcome.operator, outcome.source)
     return _with_state(_rewriting(evolution, outcome.generated_tokens), index, state), (event,)
 
@@ -145,9 +150,9 @@ def _accept(evolution: EvolutionState, outcome: Mutated) -> Step:
 def _rewriting(evolution: EvolutionState, tokens: int) -> EvolutionState:
     """The evolution after a mutation has sampled so many tokens more."""
     bound = evolution.mutation_allowance
-    return replace(
+    return changed(
         evolution,
-        spent=replace(evolution.spent, mutation=evolution.spent.mutation + tokens),
+        spent=changed(evolution.spent, mutation=evolution.spent.mutation + tokens),
         round_tokens=evolution.round_tokens + tokens,
         mutation_allowance=None if bound is None else max(0, bound - tokens),
     )
@@ -156,7 +161,7 @@ def _rewriting(evolution: EvolutionState, tokens: int) -> EvolutionState:
 def _fill(evolution: EvolutionState, outcome: MutationEnded) -> Step:
     if outcome.cycle != evolution.cycle or not evolution.mutating:
         raise UnexpectedOutcome(f"end of mutation {outcome.cycle} in cycle {evolution.cycle}")
-    evolution = replace(_rewriting(evolution, outcome.generated_tokens), mutating=False)
+    evolution = changed(_rewriting(evolution, outcome.generated_tokens), mutating=False)
     events: tuple[Event, ...] = ()
     while evolution.awaits_mutants:
         evolution, more = _accept(evolution, Mutated(evolution.cycle, evolution.parent, "parent", "parent"))
@@ -168,11 +173,11 @@ def _extend(evolution: EvolutionState, outcome: Generated) -> EvolutionState:
     state = _state_of(evolution, outcome, "decode")
     response = _continued(state.latest, outcome, evolution.config.max_tokens)
     allowance = None if state.allowance is None else max(0, state.allowance - outcome.generated_tokens)
-    state = replace(state, ahead=response, allowance=allowance)
+    state = changed(state, ahead=response, allowance=allowance)
     if not outcome.partial:
         scored = response.whole_text if response.called.calls else outcome.scored_text
-        state = _piece_ended(evolution, outcome, replace(state, scored_text=scored))
-    spent = replace(
+        state = _piece_ended(evolution, outcome, changed(state, scored_text=scored))
+    spent = changed(
         evolution.spent,
         decode=evolution.spent.decode + outcome.generated_tokens,
         cached=evolution.spent.cached + outcome.cached_tokens,
@@ -186,7 +191,7 @@ def _piece_ended(evolution: EvolutionState, outcome: Generated, state: State) ->
     """The state once an engine has ended its piece. Where the budget has cut it, the rest may follow."""
     finished, spent = state.latest.finished, state.allowance == 0
     if spent and not finished and budgets.wanted(evolution, outcome.state, state):
-        return replace(state, phase="short")
+        return changed(state, phase="short")
     if outcome.state != BASE or finished:
         return budgets.with_piece(state, "held" if evolution.scarce else "score")
     # While mutants are being written the engine has room: the base response goes on without waiting for them. Alone it
@@ -200,9 +205,9 @@ def _continued(response: Response, outcome: Generated, max_tokens: int) -> Respo
     piece = Piece(outcome.cycle, outcome.round, outcome.state, start, outcome.kept_tokens)
     pieces = (*response.pieces, piece)
     last = response.pieces[-1] if response.pieces else None
-    if last and (outcome.state == BASE or replace(last, start=start, tokens=piece.tokens) == piece):
+    if last and (outcome.state == BASE or changed(last, start=start, tokens=piece.tokens) == piece):
         # Where what a state decodes in a round was cut is chance, and nobody copies the base response: it is one piece.
-        pieces = (*response.pieces[:-1], replace(last, tokens=last.tokens + piece.tokens))
+        pieces = (*response.pieces[:-1], changed(last, tokens=last.tokens + piece.tokens))
     full = outcome.finish == "context" or len(token_ids) >= max_tokens
     finish: FinishReason | None = "stop" if outcome.finish == "stop" else "length" if full else None
     # Until it is finished, what it calls may change.
@@ -213,8 +218,8 @@ def _continued(response: Response, outcome: Generated, max_tokens: int) -> Respo
 
 def _reward(evolution: EvolutionState, outcome: Scored) -> Step:
     state = _state_of(evolution, outcome, "score")
-    state = replace(state, phase="scored", reward=outcome.reward, components=outcome.components)
-    spent = replace(
+    state = changed(state, phase="scored", reward=outcome.reward, components=outcome.components)
+    spent = changed(
         evolution.spent,
         reward=evolution.spent.reward + outcome.computed_tokens,
         reward_calls=evolution.spent.reward_calls + 1,
@@ -222,7 +227,7 @@ def _reward(evolution: EvolutionState, outcome: Scored) -> Step:
     evolution = _with_state(evolution, outcome.state, state, spent=spent)
     if outcome.state != BASE:
         return evolution, ()
-    evolution = replace(
+    evolution = changed(
         evolution,
         finals=(transitions.final(evolution, BASE), *evolution.finals),
         archive=(ArchiveEntry(evolution.instruction, outcome.reward),),

@@ -1,9 +1,9 @@
 """The decisions between rounds and cycles: who survives, what enters the archive, when the search ends."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from services.orchestrator.core import budgets, selection
+from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.responses import Response
 from services.orchestrator.core.selection import Draws
 from services.orchestrator.core.values import BASE, EvolutionState, Final, State, Step, UnexpectedOutcome
@@ -17,7 +17,7 @@ def start_cycle(evolution: EvolutionState, draws: Draws) -> Step:
     if evolution.archive:
         parent = evolution.archive[draws.parent(cycle, len(evolution.archive))].instruction
     state = State(instruction=None if config.mutate else evolution.instruction)
-    evolution = replace(
+    evolution = changed(
         evolution,
         cycle=cycle,
         round=0,
@@ -33,13 +33,13 @@ def start_cycle(evolution: EvolutionState, draws: Draws) -> Step:
 def _start_round(evolution: EvolutionState) -> EvolutionState:
     base, rescore = evolution.base, evolution.config.rescore
     if not base.response.finished:
-        base = replace(base, phase="decode")
+        base = changed(base, phase="decode")
     population = tuple(
-        replace(state, phase="decode" if not state.response.finished else "score" if rescore else "scored")
+        changed(state, phase="decode" if not state.response.finished else "score" if rescore else "scored")
         for state in evolution.population
     )
     return budgets.with_shares(
-        replace(
+        changed(
             evolution,
             round=evolution.round + 1,
             base=base,
@@ -51,15 +51,15 @@ def _start_round(evolution: EvolutionState) -> EvolutionState:
 
 def settle(evolution: EvolutionState, draws: Draws) -> Step:
     """Takes the decisions that are due once nothing of the round is open."""
-    if evolution.mutating or any(state.phase == "decode" for _, state in evolution.states()):
+    if evolution.mutating or "decode" in budgets.phases(evolution):
         return evolution, ()
     evolution = budgets.decided(evolution)
-    if any(state.phase in ("decode", "score") for _, state in evolution.states()):
+    if not {"decode", "score"}.isdisjoint(budgets.phases(evolution)):
         return evolution, ()
     if evolution.ending:
         return conclude(evolution, evolution.ending), ()
     if not evolution.population:
-        return _ended(replace(evolution, checkpoint=evolution.checkpoint + 1)), ()
+        return _ended(changed(evolution, checkpoint=evolution.checkpoint + 1)), ()
     if evolution.scoring_finals and evolution.base.reward is None:
         # Without the base response's reward nothing enters the archive. The tokens for it were missing.
         return conclude(evolution, budgets.used_up(evolution, 1) or "max_generated_tokens"), ()
@@ -86,7 +86,7 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
     )
     after = list(before)
     for item in selected.replacements:
-        after[item.state] = replace(before[item.donor], instruction=before[item.state].instruction)
+        after[item.state] = changed(before[item.donor], instruction=before[item.state].instruction)
     event = RoundFinished(
         cycle=evolution.cycle,
         round=evolution.round,
@@ -97,7 +97,7 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
         finished=tuple(state.response.finished for state in after),
         tokens=evolution.round_tokens,
     )
-    evolution = replace(
+    evolution = changed(
         evolution,
         population=tuple(after),
         survivals=evolution.survivals + selected.archived,
@@ -107,7 +107,7 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
     if all(event.finished):
         settled, more = settle(_score_finals(evolution), draws)
         return settled, (event, *more)
-    evolution = replace(evolution, checkpoint=evolution.checkpoint + 1)
+    evolution = changed(evolution, checkpoint=evolution.checkpoint + 1)
     if budget := budgets.used_up(evolution, sum(not state.response.finished for _, state in evolution.states())):
         return conclude(evolution, budget), (event,)
     return _start_round(evolution), (event,)
@@ -117,14 +117,14 @@ def _score_finals(evolution: EvolutionState) -> EvolutionState:
     """Scores the responses as they are without the lookahead, where that has been scored with them."""
     base = evolution.base
     if not base.response.finished and base.reward is None and budgets.tokens_left(evolution) != 0:
-        base = replace(base, phase="decode")
+        base = changed(base, phase="decode")
     population = tuple(
         state
         if state.scored_text == state.response.whole_text and not evolution.config.rescore
-        else replace(state, phase="score", scored_text=state.response.whole_text)
+        else changed(state, phase="score", scored_text=state.response.whole_text)
         for state in evolution.population
     )
-    return budgets.with_shares(replace(evolution, base=base, population=population, scoring_finals=True))
+    return budgets.with_shares(changed(evolution, base=base, population=population, scoring_finals=True))
 
 
 def _finish_cycle(evolution: EvolutionState, draws: Draws) -> Step:
@@ -134,7 +134,7 @@ def _finish_cycle(evolution: EvolutionState, draws: Draws) -> Step:
         for i in selection.candidates(evolution.survivals, config.archive_candidates)
     )
     finals = tuple(final(evolution, index) for index, state in enumerate(states) if not state.response.roomless)
-    evolution = replace(
+    evolution = changed(
         evolution,
         finals=evolution.finals + finals,
         archive=selection.update_archive(evolution.archive, evolution.parent, offered),
@@ -165,7 +165,7 @@ def _ended(evolution: EvolutionState) -> EvolutionState:
         finals = (_latest(evolution, BASE),)
     cut = evolution.cycle < evolution.config.cycles or not evolution.base.response.finished
     stopped_by = _no_further_cycle(evolution) if cut else None
-    return replace(evolution, finals=_complete(finals), finished=True, stopped_by=stopped_by)
+    return changed(evolution, finals=_complete(finals), finished=True, stopped_by=stopped_by)
 
 
 def conclude(evolution: EvolutionState, reason: StoppedBy) -> EvolutionState:
@@ -179,7 +179,7 @@ def conclude(evolution: EvolutionState, reason: StoppedBy) -> EvolutionState:
         finals = _complete(ranked)
     if not finals and evolution.base.latest.whole_text:
         finals = (_latest(evolution, BASE),)
-    return replace(evolution, finals=finals, finished=True, stopped_by=reason, checkpoint=evolution.checkpoint + 1)
+    return changed(evolution, finals=finals, finished=True, stopped_by=reason, checkpoint=evolution.checkpoint + 1)
 
 
 def final(evolution: EvolutionState, index: int) -> Final:
@@ -191,7 +191,7 @@ def final(evolution: EvolutionState, index: int) -> Final:
 def _latest(evolution: EvolutionState, index: int) -> Final:
     """A response that nobody has scored as it is."""
     state = evolution.base if index == BASE else evolution.population[index]
-    return replace(final(evolution, index), response=state.latest, reward=None, components={})
+    return changed(final(evolution, index), response=state.latest, reward=None, components={})
 
 
 def _unscored_precedence(response: Response) -> tuple[bool, int]:

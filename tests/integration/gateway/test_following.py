@@ -1,6 +1,7 @@
 """Many who follow evolutions share a few connections, and none of them gets or holds more than it takes."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -8,14 +9,18 @@ from dataclasses import replace
 import pytest
 import redis.asyncio
 
+from services.gateway.edge.search_times import SearchTimes
 from services.gateway.evolutions import following
 from services.gateway.evolutions.following import Following
+from services.gateway.evolutions.service import EvolutionService
 from shared.errors import Unavailable
-from shared.records.events import Ended, Event, MutantAccepted
+from shared.records.events import Ended, Event, MutantAccepted, RoundFinished
 from shared.records.evolution import EvolutionRequest, Message, Record, Sampling
 from shared.records.search import Search
 from shared.store import layout
 from shared.store.evolutions import Store
+from tests.integration import stages
+from tests.integration.stages import Stages, accept, finish, round_runner
 
 REQUEST = EvolutionRequest("darwin", (Message("user", "Why?"),), Sampling(9), Search(), 1, tenant="")
 
@@ -43,7 +48,7 @@ def told(text: str) -> MutantAccepted:
 
 
 async def types(follows: Following, evolution_id: str, after: str = "0") -> list[str]:
-    return [event.parsed.type async for event in follows.events(evolution_id, after)]
+    return [json.loads(event.text)["type"] async for event in follows.events(evolution_id, after)]
 
 
 async def blocked(url: str) -> int:
@@ -106,8 +111,8 @@ async def test_a_slow_caller_holds_little_and_gets_all(store: Store, monkeypatch
         await asyncio.sleep(0.5)
         # 100 events of 20 kB are there; one read, and what it takes to be over 64 KiB, came.
         assert sum(read) <= 16
-        texts = [event.parsed async for event in _until(events, 100)]
-    assert [event.text[:4].split("x")[0].strip() for event in texts if isinstance(event, MutantAccepted)] == [
+        texts = [json.loads(event.text)["text"] async for event in _until(events, 100)]
+    assert [text[:4].split("x")[0].strip() for text in texts] == [
         f"{number} {index}" for number in range(10) for index in range(10)
     ]
 
@@ -150,6 +155,28 @@ async def test_whole_records_are_not_read(store: Store, monkeypatch: pytest.Monk
     await asyncio.sleep(2.5)
     await saved(store, record, Ended("succeeded"))
     assert await waiting == ["evolution.accepted", "evolution.ended"]
+
+
+async def test_who_comes_back_reads_whole_events_from_where_it_was(store: Store) -> None:
+    request = replace(stages.REQUEST, search=Search(cycles=2, period=2))
+    due, evolutions = await accept(store, request), EvolutionService(store, SearchTimes())
+    await finish(store, round_runner(store, Stages()), due)
+    every = [stored async for stored in evolutions.follow(due.evolution_id)]
+    assert every == await store.events(due.evolution_id)
+    assert [stored.event for stored in every] == (await store.history(due.evolution_id))[1]
+    rounds = [stored.event for stored in every if isinstance(stored.event, RoundFinished)]
+    assert {event.cycle for event in rounds} == {1, 2}
+    assert max(event.round for event in rounds) > 2
+    for number, (stored, raw) in enumerate(zip(every, await raw_events(store, due.evolution_id), strict=True), 1):
+        assert [later async for later in evolutions.follow(due.evolution_id, stored.id)] == every[number:]
+        if isinstance(stored.event, RoundFinished) and stored.event.round > 1:
+            assert all(json.loads(raw)["kept"]), "what was told before is not kept again"
+
+
+async def raw_events(store: Store, evolution_id: str) -> list[str]:
+    """The events as they are kept."""
+    found = await store.read_events({evolution_id: "0"}, 1_000)
+    return [event.text for event in found[evolution_id]]
 
 
 async def test_says_that_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

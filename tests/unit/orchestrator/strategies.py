@@ -1,5 +1,6 @@
 """Random evolutions: settings, and a performer that answers effects from a seed."""
 
+import json
 import random
 import re
 from dataclasses import dataclass, field, replace
@@ -7,6 +8,7 @@ from typing import Literal
 
 from hypothesis import strategies as st
 
+from services.orchestrator.adapters import outcome_json
 from services.orchestrator.core import machine
 from services.orchestrator.core.values import (
     Config,
@@ -29,26 +31,21 @@ INSTRUCTION = "Explain tides."
 @st.composite
 def configs(draw: st.DrawFn, *, replacing: bool | None = None, budget: bool | None = None) -> Config:
     mutants = draw(st.integers(2, 6))
-    replace = draw(st.booleans()) if replacing is None else replacing
+    replaces = draw(st.booleans()) if replacing is None else replacing
     max_tokens = draw(st.integers(1, 24))
     bounded = draw(st.booleans()) if budget is None else budget
     return Config(
         cycles=draw(st.integers(0, 3)),
         mutants=mutants,
-        period=draw(st.integers(1, 8)) if replace else max_tokens,
+        period=draw(st.integers(1, 8)) if replaces else max_tokens,
         survivors=draw(st.integers(1, mutants - 1)),
-        lookahead=draw(st.integers(0, 3)) if replace else 0,
+        lookahead=draw(st.integers(0, 3)) if replaces else 0,
         mutate=draw(st.booleans()),
-        replace=replace,
+        replace=replaces,
         max_tokens=max_tokens,
         max_generated_tokens=draw(st.integers(1, 200)) if bounded else None,
         max_reward_calls=draw(st.integers(1, 60)) if bounded else None,
     )
-
-
-def as_recorded(outcome: Outcome) -> Outcome:
-    """What recorded outcomes say: which tokens they have is left out."""
-    return replace(outcome, token_ids=(0,) * len(outcome.token_ids)) if isinstance(outcome, Generated) else outcome
 
 
 @dataclass
@@ -114,3 +111,13 @@ class World:
                 self.events.extend(events)
                 seen.append(evolution)
         return seen
+
+
+def survived(outcome: Outcome) -> Outcome:
+    """The outcome as it is read from its JSON, which keeps the number of token ids, with the ids that it had."""
+    read = outcome_json.load_outcome(json.loads(json.dumps(outcome_json.dump_outcome(outcome))))
+    if isinstance(outcome, Generated):
+        assert isinstance(read, Generated)
+        assert len(read.token_ids) == len(outcome.token_ids)
+        return replace(read, token_ids=outcome.token_ids)
+    return read

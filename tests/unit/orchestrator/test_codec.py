@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.orchestrator.adapters import codec
+from services.orchestrator.adapters import codec, outcome_json
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.core.values import EvolutionState, Generated
@@ -50,18 +50,18 @@ def test_another_rule_is_kept() -> None:
 
 def test_outcomes_keep_the_number_of_their_tokens() -> None:
     outcome = Generated(1, 2, 0, (11, 12, 13), "a b c", "a b c d", "length", 4)
-    dumped = codec.dump_outcome(outcome)
+    dumped = outcome_json.dump_outcome(outcome)
     assert dumped["token_ids"] == 3
-    assert codec.load_outcome(dumped) == replace(outcome, token_ids=(0, 0, 0))
-    assert codec.dump_outcome(codec.load_outcome(dumped)) == dumped
-    assert codec.load_outcome(dumped | {"token_ids": [11, 12, 13]}) == outcome, "as earlier versions wrote it"
+    assert outcome_json.load_outcome(dumped) == replace(outcome, token_ids=(0, 0, 0))
+    assert outcome_json.dump_outcome(outcome_json.load_outcome(dumped)) == dumped
+    assert outcome_json.load_outcome(dumped | {"token_ids": [11, 12, 13]}) == outcome, "as earlier versions wrote it"
 
 
 @pytest.mark.parametrize("number", [-1, MAX_NEW_TOKENS + 1, "3", None])
 def test_numbers_of_tokens_that_cannot_be(number: Any) -> None:
-    dumped = codec.dump_outcome(Generated(1, 2, 0, (11,), "a", "a", "length", 1))
+    dumped = outcome_json.dump_outcome(Generated(1, 2, 0, (11,), "a", "a", "length", 1))
     with pytest.raises(ValueError, match=r"token_ids|tokens"):
-        codec.load_outcome(dumped | {"token_ids": number})
+        outcome_json.load_outcome(dumped | {"token_ids": number})
 
 
 def test_outcomes_have_what_is_new_of_their_texts() -> None:
@@ -71,11 +71,11 @@ def test_outcomes_have_what_is_new_of_their_texts() -> None:
     continued = Generated(1, 2, -1, (0, 0), "One two three", "One two three four", "length", 3)
     again = replace(continued, text="One two three five", scored_text="One two three five")
     elsewhere = Generated(1, 2, 0, (0,), "Other", "else", "length", 1)
-    first, second, third = codec.dump_outcomes([continued, again, elsewhere], evolution)
+    first, second, third = outcome_json.dump_outcomes([continued, again, elsewhere], evolution)
     assert (first["text"], first["scored_text"], second["text"], third["text"]) == (" three", " four", " five", "Other")
-    assert codec.load_outcome(first, evolution) == continued
-    assert codec.load_outcome(third, evolution) == elsewhere
+    assert outcome_json.load_outcome(first, evolution) == continued
+    assert outcome_json.load_outcome(third, evolution) == elsewhere
     grown = replace(evolution, base=replace(base, response=replace(base.response, text="One two three")))
-    assert codec.load_outcome(second, grown) == again
+    assert outcome_json.load_outcome(second, grown) == again
     with pytest.raises(ValueError, match="not there"):
-        codec.load_outcome(second, evolution)
+        outcome_json.load_outcome(second, evolution)

@@ -1,13 +1,12 @@
 """Log probabilities stay with their tokens: through pieces, replacement, the record and the answer."""
 
-import json
 import random
 from dataclasses import dataclass, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.orchestrator.adapters import codec
+from services.orchestrator.adapters import codec, outcome_json
 from services.orchestrator.adapters.logprobs import logprobs_from_pb
 from services.orchestrator.core import answers, machine
 from services.orchestrator.core.responses import Called
@@ -16,7 +15,7 @@ from shared.pb import generation_pb2 as pb
 from shared.records.events import RoundFinished
 from shared.records.logprobs import Alternative, TokenLogprobs
 from shared.records.tools import ToolCall
-from tests.unit.orchestrator.strategies import INSTRUCTION, World, as_recorded, configs
+from tests.unit.orchestrator.strategies import INSTRUCTION, World, configs, survived
 
 seeds = st.integers(0, 2**32)
 
@@ -63,7 +62,7 @@ def test_evolutions_and_outcomes_survive_json(config: Config, seed: int) -> None
         assert codec.load(codec.dump(evolution)) == evolution
         if not evolution.finished:
             for outcome in (each for effect in machine.next_effects(evolution) for each in world.perform(effect)):
-                assert codec.load_outcome(json.loads(json.dumps(codec.dump_outcome(outcome)))) == as_recorded(outcome)
+                assert survived(outcome) == outcome
 
 
 def test_where_nobody_asked_nothing_is_recorded() -> None:
@@ -71,7 +70,7 @@ def test_where_nobody_asked_nothing_is_recorded() -> None:
     for evolution in World(3).run(config):
         assert "logprobs" not in codec.dump(evolution)
     assert "logprobs" in codec.dump(Telling(3).run(config)[-1])
-    assert "logprobs" not in codec.dump_outcome(Generated(1, 1, 0, (1,), "a", "a", "stop", 1))
+    assert "logprobs" not in outcome_json.dump_outcome(Generated(1, 1, 0, (1,), "a", "a", "stop", 1))
 
 
 def test_a_response_that_calls_has_none_to_show() -> None:

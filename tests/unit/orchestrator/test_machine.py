@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.orchestrator.adapters import codec
 from services.orchestrator.core import answers, machine
+from services.orchestrator.core.presets import config_for
 from services.orchestrator.core.values import (
     BASE,
     Config,
@@ -22,7 +23,10 @@ from services.orchestrator.core.values import (
     Stopped,
     UnexpectedOutcome,
 )
+from shared.methods import Method
 from shared.records.events import BaseScored, CycleFinished, RoundFinished
+from shared.records.evolution import EvolutionRequest, Message, Sampling
+from shared.records.search import Search
 from tests.unit.orchestrator.strategies import INSTRUCTION, World, configs
 
 seeds = st.integers(0, 2**32)
@@ -76,6 +80,41 @@ def test_best_reward_never_falls(config: Config, seed: int) -> None:
     known = [ranked for ranked in best if ranked is not None]
     assert known == sorted(known)
     assert None not in best[best.index(known[0]) :] if known else True
+
+
+@given(configs(), seeds)
+def test_what_was_scored_is_not_scored_again(config: Config, seed: int) -> None:
+    """However often it is copied, and though the round after that, or the end of the cycle, asks for its reward."""
+    world, scored = World(seed), set[tuple[object, ...]]()
+    evolution, _ = machine.begin(config, INSTRUCTION, seed)
+    while not evolution.finished:
+        effect = machine.next_effects(evolution)[0]
+        if isinstance(effect, Score):
+            state = evolution.base if effect.state == BASE else evolution.population[effect.state]
+            # With a lookahead, the end of a cycle scores what is left without it.
+            text = (*state.response.pieces, config.lookahead and effect.text, config.lookahead and effect.final)
+            assert text not in scored
+            scored.add(text)
+        for outcome in world.perform(effect):
+            evolution, _ = machine.apply(evolution, outcome)
+    assert evolution.spent.reward_calls == len(scored)
+
+
+@pytest.mark.parametrize("method", ["darwin", "best-of-n"])
+def test_a_search_scores_each_of_its_texts_once(method: Method) -> None:
+    """Also those that ended in a round before the last one."""
+    search = Search(cycles=1, mutants=5, period=6, survivors=2)
+    request = EvolutionRequest(method, (Message("user", INSTRUCTION),), Sampling(24), search, seed=4)
+    evolution, _ = machine.begin(config_for(request), INSTRUCTION, request.seed)
+    world, texts = World(4, end_probability=0.1), list[str]()
+    while not evolution.finished:
+        effect = machine.next_effects(evolution)[0]
+        texts += [effect.text] if isinstance(effect, Score) else []
+        for outcome in world.perform(effect):
+            evolution, _ = machine.apply(evolution, outcome)
+    assert len(texts) == len(set(texts))
+    assert evolution.rounds > 2 or method == "best-of-n"
+    assert any(state.response.finish == "stop" for state in evolution.population)
 
 
 @given(configs(), seeds, seeds)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.gateway.inspector.recordings import recording
 from services.orchestrator import next_version
-from services.orchestrator.adapters import codec
+from services.orchestrator.adapters import codec, outcome_json
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.core.values import Config, Outcome, Stopped
@@ -106,7 +106,7 @@ def _attempt(before: list[Attempt], cycle: int, round_: int, told: list[Outcome]
             Call("generation", "a" * 16, cycle, round_, version + 0.1, version + 0.3, (base,), tokens=40),
             Call("reward", "b" * 16, cycle, round_, version + 0.3, version + 0.4, error=error and error.code),
         ),
-        outcomes=tuple(map(codec.dump_outcome, told)),
+        outcomes=tuple(map(outcome_json.dump_outcome, told)),
         error=error,
         after=before[-1].id if before and before[-1].error else "",
     )

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from cli.history.archive import Branch, archive_tree
 from cli.history.lineage import pieces, population
 from cli.history.recording import SavedRecording, parse, request_of
-from services.orchestrator.adapters import codec
+from services.orchestrator.adapters import outcome_json
 from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.core.values import BASE, EvolutionState
@@ -21,7 +21,7 @@ def told_again(recording: SavedRecording) -> EvolutionState:
     evolution, _ = machine.begin(config_for(request), request.messages[-1].content, request.seed)
     for attempt in recording.attempts:
         for value in attempt.outcomes:
-            evolution, _ = machine.apply(evolution, codec.load_outcome(value))
+            evolution, _ = machine.apply(evolution, outcome_json.load_outcome(value))
     return evolution
 
 

@@ -1,0 +1,146 @@
+"""JSON for the outcomes that are applied to the evolution, which attempts hold.
+
+Texts are not kept twice: those that events tell stand there only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import MISSING, fields
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from services.orchestrator.core.values import (
+    EvolutionState,
+    Generated,
+    Mutated,
+    MutationEnded,
+    Outcome,
+    Scored,
+    Stopped,
+)
+from shared.records.events import Event, MutantAccepted, RoundFinished
+from shared.records.limits import MAX_NEW_TOKENS
+
+_KINDS = (Mutated, MutationEnded, Generated, Scored, Stopped)
+_NAMED: dict[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in _KINDS}
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    kind.__name__: {
+        each.name: each.default if each.default_factory is MISSING else each.default_factory() for each in fields(kind)
+    }
+    for kind in _KINDS
+}
+_OF_EVENTS = ("text", "operator", "source")
+"""The fields of a mutant that its event has, too."""
+
+SHORTENING = {"kept", "scored_kept", "told"}
+"""What an outcome has beside its fields where its texts begin where they are new, or stand in an event."""
+
+
+def dump_outcome(outcome: Outcome) -> dict[str, Any]:
+    """The outcome's name as `kind`, and its fields. Fields at their defaults are left out, as is `scored_text` where it
+    equals `text`. Of `token_ids` it has the number: no decision depends on which they are.
+    """
+    name = type(outcome).__name__
+    defaults = _DEFAULTS[name]
+    value: dict[str, Any] = {key: field for key, field in vars(outcome).items() if field != defaults[key]}
+    if isinstance(outcome, Generated):
+        value["token_ids"] = len(outcome.token_ids)
+        if outcome.scored_text == outcome.text:
+            del value["scored_text"]
+        if nested := value.keys() & {"called", "logprobs"}:
+            value |= _NAMED[name].dump_python(outcome, mode="json", exclude_defaults=True, include=nested)
+    return {"kind": name, **value}
+
+
+def dump_outcomes(
+    outcomes: Sequence[Outcome], evolution: EvolutionState, events: Sequence[Event] = ()
+) -> tuple[dict[str, Any], ...]:
+    """Outcomes that are applied to the evolution, in this order, and led to the events.
+
+    Of a text there is what is new: it has the first `kept` characters of what its state has before, and the scored text
+    the first `scored_kept` of it. A text that an event tells is left out, and the outcome is `told`.
+    """
+    shortening = _Shortening(evolution, events)
+    return tuple(map(shortening.shortened, outcomes))
+
+
+class _Shortening:
+    def __init__(self, evolution: EvolutionState, events: Sequence[Event]) -> None:
+        self._texts = {index: state.latest.text for index, state in evolution.states()}
+        self._rounds = {(event.cycle, event.round): event.texts for event in events if isinstance(event, RoundFinished)}
+        self._mutants = iter([event for event in events if isinstance(event, MutantAccepted)])
+
+    def shortened(self, outcome: Outcome) -> dict[str, Any]:
+        value = dump_outcome(outcome)
+        if isinstance(outcome, Mutated):
+            event = next(self._mutants, None)
+            if event and (event.text, event.operator, event.source) == (outcome.text, outcome.operator, outcome.source):
+                value = {name: value[name] for name in value if name not in _OF_EVENTS} | {"told": True}
+        elif isinstance(outcome, Generated):
+            text, before = outcome.text, self._texts.get(outcome.state, "")
+            self._texts[outcome.state] = text
+            if "scored_text" in value and outcome.scored_text.startswith(text):
+                value |= {"scored_text": outcome.scored_text[len(text) :], "scored_kept": len(text)}
+            told = self._rounds.get((outcome.cycle, outcome.round), ())
+            if 0 <= outcome.state < len(told) and told[outcome.state] == text:
+                del value["text"]
+                value["told"] = True
+            elif before and text.startswith(before):
+                value |= {"text": text[len(before) :], "kept": len(before)}
+        return value
+
+
+def load_outcome(value: Any, evolution: EvolutionState | None = None, events: Sequence[Event] = ()) -> Outcome:
+    """The outcome that was dumped, with 0 for each of its token ids, which earlier versions kept.
+
+    Without the evolution that it is applied to, its texts begin where they are new. Those that events tell, whether of
+    this evolution alone or of later ones, too, are empty without these.
+
+    Raises:
+        ValueError: `value` is not what it made.
+    """
+    if not isinstance(value, dict) or value.get("kind") not in _NAMED:
+        raise ValueError("no outcome: it has no known kind")
+    fields = {name: field for name, field in value.items() if name != "kind"}
+    if fields.pop("told", False):
+        fields |= _told(value, evolution, events)
+    if value["kind"] == Generated.__name__:
+        _lengthen(fields, evolution)
+        if isinstance(number := fields.get("token_ids"), int):
+            if not 0 <= number <= MAX_NEW_TOKENS:
+                raise ValueError(f"{number} tokens in one piece")
+            fields["token_ids"] = (0,) * number
+    outcome: Outcome = _NAMED[value["kind"]].validate_python(fields)
+    return outcome
+
+
+def _told(value: dict[str, Any], evolution: EvolutionState | None, events: Sequence[Event]) -> dict[str, Any]:
+    """What events tell of an outcome; an empty text where there are none."""
+    if evolution is None or not events:
+        return {"text": ""}
+    cycle, state = value.get("cycle"), value.get("state")
+    if value["kind"] == Mutated.__name__:
+        state = next((i for i, each in enumerate(evolution.population) if each.instruction is None), None)
+    for event in events:
+        match event:
+            case MutantAccepted() if value["kind"] == Mutated.__name__ and (event.cycle, event.state) == (cycle, state):
+                return {name: getattr(event, name) for name in _OF_EVENTS}
+            case RoundFinished() if (event.cycle, event.round) == (cycle, value.get("round")):
+                if isinstance(state, int) and 0 <= state < len(event.texts):
+                    return {"text": event.texts[state]}
+    raise ValueError("an outcome whose text no event tells")
+
+
+def _lengthen(fields: dict[str, Any], evolution: EvolutionState | None) -> None:
+    """Puts whole texts in the place of those that begin where they are new."""
+    kept, scored_kept, text = fields.pop("kept", 0), fields.pop("scored_kept", 0), fields.get("text", "")
+    if not (isinstance(kept, int) and isinstance(scored_kept, int) and isinstance(text, str)):
+        raise ValueError("an outcome whose text is no text")
+    if kept and evolution is not None:
+        before = next((state.latest.text for index, state in evolution.states() if index == fields.get("state")), "")
+        if not 0 <= kept <= len(before):
+            raise ValueError("an outcome that goes on from a text that is not there")
+        text = before[:kept] + text
+    fields["text"] = text
+    scored = fields.get("scored_text")
+    fields["scored_text"] = text if scored is None else text[:scored_kept] + scored if scored_kept else scored

@@ -1,0 +1,160 @@
+"""How events are kept: each as what is new in it against those before it, and whole again for whoever reads them.
+
+What grows is told once. A text goes on from what the events have told of its state, so that a replacement costs
+nothing: the round before has told whose text was copied. A mutant goes on from its cycle's parent, and what stands in
+an archive is named by where it was told. Who tells may know less than was told, as a worker does that takes a round
+over: it tells more than is new, and readers need not know.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from shared.records.events import (
+    ArchiveEntry,
+    BaseScored,
+    CycleFinished,
+    CycleStarted,
+    Event,
+    MutantAccepted,
+    RoundFinished,
+)
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+class Told:
+    """What the events of an evolution have told so far: a cycle's `parent`, its `mutants` and their `texts`, by state,
+    and the `archive`. Without any of it, nothing is told yet.
+    """
+
+    def __init__(
+        self,
+        parent: str = "",
+        mutants: Mapping[int, str] = {},  # nobody changes it
+        texts: Mapping[int, str] = {},  # nobody changes it
+        archive: tuple[ArchiveEntry, ...] = (),
+    ) -> None:
+        self._parent = parent
+        self._mutants = dict(mutants)
+        self._texts = dict(texts)
+        self._archive = archive
+
+    def shortened(self, event: Event) -> dict[str, Any]:
+        """What is new in the event that comes next, as JSON."""
+        fields = self._shortened(event)
+        self._note(event)
+        return fields
+
+    def whole(self, fields: Any) -> Event:
+        """The event that comes next, of what `shortened` made of it; whole ones, as earlier versions kept them, too.
+
+        Raises:
+            ValueError: it is no event, or goes on from something that was not told.
+        """
+        if not isinstance(fields, dict):
+            raise ValueError("an event that is no object")
+        try:
+            event = _EVENT.validate_python(self._lengthened(fields))
+        except (TypeError, KeyError, IndexError) as error:
+            raise ValueError(f"an event that cannot be completed: {error!r}") from error
+        self._note(event)
+        return event
+
+    def _shortened(self, event: Event) -> dict[str, Any]:
+        fields = dict(vars(event))
+        match event:
+            case CycleStarted():
+                known = [entry.instruction for entry in self._archive]
+                if event.parent in known:
+                    fields["parent"] = known.index(event.parent)
+            case MutantAccepted():
+                kept, fields["text"] = _continued(self._parent, event.text)
+                if kept:
+                    fields["kept"] = kept
+            case RoundFinished():
+                pieces = [_continued(self._texts.get(state, ""), text) for state, text in enumerate(event.texts)]
+                fields["kept"], fields["texts"] = [kept for kept, _ in pieces], [text for _, text in pieces]
+                fields["replacements"] = [(item.state, item.donor) for item in event.replacements]
+                fields["finished"] = [state for state, finished in enumerate(event.finished) if finished]
+            case CycleFinished():
+                of_states = self._of_states(event.rewards)
+                fields["candidates"] = _named(event.candidates, of_states)
+                fields["archive"] = _named(event.archive, (*self._archive, *event.candidates))
+            case _:
+                return asdict(event)
+        return fields
+
+    def _lengthened(self, fields: dict[str, Any]) -> dict[str, Any]:
+        whole = dict(fields)
+        match fields.get("type"):
+            case "cycle.started" if isinstance(number := fields["parent"], int):
+                whole["parent"] = _at(self._archive, number).instruction
+            case "mutant.accepted" if "kept" in fields:
+                whole["text"] = _begun(self._parent, whole.pop("kept")) + fields["text"]
+            case "round.finished" if "kept" in fields:
+                pieces = zip(whole.pop("kept"), fields["texts"], strict=True)
+                before = self._texts
+                whole["texts"] = [_begun(before.get(i, ""), kept) + new for i, (kept, new) in enumerate(pieces)]
+                whole["replacements"] = [{"state": state, "donor": donor} for state, donor in fields["replacements"]]
+                finished = set(fields["finished"])
+                whole["finished"] = [state in finished for state in range(len(whole["texts"]))]
+            case "cycle.finished":
+                candidates = _found(fields["candidates"], self._of_states(fields["rewards"]))
+                whole["candidates"] = candidates
+                whole["archive"] = _found(fields["archive"], (*self._archive, *candidates))
+        return whole
+
+    def _of_states(self, rewards: Sequence[float]) -> tuple[ArchiveEntry, ...]:
+        """The states' instructions with these rewards. Where there are no mutants, all have the parent's."""
+        return tuple(ArchiveEntry(self._mutants.get(i, self._parent), reward) for i, reward in enumerate(rewards))
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case CycleStarted():
+                self._parent, self._mutants, self._texts = event.parent, {}, {}
+            case MutantAccepted():
+                self._mutants[event.state] = event.text
+            case BaseScored():
+                # It is complete before the first cycle is, in which the parent is the original instruction.
+                self._archive = (ArchiveEntry(self._parent, event.reward),)
+            case RoundFinished():
+                donors = {item.state: item.donor for item in event.replacements}
+                self._texts = {state: event.texts[donors.get(state, state)] for state in range(len(event.texts))}
+            case CycleFinished():
+                self._archive = event.archive
+
+
+def shared_length(old: Sequence[Any], new: Sequence[Any]) -> int:
+    """How much of its beginning the new one has in common with the old one."""
+    if new[: len(old)] == old:
+        return len(old)
+    return next((at for at, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), len(new))
+
+
+def _continued(old: str, new: str) -> tuple[int, str]:
+    kept = shared_length(old, new)
+    return kept, new[kept:]
+
+
+def _begun(text: str, kept: int) -> str:
+    if not 0 <= kept <= len(text):
+        raise ValueError("a text that goes on from what was not told")
+    return text[:kept]
+
+
+def _named(entries: Iterable[ArchiveEntry], known: Sequence[ArchiveEntry]) -> list[int | dict[str, Any]]:
+    """Each entry as its place among those that are known, or whole."""
+    return [known.index(entry) if entry in known else asdict(entry) for entry in entries]
+
+
+def _found(names: Iterable[Any], known: Sequence[ArchiveEntry]) -> tuple[ArchiveEntry, ...]:
+    return tuple(_at(known, name) if isinstance(name, int) else ArchiveEntry(**name) for name in names)
+
+
+def _at(entries: Sequence[ArchiveEntry], place: int) -> ArchiveEntry:
+    if not 0 <= place < len(entries):
+        raise ValueError("an archive with an instruction that was not told")
+    return entries[place]

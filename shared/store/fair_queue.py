@@ -43,8 +43,8 @@ WINDOW = 4
 
 _TIERS: dict[ServiceTier, int] = {"priority": 0, "default": 1, "flex": 2}
 _NEVER = 10.0**13 - 1
-_SECONDS_PER_TOKEN = 0.3
-"""How much later an evolution is placed for each token that it decodes one after another: some ten times as long as
+_SECONDS_PER_TOKEN = 0.5
+"""How much later an evolution is placed for each token that it decodes one after another: some twenty times as long as
 that takes, so that each waits in proportion to what it takes itself."""
 
 

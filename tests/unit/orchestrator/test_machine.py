@@ -170,8 +170,10 @@ def test_stopping_anywhere_answers_with_the_best_complete_response(config: Confi
     stopped, _ = machine.apply(evolution, Stopped("deadline_ms"))
     assert stopped.finished
     assert stopped.stopped_by == "deadline_ms"
-    before, after = evolution.best_reward, stopped.best_reward
-    assert before is None or (after is not None and after >= before)
+    # One that a budget has cut stands back behind complete ones, however good it is.
+    rewards = [final.reward for final in evolution.finals if final.response.finished]
+    known = [reward for reward in rewards if reward is not None]
+    assert not known or (stopped.best_reward is not None and stopped.best_reward >= max(known))
     complete = [final for final in stopped.finals if final.response.finished]
     assert complete == list(stopped.finals) or not complete
     if any(state.response.text for _, state in evolution.states()):

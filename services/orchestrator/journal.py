@@ -111,12 +111,14 @@ class Journal:
                 self.calls.append(opened.closed(self.now(), error))
 
     def added_to(self, seconds: Seconds) -> Seconds:
-        """`seconds`, increased for each stage by the time during which at least one call to it was under way."""
+        """`seconds`, increased for each stage by the time during which at least one call to it was under way, to the
+        microsecond.
+        """
         return changed(
             seconds,
-            mutation=seconds.mutation + self._busy("mutation"),
-            generation=seconds.generation + self._busy("generation"),
-            reward=seconds.reward + self._busy("reward"),
+            mutation=round(seconds.mutation + self._busy("mutation"), 6),
+            generation=round(seconds.generation + self._busy("generation"), 6),
+            reward=round(seconds.reward + self._busy("reward"), 6),
         )
 
     def _busy(self, stage: Stage) -> float:

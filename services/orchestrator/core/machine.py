@@ -205,7 +205,8 @@ def _continued(response: Response, outcome: Generated, max_tokens: int) -> Respo
     piece = Piece(outcome.cycle, outcome.round, outcome.state, start, outcome.kept_tokens)
     pieces = (*response.pieces, piece)
     last = response.pieces[-1] if response.pieces else None
-    if last and (outcome.state == BASE or changed(last, start=start, tokens=piece.tokens) == piece):
+    of_last = last and (last.cycle, last.round, last.state) == (piece.cycle, piece.round, piece.state)
+    if last and (outcome.state == BASE or of_last):
         # Where what a state decodes in a round was cut is chance, and nobody copies the base response: it is one piece.
         pieces = (*response.pieces[:-1], changed(last, tokens=last.tokens + piece.tokens))
     full = outcome.finish == "context" or len(token_ids) >= max_tokens

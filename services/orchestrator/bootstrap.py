@@ -27,10 +27,10 @@ from shared.pb.mutation_pb2_grpc import MutationServiceStub
 from shared.pb.reward_pb2_grpc import RewardServiceStub
 from shared.rpc.balancing import Replicas
 from shared.rpc.tls import Transport
-from shared.store.connection import check_access, connect_redis
+from shared.store.access import check_access
 from shared.store.evolutions import Store
 from shared.store.presence import ORCHESTRATOR, Presence
-from shared.store.queue import backlog
+from shared.store.shards import Shards
 from shared.telemetry import tracing
 from shared.telemetry.tracing import Tracing
 
@@ -87,13 +87,12 @@ class Worker:
 
     async def _build(self) -> None:
         settings, transport, resources = self._settings, Transport(), contextlib.AsyncExitStack()
-        await check_access(settings.redis_url, BROKER_KEYS)
-        self._store = store = Store(settings.redis_url, settings.record_ttl_s)
+        await check_access(settings.redis_url, settings.redis_shards, BROKER_KEYS)
+        shards = Shards.connect(settings.redis_url, settings.redis_shards)
+        resources.push_async_callback(shards.close)
+        self._store = store = Store(shards, settings.record_ttl_s)
         resources.push_async_callback(store.close)
-        self._redis = connect_redis(settings.redis_url, 8)
-        resources.push_async_callback(self._redis.aclose)
-        self._presence = Presence(settings.redis_url)
-        resources.push_async_callback(self._presence.close)
+        self._presence = Presence(shards)
         for stage, (address, stub) in {
             "mutation": (settings.mutation, MutationServiceStub),
             "generation": (settings.generation, GenerationServiceStub),
@@ -131,7 +130,7 @@ class Worker:
         await asyncio.gather(*(self._round_runner.conclude(found.evolution_id, found.version) for found in due))
 
     async def _measure_queue(self) -> None:
-        metrics.queued(await backlog(self._redis), await self._store.active())
+        metrics.queued(await self._store.backlog(), await self._store.active())
 
     async def _report_presence(self) -> None:
         found = await asyncio.gather(*(replicas.is_healthy() for replicas in self._stages.values()))

@@ -1,8 +1,8 @@
 """Evolutions in Redis: records under compare-and-set, event streams, leases, limits, cancel flags (see `layout`).
 
 Each change is one script (see `scripts`), so it happens wholly or not at all, and a script that was sent twice changes
-nothing more: clients may send again whatever they got no answer to. Scripts touch keys of several evolutions, so this
-needs one Redis (with replicas), not a Redis Cluster.
+nothing more: clients may send again whatever they got no answer to. Scripts touch keys of several evolutions, all of
+which are of one shard (see `shards`).
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,8 @@ from shared.store.fair_queue import EQUAL, Share, class_of, place_of
 from shared.store.layout import dumped
 from shared.store.leases import LeaseCommands
 from shared.store.queries import QueryCommands
-from shared.store.queue import QUEUE, message
+from shared.store.queue import message
+from shared.store.shards import Shards
 
 _KEPT = 2
 
@@ -41,17 +42,17 @@ class ActiveLimits:
 class Store(QueryCommands, LeaseCommands, ChargeCommands):
     """Access to evolutions. Records expire `ttl_s` seconds after they end.
 
-    Every caller that blocks in `events` holds one of `max_connections`. Every method raises `Unavailable` where Redis
-    is away.
+    Every caller that blocks in `events` holds one of `max_connections` to the evolution's shard. Every method raises
+    `Unavailable` where Redis is away.
     """
 
-    def __init__(self, url: str, ttl_s: int, max_connections: int = 100) -> None:
-        super().__init__(url, max_connections)
+    def __init__(self, redis: str | Shards, ttl_s: int, max_connections: int = 100, shards: int | None = None) -> None:
+        super().__init__(redis, max_connections, shards)
         self._ttl_s = ttl_s
 
     async def ping(self) -> None:
-        async with self._translated:
-            await self._redis.ping()
+        """Raises `Unavailable` where no shard answers."""
+        await self._shards.present(lambda shard: shard.redis.ping())
 
     async def create(self, record: Record, limits: ActiveLimits = ActiveLimits()) -> Record:
         """Stores a new record (version 0) with its first event, sends a message for its first round, and returns it.
@@ -63,12 +64,13 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
             OverBudget: a budget leaves nothing to spend.
             Overloaded: another limit is reached.
         """
-        spent = layout.spent_keys(record)
+        shard = self._shards.of(record.id)
+        spent = shard.keys.spent_by(record)
         async with self._translated:
             outcome, evolution_id, *exceeded = await scripts.CREATE(
-                self._redis,
-                **layout.keys_of(record),
-                queue=QUEUE,
+                shard.redis,
+                **shard.keys.of(record),
+                queue=shard.keys.queue,
                 spent=spent,
                 id=record.id,
                 body=layout.dumped_body(record),
@@ -124,20 +126,20 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
         Raises:
             Conflict: the record is at another version.
         """
-        expected = record.version - 1
+        shard, expected = self._shards.of(record.id), record.version - 1
         ended, apart = record.status in TERMINAL, not record.whole
         state = record.state if isinstance(record.state, SavedState) else None
         async with self._translated:
             saved = await scripts.SAVE(
-                self._redis,
-                **layout.keys_of(record),
-                state=layout.state_key(record.id),
-                attempts=layout.attempts_key(record.id),
-                lease=layout.lease_key(record.id),
-                cancelled=layout.CANCELLED,
-                spent=layout.spent_keys(record),
-                queue=QUEUE,
-                notices=layout.NOTICES,
+                shard.redis,
+                **shard.keys.of(record),
+                state=shard.keys.state(record.id),
+                attempts=shard.keys.attempts(record.id),
+                lease=shard.keys.lease(record.id),
+                cancelled=shard.keys.cancelled,
+                spent=shard.keys.spent_by(record),
+                queue=shard.keys.queue,
+                notices=shard.keys.notices,
                 id=record.id,
                 expected_version=expected,
                 version=record.version,
@@ -165,19 +167,20 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
 
     async def abandon(self, evolution_id: str, failure: Failure) -> None:
         """Ends an evolution whose record cannot be read: its followers see why, and it expires."""
+        shard = self._shards.of(evolution_id)
         async with self._translated:
             await scripts.ABANDON(
-                self._redis,
-                record=layout.record_key(evolution_id),
-                state=layout.state_key(evolution_id),
-                events=layout.events_key(evolution_id),
-                attempts=layout.attempts_key(evolution_id),
-                active=layout.ACTIVE,
-                deadlines=layout.DEADLINES,
-                cancelled=layout.CANCELLED,
-                reserved=layout.RESERVED,
-                queue=QUEUE,
-                waiting=layout.WAITING,
+                shard.redis,
+                record=shard.keys.record(evolution_id),
+                state=shard.keys.state(evolution_id),
+                events=shard.keys.events(evolution_id),
+                attempts=shard.keys.attempts(evolution_id),
+                active=shard.keys.active,
+                deadlines=shard.keys.deadlines,
+                cancelled=shard.keys.cancelled,
+                reserved=shard.keys.reserved,
+                queue=shard.keys.queue,
+                waiting=shard.keys.waiting,
                 id=evolution_id,
                 event=dumped(layout.EVENT, Ended("failed", error=failure)),
                 ttl_s=self._ttl_s,
@@ -185,24 +188,26 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
 
     async def delete(self, record: Record) -> bool:
         """Deletes what is kept of an evolution, its idempotency key included; False where it is queued or running."""
-        keys = layout.keys_of(record)
+        shard = self._shards.of(record.id)
+        keys = shard.keys.of(record)
         async with self._translated:
             return bool(
                 await scripts.DELETE(
-                    self._redis,
+                    shard.redis,
                     **{name: keys[name] for name in ("record", "events", "active", "idempotency")},
                     **{name: keys[name] for name in ("all_list", "tenant_list")},
-                    state=layout.state_key(record.id),
-                    attempts=layout.attempts_key(record.id),
-                    lease=layout.lease_key(record.id),
+                    state=shard.keys.state(record.id),
+                    attempts=shard.keys.attempts(record.id),
+                    lease=shard.keys.lease(record.id),
                     id=record.id,
                 )
             )
 
     async def send(self, evolution_id: str, version: int) -> None:
         """Sends a message for the round that follows this version, for any worker to perform."""
+        shard = self._shards.of(evolution_id)
         async with self._translated:
-            await self._redis.lpush(QUEUE, message(evolution_id, version))
+            await shard.redis.lpush(shard.keys.queue, message(evolution_id, version))
 
 
 def _notice(record: Record) -> str:

@@ -30,8 +30,8 @@ The redis keys all follow from that of `waiting`, a sorted set of what no worker
 from dataclasses import dataclass
 
 from shared.records.evolution import Record, ServiceTier
-from shared.store.layout import RECORD_PREFIX, WAITING
 from shared.store.queue import SENT_AT_PATTERN
+from shared.store.redis_keys import RECORD_OF, RedisKeys
 
 WINDOW = 16
 """Messages that the queue holds at most before more are moved there: what workers take while a script is under way."""
@@ -64,14 +64,15 @@ def class_of(record: Record, share: Share) -> int:
     return 1 if share.ahead and record.request.service_tier == "priority" else 2
 
 
-def places_keys(tenant: str) -> tuple[str, ...]:
+def places_keys(keys: RedisKeys, tenant: str) -> tuple[str, ...]:
     """The redis keys of a tenant's evolutions that wait, those of both classes."""
-    return tuple(f"{WAITING}:of:{number}:{tenant}" for number in (1, 2))
+    return tuple(f"{keys.waiting}:of:{number}:{tenant}" for number in (1, 2))
 
 
 # For scripts that name `active`, `queue` and `waiting` among their keys, and know `now`.
 FAIR_QUEUE = (
-    """
+    RECORD_OF
+    + """
 local window, last_class = WINDOW, 2
 local counted, virtual, usual = waiting .. ':counted', waiting .. ':virtual', waiting .. ':usual'
 local expected_key, last = waiting .. ':expected', waiting .. ':last'
@@ -145,7 +146,7 @@ local function dispatch()
     local place = redis.call('ZPOPMIN', places_of(class, tenant))[1]
     if place then
       local id = string.match(place, ' (.*)$')
-      if redis.call('ZSCORE', active, id) then move('RECORD{' .. id .. '}', tenant) end
+      if redis.call('ZSCORE', active, id) then move(record_of(id), tenant) end
     end
     gone(class, tenant)
   end
@@ -166,9 +167,7 @@ local function settle(record, tokens, ended)
     average('*', used)
   end
 end
-""".replace("WINDOW", str(WINDOW))
-    .replace("SENT_AT", SENT_AT_PATTERN)
-    .replace("RECORD", RECORD_PREFIX)
+""".replace("WINDOW", str(WINDOW)).replace("SENT_AT", SENT_AT_PATTERN)
 )
 
 # Forgets tenants that do not wait and whose counters lie below that to which they would be lifted anyway; up to 50.

@@ -4,6 +4,7 @@ from shared.store.budgets import BUDGETS
 from shared.store.fair_queue import FAIR_QUEUE, FORGET_IDLE
 from shared.store.lua import Script
 from shared.store.queue import OLDEST_MESSAGE
+from shared.store.redis_keys import RECORD_OF
 
 NOW = """
 local time = redis.call('TIME')
@@ -118,6 +119,7 @@ return tostring(since)
 # where each of the messages there was sent later: so a long queue is not filled with copies of the messages in it.
 STALLED = Script(
     NOW
+    + RECORD_OF
     + BUDGETS
     + OLDEST_MESSAGE
     + _LONGEST_PAUSE
@@ -125,7 +127,7 @@ STALLED = Script(
 local idle, stalled, oldest = tonumber(idle_s), {}, nil
 local due = redis.call('ZRANGEBYSCORE', active, '-inf', now - idle, 'LIMIT', 0, most)
 for _, id in ipairs(due) do
-  local record = record_prefix .. '{' .. id .. '}'
+  local record = record_of(id)
   local lease_ms = redis.call('PTTL', record .. ':lease')
   local version, saved_at, trace, claims, sent_at, refused_at, place =
     unpack(redis.call('HMGET', record, 'version', 'saved_at', 'trace', 'claims', 'sent_at', 'refused_at', 'place'))
@@ -154,7 +156,7 @@ end
 return stalled
 """,
     keys="active deadlines reserved queue waiting",
-    args="idle_s most record_prefix",
+    args="idle_s most",
 )
 
 # Sends the messages of those that are stalled still, ahead of what has not begun, and notes it in the same step.
@@ -186,10 +188,11 @@ return sent
 # or a cancel was asked for. One that is held is ended by its holder, and looked at again a second later.
 DUE = Script(
     NOW
+    + RECORD_OF
     + """
 local found = {}
 local function look(id)
-  local record = record_prefix .. '{' .. id .. '}'
+  local record = record_of(id)
   local version, trace, not_before = unpack(redis.call('HMGET', record, 'version', 'trace', 'not_before'))
   if not version or not redis.call('ZSCORE', active, id) then
     redis.call('ZREM', deadlines, id)
@@ -205,7 +208,7 @@ for _, id in ipairs(redis.call('SRANDMEMBER', cancelled, most)) do look(id) end
 return found
 """,
     keys="active deadlines cancelled",
-    args="at most record_prefix",
+    args="at most",
 )
 
 # Moves what there is room for to the queue, in case nothing else did.

@@ -1,6 +1,6 @@
 """The scripts of the store, in Lua. Nobody sees one half done, and one that is sent twice changes nothing more.
 
-Their keys are those of `layout`, by these names: `record` (the hash of an evolution), `state`, `events`, `attempts`
+Their keys are those of `redis_keys`, by these names: `record` (the hash of an evolution), `state`, `events`, `attempts`
 and `lease` beside it; `active`, `deadlines`, `cancelled` and `reserved`; `all_list` and `tenant_list`; `api_key_active`
 and `spent` (one for each period) of the API key that is charged; `idempotency`. `queue` is the queue of evolutions, and
 `waiting` what waits for a worker. All times are the server's, in Unix seconds.
@@ -23,7 +23,7 @@ local function tidy(keys, ttl)
     local old = redis.call('ZCOUNT', key, '-inf', now - ttl)
     local first = time[2] % math.max(1, old - 19)
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', now - ttl, 'LIMIT', first, 20)) do
-      if redis.call('EXISTS', 'darwin:evo:{' .. id .. '}') == 0 then redis.call('ZREM', key, id) end
+      if redis.call('EXISTS', record_of(id)) == 0 then redis.call('ZREM', key, id) end
     end
   end
 end
@@ -35,9 +35,9 @@ end
 # `exceeded` returns.
 CREATE = Script(
     NOW
+    + FAIR_QUEUE
     + _LIST
     + BUDGETS
-    + FAIR_QUEUE
     + """
 if redis.call('EXISTS', record) == 1 then return {'accepted', id} end
 if fingerprint ~= '' then
@@ -79,9 +79,9 @@ return {'accepted', id}
 SAVE = Script(
     NOW
     + CLAIMANTS
+    + FAIR_QUEUE
     + _LIST
     + BUDGETS
-    + FAIR_QUEUE
     + """
 if redis.call('HGET', record, 'version') ~= expected_version then
   local stored = redis.call('HMGET', record, 'version', 'body')

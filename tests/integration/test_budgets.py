@@ -15,9 +15,9 @@ from shared.records.events import Ended
 from shared.records.evolution import Failure, Idempotency, Record
 from shared.records.periods import period_end
 from shared.records.spending import NANOS, PERIODS, UNITS, Budget, Prices, Spending, Standing
-from shared.store import layout
 from shared.store.charges import OverBudget
 from shared.store.evolutions import ActiveLimits, Store
+from shared.store.redis_keys import RedisKeys
 from tests.integration.stages import REQUEST, Due, Stages, advance, finish, key, record_of, round_runner
 
 PRICES = Prices(prompt=1.0, mutation=2.0, generation=4.0, reward=0.5)
@@ -151,7 +151,7 @@ async def test_cancelled_abandoned_and_lost_searches_give_back(store: Store) -> 
     await store.abandon(abandoned.id, Failure("Internal", "its record cannot be read"))
     assert await standing(store, key_id) == Standing(0, 100)
     await store._redis.delete(key(Due(lost.id)))
-    await store._redis.zadd(layout.ACTIVE, {lost.id: 1.0})
+    await store._redis.zadd(RedisKeys().active, {lost.id: 1.0})
     await store.resend_stalled(idle_s=1)
     assert await standing(store, key_id) == Standing(0, 0)
 
@@ -187,7 +187,7 @@ async def test_a_search_counts_where_it_was_accepted(store: Store) -> None:
 async def test_counters_outlive_their_period_and_expire(store: Store) -> None:
     key_id, at = uuid.uuid4().hex, time.time()
     await accepted(store, key_id, limited(), 1)
-    names: Sequence[str] = [layout.spent_key(key_id, period, at) for period in PERIODS]
+    names: Sequence[str] = [RedisKeys().spent(key_id, period, at) for period in PERIODS]
     for period, name in zip(PERIODS, names, strict=True):
         left_s = await store._redis.ttl(name)
         assert period_end(period, at).timestamp() - at < left_s < 34 * 86_400

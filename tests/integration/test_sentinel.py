@@ -20,7 +20,7 @@ from services.orchestrator.broker import BROKER_KEYS, celery_app
 from services.orchestrator.pool import LoopThread, pool_on
 from services.orchestrator.tasks import register
 from shared.errors import Unavailable
-from shared.store.connection import check_access
+from shared.store.access import check_access
 from shared.store.evolutions import Store
 from shared.store.queue import QUEUE, message
 from tests.integration.stages import Stages, accept, finish, round_runner
@@ -135,7 +135,7 @@ async def performed(done: Sequence[int], count: int) -> None:
 
 
 async def test_after_a_failover_everything_goes_on_with_the_new_primary(watched: Watched) -> None:
-    await check_access(watched.url, BROKER_KEYS)
+    await check_access(watched.url, keys=BROKER_KEYS)
     store, stages = Store(watched.url, ttl_s=60), Stages(delay_s=0.3)
     due, old = await accept(store), watched.primary
     await store._redis.delete(QUEUE)

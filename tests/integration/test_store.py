@@ -13,8 +13,8 @@ from shared.records.events import Ended
 from shared.records.evolution import Idempotency
 from shared.records.spending import PERIODS
 from shared.store.evolutions import ActiveLimits, Store
-from shared.store.layout import WAITING
 from shared.store.queue import QUEUE
+from shared.store.redis_keys import RedisKeys
 from tests.integration.stages import REQUEST, Due, Stages, accept, finish, key, record_of, round_runner
 
 
@@ -189,7 +189,7 @@ async def test_nothing_is_left_after_expiry(redis_url: str) -> None:
     assert (await store.load(cancelled.id)).status == "cancelled"
     await store.request_cancel(cancelled.id)  # too late
     await asyncio.sleep(1.2)
-    of_tenants = {f"{WAITING}:{name}" for name in ("virtual", "usual", "last")}
+    of_tenants = {f"{RedisKeys().waiting}:{name}" for name in ("virtual", "usual", "last")}
     assert set(await store._redis.keys("*")) == {QUEUE, *of_tenants}
     await store._redis.delete(QUEUE, *of_tenants)
     await store.close()

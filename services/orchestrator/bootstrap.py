@@ -15,16 +15,18 @@ from services.orchestrator import metrics
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
-from services.orchestrator.broker import BROKER_KEYS, celery_app
+from services.orchestrator.broker import BROKER_KEYS, celery_app, sharded_celery_app
 from services.orchestrator.pool import LoopThread, pool_on
 from services.orchestrator.round_runner import RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.shard_queues import ShardQueues
 from services.orchestrator.span_export import SpanExport
 from services.orchestrator.tasks import register
 from shared.errors import Unavailable
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.pb.mutation_pb2_grpc import MutationServiceStub
 from shared.pb.reward_pb2_grpc import RewardServiceStub
+from shared.redis_address import servers
 from shared.rpc.balancing import Replicas
 from shared.rpc.tls import Transport
 from shared.store.access import check_access
@@ -49,7 +51,6 @@ class Worker:
         self._span_tracing = span_tracing
         self._loop = LoopThread()
         self._stages: dict[str, Replicas[Any]] = {}
-        self.app: Celery = celery_app(settings.redis_url)
         self._loop.run(self._build())
         register(self.app, self._round_runner.advance)
 
@@ -87,12 +88,19 @@ class Worker:
 
     async def _build(self) -> None:
         settings, transport, resources = self._settings, Transport(), contextlib.AsyncExitStack()
-        await check_access(settings.redis_url, settings.redis_shards, BROKER_KEYS)
+        one = len(servers(settings.redis_url, settings.redis_shards)) == 1
+        await check_access(settings.redis_url, settings.redis_shards, BROKER_KEYS if one else ())
         shards = Shards.connect(settings.redis_url, settings.redis_shards)
         resources.push_async_callback(shards.close)
         self._store = store = Store(shards, settings.record_ttl_s)
         resources.push_async_callback(store.close)
         self._presence = Presence(shards)
+        if one:
+            self.app: Celery = celery_app(settings.redis_url)
+        else:
+            queues = ShardQueues(shards, self._loop)
+            resources.push_async_callback(queues.close)
+            self.app = sharded_celery_app(queues)
         for stage, (address, stub) in {
             "mutation": (settings.mutation, MutationServiceStub),
             "generation": (settings.generation, GenerationServiceStub),
@@ -119,6 +127,7 @@ class Worker:
         where no other step did.
         """
         await self._store.dispatch()
+        await self._store.settle_left()
         for stalled in await self._store.resend_stalled(self._settings.stalled_s):
             with tracing.use_context(stalled.trace, stalled.evolution_id):
                 log.warning("%s stalled at version %d: sent again", stalled.evolution_id, stalled.version)

@@ -5,41 +5,31 @@ nothing more: clients may send again whatever they got no answer to. Scripts tou
 which are of one shard (see `shards`).
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from shared.errors import Conflict, Overloaded
 from shared.records.attempts import Attempt
 from shared.records.events import Accepted, Ended, Event
 from shared.records.evolution import TERMINAL, Failure, Record, SavedState
-from shared.records.spending import NOTHING, Budget, Spending
+from shared.records.spending import NOTHING, Spending
 from shared.records.summary import summary_of
 from shared.store import layout, scripts
-from shared.store.charges import ChargeCommands, limits_by_period, over_budget
-from shared.store.fair_queue import EQUAL, Share, class_of, place_of
+from shared.store.accounts import AccountCommands
+from shared.store.charges import limits_by_period, over_budget
+from shared.store.fair_queue import class_of, place_of
 from shared.store.layout import dumped
 from shared.store.leases import LeaseCommands
+from shared.store.limits import DEFAULT_LIMITS, ActiveLimits
 from shared.store.queries import QueryCommands
 from shared.store.queue import message
-from shared.store.shards import Shards
+from shared.store.shards import Shards, new_evolution_id
 
 _KEPT = 2
 
 
-@dataclass(frozen=True)
-class ActiveLimits:
-    """Most evolutions that are queued or running at a time, in all and of one API key; the key's budgets, and what the
-    evolution will spend at most, which is reserved for it until it ends. `share` is the key's of what workers can do.
-    """
-
-    active: int = 10_000
-    active_per_key: int = 1_000
-    budgets: tuple[Budget, ...] = ()
-    estimate: Spending = NOTHING
-    share: Share = EQUAL
-
-
-class Store(QueryCommands, LeaseCommands, ChargeCommands):
+class Store(QueryCommands, LeaseCommands, AccountCommands):
     """Access to evolutions. Records expire `ttl_s` seconds after they end.
 
     Every caller that blocks in `events` holds one of `max_connections` to the evolution's shard. Every method raises
@@ -50,11 +40,15 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
         super().__init__(redis, max_connections, shards)
         self._ttl_s = ttl_s
 
+    async def close(self) -> None:
+        await self.settled()
+        await super().close()
+
     async def ping(self) -> None:
         """Raises `Unavailable` where no shard answers."""
         await self._shards.present(lambda shard: shard.redis.ping())
 
-    async def create(self, record: Record, limits: ActiveLimits = ActiveLimits()) -> Record:
+    async def create(self, record: Record, limits: ActiveLimits = DEFAULT_LIMITS) -> Record:
         """Stores a new record (version 0) with its first event, sends a message for its first round, and returns it.
 
         Where the record's idempotency key was used before for the same request, returns that evolution instead.
@@ -64,8 +58,30 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
             OverBudget: a budget leaves nothing to spend.
             Overloaded: another limit is reached.
         """
+        home = self._home(record)
+        if home is None:
+            return await self._create(record, limits)
         shard = self._shards.of(record.id)
-        spent = shard.keys.spent_by(record)
+        async with self._translated:
+            # What is accepted already is only looked for.
+            if await shard.redis.exists(shard.keys.record(record.id), shard.keys.idempotency(record)):
+                limits = replace(limits, active=0)
+            if limits.active:
+                await self._reserve(home, record, limits)
+        try:
+            created = await self._create(record, limits)
+        except (Conflict, Overloaded):
+            await self._give_back(home, record.id)
+            raise
+        if created.id != record.id:
+            await self._give_back(home, record.id)
+        return created
+
+    async def _create(self, record: Record, limits: ActiveLimits) -> Record:
+        shard, home = self._shards.of(record.id), self._home(record)
+        if record.idempotency and self._shards.of(new_evolution_id(record.idempotency)) is not shard:
+            raise ValueError(f"the id {record.id} was not made for its idempotency key")
+        spent = [] if home else shard.keys.spent_by(record)
         async with self._translated:
             outcome, evolution_id, *exceeded = await scripts.CREATE(
                 shard.redis,
@@ -76,8 +92,8 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 body=layout.dumped_body(record),
                 request="" if record.whole else dumped(layout.REQUEST, record.request),
                 event=dumped(layout.EVENT, Accepted(record.request.method)),
-                max_active=limits.active,
-                max_active_of_api_key=limits.active_per_key if record.key_id else limits.active,
+                max_active=math.ceil(limits.active / len(self._shards)),
+                max_active_of_api_key=limits.active_per_key if record.key_id and not home else limits.active,
                 fingerprint=record.idempotency.fingerprint if record.idempotency else "",
                 summary=dumped(layout.SUMMARY, summary_of(record)),
                 created_at=record.created_at,
@@ -88,6 +104,7 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 tenant=record.request.tenant,
                 weight=limits.share.weight,
                 place=place_of(record),
+                home=home.number if home else "",
                 **{"class": class_of(record, limits.share)},
                 tokens=limits.estimate.counted,
                 money=record.prices.nanos(limits.estimate) if record.prices else 0,
@@ -126,7 +143,7 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
         Raises:
             Conflict: the record is at another version.
         """
-        shard, expected = self._shards.of(record.id), record.version - 1
+        shard, home, expected = self._shards.of(record.id), self._home(record), record.version - 1
         ended, apart = record.status in TERMINAL, not record.whole
         state = record.state if isinstance(record.state, SavedState) else None
         async with self._translated:
@@ -137,8 +154,9 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 attempts=shard.keys.attempts(record.id),
                 lease=shard.keys.lease(record.id),
                 cancelled=shard.keys.cancelled,
-                spent=shard.keys.spent_by(record),
+                spent=[] if home else shard.keys.spent_by(record),
                 queue=shard.keys.queue,
+                outbox=shard.keys.outbox,
                 notices=shard.keys.notices,
                 id=record.id,
                 expected_version=expected,
@@ -159,10 +177,13 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 message="" if ended else message(record.id, record.version, delay_s),
                 delay_s=delay_s,
                 notice=_notice(record) if ended else "",
+                home=home.number if home else "",
                 new_events=[dumped(layout.EVENT, event) for event in events],
             )
         if not saved:
             raise Conflict(f"evolution {record.id} is not at version {expected} any more")
+        if home:
+            self._settle_soon(record.id)
         return bool(saved == _KEPT)
 
     async def abandon(self, evolution_id: str, failure: Failure) -> None:
@@ -181,10 +202,13 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 reserved=shard.keys.reserved,
                 queue=shard.keys.queue,
                 waiting=shard.keys.waiting,
+                outbox=shard.keys.outbox,
                 id=evolution_id,
                 event=dumped(layout.EVENT, Ended("failed", error=failure)),
                 ttl_s=self._ttl_s,
             )
+        if len(self._shards) > 1:
+            self._settle_soon(evolution_id)
 
     async def delete(self, record: Record) -> bool:
         """Deletes what is kept of an evolution, its idempotency key included; False where it is queued or running."""

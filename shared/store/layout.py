@@ -18,6 +18,9 @@ Redis keys, all under `darwin:`, or where there are several shards under `darwin
   key:{api key}:spent:{period}:{its label}
                           hash: tokens, money (in billionths), and the same reserved for searches under way
   reserved                hash of unfinished ids: tokens and money reserved, and the keys of the hashes that hold them
+  accounts, accounts-unchecked, outbox
+                          what evolutions spend of API keys of other shards (see `account_scripts`)
+  shards                  which shard this is, and of how many
   call:{id}               "tokens money" set aside for a call that is no search
   idempotency:{digest}    hash: id, fingerprint; lives as long as its record
   webhook-notices         list of what has ended and webhooks may tell: "batch {id}" or "response {evolution id}"

@@ -24,6 +24,7 @@ class RedisKeys:
         self.reserved = self("reserved")
         self.waiting = self("waiting")
         self.notices = self("webhook-notices")
+        self.outbox = self("outbox")
 
     def __call__(self, name: str) -> str:
         """The redis key of this name."""
@@ -71,9 +72,12 @@ class RedisKeys:
         """Of what is set aside for a call that is no search."""
         return self(f"call:{call_id}")
 
+    def idempotency(self, record: Record) -> str:
+        """Of what an evolution's idempotency key stands for."""
+        return self(f"idempotency:{record.idempotency.key if record.idempotency else ''}")
+
     def of(self, record: Record) -> dict[str, str]:
         """The redis keys that creating and saving a record both touch, by the names that the scripts give them."""
-        idempotency = record.idempotency
         return {
             "record": self.record(record.id),
             "events": self.events(record.id),
@@ -84,5 +88,5 @@ class RedisKeys:
             "all_list": self.listing(None),
             "tenant_list": self.listing(record.request.tenant),
             "api_key_active": self.active_of(record.key_id),
-            "idempotency": self(f"idempotency:{idempotency.key if idempotency else ''}"),
+            "idempotency": self.idempotency(record),
         }

@@ -16,7 +16,8 @@ from shared.records.evolution import Failure, Idempotency, Record
 from shared.records.periods import period_end
 from shared.records.spending import NANOS, PERIODS, UNITS, Budget, Prices, Spending, Standing
 from shared.store.charges import OverBudget
-from shared.store.evolutions import ActiveLimits, Store
+from shared.store.evolutions import Store
+from shared.store.limits import ActiveLimits
 from shared.store.redis_keys import RedisKeys
 from tests.integration.stages import REQUEST, Due, Stages, advance, finish, key, record_of, round_runner
 

@@ -14,8 +14,9 @@ import pytest
 from shared.records.evolution import Record, ServiceTier
 from shared.records.search import Search
 from shared.records.spending import Spending
-from shared.store.evolutions import ActiveLimits, Store
+from shared.store.evolutions import Store
 from shared.store.fair_queue import EQUAL, WINDOW, Share
+from shared.store.limits import ActiveLimits
 from shared.store.queue import QUEUE
 from shared.store.redis_keys import RedisKeys
 from tests.integration.stages import REQUEST, record_of

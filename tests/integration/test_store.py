@@ -12,7 +12,8 @@ from shared.records.attempts import Attempt
 from shared.records.events import Ended
 from shared.records.evolution import Idempotency
 from shared.records.spending import PERIODS
-from shared.store.evolutions import ActiveLimits, Store
+from shared.store.evolutions import Store
+from shared.store.limits import ActiveLimits
 from shared.store.queue import QUEUE
 from shared.store.redis_keys import RedisKeys
 from tests.integration.stages import REQUEST, Due, Stages, accept, finish, key, record_of, round_runner

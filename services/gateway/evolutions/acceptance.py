@@ -20,7 +20,7 @@ from services.gateway.evolutions.service import EvolutionService
 from shared.errors import DarwinError, Overloaded, Unavailable
 from shared.records.evolution import EvolutionRequest, Idempotency, Record, TraceContext
 from shared.store.charges import OverBudget
-from shared.store.evolutions import ActiveLimits
+from shared.store.limits import ActiveLimits
 from shared.store.refusals import FORBIDDEN, refusal
 from shared.store.shards import new_evolution_id
 from shared.telemetry.tracing import current_span

@@ -10,6 +10,6 @@ from shared.store.queue import ADVANCE
 def register(app: Celery, advance: Callable[[str, int], Awaitable[None]]) -> None:
     """Registers the task, whose body is `advance(evolution id, version)`: a coroutine, for which `pool` has a loop."""
 
-    @app.task(name=ADVANCE)  # type: ignore[untyped-decorator]
+    @app.task(name=ADVANCE, shared=False)  # type: ignore[untyped-decorator]
     async def advance_task(evolution_id: str, version: int) -> None:
         await advance(evolution_id, version)

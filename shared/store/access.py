@@ -26,6 +26,7 @@ redis.call('ZADD', KEYS[2], 1, 'member') redis.call('DEL', KEYS[2])
 # Beside each shard's keys: its number and how many there are.
 _MARK = "shards"
 _MOST_LOOKED_FOR = 16
+_MARKED_S = 1.0
 
 
 async def check_access(url: str, shards: int | None = None, keys: tuple[str, ...] = ()) -> None:
@@ -38,24 +39,42 @@ async def check_access(url: str, shards: int | None = None, keys: tuple[str, ...
     """
     urls, connected = servers(url, shards), Shards.connect(url, shards, 1)
     try:
-        for each in dict.fromkeys(urls):
-            await _check(_check_strangers(each, urls))
-        for shard in connected:
-            await _check(_check_shard(shard, len(urls), keys))
+        found = [await _check(_check_strangers(each, urls)) for each in dict.fromkeys(urls)]
+        found += [await _check(_check_shard(shard, keys)) for shard in connected]
+        if all(found):
+            await _check(_check_marks(connected))
     finally:
         await connected.close()
 
 
-async def _check_shard(shard: Shard, count: int, keys: tuple[str, ...]) -> None:
+async def _check_shard(shard: Shard, keys: tuple[str, ...]) -> None:
     await shard.redis.ping()
     touched = shard.keys("access:1"), shard.keys("access:2")
     await shard.redis.eval(_TOUCH, len(touched), *touched)
     for key in keys:
         await shard.redis.exists(key)
-    mark = f"{shard.number} of {count}"
-    await shard.redis.set(shard.keys(_MARK), mark, nx=True)
-    if (found := await shard.redis.get(shard.keys(_MARK))) != mark:
-        raise _strange(found)
+
+
+async def _check_marks(shards: Shards) -> None:
+    """Marks every shard, where none is, and looks whether each is what it was."""
+    marks = {shard: f"{shard.number} of {len(shards)}" for shard in shards}
+    for patience_s in (_MARKED_S, 0.0):
+        found = {shard: await shard.redis.get(shard.keys(_MARK)) for shard in shards}
+        if wrong := [mark for shard, mark in found.items() if mark not in {None, marks[shard]}]:
+            raise _strange(wrong[0])
+        absent = [shard for shard, mark in found.items() if mark is None]
+        if not absent:
+            return
+        if len(absent) == len(shards):
+            for shard, mark in marks.items():
+                await shard.redis.set(shard.keys(_MARK), mark, nx=True)
+            return
+        # Another process that starts may be about to mark them.
+        await asyncio.sleep(patience_s)
+    raise Unsupported(
+        f"DARWIN_REDIS_SHARDS: shard {marks[absent[0]]} is not where DARWIN_REDIS_URL says, and others are: name the "
+        f"servers as before; or if it is lost, SET {absent[0].keys(_MARK)} '{marks[absent[0]]}' there"
+    )
 
 
 async def _check_strangers(url: str, urls: Sequence[str]) -> None:
@@ -81,13 +100,14 @@ def _strange(mark: str) -> Unsupported:
     )
 
 
-async def _check(work: Coroutine[Any, Any, None]) -> None:
-    """Does `work`; raises `Unsupported` for what will never work, and passes over what may."""
+async def _check(work: Coroutine[Any, Any, None]) -> bool:
+    """Does `work`; raises `Unsupported` for what will never work, and returns whether it worked now."""
     try:
         async with asyncio.timeout(_CHECK_S):
             await work
+        return True
     except TimeoutError:
-        return
+        return False
     except RedisError as error:
         code = refusal(answer(error))
         if code is not None and code in FORBIDDEN:
@@ -101,6 +121,7 @@ async def _check(work: Coroutine[Any, Any, None]) -> None:
             ) from None
         if code not in PASSING:
             raise Unsupported(f"DARWIN_REDIS_URL: this Redis cannot be used: {error}") from None
+        return False
 
 
 def _broken_tls(error: BaseException | None) -> ssl.SSLError | None:

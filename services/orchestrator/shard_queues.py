@@ -44,7 +44,7 @@ class ShardQueues:
     def take(self) -> dict[str, Any] | None:
         """The next message, as kombu reads it; None where none comes soon. Call it in a thread of its own."""
         text = self._loop.run(self._take())
-        return None if text is None else json.loads(text)  # type: ignore[no-any-return]
+        return None if text is None else json.loads(text)
 
     async def close(self) -> None:
         """Gives back what nobody has asked for; call it on the loop."""

@@ -61,13 +61,15 @@ CLEAR = Script(
     args="id text",
 )
 
-# Returns id and text of what was written at least `wait_s` seconds ago, one after another in one flat list.
+# Returns id and text of what was written at least `wait_s` seconds ago, or `ended_s` where it has ended, one after
+# another in one flat list.
 LEFT = Script(
     NOW
     + """
 local found, all = {}, redis.call('HGETALL', outbox)
 for i = 1, #all, 2 do
-  if #found < 2 * most and now - string.match(all[i + 1], '%S+$') >= tonumber(wait_s) then
+  local ended, at = string.match(all[i + 1], '^%S+ (%d) .* (%S+)$')
+  if #found < 2 * most and now - at >= tonumber(ended == '1' and ended_s or wait_s) then
     table.insert(found, all[i])
     table.insert(found, all[i + 1])
   end
@@ -75,7 +77,7 @@ end
 return found
 """,
     keys="outbox",
-    args="wait_s most",
+    args="ended_s wait_s most",
 )
 
 # Returns ids at which nobody has looked for `wait_s` seconds; the caller does now.

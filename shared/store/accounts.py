@@ -2,13 +2,15 @@
 
 Whoever accepts such an evolution reserves at the home shard first, under the evolution's id. The script that saves a
 version writes to the outbox of the evolution's shard what it has spent in all so far, and whoever saved settles that at
-the home shard right after. Both are by totals, so that one that comes twice, late or out of turn changes nothing.
+the home shard: at its end right after, before that now and then, for until then all that it may spend is reserved.
+Settling is by totals, so that one that comes twice, late or out of turn changes nothing.
 
 The sweep settles what a worker that died has left in an outbox, and gives back what is reserved for an evolution that
 is not there: its acceptance failed half-way, or its record is gone.
 """
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -19,10 +21,14 @@ from shared.store.charges import ChargeCommands, limits_by_period, over_budget
 from shared.store.limits import ActiveLimits
 from shared.store.shards import Shard, Shards
 
-# For so long the sweep leaves what was spent to who saved it, and what was reserved to who accepts.
-_SETTLED_S = 2.0
+# How often what an evolution has spent is settled while it runs.
+_SETTLED_EVERY_S = 5.0
+# For so long the sweep leaves what was spent to who saved it last, where it has ended and where it has not, and what
+# was reserved to who accepts.
+_ENDED_S, _SETTLED_S = 2.0, 15.0
 _ACCEPTED_S = 60.0
 _AT_ONCE = 500
+_MOST_NOTED = 10_000
 
 
 class _Owed(NamedTuple):
@@ -45,6 +51,7 @@ class AccountCommands(ChargeCommands):
     def __init__(self, redis: str | Shards, max_connections: int = 100, shards: int | None = None) -> None:
         super().__init__(redis, max_connections, shards)
         self._settling: set[asyncio.Task[None]] = set()
+        self._settled_at: dict[str, float] = {}
 
     def _home(self, record: Record) -> Shard | None:
         """The home shard of the evolution's key, where the evolution lies on another."""
@@ -83,8 +90,16 @@ class AccountCommands(ChargeCommands):
             async with self._translated:
                 await self._settle(home, evolution_id, ended=1, tokens=0, money=0)
 
-    def _settle_soon(self, evolution_id: str) -> None:
-        """Settles what an evolution's outbox says, in the background; what fails is left to the sweep."""
+    def _settle_soon(self, evolution_id: str, *, ended: bool) -> None:
+        """Settles what an evolution's outbox says where it is time, in the background; what fails is left to the sweep."""
+        now = time.monotonic()
+        if not ended and now < self._settled_at.setdefault(evolution_id, now) + _SETTLED_EVERY_S:
+            return
+        self._settled_at[evolution_id] = now
+        if ended:
+            del self._settled_at[evolution_id]
+        elif len(self._settled_at) > _MOST_NOTED:  # of evolutions that other workers went on with
+            self._settled_at.clear()
         task = asyncio.ensure_future(self._settle_one(evolution_id))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
@@ -101,7 +116,7 @@ class AccountCommands(ChargeCommands):
             await self._shards.present(self._give_back_lost)
 
     async def _settle_left_of(self, shard: Shard) -> None:
-        flat = await LEFT(shard.redis, outbox=shard.keys.outbox, wait_s=_SETTLED_S, most=_AT_ONCE)
+        flat = await LEFT(shard.redis, outbox=shard.keys.outbox, ended_s=_ENDED_S, wait_s=_SETTLED_S, most=_AT_ONCE)
         for evolution_id, text in zip(flat[::2], flat[1::2], strict=True):
             with suppress(Unavailable):
                 await self._settle_text(shard, evolution_id, text)

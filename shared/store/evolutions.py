@@ -183,7 +183,7 @@ class Store(QueryCommands, LeaseCommands, AccountCommands):
         if not saved:
             raise Conflict(f"evolution {record.id} is not at version {expected} any more")
         if home:
-            self._settle_soon(record.id)
+            self._settle_soon(record.id, ended=ended)
         return bool(saved == _KEPT)
 
     async def abandon(self, evolution_id: str, failure: Failure) -> None:
@@ -208,7 +208,7 @@ class Store(QueryCommands, LeaseCommands, AccountCommands):
                 ttl_s=self._ttl_s,
             )
         if len(self._shards) > 1:
-            self._settle_soon(evolution_id)
+            self._settle_soon(evolution_id, ended=True)
 
     async def delete(self, record: Record) -> bool:
         """Deletes what is kept of an evolution, its idempotency key included; False where it is queued or running."""

@@ -29,6 +29,11 @@ ONE_REST = Spending(prompt=10, mutation=20, generation=80, reward=200)
 COST = PRICES.nanos(ONE_REST)
 
 
+@pytest.fixture(autouse=True)
+def settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts, "_SETTLED_EVERY_S", 0.0)
+
+
 def of_key(key_id: str, **changes: object) -> Record:
     record = record_of(REQUEST, changes.get("idempotency"))  # type: ignore[arg-type]
     return replace(record, key_id=key_id, prices=PRICES, **changes)  # type: ignore[arg-type]

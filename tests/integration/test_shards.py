@@ -69,7 +69,7 @@ async def test_what_lies_on_several_shards_is_counted_and_found_together(store: 
 @several
 async def test_what_a_dead_worker_spent_is_settled_by_the_sweep(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accounts, "_SETTLED_S", 0.0)
-    monkeypatch.setattr(store, "_settle_soon", lambda evolution_id: None)
+    monkeypatch.setattr(store, "_settle_soon", lambda evolution_id, ended: None)
     key_id = uuid.uuid4().hex
     limits = ActiveLimits(budgets=(Budget("tokens", "day", 1000),), estimate=Spending(generation=100))
     record = await store.create(apart(store, key_id), limits)
@@ -164,16 +164,19 @@ async def test_a_worker_takes_what_every_shard_has_and_no_more_than_it_holds(sto
         await shard.redis.lpush(shard.keys.queue, message(evolution_id, 0, delay_s=0.5 if number == 0 else 0.0))
     with celery(layout, 1) as begun:
         async with asyncio.timeout(20):
-            while await _queued(store) != 22 or len(begun) != 1:  # noqa: ASYNC110
+            while not begun:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-        await asyncio.sleep(0.5)
-        assert (len(begun), await _queued(store)) in {(1, 22), (2, 22)}
+        await asyncio.sleep(1.5)
+        # It performs one, and perhaps has taken that which has a delay; what it took from others it has given back.
+        assert len(begun) <= 2
+        left = await _queued(store)
+        assert left >= 22
     with celery(layout, 40) as others:
         async with asyncio.timeout(20):
-            while len(others) < 22:  # noqa: ASYNC110
+            while len(others) < left:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     assert await _queued(store) == 0
-    assert set(others) <= set(ids)
+    assert set(others) <= set(ids) - set(begun)
 
 
 async def _queued(store: Store) -> int:

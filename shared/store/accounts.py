@@ -91,7 +91,7 @@ class AccountCommands(ChargeCommands):
                 await self._settle(home, evolution_id, ended=1, tokens=0, money=0)
 
     def _settle_soon(self, evolution_id: str, *, ended: bool) -> None:
-        """Settles what an evolution's outbox says where it is time, in the background; what fails is left to the sweep."""
+        """Settles what an evolution's outbox says where it is time; what fails is left to the sweep."""
         now = time.monotonic()
         if not ended and now < self._settled_at.setdefault(evolution_id, now) + _SETTLED_EVERY_S:
             return

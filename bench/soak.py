@@ -33,8 +33,9 @@ GROWTH_BAR = 1.10
 TTL_S = 10
 # One in so many is cancelled at once.
 CANCELLED = 25
-# What stays while a stack runs, however long: the queue's name, the lock of its recovery, the presence of processes.
-CONSTANT = {"_kombu.binding*", "unacked_mutex", "darwin:alive:*"}
+# What stays while a stack runs, however long: the queue's name, the lock of its recovery, the presence of processes,
+# the number of shards.
+CONSTANT = {"_kombu.binding*", "unacked_mutex", "darwin:alive:*", "darwin:shards"}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ BODY = {
     "model": "darwin",
     "max_tokens": 60,
     "messages": [{"role": "user", "content": "How do tides come about?"}],
-    "max_tokens": 60,
     "darwin": {"preset": "paper", "period": 20},
 }
 

@@ -29,36 +29,43 @@ return {'reserved'}
     args="id max_active tokens money *token_limits *money_limits",
 )
 
-# Charges what was spent beyond what is settled already, and gives the rest back where the evolution has `ended`.
+# For each id: charges what was spent beyond what is settled already, and gives the rest back where it has ended.
 SETTLE = Script(
     BUDGETS
     + """
-local account = redis.call('HGET', accounts, id)
-if not account then return 0 end
-local tokens_settled, money_settled, api_key_active = string.match(account, '^(%d+) (%d+) (.*)$')
-local tokens_owed = math.max(0, tokens - tokens_settled)
-local money_owed = math.max(0, money - money_settled)
-local _, _, keys = held(id)
-charge(id, tokens_owed, money_owed, keys)
-if ended == '1' then
-  release(id)
-  redis.call('SREM', api_key_active, id)
-  redis.call('HDEL', accounts, id)
-  redis.call('ZREM', unchecked, id)
-else
-  local settled = {whole(tokens_settled + tokens_owed), whole(money_settled + money_owed), api_key_active}
-  redis.call('HSET', accounts, id, table.concat(settled, ' '))
+for i, id in ipairs(ids) do
+  local account = redis.call('HGET', accounts, id)
+  if account then
+    local tokens_settled, money_settled, api_key_active = string.match(account, '^(%d+) (%d+) (.*)$')
+    local tokens_owed = math.max(0, tokens[i] - tokens_settled)
+    local money_owed = math.max(0, money[i] - money_settled)
+    local _, _, keys = held(id)
+    charge(id, tokens_owed, money_owed, keys)
+    if ended[i] == '1' then
+      release(id)
+      redis.call('SREM', api_key_active, id)
+      redis.call('HDEL', accounts, id)
+      redis.call('ZREM', unchecked, id)
+    else
+      local settled = {whole(tokens_settled + tokens_owed), whole(money_settled + money_owed), api_key_active}
+      redis.call('HSET', accounts, id, table.concat(settled, ' '))
+    end
+  end
 end
-return 1
 """,
     keys="accounts unchecked reserved",
-    args="id ended tokens money",
+    args="*ids *ended *tokens *money",
 )
 
+# Takes out what is still as it was read.
 CLEAR = Script(
-    "if redis.call('HGET', outbox, id) == text then return redis.call('HDEL', outbox, id) end return 0",
+    """
+for i, id in ipairs(ids) do
+  if redis.call('HGET', outbox, id) == texts[i] then redis.call('HDEL', outbox, id) end
+end
+""",
     keys="outbox",
-    args="id text",
+    args="*ids *texts",
 )
 
 # Returns id and text of what was written at least `wait_s` seconds ago, or `ended_s` where it has ended, one after

@@ -11,7 +11,9 @@ is not there: its acceptance failed half-way, or its record is gone.
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from shared.errors import Overloaded, Unavailable
@@ -28,6 +30,7 @@ _SETTLED_EVERY_S = 5.0
 _ENDED_S, _SETTLED_S = 2.0, 15.0
 _ACCEPTED_S = 60.0
 _AT_ONCE = 500
+_GATHERED_S = 0.05
 _MOST_NOTED = 10_000
 
 
@@ -50,7 +53,8 @@ class AccountCommands(ChargeCommands):
 
     def __init__(self, redis: str | Shards, max_connections: int = 100, shards: int | None = None) -> None:
         super().__init__(redis, max_connections, shards)
-        self._settling: set[asyncio.Task[None]] = set()
+        self._unsettled: set[str] = set()
+        self._settling: asyncio.Task[None] | None = None
         self._settled_at: dict[str, float] = {}
 
     def _home(self, record: Record) -> Shard | None:
@@ -88,7 +92,7 @@ class AccountCommands(ChargeCommands):
         """Gives back what was reserved for an evolution that is not accepted; what fails is left to the sweep."""
         with suppress(Unavailable):
             async with self._translated:
-                await self._settle(home, evolution_id, ended=1, tokens=0, money=0)
+                await self._settle(home, {evolution_id: _Owed(home.number, 1, 0, 0)})
 
     def _settle_soon(self, evolution_id: str, *, ended: bool) -> None:
         """Settles what an evolution's outbox says where it is time; what fails is left to the sweep."""
@@ -100,14 +104,14 @@ class AccountCommands(ChargeCommands):
             del self._settled_at[evolution_id]
         elif len(self._settled_at) > _MOST_NOTED:  # of evolutions that other workers went on with
             self._settled_at.clear()
-        task = asyncio.ensure_future(self._settle_one(evolution_id))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
+        self._unsettled.add(evolution_id)
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.ensure_future(self._settle_unsettled())
 
     async def settled(self) -> None:
         """Waits until what this process has saved is settled, or left to the sweep."""
-        if self._settling:
-            await asyncio.wait(self._settling)
+        if self._settling is not None:
+            await asyncio.wait({self._settling})
 
     async def settle_left(self) -> None:
         """Settles what others have left in outboxes, and gives back what is reserved for what is not there."""
@@ -117,9 +121,7 @@ class AccountCommands(ChargeCommands):
 
     async def _settle_left_of(self, shard: Shard) -> None:
         flat = await LEFT(shard.redis, outbox=shard.keys.outbox, ended_s=_ENDED_S, wait_s=_SETTLED_S, most=_AT_ONCE)
-        for evolution_id, text in zip(flat[::2], flat[1::2], strict=True):
-            with suppress(Unavailable):
-                await self._settle_text(shard, evolution_id, text)
+        await self._settle_texts(shard, dict(zip(flat[::2], flat[1::2], strict=True)))
 
     async def _give_back_lost(self, home: Shard) -> None:
         unchecked = home.keys("accounts-unchecked")
@@ -134,30 +136,41 @@ class AccountCommands(ChargeCommands):
                 if active is None and not owed:
                     await self._give_back(home, evolution_id)
 
-    async def _settle_one(self, evolution_id: str) -> None:
-        shard = self._shards.of(evolution_id)
-        with suppress(Unavailable):
-            async with self._translated:
-                text = await shard.redis.hget(shard.keys.outbox, evolution_id)
-            if text is not None:
-                await self._settle_text(shard, evolution_id, text)
+    async def _settle_unsettled(self) -> None:
+        """Many together, for each step costs a server as much as a round's save."""
+        while self._unsettled:
+            await asyncio.sleep(_GATHERED_S)
+            ids, self._unsettled = list(self._unsettled), set()
+            with suppress(Unavailable):
+                await self._shards.present(partial(self._settle_of, ids))
 
-    async def _settle_text(self, shard: Shard, evolution_id: str, text: str) -> None:
-        owed = _Owed.read(text)
-        async with self._translated:
-            await self._settle(
-                self._shards[owed.home], evolution_id, ended=owed.ended, tokens=owed.tokens, money=owed.money
-            )
-            await CLEAR(shard.redis, outbox=shard.keys.outbox, id=evolution_id, text=text)
+    async def _settle_of(self, evolution_ids: Sequence[str], shard: Shard) -> None:
+        mine = [evolution_id for evolution_id in evolution_ids if self._shards.of(evolution_id) is shard]
+        for first in range(0, len(mine), _AT_ONCE):
+            part = mine[first : first + _AT_ONCE]
+            texts = await shard.redis.hmget(shard.keys.outbox, part)
+            await self._settle_texts(shard, {each: text for each, text in zip(part, texts, strict=True) if text})
 
-    async def _settle(self, home: Shard, evolution_id: str, *, ended: int, tokens: int, money: int) -> None:
+    async def _settle_texts(self, shard: Shard, texts: Mapping[str, str]) -> None:
+        """Settles what an outbox says, and takes it out; what fails stays there."""
+        owed = {evolution_id: _Owed.read(text) for evolution_id, text in texts.items()}
+        for home in self._shards:
+            mine = {evolution_id: each for evolution_id, each in owed.items() if each.home == home.number}
+            if mine:
+                with suppress(Unavailable):
+                    async with self._translated:
+                        await self._settle(home, mine)
+                        cleared = [texts[evolution_id] for evolution_id in mine]
+                        await CLEAR(shard.redis, outbox=shard.keys.outbox, ids=list(mine), texts=cleared)
+
+    async def _settle(self, home: Shard, owed: Mapping[str, _Owed]) -> None:
         await SETTLE(
             home.redis,
             accounts=home.keys("accounts"),
             unchecked=home.keys("accounts-unchecked"),
             reserved=home.keys.reserved,
-            id=evolution_id,
-            ended=ended,
-            tokens=tokens,
-            money=money,
+            ids=list(owed),
+            ended=[each.ended for each in owed.values()],
+            tokens=[each.tokens for each in owed.values()],
+            money=[each.money for each in owed.values()],
         )

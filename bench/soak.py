@@ -34,8 +34,8 @@ TTL_S = 10
 # One in so many is cancelled at once.
 CANCELLED = 25
 # What stays while a stack runs, however long: the queue's name, the lock of its recovery, the presence of processes,
-# and what the tenants that waited lately were served.
-CONSTANT = {"_kombu.binding*", "unacked_mutex", "darwin:alive:*"}
+# the number of shards, and what the tenants that waited lately were served.
+CONSTANT = {"_kombu.binding*", "unacked_mutex", "darwin:alive:*", "darwin:shards"}
 CONSTANT |= {f"darwin:waiting:{part}" for part in ("last", "usual", "virtual")}
 
 

@@ -125,7 +125,7 @@ def revoke(key_id: KeyId) -> None:
 
 async def _views(found: list[ApiKey]) -> list[dict[str, Any]]:
     settings, at = StoreSettings(), time.time()
-    store = Store(settings.redis_url, settings.record_ttl_s)
+    store = Store(settings.redis_url, settings.record_ttl_s, shards=settings.redis_shards)
     try:
         spent = [await store.spent(key.id, at) for key in found]
         return [
@@ -140,7 +140,8 @@ def _run(work: Callable[[ApiKeys], Coroutine[Any, Any, Any]], then: Callable[[An
     """What `work`, and `then` upon it, return; an expected failure becomes one message and exit code 1."""
 
     async def working() -> Any:
-        keys = ApiKeys(StoreSettings().redis_url)
+        settings = StoreSettings()
+        keys = ApiKeys(settings.redis_url, shards=settings.redis_shards)
         try:
             found = await work(keys)
         finally:

@@ -7,6 +7,8 @@
 | `unix:///path[?db=0]`, `redis+socket:///path[?virtual_host=0]` | a Unix socket, as redis-py and as Celery write it |
 | `sentinel://[user:password@]host[:26379],host…/name[/database]` | the server that Sentinels call by this name |
 | `sentinel://host[:26379];sentinel://host…/[database]?master_name=name` | the same, as Celery writes it |
+| `redis://host[:6379],host…`, `rediss://…` | nodes of a Redis Cluster, with `DARWIN_REDIS_SHARDS` |
+| `url,url…`, each of the above | several servers, one for each shard |
 """
 
 import re
@@ -20,6 +22,8 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 # Commands block for up to 2 s, and a server is given as long again to answer.
 _LEAST_TIMEOUT_S = 4.0
+# A comma also stands between the hosts of one URL.
+_NEXT_URL = re.compile(r"\s*,\s*(?=[a-z+]+://)")
 _SCHEMES = ("redis", "rediss", "unix", "redis+socket", "sentinel")
 _FORM = (
     "must be redis://, rediss://, unix:// or sentinel://, then [user:password@]host[:port][/database]; percent-encode "
@@ -47,8 +51,8 @@ class RedisAddress:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, url: str) -> "RedisAddress":
-        """Reads a URL.
+    def parse(cls, url: str, nodes: bool = False) -> "RedisAddress":
+        """Reads the URL of a server; with `nodes` it may name several, of one Redis Cluster.
 
         Raises:
             ValueError: the URL cannot be used. The message says why, and quotes no secret.
@@ -67,10 +71,32 @@ class RedisAddress:
             return cls((), unquote(parts.path), "", database, login, {}, tls, options.rest())
         if parts.scheme != "sentinel":
             hosts = _hosts(parts, 6379)
+            if len(hosts) > 1 and not nodes:
+                raise ValueError(
+                    f"must name one host after {parts.scheme}://, unless they are nodes of a Redis Cluster: then "
+                    "DARWIN_REDIS_SHARDS must be 2 or more"
+                )
             return cls(hosts, "", "", database, _login(parts), {}, tls, options.rest())
         service = options.service(parts)
         hosts = _hosts(parts, 26379)
         return cls(hosts, "", service, database, _login(parts), options.login("sentinel_"), tls, options.rest())
+
+
+def servers(urls: str, shards: int | None = None) -> list[str]:
+    """The URL of the server, or of a cluster's nodes, that each shard lies on: with several URLs in turn.
+
+    Raises:
+        ValueError: a URL cannot be used, or not with this number of shards. The message quotes no secret.
+    """
+    named = _NEXT_URL.split(urls.strip())
+    count = shards or len(named)
+    if count < len(named):
+        raise ValueError(f"names {len(named)} servers, so that DARWIN_REDIS_SHARDS must be at least {len(named)}")
+    if len(set(named)) < len(named):
+        raise ValueError("names a server twice")
+    for url in named:
+        RedisAddress.parse(url, nodes=count > 1)
+    return [named[number % len(named)] for number in range(count)]
 
 
 def _split(url: str) -> SplitResult:
@@ -100,8 +126,6 @@ def _only(values: Sequence[str], what: str) -> str:
 def _hosts(parts: SplitResult, port: int) -> tuple[tuple[str, int], ...]:
     found = []
     listed = parts.netloc.rpartition("@")[2].split(",")
-    if len(listed) > 1 and parts.scheme != "sentinel":
-        raise ValueError(f"must name one host after {parts.scheme}://; sentinel:// takes several")
     for each in listed:
         try:
             one = urlsplit(f"//{each}")

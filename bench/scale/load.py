@@ -6,7 +6,8 @@ import uuid
 
 from bench.scale.shape import EvolutionShape
 from shared.records.evolution import Record
-from shared.store.evolutions import ActiveLimits, Store
+from shared.store.evolutions import Store
+from shared.store.limits import ActiveLimits
 
 _TICK_S = 0.05
 _NO_LIMIT = ActiveLimits(active=1_000_000, active_per_key=1_000_000)

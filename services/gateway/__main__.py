@@ -18,7 +18,7 @@ from shared.process.lifecycle import ProcessSettings, stop_event
 from shared.process.ready import announce
 from shared.process.settings import refusing
 from shared.process.tasks import end
-from shared.store.connection import check_access
+from shared.store.access import check_access
 from shared.telemetry.logs import configure_logging
 from shared.telemetry.metrics import start_metrics
 from shared.telemetry.tracing import start_tracing
@@ -59,7 +59,7 @@ async def _serve(
     listener = _bind(settings)
     host, port = listener.getsockname()[:2]
     with refusing("gateway"):
-        await check_access(settings.redis_url)
+        await check_access(settings.redis_url, settings.redis_shards)
         backends = Backends.of(settings)
     lifetime = Lifetime()
     server = _Server(

@@ -15,10 +15,11 @@ from services.orchestrator import metrics
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
-from services.orchestrator.broker import BROKER_KEYS, celery_app
+from services.orchestrator.broker import BROKER_KEYS, celery_app, sharded_celery_app
 from services.orchestrator.pool import LoopThread, pool_on
 from services.orchestrator.round_runner import RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.shard_queues import ShardQueues
 from services.orchestrator.span_export import SpanExport
 from services.orchestrator.tasks import register
 from shared.errors import Unavailable
@@ -26,13 +27,14 @@ from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.pb.mutation_pb2_grpc import MutationServiceStub
 from shared.pb.reward_pb2_grpc import RewardServiceStub
 from shared.process.settings import SettingsError
+from shared.redis_address import servers
 from shared.rpc.balancing import Replicas
 from shared.rpc.tls import Transport
-from shared.store.connection import check_access, connect_redis
+from shared.store.access import check_access
 from shared.store.evolutions import Store
 from shared.store.leases import DUE_AT_ONCE
 from shared.store.presence import ORCHESTRATOR, Presence
-from shared.store.queue import backlog
+from shared.store.shards import Shards
 from shared.telemetry import tracing
 from shared.telemetry.tracing import Tracing
 
@@ -64,7 +66,6 @@ class Worker:
         self._span_tracing = span_tracing
         self._loop = LoopThread()
         self._stages: dict[str, Replicas[Any]] = {}
-        self.app: Celery = celery_app(settings.redis_url)
         self._loop.run(self._build())
         register(self.app, self._round_runner.advance)
 
@@ -104,13 +105,19 @@ class Worker:
 
     async def _build(self) -> None:
         settings, transport, resources = self._settings, Transport(), contextlib.AsyncExitStack()
-        await check_access(settings.redis_url, BROKER_KEYS)
-        self._store = store = Store(settings.redis_url, settings.record_ttl_s)
+        one = len(servers(settings.redis_url, settings.redis_shards)) == 1
+        await check_access(settings.redis_url, settings.redis_shards, BROKER_KEYS if one else ())
+        shards = Shards.connect(settings.redis_url, settings.redis_shards)
+        resources.push_async_callback(shards.close)
+        self._store = store = Store(shards, settings.record_ttl_s)
         resources.push_async_callback(store.close)
-        self._redis = connect_redis(settings.redis_url, 8)
-        resources.push_async_callback(self._redis.aclose)
-        self._presence = Presence(settings.redis_url)
-        resources.push_async_callback(self._presence.close)
+        self._presence = Presence(shards)
+        if one:
+            self.app: Celery = celery_app(settings.redis_url)
+        else:
+            queues = ShardQueues(shards, self._loop)
+            resources.push_async_callback(queues.close)
+            self.app = sharded_celery_app(queues)
         for stage, (address, stub) in {
             "mutation": (settings.mutation, MutationServiceStub),
             "generation": (settings.generation, GenerationServiceStub),
@@ -137,6 +144,7 @@ class Worker:
         where no other step did.
         """
         await self._store.dispatch()
+        await self._store.settle_left()
         for stalled in await self._store.resend_stalled(self._settings.stalled_s):
             with tracing.use_context(stalled.trace, stalled.evolution_id):
                 log.warning("%s stalled at version %d: sent again", stalled.evolution_id, stalled.version)
@@ -152,7 +160,7 @@ class Worker:
 
     async def _measure_queue(self) -> None:
         waiting = await self._store.most_waiting()
-        metrics.queued(await backlog(self._redis), await self._store.active(), waiting)
+        metrics.queued(await self._store.backlog(), await self._store.active(), waiting)
 
     async def _report_presence(self) -> None:
         found = await asyncio.gather(*(replicas.is_healthy() for replicas in self._stages.values()))

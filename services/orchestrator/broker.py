@@ -9,6 +9,7 @@ from kombu.connection import Connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from services.orchestrator.shard_queues import ShardQueues, Transport
 from shared.redis_address import RedisAddress
 from shared.store.connection import TIMEOUT_S
 from shared.store.queue import QUEUE
@@ -50,7 +51,26 @@ def broker_url(address: RedisAddress) -> str:
 def celery_app(redis_url: str) -> Celery:
     """A Celery application over Redis. It has no result backend, because what a task did is in the record."""
     address = RedisAddress.parse(redis_url)
-    app = Celery("darwin", broker=broker_url(address), amqp=_Amqp)
+    app = _celery_app(broker_url(address))
+    app.conf.update(
+        broker_use_ssl=dict(address.tls) if address.tls else False,
+        broker_transport_options=_transport_options(address),
+    )
+    return app
+
+
+def sharded_celery_app(queues: ShardQueues) -> Celery:
+    """The same over several shards."""
+    app = _celery_app("shards://")
+    app.conf.update(
+        broker_transport=f"{Transport.__module__}:{Transport.__name__}",
+        broker_transport_options={"queues": queues},
+    )
+    return app
+
+
+def _celery_app(broker: str) -> Celery:
+    app = Celery("darwin", broker=broker, amqp=_Amqp)
     app.conf.update(
         task_default_queue=QUEUE,
         task_acks_late=True,
@@ -64,8 +84,6 @@ def celery_app(redis_url: str) -> Celery:
         broker_connection_max_retries=None,
         # A server that has become a replica, or takes no writes, answers with an error: then the worker connects anew.
         broker_channel_error_retry=True,
-        broker_use_ssl=dict(address.tls) if address.tls else False,
-        broker_transport_options=_transport_options(address),
     )
     return app
 

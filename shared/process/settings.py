@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import pydantic_settings
-from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from shared.errors import DarwinError
-from shared.redis_address import RedisAddress
+from shared.redis_address import servers
 
 SECRETS_DIR = "DARWIN_SECRETS_DIR"
 
@@ -63,6 +63,13 @@ class DarwinSettings(BaseSettings):
 class StoreSettings(DarwinSettings):
     """Settings of processes that keep evolutions in Redis."""
 
+    redis_shards: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        validation_alias=AliasChoices("DARWIN_REDIS_SHARDS", "redis_shards"),
+        description="over how many shards evolutions are spread; one for each URL where it is not set",
+    )
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0", validation_alias=AliasChoices("DARWIN_REDIS_URL", "redis_url")
     )
@@ -75,8 +82,8 @@ class StoreSettings(DarwinSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _reads_as_redis_url(cls, url: str) -> str:
-        RedisAddress.parse(url)
+    def _reads_as_redis_url(cls, url: str, info: ValidationInfo) -> str:
+        servers(url, info.data.get("redis_shards"))
         return url
 
 

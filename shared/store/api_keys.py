@@ -17,10 +17,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import Conflict, Internal, InvalidRequest, NotFound
 from shared.records.key_terms import KeyTerms, check_terms
-from shared.store.connection import RedisClient
 from shared.store.lua import Script
+from shared.store.shards import RedisClient
 
-_REDIS_KEY = "darwin:keys"
+_NAME = "keys"
 _TEXT = re.compile(r"dk_([0-9a-f]{12})_([0-9a-f]{64})")
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Compared where there is no key, so that a refusal takes as long whether or not the id exists.
@@ -89,17 +89,17 @@ class ApiKeys(RedisClient):
 
     async def add(self, api_key: ApiKey) -> None:
         async with self._translated:
-            await self._redis.hset(_REDIS_KEY, api_key.id, _dumped(api_key))
+            await self._redis.hset(self._key(_NAME), api_key.id, _dumped(api_key))
 
     async def revoke(self, api_key_id: str) -> bool:
         """Takes an API key back; returns whether there was one with this id."""
         async with self._translated:
-            return bool(await self._redis.hdel(_REDIS_KEY, api_key_id))
+            return bool(await self._redis.hdel(self._key(_NAME), api_key_id))
 
     async def all(self) -> list[ApiKey]:
         """Every key, oldest first."""
         async with self._translated:
-            bodies = await self._redis.hgetall(_REDIS_KEY)
+            bodies = await self._redis.hgetall(self._key(_NAME))
         return sorted((_parsed(*item) for item in bodies.items()), key=lambda api_key: api_key.created_at)
 
     async def get(self, api_key_id: str) -> ApiKey:
@@ -117,7 +117,7 @@ class ApiKeys(RedisClient):
             return None
         api_key_id, secret = match.groups()
         async with self._translated:
-            body = await self._redis.hget(_REDIS_KEY, api_key_id)
+            body = await self._redis.hget(self._key(_NAME), api_key_id)
         api_key, digest = _parsed(api_key_id, body) if body else None, _digest(secret)
         current = hmac.compare_digest(digest, api_key.digest if api_key else _NO_DIGEST)
         previous = hmac.compare_digest(digest, (api_key.previous_digest if api_key else "") or _NO_DIGEST)
@@ -164,7 +164,7 @@ class ApiKeys(RedisClient):
             changed = change(_parsed(api_key_id, before))
             async with self._translated:
                 replaced = await _REPLACE(
-                    self._redis, keys=_REDIS_KEY, id=api_key_id, before=before, after=_dumped(changed)
+                    self._redis, keys=self._key(_NAME), id=api_key_id, before=before, after=_dumped(changed)
                 )
             if replaced:
                 return changed
@@ -172,7 +172,7 @@ class ApiKeys(RedisClient):
 
     async def _body(self, api_key_id: str) -> str:
         async with self._translated:
-            body: str | None = await self._redis.hget(_REDIS_KEY, api_key_id)
+            body: str | None = await self._redis.hget(self._key(_NAME), api_key_id)
         if body is None:
             raise NotFound(f"there is no key {api_key_id}")
         return body

@@ -29,7 +29,7 @@ if opened >= tonumber(most_open) then return 0 end
 for i = 1, #listed - tonumber(most_kept) + 1 do
   if not redis.call('ZSCORE', open, listed[i]) then
     redis.call('ZREM', tenant_list, listed[i])
-    redis.call('UNLINK', 'darwin:batch:' .. listed[i])
+    redis.call('UNLINK', batches .. listed[i])
   end
 end
 redis.call('HSET', batch, 'body', body, 'status', 'validating')
@@ -39,7 +39,7 @@ redis.call('SADD', users, id)
 return 1
 """,
     keys="batch open tenant_list users",
-    args="id body created_at most_open most_kept",
+    args="id body created_at most_open most_kept batches",
 )
 
 TAKE = Script(

@@ -24,13 +24,13 @@ from pydantic import TypeAdapter
 from shared.errors import NotFound, Overloaded
 from shared.records.evolution import TraceContext
 from shared.store.batch_scripts import BEGIN, CREATE, END, FINISH, GIVE_BACK, MOVE, RELEASE, SKIP, TAKE
-from shared.store.connection import RedisClient
-from shared.store.files import users_key
-from shared.store.layout import NOTICES, dumped, parsed
+from shared.store.files import file_keys, users_key
+from shared.store.layout import dumped, parsed
+from shared.store.redis_keys import RedisKeys
+from shared.store.shards import RedisClient
 
 OPEN_STATUSES = ("validating", "in_progress", "finalizing", "cancelling")
-_OPEN, _RUNNING = "darwin:batch-open", "darwin:batch-running"
-_EXPIRY, _USAGE = "darwin:file-expiry", "darwin:file-usage"
+_OPEN = "batch-open"
 _KEPT = 1000
 
 
@@ -93,15 +93,16 @@ class Batches(RedisClient):
         async with self._translated:
             created = await CREATE(
                 self._redis,
-                batch=_key(batch.id),
-                open=_OPEN,
-                tenant_list=_list_key(batch.tenant),
-                users=users_key(batch.input_file_id),
+                batch=self._key(f"batch:{batch.id}"),
+                open=self._key(_OPEN),
+                tenant_list=self._key(f"batches:{batch.tenant}"),
+                users=users_key(self._key, batch.input_file_id),
                 id=batch.id,
                 body=dumped(_BATCH, batch),
                 created_at=batch.created_at,
                 most_open=most_open,
                 most_kept=_KEPT,
+                batches=self._key("batch:"),
             )
         if not created:
             raise Overloaded(f"{most_open} batches have not ended: come back later")
@@ -113,7 +114,7 @@ class Batches(RedisClient):
             NotFound: there is none, or it is another tenant's.
         """
         async with self._translated:
-            stored = await self._redis.hgetall(_key(batch_id))
+            stored = await self._redis.hgetall(self._key(f"batch:{batch_id}"))
         batch = _batch(batch_id, stored) if stored else None
         if batch is None or (tenant is not None and batch.tenant != tenant):
             raise NotFound(f"No batch found with id '{batch_id}'.", field="id")
@@ -125,7 +126,7 @@ class Batches(RedisClient):
         Raises:
             NotFound: `after` is no batch of the tenant.
         """
-        first, list_key = 0, _list_key(tenant)
+        first, list_key = 0, self._key(f"batches:{tenant}")
         async with self._translated:
             if after is not None:
                 rank = await self._redis.zrevrank(list_key, after)
@@ -136,7 +137,7 @@ class Batches(RedisClient):
                 ids = await self._redis.zrevrange(list_key, first, first + count - 1)
                 async with self._redis.pipeline(transaction=False) as pipeline:
                     for batch_id in ids:
-                        pipeline.hgetall(_key(batch_id))
+                        pipeline.hgetall(self._key(f"batch:{batch_id}"))
                     found = dict(zip(ids, await pipeline.execute(), strict=True))
                 expired = [batch_id for batch_id, stored in found.items() if not stored]
                 if not expired:
@@ -146,41 +147,52 @@ class Batches(RedisClient):
     async def open(self) -> list[str]:
         """The ids of the batches that have not ended, the oldest first."""
         async with self._translated:
-            ids: list[str] = await self._redis.zrange(_OPEN, 0, -1)
+            ids: list[str] = await self._redis.zrange(self._key(_OPEN), 0, -1)
         return ids
 
     async def hold(self, batch_id: str, holder: str, ttl_s: float) -> bool:
         """Takes or renews the lease of a batch; whether the holder has it now."""
         async with self._translated:
             return bool(
-                await TAKE(self._redis, lease=f"{_key(batch_id)}:lease", holder=holder, ttl_ms=int(ttl_s * 1000))
+                await TAKE(
+                    self._redis, lease=self._key(f"batch:{batch_id}:lease"), holder=holder, ttl_ms=int(ttl_s * 1000)
+                )
             )
 
     async def release(self, batch_id: str, holder: str) -> None:
         """Gives up the lease of a batch, where the holder has it."""
         async with self._translated:
-            await RELEASE(self._redis, lease=f"{_key(batch_id)}:lease", holder=holder)
+            await RELEASE(self._redis, lease=self._key(f"batch:{batch_id}:lease"), holder=holder)
 
     async def begin(self, batch_id: str, holder: str, most: int, most_of_all: int) -> list[int]:
         """Begins lines until `most` of the batch, and `most_of_all` of all batches, run; the lines that run now."""
         async with self._translated:
             lines = await BEGIN(
-                self._redis, **_running_keys(batch_id), id=batch_id, holder=holder, most=most, most_of_all=most_of_all
+                self._redis,
+                **_running_keys(self._key, batch_id),
+                id=batch_id,
+                holder=holder,
+                most=most,
+                most_of_all=most_of_all,
             )
         return sorted(int(line) for line in lines)
 
     async def give_back(self, batch_id: str, holder: str, line: int) -> bool:
         """Has the line that was begun last be the next one again; whether it is."""
         async with self._translated:
-            return bool(await GIVE_BACK(self._redis, **_running_keys(batch_id), id=batch_id, holder=holder, line=line))
+            return bool(
+                await GIVE_BACK(
+                    self._redis, **_running_keys(self._key, batch_id), id=batch_id, holder=holder, line=line
+                )
+            )
 
     async def finish(self, batch: Batch, line: int, text: str, *, completed: bool) -> bool:
         """Ends a line that runs, with `text` as its line in the output file or the error file; whether it ran."""
         async with self._translated:
             ended = await FINISH(
                 self._redis,
-                **_running_keys(batch.id),
-                **_file_keys(batch, completed=completed),
+                **_running_keys(self._key, batch.id),
+                **_file_keys(self._key, batch, completed=completed),
                 id=batch.id,
                 line=line,
                 kind="completed" if completed else "failed",
@@ -194,8 +206,8 @@ class Batches(RedisClient):
         async with self._translated:
             skipped = await SKIP(
                 self._redis,
-                batch=_key(batch.id),
-                **_file_keys(batch, completed=False),
+                batch=self._key(f"batch:{batch.id}"),
+                **_file_keys(self._key, batch, completed=False),
                 next=batch.next,
                 **_added(batch, texts, completed=False),
                 texts=texts,
@@ -207,10 +219,10 @@ class Batches(RedisClient):
         async with self._translated:
             moved = await MOVE(
                 self._redis,
-                batch=_key(batch.id),
-                open=_OPEN,
-                notices=NOTICES,
-                users=users_key(batch.input_file_id),
+                batch=self._key(f"batch:{batch.id}"),
+                open=self._key(_OPEN),
+                notices=self._key.notices,
+                users=users_key(self._key, batch.input_file_id),
                 id=batch.id,
                 begun=begun,
                 ended=ended,
@@ -226,7 +238,7 @@ class Batches(RedisClient):
         async with self._translated:
             await END(
                 self._redis,
-                batch=_key(batch_id),
+                batch=self._key(f"batch:{batch_id}"),
                 status="cancelling" if ending == "cancelled" else "finalizing",
                 ending=ending,
                 errors=json.dumps(list(errors)) if errors else "",
@@ -236,7 +248,7 @@ class Batches(RedisClient):
     async def expire(self, batch: Batch, ttl_s: int) -> None:
         """Forgets a batch that has ended after so many seconds."""
         async with self._translated:
-            await self._redis.expire(_key(batch.id), ttl_s)
+            await self._redis.expire(self._key(f"batch:{batch.id}"), ttl_s)
 
 
 def _batch(batch_id: str, stored: dict[str, str]) -> Batch:
@@ -270,19 +282,15 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _key(batch_id: str) -> str:
-    return f"darwin:batch:{batch_id}"
+def _running_keys(key: RedisKeys, batch_id: str) -> dict[str, str]:
+    batch = key(f"batch:{batch_id}")
+    return {
+        "batch": batch,
+        "running": f"{batch}:running",
+        "all_running": key("batch-running"),
+        "lease": f"{batch}:lease",
+    }
 
 
-def _list_key(tenant: str) -> str:
-    return f"darwin:batches:{tenant}"
-
-
-def _running_keys(batch_id: str) -> dict[str, str]:
-    key = _key(batch_id)
-    return {"batch": key, "running": f"{key}:running", "all_running": _RUNNING, "lease": f"{key}:lease"}
-
-
-def _file_keys(batch: Batch, *, completed: bool) -> dict[str, str]:
-    key = f"darwin:file:{batch.output_file_id if completed else batch.error_file_id}"
-    return {"file": key, "lines": f"{key}:lines", "expiry": _EXPIRY, "usage": _USAGE}
+def _file_keys(key: RedisKeys, batch: Batch, *, completed: bool) -> dict[str, str]:
+    return file_keys(key, batch.output_file_id if completed else batch.error_file_id)

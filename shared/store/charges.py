@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from shared.errors import Overloaded
 from shared.records.spending import PERIODS, Budget, Standing, Unit
-from shared.store import layout
 from shared.store.budgets import BUDGETS
-from shared.store.connection import RedisClient
 from shared.store.lua import Script, ScriptValue
+from shared.store.redis_keys import RedisKeys
+from shared.store.shards import RedisClient
 
 _CALL_S = 86_400
 
@@ -75,10 +75,11 @@ class ChargeCommands(RedisClient):
         Raises:
             OverBudget: a budget leaves nothing to spend.
         """
+        home = self._shards.home(charged.api_key_id)
         async with self._translated:
             exceeded = await _RESERVE(
-                self._redis,
-                **_keys(charged),
+                home.redis,
+                **_keys(home.keys, charged),
                 tokens=tokens,
                 money=nanos,
                 ttl_s=_CALL_S,
@@ -90,8 +91,9 @@ class ChargeCommands(RedisClient):
 
     async def settle(self, charged: Charged, tokens: int, nanos: int) -> None:
         """Charges what the call has spent, and gives back the rest of what was set aside for it."""
+        home = self._shards.home(charged.api_key_id)
         async with self._translated:
-            await _SETTLE(self._redis, **_keys(charged), tokens=tokens, money=nanos)
+            await _SETTLE(home.redis, **_keys(home.keys, charged), tokens=tokens, money=nanos)
 
 
 def limits_by_period(unit: Unit, budgets: Sequence[Budget]) -> list[ScriptValue]:
@@ -108,6 +110,6 @@ def over_budget(budgets: Sequence[Budget], exceeded: Sequence[str]) -> OverBudge
     return OverBudget(budget, Standing(int(used), int(reserved)))
 
 
-def _keys(charged: Charged) -> dict[str, str | list[str]]:
-    spent = [layout.spent_key(charged.api_key_id, period, charged.at) for period in PERIODS]
-    return {"call": layout.call_key(charged.call_id), "spent": spent}
+def _keys(keys: RedisKeys, charged: Charged) -> dict[str, str | list[str]]:
+    spent = [keys.spent(charged.api_key_id, period, charged.at) for period in PERIODS]
+    return {"call": keys.call(charged.call_id), "spent": spent}

@@ -1,7 +1,7 @@
 """Connections to Redis: short timeouts, few retries, and one error for everything that means it does nothing now."""
 
-import asyncio
-import ssl
+from collections import deque
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -11,26 +11,17 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import MovedError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from shared.errors import Unavailable, Unsupported
+from shared.errors import Unavailable
 from shared.redis_address import RedisAddress
-from shared.store.refusals import FORBIDDEN, PASSING, answer, explained, note, refusal
+from shared.store.refusals import note, refusal
 
 # Seconds until a server that does not answer counts as away; longer than any command blocks.
 TIMEOUT_S = 5.0
-# How long a process that starts waits for Redis to say whether it may be used.
-_CHECK_S = 3.0
 # Said by a server that is the primary no more. Another connection may lead to the new one.
 _DEMOTED = ("READONLY", "MASTERDOWN", "UNBLOCKED")
-# What Darwin does to keys, without a lasting effect.
-_TOUCH = """
-redis.call('HSET', KEYS[1], 'field', 1) redis.call('HGET', KEYS[1], 'field') redis.call('DEL', KEYS[1])
-redis.call('LPUSH', KEYS[2], 1) redis.call('DEL', KEYS[2])
-redis.call('XADD', KEYS[2], '*', 'field', 1) redis.call('DEL', KEYS[2])
-redis.call('ZADD', KEYS[2], 1, 'member') redis.call('DEL', KEYS[2])
-"""
-_TOUCHED = ("darwin:access:1", "darwin:access:2")
 
 
 class _ReconnectsWhenDemoted:
@@ -74,24 +65,76 @@ class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
         await self.sentinel_manager.aclose()
 
 
-def connect_redis(url: str, max_connections: int = 100) -> Any:
+class _Owner:
+    """Where the hash slot that a client's keys lie in is, as far as is known: a node of a Redis Cluster tells those who
+    ask for what another has. A server that is no cluster is the only one it may be.
+    """
+
+    def __init__(self, hosts: Sequence[tuple[str, int]]) -> None:
+        self._others = deque(hosts)
+        self.address = self._others[0]
+
+    def moved(self, address: tuple[str, int]) -> None:
+        self.address = address
+
+    def failed(self, address: tuple[str, int]) -> None:
+        """Has the next of those that the URL names be asked, unless somebody has found another meanwhile."""
+        if address == self.address:
+            self._others.rotate(-1)
+            self.address = self._others[0]
+
+
+class _Follows:
+    """A connection to the owner of a hash slot, which is left where another node is the owner now.
+
+    It does not follow keys one by one while a slot moves between nodes: scripts need them all, so that they wait.
+    """
+
+    def __init__(self, *, owner: _Owner, **options: Any) -> None:
+        super().__init__(**options)
+        self._owner = owner
+
+    async def _connect(self) -> None:
+        self.host, self.port = address = self._owner.address
+        try:
+            await super()._connect()  # type: ignore[misc]
+        except (OSError, TimeoutError, RedisConnectionError):
+            self._owner.failed(address)
+            raise
+
+    async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().read_response(*args, **kwargs)  # type: ignore[misc]
+        except MovedError as error:
+            self._owner.moved((error.host or self.host, error.port))
+            raise RedisConnectionError(f"another node has what is asked for: {error}") from None
+        except (OSError, RedisTimeoutError, RedisConnectionError):
+            self._owner.failed((self.host, self.port))
+            raise
+
+
+class _FollowsPlain(_Follows, _Plain):
+    pass
+
+
+class _FollowsTls(_Follows, _Tls):
+    pass
+
+
+def connect_redis(url: str, max_connections: int = 100, follow: bool = False) -> Any:
     """An asynchronous client, which sends a command again where the connection broke before an answer came: so every
     command must be safe to send twice.
 
-    With `max_connections` in use a command waits for one, up to `TIMEOUT_S`.
+    With `max_connections` in use a command waits for one, up to `TIMEOUT_S`. With `follow` the server may be any node
+    of a Redis Cluster: then all keys that are asked for must lie in one hash slot.
 
     Raises:
         ValueError: the URL cannot be used.
     """
-    return redis.asyncio.Redis.from_pool(_pool(RedisAddress.parse(url), max_connections))
+    return redis.asyncio.Redis.from_pool(_pool(RedisAddress.parse(url, nodes=follow), max_connections, follow))
 
 
-def shared_client(client: Any) -> Any:
-    """A further client on the connections of another, which stays their owner."""
-    return redis.asyncio.Redis(connection_pool=client.connection_pool)
-
-
-def _pool(address: RedisAddress, max_connections: int) -> BlockingConnectionPool:
+def _pool(address: RedisAddress, max_connections: int, follow: bool) -> BlockingConnectionPool:
     timeouts = {"socket_connect_timeout": TIMEOUT_S, "socket_timeout": TIMEOUT_S} | {
         name: value for name, value in address.options.items() if name.startswith("socket_")
     }
@@ -120,6 +163,9 @@ def _pool(address: RedisAddress, max_connections: int) -> BlockingConnectionPool
     if address.socket:
         keep = {name: value for name, value in connection.items() if name != "socket_keepalive"}
         return BlockingConnectionPool(connection_class=UnixDomainSocketConnection, path=address.socket, **keep)
+    if follow:
+        connection["owner"] = _Owner(address.hosts)
+        return BlockingConnectionPool(connection_class=_FollowsTls if tls else _FollowsPlain, **connection)
     ((host, port),) = address.hosts
     return BlockingConnectionPool(connection_class=_Tls if tls else _Plain, host=host, port=port, **connection)
 
@@ -141,54 +187,3 @@ class Translated:
         if isinstance(error, RedisError) and (code := refusal(error)):
             note(code, error)
             raise Unavailable("the store cannot be reached, or takes no writes now: come back later") from error
-
-
-class RedisClient:
-    """What every class here that speaks to Redis has: a client, and errors translated.
-
-    `url` may be a client that others use as well: its connections are then shared, and stay open at `close`.
-    """
-
-    def __init__(self, url: str | Any, max_connections: int = 100) -> None:
-        self._redis = connect_redis(url, max_connections) if isinstance(url, str) else shared_client(url)
-        self._translated = Translated()
-
-    async def close(self) -> None:
-        await self._redis.aclose()
-
-
-async def check_access(url: str, keys: tuple[str, ...] = ()) -> None:
-    """Asks Redis whether this process may use it, and touches `keys`. A server that is away, or not ready, is none of
-    its concern: that passes.
-
-    Raises:
-        Unsupported: the server, its password, permissions or certificate are such that nothing will ever work.
-    """
-    client = connect_redis(url, 1)
-    try:
-        async with asyncio.timeout(_CHECK_S):
-            await client.ping()
-            await client.eval(_TOUCH, len(_TOUCHED), *_TOUCHED)
-            for key in keys:
-                await client.exists(key)
-    except TimeoutError:
-        return
-    except RedisError as error:
-        code = refusal(answer(error))
-        if code is not None and code in FORBIDDEN:
-            raise Unsupported(f"DARWIN_REDIS_URL: {explained(error)}") from None
-        if broken := _broken_tls(error):
-            raise Unsupported(f"DARWIN_REDIS_URL: TLS fails: {broken.reason or broken}") from None
-        if code not in PASSING:
-            raise Unsupported(f"DARWIN_REDIS_URL: this Redis cannot be used: {error}") from None
-    finally:
-        await client.aclose()
-
-
-def _broken_tls(error: BaseException | None) -> ssl.SSLError | None:
-    """What a handshake failed of, where it was no lost connection."""
-    while error is not None:
-        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-            return error
-        error = error.__cause__ or error.__context__
-    return None

@@ -1,60 +1,55 @@
 """Evolutions in Redis: records under compare-and-set, event streams, leases, limits, cancel flags (see `layout`).
 
 Each change is one script (see `scripts`), so it happens wholly or not at all, and a script that was sent twice changes
-nothing more: clients may send again whatever they got no answer to. Scripts touch keys of several evolutions, so this
-needs one Redis (with replicas), not a Redis Cluster.
+nothing more: clients may send again whatever they got no answer to. Scripts touch keys of several evolutions, all of
+which are of one shard (see `shards`).
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from shared.errors import Conflict, Overloaded
 from shared.records.attempts import Attempt
 from shared.records.events import Accepted, Ended, Event
 from shared.records.evolution import TERMINAL, Failure, Record, SavedState
-from shared.records.spending import NOTHING, Budget, Spending
+from shared.records.spending import NOTHING, Spending
 from shared.records.summary import summary_of
 from shared.records.telling import Told
 from shared.store import attempt_columns, layout, scripts
-from shared.store.charges import ChargeCommands, limits_by_period, over_budget
-from shared.store.fair_queue import EQUAL, Share, class_of, place_of
+from shared.store.accounts import AccountCommands
+from shared.store.charges import limits_by_period, over_budget
+from shared.store.fair_queue import class_of, place_of
 from shared.store.layout import dumped
 from shared.store.leases import LeaseCommands
+from shared.store.limits import DEFAULT_LIMITS, ActiveLimits
 from shared.store.queries import QueryCommands
-from shared.store.queue import QUEUE, message
+from shared.store.queue import message
+from shared.store.shards import Shards, new_evolution_id
 
 _KEPT = 2
 
 
-@dataclass(frozen=True)
-class ActiveLimits:
-    """Most evolutions that are queued or running at a time, in all and of one API key; the key's budgets, and what the
-    evolution will spend at most, which is reserved for it until it ends. `share` is the key's of what workers can do.
-    """
-
-    active: int = 10_000
-    active_per_key: int = 1_000
-    budgets: tuple[Budget, ...] = ()
-    estimate: Spending = NOTHING
-    share: Share = EQUAL
-
-
-class Store(QueryCommands, LeaseCommands, ChargeCommands):
+class Store(QueryCommands, LeaseCommands, AccountCommands):
     """Access to evolutions. Records expire `ttl_s` seconds after they end.
 
-    Every caller that blocks in `events` holds one of `max_connections`. Every method raises `Unavailable` where Redis
-    is away.
+    Every caller that blocks in `events` holds one of `max_connections` to the evolution's shard. Every method raises
+    `Unavailable` where Redis is away.
     """
 
-    def __init__(self, url: str, ttl_s: int, max_connections: int = 100) -> None:
-        super().__init__(url, max_connections)
+    def __init__(self, redis: str | Shards, ttl_s: int, max_connections: int = 100, shards: int | None = None) -> None:
+        super().__init__(redis, max_connections, shards)
         self._ttl_s = ttl_s
 
-    async def ping(self) -> None:
-        async with self._translated:
-            await self._redis.ping()
+    async def close(self) -> None:
+        await self.settled()
+        await super().close()
 
-    async def create(self, record: Record, limits: ActiveLimits = ActiveLimits()) -> Record:
+    async def ping(self) -> None:
+        """Raises `Unavailable` where no shard answers."""
+        await self._shards.present(lambda shard: shard.redis.ping())
+
+    async def create(self, record: Record, limits: ActiveLimits = DEFAULT_LIMITS) -> Record:
         """Stores a new record (version 0) with its first event, sends a message for its first round, and returns it.
 
         Where the record's idempotency key was used before for the same request, returns that evolution instead.
@@ -64,19 +59,42 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
             OverBudget: a budget leaves nothing to spend.
             Overloaded: another limit is reached.
         """
-        spent = layout.spent_keys(record)
+        home = self._home(record)
+        if home is None:
+            return await self._create(record, limits)
+        shard = self._shards.of(record.id)
+        async with self._translated:
+            # What is accepted already is only looked for.
+            if await shard.redis.exists(shard.keys.record(record.id), shard.keys.idempotency(record)):
+                limits = replace(limits, active=0)
+            if limits.active:
+                await self._reserve(home, record, limits)
+        try:
+            created = await self._create(record, limits)
+        except (Conflict, Overloaded):
+            await self._give_back(home, record.id)
+            raise
+        if created.id != record.id:
+            await self._give_back(home, record.id)
+        return created
+
+    async def _create(self, record: Record, limits: ActiveLimits) -> Record:
+        shard, home = self._shards.of(record.id), self._home(record)
+        if record.idempotency and self._shards.of(new_evolution_id(record.idempotency)) is not shard:
+            raise ValueError(f"the id {record.id} was not made for its idempotency key")
+        spent = [] if home else shard.keys.spent_by(record)
         async with self._translated:
             outcome, evolution_id, *exceeded = await scripts.CREATE(
-                self._redis,
-                **layout.keys_of(record),
-                queue=QUEUE,
+                shard.redis,
+                **shard.keys.of(record),
+                queue=shard.keys.queue,
                 spent=spent,
                 id=record.id,
                 body=layout.dumped_body(record),
                 request="" if record.whole else dumped(layout.REQUEST, record.request),
                 event=dumped(layout.EVENT, Accepted(record.request.method)),
-                max_active=limits.active,
-                max_active_of_api_key=limits.active_per_key if record.key_id else limits.active,
+                max_active=math.ceil(limits.active / len(self._shards)),
+                max_active_of_api_key=limits.active_per_key if record.key_id and not home else limits.active,
                 fingerprint=record.idempotency.fingerprint if record.idempotency else "",
                 summary=dumped(layout.SUMMARY, summary_of(record)),
                 created_at=record.created_at,
@@ -87,6 +105,7 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 tenant=record.request.tenant,
                 weight=limits.share.weight,
                 place=place_of(record),
+                home=home.number if home else "",
                 **{"class": class_of(record, limits.share)},
                 tokens=limits.estimate.counted,
                 money=record.prices.nanos(limits.estimate) if record.prices else 0,
@@ -127,20 +146,21 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
         Raises:
             Conflict: the record is at another version.
         """
-        expected = record.version - 1
+        shard, home, expected = self._shards.of(record.id), self._home(record), record.version - 1
         ended, apart = record.status in TERMINAL, not record.whole
         state = record.state if isinstance(record.state, SavedState) else None
         async with self._translated:
             saved = await scripts.SAVE(
-                self._redis,
-                **layout.keys_of(record),
-                state=layout.state_key(record.id),
-                attempts=layout.attempts_key(record.id),
-                lease=layout.lease_key(record.id),
-                cancelled=layout.CANCELLED,
-                spent=layout.spent_keys(record),
-                queue=QUEUE,
-                notices=layout.NOTICES,
+                shard.redis,
+                **shard.keys.of(record),
+                state=shard.keys.state(record.id),
+                attempts=shard.keys.attempts(record.id),
+                lease=shard.keys.lease(record.id),
+                cancelled=shard.keys.cancelled,
+                spent=[] if home else shard.keys.spent_by(record),
+                queue=shard.keys.queue,
+                outbox=shard.keys.outbox,
+                notices=shard.keys.notices,
                 id=record.id,
                 expected_version=expected,
                 version=record.version,
@@ -160,52 +180,61 @@ class Store(QueryCommands, LeaseCommands, ChargeCommands):
                 message="" if ended or next_holder else message(record.id, record.version, delay_s),
                 delay_s=delay_s,
                 notice=_notice(record) if ended else "",
+                home=home.number if home else "",
                 new_events=layout.dumped_events(events, told if apart else None),
             )
         if not saved:
             raise Conflict(f"evolution {record.id} is not at version {expected} any more")
+        if home:
+            self._settle_soon(record.id, ended=ended)
         return bool(saved == _KEPT)
 
     async def abandon(self, evolution_id: str, failure: Failure) -> None:
         """Ends an evolution whose record cannot be read: its followers see why, and it expires."""
+        shard = self._shards.of(evolution_id)
         async with self._translated:
             await scripts.ABANDON(
-                self._redis,
-                record=layout.record_key(evolution_id),
-                state=layout.state_key(evolution_id),
-                events=layout.events_key(evolution_id),
-                attempts=layout.attempts_key(evolution_id),
-                active=layout.ACTIVE,
-                deadlines=layout.DEADLINES,
-                cancelled=layout.CANCELLED,
-                reserved=layout.RESERVED,
-                queue=QUEUE,
-                waiting=layout.WAITING,
+                shard.redis,
+                record=shard.keys.record(evolution_id),
+                state=shard.keys.state(evolution_id),
+                events=shard.keys.events(evolution_id),
+                attempts=shard.keys.attempts(evolution_id),
+                active=shard.keys.active,
+                deadlines=shard.keys.deadlines,
+                cancelled=shard.keys.cancelled,
+                reserved=shard.keys.reserved,
+                queue=shard.keys.queue,
+                waiting=shard.keys.waiting,
+                outbox=shard.keys.outbox,
                 id=evolution_id,
                 event=dumped(layout.EVENT, Ended("failed", error=failure)),
                 ttl_s=self._ttl_s,
             )
+        if len(self._shards) > 1:
+            self._settle_soon(evolution_id, ended=True)
 
     async def delete(self, record: Record) -> bool:
         """Deletes what is kept of an evolution, its idempotency key included; False where it is queued or running."""
-        keys = layout.keys_of(record)
+        shard = self._shards.of(record.id)
+        keys = shard.keys.of(record)
         async with self._translated:
             return bool(
                 await scripts.DELETE(
-                    self._redis,
+                    shard.redis,
                     **{name: keys[name] for name in ("record", "events", "active", "idempotency")},
                     **{name: keys[name] for name in ("all_list", "tenant_list")},
-                    state=layout.state_key(record.id),
-                    attempts=layout.attempts_key(record.id),
-                    lease=layout.lease_key(record.id),
+                    state=shard.keys.state(record.id),
+                    attempts=shard.keys.attempts(record.id),
+                    lease=shard.keys.lease(record.id),
                     id=record.id,
                 )
             )
 
     async def send(self, evolution_id: str, version: int) -> None:
         """Sends a message for the round that follows this version, for any worker to perform."""
+        shard = self._shards.of(evolution_id)
         async with self._translated:
-            await self._redis.lpush(QUEUE, message(evolution_id, version))
+            await shard.redis.lpush(shard.keys.queue, message(evolution_id, version))
 
 
 def _attempt(record: Record, attempt: Attempt) -> str:

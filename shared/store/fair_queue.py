@@ -35,8 +35,8 @@ The redis keys all follow from that of `waiting`, a sorted set of what no worker
 from dataclasses import dataclass
 
 from shared.records.evolution import Record, ServiceTier
-from shared.store.layout import RECORD_PREFIX, WAITING
 from shared.store.queue import SENT_AT_PATTERN
+from shared.store.redis_keys import RECORD_OF, RedisKeys
 
 WINDOW = 4
 """Messages that the queue holds at most before more are moved there: what workers take while a script is under way."""
@@ -74,19 +74,19 @@ def class_of(record: Record, share: Share) -> int:
     return 1 if share.ahead and record.request.service_tier == "priority" else 2
 
 
-def places_keys(tenant: str) -> tuple[str, ...]:
+def places_keys(keys: RedisKeys, tenant: str) -> tuple[str, ...]:
     """The redis keys of a tenant's evolutions that wait, those of both classes."""
-    return tuple(f"{WAITING}:of:{number}:{tenant}" for number in (1, 2))
+    return tuple(f"{keys.waiting}:of:{number}:{tenant}" for number in (1, 2))
 
 
 # For scripts that name `active`, `queue` and `waiting` among their keys, and know `now`.
 FAIR_QUEUE = (
-    """
+    RECORD_OF
+    + """
 local window, last_class = WINDOW, 2
 local counted, virtual, usual = waiting .. ':counted', waiting .. ':virtual', waiting .. ':usual'
 local sizes = waiting .. ':sizes'
 local under_way, expected_key, last = waiting .. ':under_way', waiting .. ':expected', waiting .. ':last'
-local function record_of(id) return 'RECORD{' .. id .. '}' end
 local function tenants_of(class) return waiting .. ':tenants:' .. class end
 local function places_of(class, tenant) return waiting .. ':of:' .. class .. ':' .. tenant end
 local function exact(number) return string.format('%.6f', number) end
@@ -197,9 +197,7 @@ local function settle(id, record, tokens, ended)
     average('*', used)
   end
 end
-""".replace("WINDOW", str(WINDOW))
-    .replace("SENT_AT", SENT_AT_PATTERN)
-    .replace("RECORD", RECORD_PREFIX)
+""".replace("WINDOW", str(WINDOW)).replace("SENT_AT", SENT_AT_PATTERN)
 )
 
 # Forgets, a few at a time, tenants that do not wait and whose counters lie below that to which they would be lifted

@@ -18,12 +18,11 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from shared.errors import Conflict, NotFound, Overloaded
-from shared.store.connection import RedisClient
 from shared.store.layout import dumped, parsed
 from shared.store.lua import Script
+from shared.store.redis_keys import RedisKeys
+from shared.store.shards import RedisClient
 
-_EXPIRY = "darwin:file-expiry"
-_USAGE = "darwin:file-usage"
 # A file that is not complete by then was abandoned.
 _UNFINISHED_S = 3600.0
 # Lines are read until they hold so many bytes.
@@ -107,12 +106,12 @@ if not stored[1] then return 0 end
 redis.call('HINCRBY', usage, 'n:' .. stored[1], -1)
 redis.call('HINCRBY', usage, 'b:' .. stored[1], -stored[2])
 redis.call('HINCRBY', usage, '*', -stored[2])
-redis.call('ZREM', 'darwin:files:' .. stored[1], id)
+redis.call('ZREM', lists .. stored[1], id)
 redis.call('UNLINK', file, lines)
 return 1
 """,
     keys="file lines expiry usage users",
-    args="id later",
+    args="id later lists",
 )
 
 # Reads ten lines at a time, up to `count`, until they hold `most_bytes`.
@@ -147,7 +146,7 @@ class Files(RedisClient):
         async with self._translated:
             outcome = await _APPEND(
                 self._redis,
-                **_keys(file.id),
+                **file_keys(self._key, file.id),
                 id=file.id,
                 tenant=file.tenant,
                 offset=offset,
@@ -175,14 +174,14 @@ class Files(RedisClient):
             NotFound: it was removed meanwhile.
         """
         async with self._translated:
-            size = int(await self._redis.hget(_key(file.id), "bytes") or 0)
+            size = int(await self._redis.hget(self._key(f"file:{file.id}"), "bytes") or 0)
             file = replace(file, bytes=size)
-            keys = _keys(file.id)
+            keys = file_keys(self._key, file.id)
             done = await _COMPLETE(
                 self._redis,
                 file=keys["file"],
                 expiry=keys["expiry"],
-                tenant_list=_list_key(file.tenant),
+                tenant_list=self._key(f"files:{file.tenant}"),
                 id=file.id,
                 body=dumped(_FILE, file),
                 created_at=file.created_at,
@@ -199,7 +198,7 @@ class Files(RedisClient):
             NotFound: there is none, or it is another tenant's; the two look alike.
         """
         async with self._translated:
-            body = await self._redis.hget(_key(file_id), "body")
+            body = await self._redis.hget(self._key(f"file:{file_id}"), "body")
         file = parsed(_FILE, body, f"the file {file_id}") if body else None
         if file is None or file.expires_at <= time.time() or (tenant is not None and file.tenant != tenant):
             raise NotFound(f"No such File object: {file_id}", field="id")
@@ -208,10 +207,10 @@ class Files(RedisClient):
     async def listed(self, tenant: str) -> list[File]:
         """A tenant's readable files, oldest first."""
         async with self._translated:
-            ids = await self._redis.zrange(_list_key(tenant), 0, -1)
+            ids = await self._redis.zrange(self._key(f"files:{tenant}"), 0, -1)
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for file_id in ids:
-                    pipeline.hget(_key(file_id), "body")
+                    pipeline.hget(self._key(f"file:{file_id}"), "body")
                 bodies = await pipeline.execute()
         found = [parsed(_FILE, body, "a file") for body in bodies if body]
         return [file for file in found if file.expires_at > time.time()]
@@ -222,7 +221,7 @@ class Files(RedisClient):
         """
         async with self._translated:
             found: list[str] = await _READ(
-                self._redis, lines=f"{_key(file_id)}:lines", first=first, count=count, most_bytes=_PAGE_BYTES
+                self._redis, lines=self._key(f"file:{file_id}:lines"), first=first, count=count, most_bytes=_PAGE_BYTES
             )
         return found
 
@@ -239,33 +238,35 @@ class Files(RedisClient):
 
     async def _remove(self, file_id: str, later: float | str = "") -> int:
         async with self._translated:
-            return int(await _REMOVE(self._redis, **_keys(file_id), users=users_key(file_id), id=file_id, later=later))
+            removed = await _REMOVE(
+                self._redis,
+                **file_keys(self._key, file_id),
+                users=users_key(self._key, file_id),
+                id=file_id,
+                later=later,
+                lists=self._key("files:"),
+            )
+        return int(removed)
 
     async def held_bytes(self, tenant: str) -> tuple[int, int]:
         """Bytes of the tenant's files, and of everybody's."""
         async with self._translated:
-            own, total = await self._redis.hmget(_USAGE, [f"b:{tenant}", "*"])
+            own, total = await self._redis.hmget(self._key("file-usage"), [f"b:{tenant}", "*"])
         return int(own or 0), int(total or 0)
 
     async def sweep(self) -> int:
         """Removes files that have expired; how many."""
         async with self._translated:
-            ids = await self._redis.zrangebyscore(_EXPIRY, "-inf", time.time(), 0, 100)
+            ids = await self._redis.zrangebyscore(self._key("file-expiry"), "-inf", time.time(), 0, 100)
         return [await self._remove(file_id, time.time() + _IN_USE_S) for file_id in ids].count(1)
 
 
-def _key(file_id: str) -> str:
-    return f"darwin:file:{file_id}"
+def file_keys(key: RedisKeys, file_id: str) -> dict[str, str]:
+    """The redis keys of a file, by the names that scripts give them."""
+    file = key(f"file:{file_id}")
+    return {"file": file, "lines": f"{file}:lines", "expiry": key("file-expiry"), "usage": key("file-usage")}
 
 
-def users_key(file_id: str) -> str:
+def users_key(key: RedisKeys, file_id: str) -> str:
     """The redis key of the batches that read a file and have not ended."""
-    return f"{_key(file_id)}:batches"
-
-
-def _list_key(tenant: str) -> str:
-    return f"darwin:files:{tenant}"
-
-
-def _keys(file_id: str) -> dict[str, str]:
-    return {"file": _key(file_id), "lines": f"{_key(file_id)}:lines", "expiry": _EXPIRY, "usage": _USAGE}
+    return key(f"file:{file_id}:batches")

@@ -1,6 +1,6 @@
-"""How evolutions lie in Redis: the names of redis keys, and values as JSON.
+"""How evolutions lie in Redis: what its keys hold (`redis_keys` names them), and values as JSON.
 
-Redis keys, all under `darwin:`
+Redis keys, all under `darwin:`, or where there are several shards under `darwin:{s…}:` with the number of theirs
   evo:{id}                hash: version, body, request, result, summary, trace, saved_at, claims, claimants, of_key,
                           of_idempotency; the body is the record without what stands in fields of its own;
                           sent_at, when the sweep last sent its message again; refused_at and not_before, since when no
@@ -18,6 +18,9 @@ Redis keys, all under `darwin:`
   key:{api key}:spent:{period}:{its label}
                           hash: tokens, money (in billionths), and the same reserved for searches under way
   reserved                hash of unfinished ids: tokens and money reserved, and the keys of the hashes that hold them
+  accounts, accounts-unchecked, outbox
+                          what evolutions spend of API keys of other shards (see `account_scripts`)
+  shards                  which shard this is, and of how many
   call:{id}               "tokens money" set aside for a call that is no search
   idempotency:{digest}    hash: id, fingerprint; lives as long as its record
   webhook-notices         list of what has ended and webhooks may tell: "batch {id}" or "response {evolution id}"
@@ -34,9 +37,7 @@ from shared.errors import Internal
 from shared.records.attempts import Attempt, LostAttempt
 from shared.records.events import Event
 from shared.records.evolution import EvolutionRequest, Record, Result, SavedState, TraceContext
-from shared.records.periods import period_label
 from shared.records.schema import UnknownSchema, of_another_version
-from shared.records.spending import PERIODS, Period
 from shared.records.summary import Summary
 from shared.records.telling import Told
 
@@ -48,88 +49,11 @@ ATTEMPT: TypeAdapter[Attempt] = TypeAdapter(Attempt)
 SUMMARY: TypeAdapter[Summary] = TypeAdapter(Summary)
 TRACE: TypeAdapter[TraceContext | None] = TypeAdapter(TraceContext | None)
 
-ACTIVE = "darwin:active"
-DEADLINES = "darwin:deadlines"
-CANCELLED = "darwin:cancelled"
-RESERVED = "darwin:reserved"
-NOTICES = "darwin:webhook-notices"
-WAITING = "darwin:waiting"
-RECORD_PREFIX = "darwin:evo:"
-
 # How a body begins that is not a whole record. Versions that know whole records only do not know the first field, so
 # that their workers leave such an evolution to others, and lack none that they demand.
 _IN_PARTS = '{"layout":2,"request":null,'
 
 T = TypeVar("T")
-
-
-def record_key(evolution_id: str) -> str:
-    """The redis key of an evolution's hash."""
-    return f"{RECORD_PREFIX}{{{evolution_id}}}"
-
-
-def events_key(evolution_id: str) -> str:
-    """The redis key of the stream of its events."""
-    return f"{record_key(evolution_id)}:events"
-
-
-def attempts_key(evolution_id: str) -> str:
-    """The redis key of the stream of its attempts."""
-    return f"{record_key(evolution_id)}:attempts"
-
-
-def lease_key(evolution_id: str) -> str:
-    """The redis key that holds who performs its round; it expires with the lease."""
-    return f"{record_key(evolution_id)}:lease"
-
-
-def state_key(evolution_id: str) -> str:
-    """The redis key of the hash with the orchestrator's state."""
-    return f"{record_key(evolution_id)}:state"
-
-
-def list_key(tenant: str | None) -> str:
-    """The redis key of the list of a tenant's evolutions; None: of everybody's."""
-    return "darwin:list" if tenant is None else f"darwin:list:{tenant}"
-
-
-def active_key(api_key_id: str) -> str:
-    """The redis key of an API key's unfinished evolutions."""
-    return f"darwin:key:{api_key_id}:active"
-
-
-def spent_key(api_key_id: str, period: Period, at: float) -> str:
-    """The redis key of what an API key spent in the period that a time (Unix seconds) lies in."""
-    return f"darwin:key:{api_key_id}:spent:{period}:{period_label(period, at)}"
-
-
-def spent_keys(record: Record) -> list[str]:
-    """The redis keys of what is spent in the periods in which an evolution was accepted, in the order of `PERIODS`;
-    none where no API key is charged.
-    """
-    return [spent_key(record.key_id, period, record.created_at) for period in PERIODS] if record.key_id else []
-
-
-def call_key(call_id: str) -> str:
-    """The redis key of what is set aside for a call that is no search."""
-    return f"darwin:call:{call_id}"
-
-
-def keys_of(record: Record) -> dict[str, str]:
-    """The redis keys that creating and saving a record both touch, by the names that the scripts give them."""
-    idempotency = record.idempotency
-    return {
-        "record": record_key(record.id),
-        "events": events_key(record.id),
-        "active": ACTIVE,
-        "waiting": WAITING,
-        "deadlines": DEADLINES,
-        "reserved": RESERVED,
-        "all_list": list_key(None),
-        "tenant_list": list_key(record.request.tenant),
-        "api_key_active": active_key(record.key_id),
-        "idempotency": f"darwin:idempotency:{idempotency.key if idempotency else ''}",
-    }
 
 
 def dumped(adapter: TypeAdapter[T], value: T, *, sparse: bool = False) -> str:

@@ -4,6 +4,7 @@ from shared.store.budgets import BUDGETS
 from shared.store.fair_queue import FAIR_QUEUE, TIDY
 from shared.store.lua import Script
 from shared.store.queue import OLDEST_MESSAGE
+from shared.store.redis_keys import RECORD_OF
 
 NOW = """
 local time = redis.call('TIME')
@@ -119,6 +120,7 @@ return tostring(since)
 # that a gateway of a version without `waiting` accepted is put there.
 STALLED = Script(
     NOW
+    + RECORD_OF
     + BUDGETS
     + OLDEST_MESSAGE
     + _LONGEST_PAUSE
@@ -126,7 +128,7 @@ STALLED = Script(
 local idle, stalled, oldest = tonumber(idle_s), {}, nil
 local due = redis.call('ZRANGEBYSCORE', active, '-inf', now - idle, 'LIMIT', 0, most)
 for _, id in ipairs(due) do
-  local record = record_prefix .. '{' .. id .. '}'
+  local record = record_of(id)
   local lease_ms = redis.call('PTTL', record .. ':lease')
   local version, saved_at, trace, claims, sent_at, refused_at, place =
     unpack(redis.call('HMGET', record, 'version', 'saved_at', 'trace', 'claims', 'sent_at', 'refused_at', 'place'))
@@ -156,7 +158,7 @@ end
 return stalled
 """,
     keys="active deadlines reserved queue waiting",
-    args="idle_s most record_prefix",
+    args="idle_s most",
 )
 
 # Sends the messages of those that are stalled still, ahead of what has not begun, and notes it in the same step.
@@ -189,10 +191,11 @@ return sent
 # of all tenants come in turn, so that nobody's wait for those of one.
 DUE = Script(
     NOW
+    + RECORD_OF
     + """
 local found = {}
 local function look(id)
-  local record = record_prefix .. '{' .. id .. '}'
+  local record = record_of(id)
   local version, trace, not_before = unpack(redis.call('HMGET', record, 'version', 'trace', 'not_before'))
   if not version or not redis.call('ZSCORE', active, id) then
     redis.call('ZREM', deadlines, id)
@@ -218,7 +221,7 @@ look_in_turn(redis.call('SRANDMEMBER', cancelled, 10 * most))
 return found
 """,
     keys="active deadlines cancelled",
-    args="at most record_prefix",
+    args="at most",
 )
 
 # Moves what there is room for to the queue, in case nothing else did, and tidies.

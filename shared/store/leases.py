@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import NamedTuple
 
 from shared.records.attempts import LostAttempt
 from shared.records.evolution import Record, TraceContext
 from shared.store import layout, lease_scripts, scripts
-from shared.store.connection import RedisClient
 from shared.store.layout import parsed
-from shared.store.queue import QUEUE, message
+from shared.store.queue import message
+from shared.store.shards import RedisClient, Shard
 
 # A script holds up everybody else; with so many evolutions it takes a few milliseconds.
 _RENEWED_AT_ONCE = 500
@@ -60,16 +61,17 @@ class LeaseCommands(RedisClient):
             UnknownSchema: another version of this program wrote the record; the caller has the lease nevertheless.
             Internal: the record cannot be read.
         """
+        shard = self._shards.of(evolution_id)
         async with self._translated:
             claimed = await lease_scripts.CLAIM(
-                self._redis,
-                record=layout.record_key(evolution_id),
-                state=layout.state_key(evolution_id),
-                lease=layout.lease_key(evolution_id),
-                active=layout.ACTIVE,
-                cancelled=layout.CANCELLED,
-                queue=QUEUE,
-                waiting=layout.WAITING,
+                shard.redis,
+                record=shard.keys.record(evolution_id),
+                state=shard.keys.state(evolution_id),
+                lease=shard.keys.lease(evolution_id),
+                active=shard.keys.active,
+                cancelled=shard.keys.cancelled,
+                queue=shard.keys.queue,
+                waiting=shard.keys.waiting,
                 id=evolution_id,
                 version=version,
                 holder=holder,
@@ -84,33 +86,39 @@ class LeaseCommands(RedisClient):
         return Claim(record, bool(cancelled), int(deaths), layout.lost_attempts(claimants))
 
     async def renew(self, leases: Sequence[Lease], ttl_s: float) -> list[bool]:
-        """Prolongs leases to `ttl_s` seconds from now; returns for each whether it is still held."""
-        held: list[bool] = []
-        async with self._translated:
-            for first in range(0, len(leases), _RENEWED_AT_ONCE):
-                part = leases[first : first + _RENEWED_AT_ONCE]
-                held += map(
-                    bool,
-                    await lease_scripts.RENEW(
-                        self._redis,
-                        records=[layout.record_key(lease.evolution_id) for lease in part],
-                        leases=[layout.lease_key(lease.evolution_id) for lease in part],
-                        ttl_ms=int(ttl_s * 1000),
-                        versions=[lease.version for lease in part],
-                        holders=[lease.holder for lease in part],
-                    ),
+        """Prolongs leases to `ttl_s` seconds from now; returns for each whether it is still held.
+
+        Those of a shard that is away count as held, unless all are.
+        """
+        lost: set[Lease] = set()
+
+        async def renew_of(shard: Shard) -> None:
+            mine = [lease for lease in leases if self._shards.of(lease.evolution_id) is shard]
+            for first in range(0, len(mine), _RENEWED_AT_ONCE):
+                part = mine[first : first + _RENEWED_AT_ONCE]
+                held = await lease_scripts.RENEW(
+                    shard.redis,
+                    records=[shard.keys.record(lease.evolution_id) for lease in part],
+                    leases=[shard.keys.lease(lease.evolution_id) for lease in part],
+                    ttl_ms=int(ttl_s * 1000),
+                    versions=[lease.version for lease in part],
+                    holders=[lease.holder for lease in part],
                 )
-        return held
+                lost.update(lease for lease, kept in zip(part, held, strict=True) if not kept)
+
+        await self._shards.present(renew_of)
+        return [lease not in lost for lease in leases]
 
     async def release(self, evolution_id: str, holder: str) -> None:
         """Gives up the lease on an evolution, where `holder` has it."""
+        shard = self._shards.of(evolution_id)
         async with self._translated:
             await lease_scripts.RELEASE(
-                self._redis,
-                record=layout.record_key(evolution_id),
-                lease=layout.lease_key(evolution_id),
-                active=layout.ACTIVE,
-                waiting=layout.WAITING,
+                shard.redis,
+                record=shard.keys.record(evolution_id),
+                lease=shard.keys.lease(evolution_id),
+                active=shard.keys.active,
+                waiting=shard.keys.waiting,
                 id=evolution_id,
                 holder=holder,
             )
@@ -119,25 +127,27 @@ class LeaseCommands(RedisClient):
         """Asks whoever performs the evolution to end it; where nobody does, any worker ends it within about a second,
         though all are busy. One that has ended stays as it is.
         """
+        shard = self._shards.of(evolution_id)
         async with self._translated:
-            await scripts.CANCEL(self._redis, active=layout.ACTIVE, cancelled=layout.CANCELLED, id=evolution_id)
+            await scripts.CANCEL(shard.redis, active=shard.keys.active, cancelled=shard.keys.cancelled, id=evolution_id)
 
     async def cancelled(self) -> set[str]:
-        """Ids of the evolutions for which a cancel was asked and that have not ended yet."""
-        async with self._translated:
-            return set(await self._redis.smembers(layout.CANCELLED))
+        """Ids of the evolutions for which a cancel was asked and that have not ended yet, of the shards that answer."""
+        found = await self._shards.present(lambda shard: shard.redis.smembers(shard.keys.cancelled))
+        return set().union(*found)
 
     async def hand_back(self, evolution_id: str, holder: str, idle_s: float) -> float:
         """Gives up the lease on an evolution whose schema the holder does not know; returns for how many seconds no
         worker has known it. The sweep, which looks for what is idle for `idle_s`, soon offers it again.
         """
+        shard = self._shards.of(evolution_id)
         async with self._translated:
             since = await lease_scripts.HAND_BACK(
-                self._redis,
-                record=layout.record_key(evolution_id),
-                lease=layout.lease_key(evolution_id),
-                active=layout.ACTIVE,
-                waiting=layout.WAITING,
+                shard.redis,
+                record=shard.keys.record(evolution_id),
+                lease=shard.keys.lease(evolution_id),
+                active=shard.keys.active,
+                waiting=shard.keys.waiting,
                 id=evolution_id,
                 holder=holder,
                 idle_s=idle_s,
@@ -150,57 +160,63 @@ class LeaseCommands(RedisClient):
 
         One that has been sent again is so next once its time since the save has doubled, at most 30 seconds later.
         """
-        async with self._translated:
+
+        async def resend(shard: Shard) -> list[WaitingEvolution]:
+            keys = shard.keys
             found = _waiting(
                 await lease_scripts.STALLED(
-                    self._redis,
-                    active=layout.ACTIVE,
-                    deadlines=layout.DEADLINES,
-                    reserved=layout.RESERVED,
-                    queue=QUEUE,
-                    waiting=layout.WAITING,
+                    shard.redis,
+                    active=keys.active,
+                    deadlines=keys.deadlines,
+                    reserved=keys.reserved,
+                    queue=keys.queue,
+                    waiting=keys.waiting,
                     idle_s=idle_s,
                     most=_SWEPT_AT_ONCE,
-                    record_prefix=layout.RECORD_PREFIX,
                 )
             )
             if not found:
                 return []
             sent = await lease_scripts.RESEND(
-                self._redis,
-                active=layout.ACTIVE,
-                queue=QUEUE,
-                waiting=layout.WAITING,
-                records=[layout.record_key(waiting.evolution_id) for waiting in found],
+                shard.redis,
+                active=keys.active,
+                queue=keys.queue,
+                waiting=keys.waiting,
+                records=[keys.record(waiting.evolution_id) for waiting in found],
                 idle_s=idle_s,
                 ids=[waiting.evolution_id for waiting in found],
                 versions=[waiting.version for waiting in found],
                 messages=[message(waiting.evolution_id, waiting.version) for waiting in found],
             )
-        return [waiting for waiting, now in zip(found, sent, strict=True) if now]
+            return [waiting for waiting, now in zip(found, sent, strict=True) if now]
+
+        return [*chain(*await self._shards.present(resend))]
 
     async def dispatch(self) -> None:
         """Moves to the queue what it has room for of the evolutions that wait for their tenants' turns, and forgets a
         little of what need not be known any more.
         """
-        async with self._translated:
-            await lease_scripts.DISPATCH(self._redis, active=layout.ACTIVE, queue=QUEUE, waiting=layout.WAITING)
+        await self._shards.present(
+            lambda shard: lease_scripts.DISPATCH(
+                shard.redis, active=shard.keys.active, queue=shard.keys.queue, waiting=shard.keys.waiting
+            )
+        )
 
     async def due(self, at: float) -> list[WaitingEvolution]:
-        """Evolutions that nobody holds and that are to end, a part of them where there are many: those whose deadline
-        has passed at this time (Unix seconds), and those for which a cancel was asked.
+        """Evolutions that nobody holds and that are to end, a part of each shard's where there are many: those whose
+        deadline has passed at this time (Unix seconds), and those for which a cancel was asked.
         """
-        async with self._translated:
-            flat = await lease_scripts.DUE(
-                self._redis,
-                active=layout.ACTIVE,
-                deadlines=layout.DEADLINES,
-                cancelled=layout.CANCELLED,
+        found = await self._shards.present(
+            lambda shard: lease_scripts.DUE(
+                shard.redis,
+                active=shard.keys.active,
+                deadlines=shard.keys.deadlines,
+                cancelled=shard.keys.cancelled,
                 at=at,
                 most=DUE_AT_ONCE,
-                record_prefix=layout.RECORD_PREFIX,
             )
-        return list(dict.fromkeys(_waiting(flat)))
+        )
+        return list(dict.fromkeys(waiting for flat in found for waiting in _waiting(flat)))
 
 
 def _waiting(flat: Sequence[str]) -> list[WaitingEvolution]:

@@ -1,8 +1,12 @@
 """What can be read of evolutions without changing them."""
 
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
+from operator import itemgetter
 from typing import TypeVar
 
 from pydantic_core import from_json
@@ -15,13 +19,16 @@ from shared.records.spending import PERIODS, UNITS, Period, Standing, Unit
 from shared.records.summary import Summary
 from shared.records.telling import Told
 from shared.store import attempt_columns, fair_queue, layout
-from shared.store.connection import RedisClient
 from shared.store.layout import parsed
+from shared.store.queue import Backlog
+from shared.store.shards import RedisClient, Shard
 
 T = TypeVar("T", Record, Summary)
 _READ = ["body", "request", "result", "claims"]
 _ENDED = Ended("succeeded").type
 _Entry = tuple[str, dict[str, str]]
+# In a list: when it was accepted (Unix seconds), and its id.
+_Place = tuple[float, str]
 Spent = dict[tuple[Unit, Period], Standing]
 """Where an API key stands, by what is counted and for how long."""
 
@@ -63,22 +70,28 @@ class QueryCommands(RedisClient):
             NotFound: there is none.
             Internal: it cannot be read.
         """
+        shard = self._shards.of(evolution_id)
         async with self._translated:
-            stored = await self._redis.hmget(layout.record_key(evolution_id), _READ)
+            stored = await shard.redis.hmget(shard.keys.record(evolution_id), _READ)
         return _loaded(evolution_id, *stored)
+
+    def shard_of(self, evolution_id: str) -> int:
+        """The number of the shard that an evolution lies on."""
+        return self._shards.of(evolution_id).number
 
     async def events(self, evolution_id: str) -> list[StoredEvent]:
         """Every event that was saved, oldest first."""
+        shard = self._shards.of(evolution_id)
         async with self._translated:
-            entries = await self._redis.xrange(layout.events_key(evolution_id))
+            entries = await shard.redis.xrange(shard.keys.events(evolution_id))
         return _events(entries, Told())
 
     async def told(self, evolution_id: str, until: str) -> Told:
         """What the events up to this position have told, for who goes on from there."""
-        told = Told()
+        told, shard = Told(), self._shards.of(evolution_id)
         if until != "0":
             async with self._translated:
-                entries = await self._redis.xrange(layout.events_key(evolution_id), max=until)
+                entries = await shard.redis.xrange(shard.keys.events(evolution_id), max=until)
             _events(entries, told)
         return told
 
@@ -86,91 +99,113 @@ class QueryCommands(RedisClient):
         self, positions: Mapping[str, str], count: int, block_s: float = 0.0
     ) -> dict[str, list[RawEvent]]:
         """By evolution up to `count` events past its position in `positions`, waiting up to `block_s` (under 5) seconds
-        for one of them all; those without any are left out.
+        for one of them all; those without any are left out. All these evolutions are of one shard.
         """
-        ids = {layout.events_key(evolution_id): evolution_id for evolution_id in positions}
+        shard = self._shards.of(next(iter(positions)))
+        ids = {shard.keys.events(evolution_id): evolution_id for evolution_id in positions}
         streams = {key: positions[evolution_id] for key, evolution_id in ids.items()}
         async with self._translated:
-            reply = await self._redis.xread(streams, count=count, block=int(block_s * 1000) or None)
+            reply = await shard.redis.xread(streams, count=count, block=int(block_s * 1000) or None)
         return {ids[key]: [_raw(entry) for entry in stream] for key, stream in reply or ()}
 
     async def active_among(self, evolution_ids: Sequence[str]) -> set[str]:
-        """Those of these evolutions that are queued or running."""
+        """Those of these evolutions that are queued or running. All of them are of one shard."""
+        shard = self._shards.of(evolution_ids[0])
         async with self._translated:
-            scores = await self._redis.zmscore(layout.ACTIVE, list(evolution_ids))
+            scores = await shard.redis.zmscore(shard.keys.active, list(evolution_ids))
         return {found for found, score in zip(evolution_ids, scores, strict=True) if score is not None}
 
     async def history(self, evolution_id: str) -> tuple[Record, list[Event], list[Attempt]]:
         """The record with the events and attempts that led to this very version of it, all read at one moment; raises
         as `load` does.
         """
-        async with self._translated, self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hmget(layout.record_key(evolution_id), _READ)
-            pipeline.xrange(layout.events_key(evolution_id))
-            pipeline.xrange(layout.attempts_key(evolution_id))
+        shard = self._shards.of(evolution_id)
+        async with self._translated, shard.redis.pipeline(transaction=True) as pipeline:
+            pipeline.hmget(shard.keys.record(evolution_id), _READ)
+            pipeline.xrange(shard.keys.events(evolution_id))
+            pipeline.xrange(shard.keys.attempts(evolution_id))
             stored, events, attempts = await pipeline.execute()
         told = [stored.event for stored in _events(events, Told())]
         return _loaded(evolution_id, *stored), told, _attempts(evolution_id, attempts)
 
     async def attempts(self, evolution_id: str) -> list[Attempt]:
         """Every attempt that was saved, oldest first."""
+        shard = self._shards.of(evolution_id)
         async with self._translated:
-            entries = await self._redis.xrange(layout.attempts_key(evolution_id))
+            entries = await shard.redis.xrange(shard.keys.attempts(evolution_id))
         return _attempts(evolution_id, entries)
 
     async def listed(self, tenant: str | None, after: str | None, count: int) -> list[Summary]:
         """Up to `count` evolutions of a tenant (None: of all), those last accepted first, from past `after` on.
 
-        A status is `running` as `load` says. Fewer may come although there are more, where some have expired; none come
-        only at the end.
+        A status is `running` as `load` says. Fewer come only at the end.
 
         Raises:
             NotFound: `after` is in no list.
         """
-        list_key, first = layout.list_key(tenant), 0
-        async with self._translated:
-            if after is not None:
-                rank = await self._redis.zrevrank(list_key, after)
-                if rank is None:
-                    raise NotFound(f"no evolution {after} to list from", field="after")
-                first = rank + 1
-            while ids := await self._redis.zrevrange(list_key, first, first + count - 1):
-                async with self._redis.pipeline(transaction=False) as pipeline:
-                    for evolution_id in ids:
-                        pipeline.hmget(layout.record_key(evolution_id), ["summary", "claims"])
-                    found = [stored for stored in await pipeline.execute() if stored[0] is not None]
-                if found:
-                    return [_begun(parsed(layout.SUMMARY, body, "a summary"), claims) for body, claims in found]
-                first += count
-        return []
+        before: _Place | None = None
+        if after is not None:
+            shard = self._shards.of(after)
+            async with self._translated:
+                accepted_at = await shard.redis.zscore(shard.keys.listing(tenant), after)
+            if accepted_at is None:
+                raise NotFound(f"no evolution {after} to list from", field="after")
+            before = accepted_at, after
+        pages = await self._shards.all(lambda shard: _page(shard, tenant, before, count))
+        found = sorted(chain(*pages), key=itemgetter(0), reverse=True)
+        return [summary for _, summary in found[:count]]
 
     async def active(self) -> int:
-        """How many evolutions are queued or running."""
-        async with self._translated:
-            return int(await self._redis.zcard(layout.ACTIVE))
+        """How many evolutions are queued or running, on the shards that answer."""
+        return sum(await self._shards.present(lambda shard: shard.redis.zcard(shard.keys.active)))
+
+    async def backlog(self) -> Backlog:
+        """What waits for a worker now, whether its message has been moved to the queue or not; on shards that answer.
+
+        Raises:
+            Unavailable: Redis is away.
+        """
+
+        async def of(shard: Shard) -> tuple[int, list[tuple[str, float]]]:
+            async with shard.redis.pipeline() as pipeline:
+                waiting = shard.keys.waiting
+                depth, oldest = await pipeline.zcard(waiting).zrange(waiting, 0, 0, withscores=True).execute()
+            return depth, oldest
+
+        found = await self._shards.present(of)
+        since = [at for _, oldest in found for _, at in oldest]
+        return Backlog(sum(depth for depth, _ in found), max(0.0, time.time() - min(since)) if since else 0.0)
 
     async def active_of(self, api_key_id: str) -> int:
         """How many evolutions of an API key are queued or running."""
+        home = self._shards.home(api_key_id)
         async with self._translated:
-            return int(await self._redis.scard(layout.active_key(api_key_id)))
+            return int(await home.redis.scard(home.keys.active_of(api_key_id)))
 
     async def waiting_of(self, tenant: str) -> bool:
-        """Whether an evolution of a tenant's waits for its turn at the queue."""
-        async with self._translated:
-            return bool(await self._redis.exists(*fair_queue.places_keys(tenant)))
+        """Whether an evolution of a tenant's waits for its turn at the queue, on the shards that answer."""
+        found = await self._shards.present(
+            lambda shard: shard.redis.exists(*fair_queue.places_keys(shard.keys, tenant))
+        )
+        return any(found)
 
     async def most_waiting(self, most: int = 10) -> dict[str, int]:
         """Those tenants of which the most evolutions wait for their turn at the queue, up to `most`: how many do."""
-        async with self._translated:
-            found = await self._redis.zrevrange(f"{layout.WAITING}:sizes", 0, most - 1, withscores=True)
-        return {tenant: int(size) for tenant, size in found}
+        found = await self._shards.present(
+            lambda shard: shard.redis.zrevrange(f"{shard.keys.waiting}:sizes", 0, most - 1, withscores=True)
+        )
+        sizes = Counter[str]()
+        for tenant, size in chain.from_iterable(found):
+            sizes[tenant] += int(size)
+        return dict(sizes.most_common(most))
 
     async def spent(self, api_key_id: str, at: float) -> Spent:
         """What an API key has spent and reserved in each period that a time (Unix seconds) lies in."""
+        home = self._shards.home(api_key_id)
         fields = [f"{kind}{unit}" for unit in UNITS for kind in ("", "reserved_")]
-        async with self._translated, self._redis.pipeline(transaction=False) as pipeline:
+        async with self._translated, home.redis.pipeline(transaction=False) as pipeline:
             for period in PERIODS:
-                pipeline.hmget(layout.spent_key(api_key_id, period, at), fields)
+                pipeline.hmget(home.keys.spent(api_key_id, period, at), fields)
             rows = await pipeline.execute()
         found: dict[tuple[Unit, Period], Standing] = {}
         for period, row in zip(PERIODS, rows, strict=True):
@@ -178,6 +213,24 @@ class QueryCommands(RedisClient):
             for index, unit in enumerate(UNITS):
                 found[unit, period] = Standing(*numbers[2 * index : 2 * index + 2])
         return found
+
+
+async def _page(shard: Shard, tenant: str | None, before: _Place | None, count: int) -> list[tuple[_Place, Summary]]:
+    """Up to `count` evolutions of a shard that stand past `before` in its list, fewer only at its end."""
+    found: list[tuple[_Place, Summary]] = []
+    key, latest, first = shard.keys.listing(tenant), before[0] if before else "+inf", 0
+    while names := await shard.redis.zrevrangebyscore(key, latest, "-inf", first, count + 1, withscores=True):
+        first += len(names)
+        places = [(at, evolution_id) for evolution_id, at in names if before is None or (at, evolution_id) < before]
+        async with shard.redis.pipeline(transaction=False) as pipeline:
+            for _, evolution_id in places:
+                pipeline.hmget(shard.keys.record(evolution_id), ["summary", "claims"])
+            for place, (body, claims) in zip(places, await pipeline.execute(), strict=True):
+                if body is not None:
+                    found.append((place, _begun(parsed(layout.SUMMARY, body, "a summary"), claims)))
+        if len(found) >= count:
+            break
+    return found[:count]
 
 
 def _loaded(evolution_id: str, body: str | None, request: str | None, result: str | None, claims: str | None) -> Record:

@@ -8,10 +8,6 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-from shared.store.connection import Translated
-from shared.store.layout import WAITING
 
 ADVANCE = "darwin.advance"
 QUEUE = "darwin"
@@ -67,14 +63,3 @@ def message(evolution_id: str, version: int, delay_s: float = 0.0) -> str:
         },
     }
     return json.dumps(envelope)
-
-
-async def backlog(redis: Any) -> Backlog:
-    """What waits for a worker now, whether its message has been moved to the queue or not.
-
-    Raises:
-        Unavailable: Redis is away.
-    """
-    async with Translated(), redis.pipeline() as pipeline:
-        depth, oldest = await pipeline.zcard(WAITING).zrange(WAITING, 0, 0, withscores=True).execute()
-    return Backlog(depth, max(0.0, time.time() - oldest[0][1])) if oldest else Backlog()

@@ -26,8 +26,9 @@ PASSING: Mapping[str, str] = MappingProxyType(
         "NOREPLICAS": "too few replicas follow it (min-replicas-to-write)",
         "LOADING": "it reads what it keeps from its disk",
         "BUSY": "a script of somebody holds it up: SCRIPT KILL ends it",
-        "TRYAGAIN": "its cluster moves keys; Darwin needs one Redis with replicas, not Redis Cluster",
-        "CLUSTERDOWN": "its cluster is down; Darwin needs one Redis with replicas, not Redis Cluster",
+        "TRYAGAIN": "its cluster moves a shard's hash slot: that shard waits until it has moved",
+        "ASK": "its cluster moves a shard's hash slot: that shard waits until it has moved",
+        "CLUSTERDOWN": "a primary of its cluster is away: start it, or let a replica take over",
     }
 )
 """Codes of a server that does nothing now, and what an operator can do. Its state passes, so callers may wait."""

@@ -1,11 +1,12 @@
 """The scripts of the store, in Lua. Nobody sees one half done, and one that is sent twice changes nothing more.
 
-Their keys are those of `layout`, by these names: `record` (the hash of an evolution), `state`, `events`, `attempts`
+Their keys are those of `redis_keys`, by these names: `record` (the hash of an evolution), `state`, `events`, `attempts`
 and `lease` beside it; `active`, `deadlines`, `cancelled` and `reserved`; `all_list` and `tenant_list`; `api_key_active`
 and `spent` (one for each period) of the API key that is charged; `idempotency`. `queue` is the queue of evolutions, and
 `waiting` what waits for a worker. All times are the server's, in Unix seconds.
 """
 
+from shared.store.account_scripts import OWE
 from shared.store.budgets import BUDGETS
 from shared.store.fair_queue import FAIR_QUEUE
 from shared.store.lease_scripts import CLAIMANTS, NOW
@@ -26,7 +27,7 @@ local function tidy(keys, ttl)
     local old = redis.call('ZCOUNT', key, '-inf', now - ttl)
     local first = time[2] % math.max(1, old - 19)
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', now - ttl, 'LIMIT', first, 20)) do
-      if redis.call('EXISTS', 'darwin:evo:{' .. id .. '}') == 0 then redis.call('ZREM', key, id) end
+      if redis.call('EXISTS', record_of(id)) == 0 then redis.call('ZREM', key, id) end
     end
   end
 end
@@ -49,9 +50,9 @@ end
 # `exceeded` returns.
 CREATE = Script(
     NOW
+    + FAIR_QUEUE
     + _LIST
     + BUDGETS
-    + FAIR_QUEUE
     + """
 if redis.call('EXISTS', record) == 1 then return {'accepted', id} end
 if fingerprint ~= '' then
@@ -63,6 +64,7 @@ if redis.call('SCARD', api_key_active) >= tonumber(max_active_of_api_key) then r
 local over = exceeded(spent, token_limits, money_limits)
 if over then return {'over budget', '', unpack(over)} end
 reserve(id, tonumber(tokens), tonumber(money), spent)
+if home ~= '' then redis.call('HSET', record, 'home', home) end
 redis.call('HSET', record, 'version', 0, 'body', body, 'request', request, 'saved_at', now, 'summary', summary)
 redis.call('HSET', record, 'of_key', api_key_active, 'of_idempotency', idempotency, 'trace', trace)
 redis.call('XADD', events, '*', 'event', event)
@@ -82,7 +84,7 @@ return {'accepted', id}
 """,
     keys="record events active deadlines reserved api_key_active idempotency all_list tenant_list queue waiting *spent",
     args="id body request event max_active max_active_of_api_key fingerprint summary created_at deadline ttl_s trace"
-    " message tenant weight place class tokens money *token_limits *money_limits",
+    " message tenant weight place class home tokens money *token_limits *money_limits",
 )
 
 # Returns 0 where the record is at another version, otherwise 1: the version is saved now, or was by an earlier sending;
@@ -94,9 +96,10 @@ SAVE = Script(
     NOW
     + CLAIMANTS
     + _SET
+    + FAIR_QUEUE
     + _LIST
     + BUDGETS
-    + FAIR_QUEUE
+    + OWE
     + """
 if redis.call('HGET', record, 'version') ~= expected_version then
   local stored = redis.call('HMGET', record, 'version', 'body')
@@ -125,6 +128,7 @@ end
 for _, event in ipairs(new_events) do redis.call('XADD', events, '*', 'event', event) end
 if attempt ~= '' then redis.call('XADD', attempts, '*', 'attempt', attempt) end
 charge(id, tonumber(tokens), tonumber(money), spent)
+if home ~= '' then owe(id, home, ended, tokens, money) end
 local lists = {all_list, tenant_list}
 if ended == '1' then
   redis.call('ZREM', active, id)
@@ -147,9 +151,9 @@ dispatch()
 return next_holder ~= '' and 2 or 1
 """,
     keys="record state events attempts lease active deadlines cancelled reserved all_list tenant_list api_key_active"
-    " idempotency queue waiting notices *spent",
+    " idempotency queue waiting notices outbox *spent",
     args="id expected_version version body request result head part next_holder lease_ms ended tokens money summary"
-    " ttl_s attempt message delay_s notice *new_events",
+    " ttl_s attempt message delay_s notice home *new_events",
 )
 
 # An evolution that has ended is not active, and is not marked. No message is sent: whoever holds the evolution looks
@@ -164,6 +168,7 @@ CANCEL = Script(
 ABANDON = Script(
     NOW
     + BUDGETS
+    + OWE
     + FAIR_QUEUE
     + """
 if redis.call('ZREM', active, id) == 0 then return 0 end
@@ -175,13 +180,14 @@ leave(record)
 settle(id, record, 0, true)
 redis.call('HDEL', record, 'summary')
 redis.call('DEL', state)
-local beside = redis.call('HMGET', record, 'of_key', 'of_idempotency')
+local beside = redis.call('HMGET', record, 'of_key', 'of_idempotency', 'home')
+if beside[3] then owe(id, beside[3], 1, 0, 0) end
 if beside[1] then redis.call('SREM', beside[1], id) end
 redis.call('XADD', events, '*', 'event', event)
 for _, key in ipairs({record, events, attempts, beside[2] or nil}) do redis.call('EXPIRE', key, ttl_s) end
 return 1
 """,
-    keys="record state events attempts active deadlines cancelled reserved queue waiting",
+    keys="record state events attempts active deadlines cancelled reserved queue waiting outbox",
     args="id event ttl_s",
 )
 

@@ -35,6 +35,15 @@ return (current == before or current == after) and 1 or 0
     args="id before after",
 )
 
+COLLECT = Script(
+    """
+if not redis.call('LPOS', notices, notice) then redis.call('LPUSH', notices, notice) end
+redis.call('LTRIM', notices, 0, 99999)
+""",
+    keys="notices",
+    args="notice",
+)
+
 SPREAD = Script(
     """
 if redis.call('LREM', notices, -1, notice) == 0 then return 0 end

@@ -21,11 +21,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from shared.errors import Conflict, NotFound, Overloaded
-from shared.store.connection import RedisClient
-from shared.store.layout import NOTICES, dumped, parsed
-from shared.store.webhook_scripts import CLAIM, CREATE, DELETE, DONE, REPLACE, RETRY, SPREAD
+from shared.store.layout import dumped, parsed
+from shared.store.shards import RedisClient, Shard
+from shared.store.webhook_scripts import CLAIM, COLLECT, CREATE, DELETE, DONE, REPLACE, RETRY, SPREAD
 
-_ENDPOINTS, _DUE = "darwin:webhooks", "darwin:webhook-due"
+_ENDPOINTS, _DUE, _DELIVERY_OF = "webhooks", "webhook-due", "webhook-delivery:"
 _SECRET_BYTES = 32
 _KEPT_S = 4 * 86_400
 _MAX_TRIES = 20
@@ -91,8 +91,8 @@ class Webhooks(RedisClient):
         async with self._translated:
             created = await CREATE(
                 self._redis,
-                endpoints=_ENDPOINTS,
-                own=_list_key(endpoint.tenant),
+                endpoints=self._key(_ENDPOINTS),
+                own=self._list_key(endpoint.tenant),
                 id=endpoint.id,
                 body=dumped(_ENDPOINT, endpoint),
                 most=most,
@@ -112,10 +112,10 @@ class Webhooks(RedisClient):
         """A tenant's endpoints (None: everybody's), the newest first."""
         async with self._translated:
             if tenant is None:
-                bodies = await self._redis.hvals(_ENDPOINTS)
+                bodies = await self._redis.hvals(self._key(_ENDPOINTS))
             else:
-                ids = await self._redis.smembers(_list_key(tenant))
-                bodies = await self._redis.hmget(_ENDPOINTS, list(ids)) if ids else []
+                ids = await self._redis.smembers(self._list_key(tenant))
+                bodies = await self._redis.hmget(self._key(_ENDPOINTS), list(ids)) if ids else []
         found = [parsed(_ENDPOINT, body, "a webhook endpoint") for body in bodies if body]
         return sorted(found, key=lambda endpoint: (endpoint.created_at, endpoint.id), reverse=True)
 
@@ -147,7 +147,7 @@ class Webhooks(RedisClient):
         """Deletes an endpoint; what was on its way to it is dropped. Raises as `load` does."""
         await self.load(endpoint_id, tenant)
         async with self._translated:
-            await DELETE(self._redis, endpoints=_ENDPOINTS, own=_list_key(tenant), id=endpoint_id)
+            await DELETE(self._redis, endpoints=self._key(_ENDPOINTS), own=self._list_key(tenant), id=endpoint_id)
 
     async def disable(self, endpoint: Endpoint) -> None:
         """Has nothing sent to the endpoint any more, unless it was given another URL meanwhile, or is gone."""
@@ -162,18 +162,28 @@ class Webhooks(RedisClient):
 
     async def notice(self) -> str | None:
         """The oldest notice, which stays until `spread` takes it out; None where there is none."""
+        if len(self._shards) > 1:
+            await self._shards.present(self._collect)
         async with self._translated:
-            found: str | None = await self._redis.lindex(NOTICES, -1)
+            found: str | None = await self._redis.lindex(self._key.notices, -1)
         return found
+
+    async def _collect(self, shard: Shard) -> None:
+        """Brings a shard's notices to the first. One that is brought twice makes an event of the same id twice."""
+        if shard is self._shards[0]:
+            return
+        while (notice := await shard.redis.lindex(shard.keys.notices, -1)) is not None:
+            await COLLECT(self._redis, notices=self._key.notices, notice=notice)
+            await shard.redis.lrem(shard.keys.notices, -1, notice)
 
     async def spread(self, notice: str, deliveries: Sequence[Delivery]) -> bool:
         """Takes a notice out, and in the same step has these deliveries be due; whether it was still there."""
         async with self._translated:
             taken = await SPREAD(
                 self._redis,
-                notices=NOTICES,
-                due=_DUE,
-                deliveries=[_key(delivery.id) for delivery in deliveries],
+                notices=self._key.notices,
+                due=self._key(_DUE),
+                deliveries=[self._key(_DELIVERY_OF + delivery.id) for delivery in deliveries],
                 notice=notice,
                 now=time.time(),
                 kept_s=_KEPT_S,
@@ -186,7 +196,12 @@ class Webhooks(RedisClient):
         """Up to `most` deliveries that are due; nobody else gets them for `lease_s` seconds."""
         async with self._translated:
             flat = await CLAIM(
-                self._redis, due=_DUE, now=time.time(), most=most, lease_s=lease_s, prefix="darwin:webhook-delivery:"
+                self._redis,
+                due=self._key(_DUE),
+                now=time.time(),
+                most=most,
+                lease_s=lease_s,
+                prefix=self._key(_DELIVERY_OF),
             )
         parts = iter(flat)
         return [
@@ -197,15 +212,15 @@ class Webhooks(RedisClient):
     async def done(self, delivery_id: str) -> None:
         """Forgets a delivery, which has arrived or is given up."""
         async with self._translated:
-            await DONE(self._redis, due=_DUE, delivery=_key(delivery_id), id=delivery_id)
+            await DONE(self._redis, due=self._key(_DUE), delivery=self._key(_DELIVERY_OF + delivery_id), id=delivery_id)
 
     async def retry(self, delivery: Delivery, at: float) -> None:
         """Notes that one more attempt has failed, and has the next be due at a time."""
         async with self._translated:
             await RETRY(
                 self._redis,
-                due=_DUE,
-                delivery=_key(delivery.id),
+                due=self._key(_DUE),
+                delivery=self._key(_DELIVERY_OF + delivery.id),
                 id=delivery.id,
                 at=at,
                 attempts=delivery.attempts + 1,
@@ -218,13 +233,18 @@ class Webhooks(RedisClient):
             changed = change(_endpoint(endpoint_id, before, tenant))
             after = dumped(_ENDPOINT, changed)
             async with self._translated:
-                if await REPLACE(self._redis, endpoints=_ENDPOINTS, id=endpoint_id, before=before or "", after=after):
+                if await REPLACE(
+                    self._redis, endpoints=self._key(_ENDPOINTS), id=endpoint_id, before=before or "", after=after
+                ):
                     return changed
         raise Conflict(f"the webhook endpoint {endpoint_id} changes all the time")
 
+    def _list_key(self, tenant: str) -> str:
+        return self._key(f"{_ENDPOINTS}:{tenant}")
+
     async def _body(self, endpoint_id: str) -> str | None:
         async with self._translated:
-            body: str | None = await self._redis.hget(_ENDPOINTS, endpoint_id)
+            body: str | None = await self._redis.hget(self._key(_ENDPOINTS), endpoint_id)
         return body
 
 
@@ -233,11 +253,3 @@ def _endpoint(endpoint_id: str, body: str | None, tenant: str | None) -> Endpoin
     if endpoint is None or (tenant is not None and endpoint.tenant != tenant):
         raise NotFound(f"No such webhook endpoint: {endpoint_id[:80]}", field="webhook_endpoint_id")
     return endpoint
-
-
-def _list_key(tenant: str) -> str:
-    return f"{_ENDPOINTS}:{tenant}"
-
-
-def _key(delivery_id: str) -> str:
-    return f"darwin:webhook-delivery:{delivery_id}"

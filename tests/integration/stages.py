@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,10 +11,12 @@ from services.orchestrator.core.values import Generate, Generated, Mutate, Mutat
 from services.orchestrator.round_runner import RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import DarwinError
-from shared.records.evolution import TERMINAL, EvolutionRequest, Message, Record, Sampling
+from shared.records.evolution import TERMINAL, EvolutionRequest, Idempotency, Message, Record, Sampling
 from shared.records.search import Search
 from shared.store.evolutions import Store
 from shared.store.queue import QUEUE
+from shared.store.redis_keys import RedisKeys
+from shared.store.shards import Shard, new_evolution_id
 from tests.unit.orchestrator.strategies import World
 
 REQUEST = EvolutionRequest("darwin", (Message("user", "Explain tides."),), Sampling(24), Search(period=6), seed=11)
@@ -96,8 +97,8 @@ def round_runner(store: Store, stages: Stages, **settings: float) -> RoundRunner
     return RoundRunner(store, stages, stages, stages, OrchestratorSettings(**settings))  # type: ignore[arg-type]
 
 
-def record_of(request: EvolutionRequest) -> Record:
-    return Record(f"evo_{uuid.uuid4().hex}", 0, "queued", time.time(), request)
+def record_of(request: EvolutionRequest, idempotency: Idempotency | None = None) -> Record:
+    return Record(new_evolution_id(idempotency), 0, "queued", time.time(), request, idempotency=idempotency)
 
 
 async def accept(store: Store, request: EvolutionRequest = REQUEST) -> Due:
@@ -106,7 +107,11 @@ async def accept(store: Store, request: EvolutionRequest = REQUEST) -> Due:
 
 
 def key(due: Due, part: str = "") -> str:
-    return f"darwin:evo:{{{due.evolution_id}}}" + (f":{part}" if part else "")
+    return RedisKeys().record(due.evolution_id) + (f":{part}" if part else "")
+
+
+def shard_of(store: Store, due: Due) -> Shard:
+    return store._shards.of(due.evolution_id)
 
 
 async def advance(store: Store, worker: RoundRunner, due: Due) -> Due | None:
@@ -132,3 +137,4 @@ async def delay_s(store: Store, due: Due) -> float:
 async def finish(store: Store, worker: RoundRunner, due: Due | None) -> None:
     while due is not None:
         due = await advance(store, worker, due)
+    await store.settled()

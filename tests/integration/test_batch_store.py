@@ -8,21 +8,25 @@ import pytest
 from shared.errors import NotFound, Overloaded
 from shared.store.batches import Batch, Batches
 from shared.store.files import File, FileLimits, Files
+from tests.integration.layouts import Layout, every_layout
+
+pytestmark = every_layout
 
 LIMITS = FileLimits(tenant_bytes=20, total_bytes=30, tenant_files=2)
 
 
 @pytest.fixture
-async def files(redis_url: str) -> AsyncIterator[Files]:
-    files = Files(redis_url.removesuffix("/0") + "/3")
+async def files(layout: Layout) -> AsyncIterator[Files]:
+    files = Files(layout.url.replace("/0", "/3"), shards=layout.shards)
+    await files.listed("nobody")  # finds the node that has the keys
     await files._redis.flushdb()
     yield files
     await files.close()
 
 
 @pytest.fixture
-async def batches(redis_url: str, files: Files) -> AsyncIterator[Batches]:
-    batches = Batches(redis_url.removesuffix("/0") + "/3")
+async def batches(layout: Layout, files: Files) -> AsyncIterator[Batches]:
+    batches = Batches(layout.url.replace("/0", "/3"), shards=layout.shards)
     yield batches
     await batches.close()
 

@@ -15,18 +15,28 @@ from shared.records.events import Ended
 from shared.records.evolution import Failure, Idempotency, Record
 from shared.records.periods import period_end
 from shared.records.spending import NANOS, PERIODS, UNITS, Budget, Prices, Spending, Standing
-from shared.store import layout
+from shared.store import accounts
 from shared.store.charges import OverBudget
-from shared.store.evolutions import ActiveLimits, Store
-from tests.integration.stages import REQUEST, Due, Stages, advance, finish, key, record_of, round_runner
+from shared.store.evolutions import Store
+from shared.store.limits import ActiveLimits
+from shared.store.redis_keys import RedisKeys
+from shared.store.shards import new_evolution_id
+from tests.integration.layouts import every_layout
+from tests.integration.stages import REQUEST, Due, Stages, advance, finish, record_of, round_runner, shard_of
 
 PRICES = Prices(prompt=1.0, mutation=2.0, generation=4.0, reward=0.5)
 ONE_REST = Spending(prompt=10, mutation=20, generation=80, reward=200)
 COST = PRICES.nanos(ONE_REST)
 
 
+@pytest.fixture(autouse=True)
+def settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts, "_SETTLED_EVERY_S", 0.0)
+
+
 def of_key(key_id: str, **changes: object) -> Record:
-    return replace(record_of(REQUEST), key_id=key_id, prices=PRICES, **changes)  # type: ignore[arg-type]
+    record = record_of(REQUEST, changes.get("idempotency"))  # type: ignore[arg-type]
+    return replace(record, key_id=key_id, prices=PRICES, **changes)  # type: ignore[arg-type]
 
 
 def limited(*budgets: Budget, estimated: Spending = ONE_REST) -> ActiveLimits:
@@ -47,6 +57,7 @@ async def accepted(store: Store, key_id: str, limits: ActiveLimits, count: int) 
 
 async def standing(store: Store, key_id: str, unit: str = "tokens", at: float | None = None) -> Standing:
     """Where the key stands, which is the same in every period."""
+    await store.settled()
     spent = await store.spent(key_id, at or time.time())
     [found] = {spent[unit, period] for period in PERIODS}  # type: ignore[index]
     return found
@@ -55,8 +66,10 @@ async def standing(store: Store, key_id: str, unit: str = "tokens", at: float | 
 async def ended(store: Store, record: Record, spent: Spending) -> None:
     record = replace(record, version=record.version + 1, status="failed", error=Failure("Internal", "no luck"))
     await store.save(record, [Ended("failed", error=record.error)], spent=spent)
+    await store.settled()
 
 
+@every_layout
 @pytest.mark.parametrize("period", PERIODS)
 async def test_parallel_searches_reserve_before_they_spend(store: Store, period: str) -> None:
     """A budget of ten searches, of which twenty start at once: ten are accepted, and nothing is overspent."""
@@ -69,6 +82,7 @@ async def test_parallel_searches_reserve_before_they_spend(store: Store, period:
     assert await accepted(store, key_id, limits, 5) == []
 
 
+@every_layout
 @pytest.mark.parametrize("over", [1, 60, 99])
 async def test_what_is_overspent_is_less_than_one_search(store: Store, over: int) -> None:
     key_id, limits = uuid.uuid4().hex, limited(Budget("tokens", "day", 1000 + over))
@@ -79,6 +93,7 @@ async def test_what_is_overspent_is_less_than_one_search(store: Store, over: int
     assert 0 < used - (1000 + over) < ONE_REST.counted
 
 
+@every_layout
 async def test_money_is_what_the_stages_tokens_cost(store: Store) -> None:
     key_id, limits = uuid.uuid4().hex, limited(Budget("money", "month", 3 * COST))
     records = await accepted(store, key_id, limits, 6)
@@ -92,6 +107,7 @@ async def test_money_is_what_the_stages_tokens_cost(store: Store) -> None:
     assert len(await accepted(store, key_id, limits, 6)) == 2
 
 
+@every_layout
 async def test_sums_stay_exact_where_they_are_large(store: Store) -> None:
     key_id, large = uuid.uuid4().hex, Spending(generation=10**15)
     limits = limited(Budget("tokens", "day", 3 * 10**15), estimated=large)
@@ -101,6 +117,7 @@ async def test_sums_stay_exact_where_they_are_large(store: Store) -> None:
     assert await standing(store, key_id) == Standing(10**15 - 1, 0)
 
 
+@every_layout
 async def test_a_spent_budget_is_told_before_one_that_is_only_reserved(store: Store) -> None:
     key_id = uuid.uuid4().hex
     budgets = (Budget("tokens", "month", 1000), Budget("tokens", "day", 150), Budget("money", "hour", COST))
@@ -115,6 +132,7 @@ async def test_a_spent_budget_is_told_before_one_that_is_only_reserved(store: St
     await store.create(of_key(key_id), limited(budgets[0]))
 
 
+@every_layout
 @pytest.mark.usefixtures("no_retries")
 @pytest.mark.parametrize("method", METHODS)
 async def test_a_search_is_charged_what_its_answer_says(store: Store, method: Method) -> None:
@@ -137,10 +155,13 @@ async def test_a_search_is_charged_what_its_answer_says(store: Store, method: Me
     money = await standing(store, key_id, "money")
     assert money.used == pytest.approx(PRICES.nanos(spent), abs=20)
     assert 0 < tokens.generated <= estimate(asked).counted
-    assert await store._redis.hget("darwin:reserved", record.id) is None
+    for shard in store._shards:
+        assert await shard.redis.hget(shard.keys.reserved, record.id) is None
 
 
-async def test_cancelled_abandoned_and_lost_searches_give_back(store: Store) -> None:
+@every_layout
+async def test_cancelled_abandoned_and_lost_searches_give_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts, "_ACCEPTED_S", 0.0)
     key_id, limits = uuid.uuid4().hex, limited(Budget("tokens", "day", 1000))
     cancelled, abandoned, lost = await accepted(store, key_id, limits, 3)
     worker = round_runner(store, Stages())
@@ -150,18 +171,21 @@ async def test_cancelled_abandoned_and_lost_searches_give_back(store: Store) -> 
     await store.abandon(abandoned.id, Failure("Internal", "its record cannot be read"))
     await store.abandon(abandoned.id, Failure("Internal", "its record cannot be read"))
     assert await standing(store, key_id) == Standing(0, 100)
-    await store._redis.delete(key(Due(lost.id)))
-    await store._redis.zadd(layout.ACTIVE, {lost.id: 1.0})
+    shard = shard_of(store, Due(lost.id))
+    await shard.redis.delete(shard.keys.record(lost.id))
+    await shard.redis.zadd(shard.keys.active, {lost.id: 1.0})
     await store.resend_stalled(idle_s=1)
+    await store.settle_left()
     assert await standing(store, key_id) == Standing(0, 0)
 
 
+@every_layout
 async def test_what_is_sent_twice_counts_once(store: Store) -> None:
     key_id, limits = uuid.uuid4().hex, limited(Budget("tokens", "day", 1000))
     record = of_key(key_id, idempotency=Idempotency(uuid.uuid4().hex, "print"))
     await store.create(record, limits)
     await store.create(record, limits)
-    await store.create(replace(record, id=f"evo_{uuid.uuid4().hex}"), limits)
+    await store.create(replace(record, id=new_evolution_id(record.idempotency)), limits)
     assert await standing(store, key_id) == Standing(0, 100)
     saved = replace(record, version=1, status="running")
     for _ in range(2):
@@ -173,6 +197,7 @@ async def test_what_is_sent_twice_counts_once(store: Store) -> None:
     assert await standing(store, key_id) == Standing(230, 0)
 
 
+@every_layout
 async def test_a_search_counts_where_it_was_accepted(store: Store) -> None:
     """One that was accepted an hour ago, and so before the hour ended, ends now."""
     key_id, limits = uuid.uuid4().hex, limited(Budget("tokens", "hour", 100))
@@ -187,7 +212,7 @@ async def test_a_search_counts_where_it_was_accepted(store: Store) -> None:
 async def test_counters_outlive_their_period_and_expire(store: Store) -> None:
     key_id, at = uuid.uuid4().hex, time.time()
     await accepted(store, key_id, limited(), 1)
-    names: Sequence[str] = [layout.spent_key(key_id, period, at) for period in PERIODS]
+    names: Sequence[str] = [RedisKeys().spent(key_id, period, at) for period in PERIODS]
     for period, name in zip(PERIODS, names, strict=True):
         left_s = await store._redis.ttl(name)
         assert period_end(period, at).timestamp() - at < left_s < 34 * 86_400

@@ -7,7 +7,8 @@ from pathlib import Path
 from cli.stack.redis_server import start_redis
 from shared.records.events import Ended
 from shared.records.spending import Budget, Spending, Standing
-from shared.store.evolutions import ActiveLimits, Store
+from shared.store.evolutions import Store
+from shared.store.limits import ActiveLimits
 from tests.integration.stages import REQUEST, record_of
 
 

@@ -8,6 +8,7 @@ import pytest
 from shared.records.spending import PERIODS, Budget, Standing
 from shared.store.charges import Charged, OverBudget
 from shared.store.evolutions import Store
+from tests.integration.layouts import every_layout
 
 
 async def standing(store: Store, charged: Charged) -> Standing:
@@ -21,6 +22,7 @@ def call(key_id: str = "") -> Charged:
     return Charged(uuid.uuid4().hex, key_id or uuid.uuid4().hex[:12], time.time())
 
 
+@every_layout
 async def test_each_step_bears_being_sent_twice(store: Store) -> None:
     charged = call()
     for _ in range(2):
@@ -31,6 +33,7 @@ async def test_each_step_bears_being_sent_twice(store: Store) -> None:
         assert await standing(store, charged) == Standing(40, 0)
 
 
+@every_layout
 async def test_a_budget_that_leaves_nothing_refuses(store: Store) -> None:
     first = call()
     budgets = (Budget("tokens", "day", 50),)

@@ -14,10 +14,11 @@ import pytest
 from shared.records.evolution import Record, ServiceTier
 from shared.records.search import Search
 from shared.records.spending import Spending
-from shared.store.evolutions import ActiveLimits, Store
+from shared.store.evolutions import Store
 from shared.store.fair_queue import EQUAL, WINDOW, Share
-from shared.store.layout import WAITING
-from shared.store.queue import QUEUE, backlog
+from shared.store.limits import ActiveLimits
+from shared.store.queue import QUEUE
+from shared.store.redis_keys import RedisKeys
 from tests.integration.stages import REQUEST, record_of
 
 PLACES = 8
@@ -156,7 +157,7 @@ async def test_who_was_idle_neither_starves_others_nor_starves(store: Store) -> 
 
 async def test_a_tenant_that_comes_back_is_lifted_and_never_lowered(store: Store) -> None:
     async def counter(tenant: str) -> float:
-        return float(await store._redis.zscore(f"{WAITING}:virtual", tenant))
+        return float(await store._redis.zscore(f"{RedisKeys().waiting}:virtual", tenant))
 
     for _ in range(WINDOW + 4):
         await accept(store, "busy")
@@ -176,9 +177,9 @@ async def test_counters_hold_what_was_sampled_once_it_has_ended(store: Store) ->
         await accept(store, "one", Share(weight=2))
     fleet = Fleet(store)
     await fleet.until(10**9)
-    found = float(await store._redis.zscore(f"{WAITING}:virtual", "one"))
+    found = float(await store._redis.zscore(f"{RedisKeys().waiting}:virtual", "one"))
     assert found == pytest.approx(fleet.served["one"] / 2, abs=0.01)
-    assert await store._redis.exists(f"{WAITING}:expected") == 0
+    assert await store._redis.exists(f"{RedisKeys().waiting}:expected") == 0
 
 
 async def test_tenants_of_whom_nothing_need_be_known_are_forgotten(store: Store) -> None:
@@ -188,8 +189,8 @@ async def test_tenants_of_whom_nothing_need_be_known_are_forgotten(store: Store)
         assert record is not None
         await end(store, record, 100)
         await store.dispatch()
-    assert await store._redis.zcard(f"{WAITING}:virtual") <= 3
-    assert await store._redis.hlen(f"{WAITING}:usual") <= 4
+    assert await store._redis.zcard(f"{RedisKeys().waiting}:virtual") <= 3
+    assert await store._redis.hlen(f"{RedisKeys().waiting}:usual") <= 4
 
 
 async def test_within_a_tenant_by_tier_then_deadline_then_acceptance(store: Store) -> None:
@@ -244,8 +245,8 @@ async def test_what_ends_before_its_turn_leaves_no_place(store: Store) -> None:
     assert claim is not None
     await end(store, claim.record, 0)
     assert not await store.waiting_of("gone")
-    assert await store._redis.zscore(f"{WAITING}:tenants:2", "gone") is None
-    assert (await backlog(store._redis)).depth == WINDOW
+    assert await store._redis.zscore(f"{RedisKeys().waiting}:tenants:2", "gone") is None
+    assert (await store.backlog()).depth == WINDOW
     assert gone.id not in await order_of_service(store)
 
 

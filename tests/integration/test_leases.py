@@ -13,9 +13,11 @@ from redis.exceptions import ResponseError
 from cli.stack.redis_server import start_redis
 from services.orchestrator import leases
 from shared.store.evolutions import Store
-from tests.integration.stages import REQUEST, Due, Stages, accept, advance, finish, key, round_runner
+from tests.integration.layouts import every_layout
+from tests.integration.stages import REQUEST, Due, Stages, accept, advance, finish, round_runner, shard_of
 
 
+@every_layout
 async def test_two_workers_at_once_perform_a_round_once(store: Store) -> None:
     due, stages = await accept(store), Stages(delay_s=0.1)
     workers = [round_runner(store, stages), round_runner(store, stages)]
@@ -26,23 +28,25 @@ async def test_two_workers_at_once_perform_a_round_once(store: Store) -> None:
     assert len(stages.generated) == len({effect.key for effect in stages.generated})
 
 
+@every_layout
 async def test_a_worker_that_lost_its_lease_saves_nothing(store: Store) -> None:
     due, stages = await accept(store), Stages(delay_s=5)
     task = asyncio.ensure_future(round_runner(store, stages, heartbeat_s=0.05).advance(due.evolution_id, 0))
     await stages.called.wait()
-    await store._redis.set(key(due, "lease"), "somebody else")
+    await shard_of(store, due).redis.set(shard_of(store, due).keys.lease(due.evolution_id), "somebody else")
     await task
     assert stages.in_flight == 0
     assert (await store.load(due.evolution_id)).version == 0
 
 
+@every_layout
 async def test_workers_that_die_over_one_round_end_the_evolution(store: Store) -> None:
     due = await accept(store)
     for death in range(3):
         claim = await store.claim(due.evolution_id, 0, f"worker {death}", 10)
         assert claim is not None
         assert claim.deaths == death
-        await store._redis.delete(key(due, "lease"))
+        await shard_of(store, due).redis.delete(shard_of(store, due).keys.lease(due.evolution_id))
     await round_runner(store, Stages(), max_deaths=3).advance(due.evolution_id, 0)
     record = await store.load(due.evolution_id)
     assert record.status == "failed"
@@ -50,13 +54,14 @@ async def test_workers_that_die_over_one_round_end_the_evolution(store: Store) -
     assert "3 workers ended" in record.error.message
 
 
+@every_layout
 async def test_what_was_found_before_workers_died_over_a_round_is_the_answer(store: Store) -> None:
     due = await accept(store)
     following = await advance(store, round_runner(store, Stages()), due)
     assert following is not None
     for death in range(3):
         assert await store.claim(due.evolution_id, following.version, f"worker {death}", 10) is not None
-        await store._redis.delete(key(due, "lease"))
+        await shard_of(store, due).redis.delete(shard_of(store, due).keys.lease(due.evolution_id))
     await round_runner(store, Stages(), max_deaths=3).advance(due.evolution_id, following.version)
     record = await store.load(due.evolution_id)
     assert record.result is not None
@@ -64,6 +69,7 @@ async def test_what_was_found_before_workers_died_over_a_round_is_the_answer(sto
     assert record.result.choices[0].reward is not None
 
 
+@every_layout
 async def test_an_interrupted_round_is_left_to_others_at_once(store: Store) -> None:
     due, stages = await accept(store), Stages(delay_s=30)
     worker = round_runner(store, stages, heartbeat_s=0.05)
@@ -78,11 +84,12 @@ async def test_an_interrupted_round_is_left_to_others_at_once(store: Store) -> N
     assert claim.deaths == 0
 
 
+@every_layout
 async def test_a_lease_that_ran_out_unnoticed_is_taken_again(store: Store) -> None:
     due, stages = await accept(store), Stages(delay_s=0.5)
     task = asyncio.ensure_future(round_runner(store, stages, heartbeat_s=0.1).advance(due.evolution_id, 0))
     await stages.called.wait()
-    await store._redis.delete(key(due, "lease"))
+    await shard_of(store, due).redis.delete(shard_of(store, due).keys.lease(due.evolution_id))
     await task
     assert (await store.load(due.evolution_id)).status == "succeeded"
 
@@ -119,9 +126,9 @@ async def test_one_script_renews_the_leases_of_every_round(store: Store) -> None
     while (run := await scripts_run(store) - before) < 6:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
     assert run <= (time.monotonic() - began) / 0.1 + 2
-    kept = [await store._redis.pttl(key(due, "lease")) for due in dues]
-    assert all(0 < left <= 400 for left in kept)
-    await store._redis.set(key(dues[3], "lease"), "somebody else")
+    leases = [await shard_of(store, due).redis.pttl(shard_of(store, due).keys.lease(due.evolution_id)) for due in dues]
+    assert all(0 < left <= 400 for left in leases)
+    await shard_of(store, dues[3]).redis.set(shard_of(store, dues[3]).keys.lease(dues[3].evolution_id), "somebody else")
     await store.request_cancel(dues[5].evolution_id)
     await tasks[3]
     assert (await store.load(dues[3].evolution_id)).version == 0
@@ -136,6 +143,7 @@ async def test_one_script_renews_the_leases_of_every_round(store: Store) -> None
     assert stages.in_flight == 0
 
 
+@every_layout
 async def test_a_round_that_comes_while_its_worker_stops_is_left_to_others(store: Store) -> None:
     due, stages = await accept(store), Stages(delay_s=30)
     worker = round_runner(store, stages)
@@ -144,6 +152,7 @@ async def test_a_round_that_comes_while_its_worker_stops_is_left_to_others(store
     assert stages.in_flight == 0
 
 
+@every_layout
 async def test_an_evolution_is_running_from_the_moment_a_worker_takes_it(store: Store) -> None:
     due = await accept(store, replace(REQUEST, tenant=uuid.uuid4().hex))
 
@@ -182,10 +191,11 @@ async def test_leases_are_renewed_after_whatever_error(
     task = asyncio.ensure_future(worker.advance(due.evolution_id, 0))
     await stages.called.wait()
     await asyncio.sleep(0.8)  # Longer than a lease that is not renewed.
-    assert await store._redis.exists(key(due, "lease")) == (failing != "renew")
+    lease = shard_of(store, due).keys.lease(due.evolution_id)
+    assert await shard_of(store, due).redis.exists(lease) == (failing != "renew")
     monkeypatch.setattr(store, failing, works)
     await asyncio.sleep(0.8)
-    assert await store._redis.exists(key(due, "lease"))
+    assert await shard_of(store, due).redis.exists(lease)
     worker.interrupt()
     await task
     assert (await store.load(due.evolution_id)).version == 1

@@ -9,10 +9,9 @@ from shared.errors import DarwinError, NotFound, Overloaded, Unavailable
 from shared.records.attempts import LostAttempt
 from shared.records.evolution import Sampling, SavedState
 from shared.records.summary import summary_of
-from shared.store.connection import connect_redis
 from shared.store.evolutions import Store
 from shared.store.fair_queue import WINDOW
-from shared.store.queue import QUEUE, Backlog, backlog
+from shared.store.queue import QUEUE, Backlog
 from tests.integration.stages import REQUEST, Stages, accept, finish, key, round_runner
 from tests.metrics import Measured
 
@@ -123,21 +122,20 @@ async def test_an_evolution_whose_state_cannot_be_read_is_counted(store: Store) 
     assert measured.of("darwin.tokens") == 0
 
 
-async def test_the_queue_has_a_depth_and_an_age(redis_url: str, store: Store) -> None:
-    redis = connect_redis(redis_url)
+async def test_the_queue_has_a_depth_and_an_age(store: Store) -> None:
+    redis = store._redis
     await redis.flushdb()
-    assert await backlog(redis) == Backlog(0, 0.0)
+    assert await store.backlog() == Backlog(0, 0.0)
     first, *_ = [await accept(store) for _ in range(WINDOW + 3)]
     await asyncio.sleep(0.3)
-    found = await backlog(redis)
+    found = await store.backlog()
     assert (found.depth, await redis.llen(QUEUE)) == (WINDOW + 3, WINDOW)
     assert 0.3 <= found.age_s < 5
     assert await store.claim(first.evolution_id, 0, "somebody", 10)
-    assert (await backlog(redis)).depth == WINDOW + 2
+    assert (await store.backlog()).depth == WINDOW + 2
     await store.release(first.evolution_id, "somebody")
-    assert (await backlog(redis)).depth == WINDOW + 3
+    assert (await store.backlog()).depth == WINDOW + 3
     await redis.flushdb()
-    await redis.aclose()
     before = await store.active()
     await accept(store)
     assert await store.active() == before + 1

@@ -15,7 +15,8 @@ from cli.stack.child import Child
 from cli.stack.redis_server import redis_command
 from services.orchestrator.broker import BROKER_KEYS, celery_app
 from shared.errors import Unavailable, Unsupported
-from shared.store.connection import Translated, check_access, connect_redis
+from shared.store.access import check_access
+from shared.store.connection import Translated, connect_redis
 from shared.store.evolutions import Store
 from shared.store.queue import QUEUE, message
 from tests.integration.celery_worker import working
@@ -128,7 +129,7 @@ async def test_whoever_asks_for_a_write_hears_that_the_store_is_away(url: str, s
                 with pytest.raises(Unavailable):
                     async with Translated():
                         await write()
-            await check_access(url, BROKER_KEYS)  # Its state passes, so processes may start.
+            await check_access(url, keys=BROKER_KEYS)  # Its state passes, so processes may start.
         assert await client.get("a") == "1"
     await client.set("a", 4)
     await client.aclose()
@@ -221,10 +222,10 @@ async def test_a_user_that_may_not_is_refused_at_start(
         acl(admin, *rules)
     address = url.replace("unix://", f"unix://{login}@")
     if reason is None:
-        await check_access(address, BROKER_KEYS)
+        await check_access(address, keys=BROKER_KEYS)
         return
     with pytest.raises(Unsupported) as raised:
-        await check_access(address, BROKER_KEYS)
+        await check_access(address, keys=BROKER_KEYS)
     message = str(raised.value)
     assert message.startswith("DARWIN_REDIS_URL: Redis refuses this process, ")
     assert reason in message

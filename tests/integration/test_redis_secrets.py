@@ -24,7 +24,7 @@ from cli.stack import Stack, StackSettings
 from cli.stack.child import Child
 from services.orchestrator.broker import BROKER_KEYS, celery_app
 from shared.errors import Unsupported
-from shared.store.connection import check_access
+from shared.store.access import check_access
 from tests.integration.gateway.running import wait_for
 
 PASSWORD = "p@ss/w:rd#42"
@@ -174,7 +174,7 @@ def tls(port: int, tmp_path: Path) -> TlsProxy:
 @pytest.mark.parametrize("required", ["required", "CERT_REQUIRED", "none", "CERT_NONE"])
 async def test_both_spellings_of_tls_lead_store_and_queue_there(required: str, tls: TlsProxy, tmp_path: Path) -> None:
     url = f"rediss://:{QUOTED}@127.0.0.1:{tls.port}/0?ssl_cert_reqs={required}&ssl_ca_certs={tmp_path}/ca.pem"
-    await check_access(url, BROKER_KEYS)
+    await check_access(url, keys=BROKER_KEYS)
     before = tls.connections
     with celery_app(url).connection_for_write() as connection:
         connection.ensure_connection(max_retries=1)

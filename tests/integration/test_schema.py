@@ -16,6 +16,7 @@ from shared.records.schema import UnknownSchema
 from shared.store import layout
 from shared.store.evolutions import Store
 from shared.store.queue import QUEUE
+from shared.store.redis_keys import RedisKeys
 from tests.integration.stages import REQUEST, Due, Stages, accept, advance, finish, key, record_of, round_runner
 
 OLD, NEW = (2, {2}), (3, {2, 3})
@@ -154,12 +155,12 @@ async def test_what_a_version_without_parts_accepted_stays_in_one_piece(store: S
     worker = round_runner(store, Stages())
     while due is not None:
         due = await advance(store, worker, due)
-        read.append(layout.RECORD.validate_json(await store._redis.hget(layout.record_key(record.id), "body")))
+        read.append(layout.RECORD.validate_json(await store._redis.hget(RedisKeys().record(record.id), "body")))
     assert len(read) == read[-1].version > 1
     assert all(isinstance(each.state, str) and each.request == REQUEST for each in read)
     assert (read[-1].status, read[-1].result is not None) == ("succeeded", True)
     assert replace(await store.load(record.id), whole=False) == read[-1]
-    assert not await store._redis.exists(layout.state_key(record.id))
+    assert not await store._redis.exists(RedisKeys().state(record.id))
 
 
 async def test_a_version_without_parts_leaves_what_is_in_parts_alone(store: Store) -> None:

@@ -17,7 +17,7 @@ from cli.stack.child import Child
 from cli.stack.redis_server import redis_command
 from services.orchestrator.broker import BROKER_KEYS, celery_app
 from shared.errors import Unavailable
-from shared.store.connection import check_access
+from shared.store.access import check_access
 from shared.store.evolutions import Store
 from shared.store.queue import QUEUE, message
 from tests.integration.celery_worker import working
@@ -124,7 +124,7 @@ async def performed(done: Sequence[int], count: int) -> None:
 
 
 async def test_after_a_failover_everything_goes_on_with_the_new_primary(watched: Watched) -> None:
-    await check_access(watched.url, BROKER_KEYS)
+    await check_access(watched.url, keys=BROKER_KEYS)
     store, stages = Store(watched.url, ttl_s=60), Stages(delay_s=0.3)
     due, old = await accept(store), watched.primary
     await store._redis.delete(QUEUE)

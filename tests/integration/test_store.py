@@ -12,36 +12,42 @@ from shared.records.attempts import Attempt
 from shared.records.events import Ended
 from shared.records.evolution import Idempotency
 from shared.records.spending import PERIODS
-from shared.store.evolutions import ActiveLimits, Store
-from shared.store.layout import WAITING
+from shared.store.evolutions import Store
+from shared.store.limits import ActiveLimits
 from shared.store.queue import QUEUE
-from tests.integration.stages import REQUEST, Due, Stages, accept, finish, key, record_of, round_runner
+from shared.store.redis_keys import RedisKeys
+from tests.integration.layouts import every_layout
+from tests.integration.stages import REQUEST, Due, Stages, accept, finish, record_of, round_runner, shard_of
 
 
+@every_layout
 async def test_an_unreadable_record_ends_with_a_reason(store: Store) -> None:
-    record = replace(record_of(REQUEST), idempotency=Idempotency(uuid.uuid4().hex, "print"))
+    record = record_of(REQUEST, Idempotency(uuid.uuid4().hex, "print"))
     due = Due((await store.create(record)).id, 0)
-    await store._redis.hset(key(due), "body", '{"id": 1')
+    shard = shard_of(store, due)
+    await shard.redis.hset(shard.keys.record(record.id), "body", '{"id": 1')
     await round_runner(store, Stages()).advance(due.evolution_id, 0)
     last = (await store.events(due.evolution_id))[-1].event
     assert isinstance(last, Ended)
     assert last.error is not None
     assert "cannot be read" in last.error.message
-    assert await store._redis.zscore("darwin:active", due.evolution_id) is None
-    assert record.idempotency is not None
-    for left in (key(due), key(due, "events"), f"darwin:idempotency:{record.idempotency.key}"):
-        assert await store._redis.ttl(left) > 0
+    assert await shard.redis.zscore(shard.keys.active, due.evolution_id) is None
+    for left in (shard.keys.record(record.id), shard.keys.events(record.id), shard.keys.idempotency(record)):
+        assert await shard.redis.ttl(left) > 0
     with pytest.raises(Internal, match="cannot be read"):
         await store.load(due.evolution_id)
 
 
+@every_layout
 async def test_an_unreadable_event_is_reported_as_such(store: Store) -> None:
     due = await accept(store)
-    await store._redis.xadd(key(due, "events"), {"event": '{"type": "no such"}'})
+    shard = shard_of(store, due)
+    await shard.redis.xadd(shard.keys.events(due.evolution_id), {"event": '{"type": "no such"}'})
     with pytest.raises(Internal, match="cannot be read"):
         await store.events(due.evolution_id)
 
 
+@every_layout
 async def test_a_record_is_saved_over_its_own_version_only(store: Store) -> None:
     due = await accept(store)
     record = replace(await store.load(due.evolution_id), version=1)
@@ -54,6 +60,7 @@ async def test_a_record_is_saved_over_its_own_version_only(store: Store) -> None
     assert len(await store.events(due.evolution_id)) == 1
 
 
+@every_layout
 async def test_tokens_are_charged_to_the_key_once(store: Store) -> None:
     key_id = uuid.uuid4().hex
     record = replace(record_of(REQUEST), key_id=key_id)
@@ -66,6 +73,7 @@ async def test_tokens_are_charged_to_the_key_once(store: Store) -> None:
     assert result.tokens.generated > 0
 
 
+@every_layout
 async def test_limits_on_unfinished_evolutions(store: Store) -> None:
     key_id = uuid.uuid4().hex
     limits = ActiveLimits(active_per_key=2)
@@ -77,24 +85,27 @@ async def test_limits_on_unfinished_evolutions(store: Store) -> None:
     await finish(store, round_runner(store, Stages()), Due(records[0].id, 0))
     await store.create(records[2], limits)
     with pytest.raises(Overloaded, match="queued or running"):
-        await store.create(record_of(REQUEST), ActiveLimits(active=await store._redis.zcard("darwin:active")))
+        await store.create(record_of(REQUEST), ActiveLimits(active=0))
 
 
+@every_layout
 async def test_an_idempotency_key_names_one_evolution(store: Store) -> None:
     asked = Idempotency(uuid.uuid4().hex, "print")
-    first, again = (replace(record_of(REQUEST), idempotency=asked) for _ in range(2))
+    first, again = (record_of(REQUEST, asked) for _ in range(2))
     created = await asyncio.gather(store.create(first), store.create(again))
     assert created[0].id == created[1].id
     with pytest.raises(Conflict):
-        await store.create(replace(record_of(REQUEST), idempotency=replace(asked, fingerprint="other")))
+        await store.create(record_of(REQUEST, replace(asked, fingerprint="other")))
 
 
+@every_layout
 async def test_a_claim_names_holders_that_were_lost_and_no_others(store: Store) -> None:
     evolution_id = (await accept(store)).evolution_id
     assert await claimed(store, evolution_id, "first") == (0, [])
     assert await claimed(store, evolution_id, "first") == (0, [])  # sent again for want of an answer
     assert await store.claim(evolution_id, 0, "second", 10) is None
-    await store._redis.delete(key(Due(evolution_id, 0), "lease"))  # it ran out: nobody renewed it
+    shard = shard_of(store, Due(evolution_id))
+    await shard.redis.delete(shard.keys.lease(evolution_id))  # it ran out: nobody renewed it
     assert await claimed(store, evolution_id, "second") == (1, ["first"])
     await store.release(evolution_id, "second")
     assert await claimed(store, evolution_id, "third") == (1, ["first"])
@@ -111,6 +122,7 @@ async def claimed(store: Store, evolution_id: str, holder: str, version: int = 0
     return claim.deaths, [lost.id for lost in claim.lost]
 
 
+@every_layout
 @pytest.mark.usefixtures("no_retries")
 async def test_attempts_are_kept_with_the_version_they_made(store: Store) -> None:
     due = await accept(store)
@@ -127,6 +139,7 @@ async def test_attempts_are_kept_with_the_version_they_made(store: Store) -> Non
     assert await store.attempts("evo_none") == []
 
 
+@every_layout
 async def test_an_attempt_is_saved_with_its_version_or_not_at_all(store: Store) -> None:
     due = await accept(store)
     record = replace(await store.load(due.evolution_id), version=1)
@@ -136,11 +149,13 @@ async def test_an_attempt_is_saved_with_its_version_or_not_at_all(store: Store) 
     with pytest.raises(Conflict):
         await store.save(replace(record, status="running"), (), attempt=other)
     assert await store.attempts(due.evolution_id) == [mine]
-    await store._redis.xadd(key(due, "attempts"), {"attempt": "{}"})
+    shard = shard_of(store, due)
+    await shard.redis.xadd(shard.keys.attempts(due.evolution_id), {"attempt": "{}"})
     with pytest.raises(Internal, match="cannot be read"):
         await store.attempts(due.evolution_id)
 
 
+@every_layout
 async def test_evolutions_are_listed_by_tenant_last_accepted_first(store: Store) -> None:
     mine, other = uuid.uuid4().hex, uuid.uuid4().hex
     ids = [await listable(store, mine, index) for index in range(5)]
@@ -161,11 +176,13 @@ async def listable(store: Store, tenant: str, age: int) -> str:
     return (await store.create(record)).id
 
 
+@every_layout
 async def test_a_list_says_how_each_ended_and_passes_over_what_expired(store: Store) -> None:
     tenant = uuid.uuid4().hex
     ended, expired, queued = [await listable(store, tenant, index) for index in range(3)]
     await finish(store, round_runner(store, Stages()), Due(ended, 0))
-    await store._redis.delete(key(Due(expired, 0)))
+    shard = shard_of(store, Due(expired))
+    await shard.redis.delete(shard.keys.record(expired))
     first, last = await store.listed(tenant, None, 9)
     assert (first.id, first.status, first.reward, first.gain, first.seconds) == (queued, "queued", None, None, None)
     result = (await store.load(ended)).result
@@ -179,7 +196,7 @@ async def test_a_list_says_how_each_ended_and_passes_over_what_expired(store: St
 
 async def test_nothing_is_left_after_expiry(redis_url: str) -> None:
     store = Store(redis_url.removesuffix("/0") + "/7", ttl_s=1)
-    record = replace(record_of(REQUEST), idempotency=Idempotency("a", "b"))
+    record = record_of(REQUEST, Idempotency("a", "b"))
     await store.create(record)
     await finish(store, round_runner(store, Stages()), Due(record.id, 0))
     cancelled = record_of(REQUEST)
@@ -189,7 +206,7 @@ async def test_nothing_is_left_after_expiry(redis_url: str) -> None:
     assert (await store.load(cancelled.id)).status == "cancelled"
     await store.request_cancel(cancelled.id)  # too late
     await asyncio.sleep(1.2)
-    of_tenants = {f"{WAITING}:{name}" for name in ("virtual", "usual", "last")}
+    of_tenants = {f"{RedisKeys().waiting}:{name}" for name in ("virtual", "usual", "last")}
     assert set(await store._redis.keys("*")) == {QUEUE, *of_tenants}
     await store._redis.delete(QUEUE, *of_tenants)
     await store.close()

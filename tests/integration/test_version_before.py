@@ -12,10 +12,10 @@ from shared.records.evolution import Record
 from shared.records.spending import Spending
 from shared.store.evolutions import ActiveLimits, Store
 from shared.store.fair_queue import WINDOW
-from shared.store.layout import ACTIVE, RESERVED, WAITING, active_key, spent_keys
-from shared.store.queue import QUEUE, Backlog, backlog
+from shared.store.queue import Backlog
 from tests.integration import version_before
 from tests.integration.stages import REQUEST, record_of
+from tests.integration.version_before import KEYS
 
 MOST, SPENT = Spending(generation=4000), Spending(generation=100)
 ROUNDS = 3
@@ -36,7 +36,7 @@ def new_record(tenant: str, *, whole: bool) -> Record:
 
 
 async def next_message(store: Store) -> tuple[str, int] | None:
-    if (raw := await store._redis.rpop(QUEUE)) is None:
+    if (raw := await store._redis.rpop(KEYS.queue)) is None:
         return None
     [evolution_id, version], _, _ = json.loads(json.loads(raw)["body"])
     return evolution_id, version
@@ -87,14 +87,14 @@ async def test_every_counter_is_right_once_old_and_new_workers_are_done(store: S
             await store.resend_stalled(0.01)
     assert performed >= len(records)
     await tidied(store)
-    assert await backlog(store._redis) == Backlog()
-    left = set(await store._redis.keys("darwin:*")) - {ACTIVE}
-    of_tenants = {f"{WAITING}:{name}" for name in ("virtual", "usual", "last")}
-    spent = {key for record in records for key in spent_keys(record)}
+    assert await store.backlog() == Backlog()
+    left = set(await store._redis.keys("darwin:*")) - {KEYS.active}
+    of_tenants = {f"{KEYS.waiting}:{name}" for name in ("virtual", "usual", "last")}
+    spent = {key for record in records for key in KEYS.spent_by(record)}
     assert {name for name in left if not name.startswith(("darwin:evo:", "darwin:list"))} == of_tenants | spent
     for key in spent:
         assert (await store._redis.hget(key, "reserved_tokens")) in (None, "0")
-    assert not await store._redis.exists(RESERVED, *(active_key(record.key_id) for record in records))
+    assert not await store._redis.exists(KEYS.reserved, *(KEYS.active_of(record.key_id) for record in records))
 
 
 async def test_what_an_old_gateway_accepted_is_counted_among_what_waits(store: Store) -> None:
@@ -102,7 +102,7 @@ async def test_what_an_old_gateway_accepted_is_counted_among_what_waits(store: S
         await version_before.accept(store, new_record("tenant", whole=True), MOST)
     await asyncio.sleep(0.05)
     assert await store.resend_stalled(0.01) == []
-    waiting = await backlog(store._redis)
+    waiting = await store.backlog()
     assert waiting.depth == 3
     assert waiting.age_s >= 0.05
 
@@ -119,9 +119,9 @@ async def test_what_an_old_worker_holds_or_ended_does_not_count_as_waiting(store
         version=0,
         holder="old",
     )
-    assert (await backlog(store._redis)).depth == 3
-    before = float(await store._redis.hget(f"{WAITING}:expected", "tenant"))
+    assert (await store.backlog()).depth == 3
+    before = float(await store._redis.hget(f"{KEYS.waiting}:expected", "tenant"))
     await tidied(store)
-    assert (await backlog(store._redis)).depth == 1
-    after = float(await store._redis.hget(f"{WAITING}:expected", "tenant"))
+    assert (await store.backlog()).depth == 1
+    after = float(await store._redis.hget(f"{KEYS.waiting}:expected", "tenant"))
     assert after == pytest.approx(before * 2 / 3)

@@ -10,7 +10,10 @@ from shared.store import layout
 from shared.store.budgets import BUDGETS
 from shared.store.evolutions import Store
 from shared.store.lua import Script
-from shared.store.queue import QUEUE, message
+from shared.store.queue import message
+from shared.store.redis_keys import RedisKeys
+
+KEYS = RedisKeys()
 
 _NOW = """
 local time = redis.call('TIME')
@@ -78,7 +81,7 @@ redis.call('SREM', redis.call('HGET', record, 'of_key'), id)
 
 
 def _keys(record: Record, *names: str) -> dict[str, str]:
-    return {name: layout.keys_of(record)[name] for name in names}
+    return {name: KEYS.of(record)[name] for name in names}
 
 
 async def accept(store: Store, record: Record, estimate: Spending) -> None:
@@ -86,8 +89,8 @@ async def accept(store: Store, record: Record, estimate: Spending) -> None:
     await _CREATE(
         store._redis,
         **_keys(record, "record", "active", "reserved", "api_key_active"),
-        queue=QUEUE,
-        spent=layout.spent_keys(record),
+        queue=KEYS.queue,
+        spent=KEYS.spent_by(record),
         id=record.id,
         body=layout.dumped_body(replace(record, whole=True)),
         message=message(record.id, 0),
@@ -99,12 +102,12 @@ async def perform(store: Store, evolution_id: str, version: int, spent: Spending
     """What its worker does with a message: it saves the next version, or abandons what it cannot read. Returns whether
     there was anything to do.
     """
-    record_key, lease = layout.record_key(evolution_id), layout.lease_key(evolution_id)
+    record_key, lease = KEYS.record(evolution_id), KEYS.lease(evolution_id)
     body = await _CLAIM(store._redis, record=record_key, lease=lease, version=version, holder="old")
     if body is None:
         return False
     if body.startswith('{"layout":2'):
-        shared = {"active": layout.ACTIVE, "cancelled": layout.CANCELLED, "reserved": layout.RESERVED}
+        shared = {"active": KEYS.active, "cancelled": KEYS.cancelled, "reserved": KEYS.reserved}
         await _ABANDON(store._redis, record=record_key, **shared, id=evolution_id)
         return True
     record = layout.RECORD.validate_json(body)
@@ -113,9 +116,9 @@ async def perform(store: Store, evolution_id: str, version: int, spent: Spending
         store._redis,
         **_keys(record, "record", "active", "reserved", "api_key_active"),
         lease=lease,
-        cancelled=layout.CANCELLED,
-        queue=QUEUE,
-        spent=layout.spent_keys(record),
+        cancelled=KEYS.cancelled,
+        queue=KEYS.queue,
+        spent=KEYS.spent_by(record),
         id=record.id,
         version=record.version,
         body=layout.dumped_body(record),

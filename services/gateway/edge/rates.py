@@ -3,7 +3,6 @@
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage
@@ -13,7 +12,7 @@ from services.gateway.edge.errors import InsufficientQuota, KeyLimit, RateLimitE
 from shared.records.periods import period_end, period_start
 from shared.records.spending import NANOS, Budget, Standing
 from shared.store.api_keys import ApiKey
-from shared.store.connection import RedisClient
+from shared.store.shards import RedisClient, Shards
 
 
 @dataclass(frozen=True)
@@ -95,11 +94,11 @@ class Quota:
 class Rates(RedisClient):
     """Counts calls; raises `Unavailable` where Redis is away."""
 
-    def __init__(self, url: str | Any, max_connections: int = 100) -> None:
-        super().__init__(url, max_connections)
+    def __init__(self, redis: str | Shards, max_connections: int = 100) -> None:
+        super().__init__(redis, max_connections)
         pool = self._redis.connection_pool
         self._window = MovingWindowRateLimiter(
-            RedisStorage("async+redis://", implementation="redispy", key_prefix="darwin:rate", connection_pool=pool)
+            RedisStorage("async+redis://", implementation="redispy", key_prefix=self._key("rate"), connection_pool=pool)
         )
 
     async def take(self, key: ApiKey) -> Rate | None:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import time
-import uuid
 from dataclasses import replace
 from typing import Annotated
 
@@ -21,8 +20,9 @@ from services.gateway.evolutions.service import EvolutionService
 from shared.errors import DarwinError, Overloaded, Unavailable
 from shared.records.evolution import EvolutionRequest, Idempotency, Record, TraceContext
 from shared.store.charges import OverBudget
-from shared.store.evolutions import ActiveLimits
+from shared.store.limits import ActiveLimits
 from shared.store.refusals import FORBIDDEN, refusal
+from shared.store.shards import new_evolution_id
 from shared.telemetry.tracing import current_span
 
 REPLAYED_HEADER = "idempotent-replayed"
@@ -66,7 +66,7 @@ class Acceptance:
 
         Raises as `accept` does.
         """
-        headers, evolution_id = response_headers(request), f"evo_{uuid.uuid4().hex}"
+        headers, evolution_id = response_headers(request), new_evolution_id(idempotency)
         accepted = await self.accept(
             caller_of(request), evolution, evolution_id, headers, idempotency=idempotency, trace=current_span()
         )

@@ -12,8 +12,9 @@ from shared.errors import Unavailable, Unsupported
 from shared.methods import Method
 from shared.records.evolution import EvolutionRequest
 from shared.records.spending import Prices
-from shared.store.evolutions import ActiveLimits, Store
+from shared.store.evolutions import Store
 from shared.store.fair_queue import Share
+from shared.store.limits import ActiveLimits
 from shared.store.presence import ORCHESTRATOR, STAGES, Presence
 
 # Workers report which stages answer about once a second.

@@ -1,7 +1,7 @@
 """What one gateway process holds: clients of Redis and of what embeds, and the processes that compile formats."""
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.rates import Rates
@@ -11,10 +11,10 @@ from services.gateway.evolutions.compiler import FormatCompiler
 from services.gateway.evolutions.following import MOST_READS
 from shared.store.api_keys import ApiKeys
 from shared.store.batches import Batches
-from shared.store.connection import connect_redis
 from shared.store.evolutions import Store
 from shared.store.files import Files
 from shared.store.presence import Presence
+from shared.store.shards import Shards
 from shared.store.webhooks import Webhooks
 
 # For what the store of evolutions is asked besides following, and for everything else. Nobody blocks one: whoever finds
@@ -38,14 +38,14 @@ class Backends:
     webhooks: Webhooks
     embedder: Embedder | None = None
     formats: FormatCompiler = field(default_factory=FormatCompiler)
-    connections: Any = None
+    connections: Shards | None = None
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> Self:
         """Raises `SettingsError` where an address cannot be used."""
-        connections = connect_redis(settings.redis_url, _CONNECTIONS)
+        connections = Shards.connect(settings.redis_url, settings.redis_shards, _CONNECTIONS)
         return cls(
-            Store(settings.redis_url, settings.record_ttl_s, _CONNECTIONS + MOST_READS),
+            Store(settings.redis_url, settings.record_ttl_s, _CONNECTIONS + MOST_READS, settings.redis_shards),
             ApiKeys(connections),
             Rates(connections),
             Presence(connections),
@@ -61,6 +61,6 @@ class Backends:
         for backend in (self.store, self.keys, self.rates, self.presence, self.formats, *stored):
             await backend.close()
         if self.connections is not None:
-            await self.connections.aclose()
+            await self.connections.close()
         if self.embedder is not None:
             await self.embedder.close()

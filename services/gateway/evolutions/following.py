@@ -1,8 +1,8 @@
 """Following event streams of many evolutions over few connections to Redis.
 
-One read of Redis (XREAD) covers fifty followers, so a gateway with a thousand of them blocks twenty connections. A read
-that is under way when somebody joins is broken off and sent again: it changes nothing in Redis, and each follower's
-position is known here.
+One read of Redis (XREAD) covers fifty followers of one shard, so a gateway with a thousand of them blocks twenty
+connections. A read that is under way when somebody joins is broken off and sent again: it changes nothing in Redis, and
+each follower's position is known here.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ RETRY_FOR_S = 30.0
 RETRY_EVERY_S = 0.5
 _STREAMS_PER_READ = 50
 MOST_READS = 20
-"""At a time; beyond so many full ones, each covers more followers."""
+"""Of a shard at a time; beyond so many full ones, each covers more followers."""
 # Of each stream, in one read.
 _EVENTS_PER_READ = 8
 # A follower that has not taken so many characters of events is read for again only once it has.
@@ -36,7 +36,7 @@ class Following:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._readers: list[_Reader] = []
+        self._readers: dict[int, list[_Reader]] = {}
 
     async def events(self, evolution_id: str, after: str = "0") -> AsyncGenerator[RawEvent]:
         """Yields the events past position `after` as they come, until the evolution has ended.
@@ -46,7 +46,7 @@ class Following:
         Raises:
             Unavailable: Redis is away for longer than `RETRY_FOR_S`.
         """
-        reader = self._reader()
+        reader = self._reader(self._store.shard_of(evolution_id))
         follower = reader.follow(evolution_id, after)
         try:
             while (event := await follower.next()) is not None:
@@ -57,20 +57,20 @@ class Following:
     @property
     def reads(self) -> int:
         """How many reads are under way, each of which blocks a connection."""
-        return len(self._running())
+        return sum(len(self._running(shard)) for shard in self._readers)
 
-    def _reader(self) -> "_Reader":
-        self._readers = self._running()
-        for reader in self._readers:
+    def _reader(self, shard: int) -> "_Reader":
+        readers = self._readers[shard] = self._running(shard)
+        for reader in readers:
             if reader.followers < _STREAMS_PER_READ:
                 return reader
-        if len(self._readers) == MOST_READS:
-            return min(self._readers, key=lambda reader: reader.followers)
-        self._readers.append(_Reader(self._store))
-        return self._readers[-1]
+        if len(readers) == MOST_READS:
+            return min(readers, key=lambda reader: reader.followers)
+        readers.append(_Reader(self._store))
+        return readers[-1]
 
-    def _running(self) -> "list[_Reader]":
-        return [reader for reader in self._readers if reader.running]
+    def _running(self, shard: int) -> "list[_Reader]":
+        return [reader for reader in self._readers.get(shard, ()) if reader.running]
 
 
 class _Follower:

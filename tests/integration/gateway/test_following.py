@@ -17,8 +17,8 @@ from shared.errors import Unavailable
 from shared.records.events import Ended, Event, MutantAccepted, RoundFinished
 from shared.records.evolution import EvolutionRequest, Message, Record, Sampling
 from shared.records.search import Search
-from shared.store import layout
 from shared.store.evolutions import Store
+from shared.store.redis_keys import RedisKeys
 from tests.integration import stages
 from tests.integration.stages import Stages, accept, finish, round_runner
 
@@ -144,7 +144,7 @@ async def test_an_end_without_its_event_is_seen(store: Store, idle_redis_url: st
     waiting = asyncio.ensure_future(types(follows, record.id))
     await asyncio.sleep(0.2)
     async with redis.asyncio.Redis.from_url(idle_redis_url) as client:
-        await client.zrem(layout.ACTIVE, record.id)
+        await client.zrem(RedisKeys().active, record.id)
     assert await asyncio.wait_for(waiting, 10) == ["evolution.accepted"]
 
 

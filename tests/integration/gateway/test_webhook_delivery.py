@@ -17,7 +17,7 @@ from services.gateway.webhooks.events import Notices
 from services.gateway.webhooks.sending import NotSent, Sender
 from shared.store.batches import Batches
 from shared.store.evolutions import Store
-from shared.store.layout import NOTICES
+from shared.store.redis_keys import RedisKeys
 from shared.store.webhooks import Delivery, Endpoint, Webhooks, new_secret
 from tests.integration.gateway.receiver import Receiver
 
@@ -88,7 +88,7 @@ class Delivering:
     async def send(self, to: Endpoint, age_s: float = 0.0) -> None:
         """Has one event be due that came up so many seconds ago, and attempts it."""
         name = f"{time.time_ns()}"
-        await self.redis.lpush(NOTICES, name)
+        await self.redis.lpush(RedisKeys().notices, name)
         made = Delivery(name, to.id, "evt_1", "batch.failed", "{}", time.time() - age_s)
         assert await self.webhooks.spread(name, [made])
         await self.deliverer.step()
@@ -137,6 +137,6 @@ async def test_an_endpoint_that_is_gone_is_left_alone(delivering: Delivering, re
 
 async def test_a_notice_that_cannot_be_read_holds_up_no_other(delivering: Delivering) -> None:
     await delivering.redis.hset("darwin:batch:broken", mapping={"status": "failed", "body": "{"})
-    await delivering.redis.lpush(NOTICES, "batch broken", "batch gone")
+    await delivering.redis.lpush(RedisKeys().notices, "batch broken", "batch gone")
     await delivering.deliverer.step()
-    assert await delivering.redis.llen(NOTICES) == 0
+    assert await delivering.redis.llen(RedisKeys().notices) == 0

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from services.generation.settings import GenerationSettings
 from services.orchestrator.settings import OrchestratorSettings
-from shared.store.layout import WAITING
+from shared.store.redis_keys import RedisKeys
 from tests.k8s.checks.configuration import configured
 from tests.k8s.objects import Object, Objects
 
@@ -62,8 +62,8 @@ def the_queue_is_the_one_workers_read(objects: Objects) -> Iterator[str]:
     services = {found["metadata"]["name"]: found["spec"]["ports"][0]["port"] for found in objects.of("Service")}
     for name, trigger in _triggers(objects, "redis"):
         metadata, namespace = trigger["metadata"], objects.of("Namespace")[0]["metadata"]["name"]
-        if metadata["listName"] != WAITING or metadata.get("databaseIndex", "0") != "0":
-            yield f"{name}: looks at {metadata['listName']}, and what waits is in {WAITING}, in database 0"
+        if metadata["listName"] != RedisKeys().waiting or metadata.get("databaseIndex", "0") != "0":
+            yield f"{name}: looks at {metadata['listName']}, and what waits is in {RedisKeys().waiting}, in database 0"
         if metadata["address"] != f"redis.{namespace}.svc.cluster.local:{services.get('redis')}":
             yield f"{name}: no Redis at {metadata['address']}"
         if "authenticationRef" not in trigger:

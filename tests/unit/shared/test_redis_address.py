@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.process.settings import StoreSettings, reasons
-from shared.redis_address import RedisAddress
+from shared.redis_address import RedisAddress, servers
 
 REQUIRED = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
 NONE = {"ssl_cert_reqs": ssl.CERT_NONE, "ssl_check_hostname": False}
@@ -131,3 +131,35 @@ def test_secrets_are_not_shown() -> None:
         "sentinel://me:secret@a/main?sentinel_password=secret&ssl=1&ssl_ciphers=AES256-SHA"
     )
     assert "secret" not in repr(address)
+
+
+@pytest.mark.parametrize(
+    ("urls", "shards", "found"),
+    [
+        ("redis://a/0", None, ["redis://a/0"]),
+        ("redis://a/0,redis://b/0", None, ["redis://a/0", "redis://b/0"]),
+        (" redis://a , rediss://b ", 2, ["redis://a", "rediss://b"]),
+        ("redis://a,redis://b", 3, ["redis://a", "redis://b", "redis://a"]),
+        ("redis://a:1,b:2", 2, ["redis://a:1,b:2"] * 2),
+        ("sentinel://a,b/main,sentinel://a,b/other", None, ["sentinel://a,b/main", "sentinel://a,b/other"]),
+    ],
+)
+def test_each_shard_lies_on_a_server_in_turn(urls: str, shards: int | None, found: list[str]) -> None:
+    assert servers(urls, shards) == found
+
+
+@pytest.mark.parametrize(
+    ("urls", "shards", "why"),
+    [
+        ("redis://a,redis://b", 1, "must be at least 2"),
+        ("redis://a,redis://a", None, "names a server twice"),
+        ("redis://a,b", None, "nodes of a Redis Cluster"),
+        ("redis://a,b", 1, "DARWIN_REDIS_SHARDS must be 2 or more"),
+        ("redis://a,http://b", None, "must be redis://"),
+        ("redis://a,redis://user:1?secret@b", None, "must be redis://"),
+    ],
+)
+def test_shards_that_cannot_be_are_refused(urls: str, shards: int | None, why: str) -> None:
+    with pytest.raises(ValueError, match=why) as caught:
+        servers(urls, shards)
+    assert "secret" not in str(caught.value)

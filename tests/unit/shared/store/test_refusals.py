@@ -19,6 +19,7 @@ SAYS = {
     "OOM": "OOM command not allowed when used memory > 'maxmemory'. script: abc, on @user_script:5.",
     "READONLY": "READONLY You can't write against a read only replica.",
     "MASTERDOWN": "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "ASK": "ASK 3999 127.0.0.1:6381",
     "LOADING": "LOADING Redis is loading the dataset in memory",
 }
 

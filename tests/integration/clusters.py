@@ -1,0 +1,103 @@
+"""A Redis Cluster of embedded servers."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis
+
+from cli.stack.child import Child
+from cli.stack.ports import free_port
+from cli.stack.redis_server import redis_command, redis_ready
+
+_SLOTS = 16384
+_START_S = 20.0
+
+
+@dataclass
+class Cluster:
+    """Its nodes by port; those of `primaries` share the hash slots, each of the others follows one of them."""
+
+    folder: Path
+    primaries: Sequence[int]
+    nodes: dict[int, Child] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return "redis://" + ",".join(f"127.0.0.1:{port}" for port in self.primaries)
+
+    def start(self, port: int) -> None:
+        """Starts a node, with what it held before."""
+        folder = self.folder / str(port)
+        folder.mkdir(exist_ok=True)
+        options = {"cluster-enabled": "yes", "cluster-node-timeout": "1000", "cluster-require-full-coverage": "no"}
+        options |= {"repl-diskless-sync-delay": "0", "cluster-replica-validity-factor": "0"}
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        self.nodes[port] = Child("redis", (*redis_command(port, folder), *words), folder, {})
+        _until(lambda: redis_ready(self.nodes[port], port))
+
+    def kill(self, port: int) -> None:
+        child = self.nodes[port]
+        os.kill(child.pid, 9)
+        child.wait(10)
+
+    def owner(self, key: str) -> int:
+        """The port of the primary that has a key."""
+        for port, child in self.nodes.items():
+            if child.exit_code is None:
+                with redis.Redis(port=port) as client:
+                    slot = client.execute_command("CLUSTER", "KEYSLOT", key)
+                    found = client.execute_command("CLUSTER", "SLOTS")
+                    return next(int(each[2][1]) for each in found if each[0] <= slot <= each[1])
+        raise AssertionError("no node runs")
+
+    def settle(self) -> None:
+        """Waits until every node that runs knows of all, and serves."""
+        running = [port for port, child in self.nodes.items() if child.exit_code is None]
+        _until(lambda: all(_is_settled(port, len(self.nodes)) for port in running))
+
+
+@contextmanager
+def cluster(folder: Path, replicas: int = 0) -> Iterator[Cluster]:
+    """Three primaries, and replicas of the first."""
+    ports = [free_port() for _ in range(3 + replicas)]
+    made = Cluster(folder, ports[:3])
+    try:
+        for port in ports:
+            made.start(port)
+        clients = {port: redis.Redis(port=port, decode_responses=True) for port in ports}
+        for number, port in enumerate(made.primaries):
+            first, last = _SLOTS * number // 3, _SLOTS * (number + 1) // 3 - 1
+            clients[port].execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
+        for port in ports[1:]:
+            clients[ports[0]].execute_command("CLUSTER", "MEET", "127.0.0.1", port)
+        made.settle()
+        primary = clients[ports[0]].execute_command("CLUSTER", "MYID")
+        for port in ports[3:]:
+            clients[port].execute_command("CLUSTER", "REPLICATE", primary)
+            _until(lambda port=port: clients[port].info("replication").get("master_link_status") == "up")  # type: ignore[misc]
+        for client in clients.values():
+            client.close()
+        yield made
+    finally:
+        for child in made.nodes.values():
+            if child.exit_code is None:
+                child.terminate()
+                child.wait(10)
+
+
+def _is_settled(port: int, count: int) -> bool:
+    with redis.Redis(port=port, decode_responses=True) as client:
+        info = client.execute_command("CLUSTER", "INFO")
+        known = dict(line.split(":") for line in info.splitlines() if ":" in line) if isinstance(info, str) else info
+    return known["cluster_state"] == "ok" and int(known["cluster_known_nodes"]) == count
+
+
+def _until(true: object) -> None:
+    give_up = time.monotonic() + _START_S
+    while not true():  # type: ignore[operator]
+        assert time.monotonic() < give_up
+        time.sleep(0.05)

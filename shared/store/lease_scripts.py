@@ -209,7 +209,7 @@ end
 local function look_in_turn(ids)
   local seen, turns = {}, {}
   for _, id in ipairs(ids) do
-    local tenant = redis.call('HGET', record_prefix .. '{' .. id .. '}', 'tenant') or ''
+    local tenant = redis.call('HGET', record_of(id), 'tenant') or ''
     seen[tenant] = (seen[tenant] or 0) + 1
     table.insert(turns, {seen[tenant], id})
   end

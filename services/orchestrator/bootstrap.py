@@ -89,7 +89,7 @@ class Worker:
         worker_shutting_down.connect(self._stop_rounds)
         setup_logging.connect(_set_up_celery_logging)
         worker = self.app.Worker(
-            pool=pool_on(self._loop),
+            pool=pool_on(self._loop, self._round_runner.has_room),
             concurrency=self._settings.concurrency,
             loglevel="WARNING",
             quiet=True,

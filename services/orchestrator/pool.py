@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 
 import uvloop
 from celery.concurrency.base import BasePool
+from celery.worker import state
 from kombu.serialization import loads
 
 log = logging.getLogger(__name__)
+_LOOK_S = 0.05
 T = TypeVar("T")
 
 
@@ -40,15 +42,18 @@ class LoopThread:
         self._thread.join()
 
 
-def pool_on(loop: LoopThread) -> type[BasePool]:
-    """The pool class of a worker whose tasks run on `loop`."""
-    return type("LoopPool", (LoopPool,), {"loop": loop})
+def pool_on(loop: LoopThread, has_room: Callable[[], bool] = lambda: True) -> type[BasePool]:
+    """The pool class of a worker whose tasks run on `loop`, and that begins none while it has no room."""
+    return type("LoopPool", (LoopPool,), {"loop": loop, "has_room": staticmethod(has_room)})
 
 
 class LoopPool(BasePool):  # type: ignore[misc]
-    """Starts each task as soon as it comes; the worker's prefetch limit bounds their number. Stops once all ended."""
+    """Starts each task as soon as it comes and there is room; the worker's prefetch limit bounds their number. Stops
+    once all ended.
+    """
 
     loop: LoopThread
+    has_room: Callable[[], bool]
     signal_safe = False
     body_can_be_buffer = True
 
@@ -72,6 +77,7 @@ class LoopPool(BasePool):  # type: ignore[misc]
         """Starts a task. `args` are meant for Celery's tracer: name, id, headers, body, and its type and encoding."""
         assert callback is not None
         assert accept_callback is not None
+        self._wait_for_room()
         name, _id, _headers, body, content_type, encoding = args
         positional, named, _options = loads(body, content_type, encoding)  # type: ignore[no-untyped-call]
         task = self.app.tasks[name].run(*positional, **named)
@@ -79,6 +85,11 @@ class LoopPool(BasePool):  # type: ignore[misc]
         with self._idle:
             self._tasks += 1
         self.loop.start(self._perform(task, callback))
+
+    def _wait_for_room(self) -> None:
+        """Waits in the thread in which Celery takes messages, so that it takes no others meanwhile."""
+        while not self.has_room() and state.should_stop is None and state.should_terminate is None:
+            time.sleep(_LOOK_S)
 
     async def _perform(self, task: Coroutine[Any, Any, None], done: Callable[..., Any]) -> None:
         began = time.monotonic()

@@ -55,6 +55,10 @@ class RoundRunner:
         self._leases = Leases(store, settings.lease_s, settings.heartbeat_s)
         self._handing_back = False
 
+    def has_room(self) -> bool:
+        """Whether the stages bear more evolutions: no call waits until a full stage takes it. Call it in any thread."""
+        return all(limit.has_room for limit in self._limits.values())
+
     def hand_back(self) -> None:
         """Leaves each evolution to other workers at its next save; call it on the running loop."""
         self._handing_back = True

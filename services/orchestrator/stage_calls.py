@@ -79,6 +79,11 @@ class StageLimit:
         self._under_way = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether no call waits for a place."""
+        return not self._waiting
+
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Waits for a place for one call, and holds it while the context lasts. The call's error passes through."""

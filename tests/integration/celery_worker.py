@@ -10,13 +10,20 @@ from services.orchestrator.tasks import register
 
 
 @contextmanager
-def working(url: str, perform: Callable[[str, int], Awaitable[None]], loop: LoopThread | None = None) -> Iterator[None]:
-    """Performs what is sent, four at a time; on `loop`, which its owner stops, where there is one. It stops however the
-    context ends: a worker that stays would take other tests' messages.
+def working(
+    url: str,
+    perform: Callable[[str, int], Awaitable[None]],
+    loop: LoopThread | None = None,
+    concurrency: int = 4,
+    has_room: Callable[[], bool] = lambda: True,
+) -> Iterator[None]:
+    """Performs what is sent, up to `concurrency` at a time while it has room; on `loop`, which its owner stops, where
+    there is one. It stops however the context ends: a worker that stays would take other tests' messages.
     """
     own, app = loop or LoopThread(), celery_app(url)
     register(app, perform)
-    worker = app.Worker(pool=pool_on(own), concurrency=4, quiet=True, without_mingle=True, without_gossip=True)
+    pool = pool_on(own, has_room)
+    worker = app.Worker(pool=pool, concurrency=concurrency, quiet=True, without_mingle=True, without_gossip=True)
     thread = threading.Thread(target=worker.start, daemon=True)
     thread.start()
     try:

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from cli.stack.child import Child
+from services.orchestrator.core.values import Generate, Generated
 from services.orchestrator.pool import LoopThread
 from services.orchestrator.round_runner import RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
+from shared.errors import Overloaded
 from shared.records.attempts import Attempt
 from shared.records.events import Event
-from shared.records.evolution import TERMINAL, Record
+from shared.records.evolution import TERMINAL, EvolutionRequest, Record
 from shared.records.search import Search
 from shared.store.evolutions import Store
 from shared.store.fair_queue import WINDOW
@@ -61,6 +63,39 @@ async def test_the_first_answers_come_before_most_of_the_work_is_done(store: Sto
     assert ends[3] < 0.5 * len(saves)
     begun = [number for number, record in enumerate(saves) if record.version == 1]
     assert max(begun[:4]) < ends[0] < begun[4]  # what has begun goes on; the others wait for a place
+
+
+class Full(Stages):
+    """Stages of which generation takes two calls at a time."""
+
+    async def generate(
+        self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
+    ) -> AsyncIterator[Generated]:
+        if self.in_flight >= 2:
+            raise Overloaded("full")
+        async for outcome in super().generate(effects, request, timeout_s):
+            yield outcome
+
+
+async def test_a_worker_takes_no_more_than_its_stages_bear(store: Store, redis_url: str) -> None:
+    async def built() -> tuple[Store, RoundRunner]:
+        own, stages = Store(url, ttl_s=60), Full(delay_s=0.1)
+        return own, RoundRunner(own, stages, stages, stages, OrchestratorSettings())
+
+    loop, url = LoopThread(), redis_url.removesuffix("/0") + "/3"
+    own, runner = loop.run(built())
+    one_call = replace(REQUEST, method="sample", search=Search(cycles=0))
+    dues = [await accept(store, one_call) for _ in range(30)]
+    most = 0
+    with working(url, runner.advance, loop, concurrency=20, has_room=runner.has_room):
+        async with asyncio.timeout(60):
+            while await store.active():
+                most = max(most, await store._redis.exists(*(key(due, "lease") for due in dues)))
+                await asyncio.sleep(0.02)
+    loop.run(own.close())
+    loop.stop()
+    assert {(await store.load(due.evolution_id)).status for due in dues} == {"succeeded"}
+    assert most <= 10
 
 
 async def ended(store: Store, due: Due, since: float) -> tuple[str, float]:

@@ -10,17 +10,17 @@ from shared.records.search import Search
 from shared.records.spending import Spending
 from shared.store.evolutions import ActiveLimits, Store
 from shared.store.fair_queue import WINDOW
-from shared.store.layout import WAITING
-from shared.store.queue import QUEUE
+from shared.store.redis_keys import RedisKeys
 from tests.chaos import evidence
 from tests.chaos.clients import KEY
 from tests.chaos.scene import Scene
 from tests.integration.stages import record_of
 
+KEYS = RedisKeys()
 TENANT = "flood"
 _REQUEST = EvolutionRequest("sample", (Message("user", "Why?"),), Sampling(40), Search(cycles=0), seed=1, tenant=TENANT)
 # What is known of tenants stays; all else belongs to evolutions under way.
-_STAYS = {f"{WAITING}:{name}" for name in ("virtual", "usual", "last")}
+_STAYS = {f"{KEYS.waiting}:{name}" for name in ("virtual", "usual", "last")}
 
 
 def begin(scene: Scene, searches: int) -> None:
@@ -40,7 +40,7 @@ async def _accept(url: str, searches: int) -> None:
 
 def waiting(scene: Scene) -> int:
     """How many of the tenant's evolutions wait for their turn at the queue."""
-    return int(scene.redis.zscore(f"{WAITING}:sizes", TENANT) or 0)
+    return int(scene.redis.zscore(f"{KEYS.waiting}:sizes", TENANT) or 0)
 
 
 def misses(scene: Scene) -> list[str]:
@@ -48,19 +48,19 @@ def misses(scene: Scene) -> list[str]:
     and counters of what is not there any more.
     """
     kept = evidence.kept(scene.redis, "flood-")
-    left = set(scene.redis.scan_iter(f"{WAITING}*")) - _STAYS
+    left = set(scene.redis.scan_iter(f"{KEYS.waiting}*")) - _STAYS
     bars = {
         "flood: not all succeeded": {one.record["status"] for one in kept} != {"succeeded"},
         "flood: doubled": any(one.doubled for one in kept),
         "flood: charged wrongly": any(_charged(scene, one.id) != _sampled(one.record) for one in kept),
         f"the fair queue keeps {sorted(left)}": bool(left),
-        "the queue is too long": scene.redis.llen(QUEUE) > WINDOW,
+        "the queue is too long": scene.redis.llen(KEYS.queue) > WINDOW,
     }
     return [bar for bar, missed in bars.items() if missed]
 
 
 def _charged(scene: Scene, evolution_id: str) -> int:
-    used = scene.redis.hget(f"darwin:evo:{{{evolution_id}}}", "used")
+    used = scene.redis.hget(KEYS.record(evolution_id), "used")
     return round(float(json.loads(used or "0")))
 
 

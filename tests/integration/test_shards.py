@@ -252,7 +252,7 @@ async def test_after_a_failover_a_shard_goes_on_with_the_new_primary(nodes: Clus
 
 
 async def test_the_number_and_order_of_shards_cannot_change(redis_urls: str, cluster_url: str, tmp_path: Path) -> None:
-    first, second = (f"{url.removesuffix('/0')}/9" for url in redis_urls.split(","))
+    first, second = (f"{url.removesuffix('/0')}/14" for url in redis_urls.split(","))
     assert first != second
     await check_access(f"{first},{second}")
     await check_access(f"{first},{second}", 2)
@@ -268,7 +268,7 @@ async def test_the_number_and_order_of_shards_cannot_change(redis_urls: str, clu
             await check_access(url, count)
     with pytest.raises(Unsupported, match=r"a Redis Cluster.* set DARWIN_REDIS_SHARDS to 2 or more"):
         await check_access(cluster_url.partition(",")[0])
-    single = f"{first.removesuffix('/9')}/10"
+    single = f"{first.removesuffix('/14')}/15"
     await check_access(single)
     with pytest.raises(Unsupported, match="holds shard 0 of 1"):
         await check_access(single, 4)

@@ -15,6 +15,7 @@ from shared.records.evolution import EvolutionRequest, Message, Sampling
 from shared.records.search import Search
 from shared.rpc.balancing import Replicas
 from shared.rpc.server import Server
+from tests.integration.processes import until
 
 REQUEST = EvolutionRequest("best-of-n", (Message("user", "Hello"),), Sampling(8), Search(), seed=1)
 
@@ -48,6 +49,7 @@ async def test_a_lost_call_goes_on_elsewhere_from_its_partial_results() -> None:
         server.set_ready()
     addresses = ",".join([await server.start("127.0.0.1:0") for server in servers])
     async with Replicas("generation", addresses, generation_pb2_grpc.GenerationServiceStub) as replicas:
+        await until(lambda: len(replicas.members.serving) == 2, 10)
         effect = Generate(1, 1, 0, "Hello", (5,), 4, 2, 1)
         outcomes = [outcome async for outcome in GrpcGenerator(replicas).generate([effect], REQUEST, 10)]
     for server in servers:

@@ -42,11 +42,15 @@ class Told:
         self._texts = dict(texts)
         self._archive = archive
 
-    def shortened(self, event: Event) -> dict[str, Any]:
-        """What is new in the event that comes next, as JSON."""
-        fields = self._shortened(event)
-        self._note(event)
-        return fields
+    def shortened(self, events: Iterable[Event]) -> list[dict[str, Any]]:
+        """What is new in each of the events that come next, as JSON. They are not told by this: whoever cannot save
+        them may try again.
+        """
+        told, found = Told(self._parent, self._mutants, self._texts, self._archive), []
+        for event in events:
+            found.append(told._shortened(event))
+            told._note(event)
+        return found
 
     def whole(self, fields: Any) -> Event:
         """The event that comes next, of what `shortened` made of it; whole ones, as earlier versions kept them, too.

@@ -115,7 +115,7 @@ def dumped_events(events: Iterable[Event], told: Told | None) -> list[str]:
     """Events as they are kept: what is new in each against what was `told` before; whole ones without that."""
     if told is None:
         return [dumped(EVENT, event) for event in events]
-    return [to_json(told.shortened(event)).decode() for event in events]
+    return [to_json(fields).decode() for fields in told.shortened(events)]
 
 
 def parsed_event(text: str | None, told: Told, what: str) -> Event:

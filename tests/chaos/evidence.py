@@ -12,7 +12,8 @@ from typing import Any
 import redis
 
 from shared.records.evolution import TERMINAL
-from shared.store.layout import RECORD, parsed_record
+from shared.records.telling import Told
+from shared.store.layout import EVENT, RECORD, parsed_event, parsed_record
 from tests.chaos.clients import KEY
 
 _MESSAGE = re.compile(r"(evo_\w+): (round from version|attempt) (\d+)(?: failed, (\d+) responses)?")
@@ -67,9 +68,15 @@ def kept(client: "redis.Redis[str]", tag: str) -> list[Kept]:
             continue
         record = RECORD.dump_python(parsed_record(name, body, request, result), mode="json")
         entries = client.xrange(f"{name}:events")
-        events = tuple((int(position.split("-")[0]) / 1000, json.loads(f["event"])) for position, f in entries)
+        told = Told()
+        events = tuple((int(at.split("-")[0]) / 1000, _event(fields["event"], told)) for at, fields in entries)
         found.append(Kept(record["id"], record, events))
     return [evolution for evolution in found if evolution.key.startswith(tag)]
+
+
+def _event(text: str, told: Told) -> dict[str, Any]:
+    whole: dict[str, Any] = EVENT.dump_python(parsed_event(text, told, "an event"), mode="json")
+    return whole
 
 
 def begun(folder: Path) -> list[Begun]:
@@ -95,7 +102,7 @@ def _parsed(line: str, worker: str) -> Begun | None:
 
 
 def decoded_twice(evolution: Kept, rounds: list[Begun], away: tuple[float, float] = (0.0, 0.0)) -> int:
-    """Rounds begun beyond those that were saved. An attempt that failed was saved too, but not as a round.
+    """Rounds that were begun again from the same version, or after an attempt that failed.
 
     One that failed with no piece begun, or began and failed while generation was `away`, has nothing decoded again.
     """
@@ -106,7 +113,8 @@ def decoded_twice(evolution: Kept, rounds: list[Begun], away: tuple[float, float
         for line, following in pairwise(mine)
         if not line.failed
     )
-    return (len(mine) - failed - harmless) - (int(evolution.record["version"]) - failed)
+    begun = Counter(line.number for line in mine if not line.failed)
+    return begun.total() - len(begun) + failed - harmless
 
 
 def resumed(evolution: Kept, rounds: list[Begun], since: float) -> float:

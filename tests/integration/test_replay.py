@@ -16,6 +16,7 @@ from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable
 from shared.methods import Method
 from shared.records.evolution import EvolutionRequest, Sampling
 from shared.records.search import Search
+from shared.store import scripts
 from shared.store.evolutions import Store
 from tests.integration.stages import REQUEST, Due, Stages, accept, advance, finish, round_runner
 from tests.unit.cli.history.evolved import document
@@ -144,4 +145,26 @@ async def test_a_cancelled_and_a_running_one(store: Store) -> None:
     await finish(store, round_runner(store, Stages()), following)
     recording = await recorded(store, due)
     assert recording.status == "cancelled"
+    check(recording)
+
+
+@pytest.mark.parametrize("method", ["darwin", "replacement-only", "best-of-n"])
+async def test_saves_that_are_sent_again_are_as_sent_once(
+    method: Method, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis is away whenever a version is saved for the first time."""
+    refused, save = set[str](), scripts.SAVE
+
+    async def away_at_first(redis: Any, **given: Any) -> Any:
+        if given["version"] not in refused:
+            refused.add(given["version"])
+            raise AWAY
+        return await save(redis, **given)
+
+    monkeypatch.setattr(scripts, "SAVE", away_at_first)
+    due = await accept(store, replace(REQUEST, method=method, search=Search(period=6, cycles=2)))
+    await round_runner(store, Stages()).advance(due.evolution_id, 0)
+    recording = await recorded(store, due)
+    assert recording.status == "succeeded"
+    assert len(refused) == len(recording.attempts) > 0
     check(recording)

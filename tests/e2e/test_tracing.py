@@ -68,17 +68,20 @@ def check_counts(spans: list[Received], cycles: int, engine_spans: bool = True) 
         "cycle": cycles,
         "mutate": cycles,
     }
-    rounds = [span for span in spans if span.name == "round" and not span.failed]
-    places = [(span.attributes["darwin.cycle"], span.attributes["darwin.round"]) for span in rounds]
-    assert len(places) == len(set(places))
-    for round_ in rounds:
-        own = Counter(span.name for span in below[round_.span_id])
-        assert own["select"] == 1
-        states = [s for c in below[round_.span_id] if c.name == "generate" for s in below[c.span_id]]
+    # On a slow machine a round is saved on its way, and has several spans.
+    rounds: dict[tuple[object, object], list[Received]] = {}
+    for span in spans:
+        if span.name == "round" and not span.failed:
+            place = (span.attributes["darwin.cycle"], span.attributes["darwin.round"])
+            rounds.setdefault(place, []).extend(below[span.span_id])
+    for own in rounds.values():
+        assert Counter(span.name for span in own)["select"] == 1
+        states = [s for c in own if c.name == "generate" for s in below[c.span_id]]
         ids = [s.attributes["darwin.state"] for s in states if s.name == "state" and s.attributes["darwin.state"] >= 0]
         assert len(ids) == len(set(ids))
-        scored = [n for c in below[round_.span_id] if c.name == "score" for n in c.attributes["darwin.states"]]
-        assert {n for n in scored if n >= 0} == set(range(3))
+        scored = {n for c in own if c.name == "score" for n in c.attributes["darwin.states"] if n >= 0}
+        # Responses that have ended are not scored again.
+        assert set(ids) <= scored <= set(range(3))
     for call in (span for span in spans if span.name in ("mutate", "generate", "score")):
         served = [span for span in below[call.span_id] if span.name != "state"]
         assert len(served) == 1, (call, served)

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ class Cluster:
 
     folder: Path
     primaries: Sequence[int]
+    bus_ports: dict[int, int] = field(default_factory=dict)
     nodes: dict[int, Child] = field(default_factory=dict)
 
     @property
@@ -34,10 +35,12 @@ class Cluster:
         folder = self.folder / str(port)
         folder.mkdir(exist_ok=True)
         options = {"cluster-enabled": "yes", "cluster-node-timeout": "1000", "cluster-require-full-coverage": "no"}
+        # Ten thousand more than the port, as it is by default, may be a port that somebody's connection has.
+        options["cluster-port"] = str(self.bus_ports.setdefault(port, free_port()))
         options |= {"repl-diskless-sync-delay": "0", "cluster-replica-validity-factor": "0"}
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         self.nodes[port] = Child("redis", (*redis_command(port, folder), *words), folder, {})
-        _until(lambda: redis_ready(self.nodes[port], port))
+        _until(lambda: redis_ready(self.nodes[port], port), self.nodes[port].log)
 
     def kill(self, port: int) -> None:
         child = self.nodes[port]
@@ -73,7 +76,7 @@ def cluster(folder: Path, replicas: int = 0) -> Iterator[Cluster]:
             first, last = _SLOTS * number // 3, _SLOTS * (number + 1) // 3 - 1
             clients[port].execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
         for port in ports[1:]:
-            clients[ports[0]].execute_command("CLUSTER", "MEET", "127.0.0.1", port)
+            clients[ports[0]].execute_command("CLUSTER", "MEET", "127.0.0.1", port, made.bus_ports[port])
         made.settle()
         primary = clients[ports[0]].execute_command("CLUSTER", "MYID")
         for port in ports[3:]:
@@ -96,8 +99,8 @@ def _is_settled(port: int, count: int) -> bool:
     return known["cluster_state"] == "ok" and int(known["cluster_known_nodes"]) == count
 
 
-def _until(true: object) -> None:
+def _until(true: Callable[[], bool], log: Path | None = None) -> None:
     give_up = time.monotonic() + _START_S
-    while not true():  # type: ignore[operator]
-        assert time.monotonic() < give_up
+    while not true():
+        assert time.monotonic() < give_up, log and log.read_text()[-2000:]
         time.sleep(0.05)

@@ -134,7 +134,8 @@ def holder(url: str, evolution_id: str) -> str:
 
 def test_a_worker_killed_midway_leaves_one_whole_trace(stack: Stack, traces: Traces) -> None:
     with Client(stack.url) as client:
-        started = client.start(body(period=20, mutants=3) | {"max_tokens": 120})
+        # Long enough, whatever the model says, that it is under way when its worker is killed.
+        started = client.start(body(period=20, mutants=3) | {"max_tokens": 160, "ignore_eos": True})
         evolution_id, trace_id = started["id"], started["trace_id"]
         events = client.events(evolution_id)
         while next(events)["type"] != "round.finished":

@@ -37,6 +37,7 @@ CANCELLED = 25
 # the number of shards, and what the tenants that waited lately were served.
 CONSTANT = {"_kombu.binding*", "unacked_mutex", "darwin:alive:*", "darwin:shards"}
 CONSTANT |= {f"darwin:waiting:{part}" for part in ("last", "usual", "virtual")}
+HELD = "held by redis"
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,12 @@ def _pss(process: psutil.Process) -> int:
     return sum(int(one.memory_full_info().pss) for one in (process, *process.children(recursive=True)))
 
 
+def in_use(client: redis.Redis) -> float:
+    """What Redis holds, in MiB: less than its process keeps, which is what the most that it held at once left behind."""
+    info: Any = client.info("memory")
+    return float(info["used_memory"]) / 1024**2
+
+
 def measure(stack: Stack, batches: int, batch: int, console: Console) -> list[SoakSample]:
     """One sample after each batch, once its records have expired."""
     samples = []
@@ -125,7 +132,8 @@ def measure(stack: Stack, batches: int, batch: int, console: Console) -> list[So
                 raise RuntimeError(f"{ended['failed']} evolutions failed")
             time.sleep(TTL_S + 3)
             stack.check()
-            samples.append(SoakSample(number * batch, rate, memory(stack.pids), kinds(client)))
+            mib = memory(stack.pids) | {HELD: in_use(client)}
+            samples.append(SoakSample(number * batch, rate, mib, kinds(client)))
     return samples
 
 

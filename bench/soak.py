@@ -114,7 +114,7 @@ def _pss(process: psutil.Process) -> int:
 
 
 def in_use(client: redis.Redis) -> float:
-    """What Redis holds, in MiB: less than its process keeps, which is what the most that it held at once left behind."""
+    """What Redis holds, in MiB: less than its process keeps, which has room for the most that it held at once."""
     info: Any = client.info("memory")
     return float(info["used_memory"]) / 1024**2
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from copy import copy
 from dataclasses import dataclass, replace
@@ -99,6 +99,8 @@ class RoundExecution:
         self._retries: Retries[_Work] = Retries()
         self._outcomes: asyncio.Queue[Outcome | _Due] = asyncio.Queue()
         self._under_way: set[_Work] = set()
+        self._arrived = 0
+        self._cut_wanted: asyncio.Future[RoundExecution | None] | None = None
 
     @property
     def spent(self) -> Spending:
@@ -121,19 +123,34 @@ class RoundExecution:
                     for stage, effects in self._start_due().items():
                         calls.create_task(self._call(stage, effects))
                     await self._apply_arrived()
+                    if self._goes_on_from(checkpoint):
+                        self._answer_cut(self._cut_now)
         except BaseExceptionGroup as group:
             raise _first(group) from None
         finally:
             while self._goes_on_from(checkpoint) and not self._outcomes.empty():
                 self._take(self._outcomes.get_nowait())
+            self._answer_cut(lambda: None)
 
     def _goes_on_from(self, checkpoint: int) -> bool:
         return self.evolution.checkpoint == checkpoint and not self.evolution.finished
 
-    def cut(self) -> "RoundExecution":
+    async def cut(self) -> "RoundExecution | None":
         """What has happened so far, to be saved, as an execution that is not run any more. This one goes on, and holds
-        what happens from now on.
+        what happens from now on. None where it has come to its end first.
+
+        Calls are told up to where their outcomes are applied, so that what they brought is what is charged.
         """
+        if not self._arrived:
+            return self._cut_now()
+        self._cut_wanted = asyncio.get_running_loop().create_future()
+        return await self._cut_wanted
+
+    def _answer_cut(self, made: Callable[[], "RoundExecution | None"]) -> None:
+        if self._cut_wanted is not None and not self._cut_wanted.done():
+            self._cut_wanted.set_result(made())
+
+    def _cut_now(self) -> "RoundExecution":
         so_far = copy(self)
         so_far.journal = self.journal.cut()
         self.before, self.events, self._spent_before = self.evolution, (), _spending(self.evolution)
@@ -187,6 +204,7 @@ class RoundExecution:
             async with aclosing(self._outcomes_of(effects)) as outcomes:  # type: ignore[type-var]
                 async for outcome in outcomes:
                     call.note(outcome, journal.now())
+                    self._arrived += 1
                     self._outcomes.put_nowait(outcome)
                     if _ends(outcome) or not isinstance(outcome, Generated) or outcome.token_ids:
                         self._retries.delivered(works)
@@ -225,6 +243,7 @@ class RoundExecution:
         if isinstance(arrived, _Due):
             self._under_way -= arrived.works
         else:
+            self._arrived -= 1
             self._apply(arrived)
 
     def _apply(self, outcome: Outcome) -> None:

@@ -32,7 +32,7 @@ from shared.rpc.balancing import Replicas
 from shared.rpc.tls import Transport
 from shared.store.access import check_access
 from shared.store.evolutions import Store
-from shared.store.leases import DUE_AT_ONCE
+from shared.store.leases import DUE_AT_ONCE, WaitingEvolution
 from shared.store.presence import ORCHESTRATOR, Presence
 from shared.store.shards import Shards
 from shared.telemetry import tracing
@@ -42,8 +42,6 @@ log = logging.getLogger(__name__)
 
 # Seconds between two looks for searches that are to end although nobody performs them, at most.
 _LOOK_S = 0.5
-# How often it looks again at once where there were many; not for ever, for Redis may refuse to have them ended.
-_LOOKS_AT_ONCE = 5
 # New objects until the garbage collector looks for cycles among them.
 _COLLECTED_AFTER = 20_000
 
@@ -151,12 +149,17 @@ class Worker:
             metrics.stalled()
 
     async def _conclude_due(self) -> None:
-        """Ends what waits for a worker and was cancelled or is past its deadline, though all places are taken."""
-        for _ in range(_LOOKS_AT_ONCE):
+        """Ends what waits for a worker and was cancelled or is past its deadline, though all places are taken.
+
+        Where there are many it looks again at once, until it finds what it has tried to end: Redis may refuse that.
+        """
+        tried: set[WaitingEvolution] = set()
+        while True:
             due = await self._store.due(time.time())
             await asyncio.gather(*(self._round_runner.conclude(found.evolution_id, found.version) for found in due))
-            if len(due) < DUE_AT_ONCE:
+            if len(due) < DUE_AT_ONCE or not tried.isdisjoint(due):
                 break
+            tried.update(due)
 
     async def _measure_queue(self) -> None:
         waiting = await self._store.most_waiting()

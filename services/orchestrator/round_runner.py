@@ -1,6 +1,8 @@
 """The life of an evolution in a worker's hands: taken, performed round after round and saved, until the search ends."""
 
+import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,7 +18,7 @@ from services.orchestrator.version_writer import SaveListener, VersionWriter
 from shared.errors import Conflict, Unavailable
 from shared.records.evolution import TERMINAL, Record
 from shared.store.evolutions import Store
-from shared.store.leases import Claim
+from shared.store.leases import DUE_AT_ONCE, Claim, WaitingEvolution
 from shared.telemetry import tracing
 
 log = logging.getLogger(__name__)
@@ -65,6 +67,19 @@ class RoundRunner:
         with metrics.round_active(), tracing.use_context(held.claim.record.trace, evolution_id):
             while held is not None:
                 held = await self._advance_once(held)
+
+    async def conclude_due(self) -> None:
+        """Ends what waits for a worker and was cancelled or is past its deadline, though all places are taken.
+
+        Where there are many it looks again at once, until it finds what it has tried to end: Redis may refuse that.
+        """
+        tried: set[WaitingEvolution] = set()
+        while True:
+            due = await self._store.due(time.time())
+            await asyncio.gather(*(self.conclude(found.evolution_id, found.version) for found in due))
+            if len(due) < DUE_AT_ONCE or not tried.isdisjoint(due):
+                break
+            tried.update(due)
 
     async def conclude(self, evolution_id: str, version: int) -> None:
         """Ends an evolution that nobody performs, with the best response so far, where a cancel was asked for or its

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from copy import copy
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 # An engine returns the results of one step one after another. Waiting this long between two of them lets one call score
 # them all.
 _GATHER_S = 0.005
+# A call ends so long after the deadline, by which time the round has been cut short, with what the call has brought.
+_AFTER_DEADLINE_S = 1.0
 
 _Work = tuple[Stage, int | None]
 """What is at most once under way: a stage's work on a state, or the mutation of a cycle, which has no state."""
@@ -77,9 +80,11 @@ class RoundExecution:
         timeout_s: float,
         trace: TraceContext | None = None,
         limits: StageLimits | None = None,
+        deadline: float | None = None,
     ) -> None:
         """`events` are those that led to `evolution` and are not saved yet; `timeout_s` bounds each call, once it has
-        its place under `limits`, which the rounds of a worker share.
+        its place under `limits`, which the rounds of a worker share. So does `deadline`, in Unix seconds: no stage
+        waits for what comes too late.
         """
         self.before = evolution
         self.evolution = evolution
@@ -94,6 +99,7 @@ class RoundExecution:
         self._generator = generator
         self._scorer = scorer
         self._timeout_s = timeout_s
+        self._deadline = deadline
         self._trace = trace
         self._limits = limits or stage_limits()
         self._retries: Retries[_Work] = Retries()
@@ -111,6 +117,11 @@ class RoundExecution:
     def decoding(self) -> int:
         """Responses that an engine is continuing now."""
         return self._count_under_way("generation")
+
+    @property
+    def full_for_s(self) -> float | None:
+        """Seconds after which a stage wants to be asked again that was full when it was last asked, and said so."""
+        return self._retries.full_for_s
 
     async def run(self) -> None:
         """Calls the stages until the checkpoint; the first error of a call after which it is not made again cancels the
@@ -212,13 +223,16 @@ class RoundExecution:
                         missing.discard(_work_of(outcome))
 
     def _outcomes_of(self, effects: Sequence[Effect]) -> AsyncIterator[Outcome]:
+        timeout_s = self._timeout_s
+        if self._deadline is not None:
+            timeout_s = min(timeout_s, max(0.0, self._deadline - time.time()) + _AFTER_DEADLINE_S)
         match effects[0]:
             case Mutate() as effect:
-                return self._mutator.mutate(effect, self._request, self._timeout_s)
+                return self._mutator.mutate(effect, self._request, timeout_s)
             case Generate():
-                return self._generator.generate(cast(Sequence[Generate], effects), self._request, self._timeout_s)
+                return self._generator.generate(cast(Sequence[Generate], effects), self._request, timeout_s)
             case _:
-                return self._scorer.score(cast(Sequence[Score], effects), self._request, self._timeout_s)
+                return self._scorer.score(cast(Sequence[Score], effects), self._request, timeout_s)
 
     async def _apply_arrived(self) -> None:
         """Waits for an outcome and applies all that have arrived, so that what they make due is begun together."""

@@ -134,9 +134,17 @@ class RoundPerformer:
             evolution, events = machine.begin(config_for(request), instruction, request.seed)
         else:
             evolution = held.evolution or codec.restore(record.state)[0]
-        timeout_s = self._settings.call_timeout_s
         stages = (self._mutator, self._generator, self._scorer)
-        return RoundExecution(evolution, events, record.request, *stages, timeout_s, record.trace, self._limits)
+        return RoundExecution(
+            evolution,
+            events,
+            record.request,
+            *stages,
+            self._settings.call_timeout_s,
+            record.trace,
+            self._limits,
+            record.deadline,
+        )
 
     def resumed(self, held: HeldEvolution) -> RoundExecution | None:
         """The round as it was last saved; None where nothing was, or it cannot be read."""

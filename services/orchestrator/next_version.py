@@ -154,7 +154,7 @@ def _with_progress(record: Record, execution: RoundExecution) -> Record:
 
 
 def _with_answer_of(execution: RoundExecution, record: Record) -> Record:
-    """The record of a search that has ended; where it failed while a stage was full, with when that may be asked again."""
+    """The record of a search that has ended; where it failed while a stage was full, with for how long that is so."""
     record = with_answer(record, execution.evolution)
     return changed(record, retry_after_s=execution.full_for_s) if record.status == "failed" else record
 

@@ -17,15 +17,14 @@ from services.orchestrator.core.values import (
     Generated,
     Mutate,
     Mutated,
-    MutationEnded,
     Outcome,
     Score,
-    Scored,
     Stopped,
 )
 from services.orchestrator.journal import Journal
 from services.orchestrator.ports import Generator, Mutator, Scorer
 from services.orchestrator.stage_calls import Retries, StageLimits, stage_limits
+from services.orchestrator.works import Work, ends, work_of
 from shared.errors import DarwinError
 from shared.records.attempts import Stage
 from shared.records.events import Event
@@ -41,21 +40,12 @@ _GATHER_S = 0.005
 # A call ends so long after the deadline, by which time the round has been cut short, with what the call has brought.
 _AFTER_DEADLINE_S = 1.0
 
-_Work = tuple[Stage, int | None]
-"""What is at most once under way: a stage's work on a state, or the mutation of a cycle, which has no state."""
-
-_STAGES: dict[type, Stage] = {
-    **dict.fromkeys((Generate, Generated), "generation"),
-    **dict.fromkeys((Score, Scored), "reward"),
-    **dict.fromkeys((Mutate, Mutated, MutationEnded), "mutation"),
-}
-
 
 @dataclass(frozen=True)
 class _Due:
     """Work that a call has not delivered is to be done by another call."""
 
-    works: frozenset[_Work]
+    works: frozenset[Work]
 
 
 class RoundExecution:
@@ -102,9 +92,9 @@ class RoundExecution:
         self._deadline = deadline
         self._trace = trace
         self._limits = limits or stage_limits()
-        self._retries: Retries[_Work] = Retries()
+        self._retries: Retries[Work] = Retries()
         self._outcomes: asyncio.Queue[Outcome | _Due] = asyncio.Queue()
-        self._under_way: set[_Work] = set()
+        self._under_way: set[Work] = set()
         self._arrived = 0
         self._cut_wanted: asyncio.Future[RoundExecution | None] | None = None
 
@@ -181,15 +171,15 @@ class RoundExecution:
         due: dict[Stage, list[Effect]] = {"mutation": [], "generation": [], "reward": []}
         decoding = {state for stage, state in self._under_way if stage == "generation" and state is not None}
         for effect in machine.next_effects(self.evolution, decoding):
-            stage, _ = work = _work_of(effect)
+            stage, _ = work = work_of(effect)
             if work not in self._under_way and not (stage == "reward" and scoring):
                 due[stage].append(effect)
-        self._under_way.update(_work_of(effect) for effects in due.values() for effect in effects)
+        self._under_way.update(work_of(effect) for effects in due.values() for effect in effects)
         return {stage: effects for stage, effects in due.items() if effects}
 
     async def _call(self, stage: Stage, effects: Sequence[Effect]) -> None:
         """Calls a stage, and where the call fails, has what it did not deliver be begun again after a while."""
-        missing = {_work_of(effect) for effect in effects}
+        missing = {work_of(effect) for effect in effects}
         try:
             async with self._limits[stage].place():
                 await self._deliver(stage, effects, missing)
@@ -203,7 +193,7 @@ class RoundExecution:
             await asyncio.sleep(delay_s)
             self._outcomes.put_nowait(_Due(frozenset(missing)))
 
-    async def _deliver(self, stage: Stage, effects: Sequence[Effect], missing: set[_Work]) -> None:
+    async def _deliver(self, stage: Stage, effects: Sequence[Effect], missing: set[Work]) -> None:
         """Makes one call, notes it in the journal, and queues its outcomes as they come; takes the work that they end
         out of `missing`.
         """
@@ -217,10 +207,10 @@ class RoundExecution:
                     call.note(outcome, journal.now())
                     self._arrived += 1
                     self._outcomes.put_nowait(outcome)
-                    if _ends(outcome) or not isinstance(outcome, Generated) or outcome.token_ids:
+                    if ends(outcome) or not isinstance(outcome, Generated) or outcome.token_ids:
                         self._retries.delivered(works)
-                    if _ends(outcome):
-                        missing.discard(_work_of(outcome))
+                    if ends(outcome):
+                        missing.discard(work_of(outcome))
 
     def _outcomes_of(self, effects: Sequence[Effect]) -> AsyncIterator[Outcome]:
         timeout_s = self._timeout_s
@@ -261,8 +251,8 @@ class RoundExecution:
             self._apply(arrived)
 
     def _apply(self, outcome: Outcome) -> None:
-        if _ends(outcome):
-            self._under_way.discard(_work_of(outcome))
+        if ends(outcome):
+            self._under_way.discard(work_of(outcome))
         self.evolution, events = machine.apply(self.evolution, outcome)
         self.journal.applied(outcome)
         self.events += events
@@ -274,19 +264,6 @@ class RoundExecution:
 def _spending(evolution: EvolutionState) -> Spending:
     spent = evolution.spent
     return Spending(spent.prompt, spent.mutation, spent.decode, spent.reward)
-
-
-def _ends(outcome: Outcome) -> bool:
-    """Whether the work that an outcome belongs to is done."""
-    if isinstance(outcome, Generated):
-        return not outcome.partial
-    return isinstance(outcome, (MutationEnded, Scored))
-
-
-def _work_of(value: Effect | Outcome) -> _Work:
-    """The work that an effect begins, or that an outcome belongs to."""
-    stage = _STAGES[type(value)]
-    return stage, None if stage == "mutation" else value.state  # type: ignore[union-attr]
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

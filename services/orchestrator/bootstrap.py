@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -32,7 +31,6 @@ from shared.rpc.balancing import Replicas
 from shared.rpc.tls import Transport
 from shared.store.access import check_access
 from shared.store.evolutions import Store
-from shared.store.leases import DUE_AT_ONCE
 from shared.store.presence import ORCHESTRATOR, Presence
 from shared.store.shards import Shards
 from shared.telemetry import tracing
@@ -42,8 +40,6 @@ log = logging.getLogger(__name__)
 
 # Seconds between two looks for searches that are to end although nobody performs them, at most.
 _LOOK_S = 0.5
-# How often it looks again at once where there were many; not for ever, for Redis may refuse to have them ended.
-_LOOKS_AT_ONCE = 5
 # New objects until the garbage collector looks for cycles among them.
 _COLLECTED_AFTER = 20_000
 
@@ -84,7 +80,7 @@ class Worker:
         gc.set_threshold(_COLLECTED_AFTER)
         self.every(self._settings.sweep_s, self._report_presence)
         self.every(self._settings.sweep_s, self._sweep)
-        self.every(min(_LOOK_S, self._settings.sweep_s), self._conclude_due)
+        self.every(min(_LOOK_S, self._settings.sweep_s), self._round_runner.conclude_due)
         self.every(self._settings.sweep_s, self._measure_queue)
         worker_shutting_down.connect(self._stop_rounds)
         setup_logging.connect(_set_up_celery_logging)
@@ -149,14 +145,6 @@ class Worker:
             with tracing.use_context(stalled.trace, stalled.evolution_id):
                 log.warning("%s stalled at version %d: sent again", stalled.evolution_id, stalled.version)
             metrics.stalled()
-
-    async def _conclude_due(self) -> None:
-        """Ends what waits for a worker and was cancelled or is past its deadline, though all places are taken."""
-        for _ in range(_LOOKS_AT_ONCE):
-            due = await self._store.due(time.time())
-            await asyncio.gather(*(self._round_runner.conclude(found.evolution_id, found.version) for found in due))
-            if len(due) < DUE_AT_ONCE:
-                break
 
     async def _measure_queue(self) -> None:
         waiting = await self._store.most_waiting()

@@ -14,13 +14,15 @@ from shared.records.evolution import Seconds
 
 
 class OpenCall:
-    """A call under way."""
+    """A call under way, with what came of it since it began, or was last cut."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._parts: list[StatePart] = []
         self._partial: dict[int, StatePart] = {}
         self._tokens = 0
+        self._mutants = 0
+        self._cut = False
         self.span_id = call.span_id
 
     def note(self, outcome: Outcome, now: float) -> None:
@@ -28,7 +30,8 @@ class OpenCall:
         match outcome:
             case Mutated():
                 self._tokens += outcome.generated_tokens
-                self._parts.append(StatePart(len(self._parts), now))
+                self._parts.append(StatePart(self._mutants, now))
+                self._mutants += 1
             case MutationEnded():
                 self._tokens += outcome.generated_tokens
             case Generated():
@@ -52,15 +55,22 @@ class OpenCall:
                 self._parts.append(StatePart(outcome.state, now, reward=outcome.reward))
 
     @property
-    def brought(self) -> bool:
-        """Whether anything came of the call."""
-        return bool(self._parts or self._tokens)
+    def known(self) -> bool:
+        """Whether anything came of the call, or a piece of it is kept already."""
+        return bool(self._parts or self._tokens or self._cut)
 
     def closed(self, now: float, error: str | None) -> Call:
-        """The whole call, which ended at `now`, with the name of the error that ended it. The parts of those states
-        whose pieces it has cut have no finish."""
+        """The whole call, or its last piece, which ended at `now`, with the name of the error that ended it. The parts
+        of those states whose pieces it has cut have no finish."""
         parts = (*self._parts, *self._partial.values())
         return changed(self._call, ended_at=now, parts=parts, tokens=self._tokens, error=error)
+
+    def cut(self, now: float) -> Call:
+        """The call up to `now`, with what came of it so far; what comes from now on is of its next piece."""
+        piece = changed(self.closed(now, None), goes_on=True)
+        self._call, self._cut = changed(self._call, started_at=now), True
+        self._parts, self._partial, self._tokens = [], {}, 0
+        return piece
 
 
 class Journal:
@@ -71,14 +81,18 @@ class Journal:
         self.started_at = self.now()
         self.calls: list[Call] = []
         self.outcomes: list[Outcome] = []
+        self._open: list[OpenCall] = []
 
     def now(self) -> float:
         return self._epoch + time.perf_counter()
 
     def cut(self) -> "Journal":
-        """What happened so far, as a journal of its own. This one begins anew; calls under way will be in it."""
-        so_far = copy(self)
-        self.started_at, self.calls, self.outcomes = self.now(), [], []
+        """What happened so far, as a journal of its own, with calls under way as far as they are. This one begins anew,
+        with what comes of them from now on.
+        """
+        so_far, now = copy(self), self.now()
+        so_far.calls = [*self.calls, *(opened.cut(now) for opened in self._open)]
+        self.started_at, self.calls, self.outcomes = now, [], []
         return so_far
 
     def applied(self, outcome: Outcome) -> None:
@@ -100,6 +114,7 @@ class Journal:
         final = any(isinstance(effect, Score) and effect.final for effect in effects)
         opened = OpenCall(Call(stage, f"{random.getrandbits(64) or 1:016x}", cycle, round, now, now, final=final))
         error: str | None = Cancelled.__name__
+        self._open.append(opened)
         try:
             yield opened
             error = None
@@ -107,7 +122,8 @@ class Journal:
             error = type(failure).__name__ if isinstance(failure, DarwinError) else Internal.__name__
             raise
         finally:
-            if error != Overloaded.__name__ or opened.brought:
+            self._open.remove(opened)
+            if error != Overloaded.__name__ or opened.known:
                 self.calls.append(opened.closed(self.now(), error))
 
     def added_to(self, seconds: Seconds) -> Seconds:

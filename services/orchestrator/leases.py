@@ -83,10 +83,11 @@ class Leases:
             self._failing.discard(failure)
 
     async def _look_for_cancels(self) -> None:
-        if cancelled := await self._store.cancelled():
-            for lease in self._held:
-                if lease.evolution_id in cancelled:
-                    self._signal(lease, "cancelled")
+        leases = list(self._held)
+        cancelled = await self._store.cancelled([lease.evolution_id for lease in leases])
+        for lease in leases:
+            if lease.evolution_id in cancelled:
+                self._signal(lease, "cancelled")
 
     async def _renew(self) -> None:
         leases = list(self._held)

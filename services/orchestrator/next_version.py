@@ -69,7 +69,7 @@ def after_checkpoint(held: HeldEvolution, execution: RoundExecution) -> NextVers
     evolution, events = execution.evolution, execution.events
     record = changed(_with_progress(held.claim.record, execution), attempts=0, error=None, unfinished="")
     if evolution.finished:
-        record = with_answer(record, evolution)
+        record = _with_answer_of(execution, record)
         events += (Ended(record.status, evolution.stopped_by, record.error),)
     return _next_version(record, held, execution, events)
 
@@ -106,7 +106,7 @@ def after_failure(held: HeldEvolution, failed: Failed, max_attempts: int) -> Nex
     following = _with_progress(record, execution) if execution else changed(record, version=record.version + 1)
     if execution is not None and answered:
         log.error("%s is answered with the best so far: %s", record.id, error.message)
-        following = with_answer(following, execution.evolution)
+        following = _with_answer_of(execution, following)
         events += (Ended(following.status, "error", failure),)
     elif final:
         log.error("%s failed: %s", record.id, error.message)
@@ -151,6 +151,12 @@ def _with_progress(record: Record, execution: RoundExecution) -> Record:
         status="running",
         seconds=execution.journal.added_to(record.seconds),
     )
+
+
+def _with_answer_of(execution: RoundExecution, record: Record) -> Record:
+    """The record of a search that has ended; where it failed while a stage was full, with for how long that is so."""
+    record = with_answer(record, execution.evolution)
+    return changed(record, retry_after_s=execution.full_for_s) if record.status == "failed" else record
 
 
 def with_answer(record: Record, evolution: EvolutionState) -> Record:

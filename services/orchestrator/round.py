@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from copy import copy
 from dataclasses import dataclass, replace
@@ -16,15 +17,14 @@ from services.orchestrator.core.values import (
     Generated,
     Mutate,
     Mutated,
-    MutationEnded,
     Outcome,
     Score,
-    Scored,
     Stopped,
 )
 from services.orchestrator.journal import Journal
 from services.orchestrator.ports import Generator, Mutator, Scorer
 from services.orchestrator.stage_calls import Retries, StageLimits, stage_limits
+from services.orchestrator.works import Work, ends, work_of
 from shared.errors import DarwinError
 from shared.records.attempts import Stage
 from shared.records.events import Event
@@ -37,22 +37,15 @@ log = logging.getLogger(__name__)
 # An engine returns the results of one step one after another. Waiting this long between two of them lets one call score
 # them all.
 _GATHER_S = 0.005
-
-_Work = tuple[Stage, int | None]
-"""What is at most once under way: a stage's work on a state, or the mutation of a cycle, which has no state."""
-
-_STAGES: dict[type, Stage] = {
-    **dict.fromkeys((Generate, Generated), "generation"),
-    **dict.fromkeys((Score, Scored), "reward"),
-    **dict.fromkeys((Mutate, Mutated, MutationEnded), "mutation"),
-}
+# A call ends so long after the deadline, by which time the round has been cut short, with what the call has brought.
+_AFTER_DEADLINE_S = 1.0
 
 
 @dataclass(frozen=True)
 class _Due:
     """Work that a call has not delivered is to be done by another call."""
 
-    works: frozenset[_Work]
+    works: frozenset[Work]
 
 
 class RoundExecution:
@@ -77,9 +70,11 @@ class RoundExecution:
         timeout_s: float,
         trace: TraceContext | None = None,
         limits: StageLimits | None = None,
+        deadline: float | None = None,
     ) -> None:
         """`events` are those that led to `evolution` and are not saved yet; `timeout_s` bounds each call, once it has
-        its place under `limits`, which the rounds of a worker share.
+        its place under `limits`, which the rounds of a worker share. So does `deadline`, in Unix seconds: no stage
+        waits for what comes too late.
         """
         self.before = evolution
         self.evolution = evolution
@@ -94,11 +89,14 @@ class RoundExecution:
         self._generator = generator
         self._scorer = scorer
         self._timeout_s = timeout_s
+        self._deadline = deadline
         self._trace = trace
         self._limits = limits or stage_limits()
-        self._retries: Retries[_Work] = Retries()
+        self._retries: Retries[Work] = Retries()
         self._outcomes: asyncio.Queue[Outcome | _Due] = asyncio.Queue()
-        self._under_way: set[_Work] = set()
+        self._under_way: set[Work] = set()
+        self._arrived = 0
+        self._cut_wanted: asyncio.Future[RoundExecution | None] | None = None
 
     @property
     def spent(self) -> Spending:
@@ -109,6 +107,11 @@ class RoundExecution:
     def decoding(self) -> int:
         """Responses that an engine is continuing now."""
         return self._count_under_way("generation")
+
+    @property
+    def full_for_s(self) -> float | None:
+        """Seconds after which a stage wants to be asked again that was full when it was last asked, and said so."""
+        return self._retries.full_for_s
 
     async def run(self) -> None:
         """Calls the stages until the checkpoint; the first error of a call after which it is not made again cancels the
@@ -121,19 +124,34 @@ class RoundExecution:
                     for stage, effects in self._start_due().items():
                         calls.create_task(self._call(stage, effects))
                     await self._apply_arrived()
+                    if self._goes_on_from(checkpoint):
+                        self._answer_cut(self._cut_now)
         except BaseExceptionGroup as group:
             raise _first(group) from None
         finally:
             while self._goes_on_from(checkpoint) and not self._outcomes.empty():
                 self._take(self._outcomes.get_nowait())
+            self._answer_cut(lambda: None)
 
     def _goes_on_from(self, checkpoint: int) -> bool:
         return self.evolution.checkpoint == checkpoint and not self.evolution.finished
 
-    def cut(self) -> "RoundExecution":
+    async def cut(self) -> "RoundExecution | None":
         """What has happened so far, to be saved, as an execution that is not run any more. This one goes on, and holds
-        what happens from now on.
+        what happens from now on. None where it has come to its end first.
+
+        Calls are told up to where their outcomes are applied, so that what they brought is what is charged.
         """
+        if not self._arrived:
+            return self._cut_now()
+        self._cut_wanted = asyncio.get_running_loop().create_future()
+        return await self._cut_wanted
+
+    def _answer_cut(self, made: Callable[[], "RoundExecution | None"]) -> None:
+        if self._cut_wanted is not None and not self._cut_wanted.done():
+            self._cut_wanted.set_result(made())
+
+    def _cut_now(self) -> "RoundExecution":
         so_far = copy(self)
         so_far.journal = self.journal.cut()
         self.before, self.events, self._spent_before = self.evolution, (), _spending(self.evolution)
@@ -153,15 +171,15 @@ class RoundExecution:
         due: dict[Stage, list[Effect]] = {"mutation": [], "generation": [], "reward": []}
         decoding = {state for stage, state in self._under_way if stage == "generation" and state is not None}
         for effect in machine.next_effects(self.evolution, decoding):
-            stage, _ = work = _work_of(effect)
+            stage, _ = work = work_of(effect)
             if work not in self._under_way and not (stage == "reward" and scoring):
                 due[stage].append(effect)
-        self._under_way.update(_work_of(effect) for effects in due.values() for effect in effects)
+        self._under_way.update(work_of(effect) for effects in due.values() for effect in effects)
         return {stage: effects for stage, effects in due.items() if effects}
 
     async def _call(self, stage: Stage, effects: Sequence[Effect]) -> None:
         """Calls a stage, and where the call fails, has what it did not deliver be begun again after a while."""
-        missing = {_work_of(effect) for effect in effects}
+        missing = {work_of(effect) for effect in effects}
         try:
             async with self._limits[stage].place():
                 await self._deliver(stage, effects, missing)
@@ -175,7 +193,7 @@ class RoundExecution:
             await asyncio.sleep(delay_s)
             self._outcomes.put_nowait(_Due(frozenset(missing)))
 
-    async def _deliver(self, stage: Stage, effects: Sequence[Effect], missing: set[_Work]) -> None:
+    async def _deliver(self, stage: Stage, effects: Sequence[Effect], missing: set[Work]) -> None:
         """Makes one call, notes it in the journal, and queues its outcomes as they come; takes the work that they end
         out of `missing`.
         """
@@ -187,20 +205,24 @@ class RoundExecution:
             async with aclosing(self._outcomes_of(effects)) as outcomes:  # type: ignore[type-var]
                 async for outcome in outcomes:
                     call.note(outcome, journal.now())
+                    self._arrived += 1
                     self._outcomes.put_nowait(outcome)
-                    if _ends(outcome) or not isinstance(outcome, Generated) or outcome.token_ids:
+                    if ends(outcome) or not isinstance(outcome, Generated) or outcome.token_ids:
                         self._retries.delivered(works)
-                    if _ends(outcome):
-                        missing.discard(_work_of(outcome))
+                    if ends(outcome):
+                        missing.discard(work_of(outcome))
 
     def _outcomes_of(self, effects: Sequence[Effect]) -> AsyncIterator[Outcome]:
+        timeout_s = self._timeout_s
+        if self._deadline is not None:
+            timeout_s = min(timeout_s, max(0.0, self._deadline - time.time()) + _AFTER_DEADLINE_S)
         match effects[0]:
             case Mutate() as effect:
-                return self._mutator.mutate(effect, self._request, self._timeout_s)
+                return self._mutator.mutate(effect, self._request, timeout_s)
             case Generate():
-                return self._generator.generate(cast(Sequence[Generate], effects), self._request, self._timeout_s)
+                return self._generator.generate(cast(Sequence[Generate], effects), self._request, timeout_s)
             case _:
-                return self._scorer.score(cast(Sequence[Score], effects), self._request, self._timeout_s)
+                return self._scorer.score(cast(Sequence[Score], effects), self._request, timeout_s)
 
     async def _apply_arrived(self) -> None:
         """Waits for an outcome and applies all that have arrived, so that what they make due is begun together."""
@@ -225,11 +247,12 @@ class RoundExecution:
         if isinstance(arrived, _Due):
             self._under_way -= arrived.works
         else:
+            self._arrived -= 1
             self._apply(arrived)
 
     def _apply(self, outcome: Outcome) -> None:
-        if _ends(outcome):
-            self._under_way.discard(_work_of(outcome))
+        if ends(outcome):
+            self._under_way.discard(work_of(outcome))
         self.evolution, events = machine.apply(self.evolution, outcome)
         self.journal.applied(outcome)
         self.events += events
@@ -241,19 +264,6 @@ class RoundExecution:
 def _spending(evolution: EvolutionState) -> Spending:
     spent = evolution.spent
     return Spending(spent.prompt, spent.mutation, spent.decode, spent.reward)
-
-
-def _ends(outcome: Outcome) -> bool:
-    """Whether the work that an outcome belongs to is done."""
-    if isinstance(outcome, Generated):
-        return not outcome.partial
-    return isinstance(outcome, (MutationEnded, Scored))
-
-
-def _work_of(value: Effect | Outcome) -> _Work:
-    """The work that an effect begins, or that an outcome belongs to."""
-    stage = _STAGES[type(value)]
-    return stage, None if stage == "mutation" else value.state  # type: ignore[union-attr]
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

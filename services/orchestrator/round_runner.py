@@ -1,32 +1,24 @@
-"""The life of an evolution in a worker's hands: round after round it decides, acts and saves, until the search ends."""
+"""The life of an evolution in a worker's hands: taken, performed round after round and saved, until the search ends."""
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Literal
 
 from services.orchestrator import metrics, next_version
-from services.orchestrator.adapters import codec
 from services.orchestrator.claims import Claims
-from services.orchestrator.core import machine
-from services.orchestrator.core.frozen import changed
-from services.orchestrator.core.presets import config_for
 from services.orchestrator.endings import Completed, Failed, Interrupted, LeaseLost, RoundEnding
 from services.orchestrator.held import HeldEvolution
-from services.orchestrator.leases import Leases, StopSignal
 from services.orchestrator.ports import Generator, Mutator, Scorer
-from services.orchestrator.round import RoundExecution
+from services.orchestrator.round_performer import RoundPerformer, log_left_to_sweep, reason_to_stop
 from services.orchestrator.settings import OrchestratorSettings
-from services.orchestrator.stage_calls import stage_limits
 from services.orchestrator.version_writer import SaveListener, VersionWriter
-from shared.errors import Conflict, Internal, Unavailable
-from shared.records.events import Event
-from shared.records.evolution import TERMINAL, Message, Record
-from shared.records.turns import instruction_of
+from shared.errors import Conflict, Unavailable
+from shared.records.evolution import TERMINAL, Record
 from shared.store.evolutions import Store
-from shared.store.leases import Claim, Lease
+from shared.store.leases import DUE_AT_ONCE, Claim, WaitingEvolution
 from shared.telemetry import tracing
 
 log = logging.getLogger(__name__)
@@ -45,19 +37,15 @@ class RoundRunner:
         listeners: Sequence[SaveListener] = (),
     ) -> None:
         self._store = store
-        self._mutator = mutator
-        self._generator = generator
-        self._scorer = scorer
         self._settings = settings
-        self._limits = stage_limits()
         self._claims = Claims(store, settings)
         self._writer = VersionWriter(store, settings, listeners)
-        self._leases = Leases(store, settings.lease_s, settings.heartbeat_s)
+        self._performer = RoundPerformer(store, mutator, generator, scorer, settings, self._writer)
         self._handing_back = False
 
     def has_room(self) -> bool:
         """Whether the stages bear more evolutions: no call waits until a full stage takes it. Call it in any thread."""
-        return all(limit.has_room for limit in self._limits.values())
+        return self._performer.has_room()
 
     def hand_back(self) -> None:
         """Leaves each evolution to other workers at its next save; call it on the running loop."""
@@ -67,7 +55,7 @@ class RoundRunner:
         """Interrupts the rounds under way, which other workers go on with; call it on the running loop."""
         self.hand_back()
         self._writer.hurry()
-        self._leases.interrupt()
+        self._performer.interrupt()
 
     async def advance(self, evolution_id: str, version: int) -> None:
         """Performs the rounds that follow `version` one after another, and saves each, until the search ends, a round
@@ -80,6 +68,19 @@ class RoundRunner:
             while held is not None:
                 held = await self._advance_once(held)
 
+    async def conclude_due(self) -> None:
+        """Ends what waits for a worker and was cancelled or is past its deadline, though all places are taken.
+
+        Where there are many it looks again at once, until it finds what it has tried to end: Redis may refuse that.
+        """
+        tried: set[WaitingEvolution] = set()
+        while True:
+            due = await self._store.due(time.time())
+            await asyncio.gather(*(self.conclude(found.evolution_id, found.version) for found in due))
+            if len(due) < DUE_AT_ONCE or not tried.isdisjoint(due):
+                break
+            tried.update(due)
+
     async def conclude(self, evolution_id: str, version: int) -> None:
         """Ends an evolution that nobody performs, with the best response so far, where a cancel was asked for or its
         deadline has passed.
@@ -88,7 +89,7 @@ class RoundRunner:
         if held is None:
             return
         with tracing.use_context(held.claim.record.trace, evolution_id):
-            if _reason_to_stop(held.claim) is None:
+            if reason_to_stop(held.claim) is None:
                 await self._release(held.claim.record, held.holder)
             else:
                 await self._advance_once(held)
@@ -97,14 +98,14 @@ class RoundRunner:
         try:
             return await self._claims.take(evolution_id, version, uuid.uuid4().hex)
         except Unavailable as error:
-            _log_left_to_sweep(evolution_id, error)
+            log_left_to_sweep(evolution_id, error)
             return None
 
     async def _advance_once(self, held: HeldEvolution) -> HeldEvolution | None:
         """Performs a round and saves it; returns the evolution for the next one, where this worker still has it."""
         saved, next_holder = False, uuid.uuid4().hex
         try:
-            held, ending = await self._act(held)
+            held, ending = await self._performer.perform(held)
             saved, following = await self._save(held, ending, next_holder)
             return following
         finally:
@@ -115,133 +116,6 @@ class RoundRunner:
         with suppress(Unavailable):
             for holder in holders:
                 await self._store.release(record.id, holder)
-
-    async def _act(self, held: HeldEvolution) -> tuple[HeldEvolution, RoundEnding]:
-        """Performs the round; returns how it ended, and the evolution with what only the model's service could add."""
-        claim = held.claim
-        try:
-            if _reason_to_stop(claim) is None:
-                record = await self._complete(claim.record)
-                if record is not claim.record:
-                    different = record.request != claim.record.request
-                    held = changed(held, claim=changed(claim, record=record), request_changed=different)
-        except Exception as error:
-            return held, Failed(error)
-        return await self._perform_round(held)
-
-    async def _complete(self, record: Record) -> Record:
-        """The record of an evolution that begins, with the text of a prompt that was given as token ids, and a warning
-        of arguments that the chat template does not read."""
-        request = record.request
-        if record.state is not None:
-            return record
-        # The lease is not renewed meanwhile.
-        timeout_s = min(self._settings.call_timeout_s, self._settings.lease_s / 2)
-        if request.raw_prompt is not None and request.raw_prompt.token_ids:
-            text = await self._generator.text_of(request.raw_prompt.token_ids, timeout_s)
-            request = changed(request, messages=(Message("user", text),))
-        if request.template_arguments:
-            unread = request.template_arguments.keys() - await self._generator.template_variables(timeout_s)
-            told = (f"chat_template_kwargs.{name} is taken without effect" for name in sorted(unread))
-            request = changed(request, warnings=tuple(dict.fromkeys((*request.warnings, *told))))
-        return record if request is record.request else changed(record, request=request)
-
-    async def _perform_round(self, held: HeldEvolution) -> tuple[HeldEvolution, RoundEnding]:
-        """Runs the round; returns how it ended, and the evolution as it was last saved, which long rounds are on their
-        way.
-        """
-        claim, record = held.claim, held.claim.record
-        if claim.deaths >= self._settings.max_deaths:
-            reason = f"{claim.deaths} workers ended while they performed the round from version {record.version}"
-            return held, Failed(Internal(reason), self._resume(held), final=True)
-        log.info("%s: round from version %d", record.id, record.version)
-        try:
-            execution = self._begin(held)
-        except Exception as error:
-            return held, Failed(error)
-        if stopped_by := _reason_to_stop(claim):
-            execution.stop(stopped_by)
-            return held, Completed(execution)
-        running = asyncio.ensure_future(execution.run())
-        try:
-            while (why := await self._wait(held, running)) == "goes on":
-                following = await self._save_under_way(held, execution)
-                if not isinstance(following, HeldEvolution):
-                    return held, following
-                held = following
-        except Exception as error:
-            return held, Failed(error, execution)
-        finally:
-            if not running.done():
-                running.cancel()
-                await asyncio.wait({running})
-        match why:
-            case "lost":
-                return held, LeaseLost()
-            case "interrupted":
-                return held, Interrupted(execution)
-            case "cancelled" | "deadline_ms" as reason:
-                execution.stop(reason)
-        return held, Completed(execution)
-
-    def _begin(self, held: HeldEvolution) -> RoundExecution:
-        record, events = held.claim.record, tuple[Event, ...]()
-        if record.state is None:
-            request = record.request
-            instruction = instruction_of(request.messages)
-            evolution, events = machine.begin(config_for(request), instruction, request.seed)
-        else:
-            evolution = held.evolution or codec.restore(record.state)[0]
-        timeout_s = self._settings.call_timeout_s
-        stages = (self._mutator, self._generator, self._scorer)
-        return RoundExecution(evolution, events, record.request, *stages, timeout_s, record.trace, self._limits)
-
-    def _resume(self, held: HeldEvolution) -> RoundExecution | None:
-        """The round as it was last saved; None where nothing was, or it cannot be read."""
-        if held.claim.record.state is not None:
-            with suppress(ValueError):
-                return self._begin(held)
-        return None
-
-    async def _wait(
-        self, held: HeldEvolution, running: "asyncio.Future[None]"
-    ) -> Literal["completed", "deadline_ms", "goes on"] | StopSignal:
-        """Renews the lease on the round until it is done, must stop, or has gone on for `save_s` seconds.
-
-        Raises the error of the call that ended the round.
-        """
-        record, left_s = held.claim.record, next_version.seconds_left(held.claim.record)
-        with self._leases.held(Lease(record.id, record.version, held.holder)) as signal:
-            ends: set[asyncio.Future[Any]] = {running, signal}
-            timeout_s = max(0.0, min(left_s, self._settings.save_s))
-            await asyncio.wait(ends, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
-            return "completed"
-        if signal.done():
-            return signal.result()
-        return "deadline_ms" if left_s <= self._settings.save_s else "goes on"
-
-    async def _save_under_way(self, held: HeldEvolution, execution: RoundExecution) -> HeldEvolution | RoundEnding:
-        """Saves what a round has found so far, while it goes on, so that little is lost with this worker.
-
-        Returns the evolution with the lease on the new version, or how the round ends where it cannot be saved.
-        """
-        if not execution.journal.outcomes:
-            return held
-        so_far, holder = execution.cut(), uuid.uuid4().hex
-        try:
-            version = next_version.under_way(held, so_far)
-            if not await self._writer.save(version, holder, held.request_changed):
-                return LeaseLost()
-        except Conflict:
-            return LeaseLost()
-        except Unavailable as error:
-            _log_left_to_sweep(held.claim.record.id, error)
-            return LeaseLost()
-        except Exception as error:
-            return Failed(error, self._resume(held))
-        return HeldEvolution(Claim(version.record, False), holder, so_far.evolution, version.written)
 
     async def _save(
         self, held: HeldEvolution, ending: RoundEnding, next_holder: str
@@ -274,26 +148,15 @@ class RoundRunner:
             _count_lease_lost(record)
             return False, None
         except Unavailable as error:
-            _log_left_to_sweep(record.id, error)
+            log_left_to_sweep(record.id, error)
             return False, None
         except Exception as error:
             if not isinstance(ending, Completed):
                 raise
             # What the round found cannot be saved, so it is performed again.
-            return await self._save(held, Failed(error, self._resume(held)), next_holder)
-
-
-def _reason_to_stop(claim: Claim) -> Literal["cancelled", "deadline_ms"] | None:
-    """Why an evolution is to end before its next round; None where it is not."""
-    if claim.cancelled:
-        return "cancelled"
-    return "deadline_ms" if next_version.seconds_left(claim.record) <= 0 else None
+            return await self._save(held, Failed(error, self._performer.resumed(held)), next_holder)
 
 
 def _count_lease_lost(record: Record) -> None:
     metrics.lease_lost()
     log.info("%s: somebody else performs the round from version %d", record.id, record.version)
-
-
-def _log_left_to_sweep(evolution_id: str, error: Unavailable) -> None:
-    log.warning("%s waits for the sweep: %s", evolution_id, error.message)

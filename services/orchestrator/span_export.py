@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from services.orchestrator import spans
 from shared.errors import DarwinError
-from shared.records.attempts import Attempt
+from shared.records.attempts import Attempt, whole_calls
 from shared.records.events import Event
 from shared.records.evolution import TERMINAL, Record
 from shared.store.evolutions import Store
@@ -46,7 +46,8 @@ class SpanExport:
         events = [stored.event for stored in await self._store.events(record.id)]
         made = list(spans.closing_spans(record, attempts, texts))
         position = 1  # the event at 0 is that of the acceptance, which no attempt made
-        for attempt in attempts:
-            made += spans.attempt_spans(record, attempt, events[position : position + attempt.events], texts)
+        for attempt, calls in zip(attempts, whole_calls(attempts), strict=True):
+            saved = events[position : position + attempt.events]
+            made += spans.attempt_spans(record, attempt, calls, saved, texts)
             position += attempt.events
         return made

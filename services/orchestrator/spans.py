@@ -33,10 +33,13 @@ def evolution_span_id(evolution_id: str) -> str:
     return _id(evolution_id)
 
 
-def attempt_spans(record: Record, attempt: Attempt, events: Sequence[Event], texts: bool) -> Iterator[EndedSpan]:
+def attempt_spans(
+    record: Record, attempt: Attempt, calls: Sequence[Call], events: Sequence[Event], texts: bool
+) -> Iterator[EndedSpan]:
     """The spans of an attempt that was saved, and of those attempts that were lost before it.
 
-    `events` are those that this attempt saved. With `texts` the spans have the states' texts as attributes.
+    `calls` are those that began in it, whole, and `events` those that it saved. With `texts` the spans have the states'
+    texts as attributes.
     """
     parent = _cycle_span_id(record.id, attempt.cycle)
     for lost in attempt.lost:
@@ -45,7 +48,7 @@ def attempt_spans(record: Record, attempt: Attempt, events: Sequence[Event], tex
             "round", _attempt_span_id(lost.id), parent, lost.started_at, attempt.started_at, place, error=_LOST
         )
     yield _round(attempt, parent)
-    for call in attempt.calls:
+    for call in calls:
         yield from _call(call, parent if call.stage == "mutation" else _attempt_span_id(attempt.id))
     for number, event in enumerate(event for event in events if isinstance(event, RoundFinished)):
         ended = next((one for one in events if isinstance(one, CycleFinished) and one.cycle == event.cycle), None)

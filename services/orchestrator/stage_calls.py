@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -40,9 +41,17 @@ class Retries(Generic[Work]):
     def __init__(self) -> None:
         self._failures: Counter[Work] = Counter()
         self._refusals: Counter[Work] = Counter()
+        self._full_until = -math.inf
+
+    @property
+    def full_for_s(self) -> float | None:
+        """Seconds after which a stage wants to be asked again that was full when it was last asked, and has said so."""
+        left_s = self._full_until - time.monotonic()
+        return left_s if left_s > 0 else None
 
     def delivered(self, works: Collection[Work]) -> None:
         """A call for these works has brought something."""
+        self._full_until = -math.inf
         for counted in (self._failures, self._refusals):
             for work in works if counted else ():
                 del counted[work]
@@ -55,6 +64,7 @@ class Retries(Generic[Work]):
             self._refusals.update(missing)
             delay_s = _grown(_FIRST_OVERLOAD_DELAY_S, _most(self._refusals, missing), _MAX_OVERLOAD_DELAY_S)
             delay_s += min(error.retry_after_s or 0.0, _MAX_HINT_S)
+            self._full_until = time.monotonic() + (error.retry_after_s or 0.0)
         else:
             self._failures.update(missing)
             if _most(self._failures, missing) > _MOST_RETRIES.get(type(error), 0):

@@ -238,7 +238,8 @@ class Record:
     for everybody who only reads. A `whole` record was accepted by a version that keeps everything in one piece, and
     stays so: its state is JSON. `attempts` counts failures in a row; `error` is the last one, and stays where the
     search ended by it, with an answer or without. `key_id` is the API key that is charged, empty where none is asked
-    for, at `prices`. Times are Unix seconds.
+    for, at `prices`. `retry_after_s` is when a stage that was full as the search failed wants to be asked again, in
+    seconds from then, where it has said so. Times are Unix seconds.
     """
 
     id: str
@@ -258,6 +259,7 @@ class Record:
     unfinished: str = ""
     prices: Prices | None = None
     whole: bool = False
+    retry_after_s: float | None = None
 
     @property
     def deadline(self) -> float | None:

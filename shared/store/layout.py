@@ -91,7 +91,7 @@ def parsed_to_change(adapter: TypeAdapter[T], text: str, what: str) -> T:
 def dumped_body(record: Record) -> str:
     """The field "body" of a record."""
     if record.whole:
-        return RECORD.dump_json(record, exclude={"whole"}).decode()
+        return RECORD.dump_json(record, exclude={"whole", "retry_after_s"}).decode()
     text = RECORD.dump_json(record, exclude={"request", "state", "result", "whole"}, exclude_defaults=True).decode()
     return _IN_PARTS + text.removeprefix("{")
 

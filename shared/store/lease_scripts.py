@@ -207,17 +207,24 @@ local function look(id)
   end
 end
 local function look_in_turn(ids)
-  local seen, turns = {}, {}
+  local seen, turns, left = {}, {}, tonumber(most)
   for _, id in ipairs(ids) do
     local tenant = redis.call('HGET', record_of(id), 'tenant') or ''
-    seen[tenant] = (seen[tenant] or 0) + 1
-    table.insert(turns, {seen[tenant], id})
+    local turn = (seen[tenant] or 0) + 1
+    seen[tenant] = turn
+    turns[turn] = turns[turn] or {}
+    table.insert(turns[turn], id)
   end
-  if #turns > tonumber(most) then table.sort(turns, function(one, other) return one[1] < other[1] end) end
-  for i = 1, math.min(tonumber(most), #turns) do look(turns[i][2]) end
+  for _, turn in ipairs(turns) do
+    for _, id in ipairs(turn) do
+      if left == 0 then return end
+      look(id)
+      left = left - 1
+    end
+  end
 end
-look_in_turn(redis.call('ZRANGEBYSCORE', deadlines, '-inf', at, 'LIMIT', 0, 10 * most))
-look_in_turn(redis.call('SRANDMEMBER', cancelled, 10 * most))
+look_in_turn(redis.call('ZRANGEBYSCORE', deadlines, '-inf', at, 'LIMIT', 0, 50 * most))
+look_in_turn(redis.call('SRANDMEMBER', cancelled, 50 * most))
 return found
 """,
     keys="active deadlines cancelled",

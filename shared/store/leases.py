@@ -131,10 +131,17 @@ class LeaseCommands(RedisClient):
         async with self._translated:
             await scripts.CANCEL(shard.redis, active=shard.keys.active, cancelled=shard.keys.cancelled, id=evolution_id)
 
-    async def cancelled(self) -> set[str]:
-        """Ids of the evolutions for which a cancel was asked and that have not ended yet, of the shards that answer."""
-        found = await self._shards.present(lambda shard: shard.redis.smembers(shard.keys.cancelled))
-        return set().union(*found)
+    async def cancelled(self, evolution_ids: Sequence[str]) -> set[str]:
+        """Those of the evolutions for which a cancel was asked and that have not ended yet, of the shards that answer.
+        However many others there are makes no difference.
+        """
+
+        async def cancelled_of(shard: Shard) -> list[str]:
+            mine = [evolution_id for evolution_id in evolution_ids if self._shards.of(evolution_id) is shard]
+            asked = await shard.redis.smismember(shard.keys.cancelled, mine) if mine else []
+            return [evolution_id for evolution_id, yes in zip(mine, asked, strict=True) if yes]
+
+        return set(chain(*await self._shards.present(cancelled_of)))
 
     async def hand_back(self, evolution_id: str, holder: str, idle_s: float) -> float:
         """Gives up the lease on an evolution whose schema the holder does not know; returns for how many seconds no

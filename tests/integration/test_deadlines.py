@@ -2,19 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import pytest
 
+from services.gateway.api.serializers import result_of
+from services.orchestrator.core.values import Generate, Generated
 from services.orchestrator.round_runner import RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
+from shared.errors import DeadlineExceeded, Overloaded
 from shared.methods import Method
-from shared.records.evolution import Sampling
+from shared.records.evolution import EvolutionRequest, Sampling
 from shared.records.search import Search
 from shared.store.evolutions import Store
 from tests.integration.simulated_generation import simulated_generation
-from tests.integration.stages import REQUEST, Stages, accept, finish
+from tests.integration.stages import REQUEST, Stages, accept, finish, round_runner
 
 _TOKENS_PER_SECOND = 50
 _ONE_ROUND: dict[Method, Search] = {
@@ -69,3 +72,30 @@ async def test_what_is_cancelled_while_decoding_is_charged(store: Store, runner:
     assert record.result is not None
     assert record.result.tokens.generated >= 4
     assert record.result.choices[0].text
+
+
+class FullStages(Stages):
+    """Generation is full, and says for how long."""
+
+    async def generate(
+        self, effects: Sequence[Generate], request: EvolutionRequest, timeout_s: float
+    ) -> AsyncIterator[Generated]:
+        full = Overloaded("full")
+        full.retry_after_s = 45.0
+        raise full
+        yield
+
+
+@pytest.mark.parametrize("method", ["sample", "best-of-n", "darwin"])
+async def test_a_search_that_fails_because_a_stage_is_full_tells_when_to_come_back(
+    store: Store, method: Method
+) -> None:
+    search = Search(cycles=0 if method == "sample" else 1, deadline_ms=800)
+    due = await accept(store, replace(REQUEST, method=method, search=search))
+    await finish(store, round_runner(store, FullStages(), heartbeat_s=0.1), due)
+    record = await store.load(due.evolution_id)
+    assert (record.status, record.error and record.error.code) == ("failed", "DeadlineExceeded")
+    assert record.retry_after_s == pytest.approx(44.5, abs=2)
+    with pytest.raises(DeadlineExceeded) as raised:
+        result_of(record)
+    assert raised.value.retry_after_s == record.retry_after_s

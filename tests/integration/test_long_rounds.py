@@ -1,18 +1,24 @@
 """Rounds that take long are saved on their way: a worker that is lost takes little with it."""
 
 import asyncio
+import io
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
+from cli.history import show_command
+from services.orchestrator import spans
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.core.values import Generate, Generated
 from services.orchestrator.round_runner import RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
 from shared.methods import Method
-from shared.records.evolution import EvolutionRequest, Record, Sampling
+from shared.records.attempts import LOST, Attempt, whole_calls
+from shared.records.evolution import EvolutionRequest, Record, Sampling, Tokens
 from shared.records.search import Search
 from shared.store.evolutions import Store
 from tests.integration.simulated_generation import simulated_generation
@@ -76,6 +82,33 @@ async def lose(task: "asyncio.Task[None]") -> None:
         await task
 
 
+def check_calls(attempts: Sequence[Attempt], tokens: Tokens, *, lost: bool) -> None:
+    """The calls of all attempts have the tokens that were charged, in pieces and put together, and each has a span."""
+    pieces = [call for attempt in attempts for call in attempt.calls]
+    whole = [call for calls in whole_calls(attempts) for call in calls]
+    for calls in (pieces, whole):
+        assert sum(call.tokens for call in calls if call.stage != "reward") == tokens.generated
+        assert sum(call.tokens for call in calls if call.stage == "reward") == tokens.reward
+        parts = [part for call in calls if call.stage == "generation" for part in call.parts]
+        assert sum(part.tokens for part in parts) == tokens.kept + tokens.discarded
+    assert len({call.span_id for call in pieces}) == len(whole) < len(pieces)
+    assert {call.error for call in whole if call.error} == ({LOST} if lost else set())
+    assert not any(call.goes_on for call in whole)
+
+
+def check_spans(record: Record, attempts: Sequence[Attempt], tokens: Tokens) -> None:
+    """Each call has one span, those of a lost worker too, and together they have the tokens that were charged."""
+    made = [
+        span
+        for attempt, calls in zip(attempts, whole_calls(attempts), strict=True)
+        for span in spans.attempt_spans(record, attempt, calls, (), texts=False)
+    ]
+    assert len({span.span_id for span in made}) == len(made)
+    of_calls = [span for span in made if span.name in ("mutate", "generate")]
+    assert sum(int(str(span.attributes["gen_ai.usage.output_tokens"])) for span in of_calls) == tokens.generated
+    assert {span.name for span in made if span.error == LOST} == {"generate"}
+
+
 def request(method: Method, **search: int) -> EvolutionRequest:
     return replace(REQUEST, method=method, search=replace(_SEARCHES[method], **search), sampling=Sampling(_TOKENS))
 
@@ -101,6 +134,13 @@ async def test_another_worker_goes_on_where_a_lost_one_saved(store: Store, gener
     attempts = await store.attempts(due.evolution_id)
     assert len(attempts) == record.version > 3
     check(await recorded(store, due))
+    check_calls(attempts, record.result.tokens, lost=True)
+    check_spans(record, attempts, record.result.tokens)
+    console = Console(width=200, file=io.StringIO())
+    console.print(*show_command.parts(await recorded(store, due), 200))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert sum(map(int, re.findall(r"generation.* (\d+) *\n", shown))) == sequences * _TOKENS
+    assert re.search(r"lost: its worker ended, with calls under way: [12]; [1-9]\d* tokens of theirs are kept", shown)
 
 
 @pytest.mark.parametrize("method", _SEARCHES)
@@ -116,6 +156,7 @@ async def test_a_deadline_finds_what_a_lost_worker_has_saved(store: Store, gener
     assert record.result is not None
     assert record.result.choices[0].text
     check(await recorded(store, due))
+    check_calls(await store.attempts(due.evolution_id), record.result.tokens, lost=True)
 
 
 async def test_a_round_that_is_saved_on_its_way_stays_with_its_worker(store: Store, generation: Watched) -> None:
@@ -132,6 +173,10 @@ async def test_a_round_that_is_saved_on_its_way_stays_with_its_worker(store: Sto
     assert len(set(versions)) > 4
     assert len(generation.asked) == 4, "nothing is asked for again"
     check(await recorded(store, due))
+    record = await store.load(due.evolution_id)
+    assert record.result is not None
+    check_calls(await store.attempts(due.evolution_id), record.result.tokens, lost=False)
+    assert record.seconds.generation <= record.seconds.total, "no second of a call counts twice"
 
 
 async def test_where_nothing_is_new_nothing_is_saved(store: Store, generation: Watched) -> None:

@@ -31,10 +31,14 @@ async def recorded(store: Store, due: Due, operator: bool = True) -> SavedRecord
 
 
 def check(recording: SavedRecording) -> None:
-    """It replays to its end, and its answer's pieces are its own."""
+    """It replays to its end, its answer's pieces are its own, and its calls have the tokens that were charged."""
     told = replay(recording)
     assert told.difference is None
     assert told.decisions == sum(not event.type.startswith("evolution.") for event in recording.events)
+    if recording.result:
+        calls = [call for attempt in recording.attempts for call in attempt.calls]
+        sampled = sum(call.tokens for call in calls if call.stage != "reward")
+        assert sampled == recording.result.tokens.generated
     if recording.result and recording.result.choices:
         best = recording.result.choices[0]
         assert sum(piece.tokens or 0 for piece in pieces(recording, best)) == best.completion_tokens

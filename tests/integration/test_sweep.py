@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from shared.errors import Unavailable
 from shared.records.search import Search
 from shared.store.evolutions import Store
 from shared.store.leases import DUE_AT_ONCE
@@ -186,6 +187,46 @@ async def test_what_many_of_one_tenant_cancel_does_not_hold_up_anothers(store: S
         found = {found.evolution_id for found in await store.due(time.time() + 60)}
         assert found >= set(steady)
         assert DUE_AT_ONCE <= len(found) <= 2 * DUE_AT_ONCE
+
+
+async def test_a_cancel_among_thousands_of_another_tenant_is_found_at_each_look(store: Store) -> None:
+    steady = (await accept(store, replace(REQUEST, tenant="steady"))).evolution_id
+    await store.request_cancel(steady)
+    keys, flood = store._shards[0].keys, [f"evo_flood{number}" for number in range(4000)]
+    async with store._redis.pipeline(transaction=False) as pipeline:
+        for evolution_id in flood:
+            pipeline.hset(keys.record(evolution_id), mapping={"version": "0", "tenant": "flood"})
+        await pipeline.execute()
+    await store._redis.zadd(keys.active, dict.fromkeys(flood, time.time()))
+    await store._redis.sadd(keys.cancelled, *flood)
+    for _ in range(10):
+        found = [found.evolution_id for found in await store.due(time.time())]
+        assert steady in found
+        assert len(found) == DUE_AT_ONCE
+
+
+async def test_what_many_cancel_is_ended_without_a_pause(store: Store) -> None:
+    dues = [await accept(store) for _ in range(6 * DUE_AT_ONCE)]
+    for due in dues:
+        await store.request_cancel(due.evolution_id)
+    await round_runner(store, Stages()).conclude_due()
+    assert {(await store.load(due.evolution_id)).status for due in dues} == {"cancelled"}
+    assert await store.cancelled([due.evolution_id for due in dues]) == set()
+
+
+async def test_what_cannot_be_ended_is_not_tried_without_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(DUE_AT_ONCE + 1):
+        await store.request_cancel((await accept(store)).evolution_id)
+    tried = 0
+
+    async def refuse(*_: object) -> None:
+        nonlocal tried
+        tried += 1
+        raise Unavailable("Redis takes no writes")
+
+    monkeypatch.setattr(store, "claim", refuse)
+    await round_runner(store, Stages()).conclude_due()
+    assert tried == 2 * DUE_AT_ONCE
 
 
 async def test_what_is_held_is_ended_by_its_holder(store: Store) -> None:

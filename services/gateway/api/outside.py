@@ -23,7 +23,9 @@ def failure_of(record: Record) -> Failure | None:
 def error_of(record: Record) -> errors.DarwinError:
     """The error of a search that failed, as whoever asked for it is told."""
     failure = failure_of(record) or Failure(errors.Internal.__name__, "")
-    return _kind(failure.code)(failure.message, field=failure.field)
+    error = _kind(failure.code)(failure.message, field=failure.field)
+    error.retry_after_s = record.retry_after_s
+    return error
 
 
 def event_of(event: Event, evolution_id: str) -> Event:

@@ -156,13 +156,14 @@ def body_of(error: DarwinError) -> ErrorBody:
 def response_of(error: DarwinError, search_s: int = RETRY_AFTER_S) -> JSONResponse:
     """The response to an error of `shared.errors`, with the headers that tell clients whether and when to retry.
 
-    Who finds no room, or no answer in time, may come back in `search_s` seconds, as long as a search takes.
+    Who finds no room, or no answer in time, may come back in `search_s` seconds, as long as a search takes, or when
+    whoever was full wants to be asked again, if that is later.
     """
     headers = {"x-should-retry": "true" if error.retryable else "false"}
     if isinstance(error, KeyLimit):
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
     elif isinstance(error, Overloaded | DeadlineExceeded):
-        headers["retry-after"] = str(search_s)
+        headers["retry-after"] = str(max(search_s, math.ceil(error.retry_after_s or 0.0)))
     elif error.retryable:
         headers["retry-after"] = str(RETRY_AFTER_S)
     elif error.http_status == 401:

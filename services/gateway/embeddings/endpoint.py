@@ -14,8 +14,9 @@ from pydantic import BaseModel, Field, ValidationError
 
 from services.gateway.embeddings.embedder import Embeddings, TokenIds
 from services.gateway.embeddings.endpoint_errors import error_of_failure, error_of_status
-from shared.errors import DeadlineExceeded, Internal, InvalidRequest
+from shared.errors import DeadlineExceeded, Internal, InvalidRequest, Overloaded
 from shared.process.certificates import Certificates
+from shared.process.retry_after import retry_after
 from shared.process.settings import SettingsError
 from shared.process.urls import leaves_in_plain_text
 from shared.telemetry.tracing import inject
@@ -104,7 +105,10 @@ class EndpointClient:
                 if len(received) > limit:
                     break
         if refused:
-            raise error_of_status(response.status_code, bytes(received))
+            refusal = error_of_status(response.status_code, bytes(received))
+            if isinstance(refusal, Overloaded):
+                refusal.retry_after_s = retry_after(response.headers)
+            raise refusal
         if len(received) > limit:
             raise Internal(f"the answer of the embeddings endpoint is larger than {limit} bytes")
         return bytes(received)

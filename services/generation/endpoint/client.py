@@ -10,8 +10,9 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from services.generation.endpoint.error_bodies import NO_COMPLAINT, read_complaint
-from services.generation.endpoint.errors import error_of_failure, error_of_status, retry_after
+from services.generation.endpoint.errors import error_of_failure, error_of_status
 from shared.errors import Internal
+from shared.process.retry_after import retry_after
 from shared.rpc.interceptor import time_left
 from shared.telemetry.tracing import inject
 
@@ -106,7 +107,7 @@ class Endpoint:
                     break
         if refused:
             complaint = read_complaint(bytes(received)) or NO_COMPLAINT
-            raise error_of_status(response.status_code, complaint, retry_after(response.headers.get("retry-after")))
+            raise error_of_status(response.status_code, complaint, retry_after(response.headers))
         if len(received) > limit:
             raise Internal(f"the endpoint's answer is larger than {limit} bytes")
         return bytes(received)

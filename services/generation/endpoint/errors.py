@@ -11,7 +11,6 @@ from services.generation.engine import ContextFull
 from shared.errors import DarwinError, DeadlineExceeded, Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
 
 _URL, _KEY, _MODEL = (f"DARWIN_GENERATION_ENDPOINT{part}" for part in ("", "_KEY", "_MODEL"))
-_LONGEST_RETRY_AFTER_S = 3600.0
 
 _FAILURES: tuple[tuple[type[httpx.HTTPError], type[DarwinError], str], ...] = (
     (httpx.ConnectTimeout, Unavailable, "the endpoint cannot be reached"),
@@ -96,12 +95,3 @@ def error_of_failure(failure: httpx.HTTPError) -> DarwinError:
     """What it means that there was no response."""
     kind, said = next((ours, said) for foreign, ours, said in _FAILURES if isinstance(failure, foreign))
     return kind(f"{said} ({type(failure).__name__})")
-
-
-def retry_after(header: str | None) -> float | None:
-    """Seconds that a Retry-After header names; None where it is a date or nothing that can be read."""
-    try:
-        seconds = float(header or "")
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds <= _LONGEST_RETRY_AFTER_S else None

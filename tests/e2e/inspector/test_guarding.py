@@ -31,14 +31,18 @@ def made(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         return pool.submit(lambda: asyncio.run(work())).result()
 
 
-def store(stack: Stack, record: Record, events: list[Event], attempt: Attempt | None = None) -> str:
-    """An evolution as if it had run and ended."""
+def store(stack: Stack, record: Record, events: list[Event], *attempts: Attempt) -> str:
+    """An evolution as if it had run and ended; the last attempt ended it."""
 
     async def save() -> None:
         store = Store(stack.redis_url, ttl_s=600)
         await store.create(record)
-        ended = replace(record, version=1, status="succeeded", finished_at=record.created_at + 9)
-        await store.save(ended, [*events, Ended("succeeded")], attempt=attempt)
+        for attempt in attempts[:-1]:
+            await store.save(replace(record, version=attempt.version, status="running"), [], attempt=attempt)
+        last = attempts[-1] if attempts else None
+        version, finished_at = last.version if last else 1, record.created_at + 9
+        ended = replace(record, version=version, status="succeeded", finished_at=finished_at)
+        await store.save(ended, [*events, Ended("succeeded")], attempt=last)
         await store.close()
 
     made(save)
@@ -82,21 +86,29 @@ def test_a_trace_is_linked_to_its_viewer(visit: Visit, slow_stack: Stack) -> Non
 
 
 def test_a_lost_worker_is_seen_in_the_waterfall(visit: Visit, slow_stack: Stack) -> None:
+    under_way = (
+        Call("generation", "3" * 16, 1, 1, NOW + 0.2, NOW + 1, (StatePart(0, NOW + 1, tokens=5),), 5, goes_on=True),
+        Call("generation", "4" * 16, 1, 1, NOW + 0.2, NOW + 1, goes_on=True),
+    )
+    saved = Attempt("d" * 32, 1, 1, 1, NOW, NOW + 1, calls=under_way)
     calls = (
+        Call("generation", "4" * 16, 1, 1, NOW + 6, NOW + 6.5),
         Call("generation", "1" * 16, 1, 1, NOW + 6, NOW + 7, (StatePart(0, NOW + 7, tokens=8),), tokens=8),
         Call("reward", "2" * 16, 1, 1, NOW + 7, NOW + 7.5, error="Unavailable"),
     )
     lost = (LostAttempt("f" * 32, NOW + 1),)
-    attempt = Attempt("e" * 32, 1, 1, 1, NOW + 6, NOW + 8, calls=calls, lost=lost)
-    page = visit.open(store(slow_stack, record("lost"), [], attempt))
+    attempt = Attempt("e" * 32, 2, 1, 1, NOW + 6, NOW + 8, calls=calls, lost=lost)
+    page = visit.open(store(slow_stack, record("lost"), [], saved, attempt))
     traces = {trace["name"]: trace for trace in visit.plotted("waterfall")}
     gone = traces["lost attempt"]
     assert (gone["base"], gone["x"]) == (pytest.approx([1], abs=0.01), pytest.approx([5], abs=0.01))
     assert gone["marker"]["pattern"]["shape"] == "/"
     page.get_by_text("Every call as a table").click()
     rows = page.locator("#waterfall tbody tr").all_inner_texts()
-    assert len(rows) == 3
-    assert ("worker lost" in rows[0], "Unavailable" in rows[2]) == (True, True)
+    assert len(rows) == 6
+    assert ["worker lost" in row for row in rows] == [True, False, True, False, False, False]
+    assert ["goes on" in row for row in rows] == [False, True, False, False, False, False]
+    assert "Unavailable" in rows[5]
 
 
 def test_dark_mode_reaches_page_and_plots(visit: Visit, evolved: dict[str, Any]) -> None:

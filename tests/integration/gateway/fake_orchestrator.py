@@ -92,7 +92,7 @@ async def _evolve(store: Store, evolution_id: str) -> None:
         event = RoundFinished(1, 1, ("good", "bad"), (0.5, -0.5), (0,), (Replacement(1, 0),), (True, True), 80)
         record = await _save(store, record, [event])
     while name == "hang":
-        if evolution_id in await store.cancelled():
+        if await store.cancelled([evolution_id]):
             await _save(store, record, [Ended("cancelled", "cancelled")], status="cancelled", finished_at=time.time())
             return
         await asyncio.sleep(_POLL_S)

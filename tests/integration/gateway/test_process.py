@@ -95,7 +95,7 @@ async def test_stop_ends_streams_at_once_and_lets_answers_come(
             assert (given_up.status_code, given_up.json()["error"]["code"]) == (503, "unavailable")
             assert given_up.headers["x-darwin-evolution-id"] in given_up.json()["error"]["message"]
             assert given_up.headers["x-should-retry"] == "true"
-            assert given_up.headers["x-darwin-evolution-id"] in await store.cancelled()
+            assert await store.cancelled([given_up.headers["x-darwin-evolution-id"]])
             last = (await stream).text.strip().rpartition("data: ")[2]
             assert json.loads(last)["error"]["code"] == "unavailable"
             assert await asyncio.to_thread(gateway.process.wait, 10) == 0

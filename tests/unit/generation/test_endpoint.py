@@ -92,7 +92,7 @@ async def test_an_error_in_an_answer_that_says_200(fake: FakeEndpoint, url: str,
 
 
 async def test_when_an_endpoint_that_is_full_wants_to_be_asked_again(fake: FakeEndpoint, url: str) -> None:
-    for header, expected in (("7", 7.0), ("0.5", 0.5), ("Wed, 21 Oct 2026 07:28:00 GMT", None)):
+    for header, expected in (("7", 7.0), ("0.5", 0.5), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("soon", None)):
         fake.answers = [Response(status_code=429, headers={"retry-after": header})]
         with pytest.raises(EndpointFull) as raised:
             await ask(url)

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from services.generation.endpoint.error_bodies import About, Complaint, read_complaint
-from services.generation.endpoint.errors import error_of_status, retry_after
+from services.generation.endpoint.errors import error_of_status
 from services.generation.endpoint.finish_reasons import FinishReasons
 from services.generation.endpoint.responses import CompletionResponse
 from services.generation.engine import ContextFull
@@ -95,10 +95,6 @@ def test_a_complaint_of_any_shape_can_be_read() -> None:
         for name in ("error", "detail", "errors", "message"):
             found = read_complaint(json.dumps({name: error, "code": 10**30}).encode())
             assert found is None or found.names == ()
-
-
-def test_when_to_come_back() -> None:
-    assert [retry_after(said) for said in ("7", "0", "-1", "nan", "1e9", "soon", "", None)] == [7, 0, *[None] * 6]
 
 
 @pytest.mark.parametrize(

@@ -88,12 +88,16 @@ class Stages:
 
 
 def execution(
-    stages: Stages, method: Method = "best-of-n", limits: StageLimits | None = None, mutants: int = 32
+    stages: Stages,
+    method: Method = "best-of-n",
+    limits: StageLimits | None = None,
+    mutants: int = 32,
+    deadline: float | None = None,
 ) -> RoundExecution:
     search = Search(mutants=mutants, survivors=2, cycles=0 if method == "sample" else 1)
     request = EvolutionRequest(method, (Message("user", INSTRUCTION),), Sampling(24), search, seed=7)
     evolution, events = machine.begin(config_for(request), INSTRUCTION, 7)
-    return RoundExecution(evolution, events, request, stages, stages, stages, 300.0, limits=limits)
+    return RoundExecution(evolution, events, request, stages, stages, stages, 300.0, limits=limits, deadline=deadline)
 
 
 def asked_for(stages: Stages, stage: str) -> Counter[int]:

@@ -26,8 +26,18 @@ function lanes({ attempts }) {
     const name = attempt.cycle ? `round ${attempt.cycle}.${attempt.round}` : "begin";
     const again = attempt.error ? " ✕" : attempt.after ? " ↻" : "";
     const lost = attempt.lost.map((each) => ({ id: each.id, name: `${name} lost`, from: each.started_at, to: attempt.started_at, calls: [], lost: true }));
-    return [...lost, { id: `${index}`, name: name + again, from: attempt.started_at, to: attempt.ended_at, calls: attempt.calls, attempt }];
+    return [...lost, { id: `${index}`, name: name + again, from: attempt.started_at, to: attempt.ended_at, calls: attempt.calls.map((call) => ended(call, attempts[index + 1])), attempt }];
   });
+}
+
+/** The call; one that was under way when its attempt was saved, and that the next knows nothing of, ended with its worker. */
+function ended(call, next) {
+  const lost = call.goes_on && next && !next.calls.some((piece) => piece.span_id === call.span_id);
+  return lost ? { ...call, goes_on: false, error: "worker lost" } : call;
+}
+
+function title(call) {
+  return `${call.stage}${call.final ? " (final)" : ""}${call.goes_on ? " (goes on)" : ""}`;
 }
 
 function figure(recording, theme) {
@@ -40,7 +50,7 @@ function figure(recording, theme) {
   });
   const whole = all.map((lane, row) => ({ ...lane, row, width: 0.86, hover: `${plain(lane.name)}<br>${seconds(lane.to - lane.from)}${lane.attempt?.error ? `<br>${plain(lane.attempt.error.message)}` : ""}` }));
   const ofStage = (stage, at) => whole.flatMap((lane) => lane.calls.filter((call) => call.stage === stage).map((call) => ({
-    from: call.started_at, to: call.ended_at, row: lane.row + (at - 1) * 0.26, width: 0.24, hover: `${stage}${call.final ? " (final)" : ""}, ${seconds(call.ended_at - call.started_at)}<br>${call.parts.length} results, ${count(call.tokens)} tokens${call.error ? `<br>${plain(call.error)}` : ""}`,
+    from: call.started_at, to: call.ended_at, row: lane.row + (at - 1) * 0.26, width: 0.24, hover: `${title(call)}, ${seconds(call.ended_at - call.started_at)}<br>${call.parts.length} results, ${count(call.tokens)} tokens${call.error ? `<br>${plain(call.error)}` : ""}`,
   })));
   return {
     data: [
@@ -61,7 +71,7 @@ function calls(recording) {
   const since = recording.created_at;
   const rows = lanes(recording).flatMap((lane) => (lane.lost
     ? [[lane.name, "–", seconds(lane.from - since), seconds(lane.to - lane.from), "–", "–", "worker lost"]]
-    : lane.calls.map((call) => [lane.name, call.stage + (call.final ? " (final)" : ""), seconds(call.started_at - since), seconds(call.ended_at - call.started_at),
+    : lane.calls.map((call) => [lane.name, title(call), seconds(call.started_at - since), seconds(call.ended_at - call.started_at),
       count(call.parts.length), count(call.tokens), call.error ?? lane.attempt.error?.code ?? ""])));
   if (!rows.length) return h("p", { class: "empty" }, "No call is recorded yet.");
   return table("Calls", ["attempt", "stage", "began after", "took", "results", "tokens", "error"], rows, [2, 3, 4, 5]);

@@ -1,12 +1,13 @@
 """Lines that ask for embeddings: answered as they begin, under the terms of the key."""
 
 import struct
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.embeddings.embedder import Embeddings, TokenIds
-from shared.errors import ContextLengthExceeded, Unavailable
+from shared.errors import ContextLengthExceeded, Overloaded, Unavailable
 from shared.store.api_keys import new_key
 from tests.integration.gateway.drivers.driving import Driving, line_of
 
@@ -50,6 +51,32 @@ async def test_embeddings(driving: Driving) -> None:
     errors = {each["custom_id"]: each["response"]["body"]["error"] for each in await driving.read(done.error_file_id)}
     assert (errors["too long"]["param"], errors["chat"]["param"]) == ("input.0", "model")
     assert embedder.calls == 4
+
+
+class Full(Lengths):
+    """Is full at first, and says for how long."""
+
+    async def embed(
+        self, inputs: Sequence[str] | Sequence[TokenIds], dimensions: int | None, timeout_s: float
+    ) -> Embeddings:
+        if self.calls == 0:
+            self.calls, self.until = 1, time.monotonic() + 0.5
+            full = Overloaded("full")
+            full.retry_after_s = 0.5
+            raise full
+        assert time.monotonic() >= self.until
+        return await super().embed(inputs, dimensions, timeout_s)
+
+
+async def test_an_endpoint_that_is_full_is_asked_again_when_it_says(driving: Driving) -> None:
+    made = await driving.batch([line("abc"), line("de")], url=URL)
+    embedder = Full()
+    driver = driving.driver(SETTINGS, embedder)
+    for _ in range(3):
+        await driver.step()
+    assert embedder.calls == 1
+    done = await driving.until(driver, made)
+    assert (done.completed, done.failed, embedder.calls) == (2, 0, 3)
 
 
 async def test_a_budget_makes_embeddings_wait(driving: Driving) -> None:

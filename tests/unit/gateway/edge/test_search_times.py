@@ -31,11 +31,19 @@ def test_a_search_counts_once_and_old_ones_are_forgotten() -> None:
     assert times.retry_after_s == 9
 
 
+def full_for(seconds: float, error: errors.DarwinError) -> errors.DarwinError:
+    error.retry_after_s = seconds
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "expected", "retried"),
     [
         (errors.Overloaded("full"), "7", "true"),
         (errors.DeadlineExceeded("late"), "7", "false"),
+        (full_for(44.2, errors.Overloaded("full")), "45", "true"),
+        (full_for(44.2, errors.DeadlineExceeded("late")), "45", "false"),
+        (full_for(1, errors.Overloaded("full")), "7", "true"),
         (errors.Unavailable("away"), "1", "true"),
         (RateLimitExceeded("too many", 30.4), "31", "true"),
     ],

@@ -96,6 +96,13 @@ async def test_refusals(
     assert KEY not in refused.value.message
 
 
+async def test_an_endpoint_that_is_full_says_when_to_come_back(endpoint: FakeEndpoint, client: EndpointClient) -> None:
+    endpoint.refusal = JSONResponse({}, 429, {"retry-after": "44"})
+    with pytest.raises(Overloaded) as refused:
+        await client.embed([SECRET], None, 10)
+    assert refused.value.retry_after_s == 44
+
+
 @pytest.mark.parametrize(
     "changed",
     [

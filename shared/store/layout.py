@@ -5,7 +5,8 @@ Redis keys, all under `darwin:`, or where there are several shards under `darwin
                           of_idempotency; the body is the record without what stands in fields of its own;
                           sent_at, when the sweep last sent its message again; refused_at and not_before, since when no
                           worker has known its schema, and until when none tries; tenant, weight, most (tokens that it
-                          may sample), message, place, class and used, as `fair_queue` needs them; beside it
+                          may sample), class and used, as `fair_queue` needs them; what is none or as usual is left
+                          out; beside it
                           :events and :attempts (streams), :lease, and :state, a hash until the end: head, and by
                           version what it added
   list, list:{tenant}     sorted sets of ids by when they were accepted: all, and a tenant's

@@ -191,9 +191,17 @@ class QueryCommands(RedisClient):
 
     async def most_waiting(self, most: int = 10) -> dict[str, int]:
         """Those tenants of which the most evolutions wait for their turn at the queue, up to `most`: how many do."""
-        found = await self._shards.present(
-            lambda shard: shard.redis.zrevrange(f"{shard.keys.waiting}:sizes", 0, most - 1, withscores=True)
-        )
+
+        async def of(shard: Shard) -> list[tuple[str, int]]:
+            tenants = await shard.redis.zrevrange(f"{shard.keys.waiting}:sizes", 0, 2 * most - 1)
+            async with shard.redis.pipeline(transaction=False) as pipeline:
+                for tenant in tenants:
+                    for key in fair_queue.places_keys(shard.keys, tenant):
+                        pipeline.zcard(key)
+                counts = iter(await pipeline.execute())
+            return [(tenant, one + other) for tenant, one, other in zip(tenants, counts, counts, strict=False)]
+
+        found = await self._shards.present(of)
         sizes = Counter[str]()
         for tenant, size in chain.from_iterable(found):
             sizes[tenant] += int(size)

@@ -9,17 +9,17 @@ and `spent` (one for each period) of the API key that is charged; `idempotency`.
 from shared.store.account_scripts import OWE
 from shared.store.budgets import BUDGETS
 from shared.store.fair_queue import FAIR_QUEUE
-from shared.store.lease_scripts import CLAIMANTS, NOW
+from shared.store.lease_scripts import CLAIMANTS, NOW, TOUCH
 from shared.store.lua import Script
 
-# The lists of all evolutions and of a tenant's are sorted by when each was accepted, and kept as long as what they
-# name; where that need not be so at once, `keep` writes only once half of their time has passed. `tidy` takes names out
+# The lists of all evolutions and of a tenant's are sorted by when each was accepted, and kept at least as long as what
+# they name: for twice the time, so that `keep` need not write that with each save. `tidy` takes names out
 # whose records have expired: of those that are old enough it looks at a few, not always at the oldest, which may be of
 # searches that take long.
 _LIST = """
-local function keep(keys, ttl, always)
+local function keep(keys, ttl)
   for _, key in ipairs(keys) do
-    if always or redis.call('TTL', key) < ttl / 2 then redis.call('EXPIRE', key, ttl) end
+    if redis.call('TTL', key) < ttl then redis.call('EXPIRE', key, 2 * ttl) end
   end
 end
 local function tidy(keys, ttl)
@@ -50,6 +50,7 @@ end
 # `exceeded` returns.
 CREATE = Script(
     NOW
+    + _SET
     + FAIR_QUEUE
     + _LIST
     + BUDGETS
@@ -64,27 +65,26 @@ if redis.call('SCARD', api_key_active) >= tonumber(max_active_of_api_key) then r
 local over = exceeded(spent, token_limits, money_limits)
 if over then return {'over budget', '', unpack(over)} end
 reserve(id, tonumber(tokens), tonumber(money), spent)
-if home ~= '' then redis.call('HSET', record, 'home', home) end
-redis.call('HSET', record, 'version', 0, 'body', body, 'request', request, 'saved_at', now, 'summary', summary)
-redis.call('HSET', record, 'of_key', api_key_active, 'of_idempotency', idempotency, 'trace', trace)
+set(record, {version = 0, body = body, request = request, saved_at = now, summary = summary, trace = trace, home = home,
+  of_key = charged == '1' and api_key_active or '', of_idempotency = fingerprint ~= '' and idempotency or '',
+  tenant = tenant, weight = weight, most = tonumber(tokens) > 0 and tokens or '', class = class ~= '2' and class or ''})
 redis.call('XADD', events, '*', 'event', event)
 redis.call('ZADD', active, now, id)
 if deadline ~= '' then redis.call('ZADD', deadlines, deadline, id) end
-redis.call('SADD', api_key_active, id)
+if charged == '1' then redis.call('SADD', api_key_active, id) end
 if fingerprint ~= '' then redis.call('HSET', idempotency, 'id', id, 'fingerprint', fingerprint) end
 local lists = {all_list, tenant_list}
 tidy(lists, tonumber(ttl_s))
 for _, key in ipairs(lists) do redis.call('ZADD', key, created_at, id) end
-keep(lists, tonumber(ttl_s), true)
-redis.call('HSET', record, 'message', message, 'tenant', tenant, 'weight', weight, 'most', tokens)
+keep(lists, tonumber(ttl_s))
 redis.call('ZADD', waiting, now, id)
-enqueue(record, place, class, tenant)
+enqueue(id, place, class, tenant)
 dispatch()
 return {'accepted', id}
 """,
     keys="record events active deadlines reserved api_key_active idempotency all_list tenant_list queue waiting *spent",
     args="id body request event max_active max_active_of_api_key fingerprint summary created_at deadline ttl_s trace"
-    " message tenant weight place class home tokens money *token_limits *money_limits",
+    " charged tenant weight place class home tokens money *token_limits *money_limits",
 )
 
 # Returns 0 where the record is at another version, otherwise 1: the version is saved now, or was by an earlier sending;
@@ -95,6 +95,7 @@ return {'accepted', id}
 SAVE = Script(
     NOW
     + CLAIMANTS
+    + TOUCH
     + _SET
     + FAIR_QUEUE
     + _LIST
@@ -106,20 +107,29 @@ if redis.call('HGET', record, 'version') ~= expected_version then
   if stored[1] ~= version or stored[2] ~= body then return 0 end
   return next_holder ~= '' and redis.call('GET', lease) == next_holder and 2 or 1
 end
-if redis.call('HGET', record, 'summary') == summary then summary = '' end
-set(record, {version = version, body = body, saved_at = now, request = request, result = result, summary = summary,
-  claims = next_holder ~= '' and 1 or 0, claimants = next_holder ~= '' and claimant(next_holder) or ''})
+local before = {'class', 'tenant', 'weight', 'used', 'summary', 'claims', 'claimants', 'sent_at', 'refused_at', 'not_before'}
+local known = redis.call('HMGET', record, unpack(before))
+local class, tenant, weight, used = unpack(known)
+used = settle(id, tenant, weight, used, tonumber(tokens), ended == '1')
+local claims = next_holder ~= '' and '1' or '0'
+set(record, {version = version, body = body, saved_at = now, request = request, result = result, used = used,
+  summary = known[5] ~= summary and summary or '', claims = known[6] ~= claims and claims or '',
+  claimants = next_holder ~= '' and claimant(next_holder) or ''})
 set(state, {head = head, [version] = part})
+if ended ~= '1' then
+  local stale = {}
+  for i = next_holder ~= '' and 8 or 7, #before do
+    if known[i] then table.insert(stale, before[i]) end
+  end
+  if #stale > 0 then redis.call('HDEL', record, unpack(stale)) end
+end
 if next_holder ~= '' then
-  redis.call('HDEL', record, 'sent_at', 'refused_at', 'not_before')
   redis.call('SET', lease, next_holder, 'PX', lease_ms)
 else
-  redis.call('HDEL', record, 'claimants', 'sent_at', 'refused_at', 'not_before')
   redis.call('DEL', lease)
   if message ~= '' then redis.call('RPUSH', queue, message) end
 end
-leave(record)
-settle(id, record, tonumber(tokens), ended == '1')
+leave(id, class, tenant)
 if next_holder ~= '' or ended == '1' then
   redis.call('ZREM', waiting, id)
 else
@@ -143,10 +153,12 @@ if ended == '1' then
     redis.call('LTRIM', notices, 0, 99999)
   end
   tidy(lists, tonumber(ttl_s))
+elseif next_holder ~= '' then
+  touch(id, now)
 else
   redis.call('ZADD', active, now + delay_s, id)
 end
-keep(lists, tonumber(ttl_s), ended == '1')
+keep(lists, tonumber(ttl_s))
 dispatch()
 return next_holder ~= '' and 2 or 1
 """,
@@ -176,8 +188,9 @@ redis.call('ZREM', deadlines, id)
 redis.call('SREM', cancelled, id)
 release(id)
 redis.call('ZREM', waiting, id)
-leave(record)
-settle(id, record, 0, true)
+local class, tenant, weight, used = unpack(redis.call('HMGET', record, 'class', 'tenant', 'weight', 'used'))
+leave(id, class, tenant)
+settle(id, tenant, weight, used, 0, true)
 redis.call('HDEL', record, 'summary')
 redis.call('DEL', state)
 local beside = redis.call('HMGET', record, 'of_key', 'of_idempotency', 'home')

@@ -42,8 +42,8 @@ _LONGEST_PAUSE = """
 local function pause(waited, idle) return math.max(0, math.min(30, waited) - idle) end
 """
 
-# Returns nothing where the record is at another version or another holder has the lease. Otherwise: the record's body
-# and request, the fields and values of its state, whether a cancel was asked for, how many earlier holders of this
+# Returns nothing where the record is at another version or another holder has the lease. Otherwise: of what the record
+# is made, the fields and values of its state, whether a cancel was asked for, how many earlier holders of this
 # version neither saved nor released it, and their lines (see "claimants" above). The sweep counts from the claim on,
 # however long the evolution has waited for it. Who claims has taken a message, so that there is room in the queue.
 CLAIM = Script(
@@ -66,8 +66,8 @@ if not present then
 else
   claims = claims - 1
 end
-local body, request = unpack(redis.call('HMGET', record, 'body', 'request'))
-return {body, request, redis.call('HGETALL', state), redis.call('SISMEMBER', cancelled, id), claims, claimants}
+local stored = redis.call('HMGET', record, 'version', 'body', 'progress', 'trace', 'request')
+return {stored, redis.call('HGETALL', state), redis.call('SISMEMBER', cancelled, id), claims, claimants}
 """,
     keys="record state lease active cancelled queue waiting",
     args="id version holder ttl_ms",

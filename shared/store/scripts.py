@@ -44,6 +44,21 @@ local function set(key, fields)
 end
 """
 
+# Adds an entry with so many events. Where there are several, its number within the millisecond leaves room for those
+# before the last one, each of which has a position of its own.
+_TELL = """
+local function tell(text, count)
+  if count == '1' then return redis.call('XADD', events, '*', 'event', text) end
+  local at = string.format('%.0f-%.0f', time[1] * 1000 + math.floor(time[2] / 1000), count - 1)
+  local added = redis.pcall('XADD', events, at, 'events', text)
+  if type(added) == 'table' and added.err then
+    local last = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1][1]
+    local ms, number = string.match(last, '^(%d+)-(%d+)$')
+    redis.call('XADD', events, string.format('%s-%.0f', ms, number + count), 'events', text)
+  end
+end
+"""
+
 # Returns what happened ("accepted", "conflict", "full", "key full" or "over budget") and the id of the evolution that
 # is accepted: an earlier one where the idempotency key was used before. `fingerprint` is "" where there is no such key.
 # A search is accepted while less than each limit is spent and reserved. Where it is over budget there follows what
@@ -90,7 +105,7 @@ return {'accepted', id}
 # Returns 0 where the record is at another version, otherwise 1: the version is saved now, or was by an earlier sending;
 # 2 where `next_holder` has the lease on it, for `lease_ms` from now. Who held a lease on the version before holds
 # nothing any more. Where there is no `next_holder` the message is sent, which goes ahead of those of searches that have
-# not begun. `request`, `result`, `head`, `part`, `next_holder`, `attempt`, `message` and `notice` are "" for none;
+# not begun. A record in one piece has a `body` and no `progress`, others the contrary. `request`, `result`, `head`, `part`, `next_holder`, `attempt`, `message` and `notice` are "" for none;
 # `ended` is 1 where the evolution has ended, otherwise 0.
 SAVE = Script(
     NOW
@@ -101,10 +116,11 @@ SAVE = Script(
     + _LIST
     + BUDGETS
     + OWE
+    + _TELL
     + """
 if redis.call('HGET', record, 'version') ~= expected_version then
-  local stored = redis.call('HMGET', record, 'version', 'body')
-  if stored[1] ~= version or stored[2] ~= body then return 0 end
+  local stored = redis.call('HMGET', record, 'version', body ~= '' and 'body' or 'progress')
+  if stored[1] ~= version or stored[2] ~= (body ~= '' and body or progress) then return 0 end
   return next_holder ~= '' and redis.call('GET', lease) == next_holder and 2 or 1
 end
 local before = {'class', 'tenant', 'weight', 'used', 'summary', 'claims', 'claimants', 'sent_at', 'refused_at', 'not_before'}
@@ -112,8 +128,9 @@ local known = redis.call('HMGET', record, unpack(before))
 local class, tenant, weight, used = unpack(known)
 used = settle(id, tenant, weight, used, tonumber(tokens), ended == '1')
 local claims = next_holder ~= '' and '1' or '0'
-set(record, {version = version, body = body, saved_at = now, request = request, result = result, used = used,
-  summary = known[5] ~= summary and summary or '', claims = known[6] ~= claims and claims or '',
+local summed_up = known[5] ~= summary and (body ~= '' or known[5] or #result > 1500)
+set(record, {version = version, body = body, progress = progress, saved_at = now, request = request, result = result,
+  used = used, summary = summed_up and summary or '', ['a' .. version] = body == '' and attempt or '', claims = known[6] ~= claims and claims or '',
   claimants = next_holder ~= '' and claimant(next_holder) or ''})
 set(state, {head = head, [version] = part})
 if ended ~= '1' then
@@ -135,8 +152,8 @@ if next_holder ~= '' or ended == '1' then
 else
   redis.call('ZADD', waiting, now, id)
 end
-for _, event in ipairs(new_events) do redis.call('XADD', events, '*', 'event', event) end
-if attempt ~= '' then redis.call('XADD', attempts, '*', 'attempt', attempt) end
+for i, text in ipairs(new_events) do tell(text, counts[i]) end
+if attempt ~= '' and body ~= '' then redis.call('XADD', attempts, '*', 'attempt', attempt) end
 charge(id, tonumber(tokens), tonumber(money), spent)
 if home ~= '' then owe(id, home, ended, tokens, money) end
 local lists = {all_list, tenant_list}
@@ -164,8 +181,8 @@ return next_holder ~= '' and 2 or 1
 """,
     keys="record state events attempts lease active deadlines cancelled reserved all_list tenant_list api_key_active"
     " idempotency queue waiting notices outbox *spent",
-    args="id expected_version version body request result head part next_holder lease_ms ended tokens money summary"
-    " ttl_s attempt message delay_s notice home *new_events",
+    args="id expected_version version body progress request result head part next_holder lease_ms ended tokens money summary"
+    " ttl_s attempt message delay_s notice home *new_events *counts",
 )
 
 # An evolution that has ended is not active, and is not marked. No message is sent: whoever holds the evolution looks
@@ -191,7 +208,7 @@ redis.call('ZREM', waiting, id)
 local class, tenant, weight, used = unpack(redis.call('HMGET', record, 'class', 'tenant', 'weight', 'used'))
 leave(id, class, tenant)
 settle(id, tenant, weight, used, 0, true)
-redis.call('HDEL', record, 'summary')
+redis.call('HSET', record, 'summary', '')
 redis.call('DEL', state)
 local beside = redis.call('HMGET', record, 'of_key', 'of_idempotency', 'home')
 if beside[3] then owe(id, beside[3], 1, 0, 0) end

@@ -67,8 +67,9 @@ class EvolutionService:
         """
         told = await self._store.told(evolution_id, after)
         async with aclosing(self._following.events(evolution_id, after)) as events:
-            async for event in events:
-                yield event.whole(told)
+            async for together in events:
+                for event in together.whole(told, after):
+                    yield event
 
     async def wait(self, evolution_id: str) -> Record:
         """Waits until the evolution has ended, and returns the final record."""

@@ -5,6 +5,7 @@ A call and its outcomes say the same of many states, so that most of an attempt 
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from operator import attrgetter
 from typing import Any, get_args
 
 from pydantic import TypeAdapter
@@ -16,7 +17,7 @@ from shared.store import columns
 _ATTEMPT: TypeAdapter[Attempt] = TypeAdapter(Attempt)
 _STAGES: tuple[Stage, ...] = get_args(Stage)
 _PART = {field.name: field.default for field in fields(StatePart)}
-_CALL = {field.name: field.default for field in fields(Call)}
+_CALL = {field.name: field.default for field in fields(Call) if field.name in ("tokens", "final", "error")}
 _PLAIN = {field.name: field.default for field in fields(Attempt) if field.name not in ("calls", "outcomes", "lost")}
 _TICKS = 1_000_000
 """Of a second: times are whole numbers of them, from the attempt's beginning."""
@@ -55,13 +56,8 @@ def _packed_call(call: Call, attempt: Attempt, places: "_Places") -> list[Any]:
     """Stage, span, beginning and end, what is not as in the attempt or by default, and the parts: where each is what an
     outcome says, only when it came, and the outcomes' numbers (the first, if they follow one another); else as a group.
     """
-    plain = {"cycle": attempt.cycle, "round": attempt.round}
-    beside = {
-        name: value
-        for name, default in (_CALL | plain).items()
-        if name not in ("stage", "span_id", "started_at", "ended_at", "parts")
-        and (value := getattr(call, name)) != default
-    }
+    beside = {name: value for name, default in _CALL.items() if (value := getattr(call, name)) != default}
+    beside |= {name: value for name in ("cycle", "round") if (value := getattr(call, name)) != getattr(attempt, name)}
     times = (_ticks(call.started_at, attempt), _ticks(call.ended_at, attempt))
     packed = [_STAGES.index(call.stage), call.span_id, *times, beside]
     if not call.parts:
@@ -100,25 +96,33 @@ class _Places:
     """Which outcomes of an attempt say what the parts of its calls say; each is of one part only."""
 
     def __init__(self, outcomes: Sequence[Any]) -> None:
-        self._numbers: dict[str, list[int]] = {}
-        for number in reversed(range(len(outcomes))):
-            said = _said(outcomes[number], 0) if isinstance(outcomes[number], dict) else None
-            self._numbers.setdefault(repr(said), []).append(number)
+        self._outcomes = outcomes
+        self._numbers: dict[tuple[str, Any], list[int]] = {}
+        for number in range(len(outcomes) - 1, -1, -1):
+            outcome = outcomes[number]
+            if isinstance(outcome, dict) and (kind := outcome.get("kind")) in _STAGE_OF:
+                state = None if kind == "Mutated" else outcome.get("state")
+                if state is None or type(state) is int:
+                    self._numbers.setdefault((_STAGE_OF[kind], state), []).append(number)
 
     def of(self, call: Call) -> list[int] | None:
         """The outcome of each part; None where a part has none."""
-        found = []
+        found, stage = list[int](), call.stage
         for at, part in enumerate(call.parts):
-            state = 0 if call.stage == "mutation" and part.state == at else part.state
-            said = (state, *(getattr(part, name) for name in _SAID[1:]))
-            numbers = self._numbers.get(repr(said))
+            numbers = self._numbers.get((stage, None if stage == "mutation" else part.state))
             if not numbers:
                 return None
-            found.append(numbers.pop())
+            number = numbers.pop()
+            for one, other in zip(_said(self._outcomes[number], at), _of_part(part), strict=True):
+                if one is not other and not (type(one) is type(other) in (int, str) and one == other):
+                    return None
+            found.append(number)
         return found
 
 
+_STAGE_OF: dict[Any, Stage] = {"Mutated": "mutation", "Generated": "generation", "Scored": "reward"}
 _SAID = ("state", "tokens", "prompt_tokens", "cached_tokens", "queued_s", "finish", "reward")
+_of_part = attrgetter(*_SAID)
 
 
 def _said(outcome: dict[str, Any], state: int) -> tuple[Any, ...]:

@@ -24,7 +24,7 @@ The redis keys all follow from that of `waiting`, a sorted set of what no worker
   :tenants:1, :tenants:2           sorted sets of the tenants that wait, by counter and what is expected of them
   :counted                         sorted set of the tenants that wait, by counter
   :virtual                         sorted set of all tenants, by counter
-  :sizes                           sorted set of the tenants that wait, by how many evolutions do, an eighth more or less
+  :sizes                           sorted set of the tenants that wait, by how many do, within an eighth
   :under_way                       hash: by evolution what it is expected to sample yet, divided by its weight, and its
                                    tenant: "share tenant"; none of what nothing is expected of
   :expected                        hash: by tenant the sum of these shares

@@ -3,14 +3,13 @@
 Redis keys, all under `darwin:`, or where there are several shards under `darwin:{s…}:` with the number of theirs
   evo:{id}                hash: version, body, progress, request, result, trace, saved_at, claims, claimants, of_key,
                           of_idempotency, summary where the record is long, and a{version}, the attempt that made a
-                          version; body and progress are the record without what stands in fields of its own, the
-                          request and they without what is at its default; sent_at, when the sweep last sent its message again; refused_at and not_before, since when no
-                          worker has known its schema, and until when none tries; tenant, weight, most (tokens that it
-                          may sample), class and used, as `fair_queue` needs them; what is none or as usual is left
-                          out; beside it
-                          :events (a stream; what was saved together is one entry, with the position of its last
-                          event), :attempts (a stream, of records in one piece only), :lease, and :state, a hash until the end: head, and by
-                          version what it added
+                          version; body and progress are the record without what stands in fields of its own, and
+                          request, progress and result leave out what is at its default; sent_at, when its message was
+                          sent after it was saved; refused_at and not_before, since when no worker has known its
+                          schema, and until when none tries; tenant, weight, most (tokens that it may sample), class
+                          and used, as `fair_queue` needs them; beside it :lease; :events, a stream, where what was
+                          saved together is one entry, with the position of its last event; :state, a hash until the
+                          end: head, and by version what it added; and of a record in one piece :attempts, a stream
   list, list:{tenant}     sorted sets of ids by when they were accepted: all, and a tenant's
   active                  sorted set of unfinished ids by when the sweep may return them (see the script STALLED)
   deadlines               sorted set of unfinished ids that have a deadline, by it
@@ -29,7 +28,7 @@ Redis keys, all under `darwin:`, or where there are several shards under `darwin
   webhook-notices         list of what has ended and webhooks may tell: "batch {id}" or "response {evolution id}"
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 

@@ -105,8 +105,9 @@ return {'accepted', id}
 # Returns 0 where the record is at another version, otherwise 1: the version is saved now, or was by an earlier sending;
 # 2 where `next_holder` has the lease on it, for `lease_ms` from now. Who held a lease on the version before holds
 # nothing any more. Where there is no `next_holder` the message is sent, which goes ahead of those of searches that have
-# not begun. A record in one piece has a `body` and no `progress`, others the contrary. `request`, `result`, `head`, `part`, `next_holder`, `attempt`, `message` and `notice` are "" for none;
-# `ended` is 1 where the evolution has ended, otherwise 0.
+# not begun. A record in one piece has a `body` and no `progress`, others the contrary. `request`, `result`, `head`,
+# `part`, `next_holder`, `attempt`, `message` and `notice` are "" for none; `ended` is 1 where the evolution has ended,
+# otherwise 0. Only what differs from what is there is written.
 SAVE = Script(
     NOW
     + CLAIMANTS
@@ -123,19 +124,20 @@ if redis.call('HGET', record, 'version') ~= expected_version then
   if stored[1] ~= version or stored[2] ~= (body ~= '' and body or progress) then return 0 end
   return next_holder ~= '' and redis.call('GET', lease) == next_holder and 2 or 1
 end
-local before = {'class', 'tenant', 'weight', 'used', 'summary', 'claims', 'claimants', 'sent_at', 'refused_at', 'not_before'}
+local before = {'claimants', 'sent_at', 'refused_at', 'not_before',
+  'class', 'tenant', 'weight', 'used', 'summary', 'claims'}
 local known = redis.call('HMGET', record, unpack(before))
-local class, tenant, weight, used = unpack(known)
+local class, tenant, weight, used, known_summary, known_claims = unpack(known, 5)
 used = settle(id, tenant, weight, used, tonumber(tokens), ended == '1')
 local claims = next_holder ~= '' and '1' or '0'
-local summed_up = known[5] ~= summary and (body ~= '' or known[5] or #result > 1500)
+local summed_up = known_summary ~= summary and (body ~= '' or known_summary or #result > 1500)
 set(record, {version = version, body = body, progress = progress, saved_at = now, request = request, result = result,
-  used = used, summary = summed_up and summary or '', ['a' .. version] = body == '' and attempt or '', claims = known[6] ~= claims and claims or '',
-  claimants = next_holder ~= '' and claimant(next_holder) or ''})
+  used = used, summary = summed_up and summary or '', ['a' .. version] = body == '' and attempt or '',
+  claims = known_claims ~= claims and claims or '', claimants = next_holder ~= '' and claimant(next_holder) or ''})
 set(state, {head = head, [version] = part})
 if ended ~= '1' then
   local stale = {}
-  for i = next_holder ~= '' and 8 or 7, #before do
+  for i = next_holder ~= '' and 2 or 1, 4 do
     if known[i] then table.insert(stale, before[i]) end
   end
   if #stale > 0 then redis.call('HDEL', record, unpack(stale)) end
@@ -181,8 +183,8 @@ return next_holder ~= '' and 2 or 1
 """,
     keys="record state events attempts lease active deadlines cancelled reserved all_list tenant_list api_key_active"
     " idempotency queue waiting notices outbox *spent",
-    args="id expected_version version body progress request result head part next_holder lease_ms ended tokens money summary"
-    " ttl_s attempt message delay_s notice home *new_events *counts",
+    args="id expected_version version body progress request result head part next_holder lease_ms ended tokens money"
+    " summary ttl_s attempt message delay_s notice home *new_events *counts",
 )
 
 # An evolution that has ended is not active, and is not marked. No message is sent: whoever holds the evolution looks

@@ -113,9 +113,10 @@ class _Places:
             if not numbers:
                 return None
             number = numbers.pop()
-            for one, other in zip(_said(self._outcomes[number], at), _of_part(part), strict=True):
-                if one is not other and not (type(one) is type(other) in (int, str) and one == other):
-                    return None
+            said, of_part = _said(self._outcomes[number], at), _of_part(part)
+            # In JSON 1, 1.0 and true differ, and 0.0 and -0.0.
+            if said != of_part or [*map(type, said)] != [*map(type, of_part)] or 0.0 in (said[-1], said[-3]):
+                return None
             found.append(number)
         return found
 

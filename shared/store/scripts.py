@@ -177,9 +177,10 @@ elseif next_holder ~= '' then
 else
   redis.call('ZADD', active, now + delay_s, id)
 end
-keep(lists, tonumber(ttl_s))
+if ended == '1' or version % 50 == 0 then keep(lists, tonumber(ttl_s)) end
+if next_holder ~= '' then return 2 end
 dispatch()
-return next_holder ~= '' and 2 or 1
+return 1
 """,
     keys="record state events attempts lease active deadlines cancelled reserved all_list tenant_list api_key_active"
     " idempotency queue waiting notices outbox *spent",

@@ -156,7 +156,7 @@ for _, id in ipairs(due) do
       waits = true
     elseif version == '0' and tonumber(claims or 0) == 0 and not refused_at then
       oldest = oldest or oldest_message_at(queue)
-      waits = oldest <= tonumber(sent_at or saved_at)
+      waits = oldest <= tonumber(sent_at or saved_at) + 0.00001 -- messages tell microseconds
     end
     if waits then
       redis.call('ZADD', waiting, 'NX', saved_at, id)

@@ -10,7 +10,7 @@ import pytest
 from shared.errors import Conflict, Internal, NotFound, Overloaded, Unavailable
 from shared.records.attempts import Attempt
 from shared.records.events import Ended
-from shared.records.evolution import Idempotency
+from shared.records.evolution import Failure, Idempotency
 from shared.records.spending import PERIODS
 from shared.store.evolutions import Store
 from shared.store.limits import ActiveLimits
@@ -192,6 +192,28 @@ async def test_a_list_says_how_each_ended_and_passes_over_what_expired(store: St
     assert (last.reward, last.base_reward) == (result.choices[0].reward, result.base.reward)
     assert last.instruction == REQUEST.messages[-1].content
     assert [summary.id for summary in await store.listed(tenant, queued, 1)] == [ended]
+
+
+@pytest.mark.parametrize("length", [10, 5000])
+async def test_a_list_says_how_it_stands_with_each_however_long_its_request_is(store: Store, length: int) -> None:
+    tenant = uuid.uuid4().hex
+    system = replace(REQUEST.messages[0], role="system", content="x" * length)
+    record = record_of(replace(REQUEST, tenant=tenant, messages=(system, *REQUEST.messages)))
+    await store.create(record)
+    stored = await store._redis.hgetall(RedisKeys().record(record.id))
+    assert ("summary" in stored) == (length > 1000), "it is made of what is short"
+
+    async def status() -> tuple[str, str | None]:
+        (summary,) = await store.listed(tenant, None, 9)
+        assert summary.instruction == REQUEST.messages[-1].content
+        return summary.status, summary.error
+
+    assert await status() == ("queued", None)
+    failed = replace(record, version=1, status="running", error=Failure("Unavailable", "away"))
+    await store.save(failed, ())
+    assert await status() == ("running", "Unavailable")
+    await store.abandon(record.id, Failure("Internal", "it cannot be read"))
+    assert await store.listed(tenant, None, 9) == []
 
 
 async def test_nothing_is_left_after_expiry(redis_url: str) -> None:

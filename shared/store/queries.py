@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from operator import itemgetter
 from typing import TypeVar
@@ -13,12 +13,13 @@ from pydantic_core import from_json
 
 from shared.errors import Internal, NotFound
 from shared.records.attempts import Attempt
-from shared.records.events import Ended, Event
+from shared.records.events import Event
 from shared.records.evolution import TERMINAL, Record
 from shared.records.spending import PERIODS, UNITS, Period, Standing, Unit
 from shared.records.summary import Summary, summary_of
 from shared.records.telling import Told
-from shared.store import attempt_columns, columns, fair_queue, layout
+from shared.store import attempt_columns, fair_queue, layout
+from shared.store.kept_events import Entry, RawEvents, StoredEvent
 from shared.store.layout import StoredRecord, parsed
 from shared.store.lua import Script
 from shared.store.queue import Backlog
@@ -26,63 +27,10 @@ from shared.store.shards import RedisClient, Shard
 
 T = TypeVar("T", Record, Summary)
 _READ = [*StoredRecord._fields, "claims"]
-_ENDED = Ended("succeeded").type
-_Entry = tuple[str, dict[str, str]]
 # In a list: when it was accepted (Unix seconds), and its id.
 _Place = tuple[float, str]
 Spent = dict[tuple[Unit, Period], Standing]
 """Where an API key stands, by what is counted and for how long."""
-
-
-@dataclass(frozen=True)
-class StoredEvent:
-    """An event with its position in the evolution's stream."""
-
-    id: str
-    event: Event
-
-
-@dataclass(frozen=True)
-class RawEvents:
-    """Events that were saved together as they are kept, with the position of the last of them in the evolution's
-    stream; `several` says whether there is more than one.
-    """
-
-    id: str
-    text: str
-    several: bool = False
-
-    @classmethod
-    def of(cls, entry: _Entry) -> "RawEvents":
-        """Those of an entry of the stream."""
-        position, fields = entry
-        return cls(position, fields.get("events", fields.get("event", "")), "events" in fields)
-
-    def whole(self, told: Told, after: str = "0") -> list[StoredEvent]:
-        """The events, which come next after what was `told`, without those up to the position `after`; raises
-        `Internal` where they cannot be read.
-        """
-        found = layout.parsed_events(self.text, self.several, told, f"the event {self.id} of an evolution")
-        ms, number = place_of(self.id)
-        first = number - len(found) + 1
-        stored = [StoredEvent(f"{ms}-{first + at}", event) for at, event in enumerate(found)]
-        return stored if after == "0" else [each for each in stored if place_of(each.id) > place_of(after)]
-
-    @property
-    def ends(self) -> bool:
-        """Whether they are the last ones. A text may hold the words, too, so they only save parsing all others."""
-        if _ENDED not in self.text:
-            return False
-        with suppress(ValueError, TypeError, KeyError, IndexError, AttributeError):
-            value = from_json(self.text)
-            return bool((columns.rows(value[-1])[-1] if self.several else value)["type"] == _ENDED)
-        return False
-
-
-def place_of(position: str) -> tuple[int, int]:
-    """A position in a stream as numbers, which compare as positions do."""
-    first, _, second = position.partition("-")
-    return int(first), int(second or 0)
 
 
 # Returns the attempts that made the versions of a record, oldest first.
@@ -319,12 +267,12 @@ def _loaded(evolution_id: str, stored: Sequence[str | None]) -> Record:
     return _begun(layout.parsed_record(evolution_id, StoredRecord(*fields)), claims)
 
 
-def _events(entries: Sequence[_Entry], told: Told) -> list[StoredEvent]:
+def _events(entries: Sequence[Entry], told: Told) -> list[StoredEvent]:
     """The events after what was `told`, which knows them, too, from then on."""
     return [event for entry in entries for event in RawEvents.of(entry).whole(told)]
 
 
-def _attempts(evolution_id: str, texts: Sequence[str], entries: Sequence[_Entry]) -> list[Attempt]:
+def _attempts(evolution_id: str, texts: Sequence[str], entries: Sequence[Entry]) -> list[Attempt]:
     """The attempts that stand in the record, and of one in one piece those in the stream beside it."""
     try:
         return [attempt_columns.unpacked(text) for text in (*texts, *(each.get("attempt", "") for _, each in entries))]

@@ -13,8 +13,8 @@ import redis
 
 from shared.records.evolution import TERMINAL
 from shared.records.telling import Told
+from shared.store.kept_events import RawEvents
 from shared.store.layout import EVENT, RECORD, StoredRecord, parsed_record
-from shared.store.queries import RawEvents
 from tests.chaos.clients import KEY
 
 _MESSAGE = re.compile(r"(evo_\w+): (round from version|attempt) (\d+)(?: failed, (\d+) responses)?")

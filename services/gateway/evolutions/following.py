@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from shared.errors import DarwinError, Internal, Unavailable
 from shared.store.evolutions import Store
-from shared.store.queries import RawEvents, place_of
+from shared.store.kept_events import RawEvents, place_of
 
 # One blocking read of events. It bounds how long a follower stays with an evolution whose last event it missed, and is
 # shorter than Redis's socket timeout.

@@ -12,8 +12,8 @@ from shared.records.attempts import Attempt
 from shared.records.events import Event
 from shared.records.evolution import TERMINAL, Record
 from shared.store.evolutions import Store
+from shared.store.kept_events import StoredEvent
 from shared.store.limits import ActiveLimits
-from shared.store.queries import StoredEvent
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from shared.records.evolution import EvolutionRequest, Message, Record, Sampling
 from shared.records.search import Search
 from shared.records.telling import Told
 from shared.store.evolutions import Store
-from shared.store.queries import RawEvents, place_of
+from shared.store.kept_events import RawEvents, place_of
 from shared.store.redis_keys import RedisKeys
 from tests.integration import stages
 from tests.integration.stages import Stages, accept, finish, round_runner

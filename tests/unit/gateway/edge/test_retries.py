@@ -12,7 +12,7 @@ from services.gateway.evolutions import following
 from shared.errors import Unavailable
 from shared.records.evolution import Record
 from shared.store.evolutions import Store
-from shared.store.queries import RawEvents
+from shared.store.kept_events import RawEvents
 from tests.unit.gateway.apps import BODY, URL, app_with
 
 RETRIES = 1

@@ -51,11 +51,11 @@ def test_what_the_request_says_is_not_kept_again() -> None:
 @pytest.mark.parametrize("change", [{"choices": 1}, {"choices": [{}]}, {"base": {"instruction": [1]}}, {"rounds": "x"}])
 def test_what_is_no_result_is_refused(change: dict[str, Any]) -> None:
     result = Result((), None, Tokens(), Seconds(), 1)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"(?i)result|values"):
         unpacked(json.dumps(json.loads(packed(result, REQUEST)) | change), REQUEST)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null"])
 def test_what_is_no_object_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"result|JSON|EOF"):
         unpacked(text, REQUEST)

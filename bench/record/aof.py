@@ -1,13 +1,15 @@
 """Bytes that Redis has appended to its file, by what they are for: what a round truly writes, whoever wrote it."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 KINDS = ("request", "state", "result", "head", "events", "attempts", "summary", "queue", "rest")
 _STREAMS = {":events": "events", ":attempts": "attempts", ":state": "state"}
-_FIELDS = {"request": "request", "state": "state", "result": "result", "head": "head", "summary": "summary"}
+_FIELDS = {"progress": "head"} | {name: name for name in KINDS}
+_ATTEMPT = re.compile(r"a\d+")
 
 
 def written(folder: Path) -> Counter[str]:
@@ -54,7 +56,7 @@ def _count(counted: Counter[str], size: int, words: list[bytes]) -> None:
 def _parts(field: str, value: bytes) -> Iterator[tuple[str, int]]:
     """What a field of a record holds. One that holds a whole record is taken apart."""
     if field != "body":
-        yield _FIELDS.get(field, "rest"), len(value)
+        yield "attempts" if _ATTEMPT.fullmatch(field) else _FIELDS.get(field, "rest"), len(value)
         return
     left = len(value)
     record = json.loads(value)

@@ -17,6 +17,7 @@ from shared.records.events import (
     BaseScored,
     CycleFinished,
     CycleStarted,
+    Ended,
     Event,
     MutantAccepted,
     RoundFinished,
@@ -41,12 +42,15 @@ class Told:
         self._mutants = dict(mutants)
         self._texts = dict(texts)
         self._archive = archive
+        # Of the round that was told last, where it was told here.
+        self._rewards: tuple[float, ...] = ()
 
     def shortened(self, events: Iterable[Event]) -> list[dict[str, Any]]:
         """What is new in each of the events that come next, as JSON. They are not told by this: whoever cannot save
         them may try again.
         """
-        told, found = Told(self._parent, self._mutants, self._texts, self._archive), []
+        told, found = Told(self._parent, self._mutants, self._texts, self._archive), list[dict[str, Any]]()
+        told._rewards = self._rewards
         for event in events:
             found.append(told._shortened(event))
             told._note(event)
@@ -80,13 +84,21 @@ class Told:
                     fields["kept"] = kept
             case RoundFinished():
                 pieces = [_continued(self._texts.get(state, ""), text) for state, text in enumerate(event.texts)]
-                fields["kept"], fields["texts"] = [kept for kept, _ in pieces], [text for _, text in pieces]
+                lengths = [kept for kept, _ in pieces]
+                fields["kept"] = lengths[0] if lengths and lengths.count(lengths[0]) == len(lengths) else lengths
+                fields["texts"] = [text for _, text in pieces]
                 fields["replacements"] = [(item.state, item.donor) for item in event.replacements]
                 fields["finished"] = [state for state, finished in enumerate(event.finished) if finished]
             case CycleFinished():
                 of_states = self._of_states(event.rewards)
                 fields["candidates"] = _named(event.candidates, of_states)
                 fields["archive"] = _named(event.archive, (*self._archive, *event.candidates))
+                if event.rewards == self._rewards:
+                    del fields["rewards"]
+                if event.best_reward == _best(event.archive):
+                    del fields["best_reward"]
+            case Ended():
+                return {name: value for name, value in asdict(event).items() if value is not None}
             case _:
                 return asdict(event)
         return fields
@@ -99,16 +111,19 @@ class Told:
             case "mutant.accepted" if "kept" in fields:
                 whole["text"] = _begun(self._parent, whole.pop("kept")) + fields["text"]
             case "round.finished" if "kept" in fields:
-                pieces = zip(whole.pop("kept"), fields["texts"], strict=True)
-                before = self._texts
+                kept, before = whole.pop("kept"), self._texts
+                lengths = [kept] * len(fields["texts"]) if isinstance(kept, int) else kept
+                pieces = zip(lengths, fields["texts"], strict=True)
                 whole["texts"] = [_begun(before.get(i, ""), kept) + new for i, (kept, new) in enumerate(pieces)]
                 whole["replacements"] = [{"state": state, "donor": donor} for state, donor in fields["replacements"]]
                 finished = set(fields["finished"])
                 whole["finished"] = [state in finished for state in range(len(whole["texts"]))]
             case "cycle.finished":
-                candidates = _found(fields["candidates"], self._of_states(fields["rewards"]))
+                whole["rewards"] = rewards = fields.get("rewards", self._rewards)
+                candidates = _found(fields["candidates"], self._of_states(rewards))
                 whole["candidates"] = candidates
-                whole["archive"] = _found(fields["archive"], (*self._archive, *candidates))
+                whole["archive"] = archive = _found(fields["archive"], (*self._archive, *candidates))
+                whole["best_reward"] = fields["best_reward"] if "best_reward" in fields else _best(archive)
         return whole
 
     def _of_states(self, rewards: Sequence[float]) -> tuple[ArchiveEntry, ...]:
@@ -118,7 +133,7 @@ class Told:
     def _note(self, event: Event) -> None:
         match event:
             case CycleStarted():
-                self._parent, self._mutants, self._texts = event.parent, {}, {}
+                self._parent, self._mutants, self._texts, self._rewards = event.parent, {}, {}, ()
             case MutantAccepted():
                 self._mutants[event.state] = event.text
             case BaseScored():
@@ -127,6 +142,7 @@ class Told:
             case RoundFinished():
                 donors = {item.state: item.donor for item in event.replacements}
                 self._texts = {state: event.texts[donors.get(state, state)] for state in range(len(event.texts))}
+                self._rewards = event.rewards
             case CycleFinished():
                 self._archive = event.archive
 
@@ -136,6 +152,10 @@ def shared_length(old: Sequence[Any], new: Sequence[Any]) -> int:
     if new[: len(old)] == old:
         return len(old)
     return next((at for at, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), len(new))
+
+
+def _best(archive: Iterable[ArchiveEntry]) -> float | None:
+    return max((entry.reward for entry in archive), default=None)
 
 
 def _continued(old: str, new: str) -> tuple[int, str]:

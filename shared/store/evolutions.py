@@ -16,7 +16,7 @@ from shared.records.evolution import TERMINAL, Failure, Record, SavedState
 from shared.records.spending import NOTHING, Spending
 from shared.records.summary import summary_of
 from shared.records.telling import Told
-from shared.store import attempt_columns, layout, scripts
+from shared.store import attempt_columns, kept_results, layout, scripts
 from shared.store.accounts import AccountCommands
 from shared.store.charges import limits_by_period, over_budget
 from shared.store.fair_queue import class_of, place_of
@@ -28,6 +28,8 @@ from shared.store.queue import message
 from shared.store.shards import Shards, new_evolution_id
 
 _KEPT = 2
+_SHORT = 1000
+"""Characters of a request with which a list need not have a summary beside it: it can be made of the record."""
 
 
 class Store(QueryCommands, LeaseCommands, AccountCommands):
@@ -83,6 +85,7 @@ class Store(QueryCommands, LeaseCommands, AccountCommands):
         if record.idempotency and self._shards.of(new_evolution_id(record.idempotency)) is not shard:
             raise ValueError(f"the id {record.id} was not made for its idempotency key")
         spent = [] if home else shard.keys.spent_by(record)
+        request = "" if record.whole else dumped(layout.REQUEST, record.request, sparse=True)
         async with self._translated:
             outcome, evolution_id, *exceeded = await scripts.CREATE(
                 shard.redis,
@@ -91,17 +94,17 @@ class Store(QueryCommands, LeaseCommands, AccountCommands):
                 spent=spent,
                 id=record.id,
                 body=layout.dumped_body(record),
-                request="" if record.whole else dumped(layout.REQUEST, record.request),
+                request=request,
                 event=dumped(layout.EVENT, Accepted(record.request.method)),
                 max_active=math.ceil(limits.active / len(self._shards)),
                 max_active_of_api_key=limits.active_per_key if record.key_id and not home else limits.active,
                 fingerprint=record.idempotency.fingerprint if record.idempotency else "",
-                summary=dumped(layout.SUMMARY, summary_of(record)),
+                summary=_summary(record) if record.whole or len(request) > _SHORT else "",
                 created_at=record.created_at,
                 deadline="" if record.deadline is None else record.deadline,
                 ttl_s=self._ttl_s,
-                trace=dumped(layout.TRACE, record.trace),
-                message=message(record.id, record.version),
+                trace=dumped(layout.TRACE, record.trace) if record.trace else "",
+                charged=int(bool(record.key_id)),
                 tenant=record.request.tenant,
                 weight=limits.share.weight,
                 place=place_of(record),
@@ -149,6 +152,7 @@ class Store(QueryCommands, LeaseCommands, AccountCommands):
         shard, home, expected = self._shards.of(record.id), self._home(record), record.version - 1
         ended, apart = record.status in TERMINAL, not record.whole
         state = record.state if isinstance(record.state, SavedState) else None
+        texts, counts = layout.dumped_events(events, told if apart else None, together=apart)
         async with self._translated:
             saved = await scripts.SAVE(
                 shard.redis,
@@ -164,9 +168,10 @@ class Store(QueryCommands, LeaseCommands, AccountCommands):
                 id=record.id,
                 expected_version=expected,
                 version=record.version,
-                body=layout.dumped_body(record),
-                request=dumped(layout.REQUEST, record.request) if request_changed and apart else "",
-                result=dumped(layout.RESULT, record.result) if record.result and apart else "",
+                body="" if apart else layout.dumped_body(record),
+                progress=layout.dumped_progress(record) if apart else "",
+                request=dumped(layout.REQUEST, record.request, sparse=True) if request_changed and apart else "",
+                result=kept_results.packed(record.result, record.request) if record.result and apart else "",
                 head=state.head if state else "",
                 part="".join(state.parts) if state else "",
                 next_holder=next_holder,
@@ -174,14 +179,15 @@ class Store(QueryCommands, LeaseCommands, AccountCommands):
                 ended=int(ended),
                 tokens=spent.counted,
                 money=record.prices.nanos(spent) if record.prices else 0,
-                summary=dumped(layout.SUMMARY, summary_of(record)),
+                summary=_summary(record) if ended or not apart else "",
                 ttl_s=self._ttl_s,
                 attempt=_attempt(record, attempt) if attempt else "",
                 message="" if ended or next_holder else message(record.id, record.version, delay_s),
                 delay_s=delay_s,
                 notice=_notice(record) if ended else "",
                 home=home.number if home else "",
-                new_events=layout.dumped_events(events, told if apart else None),
+                new_events=texts,
+                counts=counts,
             )
         if not saved:
             raise Conflict(f"evolution {record.id} is not at version {expected} any more")
@@ -240,6 +246,10 @@ class Store(QueryCommands, LeaseCommands, AccountCommands):
 def _attempt(record: Record, attempt: Attempt) -> str:
     """The attempt as it is kept: in rows, where versions may read it that know no columns."""
     return dumped(layout.ATTEMPT, attempt, sparse=True) if record.whole else attempt_columns.packed(attempt)
+
+
+def _summary(record: Record) -> str:
+    return dumped(layout.SUMMARY, summary_of(record), sparse=not record.whole)
 
 
 def _notice(record: Record) -> str:

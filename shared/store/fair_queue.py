@@ -20,13 +20,13 @@ A tenant that begins to wait is lifted to the least counter of those that do, or
 nothing by having been idle, and others gain nothing by having been busy. Counters are never lowered.
 
 The redis keys all follow from that of `waiting`, a sorted set of what no worker has taken, by since when:
-  :of:1:{tenant}, :of:2:{tenant}   sorted sets of a tenant's evolutions by place; 1: those before other tenants'
+  :of:1:{tenant}, :of:2:{tenant}   sorted sets of a tenant's ids by place; 1: those before other tenants'
   :tenants:1, :tenants:2           sorted sets of the tenants that wait, by counter and what is expected of them
   :counted                         sorted set of the tenants that wait, by counter
   :virtual                         sorted set of all tenants, by counter
-  :sizes                           sorted set of the tenants that wait, by how many evolutions do
+  :sizes                           sorted set of the tenants that wait, by how many do, within an eighth
   :under_way                       hash: by evolution what it is expected to sample yet, divided by its weight, and its
-                                   tenant: "share tenant"
+                                   tenant: "share tenant"; none of what nothing is expected of
   :expected                        hash: by tenant the sum of these shares
   :usual                           hash: by tenant, and under `*` of all, the tokens that a search took lately
   :last                            the tenant that waited last
@@ -35,14 +35,16 @@ The redis keys all follow from that of `waiting`, a sorted set of what no worker
 from dataclasses import dataclass
 
 from shared.records.evolution import Record, ServiceTier
-from shared.store.queue import SENT_AT_PATTERN
+from shared.store.queue import MESSAGE
 from shared.store.redis_keys import RECORD_OF, RedisKeys
 
 WINDOW = 4
 """Messages that the queue holds at most before more are moved there: what workers take while a script is under way."""
 
 _TIERS: dict[ServiceTier, int] = {"priority": 0, "default": 1, "flex": 2}
-_NEVER = 10.0**13 - 1
+# Places are numbers. Those of a tier lie this far from those of the next, and those without a deadline half as far
+# behind those with one. Numbers of that size differ by 30 microseconds.
+_TIER_S = 10.0**11
 _SECONDS_PER_TOKEN = 0.5
 """How much later an evolution is placed for each token that it decodes one after another: some twenty times as long as
 that takes, so that each waits in proportion to what it takes itself."""
@@ -61,12 +63,12 @@ class Share:
 EQUAL = Share()
 
 
-def place_of(record: Record) -> str:
-    """Where an evolution stands among those of its tenant that wait: texts sort as they are served."""
-    request, deadline = record.request, _NEVER if record.deadline is None else record.deadline
+def place_of(record: Record) -> float:
+    """Where an evolution stands among those of its tenant that wait: the least is served first."""
+    request = record.request
     length = request.sampling.max_tokens * max(1, request.search.cycles)
     accepted = record.created_at + _SECONDS_PER_TOKEN * length
-    return f"{_TIERS[request.service_tier]}{deadline:020.6f}{accepted:020.6f} {record.id}"
+    return _TIERS[request.service_tier] * _TIER_S + (record.deadline or _TIER_S / 2 + accepted)
 
 
 def class_of(record: Record, share: Share) -> int:
@@ -79,30 +81,38 @@ def places_keys(keys: RedisKeys, tenant: str) -> tuple[str, ...]:
     return tuple(f"{keys.waiting}:of:{number}:{tenant}" for number in (1, 2))
 
 
+# For scripts that name `waiting` among their keys: where an evolution waits, by the fields of its record.
+PLACES = """
+local function places_of(class, tenant) return waiting .. ':of:' .. (class or 2) .. ':' .. (tenant or '') end
+"""
+
 # For scripts that name `active`, `queue` and `waiting` among their keys, and know `now`.
 FAIR_QUEUE = (
     RECORD_OF
+    + PLACES
+    + MESSAGE
     + """
 local window, last_class = WINDOW, 2
 local counted, virtual, usual = waiting .. ':counted', waiting .. ':virtual', waiting .. ':usual'
 local sizes = waiting .. ':sizes'
 local under_way, expected_key, last = waiting .. ':under_way', waiting .. ':expected', waiting .. ':last'
 local function tenants_of(class) return waiting .. ':tenants:' .. class end
-local function places_of(class, tenant) return waiting .. ':of:' .. class .. ':' .. tenant end
 local function exact(number) return string.format('%.6f', number) end
 local function counter_of(tenant) return tonumber(redis.call('ZSCORE', virtual, tenant) or 0) end
 local function precedence(tenant)
   return exact(counter_of(tenant) + (redis.call('HGET', expected_key, tenant) or 0))
 end
 local function count(tenant, charged, expected)
+  local waits = redis.call('ZSCORE', counted, tenant)
   if charged ~= 0 then
-    redis.call('ZADD', counted, 'XX', redis.call('ZINCRBY', virtual, exact(charged), tenant), tenant)
+    local counter = redis.call('ZINCRBY', virtual, exact(charged), tenant)
+    if waits then redis.call('ZADD', counted, counter, tenant) end
   end
   if expected ~= 0 then
     local sum = redis.call('HINCRBYFLOAT', expected_key, tenant, exact(expected))
     if tonumber(sum) < 0.001 then redis.call('HDEL', expected_key, tenant) end
   end
-  if redis.call('ZSCORE', counted, tenant) then
+  if waits and (charged ~= 0 or expected ~= 0) then
     for class = 1, last_class do redis.call('ZADD', tenants_of(class), 'XX', precedence(tenant), tenant) end
   end
 end
@@ -113,16 +123,20 @@ end
 local function sized(tenant)
   local size = 0
   for class = 1, last_class do size = size + redis.call('ZCARD', places_of(class, tenant)) end
-  if size > 0 then redis.call('ZADD', sizes, size, tenant) else redis.call('ZREM', sizes, tenant) end
+  local told = tonumber(redis.call('ZSCORE', sizes, tenant) or 0)
+  if size == 0 then
+    redis.call('ZREM', sizes, tenant)
+  elseif math.abs(size - told) > told / 8 then
+    redis.call('ZADD', sizes, size, tenant)
+  end
 end
-local function enqueue(record, place, class, tenant)
+local function enqueue(id, place, class, tenant)
   if not redis.call('ZSCORE', counted, tenant) then
     redis.call('ZADD', virtual, exact(math.max(counter_of(tenant), floor())), tenant)
     redis.call('ZADD', counted, counter_of(tenant), tenant)
   end
   redis.call('ZADD', tenants_of(class), precedence(tenant), tenant)
-  redis.call('ZADD', places_of(class, tenant), 0, place)
-  redis.call('HSET', record, 'place', place, 'class', class)
+  redis.call('ZADD', places_of(class, tenant), place, id)
   sized(tenant)
 end
 local function gone(class, tenant)
@@ -135,12 +149,8 @@ local function gone(class, tenant)
   redis.call('ZREM', counted, tenant)
   redis.call('SET', last, tenant)
 end
-local function leave(record)
-  local place, class, tenant = unpack(redis.call('HMGET', record, 'place', 'class', 'tenant'))
-  if not place then return end
-  redis.call('HDEL', record, 'place')
-  redis.call('ZREM', places_of(class, tenant), place)
-  gone(class, tenant)
+local function leave(id, class, tenant)
+  if redis.call('ZREM', places_of(class, tenant), id) == 1 then gone(class or 2, tenant or '') end
 end
 local function share_of(id)
   local share, tenant = string.match(redis.call('HGET', under_way, id) or '', '^(%S+) (.*)$')
@@ -148,16 +158,17 @@ local function share_of(id)
 end
 local function move(id, tenant)
   local record = record_of(id)
-  local fields = redis.call('HMGET', record, 'message', 'most', 'weight')
-  if not fields[1] then return end
-  local sent_at, most = exact(now), tonumber(fields[2])
+  local version, most, weight, saved_at = unpack(redis.call('HMGET', record, 'version', 'most', 'weight', 'saved_at'))
+  if not version then return end
+  redis.call('LPUSH', queue, message_of(id, version))
+  if tonumber(saved_at) ~= now then redis.call('HSET', record, 'sent_at', exact(now)) end
+  most = tonumber(most or 0)
   local known = redis.call('HMGET', usual, tenant, '*')
-  local expected = math.min(most, tonumber(known[1] or known[2] or most / 10))
-  redis.call('LPUSH', queue, (string.gsub(fields[1], '("SENT_AT": )[%d.]+', '%1' .. sent_at)))
-  redis.call('HSET', record, 'sent_at', sent_at)
-  redis.call('HDEL', record, 'place', 'message')
-  redis.call('HSET', under_way, id, exact(expected / fields[3]) .. ' ' .. tenant)
-  count(tenant, 0, expected / fields[3])
+  local expected = math.min(most, tonumber(known[1] or known[2] or most / 10)) / weight
+  if expected > 0 then
+    redis.call('HSET', under_way, id, exact(expected) .. ' ' .. tenant)
+    count(tenant, 0, expected)
+  end
 end
 local function dispatch()
   for _ = redis.call('LLEN', queue) + 1, window do
@@ -167,37 +178,34 @@ local function dispatch()
       tenant = redis.call('ZRANGE', tenants_of(class), 0, 0)[1]
     end
     if not tenant then return end
-    local place = redis.call('ZPOPMIN', places_of(class, tenant))[1]
-    if place then
-      local id = string.match(place, ' (.*)$')
-      if redis.call('ZSCORE', active, id) then move(id, tenant) end
-    end
+    local id = redis.call('ZPOPMIN', places_of(class, tenant))[1]
+    if id and redis.call('ZSCORE', active, id) then move(id, tenant) end
     gone(class, tenant)
   end
 end
-local function average(field, used)
-  local mean = tonumber(redis.call('HGET', usual, field) or used)
-  redis.call('HSET', usual, field, exact(mean + (used - mean) / 5))
+local function average(tenant, used)
+  local known = redis.call('HMGET', usual, tenant, '*')
+  local function mean(known) return exact(known and known + (used - known) / 5 or used) end
+  redis.call('HSET', usual, tenant, mean(known[1]), '*', mean(known[2]))
 end
-local function settle(id, record, tokens, ended)
-  local tenant, weight, used = unpack(redis.call('HMGET', record, 'tenant', 'weight', 'used'))
-  if not tenant then return end
+local function settle(id, tenant, weight, used, tokens, ended)
+  if not weight then return '' end
+  tenant = tenant or ''
   local expected = share_of(id)
   local left = ended and 0 or math.max(0, expected - tokens / weight)
   used = tonumber(used or 0) + tokens
-  redis.call('HSET', record, 'used', exact(used))
-  if left > 0 then
-    redis.call('HSET', under_way, id, exact(left) .. ' ' .. tenant)
-  else
-    redis.call('HDEL', under_way, id)
+  if left ~= expected then
+    if left > 0 then
+      redis.call('HSET', under_way, id, exact(left) .. ' ' .. tenant)
+    else
+      redis.call('HDEL', under_way, id)
+    end
   end
   count(tenant, tokens / weight, left - expected)
-  if ended and used > 0 then
-    average(tenant, used)
-    average('*', used)
-  end
+  if ended and used > 0 then average(tenant, used) end
+  return used
 end
-""".replace("WINDOW", str(WINDOW)).replace("SENT_AT", SENT_AT_PATTERN)
+""".replace("WINDOW", str(WINDOW))
 )
 
 # Forgets, a few at a time, tenants that do not wait and whose counters lie below that to which they would be lifted

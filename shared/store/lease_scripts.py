@@ -1,7 +1,7 @@
 """The scripts of leases and of the sweep, in Lua (see `scripts` for what they have in common)."""
 
 from shared.store.budgets import BUDGETS
-from shared.store.fair_queue import FAIR_QUEUE, TIDY
+from shared.store.fair_queue import FAIR_QUEUE, PLACES, TIDY
 from shared.store.lua import Script
 from shared.store.queue import OLDEST_MESSAGE
 from shared.store.redis_keys import RECORD_OF
@@ -27,19 +27,29 @@ local function release_lease(record, lease, holder)
 end
 """
 
+# An evolution that somebody holds is looked at by the sweep now and then anyway, which puts it off until the lease runs
+# out: so its score is written only where it is older than this, or later, as of one that has waited.
+TOUCH = """
+local function touch(id, at)
+  local due = redis.call('ZSCORE', active, id)
+  if due and (tonumber(due) < at - 0.25 or tonumber(due) > at) then redis.call('ZADD', active, at, id) end
+end
+"""
+
 # For how long an evolution that nobody holds may wait until the sweep looks at it again: as long again as it has waited
 # since its save, but no longer than this.
 _LONGEST_PAUSE = """
 local function pause(waited, idle) return math.max(0, math.min(30, waited) - idle) end
 """
 
-# Returns nothing where the record is at another version or another holder has the lease. Otherwise: the record's body
-# and request, the fields and values of its state, whether a cancel was asked for, how many earlier holders of this
+# Returns nothing where the record is at another version or another holder has the lease. Otherwise: of what the record
+# is made, the fields and values of its state, whether a cancel was asked for, how many earlier holders of this
 # version neither saved nor released it, and their lines (see "claimants" above). The sweep counts from the claim on,
 # however long the evolution has waited for it. Who claims has taken a message, so that there is room in the queue.
 CLAIM = Script(
     NOW
     + CLAIMANTS
+    + TOUCH
     + FAIR_QUEUE
     + """
 dispatch()
@@ -47,7 +57,7 @@ if redis.call('HGET', record, 'version') ~= version then return nil end
 local present = redis.call('GET', lease)
 if present and present ~= holder then return nil end
 redis.call('SET', lease, holder, 'PX', ttl_ms)
-redis.call('ZADD', active, 'XX', now, id)
+touch(id, now)
 redis.call('ZREM', waiting, id)
 local claims = tonumber(redis.call('HGET', record, 'claims') or 0)
 local claimants = without(redis.call('HGET', record, 'claimants'), holder)
@@ -56,8 +66,8 @@ if not present then
 else
   claims = claims - 1
 end
-local body, request = unpack(redis.call('HMGET', record, 'body', 'request'))
-return {body, request, redis.call('HGETALL', state), redis.call('SISMEMBER', cancelled, id), claims, claimants}
+local stored = redis.call('HMGET', record, 'version', 'body', 'progress', 'trace', 'request')
+return {stored, redis.call('HGETALL', state), redis.call('SISMEMBER', cancelled, id), claims, claimants}
 """,
     keys="record state lease active cancelled queue waiting",
     args="id version holder ttl_ms",
@@ -121,6 +131,7 @@ return tostring(since)
 STALLED = Script(
     NOW
     + RECORD_OF
+    + PLACES
     + BUDGETS
     + OLDEST_MESSAGE
     + _LONGEST_PAUSE
@@ -130,8 +141,8 @@ local due = redis.call('ZRANGEBYSCORE', active, '-inf', now - idle, 'LIMIT', 0, 
 for _, id in ipairs(due) do
   local record = record_of(id)
   local lease_ms = redis.call('PTTL', record .. ':lease')
-  local version, saved_at, trace, claims, sent_at, refused_at, place =
-    unpack(redis.call('HMGET', record, 'version', 'saved_at', 'trace', 'claims', 'sent_at', 'refused_at', 'place'))
+  local version, saved_at, trace, claims, sent_at, refused_at, class, tenant = unpack(redis.call(
+    'HMGET', record, 'version', 'saved_at', 'trace', 'claims', 'sent_at', 'refused_at', 'class', 'tenant'))
   if not version then
     redis.call('ZREM', active, id)
     redis.call('ZREM', deadlines, id)
@@ -141,11 +152,11 @@ for _, id in ipairs(due) do
     redis.call('ZADD', active, now - idle + lease_ms / 1000, id)
   else
     local waits = false
-    if place then
+    if redis.call('ZSCORE', places_of(class, tenant), id) then
       waits = true
     elseif version == '0' and tonumber(claims or 0) == 0 and not refused_at then
       oldest = oldest or oldest_message_at(queue)
-      waits = oldest <= tonumber(sent_at or saved_at)
+      waits = oldest <= tonumber(sent_at or saved_at) + 0.00001 -- messages tell microseconds
     end
     if waits then
       redis.call('ZADD', waiting, 'NX', saved_at, id)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from shared.records.attempts import LostAttempt
 from shared.records.evolution import Record, TraceContext
 from shared.store import layout, lease_scripts, scripts
-from shared.store.layout import parsed
+from shared.store.layout import StoredRecord, parsed
 from shared.store.queue import message
 from shared.store.shards import RedisClient, Shard
 
@@ -79,8 +79,8 @@ class LeaseCommands(RedisClient):
             )
         if not claimed:
             return None
-        body, request, state, cancelled, deaths, claimants = claimed
-        record = layout.parsed_record(evolution_id, body, request, None, to_change=True)
+        stored, state, cancelled, deaths, claimants = claimed
+        record = layout.parsed_record(evolution_id, StoredRecord(*stored), to_change=True)
         if not record.whole:
             record = replace(record, state=layout.saved_state(dict(zip(state[::2], state[1::2], strict=True))))
         return Claim(record, bool(cancelled), int(deaths), layout.lost_attempts(claimants))

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from operator import itemgetter
 from typing import TypeVar
@@ -13,51 +13,39 @@ from pydantic_core import from_json
 
 from shared.errors import Internal, NotFound
 from shared.records.attempts import Attempt
-from shared.records.events import Ended, Event
-from shared.records.evolution import Record
+from shared.records.events import Event
+from shared.records.evolution import TERMINAL, Record
 from shared.records.spending import PERIODS, UNITS, Period, Standing, Unit
-from shared.records.summary import Summary
+from shared.records.summary import Summary, summary_of
 from shared.records.telling import Told
 from shared.store import attempt_columns, fair_queue, layout
-from shared.store.layout import parsed
+from shared.store.kept_events import Entry, RawEvents, StoredEvent
+from shared.store.layout import StoredRecord, parsed
+from shared.store.lua import Script
 from shared.store.queue import Backlog
 from shared.store.shards import RedisClient, Shard
 
 T = TypeVar("T", Record, Summary)
-_READ = ["body", "request", "result", "claims"]
-_ENDED = Ended("succeeded").type
-_Entry = tuple[str, dict[str, str]]
+_READ = [*StoredRecord._fields, "claims"]
 # In a list: when it was accepted (Unix seconds), and its id.
 _Place = tuple[float, str]
 Spent = dict[tuple[Unit, Period], Standing]
 """Where an API key stands, by what is counted and for how long."""
 
 
-@dataclass(frozen=True)
-class StoredEvent:
-    """An event with its position in the evolution's stream."""
-
-    id: str
-    event: Event
-
-
-@dataclass(frozen=True)
-class RawEvent:
-    """An event as it is kept, with its position in the evolution's stream."""
-
-    id: str
-    text: str
-
-    def whole(self, told: Told) -> StoredEvent:
-        """The event, which comes next after what was `told`; raises `Internal` where it cannot be read."""
-        return StoredEvent(self.id, layout.parsed_event(self.text, told, f"the event {self.id} of an evolution"))
-
-    @property
-    def ends(self) -> bool:
-        """Whether it is the last one. A text may hold the words, too, so they only save parsing every other event."""
-        with suppress(ValueError):
-            return _ENDED in self.text and from_json(self.text)["type"] == _ENDED
-        return False
+# Returns the attempts that made the versions of a record, oldest first.
+_ATTEMPTS = Script(
+    """
+local found = {}
+for version = 1, tonumber(redis.call('HGET', record, 'version') or 0) do
+  local attempt = redis.call('HGET', record, 'a' .. version)
+  if attempt then found[#found + 1] = attempt end
+end
+return found
+""",
+    keys="record",
+    args="",
+)
 
 
 class QueryCommands(RedisClient):
@@ -73,7 +61,7 @@ class QueryCommands(RedisClient):
         shard = self._shards.of(evolution_id)
         async with self._translated:
             stored = await shard.redis.hmget(shard.keys.record(evolution_id), _READ)
-        return _loaded(evolution_id, *stored)
+        return _loaded(evolution_id, stored)
 
     def shard_of(self, evolution_id: str) -> int:
         """The number of the shard that an evolution lies on."""
@@ -87,7 +75,9 @@ class QueryCommands(RedisClient):
         return _events(entries, Told())
 
     async def told(self, evolution_id: str, until: str) -> Told:
-        """What the events up to this position have told, for who goes on from there."""
+        """What the events up to this position have told, less those that were saved together with a later one, for who
+        reads on from there.
+        """
         told, shard = Told(), self._shards.of(evolution_id)
         if until != "0":
             async with self._translated:
@@ -97,16 +87,17 @@ class QueryCommands(RedisClient):
 
     async def read_events(
         self, positions: Mapping[str, str], count: int, block_s: float = 0.0
-    ) -> dict[str, list[RawEvent]]:
-        """By evolution up to `count` events past its position in `positions`, waiting up to `block_s` (under 5) seconds
-        for one of them all; those without any are left out. All these evolutions are of one shard.
+    ) -> dict[str, list[RawEvents]]:
+        """By evolution the events that up to `count` saves told past its position in `positions`, waiting up to
+        `block_s` (under 5) seconds for one of them all; those without any are left out. All these evolutions are of one
+        shard.
         """
         shard = self._shards.of(next(iter(positions)))
         ids = {shard.keys.events(evolution_id): evolution_id for evolution_id in positions}
         streams = {key: positions[evolution_id] for key, evolution_id in ids.items()}
         async with self._translated:
             reply = await shard.redis.xread(streams, count=count, block=int(block_s * 1000) or None)
-        return {ids[key]: [_raw(entry) for entry in stream] for key, stream in reply or ()}
+        return {ids[key]: [RawEvents.of(entry) for entry in stream] for key, stream in reply or ()}
 
     async def active_among(self, evolution_ids: Sequence[str]) -> set[str]:
         """Those of these evolutions that are queued or running. All of them are of one shard."""
@@ -123,17 +114,19 @@ class QueryCommands(RedisClient):
         async with self._translated, shard.redis.pipeline(transaction=True) as pipeline:
             pipeline.hmget(shard.keys.record(evolution_id), _READ)
             pipeline.xrange(shard.keys.events(evolution_id))
+            pipeline.eval(_ATTEMPTS.text, 1, shard.keys.record(evolution_id))
             pipeline.xrange(shard.keys.attempts(evolution_id))
-            stored, events, attempts = await pipeline.execute()
+            stored, events, attempts, apart = await pipeline.execute()
         told = [stored.event for stored in _events(events, Told())]
-        return _loaded(evolution_id, *stored), told, _attempts(evolution_id, attempts)
+        return _loaded(evolution_id, stored), told, _attempts(evolution_id, attempts, apart)
 
     async def attempts(self, evolution_id: str) -> list[Attempt]:
         """Every attempt that was saved, oldest first."""
         shard = self._shards.of(evolution_id)
         async with self._translated:
-            entries = await shard.redis.xrange(shard.keys.attempts(evolution_id))
-        return _attempts(evolution_id, entries)
+            found = await _ATTEMPTS(shard.redis, record=shard.keys.record(evolution_id))
+            apart = await shard.redis.xrange(shard.keys.attempts(evolution_id))
+        return _attempts(evolution_id, found, apart)
 
     async def listed(self, tenant: str | None, after: str | None, count: int) -> list[Summary]:
         """Up to `count` evolutions of a tenant (None: of all), those last accepted first, from past `after` on.
@@ -191,9 +184,17 @@ class QueryCommands(RedisClient):
 
     async def most_waiting(self, most: int = 10) -> dict[str, int]:
         """Those tenants of which the most evolutions wait for their turn at the queue, up to `most`: how many do."""
-        found = await self._shards.present(
-            lambda shard: shard.redis.zrevrange(f"{shard.keys.waiting}:sizes", 0, most - 1, withscores=True)
-        )
+
+        async def of(shard: Shard) -> list[tuple[str, int]]:
+            tenants = await shard.redis.zrevrange(f"{shard.keys.waiting}:sizes", 0, 2 * most - 1)
+            async with shard.redis.pipeline(transaction=False) as pipeline:
+                for tenant in tenants:
+                    for key in fair_queue.places_keys(shard.keys, tenant):
+                        pipeline.zcard(key)
+                counts = iter(await pipeline.execute())
+            return [(tenant, one + other) for tenant, one, other in zip(tenants, counts, counts, strict=False)]
+
+        found = await self._shards.present(of)
         sizes = Counter[str]()
         for tenant, size in chain.from_iterable(found):
             sizes[tenant] += int(size)
@@ -222,36 +223,59 @@ async def _page(shard: Shard, tenant: str | None, before: _Place | None, count: 
     while names := await shard.redis.zrevrangebyscore(key, latest, "-inf", first, count + 1, withscores=True):
         first += len(names)
         places = [(at, evolution_id) for evolution_id, at in names if before is None or (at, evolution_id) < before]
-        async with shard.redis.pipeline(transaction=False) as pipeline:
-            for _, evolution_id in places:
-                pipeline.hmget(shard.keys.record(evolution_id), ["summary", "claims"])
-            for place, (body, claims) in zip(places, await pipeline.execute(), strict=True):
-                if body is not None:
-                    found.append((place, _begun(parsed(layout.SUMMARY, body, "a summary"), claims)))
+        summaries = await _summaries(shard, [evolution_id for _, evolution_id in places])
+        found += [(place, summary) for place, summary in zip(places, summaries, strict=True) if summary]
         if len(found) >= count:
             break
     return found[:count]
 
 
-def _loaded(evolution_id: str, body: str | None, request: str | None, result: str | None, claims: str | None) -> Record:
-    if body is None:
+async def _summaries(shard: Shard, ids: Sequence[str]) -> list[Summary | None]:
+    """What a list shows of each; None of what cannot be read, or is not there any more. Where a record has no summary
+    beside it, it is short, and the summary is made of it.
+    """
+    found: dict[str, Summary] = {}
+    async with shard.redis.pipeline(transaction=False) as pipeline:
+        for evolution_id in ids:
+            pipeline.hmget(shard.keys.record(evolution_id), ["summary", "progress", "claims"])
+        rows = dict(zip(ids, await pipeline.execute(), strict=True))
+    for evolution_id, (text, progress, claims) in rows.items():
+        if text:
+            found[evolution_id] = _begun(_with_progress(parsed(layout.SUMMARY, text, "a summary"), progress), claims)
+    short = [evolution_id for evolution_id, (text, _, _) in rows.items() if text is None]
+    async with shard.redis.pipeline(transaction=False) as pipeline:
+        for evolution_id in short:
+            pipeline.hmget(shard.keys.record(evolution_id), _READ)
+        for evolution_id, stored in zip(short, await pipeline.execute() if short else (), strict=True):
+            with suppress(NotFound, Internal):
+                found[evolution_id] = summary_of(_loaded(evolution_id, stored))
+    return [found.get(evolution_id) for evolution_id in ids]
+
+
+def _with_progress(summary: Summary, progress: str | None) -> Summary:
+    """The summary, which was written at acceptance or at the end, as the progress since then makes it."""
+    if progress is None or summary.status in TERMINAL:
+        return summary
+    fields = from_json(progress)
+    return replace(summary, status=fields["status"], error=(fields.get("error") or {}).get("code"))
+
+
+def _loaded(evolution_id: str, stored: Sequence[str | None]) -> Record:
+    *fields, claims = stored
+    if fields[1] is None:
         raise NotFound(f"no evolution {evolution_id}")
-    return _begun(layout.parsed_record(evolution_id, body, request, result), claims)
+    return _begun(layout.parsed_record(evolution_id, StoredRecord(*fields)), claims)
 
 
-def _raw(entry: _Entry) -> RawEvent:
-    position, fields = entry
-    return RawEvent(position, fields.get("event", ""))
-
-
-def _events(entries: Sequence[_Entry], told: Told) -> list[StoredEvent]:
+def _events(entries: Sequence[Entry], told: Told) -> list[StoredEvent]:
     """The events after what was `told`, which knows them, too, from then on."""
-    return [_raw(entry).whole(told) for entry in entries]
+    return [event for entry in entries for event in RawEvents.of(entry).whole(told)]
 
 
-def _attempts(evolution_id: str, entries: Sequence[_Entry]) -> list[Attempt]:
+def _attempts(evolution_id: str, texts: Sequence[str], entries: Sequence[Entry]) -> list[Attempt]:
+    """The attempts that stand in the record, and of one in one piece those in the stream beside it."""
     try:
-        return [attempt_columns.unpacked(fields.get("attempt", "")) for _, fields in entries]
+        return [attempt_columns.unpacked(text) for text in (*texts, *(each.get("attempt", "") for _, each in entries))]
     except ValueError as error:
         raise Internal(f"an attempt of evolution {evolution_id} cannot be read") from error
 

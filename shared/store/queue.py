@@ -5,7 +5,6 @@ What has not begun comes here from `fair_queue`, a few at a time.
 
 import json
 import time
-import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -32,6 +31,30 @@ end
 """.replace("NAME", SENT_AT_PATTERN)
 
 
+_ENVELOPE = (
+    json.dumps(
+        {
+            "body": '[["%s",%s],{},{}]',
+            "content-type": "application/json",
+            "content-encoding": "utf-8",
+            "headers": {"ETA": "", "task": ADVANCE, "id": "%s", _SENT_AT: "SENT AT"},
+            "properties": {"delivery_tag": "%s", "delivery_info": {"exchange": "", "routing_key": QUEUE}},
+        },
+        separators=(",", ":"),
+    )
+    .replace('"ETA":"",', "%s")
+    .replace('"SENT AT"', "%s")
+)
+
+# In scripts that know `now`: what the function `message` below makes.
+MESSAGE = """
+local function message_of(id, version)
+  local sent_at = string.format('%.6f', now)
+  return string.format([==[ENVELOPE]==], id, version, '', id, sent_at, string.sub(id, -12) .. '.' .. sent_at)
+end
+""".replace("ENVELOPE", _ENVELOPE)
+
+
 @dataclass(frozen=True)
 class Backlog:
     """How many evolutions no worker has taken yet, and for how many seconds the oldest of them has waited."""
@@ -44,22 +67,10 @@ def message(evolution_id: str, version: int, delay_s: float = 0.0) -> str:
     """The message upon which a worker performs an evolution from `version` on, `delay_s` seconds from now at the
     earliest. A message that is lost is replaced by the sweep, and one that comes twice changes nothing.
 
-    It is Celery's message (protocol 2) in kombu's envelope, as JSON. It is written here, and not by Celery, so that the
-    script that saves a version can send it in the same step.
+    It is what Celery needs of its message (protocol 2) in kombu's envelope, as JSON. It is written here, and not by
+    Celery, so that the script that saves a version can send it in the same step.
     """
-    now, message_id = time.time(), str(uuid.uuid4())
-    eta = datetime.fromtimestamp(now + delay_s, UTC).isoformat() if delay_s else None
-    envelope = {
-        "body": json.dumps([[evolution_id, version], {}, {}]),
-        "content-type": "application/json",
-        "content-encoding": "utf-8",
-        "headers": {"lang": "py", "task": ADVANCE, "id": message_id, "root_id": message_id, "eta": eta, _SENT_AT: now},
-        "properties": {
-            "correlation_id": message_id,
-            "delivery_tag": message_id,
-            "delivery_mode": 2,
-            "delivery_info": {"exchange": "", "routing_key": QUEUE},
-            "priority": 0,
-        },
-    }
-    return json.dumps(envelope)
+    now = time.time()
+    eta = f'"eta":"{datetime.fromtimestamp(now + delay_s, UTC).isoformat()}",' if delay_s else ""
+    tag = f"{evolution_id[-12:]}.{now:.6f}"
+    return _ENVELOPE % (evolution_id, version, eta, evolution_id, f"{now:.6f}", tag)

@@ -9,17 +9,17 @@ and `spent` (one for each period) of the API key that is charged; `idempotency`.
 from shared.store.account_scripts import OWE
 from shared.store.budgets import BUDGETS
 from shared.store.fair_queue import FAIR_QUEUE
-from shared.store.lease_scripts import CLAIMANTS, NOW
+from shared.store.lease_scripts import CLAIMANTS, NOW, TOUCH
 from shared.store.lua import Script
 
-# The lists of all evolutions and of a tenant's are sorted by when each was accepted, and kept as long as what they
-# name; where that need not be so at once, `keep` writes only once half of their time has passed. `tidy` takes names out
+# The lists of all evolutions and of a tenant's are sorted by when each was accepted, and kept at least as long as what
+# they name: for twice the time, so that `keep` need not write that with each save. `tidy` takes names out
 # whose records have expired: of those that are old enough it looks at a few, not always at the oldest, which may be of
 # searches that take long.
 _LIST = """
-local function keep(keys, ttl, always)
+local function keep(keys, ttl)
   for _, key in ipairs(keys) do
-    if always or redis.call('TTL', key) < ttl / 2 then redis.call('EXPIRE', key, ttl) end
+    if redis.call('TTL', key) < ttl then redis.call('EXPIRE', key, 2 * ttl) end
   end
 end
 local function tidy(keys, ttl)
@@ -44,12 +44,28 @@ local function set(key, fields)
 end
 """
 
+# Adds an entry with so many events. Where there are several, its number within the millisecond leaves room for those
+# before the last one, each of which has a position of its own.
+_TELL = """
+local function tell(text, count)
+  if count == '1' then return redis.call('XADD', events, '*', 'event', text) end
+  local at = string.format('%.0f-%.0f', time[1] * 1000 + math.floor(time[2] / 1000), count - 1)
+  local added = redis.pcall('XADD', events, at, 'events', text)
+  if type(added) == 'table' and added.err then
+    local last = redis.call('XREVRANGE', events, '+', '-', 'COUNT', 1)[1][1]
+    local ms, number = string.match(last, '^(%d+)-(%d+)$')
+    redis.call('XADD', events, string.format('%s-%.0f', ms, number + count), 'events', text)
+  end
+end
+"""
+
 # Returns what happened ("accepted", "conflict", "full", "key full" or "over budget") and the id of the evolution that
 # is accepted: an earlier one where the idempotency key was used before. `fingerprint` is "" where there is no such key.
 # A search is accepted while less than each limit is spent and reserved. Where it is over budget there follows what
 # `exceeded` returns.
 CREATE = Script(
     NOW
+    + _SET
     + FAIR_QUEUE
     + _LIST
     + BUDGETS
@@ -64,69 +80,82 @@ if redis.call('SCARD', api_key_active) >= tonumber(max_active_of_api_key) then r
 local over = exceeded(spent, token_limits, money_limits)
 if over then return {'over budget', '', unpack(over)} end
 reserve(id, tonumber(tokens), tonumber(money), spent)
-if home ~= '' then redis.call('HSET', record, 'home', home) end
-redis.call('HSET', record, 'version', 0, 'body', body, 'request', request, 'saved_at', now, 'summary', summary)
-redis.call('HSET', record, 'of_key', api_key_active, 'of_idempotency', idempotency, 'trace', trace)
+set(record, {version = 0, body = body, request = request, saved_at = now, summary = summary, trace = trace, home = home,
+  of_key = charged == '1' and api_key_active or '', of_idempotency = fingerprint ~= '' and idempotency or '',
+  tenant = tenant, weight = weight, most = tonumber(tokens) > 0 and tokens or '', class = class ~= '2' and class or ''})
 redis.call('XADD', events, '*', 'event', event)
 redis.call('ZADD', active, now, id)
 if deadline ~= '' then redis.call('ZADD', deadlines, deadline, id) end
-redis.call('SADD', api_key_active, id)
+if charged == '1' then redis.call('SADD', api_key_active, id) end
 if fingerprint ~= '' then redis.call('HSET', idempotency, 'id', id, 'fingerprint', fingerprint) end
 local lists = {all_list, tenant_list}
 tidy(lists, tonumber(ttl_s))
 for _, key in ipairs(lists) do redis.call('ZADD', key, created_at, id) end
-keep(lists, tonumber(ttl_s), true)
-redis.call('HSET', record, 'message', message, 'tenant', tenant, 'weight', weight, 'most', tokens)
+keep(lists, tonumber(ttl_s))
 redis.call('ZADD', waiting, now, id)
-enqueue(record, place, class, tenant)
+enqueue(id, place, class, tenant)
 dispatch()
 return {'accepted', id}
 """,
     keys="record events active deadlines reserved api_key_active idempotency all_list tenant_list queue waiting *spent",
     args="id body request event max_active max_active_of_api_key fingerprint summary created_at deadline ttl_s trace"
-    " message tenant weight place class home tokens money *token_limits *money_limits",
+    " charged tenant weight place class home tokens money *token_limits *money_limits",
 )
 
 # Returns 0 where the record is at another version, otherwise 1: the version is saved now, or was by an earlier sending;
 # 2 where `next_holder` has the lease on it, for `lease_ms` from now. Who held a lease on the version before holds
 # nothing any more. Where there is no `next_holder` the message is sent, which goes ahead of those of searches that have
-# not begun. `request`, `result`, `head`, `part`, `next_holder`, `attempt`, `message` and `notice` are "" for none;
-# `ended` is 1 where the evolution has ended, otherwise 0.
+# not begun. A record in one piece has a `body` and no `progress`, others the contrary. `request`, `result`, `head`,
+# `part`, `next_holder`, `attempt`, `message` and `notice` are "" for none; `ended` is 1 where the evolution has ended,
+# otherwise 0. Only what differs from what is there is written.
 SAVE = Script(
     NOW
     + CLAIMANTS
+    + TOUCH
     + _SET
     + FAIR_QUEUE
     + _LIST
     + BUDGETS
     + OWE
+    + _TELL
     + """
 if redis.call('HGET', record, 'version') ~= expected_version then
-  local stored = redis.call('HMGET', record, 'version', 'body')
-  if stored[1] ~= version or stored[2] ~= body then return 0 end
+  local stored = redis.call('HMGET', record, 'version', body ~= '' and 'body' or 'progress')
+  if stored[1] ~= version or stored[2] ~= (body ~= '' and body or progress) then return 0 end
   return next_holder ~= '' and redis.call('GET', lease) == next_holder and 2 or 1
 end
-if redis.call('HGET', record, 'summary') == summary then summary = '' end
-set(record, {version = version, body = body, saved_at = now, request = request, result = result, summary = summary,
-  claims = next_holder ~= '' and 1 or 0, claimants = next_holder ~= '' and claimant(next_holder) or ''})
+local before = {'claimants', 'sent_at', 'refused_at', 'not_before',
+  'class', 'tenant', 'weight', 'used', 'summary', 'claims'}
+local known = redis.call('HMGET', record, unpack(before))
+local class, tenant, weight, used, known_summary, known_claims = unpack(known, 5)
+used = settle(id, tenant, weight, used, tonumber(tokens), ended == '1')
+local claims = next_holder ~= '' and '1' or '0'
+local summed_up = known_summary ~= summary and (body ~= '' or known_summary or #result > 1500)
+set(record, {version = version, body = body, progress = progress, saved_at = now, request = request, result = result,
+  used = used, summary = summed_up and summary or '', ['a' .. version] = body == '' and attempt or '',
+  claims = known_claims ~= claims and claims or '', claimants = next_holder ~= '' and claimant(next_holder) or ''})
 set(state, {head = head, [version] = part})
+if ended ~= '1' then
+  local stale = {}
+  for i = next_holder ~= '' and 2 or 1, 4 do
+    if known[i] then table.insert(stale, before[i]) end
+  end
+  if #stale > 0 then redis.call('HDEL', record, unpack(stale)) end
+end
 if next_holder ~= '' then
-  redis.call('HDEL', record, 'sent_at', 'refused_at', 'not_before')
   redis.call('SET', lease, next_holder, 'PX', lease_ms)
 else
-  redis.call('HDEL', record, 'claimants', 'sent_at', 'refused_at', 'not_before')
   redis.call('DEL', lease)
   if message ~= '' then redis.call('RPUSH', queue, message) end
 end
-leave(record)
-settle(id, record, tonumber(tokens), ended == '1')
+leave(id, class, tenant)
 if next_holder ~= '' or ended == '1' then
   redis.call('ZREM', waiting, id)
 else
   redis.call('ZADD', waiting, now, id)
 end
-for _, event in ipairs(new_events) do redis.call('XADD', events, '*', 'event', event) end
-if attempt ~= '' then redis.call('XADD', attempts, '*', 'attempt', attempt) end
+for i, text in ipairs(new_events) do tell(text, counts[i]) end
+if attempt ~= '' and body ~= '' then redis.call('XADD', attempts, '*', 'attempt', attempt) end
 charge(id, tonumber(tokens), tonumber(money), spent)
 if home ~= '' then owe(id, home, ended, tokens, money) end
 local lists = {all_list, tenant_list}
@@ -143,17 +172,20 @@ if ended == '1' then
     redis.call('LTRIM', notices, 0, 99999)
   end
   tidy(lists, tonumber(ttl_s))
+elseif next_holder ~= '' then
+  touch(id, now)
 else
   redis.call('ZADD', active, now + delay_s, id)
 end
-keep(lists, tonumber(ttl_s), ended == '1')
+if ended == '1' or version % 50 == 0 then keep(lists, tonumber(ttl_s)) end
+if next_holder ~= '' then return 2 end
 dispatch()
-return next_holder ~= '' and 2 or 1
+return 1
 """,
     keys="record state events attempts lease active deadlines cancelled reserved all_list tenant_list api_key_active"
     " idempotency queue waiting notices outbox *spent",
-    args="id expected_version version body request result head part next_holder lease_ms ended tokens money summary"
-    " ttl_s attempt message delay_s notice home *new_events",
+    args="id expected_version version body progress request result head part next_holder lease_ms ended tokens money"
+    " summary ttl_s attempt message delay_s notice home *new_events *counts",
 )
 
 # An evolution that has ended is not active, and is not marked. No message is sent: whoever holds the evolution looks
@@ -176,9 +208,10 @@ redis.call('ZREM', deadlines, id)
 redis.call('SREM', cancelled, id)
 release(id)
 redis.call('ZREM', waiting, id)
-leave(record)
-settle(id, record, 0, true)
-redis.call('HDEL', record, 'summary')
+local class, tenant, weight, used = unpack(redis.call('HMGET', record, 'class', 'tenant', 'weight', 'used'))
+leave(id, class, tenant)
+settle(id, tenant, weight, used, 0, true)
+redis.call('HSET', record, 'summary', '')
 redis.call('DEL', state)
 local beside = redis.call('HMGET', record, 'of_key', 'of_idempotency', 'home')
 if beside[3] then owe(id, beside[3], 1, 0, 0) end

@@ -13,7 +13,8 @@ import redis
 
 from shared.records.evolution import TERMINAL
 from shared.records.telling import Told
-from shared.store.layout import EVENT, RECORD, parsed_event, parsed_record
+from shared.store.kept_events import RawEvents
+from shared.store.layout import EVENT, RECORD, StoredRecord, parsed_record
 from tests.chaos.clients import KEY
 
 _MESSAGE = re.compile(r"(evo_\w+): (round from version|attempt) (\d+)(?: failed, (\d+) responses)?")
@@ -63,20 +64,19 @@ def kept(client: "redis.Redis[str]", tag: str) -> list[Kept]:
     """Every evolution whose key begins with `tag`."""
     found = []
     for name in client.scan_iter("darwin:evo:{*}", count=1000):
-        body, request, result = client.hmget(name, ["body", "request", "result"])
-        if body is None:
+        stored = StoredRecord(*client.hmget(name, list(StoredRecord._fields)))
+        if stored.body is None:
             continue
-        record = RECORD.dump_python(parsed_record(name, body, request, result), mode="json")
-        entries = client.xrange(f"{name}:events")
+        evolution_id = name.partition("{")[2].removesuffix("}")
+        record = RECORD.dump_python(parsed_record(evolution_id, stored), mode="json")
         told = Told()
-        events = tuple((int(at.split("-")[0]) / 1000, _event(fields["event"], told)) for at, fields in entries)
+        events = tuple(
+            (int(each.id.split("-")[0]) / 1000, EVENT.dump_python(each.event, mode="json"))
+            for entry in client.xrange(f"{name}:events")
+            for each in RawEvents.of(entry).whole(told)
+        )
         found.append(Kept(record["id"], record, events))
     return [evolution for evolution in found if evolution.key.startswith(tag)]
-
-
-def _event(text: str, told: Told) -> dict[str, Any]:
-    whole: dict[str, Any] = EVENT.dump_python(parsed_event(text, told, "an event"), mode="json")
-    return whole
 
 
 def begun(folder: Path) -> list[Begun]:

@@ -9,7 +9,7 @@ from shared.records.evolution import EvolutionRequest, Message, Sampling
 from shared.records.search import Search
 from shared.records.spending import Spending
 from shared.store.evolutions import ActiveLimits, Store
-from shared.store.fair_queue import WINDOW
+from shared.store.fair_queue import WINDOW, places_keys
 from shared.store.redis_keys import RedisKeys
 from tests.chaos import evidence
 from tests.chaos.clients import KEY
@@ -40,7 +40,7 @@ async def _accept(url: str, searches: int) -> None:
 
 def waiting(scene: Scene) -> int:
     """How many of the tenant's evolutions wait for their turn at the queue."""
-    return int(scene.redis.zscore(f"{KEYS.waiting}:sizes", TENANT) or 0)
+    return sum(scene.redis.zcard(key) for key in places_keys(KEYS, TENANT))
 
 
 def misses(scene: Scene) -> list[str]:

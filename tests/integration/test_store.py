@@ -10,7 +10,7 @@ import pytest
 from shared.errors import Conflict, Internal, NotFound, Overloaded, Unavailable
 from shared.records.attempts import Attempt
 from shared.records.events import Ended
-from shared.records.evolution import Idempotency
+from shared.records.evolution import Failure, Idempotency
 from shared.records.spending import PERIODS
 from shared.store.evolutions import Store
 from shared.store.limits import ActiveLimits
@@ -194,6 +194,28 @@ async def test_a_list_says_how_each_ended_and_passes_over_what_expired(store: St
     assert [summary.id for summary in await store.listed(tenant, queued, 1)] == [ended]
 
 
+@pytest.mark.parametrize("length", [10, 5000])
+async def test_a_list_says_how_it_stands_with_each_however_long_its_request_is(store: Store, length: int) -> None:
+    tenant = uuid.uuid4().hex
+    system = replace(REQUEST.messages[0], role="system", content="x" * length)
+    record = record_of(replace(REQUEST, tenant=tenant, messages=(system, *REQUEST.messages)))
+    await store.create(record)
+    stored = await store._redis.hgetall(RedisKeys().record(record.id))
+    assert ("summary" in stored) == (length > 1000), "it is made of what is short"
+
+    async def status() -> tuple[str, str | None]:
+        (summary,) = await store.listed(tenant, None, 9)
+        assert summary.instruction == REQUEST.messages[-1].content
+        return summary.status, summary.error
+
+    assert await status() == ("queued", None)
+    failed = replace(record, version=1, status="running", error=Failure("Unavailable", "away"))
+    await store.save(failed, ())
+    assert await status() == ("running", "Unavailable")
+    await store.abandon(record.id, Failure("Internal", "it cannot be read"))
+    assert await store.listed(tenant, None, 9) == []
+
+
 async def test_nothing_is_left_after_expiry(redis_url: str) -> None:
     store = Store(redis_url.removesuffix("/0") + "/7", ttl_s=1)
     record = record_of(REQUEST, Idempotency("a", "b"))
@@ -205,7 +227,7 @@ async def test_nothing_is_left_after_expiry(redis_url: str) -> None:
     await finish(store, round_runner(store, Stages()), Due(cancelled.id, 0))
     assert (await store.load(cancelled.id)).status == "cancelled"
     await store.request_cancel(cancelled.id)  # too late
-    await asyncio.sleep(1.2)
+    await asyncio.sleep(2.2)  # lists stay twice as long
     of_tenants = {f"{RedisKeys().waiting}:{name}" for name in ("virtual", "usual", "last")}
     assert set(await store._redis.keys("*")) == {QUEUE, *of_tenants}
     await store._redis.delete(QUEUE, *of_tenants)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from shared.errors import DarwinError, Internal, Unavailable
 from shared.store.evolutions import Store
-from shared.store.queries import RawEvent
+from shared.store.kept_events import RawEvents, place_of
 
 # One blocking read of events. It bounds how long a follower stays with an evolution whose last event it missed, and is
 # shorter than Redis's socket timeout.
@@ -38,7 +38,7 @@ class Following:
         self._store = store
         self._readers: dict[int, list[_Reader]] = {}
 
-    async def events(self, evolution_id: str, after: str = "0") -> AsyncGenerator[RawEvent]:
+    async def events(self, evolution_id: str, after: str = "0") -> AsyncGenerator[RawEvents]:
         """Yields the events past position `after` as they come, until the evolution has ended.
 
         A restart of Redis only delays them. At most `_MOST_WAITING_CHARACTERS` and one read wait for a slow caller.
@@ -85,7 +85,7 @@ class _Follower:
         # Whether the evolution had ended before the latest read was sent.
         self.ended = False
         self._wants_more = wants_more
-        self._waiting: deque[RawEvent] = deque()
+        self._waiting: deque[RawEvents] = deque()
         self._characters = 0
         self._changed = asyncio.Event()
         self._over = False
@@ -97,9 +97,9 @@ class _Follower:
 
     @property
     def position(self) -> tuple[int, int]:
-        return position(self.after)
+        return place_of(self.after)
 
-    def put(self, event: RawEvent) -> None:
+    def put(self, event: RawEvents) -> None:
         self.after = event.id
         self._waiting.append(event)
         self._characters += len(event.text)
@@ -110,7 +110,7 @@ class _Follower:
         self._over, self._error = True, error
         self._changed.set()
 
-    async def next(self) -> RawEvent | None:
+    async def next(self) -> RawEvents | None:
         """The next event; None at the end.
 
         Raises what `close` was given, once every event is taken.
@@ -212,8 +212,8 @@ class _Reader:
             follower.ended = follower.evolution_id not in active
         self._looked_at = time.monotonic()
 
-    def _give(self, follower: _Follower, found: list[RawEvent]) -> None:
-        new = [event for event in found if position(event.id) > follower.position]
+    def _give(self, follower: _Follower, found: list[RawEvents]) -> None:
+        new = [event for event in found if place_of(event.id) > follower.position]
         for event in new:
             follower.put(event)
         # A full read may have ended before this position, where another follows the same evolution from further behind.
@@ -221,12 +221,6 @@ class _Reader:
         if (new and new[-1].ends) or (follower.ended and exhausted):
             follower.close()
             self.leave(follower)
-
-
-def position(text: str) -> tuple[int, int]:
-    """A position in a stream as numbers, which compare as positions do."""
-    first, _, second = text.partition("-")
-    return int(first), int(second or 0)
 
 
 def _first_positions(followers: Iterable[_Follower]) -> Mapping[str, str]:

@@ -12,8 +12,8 @@ from shared.records.attempts import Attempt
 from shared.records.events import Event
 from shared.records.evolution import TERMINAL, Record
 from shared.store.evolutions import Store
+from shared.store.kept_events import StoredEvent
 from shared.store.limits import ActiveLimits
-from shared.store.queries import StoredEvent
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +67,9 @@ class EvolutionService:
         """
         told = await self._store.told(evolution_id, after)
         async with aclosing(self._following.events(evolution_id, after)) as events:
-            async for event in events:
-                yield event.whole(told)
+            async for together in events:
+                for event in together.whole(told, after):
+                    yield event
 
     async def wait(self, evolution_id: str) -> Record:
         """Waits until the evolution has ended, and returns the final record."""

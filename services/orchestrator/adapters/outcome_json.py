@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from services.orchestrator.core.values import (
+    BASE,
     EvolutionState,
     Generated,
     Mutated,
@@ -18,7 +19,7 @@ from services.orchestrator.core.values import (
     Scored,
     Stopped,
 )
-from shared.records.events import Event, MutantAccepted, RoundFinished
+from shared.records.events import BaseScored, Event, MutantAccepted, RoundFinished
 from shared.records.limits import MAX_NEW_TOKENS
 
 _KINDS = (Mutated, MutationEnded, Generated, Scored, Stopped)
@@ -49,6 +50,8 @@ def dump_outcome(outcome: Outcome) -> dict[str, Any]:
             del value["scored_text"]
         if nested := value.keys() & {"called", "logprobs"}:
             value |= _NAMED[name].dump_python(outcome, mode="json", exclude_defaults=True, include=nested)
+    elif isinstance(outcome, Scored):
+        value |= {"components": components_kept(outcome.components, outcome.reward)} if outcome.components else {}
     return {"kind": name, **value}
 
 
@@ -69,6 +72,7 @@ class _Shortening:
         self._texts = {index: state.latest.text for index, state in evolution.states()}
         self._rounds = {(event.cycle, event.round): event.texts for event in events if isinstance(event, RoundFinished)}
         self._mutants = iter([event for event in events if isinstance(event, MutantAccepted)])
+        self._base = next((event.text for event in events if isinstance(event, BaseScored)), None)
 
     def shortened(self, outcome: Outcome) -> dict[str, Any]:
         value = dump_outcome(outcome)
@@ -82,12 +86,34 @@ class _Shortening:
             if "scored_text" in value and outcome.scored_text.startswith(text):
                 value |= {"scored_text": outcome.scored_text[len(text) :], "scored_kept": len(text)}
             told = self._rounds.get((outcome.cycle, outcome.round), ())
-            if 0 <= outcome.state < len(told) and told[outcome.state] == text:
+            of_base = (self._base,) if outcome.state == BASE and not outcome.partial else ()
+            if text in of_base or (0 <= outcome.state < len(told) and told[outcome.state] == text):
                 del value["text"]
                 value["told"] = True
             elif before and text.startswith(before):
                 value |= {"text": text[len(before) :], "kept": len(before)}
         return value
+
+
+def components_kept(components: dict[str, float], reward: float | None) -> dict[str, float] | str:
+    """The components of a reward as they are kept: only the name of one that is all of it."""
+    if len(components) == 1 and repr(*components.values()) == repr(reward):
+        [name] = components
+        return name
+    return components
+
+
+def components_read(kept: dict[str, float] | str, reward: float | None) -> dict[str, float]:
+    """What `components_kept` was given.
+
+    Raises:
+        ValueError: there is a name of a component, and no reward.
+    """
+    if not isinstance(kept, str):
+        return kept
+    if reward is None:
+        raise ValueError("a component without a reward")
+    return {kept: reward}
 
 
 def load_outcome(value: Any, evolution: EvolutionState | None = None, events: Sequence[Event] = ()) -> Outcome:
@@ -110,6 +136,8 @@ def load_outcome(value: Any, evolution: EvolutionState | None = None, events: Se
             if not 0 <= number <= MAX_NEW_TOKENS:
                 raise ValueError(f"{number} tokens in one piece")
             fields["token_ids"] = (0,) * number
+    if value["kind"] == Scored.__name__ and "components" in fields:
+        fields["components"] = components_read(fields["components"], fields.get("reward"))
     outcome: Outcome = _NAMED[value["kind"]].validate_python(fields)
     return outcome
 
@@ -125,6 +153,8 @@ def _told(value: dict[str, Any], evolution: EvolutionState | None, events: Seque
         match event:
             case MutantAccepted() if value["kind"] == Mutated.__name__ and (event.cycle, event.state) == (cycle, state):
                 return {name: getattr(event, name) for name in _OF_EVENTS}
+            case BaseScored() if value["kind"] == Generated.__name__ and state == BASE:
+                return {"text": event.text}
             case RoundFinished() if (event.cycle, event.round) == (cycle, value.get("round")):
                 if isinstance(state, int) and 0 <= state < len(event.texts):
                     return {"text": event.texts[state]}

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import to_json
 
+from services.orchestrator.adapters.outcome_json import components_kept
 from services.orchestrator.adapters.saved_parts import PLAIN, SCHEMA, Head, ResponseDelta, SavedFinal, SavedStateRow
 from services.orchestrator.core.responses import Piece, Response
 from services.orchestrator.core.values import Config, EvolutionState, Final, State
@@ -53,7 +54,7 @@ class _Packing:
     def __init__(self, evolution: EvolutionState, written: Written) -> None:
         self._evolution = evolution
         self._first = not written.texts
-        self._texts, self._new_texts = dict(written.texts), list[str]()
+        self._texts, self._new_texts = dict(written.texts), list[str | tuple[int, int, str]]()
         self._count, self._new_responses = written.count, list[list[Any]]()
         self._known = dict(written.responses)
         self._indices = {id(response): index for index, response in written.responses.items()}
@@ -81,7 +82,8 @@ class _Packing:
         part: dict[str, Any] = {"texts": self._new_texts, "responses": self._new_responses, "finals": self._new_finals}
         part = {name: value for name, value in part.items() if value}
         if self._first:
-            part |= {"config": _CONFIG.dump_python(evolution.config, exclude=NOT_THE_CORES), "seed": evolution.seed}
+            config = _CONFIG.dump_python(evolution.config, exclude=NOT_THE_CORES, exclude_defaults=True)
+            part |= {"config": config, "seed": evolution.seed}
         return SavedState(_json(head), (_json(part),) if part else ())
 
     def written(self) -> Written:
@@ -93,8 +95,10 @@ class _Packing:
             self._new_texts.append(self._evolution.instruction)
         index = self._texts.get(text)
         if index is None:
+            before = self._texts.get(self._evolution.parent, 0)
+            kept = shared_length(self._evolution.parent if before else self._evolution.instruction, text)
             index = self._texts[text] = len(self._texts)
-            self._new_texts.append(text)
+            self._new_texts.append((before, kept, text[kept:]))
         return index
 
     def _row(self, state: State) -> list[Any]:
@@ -108,7 +112,7 @@ class _Packing:
                 state.phase,
                 self._response(state.response),
                 state.reward,
-                state.components,
+                components_kept(state.components, state.reward),
                 scored,
                 None if state.ahead is None else self._response(state.ahead, ahead=True),
                 state.allowance,
@@ -160,7 +164,8 @@ class _Packing:
             index, self._final_count = self._final_count, self._final_count + 1
             self._finals[final.cycle, final.state] = (index, final)
             instruction, response = self._text(final.instruction), self._response(final.response)
-            saved = SavedFinal(final.cycle, final.state, instruction, response, final.reward, final.components)
+            components = components_kept(final.components, final.reward)
+            saved = SavedFinal(final.cycle, final.state, instruction, response, final.reward, components)
             self._new_finals.append(_trimmed(saved))
         return index
 

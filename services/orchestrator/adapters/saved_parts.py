@@ -1,12 +1,12 @@
 """The JSON of an evolution that is saved in parts, as `packing` writes and reads it."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
 from services.orchestrator.core.responses import NO_CALLS, Called
-from services.orchestrator.core.values import Config, Phase
+from services.orchestrator.core.values import Phase
 from shared.records.evolution import FinishReason, StoppedBy
 from shared.records.logprobs import TokenLogprobs
 
@@ -43,7 +43,7 @@ class SavedFinal(NamedTuple):
     instruction: int
     response: int
     reward: float | None
-    components: dict[str, float] = {}  # noqa: RUF012  # nobody changes it
+    components: dict[str, float] | str = {}  # noqa: RUF012  # nobody changes it
 
 
 class SavedStateRow(NamedTuple):
@@ -57,7 +57,7 @@ class SavedStateRow(NamedTuple):
     phase: Phase
     response: int = -1
     reward: float | None = None
-    components: dict[str, float] = {}  # noqa: RUF012  # nobody changes it
+    components: dict[str, float] | str = {}  # noqa: RUF012  # nobody changes it
     scored: tuple[int, str] | None = None
     ahead: int | None = None
     allowance: int | None = None
@@ -66,12 +66,13 @@ class SavedStateRow(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """What one save added. Texts, responses and finals are numbered through all parts; text 0 is the original
-    instruction. The first part alone has the settings and the seed.
+    instruction. Of each text but that there is how much of its beginning an earlier one has, whose number comes first,
+    and what follows. The first part alone has the seed, and the settings that are not by default.
     """
 
-    config: Config | None = None
+    config: dict[str, Any] | None = None
     seed: int | None = None
-    texts: tuple[str, ...] = ()
+    texts: tuple[str | tuple[int, int, str], ...] = ()
     responses: tuple[ResponseDelta, ...] = ()
     finals: tuple[SavedFinal, ...] = ()
 

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from services.orchestrator.adapters.outcome_json import components_read
 from services.orchestrator.adapters.packing import Written
 from services.orchestrator.adapters.saved_parts import (
     HEAD,
@@ -19,12 +20,13 @@ from services.orchestrator.adapters.saved_parts import (
     SavedStateRow,
 )
 from services.orchestrator.core.responses import Piece, Response
-from services.orchestrator.core.values import EvolutionState, Final, Spent, State
+from services.orchestrator.core.values import Config, EvolutionState, Final, Spent, State
 from shared.records.events import ArchiveEntry
 from shared.records.evolution import SavedState
 from shared.records.schema import UnknownSchema, of_another_version
 
 _EMPTY = Response()
+_CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
 T = TypeVar("T")
 
 
@@ -46,7 +48,12 @@ def unpack(saved: SavedState) -> tuple[EvolutionState, Written]:
         if of_another_version(error):
             raise UnknownSchema("its state has fields or values that this worker does not know") from error
         raise
-    return _Unpacking(parts).evolution(head)
+    try:
+        return _Unpacking(parts).evolution(head)
+    except ValidationError as error:
+        if of_another_version(error):
+            raise UnknownSchema("its settings are some that this worker does not know") from error
+        raise
 
 
 class _Unpacking:
@@ -54,7 +61,9 @@ class _Unpacking:
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
-        self._texts = [text for part in parts for text in part.texts]
+        self._texts: list[str] = []
+        for text in (text for part in parts for text in part.texts):
+            self._texts.append(text if isinstance(text, str) else _at(self._texts, text[0])[: text[1]] + text[2])
         self._responses: list[Response] = []
         for delta in (delta for part in parts for delta in part.responses):
             self._responses.append(self._continued(delta))
@@ -65,7 +74,7 @@ class _Unpacking:
         if first.config is None or first.seed is None:
             raise ValueError("its state lacks the settings")
         evolution = EvolutionState(
-            config=first.config,
+            config=_CONFIG.validate_python(first.config, extra="forbid"),
             instruction=_at(self._texts, 0),
             seed=first.seed,
             base=self._state(head.base),
@@ -105,7 +114,8 @@ class _Unpacking:
 
     def _final(self, saved: SavedFinal) -> Final:
         instruction, response = _at(self._texts, saved.instruction), self._response(saved.response)
-        return Final(saved.cycle, saved.state, instruction, response, saved.reward, saved.components)
+        components = components_read(saved.components, saved.reward)
+        return Final(saved.cycle, saved.state, instruction, response, saved.reward, components)
 
     def _state(self, row: SavedStateRow) -> State:
         response = self._response(row.response)
@@ -116,7 +126,7 @@ class _Unpacking:
             response=response,
             scored_text=text if row.scored is None else text[: row.scored[0]] + row.scored[1],
             reward=row.reward,
-            components=row.components,
+            components=components_read(row.components, row.reward),
             ahead=None if row.ahead is None else self._response(row.ahead),
             allowance=row.allowance,
         )

@@ -17,7 +17,9 @@ from shared.errors import Unavailable
 from shared.records.events import Ended, Event, MutantAccepted, RoundFinished
 from shared.records.evolution import EvolutionRequest, Message, Record, Sampling
 from shared.records.search import Search
+from shared.records.telling import Told
 from shared.store.evolutions import Store
+from shared.store.kept_events import RawEvents, place_of
 from shared.store.redis_keys import RedisKeys
 from tests.integration import stages
 from tests.integration.stages import Stages, accept, finish, round_runner
@@ -48,7 +50,9 @@ def told(text: str) -> MutantAccepted:
 
 
 async def types(follows: Following, evolution_id: str, after: str = "0") -> list[str]:
-    return [json.loads(event.text)["type"] async for event in follows.events(evolution_id, after)]
+    told = Told()
+    entries = [entry async for entry in follows.events(evolution_id, after)]
+    return [stored.event.type for entry in entries for stored in entry.whole(told, after)]
 
 
 async def blocked(url: str) -> int:
@@ -104,20 +108,18 @@ async def test_a_slow_caller_holds_little_and_gets_all(store: Store, monkeypatch
 
     monkeypatch.setattr(Store, "read_events", counted)
     follows, record = Following(store), await started(store, "evo_1")
-    for number in range(10):
-        record = await saved(store, record, *(told(f"{number} {index} {'x' * 20_000}") for index in range(10)))
+    for number in range(100):
+        record = await saved(store, record, told(f"{number} {'x' * 20_000}"))
     async with aclosing(follows.events(record.id)) as events:
         await anext(events)
         await asyncio.sleep(0.5)
         # 100 events of 20 kB are there; one read, and what it takes to be over 64 KiB, came.
         assert sum(read) <= 16
         texts = [json.loads(event.text)["text"] async for event in _until(events, 100)]
-    assert [text[:4].split("x")[0].strip() for text in texts] == [
-        f"{number} {index}" for number in range(10) for index in range(10)
-    ]
+    assert [text.split()[0] for text in texts] == [str(number) for number in range(100)]
 
 
-async def _until(events: AsyncIterator[following.RawEvent], count: int) -> AsyncIterator[following.RawEvent]:
+async def _until(events: AsyncIterator[RawEvents], count: int) -> AsyncIterator[RawEvents]:
     for _ in range(count):
         yield await anext(events)
 
@@ -134,7 +136,7 @@ async def test_who_is_ahead_of_another_gets_the_rest_of_what_has_ended(store: St
     follows, record = Following(store), await started(store, "evo_1")
     record = await saved(store, record, *(told(str(number)) for number in range(40)))
     await saved(store, record, Ended("succeeded"))
-    every = [event.id async for event in follows.events(record.id)]
+    every = [stored.id for stored in await store.events(record.id)]
     found = await asyncio.gather(types(follows, record.id), types(follows, record.id, every[30]))
     assert list(map(len, found)) == [42, 11]
 
@@ -167,16 +169,28 @@ async def test_who_comes_back_reads_whole_events_from_where_it_was(store: Store)
     rounds = [stored.event for stored in every if isinstance(stored.event, RoundFinished)]
     assert {event.cycle for event in rounds} == {1, 2}
     assert max(event.round for event in rounds) > 2
-    for number, (stored, raw) in enumerate(zip(every, await raw_events(store, due.evolution_id), strict=True), 1):
+    for number, stored in enumerate(every, 1):
         assert [later async for later in evolutions.follow(due.evolution_id, stored.id)] == every[number:]
-        if isinstance(stored.event, RoundFinished) and stored.event.round > 1:
-            assert all(json.loads(raw)["kept"]), "what was told before is not kept again"
+    entries = (await store.read_events({due.evolution_id: "0"}, 1_000))[due.evolution_id]
+    assert {entry.several for entry in entries} == {True, False}
+    kept = [json.loads(entry.text) for entry in entries if not entry.several]
+    assert all(each["kept"] for each in kept if each.get("round", 1) > 1), "what was told before is not kept again"
+    assert any(each.get("round", 1) > 1 for each in kept)
 
 
-async def raw_events(store: Store, evolution_id: str) -> list[str]:
-    """The events as they are kept."""
-    found = await store.read_events({evolution_id: "0"}, 1_000)
-    return [event.text for event in found[evolution_id]]
+async def test_saves_of_one_moment_have_positions_in_order(store: Store) -> None:
+    """A clock that went back has what follows stand behind what is there."""
+    record = await started(store, "evo_1")
+    key = RedisKeys().events(record.id)
+    await store._redis.xadd(key, {"event": json.dumps({"type": "evolution.accepted", "method": "darwin"})}, id="9" * 14)
+    for number in range(3):
+        record = await saved(store, record, *(told(f"{number} {index}") for index in range(3)))
+    found = await store.events(record.id)
+    places = [place_of(stored.id) for stored in found]
+    assert places == sorted(set(places))
+    assert [stored.event.text for stored in found if isinstance(stored.event, MutantAccepted)] == [
+        f"{number} {index}" for number in range(3) for index in range(3)
+    ]
 
 
 async def test_says_that_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from services.gateway.evolutions import following
 from shared.errors import Unavailable
 from shared.records.evolution import Record
 from shared.store.evolutions import Store
-from shared.store.queries import RawEvent
+from shared.store.kept_events import RawEvents
 from tests.unit.gateway.apps import BODY, URL, app_with
 
 RETRIES = 1
@@ -35,7 +35,7 @@ class Away(Store):
 
     async def read_events(
         self, positions: Mapping[str, str], count: int, block_s: float = 0.0
-    ) -> dict[str, list[RawEvent]]:
+    ) -> dict[str, list[RawEvents]]:
         raise Unavailable("Redis cannot be reached")
 
     async def active_among(self, evolution_ids: object) -> set[str]:

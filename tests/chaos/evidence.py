@@ -9,11 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import redis
-
 from shared.records.evolution import TERMINAL
 from shared.records.telling import Told
 from shared.store.layout import EVENT, RECORD, parsed_event, parsed_record
+from shared.store.shards import Shards
 from tests.chaos.clients import KEY
 
 _MESSAGE = re.compile(r"(evo_\w+): (round from version|attempt) (\d+)(?: failed, (\d+) responses)?")
@@ -59,18 +58,19 @@ class Begun:
     lost: int = 0
 
 
-def kept(client: "redis.Redis[str]", tag: str) -> list[Kept]:
-    """Every evolution whose key begins with `tag`."""
+def kept(shards: Shards, tag: str) -> list[Kept]:
+    """Every evolution whose key begins with `tag`, on any shard."""
     found = []
-    for name in client.scan_iter("darwin:evo:{*}", count=1000):
-        body, request, result = client.hmget(name, ["body", "request", "result"])
-        if body is None:
-            continue
-        record = RECORD.dump_python(parsed_record(name, body, request, result), mode="json")
-        entries = client.xrange(f"{name}:events")
-        told = Told()
-        events = tuple((int(at.split("-")[0]) / 1000, _event(fields["event"], told)) for at, fields in entries)
-        found.append(Kept(record["id"], record, events))
+    for shard in shards:
+        for name in shard.redis.scan_iter(f"{shard.keys('evo:')}{{*}}", count=1000):
+            body, request, result = shard.redis.hmget(name, ["body", "request", "result"])
+            if body is None:
+                continue
+            record = RECORD.dump_python(parsed_record(name, body, request, result), mode="json")
+            told = Told()
+            entries = shard.redis.xrange(shard.keys.events(record["id"]))
+            events = tuple((int(at.split("-")[0]) / 1000, _event(fields["event"], told)) for at, fields in entries)
+            found.append(Kept(record["id"], record, events))
     return [evolution for evolution in found if evolution.key.startswith(tag)]
 
 

@@ -106,6 +106,19 @@ async def test_what_was_reserved_for_nothing_is_given_back(store: Store, monkeyp
     await store.create(refused, limits)
 
 
+@several
+async def test_who_asks_again_at_once_finds_the_place_and_the_budget_that_an_end_has_freed(store: Store) -> None:
+    key_id, budget = uuid.uuid4().hex, Budget("tokens", "day", 100)
+    limits = ActiveLimits(active_per_key=1, budgets=(budget,), estimate=Spending(generation=100))
+    for _ in range(3):
+        record = await store.create(apart(store, key_id), limits)
+        with pytest.raises(Overloaded):
+            await store.create(apart(store, key_id), limits)
+        ended = replace(record, version=1, status="succeeded", finished_at=time.time())
+        await store.save(ended, (), spent=Spending(generation=10))
+    assert await standing(store, record) == Standing(20, 100)
+
+
 async def _away(*_: object) -> None:
     raise Unavailable("away")
 

@@ -135,7 +135,8 @@ class Measuring:
         found = []
         for _ in range(count):
             one, two = (self._window(share, number) for number in (1, 2))
-            self.console.print(f"  {one.rounds:.0f} → {two.rounds:.0f} rounds/s: {two.rounds / one.rounds:.2f}")
+            busy = "" if all(map(self._held, (share, share), (1, 2), (one, two))) else ", while others kept it busy"
+            self.console.print(f"  {one.rounds:.0f} → {two.rounds:.0f} rounds/s: {two.rounds / one.rounds:.2f}{busy}")
             found.append((one, two))
         return found
 
@@ -144,10 +145,14 @@ class Measuring:
             with held(self.servers, share):
                 url = self.urls[shards - 1]
                 window = asyncio.run(measure(url, self.like, self.keys, self.window_s, self.servers))
-            # Otherwise others kept the machine busy, and the servers were not the limit.
-            if not share or abs(window.servers / (share * shards) - 1) < _MOST_OFF:
+            if self._held(share, shards, window):
                 break
         return window
+
+    @staticmethod
+    def _held(share: float, shards: int, window: Window) -> bool:
+        """Whether servers were the limit, and not a machine that others kept busy."""
+        return not share or abs(window.servers / (share * shards) - 1) < _MOST_OFF
 
 
 def main() -> None:

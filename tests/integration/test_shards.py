@@ -116,7 +116,8 @@ async def test_who_asks_again_at_once_finds_the_place_and_the_budget_that_an_end
             await store.create(apart(store, key_id), limits)
         ended = replace(record, version=1, status="succeeded", finished_at=time.time())
         await store.save(ended, (), spent=Spending(generation=10))
-    assert await standing(store, record) == Standing(20, 100)
+    await store.settled()
+    assert await standing(store, record) == Standing(30, 0)
 
 
 async def _away(*_: object) -> None:

@@ -69,8 +69,8 @@ class AccountCommands(ChargeCommands):
         return None if home is self._shards.of(record.id) else home
 
     async def _reserve(self, home: Shard, record: Record, limits: ActiveLimits) -> None:
-        """Reserves what an evolution may spend, and counts it as one of its key's. Before it refuses, it settles what has
-        ended of the key's.
+        """Reserves what an evolution may spend, and counts it as one of its key's. Before one is refused, what has ended
+        of the key's is settled.
 
         Raises:
             OverBudget: a budget leaves nothing to spend.

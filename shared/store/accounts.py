@@ -69,7 +69,7 @@ class AccountCommands(ChargeCommands):
         return None if home is self._shards.of(record.id) else home
 
     async def _reserve(self, home: Shard, record: Record, limits: ActiveLimits) -> None:
-        """Reserves what an evolution may spend, and counts it as one of its key's. Before one is refused, what has ended
+        """Reserves what an evolution may spend, and counts it as one of its key's. Before it is refused, what has ended
         of the key's is settled.
 
         Raises:

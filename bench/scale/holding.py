@@ -6,14 +6,12 @@ no interpreter's lock, and where it may, a real-time one: on a busy machine it w
 
 import os
 import signal
+import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from cli.stack.child import Child
 
 _TURN_S, _DEBT_S = 0.002, 1.0
 
@@ -29,22 +27,26 @@ def held(pids: Sequence[int], share: float) -> Iterator[None]:
     if not share:
         yield
         return
-    with tempfile.TemporaryDirectory() as folder:
-        command = (sys.executable, "-m", "bench.scale.holding", str(share), *map(str, pids))
-        holding = Child("holding", command, Path(folder), {})
+    command = (sys.executable, "-m", "bench.scale.holding", str(share), *map(str, pids))
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as holding:
         try:
+            assert holding.stdout is not None
+            holding.stdout.readline()  # it begins
             yield
-            holding.check()
+            if holding.poll() is not None:
+                raise RuntimeError(f"what holds {pids} has ended with exit code {holding.returncode}")
         finally:
             holding.kill()
+            holding.wait()
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
 
 
 def hold(pids: Sequence[int], share: float) -> None:
-    """Never returns."""
+    """Never returns; writes a line when it begins."""
     allowed = {pid: ran_s(pid) for pid in pids}
     at = time.monotonic()
+    print("holding", flush=True)
     while True:
         time.sleep(_TURN_S)
         now = time.monotonic()

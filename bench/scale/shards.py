@@ -36,10 +36,11 @@ from shared.records.evolution import Record
 from shared.store.evolutions import Store
 from shared.store.shards import new_evolution_id
 
-_AT_ONCE = 48
+# So many that each of two servers has as many to do at once as it takes: it then reads and syncs many together.
+_AT_ONCE = 160
 # By how much of what they are held to the servers may have missed it, for a window to count; and how often it is tried.
 _MOST_OFF, _TRIES = 0.07, 4
-_SETTLE_S = 1.0
+_SETTLE_S = 0.7
 # Student's t for 95 %, by how many pairs there are.
 _T = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 8: 2.36, 10: 2.26}
 
@@ -80,8 +81,12 @@ async def recorded(url: str) -> Recorded:
     return record, store.saved
 
 
-async def measure(url: str, like: Recorded, keys: Sequence[str], window_s: float, servers: Sequence[int]) -> Window:
-    """Accepts, claims and saves evolutions like a recorded one, so many at a time, and counts what is saved."""
+async def measure(
+    url: str, like: Recorded, keys: Sequence[str], window_s: float, servers: Sequence[int], share: float
+) -> Window:
+    """Accepts, claims and saves evolutions like a recorded one, so many at a time, and counts what is saved once the
+    servers are held to a share of a core.
+    """
     store, rounds, ending = Store(url, ttl_s=60), 0, False
     first, saves = like
 
@@ -103,10 +108,12 @@ async def measure(url: str, like: Recorded, keys: Sequence[str], window_s: float
 
     evolving = [asyncio.ensure_future(evolve()) for _ in range(_AT_ONCE)]
     await asyncio.sleep(_SETTLE_S)
-    before, cpu, own, began = rounds, sum(map(ran_s, servers)), time.process_time(), time.monotonic()
-    await asyncio.sleep(window_s)
-    seconds, cpu = time.monotonic() - began, sum(map(ran_s, servers)) - cpu
-    found = Window((rounds - before) / seconds, cpu / seconds, (time.process_time() - own) / seconds)
+    with held(servers, share):
+        await asyncio.sleep(_SETTLE_S)
+        before, cpu, own, began = rounds, sum(map(ran_s, servers)), time.process_time(), time.monotonic()
+        await asyncio.sleep(window_s)
+        seconds, cpu = time.monotonic() - began, sum(map(ran_s, servers)) - cpu
+        found = Window((rounds - before) / seconds, cpu / seconds, (time.process_time() - own) / seconds)
     ending = True
     await asyncio.gather(*evolving)
     await store.close()
@@ -142,9 +149,8 @@ class Measuring:
 
     def _window(self, share: float, shards: int) -> Window:
         for _ in range(_TRIES):
-            with held(self.servers, share):
-                url = self.urls[shards - 1]
-                window = asyncio.run(measure(url, self.like, self.keys, self.window_s, self.servers))
+            url = self.urls[shards - 1]
+            window = asyncio.run(measure(url, self.like, self.keys, self.window_s, self.servers, share))
             if self._held(share, shards, window):
                 break
         return window
@@ -159,8 +165,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keys", action="store_true")
     parser.add_argument("--share", type=float, default=0.06, help="of a core that each server is held to")
-    parser.add_argument("--pairs", type=int, choices=sorted(_T), default=5)
-    parser.add_argument("--window", type=float, default=4.0, help="seconds")
+    parser.add_argument("--pairs", type=int, choices=sorted(_T), default=10)
+    parser.add_argument("--window", type=float, default=2.5, help="seconds")
     options = parser.parse_args()
     keys = [uuid.uuid4().hex[:12] for _ in range(32)] if options.keys else [""]
     console = Console(width=120)

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_TURN_S, _DEBT_S = 0.002, 1.0
+# In a turn a process runs, or stands still: long enough that caches, which are cold when it goes on, cost little of it.
+_TURN_S, _DEBT_S = 0.005, 1.0
 
 
 def ran_s(pid: int) -> float:

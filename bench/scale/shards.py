@@ -39,7 +39,7 @@ from shared.store.shards import new_evolution_id
 
 # So many that each of two servers has as many to do at once as it takes: it then reads and syncs many together.
 _AT_ONCE = 160
-# By how much of what they are held to the servers may have missed it, for a window to count; and how many are tried for one.
+# By how much servers may have missed what they are held to, for a pair to count; and how many are tried for one.
 _MOST_OFF, _TRIES = 0.07, 3
 _SETTLE_S = 0.7
 # Student's t for 95 %, by how many pairs there are.

@@ -37,8 +37,8 @@ from shared.records.evolution import Record
 from shared.store.evolutions import Store
 from shared.store.shards import new_evolution_id
 
-# So many that each of two servers has as many to do at once as it takes: it then reads and syncs many together.
-_AT_ONCE = 160
+# Searches under way for each server: a system of two has twice as many. A server reads and syncs many together.
+_AT_ONCE = 100
 # By how much servers may have missed what they are held to, for a pair to count; and how many are tried for one.
 _MOST_OFF, _TRIES = 0.07, 3
 _SETTLE_S = 0.7
@@ -88,7 +88,7 @@ async def measure(
     """Accepts, claims and saves evolutions like a recorded one, so many at a time, and counts what is saved once the
     servers are held to a share of a core.
     """
-    store, rounds, ending = Store(url, 600, _AT_ONCE), 0, False
+    store, rounds, ending = Store(url, 600, 2 * _AT_ONCE), 0, False
     first, saves = like
 
     async def evolve() -> None:
@@ -107,7 +107,7 @@ async def measure(
             await store.save(replace(saved, **identity), *others, **named)
             rounds += 1
 
-    evolving = [asyncio.ensure_future(evolve()) for _ in range(_AT_ONCE)]
+    evolving = [asyncio.ensure_future(evolve()) for _ in range(_AT_ONCE * len(store._shards))]
     await asyncio.sleep(_SETTLE_S)
     with held(servers, share):
         await asyncio.sleep(_SETTLE_S)

@@ -1,6 +1,6 @@
 """What a second shard brings where Redis is the limit: the store's own rounds on one server, and on two.
 
-python -m bench.scale.shards            # prints a table; about two minutes
+python -m bench.scale.shards            # prints a table; a minute and a half, up to five on a busy machine
 python -m bench.scale.shards --keys     # the same with API keys, whose budgets lie on either shard
 
 Two servers, and whoever drives them, need more than two cores. So each server is held to the same small part of a core

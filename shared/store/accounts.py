@@ -31,7 +31,7 @@ _SETTLED_EVERY_S = 5.0
 _ENDED_S, _SETTLED_S = 2.0, 15.0
 _ACCEPTED_S = 60.0
 _AT_ONCE = 500
-# A worker ends some twenty searches a second: settled one by one they would cost a tenth of what their rounds do.
+# A worker ends some twenty searches a second; ten that are settled together take as many commands as one.
 _GATHERED_S = 0.5
 # Of a server's time a key's refusals may take so much to look for what has ended of it.
 _LOOK_S = 1e-4

@@ -50,6 +50,11 @@ class RedisAddress:
     tls: Mapping[str, Any] | None = field(default=None, repr=False)
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def places(self) -> set[tuple[object, ...]]:
+        """What tells databases of servers apart, as far as their names do."""
+        return {(host, self.socket, self.service, self.database) for host in self.hosts or [None]}
+
     @classmethod
     def parse(cls, url: str, nodes: bool = False) -> "RedisAddress":
         """Reads the URL of a server; with `nodes` it may name several, of one Redis Cluster.
@@ -92,10 +97,11 @@ def servers(urls: str, shards: int | None = None) -> list[str]:
     count = shards or len(named)
     if count < len(named):
         raise ValueError(f"names {len(named)} servers, so that DARWIN_REDIS_SHARDS must be at least {len(named)}")
-    if len(set(named)) < len(named):
-        raise ValueError("names a server twice")
-    for url in named:
-        RedisAddress.parse(url, nodes=count > 1)
+    places = [place for url in named for place in RedisAddress.parse(url, nodes=count > 1).places]
+    if len(set(places)) < len(places):
+        raise ValueError(
+            "names a server twice: name each once, and set DARWIN_REDIS_SHARDS where it is to have several shards"
+        )
     return [named[number % len(named)] for number in range(count)]
 
 

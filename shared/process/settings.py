@@ -1,6 +1,7 @@
 """Base classes of settings, where their values come from, and how a wrong one is reported."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from shared.errors import DarwinError
 from shared.redis_address import servers
 
 SECRETS_DIR = "DARWIN_SECRETS_DIR"
+
+_MOST_SHARDS = 256
 
 
 class SettingsError(Exception):
@@ -65,8 +68,6 @@ class StoreSettings(DarwinSettings):
 
     redis_shards: int | None = Field(
         default=None,
-        ge=1,
-        le=256,
         validation_alias=AliasChoices("DARWIN_REDIS_SHARDS", "redis_shards"),
         description="over how many shards evolutions are spread; one for each URL where it is not set",
     )
@@ -80,10 +81,22 @@ class StoreSettings(DarwinSettings):
         description="how long an ended evolution can be read",
     )
 
+    @field_validator("redis_shards", mode="before")
+    @classmethod
+    def _reads_as_number_of_shards(cls, given: object) -> int | None:
+        text = "" if given is None else str(given).strip()
+        if text and not (re.fullmatch(r"[0-9]{1,9}", text) and 1 <= int(text) <= _MOST_SHARDS):
+            raise ValueError(
+                f"must be a whole number from 1 to {_MOST_SHARDS}, of the shards that evolutions are spread over; left "
+                "out, each server of DARWIN_REDIS_URL has one"
+            )
+        return int(text) if text else None
+
     @field_validator("redis_url")
     @classmethod
     def _reads_as_redis_url(cls, url: str, info: ValidationInfo) -> str:
-        servers(url, info.data.get("redis_shards"))
+        # Where the number of shards is wrong, a URL is not blamed for it.
+        servers(url, info.data.get("redis_shards", _MOST_SHARDS))
         return url
 
 

@@ -39,8 +39,8 @@ async def check_access(url: str, shards: int | None = None, keys: tuple[str, ...
     """
     urls, connected = servers(url, shards), Shards.connect(url, shards, 1)
     try:
-        found = [await _check(_check_strangers(each, urls)) for each in dict.fromkeys(urls)]
-        found += [await _check(_check_shard(shard, keys)) for shard in connected]
+        found = await asyncio.gather(*(_check(_check_strangers(each, urls)) for each in dict.fromkeys(urls)))
+        found += await asyncio.gather(*(_check(_check_shard(shard, keys)) for shard in connected))
         if all(found):
             await _check(_check_marks(connected))
     finally:

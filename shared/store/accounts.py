@@ -2,7 +2,8 @@
 
 Whoever accepts such an evolution reserves at the home shard first, under the evolution's id. The script that saves a
 version writes to the outbox of the evolution's shard what it has spent in all so far, and whoever saved settles that at
-the home shard: at its end right after, before that now and then, for until then all that it may spend is reserved.
+the home shard: soon after its end, many together, and before that now and then, for until then all that it may spend is
+reserved. Who would be refused meanwhile settles first what has ended.
 Settling is by totals, so that one that comes twice, late or out of turn changes nothing.
 
 The sweep settles what a worker that died has left in an outbox, and gives back what is reserved for an evolution that
@@ -11,7 +12,7 @@ is not there: its acceptance failed half-way, or its record is gone.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
@@ -30,7 +31,10 @@ _SETTLED_EVERY_S = 5.0
 _ENDED_S, _SETTLED_S = 2.0, 15.0
 _ACCEPTED_S = 60.0
 _AT_ONCE = 500
-_GATHERED_S = 0.05
+# A worker ends some twenty searches a second; ten that are settled together take as many commands as one.
+_GATHERED_S = 0.5
+# Of a server's time a key's refusals may take so much to look for what has ended of it.
+_LOOK_S = 1e-4
 _MOST_NOTED = 10_000
 
 
@@ -56,6 +60,8 @@ class AccountCommands(ChargeCommands):
         self._unsettled: set[str] = set()
         self._settling: asyncio.Task[None] | None = None
         self._settled_at: dict[str, float] = {}
+        self._hurried = asyncio.Event()
+        self._look_from: dict[str, float] = {}
 
     def _home(self, record: Record) -> Shard | None:
         """The home shard of the evolution's key, where the evolution lies on another."""
@@ -63,13 +69,15 @@ class AccountCommands(ChargeCommands):
         return None if home is self._shards.of(record.id) else home
 
     async def _reserve(self, home: Shard, record: Record, limits: ActiveLimits) -> None:
-        """Reserves what an evolution may spend, and counts it as one of its key's.
+        """Reserves what an evolution may spend, and counts it as one of its key's. Before it is refused, what has ended
+        of the key's is settled.
 
         Raises:
             OverBudget: a budget leaves nothing to spend.
             Overloaded: the key has as many as it may.
         """
-        outcome, *exceeded = await RESERVE(
+        reserve = partial(
+            RESERVE,
             home.redis,
             accounts=home.keys("accounts"),
             unchecked=home.keys("accounts-unchecked"),
@@ -83,6 +91,9 @@ class AccountCommands(ChargeCommands):
             token_limits=limits_by_period("tokens", limits.budgets),
             money_limits=limits_by_period("money", limits.budgets),
         )
+        outcome, *exceeded = await reserve()
+        if outcome != "reserved" and await self._settle_ended_of(home, record.key_id):
+            outcome, *exceeded = await reserve()
         if outcome == "over budget":
             raise over_budget(limits.budgets, exceeded)
         if outcome == "key full":
@@ -109,9 +120,11 @@ class AccountCommands(ChargeCommands):
             self._settling = asyncio.ensure_future(self._settle_unsettled())
 
     async def settled(self) -> None:
-        """Waits until what this process has saved is settled, or left to the sweep."""
+        """Settles at once what this process has saved, or leaves it to the sweep."""
         if self._settling is not None:
+            self._hurried.set()
             await asyncio.wait({self._settling})
+            self._hurried.clear()
 
     async def settle_left(self) -> None:
         """Settles what others have left in outboxes, and gives back what is reserved for what is not there."""
@@ -139,17 +152,37 @@ class AccountCommands(ChargeCommands):
     async def _settle_unsettled(self) -> None:
         """Many together, for each step costs a server as much as a round's save."""
         while self._unsettled:
-            await asyncio.sleep(_GATHERED_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurried.wait(), _GATHERED_S)
             ids, self._unsettled = list(self._unsettled), set()
             with suppress(Unavailable):
                 await self._shards.present(partial(self._settle_of, ids))
 
-    async def _settle_of(self, evolution_ids: Sequence[str], shard: Shard) -> None:
+    async def _settle_ended_of(self, home: Shard, api_key_id: str) -> bool:
+        """Settles what has ended of a key's and others have not settled yet; whether there was any.
+
+        How soon it looks again goes by how many there are, so that refusals do not keep servers busy.
+        """
+        now = time.monotonic()
+        if now < self._look_from.get(api_key_id, 0.0):
+            return False
+        ids = await home.redis.smembers(home.keys.active_of(api_key_id))
+        if len(self._look_from) > _MOST_NOTED:
+            self._look_from.clear()
+        self._look_from[api_key_id] = now + _LOOK_S * len(ids)
+        return sum(await self._shards.present(partial(self._settle_of, ids, only_ended=True))) > 0
+
+    async def _settle_of(self, evolution_ids: Iterable[str], shard: Shard, only_ended: bool = False) -> int:
+        """Settles what a shard's outbox says of these; of how many it says something."""
+        found = 0
         mine = [evolution_id for evolution_id in evolution_ids if self._shards.of(evolution_id) is shard]
         for first in range(0, len(mine), _AT_ONCE):
             part = mine[first : first + _AT_ONCE]
-            texts = await shard.redis.hmget(shard.keys.outbox, part)
-            await self._settle_texts(shard, {each: text for each, text in zip(part, texts, strict=True) if text})
+            texts = dict(zip(part, await shard.redis.hmget(shard.keys.outbox, part), strict=True))
+            owed = {each: text for each, text in texts.items() if text and (not only_ended or _Owed.read(text).ended)}
+            await self._settle_texts(shard, owed)
+            found += len(owed)
+        return found
 
     async def _settle_texts(self, shard: Shard, texts: Mapping[str, str]) -> None:
         """Settles what an outbox says, and takes it out; what fails stays there."""

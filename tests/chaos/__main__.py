@@ -16,6 +16,7 @@ from cli.stack import StackError
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.report import line, table
 from tests.chaos.scene import Load, Scene, embedded, simulated
+from tests.chaos.storage import Layout
 from tests.chaos.trial import Row, run
 
 OUT = Path(__file__).parents[2] / "bench" / "out" / "chaos.json"
@@ -48,8 +49,11 @@ def _rows(faults: Sequence[Fault], load: Load, console: Console) -> Iterator[Row
     """A stack serves as many faults as it survives; what broke off is a row too."""
     left = sorted(faults, key=_stack_of)
     while left:
-        stack = proxied, replicas = _stack_of(left[0])
-        with console.status("starting the stack") as status, Scene(load, proxied=proxied, replicas=replicas) as scene:
+        stack = proxied, replicas, layout = _stack_of(left[0])
+        with (
+            console.status("starting the stack") as status,
+            Scene(load, proxied=proxied, replicas=replicas, layout=layout) as scene,
+        ):
             broken = False
             while left and _stack_of(left[0]) == stack and not broken:
                 fault = left.pop(0)
@@ -60,8 +64,8 @@ def _rows(faults: Sequence[Fault], load: Load, console: Console) -> Iterator[Row
                     broken = True
 
 
-def _stack_of(fault: Fault) -> tuple[bool, int]:
-    return fault.proxied, fault.replicas
+def _stack_of(fault: Fault) -> tuple[bool, int, Layout]:
+    return fault.proxied, fault.replicas, fault.layout
 
 
 if __name__ == "__main__":

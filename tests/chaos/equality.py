@@ -48,7 +48,7 @@ def _run(scene: Scene, method: str, kill_at: Sequence[int]) -> Kept:
             scene.stack.kill(_holder(scene, evolution_id))
         for _ in client.events(evolution_id):
             pass
-    (evolution,) = evidence.kept(scene.redis, key)
+    (evolution,) = evidence.kept(scene.shards, key)
     return evolution
 
 

@@ -9,12 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import redis
-
 from shared.records.evolution import TERMINAL
 from shared.records.telling import Told
 from shared.store.kept_events import RawEvents
 from shared.store.layout import EVENT, RECORD, StoredRecord, parsed_record
+from shared.store.shards import Shards
 from tests.chaos.clients import KEY
 
 _MESSAGE = re.compile(r"(evo_\w+): (round from version|attempt) (\d+)(?: failed, (\d+) responses)?")
@@ -60,22 +59,23 @@ class Begun:
     lost: int = 0
 
 
-def kept(client: "redis.Redis[str]", tag: str) -> list[Kept]:
-    """Every evolution whose key begins with `tag`."""
+def kept(shards: Shards, tag: str) -> list[Kept]:
+    """Every evolution whose key begins with `tag`, on any shard."""
     found = []
-    for name in client.scan_iter("darwin:evo:{*}", count=1000):
-        stored = StoredRecord(*client.hmget(name, list(StoredRecord._fields)))
-        if stored.body is None:
-            continue
-        evolution_id = name.partition("{")[2].removesuffix("}")
-        record = RECORD.dump_python(parsed_record(evolution_id, stored), mode="json")
-        told = Told()
-        events = tuple(
-            (int(each.id.split("-")[0]) / 1000, EVENT.dump_python(each.event, mode="json"))
-            for entry in client.xrange(f"{name}:events")
-            for each in RawEvents.of(entry).whole(told)
-        )
-        found.append(Kept(record["id"], record, events))
+    for shard in shards:
+        for name in shard.redis.scan_iter(f"{shard.keys('evo:')}{{*}}", count=1000):
+            stored = StoredRecord(*shard.redis.hmget(name, list(StoredRecord._fields)))
+            if stored.body is None:
+                continue
+            evolution_id = name.rpartition("{")[2].removesuffix("}")
+            record = RECORD.dump_python(parsed_record(evolution_id, stored), mode="json")
+            told = Told()
+            events = tuple(
+                (int(each.id.split("-")[0]) / 1000, EVENT.dump_python(each.event, mode="json"))
+                for entry in shard.redis.xrange(shard.keys.events(record["id"]))
+                for each in RawEvents.of(entry).whole(told)
+            )
+            found.append(Kept(record["id"], record, events))
     return [evolution for evolution in found if evolution.key.startswith(tag)]
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos import flood
-from tests.chaos.scene import Scene, record_key
+from tests.chaos import flood, shard_faults
+from tests.chaos.scene import Scene
+from tests.chaos.storage import Layout
 
 WORKER_S, SERVICE_S = 15.0, 10.0
 _AWAY_S = 2.0
@@ -24,7 +25,9 @@ class Fault:
 
     `decodes`: whether anything can be decoded until the moment that `inflict` returns. `unfailing`: no attempt at a
     round may fail, though each would be made again. `replicas`: of generation and reward. `strikes`: how often a round
-    of one evolution may have to be decoded again. `misses`: further bars that are not met once all has ended.
+    of one evolution may have to be decoded again. `layout`: where evolutions lie; where a server of several is struck,
+    each evolution of its shards has to move on, and not only the first. `late`: callers that come while it is away.
+    `misses`: further bars that are not met once all has ended.
     """
 
     name: str
@@ -38,6 +41,8 @@ class Fault:
     replicas: int = 1
     unfailing: bool = False
     strikes: int = 1
+    layout: Layout = "one"
+    late: int = 0
     misses: Callable[[Scene], list[str]] = lambda scene: []
 
 
@@ -150,7 +155,8 @@ def _two_holders(scene: Scene) -> float:
     """Takes each evolution's lease away while its round runs, and sends the message that lets another worker begin."""
     began = time.time()
     for evolution_id in scene.unfinished():
-        if scene.redis.delete(f"{record_key(evolution_id)}:lease"):
+        shard = scene.shards.of(evolution_id)
+        if shard.redis.delete(shard.keys.lease(evolution_id)):
             scene.send(evolution_id)
     return began
 
@@ -175,6 +181,13 @@ _EDGES = (
     ("orchestrator", "generation"),
     ("orchestrator", "reward"),
     ("mutation", "generation"),
+)
+_OF_SHARDS: tuple[tuple[str, str, Inflict, Layout], ...] = (
+    ("kill server of two", "its searches wait, others go on", shard_faults.other_killed, "two"),
+    ("kill first server of two", "its searches wait, others go on", shard_faults.first_killed, "two"),
+    ("kill node of cluster", "its searches wait, others go on", shard_faults.other_killed, "cluster"),
+    ("kill first shard's node", "its searches wait, others go on", shard_faults.first_killed, "cluster"),
+    ("failover in cluster", "a replica is promoted", shard_faults.failed_over, "cluster"),
 )
 _STAGES = ("generation", "reward", "mutation")
 _ALL = (*_STAGES, "orchestrator", "gateway", "redis")
@@ -212,4 +225,8 @@ FAULTS = (
     Fault("message thrice", "one round each", _messages_again),
     Fault("flood", "each tenant's go on, counters are right", _flooded, WORKER_S, strikes=2, misses=flood.misses),
     Fault("two holders", "one of them saves", _two_holders, WORKER_S),
+    *(
+        Fault(name, recovers, inflict, WORKER_S, layout=layout, late=8)
+        for name, recovers, inflict, layout in _OF_SHARDS
+    ),
 )

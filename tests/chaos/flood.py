@@ -47,7 +47,7 @@ def misses(scene: Scene) -> list[str]:
     """What is wrong once all have ended: searches that were lost, failed, or were charged otherwise than they sampled,
     and counters of what is not there any more.
     """
-    kept = evidence.kept(scene.redis, "flood-")
+    kept = evidence.kept(scene.shards, "flood-")
     left = set(scene.redis.scan_iter(f"{KEYS.waiting}*")) - _STAYS
     bars = {
         "flood: not all succeeded": {one.record["status"] for one in kept} != {"succeeded"},

@@ -26,6 +26,7 @@ def in_turn(faults: Sequence[Fault]) -> Fault:
         resumes_s=max(fault.resumes_s for fault in faults),
         decodes=all(fault.decodes for fault in faults),
         replicas=faults[0].replicas,
+        layout=faults[0].layout,
         unfailing=all(fault.unfailing for fault in faults),
         strikes=sum(fault.strikes for fault in faults),
         misses=lambda scene: [miss for fault in faults for miss in fault.misses(scene)],

@@ -1,6 +1,7 @@
 """The stack under trial, and what a fault can do to it."""
 
 import time
+from collections.abc import Set
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -8,8 +9,10 @@ from typing import Any, Self
 import redis
 
 from cli.stack import Stack, StackSettings
-from shared.store.queue import QUEUE, message
+from shared.store.queue import message
+from shared.store.shards import Shards
 from tests.chaos.proxy import Network
+from tests.chaos.storage import Layout, apart, own
 
 _WORKERS = 2
 
@@ -42,15 +45,19 @@ def _body(max_tokens: int, period: int) -> dict[str, Any]:
 
 class Scene:
     """A stack with two workers and so many `replicas` of generation and reward, with or without a network between its
-    processes that can misbehave.
+    processes that can misbehave, whose evolutions lie as `layout` says.
+
+    A fault notes here the `exit_codes` of what it ended, and the shards whose server it `struck`.
     """
 
-    def __init__(self, load: Load, *, proxied: bool, replicas: int = 1) -> None:
+    def __init__(self, load: Load, *, proxied: bool, replicas: int = 1, layout: Layout = "one") -> None:
         self.load = load
+        self._layout: Layout = layout
         self._replicas = {"generation": replicas, "reward": replicas}
         self._exit = ExitStack()
         self._proxied = proxied
         self.exit_codes: dict[str, int] = {}
+        self.struck: Set[int] = frozenset()
 
     def __enter__(self) -> Self:
         with ExitStack() as entered:
@@ -58,15 +65,25 @@ class Scene:
             self.network = entered.enter_context(Network())
             if self._proxied:
                 settings = replace(settings, route=self.network.route)
+            if self._layout != "one":
+                self.storage = entered.enter_context(apart(self._layout))
+                settings = replace(settings, env={**settings.env, **self.storage.env})
             self.stack = entered.enter_context(Stack(settings))
             # Straight to the server: what is observed must not pass the network under trial.
             client = redis.Redis.from_url(self.stack.redis_url, decode_responses=True, socket_timeout=60)
             self.redis = entered.enter_context(client)
+            if self._layout == "one":
+                self.storage = own(self.redis)
             self._exit = entered.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._exit.close()
+
+    @property
+    def shards(self) -> Shards:
+        """With clients that wait for answers."""
+        return self.storage.shards
 
     @property
     def workers(self) -> list[str]:
@@ -81,7 +98,8 @@ class Scene:
     def repair(self) -> None:
         """Undoes every fault."""
         self.network.heal()
-        self.exit_codes = {}
+        self.exit_codes, self.struck = {}, frozenset()
+        self.storage.repair()
         self.revive()
 
     def revive(self) -> None:
@@ -98,18 +116,17 @@ class Scene:
         self.stack.await_ready(name)
         return time.time()
 
-    def unfinished(self) -> list[str]:
-        return [str(evolution_id) for evolution_id in self.redis.zrange("darwin:active", 0, -1)]
+    def unfinished(self, but: Set[int] = frozenset()) -> list[str]:
+        """Evolutions of every shard, or of all but some."""
+        shards = [shard for shard in self.shards if shard.number not in but]
+        return [str(each) for shard in shards for each in shard.redis.zrange(shard.keys.active, 0, -1)]
 
     def version(self, evolution_id: str) -> int:
-        return int(self.redis.hget(record_key(evolution_id), "version") or 0)
+        shard = self.shards.of(evolution_id)
+        return int(shard.redis.hget(shard.keys.record(evolution_id), "version") or 0)
 
     def send(self, evolution_id: str, times: int = 1) -> None:
         """The message for the round that follows its present version."""
-        version = self.version(evolution_id)
+        version, shard = self.version(evolution_id), self.shards.of(evolution_id)
         for _ in range(times):
-            self.redis.lpush(QUEUE, message(evolution_id, version))
-
-
-def record_key(evolution_id: str) -> str:
-    return f"darwin:evo:{{{evolution_id}}}"
+            shard.redis.lpush(shard.keys.queue, message(evolution_id, version))

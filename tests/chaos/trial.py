@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.chaos import evidence
-from tests.chaos.clients import Caller, Told
+from tests.chaos.clients import COME_BACK, Caller, Told
 from tests.chaos.evidence import Kept
 from tests.chaos.faults import Fault
 from tests.chaos.scene import Scene
@@ -17,14 +17,15 @@ _METHODS = ("darwin", "replacement-only")
 # More than have to be in flight, for some end early.
 _SPARE = 4
 _START_S, _PATIENCE_S = 120.0, 300.0
+_LATE_S = 1.0
 
 
 @dataclass(frozen=True)
 class Row:
     """What a fault did. `misses` are the bars that were not met.
 
-    Seconds until one evolution moved on, and until each did that was in flight, or that the victim held: None where
-    all ended meanwhile.
+    Seconds until one evolution moved on, and until each did that was in flight, that the victim held or that a server
+    had which was struck: None where all ended meanwhile. `refused`: the kinds of answers that callers sat out.
     """
 
     fault: str
@@ -40,6 +41,7 @@ class Row:
     first_resumed_s: float | None = None
     all_resumed_s: float | None = None
     errors: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
     exit_codes: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     misses: tuple[str, ...] = ()
@@ -55,14 +57,18 @@ def run(fault: Fault, scene: Scene, tell: Tell) -> Row:
     began = time.time()
     scene.prepare(fault.workers)
     tag = uuid.uuid4().hex[:8]
-    callers = _callers(scene, tag)
+    callers = _callers(scene, tag, range(scene.load.evolutions + _SPARE))
+    late = _callers(scene, tag, range(len(callers), len(callers) + fault.late), after_s=_LATE_S)
     for caller in callers:
         caller.start()
     tell("waiting for evolutions to be under way")
     _await_under_way(scene)
     tell("inflicting")
     struck = time.time()
+    for caller in late:
+        caller.start()
     since = fault.inflict(scene)
+    callers += late
     _await_ends(callers, tell)
     _await_all_ended(scene)
     told = [caller.told for caller in callers]
@@ -70,11 +76,18 @@ def run(fault: Fault, scene: Scene, tell: Tell) -> Row:
     return _judged(fault, scene, tag, told, struck, since, codes, time.time() - began)
 
 
-def _callers(scene: Scene, tag: str) -> list[Caller]:
+def _callers(scene: Scene, tag: str, numbers: range, after_s: float = 0.0) -> list[Caller]:
+    """The first few of these wait for answers, the others follow events."""
     load = scene.load
     return [
-        Caller(scene.stack.url, f"{tag}-{i}", {**load.body, "model": _METHODS[i % len(_METHODS)]}, chat=i < load.chats)
-        for i in range(load.evolutions + _SPARE)
+        Caller(
+            scene.stack.url,
+            f"{tag}-{i}",
+            {**load.body, "model": _METHODS[i % len(_METHODS)]},
+            chat=i < numbers.start + load.chats,
+            after_s=after_s,
+        )
+        for i in numbers
     ]
 
 
@@ -118,10 +131,12 @@ def _judged(
     codes: dict[str, int],
     seconds: float,
 ) -> Row:
-    kept = evidence.kept(scene.redis, tag)
+    kept = evidence.kept(scene.shards, tag)
     rounds = evidence.begun(scene.stack.folder)
     flying = [e for e in kept if e.record["created_at"] < struck < e.ended_at]
     hit = [e for e in flying if e.ended_at > since and fault.victim in ("", evidence.holder(e, rounds, struck))]
+    if scene.struck:
+        hit = [e for e in hit if scene.shards.of(e.id).number in scene.struck]
     resumed = sorted(evidence.resumed(e, rounds, since) for e in hit)
     away = (0.0, 0.0) if fault.decodes else (struck, since)
     statuses = [e.record["status"] for e in kept]
@@ -140,6 +155,7 @@ def _judged(
         first_resumed_s=resumed[0] if resumed else None,
         all_resumed_s=resumed[-1] if resumed else None,
         errors=tuple(one.error for one in told if one.error),
+        refused=tuple(sorted({answer for one in told for answer in one.refused})),
         exit_codes=codes,
         seconds=seconds,
         reasons=tuple(e.record["error"]["message"] for e in kept if e.record["error"]),
@@ -161,7 +177,7 @@ def _doubled(kept: Sequence[Kept], told: Sequence[Told]) -> int:
 
 
 def _misses(row: Row, fault: Fault, scene: Scene) -> list[str]:
-    slowest = (row.all_resumed_s if fault.victim else row.first_resumed_s) or 0.0
+    slowest = (row.all_resumed_s if fault.victim or scene.struck else row.first_resumed_s) or 0.0
     bars = {
         f"only {row.in_flight} in flight": row.in_flight < scene.load.evolutions,
         "lost": row.lost > 0,
@@ -173,5 +189,7 @@ def _misses(row: Row, fault: Fault, scene: Scene) -> list[str]:
         f"resumed after {slowest:.1f} s": slowest > fault.resumes_s,
         "exit code": any(row.exit_codes.values()),
         "errors": bool(row.errors),
+        f"told {', '.join(row.refused)}": bool(scene.struck) and not set(row.refused) <= {COME_BACK},
+        "nothing was struck": bool(scene.struck) and row.all_resumed_s is None,
     }
     return [bar for bar, missed in bars.items() if missed] + fault.misses(scene)

@@ -1,4 +1,4 @@
-"""A Redis Cluster of embedded servers."""
+"""Several embedded servers: each by itself, or together a Redis Cluster."""
 
 import os
 import time
@@ -18,27 +18,28 @@ _START_S = 20.0
 
 
 @dataclass
-class Cluster:
-    """Its nodes by port; those of `primaries` share the hash slots, each of the others follows one of them."""
+class Servers:
+    """Servers by port, each with a folder of its own, in which it finds again what it held."""
 
     folder: Path
-    primaries: Sequence[int]
-    bus_ports: dict[int, int] = field(default_factory=dict)
+    ports: Sequence[int]
     nodes: dict[int, Child] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
-        return "redis://" + ",".join(f"127.0.0.1:{port}" for port in self.primaries)
+        """Of all of them, as shards lie on them in turn."""
+        return ",".join(f"redis://127.0.0.1:{port}/0" for port in self.ports)
+
+    @property
+    def running(self) -> list[int]:
+        """The ports of those that run."""
+        return [port for port, child in self.nodes.items() if child.exit_code is None]
 
     def start(self, port: int) -> None:
-        """Starts a node, with what it held before."""
+        """Starts a server, with what it held before."""
         folder = self.folder / str(port)
         folder.mkdir(exist_ok=True)
-        options = {"cluster-enabled": "yes", "cluster-node-timeout": "1000", "cluster-require-full-coverage": "no"}
-        # Ten thousand more than the port, as it is by default, may be a port that somebody's connection has.
-        options["cluster-port"] = str(self.bus_ports.setdefault(port, free_port()))
-        options |= {"repl-diskless-sync-delay": "0", "cluster-replica-validity-factor": "0"}
-        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        words = [word for name, value in self._options(port).items() for word in (f"--{name}", value)]
         self.nodes[port] = Child("redis", (*redis_command(port, folder), *words), folder, {})
         _until(lambda: redis_ready(self.nodes[port], port), self.nodes[port].log)
 
@@ -47,27 +48,68 @@ class Cluster:
         os.kill(child.pid, 9)
         child.wait(10)
 
+    def settle(self) -> None:
+        """Waits until every server that runs serves."""
+
+    def stop(self) -> None:
+        for port in self.running:
+            self.nodes[port].terminate()
+            self.nodes[port].wait(10)
+
+    def _options(self, port: int) -> dict[str, str]:
+        return {}
+
+
+@dataclass
+class Cluster(Servers):
+    """Nodes of a Redis Cluster: the first three share the hash slots, each of the others follows one of them."""
+
+    bus_ports: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def primaries(self) -> Sequence[int]:
+        """Those that are primaries at first."""
+        return self.ports[:3]
+
+    @property
+    def url(self) -> str:
+        return "redis://" + ",".join(f"127.0.0.1:{port}" for port in self.primaries)
+
     def owner(self, key: str) -> int:
         """The port of the primary that has a key."""
-        for port, child in self.nodes.items():
-            if child.exit_code is None:
-                with redis.Redis(port=port) as client:
-                    slot = client.execute_command("CLUSTER", "KEYSLOT", key)
-                    found = client.execute_command("CLUSTER", "SLOTS")
-                    return next(int(each[2][1]) for each in found if each[0] <= slot <= each[1])
-        raise AssertionError("no node runs")
+        with redis.Redis(port=self.running[0]) as client:
+            slot = client.execute_command("CLUSTER", "KEYSLOT", key)
+            found = client.execute_command("CLUSTER", "SLOTS")
+            return next(int(each[2][1]) for each in found if each[0] <= slot <= each[1])
 
     def settle(self) -> None:
         """Waits until every node that runs knows of all, and serves."""
-        running = [port for port, child in self.nodes.items() if child.exit_code is None]
-        _until(lambda: all(_is_settled(port, len(self.nodes)) for port in running))
+        _until(lambda: all(_is_settled(port, len(self.nodes)) for port in self.running))
+
+    def _options(self, port: int) -> dict[str, str]:
+        options = {"cluster-enabled": "yes", "cluster-node-timeout": "1000", "cluster-require-full-coverage": "no"}
+        # Ten thousand more than the port, as it is by default, may be a port that somebody's connection has.
+        options["cluster-port"] = str(self.bus_ports.setdefault(port, free_port()))
+        return options | {"repl-diskless-sync-delay": "0", "cluster-replica-validity-factor": "0"}
+
+
+@contextmanager
+def servers(folder: Path, count: int) -> Iterator[Servers]:
+    """So many that know nothing of each other."""
+    made = Servers(folder, [free_port() for _ in range(count)])
+    try:
+        for port in made.ports:
+            made.start(port)
+        yield made
+    finally:
+        made.stop()
 
 
 @contextmanager
 def cluster(folder: Path, replicas: int = 0) -> Iterator[Cluster]:
     """Three primaries, and replicas of the first."""
     ports = [free_port() for _ in range(3 + replicas)]
-    made = Cluster(folder, ports[:3])
+    made = Cluster(folder, ports)
     try:
         for port in ports:
             made.start(port)
@@ -86,10 +128,7 @@ def cluster(folder: Path, replicas: int = 0) -> Iterator[Cluster]:
             client.close()
         yield made
     finally:
-        for child in made.nodes.values():
-            if child.exit_code is None:
-                child.terminate()
-                child.wait(10)
+        made.stop()
 
 
 def _is_settled(port: int, count: int) -> bool:

@@ -101,6 +101,14 @@ def record_of(request: EvolutionRequest, idempotency: Idempotency | None = None)
     return Record(new_evolution_id(idempotency), 0, "queued", time.time(), request, idempotency=idempotency)
 
 
+def record_on(store: Store, shard: int, request: EvolutionRequest = REQUEST) -> Record:
+    """One that lies on this shard."""
+    while True:
+        record = record_of(request)
+        if store.shard_of(record.id) == shard % len(store._shards):
+            return record
+
+
 async def accept(store: Store, request: EvolutionRequest = REQUEST) -> Due:
     record = await store.create(record_of(request))
     return Due(record.id)

@@ -16,6 +16,7 @@ from shared.methods import Method
 from shared.records.evolution import EvolutionRequest, Sampling
 from shared.records.search import Search
 from shared.store.evolutions import Store
+from tests.integration.layouts import every_layout
 from tests.integration.simulated_generation import simulated_generation
 from tests.integration.stages import REQUEST, Stages, accept, finish, round_runner
 
@@ -35,10 +36,12 @@ async def runner(store: Store) -> AsyncIterator[RoundRunner]:
         yield RoundRunner(store, stages, generator, stages, OrchestratorSettings(heartbeat_s=0.1))
 
 
-@pytest.mark.parametrize("method", _ONE_ROUND)
-async def test_a_deadline_while_decoding_finds_text_that_is_charged(
-    store: Store, runner: RoundRunner, method: Method
-) -> None:
+@every_layout
+async def test_a_deadline_while_decoding_finds_text_that_is_charged(store: Store, runner: RoundRunner) -> None:
+    await asyncio.gather(*(_finds_text_that_is_charged(store, runner, method) for method in _ONE_ROUND))
+
+
+async def _finds_text_that_is_charged(store: Store, runner: RoundRunner, method: Method) -> None:
     search = replace(_ONE_ROUND[method], deadline_ms=1500)
     due = await accept(store, replace(REQUEST, method=method, search=search, sampling=Sampling(4000)))
     began = time.time()
@@ -60,11 +63,12 @@ async def test_a_deadline_while_decoding_finds_text_that_is_charged(
     assert sum(call.tokens for call in attempt.calls if call.stage == "generation") == decoded
 
 
+@every_layout
 async def test_what_is_cancelled_while_decoding_is_charged(store: Store, runner: RoundRunner) -> None:
     request = replace(REQUEST, method="best-of-n", search=_ONE_ROUND["best-of-n"], sampling=Sampling(4000))
     due = await accept(store, request)
     task = asyncio.ensure_future(runner.advance(due.evolution_id, 0))
-    await asyncio.sleep(1)
+    await asyncio.sleep(0.5)
     await store.request_cancel(due.evolution_id)
     await asyncio.wait_for(task, 30)
     record = await store.load(due.evolution_id)

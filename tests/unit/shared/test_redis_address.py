@@ -141,6 +141,7 @@ def test_secrets_are_not_shown() -> None:
         (" redis://a , rediss://b ", 2, ["redis://a", "rediss://b"]),
         ("redis://a,redis://b", 3, ["redis://a", "redis://b", "redis://a"]),
         ("redis://a:1,b:2", 2, ["redis://a:1,b:2"] * 2),
+        ("redis://a/0,redis://a/1", None, ["redis://a/0", "redis://a/1"]),
         ("sentinel://a,b/main,sentinel://a,b/other", None, ["sentinel://a,b/main", "sentinel://a,b/other"]),
     ],
 )
@@ -153,6 +154,12 @@ def test_each_shard_lies_on_a_server_in_turn(urls: str, shards: int | None, foun
     [
         ("redis://a,redis://b", 1, "must be at least 2"),
         ("redis://a,redis://a", None, "names a server twice"),
+        ("redis://a,redis://me:secret@A:6379/0", None, "names a server twice"),
+        ("redis://a,b,redis://c,b", 4, "names a server twice"),
+        ("unix:///r.sock,redis+socket:///r.sock", None, "names a server twice"),
+        ("", 2, "must be redis://"),
+        ("redis://a,", None, "must be redis://"),
+        ("redis://a,,redis://b", None, "must be redis://"),
         ("redis://a,b", None, "nodes of a Redis Cluster"),
         ("redis://a,b", 1, "DARWIN_REDIS_SHARDS must be 2 or more"),
         ("redis://a,http://b", None, "must be redis://"),
@@ -163,3 +170,24 @@ def test_shards_that_cannot_be_are_refused(urls: str, shards: int | None, why: s
     with pytest.raises(ValueError, match=why) as caught:
         servers(urls, shards)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shards", ["abc", "0", "-1", "2.0", "1e1", "257", "9" * 30, "two secret"])
+@pytest.mark.parametrize("url", ["redis://a", "redis://a,b", "redis://a,redis://b"])
+def test_a_number_of_shards_that_is_none_is_refused_in_one_line(
+    shards: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DARWIN_REDIS_URL", url)
+    monkeypatch.setenv("DARWIN_REDIS_SHARDS", shards)
+    with pytest.raises(ValidationError) as raised:
+        StoreSettings()
+    assert reasons(raised.value) == [
+        "DARWIN_REDIS_SHARDS: must be a whole number from 1 to 256, of the shards that evolutions are spread over; "
+        "left out, each server of DARWIN_REDIS_URL has one"
+    ]
+
+
+@pytest.mark.parametrize(("shards", "count"), [("", None), (" 1 ", 1), ("256", 256)])
+def test_a_number_of_shards_is_read(shards: str, count: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARWIN_REDIS_SHARDS", shards)
+    assert StoreSettings().redis_shards == count

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import pairwise
@@ -213,15 +214,16 @@ async def test_what_many_of_one_tenant_cancel_does_not_hold_up_anothers(store: S
 
 
 async def test_a_cancel_among_thousands_of_another_tenant_is_found_at_each_look(store: Store) -> None:
-    steady = (await accept(store, replace(REQUEST, tenant="steady"))).evolution_id
+    due = await accept(store, replace(REQUEST, tenant="steady"))
+    steady, (shards_redis, keys) = due.evolution_id, of(store, due)
     await store.request_cancel(steady)
-    keys, flood = store._shards[0].keys, [f"evo_flood{number}" for number in range(4000)]
-    async with store._redis.pipeline(transaction=False) as pipeline:
+    flood = [f"evo_flood{number}" for number in range(4000)]
+    async with shards_redis.pipeline(transaction=False) as pipeline:
         for evolution_id in flood:
             pipeline.hset(keys.record(evolution_id), mapping={"version": "0", "tenant": "flood"})
         await pipeline.execute()
-    await store._redis.zadd(keys.active, dict.fromkeys(flood, time.time()))
-    await store._redis.sadd(keys.cancelled, *flood)
+    await shards_redis.zadd(keys.active, dict.fromkeys(flood, time.time()))
+    await shards_redis.sadd(keys.cancelled, *flood)
     for _ in range(10):
         found = [found.evolution_id for found in await store.due(time.time())]
         assert steady in found
@@ -240,16 +242,16 @@ async def test_what_many_cancel_is_ended_without_a_pause(store: Store) -> None:
 async def test_what_cannot_be_ended_is_not_tried_without_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(DUE_AT_ONCE + 1):
         await store.request_cancel((await accept(store)).evolution_id)
-    tried = 0
+    tried: Counter[str] = Counter()
 
-    async def refuse(*_: object) -> None:
-        nonlocal tried
-        tried += 1
+    async def refuse(evolution_id: str, *_: object) -> None:
+        tried[evolution_id] += 1
         raise Unavailable("Redis takes no writes")
 
     monkeypatch.setattr(store, "claim", refuse)
     await round_runner(store, Stages()).conclude_due()
-    assert tried == 2 * DUE_AT_ONCE
+    assert len(tried) >= DUE_AT_ONCE
+    assert max(tried.values()) <= 2
 
 
 async def test_what_is_held_is_ended_by_its_holder(store: Store) -> None:

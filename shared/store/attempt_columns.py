@@ -17,7 +17,8 @@ from shared.store import columns
 _ATTEMPT: TypeAdapter[Attempt] = TypeAdapter(Attempt)
 _STAGES: tuple[Stage, ...] = get_args(Stage)
 _PART = {field.name: field.default for field in fields(StatePart)}
-_CALL = {field.name: field.default for field in fields(Call) if field.name in ("tokens", "final", "error")}
+_PLACED = ("stage", "span_id", "cycle", "round", "started_at", "ended_at", "parts")
+_CALL = {field.name: field.default for field in fields(Call) if field.name not in _PLACED}
 _PLAIN = {field.name: field.default for field in fields(Attempt) if field.name not in ("calls", "outcomes", "lost")}
 _TICKS = 1_000_000
 """Of a second: times are whole numbers of them, from the attempt's beginning."""

@@ -1,10 +1,11 @@
 """What is kept of an attempt: it survives JSON, and its seconds are those in which a call was under way."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import find, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -50,6 +51,7 @@ calls = st.builds(
     tokens=counts,
     final=st.booleans(),
     error=st.none() | words,
+    goes_on=st.booleans(),
 )
 attempts = st.builds(
     Attempt,
@@ -73,6 +75,13 @@ def listed(value: object) -> object:
     if isinstance(value, dict):
         return {name: listed(item) for name, item in value.items()}
     return [listed(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+@pytest.mark.parametrize(
+    "field", [pytest.param(each, id=each.name) for each in fields(Call) if each.default is not MISSING]
+)
+def test_every_field_of_a_call_is_drawn(field: Any) -> None:
+    find(attempts, lambda attempt: any(getattr(call, field.name) != field.default for call in attempt.calls))
 
 
 @given(attempts)

@@ -96,7 +96,7 @@ async def test_a_worker_takes_no_more_than_its_stages_bear(store: Store, redis_u
     loop.run(own.close())
     loop.stop()
     assert {(await store.load(due.evolution_id)).status for due in dues} == {"succeeded"}
-    assert most <= 10
+    assert most < 20  # as many as there are places, were it not for the full stage
 
 
 async def ended(store: Store, due: Due, since: float) -> tuple[str, float]:

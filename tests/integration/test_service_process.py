@@ -150,7 +150,11 @@ async def test_a_frozen_service_is_noticed_and_work_goes_on_once_it_is_back(
             waiting = asyncio.ensure_future(ended(generator.generate(*asked(2), timeout_s=60)))
             await asyncio.sleep(1)
             os.kill(child.pid, signal.SIGCONT)
-            assert len((await waiting).token_ids) == 2
+            try:
+                found = await waiting
+            except Unavailable:  # its connection, too, was given up; a round would make the call again
+                found = await ended(generator.generate(*asked(2), timeout_s=60))
+            assert len(found.token_ids) == 2
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -86,17 +87,19 @@ async def test_a_worker_takes_no_more_than_its_stages_bear(store: Store, redis_u
     own, runner = loop.run(built())
     one_call = replace(REQUEST, method="sample", search=Search(cycles=0))
     dues = [await accept(store, one_call) for _ in range(50)]
-    most = 0
+    taken = []
     with working(url, runner.advance, loop, concurrency=20, has_room=runner.has_room):
         async with asyncio.timeout(60):
             while left := await store.active():
                 held = await store._redis.exists(*(key(due, "lease") for due in dues))
-                most = max(most, held if left < 30 else 0)  # what is taken before a first refusal has ended
+                taken += [held] if 15 < left < 30 else []  # what is taken before a first refusal has ended
                 await asyncio.sleep(0.02)
     loop.run(own.close())
     loop.stop()
     assert {(await store.load(due.evolution_id)).status for due in dues} == {"succeeded"}
-    assert most < 20  # as many as there are places, were it not for the full stage
+    # While it looks for the next evolution the stage may fill, so that now and then it has taken some more.
+    assert median(taken) <= 10
+    assert max(taken) < 20  # as many as there are places
 
 
 async def ended(store: Store, due: Due, since: float) -> tuple[str, float]:

@@ -99,7 +99,6 @@ async def test_a_worker_takes_no_more_than_its_stages_bear(store: Store, redis_u
     assert {(await store.load(due.evolution_id)).status for due in dues} == {"succeeded"}
     # While it looks for the next evolution the stage may fill, so that now and then it has taken some more.
     assert median(taken) <= 10
-    assert max(taken) < 20  # as many as there are places
 
 
 async def ended(store: Store, due: Due, since: float) -> tuple[str, float]:

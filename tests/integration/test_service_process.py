@@ -133,10 +133,10 @@ async def test_a_call_made_while_a_service_restarts_waits_for_it(tmp_path: Path)
 async def test_a_frozen_service_is_noticed_and_work_goes_on_once_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Within 20 seconds; here it is noticed in a quarter of that."""
+    """Within 20 seconds; here it is noticed in half of that, which leaves a slow machine time to wake up."""
     assert rpc.PING_EVERY_S + rpc.PONG_WITHIN_S < 20
     monkeypatch.setattr(rpc, "PING_EVERY_S", 1.0)
-    monkeypatch.setattr(rpc, "PONG_WITHIN_S", 4.0)
+    monkeypatch.setattr(rpc, "PONG_WITHIN_S", 9.0)
     with process("generation", tmp_path, SLOW) as child:
         address = child.address(30)
         async with connect(address) as channel, Replicas("generation", address, GenerationServiceStub) as replicas:
@@ -150,11 +150,7 @@ async def test_a_frozen_service_is_noticed_and_work_goes_on_once_it_is_back(
             waiting = asyncio.ensure_future(ended(generator.generate(*asked(2), timeout_s=60)))
             await asyncio.sleep(1)
             os.kill(child.pid, signal.SIGCONT)
-            try:
-                found = await waiting
-            except Unavailable:  # its connection, too, was given up; a round would make the call again
-                found = await ended(generator.generate(*asked(2), timeout_s=60))
-            assert len(found.token_ids) == 2
+            assert len((await waiting).token_ids) == 2
 
 
 @pytest.fixture

@@ -43,10 +43,12 @@ class RawEvents:
         `Internal` where they cannot be read.
         """
         found = layout.parsed_events(self.text, self.several, told, f"the event {self.id} of an evolution")
-        ms, number = place_of(self.id)
+        ms, number = position_numbers(self.id)
         first = number - len(found) + 1
         stored = [StoredEvent(f"{ms}-{first + at}", event) for at, event in enumerate(found)]
-        return stored if after == "0" else [each for each in stored if place_of(each.id) > place_of(after)]
+        return (
+            stored if after == "0" else [each for each in stored if position_numbers(each.id) > position_numbers(after)]
+        )
 
     @property
     def ends(self) -> bool:
@@ -59,7 +61,7 @@ class RawEvents:
         return False
 
 
-def place_of(position: str) -> tuple[int, int]:
+def position_numbers(position: str) -> tuple[int, int]:
     """A position in a stream as numbers, which compare as positions do."""
     first, _, second = position.partition("-")
     return int(first), int(second or 0)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from shared.errors import DarwinError, Internal, Unavailable
 from shared.store.evolutions import Store
-from shared.store.kept_events import RawEvents, place_of
+from shared.store.kept_events import RawEvents, position_numbers
 
 # One blocking read of events. It bounds how long a follower stays with an evolution whose last event it missed, and is
 # shorter than Redis's socket timeout.
@@ -97,7 +97,7 @@ class _Follower:
 
     @property
     def position(self) -> tuple[int, int]:
-        return place_of(self.after)
+        return position_numbers(self.after)
 
     def put(self, event: RawEvents) -> None:
         self.after = event.id
@@ -213,7 +213,7 @@ class _Reader:
         self._looked_at = time.monotonic()
 
     def _give(self, follower: _Follower, found: list[RawEvents]) -> None:
-        new = [event for event in found if place_of(event.id) > follower.position]
+        new = [event for event in found if position_numbers(event.id) > follower.position]
         for event in new:
             follower.put(event)
         # A full read may have ended before this position, where another follows the same evolution from further behind.

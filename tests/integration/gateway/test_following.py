@@ -19,7 +19,7 @@ from shared.records.evolution import EvolutionRequest, Message, Record, Sampling
 from shared.records.search import Search
 from shared.records.telling import Told
 from shared.store.evolutions import Store
-from shared.store.kept_events import RawEvents, place_of
+from shared.store.kept_events import RawEvents, position_numbers
 from shared.store.redis_keys import RedisKeys
 from tests.integration import stages
 from tests.integration.stages import Stages, accept, finish, round_runner
@@ -186,7 +186,7 @@ async def test_saves_of_one_moment_have_positions_in_order(store: Store) -> None
     for number in range(3):
         record = await saved(store, record, *(told(f"{number} {index}") for index in range(3)))
     found = await store.events(record.id)
-    places = [place_of(stored.id) for stored in found]
+    places = [position_numbers(stored.id) for stored in found]
     assert places == sorted(set(places))
     assert [stored.event.text for stored in found if isinstance(stored.event, MutantAccepted)] == [
         f"{number} {index}" for number in range(3) for index in range(3)

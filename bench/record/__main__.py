@@ -13,9 +13,11 @@ import subprocess
 import sys
 from itertools import zip_longest
 from pathlib import Path
+from statistics import median, quantiles
 from typing import Any
 
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from bench.record.aof import KINDS
@@ -31,18 +33,20 @@ BAR_FROM = 1200
 in the queue: that is as much as several times the text of one that samples a few words."""
 CPU_BARS = {"1x5x200": 0.6, "4x16x1024": 0.3}
 """Most CPU of a round against the other checkout: at the usual size, and where states reach a megabyte."""
-_TURNS = 4
+_TURNS = 8
 
 
-def compared(shape: str, against: Path | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The two checkouts by turns, and of each the least CPU that was seen: what else the machine does only adds."""
-    own, other = measured(TREE, shape), measured(against, shape) if against else None
-    for _ in range(_TURNS - 1 if against else 0):
-        for row, tree in ((own, TREE), (other, against)):
-            if row is not None and tree is not None:
-                again = measured(tree, shape)
-                row |= {name: min(row[name], again[name]) for name in ("worker_ms", "redis_ms")}
-    return own, other
+def compared(shape: str, against: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The two checkouts by turns; of what the CPU of their rounds is in each turn, the medians, and that of the ratio
+    under `ratio`, with its quartiles: how fast a machine is changes while others use it.
+    """
+    pairs = [(measured(TREE, shape), measured(against, shape)) for _ in track(range(_TURNS), shape, transient=True)]
+    own, other = (
+        rows[-1] | {name: median(row[name] for row in rows) for name in ("worker_ms", "redis_ms")}
+        for rows in zip(*pairs, strict=True)
+    )
+    low, middle, high = quantiles([_cpu(one) / _cpu(two) for one, two in pairs], n=4, method="inclusive")
+    return own | {"ratio": middle, "quartiles": [low, high]}, other
 
 
 def measured(tree: Path, shape: str) -> dict[str, Any]:
@@ -89,17 +93,20 @@ def _ratio_of(point: tuple[float, float]) -> float:
     return point[1] / point[0]
 
 
-def _cpu_ratio(own: dict[str, Any], other: dict[str, Any]) -> float:
-    return float((own["worker_ms"] + own["redis_ms"]) / (other["worker_ms"] + other["redis_ms"]))
+def _cpu(row: dict[str, Any]) -> float:
+    return float(row["worker_ms"] + row["redis_ms"])
 
 
 def main(shapes: list[str], against: Path | None) -> int:
     console = Console(width=150)
     own, other = [], []
     for shape in shapes:
-        row, theirs = compared(shape, against)
+        if against:
+            row, theirs = compared(shape, against)
+            other.append(theirs)
+        else:
+            row = measured(TREE, shape)
         own.append(row)
-        other += [theirs] if theirs else []
     console.print(_bytes_table("bytes written an evolution (kB)", own))
     missed = [
         f"{row['shape']}: {_ratio(row):.2f} bytes for one of text"
@@ -112,15 +119,26 @@ def main(shapes: list[str], against: Path | None) -> int:
             missed.append(f"the bytes written are under the bar from {least:.0f} of text on, not from {BAR_FROM}")
     if against:
         console.print(_bytes_table(f"the same of {against}", other))
-    cpu = Table("shape", "worker ms", "redis ms", "peak MB", "theirs: worker ms", "redis ms", "peak MB", "ratio", "bar")
+    cpu = Table(
+        "shape",
+        "worker ms",
+        "redis ms",
+        "peak MB",
+        "theirs: worker ms",
+        "redis ms",
+        "peak MB",
+        "ratio",
+        "quartiles",
+        "bar",
+    )
     for row, theirs in zip_longest(own, other):
         cells = [f"{row['worker_ms']:.2f}", f"{row['redis_ms']:.2f}", f"{row['peak'] / 1e6:.1f}"]
         if theirs:
-            ratio, bar = _cpu_ratio(row, theirs), CPU_BARS.get(row["shape"])
+            ratio, bar = row["ratio"], CPU_BARS.get(row["shape"])
             if bar is not None and ratio > bar:
                 missed.append(f"{row['shape']}: {ratio:.2f} of the other's CPU, at most {bar}")
             cells += [f"{theirs['worker_ms']:.2f}", f"{theirs['redis_ms']:.2f}", f"{theirs['peak'] / 1e6:.1f}"]
-            cells += [f"{ratio:.2f}", str(bar or "")]
+            cells += [f"{ratio:.2f}", "–".join(f"{each:.2f}" for each in row["quartiles"]), str(bar or "")]
         cpu.add_row(row["shape"], *cells)
     cpu.title = "CPU a round"
     console.print(cpu)

@@ -12,9 +12,10 @@ def changed(value: V, **changes: Any) -> V:
     Raises:
         TypeError: it has no such field.
     """
-    fields = value.__dict__ | changes
-    if len(fields) != len(value.__dict__):
-        raise TypeError(f"{type(value).__name__} has no {sorted(changes.keys() - value.__dict__.keys())}")
     new = object.__new__(type(value))
-    new.__dict__.update(fields)
+    known, fields = value.__dict__, new.__dict__
+    fields |= known
+    fields |= changes
+    if len(fields) != len(known):
+        raise TypeError(f"{type(value).__name__} has no {sorted(changes.keys() - known.keys())}")
     return new

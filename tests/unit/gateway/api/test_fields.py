@@ -260,6 +260,10 @@ async def test_accepts_what_changes_nothing(http: httpx.AsyncClient, fields: dic
         ),
         ({"audio": {}}, "audio must be left out: answers are text"),
         ({"unheard_of": 1}, "unheard_of is not supported: leave it out"),
+        (
+            {"darwin": {"method": "best-of-n"}},
+            "darwin.method must be left out: the name of the model chooses the method (GET /v1/models)",
+        ),
     ],
 )
 async def test_says_what_to_do(http: httpx.AsyncClient, fields: dict[str, Any], message: str) -> None:

@@ -61,3 +61,11 @@ async def test_the_text_is_sent_where_the_server_has_not_seen_it(redis_url: str)
     for _ in range(2):
         assert await script(redis, one="k", more=["a", "b"]) == ["k", "a", 2]
     await redis.aclose()
+
+
+async def test_arguments_arrive_as_they_are_given(redis_url: str) -> None:
+    redis, script = connect_redis(redis_url), Script("return ARGV", keys="", args="*values")
+    values = ["", "one two", 'zażółć 🙂 "\r\n', "x" * 100_000, 7, 0.1, "half \ud800 of a pair"]
+    expected = [*map(str, values[:-1]), "half ? of a pair"]
+    assert await script(redis, values=values) == expected
+    await redis.aclose()

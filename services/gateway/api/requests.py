@@ -74,7 +74,6 @@ class SearchSettings(Body):
         "(`on`), whole events with the texts of all responses (`full`, often a thousand times the answer's size), or "
         "nothing (`off`). Changes nothing of the search.",
     )
-    method: Annotated[Any, NotSupported(why="the name of the model chooses the method (GET /v1/models)")] = None
 
 
 class EvolutionSearchSettings(SearchSettings):

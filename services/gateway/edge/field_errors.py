@@ -34,6 +34,7 @@ _SENTENCES = {
     "unsupported_value": "{error}",
     "value_error": "{error}",
 }
+_INSTEAD = {"darwin.method": "the name of the model chooses the method (GET /v1/models)"}
 _CODES = {
     "extra_forbidden": "unsupported_parameter",
     "missing": "missing_required_parameter",
@@ -51,7 +52,7 @@ def sentence_about(name: str, error: Mapping[str, Any]) -> str:
         case "missing":
             return f"{name} is missing"
         case "extra_forbidden":
-            return f"{name} is not supported: leave it out"
+            return f"{name} is not supported: {_INSTEAD.get(name, 'leave it out')}"
     sentence = _SENTENCES.get(error["type"])
     if sentence is None:
         return f"{name} is not as /openapi.json describes it"

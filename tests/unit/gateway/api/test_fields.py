@@ -262,7 +262,7 @@ async def test_accepts_what_changes_nothing(http: httpx.AsyncClient, fields: dic
         ({"unheard_of": 1}, "unheard_of is not supported: leave it out"),
         (
             {"darwin": {"method": "best-of-n"}},
-            "darwin.method must be left out: the name of the model chooses the method (GET /v1/models)",
+            "darwin.method is not supported: the name of the model chooses the method (GET /v1/models)",
         ),
     ],
 )

@@ -4,9 +4,10 @@ import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from shared.errors import Unsupported
+from shared.number_types import Dtype, DtypeSetting, suited_to
 from shared.text.chat_tokenizer import ChatTokenizer
 from shared.text.config import ModelConfig, ids_of, load_config
 from shared.text.tokenizers import first_line, load_tokenizer
@@ -14,8 +15,6 @@ from shared.text.tokenizers import first_line, load_tokenizer
 log = logging.getLogger(__name__)
 
 _DECODES = re.compile("ForCausalLM|ForConditionalGeneration|LMHead")
-
-Dtype = Literal["bfloat16", "float16", "float32"]
 
 
 @dataclass(frozen=True)
@@ -38,13 +37,15 @@ class Checkpoint:
         """How many tokens prompt and response may have together; `longest` at most."""
         return longest if self.context_length is None else min(longest, self.context_length)
 
-    def dtype(self, wanted: Literal["auto"] | Dtype) -> Dtype:
-        """The number type to serve in; "auto" is bfloat16, or float16 where quantised weights can be nothing else."""
+    def dtype(self, wanted: DtypeSetting, device: str) -> Dtype:
+        """The number type to serve in on a torch device; "auto" is what suits the device, or float16 where quantised
+        weights can be nothing else.
+        """
         if wanted != "auto":
             return wanted
         quantised = getattr(self.config.whole, "quantization_config", None) is not None
         own = str(getattr(self.config.whole, "dtype", None) or getattr(self.config.text, "dtype", None))
-        return "float16" if quantised and "float16" in own and "bfloat16" not in own else "bfloat16"
+        return "float16" if quantised and "float16" in own and "bfloat16" not in own else suited_to(device)
 
 
 def read_checkpoint(model: str) -> Checkpoint:

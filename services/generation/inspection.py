@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from services.generation.checkpoint import Checkpoint, Dtype, read_checkpoint
+from services.generation.checkpoint import Checkpoint, read_checkpoint
 from services.generation.endpoint.probing import find_model
 from services.generation.probed_endpoint import build_endpoint, probe_endpoint
 from services.generation.settings import GenerationSettings
 from shared.errors import DarwinError, Unsupported
+from shared.number_types import DtypeSetting
 from shared.records.evolution import Message
 from shared.text.embedded_models import resolve
 from shared.text.template import TemplateTraits
@@ -41,13 +41,15 @@ class GeneratorInspection:
     prompt: str
 
 
-def inspect_generator(model: str, dtype: Literal["auto"] | Dtype = "auto") -> GeneratorInspection:
+def inspect_generator(model: str, dtype: DtypeSetting = "auto") -> GeneratorInspection:
     """Reads configuration, tokenizer and template, and of a folder the headers of its weights.
 
     Raises:
         NotFound: there is no such model.
         Unsupported: it cannot be served; the message says why.
     """
+    import torch
+
     folder = resolve(model)
     checkpoint = read_checkpoint(folder)
     if Path(folder).is_dir():
@@ -59,7 +61,7 @@ def inspect_generator(model: str, dtype: Literal["auto"] | Dtype = "auto") -> Ge
         architecture=", ".join(checkpoint.config.architectures) or "not named",
         context_length=checkpoint.context_length,
         vocabulary=checkpoint.vocabulary,
-        dtype=checkpoint.dtype(dtype),
+        dtype=checkpoint.dtype(dtype, "cuda" if torch.cuda.is_available() else "cpu"),
         end_tokens=_names(checkpoint),
         template=chat.template,
         prompt=chat.decode(chat.encode_chat(_EXAMPLE), special=True),

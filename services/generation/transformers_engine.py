@@ -145,7 +145,7 @@ class TransformersEngine:
         self._checkpoint = checkpoint = read_checkpoint(model)
         # On a GPU, weights go there one by one, and never need the host's memory all together.
         placed = {"device_map": self._device} if self._device != "cpu" else {}
-        dtype = getattr(torch, checkpoint.dtype(settings.dtype))
+        dtype = getattr(torch, checkpoint.dtype(settings.dtype, self._device))
         self._model = load_model(model, checkpoint, dtype=dtype, **placed)
         self._model.eval()
         # The caller says how to sample. The checkpoint's own generation settings, such as penalties, would come on top.

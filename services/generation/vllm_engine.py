@@ -3,8 +3,9 @@
 import asyncio
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from services.generation.engine_stats import SchedulerStats
 from services.generation.grammars import Grammars, available, of_tokenizer
 from services.generation.messages import SamplingOptions
 from services.generation.response_text import hidden_tokens, stops_of
-from services.generation.settings import DtypeSetting, GenerationSettings
+from services.generation.settings import GenerationSettings
 from services.generation.token_logprobs import TokenBytes
 from services.generation.tool_calls.detection import find_tool_reader
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Unsupported
+from shared.number_types import Dtype
 from shared.process.lifeline import prepare_environment
 from shared.records.evolution import Message
 from shared.records.limits import MOST_ALTERNATIVES
@@ -82,7 +84,7 @@ class VllmEngine:
         checkpoint = read_checkpoint(model)
         context = checkpoint.context(settings.max_model_len)
         self._chat = checkpoint.chat
-        arguments = engine_arguments(settings, model, context, checkpoint.dtype(settings.dtype))
+        arguments = engine_arguments(settings, model, context, partial(checkpoint.dtype, settings.dtype))
         self._llm = start_llm(arguments, [self._scheduler.logger])
         self._info = ModelInfo(
             settings.model,
@@ -180,8 +182,10 @@ class VllmEngine:
         return _completion(output, tuple(sampled), tuple(likelihoods))
 
 
-def engine_arguments(settings: GenerationSettings, model: str, context: int, dtype: DtypeSetting) -> Any:
-    """vLLM's `AsyncEngineArgs`; sets what vLLM reads from the environment, and imports it."""
+def engine_arguments(settings: GenerationSettings, model: str, context: int, dtype_on: Callable[[str], Dtype]) -> Any:
+    """vLLM's `AsyncEngineArgs`; sets what vLLM reads from the environment, and imports it. `dtype_on` gives the number
+    type for the kind of device that this vLLM is built for.
+    """
     prepare_environment(_LOGGING)
     # The other model runner takes logits processors of another kind.
     os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "0")
@@ -194,7 +198,7 @@ def engine_arguments(settings: GenerationSettings, model: str, context: int, dty
         model=model,
         # The tokenizer that the ids come from, and not that of mistral-common where a folder holds both.
         tokenizer_mode="hf",
-        dtype=dtype,
+        dtype=dtype_on(current_platform.device_type),
         max_model_len=context,
         max_num_seqs=settings.max_running,
         tensor_parallel_size=settings.tensor_parallel,

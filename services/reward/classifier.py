@@ -33,7 +33,7 @@ class ClassifierScorer:
         self._runtime = runtime
 
     def load(self) -> None:
-        dtype = configure_torch(self._runtime, self._spec.dtype)
+        dtype = configure_torch(self._runtime, self._spec.dtype, self._spec.device)
         self._device = torch.device(self._spec.device or self._runtime.device)
         self._found = found = inspect_reward(self._spec)
         with refusing(found.model):

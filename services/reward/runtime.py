@@ -1,12 +1,12 @@
 """What every scorer of the process shares: device, number type, threads, memory for caches."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from shared.number_types import Dtype, DtypeSetting, suited_to
 
 if TYPE_CHECKING:
     import torch
-
-ScorerDtype = Literal["bfloat16", "float16", "float32"]
 
 
 @dataclass(frozen=True)
@@ -17,19 +17,25 @@ class Runtime:
     """
 
     device: str = "cpu"
-    dtype: ScorerDtype = "bfloat16"
+    dtype: DtypeSetting = "auto"
     threads: int = 1
     cache_bytes: int = 512 * 1024**2
     plaintext: bool = False
 
+    def number_type(self, own: Dtype | None, device: str | None = None) -> Dtype:
+        """That of a scorer which asks for `own`, or for none, on a device of its own or on this one."""
+        if own is not None:
+            return own
+        return suited_to(device or self.device) if self.dtype == "auto" else self.dtype
 
-def configure_torch(runtime: Runtime, dtype: ScorerDtype | None = None) -> "torch.dtype":
-    """Sets the calling thread's thread count, silences loading reports; returns `dtype`, else the runtime's."""
+
+def configure_torch(runtime: Runtime, own: Dtype | None = None, device: str | None = None) -> "torch.dtype":
+    """Sets the calling thread's thread count, silences loading reports; returns `runtime.number_type`."""
     import torch
 
     torch.set_num_threads(runtime.threads)
     quiet_transformers()
-    number_type = getattr(torch, dtype or runtime.dtype)
+    number_type = getattr(torch, runtime.number_type(own, device))
     assert isinstance(number_type, torch.dtype)
     return number_type
 

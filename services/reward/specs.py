@@ -17,9 +17,10 @@ from pydantic import (
     model_validator,
 )
 
-from services.reward.runtime import Runtime, ScorerDtype
+from services.reward.runtime import Runtime
 from services.reward.scorer import BlockingScorer, ComponentScorer
 from services.reward.threads import ThreadScorer
+from shared.number_types import Dtype
 from shared.text.template import SystemHandling
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -113,7 +114,7 @@ class ModelSpec(TextSpec):
     model: str = Field(min_length=1)
     revision: str | None = Field(default=None, min_length=1)
     trust_remote_code: StrictBool = False
-    dtype: ScorerDtype | None = None
+    dtype: Dtype | None = None
     device: Device | None = None
 
     @model_validator(mode="after")

@@ -130,7 +130,7 @@ class VllmScorer:
             tokenizer_revision=found.revision,
             trust_remote_code=found.own_code,
             runner="pooling",
-            dtype=self._spec.dtype or self._runtime.dtype,
+            dtype=self._runtime.number_type(self._spec.dtype, device),
             max_model_len=found.max_tokens,
             tensor_parallel_size=self._spec.tensor_parallel,
             device_ids=_device_ids(device, on_cpu, self._spec.tensor_parallel),

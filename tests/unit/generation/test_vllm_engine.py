@@ -21,7 +21,7 @@ def test_each_layer_is_spread_over_as_many_gpus_as_the_setting_says(
     pytest.importorskip("vllm")
     monkeypatch.setattr("vllm.AsyncEngineArgs.create_model_config", lambda _: SimpleNamespace(has_inner_state=False))
     monkeypatch.setenv("DARWIN_GENERATION_TENSOR_PARALLEL", str(parallel))
-    assert engine_arguments(GenerationSettings(), "model", 64, "bfloat16").tensor_parallel_size == parallel
+    assert engine_arguments(GenerationSettings(), "model", 64, lambda _: "bfloat16").tensor_parallel_size == parallel
 
 
 def test_vllm_is_told_every_end_and_what_decoding_hides() -> None:

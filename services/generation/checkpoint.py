@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import Unsupported
-from shared.number_types import Dtype, DtypeSetting, suited_to
+from shared.process.number_types import Dtype, DtypeSetting, suited_to
 from shared.text.chat_tokenizer import ChatTokenizer
 from shared.text.config import ModelConfig, ids_of, load_config
 from shared.text.tokenizers import first_line, load_tokenizer

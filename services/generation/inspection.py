@@ -8,7 +8,7 @@ from services.generation.endpoint.probing import find_model
 from services.generation.probed_endpoint import build_endpoint, probe_endpoint
 from services.generation.settings import GenerationSettings
 from shared.errors import DarwinError, Unsupported
-from shared.number_types import DtypeSetting
+from shared.process.number_types import DtypeSetting
 from shared.records.evolution import Message
 from shared.text.embedded_models import resolve
 from shared.text.template import TemplateTraits

@@ -8,8 +8,8 @@ from pydantic_settings import SettingsConfigDict
 from services.generation.endpoint.capabilities import FIELDS, TokenMode
 from services.generation.endpoint.url import url_problem
 from services.generation.engines import AUTO, AUTO_SUMMARY, EngineName
-from shared.number_types import AUTO as AUTO_DTYPE
-from shared.number_types import DtypeSetting
+from shared.process.number_types import AUTO as AUTO_DTYPE
+from shared.process.number_types import DtypeSetting
 from shared.process.settings import DarwinSettings
 from shared.text.embedded_models import EMBEDDED_LLM
 

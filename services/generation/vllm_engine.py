@@ -19,8 +19,8 @@ from services.generation.settings import GenerationSettings
 from services.generation.token_logprobs import TokenBytes
 from services.generation.tool_calls.detection import find_tool_reader
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Unsupported
-from shared.number_types import Dtype
 from shared.process.lifeline import prepare_environment
+from shared.process.number_types import Dtype
 from shared.records.evolution import Message
 from shared.records.limits import MOST_ALTERNATIVES
 from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.number_types import Dtype, DtypeSetting, suited_to
+from shared.process.number_types import Dtype, DtypeSetting, suited_to
 
 if TYPE_CHECKING:
     import torch

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.number_types import AUTO, DtypeSetting
+from shared.process.number_types import AUTO, DtypeSetting
 from shared.process.settings import DarwinSettings
 
 

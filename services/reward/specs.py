@@ -20,7 +20,7 @@ from pydantic import (
 from services.reward.runtime import Runtime
 from services.reward.scorer import BlockingScorer, ComponentScorer
 from services.reward.threads import ThreadScorer
-from shared.number_types import Dtype
+from shared.process.number_types import Dtype
 from shared.text.template import SystemHandling
 
 COMMIT = re.compile(r"[0-9a-f]{40}")

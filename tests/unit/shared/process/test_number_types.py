@@ -5,8 +5,8 @@ import pytest
 from services.generation.settings import GenerationSettings
 from services.reward.runtime import Runtime
 from services.reward.settings import RewardSettings
-from shared import number_types
-from shared.number_types import suited_to
+from shared.process import number_types
+from shared.process.number_types import suited_to
 
 
 @pytest.fixture(params=[True, False], ids=["with bfloat16", "without"])

@@ -12,8 +12,8 @@ AUTO = "auto: bfloat16, or float32 on a CPU that does not compute in it"
 
 
 def suited_to(device: str) -> Dtype:
-    """bfloat16; float32 on a CPU without it, where each product would be of numbers converted before: several responses
-    at once take four to six times as long there (measured on an AMD EPYC with AVX2), and weights half the memory.
+    """bfloat16; float32 on a CPU without it, where each product would be of numbers converted before: sixteen responses
+    at once take three times as long there (measured on an AMD EPYC with AVX2), and weights half the memory.
 
     `device` is a torch device, such as "cpu" or "cuda:0".
     """

@@ -38,14 +38,15 @@ class Checkpoint:
         return longest if self.context_length is None else min(longest, self.context_length)
 
     def dtype(self, wanted: DtypeSetting, device: str) -> Dtype:
-        """The number type to serve in on a torch device; "auto" is what suits the device, or float16 where quantised
-        weights can be nothing else.
+        """The number type to serve in on a torch device; "auto" is what suits the device. Kernels of quantised weights
+        know 16 bits only: bfloat16 for them, or float16 where they can be nothing else.
         """
         if wanted != "auto":
             return wanted
-        quantised = getattr(self.config.whole, "quantization_config", None) is not None
+        if getattr(self.config.whole, "quantization_config", None) is None:
+            return suited_to(device)
         own = str(getattr(self.config.whole, "dtype", None) or getattr(self.config.text, "dtype", None))
-        return "float16" if quantised and "float16" in own and "bfloat16" not in own else suited_to(device)
+        return "float16" if "float16" in own and "bfloat16" not in own else "bfloat16"
 
 
 def read_checkpoint(model: str) -> Checkpoint:

@@ -8,8 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from services.generation.endpoint.capabilities import FIELDS, TokenMode
 from services.generation.endpoint.url import url_problem
 from services.generation.engines import AUTO, AUTO_SUMMARY, EngineName
-from shared.process.number_types import AUTO as AUTO_DTYPE
-from shared.process.number_types import DtypeSetting
+from shared.process.number_types import AUTO_DTYPE, DtypeSetting
 from shared.process.settings import DarwinSettings
 from shared.text.embedded_models import EMBEDDED_LLM
 
@@ -42,7 +41,8 @@ class GenerationSettings(DarwinSettings):
         "is installed, or none; auto: the first that reads what the chat template writes",
     )
     dtype: DtypeSetting = Field(
-        default="auto", description=f"{AUTO_DTYPE}, or float16 where a checkpoint's quantised weights know no other"
+        default="auto",
+        description=f"{AUTO_DTYPE}; for quantised weights bfloat16, or float16 where they know no other",
     )
     endpoint_cache: Literal["apart", "shared"] = Field(
         default="apart",

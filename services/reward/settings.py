@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.process.number_types import AUTO, DtypeSetting
+from shared.process.number_types import AUTO_DTYPE, DtypeSetting
 from shared.process.settings import DarwinSettings
 
 
@@ -20,7 +20,7 @@ class RewardSettings(DarwinSettings):
     profiles_dir: Path | None = None
     default_profile: str = Field(default="", description="serves calls that name none; empty: the first of `profiles`")
     threads: int = Field(default=1, ge=1, description="CPU cores that scoring may use")
-    dtype: DtypeSetting = Field(default="auto", description=AUTO)
+    dtype: DtypeSetting = Field(default="auto", description=AUTO_DTYPE)
     device: str = Field(default="cpu", description='a torch device, such as "cuda:0"')
     cache_bytes: int = Field(default=512 * 1024**2, ge=0, description="keys and values kept of recent responses")
     max_batch: int = Field(default=16, ge=1, description="responses computed at once; more suits a GPU")

@@ -8,7 +8,7 @@ log = logging.getLogger(__name__)
 
 Dtype = Literal["bfloat16", "float16", "float32"]
 DtypeSetting = Literal["auto", Dtype]
-AUTO = "auto: bfloat16, or float32 on a CPU that does not compute in it"
+AUTO_DTYPE = "auto: bfloat16, or float32 on a CPU that does not compute in it"
 
 
 def suited_to(device: str) -> Dtype:

@@ -98,7 +98,7 @@ class Extractor:
         return features
 
     def _key(self, pairs: Sequence[TrainingPair]) -> str:
-        state = blake2b(f"{self.trunk_digest} {self._caps}".encode(), digest_size=24)
+        state = blake2b(f"{self.trunk_digest} {self._caps} {self._runtime.number_type(None)}".encode(), digest_size=24)
         for pair in pairs:
             state.update(bytes.fromhex(pair.id))
             state.update(blake2b(pair.rejected.encode("utf-8", "surrogatepass"), digest_size=16).digest())

@@ -1,9 +1,14 @@
 """Which number type models are served in where nobody says."""
 
-import pytest
+from types import SimpleNamespace
+from typing import Any, cast
 
+import pytest
+import torch
+
+from services.generation.checkpoint import Checkpoint
 from services.generation.settings import GenerationSettings
-from services.reward.runtime import Runtime
+from services.reward.runtime import Runtime, configure_torch
 from services.reward.settings import RewardSettings
 from shared.process import number_types
 from shared.process.number_types import suited_to
@@ -34,3 +39,24 @@ def test_what_is_said_holds(native: bool) -> None:
 
 def test_nobody_has_to_say() -> None:
     assert (GenerationSettings().dtype, RewardSettings().dtype) == ("auto", "auto")
+
+
+def test_rewards_are_computed_in_it(native: bool) -> None:
+    assert configure_torch(Runtime()) == (torch.bfloat16 if native else torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"dtype": "float16"}, None),
+        ({"dtype": "bfloat16", "quantization_config": {"bits": 4}}, "bfloat16"),
+        ({"dtype": "float16", "quantization_config": {"bits": 4}}, "float16"),
+    ],
+)
+def test_language_models_are_served_in_it_unless_they_are_quantised(
+    native: bool, config: dict[str, Any], expected: str | None
+) -> None:
+    read: Any = SimpleNamespace(whole=SimpleNamespace(**config))
+    checkpoint = Checkpoint(read, cast(Any, None), None, None, 0, frozenset())
+    assert checkpoint.dtype("auto", "cpu") == (expected or suited_to("cpu"))
+    assert checkpoint.dtype("float32", "cpu") == "float32"

@@ -8,6 +8,7 @@ from services.generation.grammars import Grammars
 from services.generation.messages import SamplingOptions
 from services.generation.tool_calls.reading import ToolReader
 from shared.errors import InvalidRequest
+from shared.methods import ABILITIES, Ability
 from shared.records.evolution import Message
 from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
 
@@ -28,7 +29,8 @@ class ModelInfo:
     fields of `SamplingOptions` that the engine cannot obey, and `cannot_continue` those under which it cannot continue
     a response. `token_bytes` gives the bytes of a token in a text, or the name of one that no text shows; None where
     the engine gives no log probabilities. `template_variables` are the names that the chat template reads from what a
-    caller may give it.
+    caller may give it. `continues` says whether a response, or the beginning of an answer, can be continued at all, and
+    `raw_prompts` whether prompts need no chat template.
     """
 
     model: str
@@ -44,6 +46,13 @@ class ModelInfo:
     cannot_obey: frozenset[str] = frozenset()
     cannot_continue: frozenset[str] = frozenset()
     template_variables: frozenset[str] = frozenset()
+    continues: bool = True
+    raw_prompts: bool = True
+
+    @property
+    def lacks(self) -> tuple[Ability, ...]:
+        """What whole methods or routes need, and the engine cannot do."""
+        return tuple(name for name in ABILITIES if not getattr(self, name))
 
     @property
     def tools(self) -> bool:
@@ -68,6 +77,9 @@ class TokenSequence:
     Where `progress` is given, an engine that can calls it on the event loop with the ids that it has sampled since the
     call before, and their log probabilities, as `Completion` holds them: after the first token, and every
     `PROGRESS_TOKENS` or fewer from there. The last ones it need not tell.
+
+    `messages` are the conversation that the prompt's ids are of, for engines that are asked by chats; none where the
+    prompt is raw. `origin` is whose sequence it is.
     """
 
     token_ids: tuple[int, ...]
@@ -77,6 +89,8 @@ class TokenSequence:
     cache_salt: str = ""
     response_tokens: int = 0
     progress: "Progress | None" = field(default=None, compare=False, repr=False)
+    messages: Sequence[Message] = field(default=(), compare=False, repr=False)
+    origin: "Origin" = field(default_factory=lambda: NOBODY, compare=False, repr=False)
 
     @property
     def prompt(self) -> tuple[int, ...]:
@@ -87,6 +101,21 @@ class TokenSequence:
     def response(self) -> tuple[int, ...]:
         """The ids of the response so far."""
         return self.token_ids[len(self.token_ids) - self.response_tokens :]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose sequence it is: the id of its evolution, and its own among the `spread` or more that the evolution's states
+    may be spread over several endpoints by. Sequences of a lower `priority` are wanted earlier, as vLLM has it.
+    """
+
+    evolution: str = ""
+    sequence: str = ""
+    spread: int = 1
+    priority: int = 0
+
+
+NOBODY = Origin()
 
 
 class Likelihoods(NamedTuple):
@@ -119,6 +148,11 @@ class Completion:
     continues it: that happens where text stands for ids, and text of n tokens may be fewer tokens here. `logprobs` are
     those of the `token_ids`, one each, where the sequence's sampling asks for them: of the model's own distribution,
     before temperature, formats and whatever else shapes sampling.
+
+    Where ids merely stand for text, `counted` is how many tokens were sampled by whoever sampled them. All of the text
+    is kept then, so that there may be more ids than were requested, and the response goes on unless an end-of-sequence
+    id ends it. `prompt_tokens` is how many tokens the prompt has there, None where nobody says. `served_by` names the
+    endpoint, where there are several.
     """
 
     token_ids: tuple[int, ...]
@@ -127,6 +161,9 @@ class Completion:
     first_token_seconds: float | None = None
     unfinished: bool = False
     logprobs: tuple[Likelihoods, ...] = ()
+    counted: int | None = None
+    prompt_tokens: int | None = None
+    served_by: str = ""
 
 
 class Engine(Protocol):

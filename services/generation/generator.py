@@ -113,7 +113,17 @@ class SequenceGenerator:
             return self._result(plan, Completion((), 0))
         token_ids = plan.prompt_ids + sequence.response_token_ids
         progress = plan.so_far.add if plan.so_far else None
-        wanted = TokenSequence(token_ids, budget, plan.sampling, sequence.seed, plan.cache_salt, len(given), progress)
+        wanted = TokenSequence(
+            token_ids,
+            budget,
+            plan.sampling,
+            sequence.seed,
+            plan.cache_salt,
+            len(given),
+            progress,
+            sequence.messages,
+            plan.origin,
+        )
         began = time.perf_counter()
         self._budgets[id(wanted)] = budget
         try:
@@ -152,13 +162,17 @@ class SequenceGenerator:
         given = sequence.response_token_ids
         ends = not plan.sampling.ignore_eos and sampled and sampled[-1] in self.info.end_ids
         content = sampled[:-1] if ends else sampled
-        kept = content[: sequence.max_new_tokens]
+        counted = completion.counted is not None
+        kept = content if counted and not sequence.lookahead_tokens else content[: sequence.max_new_tokens]
+        if counted and len(kept) < len(content):
+            kept = reader.whole(given, kept)
         stop = reader.stop(given + kept, len(given))
         if stop is not None:
             kept = kept[: stop[0] - len(given)]
         formed = plan.matcher is not None and _formed(plan.matcher, kept)
-        finish = _finish(plan, len(kept), formed or stop is not None, completion.unfinished)
-        if finish == "length" and uncontinued(plan.sampling, self.info) is not None:
+        stopped = formed or stop is not None or (counted and bool(ends) and len(kept) == len(content))
+        finish = _finish(plan, len(kept), stopped, completion.unfinished or counted)
+        if finish == "length" and (not self.info.continues or uncontinued(plan.sampling, self.info) is not None):
             finish = "context"
         if plan.matcher is not None and finish == "stop" and stop is None and not plan.matcher.complete():
             raise InvalidRequest(_TOO_COMPLEX, field="sampling.format")
@@ -168,10 +182,18 @@ class SequenceGenerator:
             ahead = reader.stop(given + content, len(given + kept))
             ended = len(content) < len(sampled)
             lookahead_text = ahead[1] if ahead is not None else reader.text(given + content, complete=ended)
-        usage = TokenUsage(len(plan.prompt_ids), completion.cached_tokens, len(sampled))
+        usage = _usage(plan, completion, len(kept), len(content))
         seconds = time.perf_counter() - plan.arrived
         result = SequenceResult(
-            sequence.id, kept, text, lookahead_text, finish, usage, seconds, queue_seconds=completion.queue_seconds
+            sequence.id,
+            kept,
+            text,
+            lookahead_text,
+            finish,
+            usage,
+            seconds,
+            queue_seconds=completion.queue_seconds,
+            served_by=completion.served_by,
         )
         if plan.sampling.logprobs is not None:
             result = replace(result, logprobs=told(completion, kept, self.info))
@@ -186,6 +208,15 @@ class SequenceGenerator:
 def _rest(plan: Plan, result: SequenceResult) -> SequenceResult:
     """The result without what partial ones have told."""
     return plan.so_far.told(result) if plan.so_far else result
+
+
+def _usage(plan: Plan, completion: Completion, kept: int, content: int) -> TokenUsage:
+    """Where whoever sampled has counted, so many of those tokens are kept as is the share of the ids that is kept."""
+    prompt = len(plan.prompt_ids) if completion.prompt_tokens is None else completion.prompt_tokens
+    if completion.counted is None:
+        return TokenUsage(prompt, completion.cached_tokens, len(completion.token_ids))
+    share = completion.counted if kept == content else round(completion.counted * kept / content)
+    return TokenUsage(prompt, completion.cached_tokens, completion.counted, share)
 
 
 def _formed(matcher: Matcher, kept: tuple[int, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible completions endpoint as the engine: a vLLM server, a router, a fleet behind one address."""
+"""Any OpenAI-compatible endpoint as the engine: a vLLM server, a router, a hosted model, a fleet behind one address."""
 
 import asyncio
 import logging
@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from services.generation.chat_completions import chat_completion
 from services.generation.checkpoint import read_checkpoint
-from services.generation.endpoint.capabilities import COMPLETIONS
+from services.generation.endpoint.capabilities import CHATS, COMPLETIONS
+from services.generation.endpoint.chats import chat_fields
 from services.generation.endpoint.client import Endpoint
 from services.generation.endpoint.finish_reasons import FinishReasons
 from services.generation.endpoint.logprobs import read_likelihoods
@@ -20,6 +22,7 @@ from services.generation.engine import Completion, ContextFull, Likelihoods, Mod
 from services.generation.probed_endpoint import ProbedEndpoint, probe_endpoint
 from services.generation.settings import GenerationSettings
 from shared.errors import Internal, Unavailable
+from shared.methods import IN_ONE_PIECE
 from shared.process.lifecycle import never
 from shared.records.evolution import Message
 from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
@@ -78,7 +81,11 @@ class OpenAIEngine:
         return await never()
 
     def encode_chat(self, messages: Sequence[Message], inputs: TemplateInputs = NOTHING_ELSE) -> tuple[int, ...]:
-        return self._known.checkpoint.chat.encode_prompt(messages, inputs)
+        chat = self._known.checkpoint.chat
+        if self._known.capabilities.chat:
+            # The endpoint puts them into its own template. These are counted, and the last of them begins the response.
+            return tuple(token for each in messages for token in chat.encode_text(f"\n{each.content}"))
+        return chat.encode_prompt(messages, inputs)
 
     def encode_raw(self, text: str) -> tuple[int, ...]:
         return self._known.checkpoint.chat.encode_raw(text)
@@ -87,23 +94,32 @@ class OpenAIEngine:
         return self._known.checkpoint.chat.decode(token_ids, special=special)
 
     async def complete(self, sequence: TokenSequence) -> Completion:
-        known = self._known
-        prompt = sequence.token_ids if known.capabilities.takes_ids else known.text.prompt(sequence.token_ids)
-        body = {"model": known.info.model, "prompt": prompt, **self._fields(sequence)}
+        known, shared = self._known, self._settings.endpoint_cache == "shared"
+        path = CHATS if known.capabilities.chat else COMPLETIONS
+        fields = completion_body(sequence, known.capabilities, shared)
+        body = {"model": known.info.model, **self._asked(sequence), **fields}
         arrived = time.perf_counter()
         async with self._place():
             waited_s = time.perf_counter() - arrived
             try:
-                response = await while_full(lambda: self._endpoint.post(COMPLETIONS, CompletionResponse, body))
+                response = await while_full(lambda: self._endpoint.post(path, CompletionResponse, body))
             except ContextFull as full:
                 log.warning("a sequence of %d tokens is taken as complete: %s", len(sequence.token_ids), full.message)
                 raise
+            if known.capabilities.chat:
+                return chat_completion(known, self._finish_reasons, sequence, response)
             return self._completion(sequence, response, waited_s)
 
     def _log(self) -> None:
         capabilities = self._known.capabilities
         log.info("the endpoint serves %s, %s", self.info.model, capabilities)
-        if not capabilities.counts_alike:
+        if capabilities.chat and not capabilities.continues:
+            log.warning(
+                "the endpoint continues no response: only methods that decode each in one piece (%s) are served; where "
+                "it can, set DARWIN_GENERATION_ENDPOINT_CONTINUES to how",
+                IN_ONE_PIECE,
+            )
+        if not (capabilities.counts_alike or capabilities.chat):
             log.warning(
                 "the endpoint counts other tokens than the tokenizer of %s: set DARWIN_GENERATION_MODEL to what it "
                 "serves, and let it put prompts into no template of its own",
@@ -138,8 +154,12 @@ class OpenAIEngine:
         finally:
             self._running -= 1
 
-    def _fields(self, sequence: TokenSequence) -> dict[str, Any]:
-        return completion_body(sequence, self._known.capabilities, self._settings.endpoint_cache == "shared")
+    def _asked(self, sequence: TokenSequence) -> dict[str, Any]:
+        """What the request continues."""
+        known = self._known
+        if known.capabilities.chat:
+            return chat_fields(sequence.messages, self.decode(sequence.response), known.capabilities.continuing)
+        return {"prompt": sequence.token_ids if known.capabilities.takes_ids else known.text.prompt(sequence.token_ids)}
 
     def _completion(self, sequence: TokenSequence, response: CompletionResponse, waited_s: float) -> Completion:
         known, limit = self._known, sequence.max_new_tokens

@@ -12,6 +12,7 @@ from shared.records.formats import FormatKind, ResponseFormat
 from shared.records.limits import MAX_TEMPLATE_ARGUMENTS
 from shared.records.template_inputs import TemplateInputs
 from shared.records.tools import Tool, ToolCall
+from shared.telemetry.tracing import current_evolution_id
 
 _KINDS: dict[int, FormatKind] = {
     pb.GenerateRequest.Format.KIND_JSON_OBJECT: "json_object",
@@ -42,6 +43,9 @@ def request_from_pb(request: pb.GenerateRequest) -> GenerateRequest:
         tool_name=request.tool_name,
         parallel_calls=request.parallel_calls,
         partial_results=request.partial_results,
+        evolution=current_evolution_id(),
+        spread=max(1, request.spread),
+        priority=request.priority,
     )
 
 

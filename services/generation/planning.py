@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from services.generation import metrics
 from services.generation.demanded_calls import calls_or_json, demanded_calls
-from services.generation.engine import Engine
+from services.generation.engine import Engine, Origin
 from services.generation.grammars import Matcher
 from services.generation.messages import GenerateRequest, RawPrompt, SamplingOptions, Sequence
 from services.generation.progress import SampledSoFar
@@ -37,6 +37,7 @@ class Plan:
     arrived: float
     matcher: Matcher | None
     so_far: SampledSoFar | None
+    origin: Origin
 
 
 class Planner:
@@ -86,7 +87,8 @@ class Planner:
         sampling, salt, matcher = request.sampling, request.cache_salt, self._matcher(sequence, request.sampling)
         partial = request.partial_results and uncontinued(sampling, self._engine.info) is None
         so_far = SampledSoFar() if partial else None
-        return Plan(sequence, sampling, salt, prompt_ids, reader, calls, room, arrived, matcher, so_far)
+        origin = Origin(request.evolution, sequence.id, request.spread, request.priority)
+        return Plan(sequence, sampling, salt, prompt_ids, reader, calls, room, arrived, matcher, so_far, origin)
 
     def _encoded(self, sequence: Sequence, key: bytes | None, request: GenerateRequest) -> tuple[int, ...]:
         """The ids of a sequence's prompt, from an earlier round where it had one."""

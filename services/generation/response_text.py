@@ -78,6 +78,12 @@ class Reader:
         fewer = (token_ids[:-n] for n in range(1, 1 + _MOST_BYTES_WITHOUT_A_CHARACTER))
         return max((part.rstrip(_BROKEN) for part in (text, *map(self.decode, fewer))), key=len)
 
+    def whole(self, before: Sequence[int], token_ids: tuple[int, ...]) -> tuple[int, ...]:
+        """The ids, which follow those `before`, up to the last whole character."""
+        while token_ids and self.decode((*before, *token_ids)).endswith(_BROKEN):
+            token_ids = token_ids[:-1]
+        return token_ids
+
     def stopped(self, token_ids: Sequence[int]) -> bool:
         """Whether a stop string occurs."""
         return _first(self.text(token_ids), self.stops.in_text) is not None or (

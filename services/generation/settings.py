@@ -5,7 +5,8 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from services.generation.endpoint.capabilities import FIELDS, TokenMode
+from services.generation.endpoint.capabilities import FIELDS, Api, TokenMode
+from services.generation.endpoint.chats import Continues
 from services.generation.endpoint.url import url_problem
 from services.generation.engines import AUTO, AUTO_SUMMARY, EngineName
 from shared.process.number_types import AUTO_DTYPE, DtypeSetting
@@ -29,6 +30,16 @@ class GenerationSettings(DarwinSettings):
         default="auto",
         description="openai: whether continuations are given as exact ids or as text; auto: ids where it takes and "
         "returns them",
+    )
+    endpoint_api: Api = Field(
+        default="auto",
+        description="openai: whether it is asked by /completions or by /chat/completions; auto: by the former where it "
+        "has them",
+    )
+    endpoint_continues: Continues = Field(
+        default="auto",
+        description="openai, by chats: how it continues a last message of the assistant's: flags "
+        "(continue_final_message), prefix or partial (fields of the message), implicit, or no; auto: found out",
     )
     endpoint_fields: str = Field(
         default="auto",

@@ -57,6 +57,15 @@ class Search:
             "(`templates`), which cost none; or whichever the deployment is set up for (`auto`)."
         ),
     ] = "auto"
+    spread: Annotated[
+        int,
+        Setting(
+            "Over how many endpoints the candidates are spread, where the deployment's language model has several; 1: "
+            "one decodes them all. A candidate stays at its own, and goes on there with a response that it takes over.",
+            1,
+            MAX_MUTANTS,
+        ),
+    ] = 1
     max_generated_tokens: Annotated[
         int | None,
         Setting(

@@ -38,12 +38,13 @@ def used_up(evolution: EvolutionState, sequences: int) -> StoppedBy | None:
 
 
 def wanted(evolution: EvolutionState, index: int, state: State) -> int:
-    """How many tokens the state's piece lacks, whatever the budget is."""
+    """How many tokens the state's piece lacks, whatever the budget is. An engine whose ids merely stand for text may
+    have given more than it was asked for."""
     config = evolution.config
     left = config.max_tokens - len(state.latest.token_ids)
     # With its population at the end, nobody waits for the base state at the next round.
     alone = index == BASE and (evolution.scoring_finals or not evolution.population)
-    return left if alone else min(config.period - state.grown, left)
+    return max(0, left if alone else min(config.period - state.grown, left))
 
 
 def with_piece(state: State, phase: Phase) -> State:

@@ -168,11 +168,9 @@ class Mutate:
 
 @dataclass(frozen=True)
 class Generate:
-    """Continue one state's response by up to `max_new_tokens`, and look `lookahead` tokens further.
-
-    `to_be_continued` says that the method goes on with the response afterwards. Where a budget alone has cut the piece
-    it may go on, too, if the engine can.
-    """
+    """Continue one state's response by up to `max_new_tokens`, and look `lookahead` tokens further. `to_be_continued`
+    says that the method goes on with it afterwards. Where a budget alone has cut the piece it may go on, too, if the
+    engine can."""
 
     cycle: int
     round: int
@@ -246,7 +244,8 @@ class Generated:
     `text` is the whole response so far, `scored_text` the same with the lookahead. `finish` is "length" where the
     response can go on, "context" where the model's context is full. `queued_seconds` is how long the engine let it
     wait, None where that is not known. `logprobs` are those of the `token_ids`, one each, where they were asked for.
-    A `partial` outcome is of a piece under way; `token_ids`, `logprobs` and numbers of tokens of a piece add up.
+    A `partial` outcome is of a piece under way; `token_ids`, `logprobs` and numbers of tokens of a piece add up. Where
+    ids merely stand for text, `kept` tokens are of the response. `served_by` names one of several endpoints.
     """
 
     cycle: int
@@ -263,12 +262,14 @@ class Generated:
     called: Called = NO_CALLS
     logprobs: tuple[TokenLogprobs, ...] = ()
     partial: bool = False
+    kept: int | None = None
+    served_by: str = field(default="", repr=False)
 
     @property
     def kept_tokens(self) -> int:
         """Sampled for the response: without the lookahead, with the end-of-sequence token."""
         ended_by_token = self.finish == "stop" and self.generated_tokens > len(self.token_ids)
-        return len(self.token_ids) + ended_by_token
+        return len(self.token_ids) + ended_by_token if self.kept is None else self.kept
 
 
 @dataclass(frozen=True)

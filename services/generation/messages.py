@@ -103,7 +103,7 @@ class GenerateRequest:
     each response is a call of the tool `tool_name`, or of any where that is empty, and nothing else. Where calls are
     held to a form, because they are demanded or the response has a format, several come with `parallel_calls` only.
     With `partial_results` there are results of sequences under way, too. They are of the search `evolution`; where
-    there are several endpoints they may be spread over `spread` of them. Those of a lower `priority` are wanted earlier.
+    there are several endpoints they may be spread over `spread` of them. A lower `priority` is wanted earlier.
     """
 
     sequences: tuple[Sequence, ...]

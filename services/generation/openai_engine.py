@@ -3,22 +3,24 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from services.generation.chat_completions import chat_completion
-from services.generation.checkpoint import read_checkpoint
+from services.generation.checkpoint import Checkpoint, read_checkpoint
 from services.generation.endpoint.capabilities import CHATS, COMPLETIONS
 from services.generation.endpoint.chats import chat_fields
 from services.generation.endpoint.client import Endpoint
 from services.generation.endpoint.finish_reasons import FinishReasons
+from services.generation.endpoint.hints import hints_of
 from services.generation.endpoint.logprobs import read_likelihoods
 from services.generation.endpoint.probing import find_model
 from services.generation.endpoint.requests import completion_body
 from services.generation.endpoint.responses import CompletionResponse
 from services.generation.endpoint.retries import while_away, while_full
 from services.generation.engine import Completion, ContextFull, Likelihoods, ModelInfo, TokenSequence
+from services.generation.messages import SamplingOptions
 from services.generation.probed_endpoint import ProbedEndpoint, probe_endpoint
 from services.generation.settings import GenerationSettings
 from shared.errors import Internal, Unavailable
@@ -29,6 +31,8 @@ from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
 from shared.text.embedded_models import resolve
 
 log = logging.getLogger(__name__)
+
+_TRIAL = (Message("user", "Hello"),)
 
 
 class OpenAIEngine:
@@ -68,7 +72,10 @@ class OpenAIEngine:
         Raises:
             Unsupported: the endpoint cannot be served from as it is set up; the message names the setting.
         """
-        checkpoint = await asyncio.to_thread(read_checkpoint, resolve(self._settings.model))
+        await self.begin(await asyncio.to_thread(read_checkpoint, resolve(self._settings.model)))
+
+    async def begin(self, checkpoint: Checkpoint) -> None:
+        """As `start`, with what is known of the model."""
         served = await while_away(lambda: find_model(self._endpoint, self._settings.endpoint_model))
         self._ready = await probe_endpoint(self._endpoint, self._settings, checkpoint, served, while_away)
         self._log()
@@ -93,16 +100,27 @@ class OpenAIEngine:
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         return self._known.checkpoint.chat.decode(token_ids, special=special)
 
-    async def complete(self, sequence: TokenSequence) -> Completion:
+    async def look(self) -> None:
+        """Asks the endpoint for one token; raises what `complete` raises where it does not respond."""
+        asked = TokenSequence(self.encode_chat(_TRIAL), 1, SamplingOptions(temperature=1.0), None, messages=_TRIAL)
+        await self.complete(asked, patient=False)
+
+    async def complete(self, sequence: TokenSequence, *, patient: bool = True) -> Completion:
+        """Waits while the endpoint is full, if it is `patient`."""
         known, shared = self._known, self._settings.endpoint_cache == "shared"
         path = CHATS if known.capabilities.chat else COMPLETIONS
         fields = completion_body(sequence, known.capabilities, shared)
-        body = {"model": known.info.model, **self._asked(sequence), **fields}
+        hints = hints_of(sequence, self._settings.hint_names)
+        body = {"model": known.info.model, **self._asked(sequence), **fields, **hints.fields}
+
+        def post() -> Awaitable[CompletionResponse]:
+            return self._endpoint.post(path, CompletionResponse, body, hints.headers)
+
         arrived = time.perf_counter()
         async with self._place():
             waited_s = time.perf_counter() - arrived
             try:
-                response = await while_full(lambda: self._endpoint.post(path, CompletionResponse, body))
+                response = await (while_full(post) if patient else post())
             except ContextFull as full:
                 log.warning("a sequence of %d tokens is taken as complete: %s", len(sequence.token_ids), full.message)
                 raise

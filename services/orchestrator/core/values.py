@@ -168,9 +168,8 @@ class Mutate:
 
 @dataclass(frozen=True)
 class Generate:
-    """Continue one state's response by up to `max_new_tokens`, and look `lookahead` tokens further. `to_be_continued`
-    says that the method goes on with it afterwards. Where a budget alone has cut the piece it may go on, too, if the
-    engine can."""
+    """Continue one state's response by up to `max_new_tokens`, and look `lookahead` tokens further. The method goes on
+    with it where it is `to_be_continued`, and where a budget alone has cut the piece, if the engine can."""
 
     cycle: int
     round: int

@@ -66,6 +66,21 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Whose sequence it is: the id of its evolution, and its own within that. Where there are several endpoints, the
+    evolution's sequences may be spread over `spread` of them. Those of a lower `priority` are wanted earlier.
+    """
+
+    evolution: str = ""
+    sequence: str = ""
+    spread: int = 1
+    priority: int = 0
+
+
+NOBODY = Origin()
+
+
+@dataclass(frozen=True)
 class TokenSequence:
     """Token ids to continue by at most `max_new_tokens`; both together fit the context.
 
@@ -90,7 +105,7 @@ class TokenSequence:
     response_tokens: int = 0
     progress: "Progress | None" = field(default=None, compare=False, repr=False)
     messages: Sequence[Message] = field(default=(), compare=False, repr=False)
-    origin: "Origin" = field(default_factory=lambda: NOBODY, compare=False, repr=False)
+    origin: Origin = field(default=NOBODY, compare=False, repr=False)
 
     @property
     def prompt(self) -> tuple[int, ...]:
@@ -101,21 +116,6 @@ class TokenSequence:
     def response(self) -> tuple[int, ...]:
         """The ids of the response so far."""
         return self.token_ids[len(self.token_ids) - self.response_tokens :]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Whose sequence it is: the id of its evolution, and its own among the `spread` or more that the evolution's states
-    may be spread over several endpoints by. Sequences of a lower `priority` are wanted earlier, as vLLM has it.
-    """
-
-    evolution: str = ""
-    sequence: str = ""
-    spread: int = 1
-    priority: int = 0
-
-
-NOBODY = Origin()
 
 
 class Likelihoods(NamedTuple):

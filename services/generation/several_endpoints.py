@@ -112,7 +112,8 @@ class SeveralEndpoints:
             except Overloaded:
                 full = full or name
             except DarwinError as error:
-                if not self._fails(name, error) or isinstance(error, DeadlineExceeded) or name == tried[-1]:
+                goes_on = self._fails(name, error) and not isinstance(error, DeadlineExceeded)
+                if not goes_on or (name == tried[-1] and full is None):
                     raise
         if full is None:
             raise Unavailable("no endpoint responds; come back later")

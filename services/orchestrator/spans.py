@@ -110,6 +110,7 @@ def _state(call: Call, part: StatePart) -> EndedSpan:
         "gen_ai.usage.output_tokens": part.tokens,
         "gen_ai.usage.cache_read.input_tokens": part.cached_tokens,
         "darwin.queue.seconds": part.queued_s,
+        "darwin.served_by": part.served_by or None,
         "gen_ai.response.finish_reasons": [part.finish] if part.finish else None,
     }
     return EndedSpan("state", _id(call.span_id, part.state), call.span_id, call.started_at, part.ended_at, attributes)

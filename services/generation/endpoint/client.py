@@ -103,7 +103,7 @@ class Endpoint:
         raise error_of_status(complaint.status or httpx.codes.OK, complaint)
 
     async def _bytes(self, method: str, path: str, content: bytes | None, extra: Mapping[str, str]) -> bytes:
-        headers = {name: value for name, value in inject() if name in _PASSED_ON} | extra
+        headers = {name: value for name, value in inject() if name in _PASSED_ON} | dict(extra)
         if content is not None:
             headers["content-type"] = "application/json"
         left_s = time_left()

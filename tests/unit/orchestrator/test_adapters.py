@@ -53,7 +53,8 @@ class Recorder(
         self.deadlines.append(context.time_remaining() is not None)
 
     async def GetModel(self, request: gpb.GetModelRequest, context: Any) -> gpb.GetModelResponse:  # noqa: N802
-        return gpb.GetModelResponse(context_length=64, template_variables=["mood"])
+        lacks = ["raw_prompts", "what nobody knows yet"]
+        return gpb.GetModelResponse(context_length=64, template_variables=["mood"], lacks=lacks)
 
     async def Generate(self, request: gpb.GenerateRequest, context: Any) -> AsyncIterator[gpb.GenerateResponse]:  # noqa: N802
         sequences = request_from_pb(request).sequences
@@ -61,7 +62,13 @@ class Recorder(
         self.times.append(request.now)
         self.arguments.append(request.template_arguments)
         for sequence in sequences:
-            result = gpb.GenerateResult(id=sequence.id, finish_reason=gpb.FINISH_REASON_STOP)
+            result = gpb.GenerateResult(
+                id=sequence.id,
+                token_ids=[1, 2, 3],
+                finish_reason=gpb.FINISH_REASON_STOP,
+                served_by=f"{request.spread} at {request.priority}",
+                usage=gpb.GenerateResult.Usage(generated_tokens=9, kept_tokens=8 if request.spread > 1 else None),
+            )
             if sequence.messages[-1].content == LONG:
                 usage = gpb.GenerateResult.Usage(prompt_tokens=70)
                 result = gpb.GenerateResult(id=sequence.id, finish_reason=gpb.FINISH_REASON_CONTEXT, usage=usage)
@@ -106,6 +113,22 @@ async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
     assert all(recorder.deadlines)
 
 
+async def test_how_states_are_spread_and_who_served_them() -> None:
+    recorder, server = Recorder(), Server([])
+    server.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, recorder)
+    server.set_ready()
+    address = await server.start("127.0.0.1:0")
+    async with Replicas("generation", address, generation_pb2_grpc.GenerationServiceStub) as generation:
+        generator = GrpcGenerator(generation)
+        effects = [Generate(1, 1, 0, "Hello", (), 8, 0, 1)]
+        spread = replace(REQUEST, search=Search(spread=3), service_tier="priority")
+        outcomes = [each for request in (REQUEST, spread) async for each in generator.generate(effects, request, 5)]
+    await server.stop(0)
+    assert [outcome.served_by for outcome in outcomes] == ["1 at 0", "3 at -1"]
+    # Where ids stand for text, as many tokens are kept as whoever sampled them has counted.
+    assert [outcome.kept_tokens for outcome in outcomes] == [4, 8]
+
+
 async def test_the_template_is_given_the_callers_arguments() -> None:
     recorder, server = Recorder(), Server([])
     server.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, recorder)
@@ -117,6 +140,7 @@ async def test_the_template_is_given_the_callers_arguments() -> None:
             request = replace(REQUEST, template_arguments=arguments)
             await drained(generator.generate([Generate(1, 1, 0, "Hello", (), 8, 0, 1)], request, 5))
         assert await generator.template_variables(5) == {"mood"}
+        assert await generator.lacks(5) == {"raw_prompts"}
     await server.stop(0)
     # As it was counted at the door, so that it is not too long behind it.
     assert recorder.arguments == ["", '{"mood": "très gai"}']

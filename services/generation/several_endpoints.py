@@ -11,7 +11,7 @@ from services.generation.endpoint.several import Choice, NamedEndpoint
 from services.generation.engine import Completion, ModelInfo, TokenSequence
 from services.generation.openai_engine import OpenAIEngine
 from services.generation.settings import GenerationSettings
-from shared.errors import DarwinError, DeadlineExceeded, Internal, Overloaded, Unavailable, Unsupported
+from shared.errors import DarwinError, Internal, Overloaded, Unavailable, Unsupported
 from shared.process.lifecycle import never
 from shared.records.evolution import Message
 from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
@@ -110,10 +110,11 @@ class SeveralEndpoints:
             try:
                 return await self._complete(name, sequence, patient=len(tried) == 1)
             except Overloaded:
+                if len(tried) == 1:
+                    raise
                 full = full or name
             except DarwinError as error:
-                goes_on = self._fails(name, error) and not isinstance(error, DeadlineExceeded)
-                if not goes_on or (name == tried[-1] and full is None):
+                if not self._fails(name, error) or (name == tried[-1] and full is None):
                     raise
         if full is None:
             raise Unavailable("no endpoint responds; come back later")
@@ -123,8 +124,10 @@ class SeveralEndpoints:
         return replace(await self._engines[name].complete(sequence, patient=patient), served_by=name)
 
     def _fails(self, name: str, error: DarwinError) -> bool:
-        """Whether an error is the endpoint's, and not the request's; then it is left out until it responds again."""
-        failed = isinstance(error, Unavailable | DeadlineExceeded | Internal | Unsupported) and error.field is None
+        """Whether an error is the endpoint's, and not the request's; then it is left out until it responds again. That
+        a deadline has passed says nothing of it: searches have deadlines of their own.
+        """
+        failed = isinstance(error, Unavailable | Internal | Unsupported) and error.field is None
         if failed and name in self._up:
             self._up.discard(name)
             log.warning("endpoint %s is left out: %s", name, error.message)

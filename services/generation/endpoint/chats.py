@@ -4,7 +4,7 @@ Servers spell the latter in different ways, and most do not say whether they kno
 breaks off within a word is continued where the reply begins with the rest of the word.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -90,14 +90,16 @@ def _message(message: Message) -> dict[str, Any]:
     return said
 
 
-async def find_continuing(ask: Callable[[dict[str, Any]], Awaitable[str | None]]) -> tuple[str | None, bool]:
-    """The first of the `CONTINUATIONS` by which the endpoint continues a message, None where there is none; and whether
-    its replies begin with what they continue.
+async def find_continuing(
+    ask: Callable[[dict[str, Any]], Awaitable[str | None]], names: Iterable[str] = CONTINUATIONS
+) -> tuple[str | None, bool]:
+    """The first of these `CONTINUATIONS` by which the endpoint continues a message, None where there is none; and
+    whether its replies begin with what they continue.
 
-    `ask` sends such fields of a request and returns the reply's text, None where the request is refused. There are
-    eight requests at most.
+    `ask` sends such fields of a request and returns the reply's text, None where the request is refused. There are two
+    requests at most for each name.
     """
-    for name in CONTINUATIONS:
+    for name in names:
         for question, begun, rest in _TRIALS:
             reply = await ask(chat_fields((Message("user", question),), begun, name))
             if reply is None:

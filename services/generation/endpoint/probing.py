@@ -122,8 +122,8 @@ async def _of_chats(known: Capabilities, prober: "_Prober", trust: Trust) -> Cap
     """What is known of an endpoint that is asked by chats. Ids of our tokenizer mean nothing to one with another."""
     without = {"ignore_eos", "include_stop_str_in_output"} | (set() if known.counts_alike else {"logit_bias"})
     known = replace(known, chat=True, fields=known.fields - without, stops=await prober.accepts({"stop": ["\u2603"]}))
-    if trust.continues != "auto":
-        return replace(known, continuing=None if trust.continues == "no" else trust.continues)
+    if trust.continues == "no":
+        return known
     greedy = {
         name: value for name, value in known.standard if (name, value) == ("temperature", STANDARD["temperature"][1])
     }
@@ -131,8 +131,12 @@ async def _of_chats(known: Capabilities, prober: "_Prober", trust: Trust) -> Cap
     async def ask(fields: dict[str, Any]) -> str | None:
         return await prober.reply({known.limit: TRIAL_TOKENS, **greedy, **fields})
 
-    continuing, repeats = await find_continuing(ask)
-    return replace(known, continuing=continuing, repeats=repeats)
+    if trust.continues == "auto":
+        continuing, repeats = await find_continuing(ask)
+        return replace(known, continuing=continuing, repeats=repeats)
+    # How is known; whether a reply begins with what it continues is not.
+    _, repeats = await find_continuing(ask, (trust.continues,))
+    return replace(known, continuing=trust.continues, repeats=repeats)
 
 
 @dataclass

@@ -25,17 +25,18 @@ def fake(**changes: Any) -> FakeEndpoint:
     return replace(CHATS, bodies=[], headers=[], paths=[], answers=[], **changes)
 
 
-@pytest.mark.parametrize("repeats", [False, True])
-@pytest.mark.parametrize("unknown", ["ignored", "refused"])
-@pytest.mark.parametrize("continues", CONTINUATIONS)
+@pytest.mark.parametrize(
+    ("continues", "unknown", "repeats"),
+    zip(CONTINUATIONS, ("refused", "ignored") * 2, (False, True, False, False), strict=True),
+)
 async def test_a_response_is_continued_as_the_endpoint_spells_it(continues: str, unknown: Any, repeats: bool) -> None:
     there = fake(continues=continues, unknown=unknown, repeats=repeats)
-    async with engine_of(there) as engine:
+    async with engine_of(there, endpoint_fields="") as engine:
         known = engine._known.capabilities
         assert (known.continuing, known.repeats, engine.info.lacks) == (continues, repeats, ("raw_prompts",))
         ids: tuple[int, ...] = ()
         for _ in range(20):
-            result = await ask(engine, response_token_ids=ids, max_new_tokens=4, to_be_continued=True)
+            result = await ask(engine, response_token_ids=ids, max_new_tokens=5, to_be_continued=True)
             ids += result.token_ids
             if result.finish == "stop":
                 break
@@ -48,7 +49,7 @@ async def test_a_response_is_continued_as_the_endpoint_spells_it(continues: str,
 
 async def test_an_endpoint_that_continues_nothing_decodes_in_one_piece() -> None:
     there = fake()
-    async with engine_of(there) as engine:
+    async with engine_of(there, endpoint_fields="") as engine:
         assert engine.info.lacks == ("continues", "raw_prompts")
         result = await ask(engine)
         assert (result.text, result.finish) == (SAYS, "stop")
@@ -71,7 +72,7 @@ async def test_tokens_are_charged_as_the_endpoint_counts_them_and_no_text_is_los
     usage = {"prompt_tokens": 7, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 5}}
     reply = {"choices": [{"message": {"content": SAYS}, "finish_reason": "stop"}], "usage": usage}
     there = fake(continues="flags")
-    async with engine_of(there) as engine:
+    async with engine_of(there, endpoint_fields="") as engine:
         there.answers = [JSONResponse(reply)]
         # By our tokenizer the text has more tokens than were asked for.
         result = await ask(engine, max_new_tokens=9)
@@ -90,7 +91,7 @@ async def test_tokens_are_charged_as_the_endpoint_counts_them_and_no_text_is_los
 async def test_a_reply_without_text_ends_the_response() -> None:
     """A model that reasons may use up its tokens before it says anything; it would do so again."""
     there = fake(continues="flags")
-    async with engine_of(there) as engine:
+    async with engine_of(there, endpoint_fields="") as engine:
         there.answers = [JSONResponse({"choices": [{"message": {"content": None}, "finish_reason": "length"}]})]
         assert (await ask(engine, to_be_continued=True)).finish == "stop"
 
@@ -114,13 +115,15 @@ async def test_options_are_mapped_and_what_is_unknown_is_left_out_or_refused() -
 
 async def test_chats_can_be_demanded_and_so_can_how_they_are_continued() -> None:
     both = fake(completions=True, continues="partial")
-    async with engine_of(both, endpoint_api="chat", endpoint_continues="partial") as engine:
+    async with engine_of(both, endpoint_fields="", endpoint_api="chat", endpoint_continues="partial") as engine:
         assert engine._known.capabilities.continuing == "partial"
-        assert not any("photosynthesis" in str(body) for body in both.bodies)
+        assert not any("continue_final_message" in body for body in both.bodies)
         assert (await ask(engine)).text == SAYS
-        assert {"prompt"}.isdisjoint(*both.bodies)
-    async with engine_of(both) as engine:
+        assert not any("prompt" in body for body in both.bodies)
+    async with engine_of(both, endpoint_fields="") as engine:
         assert not engine._known.capabilities.chat
+    async with engine_of(both, endpoint_fields="", endpoint_api="chat", endpoint_continues="no") as engine:
+        assert not engine.info.continues
     with pytest.raises(Unsupported, match="ENDPOINT_API=chat"):
         async with engine_of(fake(), endpoint_api="completions"):
             pass
@@ -128,7 +131,7 @@ async def test_chats_can_be_demanded_and_so_can_how_they_are_continued() -> None
 
 async def test_a_dropped_or_too_long_chat_is_told_as_elsewhere() -> None:
     there = fake(continues="implicit", context=60)
-    async with engine_of(there) as engine:
+    async with engine_of(there, endpoint_fields="") as engine:
         there.answers = [JSONResponse({"choices": [{"message": {"content": "S"}, "finish_reason": "abort"}]})]
         with pytest.raises(Unavailable, match="dropped"):
             await ask(engine)

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from services.generation import several_endpoints
 from services.generation.bootstrap import build_engine, build_generator
+from services.generation.endpoint.capabilities import FIELDS
 from services.generation.endpoint.several import Choice, NamedEndpoint, read_endpoints
 from services.generation.messages import GenerateRequest, SamplingOptions, Sequence, SequenceResult
 from services.generation.settings import GenerationSettings
@@ -46,10 +47,11 @@ async def several(*fakes: FakeEndpoint, **settings: Any) -> AsyncIterator[Severa
     async with AsyncExitStack() as stack:
         urls = [stack.enter_context(running(fake)) for fake in fakes]
         listed = [{"name": name, "url": url} for name, url in zip("abcdef", urls, strict=False)]
-        engine = build_engine(GenerationSettings(engine="openai", endpoints=json.dumps(listed), **settings))
+        given = {"endpoints": json.dumps(listed), "endpoint_fields": ",".join(FIELDS)} | settings
+        engine = build_engine(GenerationSettings(engine="openai", **given))
         assert isinstance(engine, SeveralEndpoints)
-        await engine.start()
         stack.push_async_callback(engine.stop)
+        await engine.start()
         yield engine
 
 

@@ -182,6 +182,10 @@ class FakeEndpoint:
             return "not this value"
         if self.unknown == "refused" and body.keys() - known:
             return f"unknown fields: {body.keys() - known}"
+        if self.unknown == "refused" and any(
+            each.keys() - {"role", "content", self.continues} for each in body.get("messages", ())
+        ):
+            return "unknown fields of a message"
         if any(isinstance(value, dict) and "nonsense" in value for name, value in body.items() if name in known):
             return "a value of the wrong type"
         if not self.takes_ids and not isinstance(body.get("prompt", ""), str):

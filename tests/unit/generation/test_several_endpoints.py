@@ -99,11 +99,15 @@ async def test_one_that_fails_is_left_out_until_it_responds_again() -> None:
     async with several(*fakes.values()) as engine:
         name = (await ask(engine)).served_by
         (other,) = fakes.keys() - {name}
-        fakes[name].answers = [Response(status_code=503), Response(status_code=401), Response(status_code=500)]
+        fakes[name].answers = [
+            Response(status_code=503),
+            Response(status_code=401),
+            *[Response(status_code=500)] * 1000,
+        ]
         assert (await ask(engine)).served_by == other
         assert engine.up == {other}
-        await until(lambda: engine.up == {"a", "b"}, 20)
-        assert not fakes[name].answers, "it was looked at until it responded"
+        fakes[name].answers.clear()
+        await until(lambda: engine.up == {"a", "b"}, 40)
         assert (await ask(engine)).served_by == name
         # A request that is wrong is wrong everywhere.
         fakes[name].answers = [Response(status_code=400)]

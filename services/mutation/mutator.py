@@ -32,8 +32,8 @@ Pool = Callable[[Demands], tuple[templates.Template, ...]]
 
 # A rewrite may have GROWTH times the tokens of the rewritten text, and MARGIN_TOKENS more.
 GROWTH, MARGIN_TOKENS = 1.5, 24
-# Of UTF-8. This holds in the usual vocabularies, for other scripts too, whose characters have two to four. Where a token
-# has fewer, rewrites are cut, found malformed, and templates step in.
+# Of UTF-8. This holds in the usual vocabularies, for other scripts too, whose characters have two to four. Where a
+# token has fewer, rewrites are cut, found malformed, and templates step in.
 BYTES_PER_TOKEN = 4
 
 
@@ -42,9 +42,9 @@ class InstructionMutator:
 
     `threshold` is the least cosine of a rewrite to the original; `max_tokens` bounds one rewrite, and an
     instruction too long to be rewritten within it goes straight to the templates, at no tokens: small models lose
-    parts of long instructions. `operators` are applied to requests that leave the mode open, and may be set anew; without any,
-    there are templates only. A request that wants the language model gets every operator then. `pool` says which templates a
-    conversation's demands allow.
+    parts of long instructions. `operators` are applied to requests that leave the mode open, and may be set anew;
+    without any, there are templates only. A request that wants the language model gets every operator then. `pool`
+    says which templates a conversation's demands allow.
     """
 
     def __init__(

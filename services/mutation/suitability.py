@@ -77,7 +77,9 @@ async def measure(mutator: InstructionMutator, timeout: float | None = None) -> 
 
 class AutoMode:
     """Says who writes mutants where neither request nor settings do: the language model where more than the share
-    `least` of its rewrites are accepted, else templates. Until it is measured, templates do. `name` gives the model's name within so many seconds.
+    `least` of its rewrites are accepted, else templates. Until it is measured, templates do.
+
+    `name` gives the model's name within so many seconds.
     """
 
     def __init__(self, mutator: InstructionMutator, name: NameOfModel, least: float, check_s: float = _CHECK_S) -> None:

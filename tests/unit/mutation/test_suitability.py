@@ -143,20 +143,22 @@ async def sources(writer: InstructionMutator) -> list[TextSource]:
 
 
 class Named:
-    """A model whose name may change; `looked` counts how often it was asked for."""
+    """A model whose name may change; every question for it is told of by `asked`."""
 
     def __init__(self) -> None:
         self.now = "first"
-        self.looked = 0
+        self.asked = asyncio.Queue[None]()
 
     async def name(self, timeout: float) -> str:
-        self.looked += 1
+        self.asked.put_nowait(None)
         return self.now
 
     async def looks(self, times: int) -> None:
-        until = self.looked + times
-        while self.looked < until:
-            await asyncio.sleep(0.001)
+        """Returns once the name has been asked for so many times more."""
+        while not self.asked.empty():
+            self.asked.get_nowait()
+        for _ in range(times):
+            await self.asked.get()
 
 
 async def test_it_measures_once_for_each_model_and_again_where_that_failed(caplog: pytest.LogCaptureFixture) -> None:

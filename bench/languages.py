@@ -25,6 +25,7 @@ from shared.text.languages import language_of
 INSTRUCTIONS = Path(__file__).parent / "languages.jsonl"
 OUT = Path(__file__).parent / "out" / "languages.jsonl"
 METHODS = ("sample", "best-of-n", "darwin")
+KINDS = ("the request's", "English", "another or none")
 IN_FLIGHT = 8
 
 
@@ -52,9 +53,7 @@ def answered(url: str, method: str, instruction: str, seed: int, mutants: int, m
 def kind(text: str, language: str) -> str:
     """What an answer to a request in `language` counts as."""
     found = language_of(text)
-    if found == language:
-        return "the request's"
-    return "English" if found == "en" else "another or none"
+    return KINDS[0] if found == language else KINDS[1] if found == "en" else KINDS[2]
 
 
 def measure(where: str, url: str, mutants: int, max_tokens: int, table: Table) -> None:
@@ -68,12 +67,7 @@ def measure(where: str, url: str, mutants: int, max_tokens: int, table: Table) -
             ]
             texts = [job.result() for job in jobs]
         kinds = Counter(kind(text, language) for text, (language, _) in zip(texts, asked, strict=True))
-        table.add_row(
-            where,
-            method,
-            str(len(asked)),
-            *(str(kinds[name]) for name in ("the request's", "English", "another or none")),
-        )
+        table.add_row(where, method, str(len(asked)), *(str(kinds[name]) for name in KINDS))
         with OUT.open("a") as stream:
             for text, (language, instruction) in zip(texts, asked, strict=True):
                 row = {"where": where, "method": method, "language": language, "instruction": instruction, "text": text}

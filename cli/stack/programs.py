@@ -58,6 +58,7 @@ class StackSettings:
         """Without a real model anywhere, for fast tests and studies of scale."""
         models = {
             "DARWIN_MUTATION_ENCODER": "simulated",
+            "DARWIN_MUTATION_AUTO_SHARE": "1",
             "DARWIN_GATEWAY_EMBEDDINGS_MODEL": "simulated",
             "DARWIN_REWARD_PROFILES": "simulated",
         }

@@ -12,11 +12,14 @@ from services.mutation.mutator import InstructionMutator
 from services.mutation.operators import OPERATORS
 from services.mutation.servicer import MutationServicer
 from services.mutation.settings import MutationSettings
+from services.mutation.suitability import AutoMode
 from shared.pb import mutation_pb2, mutation_pb2_grpc
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
+from shared.process.tasks import end
 from shared.rpc.balancing import Replicas
 from shared.rpc.service import Service
 from shared.rpc.tls import Transport
+from shared.text import languages
 
 
 def build_mutator(settings: MutationSettings, llm: LanguageModel, measure: Fidelity) -> InstructionMutator:
@@ -30,6 +33,11 @@ def build_mutator(settings: MutationSettings, llm: LanguageModel, measure: Fidel
     )
 
 
+def _load(encoder: str) -> Fidelity:
+    languages.load()
+    return fidelity.load(encoder)
+
+
 def build_service(settings: MutationSettings, transport: Transport) -> Service:
     """The service as a process runs it; its start connects to the generation service and loads the encoder."""
     generation = Replicas("generation", settings.generation, GenerationServiceStub, transport)
@@ -40,8 +48,12 @@ def build_service(settings: MutationSettings, transport: Transport) -> Service:
         await resources.enter_async_context(generation)
         # On a thread, so that the process answers health checks and SIGTERM meanwhile.
         thread = ThreadPoolExecutor(1, "load")
-        measure = await asyncio.get_running_loop().run_in_executor(thread, fidelity.load, settings.encoder)
-        servicer.mutator = build_mutator(settings, GenerationClient(generation, settings.temperature), measure)
+        measure = await asyncio.get_running_loop().run_in_executor(thread, _load, settings.encoder)
+        llm = GenerationClient(generation, settings.temperature)
+        servicer.mutator = build_mutator(settings, llm, measure)
+        if not settings.operators and settings.auto_share < 1:
+            following = asyncio.create_task(AutoMode(servicer.mutator, llm.name, settings.auto_share).follow())
+            resources.push_async_callback(end, following)
         servicer.embedder = Embedder(measure.encoder, settings.encoder)
         resources.callback(servicer.embedder.close)
 

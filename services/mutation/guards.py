@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from services.mutation.messages import Reason
 from services.mutation.word_lists import DANGLING, IMPERATIVES, LEADS, NUMBER_WORDS, QUESTIONS, RESTRICTIONS, STOPWORDS
+from shared.text.languages import language_of
 
 MIN_CHARS = 8
 # A rewrite is SHORTEST to LONGEST times as long as the rewritten text; SLACK_CHARS more are always allowed.
@@ -17,8 +18,11 @@ SHORTEST, LONGEST, SLACK_CHARS = 0.35, 2.0, 80
 # A rewrite must keep this part of the content words of each of the original's sentences.
 KEPT_WORDS = 0.6
 _STEM = 5
+# Where every noun has a capital, a capital tells no name.
+_NOUNS_HAVE_CAPITALS = "de"
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
+_DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _NUMBER = re.compile(r"(?:(?<![\w)])-)?\d+(?:[.,]\d+)*")
 _SENTENCE = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|\n+|(?<=:)\s+")
 _CLAUSE = re.compile(r"[,;:]\s+")
@@ -60,7 +64,9 @@ def content(text: str, original: str) -> Reason | None:
         return Reason.MEANING_LOST
     if not (_keeps_verbatim(text, original) and _bindings(original) <= _bindings(text, reach=3)):
         return Reason.MEANING_LOST
-    if not (names(original) <= _folded(text) and names(text) <= _folded(original)):
+    if language_of(original) != _NOUNS_HAVE_CAPITALS and not (
+        names(original) <= _folded(text) and names(text) <= _folded(original)
+    ):
         return Reason.MEANING_LOST
     if not (_keeps_every_demand(text, original) and _means(text) <= set(_stems(original))):
         return Reason.MEANING_LOST
@@ -177,8 +183,8 @@ def _keeps_every_demand(text: str, original: str) -> bool:
 
 
 def _stems(text: str) -> list[str]:
-    """The first letters of each content word, in order."""
-    words = (_base(word) for word in _WORD.findall(text))
+    """The first letters of each content word, in order; each character, where no spaces part the words."""
+    words = (_base(word) for word in _WORD.findall(_DENSE.sub(r" \g<0> ", text)))
     return [word[:_STEM] for word in words if word not in STOPWORDS]
 
 

@@ -67,6 +67,19 @@ class GenerationClient:
         self._replicas = replicas
         self._temperature = temperature
 
+    async def name(self, timeout: float) -> str:
+        """The model's name and its engine's; another one says that the model has been replaced.
+
+        Raises:
+            Unavailable: the model cannot be reached.
+            DeadlineExceeded: `timeout`, in seconds, passed.
+        """
+        try:
+            model = await self._replicas.call(_get_model, 1, timeout)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error
+        return f"{model.model} ({model.engine})"
+
     async def rewrite(
         self, prompts: Sequence[RewritePrompt], timeout: float | None, cache_salt: str = ""
     ) -> AsyncGenerator[RewriteCompletion, None]:

@@ -1,7 +1,8 @@
 """The lines that are put behind requests, by the request's language. Data.
 
-There are lines only for languages that we can write well. The English ones were chosen by what they earn
-(`python -m bench.templates`); those of the other languages say the same, and are not measured.
+There are lines only for languages that we can write well, and in which `demands/` reads what a request demands. The
+English ones were chosen by what they earn (`python -m bench.templates`); those of the other languages say the same, and
+are not measured.
 """
 
 from services.mutation.demands import Aspect
@@ -79,6 +80,90 @@ OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
         ("work_through", "让我们一步一步地分析。", (_S,)),
         ("ask_context", "请提供足够的背景，让初学者也能理解。", (_L,)),
     ),
+    "it": (
+        ("think_why", "Ragioniamo passo dopo passo su ciò che conta qui e spieghiamo perché.", (_L, _R, _S)),
+        ("ask_short_then_detail", "Da' prima una risposta breve e poi spiegala in dettaglio.", (_L, _R)),
+        ("ask_paragraphs", "Rispondi in paragrafi ben costruiti.", (_L, _P)),
+        ("ask_connections", "Mostra nella risposta come le parti sono collegate e che cosa significano.", (_R,)),
+        ("ask_reasons", "Indica anche le ragioni della tua risposta.", (_R,)),
+        ("ask_depth", "Tratta l'argomento in profondità e di' perché ogni parte è importante.", (_L, _R)),
+        ("work_through", "Affrontiamo la questione passo dopo passo.", (_S,)),
+        ("ask_context", "Da' abbastanza contesto perché anche un principiante capisca.", (_L,)),
+    ),
+    "pt": (
+        ("think_why", "Vamos pensar passo a passo no que importa aqui e explicar por quê.", (_L, _R, _S)),
+        ("ask_short_then_detail", "Dê primeiro uma resposta curta e depois explique-a em detalhe.", (_L, _R)),
+        ("ask_paragraphs", "Responda em parágrafos bem construídos.", (_L, _P)),
+        ("ask_connections", "Mostre na resposta como as partes se relacionam e o que significam.", (_R,)),
+        ("ask_reasons", "Apresente também as razões da sua resposta.", (_R,)),
+        ("ask_depth", "Trate o tema em profundidade e diga por que cada parte é importante.", (_L, _R)),
+        ("work_through", "Vamos analisar isto passo a passo.", (_S,)),
+        ("ask_context", "Dê contexto suficiente para que um iniciante entenda.", (_L,)),
+    ),
+    "nl": (
+        ("think_why", "Laten we stap voor stap nagaan waar het hier om gaat, en uitleggen waarom.", (_L, _R, _S)),
+        ("ask_short_then_detail", "Geef eerst een kort antwoord en leg het daarna uitvoerig uit.", (_L, _R)),
+        ("ask_paragraphs", "Antwoord in goed opgebouwde alinea's.", (_L, _P)),
+        ("ask_connections", "Laat in je antwoord zien hoe de delen samenhangen en wat ze betekenen.", (_R,)),
+        ("ask_reasons", "Geef ook de redenen voor je antwoord.", (_R,)),
+        ("ask_depth", "Ga er diep op in en zeg waarom elk onderdeel belangrijk is.", (_L, _R)),
+        ("work_through", "Laten we dit stap voor stap doornemen.", (_S,)),
+        ("ask_context", "Geef genoeg achtergrond, zodat ook een beginner het begrijpt.", (_L,)),
+    ),
+    "pl": (
+        ("think_why", "Zastanówmy się krok po kroku, co jest tu ważne, i wyjaśnijmy dlaczego.", (_L, _R, _S)),
+        ("ask_short_then_detail", "Najpierw podaj krótką odpowiedź, a potem wyjaśnij ją szczegółowo.", (_L, _R)),
+        ("ask_paragraphs", "Odpowiedz w dobrze zbudowanych akapitach.", (_L, _P)),
+        ("ask_connections", "Pokaż w odpowiedzi, jak poszczególne części łączą się ze sobą i co oznaczają.", (_R,)),
+        ("ask_reasons", "Podaj też powody swojej odpowiedzi.", (_R,)),
+        ("ask_depth", "Omów temat dogłębnie i powiedz, dlaczego każda jego część jest ważna.", (_L, _R)),
+        ("work_through", "Przeanalizujmy to krok po kroku.", (_S,)),
+        ("ask_context", "Podaj tyle kontekstu, żeby zrozumiał to także początkujący.", (_L,)),
+    ),
+    "ru": (
+        ("think_why", "Давайте шаг за шагом подумаем, что здесь важно, и объясним почему.", (_L, _R, _S)),
+        ("ask_short_then_detail", "Сначала дай краткий ответ, а затем подробно объясни его.", (_L, _R)),
+        ("ask_paragraphs", "Ответь хорошо построенными абзацами.", (_L, _P)),
+        ("ask_connections", "Покажи в ответе, как связаны его части и что они значат.", (_R,)),
+        ("ask_reasons", "Назови также причины, на которых основан твой ответ.", (_R,)),
+        ("ask_depth", "Раскрой тему глубоко и скажи, почему важна каждая её часть.", (_L, _R)),
+        ("work_through", "Давайте разберём это шаг за шагом.", (_S,)),
+        ("ask_context", "Дай достаточно пояснений, чтобы понял и новичок.", (_L,)),
+    ),
+    "tr": (
+        ("think_why", "Burada neyin önemli olduğunu adım adım düşünelim ve nedenini açıklayalım.", (_L, _R, _S)),
+        ("ask_short_then_detail", "Önce kısa bir yanıt ver, sonra onu ayrıntılı olarak açıkla.", (_L, _R)),
+        ("ask_paragraphs", "İyi kurulmuş paragraflarla yanıt ver.", (_L, _P)),
+        (
+            "ask_connections",
+            "Yanıtında bölümlerin nasıl bağlantılı olduğunu ve ne anlama geldiğini göster.",
+            (_R,),
+        ),
+        ("ask_reasons", "Yanıtının gerekçelerini de belirt.", (_R,)),
+        ("ask_depth", "Konuyu derinlemesine ele al ve her bölümün neden önemli olduğunu söyle.", (_L, _R)),
+        ("work_through", "Bunu adım adım inceleyelim.", (_S,)),
+        ("ask_context", "Konuya yeni başlayan birinin de anlayabileceği kadar arka plan bilgisi ver.", (_L,)),
+    ),
+    "ja": (
+        ("think_why", "ここで何が大切かを順を追って考え、その理由を説明しましょう。", (_L, _R, _S)),
+        ("ask_short_then_detail", "まず短い答えを述べ、それから詳しく説明してください。", (_L, _R)),
+        ("ask_paragraphs", "整った段落で答えてください。", (_L, _P)),
+        ("ask_connections", "答えの中で、各部分がどう結びつき、何を意味するかを示してください。", (_R,)),
+        ("ask_reasons", "答えの理由も述べてください。", (_R,)),
+        ("ask_depth", "深く掘り下げ、それぞれの部分がなぜ重要かを述べてください。", (_L, _R)),
+        ("work_through", "これを順を追って考えていきましょう。", (_S,)),
+        ("ask_context", "初心者にもわかるように、十分な背景を示してください。", (_L,)),
+    ),
+    "ko": (
+        ("think_why", "여기서 무엇이 중요한지 차근차근 생각해 보고 그 이유를 설명해 봅시다.", (_L, _R, _S)),
+        ("ask_short_then_detail", "먼저 짧게 답한 다음 자세히 설명해 주세요.", (_L, _R)),
+        ("ask_paragraphs", "짜임새 있는 단락으로 답해 주세요.", (_L, _P)),
+        ("ask_connections", "답변에서 각 부분이 어떻게 연결되고 무엇을 뜻하는지 보여 주세요.", (_R,)),
+        ("ask_reasons", "답변의 근거도 함께 말해 주세요.", (_R,)),
+        ("ask_depth", "깊이 있게 다루고 각 부분이 왜 중요한지 말해 주세요.", (_L, _R)),
+        ("work_through", "이것을 단계별로 살펴봅시다.", (_S,)),
+        ("ask_context", "처음 접하는 사람도 이해할 수 있도록 배경을 충분히 알려 주세요.", (_L,)),
+    ),
 }
 
 # Lines that go with any form: they ask for nothing but what the request itself asks for. The English ones make answers
@@ -113,5 +198,53 @@ NEUTRAL: dict[str, tuple[tuple[str, str], ...]] = {
         ("check_first", "回答之前请先检查；只给出所要求的内容。"),
         ("nothing_else", "请只写出答案，不要写别的。"),
         ("keep_form", "请遵守所要求的形式。"),
+    ),
+    "it": (
+        ("as_asked", "Rispondi esattamente come richiesto, senza aggiungere nulla."),
+        ("check_first", "Controlla la risposta prima di darla; da' soltanto ciò che è richiesto."),
+        ("nothing_else", "Scrivi la risposta e nient'altro."),
+        ("keep_form", "Rispetta la forma richiesta."),
+    ),
+    "pt": (
+        ("as_asked", "Responda exatamente como foi pedido, sem acrescentar nada."),
+        ("check_first", "Verifique a resposta antes de dá-la; dê apenas o que foi pedido."),
+        ("nothing_else", "Escreva a resposta e nada mais."),
+        ("keep_form", "Respeite a forma pedida."),
+    ),
+    "nl": (
+        ("as_asked", "Antwoord precies zoals gevraagd en voeg niets toe."),
+        ("check_first", "Controleer je antwoord voordat je het geeft; geef alleen wat gevraagd wordt."),
+        ("nothing_else", "Schrijf het antwoord en verder niets."),
+        ("keep_form", "Houd je aan de gevraagde vorm."),
+    ),
+    "pl": (
+        ("as_asked", "Odpowiedz dokładnie tak, jak jest to wymagane, i niczego nie dodawaj."),
+        ("check_first", "Sprawdź odpowiedź, zanim ją podasz; podaj tylko to, o co proszono."),
+        ("nothing_else", "Napisz odpowiedź i nic więcej."),
+        ("keep_form", "Zachowaj wymaganą formę."),
+    ),
+    "ru": (
+        ("as_asked", "Ответь в точности так, как требуется, и ничего не добавляй."),
+        ("check_first", "Проверь ответ, прежде чем дать его; дай только то, что требуется."),
+        ("nothing_else", "Напиши ответ и больше ничего."),
+        ("keep_form", "Соблюдай требуемую форму."),
+    ),
+    "tr": (
+        ("as_asked", "Tam olarak istendiği gibi yanıt ver ve hiçbir şey ekleme."),
+        ("check_first", "Yanıtını vermeden önce kontrol et; yalnızca isteneni ver."),
+        ("nothing_else", "Yanıtı yaz, başka bir şey yazma."),
+        ("keep_form", "İstenen biçime bağlı kal."),
+    ),
+    "ja": (
+        ("as_asked", "求められたとおりに正確に答え、何も付け加えないでください。"),
+        ("check_first", "答える前に内容を確かめ、求められたものだけを示してください。"),
+        ("nothing_else", "答えだけを書き、ほかには何も書かないでください。"),
+        ("keep_form", "求められた形式を守ってください。"),
+    ),
+    "ko": (
+        ("as_asked", "요청한 그대로 정확히 답하고 아무것도 덧붙이지 마세요."),
+        ("check_first", "답하기 전에 확인하고, 요청한 것만 제시하세요."),
+        ("nothing_else", "답만 쓰고 다른 것은 쓰지 마세요."),
+        ("keep_form", "요청한 형식을 지켜 주세요."),
     ),
 }

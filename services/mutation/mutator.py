@@ -32,9 +32,9 @@ Pool = Callable[[Demands], tuple[templates.Template, ...]]
 
 # A rewrite may have GROWTH times the tokens of the rewritten text, and MARGIN_TOKENS more.
 GROWTH, MARGIN_TOKENS = 1.5, 24
-# This holds for English text in the usual vocabularies. Where a token has fewer characters, rewrites are cut, found
-# malformed, and templates step in.
-CHARS_PER_TOKEN = 4
+# Of UTF-8. This holds in the usual vocabularies, for other scripts too, whose characters have two to four. Where a
+# token has fewer, rewrites are cut, found malformed, and templates step in.
+BYTES_PER_TOKEN = 4
 
 
 class InstructionMutator:
@@ -42,9 +42,9 @@ class InstructionMutator:
 
     `threshold` is the least cosine of a rewrite to the original; `max_tokens` bounds one rewrite, and an
     instruction too long to be rewritten within it goes straight to the templates, at no tokens: small models lose
-    parts of long instructions. `operators` are applied to requests that leave the mode open; without any, there are
-    templates only. A request that wants the language model gets every operator then. `pool` says which templates a
-    conversation's demands allow.
+    parts of long instructions. `operators` are applied to requests that leave the mode open, and may be set anew;
+    without any, there are templates only. A request that wants the language model gets every operator then. `pool`
+    says which templates a conversation's demands allow.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class InstructionMutator:
         self._llm = llm
         self._fidelity = fidelity
         self._threshold = threshold
-        self._operators = tuple(operators)
+        self.operators = tuple(operators)
         self._max_tokens = max_tokens
         self._pool = pool
         self._logged: set[type[DarwinError]] = set()
@@ -108,7 +108,7 @@ class InstructionMutator:
         for.
         """
         # A rewrite of a part of a long instruction would lose the rest of it.
-        tokens = math.ceil(max(len(core), len(request.original)) / CHARS_PER_TOKEN)
+        tokens = math.ceil(max(len(text.encode()) for text in (core, request.original)) / BYTES_PER_TOKEN)
         chosen = [operator for operator in self._chosen(request.mode) if not operator.imposes & demanded.forbids]
         if not chosen or demanded.on_text or tokens + operators.SHAPE_TOKENS > self._max_tokens:
             return []
@@ -127,9 +127,9 @@ class InstructionMutator:
             case Mode.TEMPLATES:
                 return ()
             case Mode.MODEL:
-                return self._operators or tuple(operators.OPERATORS.values())
+                return self.operators or tuple(operators.OPERATORS.values())
             case _:
-                return self._operators
+                return self.operators
 
     async def _completions(
         self, plan: Sequence[tuple[Operator, RewritePrompt]], timeout: float | None, cache_salt: str

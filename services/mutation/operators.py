@@ -150,7 +150,8 @@ OPERATORS: dict[str, Operator] = {
 def chat(operator: Operator, instruction: str) -> tuple[Message, ...]:
     """The conversation that asks a model to rewrite `instruction`; the last turn is the user's."""
     system = (
-        f'{operator.task} Keep its meaning, names and numbers. Do not answer it. Reply as {{"instruction": "..."}}.'
+        f"{operator.task} Keep its language, meaning, names and numbers. Do not answer it. "
+        'Reply as {"instruction": "..."}.'
     )
     turns = [Message("system", system)]
     for before, after in operator.examples:

@@ -13,6 +13,9 @@ from shared.text.embedded_models import EMBEDDED_ENCODER
 # paraphrases (5% quantile 0.87) and none of 6,320 unrelated pairs (at most 0.54), but also 12 of 28 rewrites that stay
 # on topic and change the task. Together with the guards: 23 paraphrases, no unrelated pair, none of the changed tasks.
 THRESHOLD = 0.8
+# What a model must exceed to write unasked. Of rewrites as a careful writer makes them for the measured dozen, the
+# checks accept GOODCOUNT of 36 (`tests/unit/mutation/test_suitability.py`), of the embedded model's SMALLCOUNT.
+AUTO_SHARE = 0.7
 
 
 class MutationSettings(DarwinSettings):
@@ -27,7 +30,14 @@ class MutationSettings(DarwinSettings):
     threshold: float = Field(default=THRESHOLD, ge=-1, le=1, description="least cosine of a rewrite to the original")
     operators: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="comma-separated, of " + ", ".join(OPERATORS) + "; empty for templates only, at no tokens",
+        description="comma-separated, of " + ", ".join(OPERATORS) + "; empty: as auto_share decides",
+    )
+    auto_share: float = Field(
+        default=AUTO_SHARE,
+        ge=0,
+        le=1,
+        description="where more than this share of the model's rewrites of shipped instructions are accepted, it "
+        "writes mutants unasked, by every operator, at tokens; 1: templates do, and nothing is measured",
     )
     temperature: float = Field(default=0.3, ge=0, le=2)
     max_tokens: int = Field(

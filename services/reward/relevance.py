@@ -4,8 +4,13 @@ Zero for all but the least similar tenth of good answers; below that threshold t
 [-2, 0]. A follow-up such as "yes, please" says little alone, so the answer may be near to the instruction or to the
 last three messages together. The answer's first 400 characters decide: more do not move the percentile that
 `services.reward.calibrate` prints, and a growing answer soon costs nothing.
+
+The encoder knows English, and a text in another language is far from whatever was asked, a right translation too. So
+the value is zero where the instruction, or a part of it, or the answer is surely in another language, and for an answer
+too short to tell. `python -m bench.translations` shows what that spares, and what it lets pass.
 """
 
+import re
 from collections.abc import Sequence
 
 from cachetools import LRUCache
@@ -14,11 +19,15 @@ from services.reward.runtime import Runtime
 from services.reward.scorer import ComponentScore, Conversation, ScoreItem
 from shared.text.bert import Floats
 from shared.text.encoder import Encoder
+from shared.text.languages import language_of
 
 MAX_CHARACTERS = 400
 _CONTEXT_MESSAGES = 3
 _MAX_QUESTION_CHARACTERS = 4000
 _KEPT = 4096
+# An answer of fewer characters may be in any language; a part of an instruction of fewer tells none.
+_TELLING, _TELLING_PART = 40, 20
+_PARTS = re.compile(r"[\n:：。！？]|[.!?](?=\s)|[\"“”«»„]")
 
 _Salted = tuple[str, str]
 """Whose cache it may share, and a text."""
@@ -34,15 +43,21 @@ class RelevanceScorer:
 
     def load(self) -> None:
         self._encoder = Encoder(threads=self._runtime.threads)
+        language_of("The model of languages is loaded, too.")
 
     def close(self) -> None:
         self._kept = LRUCache(_KEPT)
 
     def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
-        cosines = self.cosines(batch)
         return [
-            ComponentScore(min(0.0, cosine.value - self._threshold), cosine.computed_tokens, cosine.cached_tokens)
-            for cosine in cosines
+            ComponentScore(
+                min(0.0, cosine.value - self._threshold)
+                if cosine.value < self._threshold and self._comparable(item)
+                else 0.0,
+                cosine.computed_tokens,
+                cosine.cached_tokens,
+            )
+            for item, cosine in zip(batch, self.cosines(batch), strict=True)
         ]
 
     def cosines(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
@@ -57,6 +72,11 @@ class RelevanceScorer:
             value = _nearest(answer, questions, known)
             scores.append(ComponentScore(value, computed, total - computed))
         return scores
+
+    def _comparable(self, item: ScoreItem) -> bool:
+        """Whether the encoder can tell whether the answer is on topic."""
+        answer, instruction = _answer(item.text), _questions(item.conversation)[0]
+        return not answer or (_may_be_compared(answer) and not _foreign_parts(instruction))
 
     def _embed(self, texts: set[_Salted]) -> tuple[dict[_Salted, tuple[Floats, int]], dict[_Salted, int]]:
         """Vector and length in tokens of every text, and the lengths of those that were computed just now."""
@@ -79,6 +99,18 @@ def _nearest(answer: _Salted, questions: Sequence[_Salted], known: dict[_Salted,
         return 0.0
     vector = known[answer][0]
     return max((float(vector @ known[text][0]) for text in questions if text[1]), default=0.0)
+
+
+def _may_be_compared(answer: str) -> bool:
+    language = language_of(answer)
+    return language == "en" or (language is None and len(answer) >= _TELLING)
+
+
+def _foreign_parts(instruction: str) -> bool:
+    """Whether an instruction, or a sentence, quotation or line of it, is surely not English."""
+    parts = (part.strip() for part in _PARTS.split(instruction))
+    texts = [instruction, *(part for part in parts if len(part) >= _TELLING_PART)]
+    return any(language_of(text) not in ("en", None) for text in texts)
 
 
 def _answer(text: str) -> str:

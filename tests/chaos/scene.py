@@ -35,7 +35,7 @@ def simulated(tokens_per_second: float = 20, max_tokens: int = 160, **env: str) 
 
 def embedded(engine: str) -> Load:
     """The real models, as slow as they are."""
-    return Load(StackSettings(engine=engine), 20, 4, _body(60, 15))
+    return Load(StackSettings(engine=engine, env={"DARWIN_MUTATION_AUTO_SHARE": "1"}), 20, 4, _body(60, 15))
 
 
 def _body(max_tokens: int, period: int) -> dict[str, Any]:

@@ -16,7 +16,9 @@ def traces() -> Iterator[Traces]:
 @pytest.fixture(scope="session")
 def stack(traces: Traces) -> Iterator[Stack]:
     """The embedded default, with two workers: every process, a real language model, a real reward model."""
-    with Stack(StackSettings(workers=2, env=traces.env)) as running:
+    # Who writes mutants is fixed, so that nothing measures it while tests measure other things.
+    env = {**traces.env, "DARWIN_MUTATION_AUTO_SHARE": "1"}
+    with Stack(StackSettings(workers=2, env=env)) as running:
         yield running
         running.check()
         codes = running.stop()

@@ -38,7 +38,8 @@ ORIGINAL = "Name three rivers in Peru and say where each begins."
 @pytest.fixture(scope="module")
 def generation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Its address."""
-    with process("generation", tmp_path_factory.mktemp("generation")) as child:
+    env = {"DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "1000"}
+    with process("generation", tmp_path_factory.mktemp("generation"), env) as child:
         yield child.address(30)
 
 
@@ -102,6 +103,16 @@ async def test_generation_away_is_waited_for_until_the_deadline(tmp_path: Path) 
             await serving(channel, 30)
             with pytest.raises(DeadlineExceeded):
                 await mutate(channel, request(), timeout=1)
+
+
+async def test_at_its_start_it_measures_how_the_model_rewrites(generation: str, tmp_path: Path) -> None:
+    """Every rewrite of the simulated engine is turned down, so templates stay."""
+    env = {"DARWIN_MUTATION_GENERATION": generation, "DARWIN_MUTATION_AUTO_SHARE": "0.5"}
+    with process("mutation", tmp_path, env) as child:
+        await until(lambda: "auto: " in child.log.read_text(), 60)
+        said = next(line for line in child.log.read_text().splitlines() if "auto: " in line)
+        assert "auto: 0 of 36 rewrites" in said
+        assert "templates make mutants" in said
 
 
 async def test_it_serves_with_its_extra_and_a_small_encoder_alone(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from services.generation.simulated_engine import SimulatedEngine
 from services.generation.tool_calls.json_forms import HERMES_MARKS, JSON_FORMS
 from services.generation.tool_calls.reading import ToolReader
 from services.mutation import guards, templates
-from services.mutation.mutator import CHARS_PER_TOKEN
+from services.mutation.mutator import BYTES_PER_TOKEN
 from services.reward.settings import RewardSettings
 from shared.errors import InvalidRequest
 from shared.process.settings import DarwinSettings
@@ -203,7 +203,7 @@ def test_a_stage_with_a_limit_of_its_own_does_not_start(
 
 def test_mutation_adds_no_more_than_stages_expect() -> None:
     lines = sorted(len(template.line) + 2 for template in templates.EVERY)[-templates.DEPTH :]
-    rewritten = guards.LONGEST * 4096 * CHARS_PER_TOKEN + guards.SLACK_CHARS
+    rewritten = guards.LONGEST * 4096 * BYTES_PER_TOKEN + guards.SLACK_CHARS
     assert rewritten + sum(lines) <= limits.MAX_GROWTH_CHARACTERS
 
 

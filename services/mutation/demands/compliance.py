@@ -4,8 +4,8 @@ import re
 
 from services.mutation.demands.kinds import Aspect, Demand
 from services.mutation.demands.reading import Demands, kinds_of
-from services.mutation.languages import ends_of, language_of
 from shared.text.folding import folded
+from shared.text.languages import ends_of, language_of
 
 # In the languages that `reading` reads, together: no word of one of them imposes less in another.
 _IMPOSING: dict[Aspect, re.Pattern[str]] = {
@@ -45,7 +45,8 @@ def keeps(rewrite: str, original: str, demands: Demands) -> bool:
     """Whether a rewrite of `original` stays in its language, loses none of its demands, and adds nothing that the whole
     conversation forbids.
     """
-    if language_of(rewrite) != language_of(original):
+    languages = {language_of(rewrite), language_of(original)} - {None}
+    if len(languages) > 1:
         return False
     if kinds_of(original) - kinds_of(rewrite) - {Demand.ENUMERATION}:
         return False

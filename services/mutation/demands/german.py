@@ -1,4 +1,4 @@
-"""How German demands a form of answer; without umlauts, as `languages.folded` leaves it."""
+"""How German demands a form of answer; without umlauts, as `folded` leaves it."""
 
 from services.mutation.demands.kinds import Demand
 from services.mutation.demands.words import Words

@@ -12,7 +12,11 @@ _ENGLISH = {
     "nl": "dutch",
     "zh": "chinese|mandarin|cantonese",
     "ja": "japanese",
-    "other": "russian|arabic|hindi|korean|turkish|polish|swedish|danish|norwegian|finnish|greek|hebrew|latin"
+    "ko": "korean",
+    "pl": "polish",
+    "ru": "russian",
+    "tr": "turkish",
+    "other": "arabic|hindi|swedish|danish|norwegian|finnish|greek|hebrew|latin"
     "|czech|ukrainian"
     "|hungarian|romanian|vietnamese|thai|indonesian|persian|bengali|urdu|swahili|catalan|esperanto",
 }
@@ -49,6 +53,50 @@ _EASTERN = {
     "ja": r"日文|日语|日語|日本語",
     "other": r"韩语|韓語|俄语|俄語|韓国語|ロシア語|アラビア語|阿拉伯语",
 }
+_POLISH = {
+    "en": "angielsku",
+    "de": "niemiecku",
+    "fr": "francusku",
+    "es": "hiszpansku",
+    "it": "włosku",
+    "pl": "polsku",
+    "ru": "rosyjsku",
+    "other": "ukrainsku|czesku|portugalsku|chinsku|japonsku|łacinie",
+}
+_RUSSIAN = {
+    "en": "англииск",
+    "de": "немецк",
+    "fr": "французск",
+    "es": "испанск",
+    "it": "итальянск",
+    "pl": "польск",
+    "ru": "русск",
+    "zh": "китаиск",
+    "ja": "японск",
+    "ko": "кореиск",
+    "other": "украинск|турецк|арабск|португальск",
+}
+_TURKISH = {
+    "en": "ingilizce",
+    "de": "almanca",
+    "fr": "fransızca",
+    "es": "ispanyolca",
+    "it": "italyanca",
+    "ru": "rusca",
+    "tr": "turkce",
+    "other": "arapca|farsca|kurtce|cince|japonca|korece",
+}
+_KOREAN = {
+    "en": "영어",
+    "de": "독일어",
+    "fr": "프랑스어|불어",
+    "es": "스페인어",
+    "zh": "중국어",
+    "ja": "일본어",
+    "ko": "한국어|우리말",
+    "ru": "러시아어",
+    "other": "아랍어|베트남어|태국어",
+}
 # After its name something else may be meant: "in French cuisine", "in German history".
 _ENDS = r"(?=\s*(?:[.,;:!)\"'\n]|$|please|only|and|or|but|with|about|to|for|using|that|how|why|what|if|no matter))"
 _SHAPES = (
@@ -58,6 +106,10 @@ _SHAPES = (
     ),
     (_GERMAN, r"\b(?:auf|in|ins) (?:gutem |einfachem )?({names})\b|\bin ({names})er sprache\b"),
     (_ROMANCE, r"\b(?:en|in|em|in het|no|nel) (?:buen |bon )?({names})\b"),
+    (_POLISH, r"\b(?:po|w|jezyku) ({names})\b"),
+    (_RUSSIAN, r"\b(?:на|по)[ -]({names})(?:ом|и)\b"),
+    (_TURKISH, r"\b({names}) (?:olarak|yanıtla|cevapla|yaz|soyle|anlat|acıkla)\w*"),
+    (_KOREAN, r"({names})로"),
     (_EASTERN, r"(?:用|以|使用)({names})|({names})(?:で|回答|答え|作答)"),
 )
 _FINDERS = [

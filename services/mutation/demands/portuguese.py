@@ -1,4 +1,4 @@
-"""How Portuguese demands a form of answer; without accents, as `languages.folded` leaves it."""
+"""How Portuguese demands a form of answer; without accents, as `folded` leaves it."""
 
 from services.mutation.demands.kinds import Demand
 from services.mutation.demands.words import Words

@@ -1,7 +1,7 @@
 """Reads what a conversation demands of the form, length, language and tone of the answer. Pure.
 
-It uses word lists in nine languages, and shapes that mean the same in all of them. In doubt it sees a demand: one seen
-in vain costs a line that might have helped, while one overlooked would be overridden by such a line.
+It uses word lists in thirteen languages, and shapes that mean the same in all of them. In doubt it sees a demand: one
+seen in vain costs a line that might have helped, while one overlooked would be overridden by such a line.
 """
 
 import re
@@ -16,13 +16,17 @@ from services.mutation.demands.german import GERMAN
 from services.mutation.demands.italian import ITALIAN
 from services.mutation.demands.japanese import JAPANESE
 from services.mutation.demands.kinds import FORBIDS, OF_A_SYSTEM, ON_A_TEXT, Aspect, Demand
+from services.mutation.demands.korean import KOREAN
 from services.mutation.demands.naming import named
+from services.mutation.demands.polish import POLISH
 from services.mutation.demands.portuguese import PORTUGUESE
+from services.mutation.demands.russian import RUSSIAN
 from services.mutation.demands.spanish import SPANISH
+from services.mutation.demands.turkish import TURKISH
 from services.mutation.demands.words import Words
-from services.mutation.languages import ends_of, language_of
 from shared.records.evolution import Message
 from shared.text.folding import folded, length_in_words
+from shared.text.languages import ends_of, language_of, may_be_english
 
 LANGUAGES: dict[str, Words] = {
     "en": ENGLISH,
@@ -32,8 +36,12 @@ LANGUAGES: dict[str, Words] = {
     "it": ITALIAN,
     "pt": PORTUGUESE,
     "nl": DUTCH,
+    "pl": POLISH,
+    "ru": RUSSIAN,
+    "tr": TURKISH,
     "zh": CHINESE,
     "ja": JAPANESE,
+    "ko": KOREAN,
 }
 _PATTERNS = {
     name: {kind: re.compile(pattern) for kind, pattern in words.patterns.items()} for name, words in LANGUAGES.items()
@@ -73,9 +81,9 @@ _SHORT_ANSWER, _SHORT_TURN, _EXAMPLES = 8, 4, 2
 class Demands:
     """What a conversation demands: `kinds` of its last turn and of all that holds for it still.
 
-    `language` is that of the last turn, None where it is not clear. `on_text`: the turn is, or holds, a text that
-    something is to be done to, and a line behind it would become part of that text. `unread`: a system prompt is in a
-    language that is not clear.
+    `language` is that of the last turn: English where it is not sure and may be, None where it is not clear at all.
+    `on_text`: the turn is, or holds, a text that something is to be done to, and a line behind it would become part of
+    that text. `unread`: a system prompt is in a language that is not clear, or has no word lists.
     """
 
     kinds: frozenset[Demand]
@@ -98,7 +106,7 @@ def read(messages: Sequence[Message]) -> Demands:
     """The demands of a conversation that ends with a user's turn."""
     *before, last = messages
     systems = [message.content for message in before if message.role == "system"]
-    language = language_of(last.content)
+    language = language_of(last.content) or ("en" if may_be_english(last.content) else None)
     own = kinds_of(last.content)
     system = frozenset(kind for text in systems for kind in _system_kinds(text))
     earlier = _earlier(before, last.content)
@@ -106,7 +114,7 @@ def read(messages: Sequence[Message]) -> Demands:
     demanded = frozenset(code for text in (*systems, last.content, *_lasting(before)) for code in named(_read(text)))
     if demanded - {language}:
         kinds |= {Demand.LANGUAGE}
-    unread = any(language_of(text) is None and len(text.split()) > _LONE_LANGUAGE for text in systems)
+    unread = any(language_of(text) not in LANGUAGES and len(text.split()) > _LONE_LANGUAGE for text in systems)
     on_text = bool((own | earlier) & ON_A_TEXT or system & OF_A_SYSTEM) or (_strict(own) and _holds_text(last.content))
     return Demands(kinds, language, on_text, unread)
 
@@ -135,7 +143,7 @@ def _read(text: str) -> str:
 def _names(text: str) -> Iterable[str]:
     """The languages to read a text in: its own and English, or all of them where it cannot be told."""
     language = language_of(text)
-    return LANGUAGES if language is None else dict.fromkeys((language, "en"))
+    return dict.fromkeys((language, "en")) if language in LANGUAGES else LANGUAGES
 
 
 def _system_kinds(text: str) -> frozenset[Demand]:

@@ -1,4 +1,4 @@
-"""The shape of a language's lists. All are regular expressions over text as `languages.folded` leaves it."""
+"""The shape of a language's lists. All are regular expressions over text as `folded` leaves it."""
 
 from dataclasses import dataclass
 

@@ -25,3 +25,17 @@ def test_a_rewrite_must_not_add_what_the_system_prompt_forbids() -> None:
     original, rewrite = "What is a river?", "Explain in detail what a river is."
     assert keeps(rewrite, original, read(user(original)))
     assert not keeps(rewrite, original, read(system("Be brief.", original)))
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "kept"),
+    [
+        ("Erkläre, wie ich schwimmen lerne.", True),
+        ("Schwimmen", True),
+        ("Explain how I can learn to swim.", False),
+        ("Hoe leer ik het beste zwemmen?", False),
+    ],
+)
+def test_a_rewrite_stays_in_the_language_where_both_are_sure(rewrite: str, kept: bool) -> None:
+    original = "Wie lerne ich schwimmen?"
+    assert keeps(rewrite, original, read(user(original))) is kept

@@ -116,6 +116,64 @@ SAID = {
         Demand.COUNT: "ペルーの首都はどこですか？一言で答えてください。",
         Demand.BRIEF: "光合成とは何ですか？簡潔に。",
     },
+    "pl": {
+        Demand.TRANSLATION: "Przetłumacz na angielski: kot śpi.",
+        Demand.LABEL: "Czy niebo jest zielone? Odpowiedz: tak lub nie.",
+        Demand.FIELDS: "Wypisz wszystkie imiona z tego listu.",
+        Demand.EDIT: "Popraw błędy w tym zdaniu.",
+        Demand.SUMMARY: "Streść fabułę Hamleta.",
+        Demand.ONLY: "Jaka jest stolica Peru? Podaj tylko nazwę.",
+        Demand.FORMAT: "Opisz wszystkie planety Układu Słonecznego w tabeli.",
+        Demand.COUNT: "Wyjaśnij inflację w dwóch zdaniach.",
+        Demand.BRIEF: "Wyjaśnij krótko, czym jest światło.",
+        Demand.TITLE: "Zaproponuj tytuł artykułu o śnie.",
+        Demand.VERSE: "Napisz wiersz o jesieni.",
+        Demand.LIST: "Wymień trzy miasta w Polsce.",
+        Demand.LANGUAGE: "Opowiedz mi o Rzymie po angielsku.",
+    },
+    "ru": {
+        Demand.TRANSLATION: "Переведи на английский: кошка спит.",
+        Demand.LABEL: "Небо зелёное? Ответь: да или нет.",
+        Demand.FIELDS: "Извлеки имена из этого письма.",
+        Demand.EDIT: "Исправь ошибки в этом предложении.",
+        Demand.SUMMARY: "Изложи краткое содержание «Гамлета».",
+        Demand.ONLY: "Какая столица у Перу? Только название.",
+        Demand.FORMAT: "Опиши планеты в виде таблицы.",
+        Demand.COUNT: "Объясни инфляцию в двух предложениях.",
+        Demand.BRIEF: "Объясни коротко, что такое свет.",
+        Demand.TITLE: "Придумай заголовок для статьи о сне.",
+        Demand.VERSE: "Напиши стихотворение об осени.",
+        Demand.LIST: "Назови три города в России.",
+        Demand.LANGUAGE: "Расскажи мне о Риме на английском языке.",
+    },
+    "tr": {
+        Demand.TRANSLATION: "İngilizceye çevir: kedi uyuyor.",
+        Demand.LABEL: "Gökyüzü yeşil mi? Evet veya hayır diye yanıtla.",
+        Demand.EDIT: "Bu cümledeki yazım hatalarını düzelt.",
+        Demand.SUMMARY: "Hamlet'in konusunu özetle.",
+        Demand.ONLY: "Peru'nun başkenti neresidir? Sadece adını yaz.",
+        Demand.FORMAT: "Gezegenleri tablo halinde anlat.",
+        Demand.COUNT: "Enflasyonu iki cümleyle açıkla.",
+        Demand.BRIEF: "Işığın ne olduğunu kısaca açıkla.",
+        Demand.TITLE: "Uyku üzerine bir yazı için başlık öner.",
+        Demand.VERSE: "Sonbahar hakkında bir şiir yaz.",
+        Demand.LIST: "Türkiye'den üç şehir listele.",
+        Demand.LANGUAGE: "Bana Roma'yı İngilizce anlat.",
+    },
+    "ko": {
+        Demand.TRANSLATION: "다음 문장을 영어로 번역해 주세요: 고양이가 자고 있습니다.",
+        Demand.LABEL: "하늘은 초록색인가요? 예 또는 아니요로 답하세요.",
+        Demand.FIELDS: "이 편지에서 이름을 모두 추출해 주세요.",
+        Demand.EDIT: "이 문장의 맞춤법을 고쳐 주세요.",
+        Demand.SUMMARY: "햄릿의 줄거리를 요약해 주세요.",
+        Demand.ONLY: "페루의 수도는 어디인가요? 이름만 답하세요.",
+        Demand.FORMAT: "행성을 표로 설명해 주세요.",
+        Demand.COUNT: "인플레이션을 두 문장으로 설명해 주세요.",
+        Demand.BRIEF: "빛이 무엇인지 간단히 설명해 주세요.",
+        Demand.TITLE: "수면에 관한 글의 제목을 지어 주세요.",
+        Demand.LIST: "한국의 도시 세 곳을 말해 주세요.",
+        Demand.LANGUAGE: "로마에 대해 영어로 이야기해 주세요.",
+    },
 }
 
 
@@ -125,8 +183,7 @@ CASES = [(language, kind, text) for language, kinds in SAID.items() for kind, te
 @pytest.mark.parametrize(("language", "kind", "text"), CASES)
 def test_every_kind_is_found(language: str, kind: Demand, text: str) -> None:
     found = read(user(text))
-    # Of languages that share their small words, a short text may not tell which; then it is read in all of them.
-    assert found.language in (language, None)
+    assert found.language == language
     assert kind in found.kinds
     assert all(not template.imposes & FORBIDS[kind] for template in pool(found))
 
@@ -166,6 +223,27 @@ What is machine translation and how does it work?
 Explain sentiment analysis to a beginner.
 Create a website that shows a joke from a list of 4 jokes.
 """.strip().splitlines()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Jak działa lodówka?",
+        "Wyjaśnij różnicę między wirusem a bakterią.",
+        "Как работает холодильник?",
+        "Объясни разницу между вирусом и бактерией.",
+        "Buzdolabı nasıl çalışır?",
+        "Bir virüs ile bir bakteri arasındaki farkı açıkla.",
+        "냉장고는 어떻게 작동하나요?",
+        "바이러스와 박테리아의 차이를 설명해 주세요.",
+        "冷蔵庫はどのように動くのですか。",
+        "Hoe werkt een koelkast?",
+        "Come funziona un frigorifero?",
+        "Como funciona uma geladeira?",
+    ],
+)
+def test_open_questions_of_other_languages_demand_nothing(text: str) -> None:
+    assert read(user(text)).kinds == frozenset()
 
 
 @pytest.mark.parametrize("text", OPEN)

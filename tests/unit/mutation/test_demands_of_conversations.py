@@ -5,7 +5,10 @@ import time
 import pytest
 
 from services.mutation.demands import Demand, read
-from services.mutation.templates import EVERY, TEMPLATES, pool
+from services.mutation.demands.reading import LANGUAGES
+from services.mutation.lines import NEUTRAL, OPEN
+from services.mutation.templates import TEMPLATES, pool
+from shared.text.languages import language_of
 from tests.unit.mutation.conversations import system, talk, user
 
 
@@ -28,6 +31,7 @@ from tests.unit.mutation.conversations import system, talk, user
         "Du klassifizierst Nachrichten als dringend oder normal.",
         "你是一个翻译助手。请把用户的话翻译成英文。",
         "Jesteś pomocnikiem, który zawsze odpowiada jednym zdaniem.",
+        "Olet avulias avustaja, joka vastaa aina yhdellä lauseella.",
     ],
 )
 def test_a_system_prompts_demand_holds(demand: str) -> None:
@@ -61,35 +65,50 @@ def test_what_earlier_turns_demand_holds_where_they_say_so_or_the_talk_goes_on()
 
 
 def test_lines_are_in_the_language_of_the_request_or_there_are_none() -> None:
-    named = {language: {t.line for t in EVERY if t.line in _lines(language)} for language in ("de", "fr", "es", "zh")}
     for language, text in (
+        ("en", "How do I learn to swim?"),
+        ("en", "Zxq!"),
         ("de", "Wie lerne ich schwimmen?"),
         ("fr", "Pourquoi le ciel est-il bleu ?"),
         ("es", "¿Cómo aprendo a nadar?"),
         ("zh", "我怎样才能学会游泳？"),
+        ("it", "Come imparo a nuotare?"),
+        ("pt", "Como aprendo a nadar?"),
+        ("nl", "Hoe leer ik zwemmen?"),
+        ("pl", "Jak nauczyć się pływać?"),
+        ("ru", "Как научиться плавать?"),
+        ("tr", "Yüzmeyi nasıl öğrenirim?"),
+        ("ja", "どうすれば泳げるようになりますか。"),
+        ("ko", "수영을 어떻게 배우나요?"),
     ):
-        lines = {template.line for template in pool(read(user(text)))}
+        lines = [template.line for template in pool(read(user(text)))]
         assert len(lines) >= 6
-        assert lines <= named[language]
+        assert lines == [line for _, line, _ in OPEN[language]]
     for text in (
         "Mitä kuuluu?",
-        "Jak ugotować jajko?",
-        "Как научиться плавать?",
-        "수영을 어떻게 배우나요?",
-        "Come imparo a nuotare?",
-        "泳ぎ方を教えてください",
-        "Hoe leer ik zwemmen?",
         "Bagaimana cara belajar berenang?",
+        "كيف أتعلم السباحة؟",
+        "मैं तैरना कैसे सीखूँ?",
+        "Ъ",
         "Tell me about Rome in Italian.",
-        "Zxq!",
+        "Opowiedz mi o Rzymie po angielsku.",
+        "Расскажи мне о Риме на английском языке.",
+        "Bana Roma'yı İngilizce anlat.",
+        "로마에 대해 영어로 이야기해 주세요.",
     ):
         assert pool(read(user(text))) == ()
 
 
-def _lines(language: str) -> set[str]:
-    from services.mutation.lines import NEUTRAL, OPEN
-
-    return {line for _, line, _ in OPEN[language]} | {line for _, line in NEUTRAL[language]}
+def test_every_language_has_the_lines_of_the_same_names_and_says_them_in_itself() -> None:
+    """Those of English that are missing elsewhere are variants of what is there."""
+    assert set(OPEN) == set(NEUTRAL) == set(LANGUAGES)
+    assert len(OPEN) >= 10
+    english = {name: aspects for name, _, aspects in OPEN["en"]}
+    for language, lines in OPEN.items():
+        assert {name: aspects for name, _, aspects in lines}.items() <= english.items()
+        assert [name for name, _ in NEUTRAL[language]] == [name for name, _ in NEUTRAL["en"]]
+        said = " ".join([line for _, line, _ in lines] + [line for _, line in NEUTRAL[language]])
+        assert language_of(said) == language
 
 
 @pytest.mark.parametrize("piece", ["only ", "in one ", "list a b ", "{", "\n", "a:", "___", "translate ", "字", "in "])

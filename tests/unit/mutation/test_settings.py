@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.mutation.operators import OPERATORS
-from services.mutation.settings import THRESHOLD, MutationSettings
+from services.mutation.settings import AUTO_SHARE, THRESHOLD, MutationSettings
 
 
 def test_defaults() -> None:
@@ -11,6 +11,7 @@ def test_defaults() -> None:
     assert settings.generation == "127.0.0.1:50051"
     assert settings.threshold == THRESHOLD
     assert settings.operators == ()
+    assert settings.auto_share == AUTO_SHARE == 0.7
     assert settings.encoder == "all-minilm-l6-v2"
 
 
@@ -28,7 +29,8 @@ def test_every_operator_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("OPERATORS", "shout"), ("THRESHOLD", "1.5"), ("TEMPERATURE", "-1"), ("MAX_TOKENS", "1")]
+    ("name", "value"),
+    [("OPERATORS", "shout"), ("THRESHOLD", "1.5"), ("TEMPERATURE", "-1"), ("MAX_TOKENS", "1"), ("AUTO_SHARE", "2")],
 )
 def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"DARWIN_MUTATION_{name}", value)

@@ -1,5 +1,6 @@
 import pytest
 
+from bench.translations import translations
 from services.reward.relevance import MAX_CHARACTERS, RelevanceScorer
 from services.reward.runtime import Runtime
 from services.reward.scorer import ScoreItem
@@ -22,6 +23,25 @@ def test_on_topic_is_zero_and_off_topic_negative(scorer: RelevanceScorer) -> Non
     assert on.value == 0
     assert off.value < -0.08
     assert empty.value == pytest.approx(-0.18)
+
+
+def test_right_answers_in_other_languages_get_no_penalty(scorer: RelevanceScorer) -> None:
+    """Translations into and out of other languages, and answers to requests in them: the encoder cannot read these."""
+    items = translations()
+    assert len(items) == 40
+    assert min(cosine.value for cosine in scorer.cosines(items)) < 0.18
+    for cut in (None, 15):
+        cuts = [ScoreItem(item.conversation, item.text[:cut]) for item in items]
+        assert [item.text for item, score in zip(cuts, scorer.score(cuts), strict=True) if score.value < 0] == []
+
+
+def test_what_is_too_short_to_tell_its_language_is_left_alone_and_what_is_no_language_is_not(
+    scorer: RelevanceScorer,
+) -> None:
+    asked = dialogue("Translate into Italian: The cat sleeps.")
+    short, long = scorer.score([ScoreItem(asked, text) for text in ("Il gat", "zq xv qqz " * 20)])
+    assert short.value == 0
+    assert long.value < 0
 
 
 def test_a_follow_up_may_be_near_to_the_conversation(scorer: RelevanceScorer) -> None:

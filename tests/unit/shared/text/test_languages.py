@@ -1,7 +1,10 @@
+import subprocess
+import sys
+
 import pytest
 
-from services.mutation.languages import ends_of, language_of
 from shared.text.folding import folded, length_in_words
+from shared.text.languages import ends_of, language_of, may_be_english
 
 
 @pytest.mark.parametrize(
@@ -20,18 +23,38 @@ from shared.text.folding import folded, length_in_words
         ("天空为什么是蓝色的？", "zh"),
         ("空はなぜ青いのですか？", "ja"),
         ("Say what 我喜欢喝茶 means, and how one would use it in a letter to a friend.", "en"),
-        ("Mitä kuuluu?", None),
-        ("Jak ugotować jajko na twardo?", None),
-        ("Hur lär jag mig att simma?", None),
-        ("Как научиться плавать?", None),
-        ("수영을 어떻게 배우나요?", None),
-        ("Bagaimana cara belajar berenang?", None),
+        ("Mitä kuuluu?", "fi"),
+        ("Jak ugotować jajko na twardo?", "pl"),
+        ("Hur lär jag mig att simma?", "sv"),
+        ("Как научиться плавать?", "ru"),
+        ("수영을 어떻게 배우나요?", "ko"),
+        ("Bagaimana cara belajar berenang?", "id"),
+        ("用50个字解释黑洞。", "zh"),
+        ("Ok then.", None),
+        ("Zxq!", None),
         ("12 * 12", None),
         ("", None),
     ],
 )
 def test_the_language_of_a_text(text: str, language: str | None) -> None:
     assert language_of(text) == language
+
+
+def test_a_text_may_be_english_where_its_letters_are_latin() -> None:
+    assert may_be_english("Zxq!")
+    assert may_be_english("12 * 12")
+    assert not may_be_english("Привет, x")
+
+
+def test_the_model_comes_with_its_wheel_and_nothing_is_downloaded() -> None:
+    """`auto` would look for a larger model elsewhere, and here would find none; a download is refused as this runs."""
+    code = (
+        "import socket; socket.create_connection = socket.getaddrinfo = None\n"
+        "from shared.text.languages import language_of\n"
+        "print(language_of('Wie lerne ich schwimmen?'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["de"], done.stderr
 
 
 def test_code_does_not_count() -> None:

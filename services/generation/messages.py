@@ -136,7 +136,9 @@ class SequenceResult:
     `tool_calls` are those that the whole response holds, and `content` the text beside them, "" where there are none.
     `calling` says that it has begun a call, within which it may end. `logprobs` are those of the `token_ids`, one each,
     where they were asked for. A `partial` result is of a sequence under way; the `token_ids`, `logprobs` and usage of
-    such ones and of the last one add up.
+    such ones and of the last one add up. `reasoning` is what the model thought before, for which the first
+    `reasoning_tokens` ids of the whole response stand; texts and calls are those of the answer behind it, of which
+    there is none yet where it is `thinking`.
     """
 
     id: str
@@ -152,3 +154,6 @@ class SequenceResult:
     calling: bool = False
     logprobs: tuple[TokenLogprobs, ...] = ()
     partial: bool = False
+    reasoning: str = ""
+    reasoning_tokens: int = 0
+    thinking: bool = False

@@ -65,7 +65,9 @@ class OpenAIEngine:
         Raises:
             Unsupported: the endpoint cannot be served from as it is set up; the message names the setting.
         """
-        checkpoint = await asyncio.to_thread(read_checkpoint, resolve(self._settings.model))
+        checkpoint = await asyncio.to_thread(
+            read_checkpoint, resolve(self._settings.model), self._settings.chat_template_arguments
+        )
         served = await while_away(lambda: find_model(self._endpoint, self._settings.endpoint_model))
         self._ready = await probe_endpoint(self._endpoint, self._settings, checkpoint, served, while_away)
         self._log()

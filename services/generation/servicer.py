@@ -52,6 +52,8 @@ class GenerationServicer(generation_pb2_grpc.GenerationServiceServicer):  # type
             tools=info.tools,
             logprobs=info.logprobs,
             template_variables=sorted(info.template_variables),
+            reasoning_open=info.reasoning.open if info.reasoning else "",
+            reasoning_close=info.reasoning.close if info.reasoning else "",
         )
 
     async def Decode(  # noqa: N802  # the wire's name
@@ -93,6 +95,9 @@ def _result(result: SequenceResult) -> pb.GenerateResult:
         calling=result.calling,
         logprobs=map(_logprobs, result.logprobs),
         partial=result.partial,
+        reasoning=result.reasoning,
+        reasoning_tokens=result.reasoning_tokens,
+        thinking=result.thinking,
     )
 
 

@@ -26,12 +26,15 @@ TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 
 @dataclass(frozen=True)
 class Message:
-    """One chat message. An assistant's may hold calls, and a tool's is the result of the call that it names."""
+    """One chat message. An assistant's may hold calls and the `reasoning` that led to it, and a tool's is the result of
+    the call that it names.
+    """
 
     role: Role
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
+    reasoning: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,8 +130,9 @@ class Choice:
     """One final response. `state` is None for the base response; `components` are the reward's weighted parts.
 
     Where there are `tool_calls`, `text` is what stands beside them. They are not `valid` where the response ends within
-    a call, or the arguments of one do not follow the schema of its tool. `logprobs` are those of the tokens that the
-    text shows, where they were asked for; none of a response with calls.
+    a call or its reasoning, or the arguments of one do not follow the schema of its tool. `logprobs` are those of the
+    tokens that the text shows, where they were asked for; none of a response with calls. `reasoning` is what was
+    thought before the text, and so many of the `completion_tokens` are its `reasoning_tokens`.
     """
 
     text: str
@@ -142,6 +146,8 @@ class Choice:
     tool_calls: tuple[ToolCall, ...] = ()
     valid: bool = True
     logprobs: tuple[TokenLogprobs, ...] = ()
+    reasoning: str = ""
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,13 @@ class Search:
             10_000_000,
         ),
     ] = None
+    replace_in_reasoning: Annotated[
+        bool,
+        Setting(
+            "Whether candidates of a model that thinks first are compared while they think: scored by their thoughts, "
+            "and replaced. By default each thinks to its end undisturbed, and is compared once it answers."
+        ),
+    ] = False
     deadline_ms: Annotated[
         int | None,
         Setting(

@@ -108,9 +108,8 @@ class Planner:
         if marks is None or sequence.raw_prompt:
             return None
         if begun := prefill_of(sequence.messages):
-            return (
-                ThoughtReader(marks, True, exact) if thought_in(begun, marks.open, marks.close) == len(begun) else None
-            )
+            thinks = thought_in(begun, marks.open, marks.close) == len(begun)
+            return ThoughtReader(marks, opened=True, exact=exact) if thinks else None
         end = self._engine.decode(prompt_ids[-_TAIL_TOKENS:], special=True).rstrip()
         return None if end.endswith(marks.close) else ThoughtReader(marks, end.endswith(marks.open), exact)
 

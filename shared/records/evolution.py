@@ -12,6 +12,7 @@ from shared.records.formats import ResponseFormat
 from shared.records.logprobs import TokenLogprobs
 from shared.records.search import Search
 from shared.records.spending import Prices
+from shared.records.template_inputs import Effort
 from shared.records.tools import ToolCall, ToolUse
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -100,7 +101,9 @@ class EvolutionRequest:
     template that prints the date prints that of `accepted_at`, in Unix seconds, in every round. `warnings` tell the
     caller which fields were taken without effect. `model` is the name by which the caller chose the method; empty, the
     method's own. `response` is set where the Responses API asked, and `raw_prompt` where the completions API did. The
-    model's chat template is given `template_arguments`, which are JSON. Among its tenant's evolutions that wait for a
+    model's chat template is given `template_arguments`, which are JSON, and what stands for the `reasoning_effort`.
+    Answers tell what was thought if `include_reasoning`; the first `prefill_thought` characters of the beginning of the
+    answer are a thought, which the first round finds out. Among its tenant's evolutions that wait for a
     worker, one of a higher `service_tier` goes first.
     """
 
@@ -122,6 +125,9 @@ class EvolutionRequest:
     tool_use: ToolUse = field(default_factory=ToolUse)
     raw_prompt: RawPrompt | None = None
     template_arguments: dict[str, Any] = field(default_factory=dict)
+    reasoning_effort: Effort | None = None
+    include_reasoning: bool = True
+    prefill_thought: int = 0
     service_tier: ServiceTier = "default"
 
 

@@ -20,7 +20,8 @@ from shared.records.evolution import Message, Role
 from shared.records.template_inputs import EFFORTS, NOTHING_ELSE, RESERVED_ARGUMENTS, TemplateInputs
 from shared.records.tools import Tool, ToolCall
 from shared.text.accepted_turns import folded, joined, led
-from shared.text.tokenizers import first_line
+from shared.text.efforts import effort_arguments
+from shared.text.tokenizers import first_line, template_source
 from shared.text.tool_turns import call_form, called_names, has_tool_turns, marked, tool_form, with_short_ids
 
 SystemHandling = Literal["keep", "fold", "drop"]
@@ -46,8 +47,7 @@ _CALL = ToolCall(_TOOL.name, f'{{"probe_argument": "{_ARGUMENT}"}}', "call00001"
 _CALLED = [Message("user", _QUESTION), Message("assistant", "", (_CALL,))]
 # What transformers gives each template besides; its special tokens are given too.
 _GIVEN = frozenset({"raise_exception", "bos_token", "eos_token", "pad_token", "unk_token"})
-# The names by which templates switch thinking on and off, and those under which they read what was thought.
-_SWITCHES = frozenset({"enable_thinking", "thinking"})
+# The names under which templates read what was thought.
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 # Tags of transformers, around what an assistant says.
 _GENERATION_BLOCKS = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")
@@ -89,7 +89,7 @@ class ChatTemplate:
     """
 
     def __init__(self, tokenizer: Any, arguments: Mapping[str, object], system: SystemHandling) -> None:
-        self.source = _source(tokenizer)
+        self.source = template_source(tokenizer)
         reserved = sorted(RESERVED_ARGUMENTS & arguments.keys())
         if reserved:
             raise Unsupported(f"chat template arguments may not hold {', '.join(reserved)}", field="arguments")
@@ -193,24 +193,15 @@ class ChatTemplate:
             return None
         return text[asked + len(_QUESTION) : thought], text[thought + len(_THOUGHT) : answered]
 
-    def effort_arguments(self, effort: str) -> Mapping[str, object]:
-        """What the template is given for a reasoning effort, as far as it reads that: the effort, or the next one that
-        it knows; and where there is to be none, that it shall not think.
-        """
+    def effort_arguments(self, effort: str) -> dict[str, object]:
+        """What the template is given for a reasoning effort, one of `EFFORTS` or none."""
         return self._efforts(effort) if effort else {}
 
     def _effort_arguments(self, effort: str) -> dict[str, object]:
-        variables = self.variables()
-        if effort == "none" and (switches := variables & _SWITCHES):
-            return dict.fromkeys(sorted(switches), False)
-        if "reasoning_effort" not in variables:
-            return {}
-        at = EFFORTS.index(effort)
-        for known in sorted(EFFORTS, key=lambda each: (abs(EFFORTS.index(each) - at), EFFORTS.index(each) < at)):
-            arguments = {"reasoning_effort": known}
-            if self._text([Message("user", _QUESTION)], answered=False, arguments=arguments):
-                return {"reasoning_effort": known}
-        return {}
+        def accepts(arguments: Mapping[str, object]) -> bool:
+            return bool(self._text([Message("user", _QUESTION)], answered=False, arguments=arguments))
+
+        return effort_arguments(effort, self.variables(), accepts)
 
     def system(self) -> Literal["own", "refused", "dropped"]:
         """What becomes of a system text that is given to the template."""
@@ -287,11 +278,7 @@ class ChatTemplate:
             add_generation_prompt=not answered,
             tokenize=False,
             **offered,
-            **{
-                **self._arguments,
-                **self.effort_arguments(inputs.effort),
-                **marked(dict(inputs.arguments), mark),
-            },
+            **self._arguments | self.effort_arguments(inputs.effort) | marked(dict(inputs.arguments), mark),
             **clock,
         )
         return text
@@ -310,22 +297,3 @@ class ChatTemplate:
             form["tool_call_id"] = mark(message.tool_call_id)
             form["name"] = mark(names.get(message.tool_call_id, ""))
         return form
-
-
-def _source(tokenizer: Any) -> str:
-    template = tokenizer.chat_template
-    if isinstance(template, dict):
-        if "default" not in template:
-            raise Unsupported(
-                f"the tokenizer has only named chat templates ({', '.join(sorted(template))}): name one of them "
-                '"default"',
-                field="model",
-            )
-        template = template["default"]
-    if not template:
-        raise Unsupported(
-            "the tokenizer has no chat template, as that of a base model: take the instruct model, or put a "
-            "chat_template into its tokenizer_config.json",
-            field="model",
-        )
-    return str(template)

@@ -211,7 +211,9 @@ def _continued(response: Response, outcome: Generated, max_tokens: int) -> Respo
         # Where what a state decodes in a round was cut is chance, and nobody copies the base response: it is one piece.
         pieces = (*response.pieces[:-1], changed(last, tokens=last.tokens + piece.tokens))
     full = outcome.finish == "context" or len(token_ids) >= max_tokens
-    finish: FinishReason | None = "stop" if outcome.finish == "stop" else "length" if full else None
+    ends = outcome.finish == "stop"
+    # A thought that nothing follows is no answer.
+    finish: FinishReason | None = "stop" if ends and not outcome.thinking else "length" if ends or full else None
     # Until it is finished, what it calls may change.
     called = outcome.called if finish else Called(begun=outcome.called.begun)
     text = called.beside if called.calls else outcome.text

@@ -169,6 +169,9 @@ def _generated(effect: Generate, result: SequenceResult) -> Generated:
         result.usage.generated_tokens,
         result.usage.prompt_tokens,
         result.usage.cached_tokens,
+        reasoning=result.reasoning,
+        reasoning_tokens=result.reasoning_tokens,
+        thinking=result.thinking,
     )
 
 

@@ -69,7 +69,8 @@ class _Apart:
                 budget -= self._add(part)
             elif reading.thinking:
                 part = await self._engine.complete(_sequence(self._thinking, self._ids, budget, self._progress, 0))
-                budget -= self._add(self._thought_alone(part))
+                part = self._thought_alone(part)
+                budget -= self._add(part)
             else:
                 budget -= await self._answer(budget, len(reading.answer(self._ids)))
                 break

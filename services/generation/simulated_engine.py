@@ -5,7 +5,9 @@ A vocabulary of common words; what is sampled depends only on (given ids, positi
 
 import random
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from types import MappingProxyType
 
 from services.generation.engine import Completion, Likelihoods, ModelInfo, TokenSequence
 from services.generation.grammars import Grammars, Matcher, available
@@ -46,7 +48,7 @@ class SimulatedEngine:
     """Decodes in the time that `batch` takes, or at `tokens_per_second` however many sequences there are (0: at once),
     and finds cached prefixes as `cache` does, or none.
 
-    With `thinking_tokens` each prompt opens a thought, which each token ends with a chance of one in so many. Each
+    With `thinking_tokens` prompts open a thought, which each token ends with a chance of one in so many. Each
     token of an answer ends its response with a chance of one in `response_tokens` (0: never); words are equally likely.
     Of temperatures, 0 makes what is sampled the same each time; others, `top_k` and `top_p` change nothing.
     """
@@ -58,6 +60,7 @@ class SimulatedEngine:
         batch: Batch | None = None,
         cache: PrefixCache | None = None,
         thinking_tokens: int = 0,
+        template_arguments: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self._batch = batch or (Batch(Latency(1 / tokens_per_second)) if tokens_per_second else None)
         self._cache = cache or PrefixCache(0)
@@ -68,7 +71,7 @@ class SimulatedEngine:
         formats = available()
         self.grammars: Grammars | None = byte_grammars(_BYTES, _END) if formats else None
         self._calls = SimulatedCalls(_BYTES, _WORDS)
-        self._thoughts = SimulatedThoughts(_BYTES + COUNT, thinking_tokens)
+        self._thoughts = SimulatedThoughts(_BYTES + COUNT, thinking_tokens, template_arguments)
         self.info = ModelInfo(
             "simulated",
             "simulated",
@@ -120,9 +123,12 @@ class SimulatedEngine:
         return tuple(self._id(word) for word in text.split())
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
-        words = " ".join(word for token in token_ids if (word := self._spelled(token)))
-        return words + bytes(token - _BYTES for token in token_ids if 0 <= token - _BYTES < 256).decode(
-            errors="replace"
+        runs = groupby(token_ids, key=lambda token: 0 <= token - _BYTES < 256)
+        return "".join(
+            bytes(token - _BYTES for token in run).decode(errors="replace")
+            if of_bytes
+            else " ".join(word for token in run if (word := self._spelled(token)))
+            for of_bytes, run in runs
         )
 
     def _spelled(self, token: int) -> str:
@@ -174,7 +180,7 @@ class SimulatedEngine:
             # The hash of a tuple of integers is the same in every process, and costs a tenth of a cryptographic one.
             draw = hash((*ids[-8:], position, seed if seed is not None else random.getrandbits(63)))
             if thinking:
-                token = self._thoughts.next(draw, self._word_alone(draw))
+                token = self._thoughts.next(ids[-1], draw, self._word_alone(draw))
                 possible, thinking = {token: 1.0}, token not in self._thoughts.texts
                 writer = None if thinking or matcher is not None else self._calls.writer([*ids, token], len(ids) + 1)
             elif matcher is None:
@@ -189,7 +195,8 @@ class SimulatedEngine:
                 matcher.accept(ids[-1:])
             if sampling.logprobs is not None:
                 logprobs.append(likelihoods(ids[-1], possible, sampling.logprobs))
-            if ids[-1] == _END and not sampling.ignore_eos:
+            ended = self._thoughts.texts.get(ids[-1]) in sampling.stop
+            if ended or (ids[-1] == _END and not sampling.ignore_eos):
                 break
         return tuple(ids[len(sequence.token_ids) :]), tuple(logprobs)
 
@@ -235,4 +242,5 @@ def build_simulated_engine(settings: GenerationSettings) -> SimulatedEngine:
         batch,
         PrefixCache(settings.simulated_cache_blocks),
         settings.simulated_thinking_tokens,
+        settings.chat_template_arguments,
     )

@@ -11,8 +11,8 @@ _SWITCHES = frozenset({"enable_thinking", "thinking"})
 def effort_arguments(
     effort: str, variables: Collection[str], accepts: Callable[[Mapping[str, object]], bool]
 ) -> dict[str, object]:
-    """The effort, one of `EFFORTS`, or the next one that the template `accepts`, which reads `variables`; and where there
-    is to be none, that it shall not think.
+    """The effort, one of `EFFORTS`, or the next one that the template `accepts`, which reads `variables`; and where
+    there is to be none, that it shall not think.
     """
     if effort == "none" and (switches := _SWITCHES.intersection(variables)):
         return dict.fromkeys(sorted(switches), False)

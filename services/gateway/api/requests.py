@@ -198,9 +198,7 @@ class AlignmentRequest(TokenShaping):
         "taken modulo 2^53. Batched sampling stays reproducible only as far as the engine's numerics are.",
     )
     stop: StopField = Field(
-    stop: StopField = Field(
         default=None, description="Where an answer ends; the string itself is left out of it. Thoughts may hold it."
-    )
     )
     response_format: ResponseFormatBody | None = Field(
         default=None,

@@ -108,6 +108,10 @@ class DirectStages:
     async def text_of(self, token_ids: Sequence[int], timeout_s: float) -> str:
         return await self._generator.text_of(tuple(token_ids))
 
+    async def reasoning_marks(self, timeout_s: float) -> tuple[str, str]:
+        marks = self._generator.info.reasoning
+        return (marks.open, marks.close) if marks else ("", "")
+
     async def template_variables(self, timeout_s: float) -> frozenset[str]:
         return self._generator.info.template_variables
 
@@ -165,6 +169,9 @@ def _generated(effect: Generate, result: SequenceResult) -> Generated:
         result.usage.generated_tokens,
         result.usage.prompt_tokens,
         result.usage.cached_tokens,
+        reasoning=result.reasoning,
+        reasoning_tokens=result.reasoning_tokens,
+        thinking=result.thinking,
     )
 
 

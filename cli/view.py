@@ -67,7 +67,10 @@ def round_table(event: dict[str, Any]) -> Table:
     table.add_column("fate", no_wrap=True)
     table.add_column("response so far", ratio=1, no_wrap=True, overflow="ellipsis")
     for state, (text, reward) in enumerate(zip(event["texts"], event["rewards"], strict=True)):
-        table.add_row(str(state), f"{reward:+.3f}", _fate(event, state), Text(_tail(text, 200)))
+        scored, said = f"{reward:+.3f}" if reward is not None else "thinks", Text(_tail(text, 200))
+        if not text and event.get("reasoning"):
+            said = Text(_tail(event["reasoning"][state], 200), style="dim italic")
+        table.add_row(str(state), scored, _fate(event, state), said)
     return table
 
 
@@ -85,9 +88,9 @@ def outcome(evolution: dict[str, Any]) -> RenderableType:
     """Base and evolved answer side by side, then what they cost."""
     result = evolution["result"]
     best, base = result["choices"][0], result["base"]
-    panels = [Panel(Text(_said(best)), title=f"evolved {_reward(best)}", border_style="green")]
+    panels = [Panel(_said(best), title=f"evolved {_reward(best)}", border_style="green")]
     if base is not None:
-        panels.insert(0, Panel(Text(_said(base)), title=f"base {_reward(base)}", border_style="yellow"))
+        panels.insert(0, Panel(_said(base), title=f"base {_reward(base)}", border_style="yellow"))
     grid = Table.grid(expand=True)
     for _ in panels:
         grid.add_column(ratio=1)
@@ -95,10 +98,12 @@ def outcome(evolution: dict[str, Any]) -> RenderableType:
     return Group(grid, Columns([_tokens(result), _seconds(result)]), _summary(evolution, best, base))
 
 
-def _said(choice: dict[str, Any]) -> str:
-    """The text of a response, and a line for each call of a tool in it."""
+def _said(choice: dict[str, Any]) -> Text:
+    """What was thought, the text of a response, and a line for each call of a tool in it."""
     calls = [f"{call['name']}({call['arguments']})" for call in choice.get("tool_calls", ())]
-    return plain("\n".join(filter(None, (choice["text"], *calls)))).strip()
+    said = Text(plain("\n".join(filter(None, (choice["text"], *calls)))).strip())
+    thought = plain(choice.get("reasoning", "")).strip()
+    return Text(f"{thought}\n\n", style="dim italic").append(said) if thought else said
 
 
 def _summary(evolution: dict[str, Any], best: dict[str, Any], base: dict[str, Any] | None) -> Text:

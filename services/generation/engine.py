@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from services.generation.grammars import Grammars
 from services.generation.messages import SamplingOptions
+from services.generation.reasoning.marks import ReasoningMarks
 from services.generation.tool_calls.reading import ToolReader
 from shared.errors import InvalidRequest
 from shared.methods import ABILITIES, Ability
@@ -30,7 +31,8 @@ class ModelInfo:
     a response. `token_bytes` gives the bytes of a token in a text, or the name of one that no text shows; None where
     the engine gives no log probabilities. `template_variables` are the names that the chat template reads from what a
     caller may give it. `continues` says whether a response, or the beginning of an answer, can be continued at all, and
-    `raw_prompts` whether prompts need no chat template.
+    `raw_prompts` whether prompts need no chat template. `reasoning` are the marks of the model's thoughts; None where
+    nobody looks for any.
     """
 
     model: str
@@ -46,6 +48,7 @@ class ModelInfo:
     cannot_obey: frozenset[str] = frozenset()
     cannot_continue: frozenset[str] = frozenset()
     template_variables: frozenset[str] = frozenset()
+    reasoning: ReasoningMarks | None = None
     continues: bool = True
     raw_prompts: bool = True
 
@@ -87,7 +90,8 @@ class TokenSequence:
     With a `seed`, the token at a position depends on the seed, the position and the ids before it: a sequence that is
     continued under its seed goes on as if it had never stopped. What an engine caches of the ids may be used for
     sequences of the same `cache_salt` only, since the salt keeps tenants apart. The last `response_tokens` of the ids
-    are the response so far, which formats and penalties concern; those before are the prompt.
+    are the response so far, which penalties concern; those before are the prompt. A format concerns the last
+    `formed_tokens` of the response and what follows; None: all of it.
 
     Where `progress` is given, an engine that can calls it on the event loop with the ids that it has sampled since the
     call before, and their log probabilities, as `Completion` holds them: after the first token, and every
@@ -103,6 +107,7 @@ class TokenSequence:
     seed: int | None
     cache_salt: str = ""
     response_tokens: int = 0
+    formed_tokens: int | None = None
     progress: "Progress | None" = field(default=None, compare=False, repr=False)
     messages: Sequence[Message] = field(default=(), compare=False, repr=False)
     origin: Origin = field(default=NOBODY, compare=False, repr=False)
@@ -116,6 +121,12 @@ class TokenSequence:
     def response(self) -> tuple[int, ...]:
         """The ids of the response so far."""
         return self.token_ids[len(self.token_ids) - self.response_tokens :]
+
+    @property
+    def formed(self) -> tuple[int, ...]:
+        """The ids of the response that a format concerns."""
+        tokens = self.response_tokens if self.formed_tokens is None else self.formed_tokens
+        return self.token_ids[len(self.token_ids) - tokens :]
 
 
 class Likelihoods(NamedTuple):

@@ -72,7 +72,8 @@ class OpenAIEngine:
         Raises:
             Unsupported: the endpoint cannot be served from as it is set up; the message names the setting.
         """
-        await self.begin(await asyncio.to_thread(read_checkpoint, resolve(self._settings.model)))
+        folder, given = resolve(self._settings.model), self._settings.chat_template_arguments
+        await self.begin(await asyncio.to_thread(read_checkpoint, folder, given))
 
     async def begin(self, checkpoint: Checkpoint) -> None:
         """As `start`, with what is known of the model."""

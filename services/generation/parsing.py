@@ -10,7 +10,7 @@ from shared.pb import generation_pb2 as pb
 from shared.records.evolution import Message, Role
 from shared.records.formats import FormatKind, ResponseFormat
 from shared.records.limits import MAX_TEMPLATE_ARGUMENTS
-from shared.records.template_inputs import TemplateInputs
+from shared.records.template_inputs import EFFORTS, TemplateInputs
 from shared.records.tools import Tool, ToolCall
 from shared.telemetry.tracing import current_evolution_id
 
@@ -38,6 +38,7 @@ def request_from_pb(request: pb.GenerateRequest) -> GenerateRequest:
             request.now,
             tuple(Tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in request.tools),
             _arguments(request.template_arguments),
+            _effort(request.reasoning_effort),
         ),
         must_call=request.must_call,
         tool_name=request.tool_name,
@@ -60,6 +61,12 @@ def _arguments(text: str) -> dict[str, object]:
             field="template_arguments",
         )
     return arguments
+
+
+def _effort(effort: str) -> str:
+    if effort and effort not in EFFORTS:
+        raise InvalidRequest(f"reasoning_effort must be {', '.join(EFFORTS)}, or empty", field="reasoning_effort")
+    return effort
 
 
 def _sampling(sampling: pb.GenerateRequest.Sampling) -> SamplingOptions:
@@ -158,4 +165,4 @@ def _sequence(sequence: pb.GenerateRequest.Sequence, where: str, shared: _Shared
 
 def _message(message: pb.GenerateRequest.Message) -> Message:
     calls = tuple(ToolCall(call.name, call.arguments, call.id) for call in message.tool_calls)
-    return Message(cast(Role, message.role), message.content, calls, message.tool_call_id)
+    return Message(cast(Role, message.role), message.content, calls, message.tool_call_id, message.reasoning)

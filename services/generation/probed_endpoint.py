@@ -11,6 +11,7 @@ from services.generation.endpoint.token_text import TokenText
 from services.generation.endpoint.url import check_private
 from services.generation.engine import ModelInfo
 from services.generation.messages import SHAPING
+from services.generation.reasoning.marks import find_reasoning_marks
 from services.generation.response_text import hidden_tokens
 from services.generation.settings import GenerationSettings
 from services.generation.token_logprobs import TokenBytes
@@ -81,6 +82,7 @@ async def probe_endpoint(
         token_bytes=TokenBytes(checkpoint.tokenizer) if capabilities.logprobs else None,
         cannot_obey=frozenset(SHAPING) - capabilities.fields,
         template_variables=frozenset() if capabilities.chat else checkpoint.chat.template.variables,
+        reasoning=find_reasoning_marks(checkpoint.chat, checkpoint.tokenizer, settings.reasoning_parser),
         cannot_continue=_COUNTED | (frozenset() if capabilities.exact else {"ignore_eos"}),
         continues=capabilities.continues,
         raw_prompts=not capabilities.chat,

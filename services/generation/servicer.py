@@ -53,6 +53,8 @@ class GenerationServicer(generation_pb2_grpc.GenerationServiceServicer):  # type
             logprobs=info.logprobs,
             template_variables=sorted(info.template_variables),
             lacks=info.lacks,
+            reasoning_open=info.reasoning.open if info.reasoning else "",
+            reasoning_close=info.reasoning.close if info.reasoning else "",
         )
 
     async def Decode(  # noqa: N802  # the wire's name
@@ -96,6 +98,9 @@ def _result(result: SequenceResult) -> pb.GenerateResult:
         logprobs=map(_logprobs, result.logprobs),
         partial=result.partial,
         served_by=result.served_by,
+        reasoning=result.reasoning,
+        reasoning_tokens=result.reasoning_tokens,
+        thinking=result.thinking,
     )
 
 

@@ -63,6 +63,17 @@ class GenerationSettings(DarwinSettings):
         description="who reads calls of tools: hermes, mistral, llama3_json, response_template, one of vLLM's where it "
         "is installed, or none; auto: the first that reads what the chat template writes",
     )
+    reasoning_parser: str = Field(
+        default="auto",
+        min_length=1,
+        description="how thoughts are told from answers: think, mistral, gemma4 or another known pair of marks, one of "
+        "vLLM's parsers where it is installed, or none; auto: by the marks that the chat template knows",
+    )
+    chat_template_arguments: dict[str, Any] = Field(
+        default={},
+        description="what the chat template is given with each request that says nothing else, as JSON: "
+        '{"enable_thinking": false}',
+    )
     dtype: DtypeSetting = Field(
         default="auto",
         description=f"{AUTO_DTYPE}; for quantised weights bfloat16, or float16 where they know no other",
@@ -93,6 +104,9 @@ class GenerationSettings(DarwinSettings):
     tensor_parallel: int = Field(default=1, ge=1, description="GPUs over which vllm spreads each layer")
     simulated_tokens_per_second: float = Field(default=0, ge=0, description="of each sequence; 0: no delay")
     simulated_response_tokens: int = Field(default=97, ge=0, description="mean length; 0: never ends by itself")
+    simulated_thinking_tokens: int = Field(
+        default=0, ge=0, description="mean length of what is thought before each answer; 0: nothing is"
+    )
     simulated_latency: str = Field(
         default="",
         description="of continuous batching: cpu, or three numbers as bench.latency prints them; empty: none",

@@ -14,6 +14,7 @@ from services.generation.engine import PROGRESS_TOKENS, Completion, Likelihoods,
 from services.generation.engine_stats import SchedulerStats
 from services.generation.grammars import Grammars, available, of_tokenizer
 from services.generation.messages import SHAPING, SamplingOptions
+from services.generation.reasoning.marks import find_reasoning_marks
 from services.generation.response_text import hidden_tokens, stops_of
 from services.generation.settings import GenerationSettings
 from services.generation.token_logprobs import TokenBytes
@@ -85,7 +86,7 @@ class VllmEngine:
     def _load(self) -> None:
         settings = self._settings
         model = pinned(resolve(settings.model), settings.further_arguments.get(REVISION))
-        checkpoint = read_checkpoint(model)
+        checkpoint = read_checkpoint(model, settings.chat_template_arguments)
         context = checkpoint.context(settings.max_model_len)
         self._chat = checkpoint.chat
         arguments = engine_arguments(settings, model, context, partial(checkpoint.dtype, settings.dtype))
@@ -107,6 +108,9 @@ class VllmEngine:
             token_bytes=TokenBytes(checkpoint.tokenizer),
             cannot_obey=frozenset() if arguments.logits_processors else _BY_PROCESSORS,
             template_variables=checkpoint.chat.template.variables,
+            reasoning=find_reasoning_marks(
+                checkpoint.chat, checkpoint.tokenizer, settings.reasoning_parser, vllm_first=True
+            ),
         )
         if formats:
             self._grammars = of_tokenizer(checkpoint.tokenizer, checkpoint.vocabulary, checkpoint.eos_ids)

@@ -19,18 +19,20 @@ FINISH_REASON_STOP: FinishReason
 FINISH_REASON_CONTEXT: FinishReason
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("sequences", "sampling", "cache_salt", "now", "tools", "must_call", "tool_name", "parallel_calls", "template_arguments", "conversation", "raw_prompt", "partial_results", "spread", "priority")
+    __slots__ = ("sequences", "sampling", "cache_salt", "now", "tools", "must_call", "tool_name", "parallel_calls", "template_arguments", "reasoning_effort", "conversation", "raw_prompt", "partial_results", "spread", "priority")
     class Message(_message.Message):
-        __slots__ = ("role", "content", "tool_calls", "tool_call_id")
+        __slots__ = ("role", "content", "tool_calls", "tool_call_id", "reasoning")
         ROLE_FIELD_NUMBER: _ClassVar[int]
         CONTENT_FIELD_NUMBER: _ClassVar[int]
         TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
         TOOL_CALL_ID_FIELD_NUMBER: _ClassVar[int]
+        REASONING_FIELD_NUMBER: _ClassVar[int]
         role: str
         content: str
         tool_calls: _containers.RepeatedCompositeFieldContainer[ToolCall]
         tool_call_id: str
-        def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., tool_call_id: _Optional[str] = ...) -> None: ...
+        reasoning: str
+        def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., tool_call_id: _Optional[str] = ..., reasoning: _Optional[str] = ...) -> None: ...
     class Tool(_message.Message):
         __slots__ = ("name", "description", "parameters", "strict")
         NAME_FIELD_NUMBER: _ClassVar[int]
@@ -143,6 +145,7 @@ class GenerateRequest(_message.Message):
     TOOL_NAME_FIELD_NUMBER: _ClassVar[int]
     PARALLEL_CALLS_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    REASONING_EFFORT_FIELD_NUMBER: _ClassVar[int]
     CONVERSATION_FIELD_NUMBER: _ClassVar[int]
     RAW_PROMPT_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -157,12 +160,13 @@ class GenerateRequest(_message.Message):
     tool_name: str
     parallel_calls: bool
     template_arguments: str
+    reasoning_effort: str
     conversation: GenerateRequest.Conversation
     raw_prompt: GenerateRequest.RawPrompt
     partial_results: bool
     spread: int
     priority: int
-    def __init__(self, sequences: _Optional[_Iterable[_Union[GenerateRequest.Sequence, _Mapping]]] = ..., sampling: _Optional[_Union[GenerateRequest.Sampling, _Mapping]] = ..., cache_salt: _Optional[str] = ..., now: _Optional[float] = ..., tools: _Optional[_Iterable[_Union[GenerateRequest.Tool, _Mapping]]] = ..., must_call: bool = ..., tool_name: _Optional[str] = ..., parallel_calls: bool = ..., template_arguments: _Optional[str] = ..., conversation: _Optional[_Union[GenerateRequest.Conversation, _Mapping]] = ..., raw_prompt: _Optional[_Union[GenerateRequest.RawPrompt, _Mapping]] = ..., partial_results: bool = ..., spread: _Optional[int] = ..., priority: _Optional[int] = ...) -> None: ...
+    def __init__(self, sequences: _Optional[_Iterable[_Union[GenerateRequest.Sequence, _Mapping]]] = ..., sampling: _Optional[_Union[GenerateRequest.Sampling, _Mapping]] = ..., cache_salt: _Optional[str] = ..., now: _Optional[float] = ..., tools: _Optional[_Iterable[_Union[GenerateRequest.Tool, _Mapping]]] = ..., must_call: bool = ..., tool_name: _Optional[str] = ..., parallel_calls: bool = ..., template_arguments: _Optional[str] = ..., reasoning_effort: _Optional[str] = ..., conversation: _Optional[_Union[GenerateRequest.Conversation, _Mapping]] = ..., raw_prompt: _Optional[_Union[GenerateRequest.RawPrompt, _Mapping]] = ..., partial_results: bool = ..., spread: _Optional[int] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class ToolCall(_message.Message):
     __slots__ = ("name", "arguments", "id")
@@ -181,7 +185,7 @@ class GenerateResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[GenerateResult, _Mapping]]] = ...) -> None: ...
 
 class GenerateResult(_message.Message):
-    __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds", "queue_seconds", "tool_calls", "content", "calling", "logprobs", "partial", "served_by")
+    __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds", "queue_seconds", "tool_calls", "content", "calling", "logprobs", "partial", "served_by", "reasoning", "reasoning_tokens", "thinking")
     class Usage(_message.Message):
         __slots__ = ("prompt_tokens", "cached_tokens", "generated_tokens", "kept_tokens")
         PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -207,6 +211,9 @@ class GenerateResult(_message.Message):
     LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_FIELD_NUMBER: _ClassVar[int]
     SERVED_BY_FIELD_NUMBER: _ClassVar[int]
+    REASONING_FIELD_NUMBER: _ClassVar[int]
+    REASONING_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    THINKING_FIELD_NUMBER: _ClassVar[int]
     id: str
     token_ids: _containers.RepeatedScalarFieldContainer[int]
     text: str
@@ -221,7 +228,10 @@ class GenerateResult(_message.Message):
     logprobs: _containers.RepeatedCompositeFieldContainer[TokenLogprobs]
     partial: bool
     served_by: str
-    def __init__(self, id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., lookahead_text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., usage: _Optional[_Union[GenerateResult.Usage, _Mapping]] = ..., seconds: _Optional[float] = ..., queue_seconds: _Optional[float] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., content: _Optional[str] = ..., calling: bool = ..., logprobs: _Optional[_Iterable[_Union[TokenLogprobs, _Mapping]]] = ..., partial: bool = ..., served_by: _Optional[str] = ...) -> None: ...
+    reasoning: str
+    reasoning_tokens: int
+    thinking: bool
+    def __init__(self, id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., lookahead_text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., usage: _Optional[_Union[GenerateResult.Usage, _Mapping]] = ..., seconds: _Optional[float] = ..., queue_seconds: _Optional[float] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., content: _Optional[str] = ..., calling: bool = ..., logprobs: _Optional[_Iterable[_Union[TokenLogprobs, _Mapping]]] = ..., partial: bool = ..., served_by: _Optional[str] = ..., reasoning: _Optional[str] = ..., reasoning_tokens: _Optional[int] = ..., thinking: bool = ...) -> None: ...
 
 class TokenLogprobs(_message.Message):
     __slots__ = ("chosen", "top")
@@ -257,7 +267,7 @@ class GetModelRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetModelResponse(_message.Message):
-    __slots__ = ("model", "engine", "context_length", "structured_output", "continues_formats", "tools", "logprobs", "template_variables", "lacks")
+    __slots__ = ("model", "engine", "context_length", "structured_output", "continues_formats", "tools", "logprobs", "template_variables", "lacks", "reasoning_open", "reasoning_close")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_LENGTH_FIELD_NUMBER: _ClassVar[int]
@@ -267,6 +277,8 @@ class GetModelResponse(_message.Message):
     LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_VARIABLES_FIELD_NUMBER: _ClassVar[int]
     LACKS_FIELD_NUMBER: _ClassVar[int]
+    REASONING_OPEN_FIELD_NUMBER: _ClassVar[int]
+    REASONING_CLOSE_FIELD_NUMBER: _ClassVar[int]
     model: str
     engine: str
     context_length: int
@@ -276,4 +288,6 @@ class GetModelResponse(_message.Message):
     logprobs: bool
     template_variables: _containers.RepeatedScalarFieldContainer[str]
     lacks: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model: _Optional[str] = ..., engine: _Optional[str] = ..., context_length: _Optional[int] = ..., structured_output: bool = ..., continues_formats: bool = ..., tools: bool = ..., logprobs: bool = ..., template_variables: _Optional[_Iterable[str]] = ..., lacks: _Optional[_Iterable[str]] = ...) -> None: ...
+    reasoning_open: str
+    reasoning_close: str
+    def __init__(self, model: _Optional[str] = ..., engine: _Optional[str] = ..., context_length: _Optional[int] = ..., structured_output: bool = ..., continues_formats: bool = ..., tools: bool = ..., logprobs: bool = ..., template_variables: _Optional[_Iterable[str]] = ..., lacks: _Optional[_Iterable[str]] = ..., reasoning_open: _Optional[str] = ..., reasoning_close: _Optional[str] = ...) -> None: ...

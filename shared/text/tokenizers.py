@@ -44,3 +44,27 @@ def first_line(error: Exception) -> str:
     """The first line of an error's message, at most 200 characters; the error's type where it has no message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")
+
+
+def template_source(tokenizer: Any) -> str:
+    """The source of a tokenizer's chat template.
+
+    Raises:
+        Unsupported: it has none, or named ones only.
+    """
+    template = tokenizer.chat_template
+    if isinstance(template, dict):
+        if "default" not in template:
+            raise Unsupported(
+                f"the tokenizer has only named chat templates ({', '.join(sorted(template))}): name one of them "
+                '"default"',
+                field="model",
+            )
+        template = template["default"]
+    if not template:
+        raise Unsupported(
+            "the tokenizer has no chat template, as that of a base model: take the instruct model, or put a "
+            "chat_template into its tokenizer_config.json",
+            field="model",
+        )
+    return str(template)

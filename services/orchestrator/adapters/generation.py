@@ -119,6 +119,14 @@ class GrpcGenerator:
             except grpc.RpcError as error:
                 raise from_rpc_error(error) from error
 
+    async def reasoning_marks(self, timeout_s: float) -> tuple[str, str]:
+        with calling("GenerationService/GetModel"):
+            try:
+                model = await self._replicas.call(_get_model, 1, timeout_s, current_evolution_id())
+                return model.reasoning_open, model.reasoning_close
+            except grpc.RpcError as error:
+                raise from_rpc_error(error) from error
+
     async def _no_room(self, prompt_tokens: int, field: str, timeout_s: float) -> ContextLengthExceeded:
         model = await self._replicas.call(_get_model, 1, timeout_s, current_evolution_id())
         # An endpoint may have a shorter context than is known of it.
@@ -209,6 +217,7 @@ def _to_pb(effects: Sequence[Generate], request: EvolutionRequest, *, apart: boo
         else "",
         conversation=_conversation(request, index) if once else None,
         raw_prompt=None if apart else raw,
+        reasoning_effort=request.reasoning_effort or "" if request.raw_prompt is None else "",
         partial_results=True,
         spread=request.search.spread,
         priority=_PRIORITIES[request.service_tier],
@@ -254,4 +263,7 @@ def _from_pb(result: pb.GenerateResult, effect: Generate, called: Called) -> Gen
         logprobs=tuple(map(logprobs_from_pb, result.logprobs)),
         partial=result.partial,
         served_by=result.served_by,
+        reasoning=result.reasoning,
+        reasoning_tokens=result.reasoning_tokens,
+        thinking=result.thinking,
     )

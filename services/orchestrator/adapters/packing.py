@@ -155,6 +155,7 @@ class _Packing:
                 less,
                 response.called,
                 response.logprobs[logprobs:],
+                _thought(before, response),
             )
         )
 
@@ -182,6 +183,13 @@ def _trimmed(row: ResponseDelta | SavedFinal | SavedStateRow) -> list[Any]:
             break
         values.pop()
     return values
+
+
+def _thought(before: Response, response: Response) -> tuple[int, str, int, bool] | None:
+    if not (response.reasoning_tokens or response.thinking):
+        return None
+    kept = shared_length(before.reasoning, response.reasoning)
+    return kept, response.reasoning[kept:], response.reasoning_tokens, response.thinking
 
 
 def _where(piece: Piece) -> tuple[int, int, int, int]:

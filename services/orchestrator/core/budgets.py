@@ -52,6 +52,14 @@ def with_piece(state: State, phase: Phase) -> State:
     return changed(state, phase=phase, response=state.latest, ahead=None, reward=None, components={})
 
 
+def to_be_scored(evolution: EvolutionState, state: State, phase: Phase) -> State:
+    """The state with its whole piece, in the phase that leads to its score. One that is still thinking has no score,
+    unless the search compares thoughts.
+    """
+    silent = state.latest.undecided and not evolution.config.replace_in_reasoning
+    return with_piece(state, "scored" if silent else phase)
+
+
 def with_shares(evolution: EvolutionState) -> EvolutionState:
     """The evolution at the beginning of a round, whose states that decode, and mutation, are dealt their tokens."""
     decoding = [index for index, state in evolution.states() if state.phase == "decode"]
@@ -92,7 +100,7 @@ def decided(evolution: EvolutionState) -> EvolutionState:
 def _cut(evolution: EvolutionState, index: int) -> State:
     """A state that the budget leaves as it is. The base response is scored when it is complete, except as one of n."""
     state, beside = _state(evolution, index), index == BASE and evolution.config.replace and evolution.population
-    return changed(state, phase="idle") if beside else with_piece(state, "held")
+    return changed(state, phase="idle") if beside else to_be_scored(evolution, state, "held")
 
 
 def _precedence(state: State) -> tuple[bool, bool, bool]:

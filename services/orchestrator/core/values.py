@@ -1,6 +1,5 @@
-"""The values of the evolution: what it holds, the effects that it wants performed, and their outcomes.
-
-Everything is frozen; `machine` makes new values from old ones. Times, processes and text encodings do not occur here.
+"""The values of the evolution: what it holds, the effects that it wants performed, and their outcomes. All are frozen;
+`machine` makes new values from old ones.
 """
 
 from collections.abc import Iterator
@@ -48,8 +47,8 @@ class State:
     """A mutant and its response. `instruction` is None until the mutant is accepted.
 
     `scored_text` is what the next or last score is about: the response, with its lookahead where there is one.
-    `ahead` is the response with what is known of the piece that it is being continued by. `allowance` is how many
-    tokens it may yet sample in this round; None where no budget bounds that.
+    `reward` is None until it is scored. `ahead` is the response with what is known of the piece that it is being
+    continued by. `allowance` is how many tokens it may yet sample in this round; None where no budget bounds that.
     """
 
     instruction: str | None = None
@@ -188,9 +187,8 @@ class Generate:
 
 @dataclass(frozen=True)
 class Score:
-    """Score `text` as a response to the original conversation. `final` marks the cycle's last scoring.
-
-    A `partial` text is a response that can be continued.
+    """Score `text` as a response to the original conversation, a `partial` one where it can be continued. `final` marks
+    the cycle's last scoring.
     """
 
     cycle: int
@@ -243,8 +241,9 @@ class Generated:
     `text` is the whole response so far, `scored_text` the same with the lookahead. `finish` is "length" where the
     response can go on, "context" where the model's context is full. `queued_seconds` is how long the engine let it
     wait, None where that is not known. `logprobs` are those of the `token_ids`, one each, where they were asked for.
-    A `partial` outcome is of a piece under way; `token_ids`, `logprobs` and numbers of tokens of a piece add up. Where
-    ids merely stand for text, `kept` tokens are of the response. `served_by` names one of several endpoints.
+    `reasoning`, its tokens and whether the response is `thinking` are those of a `Response`. A `partial` outcome is of
+    a piece under way; `token_ids`, `logprobs` and numbers of tokens of a piece add up, but for those of reasoning.
+    Where ids merely stand for text, `kept` tokens are of the response. `served_by` names one of several endpoints.
     """
 
     cycle: int
@@ -263,6 +262,9 @@ class Generated:
     partial: bool = False
     kept: int | None = None
     served_by: str = field(default="", repr=False)
+    reasoning: str = ""
+    reasoning_tokens: int = 0
+    thinking: bool = False
 
     @property
     def kept_tokens(self) -> int:

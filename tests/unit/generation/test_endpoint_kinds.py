@@ -58,7 +58,7 @@ READ = cache(read_checkpoint)
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_engine, "read_checkpoint", READ)
+    monkeypatch.setattr(openai_engine, "read_checkpoint", lambda model, _: READ(model))
 
 
 @pytest.mark.parametrize("kind", KINDS)

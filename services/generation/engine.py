@@ -1,11 +1,12 @@
 """The port to a language model: an engine continues token sequences, as many at once as come, in batches of its own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from services.generation.grammars import Grammars
 from services.generation.messages import SamplingOptions
+from services.generation.response_text import HiddenTokens
 from services.generation.tool_calls.reading import ToolReader
 from shared.errors import InvalidRequest
 from shared.records.evolution import Message
@@ -37,7 +38,7 @@ class ModelInfo:
     structured_output: bool
     vocabulary_size: int
     end_ids: frozenset[int]
-    hidden_tokens: Mapping[str, int] = field(default_factory=dict)
+    hidden_tokens: HiddenTokens = field(default_factory=HiddenTokens)
     continues_formats: bool = False
     tool_reader: ToolReader | None = None
     token_bytes: Callable[[int], bytes] | None = None

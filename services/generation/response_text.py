@@ -1,13 +1,11 @@
 """A response's text, and where the caller's stop strings end it."""
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
-from shared.text.marks import spellings_of
+from services.generation.engine import HiddenTokens
 
 # Decoding puts this in place of bytes that are no character, or not a whole one yet.
 _BROKEN = "\ufffd"
@@ -47,20 +45,6 @@ class Stops:
     @property
     def mixed(self) -> tuple[str, ...]:
         return self.spelled[len(self.ids) :]
-
-
-class HiddenTokens(dict[str, int]):
-    """Maps the text of each token that decoding hides to its id. It must not change once it is read: there may be
-    thousands, which calls must not go through one by one."""
-
-    @cached_property
-    def ids(self) -> frozenset[int]:
-        return frozenset(self.values())
-
-    @cached_property
-    def spellings(self) -> re.Pattern[str]:
-        """Finds their texts."""
-        return spellings_of(self)
 
 
 def stops_of(strings: Sequence[str], hidden: HiddenTokens) -> Stops:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.generation.response_text import HiddenTokens, Stops, continuing, hidden_tokens, stops_of
+from services.generation.engine import HiddenTokens
+from services.generation.response_text import Stops, continuing, hidden_tokens, stops_of
 from tests.unit.generation.scripted import Scripted, byte_fallback, byte_level, pieces
 
 SAID = "ok 😀😀好 🜂的👩‍👩‍👧x"

@@ -1,7 +1,9 @@
 """The port to a language model: an engine continues token sequences, as many at once as come, in batches of its own."""
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from services.generation.grammars import Grammars
@@ -12,10 +14,25 @@ from shared.errors import InvalidRequest
 from shared.methods import ABILITIES, Ability
 from shared.records.evolution import Message
 from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
+from shared.text.marks import spellings_of
 
 
 class ContextFull(InvalidRequest):
     """The sequence fills the model's context, which is shorter than `ModelInfo.context_length` says."""
+
+
+class HiddenTokens(dict[str, int]):
+    """Maps the text of each token that decoding hides to its id. It must not change once it is read: there may be
+    thousands, which calls must not go through one by one."""
+
+    @cached_property
+    def ids(self) -> frozenset[int]:
+        return frozenset(self.values())
+
+    @cached_property
+    def spellings(self) -> re.Pattern[str]:
+        """Finds their texts."""
+        return spellings_of(self)
 
 
 @dataclass(frozen=True)
@@ -41,7 +58,7 @@ class ModelInfo:
     structured_output: bool
     vocabulary_size: int
     end_ids: frozenset[int]
-    hidden_tokens: Mapping[str, int] = field(default_factory=dict)
+    hidden_tokens: HiddenTokens = field(default_factory=HiddenTokens)
     continues_formats: bool = False
     tool_reader: ToolReader | None = None
     token_bytes: Callable[[int], bytes] | None = None

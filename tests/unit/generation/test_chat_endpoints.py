@@ -108,7 +108,7 @@ async def test_options_are_mapped_and_what_is_unknown_is_left_out_or_refused() -
         # The endpoint puts the conversation into a template that is not ours: ids of ours are not its own.
         for refused in ({"logit_bias": {1: 2.0}}, {"ignore_eos": True}, {"min_p": 0.1}):
             with pytest.raises(Unsupported, match="cannot obey"):
-                await ask(engine, SamplingOptions(**refused))  # type: ignore[arg-type]
+                await ask(engine, SamplingOptions(**refused))
         with pytest.raises(Unsupported, match="gives no log probabilities"):
             await ask(engine, SamplingOptions(logprobs=2))
 

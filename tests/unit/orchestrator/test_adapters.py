@@ -62,13 +62,7 @@ class Recorder(
         self.times.append(request.now)
         self.arguments.append(request.template_arguments)
         for sequence in sequences:
-            result = gpb.GenerateResult(
-                id=sequence.id,
-                token_ids=[1, 2, 3],
-                finish_reason=gpb.FINISH_REASON_STOP,
-                served_by=f"{request.spread} at {request.priority}",
-                usage=gpb.GenerateResult.Usage(generated_tokens=9, kept_tokens=8 if request.spread > 1 else None),
-            )
+            result = gpb.GenerateResult(id=sequence.id, finish_reason=gpb.FINISH_REASON_STOP)
             if sequence.messages[-1].content == LONG:
                 usage = gpb.GenerateResult.Usage(prompt_tokens=70)
                 result = gpb.GenerateResult(id=sequence.id, finish_reason=gpb.FINISH_REASON_CONTEXT, usage=usage)
@@ -111,22 +105,6 @@ async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
     assert recorder.times == [7.0, 7.0, 7.0, 0.0]
     assert not any(tenant in salt for tenant, salt in zip(tenants[1:], own[1:], strict=True))
     assert all(recorder.deadlines)
-
-
-async def test_how_states_are_spread_and_who_served_them() -> None:
-    recorder, server = Recorder(), Server([])
-    server.register(generation_pb2_grpc.add_GenerationServiceServicer_to_server, recorder)
-    server.set_ready()
-    address = await server.start("127.0.0.1:0")
-    async with Replicas("generation", address, generation_pb2_grpc.GenerationServiceStub) as generation:
-        generator = GrpcGenerator(generation)
-        effects = [Generate(1, 1, 0, "Hello", (), 8, 0, 1)]
-        spread = replace(REQUEST, search=Search(spread=3), service_tier="priority")
-        outcomes = [each for request in (REQUEST, spread) async for each in generator.generate(effects, request, 5)]
-    await server.stop(0)
-    assert [outcome.served_by for outcome in outcomes] == ["1 at 0", "3 at -1"]
-    # Where ids stand for text, as many tokens are kept as whoever sampled them has counted.
-    assert [outcome.kept_tokens for outcome in outcomes] == [4, 8]
 
 
 async def test_the_template_is_given_the_callers_arguments() -> None:

@@ -7,10 +7,11 @@ from typing import cast
 from services.generation.messages import GenerateRequest, RawPrompt, SamplingOptions, Sequence
 from shared.errors import InvalidRequest
 from shared.pb import generation_pb2 as pb
+from shared.records.efforts import EFFORTS
 from shared.records.evolution import Message, Role
 from shared.records.formats import FormatKind, ResponseFormat
 from shared.records.limits import MAX_TEMPLATE_ARGUMENTS
-from shared.records.template_inputs import EFFORTS, TemplateInputs
+from shared.records.template_inputs import TemplateInputs
 from shared.records.tools import Tool, ToolCall
 from shared.telemetry.tracing import current_evolution_id
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from shared.methods import Method
+from shared.records.efforts import Effort
 from shared.records.formats import ResponseFormat
 from shared.records.logprobs import TokenLogprobs
 from shared.records.search import Search
 from shared.records.spending import Prices
-from shared.records.template_inputs import Effort
 from shared.records.tools import ToolCall, ToolUse
 
 Role = Literal["system", "user", "assistant", "tool"]

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
+from shared.records.efforts import Effort
 from shared.records.limits import MAX_CYCLES, MAX_LOOKAHEAD, MAX_MUTANTS, MAX_PERIOD
-from shared.records.template_inputs import Effort
 
 Mutation = Literal["auto", "model", "templates"]
 Preset = Literal["default", "paper"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
 from shared.errors import InvalidRequest
 from shared.records.tools import Tool
@@ -16,16 +15,12 @@ RESERVED_ARGUMENTS = frozenset(
 )
 """Names that belong to whoever calls the template, which no argument may have."""
 
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-EFFORTS: tuple[Effort, ...] = get_args(Effort)
-"""How much a model is to think, from least to most."""
-
 
 @dataclass(frozen=True)
 class TemplateInputs:
     """`now` is the time that the template prints, in Unix seconds; 0 stands for the clock's. It is told of the `tools`.
     `arguments` are JSON values, which come before those that the deployment gives it. So do those that stand for
-    `effort`, one of `EFFORTS` or empty, but for what the arguments say.
+    `effort`, one of `shared.records.efforts` or empty, but for what the arguments say.
     """
 
     now: float = 0.0

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 
-from shared.records.template_inputs import EFFORTS
+from shared.records.efforts import EFFORTS
 
 # The names by which templates switch thinking on and off.
 _SWITCHES = frozenset({"enable_thinking", "thinking"})

@@ -16,8 +16,9 @@ from jinja2 import Environment, TemplateError
 from jinja2.meta import find_undeclared_variables
 
 from shared.errors import InvalidRequest, Unsupported
+from shared.records.efforts import EFFORTS
 from shared.records.evolution import Message, Role
-from shared.records.template_inputs import EFFORTS, NOTHING_ELSE, RESERVED_ARGUMENTS, TemplateInputs
+from shared.records.template_inputs import NOTHING_ELSE, RESERVED_ARGUMENTS, TemplateInputs
 from shared.records.tools import Tool, ToolCall
 from shared.text.accepted_turns import folded, joined, led
 from shared.text.efforts import effort_arguments

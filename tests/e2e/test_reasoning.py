@@ -23,10 +23,10 @@ def test_answers_tell_what_was_thought(simulated_stack: Stack) -> None:
     recorded = httpx.get(f"{simulated_stack.url}/v1/evolutions/{answer.darwin['evolution_id']}/recording").json()
     rounds = [event for event in recorded["events"] if event["type"] == "round.finished"]
     unscored = [
-        (event["texts"][i], event["reasoning"][i])
+        (said, thinks)
         for event in rounds
-        for i, r in enumerate(event["rewards"])
-        if r is None
+        for reward, said, thinks in zip(event["rewards"], event["texts"], event["reasoning"], strict=True)
+        if reward is None
     ]
     assert unscored
     assert all(said == "" and thinks for said, thinks in unscored)
@@ -38,21 +38,18 @@ def test_answers_tell_what_was_thought(simulated_stack: Stack) -> None:
     ]
     told = "".join(getattr(piece, "reasoning_content", None) or "" for piece in pieces)
     whole = create(model="sample", messages=ASKED, seed=7, max_tokens=200, extra_body=THINK).choices[0].message
-    assert (told, "".join(piece.content or "" for piece in pieces)) == (whole.reasoning_content, whole.content)
+    text = whole.content
+    assert (told, "".join(piece.content or "" for piece in pieces)) == (whole.reasoning_content, text)
     quiet = create(
         model="sample", messages=ASKED, seed=7, max_tokens=200, extra_body={**THINK, "include_reasoning": False}
     )
-    assert (quiet.choices[0].message.content, "reasoning_content" in quiet.choices[0].message.model_dump()) == (
-        text_of(whole),
-        False,
-    )
+    assert quiet.choices[0].message.content == text
+    assert "reasoning_content" not in quiet.choices[0].message.model_dump()
     # Handed back it is a part of the prompt; without thinking nothing is thought.
+    said = {"role": "assistant", "content": "x"}
     lengths = [
         create(model="sample", messages=[*ASKED, turn, *ASKED], max_tokens=5).usage.prompt_tokens
-        for turn in (
-            {"role": "assistant", "content": "x"},
-            {"role": "assistant", "content": "x", "reasoning_content": "a b"},
-        )
+        for turn in (said, said | {"reasoning_content": "a b"})
     ]
     assert lengths[1] == lengths[0] + 4
     plain = create(model="sample", messages=ASKED, seed=7, max_tokens=200)
@@ -60,10 +57,6 @@ def test_answers_tell_what_was_thought(simulated_stack: Stack) -> None:
     assert plain.usage.completion_tokens_details.reasoning_tokens == 0
     spared = create(model="darwin", messages=ASKED, max_tokens=20, reasoning_effort="none")
     assert spared.usage.darwin["method"] == "sample"
-
-
-def text_of(message: object) -> str:
-    return message.content  # type: ignore[attr-defined,no-any-return]
 
 
 def test_a_beginning_that_thinks_is_not_scored(simulated_stack: Stack) -> None:

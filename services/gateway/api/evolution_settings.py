@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.api.message_bodies import EvolutionFormat
 from services.gateway.config.search_fields import with_search_settings
+from shared.records.efforts import Effort
 from shared.records.evolution import Sampling, ServiceTier
-from shared.records.template_inputs import Effort
 
 _PLAIN = Sampling(max_tokens=0)
 

@@ -21,6 +21,7 @@ from services.gateway.api.vllm_fields import VllmFields
 from services.gateway.config.model_entry import MAX_MODEL_NAME, PROFILE_PATTERN
 from services.gateway.config.search_fields import WHOLE, with_search_settings
 from shared.methods import METHODS
+from shared.records.efforts import Effort
 from shared.records.limits import (
     MAX_CYCLES,
     MAX_MESSAGES,
@@ -33,7 +34,6 @@ from shared.records.limits import (
     MOST_ALTERNATIVES,
 )
 from shared.records.search import EFFORT_MUTANTS, Preset
-from shared.records.template_inputs import Effort
 
 _NO_BEAMS = "beam search is not supported"
 _TEXT_ONLY = "answers are text"

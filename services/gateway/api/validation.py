@@ -22,9 +22,9 @@ from services.gateway.config.model_entry import ModelEntry
 from services.gateway.config.settings import GatewaySettings
 from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
+from shared.records.efforts import Effort
 from shared.records.evolution import EvolutionRequest, Message, Role, Sampling
 from shared.records.search import EFFORT_MUTANTS, PRESETS, Search, check_search
-from shared.records.template_inputs import Effort
 from shared.records.tools import ToolUse
 from shared.records.turns import characters_of, instruction_index
 from shared.text.tool_turns import with_calls

@@ -13,8 +13,8 @@ from services.gateway.api.requests import SearchSettings
 from services.gateway.api.service_tiers import SERVICE_TIER, ServiceTierField
 from services.gateway.config.model_entry import MAX_MODEL_NAME
 from services.gateway.config.search_fields import WHOLE
+from shared.records.efforts import Effort
 from shared.records.limits import MAX_MESSAGES, MOST_ALTERNATIVES
-from shared.records.template_inputs import Effort
 
 _LongText = Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE]
 

@@ -1,12 +1,11 @@
 """The port to a language model: an engine continues token sequences, as many at once as come, in batches of its own."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from services.generation.grammars import Grammars
+from services.generation.hidden_tokens import HiddenTokens
 from services.generation.messages import SamplingOptions
 from services.generation.reasoning.marks import ReasoningMarks
 from services.generation.tool_calls.reading import ToolReader
@@ -14,25 +13,10 @@ from shared.errors import InvalidRequest
 from shared.methods import ABILITIES, Ability
 from shared.records.evolution import Message
 from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
-from shared.text.marks import spellings_of
 
 
 class ContextFull(InvalidRequest):
     """The sequence fills the model's context, which is shorter than `ModelInfo.context_length` says."""
-
-
-class HiddenTokens(dict[str, int]):
-    """Maps the text of each token that decoding hides to its id. It must not change once it is read: there may be
-    thousands, which calls must not go through one by one."""
-
-    @cached_property
-    def ids(self) -> frozenset[int]:
-        return frozenset(self.values())
-
-    @cached_property
-    def spellings(self) -> re.Pattern[str]:
-        """Finds their texts."""
-        return spellings_of(self)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from services.generation.endpoint.responses import ServedModel
 from services.generation.endpoint.token_text import TokenText
 from services.generation.endpoint.url import check_private
 from services.generation.engine import ModelInfo
+from services.generation.hidden_tokens import hidden_tokens
 from services.generation.messages import SHAPING
 from services.generation.reasoning.marks import find_reasoning_marks
-from services.generation.response_text import hidden_tokens
 from services.generation.settings import GenerationSettings
 from services.generation.token_logprobs import TokenBytes
 from services.generation.tool_calls.detection import find_tool_reader

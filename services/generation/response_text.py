@@ -3,9 +3,9 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from services.generation.engine import HiddenTokens
+from services.generation.hidden_tokens import HiddenTokens
 
 # Decoding puts this in place of bytes that are no character, or not a whole one yet.
 _BROKEN = "\ufffd"
@@ -53,12 +53,6 @@ def stops_of(strings: Sequence[str], hidden: HiddenTokens) -> Stops:
     mixed = tuple(s for s in strings if s not in hidden and hidden.spellings.search(s))
     in_text = tuple(string for string in strings if string not in single and string not in mixed)
     return Stops(in_text, (*single, *mixed), frozenset(hidden[string] for string in single))
-
-
-def hidden_tokens(tokenizer: Any, vocabulary: int) -> HiddenTokens:
-    """The tokens below `vocabulary` that a Hugging Face tokenizer hides when it decodes, by their text."""
-    added = tokenizer.added_tokens_decoder
-    return HiddenTokens({token.content: i for i, token in added.items() if token.special and i < vocabulary})
 
 
 @dataclass(frozen=True)

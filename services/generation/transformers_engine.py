@@ -21,9 +21,10 @@ from transformers import (
 from services.generation.checkpoint import Checkpoint, read_checkpoint
 from services.generation.engine import PROGRESS_TOKENS, Completion, Likelihoods, ModelInfo, TokenSequence
 from services.generation.grammars import Grammars, Matcher, Rows, available, of_tokenizer
+from services.generation.hidden_tokens import hidden_tokens
 from services.generation.logit_adjustments import Adjustments
 from services.generation.reasoning.marks import find_reasoning_marks
-from services.generation.response_text import Decode, Reader, hidden_tokens, stops_of
+from services.generation.response_text import Decode, Reader, stops_of
 from services.generation.settings import GenerationSettings
 from services.generation.token_logprobs import TokenBytes
 from services.generation.token_sampling import TokenSampler, likelihoods, uniform

@@ -13,9 +13,10 @@ from services.generation.checkpoint import read_checkpoint
 from services.generation.engine import PROGRESS_TOKENS, Completion, Likelihoods, ModelInfo, TokenSequence
 from services.generation.engine_stats import SchedulerStats
 from services.generation.grammars import Grammars, available, of_tokenizer
+from services.generation.hidden_tokens import hidden_tokens
 from services.generation.messages import SHAPING, SamplingOptions
 from services.generation.reasoning.marks import find_reasoning_marks
-from services.generation.response_text import hidden_tokens, stops_of
+from services.generation.response_text import stops_of
 from services.generation.settings import GenerationSettings
 from services.generation.token_logprobs import TokenBytes
 from services.generation.tool_calls.detection import find_tool_reader

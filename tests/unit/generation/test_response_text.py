@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from services.generation.engine import HiddenTokens
-from services.generation.response_text import Stops, continuing, hidden_tokens, stops_of
+from services.generation.hidden_tokens import hidden_tokens
+from services.generation.response_text import Stops, continuing, stops_of
 from tests.unit.generation.scripted import Scripted, byte_fallback, byte_level, pieces
 
 SAID = "ok 😀😀好 🜂的👩‍👩‍👧x"

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from services.generation.engine import Completion, HiddenTokens, ModelInfo, TokenSequence
+from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.hidden_tokens import HiddenTokens
 from services.generation.loading import loading
 from services.generation.messages import SamplingOptions
 from services.generation.settings import GenerationSettings

@@ -26,7 +26,7 @@ INSTRUCTIONS = Path(__file__).parent / "languages.jsonl"
 OUT = Path(__file__).parent / "out" / "languages.jsonl"
 METHODS = ("sample", "best-of-n", "darwin")
 KINDS = ("the request's", "English", "another or none")
-IN_FLIGHT = 8
+IN_FLIGHT = 16
 
 
 def instructions() -> list[tuple[str, str]]:

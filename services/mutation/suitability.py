@@ -35,7 +35,7 @@ REWRITES = 3
 
 NameOfModel = Callable[[float], Awaitable[str]]
 
-_CHECK_S, _TIMEOUT_S = 30.0, 120.0
+_CHECK_S, _TIMEOUT_S = 30.0, 600.0
 
 _SHARE = METER.create_gauge(
     "darwin.mutation.auto.share",
@@ -60,19 +60,27 @@ class Suitability:
 
 
 async def measure(mutator: InstructionMutator, timeout: float | None = None) -> Suitability:
-    """Asks for rewrites of every shipped instruction, as requests do and with the same checks; `timeout` in seconds
-    bounds each instruction's. Seeds are fixed, so that replicas over the same model find the same.
+    """Asks for rewrites of every shipped instruction at once, as requests do and with the same checks, within `timeout`
+    seconds. Seeds are fixed, so that replicas over the same model find the same.
 
     Raises:
         Unavailable, Overloaded, DeadlineExceeded: the language model cannot be measured now.
     """
+    jobs = [_accepted(mutator, text, seed, timeout) for seed, text in enumerate(INSTRUCTIONS)]
     accepted = 0
-    for seed, text in enumerate(INSTRUCTIONS):
-        request = MutationRequest((Message("user", text),), text, REWRITES, seed=seed, mode=Mode.MODEL)
-        async with aclosing(mutator.mutate(request, timeout)) as events:
-            async for event in events:
-                accepted += isinstance(event, AcceptedMutant) and event.source is TextSource.MODEL
+    for found in await asyncio.gather(*jobs, return_exceptions=True):
+        if isinstance(found, BaseException):
+            raise found
+        accepted += found
     return Suitability(accepted, REWRITES * len(INSTRUCTIONS))
+
+
+async def _accepted(mutator: InstructionMutator, text: str, seed: int, timeout: float | None) -> int:
+    """How many rewrites of one instruction were accepted."""
+    request = MutationRequest((Message("user", text),), text, REWRITES, seed=seed, mode=Mode.MODEL)
+    async with aclosing(mutator.mutate(request, timeout)) as events:
+        mutants = [event async for event in events if isinstance(event, AcceptedMutant)]
+    return sum(mutant.source is TextSource.MODEL for mutant in mutants)
 
 
 class AutoMode:

@@ -169,21 +169,21 @@ async def test_it_measures_once_for_each_model_and_again_where_that_failed(caplo
     task = asyncio.create_task(AutoMode(writer, named.name, 0.5, check_s=0.001).follow())
     try:
         await named.looks(4)
-        assert llm.calls == 13
+        assert llm.calls == 12 + 12
         assert writer.operators == tuple(OPERATORS.values())
         assert measured()["darwin.mutation.auto.by_model", ()] == 1
         assert "the model writes mutants" in caplog.text
         assert await sources(writer) == [TextSource.MODEL]
         named.now, llm.rewrites = "second", poor
         await named.looks(4)
-        assert llm.calls == 13 + 1 + 12
+        assert llm.calls == 12 + 12 + 1 + 12
         assert await sources(writer) == [TextSource.TEMPLATE]
         assert measured()["darwin.mutation.auto.by_model", ()] == 0
         assert measured()["darwin.mutation.auto.share", ()] == 0
         assert "0 of 36 rewrites by second accepted" in caplog.text
         named.now = "first"
         await named.looks(3)
-        assert llm.calls == 13 + 1 + 12
+        assert llm.calls == 12 + 12 + 1 + 12
         assert writer.operators == tuple(OPERATORS.values())
     finally:
         await end(task)

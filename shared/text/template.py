@@ -102,7 +102,7 @@ class ChatTemplate:
         self._keeps = lru_cache(256)(self._printed_systems)
         self._efforts = lru_cache(len(EFFORTS))(self._effort_arguments)
         # Which of the names the template reads.
-        named = (name for name in _REASONING if re.search(rf"\b{name}\b", self.source))
+        named = (name for name in _REASONING if re.search(rf"(?:\.|['\"]){name}\b", self.source))
         self._reasoning = next(named, _REASONING[0])
 
     def render(

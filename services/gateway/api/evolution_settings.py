@@ -60,4 +60,5 @@ class EvolutionSettings(ShapingSettings):
         default={}, exclude_if=operator.not_, description="What the chat template was given (`chat_template_kwargs`)."
     )
     reasoning_effort: Effort | None = Field(default=None, exclude_if=_is_none, description="As given.")
+    include_reasoning: bool = Field(default=True, exclude_if=bool, description="Whether answers tell what was thought.")
     service_tier: ServiceTier = Field(default="default", exclude_if=lambda tier: tier == "default")

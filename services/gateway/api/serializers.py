@@ -172,6 +172,7 @@ def evolution(record: Record, operator: bool = False) -> out.Evolution:
             raw_prompt=request.raw_prompt is not None,
             template_arguments=request.template_arguments,
             reasoning_effort=request.reasoning_effort,
+            include_reasoning=request.include_reasoning,
             service_tier=request.service_tier,
         ),
         user=request.user,

@@ -95,7 +95,10 @@ def outcome(evolution: dict[str, Any]) -> RenderableType:
     for _ in panels:
         grid.add_column(ratio=1)
     grid.add_row(*panels)
-    return Group(grid, Columns([_tokens(result), _seconds(result)]), _summary(evolution, best, base))
+    tables = [_tokens(result), _seconds(result)]
+    if base is not None and best["reward"] is not None:
+        tables.insert(0, _parts(best, base))
+    return Group(grid, Columns(tables), _summary(evolution, best, base))
 
 
 def _said(choice: dict[str, Any]) -> Text:
@@ -113,6 +116,20 @@ def _summary(evolution: dict[str, Any], best: dict[str, Any], base: dict[str, An
     if evolution["result"]["stopped_by"]:
         text.append(f", stopped by {evolution['result']['stopped_by']}", style="yellow")
     return text
+
+
+def _parts(best: dict[str, Any], base: dict[str, Any]) -> Table:
+    """What each component of the reward gives both answers, and their words, which anyone can count."""
+    table = Table("reward", "base", "evolved", box=box.SIMPLE_HEAD)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in best["components"]:
+        table.add_row(name, *(f"{choice['components'].get(name, 0.0):+.3f}" for choice in (base, best)))
+    table.add_row(
+        "together", *("" if c["reward"] is None else f"{c['reward']:+.3f}" for c in (base, best)), end_section=True
+    )
+    table.add_row("words", *(str(len(choice["text"].split())) for choice in (base, best)))
+    return table
 
 
 def _tokens(result: dict[str, Any]) -> Table:

@@ -89,7 +89,7 @@ class VllmEngine:
         model = pinned(resolve(settings.model), settings.further_arguments.get(REVISION))
         checkpoint = read_checkpoint(model, settings.chat_template_arguments)
         context = checkpoint.context(settings.max_model_len)
-        self._chat = checkpoint.chat
+        self._chat, tokenizer = checkpoint.chat, checkpoint.tokenizer
         arguments = engine_arguments(settings, model, context, partial(checkpoint.dtype, settings.dtype))
         self._llm = start_llm(arguments, [self._scheduler.logger])
         # vLLM takes no logits processors of ours beside speculative decoding: what they do is refused then.
@@ -101,20 +101,16 @@ class VllmEngine:
             formats,
             checkpoint.vocabulary,
             checkpoint.eos_ids,
-            hidden := hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary),
+            hidden := hidden_tokens(tokenizer, checkpoint.vocabulary),
             continues_formats=formats,
-            tool_reader=find_tool_reader(
-                checkpoint.chat, checkpoint.tokenizer, hidden, settings.tool_parser, vllm_first=True
-            ),
-            token_bytes=TokenBytes(checkpoint.tokenizer),
+            tool_reader=find_tool_reader(self._chat, tokenizer, hidden, settings.tool_parser, vllm_first=True),
+            token_bytes=TokenBytes(tokenizer),
             cannot_obey=frozenset() if arguments.logits_processors else _BY_PROCESSORS,
             template_variables=checkpoint.chat.template.variables,
-            reasoning=find_reasoning_marks(
-                checkpoint.chat, checkpoint.tokenizer, settings.reasoning_parser, vllm_first=True
-            ),
+            reasoning=find_reasoning_marks(self._chat, tokenizer, settings.reasoning_parser, vllm_first=True),
         )
         if formats:
-            self._grammars = of_tokenizer(checkpoint.tokenizer, checkpoint.vocabulary, checkpoint.eos_ids)
+            self._grammars = of_tokenizer(tokenizer, checkpoint.vocabulary, checkpoint.eos_ids)
 
     async def _try(self) -> None:
         """Decodes one token: some architectures load on a CPU, and fail when they compute.

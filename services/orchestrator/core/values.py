@@ -1,6 +1,4 @@
-"""The values of the evolution: what it holds, the effects that it wants performed, and their outcomes. All are frozen;
-`machine` makes new values from old ones.
-"""
+"""The values of the evolution: what it holds, the effects that it wants performed, and their outcomes. All frozen."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -240,10 +238,10 @@ class Generated:
 
     `text` is the whole response so far, `scored_text` the same with the lookahead. `finish` is "length" where the
     response can go on, "context" where the model's context is full. `queued_seconds` is how long the engine let it
-    wait, None where that is not known. `logprobs` are those of the `token_ids`, one each, where they were asked for.
-    `reasoning`, its tokens and whether the response is `thinking` are those of a `Response`. A `partial` outcome is of
-    a piece under way; `token_ids`, `logprobs` and numbers of tokens of a piece add up, but for those of reasoning.
-    Where ids merely stand for text, `kept` tokens are of the response. `served_by` names one of several endpoints.
+    wait, if that is known. `logprobs` are those of the `token_ids`, where they were asked for. `reasoning`, its tokens
+    and `thinking` are those of a `Response`. A `partial` outcome is of a piece under way; `token_ids`, `logprobs` and
+    numbers of tokens of a piece add up, but for those of reasoning. Where ids merely stand for text, `kept` tokens are
+    of the response. `served_by` names one of several endpoints.
     """
 
     cycle: int

@@ -225,27 +225,6 @@ Create a website that shows a joke from a list of 4 jokes.
 """.strip().splitlines()
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Jak działa lodówka?",
-        "Wyjaśnij różnicę między wirusem a bakterią.",
-        "Как работает холодильник?",
-        "Объясни разницу между вирусом и бактерией.",
-        "Buzdolabı nasıl çalışır?",
-        "Bir virüs ile bir bakteri arasındaki farkı açıkla.",
-        "냉장고는 어떻게 작동하나요?",
-        "바이러스와 박테리아의 차이를 설명해 주세요.",
-        "冷蔵庫はどのように動くのですか。",
-        "Hoe werkt een koelkast?",
-        "Come funziona un frigorifero?",
-        "Como funciona uma geladeira?",
-    ],
-)
-def test_open_questions_of_other_languages_demand_nothing(text: str) -> None:
-    assert read(user(text)).kinds == frozenset()
-
-
 @pytest.mark.parametrize("text", OPEN)
 @pytest.mark.parametrize("prompt", ["", "You are a helpful assistant."])
 def test_open_questions_keep_every_template(text: str, prompt: str) -> None:

@@ -64,6 +64,27 @@ def test_what_earlier_turns_demand_holds_where_they_say_so_or_the_talk_goes_on()
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Jak działa lodówka?",
+        "Wyjaśnij różnicę między wirusem a bakterią.",
+        "Как работает холодильник?",
+        "Объясни разницу между вирусом и бактерией.",
+        "Buzdolabı nasıl çalışır?",
+        "Bir virüs ile bir bakteri arasındaki farkı açıkla.",
+        "냉장고는 어떻게 작동하나요?",
+        "바이러스와 박테리아의 차이를 설명해 주세요.",
+        "冷蔵庫はどのように動くのですか。",
+        "Hoe werkt een koelkast?",
+        "Come funziona un frigorifero?",
+        "Como funciona uma geladeira?",
+    ],
+)
+def test_open_questions_of_other_languages_demand_nothing(text: str) -> None:
+    assert read(user(text)).kinds == frozenset()
+
+
 def test_lines_are_in_the_language_of_the_request_or_there_are_none() -> None:
     for language, text in (
         ("en", "How do I learn to swim?"),

@@ -20,7 +20,7 @@ from transformers import AutoTokenizer
 from services.generation.endpoint.capabilities import FIELDS
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
 
-WORDS = "photosynthesis, encyclopedia, " * 4
+WORDS = "butterfly, " * 8
 """What whoever is asked to write these words says."""
 SAYS = "Spring comes late to the river, and then all at once."
 _STANDARD = {"model", "prompt", "messages", "temperature", "top_p", "seed", "stop"}
@@ -206,7 +206,7 @@ class FakeEndpoint:
             prompt = self._continued(body)
         else:
             prompt = body["prompt"] if isinstance(body["prompt"], str) else tokenizer().decode(body["prompt"])
-        says = WORDS if any("photosynthesis" in each["content"] for each in body.get("messages", ())) else self.says
+        says = WORDS if any("butterfly" in each["content"] for each in body.get("messages", ())) else self.says
         return says[max(n for n in range(len(says) + 1) if prompt.endswith(says[:n])) :]
 
     def _completion(self, body: dict[str, Any]) -> dict[str, Any]:

@@ -43,18 +43,13 @@ holds a whole beginning repeats what was sent, and does not say it anew."""
 
 _TRIALS = (
     (
-        "Write these words in the same order and nothing else: photosynthesis, encyclopedia, photosynthesis, "
-        "encyclopedia, photosynthesis, encyclopedia, photosynthesis, encyclopedia.",
-        "photosynthesis, encyclopedia, photosynthesis, encyclopedia, photosynthesis, encyclo",
-        "pedia",
+        "Write the word butterfly eight times, with commas between.",
+        "butterfly, butterfly, butterfly, butterfly, butterfly, butterfly, butter",
+        "fly",
     ),
-    (
-        "Count from one to twelve in words, with commas between them.",
-        "one, two, three, four, five, six, seven, eight, nine, ten, elev",
-        "en",
-    ),
+    ("Name the days of the week.", "Monday, Tuesday, Wednesday, Thursday, Friday, Satur", "day"),
 )
-"""A question, a beginning of its answer, and what must follow that."""
+"""A question, a beginning of its answer, and what must follow that: words that models of 135 M parameters complete."""
 
 
 def chat_fields(messages: Sequence[Message], response: str, continuing: str | None) -> dict[str, Any]:

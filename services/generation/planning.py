@@ -12,7 +12,7 @@ from services.generation.progress import SampledSoFar
 from services.generation.prompt_cache import PromptCache, PromptKeys
 from services.generation.reasoning.reading import Reading, ThoughtReader
 from services.generation.response_text import Reader, continuing, stops_of
-from services.generation.shaping import uncontinued
+from services.generation.shaping import check_apart, uncontinued
 from services.generation.tool_calls.reading import CallReader
 from services.generation.validation import check_vocabulary
 from shared.errors import InvalidRequest
@@ -98,6 +98,8 @@ class Planner:
         room = max(0, self._engine.info.context_length - len(prompt_ids) - len(sequence.response_token_ids))
         sampling, salt = request.sampling, request.cache_salt
         thoughts = self._thoughts(sequence, prompt_ids, exact=sampling.format is not None)
+        if thoughts is not None and thoughts.opened:
+            check_apart(sampling, self._engine.info)
         partial = request.partial_results and uncontinued(sampling, self._engine.info) is None
         so_far = SampledSoFar() if partial else None
         origin = Origin(request.evolution, sequence.id, request.spread, request.priority)

@@ -1,5 +1,7 @@
 """Checks what of a request shapes sampling beyond temperature, top_p and top_k: ranges, and what the engine can do."""
 
+from dataclasses import replace
+
 from services.generation.engine import ModelInfo
 from services.generation.messages import GenerateRequest, SamplingOptions, Sequence
 from shared.errors import InvalidRequest, Unsupported
@@ -66,6 +68,18 @@ def check_pieces(sampling: SamplingOptions, sequence: Sequence, info: ModelInfo)
             f"the {info.engine} engine of this deployment cannot continue a response"
             f"{what if info.continues else ''}: {_IN_ONE_PIECE}",
             field=f"sampling.{held_up}" if info.continues else "model",
+        )
+
+
+def check_apart(sampling: SamplingOptions, info: ModelInfo) -> None:
+    """Raises Unsupported where a thought, which comes first, cannot be decoded apart from an answer that has a form:
+    the thought would be held to it."""
+    held_up = uncontinued(replace(sampling, format=None), info)
+    if sampling.format is not None and info.continues and held_up is not None:
+        raise Unsupported(
+            f"the model thinks first, and the {info.engine} engine of this deployment cannot decode a thought apart "
+            f"from an answer in a format under {held_up}: leave out {held_up} or the format, or switch thinking off",
+            field=f"sampling.{held_up}",
         )
 
 

@@ -91,8 +91,8 @@ def main() -> None:
     OUT.write_text("")
     table = Table("", "method", "answers", "in the request's language", "in English", "in another or none")
     if arguments.before is not None:
-        with stack_of(arguments.before, arguments.engine) as url:
-            measure("before", url, arguments.mutants, arguments.max_tokens, table)
+        with stack_of(arguments.before, arguments.engine) as before:
+            measure("before", before.url, arguments.mutants, arguments.max_tokens, table)
         Console(width=120).print(table)
     with own_stack(arguments.engine) as url:
         measure("now", url, arguments.mutants, arguments.max_tokens, table)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, aclosing
 from typing import Self
 
 from services.generation.bootstrap import build_engine, build_generator
-from services.generation.engine import Engine
+from services.generation.engine import Engine, TokenSequence
 from services.generation.generator import SequenceGenerator
 from services.generation.messages import SHAPING, GenerateRequest, SamplingOptions, SequenceResult
 from services.generation.messages import Sequence as GenerationSequence
@@ -37,7 +37,7 @@ from services.reward.rewarder import Rewarder
 from services.reward.settings import RewardSettings
 from services.reward.validation import ResponseCandidate
 from shared.records.events import Event
-from shared.records.evolution import EvolutionRequest
+from shared.records.evolution import EvolutionRequest, Message
 from shared.records.formats import ResponseFormat
 from shared.records.turns import as_question, instruction_of, prefill_of, with_instruction
 
@@ -108,6 +108,10 @@ class DirectStages:
     async def text_of(self, token_ids: Sequence[int], timeout_s: float) -> str:
         return await self._generator.text_of(tuple(token_ids))
 
+    async def reasoning_marks(self, timeout_s: float) -> tuple[str, str]:
+        marks = self._generator.info.reasoning
+        return (marks.open, marks.close) if marks else ("", "")
+
     async def template_variables(self, timeout_s: float) -> frozenset[str]:
         return self._generator.info.template_variables
 
@@ -165,6 +169,9 @@ def _generated(effect: Generate, result: SequenceResult) -> Generated:
         result.usage.generated_tokens,
         result.usage.prompt_tokens,
         result.usage.cached_tokens,
+        reasoning=result.reasoning,
+        reasoning_tokens=result.reasoning_tokens,
+        thinking=result.thinking,
     )
 
 
@@ -176,9 +183,10 @@ class Limit:
         self._settings = GenerationSettings.model_validate({"engine": engine})
         self._resources = AsyncExitStack()
         self._stages: DirectStages | None = None
+        self._engine: Engine | None = None
 
     async def __aenter__(self) -> Self:
-        engine: Engine = build_engine(self._settings)
+        engine = self._engine = build_engine(self._settings)
         self._resources.push_async_callback(engine.stop)
         await engine.start()
         generator = build_generator(engine, self._settings)
@@ -222,3 +230,12 @@ class Limit:
         started = time.perf_counter()
         evolutions = await asyncio.gather(*map(self.run, requests))
         return time.perf_counter() - started, sum(evolution.spent.generated for evolution in evolutions)
+
+    async def plain(self, prompts: Sequence[Sequence[Message]], max_tokens: int) -> tuple[float, int]:
+        """Wall seconds and tokens sampled where the engine alone decodes `max_tokens` for each prompt, all at once."""
+        assert self._engine is not None
+        engine, sampling = self._engine, SamplingOptions(temperature=0.7, top_k=40, ignore_eos=True)
+        sequences = [TokenSequence(engine.encode_chat(prompt), max_tokens, sampling, None) for prompt in prompts]
+        started = time.perf_counter()
+        done = await asyncio.gather(*map(engine.complete, sequences))
+        return time.perf_counter() - started, sum(len(completion.token_ids) for completion in done)

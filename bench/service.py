@@ -1,8 +1,10 @@
 """The whole system against its physical limit: `python -m bench.service`.
 
 The limit is the same core driving the same engines in one process (`bench.limit`). Both are loaded, and measured in
-turn, so that whatever else the machine does falls on both. With `--before CHECKOUT` the stack of another checkout of
-Darwin, such as the last release, takes the limit's place. Prints tables, writes bench/out/service.json.
+turn, so that whatever else the machine does falls on both; and so is plain decoding of 64 sequences by the limit's
+engine, without search and reward. With `--before CHECKOUT` the stack of another checkout of Darwin, such as the last
+release, takes the limit's place, and both are started by the command line, whose time until it is ready is measured
+too. Prints tables, writes bench/out/service.json.
 """
 
 import argparse
@@ -16,12 +18,14 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -38,7 +42,9 @@ MAX_TOKENS = 120
 # Nothing is measured at the start but what is measured here.
 TEMPLATES = {"DARWIN_MUTATION_AUTO_SHARE": "1"}
 CONCURRENT = 16
-SINGLE_BAR, CONCURRENT_BAR, LIGHT_MIB = 1.10, 0.85, 150
+PLAIN, PLAINLY = 64, "plain decoding"
+SINGLE_BAR, CONCURRENT_BAR, PLAIN_BAR, LIGHT_MIB = 1.10, 0.85, 1.25, 150
+TOKENS_BAR, START_BAR, MEMORY_BAR = 1.3, 0.6, 0.6
 
 
 @dataclass(frozen=True)
@@ -92,17 +98,32 @@ async def through_service(url: str, questions: Sequence[str], where: str = "serv
         return ServiceRun(where, len(questions), time.perf_counter() - started, tokens)
 
 
+@dataclass(frozen=True)
+class StartedStack:
+    """A stack that the command line has started: its gateway, its process, and how long it took to be ready."""
+
+    url: str
+    pid: int
+    ready_s: float
+
+    def model_mib(self) -> float:
+        """Peak memory of generation and reward with all that they started."""
+        children = psutil.Process(self.pid).children()
+        models = [each for each in children if each.cmdline()[-1] in ("services.generation", "services.reward")]
+        return sum(peak_mib(each.pid) for each in models)
+
+
 @contextmanager
-def stack_of(checkout: Path, engine: str) -> Iterator[str]:
-    """The stack that another checkout starts with this Python; the URL of its gateway."""
+def stack_of(checkout: Path, engine: str) -> Iterator[StartedStack]:
+    """The stack that a checkout starts with this Python."""
     command = [sys.executable, "-m", "cli.main", "up", "--engine", engine, "--port", "0"]
-    environment = os.environ | {"PYTHONPATH": str(checkout.resolve())}
+    environment, began = os.environ | TEMPLATES | {"PYTHONPATH": str(checkout.resolve())}, time.perf_counter()
     with subprocess.Popen(command, cwd=checkout, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             for line in process.stdout:
                 if found := re.search(r"(http://\S+) answers", line):
-                    yield found.group(1)
+                    yield StartedStack(found.group(1), process.pid, time.perf_counter() - began)
                     break
             else:
                 raise RuntimeError(f"the stack of {checkout} did not start")
@@ -115,8 +136,16 @@ async def at_limit(limit: Limit, questions: Sequence[str]) -> ServiceRun:
     return ServiceRun("limit", len(questions), seconds, tokens)
 
 
-async def measure(url: str, against: Measurement, singles: int, repeats: int, console: Console) -> list[ServiceRun]:
-    """Service and what it is measured against in turn, each turn with the other first."""
+async def plainly(limit: Limit) -> ServiceRun:
+    prompts = [[Message("user", question)] for question in islice(cycle(QUESTIONS), PLAIN)]
+    return ServiceRun(PLAINLY, PLAIN, *await limit.plain(prompts, MAX_TOKENS))
+
+
+async def measure(
+    url: str, against: Measurement, plain: Limit | None, singles: int, repeats: int, console: Console
+) -> list[ServiceRun]:
+    """Service and what it is measured against in turn, each turn with the other first; where there is a `plain`, its
+    engine alone after each batch of many."""
     await against(QUESTIONS[:2])
     await through_service(url, QUESTIONS[:2])
     batches = [(question,) for question in QUESTIONS[:singles]] + [QUESTIONS[:CONCURRENT]] * repeats
@@ -127,6 +156,8 @@ async def measure(url: str, against: Measurement, singles: int, repeats: int, co
             both = [against(batch), through_service(url, batch)]
             for job in both if turn % 2 == 0 else reversed(both):
                 runs.append(await job)
+            if plain and len(batch) == CONCURRENT:
+                runs.append(await plainly(plain))
     return runs
 
 
@@ -134,7 +165,8 @@ def summary(runs: Sequence[ServiceRun], evolutions: int, console: Console) -> fl
     """Prints one table; returns service over the other in milliseconds per token, the total of each."""
     table = Table("", "seconds", "tokens", "tokens/s", "ms/token", title=f"{evolutions} evolution(s) at once")
     totals = {}
-    for where in dict.fromkeys(run.where for run in sorted(runs, key=lambda run: run.where == "service")):
+    runs = sorted((run for run in runs if run.where != PLAINLY), key=lambda run: run.where == "service")
+    for where in dict.fromkeys(run.where for run in runs):
         mine = [run for run in runs if run.where == where and run.evolutions == evolutions]
         total = ServiceRun(where, evolutions, sum(run.seconds for run in mine), sum(run.tokens for run in mine))
         totals[where] = total
@@ -153,25 +185,38 @@ def summary(runs: Sequence[ServiceRun], evolutions: int, console: Console) -> fl
 def paired(runs: Sequence[ServiceRun], evolutions: int) -> float:
     """Median over turns of service over the other, in milliseconds per token."""
     mine = [run for run in runs if run.where == "service" and run.evolutions == evolutions]
-    others = [run for run in runs if run.where != "service" and run.evolutions == evolutions]
+    others = [run for run in runs if run.where not in ("service", PLAINLY) and run.evolutions == evolutions]
     return float(statistics.median(s.ms_per_token / o.ms_per_token for s, o in zip(mine, others, strict=True)))
+
+
+def over_plain(runs: Sequence[ServiceRun]) -> float:
+    """Median over turns of the service's milliseconds per token in many evolutions, over those of plain decoding."""
+    mine = [run for run in runs if run.where == "service" and run.evolutions == CONCURRENT]
+    plain = [run for run in runs if run.where == PLAINLY]
+    return float(statistics.median(s.ms_per_token / p.ms_per_token for s, p in zip(mine, plain, strict=True)))
+
+
+def show_bars(rows: Sequence[tuple[str, float, float, bool]], console: Console) -> None:
+    table = Table("figure", "value", "bar", "", title="Bars")
+    for name, value, bar, met in rows:
+        table.add_row(name, f"{value:.2f}", f"{bar:.2f}", "[green]met[/]" if met else "[red]missed[/]")
+    console.print(table)
 
 
 def report(runs: Sequence[ServiceRun], memory: dict[str, float], console: Console) -> dict[str, Any]:
     single = summary(runs, 1, console)
     concurrent = 1 / summary(runs, CONCURRENT, console)
-    table = Table("figure", "value", "bar", "", title="Bars")
+    plain = over_plain(runs)
     rows = [
         ("1 evolution: service / limit, wall per token", single, SINGLE_BAR, single <= SINGLE_BAR),
         (f"{CONCURRENT} at once: service / limit, tokens/s", concurrent, CONCURRENT_BAR, concurrent >= CONCURRENT_BAR),
+        (f"{CONCURRENT} at once: service / plain decoding, wall per token", plain, PLAIN_BAR, plain <= PLAIN_BAR),
         *(
             (f"{name}, peak MiB", memory[name], LIGHT_MIB, memory[name] < LIGHT_MIB)
             for name in ("gateway", "orchestrator")
         ),
     ]
-    for name, value, bar, met in rows:
-        table.add_row(name, f"{value:.2f}", f"{bar:.2f}", "[green]met[/]" if met else "[red]missed[/]")
-    console.print(table)
+    show_bars(rows, console)
     peaks = Table("process", "peak MiB", title="Memory")
     for name, mib in memory.items():
         peaks.add_row(name, f"{mib:.0f}")
@@ -180,32 +225,53 @@ def report(runs: Sequence[ServiceRun], memory: dict[str, float], console: Consol
         "single_ratio": single,
         "single_ratio_median": paired(runs, 1),
         "concurrent_ratio": concurrent,
+        "plain_ratio": plain,
         "peak_mib": memory,
         "runs": [asdict(run) for run in runs],
     }
 
 
+def compare(now: StartedStack, before: StartedStack, runs: Sequence[ServiceRun], console: Console) -> dict[str, Any]:
+    """Prints how this checkout's stack does beside another's."""
+    tokens = {count: 1 / summary(runs, count, console) for count in (1, CONCURRENT)}
+    start, memory = now.ready_s / before.ready_s, now.model_mib() / before.model_mib()
+    rows = [(f"{count} at once: tokens/s", ratio, TOKENS_BAR, ratio >= TOKENS_BAR) for count, ratio in tokens.items()]
+    rows.append((f"start to ready, {now.ready_s:.1f} s", start, START_BAR, start <= START_BAR))
+    rows.append((f"generation + reward, peak {now.model_mib():.0f} MiB", memory, MEMORY_BAR, memory <= MEMORY_BAR))
+    show_bars(rows, console)
+    return {
+        **{f"ratio_at_{count}": 1 / ratio for count, ratio in tokens.items()},
+        **{f"ratio_at_{count}_median": paired(runs, count) for count in (1, CONCURRENT)},
+        "start_ratio": start,
+        "memory_ratio": memory,
+        "runs": [asdict(run) for run in runs],
+    }
+
+
+async def against_before(engine: str, singles: int, repeats: int, before: Path, console: Console) -> dict[str, Any]:
+    with ExitStack() as running:
+        older = running.enter_context(stack_of(before, engine))
+        now = running.enter_context(stack_of(Path(__file__).parents[1], engine))
+        against = partial(through_service, older.url, where="before")
+        return compare(now, older, await measure(now.url, against, None, singles, repeats, console), console)
+
+
+async def against_limit(engine: str, singles: int, repeats: int, console: Console) -> dict[str, Any]:
+    with ExitStack() as running:
+        with console.status("starting the stack"):
+            stack = running.enter_context(Stack(StackSettings(engine=engine, env=TEMPLATES)))
+        console.log("stack is up, loading the same engines here")
+        async with Limit(engine) as limit:
+            runs = await measure(stack.url, partial(at_limit, limit), limit, singles, repeats, console)
+        return report(runs, {name: peak_mib(pid) for name, pid in stack.pids.items()}, console)
+
+
 async def main(engine: str, singles: int, repeats: int, before: Path | None) -> None:
     console = Console()
-    with ExitStack() as running, console.status("starting the stack") as status:
-        stack = running.enter_context(Stack(StackSettings(engine=engine, env=TEMPLATES)))
-        status.stop()
-        async with AsyncExitStack() as loaded:
-            if before is None:
-                console.log("stack is up, loading the same engines here")
-                against = partial(at_limit, await loaded.enter_async_context(Limit(engine)))
-            else:
-                console.log(f"stack is up, starting that of {before}")
-                against = partial(through_service, running.enter_context(stack_of(before, engine)), where="before")
-            runs = await measure(stack.url, against, singles, repeats, console)
-        memory = {name: peak_mib(pid) for name, pid in stack.pids.items()}
     if before is None:
-        results = report(runs, memory, console)
+        results = await against_limit(engine, singles, repeats, console)
     else:
-        results = {f"ratio_at_{count}": summary(runs, count, console) for count in (1, CONCURRENT)}
-        results |= {f"ratio_at_{count}_median": paired(runs, count) for count in (1, CONCURRENT)}
-        results["runs"] = [asdict(run) for run in runs]
-        console.print(", ".join(f"{name}: {value:.3f}" for name, value in results.items() if name != "runs"))
+        results = await against_before(engine, singles, repeats, before, console)
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps({"engine": engine, "max_tokens": MAX_TOKENS, **results}, indent=2))
     console.print(f"written to {OUT}")

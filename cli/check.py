@@ -84,7 +84,7 @@ def _endpoint(url: str) -> Any:
     from services.generation.inspection import inspect_endpoint
     from services.generation.settings import GenerationSettings
 
-    return plain(asyncio.run(inspect_endpoint(GenerationSettings(engine="openai", endpoint=url))))
+    return plain(asyncio.run(inspect_endpoint(GenerationSettings(engine="openai", endpoint=url, endpoints=""))))
 
 
 _CHECKS: Mapping[ModelKind, Callable[[str], Any]] = {

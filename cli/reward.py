@@ -15,7 +15,7 @@ from shared.text.embedded_models import cache_dir
 
 app = typer.Typer(help="Reward models of your own.", no_args_is_help=True)
 
-Data = Annotated[list[Path], typer.Argument(help="JSONL files of {prompt, chosen, rejected}.")]
+Data = Annotated[list[Path], typer.Argument(help="JSON or JSON lines of preferences (docs/files.md).")]
 Out = Annotated[Path, typer.Option(help="Folder for head, profile, metrics and model card.")]
 Holdout = Annotated[float, typer.Option(min=0, max=0.9, help="Share of prompts held out where rows name no split.")]
 Truncate = Annotated[str, typer.Option(help="Numbers of tokens that responses are also cut to.")]

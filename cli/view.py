@@ -67,7 +67,10 @@ def round_table(event: dict[str, Any]) -> Table:
     table.add_column("fate", no_wrap=True)
     table.add_column("response so far", ratio=1, no_wrap=True, overflow="ellipsis")
     for state, (text, reward) in enumerate(zip(event["texts"], event["rewards"], strict=True)):
-        table.add_row(str(state), f"{reward:+.3f}", _fate(event, state), Text(_tail(text, 200)))
+        scored, said = f"{reward:+.3f}" if reward is not None else "thinks", Text(_tail(text, 200))
+        if not text and event.get("reasoning"):
+            said = Text(_tail(event["reasoning"][state], 200), style="dim italic")
+        table.add_row(str(state), scored, _fate(event, state), said)
     return table
 
 
@@ -85,20 +88,25 @@ def outcome(evolution: dict[str, Any]) -> RenderableType:
     """Base and evolved answer side by side, then what they cost."""
     result = evolution["result"]
     best, base = result["choices"][0], result["base"]
-    panels = [Panel(Text(_said(best)), title=f"evolved {_reward(best)}", border_style="green")]
+    panels = [Panel(_said(best), title=f"evolved {_reward(best)}", border_style="green")]
     if base is not None:
-        panels.insert(0, Panel(Text(_said(base)), title=f"base {_reward(base)}", border_style="yellow"))
+        panels.insert(0, Panel(_said(base), title=f"base {_reward(base)}", border_style="yellow"))
     grid = Table.grid(expand=True)
     for _ in panels:
         grid.add_column(ratio=1)
     grid.add_row(*panels)
-    return Group(grid, Columns([_tokens(result), _seconds(result)]), _summary(evolution, best, base))
+    tables = [_tokens(result), _seconds(result)]
+    if base is not None and best["reward"] is not None:
+        tables.insert(0, _parts(best, base))
+    return Group(grid, Columns(tables), _summary(evolution, best, base))
 
 
-def _said(choice: dict[str, Any]) -> str:
-    """The text of a response, and a line for each call of a tool in it."""
+def _said(choice: dict[str, Any]) -> Text:
+    """What was thought, the text of a response, and a line for each call of a tool in it."""
     calls = [f"{call['name']}({call['arguments']})" for call in choice.get("tool_calls", ())]
-    return plain("\n".join(filter(None, (choice["text"], *calls)))).strip()
+    said = Text(plain("\n".join(filter(None, (choice["text"], *calls)))).strip())
+    thought = plain(choice.get("reasoning", "")).strip()
+    return Text(f"{thought}\n\n", style="dim italic").append(said) if thought else said
 
 
 def _summary(evolution: dict[str, Any], best: dict[str, Any], base: dict[str, Any] | None) -> Text:
@@ -108,6 +116,20 @@ def _summary(evolution: dict[str, Any], best: dict[str, Any], base: dict[str, An
     if evolution["result"]["stopped_by"]:
         text.append(f", stopped by {evolution['result']['stopped_by']}", style="yellow")
     return text
+
+
+def _parts(best: dict[str, Any], base: dict[str, Any]) -> Table:
+    """What each component of the reward gives both answers, and their words, which anyone can count."""
+    table = Table("reward", "base", "evolved", box=box.SIMPLE_HEAD)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in best["components"]:
+        table.add_row(name, *(f"{choice['components'].get(name, 0.0):+.3f}" for choice in (base, best)))
+    table.add_row(
+        "together", *("" if c["reward"] is None else f"{c['reward']:+.3f}" for c in (base, best)), end_section=True
+    )
+    table.add_row("words", *(str(len(choice["text"].split())) for choice in (base, best)))
+    return table
 
 
 def _tokens(result: dict[str, Any]) -> Table:

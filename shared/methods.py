@@ -1,11 +1,16 @@
 """The one table of methods, for the core, the gateway, the command line, the evaluation's report and the inspector."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Method = Literal["darwin", "best-of-n", "mutation-only", "replacement-only", "sample"]
 SelectionName = Literal["truncation"]
 """The rules in `services/orchestrator/core/selection.py`."""
+
+Ability = Literal["continues", "raw_prompts"]
+"""What not every deployment's generation can do: go on with a response, or with the beginning of an answer; and take
+prompts without a chat template."""
+ABILITIES: tuple[Ability, ...] = get_args(Ability)
 
 
 @dataclass(frozen=True)
@@ -60,3 +65,6 @@ METHODS: dict[Method, MethodTraits] = {
 }
 """By the name that a request gives as its `model`, in the order of lists and menus. The colours are Okabe and Ito's,
 which colour-blind people can tell apart."""
+
+IN_ONE_PIECE = ", ".join(name for name, traits in METHODS.items() if not traits.replaces)
+"""The methods that decode each response in one piece, for people."""

@@ -20,8 +20,10 @@ from transformers import AutoTokenizer
 from services.generation.endpoint.capabilities import FIELDS
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
 
+WORDS = "butterfly, " * 8
+"""What whoever is asked to write these words says."""
 SAYS = "Spring comes late to the river, and then all at once."
-_STANDARD = {"model", "prompt", "temperature", "top_p", "seed", "stop"}
+_STANDARD = {"model", "prompt", "messages", "temperature", "top_p", "seed", "stop"}
 
 
 @cache
@@ -66,6 +68,9 @@ class FakeEndpoint:
     cannot read is a `misfit`, in answers of one `shape`. It ends with the first reason of `reasons`, or is cut with the
     second. `answers` come before any of its own; every `flaky`th completion fails. Log probabilities, the same for
     every token, are `logprobs` of each at most, of tokens by their ids where `names_ids`.
+
+    By `chat` it is asked for conversations, with the same fields. It continues a last message of the assistant's where
+    that is spelled as it `continues` one, with what it continues in front where it `repeats`; else it begins anew.
     """
 
     takes_ids: bool = True
@@ -82,6 +87,8 @@ class FakeEndpoint:
     context: int | None = None
     completions: bool = True
     chat: bool = False
+    continues: str = "no"
+    repeats: bool = False
     flaky: int = 0
     logprobs: int | None = None
     names_ids: bool = True
@@ -109,7 +116,7 @@ class FakeEndpoint:
         self.bodies.append(body)
         if given := self._answers(request):
             return given
-        if not self.completions:
+        if not (self.chat if "messages" in body else self.completions):
             return complaint(self.shape, 404, "no such route")
         if self.flaky and len(self.bodies) % self.flaky == 0:
             return [Response(status_code=503), Broken(), Response(status_code=429)][len(self.bodies) // self.flaky % 3]
@@ -117,13 +124,19 @@ class FakeEndpoint:
             return await self._misfit(request, problem)
         if self.delay_s and await self._gone(request, self.delay_s):
             return Response(status_code=499)
-        return JSONResponse(self._completion(body))
+        completion = self._completion(body)
+        if "messages" in body:
+            begun = self._continued(body) if self.repeats else ""
+            for choice in completion["choices"]:
+                choice["message"] = {"role": "assistant", "content": begun + choice.pop("text")}
+        return JSONResponse(completion)
 
-    async def chats(self, request: Request) -> Response:
-        if not self.chat:
-            return await self.elsewhere(request)
-        choice = {"message": {"role": "assistant", "content": "Hello"}, "finish_reason": "length"}
-        return self._answers(request) or JSONResponse({"choices": [choice]})
+    def _continued(self, body: dict[str, Any]) -> str:
+        """What of an answer it goes on from."""
+        last = body["messages"][-1]
+        flags = (body.get("continue_final_message"), body.get("add_generation_prompt")) == (True, False)
+        known = {"flags": flags, "implicit": True}.get(self.continues, last.get(self.continues) is True)
+        return last["content"] if last["role"] == "assistant" and known else ""
 
     async def _misfit(self, request: Request, problem: str) -> Response:
         match self.misfit:
@@ -157,6 +170,8 @@ class FakeEndpoint:
 
     def _problem(self, body: dict[str, Any]) -> str | None:
         known = _STANDARD | {self.limit} | self.fields | ({"return_token_ids"} if self.returns_ids else set())
+        if self.continues == "flags":
+            known |= {"continue_final_message", "add_generation_prompt"}
         if self.logprobs is not None:
             known |= {"logprobs", "return_tokens_as_token_ids"}
             if body.get("logprobs", 0) > self.logprobs:
@@ -167,24 +182,32 @@ class FakeEndpoint:
             return "not this value"
         if self.unknown == "refused" and body.keys() - known:
             return f"unknown fields: {body.keys() - known}"
+        if self.unknown == "refused" and any(
+            each.keys() - {"role", "content", self.continues} for each in body.get("messages", ())
+        ):
+            return "unknown fields of a message"
         if any(isinstance(value, dict) and "nonsense" in value for name, value in body.items() if name in known):
             return "a value of the wrong type"
-        if not self.takes_ids and not isinstance(body["prompt"], str):
+        if not self.takes_ids and not isinstance(body.get("prompt", ""), str):
             return "prompt must be a string"
         if self.context is not None and len(self._given(body)) + body[self.limit] > self.context:
             return f"This model's maximum context length is {self.context} tokens. Please reduce the length."
         return None
 
     def _given(self, body: dict[str, Any]) -> list[int]:
-        prompt = body["prompt"]
+        prompt = body.get("prompt", "\n".join(each["content"] for each in body.get("messages", ())))
         ids: list[int] = (
             tokenizer()(prompt, add_special_tokens=False)["input_ids"] if isinstance(prompt, str) else prompt
         )
         return ids
 
     def _left(self, body: dict[str, Any]) -> str:
-        prompt = body["prompt"] if isinstance(body["prompt"], str) else tokenizer().decode(body["prompt"])
-        return self.says[max(n for n in range(len(self.says) + 1) if prompt.endswith(self.says[:n])) :]
+        if "messages" in body:
+            prompt = self._continued(body)
+        else:
+            prompt = body["prompt"] if isinstance(body["prompt"], str) else tokenizer().decode(body["prompt"])
+        says = WORDS if any("butterfly" in each["content"] for each in body.get("messages", ())) else self.says
+        return says[max(n for n in range(len(says) + 1) if prompt.endswith(says[:n])) :]
 
     def _completion(self, body: dict[str, Any]) -> dict[str, Any]:
         ids = [*tokenizer()(self._left(body))["input_ids"], tokenizer().eos_token_id][: body[self.limit]]
@@ -216,7 +239,7 @@ def running(endpoint: FakeEndpoint, port: int = 0) -> Iterator[str]:
     routes = [
         Route("/v1/models", endpoint.list_models),
         Route("/v1/completions", endpoint.complete, methods=["POST"]),
-        Route("/v1/chat/completions", endpoint.chats, methods=["POST"]),
+        Route("/v1/chat/completions", endpoint.complete, methods=["POST"]),
         Route("/{path:path}", endpoint.elsewhere, methods=["GET", "POST"]),
     ]
     config = uvicorn.Config(Starlette(routes=routes), port=port, log_level="critical", lifespan="off")

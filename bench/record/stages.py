@@ -50,6 +50,9 @@ class SimulatedStages:
     async def text_of(self, token_ids: Sequence[int], timeout_s: float) -> str:
         return ""
 
+    async def reasoning_marks(self, timeout_s: float) -> tuple[str, str]:
+        return "", ""
+
     async def template_variables(self, timeout_s: float) -> frozenset[str]:
         return frozenset()
 

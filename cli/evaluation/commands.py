@@ -13,7 +13,7 @@ from cli.client import Client
 from cli.console import progress, reported
 from cli.evaluation.folder import Folder
 from cli.evaluation.formats import write_formats
-from cli.evaluation.judging import Judge, JudgeError, command_judge, judge_rows, profile_judge
+from cli.evaluation.judging import JudgeError, NamedJudge, judge_rows, named_command, named_profile
 from cli.evaluation.plan import Plan, read_plan
 from cli.evaluation.questions import Question, QuestionError, read_questions
 from cli.evaluation.report import report
@@ -35,7 +35,7 @@ QuestionPartOption = Annotated[
 def run(
     context: typer.Context,
     questions: Annotated[
-        Path | None, typer.Option(help="MT-Bench's JSONL, AlpacaEval's JSON, or JSONL with prompt or messages.")
+        Path | None, typer.Option(help="JSON or JSON lines: MT-Bench's, AlpacaEval's, prompts, chats (docs/files.md).")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Results folder; one that holds some already is completed.")] = None,
     plan: Annotated[str, typer.Option(help="What is compared: a shipped plan (quick, full) or a YAML file.")] = "quick",
@@ -45,6 +45,9 @@ def run(
     judge_command: Annotated[
         str | None, typer.Option(help="Instead: COMMAND FILE maps lines {messages, response} to lines with judge.")
     ] = None,
+    judge_version: Annotated[
+        str, typer.Option(help="Any text; change it where the judge changes in what Darwin cannot see.")
+    ] = "",
     turns: Annotated[int | None, typer.Option(min=1, help="Turns of each question; default: all.")] = None,
     part: QuestionPartOption = "all",
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="How often each question is answered.")] = 1,
@@ -64,7 +67,7 @@ def run(
             raise QuestionError("--questions and --out are needed")
         chosen = read_plan(plan)
         asked = read_questions(questions, turns=turns, part=part)
-        judged_by = _judge(judge, judge_command)
+        judged_by = _judge(judge, judge_command, judge_version)
         made_by = versions(engine, hardware)
         with Folder(out, _manifest(chosen, asked, seeds, made_by)) as folder:
             failed = 0
@@ -105,12 +108,16 @@ def _manifest(plan: Plan, questions: Sequence[Question], seeds: int, made_by: di
     }
 
 
-def _judge(name: str | None, command: str | None) -> tuple[str, Judge] | None:
+def _judge(name: str | None, command: str | None, version: str) -> NamedJudge | None:
     if name and command:
         raise JudgeError("give --judge or --judge-command, not both")
     if command:
-        return command, command_judge(command)
-    return (name, profile_judge(name)) if name else None
+        return named_command(command, version)
+    if name:
+        return named_profile(name, version)
+    if version:
+        raise JudgeError("--judge-version is of a judge: give --judge or --judge-command too")
+    return None
 
 
 @contextlib.contextmanager
@@ -134,9 +141,7 @@ def _run(evaluation: Evaluation, tasks: Sequence[Task], folder: Folder, in_fligh
         return evaluation.run(tasks, folder, in_flight, report)["failed"]
 
 
-def _written(
-    folder: Folder, questions: Sequence[Question], judge: tuple[str, Judge] | None, console: Console
-) -> list[Row]:
+def _written(folder: Folder, questions: Sequence[Question], judge: NamedJudge | None, console: Console) -> list[Row]:
     """Every row, judged where there is a judge, and in the formats of other tools."""
     rows = _judged(folder, questions, judge, console) if judge else folder.rows()
     folder.write_rows(rows)
@@ -144,10 +149,9 @@ def _written(
     return rows
 
 
-def _judged(folder: Folder, questions: Sequence[Question], judge: tuple[str, Judge], console: Console) -> list[Row]:
-    name, score = judge
+def _judged(folder: Folder, questions: Sequence[Question], judge: NamedJudge, console: Console) -> list[Row]:
+    if others := judge.kept_of_others(folder):
+        console.print(f"{others} scores are of another {judge.name}, as it was then, and are not used", highlight=False)
     with progress(console) as bars:
         bar = bars.add_task("judging", total=None)
-        return judge_rows(
-            folder, questions, score, name, lambda done, total: bars.update(bar, completed=done, total=total)
-        )
+        return judge_rows(folder, questions, judge, lambda done, total: bars.update(bar, completed=done, total=total))

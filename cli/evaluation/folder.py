@@ -54,7 +54,7 @@ class Log:
         self._stream.close()
 
     def __iter__(self) -> Iterator[Any]:
-        with self._file.open() as lines:
+        with self._file.open(encoding="utf-8") as lines:
             for line in lines:
                 yield json.loads(line)
 
@@ -118,7 +118,7 @@ class Folder:
         file = self.path / "manifest.json"
         if not file.exists():
             write_atomically(file, json.dumps({"id": uuid.uuid4().hex, **self._manifest}, indent=2))
-        held = json.loads(file.read_text())
+        held = json.loads(file.read_text("utf-8"))
         different = [name for name, value in self._manifest.items() if held.get(name) != value]
         if different:
             raise FolderError(
@@ -131,7 +131,7 @@ class Folder:
 def write_atomically(file: Path, text: str) -> None:
     """Writes beside `file` and renames: a reader sees the old or the new text."""
     partial = file.with_name(f".{file.name}.partial")
-    with partial.open("w") as stream:
+    with partial.open("w", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())

@@ -17,6 +17,8 @@ def write_formats(rows: Sequence[Row], folder: Path, datasets: dict[str, str]) -
 
     alpaca_eval/<model>.json: a list of {dataset, instruction, output, generator}, of first turns.
     model_answer/<model>.jsonl: MT-Bench's answer files; question ids are numbers wherever they look like numbers.
+
+    Both are ASCII, since those tools open files in the encoding of the machine that they run on.
     """
     by_model: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -25,8 +27,8 @@ def write_formats(rows: Sequence[Row], folder: Path, datasets: dict[str, str]) -
         (folder / name).mkdir(exist_ok=True)
     for model, of_model in by_model.items():
         outputs = [alpaca_output(row, model, datasets.get(row.question, "")) for row in of_model]
-        write_atomically(folder / "alpaca_eval" / f"{model}.json", json.dumps(outputs, ensure_ascii=False, indent=2))
-        lines = [json.dumps(mt_bench_answer(row, model), ensure_ascii=False) for row in of_model]
+        write_atomically(folder / "alpaca_eval" / f"{model}.json", json.dumps(outputs, indent=2))
+        lines = [json.dumps(mt_bench_answer(row, model)) for row in of_model]
         write_atomically(folder / "model_answer" / f"{model}.jsonl", "".join(f"{line}\n" for line in lines))
 
 

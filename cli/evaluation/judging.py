@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import math
 import random
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
+from pathlib import Path
 from typing import Any
 
 from cli.console import CommandError
@@ -20,6 +22,8 @@ from cli.evaluation.rows import Row, Turn
 _BATCH = 2048
 _AT_ONCE = 64
 _SHUFFLED = 200
+# A judge may repeat texts that are cut within a character; only its numbers count.
+_TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "replace"}
 
 
 class JudgeError(CommandError):
@@ -42,6 +46,53 @@ Judge = Callable[[Sequence[JudgedResponse]], list[float]]
 """Scores responses, in order; higher is better."""
 
 
+@dataclass(frozen=True)
+class NamedJudge:
+    """A judge, what it is called, and a digest of what it is: scores of another digest are another judge's."""
+
+    name: str
+    digest: str
+    score: Judge
+
+    @property
+    def key(self) -> str:
+        """Under which its scores are kept."""
+        return f"{self.name} #{self.digest}"
+
+    def kept_of_others(self, folder: Folder) -> int:
+        """How many scores the folder keeps of what had this name and was something else, or did not say what."""
+        return sum(
+            item["judge"] != self.key and item["judge"].partition(" #")[0] == self.name for item in folder.judged
+        )
+
+
+def named_command(command: str, version: str = "") -> NamedJudge:
+    """The judge behind a command. What it is, is the command's text, `version`, and the content of every file that the
+    command names; whatever else it reads counts only as far as `version` tells.
+
+    Raises:
+        JudgeError: the command cannot be read.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise JudgeError(f"--judge-command cannot be read: {error}") from error
+    state = hashlib.blake2b(json.dumps([words, version]).encode(), digest_size=8)
+    for file in (Path(word) for word in words):
+        if file.is_file():
+            with file.open("rb") as stream:
+                state.update(hashlib.file_digest(stream, "blake2b").digest())
+    return NamedJudge(command, state.hexdigest(), command_judge(command))
+
+
+def named_profile(name: str, version: str = "") -> NamedJudge:
+    """The judge that is a reward profile or a scorer type; raises as `identity_standalone` does."""
+    from services.reward.bootstrap import identity_standalone
+
+    digest = hashlib.blake2b(json.dumps([identity_standalone(name), version]).encode(), digest_size=8).hexdigest()
+    return NamedJudge(name, digest, profile_judge(name))
+
+
 def command_judge(command: str, timeout_s: float = 3600) -> Judge:
     """A judge behind `command FILE`: FILE holds lines {"messages", "response"}; stdout the same lines with "judge".
 
@@ -55,7 +106,7 @@ def command_judge(command: str, timeout_s: float = 3600) -> Judge:
             file.flush()
             try:
                 done = subprocess.run(
-                    [*shlex.split(command), file.name], capture_output=True, text=True, timeout=timeout_s, check=True
+                    [*shlex.split(command), file.name], capture_output=True, timeout=timeout_s, check=True, **_TEXT
                 )
             except (OSError, subprocess.SubprocessError) as error:
                 tail = getattr(error, "stderr", None) or ""
@@ -95,9 +146,9 @@ def profile_judge(name: str) -> Judge:
 
 
 def judge_rows(
-    folder: Folder, questions: Sequence[Question], judge: Judge, name: str, progress: Callable[[int, int], None]
+    folder: Folder, questions: Sequence[Question], judge: NamedJudge, progress: Callable[[int, int], None]
 ) -> list[Row]:
-    """Every row with the judge's scores; what the folder holds already is not scored again.
+    """Every row with the judge's scores; what the folder holds of this very judge is not scored again.
 
     Beside the rows, `controls.json` says how often the judge prefers an answer to itself with its words shuffled.
     `progress` is called with how many responses are scored, and of how many.
@@ -107,19 +158,19 @@ def judge_rows(
     shuffled = _shuffled(rows, contexts)
     wanted = [pair for row in rows for pair in _pairs(row, contexts)] + [pair for both in shuffled for pair in both]
     known = {(item["judge"], item["pair"]): item["score"] for item in folder.judged}
-    missing = {pair.digest: pair for pair in wanted if (name, pair.digest) not in known}
+    missing = {pair.digest: pair for pair in wanted if (judge.key, pair.digest) not in known}
     open_pairs = iter(missing.items())
     done = 0
     while batch := list(islice(open_pairs, _BATCH)):
-        scores = judge([pair for _, pair in batch])
+        scores = judge.score([pair for _, pair in batch])
         folder.judged.append(
-            *({"judge": name, "pair": digest, "score": s} for (digest, _), s in zip(batch, scores, strict=True))
+            *({"judge": judge.key, "pair": digest, "score": s} for (digest, _), s in zip(batch, scores, strict=True))
         )
-        known.update({(name, digest): s for (digest, _), s in zip(batch, scores, strict=True)})
+        known.update({(judge.key, digest): s for (digest, _), s in zip(batch, scores, strict=True)})
         done += len(batch)
         progress(done, len(missing))
-    scored = {digest: score for (judged_by, digest), score in known.items() if judged_by == name}
-    _write_controls(folder, name, [(scored[a.digest], scored[b.digest]) for a, b in shuffled])
+    scored = {digest: score for (judged_by, digest), score in known.items() if judged_by == judge.key}
+    _write_controls(folder, judge, [(scored[a.digest], scored[b.digest]) for a, b in shuffled])
     return [_with_scores(row, contexts, scored) for row in rows]
 
 
@@ -162,11 +213,11 @@ def _shuffled(rows: Sequence[Row], contexts: dict[str, Any]) -> list[tuple[Judge
     return list(found.values())[:_SHUFFLED]
 
 
-def _write_controls(folder: Folder, name: str, scores: Sequence[tuple[float, float]]) -> None:
+def _write_controls(folder: Folder, judge: NamedJudge, scores: Sequence[tuple[float, float]]) -> None:
     from cli.evaluation.folder import write_atomically
 
     wins = sum(gibberish > real for real, gibberish in scores)
-    control = {"judge": name, "pairs": len(scores), "gibberish_wins": wins}
+    control = {"judge": judge.name, "digest": judge.digest, "pairs": len(scores), "gibberish_wins": wins}
     write_atomically(folder.path / "controls.json", json.dumps({"gibberish": control}, indent=2))
 
 
@@ -175,6 +226,8 @@ def _numbers(lines: Sequence[str], count: int) -> list[float]:
         numbers = [float(json.loads(line)["judge"]) for line in lines if line.strip()]
     except (ValueError, KeyError, TypeError) as error:
         raise JudgeError(f"the judge's lines need a number named judge: {error!r}") from error
+    if not all(map(math.isfinite, numbers)):
+        raise JudgeError("the judge gave a number that is not finite")
     if len(numbers) != count:
         raise JudgeError(f"the judge gave {len(numbers)} lines for {count}")
     return numbers

@@ -115,7 +115,7 @@ def read_plan(name: str) -> Plan:
     file = SHIPPED / f"{name}.yaml"
     file = file if file.is_file() else Path(name)
     try:
-        plan = Plan.model_validate(yaml.safe_load(file.read_text()))
+        plan = Plan.model_validate(yaml.safe_load(file.read_bytes()))
     except (OSError, UnicodeDecodeError) as error:
         shipped = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.yaml")))
         raise PlanError(f"no plan {name}: {error}; shipped are {shipped}") from error

@@ -1,15 +1,15 @@
-"""Reads question sets: MT-Bench's JSONL, AlpacaEval's JSON, or any JSONL with `prompt` or `messages`."""
+"""Reads question sets: MT-Bench's, AlpacaEval's, and those of other shapes that `shared.files.shapes` knows."""
 
-import json
 import re
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from cli.console import CommandError
+from shared.files.rows import FileRow, UnreadableRow, rows
+from shared.files.shapes import UnknownShape, asked
 
 _MAX_FILE_BYTES = 256 * 1024**2
 _MAX_QUESTIONS = 100_000
@@ -56,9 +56,11 @@ def read_questions(
     try:
         if file.stat().st_size > _MAX_FILE_BYTES:
             raise QuestionError(f"{file} is larger than {_MAX_FILE_BYTES // 1024**2} MiB")
-        questions = [_question(item, where, str(number)) for number, (where, item) in enumerate(_items(file), 1)]
-    except (OSError, UnicodeDecodeError) as error:
+        questions = [_question(row, str(number)) for number, row in enumerate(rows(file), 1)]
+    except OSError as error:
         raise QuestionError(f"{file}: {error}") from error
+    except UnreadableRow as error:
+        raise QuestionError(str(error)) from error
     if not 1 <= len(questions) <= _MAX_QUESTIONS:
         raise QuestionError(f"{file} holds {len(questions)} questions; 1 to {_MAX_QUESTIONS} are possible")
     seen: set[str] = set()
@@ -80,45 +82,19 @@ def half(question_id: str) -> Literal["even", "odd"]:
     return "odd" if value % 2 else "even"
 
 
-def _items(file: Path) -> Iterator[tuple[str, Any]]:
-    """What stands at which place of the file."""
-    text = file.read_text()
+def _question(row: FileRow, number: str) -> Question:
+    item = row.value
     try:
-        if text.lstrip().startswith("["):
-            yield from ((f"{file}, item {number}", item) for number, item in enumerate(json.loads(text), 1))
-            return
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.strip():
-                yield f"{file}, line {number}", json.loads(line)
-    except json.JSONDecodeError as error:
-        raise QuestionError(f"{file} is not JSON: {error}") from error
-
-
-def _with_input(instruction: Any, data: Any) -> Any:
-    """Alpaca's instruction and what it is about, where that stands apart."""
-    both = isinstance(instruction, str) and isinstance(data, str) and data.strip()
-    return f"{instruction}\n\n{data}" if both else instruction
-
-
-def _question(item: Any, where: str, number: str) -> Question:
-    if not isinstance(item, dict):
-        raise QuestionError(f"{where}: not an object")
-    name = str(next((item[key] for key in ("question_id", "id") if key in item), number))
-    common = {"id": name, "category": item.get("category", ""), "dataset": item.get("dataset", "")}
-    try:
-        if "turns" in item:
-            return Question(turns=item["turns"], **common)
-        if "instruction" in item:
-            return Question(turns=(_with_input(item["instruction"], item.get("input")),), **common)
-        if isinstance(item.get("prompt"), str):
-            return Question(turns=(item["prompt"],), **common)
-        messages = item.get("messages", item.get("prompt"))
-        if isinstance(messages, list) and messages:
-            *context, last = (ChatTurn.model_validate(message) for message in messages)
-            if last.role != "user":
-                raise QuestionError(f"{where}: the last message must be the user's")
-            return Question(turns=(last.content,), context=tuple(context), **common)
+        found = asked(item)
+        return Question(
+            id=str(next((item[key] for key in ("question_id", "id") if item.get(key) is not None), number)),
+            turns=found.turns,
+            context=tuple(ChatTurn(role=turn.role, content=turn.content) for turn in found.context),
+            category=item.get("category") or "",
+            dataset=item.get("dataset") or "",
+        )
+    except UnknownShape as error:
+        raise QuestionError(f"{row.where}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise QuestionError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    raise QuestionError(f"{where}: needs turns, instruction, prompt or messages")
+        raise QuestionError(f"{row.where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

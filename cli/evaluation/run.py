@@ -198,15 +198,15 @@ def _candidates(document: Document) -> tuple[Candidate, ...]:
     """Every final response in the order of sampling, the base response first; equal texts occur as often as sampled.
 
     Raises:
-        EvolutionFailed: the document does not hold all of them.
+        EvolutionFailed: the document does not hold all of them, with a reward each.
     """
-    choices = {choice["text"]: choice for choice in document["result"]["choices"]}
+    choices = {choice["text"]: choice for choice in document["result"]["choices"] if choice["reward"] is not None}
     texts = [document["result"]["base"]["text"]]
     for event in document["events"]:
         if event["type"] == "round.finished":
             texts += event["texts"]
     if missing := set(texts) - choices.keys():
-        raise EvolutionFailed(f"{document['id']}: {len(missing)} of its responses are not among its choices")
+        raise EvolutionFailed(f"{document['id']}: {len(missing)} of its responses are no choices with a reward")
     return tuple(
         Candidate(text=text, guide=choices[text]["reward"], tokens=choices[text]["completion_tokens"]) for text in texts
     )

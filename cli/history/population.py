@@ -45,7 +45,8 @@ def _columns(recording: SavedRecording, cycle: int) -> Iterator[tuple[str, list[
 
 
 def _cell(event: RoundFinished, state: int) -> Text:
-    cell = Text(f"{event.rewards[state]:+.3f}")
+    reward = event.rewards[state]
+    cell = Text("thinks" if reward is None else f"{reward:+.3f}")
     donor = next((item.donor for item in event.replacements if item.state == state), None)
     if state in event.survivors:
         cell.append(" ✓").stylize("green")

@@ -18,6 +18,8 @@ from shared.records.evolution import TERMINAL, EvolutionRequest, Message, Sampli
 from shared.records.search import Search
 from shared.records.tools import Tool, ToolCall, ToolUse
 
+_LATER = ("replace_in_reasoning",)
+
 
 class NotARecording(Exception):
     """Something else, or something that this version cannot read; the message says where and why."""
@@ -53,7 +55,7 @@ def parse(document: Any, where: str) -> SavedRecording:
         NotARecording: it holds none, or has fields nobody knows here, which might have changed the search.
     """
     try:
-        recording = SavedRecording.model_validate(document)
+        recording = SavedRecording.model_validate(_with_later_settings(document))
     except ValidationError as error:
         raise NotARecording(f"{where} is no recording of an evolution: {reasons(error)[0]}") from None
     known = recording.model_dump(mode="json", include={"settings", "events", "attempts"})
@@ -61,6 +63,13 @@ def parse(document: Any, where: str) -> SavedRecording:
         for unknown in _unknown(document[name], known[name], name):
             raise NotARecording(f"{where} has {unknown}, which is not known here: a newer version may have written it")
     return recording
+
+
+def _with_later_settings(document: Any) -> Any:
+    """The document with the settings that earlier versions did not have, which searched as these are by default."""
+    if not (isinstance(document, dict) and isinstance(document.get("settings"), dict)):
+        return document
+    return document | {"settings": {name: getattr(Search(), name) for name in _LATER} | document["settings"]}
 
 
 def _unknown(given: Any, known: Any, path: str) -> Iterator[str]:
@@ -94,6 +103,8 @@ def request_of(recording: SavedRecording) -> EvolutionRequest:
         metadata=recording.metadata,
         warnings=tuple(recording.warnings),
         template_arguments=recording.settings.template_arguments,
+        reasoning_effort=recording.settings.reasoning_effort,
+        include_reasoning=recording.settings.include_reasoning,
         tool_use=ToolUse(
             tuple(Tool(**tool.model_dump()) for tool in recording.tools),
             choice=recording.tool_choice,
@@ -105,4 +116,4 @@ def request_of(recording: SavedRecording) -> EvolutionRequest:
 
 def _message(message: EvolutionMessage) -> Message:
     calls = tuple(ToolCall(**call.model_dump()) for call in message.tool_calls)
-    return Message(message.role, message.content, calls, message.tool_call_id)
+    return Message(message.role, message.content, calls, message.tool_call_id, message.reasoning)

@@ -96,7 +96,7 @@ def create_app(
     app.include_router(BatchRoutes(backends.batches, backends.files, settings).router)
     app.include_router(WebhookRoutes(backends.webhooks, settings).router)
     app.include_router(KeyRoutes(backends.keys, backends.store, settings).router)
-    app.include_router(model_routes.router(settings))
+    app.include_router(model_routes.router(settings, stages))
     app.include_router(probes.router(backends.store, stages, lifetime))
     app.router.routes.extend(page.routes())
     answer_head(app)

@@ -2,8 +2,10 @@
 
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from shared.errors import Unsupported
@@ -49,8 +51,9 @@ class Checkpoint:
         return "float16" if "float16" in own and "bfloat16" not in own else "bfloat16"
 
 
-def read_checkpoint(model: str) -> Checkpoint:
-    """Reads tokenizer, chat template, configuration and end-of-sequence ids of a Hugging Face model (folder or id).
+def read_checkpoint(model: str, template_arguments: Mapping[str, object] = MappingProxyType({})) -> Checkpoint:
+    """Reads tokenizer, chat template, configuration and end-of-sequence ids of a Hugging Face model (folder or id). The
+    template is given the arguments each time.
 
     Raises:
         NotFound: there is no such model.
@@ -69,7 +72,7 @@ def read_checkpoint(model: str) -> Checkpoint:
     tokenizer = load_tokenizer(model)
     vocabulary = config.vocabulary or len(tokenizer)
     try:
-        chat = ChatTokenizer(tokenizer, vocabulary=vocabulary)
+        chat = ChatTokenizer(tokenizer, arguments=template_arguments, vocabulary=vocabulary)
     except Unsupported as refused:
         raise Unsupported(f"{model}: {refused.message}", field="model") from refused
     if chat.template.system == "dropped":

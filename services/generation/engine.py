@@ -1,13 +1,16 @@
 """The port to a language model: an engine continues token sequences, as many at once as come, in batches of its own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from services.generation.grammars import Grammars
+from services.generation.hidden_tokens import HiddenTokens
 from services.generation.messages import SamplingOptions
+from services.generation.reasoning.marks import ReasoningMarks
 from services.generation.tool_calls.reading import ToolReader
 from shared.errors import InvalidRequest
+from shared.methods import ABILITIES, Ability
 from shared.records.evolution import Message
 from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
 
@@ -28,7 +31,9 @@ class ModelInfo:
     fields of `SamplingOptions` that the engine cannot obey, and `cannot_continue` those under which it cannot continue
     a response. `token_bytes` gives the bytes of a token in a text, or the name of one that no text shows; None where
     the engine gives no log probabilities. `template_variables` are the names that the chat template reads from what a
-    caller may give it.
+    caller may give it. `continues` says whether a response, or the beginning of an answer, can be continued at all, and
+    `raw_prompts` whether prompts need no chat template. `reasoning` are the marks of the model's thoughts; None where
+    nobody looks for any.
     """
 
     model: str
@@ -37,13 +42,21 @@ class ModelInfo:
     structured_output: bool
     vocabulary_size: int
     end_ids: frozenset[int]
-    hidden_tokens: Mapping[str, int] = field(default_factory=dict)
+    hidden_tokens: HiddenTokens = field(default_factory=HiddenTokens)
     continues_formats: bool = False
     tool_reader: ToolReader | None = None
     token_bytes: Callable[[int], bytes] | None = None
     cannot_obey: frozenset[str] = frozenset()
     cannot_continue: frozenset[str] = frozenset()
     template_variables: frozenset[str] = frozenset()
+    reasoning: ReasoningMarks | None = None
+    continues: bool = True
+    raw_prompts: bool = True
+
+    @property
+    def lacks(self) -> tuple[Ability, ...]:
+        """What whole methods or routes need, and the engine cannot do."""
+        return tuple(name for name in ABILITIES if not getattr(self, name))
 
     @property
     def tools(self) -> bool:
@@ -57,17 +70,36 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Whose sequence it is: the id of its evolution, and its own within that. Where there are several endpoints, the
+    evolution's sequences may be spread over `spread` of them. Those of a lower `priority` are wanted earlier.
+    """
+
+    evolution: str = ""
+    sequence: str = ""
+    spread: int = 1
+    priority: int = 0
+
+
+NOBODY = Origin()
+
+
+@dataclass(frozen=True)
 class TokenSequence:
     """Token ids to continue by at most `max_new_tokens`; both together fit the context.
 
     With a `seed`, the token at a position depends on the seed, the position and the ids before it: a sequence that is
     continued under its seed goes on as if it had never stopped. What an engine caches of the ids may be used for
     sequences of the same `cache_salt` only, since the salt keeps tenants apart. The last `response_tokens` of the ids
-    are the response so far, which formats and penalties concern; those before are the prompt.
+    are the response so far, which penalties concern; those before are the prompt. A format concerns the last
+    `formed_tokens` of the response and what follows; None: all of it.
 
     Where `progress` is given, an engine that can calls it on the event loop with the ids that it has sampled since the
     call before, and their log probabilities, as `Completion` holds them: after the first token, and every
     `PROGRESS_TOKENS` or fewer from there. The last ones it need not tell.
+
+    `messages` are the conversation that the prompt's ids are of, for engines that are asked by chats; none where the
+    prompt is raw. `origin` is whose sequence it is.
     """
 
     token_ids: tuple[int, ...]
@@ -76,7 +108,10 @@ class TokenSequence:
     seed: int | None
     cache_salt: str = ""
     response_tokens: int = 0
+    formed_tokens: int | None = None
     progress: "Progress | None" = field(default=None, compare=False, repr=False)
+    messages: Sequence[Message] = field(default=(), compare=False, repr=False)
+    origin: Origin = field(default=NOBODY, compare=False, repr=False)
 
     @property
     def prompt(self) -> tuple[int, ...]:
@@ -87,6 +122,12 @@ class TokenSequence:
     def response(self) -> tuple[int, ...]:
         """The ids of the response so far."""
         return self.token_ids[len(self.token_ids) - self.response_tokens :]
+
+    @property
+    def formed(self) -> tuple[int, ...]:
+        """The ids of the response that a format concerns."""
+        tokens = self.response_tokens if self.formed_tokens is None else self.formed_tokens
+        return self.token_ids[len(self.token_ids) - tokens :]
 
 
 class Likelihoods(NamedTuple):
@@ -119,6 +160,11 @@ class Completion:
     continues it: that happens where text stands for ids, and text of n tokens may be fewer tokens here. `logprobs` are
     those of the `token_ids`, one each, where the sequence's sampling asks for them: of the model's own distribution,
     before temperature, formats and whatever else shapes sampling.
+
+    Where ids merely stand for text, `counted` is how many tokens were sampled by whoever sampled them. All of the text
+    is kept then, so that there may be more ids than were requested, and the response goes on unless an end-of-sequence
+    id ends it. `prompt_tokens` is how many tokens the prompt has there, None where nobody says. `served_by` names the
+    endpoint, where there are several.
     """
 
     token_ids: tuple[int, ...]
@@ -127,6 +173,9 @@ class Completion:
     first_token_seconds: float | None = None
     unfinished: bool = False
     logprobs: tuple[Likelihoods, ...] = ()
+    counted: int | None = None
+    prompt_tokens: int | None = None
+    served_by: str = ""
 
 
 class Engine(Protocol):

@@ -38,8 +38,16 @@ def _transformers(settings: "GenerationSettings") -> Engine:
 def _openai(settings: "GenerationSettings") -> Engine:
     from services.generation.openai_engine import OpenAIEngine
     from services.generation.probed_endpoint import build_endpoint
+    from services.generation.several_endpoints import SeveralEndpoints
 
-    return OpenAIEngine(settings, build_endpoint(settings))
+    def one(own: "GenerationSettings") -> OpenAIEngine:
+        return OpenAIEngine(own, build_endpoint(own))
+
+    several = settings.named_endpoints
+    if not several:
+        return one(settings)
+    own = {each: settings.model_copy(update={"endpoints": "", **each.overrides()}) for each in several}
+    return SeveralEndpoints(settings, {each: one(of_each) for each, of_each in own.items()})
 
 
 def _simulated(settings: "GenerationSettings") -> Engine:

@@ -3,13 +3,15 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import repeat
+from typing import TypedDict
 
 from services.generation import metrics
-from services.generation.engine import Completion, ContextFull, Engine, ModelInfo, TokenSequence
+from services.generation.decoding import Decoded, decode
+from services.generation.engine import Completion, ContextFull, Engine, ModelInfo
 from services.generation.grammars import Matcher
 from services.generation.messages import (
     GenerateRequest,
@@ -20,6 +22,7 @@ from services.generation.messages import (
 from services.generation.planning import Plan, Planner
 from services.generation.progress import pauses
 from services.generation.prompt_cache import PromptCache
+from services.generation.reasoning.reading import Reading
 from services.generation.shaping import uncontinued
 from services.generation.token_logprobs import told
 from services.generation.validation import GenerationLimits, check, check_vocabulary
@@ -27,6 +30,14 @@ from shared.errors import InvalidRequest
 
 _LONG_CHARACTERS = 50_000
 _TOO_COMPLEX = "the format became too complex to be followed while a response was decoded: simplify it"
+
+
+class _Thought(TypedDict):
+    """The fields of a result that say what was thought."""
+
+    reasoning: str
+    reasoning_tokens: int
+    thinking: bool
 
 
 class SequenceGenerator:
@@ -37,8 +48,8 @@ class SequenceGenerator:
         self._engine = engine
         self._limits = limits
         self._planner = Planner(engine, PromptCache(prompt_cache_bytes))
-        # How many tokens each sequence that the engine holds may sample, by the id of its `TokenSequence` object; the
-        # order is that in which the engine got them.
+        # How many tokens each sequence that the engine holds may sample, by the id of its `Plan` object; the order is
+        # that in which the engine got them.
         self._budgets: dict[int, int] = {}
 
     @property
@@ -109,21 +120,20 @@ class SequenceGenerator:
         budget = min(sequence.max_new_tokens + sequence.lookahead_tokens, plan.room)
         given = sequence.response_token_ids
         ended = plan.matcher is not None and plan.matcher.ended()
-        if budget == 0 or ended or plan.reader.stop(given, len(given)) is not None:
-            return self._result(plan, Completion((), 0))
-        token_ids = plan.prompt_ids + sequence.response_token_ids
-        progress = plan.so_far.add if plan.so_far else None
-        wanted = TokenSequence(token_ids, budget, plan.sampling, sequence.seed, plan.cache_salt, len(given), progress)
+        if budget == 0 or ended or plan.read(given).stop(given, len(given)) is not None:
+            return self._result(plan, Decoded(Completion((), 0)))
         began = time.perf_counter()
-        self._budgets[id(wanted)] = budget
+        key = id(plan)
+        self._budgets[key] = budget
         try:
-            completion = await self._engine.complete(wanted)
+            decoded = await decode(self._engine, plan, budget)
         except ContextFull:
-            plan, completion = replace(plan, room=0), Completion((), 0)
+            plan, decoded = replace(plan, room=0), Decoded(Completion((), 0))
         finally:
-            del self._budgets[id(wanted)]
-        metrics.completed(self.info, len(token_ids), time.perf_counter() - began, completion)
-        return self._result(plan, completion)
+            del self._budgets[key]
+        seconds = time.perf_counter() - began
+        metrics.completed(self.info, len(plan.prompt_ids) + len(given), seconds, decoded.completion)
+        return self._result(plan, decoded)
 
     def _partial(self, plan: Plan) -> SequenceResult | None:
         """What the caller does not know yet of a sequence under way; None where that is nothing."""
@@ -134,51 +144,65 @@ class SequenceGenerator:
         ends = not plan.sampling.ignore_eos and sampled[-1] in self.info.end_ids
         # Whoever goes on from here must have a token left to ask for.
         kept = (sampled[:-1] if ends else sampled)[: min(sequence.max_new_tokens, plan.room) - 1]
-        if plan.reader.stop(given + kept, len(given)) is not None:
+        reading = plan.read(given + kept)
+        if reading.stop(given + kept, len(given)) is not None:
             return None
-        text = plan.reader.text(given + kept)
+        text = reading.text(given + kept)
         usage = TokenUsage(len(plan.prompt_ids), 0, len(sampled))
         seconds = time.perf_counter() - plan.arrived
-        result = SequenceResult(sequence.id, kept, text, text, "length", usage, seconds, partial=True)
+        result = SequenceResult(
+            sequence.id, kept, text, text, "length", usage, seconds, partial=True, **_thought(reading)
+        )
         if plan.sampling.logprobs is not None:
             completion = Completion(sampled, 0, logprobs=tuple(plan.so_far.logprobs))
             result = replace(result, logprobs=told(completion, kept, self.info))
         if plan.calls is not None:
-            result = replace(result, calling=plan.calls(self._engine.decode(given + kept, special=True)).begun)
+            result = replace(result, calling=plan.calls(reading.spelled(given + kept)).begun)
         return plan.so_far.told(result)
 
-    def _result(self, plan: Plan, completion: Completion) -> SequenceResult:
-        sequence, reader, sampled = plan.sequence, plan.reader, completion.token_ids
+    def _result(self, plan: Plan, decoded: Decoded) -> SequenceResult:
+        sequence, completion = plan.sequence, decoded.completion
+        sampled = completion.token_ids
         given = sequence.response_token_ids
         ends = not plan.sampling.ignore_eos and sampled and sampled[-1] in self.info.end_ids
         content = sampled[:-1] if ends else sampled
-        kept = content[: sequence.max_new_tokens]
-        stop = reader.stop(given + kept, len(given))
+        counted = completion.counted is not None
+        kept = content if counted and not sequence.lookahead_tokens else content[: sequence.max_new_tokens]
+        if counted and len(kept) < len(content):
+            kept = plan.reader.whole(given, kept)
+        reading = plan.read(given + kept, complete=bool(ends) and len(kept) == len(content))
+        stop = reading.stop(given + kept, len(given))
         if stop is not None:
             kept = kept[: stop[0] - len(given)]
-        formed = plan.matcher is not None and _formed(plan.matcher, kept)
-        finish = _finish(plan, len(kept), formed or stop is not None, completion.unfinished)
-        if finish == "length" and uncontinued(plan.sampling, self.info) is not None:
+        formed = plan.matcher is not None and _formed(plan.matcher, _new_answer(plan, reading, kept))
+        stopped = formed or stop is not None or (counted and bool(ends) and len(kept) == len(content))
+        finish = _finish(plan, len(kept), stopped, completion.unfinished or counted)
+        if finish == "length" and (not self.info.continues or uncontinued(plan.sampling, self.info) is not None):
             finish = "context"
-        if plan.matcher is not None and finish == "stop" and stop is None and not plan.matcher.complete():
+        complete = plan.matcher is None or reading.thinking or plan.matcher.complete()
+        if finish == "stop" and stop is None and not complete:
             raise InvalidRequest(_TOO_COMPLEX, field="sampling.format")
-        text = stop[1] if stop is not None else reader.text(given + kept, complete=finish == "stop")
+        text = stop[1] if stop is not None else reading.text(given + kept, complete=finish == "stop")
         lookahead_text = text
         if finish != "stop" and len(content) > len(kept):
-            ahead = reader.stop(given + content, len(given + kept))
+            further = plan.read(given + content)
+            ahead = further.stop(given + content, len(given + kept))
             ended = len(content) < len(sampled)
-            lookahead_text = ahead[1] if ahead is not None else reader.text(given + content, complete=ended)
-        usage = TokenUsage(len(plan.prompt_ids), completion.cached_tokens, len(sampled))
+            lookahead_text = ahead[1] if ahead is not None else further.text(given + content, complete=ended)
+        usage = _usage(plan, decoded, len(kept), len(content))
         seconds = time.perf_counter() - plan.arrived
         result = SequenceResult(
-            sequence.id, kept, text, lookahead_text, finish, usage, seconds, queue_seconds=completion.queue_seconds
+            *(sequence.id, kept, text, lookahead_text, finish, usage, seconds),
+            queue_seconds=completion.queue_seconds,
+            served_by=completion.served_by,
+            **_thought(reading),
         )
         if plan.sampling.logprobs is not None:
             result = replace(result, logprobs=told(completion, kept, self.info))
-        if plan.calls is None:
+        if plan.calls is None or reading.thinking:
             return result
         # Some models write their calls between tokens that decoding hides; a stop string cuts the text within them.
-        spelled = text if stop is not None else self._engine.decode(given + kept, special=True)
+        spelled = text if stop is not None else reading.spelled(given + kept)
         read = plan.calls(spelled)
         return replace(result, tool_calls=read.calls, content=read.content, calling=read.begun)
 
@@ -188,7 +212,27 @@ def _rest(plan: Plan, result: SequenceResult) -> SequenceResult:
     return plan.so_far.told(result) if plan.so_far else result
 
 
-def _formed(matcher: Matcher, kept: tuple[int, ...]) -> bool:
+def _usage(plan: Plan, decoded: Decoded, kept: int, content: int) -> TokenUsage:
+    """Where whoever sampled has counted, so many of those tokens are kept as is the share of the ids that is kept."""
+    completion = decoded.completion
+    prompt = len(plan.prompt_ids) if completion.prompt_tokens is None else completion.prompt_tokens
+    if completion.counted is None:
+        return TokenUsage(prompt, completion.cached_tokens, len(completion.token_ids) + decoded.dropped)
+    share = completion.counted if kept == content else round(completion.counted * kept / content)
+    return TokenUsage(prompt, completion.cached_tokens, completion.counted + decoded.dropped, share)
+
+
+def _thought(reading: Reading) -> _Thought:
+    return {"reasoning": reading.reasoning, "reasoning_tokens": reading.skipped, "thinking": reading.thinking}
+
+
+def _new_answer(plan: Plan, reading: Reading, kept: tuple[int, ...]) -> Sequence[int]:
+    """The part of the new ids that a format concerns."""
+    given = plan.sequence.response_token_ids
+    return reading.answer(given + kept)[max(0, len(given) - reading.skipped) :]
+
+
+def _formed(matcher: Matcher, kept: Sequence[int]) -> bool:
     """Advances the matcher; whether the response is complete and could only end.
 
     Raises:

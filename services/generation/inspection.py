@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.generation.checkpoint import Checkpoint, read_checkpoint
+from services.generation.endpoint.capabilities import CHATS, COMPLETIONS
 from services.generation.endpoint.probing import find_model
 from services.generation.probed_endpoint import build_endpoint, probe_endpoint
 from services.generation.settings import GenerationSettings
 from shared.errors import DarwinError, Unsupported
+from shared.methods import METHODS
 from shared.process.number_types import DtypeSetting
 from shared.records.evolution import Message
 from shared.text.embedded_models import resolve
@@ -72,14 +74,18 @@ def inspect_generator(model: str, dtype: DtypeSetting = "auto") -> GeneratorInsp
 class EndpointInspection:
     """What an endpoint can do, and whose tokenizer makes its prompts.
 
-    `exact` says that continuations are of exactly the ids that were sampled; otherwise text is sent and
-    tokenised again. `does_without` are the fields, or values of them, that requests leave out.
+    `asked_by` is the path of requests. `exact` says that continuations are of exactly the ids that were sampled;
+    otherwise text is sent and tokenised again. `continues` says how responses are continued, "no" where they are not,
+    so that only the `methods` can be served. `does_without` are the fields, or values of them, that requests leave out.
     """
 
     url: str
     serves: str
     tokenizer: str
     context_length: int
+    asked_by: str
+    continues: str
+    methods: tuple[str, ...]
     exact: bool
     takes_ids: bool
     returns_ids: bool
@@ -114,6 +120,9 @@ async def inspect_endpoint(settings: GenerationSettings) -> EndpointInspection:
         serves=serves,
         tokenizer=settings.model,
         context_length=known.info.context_length,
+        asked_by=f"/{CHATS if capabilities.chat else COMPLETIONS}",
+        continues=(capabilities.continuing or "no") if capabilities.chat else ("ids" if capabilities.exact else "text"),
+        methods=tuple(name for name, traits in METHODS.items() if capabilities.continues or not traits.replaces),
         exact=capabilities.exact,
         takes_ids=capabilities.takes_ids,
         returns_ids=capabilities.returns_ids,

@@ -102,7 +102,8 @@ class GenerateRequest:
     calls of their tools are read. With `must_call`
     each response is a call of the tool `tool_name`, or of any where that is empty, and nothing else. Where calls are
     held to a form, because they are demanded or the response has a format, several come with `parallel_calls` only.
-    With `partial_results` there are results of sequences under way, too.
+    With `partial_results` there are results of sequences under way, too. They are of the search `evolution`; where
+    there are several endpoints they may be spread over `spread` of them. A lower `priority` is wanted earlier.
     """
 
     sequences: tuple[Sequence, ...]
@@ -113,15 +114,23 @@ class GenerateRequest:
     tool_name: str = ""
     parallel_calls: bool = False
     partial_results: bool = False
+    evolution: str = ""
+    spread: int = 1
+    priority: int = 0
 
 
 @dataclass(frozen=True)
 class TokenUsage:
-    """Tokens of the rendered conversation; tokens of it and of the given response that were cached; tokens sampled."""
+    """Tokens of the rendered conversation; tokens of it and of the given response that were cached; tokens sampled.
+
+    `kept_tokens` of these are of the response's ids, None where that is their number: where ids merely stand for text,
+    whoever sampled it counts otherwise.
+    """
 
     prompt_tokens: int
     cached_tokens: int
     generated_tokens: int
+    kept_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +145,9 @@ class SequenceResult:
     `tool_calls` are those that the whole response holds, and `content` the text beside them, "" where there are none.
     `calling` says that it has begun a call, within which it may end. `logprobs` are those of the `token_ids`, one each,
     where they were asked for. A `partial` result is of a sequence under way; the `token_ids`, `logprobs` and usage of
-    such ones and of the last one add up.
+    such ones and of the last one add up. `served_by` names the endpoint, where there are several. `reasoning` is what
+    the model thought before, for which the first `reasoning_tokens` ids of the whole response stand; texts and calls
+    are those of the answer behind it, of which there is none yet where it is `thinking`.
     """
 
     id: str
@@ -152,3 +163,7 @@ class SequenceResult:
     calling: bool = False
     logprobs: tuple[TokenLogprobs, ...] = ()
     partial: bool = False
+    served_by: str = ""
+    reasoning: str = ""
+    reasoning_tokens: int = 0
+    thinking: bool = False

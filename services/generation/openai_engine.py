@@ -1,31 +1,38 @@
-"""Any OpenAI-compatible completions endpoint as the engine: a vLLM server, a router, a fleet behind one address."""
+"""Any OpenAI-compatible endpoint as the engine: a vLLM server, a router, a hosted model, a fleet behind one address."""
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from services.generation.checkpoint import read_checkpoint
-from services.generation.endpoint.capabilities import COMPLETIONS
+from services.generation.chat_completions import chat_completion
+from services.generation.checkpoint import Checkpoint, read_checkpoint
+from services.generation.endpoint.capabilities import CHATS, COMPLETIONS
+from services.generation.endpoint.chats import chat_fields
 from services.generation.endpoint.client import Endpoint
 from services.generation.endpoint.finish_reasons import FinishReasons
+from services.generation.endpoint.hints import hints_of
 from services.generation.endpoint.logprobs import read_likelihoods
 from services.generation.endpoint.probing import find_model
 from services.generation.endpoint.requests import completion_body
 from services.generation.endpoint.responses import CompletionResponse
 from services.generation.endpoint.retries import while_away, while_full
 from services.generation.engine import Completion, ContextFull, Likelihoods, ModelInfo, TokenSequence
+from services.generation.messages import SamplingOptions
 from services.generation.probed_endpoint import ProbedEndpoint, probe_endpoint
 from services.generation.settings import GenerationSettings
 from shared.errors import Internal, Unavailable
+from shared.methods import IN_ONE_PIECE
 from shared.process.lifecycle import never
 from shared.records.evolution import Message
 from shared.records.template_inputs import NOTHING_ELSE, TemplateInputs
 from shared.text.embedded_models import resolve
 
 log = logging.getLogger(__name__)
+
+_TRIAL = (Message("user", "Hello"),)
 
 
 class OpenAIEngine:
@@ -65,7 +72,11 @@ class OpenAIEngine:
         Raises:
             Unsupported: the endpoint cannot be served from as it is set up; the message names the setting.
         """
-        checkpoint = await asyncio.to_thread(read_checkpoint, resolve(self._settings.model))
+        folder, given = resolve(self._settings.model), self._settings.chat_template_arguments
+        await self.begin(await asyncio.to_thread(read_checkpoint, folder, given))
+
+    async def begin(self, checkpoint: Checkpoint) -> None:
+        """As `start`, with what is known of the model."""
         served = await while_away(lambda: find_model(self._endpoint, self._settings.endpoint_model))
         self._ready = await probe_endpoint(self._endpoint, self._settings, checkpoint, served, while_away)
         self._log()
@@ -78,7 +89,11 @@ class OpenAIEngine:
         return await never()
 
     def encode_chat(self, messages: Sequence[Message], inputs: TemplateInputs = NOTHING_ELSE) -> tuple[int, ...]:
-        return self._known.checkpoint.chat.encode_prompt(messages, inputs)
+        chat = self._known.checkpoint.chat
+        if self._known.capabilities.chat:
+            # The endpoint puts them into its own template. These are counted, and the last of them begins the response.
+            return tuple(token for each in messages for token in chat.encode_text(f"\n{each.content}"))
+        return chat.encode_prompt(messages, inputs)
 
     def encode_raw(self, text: str) -> tuple[int, ...]:
         return self._known.checkpoint.chat.encode_raw(text)
@@ -86,24 +101,44 @@ class OpenAIEngine:
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
         return self._known.checkpoint.chat.decode(token_ids, special=special)
 
-    async def complete(self, sequence: TokenSequence) -> Completion:
-        known = self._known
-        prompt = sequence.token_ids if known.capabilities.takes_ids else known.text.prompt(sequence.token_ids)
-        body = {"model": known.info.model, "prompt": prompt, **self._fields(sequence)}
+    async def look(self) -> None:
+        """Asks the endpoint for one token; raises what `complete` raises where it does not respond."""
+        asked = TokenSequence(self.encode_chat(_TRIAL), 1, SamplingOptions(temperature=1.0), None, messages=_TRIAL)
+        await self.complete(asked, patient=False)
+
+    async def complete(self, sequence: TokenSequence, *, patient: bool = True) -> Completion:
+        """Waits while the endpoint is full, if it is `patient`."""
+        known, shared = self._known, self._settings.endpoint_cache == "shared"
+        path = CHATS if known.capabilities.chat else COMPLETIONS
+        fields = completion_body(sequence, known.capabilities, shared)
+        hints = hints_of(sequence, self._settings.hint_names)
+        body = {"model": known.info.model, **self._asked(sequence), **fields, **hints.fields}
+
+        def post() -> Awaitable[CompletionResponse]:
+            return self._endpoint.post(path, CompletionResponse, body, hints.headers)
+
         arrived = time.perf_counter()
         async with self._place():
             waited_s = time.perf_counter() - arrived
             try:
-                response = await while_full(lambda: self._endpoint.post(COMPLETIONS, CompletionResponse, body))
+                response = await (while_full(post) if patient else post())
             except ContextFull as full:
                 log.warning("a sequence of %d tokens is taken as complete: %s", len(sequence.token_ids), full.message)
                 raise
+            if known.capabilities.chat:
+                return chat_completion(known, self._finish_reasons, sequence, response)
             return self._completion(sequence, response, waited_s)
 
     def _log(self) -> None:
         capabilities = self._known.capabilities
         log.info("the endpoint serves %s, %s", self.info.model, capabilities)
-        if not capabilities.counts_alike:
+        if capabilities.chat and not capabilities.continues:
+            log.warning(
+                "the endpoint continues no response: only methods that decode each in one piece (%s) are served; where "
+                "it can, set DARWIN_GENERATION_ENDPOINT_CONTINUES to how",
+                IN_ONE_PIECE,
+            )
+        if not (capabilities.counts_alike or capabilities.chat):
             log.warning(
                 "the endpoint counts other tokens than the tokenizer of %s: set DARWIN_GENERATION_MODEL to what it "
                 "serves, and let it put prompts into no template of its own",
@@ -138,8 +173,12 @@ class OpenAIEngine:
         finally:
             self._running -= 1
 
-    def _fields(self, sequence: TokenSequence) -> dict[str, Any]:
-        return completion_body(sequence, self._known.capabilities, self._settings.endpoint_cache == "shared")
+    def _asked(self, sequence: TokenSequence) -> dict[str, Any]:
+        """What the request continues."""
+        known = self._known
+        if known.capabilities.chat:
+            return chat_fields(sequence.messages, self.decode(sequence.response), known.capabilities.continuing)
+        return {"prompt": sequence.token_ids if known.capabilities.takes_ids else known.text.prompt(sequence.token_ids)}
 
     def _completion(self, sequence: TokenSequence, response: CompletionResponse, waited_s: float) -> Completion:
         known, limit = self._known, sequence.max_new_tokens

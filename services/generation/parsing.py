@@ -7,11 +7,13 @@ from typing import cast
 from services.generation.messages import GenerateRequest, RawPrompt, SamplingOptions, Sequence
 from shared.errors import InvalidRequest
 from shared.pb import generation_pb2 as pb
+from shared.records.efforts import EFFORTS
 from shared.records.evolution import Message, Role
 from shared.records.formats import FormatKind, ResponseFormat
 from shared.records.limits import MAX_TEMPLATE_ARGUMENTS
 from shared.records.template_inputs import TemplateInputs
 from shared.records.tools import Tool, ToolCall
+from shared.telemetry.tracing import current_evolution_id
 
 _KINDS: dict[int, FormatKind] = {
     pb.GenerateRequest.Format.KIND_JSON_OBJECT: "json_object",
@@ -37,11 +39,15 @@ def request_from_pb(request: pb.GenerateRequest) -> GenerateRequest:
             request.now,
             tuple(Tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in request.tools),
             _arguments(request.template_arguments),
+            _effort(request.reasoning_effort),
         ),
         must_call=request.must_call,
         tool_name=request.tool_name,
         parallel_calls=request.parallel_calls,
         partial_results=request.partial_results,
+        evolution=current_evolution_id(),
+        spread=max(1, request.spread),
+        priority=request.priority,
     )
 
 
@@ -56,6 +62,12 @@ def _arguments(text: str) -> dict[str, object]:
             field="template_arguments",
         )
     return arguments
+
+
+def _effort(effort: str) -> str:
+    if effort and effort not in EFFORTS:
+        raise InvalidRequest(f"reasoning_effort must be {', '.join(EFFORTS)}, or empty", field="reasoning_effort")
+    return effort
 
 
 def _sampling(sampling: pb.GenerateRequest.Sampling) -> SamplingOptions:
@@ -154,4 +166,4 @@ def _sequence(sequence: pb.GenerateRequest.Sequence, where: str, shared: _Shared
 
 def _message(message: pb.GenerateRequest.Message) -> Message:
     calls = tuple(ToolCall(call.name, call.arguments, call.id) for call in message.tool_calls)
-    return Message(cast(Role, message.role), message.content, calls, message.tool_call_id)
+    return Message(cast(Role, message.role), message.content, calls, message.tool_call_id, message.reasoning)

@@ -1,20 +1,25 @@
 """What is to be done for each sequence of a call: its prompt as token ids, and how its response is read."""
 
+from collections.abc import Sequence as AnySequence
 from dataclasses import dataclass, replace
 
 from services.generation import metrics
 from services.generation.demanded_calls import calls_or_json, demanded_calls
-from services.generation.engine import Engine
+from services.generation.engine import Engine, Origin
 from services.generation.grammars import Matcher
 from services.generation.messages import GenerateRequest, RawPrompt, SamplingOptions, Sequence
 from services.generation.progress import SampledSoFar
 from services.generation.prompt_cache import PromptCache, PromptKeys
+from services.generation.reasoning.reading import Reading, ThoughtReader
 from services.generation.response_text import Reader, continuing, stops_of
 from services.generation.shaping import uncontinued
 from services.generation.tool_calls.reading import CallReader
 from services.generation.validation import check_vocabulary
 from shared.errors import InvalidRequest
-from shared.records.turns import prefill_of
+from shared.records.turns import prefill_of, thought_in
+
+# As many as the mark of a thought has at most, and the blanks behind it.
+_TAIL_TOKENS = 32
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Plan:
 
     `arrived` is when its call came, by `time.perf_counter`. `matcher` has followed the response so far under the call's
     format; None where there is no format, or where it is followed elsewhere. `so_far` is None where partial results are
-    not wanted, or could not be continued.
+    not wanted, or could not be continued. `thoughts` is None where the response cannot begin with a thought.
     """
 
     sequence: Sequence
@@ -37,6 +42,14 @@ class Plan:
     arrived: float
     matcher: Matcher | None
     so_far: SampledSoFar | None
+    origin: Origin
+    thoughts: ThoughtReader | None = None
+
+    def read(self, token_ids: AnySequence[int], *, complete: bool = False) -> Reading:
+        """How the response that consists of these ids reads so far, or as a `complete` one."""
+        if self.thoughts is None:
+            return Reading("answering", self.reader)
+        return self.thoughts.read(token_ids, self.reader, complete=complete)
 
 
 class Planner:
@@ -83,10 +96,24 @@ class Planner:
         # A rewritten prompt may leave no room, and so may a response that was written under a shorter one. That is a
         # full context of this sequence, and does not concern the others of the call.
         room = max(0, self._engine.info.context_length - len(prompt_ids) - len(sequence.response_token_ids))
-        sampling, salt, matcher = request.sampling, request.cache_salt, self._matcher(sequence, request.sampling)
+        sampling, salt = request.sampling, request.cache_salt
+        thoughts = self._thoughts(sequence, prompt_ids, exact=sampling.format is not None)
         partial = request.partial_results and uncontinued(sampling, self._engine.info) is None
         so_far = SampledSoFar() if partial else None
-        return Plan(sequence, sampling, salt, prompt_ids, reader, calls, room, arrived, matcher, so_far)
+        origin = Origin(request.evolution, sequence.id, request.spread, request.priority)
+        plan = Plan(sequence, sampling, salt, prompt_ids, reader, calls, room, arrived, None, so_far, origin, thoughts)
+        return replace(plan, matcher=self._matcher(plan))
+
+    def _thoughts(self, sequence: Sequence, prompt_ids: tuple[int, ...], exact: bool) -> ThoughtReader | None:
+        """Who finds the thought in responses; None where the model has none, or the prompt is behind it already."""
+        marks = self._engine.info.reasoning
+        if marks is None or sequence.raw_prompt:
+            return None
+        if begun := prefill_of(sequence.messages):
+            thinks = thought_in(begun, marks.open, marks.close) == len(begun)
+            return ThoughtReader(marks, opened=True, exact=exact) if thinks else None
+        end = self._engine.decode(prompt_ids[-_TAIL_TOKENS:], special=True).rstrip()
+        return None if end.endswith(marks.close) else ThoughtReader(marks, end.endswith(marks.open), exact)
 
     def _encoded(self, sequence: Sequence, key: bytes | None, request: GenerateRequest) -> tuple[int, ...]:
         """The ids of a sequence's prompt, from an earlier round where it had one."""
@@ -109,13 +136,13 @@ class Planner:
         check_vocabulary(token_ids, self._engine.info, "prompt")
         return token_ids
 
-    def _matcher(self, sequence: Sequence, sampling: SamplingOptions) -> Matcher | None:
+    def _matcher(self, plan: Plan) -> Matcher | None:
         """Raises InvalidRequest where the format cannot be followed, or the response so far does not."""
-        grammars = self._engine.grammars
+        grammars, sampling, given = self._engine.grammars, plan.sampling, plan.sequence.response_token_ids
         if sampling.format is None or grammars is None:
             return None
         matcher = grammars.matcher(sampling.format)
-        if not matcher.accept(sequence.response_token_ids):
+        if not matcher.accept(plan.read(given).answer(given)):
             raise InvalidRequest(
                 f"the response so far is not what the format allows: {matcher.fault()}", field="sampling.format"
             )

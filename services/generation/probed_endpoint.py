@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from services.generation.checkpoint import Checkpoint
 from services.generation.endpoint.capabilities import Capabilities
 from services.generation.endpoint.client import Endpoint
-from services.generation.endpoint.probing import ProbePrompt, Retrying, once, probe
+from services.generation.endpoint.probing import ProbePrompt, Retrying, Trust, once, probe
 from services.generation.endpoint.responses import ServedModel
 from services.generation.endpoint.token_text import TokenText
 from services.generation.endpoint.url import check_private
 from services.generation.engine import ModelInfo
+from services.generation.hidden_tokens import hidden_tokens
 from services.generation.messages import SHAPING
-from services.generation.response_text import hidden_tokens
+from services.generation.reasoning.marks import find_reasoning_marks
 from services.generation.settings import GenerationSettings
 from services.generation.token_logprobs import TokenBytes
 from services.generation.tool_calls.detection import find_tool_reader
@@ -57,13 +58,18 @@ async def probe_endpoint(
     text = TokenText(checkpoint.tokenizer, checkpoint.chat.control_ids)
     ids = checkpoint.chat.encode_chat(_GREETING)
     spelled = text.prompt(ids)
-    prompt = ProbePrompt(ids, spelled, text.tokens(spelled))
-    capabilities = await probe(endpoint, served.id, prompt, settings.endpoint_tokens, settings.trusted_fields, retrying)
-    lengths = (settings.max_model_len, checkpoint.context_length, served.max_model_len)
+    prompt = ProbePrompt(_GREETING[0].content, ids, spelled, text.tokens(spelled))
+    trust = Trust(settings.endpoint_api, settings.endpoint_tokens, settings.trusted_fields, settings.endpoint_continues)
+    capabilities = await probe(endpoint, served.id, prompt, trust, retrying)
+    # By chats another model's tokenizer may stand for the endpoint's, whose context is then none of its.
+    own = checkpoint.context_length if capabilities.counts_alike or not capabilities.chat else None
+    lengths = (settings.max_model_len, own, served.max_model_len)
     context = min(length for length in lengths if length is not None)
     structured = "response_format" in capabilities.fields
     hidden = hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary)
-    reader = find_tool_reader(checkpoint.chat, checkpoint.tokenizer, hidden, settings.tool_parser)
+    reader = None
+    if not capabilities.chat:
+        reader = find_tool_reader(checkpoint.chat, checkpoint.tokenizer, hidden, settings.tool_parser)
     info = ModelInfo(
         served.id,
         "openai",
@@ -75,7 +81,10 @@ async def probe_endpoint(
         tool_reader=reader,
         token_bytes=TokenBytes(checkpoint.tokenizer) if capabilities.logprobs else None,
         cannot_obey=frozenset(SHAPING) - capabilities.fields,
-        template_variables=checkpoint.chat.template.variables,
+        template_variables=frozenset() if capabilities.chat else checkpoint.chat.template.variables,
+        reasoning=find_reasoning_marks(checkpoint.chat, checkpoint.tokenizer, settings.reasoning_parser),
         cannot_continue=_COUNTED | (frozenset() if capabilities.exact else {"ignore_eos"}),
+        continues=capabilities.continues,
+        raw_prompts=not capabilities.chat,
     )
     return ProbedEndpoint(checkpoint, text, capabilities, info)

@@ -63,7 +63,7 @@ class PromptKeys:
     def __init__(self, request: GenerateRequest) -> None:
         inputs = request.inputs
         self._timed = inputs.now == 0
-        common = (request.cache_salt, inputs.now, tuple(inputs.tools), sorted(inputs.arguments.items()))
+        common = (request.cache_salt, inputs.now, tuple(inputs.tools), sorted(inputs.arguments.items()), inputs.effort)
         self._common = repr(common).encode()
         self._digests: dict[int, bytes] = {}
 
@@ -82,7 +82,7 @@ class PromptKeys:
     def _digest(self, message: Message) -> bytes:
         digest = self._digests.get(id(message))
         if digest is None:
-            said = (message.role, message.content, message.tool_calls, message.tool_call_id)
+            said = (message.role, message.content, message.tool_calls, message.tool_call_id, message.reasoning)
             digest = self._digests[id(message)] = blake2b(repr(said).encode(), digest_size=32).digest()
         return digest
 

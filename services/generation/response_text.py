@@ -1,9 +1,11 @@
 """A response's text, and where the caller's stop strings end it."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
+
+from services.generation.hidden_tokens import HiddenTokens
 
 # Decoding puts this in place of bytes that are no character, or not a whole one yet.
 _BROKEN = "\ufffd"
@@ -45,18 +47,12 @@ class Stops:
         return self.spelled[len(self.ids) :]
 
 
-def stops_of(strings: Sequence[str], hidden: Mapping[str, int]) -> Stops:
-    """Sorts stop strings; `hidden` maps the text of each token that decoding hides to its id."""
+def stops_of(strings: Sequence[str], hidden: HiddenTokens) -> Stops:
+    """Sorts stop strings."""
     single = tuple(dict.fromkeys(string for string in strings if string in hidden))
-    mixed = tuple(s for s in strings if s not in hidden and any(token in s for token in hidden))
+    mixed = tuple(s for s in strings if s not in hidden and hidden.spellings.search(s))
     in_text = tuple(string for string in strings if string not in single and string not in mixed)
     return Stops(in_text, (*single, *mixed), frozenset(hidden[string] for string in single))
-
-
-def hidden_tokens(tokenizer: Any, vocabulary: int) -> dict[str, int]:
-    """The tokens below `vocabulary` that a Hugging Face tokenizer hides when it decodes, by their text."""
-    added = tokenizer.added_tokens_decoder
-    return {token.content: i for i, token in added.items() if token.special and i < vocabulary}
 
 
 @dataclass(frozen=True)
@@ -77,6 +73,12 @@ class Reader:
         # Some tokenizers decode a run of bytes as a whole, so a cut character makes those before it unreadable too.
         fewer = (token_ids[:-n] for n in range(1, 1 + _MOST_BYTES_WITHOUT_A_CHARACTER))
         return max((part.rstrip(_BROKEN) for part in (text, *map(self.decode, fewer))), key=len)
+
+    def whole(self, before: Sequence[int], token_ids: tuple[int, ...]) -> tuple[int, ...]:
+        """The ids, which follow those `before`, up to the last whole character."""
+        while token_ids and self.decode((*before, *token_ids)).endswith(_BROKEN):
+            token_ids = token_ids[:-1]
+        return token_ids
 
     def stopped(self, token_ids: Sequence[int]) -> bool:
         """Whether a stop string occurs."""

@@ -52,6 +52,9 @@ class GenerationServicer(generation_pb2_grpc.GenerationServiceServicer):  # type
             tools=info.tools,
             logprobs=info.logprobs,
             template_variables=sorted(info.template_variables),
+            lacks=info.lacks,
+            reasoning_open=info.reasoning.open if info.reasoning else "",
+            reasoning_close=info.reasoning.close if info.reasoning else "",
         )
 
     async def Decode(  # noqa: N802  # the wire's name
@@ -85,6 +88,7 @@ def _result(result: SequenceResult) -> pb.GenerateResult:
             prompt_tokens=result.usage.prompt_tokens,
             cached_tokens=result.usage.cached_tokens,
             generated_tokens=result.usage.generated_tokens,
+            kept_tokens=result.usage.kept_tokens,
         ),
         seconds=result.seconds,
         queue_seconds=result.queue_seconds,
@@ -93,6 +97,10 @@ def _result(result: SequenceResult) -> pb.GenerateResult:
         calling=result.calling,
         logprobs=map(_logprobs, result.logprobs),
         partial=result.partial,
+        served_by=result.served_by,
+        reasoning=result.reasoning,
+        reasoning_tokens=result.reasoning_tokens,
+        thinking=result.thinking,
     )
 
 

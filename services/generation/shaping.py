@@ -10,6 +10,7 @@ from shared.records.limits import (
     MAX_PENALTY,
     MAX_REPETITION_PENALTY,
 )
+from shared.records.turns import prefill_of
 
 _RANGES = {
     "presence_penalty": (-MAX_PENALTY, MAX_PENALTY),
@@ -50,13 +51,21 @@ def check_shaping(request: GenerateRequest, info: ModelInfo) -> None:
 def check_pieces(sampling: SamplingOptions, sequence: Sequence, info: ModelInfo) -> None:
     """Raises Unsupported where the sequence is a piece of a response that the engine must decode at once."""
     held_up = uncontinued(sampling, info)
-    if held_up is None:
+    if not info.continues:
+        if prefill_of(sequence.messages):
+            raise Unsupported(
+                f"the {info.engine} engine of this deployment cannot continue the beginning of an answer: leave the "
+                "assistant's last message out",
+                field="messages",
+            )
+    elif held_up is None:
         return
     if sequence.response_token_ids or sequence.to_be_continued or sequence.lookahead_tokens:
-        what = "under a format" if held_up == "format" else f"under {held_up}, which would not know what it held"
+        what = " under a format" if held_up == "format" else f" under {held_up}, which would not know what it held"
         raise Unsupported(
-            f"the {info.engine} engine of this deployment cannot continue a response {what}: {_IN_ONE_PIECE}",
-            field=f"sampling.{held_up}",
+            f"the {info.engine} engine of this deployment cannot continue a response"
+            f"{what if info.continues else ''}: {_IN_ONE_PIECE}",
+            field=f"sampling.{held_up}" if info.continues else "model",
         )
 
 

@@ -41,15 +41,17 @@ class SimulatedCalls:
         characters = [self._first + ord(c) for c in json.dumps(forms)]
         return (self._first + _TOOLS, *characters, self._first + _TOOLS, self._first + _REPLY)
 
-    def writer(self, token_ids: Sequence[int]) -> "CallWriter | None":
-        """What writes calls into a response, of a prompt that may hold tools and the response so far."""
+    def writer(self, token_ids: Sequence[int], behind: int = 0) -> "CallWriter | None":
+        """What writes calls into a response, of a prompt that may hold tools and the response so far. The answer begins
+        at `behind`, where that is not in the prompt.
+        """
         tools = self._first + _TOOLS
         at = _last(token_ids, self._first + _REPLY)
         if at is None or at < 1 or token_ids[at - 1] != tools:
             return None
         begin = _last(token_ids[: at - 1], tools)
         assert begin is not None
-        return CallWriter(self, at + 1, self._texts(self.text(token_ids[begin + 1 : at - 1])))
+        return CallWriter(self, max(at + 1, behind), self._texts(self.text(token_ids[begin + 1 : at - 1])))
 
     def token(self, character: str) -> int:
         return self._first + ord(character)

@@ -5,7 +5,9 @@ A vocabulary of common words; what is sampled depends only on (given ids, positi
 
 import random
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from types import MappingProxyType
 
 from services.generation.engine import Completion, Likelihoods, ModelInfo, TokenSequence
 from services.generation.grammars import Grammars, Matcher, available
@@ -16,6 +18,7 @@ from services.generation.simulated_cache import PrefixCache
 from services.generation.simulated_calls import COUNT, SimulatedCalls
 from services.generation.simulated_formats import byte_grammars, chances, choose
 from services.generation.simulated_logprobs import chances_of_words, likelihoods
+from services.generation.simulated_thoughts import MARKS, SimulatedThoughts
 from services.generation.tool_calls.json_forms import JSON_FORMS
 from services.generation.tool_calls.reading import ToolReader
 from shared.process.lifecycle import never
@@ -45,8 +48,9 @@ class SimulatedEngine:
     """Decodes in the time that `batch` takes, or at `tokens_per_second` however many sequences there are (0: at once),
     and finds cached prefixes as `cache` does, or none.
 
-    Each token ends its response with a chance of one in `response_tokens` (0: never); words are equally likely. Of
-    temperatures, 0 makes what is sampled the same each time; others, `top_k` and `top_p` change nothing.
+    With `thinking_tokens` prompts open a thought, which each token ends with a chance of one in so many. Each
+    token of an answer ends its response with a chance of one in `response_tokens` (0: never); words are equally likely.
+    Of temperatures, 0 makes what is sampled the same each time; others, `top_k` and `top_p` change nothing.
     """
 
     def __init__(
@@ -55,6 +59,8 @@ class SimulatedEngine:
         response_tokens: int = 97,
         batch: Batch | None = None,
         cache: PrefixCache | None = None,
+        thinking_tokens: int = 0,
+        template_arguments: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self._batch = batch or (Batch(Latency(1 / tokens_per_second)) if tokens_per_second else None)
         self._cache = cache or PrefixCache(0)
@@ -65,16 +71,19 @@ class SimulatedEngine:
         formats = available()
         self.grammars: Grammars | None = byte_grammars(_BYTES, _END) if formats else None
         self._calls = SimulatedCalls(_BYTES, _WORDS)
+        self._thoughts = SimulatedThoughts(_BYTES + COUNT, thinking_tokens, template_arguments)
         self.info = ModelInfo(
             "simulated",
             "simulated",
             _CONTEXT,
             formats,
-            _BYTES + COUNT,
+            _BYTES + COUNT + (MARKS if thinking_tokens else 0),
             frozenset({_END}),
             continues_formats=formats,
             tool_reader=_READER,
             token_bytes=_bytes,
+            template_variables=frozenset({"enable_thinking"} if thinking_tokens else ()),
+            reasoning=self._thoughts.marks,
         )
 
     @property
@@ -95,20 +104,35 @@ class SimulatedEngine:
         return await never()
 
     def encode_chat(self, messages: Sequence[Message], inputs: TemplateInputs = NOTHING_ELSE) -> tuple[int, ...]:
-        turns = [(f"{m.role}:", with_calls(m.content, m.tool_calls)) for m in messages]
-        ids = tuple(self._id(word) for role, text in turns for word in (role, *text.split()))
-        if not inputs.tools and not has_tool_turns(messages):
-            return ids
-        return ids + self._calls.prompt(messages, inputs.tools)
+        ids = tuple(token for message in messages for token in self._turn(message))
+        if inputs.tools or has_tool_turns(messages):
+            ids += self._calls.prompt(messages, inputs.tools)
+        return ids if messages[-1].role == "assistant" else ids + self._thoughts.opening(inputs)
+
+    def _turn(self, message: Message) -> Iterator[int]:
+        """A turn as it is in prompts. An assistant's words may be marks of thoughts, where the engine thinks."""
+        yield self._id(f"{message.role}:")
+        if message.reasoning:
+            yield from self._thoughts.written(map(self._id, message.reasoning.split()))
+        answers = message.role == "assistant"
+        for word in with_calls(message.content, message.tool_calls).split():
+            mark = self._thoughts.ids.get(word) if answers else None
+            yield self._id(word) if mark is None else mark
 
     def encode_raw(self, text: str) -> tuple[int, ...]:
         return tuple(self._id(word) for word in text.split())
 
     def decode(self, token_ids: Sequence[int], *, special: bool = False) -> str:
-        words = " ".join(_WORDS[token - 1] for token in token_ids if 1 <= token <= len(_WORDS))
-        return words + bytes(token - _BYTES for token in token_ids if 0 <= token - _BYTES < 256).decode(
-            errors="replace"
+        runs = groupby(token_ids, key=lambda token: 0 <= token - _BYTES < 256)
+        return "".join(
+            bytes(token - _BYTES for token in run).decode(errors="replace")
+            if of_bytes
+            else " ".join(word for token in run if (word := self._spelled(token)))
+            for of_bytes, run in runs
         )
+
+    def _spelled(self, token: int) -> str:
+        return _WORDS[token - 1] if 1 <= token <= len(_WORDS) else self._thoughts.texts.get(token, "")
 
     async def complete(self, sequence: TokenSequence) -> Completion:
         self._running += 1
@@ -147,13 +171,19 @@ class SimulatedEngine:
         sampling, logprobs = sequence.sampling, list[Likelihoods]()
         seed = 0 if sampling.temperature == 0 else sequence.seed
         ids, matcher = list(sequence.token_ids), self._matcher(sequence)
-        writer = self._calls.writer(ids) if matcher is None else None
+        thinking = self._thoughts.open_in(sequence)
+        behind = self._thoughts.end_in(ids)
+        writer = self._calls.writer(ids, behind) if matcher is None and not thinking else None
         adjustments = SimulatedAdjustments(sequence) if set(sampling.shaping) - {"ignore_eos"} else None
         weighed = adjustments is not None or sampling.logprobs is not None
         for position in range(len(ids), len(ids) + sequence.max_new_tokens):
             # The hash of a tuple of integers is the same in every process, and costs a tenth of a cryptographic one.
             draw = hash((*ids[-8:], position, seed if seed is not None else random.getrandbits(63)))
-            if matcher is None:
+            if thinking:
+                token = self._thoughts.next(ids[-1], draw, self._word_alone(draw))
+                possible, thinking = {token: 1.0}, token not in self._thoughts.texts
+                writer = None if thinking or matcher is not None else self._calls.writer([*ids, token], len(ids) + 1)
+            elif matcher is None:
                 called = writer.next(ids, draw) if writer else None
                 token = self._word(draw) if called is None else called
                 possible = self._chances if called is None else {called: 1.0}
@@ -165,7 +195,8 @@ class SimulatedEngine:
                 matcher.accept(ids[-1:])
             if sampling.logprobs is not None:
                 logprobs.append(likelihoods(ids[-1], possible, sampling.logprobs))
-            if ids[-1] == _END and not sampling.ignore_eos:
+            ended = self._thoughts.texts.get(ids[-1]) in sampling.stop
+            if ended or (ids[-1] == _END and not sampling.ignore_eos):
                 break
         return tuple(ids[len(sequence.token_ids) :]), tuple(logprobs)
 
@@ -173,12 +204,16 @@ class SimulatedEngine:
         if sequence.sampling.format is None or self.grammars is None:
             return None
         matcher = self.grammars.matcher(sequence.sampling.format)
-        matcher.accept(sequence.response)
+        matcher.accept(sequence.formed)
         return matcher
 
     def _word(self, draw: int) -> int:
         ends = self._response_tokens and draw % self._response_tokens == 0
-        return _END if ends else 1 + draw % len(_WORDS)
+        return _END if ends else self._word_alone(draw)
+
+    @staticmethod
+    def _word_alone(draw: int) -> int:
+        return 1 + draw % len(_WORDS)
 
     def _id(self, word: str) -> int:
         return self._ids.get(word, _UNKNOWN + zlib.crc32(word.encode()) % _HASHES - 1)
@@ -206,4 +241,6 @@ def build_simulated_engine(settings: GenerationSettings) -> SimulatedEngine:
         settings.simulated_response_tokens,
         batch,
         PrefixCache(settings.simulated_cache_blocks),
+        settings.simulated_thinking_tokens,
+        settings.chat_template_arguments,
     )

@@ -64,7 +64,7 @@ def told(completion: Completion, kept: Sequence[int], info: ModelInfo) -> tuple[
     """
     if len(completion.logprobs) < len(kept):
         raise Internal(f"the {info.engine} engine gave no log probabilities for a token")
-    special = info.end_ids | frozenset(info.hidden_tokens.values())
+    special = info.end_ids | info.hidden_tokens.ids
 
     def token(token_id: int, logprob: float) -> Alternative:
         spelled = b"" if info.token_bytes is None else info.token_bytes(token_id)

@@ -21,8 +21,10 @@ from transformers import (
 from services.generation.checkpoint import Checkpoint, read_checkpoint
 from services.generation.engine import PROGRESS_TOKENS, Completion, Likelihoods, ModelInfo, TokenSequence
 from services.generation.grammars import Grammars, Matcher, Rows, available, of_tokenizer
+from services.generation.hidden_tokens import hidden_tokens
 from services.generation.logit_adjustments import Adjustments
-from services.generation.response_text import Decode, Reader, hidden_tokens, stops_of
+from services.generation.reasoning.marks import find_reasoning_marks
+from services.generation.response_text import Decode, Reader, stops_of
 from services.generation.settings import GenerationSettings
 from services.generation.token_logprobs import TokenBytes
 from services.generation.token_sampling import TokenSampler, likelihoods, uniform
@@ -142,7 +144,7 @@ class TransformersEngine:
 
     def _load(self) -> None:
         settings, model = self._settings, resolve(self._settings.model)
-        self._checkpoint = checkpoint = read_checkpoint(model)
+        self._checkpoint = checkpoint = read_checkpoint(model, settings.chat_template_arguments)
         # On a GPU, weights go there one by one, and never need the host's memory all together.
         placed = {"device_map": self._device} if self._device != "cpu" else {}
         dtype = getattr(torch, checkpoint.dtype(settings.dtype, self._device))
@@ -162,6 +164,7 @@ class TransformersEngine:
             tool_reader=find_tool_reader(checkpoint.chat, checkpoint.tokenizer, hidden, settings.tool_parser),
             token_bytes=TokenBytes(checkpoint.tokenizer),
             template_variables=checkpoint.chat.template.variables,
+            reasoning=find_reasoning_marks(checkpoint.chat, checkpoint.tokenizer, settings.reasoning_parser),
         )
         if available():
             self._grammars = of_tokenizer(checkpoint.tokenizer, checkpoint.vocabulary, checkpoint.eos_ids)
@@ -214,7 +217,7 @@ class TransformersEngine:
             wanted = row.sequence.sampling.format
             if wanted is not None and self._grammars is not None:
                 matchers[place] = self._grammars.matcher(wanted)
-                matchers[place].accept(row.sequence.response)
+                matchers[place].accept(row.sequence.formed)
         return matchers
 
 

@@ -80,6 +80,11 @@ def check(request: GenerateRequest, info: ModelInfo, limits: GenerationLimits) -
             _check_messages(sequence, where, limits)
         else:
             _check_no_template(request)
+            if not info.raw_prompts:
+                raise Unsupported(
+                    f"the {info.engine} engine of this deployment takes chats only, and no prompt: send messages",
+                    field=f"{where}.prompt",
+                )
             _check_raw_prompt(sequence, sequence.raw_prompt, where, info, limits)
         _check_tokens(sequence, where, info, limits)
         check_pieces(request.sampling, sequence, info)

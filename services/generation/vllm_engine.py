@@ -13,11 +13,14 @@ from services.generation.checkpoint import read_checkpoint
 from services.generation.engine import PROGRESS_TOKENS, Completion, Likelihoods, ModelInfo, TokenSequence
 from services.generation.engine_stats import SchedulerStats
 from services.generation.grammars import Grammars, available, of_tokenizer
-from services.generation.messages import SamplingOptions
-from services.generation.response_text import hidden_tokens, stops_of
+from services.generation.hidden_tokens import hidden_tokens
+from services.generation.messages import SHAPING, SamplingOptions
+from services.generation.reasoning.marks import find_reasoning_marks
+from services.generation.response_text import stops_of
 from services.generation.settings import GenerationSettings
 from services.generation.token_logprobs import TokenBytes
 from services.generation.tool_calls.detection import find_tool_reader
+from services.generation.vllm_arguments import REVISION, SPECULATIVE, check_arguments, pinned
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable, Unsupported
 from shared.process.lifeline import prepare_environment
 from shared.process.number_types import Dtype
@@ -33,6 +36,8 @@ from shared.vllm_core import start_llm
 _LOGGING = Path(__file__).with_name("vllm_logging.json")
 _FORMATS = "services.generation.vllm_formats:FormatProcessor"
 _PENALTIES = "services.generation.vllm_penalties:PenaltyProcessor"
+_BY_PROCESSORS = frozenset(SHAPING) - {"ignore_eos"}
+"""What logits processors obey, ours and those of vLLM that it leaves out when it decodes speculatively."""
 _CPU_CACHE_GIB = 1.0
 _CPU_BATCH_TOKENS = 4096
 _SHUTDOWN_S = 2.0
@@ -80,29 +85,32 @@ class VllmEngine:
         self._trace()
 
     def _load(self) -> None:
-        settings, model = self._settings, resolve(self._settings.model)
-        checkpoint = read_checkpoint(model)
+        settings = self._settings
+        model = pinned(resolve(settings.model), settings.further_arguments.get(REVISION))
+        checkpoint = read_checkpoint(model, settings.chat_template_arguments)
         context = checkpoint.context(settings.max_model_len)
-        self._chat = checkpoint.chat
+        self._chat, tokenizer = checkpoint.chat, checkpoint.tokenizer
         arguments = engine_arguments(settings, model, context, partial(checkpoint.dtype, settings.dtype))
         self._llm = start_llm(arguments, [self._scheduler.logger])
+        # vLLM takes no logits processors of ours beside speculative decoding: what they do is refused then.
+        formats = available() and bool(arguments.logits_processors)
         self._info = ModelInfo(
             settings.model,
             "vllm",
             context,
-            available(),
+            formats,
             checkpoint.vocabulary,
             checkpoint.eos_ids,
-            hidden := hidden_tokens(checkpoint.tokenizer, checkpoint.vocabulary),
-            continues_formats=available(),
-            tool_reader=find_tool_reader(
-                checkpoint.chat, checkpoint.tokenizer, hidden, settings.tool_parser, vllm_first=True
-            ),
-            token_bytes=TokenBytes(checkpoint.tokenizer),
+            hidden := hidden_tokens(tokenizer, checkpoint.vocabulary),
+            continues_formats=formats,
+            tool_reader=find_tool_reader(self._chat, tokenizer, hidden, settings.tool_parser, vllm_first=True),
+            token_bytes=TokenBytes(tokenizer),
+            cannot_obey=frozenset() if arguments.logits_processors else _BY_PROCESSORS,
             template_variables=checkpoint.chat.template.variables,
+            reasoning=find_reasoning_marks(self._chat, tokenizer, settings.reasoning_parser, vllm_first=True),
         )
-        if available():
-            self._grammars = of_tokenizer(checkpoint.tokenizer, checkpoint.vocabulary, checkpoint.eos_ids)
+        if formats:
+            self._grammars = of_tokenizer(tokenizer, checkpoint.vocabulary, checkpoint.eos_ids)
 
     async def _try(self) -> None:
         """Decodes one token: some architectures load on a CPU, and fail when they compute.
@@ -185,6 +193,9 @@ class VllmEngine:
 def engine_arguments(settings: GenerationSettings, model: str, context: int, dtype_on: Callable[[str], Dtype]) -> Any:
     """vLLM's `AsyncEngineArgs`; sets what vLLM reads from the environment, and imports it. `dtype_on` gives the number
     type for the kind of device that this vLLM is built for.
+
+    Raises:
+        Unsupported: one of the further arguments cannot be used.
     """
     prepare_environment(_LOGGING)
     # The other model runner takes logits processors of another kind.
@@ -193,6 +204,11 @@ def engine_arguments(settings: GenerationSettings, model: str, context: int, dty
     from vllm.platforms import current_platform
 
     on_cpu = current_platform.is_cpu()
+    further = check_arguments(settings.further_arguments, AsyncEngineArgs)
+    further.pop(REVISION, None)
+    if on_cpu and further.get("enable_chunked_prefill"):
+        raise Unsupported("DARWIN_GENERATION_VLLM_ARGUMENTS: enable_chunked_prefill is for GPUs: leave it out")
+    processors = [] if further.get(SPECULATIVE) else [_PENALTIES, *([_FORMATS] if available() else [])]
     cache_gib = settings.kv_cache_gib or (_CPU_CACHE_GIB if on_cpu else None)
     arguments = AsyncEngineArgs(
         model=model,
@@ -204,8 +220,6 @@ def engine_arguments(settings: GenerationSettings, model: str, context: int, dty
         tensor_parallel_size=settings.tensor_parallel,
         enable_prefix_caching=True,
         kv_cache_memory_bytes=None if cache_gib is None else int(cache_gib * 2**30),
-        # Compiling takes a minute on two cores and gains a tenth.
-        enforce_eager=on_cpu,
         gpu_memory_utilization=settings.gpu_memory_utilization,
         use_tqdm_on_load=False,
         # vLLM logs nothing. The logger that `SchedulerStats` hands it turns on the measurements that its spans need.
@@ -213,14 +227,16 @@ def engine_arguments(settings: GenerationSettings, model: str, context: int, dty
         max_logprobs=MOST_ALTERNATIVES,
         # Of the model's own distribution, as `Completion.logprobs` are, whatever vLLM's default is.
         logprobs_mode="raw_logprobs",
-        logits_processors=[_PENALTIES, *([_FORMATS] if available() else [])],
+        logits_processors=processors,
+        # Compiling takes a minute on two cores and gains a tenth.
+        **{"enforce_eager": on_cpu} | further,
     )
     if on_cpu:
-        arguments.block_size = 32
+        arguments.block_size = further.get("block_size", 32)
         # A prefill that is split over steps ends the engine where its sequence has a seed: torch's CPU generators
         # cannot be wound back.
         arguments.enable_chunked_prefill = False
-        arguments.max_num_batched_tokens = max(context, _CPU_BATCH_TOKENS)
+        arguments.max_num_batched_tokens = max(context, further.get("max_num_batched_tokens") or _CPU_BATCH_TOKENS)
         # The state of a recurrent layer, as Mamba's, is cached only where a prefill is split.
         arguments.enable_prefix_caching = not arguments.create_model_config().has_inner_state
     return arguments

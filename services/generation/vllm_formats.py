@@ -23,7 +23,7 @@ def arguments_of(sequence: TokenSequence) -> dict[str, Any]:
     wanted = sequence.sampling.format
     if wanted is None:
         return {}
-    return {_ARGUMENT: [wanted.kind, wanted.definition, sequence.response_tokens]}
+    return {_ARGUMENT: [wanted.kind, wanted.definition, len(sequence.formed)]}
 
 
 class _Row:

@@ -93,7 +93,10 @@ class GenerationClient:
 
             def begin(stub: Any, **options: Any) -> Any:
                 sequences = [_sequence(index, prompt) for index, prompt in waiting.items()]
-                request = pb.GenerateRequest(sequences=sequences, sampling=sampling, cache_salt=cache_salt)
+                # A rewrite needs no thought; what a model thinks nevertheless is left out of its text.
+                request = pb.GenerateRequest(
+                    sequences=sequences, sampling=sampling, cache_salt=cache_salt, reasoning_effort="none"
+                )
                 return stub.Generate(request, **options)
 
             responses = self._replicas.stream(begin, lambda: len(waiting), ends_at - time.monotonic(), key)

@@ -21,7 +21,8 @@ from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.shard_queues import ShardQueues
 from services.orchestrator.span_export import SpanExport
 from services.orchestrator.tasks import register
-from shared.errors import Unavailable
+from shared.errors import DarwinError, Unavailable
+from shared.methods import Ability
 from shared.pb.generation_pb2_grpc import GenerationServiceStub
 from shared.pb.mutation_pb2_grpc import MutationServiceStub
 from shared.pb.reward_pb2_grpc import RewardServiceStub
@@ -31,7 +32,7 @@ from shared.rpc.balancing import Replicas
 from shared.rpc.tls import Transport
 from shared.store.access import check_access
 from shared.store.evolutions import Store
-from shared.store.presence import ORCHESTRATOR, Presence
+from shared.store.presence import GENERATION, ORCHESTRATOR, Presence
 from shared.store.shards import Shards
 from shared.telemetry import tracing
 from shared.telemetry.tracing import Tracing
@@ -40,6 +41,8 @@ log = logging.getLogger(__name__)
 
 # Seconds between two looks for searches that are to end although nobody performs them, at most.
 _LOOK_S = 0.5
+# Seconds that generation has to say what it can do.
+_ASKED_S = 2.0
 # New objects until the garbage collector looks for cycles among them.
 _COLLECTED_AFTER = 20_000
 
@@ -62,6 +65,7 @@ class Worker:
         self._span_tracing = span_tracing
         self._loop = LoopThread()
         self._stages: dict[str, Replicas[Any]] = {}
+        self._lacks: frozenset[Ability] = frozenset()
         self._loop.run(self._build())
         register(self.app, self._round_runner.advance)
 
@@ -121,10 +125,11 @@ class Worker:
         }.items():
             replicas = Replicas(stage, address, stub, transport)
             self._stages[stage] = await resources.enter_async_context(replicas)
+        self._generator = GrpcGenerator(self._stages[GENERATION])
         self._round_runner = RoundRunner(
             store,
             GrpcMutator(self._stages["mutation"]),
-            GrpcGenerator(self._stages["generation"]),
+            self._generator,
             GrpcScorer(self._stages["reward"]),
             settings,
             listeners=[SpanExport(self._span_tracing, store).on_saved],
@@ -153,7 +158,11 @@ class Worker:
     async def _report_presence(self) -> None:
         found = await asyncio.gather(*(replicas.is_healthy() for replicas in self._stages.values()))
         alive = [stage for stage, up in zip(self._stages, found, strict=True) if up]
-        await self._presence.report([ORCHESTRATOR, *alive])
+        if GENERATION in alive:
+            # One that does not answer in time can do what it could.
+            with contextlib.suppress(DarwinError):
+                self._lacks = await self._generator.lacks(_ASKED_S)
+        await self._presence.report([ORCHESTRATOR, *alive], sorted(self._lacks))
 
 
 def _set_up_celery_logging(**_: object) -> None:

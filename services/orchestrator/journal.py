@@ -45,6 +45,7 @@ class OpenCall:
                     cached_tokens=outcome.cached_tokens,
                     queued_s=outcome.queued_seconds,
                     finish=None if outcome.partial else outcome.finish,
+                    served_by=outcome.served_by,
                 )
                 if outcome.partial:
                     self._partial[outcome.state] = part

@@ -35,6 +35,10 @@ class Generator(Protocol):
         """The names of arguments that the model's chat template reads."""
         ...
 
+    async def reasoning_marks(self, timeout_s: float) -> tuple[str, str]:
+        """What the model opens and closes its thoughts with; both empty where it has none."""
+        ...
+
 
 class Scorer(Protocol):
     """Yields one outcome per effect."""

@@ -22,7 +22,7 @@ from services.orchestrator.version_writer import VersionWriter
 from shared.errors import Conflict, Internal, Unavailable
 from shared.records.events import Event
 from shared.records.evolution import Message, Record
-from shared.records.turns import instruction_of
+from shared.records.turns import instruction_of, prefill_of, thought_in
 from shared.store.evolutions import Store
 from shared.store.leases import Claim, Lease
 
@@ -75,8 +75,8 @@ class RoundPerformer:
         return await self._run(held)
 
     async def _complete(self, record: Record) -> Record:
-        """The record of an evolution that begins, with the text of a prompt that was given as token ids, and a warning
-        of arguments that the chat template does not read."""
+        """The record of an evolution that begins, with the text of a prompt that was given as token ids, a warning of
+        arguments that the chat template does not read, and what of the beginning of an answer is a thought."""
         request = record.request
         if record.state is not None:
             return record
@@ -89,6 +89,10 @@ class RoundPerformer:
             unread = request.template_arguments.keys() - await self._generator.template_variables(timeout_s)
             told = (f"chat_template_kwargs.{name} is taken without effect" for name in sorted(unread))
             request = changed(request, warnings=tuple(dict.fromkeys((*request.warnings, *told))))
+        if request.raw_prompt is None and (begun := prefill_of(request.messages)):
+            opening, closing = await self._generator.reasoning_marks(timeout_s)
+            if thought := thought_in(begun, opening, closing) if opening else 0:
+                request = changed(request, prefill_thought=thought)
         return record if request is record.request else changed(record, request=request)
 
     async def _run(self, held: HeldEvolution) -> tuple[HeldEvolution, RoundEnding]:

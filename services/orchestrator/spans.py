@@ -13,6 +13,7 @@ Names follow OpenTelemetry's `gen_ai.*` where there is one.
 """
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 
 from opentelemetry.trace import SpanKind
@@ -110,6 +111,7 @@ def _state(call: Call, part: StatePart) -> EndedSpan:
         "gen_ai.usage.output_tokens": part.tokens,
         "gen_ai.usage.cache_read.input_tokens": part.cached_tokens,
         "darwin.queue.seconds": part.queued_s,
+        "darwin.served_by": part.served_by or None,
         "gen_ai.response.finish_reasons": [part.finish] if part.finish else None,
     }
     return EndedSpan("state", _id(call.span_id, part.state), call.span_id, call.started_at, part.ended_at, attributes)
@@ -121,7 +123,8 @@ def _select(attempt: Attempt, event: RoundFinished, ended: CycleFinished | None,
     attributes = {
         "darwin.cycle": event.cycle,
         "darwin.round": event.round,
-        "darwin.rewards": list(event.rewards),
+        # A span's list has one type: a state that is still thinking has no reward.
+        "darwin.rewards": [math.nan if reward is None else reward for reward in event.rewards],
         "darwin.survivors": list(event.survivors),
         "darwin.replaced": [item.state for item in event.replacements],
         "darwin.donors": [item.donor for item in event.replacements],

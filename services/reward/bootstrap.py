@@ -64,14 +64,30 @@ def build_standalone(name: str, threads: int = 1) -> Rewarder:
         NotFound, InvalidRequest: there is no such profile, or it is wrong.
     """
     settings = RewardSettings(threads=threads)
+    called, profile = _standalone(name, settings)
+    return build_over({called: profile}, called, settings)
+
+
+def identity_standalone(name: str) -> str:
+    """What `build_standalone` would score by, as a digest (`services.reward.identity`).
+
+    Raises:
+        NotFound, InvalidRequest: there is no such profile, or it is wrong.
+        Unavailable: it has a server that cannot be reached.
+    """
+    from services.reward.identity import identity  # the service has no use for it
+
+    settings = RewardSettings()
+    return identity(_standalone(name, settings)[1], Runtime(settings.device, settings.dtype))
+
+
+def _standalone(name: str, settings: RewardSettings) -> tuple[str, ProfileFile]:
     path = Path(name)
     if path.suffix == ".yaml" and path.is_file():
-        name, profile = path.stem, read_profile(path)
-    elif name in SCORER_TYPES:
-        profile = single(name)
-    else:
-        profile = load_profiles([name], settings.profiles_dir)[name]
-    return build_over({name: profile}, name, settings)
+        return path.stem, read_profile(path)
+    if name in SCORER_TYPES:
+        return name, single(name)
+    return name, load_profiles([name], settings.profiles_dir)[name]
 
 
 def _profiles(files: Mapping[str, ProfileFile]) -> dict[str, Profile]:

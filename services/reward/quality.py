@@ -2,13 +2,14 @@
 
 A token's reward is w·h, with h the RMS-normalised hidden state behind layer 12; a response's score is the mean over its
 tokens plus a bias. A mean of per-token rewards is incremental: keys, values and running sums of recent responses are
-kept, and a response that shares a prefix with one of them costs its new tokens only.
+kept, and a response that shares a prefix with one of them costs its new tokens only. Keys and values of a
+conversation's prompt are kept once for all its responses.
 
 Of conversation and response each, at most half of the model's context counts: the conversation's end and the
 response's beginning.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -17,7 +18,7 @@ import torch
 from cachetools import LRUCache
 from safetensors.torch import load_file
 
-from services.reward.prefixes import ComputedResponse, Prefixes
+from services.reward.prefixes import ComputedPrompt, ComputedResponse, Prefixes
 from services.reward.runtime import Runtime
 from services.reward.scorer import ComponentScore, Conversation, ScoreItem
 from services.reward.trunk import Extended, Extension, Trunk
@@ -38,21 +39,17 @@ _PROMPTS_KEPT = 1024
 
 @dataclass(frozen=True)
 class _Work:
-    """A response to compute: its tokens, of which `shared` are known from `prefix`."""
+    """A response to compute: its tokens, of which the first `shared` are known from `known`."""
 
     conversation: bytes
     prompt: tuple[int, ...]
     tokens: tuple[int, ...]
-    prefix: ComputedResponse | None
+    known: ComputedResponse | None
     shared: int
 
     @property
-    def reused(self) -> int:
-        return len(self.prompt) + self.shared if self.prefix else 0
-
-    @property
-    def computed(self) -> int:
-        return len(self.prompt) + len(self.tokens) - self.reused
+    def new(self) -> int:
+        return len(self.tokens) - self.shared
 
 
 class QualityScorer:
@@ -78,26 +75,32 @@ class QualityScorer:
 
     def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
         works = [self._work(item) for item in batch]
-        prefilled = self._prefill([work for work in works if work.prefix is None])
-        if prefilled:
-            works = [self._work(item) for item in batch]
-        responses = self._compute([work for work in works if work.computed])
-        return [self._result(work, responses, prefilled) for work in works]
+        prompts, computed = self._prompts_of([work for work in works if work.tokens])
+        responses = self._compute([work for work in works if work.new], prompts)
+        return [self._result(work, responses, computed) for work in works]
 
     def _work(self, item: ScoreItem) -> _Work:
         conversation = item.conversation.digest
         prompt, tokens = self._prompt(item.conversation), self._tokens(item.text)
-        prefix, shared = self._prefixes.longest(conversation, tokens) or (None, 0)
-        return _Work(conversation, prompt, tokens, prefix, shared)
+        known, shared = self._prefixes.longest(conversation, tokens) or (None, 0)
+        return _Work(conversation, prompt, tokens, known, shared)
 
-    def _prefill(self, works: Sequence[_Work]) -> dict[bytes, int]:
-        """Computes the prompt of conversations not seen yet, each once; returns their lengths."""
-        prompts = {work.conversation: _Work(work.conversation, work.prompt, (), None, 0) for work in works}
-        self._compute(list(prompts.values()))
-        return {conversation: len(work.prompt) for conversation, work in prompts.items()}
+    def _prompts_of(self, works: Sequence[_Work]) -> tuple[dict[bytes, ComputedPrompt], dict[bytes, int]]:
+        """Of each conversation its prompt, and the lengths of those that had to be computed, each once."""
+        texts = {work.conversation: work.prompt for work in works}
+        prompts = {each: found for each in texts if (found := self._prefixes.prompt(each))}
+        missing = [each for each in texts if each not in prompts]
+        empty = self._trunk.empty()
+        extended = self._trunk.extend([Extension(empty, empty, texts[each]) for each in missing])
+        for conversation, result in zip(missing, extended, strict=True):
+            prompts[conversation] = ComputedPrompt(result.own)
+            self._prefixes.put_prompt(conversation, prompts[conversation])
+        return prompts, {each: len(texts[each]) for each in missing}
 
-    def _compute(self, works: Sequence[_Work]) -> dict[tuple[bytes, tuple[int, ...]], ComputedResponse]:
-        extended = self._trunk.extend([self._extension(work) for work in works])
+    def _compute(
+        self, works: Sequence[_Work], prompts: Mapping[bytes, ComputedPrompt]
+    ) -> dict[tuple[bytes, tuple[int, ...]], ComputedResponse]:
+        extended = self._trunk.extend([self._extension(work, prompts[work.conversation]) for work in works])
         responses = {}
         for work, result in zip(works, extended, strict=True):
             response = self._response(work, result)
@@ -105,34 +108,31 @@ class QualityScorer:
             responses[work.conversation, work.tokens] = response
         return responses
 
-    def _extension(self, work: _Work) -> Extension:
-        if work.prefix is None:
-            return Extension(self._trunk.empty(), work.prompt + work.tokens)
-        return Extension(work.prefix.past[:, :, :, : work.reused], work.tokens[work.shared :])
+    def _extension(self, work: _Work, prompt: ComputedPrompt) -> Extension:
+        own = work.known.past[:, :, :, : work.shared] if work.known else self._trunk.empty()
+        return Extension(prompt.past, own, work.tokens[work.shared :])
 
     def _response(self, work: _Work, result: Extended) -> ComputedResponse:
-        known = work.prefix.sums[: work.shared] if work.prefix else ()
-        new = result.hidden[result.hidden.shape[0] - (len(work.tokens) - work.shared) :]
-        rewards = (rms_normalise(new) @ self._weight).tolist()
+        known = work.known.sums[: work.shared] if work.known else ()
+        rewards = (rms_normalise(result.hidden) @ self._weight).tolist()
         sums = accumulate(rewards, initial=known[-1] if known else 0.0)
         next(sums)
-        return ComputedResponse(work.tokens, result.past, (*known, *sums))
+        return ComputedResponse(work.tokens, result.own, (*known, *sums))
 
     def _result(
         self,
         work: _Work,
         responses: dict[tuple[bytes, tuple[int, ...]], ComputedResponse],
-        prefilled: dict[bytes, int],
+        computed: dict[bytes, int],
     ) -> ComponentScore:
         """A prompt computed in this batch is charged to the conversation's first item."""
         if not work.tokens:
             return ComponentScore(EMPTY)
-        response = responses.get((work.conversation, work.tokens), work.prefix)
+        response = responses.get((work.conversation, work.tokens), work.known)
         assert response is not None
-        length = len(work.tokens)
-        charged = prefilled.pop(work.conversation, 0) if work.reused else 0
+        length, charged = len(work.tokens), computed.pop(work.conversation, 0)
         value = response.sums[length - 1] / length + self._bias
-        return ComponentScore(value, work.computed + charged, work.reused - charged)
+        return ComponentScore(value, work.new + charged, work.shared + len(work.prompt) - charged)
 
     def _prompt(self, conversation: Conversation) -> tuple[int, ...]:
         prompt = self._prompts.get(conversation.digest)

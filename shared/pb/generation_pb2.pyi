@@ -19,18 +19,20 @@ FINISH_REASON_STOP: FinishReason
 FINISH_REASON_CONTEXT: FinishReason
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("sequences", "sampling", "cache_salt", "now", "tools", "must_call", "tool_name", "parallel_calls", "template_arguments", "conversation", "raw_prompt", "partial_results")
+    __slots__ = ("sequences", "sampling", "cache_salt", "now", "tools", "must_call", "tool_name", "parallel_calls", "template_arguments", "reasoning_effort", "conversation", "raw_prompt", "partial_results", "spread", "priority")
     class Message(_message.Message):
-        __slots__ = ("role", "content", "tool_calls", "tool_call_id")
+        __slots__ = ("role", "content", "tool_calls", "tool_call_id", "reasoning")
         ROLE_FIELD_NUMBER: _ClassVar[int]
         CONTENT_FIELD_NUMBER: _ClassVar[int]
         TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
         TOOL_CALL_ID_FIELD_NUMBER: _ClassVar[int]
+        REASONING_FIELD_NUMBER: _ClassVar[int]
         role: str
         content: str
         tool_calls: _containers.RepeatedCompositeFieldContainer[ToolCall]
         tool_call_id: str
-        def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., tool_call_id: _Optional[str] = ...) -> None: ...
+        reasoning: str
+        def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., tool_call_id: _Optional[str] = ..., reasoning: _Optional[str] = ...) -> None: ...
     class Tool(_message.Message):
         __slots__ = ("name", "description", "parameters", "strict")
         NAME_FIELD_NUMBER: _ClassVar[int]
@@ -143,9 +145,12 @@ class GenerateRequest(_message.Message):
     TOOL_NAME_FIELD_NUMBER: _ClassVar[int]
     PARALLEL_CALLS_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    REASONING_EFFORT_FIELD_NUMBER: _ClassVar[int]
     CONVERSATION_FIELD_NUMBER: _ClassVar[int]
     RAW_PROMPT_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_RESULTS_FIELD_NUMBER: _ClassVar[int]
+    SPREAD_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     sequences: _containers.RepeatedCompositeFieldContainer[GenerateRequest.Sequence]
     sampling: GenerateRequest.Sampling
     cache_salt: str
@@ -155,10 +160,13 @@ class GenerateRequest(_message.Message):
     tool_name: str
     parallel_calls: bool
     template_arguments: str
+    reasoning_effort: str
     conversation: GenerateRequest.Conversation
     raw_prompt: GenerateRequest.RawPrompt
     partial_results: bool
-    def __init__(self, sequences: _Optional[_Iterable[_Union[GenerateRequest.Sequence, _Mapping]]] = ..., sampling: _Optional[_Union[GenerateRequest.Sampling, _Mapping]] = ..., cache_salt: _Optional[str] = ..., now: _Optional[float] = ..., tools: _Optional[_Iterable[_Union[GenerateRequest.Tool, _Mapping]]] = ..., must_call: bool = ..., tool_name: _Optional[str] = ..., parallel_calls: bool = ..., template_arguments: _Optional[str] = ..., conversation: _Optional[_Union[GenerateRequest.Conversation, _Mapping]] = ..., raw_prompt: _Optional[_Union[GenerateRequest.RawPrompt, _Mapping]] = ..., partial_results: bool = ...) -> None: ...
+    spread: int
+    priority: int
+    def __init__(self, sequences: _Optional[_Iterable[_Union[GenerateRequest.Sequence, _Mapping]]] = ..., sampling: _Optional[_Union[GenerateRequest.Sampling, _Mapping]] = ..., cache_salt: _Optional[str] = ..., now: _Optional[float] = ..., tools: _Optional[_Iterable[_Union[GenerateRequest.Tool, _Mapping]]] = ..., must_call: bool = ..., tool_name: _Optional[str] = ..., parallel_calls: bool = ..., template_arguments: _Optional[str] = ..., reasoning_effort: _Optional[str] = ..., conversation: _Optional[_Union[GenerateRequest.Conversation, _Mapping]] = ..., raw_prompt: _Optional[_Union[GenerateRequest.RawPrompt, _Mapping]] = ..., partial_results: bool = ..., spread: _Optional[int] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class ToolCall(_message.Message):
     __slots__ = ("name", "arguments", "id")
@@ -177,16 +185,18 @@ class GenerateResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[GenerateResult, _Mapping]]] = ...) -> None: ...
 
 class GenerateResult(_message.Message):
-    __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds", "queue_seconds", "tool_calls", "content", "calling", "logprobs", "partial")
+    __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds", "queue_seconds", "tool_calls", "content", "calling", "logprobs", "partial", "served_by", "reasoning", "reasoning_tokens", "thinking")
     class Usage(_message.Message):
-        __slots__ = ("prompt_tokens", "cached_tokens", "generated_tokens")
+        __slots__ = ("prompt_tokens", "cached_tokens", "generated_tokens", "kept_tokens")
         PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
         CACHED_TOKENS_FIELD_NUMBER: _ClassVar[int]
         GENERATED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+        KEPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
         prompt_tokens: int
         cached_tokens: int
         generated_tokens: int
-        def __init__(self, prompt_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., generated_tokens: _Optional[int] = ...) -> None: ...
+        kept_tokens: int
+        def __init__(self, prompt_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., generated_tokens: _Optional[int] = ..., kept_tokens: _Optional[int] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
     TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -200,6 +210,10 @@ class GenerateResult(_message.Message):
     CALLING_FIELD_NUMBER: _ClassVar[int]
     LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    SERVED_BY_FIELD_NUMBER: _ClassVar[int]
+    REASONING_FIELD_NUMBER: _ClassVar[int]
+    REASONING_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    THINKING_FIELD_NUMBER: _ClassVar[int]
     id: str
     token_ids: _containers.RepeatedScalarFieldContainer[int]
     text: str
@@ -213,7 +227,11 @@ class GenerateResult(_message.Message):
     calling: bool
     logprobs: _containers.RepeatedCompositeFieldContainer[TokenLogprobs]
     partial: bool
-    def __init__(self, id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., lookahead_text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., usage: _Optional[_Union[GenerateResult.Usage, _Mapping]] = ..., seconds: _Optional[float] = ..., queue_seconds: _Optional[float] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., content: _Optional[str] = ..., calling: bool = ..., logprobs: _Optional[_Iterable[_Union[TokenLogprobs, _Mapping]]] = ..., partial: bool = ...) -> None: ...
+    served_by: str
+    reasoning: str
+    reasoning_tokens: int
+    thinking: bool
+    def __init__(self, id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., lookahead_text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., usage: _Optional[_Union[GenerateResult.Usage, _Mapping]] = ..., seconds: _Optional[float] = ..., queue_seconds: _Optional[float] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., content: _Optional[str] = ..., calling: bool = ..., logprobs: _Optional[_Iterable[_Union[TokenLogprobs, _Mapping]]] = ..., partial: bool = ..., served_by: _Optional[str] = ..., reasoning: _Optional[str] = ..., reasoning_tokens: _Optional[int] = ..., thinking: bool = ...) -> None: ...
 
 class TokenLogprobs(_message.Message):
     __slots__ = ("chosen", "top")
@@ -249,7 +267,7 @@ class GetModelRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetModelResponse(_message.Message):
-    __slots__ = ("model", "engine", "context_length", "structured_output", "continues_formats", "tools", "logprobs", "template_variables")
+    __slots__ = ("model", "engine", "context_length", "structured_output", "continues_formats", "tools", "logprobs", "template_variables", "lacks", "reasoning_open", "reasoning_close")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_LENGTH_FIELD_NUMBER: _ClassVar[int]
@@ -258,6 +276,9 @@ class GetModelResponse(_message.Message):
     TOOLS_FIELD_NUMBER: _ClassVar[int]
     LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    LACKS_FIELD_NUMBER: _ClassVar[int]
+    REASONING_OPEN_FIELD_NUMBER: _ClassVar[int]
+    REASONING_CLOSE_FIELD_NUMBER: _ClassVar[int]
     model: str
     engine: str
     context_length: int
@@ -266,4 +287,7 @@ class GetModelResponse(_message.Message):
     tools: bool
     logprobs: bool
     template_variables: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model: _Optional[str] = ..., engine: _Optional[str] = ..., context_length: _Optional[int] = ..., structured_output: bool = ..., continues_formats: bool = ..., tools: bool = ..., logprobs: bool = ..., template_variables: _Optional[_Iterable[str]] = ...) -> None: ...
+    lacks: _containers.RepeatedScalarFieldContainer[str]
+    reasoning_open: str
+    reasoning_close: str
+    def __init__(self, model: _Optional[str] = ..., engine: _Optional[str] = ..., context_length: _Optional[int] = ..., structured_output: bool = ..., continues_formats: bool = ..., tools: bool = ..., logprobs: bool = ..., template_variables: _Optional[_Iterable[str]] = ..., lacks: _Optional[_Iterable[str]] = ..., reasoning_open: _Optional[str] = ..., reasoning_close: _Optional[str] = ...) -> None: ...

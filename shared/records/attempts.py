@@ -21,7 +21,8 @@ class StatePart:
     """A state's share in a call: when its result came and what it took.
 
     `state` is its index, -1 for the base state. `tokens` were sampled (generation), `cached_tokens` not computed again;
-    `queued_s` is how long the engine let it wait, None where the engine does not say.
+    `queued_s` is how long the engine let it wait, None where the engine does not say. `served_by` names the endpoint
+    that decoded it, where there are several.
     """
 
     state: int
@@ -32,6 +33,7 @@ class StatePart:
     queued_s: float | None = None
     finish: str | None = None
     reward: float | None = None
+    served_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,12 @@ class MutantAccepted:
 
 @dataclass(frozen=True)
 class BaseScored:
-    """The response to the original conversation is complete."""
+    """The response to the original conversation is complete. `text` is its answer, `reasoning` what came before."""
 
     text: str
     reward: float
     tokens: int
+    reasoning: str = ""
     type: Literal["base.scored"] = "base.scored"
 
 
@@ -51,17 +52,19 @@ class RoundFinished:
     """Every state was scored, badly rewarded ones were replaced.
 
     Lists are indexed by state and describe the population before replacement, `finished` after it. `tokens` were
-    sampled for it, those of the base response apart.
+    sampled for it, those of the base response apart. `texts` are answers so far, and `reasoning` what was thought
+    before them, empty where no state has thought anything. Rewards are null of states that are still thinking.
     """
 
     cycle: int
     round: int
     texts: tuple[str, ...]
-    rewards: tuple[float, ...]
+    rewards: tuple[float | None, ...]
     survivors: tuple[int, ...]
     replacements: tuple[Replacement, ...]
     finished: tuple[bool, ...]
     tokens: int
+    reasoning: tuple[str, ...] = ()
     type: Literal["round.finished"] = "round.finished"
 
 

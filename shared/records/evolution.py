@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from shared.methods import Method
+from shared.records.efforts import Effort
 from shared.records.formats import ResponseFormat
 from shared.records.logprobs import TokenLogprobs
 from shared.records.search import Search
@@ -26,12 +27,15 @@ TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 
 @dataclass(frozen=True)
 class Message:
-    """One chat message. An assistant's may hold calls, and a tool's is the result of the call that it names."""
+    """One chat message. An assistant's may hold calls and the `reasoning` that led to it, and a tool's is the result of
+    the call that it names.
+    """
 
     role: Role
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
+    reasoning: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,9 @@ class EvolutionRequest:
     template that prints the date prints that of `accepted_at`, in Unix seconds, in every round. `warnings` tell the
     caller which fields were taken without effect. `model` is the name by which the caller chose the method; empty, the
     method's own. `response` is set where the Responses API asked, and `raw_prompt` where the completions API did. The
-    model's chat template is given `template_arguments`, which are JSON. Among its tenant's evolutions that wait for a
+    model's chat template is given `template_arguments`, which are JSON, and what stands for the `reasoning_effort`.
+    Answers tell what was thought if `include_reasoning`; the first `prefill_thought` characters of the beginning of the
+    answer are a thought, which the first round finds out. Among its tenant's evolutions that wait for a
     worker, one of a higher `service_tier` goes first.
     """
 
@@ -119,6 +125,9 @@ class EvolutionRequest:
     tool_use: ToolUse = field(default_factory=ToolUse)
     raw_prompt: RawPrompt | None = None
     template_arguments: dict[str, Any] = field(default_factory=dict)
+    reasoning_effort: Effort | None = None
+    include_reasoning: bool = True
+    prefill_thought: int = 0
     service_tier: ServiceTier = "default"
 
 
@@ -127,8 +136,9 @@ class Choice:
     """One final response. `state` is None for the base response; `components` are the reward's weighted parts.
 
     Where there are `tool_calls`, `text` is what stands beside them. They are not `valid` where the response ends within
-    a call, or the arguments of one do not follow the schema of its tool. `logprobs` are those of the tokens that the
-    text shows, where they were asked for; none of a response with calls.
+    a call or its reasoning, or the arguments of one do not follow the schema of its tool. `logprobs` are those of the
+    tokens that the text shows, where they were asked for; none of a response with calls. `reasoning` is what was
+    thought before the text, and so many of the `completion_tokens` are its `reasoning_tokens`.
     """
 
     text: str
@@ -142,6 +152,8 @@ class Choice:
     tool_calls: tuple[ToolCall, ...] = ()
     valid: bool = True
     logprobs: tuple[TokenLogprobs, ...] = ()
+    reasoning: str = ""
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
+from shared.records.efforts import Effort
 from shared.records.limits import MAX_CYCLES, MAX_LOOKAHEAD, MAX_MUTANTS, MAX_PERIOD
 
 Mutation = Literal["auto", "model", "templates"]
@@ -57,6 +58,15 @@ class Search:
             "(`templates`), which cost none; or whichever the deployment is set up for (`auto`)."
         ),
     ] = "auto"
+    spread: Annotated[
+        int,
+        Setting(
+            "Over how many endpoints the candidates are spread, where the deployment's language model has several; 1: "
+            "one decodes them all. A candidate stays at its own, and goes on there with a response that it takes over.",
+            1,
+            MAX_MUTANTS,
+        ),
+    ] = 1
     max_generated_tokens: Annotated[
         int | None,
         Setting(
@@ -75,6 +85,13 @@ class Search:
             10_000_000,
         ),
     ] = None
+    replace_in_reasoning: Annotated[
+        bool,
+        Setting(
+            "Whether candidates of a model that thinks first are compared while they think: scored by their thoughts, "
+            "and replaced. By default each thinks to its end undisturbed, and is compared once it answers."
+        ),
+    ] = False
     deadline_ms: Annotated[
         int | None,
         Setting(
@@ -120,6 +137,10 @@ PRESETS: dict[Preset, Search] = {
     "paper": Search(cycles=1, mutants=5, period=40, survivors=3, lookahead=0, mutation="model"),
 }
 """Settings to start from. docs/results.md says why the defaults differ from the paper's."""
+
+
+EFFORT_MUTANTS: dict[Effort, int] = {"minimal": 2, "low": 3, "medium": 5, "high": 8, "xhigh": 12, "max": 16}
+"""Candidates per cycle by reasoning effort; with "none" there is no search."""
 
 
 def most_responses(method: Method, search: Search) -> int:

@@ -8,7 +8,8 @@ over: it tells more than is new, and readers need not know.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from itertools import count
+from typing import Any, cast
 
 from pydantic import TypeAdapter
 
@@ -27,8 +28,8 @@ _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 
 class Told:
-    """What the events of an evolution have told so far: a cycle's `parent`, its `mutants` and their `texts`, by state,
-    and the `archive`. Without any of it, nothing is told yet.
+    """What the events of an evolution have told so far: a cycle's `parent`, its `mutants`, their `texts` and
+    `reasoning`, by state, and the `archive`. Without any of it, nothing is told yet.
     """
 
     def __init__(
@@ -37,19 +38,22 @@ class Told:
         mutants: Mapping[int, str] = {},  # nobody changes it
         texts: Mapping[int, str] = {},  # nobody changes it
         archive: tuple[ArchiveEntry, ...] = (),
+        reasoning: Mapping[int, str] = {},  # nobody changes it
     ) -> None:
         self._parent = parent
         self._mutants = dict(mutants)
         self._texts = dict(texts)
         self._archive = archive
+        self._reasoning = dict(reasoning)
         # Of the round that was told last, where it was told here.
-        self._rewards: tuple[float, ...] = ()
+        self._rewards: tuple[float | None, ...] = ()
 
     def shortened(self, events: Iterable[Event]) -> list[dict[str, Any]]:
         """What is new in each of the events that come next, as JSON. They are not told by this: whoever cannot save
         them may try again.
         """
-        told, found = Told(self._parent, self._mutants, self._texts, self._archive), list[dict[str, Any]]()
+        told = Told(self._parent, self._mutants, self._texts, self._archive, self._reasoning)
+        found = list[dict[str, Any]]()
         told._rewards = self._rewards
         for event in events:
             found.append(told._shortened(event))
@@ -83,10 +87,11 @@ class Told:
                 if kept:
                     fields["kept"] = kept
             case RoundFinished():
-                pieces = [_continued(self._texts.get(state, ""), text) for state, text in enumerate(event.texts)]
-                lengths = [kept for kept, _ in pieces]
-                fields["kept"] = lengths[0] if lengths and lengths.count(lengths[0]) == len(lengths) else lengths
-                fields["texts"] = [text for _, text in pieces]
+                fields["kept"], fields["texts"] = _pieces(self._texts, event.texts)
+                thoughts = _pieces(self._reasoning, event.reasoning) if event.reasoning else None
+                fields["reasoning"] = thoughts
+                if thoughts is None:
+                    del fields["reasoning"]
                 fields["replacements"] = [(item.state, item.donor) for item in event.replacements]
                 fields["finished"] = [state for state, finished in enumerate(event.finished) if finished]
             case CycleFinished():
@@ -97,6 +102,8 @@ class Told:
                     del fields["rewards"]
                 if event.best_reward == _best(event.archive):
                     del fields["best_reward"]
+            case BaseScored() if not event.reasoning:
+                del fields["reasoning"]
             case Ended():
                 return {name: value for name, value in asdict(event).items() if value is not None}
             case _:
@@ -111,10 +118,9 @@ class Told:
             case "mutant.accepted" if "kept" in fields:
                 whole["text"] = _begun(self._parent, whole.pop("kept")) + fields["text"]
             case "round.finished" if "kept" in fields:
-                kept, before = whole.pop("kept"), self._texts
-                lengths = [kept] * len(fields["texts"]) if isinstance(kept, int) else kept
-                pieces = zip(lengths, fields["texts"], strict=True)
-                whole["texts"] = [_begun(before.get(i, ""), kept) + new for i, (kept, new) in enumerate(pieces)]
+                whole["texts"] = _together(self._texts, whole.pop("kept"), fields["texts"])
+                if "reasoning" in fields:
+                    whole["reasoning"] = _together(self._reasoning, *fields["reasoning"])
                 whole["replacements"] = [{"state": state, "donor": donor} for state, donor in fields["replacements"]]
                 finished = set(fields["finished"])
                 whole["finished"] = [state in finished for state in range(len(whole["texts"]))]
@@ -126,14 +132,17 @@ class Told:
                 whole["best_reward"] = fields["best_reward"] if "best_reward" in fields else _best(archive)
         return whole
 
-    def _of_states(self, rewards: Sequence[float]) -> tuple[ArchiveEntry, ...]:
+    def _of_states(self, rewards: Iterable[float | None]) -> tuple[ArchiveEntry, ...]:
         """The states' instructions with these rewards. Where there are no mutants, all have the parent's."""
-        return tuple(ArchiveEntry(self._mutants.get(i, self._parent), reward) for i, reward in enumerate(rewards))
+        named = (self._mutants.get(state, self._parent) for state in count())
+        # Where a cycle ends, every state has a reward.
+        return tuple(ArchiveEntry(name, cast(float, reward)) for name, reward in zip(named, rewards, strict=False))
 
     def _note(self, event: Event) -> None:
         match event:
             case CycleStarted():
                 self._parent, self._mutants, self._texts, self._rewards = event.parent, {}, {}, ()
+                self._reasoning = {}
             case MutantAccepted():
                 self._mutants[event.state] = event.text
             case BaseScored():
@@ -141,7 +150,10 @@ class Told:
                 self._archive = (ArchiveEntry(self._parent, event.reward),)
             case RoundFinished():
                 donors = {item.state: item.donor for item in event.replacements}
-                self._texts = {state: event.texts[donors.get(state, state)] for state in range(len(event.texts))}
+                self._texts, self._reasoning = (
+                    {state: texts[donors.get(state, state)] for state in range(len(texts))}
+                    for texts in (event.texts, event.reasoning)
+                )
                 self._rewards = event.rewards
             case CycleFinished():
                 self._archive = event.archive
@@ -161,6 +173,20 @@ def _best(archive: Iterable[ArchiveEntry]) -> float | None:
 def _continued(old: str, new: str) -> tuple[int, str]:
     kept = shared_length(old, new)
     return kept, new[kept:]
+
+
+def _pieces(old: Mapping[int, str], new: Sequence[str]) -> tuple[int | list[int], list[str]]:
+    """Of each text, how much of its beginning the state's old one has, one number where all have as much; the rests."""
+    pieces = [_continued(old.get(state, ""), text) for state, text in enumerate(new)]
+    lengths = [kept for kept, _ in pieces]
+    same = bool(lengths) and lengths.count(lengths[0]) == len(lengths)
+    return lengths[0] if same else lengths, [text for _, text in pieces]
+
+
+def _together(old: Mapping[int, str], kept: int | list[int], new: Sequence[str]) -> list[str]:
+    """The texts that `_pieces` was given."""
+    lengths = [kept] * len(new) if isinstance(kept, int) else kept
+    return [_begun(old.get(i, ""), length) + rest for i, (length, rest) in enumerate(zip(lengths, new, strict=True))]
 
 
 def _begun(text: str, kept: int) -> str:

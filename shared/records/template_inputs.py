@@ -19,12 +19,14 @@ RESERVED_ARGUMENTS = frozenset(
 @dataclass(frozen=True)
 class TemplateInputs:
     """`now` is the time that the template prints, in Unix seconds; 0 stands for the clock's. It is told of the `tools`.
-    `arguments` are JSON values, which come before those that the deployment gives it.
+    `arguments` are JSON values, which come before those that the deployment gives it. So do those that stand for
+    `effort`, one of `shared.records.efforts` or empty, but for what the arguments say.
     """
 
     now: float = 0.0
     tools: Sequence[Tool] = ()
     arguments: Mapping[str, object] = field(default_factory=dict)
+    effort: str = ""
 
 
 NOTHING_ELSE = TemplateInputs()

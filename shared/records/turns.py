@@ -13,9 +13,10 @@ from shared.records.evolution import Message
 
 
 def characters_of(messages: Sequence[Message]) -> int:
-    """How many characters a conversation has: its texts, and the names and arguments of the calls in it."""
+    """How many characters a conversation has: its texts, reasoning included, and the names and arguments of calls."""
     calls = (call for message in messages for call in message.tool_calls)
-    return sum(len(message.content) for message in messages) + sum(len(c.name) + len(c.arguments) for c in calls)
+    texts = sum(len(message.content) + len(message.reasoning) for message in messages)
+    return texts + sum(len(c.name) + len(c.arguments) for c in calls)
 
 
 def instruction_index(messages: Sequence[Message]) -> int:
@@ -47,6 +48,16 @@ def with_instruction(messages: Sequence[Message], instruction: str) -> tuple[Mes
 def prefill_of(messages: Sequence[Message]) -> str:
     """The beginning of the answer, which responses do not repeat; empty where they begin it themselves."""
     return messages[-1].content if messages and messages[-1].role == "assistant" else ""
+
+
+def thought_in(begun: str, opening: str, closing: str) -> int:
+    """How many characters at the beginning of an answer are a thought, its marks included: none, all of them where it
+    goes on, or those up to its end.
+    """
+    if opening not in begun:
+        return 0
+    closed = begun.rfind(closing)
+    return len(begun) if begun.rfind(opening) > closed else closed + len(closing)
 
 
 def without_prefill(messages: Sequence[Message]) -> tuple[Message, ...]:

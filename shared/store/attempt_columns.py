@@ -123,7 +123,7 @@ class _Places:
 
 
 _STAGE_OF: dict[Any, Stage] = {"Mutated": "mutation", "Generated": "generation", "Scored": "reward"}
-_SAID = ("state", "tokens", "prompt_tokens", "cached_tokens", "queued_s", "finish", "reward")
+_SAID = ("state", "tokens", "prompt_tokens", "cached_tokens", "served_by", "queued_s", "finish", "reward")
 _of_part = attrgetter(*_SAID)
 
 
@@ -131,14 +131,15 @@ def _said(outcome: dict[str, Any], state: int) -> tuple[Any, ...]:
     """What an outcome says of the part that it is of, in the order of `_SAID`; that of a mutant is `state`."""
     match outcome.get("kind"):
         case "Mutated":
-            return (state, 0, 0, 0, None, None, None)
+            return (state, 0, 0, 0, "", None, None, None)
         case "Scored":
-            return (outcome.get("state"), 0, 0, 0, None, None, outcome.get("reward"))
+            return (outcome.get("state"), 0, 0, 0, "", None, None, outcome.get("reward"))
     return (
         outcome.get("state"),
         outcome.get("generated_tokens", 0),
         outcome.get("prompt_tokens", 0),
         outcome.get("cached_tokens", 0),
+        outcome.get("served_by", ""),
         outcome.get("queued_seconds"),
         None if outcome.get("partial") else outcome.get("finish"),
         None,

@@ -31,7 +31,8 @@ def joined(messages: Sequence[Message]) -> list[Message]:
         if joined and message.role != "tool" and joined[-1].role == message.role:
             last = joined[-1]
             text, calls = _paragraphs([last.content, message.content]), last.tool_calls + message.tool_calls
-            joined[-1] = replace(last, content=text, tool_calls=calls)
+            thoughts = _paragraphs([last.reasoning, message.reasoning])
+            joined[-1] = replace(last, content=text, tool_calls=calls, reasoning=thoughts)
         else:
             joined.append(message)
     return joined

@@ -126,6 +126,14 @@ class ChatTokenizer:
         """A call, and the text by which an assistant of this template makes it (`ChatTemplate.printed_call`)."""
         return self._template.printed_call()
 
+    def printed_thought(self) -> tuple[str, str] | None:
+        """What this template prints before and behind a thought (`ChatTemplate.printed_thought`)."""
+        return self._template.printed_thought()
+
+    @property
+    def template_source(self) -> str:
+        return self._template.source
+
     def _check_tools(self, messages: Sequence[Message], tools: Sequence[Tool]) -> None:
         if tools and not self.template.tools:
             raise Unsupported(

@@ -16,11 +16,13 @@ from jinja2 import Environment, TemplateError
 from jinja2.meta import find_undeclared_variables
 
 from shared.errors import InvalidRequest, Unsupported
+from shared.records.efforts import EFFORTS
 from shared.records.evolution import Message, Role
 from shared.records.template_inputs import NOTHING_ELSE, RESERVED_ARGUMENTS, TemplateInputs
 from shared.records.tools import Tool, ToolCall
 from shared.text.accepted_turns import folded, joined, led
-from shared.text.tokenizers import first_line
+from shared.text.efforts import effort_arguments
+from shared.text.tokenizers import first_line, template_source
 from shared.text.tool_turns import call_form, called_names, has_tool_turns, marked, tool_form, with_short_ids
 
 SystemHandling = Literal["keep", "fold", "drop"]
@@ -36,7 +38,7 @@ def _unchanged(role: Role, content: str) -> str:
 
 # Texts for short conversations, which no template prints by itself.
 _QUESTION, _ANSWER, _RULE, _NEXT = "Qprobeq", "Aprobea", "Sprobes", "Nproben"
-_RESULT, _ARGUMENT = "Rprober", "Vprobev"
+_RESULT, _ARGUMENT, _THOUGHT = "Rprober", "Vprobev", "Tprobet"
 _TOOL = Tool(
     "probe_tool",
     "Dprobed",
@@ -46,6 +48,8 @@ _CALL = ToolCall(_TOOL.name, f'{{"probe_argument": "{_ARGUMENT}"}}', "call00001"
 _CALLED = [Message("user", _QUESTION), Message("assistant", "", (_CALL,))]
 # What transformers gives each template besides; its special tokens are given too.
 _GIVEN = frozenset({"raise_exception", "bos_token", "eos_token", "pad_token", "unk_token"})
+# The names under which templates read what was thought.
+_REASONING = ("reasoning_content", "reasoning", "thinking")
 # Tags of transformers, around what an assistant says.
 _GENERATION_BLOCKS = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")
 # A template is a program. These are the exceptions that it may raise for a conversation that it does not accept.
@@ -86,7 +90,7 @@ class ChatTemplate:
     """
 
     def __init__(self, tokenizer: Any, arguments: Mapping[str, object], system: SystemHandling) -> None:
-        self.source = _source(tokenizer)
+        self.source = template_source(tokenizer)
         reserved = sorted(RESERVED_ARGUMENTS & arguments.keys())
         if reserved:
             raise Unsupported(f"chat template arguments may not hold {', '.join(reserved)}", field="arguments")
@@ -96,6 +100,10 @@ class ChatTemplate:
         self.content: Literal["string", "parts"] = "string"
         self.content = self._content_form()
         self._keeps = lru_cache(256)(self._printed_systems)
+        self._efforts = lru_cache(len(EFFORTS))(self._effort_arguments)
+        # Which of the names the template reads.
+        named = (name for name in _REASONING if re.search(rf"(?:\.|['\"]){name}\b", self.source))
+        self._reasoning = next(named, _REASONING[0])
 
     def render(
         self,
@@ -133,7 +141,8 @@ class ChatTemplate:
         roles = tuple(message.role for message in messages if message.role != "tool" and not message.tool_calls)
         if "system" not in roles:
             return messages
-        keeps = partial(self._printed_systems, inputs=inputs) if inputs.arguments else self._keeps
+        given = inputs.arguments or inputs.effort
+        keeps = partial(self._printed_systems, inputs=inputs) if given else self._keeps
         return messages if keeps(roles, answered) else folded(messages)
 
     def _printed_systems(self, roles: tuple[Role, ...], answered: bool, inputs: TemplateInputs = NOTHING_ELSE) -> bool:
@@ -172,6 +181,29 @@ class ChatTemplate:
         shared = next((i for i, (a, b) in enumerate(zip(asked, called, strict=False)) if a != b), len(asked))
         return _CALL, called[shared:]
 
+    def printed_thought(self) -> tuple[str, str] | None:
+        """What stands before and behind a thought in an assistant's turn, from the question to the answer; None where
+        the template prints no thoughts.
+        """
+        text = self._text(
+            [Message("user", _QUESTION), Message("assistant", _ANSWER, reasoning=_THOUGHT)], answered=True
+        )
+        asked, thought = text.find(_QUESTION), text.find(_THOUGHT)
+        answered = text.find(_ANSWER, thought)
+        if not 0 <= asked < thought < answered:
+            return None
+        return text[asked + len(_QUESTION) : thought], text[thought + len(_THOUGHT) : answered]
+
+    def effort_arguments(self, effort: str) -> dict[str, object]:
+        """What the template is given for a reasoning effort, one of `EFFORTS` or none."""
+        return self._efforts(effort) if effort else {}
+
+    def _effort_arguments(self, effort: str) -> dict[str, object]:
+        def accepts(arguments: Mapping[str, object]) -> bool:
+            return bool(self._text([Message("user", _QUESTION)], answered=False, arguments=arguments))
+
+        return effort_arguments(effort, self.variables(), accepts)
+
     def system(self) -> Literal["own", "refused", "dropped"]:
         """What becomes of a system text that is given to the template."""
         try:
@@ -209,10 +241,16 @@ class ChatTemplate:
         why = f"refuses a single user message ({first_line(refusal)})" if refusal else "prints no text of a message"
         raise Unsupported(f"the chat template {why}: put one that fits into the tokenizer", field="model")
 
-    def _text(self, messages: Sequence[Message], answered: bool, tools: Sequence[Tool] = ()) -> str:
+    def _text(
+        self,
+        messages: Sequence[Message],
+        answered: bool,
+        tools: Sequence[Tool] = (),
+        arguments: Mapping[str, object] = NOTHING_ELSE.arguments,
+    ) -> str:
         """What the template prints, or nothing where it refuses."""
         try:
-            return self._printed(messages, answered, inputs=TemplateInputs(tools=tools))
+            return self._printed(messages, answered, inputs=TemplateInputs(tools=tools, arguments=arguments))
         except _REFUSALS:
             return ""
 
@@ -241,7 +279,7 @@ class ChatTemplate:
             add_generation_prompt=not answered,
             tokenize=False,
             **offered,
-            **{**self._arguments, **marked(dict(inputs.arguments), mark)},
+            **self._arguments | self.effort_arguments(inputs.effort) | marked(dict(inputs.arguments), mark),
             **clock,
         )
         return text
@@ -252,28 +290,11 @@ class ChatTemplate:
         content: object = text if self.content == "string" else [{"type": "text", "text": text}]
         form: dict[str, object] = {"role": message.role, "content": content}
         mark = partial(guard, message.role)
+        if message.reasoning:
+            form[self._reasoning] = guard("system", message.reasoning)
         if message.tool_calls:
             form["tool_calls"] = [call_form(call, mark) for call in message.tool_calls]
         if message.role == "tool":
             form["tool_call_id"] = mark(message.tool_call_id)
             form["name"] = mark(names.get(message.tool_call_id, ""))
         return form
-
-
-def _source(tokenizer: Any) -> str:
-    template = tokenizer.chat_template
-    if isinstance(template, dict):
-        if "default" not in template:
-            raise Unsupported(
-                f"the tokenizer has only named chat templates ({', '.join(sorted(template))}): name one of them "
-                '"default"',
-                field="model",
-            )
-        template = template["default"]
-    if not template:
-        raise Unsupported(
-            "the tokenizer has no chat template, as that of a base model: take the instruct model, or put a "
-            "chat_template into its tokenizer_config.json",
-            field="model",
-        )
-    return str(template)

@@ -1,6 +1,8 @@
 """Loads a checkpoint's tokenizer, in the processes that hold a model."""
 
+import json
 import logging
+from pathlib import Path
 from typing import Any
 
 from shared.errors import NotFound, Unsupported
@@ -15,10 +17,8 @@ def load_tokenizer(model: str, *, trust_remote_code: bool = False, revision: str
         NotFound: there is no such folder or id, or it holds no tokenizer.
         Unsupported: the tokenizer cannot be read, or is not a fast one.
     """
-    from transformers import AutoTokenizer
-
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
+        tokenizer = _class_of(model).from_pretrained(
             model, trust_remote_code=trust_remote_code, revision=revision, mistral_format=False
         )
     except OSError as error:
@@ -40,7 +40,44 @@ def load_tokenizer(model: str, *, trust_remote_code: bool = False, revision: str
     return tokenizer
 
 
+def _class_of(model: str) -> Any:
+    """The class that reads the tokenizer: the general one where the folder names it, or else `AutoTokenizer`, whose
+    import takes two seconds and 180 MiB."""
+    config = Path(model, "tokenizer_config.json")
+    if config.is_file() and json.loads(config.read_bytes()).get("tokenizer_class") == "TokenizersBackend":
+        from transformers import TokenizersBackend
+
+        return TokenizersBackend
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer
+
+
 def first_line(error: Exception) -> str:
     """The first line of an error's message, at most 200 characters; the error's type where it has no message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")
+
+
+def template_source(tokenizer: Any) -> str:
+    """The source of a tokenizer's chat template.
+
+    Raises:
+        Unsupported: it has none, or named ones only.
+    """
+    template = tokenizer.chat_template
+    if isinstance(template, dict):
+        if "default" not in template:
+            raise Unsupported(
+                f"the tokenizer has only named chat templates ({', '.join(sorted(template))}): name one of them "
+                '"default"',
+                field="model",
+            )
+        template = template["default"]
+    if not template:
+        raise Unsupported(
+            "the tokenizer has no chat template, as that of a base model: take the instruct model, or put a "
+            "chat_template into its tokenizer_config.json",
+            field="model",
+        )
+    return str(template)

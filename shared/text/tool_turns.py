@@ -67,6 +67,7 @@ def texts_of(messages: Sequence[Message], inputs: TemplateInputs) -> Iterator[st
     """Every text that messages, tools and arguments hold."""
     for message in messages:
         yield message.content
+        yield message.reasoning
         yield message.tool_call_id
         for call in message.tool_calls:
             yield from (call.id, call.name, call.arguments)

@@ -56,9 +56,12 @@ def install(client: str) -> Path:
     Raises:
         NotInstalled: the installer is missing or cannot install what the client needs.
     """
-    folder = FOLDER / client
+    return made(FOLDER / client, clients()[client])
+
+
+def made(folder: Path, needs: Client) -> Path:
+    """An environment in `folder` that has what is needed, as `install` makes those of clients; raises as that does."""
     done = folder / "installed"
-    needs = clients()[client]
     wanted = repr(needs)
     if done.exists() and done.read_text() == wanted:
         return folder

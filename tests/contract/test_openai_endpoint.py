@@ -88,3 +88,22 @@ def test_an_evolution_on_an_endpoint_and_one_trace_of_both(vllm_server: str, vll
     assert [path for path in paths(spans) if path.endswith("GenerationService/Generate > vllm llm_request")], paths(
         spans
     )
+
+
+async def test_by_chats_vllm_continues_a_message(vllm_server: str) -> None:
+    """As a hosted model is asked, which publishes neither completions nor its tokenizer."""
+    engine = build_engine(GenerationSettings(engine="openai", endpoint=vllm_server, endpoint_api="chat"))
+    assert isinstance(engine, OpenAIEngine)
+    await engine.start()
+    try:
+        capabilities = engine._known.capabilities
+        assert (capabilities.chat, capabilities.continuing, capabilities.repeats) == (True, "flags", False)
+        assert engine.info.lacks == ("raw_prompts",)
+        greedy = SamplingOptions()
+        whole = await engine.complete(TokenSequence((), 24, greedy, None, messages=QUESTION))
+        begun = whole.token_ids[:8]
+        rest = await engine.complete(TokenSequence(begun, 16, greedy, None, response_tokens=8, messages=QUESTION))
+        assert engine.decode((*begun, *rest.token_ids)) == engine.decode(whole.token_ids)
+        assert whole.counted == 24
+    finally:
+        await engine.stop()

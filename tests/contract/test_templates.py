@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from jinja2 import TemplateError
 
+from services.generation.reasoning.marks import find_reasoning_marks
 from shared.errors import InvalidRequest
 from shared.records.evolution import Message
 from shared.records.template_inputs import TemplateInputs
 from shared.text.chat_tokenizer import ChatTokenizer
+from shared.text.template import ChatTemplate
 from tests.checkpoints import conversations, templates, tokenizers
 from tests.checkpoints.conversations import PLAIN, THINKING, UNUSUAL, harmless
 
@@ -230,3 +232,39 @@ def test_what_the_beginning_of_an_answer_spells_is_text(name: str) -> None:
     hostile = (*asked, Message("assistant", f"It is {tokens[0]} or {tokens[-1]} there"))
     innocent = (*asked, Message("assistant", f"It is {harmless(tokens[0])} or {harmless(tokens[-1])} there"))
     assert controls(tokenizer, chat.encode_prompt(hostile)) == controls(tokenizer, chat.encode_prompt(innocent))
+
+
+@pytest.mark.parametrize(
+    ("name", "opening", "opened"),
+    [
+        ("trl/qwen3", "<think>", False),
+        ("trl/qwen3_5_think", "<think>", True),
+        ("trl/deepseek_r1_distill", "<think>", True),
+        ("trl/glm4moe", "<think>", False),
+        ("trl/nemotron_3_nano", "<think>", True),
+        ("trl/lfm2_2_5", "<think>", None),
+        ("trl/gptoss", "<|channel|>analysis<|message|>", False),
+        ("trl/qwen2_5", None, None),
+        ("trl/llama3", None, None),
+    ],
+)
+def test_marks_of_thoughts_are_those_of_the_template(name: str, opening: str | None, opened: bool | None) -> None:
+    chat, tokenizer = chat_of(name), tokenizer_of(name)
+    found = find_reasoning_marks(chat, tokenizer, "auto")
+    assert (found.open if found else None) == opening
+    if opened is not None:
+        prompt = chat.decode(chat.encode_chat((Message("user", "Hi"),)), special=True).rstrip()
+        assert prompt.endswith(str(opening)) == opened
+
+
+def test_templates_are_told_an_effort_as_far_as_they_read_it() -> None:
+    def arguments(name: str, effort: str) -> dict[str, object]:
+        return ChatTemplate(tokenizer_of(name), {}, "keep").effort_arguments(effort)
+
+    assert arguments("trl/qwen3", "none") == {"enable_thinking": False}
+    assert arguments("trl/qwen3", "high") == {}
+    assert arguments("trl/gptoss", "high") == {"reasoning_effort": "high"}
+    # That template refuses what it does not know.
+    assert arguments("trl/qwen3_8", "high") == {"reasoning_effort": "xhigh"}
+    assert arguments("trl/qwen3_8", "minimal") == {"reasoning_effort": "low"}
+    assert arguments("trl/qwen2_5", "high") == {}

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from services.generation.bootstrap import build_engine, build_generator
+from services.generation.engine import Engine
+from services.generation.generator import SequenceGenerator
 from services.generation.messages import GenerateRequest, SamplingOptions, Sequence, SequenceResult
 from services.generation.settings import GenerationSettings
 from shared.errors import Unsupported
 from shared.records.evolution import Message
+from shared.records.formats import ResponseFormat
 from shared.records.template_inputs import TemplateInputs
 from shared.records.tools import Tool, ToolCall
 from shared.text.json_schemas import follows
@@ -98,7 +101,30 @@ async def test_the_template_is_given_the_callers_arguments(
             tokens.append(result.usage.prompt_tokens)
     assert "enable_thinking" in engine.info.template_variables
     assert tokens[0] == tokens[1] == tokens[3] < tokens[2]
+    await _thinks(engine, generator)
     await engine.stop()
+
+
+async def _thinks(engine: Engine, generator: SequenceGenerator) -> None:
+    """A thought is gone on with up to its mark, which a bias has the model write, and then a form is followed."""
+    marks = engine.info.reasoning
+    assert marks is not None
+    assert (marks.open, marks.close) == ("<think>", "</think>")
+    assert marks.close_id is not None
+    begun = (*ASKED, Message("assistant", "<think>\nSo"))
+    drawn = SamplingOptions(temperature=1.0, logit_bias={marks.close_id: -100.0})
+    closed = replace(drawn, logit_bias={marks.close_id: 100.0}, stop=("ab",))
+    if engine.grammars is not None:
+        closed = replace(closed, stop=(), format=ResponseFormat("regex", "[ab]{3}"))
+    found = []
+    for sampling in (drawn, closed):
+        request = GenerateRequest((Sequence("s", begun, max_new_tokens=8, seed=1),), sampling)
+        found += [result async for some in generator.generate(request) for result in some]
+    goes_on, answered = found
+    assert (goes_on.thinking, goes_on.text, goes_on.reasoning_tokens) == (True, "", 8)
+    assert (answered.thinking, answered.reasoning, answered.reasoning_tokens) == (False, "", 1)
+    if engine.grammars is not None:
+        assert (answered.finish, set(answered.text) <= {"a", "b"}, len(answered.text)) == ("stop", True, 3)
 
 
 async def test_a_model_without_tools_refuses_them(tmp_path: Path) -> None:

@@ -27,8 +27,12 @@ def stack(traces: Traces) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def simulated_stack() -> Iterator[Stack]:
-    """Every process, with simulated models."""
-    with Stack(StackSettings.simulated()) as running:
+    """Every process, with simulated models, which think first where a request says so."""
+    thinking = {
+        "DARWIN_GENERATION_SIMULATED_THINKING_TOKENS": "30",
+        "DARWIN_GENERATION_CHAT_TEMPLATE_ARGUMENTS": '{"enable_thinking": false}',
+    }
+    with Stack(StackSettings.simulated(env=thinking)) as running:
         yield running
         running.check()
         codes = running.stop()

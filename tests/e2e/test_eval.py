@@ -18,10 +18,10 @@ PLAN = """
 sampling: {max_tokens: 24}
 search: {period: 8}
 cells:
-  - {method: best-of-n, mutants: 3}
+  - {method: best-of-n, mutants: 3, cycles: 2}
   - {method: darwin, cycles: [1, 2]}
 """
-CELLS = ("best-of-n mutants=3", "darwin cycles=1", "darwin cycles=2")
+CELLS = ("best-of-n cycles=2 mutants=3", "darwin cycles=1", "darwin cycles=2")
 
 
 def command(folder: Path, stack: Stack, *words: str) -> list[str]:
@@ -77,11 +77,9 @@ def test_what_it_writes(tmp_path: Path, simulated_stack: Stack) -> None:
     assert first["tokens"]["kept"] > 0
     assert first["seconds"]["total"] > 0
     assert {"darwin", "model", "hardware", "profiles"} <= set(rows["darwin", "cycles=2", "3"]["versions"])
-    candidates = rows["best-of-n", "mutants=3", "3"]["turns"][0]["candidates"]
-    assert len(candidates) == 4
-    assert (
-        max(candidate["guide"] for candidate in candidates) == rows["best-of-n", "mutants=3", "3"]["turns"][0]["guide"]
-    )
+    turn = rows["best-of-n", "cycles=2 mutants=3", "3"]["turns"][0]
+    assert len(turn["candidates"]) == 7
+    assert max(candidate["guide"] for candidate in turn["candidates"]) == turn["guide"]
 
     outputs = json.loads((out / "alpaca_eval" / "darwin-cycles=1.json").read_text())
     assert {frozenset(output) for output in outputs} == {frozenset({"dataset", "instruction", "output", "generator"})}

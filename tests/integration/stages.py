@@ -77,6 +77,9 @@ class Stages:
     async def text_of(self, token_ids: Sequence[int], timeout_s: float) -> str:
         return " ".join(f"token{token}" for token in token_ids)
 
+    async def reasoning_marks(self, timeout_s: float) -> tuple[str, str]:
+        return "", ""
+
     async def template_variables(self, timeout_s: float) -> frozenset[str]:
         return frozenset({"enable_thinking"})
 

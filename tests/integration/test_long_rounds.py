@@ -51,6 +51,9 @@ class Watched:
     async def text_of(self, token_ids: Sequence[int], timeout_s: float) -> str:
         raise AssertionError
 
+    async def reasoning_marks(self, timeout_s: float) -> tuple[str, str]:
+        return "", ""
+
     async def template_variables(self, timeout_s: float) -> frozenset[str]:
         raise AssertionError
 

@@ -44,7 +44,7 @@ def progress(record: Record, event: Event | Progress) -> str:
 
 
 def final(record: Record, include_usage: bool, settings: GatewaySettings) -> Iterator[str]:
-    """The last chunks: text, calls and finish reason of each choice, then the usage with `include_usage`, then `DONE`.
+    """The last chunks: thought, text, calls and finish reason of each choice, the usage with `include_usage`, `DONE`.
 
     A text comes in pieces of a few words, as clients expect it of a stream.
 
@@ -54,6 +54,10 @@ def final(record: Record, include_usage: bool, settings: GatewaySettings) -> Ite
     reference = serializers.reference(record, result.stopped_by)
     for index, choice in enumerate(result.choices):
         role: Literal["assistant"] | None = None if index == 0 else "assistant"
+        thought = serializers.thought_of(record, choice)
+        for piece in pieces_of(thought) if thought else ():
+            yield _chunk(record, index, message_bodies.ChunkDelta(role=role, reasoning_content=piece, reasoning=piece))
+            role = None
         for piece, logprobs in _pieces(record, choice):
             delta = message_bodies.ChunkDelta(role=role, content=piece)
             yield _envelope(record, [out.ChunkChoice(index=index, delta=delta, logprobs=logprobs)])

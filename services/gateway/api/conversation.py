@@ -9,7 +9,6 @@ from services.gateway.api.field_types import ENCODABLE, MAX_TEXT, Body, Text
 from services.gateway.api.tools import CalledFunction, CallId, Calls
 
 _NO_ANNOTATIONS = "annotations are not supported"
-_NO_REASONING = "an answer's reasoning is not taken back"
 
 
 def _parts(value: Any) -> Any:
@@ -98,12 +97,22 @@ class ChatMessage(Body):
     function_call: CalledFunction | None = Field(
         default=None, description="Deprecated: the one call that an assistant made; send `tool_calls`."
     )
-    reasoning: Annotated[Any, NotSupported(why=_NO_REASONING)] = None
-    reasoning_content: Annotated[Any, NotSupported(why=_NO_REASONING)] = None
+    reasoning: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] | None = Field(
+        default=None, description="vLLM's newer name of `reasoning_content`; where both are given they must agree."
+    )
+    reasoning_content: Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE] | None = Field(
+        default=None,
+        description="What an assistant thought before its turn, as an answer tells it. The chat template is given it, "
+        "and decides what becomes of it.",
+    )
     tool_calls: Calls | None = Field(
         default=None, description="The calls that an assistant made; the messages after it are their results."
     )
     tool_call_id: CallId | None = Field(default=None, description="Which call a tool's message is the result of.")
+
+    @property
+    def thought(self) -> str:
+        return self.reasoning_content or self.reasoning or ""
 
     @property
     def text(self) -> str:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.api.message_bodies import EvolutionFormat
 from services.gateway.config.search_fields import with_search_settings
+from shared.records.efforts import Effort
 from shared.records.evolution import Sampling, ServiceTier
 
 _PLAIN = Sampling(max_tokens=0)
@@ -58,4 +59,6 @@ class EvolutionSettings(ShapingSettings):
     template_arguments: dict[str, Any] = Field(
         default={}, exclude_if=operator.not_, description="What the chat template was given (`chat_template_kwargs`)."
     )
+    reasoning_effort: Effort | None = Field(default=None, exclude_if=_is_none, description="As given.")
+    include_reasoning: bool = Field(default=True, exclude_if=bool, description="Whether answers tell what was thought.")
     service_tier: ServiceTier = Field(default="default", exclude_if=lambda tier: tier == "default")

@@ -80,6 +80,10 @@ class AnswerMessage(_Resource):
     role: Literal["assistant"] = "assistant"
     content: str | None = Field(description="Null where there are calls and nothing beside them.")
     refusal: None = None
+    reasoning_content: str | None = Field(
+        default=None, exclude_if=_is_none, description="What was thought before; a later call may hand it back."
+    )
+    reasoning: str | None = Field(default=None, exclude_if=_is_none, description="vLLM's newer name of the same.")
     tool_calls: list[AnswerCall] | None = Field(default=None, exclude_if=_is_none)
     function_call: AnswerFunction | None = Field(
         default=None, exclude_if=_is_none, description="The call, where the request named `functions`."
@@ -91,6 +95,8 @@ class ChunkDelta(_Resource):
 
     role: Literal["assistant"] | None = Field(default=None, exclude_if=_is_none)
     content: str | None = Field(default=None, exclude_if=_is_none)
+    reasoning_content: str | None = Field(default=None, exclude_if=_is_none, description="Comes before the content.")
+    reasoning: str | None = Field(default=None, exclude_if=_is_none, description="vLLM's newer name of the same.")
     tool_calls: list[ChunkCall] | None = Field(default=None, exclude_if=_is_none)
     function_call: ChunkFunction | None = Field(default=None, exclude_if=_is_none)
 
@@ -102,6 +108,7 @@ class EvolutionMessage(_Resource):
     content: str
     tool_calls: list[CallInHistory] = Field(default=[], exclude_if=_is_empty)
     tool_call_id: str = Field(default="", exclude_if=_is_empty, description="Whose result a tool's message is.")
+    reasoning: str = Field(default="", exclude_if=_is_empty, description="What an assistant thought before.")
 
 
 class EvolutionFormat(_Resource):

@@ -1,5 +1,6 @@
 """`GET /v1/models`: the methods and the deployment's further names, as OpenAI lists models."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from fastapi import APIRouter, Request
@@ -11,7 +12,10 @@ from services.gateway.config.model_entry import ModelEntry
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import caller_of
 from services.gateway.edge.errors import ModelNotFound
-from shared.methods import METHODS, Method
+from services.gateway.evolutions.abilities import performs
+from services.gateway.evolutions.admission import StageCheck
+from shared.errors import Unavailable
+from shared.methods import METHODS, Ability, Method
 
 # The paper's first version (2024-06-21): OpenAI's shape wants a time, the methods have no other.
 _CREATED = 1718928000
@@ -30,6 +34,11 @@ class Model(_Resource):
     owned_by: Literal["darwin"] = "darwin"
     description: str
     method: Method | None = Field(description="Null for the model that embeds (`POST /v1/embeddings`).")
+    served: bool = Field(
+        default=True,
+        description="False where the language model of this deployment cannot do what the method needs: a request for "
+        "it is refused.",
+    )
 
 
 class ModelList(_Resource):
@@ -39,25 +48,33 @@ class ModelList(_Resource):
     data: list[Model]
 
 
-def model(name: str, entry: ModelEntry) -> Model:
+def model(name: str, entry: ModelEntry, lacks: Collection[Ability]) -> Model:
     description = entry.description or METHODS[entry.method].text
-    return Model(id=name, created=_CREATED, description=description, method=entry.method)
+    served = performs(entry.method, lacks)
+    return Model(id=name, created=_CREATED, description=description, method=entry.method, served=served)
 
 
 def _embedding_model(name: str) -> Model:
     return Model(id=name, created=_CREATED, description="Embeds texts, at /v1/embeddings.", method=None)
 
 
-def router(settings: GatewaySettings) -> APIRouter:
+def router(settings: GatewaySettings, stages: StageCheck) -> APIRouter:
     """The models API."""
     routes = APIRouter(tags=["models"])
+
+    async def lacks() -> frozenset[Ability]:
+        try:
+            return await stages.lacks()
+        except Unavailable:
+            return frozenset()
 
     @routes.get("/v1/models", summary="List the models", responses=failures(401, 421, 429))
     async def list_models(request: Request) -> ModelList:
         """Every method under its own name, every further name of this deployment, and those of the model that embeds,
         that the caller may use."""
         may_use = caller_of(request).may_use
-        found = [model(name, entry) for name, entry in known_models(settings).items() if may_use(name, entry.method)]
+        lacking, known = await lacks(), known_models(settings).items()
+        found = [model(name, entry, lacking) for name, entry in known if may_use(name, entry.method)]
         return ModelList(
             data=[*found, *(_embedding_model(name) for name in settings.embedding_names if may_use(name, None))]
         )
@@ -72,7 +89,7 @@ def router(settings: GatewaySettings) -> APIRouter:
         entry = model_named(name, settings)
         if not caller_of(request).may_use(settings.known_name(name) or name, entry.method):
             raise _not_found(name)
-        return model(name, entry)
+        return model(name, entry, await lacks())
 
     return routes
 

@@ -63,7 +63,7 @@ def _in_numbers(event: Event) -> Event | Progress:
                 type=event.type,
                 cycle=event.cycle,
                 round=event.round,
-                best_reward=max(event.rewards, default=None),
+                best_reward=max((reward for reward in event.rewards if reward is not None), default=None),
                 tokens=event.tokens,
                 states=len(event.texts),
                 finished=sum(event.finished),

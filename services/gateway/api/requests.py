@@ -21,6 +21,7 @@ from services.gateway.api.vllm_fields import VllmFields
 from services.gateway.config.model_entry import MAX_MODEL_NAME, PROFILE_PATTERN
 from services.gateway.config.search_fields import WHOLE, with_search_settings
 from shared.methods import METHODS
+from shared.records.efforts import Effort
 from shared.records.limits import (
     MAX_CYCLES,
     MAX_MESSAGES,
@@ -32,7 +33,7 @@ from shared.records.limits import (
     MAX_TOOLS,
     MOST_ALTERNATIVES,
 )
-from shared.records.search import Preset
+from shared.records.search import EFFORT_MUTANTS, Preset
 
 _NO_BEAMS = "beam search is not supported"
 _TEXT_ONLY = "answers are text"
@@ -113,9 +114,6 @@ class _WithoutEffect(Body):
     prompt_cache_options: Annotated[dict[str, Any] | None, WithoutEffect({})] = Field(
         default=None, description="Every prefix is cached where the engine can, for as long as it has room."
     )
-    reasoning_effort: Annotated[
-        Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None, WithoutEffect()
-    ] = Field(default=None, description="What a search spends is set by darwin.cycles and darwin.mutants.")
     safety_identifier: Annotated[Text | None, WithoutEffect()] = Field(
         default=None, description="`user` is kept with the evolution."
     )
@@ -170,6 +168,14 @@ class AlignmentRequest(TokenShaping):
         f'`{{"enable_thinking": false}}`; at most {MAX_TEMPLATE_ARGUMENTS:,} characters of JSON. What the '
         "template does not read is named in the answer's warnings.",
     )
+    reasoning_effort: Effort | None = Field(
+        default=None,
+        description="How much is spent on the answer. Of the search it sets `darwin.mutants`: "
+        + ", ".join(f"{count} with `{effort}`" for effort, count in EFFORT_MUTANTS.items())
+        + "; `none` answers as `sample` does, without a search. And a model that thinks first is told it, where its "
+        "chat template reads that: the effort, or the next one that the template knows, and with `none` not to think. "
+        "What `darwin` and `chat_template_kwargs` say goes before.",
+    )
     temperature: float | None = Field(
         default=None, ge=0, le=MAX_TEMPERATURE, description="Default: 0.7. 0 decodes greedily."
     )
@@ -179,7 +185,9 @@ class AlignmentRequest(TokenShaping):
         description="How many of the likeliest tokens each is drawn from; 0 and -1: all. Default: 40.",
     )
     max_tokens: Annotated[int | None, Field(ge=1), WHOLE] = Field(
-        default=None, description="Tokens per response at most; default and maximum are the deployment's."
+        default=None,
+        description="Tokens per response at most, those of a thought before it included; default and maximum are the "
+        "deployment's.",
     )
     max_completion_tokens: Annotated[int | None, Field(ge=1), WHOLE] = Field(
         default=None, description="OpenAI's newer name of `max_tokens`; where both are given they must agree."
@@ -189,7 +197,9 @@ class AlignmentRequest(TokenShaping):
         description="Fixes every random draw of the search and seeds sampling. -1 means none; other negative seeds are "
         "taken modulo 2^53. Batched sampling stays reproducible only as far as the engine's numerics are.",
     )
-    stop: StopField = Field(default=None, description="Where a response ends; the string itself is left out of it.")
+    stop: StopField = Field(
+        default=None, description="Where an answer ends; the string itself is left out of it. Thoughts may hold it."
+    )
     response_format: ResponseFormatBody | None = Field(
         default=None,
         description="The form of the answer, in which every candidate is decoded. An answer that `max_tokens` cuts is "
@@ -205,7 +215,8 @@ class AlignmentRequest(TokenShaping):
     )
     logprobs: bool | None = Field(
         default=None,
-        description="Whether answers come with the log probability of each token that their text shows, of the model's "
+        description="Whether answers come with the log probability of each token that their text shows, not those of "
+        "thoughts, of the model's "
         "own distribution: before temperature, formats and whatever else shapes sampling. Refused by engines that give "
         "none.",
     )

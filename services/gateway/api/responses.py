@@ -1,5 +1,6 @@
 """The response bodies of the API, as /openapi.json documents them; errors have theirs in `edge.errors`."""
 
+import operator
 from collections.abc import Sized
 from typing import Literal
 
@@ -100,9 +101,11 @@ class EvolutionChoice(_Origin, _FinishedText):
     valid: bool = Field(
         default=True,
         exclude_if=bool,
-        description="False where it ends within a call, or a call does not follow the schema of its tool.",
+        description="False where it ends within a call or a thought, or a call does not follow the schema of its tool.",
     )
     logprobs: ChoiceLogprobs | None = Field(default=None, exclude_if=_is_none)
+    reasoning: str = Field(default="", exclude_if=_is_empty, description="What was thought before the text.")
+    reasoning_tokens: int = Field(default=0, exclude_if=operator.not_, description="Of the completion's tokens.")
 
 
 class SearchUsage(_Resource):
@@ -131,9 +134,9 @@ class PromptTokensDetails(_Resource):
 
 
 class CompletionTokensDetails(_Resource):
-    """Parts of `completion_tokens`; Darwin's responses have none of them."""
+    """Parts of `completion_tokens`; Darwin's responses have none of the others."""
 
-    reasoning_tokens: Literal[0] = 0
+    reasoning_tokens: int = Field(default=0, description="Of what was thought, the marks around it included.")
     audio_tokens: Literal[0] = 0
     accepted_prediction_tokens: Literal[0] = 0
     rejected_prediction_tokens: Literal[0] = 0
@@ -199,8 +202,8 @@ class ChatCompletionChunk(_Resource):
     """OpenAI's `chat.completion.chunk`: the `data` of each server-sent event, until `[DONE]`.
 
     The first chunk carries the role; chunks with an empty delta and `darwin` report progress, as the request's
-    `darwin.progress` says; then follow text and calls of each choice, in pieces, and its finish reason, and at last
-    the usage if asked for. A failure is a last `data` of the form of `ErrorBody`, without `[DONE]`.
+    `darwin.progress` says; then follow thought, text and calls of each choice, in pieces, and its finish reason, and
+    at last the usage if asked for. A failure is a last `data` of the form of `ErrorBody`, without `[DONE]`.
     """
 
     id: str

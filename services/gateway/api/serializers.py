@@ -80,9 +80,16 @@ def _message(record: Record, index: int, choice: Choice) -> message_bodies.Answe
         )
         for number, call in enumerate(choice.tool_calls)
     ]
+    thought = dict.fromkeys(("reasoning_content", "reasoning"), thought_of(record, choice) or None)
     if calls and record.request.tool_use.as_functions:
-        return message_bodies.AnswerMessage(content=choice.text or None, function_call=calls[0].function)
-    return message_bodies.AnswerMessage(content=choice.text or None if calls else choice.text, tool_calls=calls or None)
+        return message_bodies.AnswerMessage(content=choice.text or None, function_call=calls[0].function, **thought)
+    content = choice.text or None if calls else choice.text
+    return message_bodies.AnswerMessage(content=content, tool_calls=calls or None, **thought)
+
+
+def thought_of(record: Record, choice: Choice) -> str:
+    """What was thought before a choice, where the caller wants to know."""
+    return choice.reasoning if record.request.include_reasoning else ""
 
 
 def _called(call: ToolCall) -> dict[str, str]:
@@ -114,6 +121,9 @@ def usage(record: Record, result: Result, settings: GatewaySettings) -> out.Usag
         # The engine reports the cached tokens of each call: their sum may exceed the prompt, of which they are a part
         # in OpenAI's sense.
         prompt_tokens_details=out.PromptTokensDetails(cached_tokens=min(result.tokens.cached, result.tokens.prompt)),
+        completion_tokens_details=out.CompletionTokensDetails(
+            reasoning_tokens=sum(choice.reasoning_tokens for choice in result.choices)
+        ),
         cost=_cost(result.tokens, record.prices or settings.prices),
         darwin=out.SearchUsage(
             evolution_id=record.id,
@@ -161,6 +171,8 @@ def evolution(record: Record, operator: bool = False) -> out.Evolution:
             profile=request.profile,
             raw_prompt=request.raw_prompt is not None,
             template_arguments=request.template_arguments,
+            reasoning_effort=request.reasoning_effort,
+            include_reasoning=request.include_reasoning,
             service_tier=request.service_tier,
         ),
         user=request.user,

@@ -17,17 +17,21 @@ from services.gateway.api.requests import AlignmentRequest, SearchSettings
 from services.gateway.api.service_tiers import served_tier
 from services.gateway.api.token_shaping import check_endless, shaping_of
 from services.gateway.api.tool_use import calls_of, check_tool_turns, tool_use
+from services.gateway.api.vllm_fields import VllmFields
 from services.gateway.config.model_entry import ModelEntry
 from services.gateway.config.settings import GatewaySettings
 from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
+from shared.records.efforts import Effort
 from shared.records.evolution import EvolutionRequest, Message, Role, Sampling
-from shared.records.search import PRESETS, Search, check_search
+from shared.records.search import EFFORT_MUTANTS, PRESETS, Search, check_search
 from shared.records.tools import ToolUse
 from shared.records.turns import characters_of, instruction_index
 from shared.text.tool_turns import with_calls
 
 _NO_SEED = -1
+# What of `darwin` says nothing about how much is searched.
+_NO_SEARCH = {"profile", "progress", "deadline_ms"}
 # JavaScript holds whole numbers below this exactly, so the inspector can run a search again with its seed.
 _NEGATIVE_SEEDS_MODULO = 2**53
 
@@ -42,8 +46,9 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
     named_functions = bool(body.functions)
     body = with_tools(body)
     entry = model_named(body.model, settings)
-    method, darwin = entry.method, body.darwin or SearchSettings()
-    search = _search(entry, darwin)
+    darwin = body.darwin or SearchSettings()
+    method = _method(entry, darwin, body.reasoning_effort)
+    search = _search(method, entry, darwin, body.reasoning_effort)
     n = body.n or 1
     check_search(method, search, n)
     max_tokens = _max_tokens(body, settings)
@@ -75,9 +80,12 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         warnings=warnings_of(body),
         tool_use=_tool_use(body, named_functions),
         template_arguments=body.chat_template_kwargs or {},
+        reasoning_effort=body.reasoning_effort,
         service_tier=served_tier(body.service_tier),
     )
     check_endless(request)
+    if isinstance(body, VllmFields) and body.include_reasoning is False:
+        return replace(request, include_reasoning=False)
     return request
 
 
@@ -97,7 +105,7 @@ def _seed(given: int | None) -> int | None:
 
 def _messages(body: AlignmentRequest, most_characters: int) -> tuple[Message, ...]:
     messages = tuple(
-        Message(_role(message), message.text, calls_of(message), message.tool_call_id or "")
+        Message(_role(message), message.text, calls_of(message), message.tool_call_id or "", message.thought)
         for message in body.messages
     )
     # Mutation and rewards read calls as text, which may be longer than the calls are.
@@ -135,6 +143,13 @@ def _check_message(message: ChatMessage, path: str) -> None:
             )
         if message.refusal is not None:
             raise InvalidRequest(f"{path}.refusal must be left out: only assistants refuse", field=f"{path}.refusal")
+        if message.thought:
+            field = f"{path}.{'reasoning_content' if message.reasoning_content else 'reasoning'}"
+            raise InvalidRequest(f"{field} must be left out: only assistants think", field=field)
+    elif message.reasoning_content and message.reasoning and message.reasoning_content != message.reasoning:
+        raise InvalidRequest(
+            f"{path}.reasoning and {path}.reasoning_content differ: give one of them", field=f"{path}.reasoning"
+        )
     elif message.refusal and message.text != message.refusal:
         raise InvalidRequest(f"{path}.refusal must be left out where there is content", field=f"{path}.refusal")
 
@@ -196,15 +211,26 @@ def _max_tokens(body: AlignmentRequest, settings: GatewaySettings) -> int:
     return value
 
 
-def _search(entry: ModelEntry, darwin: SearchSettings) -> Search:
-    """The settings of the model's entry, or of the caller's preset, with the caller's own settings in their place."""
+def _method(entry: ModelEntry, darwin: SearchSettings, effort: Effort | None) -> Method:
+    """The method of the model's entry; no search where the effort is none and the caller says nothing of a search."""
+    spare = effort == "none" and not darwin.model_fields_set - _NO_SEARCH
+    return "sample" if spare else entry.method
+
+
+def _search(method: Method, entry: ModelEntry, darwin: SearchSettings, effort: Effort | None) -> Search:
+    """The settings of the model's entry, or of the caller's preset, with the caller's own settings in their place. An
+    effort sets the number of candidates where the caller gives neither that nor a preset.
+    """
     begun = PRESETS[darwin.preset] if "preset" in darwin.model_fields_set else entry.search
+    mutants = EFFORT_MUTANTS.get(effort) if effort else None
+    if mutants and not darwin.model_fields_set & {"preset", "mutants"}:
+        begun = replace(begun, mutants=mutants, survivors=min(begun.survivors, mutants - 1))
     given = darwin.model_dump(exclude_unset=True, exclude={"preset", "profile", "progress"})
     search = replace(begun, **given)
-    if METHODS[entry.method].searches:
+    if METHODS[method].searches:
         return search
     if given.get("cycles"):
-        raise InvalidRequest(f"{entry.method} has no cycles: leave darwin.cycles out", field="darwin.cycles")
+        raise InvalidRequest(f"{method} has no cycles: leave darwin.cycles out", field="darwin.cycles")
     return replace(search, cycles=0)
 
 

@@ -18,11 +18,14 @@ _SHORTEN = "shorten the conversation yourself"
 class VllmFields(Body):
     """Parameters of vLLM's, obeyed ones aside."""
 
-    include_reasoning: Annotated[bool | None, WithoutEffect(True, False)] = Field(
-        default=None, description="Answers hold no reasoning."
+    include_reasoning: bool | None = Field(
+        default=None,
+        description="Whether answers tell what a model that thinks first has thought (`reasoning_content`, and "
+        "`reasoning`). Default: true.",
     )
     thinking_token_budget: Annotated[int | None, WHOLE, WithoutEffect()] = Field(
-        default=None, description="There is no reasoning; what a search spends is set by darwin.cycles and mutants."
+        default=None,
+        description="Thoughts are bounded by `max_tokens`, of which they are a part; see reasoning_effort.",
     )
     priority: Annotated[int | None, WHOLE, WithoutEffect(0)] = Field(
         default=None, description="`service_tier` says whose searches begin first."

@@ -95,6 +95,7 @@ class Acceptance:
             Overloaded: a limit of the API key or of the deployment is reached.
             PermissionDenied: the API key does not allow the model, the method or the reward profile.
             Unavailable: Redis or a stage is away.
+            Unsupported: the language model of this deployment cannot do what the request needs.
         """
         self._admission.check_allowed(caller, evolution)
         record = Record(
@@ -115,7 +116,7 @@ class Acceptance:
         if quota := await self._admission.quota(caller, record.created_at):
             headers |= quota.headers
         try:
-            await self._admission.check_stages()
+            await self._admission.check_stages(evolution)
         except DarwinError as why:
             return await self._replayed(record, why)
         return await self._start(record, self._admission.limits(caller, evolution))

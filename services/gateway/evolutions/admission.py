@@ -7,15 +7,16 @@ from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import Caller
 from services.gateway.edge.errors import ModelNotAllowed, PermissionDenied
 from services.gateway.edge.rates import Quota, Rate, Rates
+from services.gateway.evolutions.abilities import check_abilities
 from services.gateway.evolutions.estimate import estimate
 from shared.errors import Unavailable, Unsupported
-from shared.methods import Method
+from shared.methods import Ability, Method
 from shared.records.evolution import EvolutionRequest
 from shared.records.spending import Prices
 from shared.store.evolutions import Store
 from shared.store.fair_queue import Share
 from shared.store.limits import ActiveLimits
-from shared.store.presence import ORCHESTRATOR, STAGES, Presence
+from shared.store.presence import ORCHESTRATOR, STAGES, Presence, Stages
 
 # Workers report which stages answer about once a second.
 _PRESENCE_TTL_S = 1.0
@@ -29,7 +30,7 @@ class StageCheck:
 
     def __init__(self, presence: Presence) -> None:
         self._presence = presence
-        self._read: asyncio.Future[list[str]] | None = None
+        self._read: asyncio.Future[Stages] | None = None
         self._read_at = 0.0
 
     async def check(self) -> None:
@@ -37,21 +38,25 @@ class StageCheck:
 
         While no worker reports, nothing is known of the stages: a search may be accepted, and waits for a worker.
         """
-        if away := [name for name in await self._away() if name != ORCHESTRATOR]:
+        if away := [name for name in (await self._stages()).away if name != ORCHESTRATOR]:
             raise Unavailable(f"no answer from {', '.join(away)}: searches cannot be started now")
 
     async def check_ready(self) -> None:
         """As `check`, but no report from any worker raises `Unavailable` too."""
         await self.check()
-        if await self._away():
+        if (await self._stages()).away:
             raise Unavailable(
                 f"no {ORCHESTRATOR} reports that it runs and whether {', '.join(STAGES)} answer: searches would wait"
             )
 
-    async def _away(self) -> list[str]:
+    async def lacks(self) -> frozenset[Ability]:
+        """What generation is known to lack; raises `Unavailable` where Redis is away."""
+        return (await self._stages()).lacks
+
+    async def _stages(self) -> Stages:
         read = self._read
         if read is None or (read.done() and (read.exception() or time.monotonic() > self._read_at + _PRESENCE_TTL_S)):
-            read = self._read = asyncio.ensure_future(self._presence.away())
+            read = self._read = asyncio.ensure_future(self._presence.stages())
             self._read_at = time.monotonic()
         return await asyncio.shield(read)
 
@@ -144,9 +149,16 @@ class Admission:
         spent = await self._store.spent(key.id, at) if key.budgets else {}
         return all(Quota(budget, spent[budget.unit, budget.period], at).remaining for budget in key.budgets)
 
-    async def check_stages(self) -> None:
-        """Raises `Unavailable` where a stage is away."""
+    async def check_stages(self, request: EvolutionRequest | None = None) -> None:
+        """Checks that every stage is there, and can do what the request needs, where there is one.
+
+        Raises:
+            Unavailable: a stage is away.
+            Unsupported: the language model cannot do what the request needs.
+        """
         await self._stages.check()
+        if request is not None:
+            check_abilities(request, await self._stages.lacks())
 
     def limits(self, caller: Caller, request: EvolutionRequest) -> ActiveLimits:
         """How many searches may be queued or running, the new one included, and what it may spend."""

@@ -5,8 +5,11 @@ from typing import Any, Literal
 
 from shared.errors import DeadlineExceeded, Overloaded, Unavailable
 
-COMPLETIONS = "completions"
-"""The path of completions, below the endpoint's URL."""
+COMPLETIONS, CHATS = "completions", "chat/completions"
+"""The paths of completions and of chats, below the endpoint's URL."""
+
+Api = Literal["auto", "completions", "chat"]
+"""By which of them an endpoint is asked: by completions where it has them, for auto."""
 
 TokenMode = Literal["auto", "ids", "text"]
 """How continuations are given: as token ids, as text, or as ids where the endpoint takes and returns them."""
@@ -53,6 +56,10 @@ class Capabilities:
     accepted. `limit` is the field that bounds the tokens, `every_token` the `top_k` that keeps all of them, None where
     there is none. `counts_alike` says whether the endpoint counts as many tokens in a prompt as our tokenizer does, and
     `logprobs` whether it gives log probabilities of tokens by their ids.
+
+    With `chat` it is asked by chats, `stops` says whether these may name stop strings, and `continuing` how a last
+    message of the assistant's is continued there: a name of `CONTINUATIONS`, or None where it is not. Where it
+    `repeats`, a reply begins with what it continues.
     """
 
     takes_ids: bool
@@ -63,6 +70,15 @@ class Capabilities:
     every_token: int | None = EVERY_TOKEN[0]
     counts_alike: bool = True
     logprobs: bool = False
+    chat: bool = False
+    stops: bool = False
+    continuing: str | None = None
+    repeats: bool = False
+
+    @property
+    def continues(self) -> bool:
+        """Whether a response can be continued."""
+        return not self.chat or self.continuing is not None
 
     @property
     def exact(self) -> bool:
@@ -77,5 +93,8 @@ class Capabilities:
 
     def __str__(self) -> str:
         tokens = "token-exact" if self.exact else "not token-exact: text is sent and tokenised again"
+        if self.chat:
+            way = f"continues responses ({self.continuing})" if self.continuing else "continues no response"
+            tokens = f"by chats; {way}; not token-exact: text stands for tokens"
         supports = f"supports {', '.join(sorted(self.fields)) or 'no field beyond the standard'}"
         return "; ".join([tokens, supports, *([f"does without {', '.join(self.lacks)}"] if self.lacks else [])])

@@ -4,6 +4,7 @@ import json
 import logging
 import socket
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import httpx
@@ -30,6 +31,8 @@ _SIGNS_OF_LIFE = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 25_000),
 )
+
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 ResponseT = TypeVar("ResponseT", bound=BaseModel)
 
@@ -60,9 +63,11 @@ class Endpoint:
         """Gets `path` and reads the response as `shape`; raises as `post` does."""
         return await self._request("GET", path, shape)
 
-    async def post(self, path: str, shape: type[ResponseT], body: Mapping[str, Any]) -> ResponseT:
-        """Posts `body` and reads the response as `shape`. Cancelling closes the connection, so that the
-        endpoint stops.
+    async def post(
+        self, path: str, shape: type[ResponseT], body: Mapping[str, Any], headers: Mapping[str, str] = _NO_HEADERS
+    ) -> ResponseT:
+        """Posts `body`, with these `headers` beside the usual ones, and reads the response as `shape`. Cancelling
+        closes the connection, so that the endpoint stops.
 
         Raises:
             InvalidRequest: the endpoint refuses the body; a `ContextFull` where the prompt is too long.
@@ -72,11 +77,18 @@ class Endpoint:
             Unsupported: only a change of settings can help; the message names the setting.
             Internal: its response cannot be read.
         """
-        return await self._request("POST", path, shape, content=json.dumps(body).encode())
+        return await self._request("POST", path, shape, json.dumps(body).encode(), headers)
 
-    async def _request(self, method: str, path: str, shape: type[ResponseT], content: bytes | None = None) -> ResponseT:
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        shape: type[ResponseT],
+        content: bytes | None = None,
+        extra: Mapping[str, str] = _NO_HEADERS,
+    ) -> ResponseT:
         try:
-            body = await self._bytes(method, path, content)
+            body = await self._bytes(method, path, content, extra)
         except httpx.HTTPError as failure:
             raise error_of_failure(failure) from None
         # Some endpoints respond with status 200 and an error in the body.
@@ -90,8 +102,8 @@ class Endpoint:
             raise Internal("the endpoint's answer is not what an OpenAI-compatible one gives")
         raise error_of_status(complaint.status or httpx.codes.OK, complaint)
 
-    async def _bytes(self, method: str, path: str, content: bytes | None) -> bytes:
-        headers = {name: value for name, value in inject() if name in _PASSED_ON}
+    async def _bytes(self, method: str, path: str, content: bytes | None, extra: Mapping[str, str]) -> bytes:
+        headers = {name: value for name, value in inject() if name in _PASSED_ON} | dict(extra)
         if content is not None:
             headers["content-type"] = "application/json"
         left_s = time_left()

@@ -35,8 +35,8 @@ class EndpointFull(Overloaded):
 def chat_only(said: str) -> Unsupported:
     """The error of an endpoint that serves chats only; `said` begins its message."""
     return Unsupported(
-        f"{said}: it serves the model by /chat/completions only, and Darwin continues text: set {_URL} and {_MODEL} to "
-        "one that serves /completions, as vLLM, SGLang, llama.cpp, TGI and Ollama do"
+        f"{said}: it serves the model by /chat/completions only: set {_URL}_API=chat, or {_URL} and {_MODEL} to one "
+        "that serves /completions, as vLLM, SGLang, llama.cpp, TGI and Ollama do"
     )
 
 

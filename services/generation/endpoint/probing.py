@@ -2,23 +2,26 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from services.generation.endpoint.capabilities import (
+    CHATS,
     COMPLETIONS,
     EVERY_TOKEN,
     FIELDS,
     STANDARD,
     TOKEN_LIMITS,
     TRANSIENT,
+    Api,
     Capabilities,
     TokenMode,
 )
+from services.generation.endpoint.chats import TRIAL_TOKENS, Continues, find_continuing
 from services.generation.endpoint.client import Endpoint
 from services.generation.endpoint.errors import chat_only
 from services.generation.endpoint.logprobs import logprobs_fields, read_likelihoods
-from services.generation.endpoint.responses import ChatResponse, CompletionResponse, ListedModels, ServedModel
+from services.generation.endpoint.responses import CompletionResponse, ListedModels, ServedModel
 from shared.errors import DarwinError, DeadlineExceeded, InvalidRequest, Unsupported
 from shared.records.limits import MOST_ALTERNATIVES
 
@@ -61,39 +64,49 @@ async def find_model(endpoint: Endpoint, name: str) -> ServedModel:
 
 @dataclass(frozen=True)
 class ProbePrompt:
-    """One prompt: as ids, as text, and how many tokens our tokenizer makes of the text."""
+    """One prompt: the text of a user's turn, the ids and the text of the conversation that is this turn alone, and how
+    many tokens our tokenizer makes of that text."""
 
+    asked: str
     ids: Sequence[int]
     text: str
     text_tokens: int
 
 
-async def probe(
-    endpoint: Endpoint,
-    model: str,
-    prompt: ProbePrompt,
-    mode: TokenMode,
-    fields: frozenset[str] | None,
-    retrying: Retrying = once,
-) -> Capabilities:
-    """Probes the endpoint with one token at a time. `fields`, where given, are trusted and not probed.
+@dataclass(frozen=True)
+class Trust:
+    """What the operator says of an endpoint, so that it is not probed: by which path it is asked, whether by ids, which
+    of the `FIELDS` it supports (None: it is probed for them), and how it continues a message."""
 
-    A plain completion comes first, made by `retrying`. Whatever fails while a plain completion succeeds, however it
-    fails, is something that the endpoint cannot do.
+    api: Api = "auto"
+    mode: TokenMode = "auto"
+    fields: frozenset[str] | None = None
+    continues: Continues = "auto"
+
+
+async def probe(
+    endpoint: Endpoint, model: str, prompt: ProbePrompt, trust: Trust, retrying: Retrying = once
+) -> Capabilities:
+    """Probes the endpoint, with one token at a time but for how it continues a message.
+
+    A plain completion comes first, made by `retrying`, or a plain chat where it has no completions. Whatever fails
+    while that succeeds, however it fails, is something that the endpoint cannot do.
 
     Raises:
-        Unsupported: it refuses plain completions, or `mode` is "ids" and it does not both take and return ids.
+        Unsupported: it refuses plain completions and chats, or `mode` is "ids" and it does not both take and return
+            ids.
         Unavailable, Overloaded, DeadlineExceeded: it is away, and `retrying` has given up.
     """
-    prober = _Prober(endpoint, model, prompt.text, retrying)
-    counted = await prober.begin()
-    alike = counted is None or counted == prompt.text_tokens
-    as_text = mode == "text" or (mode == "auto" and not alike)
+    mode, fields = trust.mode, trust.fields
+    prober = _Prober(endpoint, model, retrying, {"prompt": prompt.text})
+    counted = await prober.begin(prompt.asked, trust.api)
+    alike = counted is None or counted == (len(prompt.ids) if prober.chat else prompt.text_tokens)
+    as_text = prober.chat or mode == "text" or (mode == "auto" and not alike)
     takes_ids, returns_ids = (False, False) if as_text else await prober.probe_ids(prompt.ids)
     if mode == "ids" and not (takes_ids and returns_ids):
         raise Unsupported("the endpoint does not take and return token ids: set DARWIN_GENERATION_ENDPOINT_TOKENS=auto")
     if takes_ids:
-        prober.prompt = list(prompt.ids)
+        prober.prompt = {"prompt": list(prompt.ids)}
     standard = await prober.standard()
     every_token: int | None = EVERY_TOKEN[0]
     if fields is None:
@@ -101,48 +114,81 @@ async def probe(
         if "top_k" in fields:
             every_token = await prober.first("top_k", EVERY_TOKEN)
     logprobs = takes_ids and returns_ids and await prober.gives_logprobs()
-    return Capabilities(takes_ids, returns_ids, fields, standard, prober.limit, every_token, alike, logprobs)
+    known = Capabilities(takes_ids, returns_ids, fields, standard, prober.limit, every_token, alike, logprobs)
+    return await _of_chats(known, prober, trust) if prober.chat else known
+
+
+async def _of_chats(known: Capabilities, prober: "_Prober", trust: Trust) -> Capabilities:
+    """What is known of an endpoint that is asked by chats. Ids of our tokenizer mean nothing to one with another."""
+    without = {"ignore_eos", "include_stop_str_in_output"} | (set() if known.counts_alike else {"logit_bias"})
+    known = replace(known, chat=True, fields=known.fields - without, stops=await prober.accepts({"stop": ["\u2603"]}))
+    if trust.continues == "no":
+        return known
+    greedy = {
+        name: value for name, value in known.standard if (name, value) == ("temperature", STANDARD["temperature"][1])
+    }
+
+    async def ask(fields: dict[str, Any]) -> str | None:
+        return await prober.reply({known.limit: TRIAL_TOKENS, **greedy, **fields})
+
+    if trust.continues == "auto":
+        continuing, repeats = await find_continuing(ask)
+        return replace(known, continuing=continuing, repeats=repeats)
+    # How is known; whether a reply begins with what it continues is not.
+    _, repeats = await find_continuing(ask, (trust.continues,))
+    return replace(known, continuing=trust.continues, repeats=repeats)
 
 
 @dataclass
 class _Prober:
-    """Sends requests of one token to one model."""
+    """Sends requests of one token to one model. `prompt` are the fields that ask."""
 
     endpoint: Endpoint
     model: str
-    prompt: str | list[int]
     retrying: Retrying
+    prompt: dict[str, Any]
     limit: str = field(default=TOKEN_LIMITS[0], init=False)
+    path: str = field(default=COMPLETIONS, init=False)
 
-    async def begin(self) -> int | None:
-        """Finds a plain completion that works; returns how many tokens the endpoint counts in its prompt."""
+    @property
+    def chat(self) -> bool:
+        return self.path == CHATS
+
+    async def begin(self, asked: str, api: Api) -> int | None:
+        """Finds a plain completion that works, or a plain chat; returns how many tokens the endpoint counts in it.
+
+        Raises:
+            Unsupported: it refuses both, or whichever is demanded; the message is about the first of them.
+        """
+        refused: Unsupported | None = None
+        if api != "chat":
+            try:
+                return await self._begin("completion")
+            except Unsupported as error:
+                refused = error
+        self.path, self.prompt = CHATS, {"messages": [{"role": "user", "content": asked}]}
         try:
-            return (await self._plain()).prompt_tokens
-        except InvalidRequest as error:
-            return await self._begin_otherwise(error)
+            counted = await self._begin("chat")
         except Unsupported as error:
-            raise await self._without_completions(error) from error
+            raise refused or error from error
+        if api == "completions":
+            raise chat_only("the endpoint refuses /completions") from refused
+        return counted
 
-    async def _begin_otherwise(self, refused: InvalidRequest) -> int | None:
-        self.limit = TOKEN_LIMITS[1]
-        try:
-            return (await self._plain()).prompt_tokens
-        except (InvalidRequest, Unsupported):
-            said = f"the endpoint refuses a plain completion and {refused.message.removeprefix('the endpoint ')}"
-            raise await self._without_completions(Unsupported(said)) from refused
-
-    async def _without_completions(self, refused: Unsupported) -> DarwinError:
-        """Why there are no completions: the endpoint serves chats only, or else what it has refused them with."""
-        messages = [{"role": "user", "content": "Hello"}]
-        body = {"model": self.model, "messages": messages, "max_tokens": 1}
-        try:
-            async with asyncio.timeout(_PROBE_S):
-                await self.endpoint.post("chat/completions", ChatResponse, body)
-        except InvalidRequest:
-            return chat_only("the endpoint refuses /completions")
-        except (DarwinError, TimeoutError):
-            return refused
-        return chat_only("the endpoint refuses /completions")
+    async def _begin(self, kind: str) -> int | None:
+        """Raises Unsupported where it refuses such a request, whatever bounds its tokens."""
+        refused: InvalidRequest | None = None
+        for self.limit in TOKEN_LIMITS:
+            try:
+                return (await self._plain()).prompt_tokens
+            except InvalidRequest as error:
+                refused = refused or error
+            except Unsupported:
+                if refused is None:
+                    raise
+        assert refused is not None
+        said = f"the endpoint refuses a plain {kind} and {refused.message.removeprefix('the endpoint ')}"
+        raise Unsupported(said) from refused
 
     async def probe_ids(self, ids: Sequence[int]) -> tuple[bool, bool]:
         """Whether the endpoint takes ids as ids, and returns those that it sampled."""
@@ -191,6 +237,11 @@ class _Prober:
         refusals = (InvalidRequest,) if name == "cache_salt" else (DarwinError,)
         return isinstance(await self._try({name: _NONSENSE}), refusals)
 
+    async def reply(self, fields: dict[str, Any]) -> str | None:
+        """The text of the response to a request with these fields; None where it is refused, or has no text."""
+        response = await self._response(fields)
+        return response.choices[0].text if response is not None else None
+
     async def accepts(self, extra: dict[str, Any]) -> bool:
         return await self._response(extra) is not None
 
@@ -215,9 +266,9 @@ class _Prober:
         return await self.retrying(lambda: self._request(_FIRST_S, {}))
 
     async def _request(self, limit_s: float, extra: dict[str, Any]) -> CompletionResponse:
-        body = {"model": self.model, "prompt": self.prompt, self.limit: 1, **extra}
+        body = {"model": self.model, **self.prompt, self.limit: 1, **extra}
         try:
             async with asyncio.timeout(limit_s):
-                return await self.endpoint.post(COMPLETIONS, CompletionResponse, body)
+                return await self.endpoint.post(self.path, CompletionResponse, body)
         except TimeoutError:
             raise DeadlineExceeded(f"the endpoint did not answer within {limit_s:g} s") from None

@@ -13,7 +13,7 @@ from shared.text.schema_bounds import problem
 
 
 def completion_body(sequence: TokenSequence, capabilities: Capabilities, shared_cache: bool = False) -> dict[str, Any]:
-    """The fields of a `/completions` request, model and prompt aside.
+    """The fields of a request for a completion or a chat, model and prompt aside.
 
     Those of `_beyond` are left out where the endpoint does not support them; with `shared_cache`, so is the salt.
 
@@ -26,7 +26,7 @@ def completion_body(sequence: TokenSequence, capabilities: Capabilities, shared_
         body["return_token_ids"] = True
     if sampling.logprobs is not None:
         body |= logprobs_fields(sampling.logprobs)
-    if sampling.stop and "include_stop_str_in_output" in capabilities.fields:
+    if sampling.stop and (capabilities.stops or "include_stop_str_in_output" in capabilities.fields):
         # Elsewhere stop strings are left to the generator, which looks for them anyway.
         body["stop"] = list(sampling.stop)
     if sequence.cache_salt and not shared_cache and "cache_salt" not in capabilities.fields:

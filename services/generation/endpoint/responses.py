@@ -5,7 +5,7 @@ All but the text is optional, and counts as absent where it cannot be read.
 
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, Field, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import AliasChoices, AliasPath, BaseModel, Field, ValidatorFunctionWrapHandler, WrapValidator
 
 
 def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
@@ -44,9 +44,10 @@ class CompletionLogprobs(BaseModel):
 
 
 class CompletionChoice(BaseModel):
-    """`stop_reason` is the stop string that ended the text, where the endpoint says so."""
+    """`text` is that of a completion, or the content of a chat's message. `stop_reason` is the stop string that ended
+    it, where the endpoint says so."""
 
-    text: ReadableText = None
+    text: ReadableText = Field(default=None, validation_alias=AliasChoices("text", AliasPath("message", "content")))
     finish_reason: ReadableText = None
     stop_reason: Annotated[int | str | None, _Readable] = Field(
         default=None, validation_alias=AliasChoices("stop_reason", "matched_stop")
@@ -73,7 +74,7 @@ class CompletionMetrics(BaseModel):
 
 
 class CompletionResponse(BaseModel):
-    """The response of `/completions`."""
+    """The response of `/completions` or `/chat/completions`."""
 
     choices: list[CompletionChoice] = Field(min_length=1)
     usage: Annotated[CompletionUsage | None, _Readable] = None
@@ -92,9 +93,3 @@ class CompletionResponse(BaseModel):
     @property
     def completion_tokens(self) -> int | None:
         return self.usage.completion_tokens if self.usage else None
-
-
-class ChatResponse(BaseModel):
-    """The response of `/chat/completions`; all that matters is that there is one."""
-
-    choices: list[Any]

@@ -1,4 +1,4 @@
-"""Which URLs an endpoint may have."""
+"""Which URLs and keys an endpoint may have."""
 
 import shared.process.urls
 from shared.process.settings import SettingsError
@@ -7,6 +7,11 @@ from shared.process.settings import SettingsError
 def url_problem(url: str) -> str | None:
     """Why a URL cannot be that of an endpoint, or None; no part of the URL is shown, which may hold a secret."""
     return shared.process.urls.url_problem(url, "/v1", "DARWIN_GENERATION_ENDPOINT_KEY")
+
+
+def key_problem(key: str) -> str | None:
+    """Why a key cannot be sent, or None."""
+    return None if all("!" <= character <= "~" for character in key) else "must be printable ASCII without spaces"
 
 
 def check_private(url: str, plaintext_allowed: bool) -> None:

@@ -15,8 +15,9 @@ from services.orchestrator.adapters.tools import called_of, message_to_pb, tools
 from services.orchestrator.core.responses import Called
 from services.orchestrator.core.values import BASE, Generate, Generated
 from shared.errors import ContextLengthExceeded, Internal, InvalidRequest
+from shared.methods import ABILITIES, Ability
 from shared.pb import generation_pb2 as pb
-from shared.records.evolution import EvolutionRequest
+from shared.records.evolution import EvolutionRequest, ServiceTier
 from shared.records.formats import FormatKind, ResponseFormat
 from shared.records.turns import instruction_index, with_instruction
 from shared.rpc.balancing import Replicas
@@ -37,6 +38,9 @@ _KINDS: dict[FormatKind, "pb.GenerateRequest.Format.Kind"] = {
     "choice": pb.GenerateRequest.Format.KIND_CHOICE,
     "grammar": pb.GenerateRequest.Format.KIND_GRAMMAR,
 }
+
+_PRIORITIES: dict[ServiceTier, int] = {"priority": -1, "default": 0, "flex": 1}
+"""As vLLM has it: the lower, the earlier."""
 
 _NO_MESSAGES = ("sequences[0].messages", "a conversation needs at least one message")
 
@@ -100,10 +104,26 @@ class GrpcGenerator:
                 raise from_rpc_error(error) from error
 
     async def template_variables(self, timeout_s: float) -> frozenset[str]:
+        return frozenset((await self._model(timeout_s)).template_variables)
+
+    async def lacks(self, timeout_s: float) -> frozenset[Ability]:
+        """What the language model cannot do that whole methods or routes need; raises as calls do."""
+        lacks = (await self._model(timeout_s)).lacks
+        return frozenset(ability for ability in ABILITIES if ability in lacks)
+
+    async def _model(self, timeout_s: float) -> pb.GetModelResponse:
+        with calling("GenerationService/GetModel"):
+            try:
+                model: pb.GetModelResponse = await self._replicas.call(_get_model, 1, timeout_s, current_evolution_id())
+                return model
+            except grpc.RpcError as error:
+                raise from_rpc_error(error) from error
+
+    async def reasoning_marks(self, timeout_s: float) -> tuple[str, str]:
         with calling("GenerationService/GetModel"):
             try:
                 model = await self._replicas.call(_get_model, 1, timeout_s, current_evolution_id())
-                return frozenset(model.template_variables)
+                return model.reasoning_open, model.reasoning_close
             except grpc.RpcError as error:
                 raise from_rpc_error(error) from error
 
@@ -197,7 +217,10 @@ def _to_pb(effects: Sequence[Generate], request: EvolutionRequest, *, apart: boo
         else "",
         conversation=_conversation(request, index) if once else None,
         raw_prompt=None if apart else raw,
+        reasoning_effort=request.reasoning_effort or "" if request.raw_prompt is None else "",
         partial_results=True,
+        spread=request.search.spread,
+        priority=_PRIORITIES[request.service_tier],
     )
 
 
@@ -232,10 +255,15 @@ def _from_pb(result: pb.GenerateResult, effect: Generate, called: Called) -> Gen
         scored_text=result.lookahead_text,
         finish=_FINISH[result.finish_reason],
         generated_tokens=result.usage.generated_tokens,
+        kept=result.usage.kept_tokens if result.usage.HasField("kept_tokens") else None,
         prompt_tokens=result.usage.prompt_tokens,
         cached_tokens=result.usage.cached_tokens,
         queued_seconds=result.queue_seconds if result.HasField("queue_seconds") else None,
         called=called,
         logprobs=tuple(map(logprobs_from_pb, result.logprobs)),
         partial=result.partial,
+        served_by=result.served_by,
+        reasoning=result.reasoning,
+        reasoning_tokens=result.reasoning_tokens,
+        thinking=result.thinking,
     )

@@ -5,10 +5,12 @@ Texts are not kept twice: those that events tell stand there only.
 
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
+from itertools import zip_longest
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from services.orchestrator.core.responses import Response
 from services.orchestrator.core.values import (
     BASE,
     EvolutionState,
@@ -33,7 +35,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 _OF_EVENTS = ("text", "operator", "source")
 """The fields of a mutant that its event has, too."""
 
-SHORTENING = {"kept", "scored_kept", "told"}
+SHORTENING = {"kept", "scored_kept", "reasoning_kept", "told"}
 """What an outcome has beside its fields where its texts begin where they are new, or stand in an event."""
 
 
@@ -61,7 +63,8 @@ def dump_outcomes(
     """Outcomes that are applied to the evolution, in this order, and led to the events.
 
     Of a text there is what is new: it has the first `kept` characters of what its state has before, and the scored text
-    the first `scored_kept` of it. A text that an event tells is left out, and the outcome is `told`.
+    the first `scored_kept` of it; what was thought has the first `reasoning_kept` of that. Texts that an event tells
+    are left out, and the outcome is `told`.
     """
     shortening = _Shortening(evolution, events)
     return tuple(map(shortening.shortened, outcomes))
@@ -70,9 +73,14 @@ def dump_outcomes(
 class _Shortening:
     def __init__(self, evolution: EvolutionState, events: Sequence[Event]) -> None:
         self._texts = {index: state.latest.text for index, state in evolution.states()}
-        self._rounds = {(event.cycle, event.round): event.texts for event in events if isinstance(event, RoundFinished)}
+        self._thoughts = {index: state.latest.reasoning for index, state in evolution.states()}
+        self._rounds = {
+            (event.cycle, event.round): list(zip_longest(event.texts, event.reasoning, fillvalue=""))
+            for event in events
+            if isinstance(event, RoundFinished)
+        }
         self._mutants = iter([event for event in events if isinstance(event, MutantAccepted)])
-        self._base = next((event.text for event in events if isinstance(event, BaseScored)), None)
+        self._base = next(((event.text, event.reasoning) for event in events if isinstance(event, BaseScored)), None)
 
     def shortened(self, outcome: Outcome) -> dict[str, Any]:
         value = dump_outcome(outcome)
@@ -82,16 +90,20 @@ class _Shortening:
                 value = {name: value[name] for name in value if name not in _OF_EVENTS} | {"told": True}
         elif isinstance(outcome, Generated):
             text, before = outcome.text, self._texts.get(outcome.state, "")
-            self._texts[outcome.state] = text
+            thought, thought_before = outcome.reasoning, self._thoughts.get(outcome.state, "")
+            self._texts[outcome.state], self._thoughts[outcome.state] = text, thought
             if "scored_text" in value and outcome.scored_text.startswith(text):
                 value |= {"scored_text": outcome.scored_text[len(text) :], "scored_kept": len(text)}
             told = self._rounds.get((outcome.cycle, outcome.round), ())
             of_base = (self._base,) if outcome.state == BASE and not outcome.partial else ()
-            if text in of_base or (0 <= outcome.state < len(told) and told[outcome.state] == text):
-                del value["text"]
-                value["told"] = True
-            elif before and text.startswith(before):
+            both = (text, thought)
+            if both in of_base or (0 <= outcome.state < len(told) and told[outcome.state] == both):
+                value = {name: value[name] for name in value if name not in ("text", "reasoning")} | {"told": True}
+                return value
+            if before and text.startswith(before):
                 value |= {"text": text[len(before) :], "kept": len(before)}
+            if thought_before and thought.startswith(thought_before):
+                value |= {"reasoning": thought[len(thought_before) :], "reasoning_kept": len(thought_before)}
         return value
 
 
@@ -154,23 +166,37 @@ def _told(value: dict[str, Any], evolution: EvolutionState | None, events: Seque
             case MutantAccepted() if value["kind"] == Mutated.__name__ and (event.cycle, event.state) == (cycle, state):
                 return {name: getattr(event, name) for name in _OF_EVENTS}
             case BaseScored() if value["kind"] == Generated.__name__ and state == BASE:
-                return {"text": event.text}
+                return {"text": event.text, "reasoning": event.reasoning}
             case RoundFinished() if (event.cycle, event.round) == (cycle, value.get("round")):
                 if isinstance(state, int) and 0 <= state < len(event.texts):
-                    return {"text": event.texts[state]}
+                    thought = event.reasoning[state] if event.reasoning else ""
+                    return {"text": event.texts[state], "reasoning": thought}
     raise ValueError("an outcome whose text no event tells")
 
 
 def _lengthen(fields: dict[str, Any], evolution: EvolutionState | None) -> None:
     """Puts whole texts in the place of those that begin where they are new."""
-    kept, scored_kept, text = fields.pop("kept", 0), fields.pop("scored_kept", 0), fields.get("text", "")
-    if not (isinstance(kept, int) and isinstance(scored_kept, int) and isinstance(text, str)):
+    before = Response()
+    if evolution is not None:
+        states = (state for index, state in evolution.states() if index == fields.get("state"))
+        before = next((state.latest for state in states), before)
+    fields["text"] = text = _gone_on(fields, "text", "kept", before.text, evolution is not None)
+    thought = _gone_on(fields, "reasoning", "reasoning_kept", before.reasoning, evolution is not None)
+    fields |= {"reasoning": thought} if thought else {}
+    scored_kept = fields.pop("scored_kept", 0)
+    if not isinstance(scored_kept, int):
         raise ValueError("an outcome whose text is no text")
-    if kept and evolution is not None:
-        before = next((state.latest.text for index, state in evolution.states() if index == fields.get("state")), "")
-        if not 0 <= kept <= len(before):
-            raise ValueError("an outcome that goes on from a text that is not there")
-        text = before[:kept] + text
-    fields["text"] = text
     scored = fields.get("scored_text")
     fields["scored_text"] = text if scored is None else text[:scored_kept] + scored if scored_kept else scored
+
+
+def _gone_on(fields: dict[str, Any], name: str, kept_name: str, before: str, known: bool) -> str:
+    """The whole text of a field, whose beginning is that of `before`, where that is `known`."""
+    kept, text = fields.pop(kept_name, 0), fields.get(name, "")
+    if not (isinstance(kept, int) and isinstance(text, str)):
+        raise ValueError("an outcome whose text is no text")
+    if not (kept and known):
+        return text
+    if not 0 <= kept <= len(before):
+        raise ValueError("an outcome that goes on from a text that is not there")
+    return before[:kept] + text

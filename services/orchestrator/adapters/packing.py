@@ -21,8 +21,8 @@ from shared.records.telling import shared_length
 
 _EMPTY = Response()
 _CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
-# The mutation service acts on the one, and the worker on the other, so that neither is saved.
-NOT_THE_CORES = {"mutation", "deadline_ms"}
+# The mutation service acts on the first, the worker on the second, generation on the third: none is saved.
+NOT_THE_CORES = {"mutation", "deadline_ms", "spread"}
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,7 @@ class _Packing:
                 less,
                 response.called,
                 response.logprobs[logprobs:],
+                _thought(before, response),
             )
         )
 
@@ -182,6 +183,13 @@ def _trimmed(row: ResponseDelta | SavedFinal | SavedStateRow) -> list[Any]:
             break
         values.pop()
     return values
+
+
+def _thought(before: Response, response: Response) -> tuple[int, str, int, bool] | None:
+    if not (response.reasoning_tokens or response.thinking):
+        return None
+    kept = shared_length(before.reasoning, response.reasoning)
+    return kept, response.reasoning[kept:], response.reasoning_tokens, response.thinking
 
 
 def _where(piece: Piece) -> tuple[int, int, int, int]:

@@ -21,8 +21,8 @@ from shared.telemetry.tracing import current_evolution_id
 
 class GrpcScorer:
     """Scores states through `darwin.v1.RewardService`, always against the original conversation: whole answers, so the
-    beginning that the caller gave stands before what was decoded. An evolution's calls prefer one replica, which holds
-    what it computed of their responses.
+    beginning that the caller gave, less what it thinks, stands before what was decoded. An evolution's calls prefer one
+    replica, which holds what it computed of their responses.
     """
 
     def __init__(self, replicas: Replicas[Any]) -> None:
@@ -31,7 +31,8 @@ class GrpcScorer:
     async def score(
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Scored]:
-        begun = prefill_of(request.messages)
+        begun, thought = prefill_of(request.messages), request.prefill_thought
+        begun = begun[thought:].lstrip() if thought else begun
         message = pb.ScoreRequest(
             messages=[pb.ScoreRequest.Message(role=m.role, content=m.content) for m in as_judged(request.messages)],
             candidates=[

@@ -22,7 +22,9 @@ class ResponseDelta(NamedTuple):
     """A response, by what is new in it against the response `parent` (-1: an empty one).
 
     It has the text, token ids, pieces and log probabilities of that, less so many at their ends as `less` says, and
-    then those here. Where it is not to be continued, `token_ids` is the number of the new ones only.
+    then those here. Where it is not to be continued, `token_ids` is the number of the new ones only. `thought` says of
+    its reasoning how much of its beginning that of `parent` has, what follows, how many tokens it is, and whether the
+    response is thinking; None where there is none.
     """
 
     parent: int
@@ -33,6 +35,7 @@ class ResponseDelta(NamedTuple):
     less: tuple[int, int, int, int] = (0, 0, 0, 0)
     called: Called = NO_CALLS
     logprobs: tuple[TokenLogprobs, ...] = ()
+    thought: tuple[int, str, int, bool] | None = None
 
 
 class SavedFinal(NamedTuple):

@@ -15,4 +15,9 @@ def told_before(evolution: EvolutionState) -> Told:
             if state.response.pieces and state.response.pieces[-1].round < evolution.round
         },
         evolution.archive,
+        {
+            i: state.response.reasoning
+            for i, state in enumerate(evolution.population)
+            if state.response.pieces and state.response.pieces[-1].round < evolution.round
+        },
     )

@@ -21,7 +21,11 @@ def called_of(result: pb.GenerateResult, use: ToolUse) -> Called:
 def message_to_pb(message: Message) -> pb.GenerateRequest.Message:
     calls = [pb.ToolCall(name=call.name, arguments=call.arguments, id=call.id) for call in message.tool_calls]
     return pb.GenerateRequest.Message(
-        role=message.role, content=message.content, tool_calls=calls, tool_call_id=message.tool_call_id
+        role=message.role,
+        content=message.content,
+        tool_calls=calls,
+        tool_call_id=message.tool_call_id,
+        reasoning=message.reasoning,
     )
 
 

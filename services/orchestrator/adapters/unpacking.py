@@ -99,6 +99,7 @@ class _Unpacking:
     def _continued(self, delta: ResponseDelta) -> Response:
         before = self._response(delta.parent)
         ids, text, pieces, logprobs = delta.less
+        kept, thought, reasoning_tokens, thinking = delta.thought or (0, "", 0, False)
         new_ids = (0,) * delta.token_ids if isinstance(delta.token_ids, int) else delta.token_ids
         return Response(
             token_ids=before.token_ids[: len(before.token_ids) - ids] + new_ids,
@@ -107,6 +108,9 @@ class _Unpacking:
             pieces=before.pieces[: len(before.pieces) - pieces] + tuple(Piece(*row) for row in delta.pieces),
             called=delta.called,
             logprobs=before.logprobs[: len(before.logprobs) - logprobs] + delta.logprobs,
+            reasoning=before.reasoning[:kept] + thought,
+            reasoning_tokens=reasoning_tokens,
+            thinking=thinking,
         )
 
     def _response(self, index: int) -> Response:

@@ -51,5 +51,7 @@ def _choice(final: Final) -> Choice:
         state=None if final.state == BASE else final.state,
         tool_calls=response.called.calls,
         valid=response.valid,
-        logprobs=() if response.called.calls else shown(response.logprobs, response.text),
+        logprobs=() if response.called.calls else shown(response.logprobs[response.reasoning_tokens :], response.text),
+        reasoning=response.reasoning,
+        reasoning_tokens=response.reasoning_tokens,
     )

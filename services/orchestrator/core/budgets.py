@@ -38,17 +38,26 @@ def used_up(evolution: EvolutionState, sequences: int) -> StoppedBy | None:
 
 
 def wanted(evolution: EvolutionState, index: int, state: State) -> int:
-    """How many tokens the state's piece lacks, whatever the budget is."""
+    """How many tokens the state's piece lacks, whatever the budget is. An engine whose ids merely stand for text may
+    have given more than it was asked for."""
     config = evolution.config
     left = config.max_tokens - len(state.latest.token_ids)
     # With its population at the end, nobody waits for the base state at the next round.
     alone = index == BASE and (evolution.scoring_finals or not evolution.population)
-    return left if alone else min(config.period - state.grown, left)
+    return max(0, left if alone else min(config.period - state.grown, left))
 
 
 def with_piece(state: State, phase: Phase) -> State:
     """The state whose response has its whole piece, and no reward until it is scored."""
     return changed(state, phase=phase, response=state.latest, ahead=None, reward=None, components={})
+
+
+def to_be_scored(evolution: EvolutionState, state: State, phase: Phase) -> State:
+    """The state with its whole piece, in the phase that leads to its score. One that is still thinking has no score,
+    unless the search compares thoughts.
+    """
+    silent = state.latest.undecided and not evolution.config.replace_in_reasoning
+    return with_piece(state, "scored" if silent else phase)
 
 
 def with_shares(evolution: EvolutionState) -> EvolutionState:
@@ -91,7 +100,7 @@ def decided(evolution: EvolutionState) -> EvolutionState:
 def _cut(evolution: EvolutionState, index: int) -> State:
     """A state that the budget leaves as it is. The base response is scored when it is complete, except as one of n."""
     state, beside = _state(evolution, index), index == BASE and evolution.config.replace and evolution.population
-    return changed(state, phase="idle") if beside else with_piece(state, "held")
+    return changed(state, phase="idle") if beside else to_be_scored(evolution, state, "held")
 
 
 def _precedence(state: State) -> tuple[bool, bool, bool]:

@@ -68,7 +68,8 @@ def next_effects(evolution: EvolutionState, decoding: Collection[int] = ()) -> t
         elif state.phase == "score":
             where = (evolution.cycle, evolution.round, index)
             partial = not state.response.finished
-            effects.append(Score(*where, state.scored_text, evolution.scoring_finals, partial))
+            text = state.response.reasoning if state.response.undecided else state.scored_text
+            effects.append(Score(*where, text, evolution.scoring_finals, partial))
     return tuple(effects)
 
 
@@ -193,7 +194,7 @@ def _piece_ended(evolution: EvolutionState, outcome: Generated, state: State) ->
     if spent and not finished and budgets.wanted(evolution, outcome.state, state):
         return changed(state, phase="short")
     if outcome.state != BASE or finished:
-        return budgets.with_piece(state, "held" if evolution.scarce else "score")
+        return budgets.to_be_scored(evolution, state, "held" if evolution.scarce else "score")
     # While mutants are being written the engine has room: the base response goes on without waiting for them. Alone it
     # goes on wherever an engine has ended its piece early.
     waited_for = evolution.awaits_mutants or (outcome.generated_tokens > 0 and not evolution.population)
@@ -210,11 +211,23 @@ def _continued(response: Response, outcome: Generated, max_tokens: int) -> Respo
         # Where what a state decodes in a round was cut is chance, and nobody copies the base response: it is one piece.
         pieces = (*response.pieces[:-1], changed(last, tokens=last.tokens + piece.tokens))
     full = outcome.finish == "context" or len(token_ids) >= max_tokens
-    finish: FinishReason | None = "stop" if outcome.finish == "stop" else "length" if full else None
+    ends = outcome.finish == "stop"
+    # A thought that nothing follows is no answer.
+    finish: FinishReason | None = "stop" if ends and not outcome.thinking else "length" if ends or full else None
     # Until it is finished, what it calls may change.
     called = outcome.called if finish else Called(begun=outcome.called.begun)
     text = called.beside if called.calls else outcome.text
-    return Response(token_ids, text, finish, pieces, called, response.logprobs + outcome.logprobs)
+    return Response(
+        token_ids,
+        text,
+        finish,
+        pieces,
+        called,
+        response.logprobs + outcome.logprobs,
+        outcome.reasoning,
+        outcome.reasoning_tokens,
+        outcome.thinking,
+    )
 
 
 def _reward(evolution: EvolutionState, outcome: Scored) -> Step:
@@ -233,4 +246,5 @@ def _reward(evolution: EvolutionState, outcome: Scored) -> Step:
         finals=(transitions.final(evolution, BASE), *evolution.finals),
         archive=(ArchiveEntry(evolution.instruction, outcome.reward),),
     )
-    return evolution, (BaseScored(state.response.whole_text, outcome.reward, state.response.tokens),)
+    response = state.response
+    return evolution, (BaseScored(response.whole_text, outcome.reward, response.tokens, response.reasoning),)

@@ -40,8 +40,9 @@ NO_CALLS = Called()
 class Response:
     """A response decoded so far. `finish` is None while it can be continued.
 
-    `text` is what the model wrote or, of a finished response with calls, what stands beside them. `logprobs` are those
-    of the `token_ids`, one each, where they were asked for.
+    `text` is what the model answered or, of a finished response with calls, what stands beside them. `reasoning` is
+    what it thought before, for which the first `reasoning_tokens` of the ids stand, marks included; it is `thinking`
+    where the response ends within that. `logprobs` are those of the `token_ids`, one each, where they were asked for.
     """
 
     token_ids: tuple[int, ...] = ()
@@ -50,6 +51,9 @@ class Response:
     pieces: tuple[Piece, ...] = ()
     called: Called = NO_CALLS
     logprobs: tuple[TokenLogprobs, ...] = ()
+    reasoning: str = ""
+    reasoning_tokens: int = 0
+    thinking: bool = False
 
     @property
     def finished(self) -> bool:
@@ -57,8 +61,10 @@ class Response:
 
     @property
     def valid(self) -> bool:
-        """Whether it may be the answer before others: it has begun no call, or each of its calls is whole and valid."""
-        return not self.called.begun or bool(self.called.calls and self.called.valid)
+        """Whether it may be the answer before others: it ends within no thought, and it has begun no call, or each of
+        its calls is whole and valid.
+        """
+        return not self.thinking and (not self.called.begun or bool(self.called.calls and self.called.valid))
 
     @property
     def comparable(self) -> bool:
@@ -66,6 +72,16 @@ class Response:
         that were copied would vote twice.
         """
         return not self.roomless and not self.called.begun
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it is still thinking, and may yet come to an answer."""
+        return self.thinking and not self.finished
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of it can be shown."""
+        return bool(self.whole_text or self.reasoning)
 
     @property
     def whole_text(self) -> str:

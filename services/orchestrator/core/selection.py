@@ -42,16 +42,23 @@ def keyed_integer(seed: int, *key: object) -> int:
 
 @dataclass(frozen=True)
 class ScoredPopulation:
-    """What a selection rule sees of a round: each state's reward, by state.
+    """What a selection rule sees of a round: each state's reward, by state; None for those that are still thinking.
 
-    `contenders` are the states that can survive and donate, which are all but those without room for a first token.
+    `contenders` are the states that can survive and donate, which are all but those without room for a first token,
+    those that call tools and those that have no answer yet. Each has a reward.
     `replaceable` are those that can take another's response: none where the method does not replace, and none that are
     finished.
     """
 
-    rewards: tuple[float, ...]
+    rewards: tuple[float | None, ...]
     contenders: tuple[int, ...]
     replaceable: tuple[int, ...]
+
+    def reward(self, contender: int) -> float:
+        """The reward of a contender."""
+        reward = self.rewards[contender]
+        assert reward is not None
+        return reward
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ def truncation(population: ScoredPopulation, survivors: int, draw: Draw) -> Sele
 
     Source: arXiv 2406.15193, algorithm 1.
     """
-    best = tuple(sorted(population.contenders, key=lambda state: -population.rewards[state])[:survivors])
+    best = tuple(sorted(population.contenders, key=lambda state: -population.reward(state))[:survivors])
     losers = [state for state in population.replaceable if state not in best]
     replacements = tuple(Replacement(state, best[draw(state, len(best))]) for state in losers)
     return Selected(best, replacements, archived=best)

@@ -6,7 +6,7 @@ from services.orchestrator.core import budgets, selection
 from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.responses import Response
 from services.orchestrator.core.selection import Draws
-from services.orchestrator.core.values import BASE, EvolutionState, Final, State, Step, UnexpectedOutcome
+from services.orchestrator.core.values import BASE, Config, EvolutionState, Final, State, Step, UnexpectedOutcome
 from shared.records.events import ArchiveEntry, CycleFinished, CycleStarted, RoundFinished
 from shared.records.evolution import StoppedBy
 
@@ -70,16 +70,13 @@ def settle(evolution: EvolutionState, draws: Draws) -> Step:
 
 def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
     before, config = evolution.population, evolution.config
-    rewards = tuple(_known(state.reward) for state in before)
+    rewards = tuple(None if _without_score(state, config) else _known(state.reward) for state in before)
+    contenders = tuple(i for i, state in enumerate(before) if _comparable(state, config))
     selected = selection.RULES[config.selection](
         selection.ScoredPopulation(
             rewards,
-            contenders=tuple(i for i, state in enumerate(before) if state.response.comparable),
-            replaceable=tuple(
-                i
-                for i, state in enumerate(before)
-                if config.replace and not state.response.finished and state.response.comparable
-            ),
+            contenders=contenders,
+            replaceable=tuple(i for i in contenders if config.replace and not before[i].response.finished),
         ),
         config.survivors,
         lambda state, count: draws.donor(evolution.cycle, evolution.round, state, count),
@@ -96,6 +93,7 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
         replacements=selected.replacements,
         finished=tuple(state.response.finished for state in after),
         tokens=evolution.round_tokens,
+        reasoning=_thoughts(before),
     )
     evolution = changed(
         evolution,
@@ -161,7 +159,7 @@ def _no_further_cycle(evolution: EvolutionState) -> StoppedBy | None:
 def _ended(evolution: EvolutionState) -> EvolutionState:
     """The search that comes to its end, or that a budget keeps from going on, with nothing open."""
     finals = evolution.finals
-    if not finals and evolution.base.latest.whole_text:
+    if not finals and evolution.base.latest.begun:
         finals = (_latest(evolution, BASE),)
     cut = evolution.cycle < evolution.config.cycles or not evolution.base.response.finished
     stopped_by = _no_further_cycle(evolution) if cut else None
@@ -170,14 +168,15 @@ def _ended(evolution: EvolutionState) -> EvolutionState:
 
 def conclude(evolution: EvolutionState, reason: StoppedBy) -> EvolutionState:
     """Ends the search early: complete responses of the open cycle count, partial ones only where none is complete."""
-    begun = [i for i, state in enumerate(evolution.population) if state.latest.whole_text]
-    scored = [i for i in begun if evolution.population[i].reward is not None]
+    states = evolution.population
+    begun = [i for i, state in enumerate(states) if state.latest.begun]
+    scored = [i for i in begun if states[i].reward is not None and not states[i].response.undecided]
     finals = _complete((*evolution.finals, *(final(evolution, i) for i in scored)))
     if not finals:
         # Nothing tells which of them is the best: those that have ended by themselves, and else the longest.
         ranked = sorted((_latest(evolution, i) for i in begun), key=lambda each: _unscored_precedence(each.response))
         finals = _complete(ranked)
-    if not finals and evolution.base.latest.whole_text:
+    if not finals and evolution.base.latest.begun:
         finals = (_latest(evolution, BASE),)
     return changed(evolution, finals=finals, finished=True, stopped_by=reason, checkpoint=evolution.checkpoint + 1)
 
@@ -194,8 +193,26 @@ def _latest(evolution: EvolutionState, index: int) -> Final:
     return changed(final(evolution, index), response=state.latest, reward=None, components={})
 
 
-def _unscored_precedence(response: Response) -> tuple[bool, int]:
-    return response.finish != "stop", -len(response.token_ids)
+def _unscored_precedence(response: Response) -> tuple[bool, bool, int]:
+    return response.thinking, response.finish != "stop", -len(response.token_ids)
+
+
+def _without_score(state: State, config: Config) -> bool:
+    return state.response.undecided and not config.replace_in_reasoning
+
+
+def _comparable(state: State, config: Config) -> bool:
+    """Whether the state can survive, donate and be replaced. One that was cut while it was thinking cannot, since it
+    has no answer; one that is thinking can where the search compares thoughts.
+    """
+    response = state.response
+    return response.comparable and not (response.thinking and (response.finished or _without_score(state, config)))
+
+
+def _thoughts(states: Sequence[State]) -> tuple[str, ...]:
+    """What each state has thought; nothing where none has."""
+    found = tuple(state.response.reasoning for state in states)
+    return found if any(found) else ()
 
 
 def _complete(finals: Sequence[Final]) -> tuple[Final, ...]:

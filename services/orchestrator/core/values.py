@@ -1,7 +1,4 @@
-"""The values of the evolution: what it holds, the effects that it wants performed, and their outcomes.
-
-Everything is frozen; `machine` makes new values from old ones. Times, processes and text encodings do not occur here.
-"""
+"""The values of the evolution: what it holds, the effects that it wants performed, and their outcomes. All frozen."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -48,8 +45,8 @@ class State:
     """A mutant and its response. `instruction` is None until the mutant is accepted.
 
     `scored_text` is what the next or last score is about: the response, with its lookahead where there is one.
-    `ahead` is the response with what is known of the piece that it is being continued by. `allowance` is how many
-    tokens it may yet sample in this round; None where no budget bounds that.
+    `reward` is None until it is scored. `ahead` is the response with what is known of the piece that it is being
+    continued by. `allowance` is how many tokens it may yet sample in this round; None where no budget bounds that.
     """
 
     instruction: str | None = None
@@ -168,11 +165,8 @@ class Mutate:
 
 @dataclass(frozen=True)
 class Generate:
-    """Continue one state's response by up to `max_new_tokens`, and look `lookahead` tokens further.
-
-    `to_be_continued` says that the method goes on with the response afterwards. Where a budget alone has cut the piece
-    it may go on, too, if the engine can.
-    """
+    """Continue one state's response by up to `max_new_tokens`, and look `lookahead` tokens further. The method goes on
+    with it where it is `to_be_continued`, and where a budget alone has cut the piece, if the engine can."""
 
     cycle: int
     round: int
@@ -191,9 +185,8 @@ class Generate:
 
 @dataclass(frozen=True)
 class Score:
-    """Score `text` as a response to the original conversation. `final` marks the cycle's last scoring.
-
-    A `partial` text is a response that can be continued.
+    """Score `text` as a response to the original conversation, a `partial` one where it can be continued. `final` marks
+    the cycle's last scoring.
     """
 
     cycle: int
@@ -245,8 +238,10 @@ class Generated:
 
     `text` is the whole response so far, `scored_text` the same with the lookahead. `finish` is "length" where the
     response can go on, "context" where the model's context is full. `queued_seconds` is how long the engine let it
-    wait, None where that is not known. `logprobs` are those of the `token_ids`, one each, where they were asked for.
-    A `partial` outcome is of a piece under way; `token_ids`, `logprobs` and numbers of tokens of a piece add up.
+    wait, if that is known. `logprobs` are those of the `token_ids`, where they were asked for. `reasoning`, its tokens
+    and `thinking` are those of a `Response`. A `partial` outcome is of a piece under way; `token_ids`, `logprobs` and
+    numbers of tokens of a piece add up, but for those of reasoning. Where ids merely stand for text, `kept` tokens are
+    of the response. `served_by` names one of several endpoints.
     """
 
     cycle: int
@@ -263,12 +258,17 @@ class Generated:
     called: Called = NO_CALLS
     logprobs: tuple[TokenLogprobs, ...] = ()
     partial: bool = False
+    kept: int | None = None
+    served_by: str = field(default="", repr=False)
+    reasoning: str = ""
+    reasoning_tokens: int = 0
+    thinking: bool = False
 
     @property
     def kept_tokens(self) -> int:
         """Sampled for the response: without the lookahead, with the end-of-sequence token."""
         ended_by_token = self.finish == "stop" and self.generated_tokens > len(self.token_ids)
-        return len(self.token_ids) + ended_by_token
+        return len(self.token_ids) + ended_by_token if self.kept is None else self.kept
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class HttpScorer:
         self._api = api_of(spec)
         self._renderer = await asyncio.to_thread(Renderer, spec)
         named = spec.key_env or (str(spec.key_file) if spec.key_file else "key_env or key_file")
-        url, key = _address(spec.url, self._api.path), _key(spec, self._environment)
+        url, key = _address(spec.url, self._api.path), key_of(spec, self._environment)
         self._server = RewardServer(url, key, named, spec.timeout_s, spec.concurrency)
         self._free = asyncio.Semaphore(spec.concurrency)
         await self._try()
@@ -116,7 +116,8 @@ def _address(url: str, path: str) -> str:
     return stripped if urlsplit(stripped).path.endswith(path) else stripped + path
 
 
-def _key(spec: HttpSpec, environment: Mapping[str, str]) -> str | None:
+def key_of(spec: HttpSpec, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The key that the component names, None where it names none; raises Unsupported where it cannot be had."""
     if spec.key_env is not None:
         found = environment.get(spec.key_env, "").strip()
         if not found:

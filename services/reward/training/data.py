@@ -1,21 +1,20 @@
-"""Preference pairs from JSONL files: read, validated, split by prompt.
+"""Preference pairs from files of JSON: read, validated, split by prompt.
 
-A line is {prompt | messages, chosen, rejected, split?, source?}. `prompt` is a string or a list of messages; `chosen`
-and `rejected` are strings or, as TRL writes conversations, a list with one assistant message. Other fields are ignored.
+A row is in one of the shapes that `shared.files.shapes` knows, and may name its `split` and `source`.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import chain, islice
 from pathlib import Path
-from typing import Annotated, Literal, Self
-
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from typing import Any
 
 from services.reward.scorer import Conversation, ScoreItem
 from shared.errors import InvalidRequest, NotFound
-from shared.records.evolution import Message
+from shared.files.rows import UnreadableRow, rows
+from shared.files.shapes import UnknownShape, preference
 
 TRAIN = "train"
 TEST = "test"
@@ -24,43 +23,7 @@ MAX_LINE_BYTES = 4 * 1024**2
 MAX_MESSAGES = 256
 _MAX_SHOWN = 10
 
-Label = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^|\n\r]*$")]
-
-
-class _Turn(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
-class _Row(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-    prompt: str | list[_Turn] | None = None
-    messages: list[_Turn] | None = None
-    chosen: str | list[_Turn]
-    rejected: str | list[_Turn]
-    split: Label | None = None
-    source: Label | None = None
-
-    @model_validator(mode="after")
-    def _shapes(self) -> Self:
-        if (self.prompt is None) == (self.messages is None):
-            raise ValueError("give either prompt or messages")
-        turns = self.conversation
-        if not 1 <= len(turns) <= MAX_MESSAGES or turns[-1].role != "user" or not turns[-1].content.strip():
-            raise ValueError(f"the prompt must be 1 to {MAX_MESSAGES} messages, the last one a user's and not blank")
-        for name, response in (("chosen", self.chosen), ("rejected", self.rejected)):
-            if isinstance(response, list) and [turn.role for turn in response] != ["assistant"]:
-                raise ValueError(f"{name} must be a string or a list with one assistant message")
-        return self
-
-    @property
-    def conversation(self) -> list[_Turn]:
-        if isinstance(self.prompt, str):
-            return [_Turn(role="user", content=self.prompt)]
-        return self.prompt or self.messages or []
+_LABEL = re.compile(r"[^|\n\r]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -156,29 +119,35 @@ def _disjoint(pairs: Sequence[TrainingPair], held_out: Set[bytes]) -> Iterator[T
 
 
 def _lines(file: Path, holdout: float) -> Iterator[TrainingPair | str]:
-    """A pair for every good line, a message for every bad one; blank lines are nothing."""
-    with file.open("rb") as stream:
-        for number in range(1, 2**63):
-            line = stream.readline(MAX_LINE_BYTES + 1)
-            if len(line) > MAX_LINE_BYTES:
-                raise InvalidRequest(f"{file}:{number}: longer than {MAX_LINE_BYTES} bytes, the limit")
-            if not line:
-                return
-            if not line.strip():
-                continue
+    """A pair for every good row, a message for every bad one."""
+    try:
+        for row in rows(file, MAX_LINE_BYTES):
             try:
-                yield _pair(_Row.model_validate_json(line), file.stem, holdout)
-            except ValidationError as error:
-                first = error.errors(include_url=False)[0]
-                where = ".".join(str(part) for part in first["loc"][:1])
-                yield f"{file}:{number}: {where + ': ' if where else ''}{first['msg']}"
+                yield _pair(row.value, file.stem, holdout)
+            except UnreadableRow as error:
+                yield str(error)
+            except UnknownShape as error:
+                yield f"{row.where}: {error}"
+    except UnreadableRow as error:
+        raise InvalidRequest(str(error)) from error
 
 
-def _pair(row: _Row, stem: str, holdout: float) -> TrainingPair:
-    conversation = Conversation(tuple(Message(turn.role, turn.content) for turn in row.conversation))
-    own = row.split and (TRAIN if row.split == TRAIN else TEST)
-    split = own or (TEST if _share(conversation) < holdout else TRAIN)
-    return TrainingPair(conversation, _text(row.chosen), _text(row.rejected), row.source or stem, split)
+def _pair(row: Any, stem: str, holdout: float) -> TrainingPair:
+    found = preference(row)
+    if len(found.prompt) > MAX_MESSAGES:
+        raise UnknownShape(f"prompt: must be 1 to {MAX_MESSAGES} messages")
+    conversation = Conversation(found.prompt)
+    own = _label(row, "split")
+    split = own and (TRAIN if own == TRAIN else TEST)
+    split = split or (TEST if _share(conversation) < holdout else TRAIN)
+    return TrainingPair(conversation, found.chosen, found.rejected, _label(row, "source") or stem, split)
+
+
+def _label(row: Mapping[str, Any], name: str) -> str | None:
+    label = row.get(name)
+    if label is None or (isinstance(label, str) and _LABEL.fullmatch(label)):
+        return label
+    raise UnknownShape(f"{name}: must be a text of 1 to 64 characters, without | and line breaks")
 
 
 def _share(conversation: Conversation) -> float:
@@ -186,11 +155,7 @@ def _share(conversation: Conversation) -> float:
     return int.from_bytes(conversation.digest[:8], "big") / 2**64
 
 
-def _text(response: str | list[_Turn]) -> str:
-    return response if isinstance(response, str) else response[0].content
-
-
 def _listed(messages: Sequence[str]) -> str:
     shown = "\n".join(islice(messages, _MAX_SHOWN))
     more = f"\nand {len(messages) - _MAX_SHOWN} more" if len(messages) > _MAX_SHOWN else ""
-    return f"{len(messages)} bad lines:\n{shown}{more}"
+    return f"{len(messages)} bad lines:\n{shown}{more}\n--skip-invalid leaves them out"

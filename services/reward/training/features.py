@@ -115,10 +115,11 @@ class Extractor:
     def _compute(self, pairs: Sequence[TrainingPair]) -> Features:
         chat, caps = self._chat, self._caps
         prompts = [encode_prompt(chat, pair.conversation, caps.prompt_tokens) for pair in pairs]
-        pasts = self._trunk.extend([Extension(self._trunk.empty(), prompt) for prompt in prompts])
+        empty = self._trunk.empty()
+        asked = self._trunk.extend([Extension(empty, empty, prompt) for prompt in prompts])
         responses = [chat.encode_text(t) for pair in pairs for t in (pair.chosen, pair.rejected)]
         extensions = [
-            Extension(pasts[index // 2].past, response[: caps.response_tokens])
+            Extension(asked[index // 2].own, empty, response[: caps.response_tokens])
             for index, response in enumerate(responses)
         ]
         means = [self._means(extended.hidden) for extended in self._trunk.extend(extensions)]

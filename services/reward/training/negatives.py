@@ -21,6 +21,7 @@ from services.reward.quality import encode_prompt
 from services.reward.runtime import Runtime, configure_torch
 from services.reward.training.data import TEST, TRAIN, TrainingPair
 from shared.errors import InvalidRequest, NotFound
+from shared.files.rows import UnreadableRow, rows
 from shared.text.chat_tokenizer import ChatTokenizer
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
 from shared.text.tokenizers import load_tokenizer
@@ -117,11 +118,13 @@ def read_samples(file: Path) -> list[GibberishSample]:
     if not file.is_file():
         raise NotFound(f"no such file: {file}")
     samples = []
-    for number, line in enumerate(file.read_bytes().splitlines(), 1):
+    for row in rows(file):
         try:
-            samples.append(GibberishSample(**json.loads(line)))
-        except (ValueError, TypeError) as error:
-            raise InvalidRequest(f"{file}:{number}: not a sample: {error}") from error
+            samples.append(GibberishSample(**row.value))
+        except UnreadableRow as error:
+            raise InvalidRequest(str(error)) from error
+        except TypeError as error:
+            raise InvalidRequest(f"{row.where}: not a sample: {error}") from error
     return samples
 
 

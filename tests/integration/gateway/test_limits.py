@@ -11,6 +11,7 @@ import redis.asyncio
 
 from services.gateway.edge.errors import RateLimitExceeded
 from services.gateway.edge.rates import Rates
+from shared.methods import METHODS
 from shared.store.api_keys import ApiKeys, new_key
 from shared.store.presence import ORCHESTRATOR, STAGES, Presence
 from tests.integration.gateway.fake_orchestrator import FakeOrchestrator
@@ -214,8 +215,14 @@ async def test_says_which_stage_is_away(idle_redis_url: str, tmp_path: Path) -> 
             assert (await http.get(f"/v1/evolutions/{before}")).status_code == 200
             again = await http.post("/v1/evolutions", json=BODY, headers=named)
             assert (again.status_code, again.json()["id"]) == (202, before)
-            await presence.report([ORCHESTRATOR, *STAGES])
+            await presence.report([ORCHESTRATOR, *STAGES], ["continues", "raw_prompts"])
             await asyncio.sleep(1.1)
             assert (await http.get("/readyz")).status_code == 200
+            searches = {method: await http.post("/v1/evolutions", json=BODY | {"model": method}) for method in METHODS}
+            accepted = {method for method, response in searches.items() if response.status_code == 202}
+            assert accepted == {"best-of-n", "mutation-only", "sample"}
+            assert searches["darwin"].json()["error"]["param"] == "model"
+            await presence.report([ORCHESTRATOR, *STAGES])
+            await asyncio.sleep(1.1)
             assert (await http.post("/v1/evolutions", json=BODY)).status_code == 202
     await presence.close()

@@ -193,7 +193,7 @@ async def test_a_choice_of_tools(http: httpx.AsyncClient, store: Store, choice: 
             "input.2.output.0.type",
             "input_text",
         ),
-        ({"input": [{"type": "reasoning", "id": "rs_1"}]}, "input.0.type", "reasoning"),
+        ({"input": [{"type": "reasoning", "id": "rs_1", "output": "x"}]}, "input.0.output", "reasoning"),
         ({"input": [{"type": "item_reference", "id": "fc_1_0"}]}, "input.0.id", "not found"),
         ({"input": [ASKED, {"role": "assistant", "content": "So."}]}, "input.1", "the output of a call"),
     ],

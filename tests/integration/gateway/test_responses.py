@@ -148,7 +148,7 @@ async def test_another_tenants_response_is_unknown(guarded: Gateway, keys: ApiKe
         ({"text": {"format": {"type": "json_object", "name": "x"}}}, "text.format.name"),
         ({"text": {"format": {"type": "json_schema", "name": "x", "schema": {"a": "b" * 70_000}}}}, "text.format"),
         ({"truncation": "auto"}, "truncation"),
-        ({"reasoning": {"effort": "high"}}, "reasoning"),
+        ({"reasoning": {"effort": "most"}}, "reasoning.effort"),
         ({"background": True, "store": False}, "background"),
         ({"max_output_tokens": 10**6}, "max_output_tokens"),
         ({"previous_response_id": "resp_unknown"}, "previous_response_id"),

@@ -92,8 +92,8 @@ def test_a_kind_without_pairs_leaves_no_file(tmp_path: Path) -> None:
     ("text", "reason"),
     [
         (json.dumps(full()) + '\n{"id": 1}\n', "line 2 is no evolution with its events"),
-        (json.dumps(full()) + "\n{", "line 2 is not JSON"),
-        ("[1]", "line 1 is no evolution"),
+        (json.dumps(full()) + "\n{", "line 2: not JSON"),
+        ("[1]", "item 1 is no evolution"),
         ("", "there is no pair to write"),
         (json.dumps(evolution(base())), "there is no pair to write"),
     ],

@@ -62,7 +62,7 @@ def test_bad_lines_end_the_command_before_any_model_is_loaded(tmp_path: Path) ->
     file.write_text(json.dumps({"prompt": "a", "chosen": True, "rejected": "b"}) + "\n")
     done = CliRunner().invoke(app, ["reward", "train", str(file), "--out", str(tmp_path / "out")])
     assert done.exit_code == 1
-    assert f"{file}:1: chosen: Input should be a valid string" in done.output.replace("\n", "")
+    assert f"{file}, line 1: chosen: must be a text" in done.output.replace("\n", "")
     assert not (tmp_path / "out").exists()
 
 

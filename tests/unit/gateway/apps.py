@@ -12,7 +12,7 @@ from services.gateway.evolutions.backends import Backends
 from shared import errors
 from shared.records.evolution import Record
 from shared.store.evolutions import Store
-from shared.store.presence import Presence
+from shared.store.presence import Presence, Stages
 from shared.telemetry.tracing import TelemetrySettings, Tracing
 
 URL = "redis://127.0.0.1:1/0"
@@ -30,8 +30,8 @@ class Refusing(Store):
 class Complete(Presence):
     """Nothing is away."""
 
-    async def away(self) -> list[str]:
-        return []
+    async def stages(self) -> Stages:
+        return Stages()
 
 
 def app_with(store: Store, **fields: Any) -> FastAPI:

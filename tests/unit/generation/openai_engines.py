@@ -30,7 +30,7 @@ SCHEMA = ResponseFormat("json_schema", json.dumps({"type": "object"}))
 
 def read_checkpoint_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every engine here has the same tokenizer; to read it takes a second, and its copies half of one."""
-    monkeypatch.setattr(openai_engine, "read_checkpoint", READ)
+    monkeypatch.setattr(openai_engine, "read_checkpoint", lambda model, _: READ(model))
     monkeypatch.setattr(probed_endpoint, "TokenText", TEXT_OF)
 
 

@@ -9,9 +9,9 @@ from transformers import PreTrainedTokenizerFast
 
 from services.generation.engine import Completion, TokenSequence
 from services.generation.generator import SequenceGenerator
+from services.generation.hidden_tokens import hidden_tokens
 from services.generation.messages import GenerateRequest, SamplingOptions, SequenceResult
 from services.generation.messages import Sequence as Asked
-from services.generation.response_text import hidden_tokens
 from services.generation.simulated_engine import SimulatedEngine
 from services.generation.validation import GenerationLimits
 from shared.records.evolution import Message

@@ -42,10 +42,13 @@ KINDS = {
     "mlx": replace(PLAIN, takes_ids=False, misfit="breaks", usage=False),
     "taciturn": replace(PLAIN, takes_ids=False, shape="html", misfit="hangs", usage=False, reasons=(None, "")),
     "anthropic": replace(PLAIN, takes_ids=False, reasons=("end_turn", "max_tokens")),
+    "deepseek": replace(
+        PLAIN, completions=False, chat=True, continues="prefix", unknown="refused", takes_ids=False,
+    ),
     "flaky": FakeEndpoint(flaky=4),
+    "flaky chats": replace(PLAIN, completions=False, chat=True, continues="flags", takes_ids=False, flaky=7),
 }  # fmt: skip
 REFUSED = {
-    "chat only": (replace(PLAIN, completions=False, chat=True), "/chat/completions only"),
     "anthropic's own": (replace(PLAIN, completions=False), "DARWIN_GENERATION_ENDPOINT"),
     "neither": (replace(PLAIN, limit="max_tokens_to_sample"), "refuses a plain completion"),
 }
@@ -55,7 +58,7 @@ READ = cache(read_checkpoint)
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_engine, "read_checkpoint", READ)
+    monkeypatch.setattr(openai_engine, "read_checkpoint", lambda model, _: READ(model))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -74,9 +74,9 @@ async def test_an_endpoint_that_is_away_is_waited_for(caplog: pytest.LogCaptureF
         (FakeEndpoint(answers=[Response(status_code=404)]), {}, "DARWIN_GENERATION_ENDPOINT "),
         (FakeEndpoint(answers=[Response(b"<html>")]), {}, "DARWIN_GENERATION_ENDPOINT_MODEL can name one"),
         (FakeEndpoint(completions=False), {}, "DARWIN_GENERATION_ENDPOINT .* to what it serves"),
-        (FakeEndpoint(completions=False, chat=True), {}, "serves the model by /chat/completions only"),
+        (FakeEndpoint(completions=False, chat=True), {"endpoint_api": "completions"}, "by /chat/completions only"),
         (FakeEndpoint(limit="max_words"), {}, "refuses a plain completion and answers HTTP 400"),
-        (FakeEndpoint(limit="max_words", chat=True), {}, "serves the model by /chat/completions only"),
+        (FakeEndpoint(limit="max_words", chat=True), {"endpoint_api": "chat"}, "refuses a plain chat and answers HTTP"),
         (
             FakeEndpoint(fields=frozenset(), returns_ids=False),
             {"endpoint_tokens": "ids"},

@@ -1,11 +1,13 @@
 """A response's text where it is cut within a character, and where stop strings end it that decoding hides."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
-from services.generation.response_text import continuing, hidden_tokens, stops_of
+from services.generation.engine import HiddenTokens
+from services.generation.hidden_tokens import hidden_tokens
+from services.generation.response_text import Stops, continuing, stops_of
 from tests.unit.generation.scripted import Scripted, byte_fallback, byte_level, pieces
 
 SAID = "ok 😀😀好 🜂的👩‍👩‍👧x"
@@ -113,7 +115,7 @@ async def test_text_that_spells_a_control_token_is_a_stop_string_like_any_other(
 
 
 def test_stop_strings_by_where_they_are_found() -> None:
-    stops = stops_of(("a", END, f"b{END}", THINK[:-1], END), {END: 2, THINK: 3})
+    stops = stops_of(("a", END, f"b{END}", THINK[:-1], END), HiddenTokens({END: 2, THINK: 3}))
     assert stops.in_text == ("a", THINK[:-1])
     assert stops.spelled == (END, f"b{END}")
     assert (stops.ids, stops.mixed) == ({2}, (f"b{END}",))
@@ -127,3 +129,18 @@ def test_what_continues_a_text_keeps_the_space_before_its_first_word() -> None:
 
     decoded = continuing(decode, 1)
     assert (decode([2, 3]), decoded([2, 3]), decoded([3]), decoded([])) == ("capitals", " capitals", "s", "")
+
+
+def test_stop_strings_do_not_lead_through_all_hidden_tokens_again() -> None:
+    class Counting(HiddenTokens):
+        walks = 0
+
+        def __iter__(self) -> Iterator[str]:
+            self.walks += 1
+            return super().__iter__()
+
+    hidden = Counting({f"<|reserved_{n}|>": n for n in range(5000)})
+    for n in range(20):
+        stops = stops_of((f"so <|reserved_{n}|>", "<|reserved_5000|>", f"<|reserved_{n}|>"), hidden)
+        assert stops == Stops(("<|reserved_5000|>",), (f"<|reserved_{n}|>", f"so <|reserved_{n}|>"), frozenset({n}))
+    assert hidden.walks == 1

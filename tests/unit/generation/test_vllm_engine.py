@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.hidden_tokens import HiddenTokens
 from services.generation.loading import loading
 from services.generation.messages import SamplingOptions
 from services.generation.settings import GenerationSettings
@@ -26,7 +27,7 @@ def test_each_layer_is_spread_over_as_many_gpus_as_the_setting_says(
 
 def test_vllm_is_told_every_end_and_what_decoding_hides() -> None:
     pytest.importorskip("vllm")
-    info = ModelInfo("m", "vllm", 64, True, 100, frozenset({2, 7}), {"<a>": 3, "<b>": 4})
+    info = ModelInfo("m", "vllm", 64, True, 100, frozenset({2, 7}), HiddenTokens({"<a>": 3, "<b>": 4}))
 
     def given(*stop: str) -> Any:
         return _sampling(TokenSequence((1,), 8, SamplingOptions(stop=stop), None), info)
@@ -43,7 +44,7 @@ def test_vllm_is_told_every_end_and_what_decoding_hides() -> None:
 
 def test_what_shapes_sampling_and_what_vllm_does_of_it_itself() -> None:
     pytest.importorskip("vllm")
-    info = ModelInfo("m", "vllm", 64, True, 100, frozenset({2, 7}), {"<a>": 3})
+    info = ModelInfo("m", "vllm", 64, True, 100, frozenset({2, 7}), HiddenTokens({"<a>": 3}))
     options = SamplingOptions(
         temperature=0.7,
         stop=("<a>",),

@@ -53,7 +53,8 @@ class Recorder(
         self.deadlines.append(context.time_remaining() is not None)
 
     async def GetModel(self, request: gpb.GetModelRequest, context: Any) -> gpb.GetModelResponse:  # noqa: N802
-        return gpb.GetModelResponse(context_length=64, template_variables=["mood"])
+        lacks = ["raw_prompts", "what nobody knows yet"]
+        return gpb.GetModelResponse(context_length=64, template_variables=["mood"], lacks=lacks)
 
     async def Generate(self, request: gpb.GenerateRequest, context: Any) -> AsyncIterator[gpb.GenerateResponse]:  # noqa: N802
         sequences = request_from_pb(request).sequences
@@ -117,6 +118,7 @@ async def test_the_template_is_given_the_callers_arguments() -> None:
             request = replace(REQUEST, template_arguments=arguments)
             await drained(generator.generate([Generate(1, 1, 0, "Hello", (), 8, 0, 1)], request, 5))
         assert await generator.template_variables(5) == {"mood"}
+        assert await generator.lacks(5) == {"raw_prompts"}
     await server.stop(0)
     # As it was counted at the door, so that it is not too long behind it.
     assert recorder.arguments == ["", '{"mood": "très gai"}']

@@ -35,7 +35,7 @@ def without_ended_ids(evolution: EvolutionState) -> EvolutionState:
 
 def as_read(evolution: EvolutionState) -> EvolutionState:
     ended = without_ended_ids(evolution)
-    return replace(ended, config=replace(ended.config, mutation="auto", deadline_ms=None))
+    return replace(ended, config=replace(ended.config, mutation="auto", deadline_ms=None, spread=1))
 
 
 @given(config=configs(), seed=st.integers(0, 999), cold=st.booleans())

@@ -1,4 +1,6 @@
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -150,3 +152,21 @@ def test_a_wrong_head_is_refused(tmp_path: Path) -> None:
     for head, says in ((str(wrong), r"w\[576\]"), ("absent.safetensors", "no such")):
         with pytest.raises(InvalidRequest, match=says):
             QualityScorer(head, Runtime()).load()
+
+
+def test_it_loads_without_the_models_of_transformers() -> None:
+    """Importing those takes longer than all else that the service does before it is ready."""
+    program = (
+        "import sys; from services.reward.quality import QualityScorer; from services.reward.runtime import Runtime; "
+        f"QualityScorer({HEAD!r}, Runtime()).load(); "
+        "sys.exit('transformers.modeling_utils' in sys.modules or 'torch._dynamo' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_keys_and_values_of_a_prompt_are_kept_once(exact: QualityScorer) -> None:
+    exact.score([ScoreItem(QUESTION, text) for text in ("Light.", "Water and air.")])
+    one = exact._prefixes.size
+    exact.score([ScoreItem(QUESTION, "Sugar.")])
+    token = exact._trunk.empty().shape[0] * 2 * 3 * 64 * 4
+    assert exact._prefixes.size - one == 2 * token

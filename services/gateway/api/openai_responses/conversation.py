@@ -34,6 +34,7 @@ _NAMES = {
     "max_completion_tokens": "max_output_tokens",
     "response_format": "text.format",
     "logprobs": "include",
+    "reasoning_effort": "reasoning.effort",
 }
 _NOT_STORED = (
     "store: false keeps the response from being read back; its evolution is kept for as long as the deployment keeps "
@@ -90,6 +91,7 @@ async def evolution_of(
         tool_choice=chat_choice(body.tool_choice),
         parallel_tool_calls=body.parallel_tool_calls,
         response_format=_chat_format(body.text.format) if body.text and body.text.format else None,
+        reasoning_effort=body.reasoning.effort if body.reasoning else None,
         logprobs=LOGPROBS in (body.include or ()),
         top_logprobs=body.top_logprobs,
         darwin=body.darwin,
@@ -146,6 +148,7 @@ def _chat_message(message: Message) -> ChatMessage:
     return ChatMessage.model_construct(
         role=message.role,
         content=[TextPart.model_construct(type="text", text=message.content)],
+        reasoning_content=message.reasoning or None,
         tool_calls=calls or None,
         tool_call_id=message.tool_call_id or None,
     )

@@ -14,7 +14,9 @@ from services.gateway.api.openai_responses.outputs import (
     FunctionCall,
     OutputItem,
     OutputLogprob,
+    OutputMessage,
     OutputText,
+    ReasoningItem,
     answer_tokens,
     begun,
     output_logprobs,
@@ -33,6 +35,8 @@ EventType = Literal[
     "response.content_part.added",
     "response.output_text.delta",
     "response.output_text.done",
+    "response.reasoning_text.delta",
+    "response.reasoning_text.done",
     "response.content_part.done",
     "response.function_call_arguments.delta",
     "response.function_call_arguments.done",
@@ -102,10 +106,23 @@ def _closing(record: Record, settings: GatewaySettings) -> Iterator[dict[str, An
     for index, item in enumerate(final.output):
         yield {"type": "response.output_item.added", "output_index": index, "item": begun(item)}
         where = {"item_id": item.id, "output_index": index}
-        yield from _arguments(item, where) if isinstance(item, FunctionCall) else _text(item.content[0], where, record)
+        match item:
+            case FunctionCall():
+                yield from _arguments(item, where)
+            case ReasoningItem():
+                yield from _thought(item.content[0].text, where)
+            case OutputMessage():
+                yield from _text(item.content[0], where, record)
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
     ends = {"completed": "response.completed", "incomplete": "response.incomplete"}
     yield {"type": ends.get(final.status, "response.failed"), "response": final}
+
+
+def _thought(text: str, item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    where = item | {"content_index": 0}
+    for piece in pieces_of(text):
+        yield {"type": "response.reasoning_text.delta", **where, "delta": piece}
+    yield {"type": "response.reasoning_text.done", **where, "text": text}
 
 
 def _text(part: OutputText, item: dict[str, Any], record: Record) -> Iterator[dict[str, Any]]:

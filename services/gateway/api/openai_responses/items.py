@@ -12,10 +12,11 @@ from shared.errors import InvalidRequest
 from shared.records.evolution import Message
 from shared.records.tools import ToolCall
 
-_TYPES = ("message", "function_call", "function_call_output", "item_reference")
+_TYPES = ("message", "reasoning", "function_call", "function_call_output", "item_reference")
 # The fields that an item of each type must have, and among all of these the only ones that it may have.
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "message": ("role", "content"),
+    "reasoning": (),
     "function_call": ("call_id", "name", "arguments"),
     "function_call_output": ("call_id", "output"),
     "item_reference": ("id",),
@@ -35,8 +36,7 @@ def _parts(value: Any) -> Any:
 def _known_type(value: Any) -> Any:
     if value not in _TYPES:
         raise ValueError(
-            f"must be {', '.join(_TYPES[:-1])} or {_TYPES[-1]}: items of reasoning are not supported, nor are those of "
-            "tools that a server runs"
+            f"must be {', '.join(_TYPES[:-1])} or {_TYPES[-1]}: items of tools that a server runs are not supported"
         )
     return value
 
@@ -44,7 +44,7 @@ def _known_type(value: Any) -> Any:
 class InputPart(Body):
     """A piece of a message or of an output: text, or an earlier answer's text or refusal."""
 
-    type: Literal["input_text", "output_text", "text", "refusal"] = Field(
+    type: Literal["input_text", "output_text", "text", "refusal", "reasoning_text", "summary_text"] = Field(
         description="Images, audio and files are not supported."
     )
     text: _LongText | None = Field(default=None, description="Of every part but a refusal.")
@@ -71,15 +71,21 @@ class InputItem(Body):
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
 
     type: Annotated[
-        Literal["message", "function_call", "function_call_output", "item_reference"], BeforeValidator(_known_type)
-    ] = Field(
-        default="message",
-        description="Items of reasoning are not supported, nor are those of tools that a server runs.",
-    )
+        Literal["message", "reasoning", "function_call", "function_call_output", "item_reference"],
+        BeforeValidator(_known_type),
+    ] = Field(default="message", description="Items of tools that a server runs are not supported.")
     role: Literal["system", "developer", "user", "assistant"] | None = Field(
         default=None, description="Of a message. `developer` means the same as `system`."
     )
-    content: _PartsField = Field(default=None, description="Of a message: its text, as a string or a list of parts.")
+    content: _PartsField = Field(
+        default=None,
+        description="Of a message: its text, as a string or a list of parts. Of reasoning: what was thought before the "
+        "assistant's item that follows.",
+    )
+    summary: _PartsField = Field(default=None, description="Of reasoning: what stands for its content without any.")
+    encrypted_content: Annotated[Text | None, WithoutEffect()] = Field(
+        default=None, description="Of reasoning of another service, which nobody can read here."
+    )
     call_id: CallId | None = Field(default=None, description="Of a call and its output: they have the same.")
     name: FunctionName | None = Field(default=None, description="Of a call: the function that was called.")
     arguments: _LongText | None = Field(default=None, description="Of a call: JSON, as it was called with.")
@@ -100,12 +106,15 @@ class InputItem(Body):
 
 
 def message_of(item: InputItem, where: str) -> Message:
-    """What an item says that is no reference: a message, a turn with one call, or the result of a call.
+    """What an item says that is no reference: a message, a turn with one call or a thought alone, or a call's result.
 
     Raises:
         InvalidRequest: a field is missing, or is none of the type's.
     """
     check_fields(item, where)
+    if item.type == "reasoning":
+        thought = item.content or item.summary
+        return Message("assistant", "", reasoning="".join(part.text or "" for part in thought or ()))
     if item.type == "function_call":
         return Message("assistant", "", (ToolCall(item.name or "", item.arguments or "{}", item.call_id or ""),))
     if item.type == "function_call_output":
@@ -121,7 +130,8 @@ def check_fields(item: InputItem, where: str) -> None:
         if getattr(item, name) is None:
             raise InvalidRequest(f"{where}.{name} is missing", field=f"{where}.{name}")
     for name in _OWN:
-        if name not in needed and getattr(item, name) is not None:
+        thought = item.type == "reasoning" and name == "content"
+        if name not in needed and not thought and getattr(item, name) is not None:
             raise InvalidRequest(
                 f"{where}.{name} must be left out: an item of type {item.type} has none", field=f"{where}.{name}"
             )
@@ -138,6 +148,8 @@ def _text(parts: list[InputPart] | None, where: str, *, answers: bool) -> str:
             raise InvalidRequest(
                 f"{path}.{other} must be left out of a part of type {part.type}", field=f"{path}.{other}"
             )
+        if part.type in ("reasoning_text", "summary_text"):
+            raise InvalidRequest(f"{path}.type must be a text's: this one is of reasoning", field=f"{path}.type")
         if part.type in ("output_text", "refusal") and not answers:
             raise InvalidRequest(f"{path}.type must be input_text: only assistants answer", field=f"{path}.type")
     return "".join(part.text or part.refusal or "" for part in parts or ())

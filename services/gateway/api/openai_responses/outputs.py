@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.api.logprobs import text_of
-from services.gateway.api.openai_responses.turns import answer_id, answer_items, own_id, own_items
+from services.gateway.api.openai_responses.turns import answer_id, answer_items, is_thought, own_id, own_items
 from shared.errors import InvalidRequest
 from shared.records.evolution import Choice, Message, Record
 from shared.records.logprobs import Alternative, TokenLogprobs, bytes_of
@@ -74,7 +74,24 @@ class FunctionCall(_Resource):
     arguments: str
 
 
-OutputItem = OutputMessage | FunctionCall
+class ReasoningText(_Resource):
+    """What was thought."""
+
+    type: Literal["reasoning_text"] = "reasoning_text"
+    text: str
+
+
+class ReasoningItem(_Resource):
+    """What was thought before the answer; a later call may hand it back."""
+
+    id: str
+    type: Literal["reasoning"] = "reasoning"
+    status: ItemStatus
+    summary: list[Any] = Field(default=[], max_length=0)
+    content: list[ReasoningText]
+
+
+OutputItem = ReasoningItem | OutputMessage | FunctionCall
 
 
 class InputText(_Resource):
@@ -109,7 +126,7 @@ class InputItemList(_Resource):
     """A page of the items that a call brought."""
 
     object: Literal["list"] = "list"
-    data: list[InputMessage | FunctionCall | FunctionCallOutput]
+    data: list[ReasoningItem | InputMessage | FunctionCall | FunctionCallOutput]
     first_id: str | None
     last_id: str | None
     has_more: bool
@@ -122,6 +139,8 @@ def output(record: Record, choice: Choice) -> list[OutputItem]:
     return [
         _call(item, answer_id(record, item, number))
         if item.tool_calls
+        else _reasoning(item, answer_id(record, item, number))
+        if is_thought(item)
         else OutputMessage(
             id=answer_id(record, item, number),
             status="incomplete" if cut else "completed",
@@ -153,17 +172,23 @@ def begun(item: OutputItem) -> OutputItem:
     return item.model_copy(update={"status": "in_progress", **nothing})
 
 
+def _reasoning(item: Message, name: str) -> ReasoningItem:
+    return ReasoningItem(id=name, status="completed", content=[ReasoningText(text=item.reasoning)])
+
+
 def _call(item: Message, name: str) -> FunctionCall:
     [call] = item.tool_calls
     return FunctionCall(id=name, status="completed", call_id=call.id, name=call.name, arguments=call.arguments)
 
 
-def _shown(item: Message, name: str) -> InputMessage | FunctionCall | FunctionCallOutput:
+def _shown(item: Message, name: str) -> ReasoningItem | InputMessage | FunctionCall | FunctionCallOutput:
     match item.role:
         case "tool":
             return FunctionCallOutput(id=name, call_id=item.tool_call_id, output=item.content)
         case "assistant" if item.tool_calls:
             return _call(item, name)
+        case "assistant" if is_thought(item):
+            return _reasoning(item, name)
         case "assistant":
             text = InputText(type="output_text", text=item.content, annotations=[])
             return InputMessage(id=name, role=item.role, content=[text])

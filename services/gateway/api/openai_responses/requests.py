@@ -13,9 +13,9 @@ from services.gateway.api.requests import SearchSettings
 from services.gateway.api.service_tiers import SERVICE_TIER, ServiceTierField
 from services.gateway.config.model_entry import MAX_MODEL_NAME
 from services.gateway.config.search_fields import WHOLE
+from shared.records.efforts import Effort
 from shared.records.limits import MAX_MESSAGES, MOST_ALTERNATIVES
 
-_NO_REASONING = "there is no reasoning; set darwin.cycles and darwin.mutants instead"
 _LongText = Annotated[str, Field(max_length=MAX_TEXT), ENCODABLE]
 
 
@@ -61,6 +61,18 @@ class TextSettings(Body):
     )
 
 
+class ReasoningSettings(Body):
+    """How much is spent on the answer, by the search and by a model that thinks first."""
+
+    effort: Effort | None = Field(default=None, description="As `reasoning_effort` of a chat completion.")
+    summary: Annotated[Literal["auto", "concise", "detailed"] | None, WithoutEffect()] = Field(
+        default=None, description="Thoughts are told whole, as the content of items of reasoning."
+    )
+    generate_summary: Annotated[Literal["auto", "concise", "detailed"] | None, WithoutEffect()] = Field(
+        default=None, description="OpenAI's older name of `summary`."
+    )
+
+
 class ResponseStreamOptions(Body):
     """What a stream carries beside the answer."""
 
@@ -93,6 +105,9 @@ class ResponseCreate(Body):
     temperature: float | None = Field(default=None, ge=0, le=2, description="Default: 0.7. 0 decodes greedily.")
     top_p: float | None = Field(default=None, gt=0, le=1, description="Default: 1.")
     text: TextSettings | None = Field(default=None, description="The form of the answer.")
+    reasoning: ReasoningSettings | None = Field(
+        default=None, description="How much is spent on the answer; what was thought stands in items of reasoning."
+    )
     tools: ResponseTools | None = Field(
         default=None,
         description="Functions that the model may call, where its chat template knows tools; as of a chat completion.",
@@ -131,7 +146,8 @@ class ResponseCreate(Body):
     include: Annotated[list[Included], Field(max_length=16)] | None = Field(
         default=None,
         description="`message.output_text.logprobs`: the answer's text comes with the log probability of each token "
-        "that it shows, as of a chat completion. There is no reasoning to include.",
+        "that it shows, as of a chat completion. `reasoning.encrypted_content` asks for nothing: reasoning is told in "
+        "plain text.",
     )
     top_logprobs: Annotated[int | None, Field(ge=0, le=MOST_ALTERNATIVES), WHOLE] = Field(
         default=None,
@@ -163,7 +179,6 @@ class ResponseCreate(Body):
     image: Annotated[Any, NotSupported(why="answers are text")] = None
     moderation: Annotated[Any, NotSupported(why="moderation is not supported")] = None
     prompt: Annotated[Any, NotSupported(why="stored prompts are not supported; send the text")] = None
-    reasoning: Annotated[Any, NotSupported({}, why=_NO_REASONING)] = None
     truncation: Annotated[Any, NotSupported("disabled", why="nothing is left out of a conversation")] = None
 
 

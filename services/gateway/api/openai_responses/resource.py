@@ -40,7 +40,7 @@ class InputTokensDetails(_Resource):
 class OutputTokensDetails(_Resource):
     """Parts of `output_tokens`."""
 
-    reasoning_tokens: Literal[0] = 0
+    reasoning_tokens: int = Field(default=0, description="Of what was thought, the marks around it included.")
 
 
 class ResponseUsage(_Resource):
@@ -180,6 +180,7 @@ def response(record: Record, settings: GatewaySettings, status: ResponseStatus |
             input_tokens=chat.prompt_tokens,
             input_tokens_details=InputTokensDetails(cached_tokens=chat.prompt_tokens_details.cached_tokens),
             output_tokens=choice.completion_tokens,
+            output_tokens_details=OutputTokensDetails(reasoning_tokens=choice.reasoning_tokens),
             total_tokens=chat.prompt_tokens + choice.completion_tokens,
             darwin=chat.darwin,
         )

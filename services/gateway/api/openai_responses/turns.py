@@ -13,27 +13,38 @@ from shared.records.evolution import Choice, Message, Record
 
 
 def items_of(turns: Sequence[Message]) -> list[Message]:
-    """The turns in pieces: the text of a turn first, where there is one or nothing else, and then its calls."""
+    """The turns in pieces: what was thought, the text of a turn, where there is one or nothing else, and its calls."""
     items = []
     for turn in turns:
+        if turn.reasoning:
+            items.append(Message("assistant", "", reasoning=turn.reasoning))
         if turn.content or not turn.tool_calls:
-            items.append(replace(turn, tool_calls=()))
+            items.append(replace(turn, tool_calls=(), reasoning=""))
         items += [Message("assistant", "", (call,)) for call in turn.tool_calls]
     return items
 
 
 def turns_of(items: Sequence[Message]) -> list[Message]:
-    """The items put together: calls, and the assistant's text beside them, are one turn."""
+    """The items put together: a thought, calls, and the assistant's text beside them, are one turn."""
     turns: list[Message] = []
     for item in items:
         last = turns[-1] if turns else None
-        if last and last.role == item.role == "assistant" and (last.tool_calls or item.tool_calls):
+        beside = last and (last.tool_calls or item.tool_calls or is_thought(last))
+        if last and last.role == item.role == "assistant" and beside and not (item.reasoning and last.content):
             turns[-1] = replace(
-                last, content=last.content + item.content, tool_calls=(*last.tool_calls, *item.tool_calls)
+                last,
+                content=last.content + item.content,
+                tool_calls=(*last.tool_calls, *item.tool_calls),
+                reasoning=last.reasoning + item.reasoning,
             )
         else:
             turns.append(item)
     return turns
+
+
+def is_thought(item: Message) -> bool:
+    """Whether an item is nothing but what was thought."""
+    return bool(item.reasoning) and not item.content and not item.tool_calls
 
 
 def check_calls(before: Sequence[Message], own: Sequence[Message]) -> None:
@@ -75,7 +86,7 @@ def answer_turn(record: Record, choice: Choice) -> Message:
     calls = tuple(
         replace(call, id=serializers.call_id(record, 0, number)) for number, call in enumerate(choice.tool_calls)
     )
-    return Message("assistant", choice.text, calls)
+    return Message("assistant", choice.text, calls, reasoning=serializers.thought_of(record, choice))
 
 
 def own_items(record: Record) -> list[Message]:
@@ -91,14 +102,14 @@ def answer_items(record: Record, choice: Choice) -> list[Message]:
 
 def own_id(record: Record, item: Message, number: int) -> str:
     """The id of an item by its number among those that the call brought."""
-    kind = "fco" if item.role == "tool" else "fc" if item.tool_calls else "msg"
+    kind = "fco" if item.role == "tool" else "fc" if item.tool_calls else "rs" if is_thought(item) else "msg"
     return f"{kind}_{_name(record)}_{number}"
 
 
 def answer_id(record: Record, item: Message, number: int) -> str:
     """The id of an item by its number among those of the answer; calls are numbered on from the call's own items."""
     if not item.tool_calls:
-        return f"msg_{_name(record)}"
+        return f"{'rs' if is_thought(item) else 'msg'}_{_name(record)}"
     return own_id(record, item, len(own_items(record)) + number)
 
 

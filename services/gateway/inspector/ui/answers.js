@@ -43,6 +43,7 @@ function half(name, response, text) {
     response.state !== null && response.state !== undefined && `cycle ${response.cycle}, state ${response.state}`].filter(Boolean).join(" · ");
   return h("article", { class: "answer card", tabindex: 0, "aria-label": `${name} response` },
     h("h3", {}, name, facts && h("span", { class: "hint" }, facts)),
+    response?.reasoning ? h("details", { class: "thought" }, h("summary", {}, "Thought"), h("p", { class: "text hint" }, response.reasoning)) : null,
     h("p", { class: response ? "text" : "text hint" }, text));
 }
 

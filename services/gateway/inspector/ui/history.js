@@ -52,6 +52,7 @@ function addRound(cycle, event) {
     state,
     text,
     reward: event.rewards[state],
+    thought: event.reasoning?.[state] ?? "",
     pieces: piecesOf(cycle.held[state] ?? [], text, { cycle: event.cycle, round: event.round, state }),
     donor: donors.get(state) ?? null,
     survives: event.survivors.includes(state),

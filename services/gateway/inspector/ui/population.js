@@ -53,7 +53,7 @@ function cell(state, view) {
     type: "button", class: `cell ${kind}`, tabindex: -1, "aria-pressed": "false", data: { at: keyOf(state) },
     "aria-label": `state ${state.state}, round ${state.cycle}.${state.round}, reward ${signed(state.reward)}, ${fateOf(state)}`,
     onclick: () => view.select(state),
-  }, h("span", { class: "mark" }, mark), signed(state.reward));
+  }, h("span", { class: "mark" }, mark), state.reward === null ? "thinks" : signed(state.reward));
 }
 
 /** Moves the focus by an arrow key, over all grids as if they were one, cycle after cycle. */

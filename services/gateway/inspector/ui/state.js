@@ -12,9 +12,10 @@ export function stateCard(view) {
   return h("article", { class: "card state", data: { shown: view.at } },
     h("h3", {}, h("span", { class: `writer writer-${state % 8}` }, state), ` State ${state} in round ${cycle}.${round}`),
     h("dl", { class: "facts" },
-      h("dt", {}, "reward"), h("dd", {}, signed(chosen.reward)),
+      h("dt", {}, "reward"), h("dd", {}, chosen.reward === null ? "none while it thinks" : signed(chosen.reward)),
       h("dt", {}, "fate"), h("dd", {}, fateOf(chosen)),
       h("dt", {}, "mutant"), h("dd", {}, mutant ? [h("span", { class: "badge" }, `${mutant.operator || mutant.source}`), h("p", { class: "text mutant" }, mutant.text)] : "not recorded")),
+    chosen.thought ? [h("h4", {}, "Thought"), h("p", { class: "text hint thought" }, chosen.thought)] : null,
     h("h4", {}, "Text so far"), textOf(chosen.pieces),
     chosen.donor === null ? null : replacement(found, chosen));
 }

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from cli.evaluation.folder import Folder
-from cli.evaluation.judging import JudgedResponse, JudgeError, command_judge, judge_rows, profile_judge
+from cli.evaluation.judging import (
+    JudgedResponse,
+    JudgeError,
+    NamedJudge,
+    command_judge,
+    judge_rows,
+    named_command,
+    named_profile,
+    profile_judge,
+)
 from cli.evaluation.questions import Question
 from cli.evaluation.rows import Candidate, Row, Turn
 from shared.errors import NotFound
@@ -53,6 +62,11 @@ def test_a_command_may_repeat_a_response_unescaped(tmp_path: Path) -> None:
     assert command_judge(script(tmp_path, echo))(PAIRS) == [1, 1]
 
 
+def test_a_command_may_write_bytes_that_are_no_text(tmp_path: Path) -> None:
+    echo = 'import sys; sys.stdout.buffer.write(b\'{"response": "caf\\xe9", "judge": 2}\\n\' * 2)'
+    assert command_judge(script(tmp_path, echo))(PAIRS) == [2, 2]
+
+
 def test_a_command_maps_lines_to_lines(tmp_path: Path) -> None:
     assert command_judge(script(tmp_path, LENGTH))(PAIRS) == [1, 3]
 
@@ -63,6 +77,7 @@ def test_a_command_maps_lines_to_lines(tmp_path: Path) -> None:
         ("raise SystemExit('no model')", "no model"),
         ("print('{\"judge\": 1}')", "1 lines for 2"),
         ("print('{}')\nprint('{}')", "number named judge"),
+        ('print(\'{"judge": NaN}\\n{"judge": 1}\')', "not finite"),
     ],
 )
 def test_a_judge_that_misbehaves_is_told(tmp_path: Path, text: str, complaint: str) -> None:
@@ -99,11 +114,49 @@ def test_every_text_is_judged_once_even_over_several_calls(tmp_path: Path) -> No
     question = Question(id="q", turns=("Why?",))
     with Folder(tmp_path, {}) as folder:
         folder.answers.append(row("q", "best one", "one two three four", "one two three four", "best one").model_dump())
-        (judged,) = judge_rows(folder, [question], judge, "length", lambda done, total: None)
-        judge_rows(folder, [question], judge, "length", lambda done, total: None)
+        named = NamedJudge("length", "1", judge)
+        (judged,) = judge_rows(folder, [question], named, lambda done, total: None)
+        judge_rows(folder, [question], named, lambda done, total: None)
     (turn,) = judged.turns
     assert (turn.judge, turn.base_judge) == (8, 18)
     assert [candidate.judge for candidate in turn.candidates] == [18, 8]
     assert len(calls) == len(set(calls)) == 3
     control = json.loads((tmp_path / "controls.json").read_text())["gibberish"]
-    assert control == {"judge": "length", "pairs": 1, "gibberish_wins": 0}
+    assert control == {"judge": "length", "digest": "1", "pairs": 1, "gibberish_wins": 0}
+
+
+def test_scores_of_what_the_judge_was_before_are_not_taken_for_its_own(tmp_path: Path) -> None:
+    with Folder(tmp_path, {}) as folder:
+        folder.answers.append(row("q", "a", "b").model_dump())
+        digests = [JudgedResponse(({"role": "user", "content": "Why?"},), text).digest for text in ("a", "b")]
+        folder.judged.append(*({"judge": "it", "pair": digest, "score": 7.0} for digest in digests))
+        found = []
+        for digest, score in (("1", 1.0), ("2", 2.0), ("1", 3.0)):
+            judge = NamedJudge("it", digest, lambda pairs, score=score: [score] * len(pairs))  # type: ignore[misc]
+            others = judge.kept_of_others(folder)
+            (judged,) = judge_rows(folder, [Question(id="q", turns=("Why?",))], judge, lambda done, total: None)
+            found.append((others, judged.turns[0].judge))
+    assert found == [(2, 1.0), (4, 2.0), (4, 1.0)]
+
+
+def test_a_command_is_its_words_its_version_and_the_files_that_it_names(tmp_path: Path) -> None:
+    command = script(tmp_path, LENGTH)
+    first = named_command(command)
+    assert first.score(PAIRS) == [1, 3]
+    assert named_command(f"{command}  ").digest == first.digest
+    others = {named_command(command, "2").digest, named_command(f"{command} -v").digest}
+    script(tmp_path, LENGTH + "#")
+    assert len({first.digest, named_command(command).digest, *others}) == 4
+    with pytest.raises(JudgeError, match="cannot be read"):
+        named_command("python 'judge.py")
+
+
+def test_a_profile_is_what_it_holds_and_not_what_it_is_called(tmp_path: Path) -> None:
+    def written(name: str, weight: float) -> NamedJudge:
+        (tmp_path / f"{name}.yaml").write_text(f"components: [{{name: it, type: guard, weight: {weight}}}]")
+        return named_profile(str(tmp_path / f"{name}.yaml"))
+
+    first = written("mine", 2.0)
+    assert written("yours", 2.0).digest == first.digest
+    assert written("mine", 3.0).digest != first.digest
+    assert named_profile(str(tmp_path / "yours.yaml"), "2").digest != first.digest

@@ -152,7 +152,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "messages.0.content.0.text",
     ),
     ({"messages": [{"role": "assistant", "content": "x", "tool_calls": [{}]}, USER]}, "messages.0.tool_calls.0.id"),
-    ({"messages": [{"role": "assistant", "content": "x", "reasoning": "So."}, USER]}, "messages.0.reasoning"),
+    ({"messages": [{"role": "assistant", "content": "x", "reasoning": ["So."]}, USER]}, "messages.0.reasoning"),
+    ({"messages": [USER | {"reasoning_content": "So."}]}, "messages.0.reasoning_content"),
+    (
+        {"messages": [{"role": "assistant", "content": "x", "reasoning": "So.", "reasoning_content": "No."}, USER]},
+        "messages.0.reasoning",
+    ),
     ({"messages": [{"role": "assistant", "content": "x", "annotations": [{}]}, USER]}, "messages.0.annotations"),
     ({"messages": [{"role": "assistant", "content": "x"}]}, "messages"),
     ({"messages": [{"role": "user", "content": " "}, BEGUN]}, "messages.0.content"),
@@ -226,6 +231,8 @@ async def test_refuses_naming_the_field(http: httpx.AsyncClient, fields: dict[st
         {"messages": [{"role": "assistant", "content": None, "refusal": "I won't."}, USER]},
         {"messages": [{"role": "assistant", "content": "So.", "annotations": [], "reasoning": None}, USER]},
         {"messages": [{"role": "assistant", "content": "So.", "reasoning_content": None, "audio": None}, USER]},
+        {"messages": [{"role": "assistant", "content": "x", "reasoning": "So.", "reasoning_content": "So."}, USER]},
+        {"reasoning_effort": "high", "include_reasoning": False},
     ],
 )
 async def test_accepts_what_changes_nothing(http: httpx.AsyncClient, fields: dict[str, Any]) -> None:

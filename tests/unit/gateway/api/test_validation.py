@@ -192,7 +192,7 @@ def test_top_k() -> None:
         ({"safety_identifier": "x"}, ["safety_identifier"]),
         ({"prompt_cache_options": {}}, []),
         ({"prompt_cache_options": {"ttl": "1h"}}, ["prompt_cache_options"]),
-        ({"reasoning_effort": "low"}, ["reasoning_effort"]),
+        ({"reasoning_effort": "low", "include_reasoning": False}, []),
         ({"prompt_cache_key": "", "prompt_cache_retention": "24h"}, ["prompt_cache_key", "prompt_cache_retention"]),
         ({"verbosity": "low", "store": True, "service_tier": "scale"}, ["service_tier", "store", "verbosity"]),
         (
@@ -242,3 +242,20 @@ def test_an_assistants_turn_may_be_a_refusal_or_nothing() -> None:
 def test_only_methods_are_models(name: str) -> None:
     with pytest.raises(ModelNotFound, match="choose one of darwin"):
         accepted(model=name)
+
+
+def test_an_effort_sets_how_much_is_searched_unless_the_caller_says_so() -> None:
+    assert [accepted(reasoning_effort=each).search.mutants for each in ("minimal", "low", "medium", "high")] == [
+        2,
+        3,
+        5,
+        8,
+    ]
+    assert accepted().search.mutants == 5
+    assert accepted(reasoning_effort="xhigh", darwin={"mutants": 4, "period": 9}).search.mutants == 4
+    assert accepted(reasoning_effort="minimal", darwin={"preset": "paper"}).search.mutants == 5
+    assert accepted(reasoning_effort="minimal", darwin={"period": 9}).search.mutants == 2
+    spare = accepted(reasoning_effort="none")
+    assert (spare.method, spare.search.cycles, spare.reasoning_effort) == ("sample", 0, "none")
+    assert accepted(reasoning_effort="none", darwin={"mutants": 3}).method == "darwin"
+    assert accepted(reasoning_effort="none", darwin={"progress": "off"}).method == "sample"

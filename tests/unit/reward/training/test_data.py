@@ -36,19 +36,23 @@ def test_strings_and_conversations_give_the_same_pair(tmp_path: Path) -> None:
 
 
 BAD = [
-    ("{", "JSON"),
-    ("[]", "object"),
-    ({**TRAINING, "chosen": False}, "chosen: Input should be a valid string"),
-    ({**TRAINING, "chosen": None}, "chosen: "),
-    ({"chosen": "a", "rejected": "b"}, "either prompt or messages"),
-    ({**TRAINING, "messages": []}, "either prompt or messages"),
+    ("{", "not JSON"),
+    ("[]", "not an object"),
+    ({**TRAINING, "chosen": False}, "chosen: must be a text"),
+    ({**TRAINING, "chosen": None}, "chosen: is missing; its columns are 'prompt', 'rejected', 'split'"),
+    ({"chosen": "a", "rejected": "b"}, "do not begin alike: give what they answer as prompt"),
     ({**TRAINING, "prompt": " "}, "not blank"),
-    ({**TRAINING, "prompt": []}, "1 to 256 messages"),
-    ({**TRAINING, "prompt": [{"role": "assistant", "content": "a"}]}, "a user's"),
-    ({**TRAINING, "prompt": [{"role": "robot", "content": "a"}]}, "prompt: "),
-    ({**TRAINING, "chosen": []}, "one assistant message"),
-    ({**TRAINING, "rejected": [{"role": "user", "content": "a"}]}, "one assistant message"),
-    ({"prompt": "a", "chosen": "b"}, "rejected: Field required"),
+    ({**TRAINING, "prompt": []}, "prompt: must be a text, or messages"),
+    ({**TRAINING, "prompt": [{"role": "user", "content": "a"}] * 257}, "1 to 256 messages"),
+    ({**TRAINING, "prompt": [{"role": "assistant", "content": "a"}]}, "the user's"),
+    ({**TRAINING, "prompt": [{"role": "robot", "content": "a"}]}, "the role 'robot'"),
+    ({**TRAINING, "chosen": []}, "chosen: must be a text, or messages"),
+    (
+        {**TRAINING, "rejected": [{"role": "user", "content": "a"}]},
+        "rejected: the last message must be",
+    ),
+    ({"prompt": "a", "chosen": "b"}, "rejected: is missing"),
+    ({"prompt": "a", "completion": "b", "label": True}, "its columns are 'prompt', 'completion', 'label'"),
     ({**TRAINING, "source": ""}, "source: "),
     ({**TRAINING, "source": "a | b"}, "source: "),
 ]
@@ -57,7 +61,7 @@ BAD = [
 @pytest.mark.parametrize(("row", "says"), BAD)
 def test_a_bad_line_is_named(tmp_path: Path, row: object, says: str) -> None:
     file = write(tmp_path / "bad.jsonl", TRAINING, row, HELD_OUT)
-    with pytest.raises(InvalidRequest, match=r"1 bad lines:\n.*bad\.jsonl:2: ") as raised:
+    with pytest.raises(InvalidRequest, match=r"1 bad lines:\n.*bad\.jsonl, line 2: ") as raised:
         read_preferences([file], 0.2)
     assert says in raised.value.message
     skipped = read_preferences([file], 0.2, skip_invalid=True)
@@ -66,14 +70,14 @@ def test_a_bad_line_is_named(tmp_path: Path, row: object, says: str) -> None:
 
 
 def test_many_bad_lines_are_counted_and_the_first_shown(tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match=r"25 bad lines:\n(.*\n){10}and 15 more$"):
-        read_preferences([write(tmp_path / "bad.jsonl", *["{"] * 25)], 0.2)
+    with pytest.raises(InvalidRequest, match=r"25 bad lines:\n(.*\n){10}and 15 more\n--skip-invalid"):
+        read_preferences([write(tmp_path / "bad.jsonl", *["3 3"] * 25)], 0.2)
 
 
 def test_bytes_that_are_no_text_are_a_bad_line(tmp_path: Path) -> None:
     file = tmp_path / "bad.jsonl"
     file.write_bytes(b'{"prompt": "\xff"}\n')
-    with pytest.raises(InvalidRequest, match=r"bad\.jsonl:1: "):
+    with pytest.raises(InvalidRequest, match=r"bad\.jsonl, line 1: not UTF-8 \(byte 0xff at 13\).*iconv"):
         read_preferences([file], 0.2)
 
 
@@ -89,7 +93,7 @@ def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(read_preferences([write(tmp_path / "a.jsonl", TRAINING, HELD_OUT)], 0.2).pairs) == 2
     with pytest.raises(InvalidRequest, match="more than 2 pairs"):
         read_preferences([write(tmp_path / "b.jsonl", TRAINING, HELD_OUT, HELD_OUT)], 0.2)
-    with pytest.raises(InvalidRequest, match=r"c\.jsonl:2: longer than 200 bytes"):
+    with pytest.raises(InvalidRequest, match=r"c\.jsonl, line 2: longer than 200 bytes"):
         read_preferences([write(tmp_path / "c.jsonl", TRAINING, {**TRAINING, "chosen": "x" * 200})], 0.2)
     with pytest.raises(NotFound, match="no such file"):
         read_preferences([tmp_path / "absent.jsonl"], 0.2)

@@ -49,5 +49,5 @@ def test_a_bad_file_of_samples_is_named(tmp_path: Path) -> None:
         read_samples(file)
     for line in ("{", '{"row": "a"}', "3"):
         file.write_text(line + "\n")
-        with pytest.raises(InvalidRequest, match=r"s\.jsonl:1: not a sample"):
+        with pytest.raises(InvalidRequest, match=r"s\.jsonl, line 1: not "):
             read_samples(file)

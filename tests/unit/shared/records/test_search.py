@@ -73,6 +73,8 @@ def test_every_field_that_determines_a_search_is_answered() -> None:
         "warnings",
         "response",
         "tool_use",
+        # Known from the first round on, and a part of what the messages say.
+        "prefill_thought",
     }
     assert of_request - elsewhere <= answered
 

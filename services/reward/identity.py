@@ -1,0 +1,114 @@
+"""What a reward is: a digest that changes with whatever may change its scores.
+
+It is made of the profile, the weights that its components read, the number type, and Darwin's own code of rewards. A
+server behind a URL is known by its URL and by the name of the model that it reports, and by nothing else.
+"""
+
+import json
+from collections.abc import Iterator
+from hashlib import blake2b, file_digest
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from services.reward.profiles import ProfileFile
+from services.reward.registry import HttpSpec, QualitySpec, RelevanceSpec
+from services.reward.runtime import Runtime
+from services.reward.specs import ComponentSpec, ModelSpec
+from shared.errors import NotFound, Unavailable
+from shared.text.embedded_models import EMBEDDED_ENCODER, EMBEDDED_LLM, resolve
+
+_HERE = Path(__file__).parent
+_ASKED_S = 10.0
+
+
+def identity(profile: ProfileFile, runtime: Runtime) -> str:
+    """16 hexadecimal digits, equal for profiles that score alike whatever they are called.
+
+    Raises:
+        NotFound: a component's model or head is not there.
+        Unavailable: a component's server cannot be reached.
+    """
+    parts = [_digest(_HERE, "*.py"), runtime.device, runtime.number_type(None)]
+    parts += [f"{part.weight} {_fields(part)} {' '.join(_content(part))}" for part in profile.components]
+    return blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
+
+
+def _fields(spec: ComponentSpec) -> str:
+    return spec.model_dump_json(exclude={"name", "weight", "head"})
+
+
+def _content(spec: ComponentSpec) -> Iterator[str]:
+    """What decides on scores and stands outside the profile."""
+    if isinstance(spec, QualitySpec):
+        yield _digest(_HERE / "weights" / spec.head)
+        yield _digest(Path(resolve(EMBEDDED_LLM)))
+    elif isinstance(spec, RelevanceSpec):
+        yield _digest(Path(resolve(EMBEDDED_ENCODER)))
+    elif isinstance(spec, ModelSpec):
+        yield _checkpoint(spec.model, spec.revision)
+    elif isinstance(spec, HttpSpec):
+        yield reported_model(spec)
+        if spec.tokenizer is not None:
+            yield _checkpoint(spec.tokenizer, None)
+
+
+def _checkpoint(model: str, revision: str | None) -> str:
+    """The content of a folder, or the commit to which a Hugging Face id leads now."""
+    folder = Path(resolve(model))
+    if folder.is_dir():
+        return _digest(folder)
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(model, "config.json", revision=revision)).parent.name
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise NotFound(f"no model can be read from {model}: {str(error).splitlines()[0]}", field="model") from None
+
+
+def _digest(path: Path, pattern: str = "*") -> str:
+    """Over the content of a file, or over names and contents of a folder's files at any depth, but for hidden ones."""
+    files = {"": path} if path.is_file() else {str(each.relative_to(path)): each for each in path.rglob(pattern)}
+    state = blake2b(digest_size=16)
+    for name, file in sorted(files.items()):
+        if file.is_file() and not any(part.startswith(".") for part in Path(name).parts):
+            with file.open("rb") as stream:
+                state.update(name.encode() + b"\0" + file_digest(stream, "blake2b").digest())
+    if not files:
+        raise NotFound(f"there is no {path}")
+    return state.hexdigest()
+
+
+def reported_model(spec: HttpSpec) -> str:
+    """What the server says that it serves: vLLM by `/v1/models`, TEI by `/info`; empty where it does not say.
+
+    Raises:
+        Unavailable: it cannot be reached.
+    """
+    from services.reward.remote.scorer import key_of
+
+    key = key_of(spec)
+    base = spec.url.rstrip("/")
+    for path in ("/classify", "/pooling", "/predict", "/get_reward"):
+        base = base.removesuffix(path)
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    try:
+        # Given a transport, httpx takes no proxy from the environment, as where the server scores.
+        with httpx.Client(headers=headers, timeout=_ASKED_S, transport=httpx.HTTPTransport()) as client:
+            answer = client.get(f"{base}/{'info' if spec.api == 'tei-predict' else 'v1/models'}")
+        said = answer.json() if answer.is_success else {}
+    except httpx.HTTPError as error:
+        raise Unavailable(f"the reward server {spec.url} cannot be reached ({type(error).__name__})") from None
+    except ValueError:
+        said = {}
+    return json.dumps(_names(said), sort_keys=True)
+
+
+def _names(said: Any) -> list[Any]:
+    """Of vLLM's models each with the checkpoint behind it (`root`), of TEI's the checkpoint and its commit."""
+    if not isinstance(said, dict):
+        return []
+    listed = [each for each in said.get("data") or [said] if isinstance(each, dict)]
+    return [{name: each.get(name) for name in ("id", "root", "model_id", "model_sha")} for each in listed]

@@ -36,6 +36,7 @@ app.add_typer(evaluation, name="eval")
 app.add_typer(reward.app, name="reward")
 
 _DEFAULT_MODEL = "DARWIN_GATEWAY_DEFAULT_MODEL"
+_AUTO_SHARE = "DARWIN_MUTATION_AUTO_SHARE"
 _EXAMPLE = {"model": "darwin", "messages": [{"role": "user", "content": "How do I learn to swim?"}], "max_tokens": 120}
 
 
@@ -75,7 +76,7 @@ def align(
     console = Console(stderr=as_json)
     with reported(console), contextlib.ExitStack() as stack:
         if url is None:
-            url = stack.enter_context(started(StackSettings(engine=engine), console)).url
+            url = stack.enter_context(started(StackSettings(engine=engine, env=_unmeasured()), console)).url
         document = _follow(stack.enter_context(Client(url, patience_s=15)), body, console, show=not as_json)
     if as_json:
         print(json.dumps(document, ensure_ascii=False, indent=2))
@@ -134,6 +135,12 @@ app.command("show")(show_lineage)
 def version() -> None:
     """Print the version."""
     print(importlib.metadata.version("darwin-align"))
+
+
+def _unmeasured() -> dict[str, str]:
+    """One request is over before it is known whether the language model writes mutants well, which would only take
+    its time: templates write them, unless the environment says otherwise."""
+    return {_AUTO_SHARE: os.environ.get(_AUTO_SHARE, "1")}
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -123,12 +123,12 @@ def _parts(best: dict[str, Any], base: dict[str, Any]) -> Table:
     table = Table("reward", "base", "evolved", box=box.SIMPLE_HEAD)
     for column in table.columns[1:]:
         column.justify = "right"
+    both = (base, best)
     for name in best["components"]:
-        table.add_row(name, *(f"{choice['components'].get(name, 0.0):+.3f}" for choice in (base, best)))
-    table.add_row(
-        "together", *("" if c["reward"] is None else f"{c['reward']:+.3f}" for c in (base, best)), end_section=True
-    )
-    table.add_row("words", *(str(len(choice["text"].split())) for choice in (base, best)))
+        table.add_row(name, *(f"{choice['components'].get(name, 0.0):+.3f}" for choice in both))
+    table.add_row("together", *("" if choice["reward"] is None else f"{choice['reward']:+.3f}" for choice in both))
+    table.add_section()
+    table.add_row("words", *(str(len(choice["text"].split())) for choice in both))
     return table
 
 

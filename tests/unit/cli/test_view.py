@@ -29,3 +29,14 @@ def test_responses_are_no_markup_and_command_no_terminal() -> None:
     # What stands in a table's row is on one line.
     assert printed(view.round_table(event)).count(SHOWN.replace("  ", " ")) == len(event["texts"])
     assert printed(view.outcome(document)).count(SHOWN) == 2
+
+
+def test_the_parts_of_the_reward_stand_beside_each_other() -> None:
+    document = evolved(request_for(CONFIG, 11))
+    best, base = document["result"]["choices"][0], document["result"]["base"]
+    best |= {"text": "one two three", "reward": 0.5, "components": {"quality": 0.5, "form": 0.0}}
+    base |= {"text": "one", "reward": -2.0, "components": {"quality": 1.0, "form": -3.0}}
+    rows = [line.split() for line in printed(view.outcome(document)).splitlines()]
+    for row in (["quality", "+1.000", "+0.500"], ["form", "-3.000", "+0.000"], ["together", "-2.000", "+0.500"]):
+        assert any(line[: len(row)] == row for line in rows)
+    assert any(line[:3] == ["words", "1", "3"] for line in rows)

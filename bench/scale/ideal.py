@@ -3,8 +3,9 @@
 import asyncio
 import selectors
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
+
+from cachetools import cached
 
 from bench.limit import DirectLanguageModel, DirectStages
 from bench.scale.shape import STATES, EvolutionShape
@@ -60,7 +61,11 @@ def rounds_per_second(settings: GenerationSettings, replicas: int, concurrent: i
     return rest + (fuller * _of_one(settings, min(_MOST, each + 1), shape) if fuller else 0.0)
 
 
-@lru_cache
+def _key(settings: GenerationSettings, evolutions: int, shape: EvolutionShape) -> tuple[str, int, EvolutionShape]:
+    return settings.model_dump_json(), evolutions, shape
+
+
+@cached({}, key=_key)
 def _of_one(settings: GenerationSettings, evolutions: int, shape: EvolutionShape) -> float:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(_one_replica(settings, evolutions, shape))

@@ -38,8 +38,8 @@ async def decode(engine: Engine, plan: Plan, budget: int) -> Decoded:
 class _Apart:
     """Decodes the thought of a response, and then its answer.
 
-    Whether the model thinks at all may be known by its first token only. Under a format that is drawn freely, and
-    dropped where it begins no thought.
+    Whether the model thinks at all may be known by its first tokens only. Under a format these are drawn freely, and
+    dropped where they begin no thought.
     """
 
     def __init__(self, engine: Engine, plan: Plan, thoughts: ThoughtReader, progress: Progress | None) -> None:
@@ -54,19 +54,21 @@ class _Apart:
         self._dropped = 0
 
     async def decode(self, budget: int) -> Decoded:
-        free = self._plan.sampling.format is None
+        free, whole = self._plan.sampling.format is None, budget
         while budget > 0:
             reading = self._plan.read(self._ids)
             begins = reading.begins
             if begins:
                 part = await self._engine.complete(_sequence(self._beginning, self._ids, 1, None, 0))
                 if not free and not self._plan.read(self._ids + part.token_ids).thinking:
-                    self._dropped += len(part.token_ids)
-                    budget -= await self._answer(budget, 0)
+                    self._drop(part)
+                    await self._answer(whole, 0)
                     break
-                if self._progress is not None:
-                    self._progress(part.token_ids, part.logprobs)
                 budget -= self._add(part)
+                if free:
+                    self._report([part])
+                elif not self._plan.read(self._ids).begins:
+                    self._report(self._parts)
             elif reading.thinking:
                 part = await self._engine.complete(_sequence(self._thinking, self._ids, budget, self._progress, 0))
                 part = self._thought_alone(part)
@@ -85,6 +87,16 @@ class _Apart:
         self._parts.append(part)
         self._ids += part.token_ids
         return len(part.token_ids)
+
+    def _drop(self, part: Completion) -> None:
+        """Drops what was drawn freely, a last part of it included."""
+        self._dropped += sum(len(each.token_ids) for each in (*self._parts, part))
+        self._ids, self._parts = self._plan.sequence.response_token_ids, []
+
+    def _report(self, parts: Sequence[Completion]) -> None:
+        if self._progress is not None:
+            for part in parts:
+                self._progress(part.token_ids, part.logprobs)
 
     def _over(self, part: Completion) -> bool:
         """Whether the model has ended the response, or the engine cannot go on."""

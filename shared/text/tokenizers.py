@@ -1,8 +1,6 @@
 """Loads a checkpoint's tokenizer, in the processes that hold a model."""
 
-import json
 import logging
-from pathlib import Path
 from typing import Any
 
 from shared.errors import NotFound, Unsupported
@@ -17,8 +15,10 @@ def load_tokenizer(model: str, *, trust_remote_code: bool = False, revision: str
         NotFound: there is no such folder or id, or it holds no tokenizer.
         Unsupported: the tokenizer cannot be read, or is not a fast one.
     """
+    from transformers import AutoTokenizer
+
     try:
-        tokenizer = _class_of(model).from_pretrained(
+        tokenizer = AutoTokenizer.from_pretrained(
             model, trust_remote_code=trust_remote_code, revision=revision, mistral_format=False
         )
     except OSError as error:
@@ -38,19 +38,6 @@ def load_tokenizer(model: str, *, trust_remote_code: bool = False, revision: str
             field="model",
         )
     return tokenizer
-
-
-def _class_of(model: str) -> Any:
-    """The class that reads the tokenizer: the general one where the folder names it, or else `AutoTokenizer`, whose
-    import takes two seconds and 180 MiB."""
-    config = Path(model, "tokenizer_config.json")
-    if config.is_file() and json.loads(config.read_bytes()).get("tokenizer_class") == "TokenizersBackend":
-        from transformers import TokenizersBackend
-
-        return TokenizersBackend
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer
 
 
 def first_line(error: Exception) -> str:

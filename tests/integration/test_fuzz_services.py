@@ -53,6 +53,7 @@ SCALARS: dict[int, st.SearchStrategy[Any]] = {
     FieldDescriptor.TYPE_BOOL: st.booleans(),
     FieldDescriptor.TYPE_UINT32: whole(32, False),
     FieldDescriptor.TYPE_UINT64: whole(64, False),
+    FieldDescriptor.TYPE_INT32: whole(32, True),
     FieldDescriptor.TYPE_ENUM: whole(32, True),
 }
 

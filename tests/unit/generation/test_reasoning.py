@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence as Turns
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -110,6 +110,30 @@ async def test_a_form_that_a_thought_would_have_to_have_is_refused() -> None:
         await ask(engine, wanted, shaped)
     assert not engine.given
     assert (await ask(engine, wanted, replace(shaped, presence_penalty=0))).thinking
+
+
+async def test_what_began_like_a_mark_under_a_form_is_dropped_as_a_whole() -> None:
+    class Letters(SimulatedEngine):
+        """Says one letter after the other, whether it is held to a form or not."""
+
+        given: ClassVar[list[TokenSequence]] = []
+
+        async def complete(self, sequence: TokenSequence) -> Completion:
+            self.given.append(sequence)
+            last = range(self.info.vocabulary_size)[-600:]
+            letters = {self.decode((token,)): token for token in last}
+            said = [*(letters[letter] for letter in "<tab"), *self.info.end_ids]
+            done = len(sequence.response if sequence.sampling.format is None else sequence.formed)
+            return Completion(tuple(said[done : done + sequence.max_new_tokens]), 0)
+
+    engine = Letters(thinking_tokens=8, template_arguments={"enable_thinking": False})
+    if engine.grammars is None:
+        pytest.skip("formats are not installed")
+    form = SamplingOptions(temperature=1, format=ResponseFormat("regex", "<t[ab]{2}", field="x"))
+    found = await ask(engine, Sequence("s", HELLO, max_new_tokens=20), form)
+    # Two letters might have begun a mark, the third did not.
+    assert (found.text, found.finish, found.usage.generated_tokens) == ("<tab", "stop", 5 + 3)
+    assert [each.sampling.format is None for each in engine.given] == [True, True, True, False]
 
 
 async def test_prefills_that_open_a_thought_are_gone_on_with() -> None:

@@ -25,7 +25,7 @@ from services.reward.trunk import Extended, Extension, Trunk
 from shared.errors import InvalidRequest
 from shared.text.chat_tokenizer import ChatTokenizer
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
-from shared.text.tokenizers import load_tokenizer
+from shared.text.tokenizers import load_embedded_tokenizer
 
 LAYERS = 12
 EPSILON = 1e-5
@@ -66,7 +66,7 @@ class QualityScorer:
 
     def load(self) -> None:
         folder = resolve(EMBEDDED_LLM)
-        self._chat = ChatTokenizer(load_tokenizer(folder))
+        self._chat = ChatTokenizer(load_embedded_tokenizer(folder))
         self._trunk = Trunk(folder, LAYERS, self._runtime)
         self._weight, self._bias = _load_head(self._head_file, self._trunk)
 

@@ -40,6 +40,17 @@ def load_tokenizer(model: str, *, trust_remote_code: bool = False, revision: str
     return tokenizer
 
 
+def load_embedded_tokenizer(folder: str) -> Any:
+    """The tokenizer of the embedded language model, which is in this folder, as `load_tokenizer` reads it.
+
+    It is read by the class that `AutoTokenizer` chooses for it, since importing `AutoTokenizer` takes two seconds and
+    180 MiB.
+    """
+    from transformers import TokenizersBackend
+
+    return TokenizersBackend.from_pretrained(folder)
+
+
 def first_line(error: Exception) -> str:
     """The first line of an error's message, at most 200 characters; the error's type where it has no message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -14,6 +14,7 @@ from services.reward.runtime import Runtime
 from services.reward.scorer import Conversation, ScoreItem
 from shared.errors import InvalidRequest
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
+from shared.text.tokenizers import load_embedded_tokenizer, load_tokenizer
 from tests.unit.reward.conversations import dialogue
 
 HEAD = "quality.safetensors"
@@ -162,6 +163,14 @@ def test_it_loads_without_the_models_of_transformers() -> None:
         "sys.exit('transformers.modeling_utils' in sys.modules or 'torch._dynamo' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_its_tokenizer_is_that_of_the_language_model() -> None:
+    folder = resolve(EMBEDDED_LLM)
+    ours, theirs = load_embedded_tokenizer(folder), load_tokenizer(folder)
+    assert type(ours) is type(theirs)
+    assert ours.backend_tokenizer.to_str() == theirs.backend_tokenizer.to_str()
+    assert (ours.chat_template, ours.special_tokens_map) == (theirs.chat_template, theirs.special_tokens_map)
 
 
 def test_keys_and_values_of_a_prompt_are_kept_once(exact: QualityScorer) -> None:

@@ -14,6 +14,7 @@ from services.generation.engines import AUTO, AUTO_SUMMARY, EngineName
 from services.generation.vllm_arguments import read_object
 from shared.process.number_types import AUTO_DTYPE, DtypeSetting
 from shared.process.settings import DarwinSettings
+from shared.records.template_inputs import RESERVED_ARGUMENTS
 from shared.text.embedded_models import EMBEDDED_LLM
 
 
@@ -134,6 +135,13 @@ class GenerationSettings(DarwinSettings):
     def _are_an_object(cls, text: str) -> str:
         read_object(text)
         return text
+
+    @field_validator("chat_template_arguments")
+    @classmethod
+    def _are_the_templates(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        if reserved := ", ".join(sorted(RESERVED_ARGUMENTS & arguments.keys())):
+            raise ValueError(f"may not hold {reserved}: leave it out")
+        return arguments
 
     @property
     def hint_names(self) -> frozenset[str]:

@@ -152,6 +152,8 @@ def _parsed(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise UnreadableRow(f"{where}: not JSON: {error}") from None
+        raise UnreadableRow(
+            f"{where}: not JSON: {error}; rows are JSON objects, one to a line or in one list (docs/files.md)"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise UnreadableRow(f"{where}: cannot be read as JSON: {error}") from None

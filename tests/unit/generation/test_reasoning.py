@@ -10,6 +10,7 @@ from services.generation.engine import Completion, TokenSequence
 from services.generation.generator import SequenceGenerator
 from services.generation.messages import GenerateRequest, SamplingOptions, Sequence, SequenceResult
 from services.generation.reasoning.marks import ReasoningMarks, find_reasoning_marks
+from services.generation.settings import GenerationSettings
 from services.generation.simulated_engine import SimulatedEngine
 from services.generation.validation import GenerationLimits
 from shared.errors import Unsupported
@@ -187,6 +188,12 @@ def test_an_earlier_thought_is_given_to_the_template() -> None:
     closing = tokenizer_of(QWEN).convert_tokens_to_ids("</think>")
     # What a thought spells is no mark.
     assert list(chat.encode_chat(told, answered=True)).count(closing) == 1
+
+
+def test_a_deployment_gives_the_template_no_reserved_argument() -> None:
+    assert GenerationSettings(chat_template_arguments={"enable_thinking": False})
+    with pytest.raises(ValueError, match="may not hold messages, tools: leave it out"):
+        GenerationSettings(chat_template_arguments={"messages": [], "tools": []})
 
 
 def test_marks_are_found_by_name_and_unknown_names_are_refused() -> None:

@@ -51,7 +51,7 @@ LATIN = '{"a": 1}\n{"a": "é"}\n'.encode("latin-1")
         (b'[{"a": 1},\n{"a": 1]\n', r"a\.jsonl: not JSON: .*line 2"),
         (b'{"a": 1}\n' + b"[" * 100_000 + b"\n", r"line 2: cannot be read as JSON"),
         (b'{"a": 1}\n' + b"1" * 5000 + b"\n", r"line 2: cannot be read as JSON"),
-        (b"prompt,answer\nWhy?,So.\n", r"line 1: not JSON"),
+        (b"prompt,answer\nWhy?,So.\n", r"line 1: not JSON.*one to a line or in one list"),
         (b"\x1f\x8b\x08\x00", "gunzip"),
         (b"PAR1\x00\x00", r'read_parquet\(".*a\.jsonl"\)'),
     ],

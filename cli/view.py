@@ -115,6 +115,8 @@ def _summary(evolution: dict[str, Any], best: dict[str, Any], base: dict[str, An
         text.append(f", reward {best['reward'] - base['reward']:+.3f} over base", style="bold")
     if evolution["result"]["stopped_by"]:
         text.append(f", stopped by {evolution['result']['stopped_by']}", style="yellow")
+    if fallback := evolution["result"].get("fallback"):
+        text.append(f", answered with the base response ({fallback})", style="yellow")
     return text
 
 

@@ -13,7 +13,9 @@ from cli.history.recording import SavedRecording
 from cli.history.trees import origin
 from shared.records.events import CycleFinished, RoundFinished
 
-_LEGEND = "✓ survives  ←n takes the response of n  ■ finished  final: complete response"
+_LEGEND = (
+    "✓ survives  ←n takes the response of n  ■ finished  ✕ dropped  ? reward not trusted  final: complete response"
+)
 _PADDING = 3
 
 
@@ -36,12 +38,15 @@ def population_tables(recording: SavedRecording, width: int) -> Iterator[Rendera
 
 def _columns(recording: SavedRecording, cycle: int) -> Iterator[tuple[str, list[Text]]]:
     """Titles, each with a cell for every state."""
+    dropped: tuple[int, ...] = ()
     for event in recording.events:
         if isinstance(event, RoundFinished) and event.cycle == cycle:
+            dropped = event.dropped
             yield f"round {event.round}", [_cell(event, state) for state in range(len(event.texts))]
         if isinstance(event, CycleFinished) and event.cycle == cycle:
-            best = max(event.rewards)
-            yield "final", [Text(f"{it:+.3f}", style="bold" if it == best else "") for it in event.rewards]
+            best = max(reward for state, reward in enumerate(event.rewards) if state not in dropped)
+            cells = [Text(f"{it:+.3f}", style="bold" if it == best else "") for it in event.rewards]
+            yield "final", [Text("–") if state in dropped else cell for state, cell in enumerate(cells)]
 
 
 def _cell(event: RoundFinished, state: int) -> Text:
@@ -53,7 +58,9 @@ def _cell(event: RoundFinished, state: int) -> Text:
     if donor is not None:
         cell.append(f" ←{donor}").stylize("red")
     if event.finished[state]:
-        cell.append(" ■")
+        cell.append(" ✕" if state in event.dropped else " ■")
+    if event.abstained and event.abstained[state]:
+        cell.append(" ?")
     return cell
 
 

@@ -30,12 +30,15 @@ class MutantAccepted:
 
 @dataclass(frozen=True)
 class BaseScored:
-    """The response to the original conversation is complete. `text` is its answer, `reasoning` what came before."""
+    """The response to the original conversation is complete. `text` is its answer, `reasoning` what came before, and
+    `abstained` why its reward is not to be trusted.
+    """
 
     text: str
     reward: float
     tokens: int
     reasoning: str = ""
+    abstained: str = ""
     type: Literal["base.scored"] = "base.scored"
 
 
@@ -51,9 +54,13 @@ class Replacement:
 class RoundFinished:
     """Every state was scored, badly rewarded ones were replaced.
 
-    Lists are indexed by state and describe the population before replacement, `finished` after it. `tokens` were
+    Lists are indexed by state and describe the population before replacement, `finished` after it: who decodes no
+    further, complete or dropped. `tokens` were
     sampled for it, those of the base response apart. `texts` are answers so far, and `reasoning` what was thought
     before them, empty where no state has thought anything. Rewards are null of states that are still thinking.
+    `weights` are those by which donors were drawn, empty where the rule has none. `dropped` names the states that take
+    no part any more, after this round or one before. `abstained` says why a state's reward is not to be trusted, and is
+    empty where none abstains.
     """
 
     cycle: int
@@ -65,6 +72,9 @@ class RoundFinished:
     finished: tuple[bool, ...]
     tokens: int
     reasoning: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
+    dropped: tuple[int, ...] = ()
+    abstained: tuple[str, ...] = ()
     type: Literal["round.finished"] = "round.finished"
 
 

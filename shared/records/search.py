@@ -8,13 +8,14 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from shared.errors import InvalidRequest
-from shared.methods import METHODS, Method
+from shared.methods import METHODS, Method, SelectionName
 from shared.records.efforts import Effort
 from shared.records.limits import MAX_CYCLES, MAX_LOOKAHEAD, MAX_MUTANTS, MAX_PERIOD
 
 Mutation = Literal["auto", "model", "templates"]
 Preset = Literal["default", "paper"]
 LEAST_DEADLINE_MS, MOST_DEADLINE_MS = 100, 86_400_000
+MAX_BETA, MIN_SHRINK = 1000, 0.1
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Setting:
     """What a setting does, in a sentence for people, and the least and the most that it may be, both included."""
 
     text: str
-    least: int | None = None
-    most: int | None = None
+    least: float | None = None
+    most: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,42 @@ class Search:
             "Candidates that keep their own response at each replacement; fewer than `mutants`.", 1, MAX_MUTANTS - 1
         ),
     ] = 1
+    selection: Annotated[
+        SelectionName,
+        Setting(
+            "Whose responses go on at each replacement: the `survivors` best rewarded ones, each with the same chance "
+            "(`truncation`), or each by a weight that grows with its reward, as far as `beta` lets it (`pessimism`)."
+        ),
+    ] = "truncation"
+    beta: Annotated[
+        float,
+        Setting(
+            "With `pessimism`, how little rewards are trusted at each replacement, in units of reward: with 0 only the "
+            "best response goes on, with much more than rewards differ by each keeps its own.",
+            0,
+            MAX_BETA,
+        ),
+    ] = 0.1
+    final_beta: Annotated[
+        float,
+        Setting(
+            "How little rewards are trusted as the answer is picked, in units of reward: with 0 the best rewarded "
+            "response is the answer, with more it is drawn by weights that grow with rewards, with much more by equal "
+            "ones.",
+            0,
+            MAX_BETA,
+        ),
+    ] = 0.0
+    shrink: Annotated[
+        float,
+        Setting(
+            "The share of the unfinished candidates, the best rewarded ones, that goes on after each round, one at "
+            "least; the others end there and are no answers. It has any method decode `period` tokens a round. With 1 "
+            "all go on.",
+            MIN_SHRINK,
+            1,
+        ),
+    ] = 1.0
     lookahead: Annotated[
         int, Setting("Tokens decoded beyond `period` for the scoring only, then thrown away.", 0, MAX_LOOKAHEAD)
     ] = 0
@@ -146,6 +183,12 @@ EFFORT_MUTANTS: dict[Effort, int] = {"minimal": 2, "low": 3, "medium": 5, "high"
 def most_responses(method: Method, search: Search) -> int:
     """How many final responses a search gives at most, the base response included."""
     return 1 + search.cycles * search.mutants if METHODS[method].searches else 1
+
+
+def in_rounds(method: Method, search: Search) -> bool:
+    """Whether a search decodes its responses piece by piece, and decides something after each."""
+    traits = METHODS[method]
+    return traits.replaces or (traits.searches and search.shrink < 1)
 
 
 def check_search(method: Method, search: Search, n: int) -> None:

@@ -25,6 +25,7 @@ from shared.records.events import (
 )
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+_SELDOM = ("weights", "dropped", "abstained")
 
 
 class Told:
@@ -92,6 +93,9 @@ class Told:
                 fields["reasoning"] = thoughts
                 if thoughts is None:
                     del fields["reasoning"]
+                for name in _SELDOM:
+                    if not fields[name]:
+                        del fields[name]
                 fields["replacements"] = [(item.state, item.donor) for item in event.replacements]
                 fields["finished"] = [state for state, finished in enumerate(event.finished) if finished]
             case CycleFinished():
@@ -102,8 +106,10 @@ class Told:
                     del fields["rewards"]
                 if event.best_reward == _best(event.archive):
                     del fields["best_reward"]
-            case BaseScored() if not event.reasoning:
-                del fields["reasoning"]
+            case BaseScored():
+                for name in ("reasoning", "abstained"):
+                    if not fields[name]:
+                        del fields[name]
             case Ended():
                 return {name: value for name, value in asdict(event).items() if value is not None}
             case _:

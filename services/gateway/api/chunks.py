@@ -51,7 +51,7 @@ def final(record: Record, include_usage: bool, settings: GatewaySettings) -> Ite
     Raises as `serializers.result_of` does.
     """
     result = serializers.result_of(record)
-    reference = serializers.reference(record, result.stopped_by)
+    reference = serializers.reference(record, result)
     for index, choice in enumerate(result.choices):
         role: Literal["assistant"] | None = None if index == 0 else "assistant"
         thought = serializers.thought_of(record, choice)

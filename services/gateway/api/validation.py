@@ -24,7 +24,7 @@ from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
 from shared.records.efforts import Effort
 from shared.records.evolution import EvolutionRequest, Message, Role, Sampling
-from shared.records.search import EFFORT_MUTANTS, PRESETS, Search, check_search
+from shared.records.search import EFFORT_MUTANTS, PRESETS, Search, check_search, in_rounds
 from shared.records.tools import ToolUse
 from shared.records.turns import characters_of, instruction_index
 from shared.text.tool_turns import with_calls
@@ -236,7 +236,7 @@ def _search(method: Method, entry: ModelEntry, darwin: SearchSettings, effort: E
 
 def _check_history(method: Method, search: Search, max_tokens: int, most: int) -> None:
     """Each round records the responses so far, which are half their final length on average."""
-    rounds = math.ceil(max_tokens / search.period) if METHODS[method].replaces else 1
+    rounds = math.ceil(max_tokens / search.period) if in_rounds(method, search) else 1
     tokens = search.cycles * rounds * search.mutants * max_tokens // 2
     if tokens > most:
         raise InvalidRequest(

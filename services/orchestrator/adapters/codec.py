@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from services.orchestrator.adapters.packing import NOT_THE_CORES, Written
 from services.orchestrator.adapters.unpacking import unpack
-from services.orchestrator.core.values import Config, EvolutionState
+from services.orchestrator.core.values import Config, EvolutionState, Final, State
 from shared.records.evolution import SavedState
 from shared.records.schema import UnknownSchema, of_another_version
 
@@ -24,19 +24,25 @@ KNOWN = {1}
 """The numbers of the schemas that are read."""
 
 _EVOLUTION: TypeAdapter[EvolutionState] = TypeAdapter(EvolutionState)
-_PLAIN: dict[str, Any] = {"response": {"logprobs"}}
+# Settings that the first versions of states in one piece did not have.
+_OPTIONAL = ("selection", "beta", "final_beta", "shrink", "complete_first", "rescore")
 
 
 def dump(evolution: EvolutionState) -> str:
     """The evolution as JSON, with the number of its schema, without those of its settings on which the core does not
-    act, or acts by default, and without log probabilities where it has none.
+    act, or acts by default, and without what few evolutions have: log probabilities, rewards that abstain, states that
+    were dropped.
     """
-    optional = ("selection", "complete_first", "rescore")
-    beside = NOT_THE_CORES | {name for name in optional if getattr(evolution.config, name) == getattr(Config, name)}
-    exclude: dict[str, Any] = {"config": beside}
-    states = [state.response for _, state in evolution.states()]
-    if not any(response.logprobs for response in (*states, *(final.response for final in evolution.finals))):
-        exclude |= {"base": _PLAIN, "population": {"__all__": _PLAIN}, "finals": {"__all__": _PLAIN}}
+    beside = NOT_THE_CORES | {name for name in _OPTIONAL if getattr(evolution.config, name) == getattr(Config, name)}
+    states = [state for _, state in evolution.states()]
+    both: list[State | Final] = [*states, *evolution.finals]
+    of_final: dict[str, Any] = {}
+    if not any(each.response.logprobs for each in both):
+        of_final["response"] = {"logprobs"}
+    if not any(each.abstained for each in both):
+        of_final["abstained"] = True
+    of_state = of_final if any(state.dropped for state in states) else of_final | {"dropped": True}
+    exclude = {"config": beside, "base": of_state, "population": {"__all__": of_state}, "finals": {"__all__": of_final}}
     fields = _EVOLUTION.dump_json(evolution, exclude=exclude).decode()
     return f'{{"schema":{SCHEMA},{fields.removeprefix("{")}'
 

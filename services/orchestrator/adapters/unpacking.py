@@ -20,7 +20,8 @@ from services.orchestrator.adapters.saved_parts import (
     SavedStateRow,
 )
 from services.orchestrator.core.responses import Piece, Response
-from services.orchestrator.core.values import Config, EvolutionState, Final, Spent, State
+from services.orchestrator.core.spent import Spent
+from services.orchestrator.core.values import Config, EvolutionState, Final, State
 from shared.records.events import ArchiveEntry
 from shared.records.evolution import SavedState
 from shared.records.schema import UnknownSchema, of_another_version
@@ -119,7 +120,7 @@ class _Unpacking:
     def _final(self, saved: SavedFinal) -> Final:
         instruction, response = _at(self._texts, saved.instruction), self._response(saved.response)
         components = components_read(saved.components, saved.reward)
-        return Final(saved.cycle, saved.state, instruction, response, saved.reward, components)
+        return Final(saved.cycle, saved.state, instruction, response, saved.reward, components, saved.abstained)
 
     def _state(self, row: SavedStateRow) -> State:
         response = self._response(row.response)
@@ -133,6 +134,8 @@ class _Unpacking:
             components=components_read(row.components, row.reward),
             ahead=None if row.ahead is None else self._response(row.ahead),
             allowance=row.allowance,
+            abstained=row.abstained,
+            dropped=row.dropped,
         )
 
 

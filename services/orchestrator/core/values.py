@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from services.orchestrator.core.responses import NO_CALLS, Called, Response
-from shared.methods import SelectionName
+from services.orchestrator.core.spent import Spent
 from shared.records.events import ArchiveEntry, Event
 from shared.records.evolution import MutantSource, StoppedBy
 from shared.records.logprobs import TokenLogprobs
@@ -20,7 +20,7 @@ class Config(Search):
     """The settings of the search, and those by which methods differ; `presets` makes it. Lengths are in tokens.
 
     With `mutate`, each state of a cycle awaits a mutant of the parent; without, all carry the original instruction.
-    With `replace`, the rule named `selection` decides after each round whose response goes on in whose place.
+    With `replace`, the selection rule decides after each round whose response goes on in whose place.
     `archive_candidates` instructions of a cycle are offered to the archive. With `complete_first`, as where the form of
     responses is fixed, one that ended by itself is a better answer than any that was cut. With `rescore`, as in the
     paper's code, responses are scored in every round and at the end of the cycle, as they were scored before or not.
@@ -29,10 +29,14 @@ class Config(Search):
     mutate: bool
     replace: bool
     max_tokens: int
-    selection: SelectionName = "truncation"
     archive_candidates: int = 2
     complete_first: bool = False
     rescore: bool = False
+
+    @property
+    def in_rounds(self) -> bool:
+        """Whether something is decided before the responses are complete."""
+        return self.replace or self.shrink < 1
 
 
 Phase = Literal["idle", "decode", "short", "held", "score", "scored"]
@@ -45,8 +49,9 @@ class State:
     """A mutant and its response. `instruction` is None until the mutant is accepted.
 
     `scored_text` is what the next or last score is about: the response, with its lookahead where there is one.
-    `reward` is None until it is scored. `ahead` is the response with what is known of the piece that it is being
-    continued by. `allowance` is how many tokens it may yet sample in this round; None where no budget bounds that.
+    `reward` is None until it is scored, and not to be trusted where it `abstained`, for the reason that this names.
+    `ahead` is the response with what is known of the piece that it is being continued by. `allowance` is how many
+    tokens it may yet sample in this round; None where no budget bounds that. One that was `dropped` ended unfinished.
     """
 
     instruction: str | None = None
@@ -57,11 +62,18 @@ class State:
     components: dict[str, float] = field(default_factory=dict)
     ahead: Response | None = None
     allowance: int | None = None
+    abstained: str = ""
+    dropped: bool = False
 
     @property
     def latest(self) -> Response:
         """The response with everything that has been sampled for it."""
         return self.ahead or self.response
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether its response is to be continued."""
+        return not (self.dropped or self.response.finished)
 
     @property
     def grown(self) -> int:
@@ -79,23 +91,7 @@ class Final:
     response: Response
     reward: float | None
     components: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Spent:
-    """Tokens so far: `mutation` and `decode` were sampled, `reward` computed, `cached` not recomputed; and the number
-    of responses that were scored."""
-
-    prompt: int = 0
-    mutation: int = 0
-    decode: int = 0
-    reward: int = 0
-    reward_calls: int = 0
-    cached: int = 0
-
-    @property
-    def generated(self) -> int:
-        return self.mutation + self.decode
+    abstained: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,7 +119,7 @@ class EvolutionState:
     scoring_finals: bool = False
     survivals: tuple[int, ...] = ()
     finals: tuple[Final, ...] = ()
-    spent: Spent = Spent()
+    spent: Spent = field(default_factory=Spent)
     round_tokens: int = 0
     checkpoint: int = 0
     mutation_allowance: int | None = None
@@ -273,7 +269,7 @@ class Generated:
 
 @dataclass(frozen=True)
 class Scored:
-    """A state's text was scored; `computed_tokens` were computed by reward models for it."""
+    """A state's text was scored, with `computed_tokens` by reward models; `abstained` says why in vain, if it was."""
 
     cycle: int
     round: int
@@ -281,6 +277,7 @@ class Scored:
     reward: float
     components: dict[str, float] = field(default_factory=dict)
     computed_tokens: int = 0
+    abstained: str = ""
 
 
 @dataclass(frozen=True)

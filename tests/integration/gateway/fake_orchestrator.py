@@ -105,6 +105,7 @@ async def _evolve(store: Store, evolution_id: str) -> None:
         return
     texts = [value] if name == "text" else [f"answer {i}" for i in range(int(value) if name == "n" else 1)]
     result = replace(_result(record, texts), stopped_by=value if name == "stop" else None)
+    result = replace(result, fallback=value if name == "fallback" else None)
     if value == "error":
         failure = Failure("Unavailable", f"no luck at {INSIDE}")
         ended = {"status": "succeeded", "finished_at": time.time(), "result": result, "error": failure}

@@ -48,16 +48,32 @@ def configs(draw: st.DrawFn, *, replacing: bool | None = None, budget: bool | No
     )
 
 
+@st.composite
+def any_configs(draw: st.DrawFn) -> Config:
+    """Those of `configs`, with any selection rule, a drawn answer and a population that may shrink."""
+    config, shrink = draw(configs()), draw(st.sampled_from([1.0, 0.5, 0.34]))
+    return replace(
+        config,
+        selection=draw(st.sampled_from(["truncation", "pessimism"])),
+        beta=draw(st.sampled_from([0.0, 0.2, 5.0])),
+        final_beta=draw(st.sampled_from([0.0, 0.3])),
+        shrink=shrink,
+        period=config.period if config.replace or shrink == 1 else draw(st.integers(1, 8)),
+    )
+
+
 @dataclass
 class World:
     """Answers effects: the same seed gives the same answers, whatever the order they are asked in.
 
-    Mutants fill the context with `full_probability`; the conversation itself never does.
+    Mutants fill the context with `full_probability`; the conversation itself never does. Rewards abstain with
+    `abstain_probability`.
     """
 
     seed: int
     end_probability: float = 0.15
     full_probability: float = 0.0
+    abstain_probability: float = 0.0
     events: list[Event] = field(default_factory=list)
 
     def perform(self, effect: Effect) -> list[Outcome]:
@@ -72,7 +88,9 @@ class World:
             case Generate():
                 return [self._generated(effect, rng)]
             case Score():
-                return [Scored(effect.cycle, effect.round, effect.state, rng.choice([-1.5, 0.0, 0.25, 0.25, 2.0]))]
+                reward = rng.choice([-1.5, 0.0, 0.25, 0.25, 2.0])
+                abstained = "out_of_distribution" if rng.random() < self.abstain_probability else ""
+                return [Scored(effect.cycle, effect.round, effect.state, reward, abstained=abstained)]
         raise AssertionError(effect)
 
     def _rewritten(self, effect: Mutate, rng: random.Random) -> int:

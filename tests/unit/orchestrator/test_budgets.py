@@ -26,7 +26,7 @@ from services.orchestrator.journal import Journal
 from shared.methods import METHODS, Method
 from shared.records.evolution import EvolutionRequest, Message, Sampling
 from shared.records.search import Search
-from tests.unit.orchestrator.strategies import INSTRUCTION, World, configs, survived
+from tests.unit.orchestrator.strategies import INSTRUCTION, World, any_configs, configs, survived
 
 seeds = st.integers(0, 2**32)
 
@@ -34,7 +34,7 @@ seeds = st.integers(0, 2**32)
 @st.composite
 def tight(draw: st.DrawFn) -> Config:
     """Settings with budgets of which searches often come to the end."""
-    config = draw(configs(budget=True))
+    config = draw(any_configs())
     tokens = draw(st.one_of(st.none(), st.integers(1, 60)))
     return replace(config, max_generated_tokens=tokens, max_reward_calls=draw(st.one_of(st.none(), st.integers(1, 20))))
 

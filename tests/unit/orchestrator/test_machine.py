@@ -27,7 +27,7 @@ from shared.methods import Method
 from shared.records.events import BaseScored, CycleFinished, RoundFinished
 from shared.records.evolution import EvolutionRequest, Message, Sampling
 from shared.records.search import Search
-from tests.unit.orchestrator.strategies import INSTRUCTION, World, configs
+from tests.unit.orchestrator.strategies import INSTRUCTION, World, any_configs, configs
 
 seeds = st.integers(0, 2**32)
 
@@ -132,11 +132,14 @@ def test_decisions_do_not_depend_on_the_order_of_outcomes(config: Config, seed: 
 
 
 @settings(max_examples=40)
-@given(configs(), seeds, seeds)
-def test_interruption_and_reload_anywhere_changes_nothing(config: Config, seed: int, order: int) -> None:
+@given(any_configs(), seeds, seeds, st.sampled_from([0.0, 0.3]))
+def test_interruption_and_reload_anywhere_changes_nothing(
+    config: Config, seed: int, order: int, abstain: float
+) -> None:
     rng = random.Random(order)
     evolution, _ = machine.begin(config, INSTRUCTION, seed)
-    world, straight = World(seed), World(seed).run(config)[-1]
+    world = World(seed, abstain_probability=abstain)
+    straight = World(seed, abstain_probability=abstain).run(config)[-1]
     while not evolution.finished:
         evolution = codec.load(codec.dump(evolution))
         if rng.random() < 0.2:
@@ -146,7 +149,7 @@ def test_interruption_and_reload_anywhere_changes_nothing(config: Config, seed: 
     assert evolution == straight
 
 
-@given(configs(), seeds)
+@given(any_configs(), seeds)
 def test_tokens_add_up(config: Config, seed: int) -> None:
     evolution = World(seed).run(config)[-1]
     tokens = answers.tokens(evolution)

@@ -9,7 +9,7 @@ const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRi
 export function populationSection(view) {
   const grids = h("div", { class: "grids" });
   const panel = h("div", { class: "panel", "aria-live": "polite" });
-  const hint = "Choose a state by click or Enter, move with the arrow keys. ● survives, ← takes a donor's response, ■ finished.";
+  const hint = "Choose a state by click or Enter, move with the arrow keys. ● survives, ← takes a donor's response, ■ finished, ✕ dropped for good, ? its reward is not trusted.";
   const element = section("population", "Population", hint, h("div", { class: "population" }, grids, panel));
 
   const update = () => {
@@ -41,14 +41,14 @@ function grid(cycle, view) {
     h("tbody", {}, states.map((state) => h("tr", {},
       h("th", { scope: "row" }, h("span", { class: `writer writer-${state % 8}` }, state)),
       cycle.rounds.map((round) => h("td", {}, cell(round.states[state], view))),
-      h("td", { class: "number" }, cycle.end ? signed(cycle.end.rewards[state]) : "–"))))));
+      h("td", { class: "number" }, cycle.end && !cycle.rounds.at(-1).states[state].dropped ? signed(cycle.end.rewards[state]) : "–"))))));
 }
 
 export const keyOf = ({ cycle, round, state }) => `${cycle}.${round}.${state}`;
 
 function cell(state, view) {
-  const mark = [state.survives && "●", state.donor !== null && `←${state.donor}`, state.finished && "■"].filter(Boolean).join(" ");
-  const kind = state.survives ? "survives" : state.donor !== null ? "replaced" : "kept";
+  const mark = [state.survives && "●", state.donor !== null && `←${state.donor}`, state.dropped ? "✕" : state.finished && "■", state.abstained && "?"].filter(Boolean).join(" ");
+  const kind = state.survives ? "survives" : state.donor !== null || state.dropped ? "replaced" : "kept";
   return h("button", {
     type: "button", class: `cell ${kind}`, tabindex: -1, "aria-pressed": "false", data: { at: keyOf(state) },
     "aria-label": `state ${state.state}, round ${state.cycle}.${state.round}, reward ${signed(state.reward)}, ${fateOf(state)}`,

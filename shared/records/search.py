@@ -49,6 +49,16 @@ class Search:
             "Candidates that keep their own response at each replacement; fewer than `mutants`.", 1, MAX_MUTANTS - 1
         ),
     ] = 1
+    diversity: Annotated[
+        float,
+        Setting(
+            "What it costs a survivor, in units of reward, to say the same as one that was chosen before: this times "
+            "the greatest cosine of their embeddings. With `truncation` and several `survivors`; with 0 rewards alone "
+            "decide.",
+            0,
+            MAX_BETA,
+        ),
+    ] = 0.0
     selection: Annotated[
         SelectionName,
         Setting(
@@ -212,6 +222,12 @@ def check_search(method: Method, search: Search, n: int) -> None:
             f"darwin.survivors ({search.survivors}) must be less than darwin.mutants ({search.mutants}) with {method}: "
             "with every state surviving, nothing is ever replaced",
             field="darwin.survivors",
+        )
+    if traits.replaces and search.diversity and (search.survivors < 2 or search.selection != "truncation"):
+        raise InvalidRequest(
+            "darwin.diversity is about the survivors of truncation: give two darwin.survivors or more and no other "
+            "darwin.selection, or leave it out",
+            field="darwin.diversity",
         )
     most = most_responses(method, search)
     if n > most:

@@ -70,6 +70,17 @@ async def test_doubted_rewards_and_a_population_that_shrinks(method: Method, sto
     assert all(sum(event.weights) == pytest.approx(1) for event in rounds)
 
 
+async def test_survivors_that_differ(store: Store) -> None:
+    due = await accept(store, replace(REQUEST, search=Search(period=6, mutants=6, survivors=3, diversity=2.0)))
+    stages = Stages()
+    stages.world = World(5, embeds=True)
+    await finish(store, round_runner(store, stages), due)
+    recording = await recorded(store, due)
+    check(recording)
+    outcomes = [outcome for attempt in recording.attempts for outcome in attempt.outcomes]
+    assert any(outcome.get("embedding") for outcome in outcomes)
+
+
 @pytest.mark.parametrize(
     ("failures", "errors"),
     [

@@ -25,7 +25,7 @@ KNOWN = {1}
 
 _EVOLUTION: TypeAdapter[EvolutionState] = TypeAdapter(EvolutionState)
 # Settings that the first versions of states in one piece did not have.
-_OPTIONAL = ("selection", "beta", "final_beta", "shrink", "complete_first", "rescore")
+_OPTIONAL = ("diversity", "selection", "beta", "final_beta", "shrink", "complete_first", "rescore")
 
 
 def dump(evolution: EvolutionState) -> str:
@@ -41,7 +41,8 @@ def dump(evolution: EvolutionState) -> str:
         of_final["response"] = {"logprobs"}
     if not any(each.abstained for each in both):
         of_final["abstained"] = True
-    of_state = of_final if any(state.dropped for state in states) else of_final | {"dropped": True}
+    seldom = [name for name in ("dropped", "embedding") if not any(getattr(state, name) for state in states)]
+    of_state = of_final | dict.fromkeys(seldom, True)
     exclude = {"config": beside, "base": of_state, "population": {"__all__": of_state}, "finals": {"__all__": of_final}}
     fields = _EVOLUTION.dump_json(evolution, exclude=exclude).decode()
     return f'{{"schema":{SCHEMA},{fields.removeprefix("{")}'

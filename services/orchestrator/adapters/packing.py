@@ -126,6 +126,7 @@ class _Packing:
                 state.allowance,
                 state.abstained,
                 state.dropped,
+                state.embedding,
             )
         )
 
@@ -184,7 +185,7 @@ class _Packing:
 
 
 def _has_longer_rows(evolution: EvolutionState) -> bool:
-    states = any(state.abstained or state.dropped for _, state in evolution.states())
+    states = any(state.abstained or state.dropped or state.embedding for _, state in evolution.states())
     return states or any(final.abstained for final in evolution.finals)
 
 

@@ -71,6 +71,7 @@ class SavedStateRow(NamedTuple):
     allowance: int | None = None
     abstained: str = ""
     dropped: bool = False
+    embedding: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -136,6 +136,7 @@ class _Unpacking:
             allowance=row.allowance,
             abstained=row.abstained,
             dropped=row.dropped,
+            embedding=row.embedding,
         )
 
 

@@ -238,6 +238,7 @@ def _reward(evolution: EvolutionState, outcome: Scored) -> Step:
         reward=outcome.reward,
         components=outcome.components,
         abstained=outcome.abstained,
+        embedding=outcome.embedding,
     )
     spent = changed(
         evolution.spent,

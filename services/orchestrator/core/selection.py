@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from services.orchestrator.core.diversity import diverse
 from services.orchestrator.core.pessimism import UNITS, drawn, places, weights
 from shared.methods import SelectionName
 from shared.records.events import ArchiveEntry, Replacement
@@ -49,12 +50,14 @@ class ScoredPopulation:
     `contenders` are the states that can survive and donate, which are all but those without room for a first token,
     those that call tools, those that have no answer yet, those that were dropped, and those whose reward abstains while
     another's does not. Each has a reward. `replaceable` are those that can take a contender's response: none where the
-    method does not replace, and none that are finished.
+    method does not replace, and none that are finished. `embeddings` are those of the states' texts, empty where the
+    search asks for none.
     """
 
     rewards: tuple[float | None, ...]
     contenders: tuple[int, ...]
     replaceable: tuple[int, ...]
+    embeddings: tuple[str, ...] = ()
 
     def reward(self, contender: int) -> float:
         """The reward of a contender."""
@@ -88,10 +91,14 @@ class SelectionRule(Protocol):
 
 def truncation(population: ScoredPopulation, search: Search, draw: Draw) -> Selected:
     """The best survive, the lower index first among equals, and donate with equal chances; the archive counts them.
+    With a `diversity`, which are the best depends on how much alike they are.
 
     Source: arXiv 2406.15193, algorithm 1.
     """
-    best = _ranked(population, population.contenders)[: search.survivors]
+    best = _ranked(population, population.contenders)
+    if search.diversity:
+        best = diverse(best, population.reward, population.embeddings, search.diversity, search.survivors)
+    best = best[: search.survivors]
     losers = [state for state in population.replaceable if state not in best]
     replacements = tuple(Replacement(state, best[draw(state, len(best))]) for state in losers)
     return Selected(best, replacements, archived=best)

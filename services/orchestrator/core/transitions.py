@@ -35,7 +35,7 @@ def _start_round(evolution: EvolutionState) -> EvolutionState:
     if not base.response.finished:
         base = changed(base, phase="decode")
     population = tuple(
-        changed(state, phase="decode" if state.goes_on else "score" if rescore and not state.dropped else "scored")
+        changed(state, phase="decode" if _goes_on(state) else "score" if rescore and not state.dropped else "scored")
         for state in evolution.population
     )
     return budgets.with_shares(
@@ -79,6 +79,7 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
             rewards,
             contenders=tuple(i for i in left if not before[i].abstained) or tuple(left),
             replaceable=tuple(i for i in left if config.replace and not before[i].response.finished),
+            embeddings=tuple(state.embedding for state in before),
         ),
         config,
         lambda state, count: draws.donor(evolution.cycle, evolution.round, state, count),
@@ -93,7 +94,7 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
         rewards=rewards,
         survivors=selected.survivors,
         replacements=selected.replacements,
-        finished=tuple(not state.goes_on for state in after),
+        finished=tuple(not _goes_on(state) for state in after),
         tokens=evolution.round_tokens,
         reasoning=_thoughts(before),
         weights=selected.weights,
@@ -111,7 +112,7 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
         settled, more = settle(_score_finals(evolution), draws)
         return settled, (event, *more)
     evolution = changed(evolution, checkpoint=evolution.checkpoint + 1)
-    if budget := budgets.used_up(evolution, sum(state.goes_on for _, state in evolution.states())):
+    if budget := budgets.used_up(evolution, sum(_goes_on(state) for _, state in evolution.states())):
         return conclude(evolution, budget), (event,)
     return _start_round(evolution), (event,)
 
@@ -204,6 +205,10 @@ def _latest(evolution: EvolutionState, index: int) -> Final:
 
 def _unscored_precedence(response: Response) -> tuple[bool, bool, int]:
     return response.thinking, response.finish != "stop", -len(response.token_ids)
+
+
+def _goes_on(state: State) -> bool:
+    return not (state.dropped or state.response.finished)
 
 
 def _without_score(state: State, config: Config) -> bool:

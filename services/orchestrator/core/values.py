@@ -33,11 +33,6 @@ class Config(Search):
     complete_first: bool = False
     rescore: bool = False
 
-    @property
-    def in_rounds(self) -> bool:
-        """Whether something is decided before the responses are complete."""
-        return self.replace or self.shrink < 1
-
 
 Phase = Literal["idle", "decode", "short", "held", "score", "scored"]
 """What is next for a state: a round that it takes part in ("idle"); a piece, or the rest of one that the budget has cut
@@ -52,6 +47,7 @@ class State:
     `reward` is None until it is scored, and not to be trusted where it `abstained`, for the reason that this names.
     `ahead` is the response with what is known of the piece that it is being continued by. `allowance` is how many
     tokens it may yet sample in this round; None where no budget bounds that. One that was `dropped` ended unfinished.
+    `embedding` is that of the text that was scored, see `diversity`, where the search asks for it.
     """
 
     instruction: str | None = None
@@ -64,16 +60,12 @@ class State:
     allowance: int | None = None
     abstained: str = ""
     dropped: bool = False
+    embedding: str = ""
 
     @property
     def latest(self) -> Response:
         """The response with everything that has been sampled for it."""
         return self.ahead or self.response
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether its response is to be continued."""
-        return not (self.dropped or self.response.finished)
 
     @property
     def grown(self) -> int:
@@ -269,7 +261,8 @@ class Generated:
 
 @dataclass(frozen=True)
 class Scored:
-    """A state's text was scored, with `computed_tokens` by reward models; `abstained` says why in vain, if it was."""
+    """A state's text was scored, with `computed_tokens` by reward models; `abstained` says why in vain, if it was.
+    `embedding` is as that of a `State`."""
 
     cycle: int
     round: int
@@ -278,6 +271,7 @@ class Scored:
     components: dict[str, float] = field(default_factory=dict)
     computed_tokens: int = 0
     abstained: str = ""
+    embedding: str = ""
 
 
 @dataclass(frozen=True)

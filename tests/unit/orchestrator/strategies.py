@@ -54,6 +54,7 @@ def any_configs(draw: st.DrawFn) -> Config:
     config, shrink = draw(configs()), draw(st.sampled_from([1.0, 0.5, 0.34]))
     return replace(
         config,
+        diversity=draw(st.sampled_from([0.0, 1.0])),
         selection=draw(st.sampled_from(["truncation", "pessimism"])),
         beta=draw(st.sampled_from([0.0, 0.2, 5.0])),
         final_beta=draw(st.sampled_from([0.0, 0.3])),
@@ -67,13 +68,14 @@ class World:
     """Answers effects: the same seed gives the same answers, whatever the order they are asked in.
 
     Mutants fill the context with `full_probability`; the conversation itself never does. Rewards abstain with
-    `abstain_probability`.
+    `abstain_probability`, and come with embeddings if it `embeds`.
     """
 
     seed: int
     end_probability: float = 0.15
     full_probability: float = 0.0
     abstain_probability: float = 0.0
+    embeds: bool = False
     events: list[Event] = field(default_factory=list)
 
     def perform(self, effect: Effect) -> list[Outcome]:
@@ -90,7 +92,9 @@ class World:
             case Score():
                 reward = rng.choice([-1.5, 0.0, 0.25, 0.25, 2.0])
                 abstained = "out_of_distribution" if rng.random() < self.abstain_probability else ""
-                return [Scored(effect.cycle, effect.round, effect.state, reward, abstained=abstained)]
+                embedding = rng.randbytes(2).hex() if self.embeds else ""
+                where = (effect.cycle, effect.round, effect.state)
+                return [Scored(*where, reward, abstained=abstained, embedding=embedding)]
         raise AssertionError(effect)
 
     def _rewritten(self, effect: Mutate, rng: random.Random) -> int:
@@ -120,6 +124,7 @@ class World:
     def run(self, config: Config, order: random.Random | None = None) -> list[EvolutionState]:
         """Every evolution value from begin to end; `order` shuffles which open effect is performed next."""
         evolution, events = machine.begin(config, INSTRUCTION, self.seed)
+        self.embeds = self.embeds or bool(config.diversity)
         self.events.extend(events)
         seen = [evolution]
         while not evolution.finished:

@@ -100,12 +100,15 @@ def test_rules_between_settings_name_the_field() -> None:
         ("replacement-only", Search(mutants=1), 1, "darwin.mutants"),
         ("darwin", Search(mutants=3, survivors=3), 1, "darwin.survivors"),
         ("best-of-n", Search(mutants=3), 5, "n"),
+        ("darwin", Search(diversity=0.5), 1, "darwin.diversity"),
+        ("darwin", Search(diversity=0.5, survivors=2, selection="pessimism"), 1, "darwin.diversity"),
         ("sample", Search(), 2, "n"),
     ):
         with pytest.raises(InvalidRequest) as caught:
             check_search(method, given, n)  # type: ignore[arg-type]
         assert caught.value.field == field
     check_search("mutation-only", Search(mutants=1, survivors=1), 2)
+    check_search("darwin", Search(diversity=0.5, survivors=2), 1)
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,9 @@ KNOWN = {1}
 """The numbers of the schemas that are read."""
 
 _EVOLUTION: TypeAdapter[EvolutionState] = TypeAdapter(EvolutionState)
-# Settings that the first versions of states in one piece did not have.
-_OPTIONAL = ("diversity", "selection", "beta", "final_beta", "shrink", "complete_first", "rescore")
+# The settings that a state has had from the beginning: it has later ones only where they are not at their defaults.
+_FIRST = {"cycles", "mutants", "period", "survivors", "lookahead", "max_generated_tokens", "max_reward_calls"}
+_FIRST |= {"mutate", "replace", "max_tokens", "archive_candidates"}
 
 
 def dump(evolution: EvolutionState) -> str:
@@ -33,7 +34,9 @@ def dump(evolution: EvolutionState) -> str:
     act, or acts by default, and without what few evolutions have: log probabilities, rewards that abstain, states that
     were dropped.
     """
-    beside = NOT_THE_CORES | {name for name in _OPTIONAL if getattr(evolution.config, name) == getattr(Config, name)}
+    settings = vars(evolution.config).items()
+    default = {name for name, value in settings if name not in _FIRST and value == getattr(Config, name)}
+    beside = NOT_THE_CORES | default
     states = [state for _, state in evolution.states()]
     both: list[State | Final] = [*states, *evolution.finals]
     of_final: dict[str, Any] = {}
@@ -43,7 +46,8 @@ def dump(evolution: EvolutionState) -> str:
         of_final["abstained"] = True
     seldom = [name for name in ("dropped", "embedding") if not any(getattr(state, name) for state in states)]
     of_state = of_final | dict.fromkeys(seldom, True)
-    exclude = {"config": beside, "base": of_state, "population": {"__all__": of_state}, "finals": {"__all__": of_final}}
+    exclude: dict[str, Any] = {"config": beside, "base": of_state}
+    exclude |= {"population": {"__all__": of_state}, "finals": {"__all__": of_final}}
     fields = _EVOLUTION.dump_json(evolution, exclude=exclude).decode()
     return f'{{"schema":{SCHEMA},{fields.removeprefix("{")}'
 

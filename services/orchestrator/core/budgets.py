@@ -49,8 +49,8 @@ def wanted(evolution: EvolutionState, index: int, state: State) -> int:
 
 def with_piece(state: State, phase: Phase) -> State:
     """The state whose response has its whole piece, and no reward until it is scored."""
-    unscored = {"reward": None, "components": {}, "abstained": "", "embedding": ""}
-    return changed(state, phase=phase, response=state.latest, ahead=None, **unscored)
+    state = changed(state, reward=None, components={}, abstained="", embedding="")
+    return changed(state, phase=phase, response=state.latest, ahead=None)
 
 
 def to_be_scored(evolution: EvolutionState, state: State, phase: Phase) -> State:

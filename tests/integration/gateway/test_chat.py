@@ -135,16 +135,6 @@ async def test_a_stream_tells_numbers_texts_or_nothing(
     assert (whole["texts"], whole["rewards"]) == (["good", "bad"], [0.5, -0.5])
 
 
-async def test_says_that_the_base_response_is_the_answer(http: httpx.AsyncClient) -> None:
-    body = {"model": "darwin", "messages": MESSAGES, "user": "fallback=reward_abstained"}
-    answer = await http.post("/v1/chat/completions", json=body)
-    assert answer.json()["darwin"]["fallback"] == "reward_abstained"
-    kept = await http.get(f"/v1/evolutions/{answer.headers['x-darwin-evolution-id']}")
-    assert kept.json()["result"]["fallback"] == "reward_abstained"
-    streamed = (await http.post("/v1/chat/completions", json=body | {"stream": True})).text
-    assert '"fallback":"reward_abstained"' in streamed
-
-
 async def test_says_what_stopped_the_search(http: httpx.AsyncClient) -> None:
     body = {"model": "darwin", "messages": MESSAGES, "user": "stop=max_reward_calls"}
     answer = await http.post("/v1/chat/completions", json=body | {"darwin": {"max_reward_calls": 5}})

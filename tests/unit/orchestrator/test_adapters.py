@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 
 from services.generation.parsing import request_from_pb
 from services.mutation.language_model import GenerationClient, RewritePrompt
-from services.orchestrator.adapters.embedding import EmbeddingScorer
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
@@ -48,7 +46,6 @@ class Recorder(
         self.deadlines: list[bool] = []
         self.turns: list[list[tuple[str, str]]] = []
         self.scored: list[str] = []
-        self.embedded: list[str] = []
 
     def _note(self, salt: str, context: Any, messages: Any) -> None:
         self.salts.append(salt)
@@ -74,12 +71,6 @@ class Recorder(
     async def Mutate(self, request: mpb.MutateRequest, context: Any) -> AsyncIterator[mpb.MutateEvent]:  # noqa: N802
         self._note(request.cache_salt, context, request.messages)
         yield mpb.MutateEvent(summary=mpb.MutateEvent.Summary())
-
-    async def Embed(self, request: mpb.EmbedRequest, context: Any) -> mpb.EmbedResponse:  # noqa: N802
-        assert request.cut
-        self.embedded += request.texts
-        vectors = [struct.pack("<2f", *((1.0, 0.0) if text == "north" else (0.6, 0.8))) for text in request.texts]
-        return mpb.EmbedResponse(embeddings=[mpb.EmbedResponse.Embedding(vector=each) for each in vectors], width=2)
 
     async def Score(self, request: rpb.ScoreRequest, context: Any) -> rpb.ScoreResponse:  # noqa: N802
         self._note(request.cache_salt, context, request.messages)
@@ -119,29 +110,6 @@ async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
     assert recorder.times == [7.0, 7.0, 7.0, 0.0]
     assert not any(tenant in salt for tenant, salt in zip(tenants[1:], own[1:], strict=True))
     assert all(recorder.deadlines)
-
-
-async def test_the_texts_of_states_that_are_compared_are_embedded_where_the_search_wants_it() -> None:
-    recorder, server = Recorder(), Server([])
-    server.register(mutation_pb2_grpc.add_MutationServiceServicer_to_server, recorder)
-    server.register(reward_pb2_grpc.add_RewardServiceServicer_to_server, recorder)
-    server.set_ready()
-    address = await server.start("127.0.0.1:0")
-    effects = [Score(1, 1, state, text, False) for state, text in enumerate(("north", "", "up"))]
-    effects += [Score(1, 1, BASE, "base", False), Score(1, 1, 4, "last", True)]
-    found: list[list[str]] = []
-    async with (
-        Replicas("mutation", address, mutation_pb2_grpc.MutationServiceStub) as mutation,
-        Replicas("reward", address, reward_pb2_grpc.RewardServiceStub) as reward,
-    ):
-        scorer = EmbeddingScorer(GrpcScorer(reward), mutation)
-        for search in (Search(), Search(survivors=2, diversity=0.5)):
-            scored = scorer.score(effects, replace(REQUEST, search=search), 5)
-            found.append([outcome.embedding async for outcome in scored])
-    await server.stop(0)
-    north, up = (0x7F, 0x00), (0x5F, 0x7F)
-    assert found == [[""] * 5, [bytes(north).hex(), "", bytes(up).hex(), "", ""]]
-    assert recorder.embedded == ["north", "up"]
 
 
 async def test_the_template_is_given_the_callers_arguments() -> None:

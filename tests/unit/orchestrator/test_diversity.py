@@ -36,11 +36,11 @@ def test_cosines(one: str, other: str, expected: float) -> None:
 
 
 def test_embeddings_of_other_widths_are_refused() -> None:
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="argument"):
         cosine(NORTH, "7f0000")
 
 
-@pytest.mark.parametrize(("diversity", "expected"), [(0.3, (0, 1)), (0.5, (0, 2)), (2.0, (0, 3))])
+@pytest.mark.parametrize(("diversity", "expected"), [(0.1, (0, 1)), (0.3, (0, 3)), (2.0, (0, 3))])
 def test_how_much_a_difference_is_worth_decides_who_comes_second(diversity: float, expected: tuple[int, ...]) -> None:
     population = selection.ScoredPopulation(REWARDS, (0, 1, 2, 3), (0, 1, 2, 3), EMBEDDINGS)
     search = Search(survivors=2, diversity=diversity)

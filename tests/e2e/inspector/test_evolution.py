@@ -3,9 +3,12 @@
 import re
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
+from cli.stack import Stack
+from tests.e2e.inspector.conftest import evolve
 from tests.e2e.inspector.visiting import Visit, of_type
 
 
@@ -67,6 +70,22 @@ def pieces(visit: Visit, where: str) -> list[tuple[str, str]]:
         "pieces => pieces.map(piece => [piece.dataset.writer, piece.lastChild.textContent])"
     )
     return [(writer, text) for writer, text in found]
+
+
+def test_seats_that_were_dropped_and_weights_are_shown(visit: Visit, slow_stack: Stack) -> None:
+    search = {"mutants": 4, "period": 4, "shrink": 0.5, "selection": "pessimism", "beta": 0.5}
+    messages = [{"role": "user", "content": "Say hello, and why."}]
+    evolution_id = evolve(slow_stack, messages=messages, max_tokens=12, seed=5, darwin=search)
+    recording = httpx.get(f"{slow_stack.url}/v1/evolutions/{evolution_id}/recording").json()
+    first, last = of_type(recording, "round.finished")[:2]
+    page = visit.open(evolution_id)
+    assert len(first["dropped"]) == 2
+    for state in range(4):
+        mark = visit.cell(1, 1, state).locator(".mark")
+        assert ("✕" in (mark.text_content() or "")) == (state in first["dropped"])
+        visit.cell(1, 2, state).click()
+        expect(page.locator("[data-shown]")).to_contain_text(f"{100 * last['weights'][state]:.1f} %")
+    assert {final["state"] for final in recording["result"]["choices"]}.isdisjoint(last["dropped"])
 
 
 def test_states_are_walked_by_arrow_keys(visit: Visit, evolved: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ function figure(history, theme) {
     ...numbers.map((state) => replacementLines(rounds, state, theme)),
     ...marks(rounds, "survives", (each) => each.survives, theme, { symbol: "circle", size: 10 }),
     ...marks(rounds, "replaced", (each) => each.donor !== null, theme, { symbol: "x-thin-open", size: 8, line: { width: 2 } }),
-    ...marks(rounds, "dropped", (each) => each.dropped, theme, { symbol: "square-open", size: 8, line: { width: 2 } }),
+    ...(rounds.at(-1)?.states.some((each) => each.dropped) ? marks(rounds, "dropped", (each) => each.dropped, theme, { symbol: "square-open", size: 8, line: { width: 2 } }) : []),
     ...marks(rounds, "finished, kept", (each) => !each.survives && !each.dropped && each.donor === null, theme, { symbol: "circle-open", size: 8, line: { width: 2 } }),
     ...finals(history, rounds, theme),
   ];

@@ -52,10 +52,12 @@ def configs(draw: st.DrawFn, *, replacing: bool | None = None, budget: bool | No
 def any_configs(draw: st.DrawFn) -> Config:
     """Those of `configs`, with any selection rule, a drawn answer and a population that may shrink."""
     config, shrink = draw(configs()), draw(st.sampled_from([1.0, 0.5, 0.34]))
+    rule = draw(st.sampled_from(["truncation", "pessimism"]))
+    may_differ = rule == "truncation" and config.survivors > 1
     return replace(
         config,
-        diversity=draw(st.sampled_from([0.0, 1.0])),
-        selection=draw(st.sampled_from(["truncation", "pessimism"])),
+        diversity=draw(st.sampled_from([0.0, 1.0])) if may_differ else 0.0,
+        selection=rule,
         beta=draw(st.sampled_from([0.0, 0.2, 5.0])),
         final_beta=draw(st.sampled_from([0.0, 0.3])),
         shrink=shrink,
@@ -124,7 +126,6 @@ class World:
     def run(self, config: Config, order: random.Random | None = None) -> list[EvolutionState]:
         """Every evolution value from begin to end; `order` shuffles which open effect is performed next."""
         evolution, events = machine.begin(config, INSTRUCTION, self.seed)
-        self.embeds = self.embeds or bool(config.diversity)
         self.events.extend(events)
         seen = [evolution]
         while not evolution.finished:

@@ -138,8 +138,8 @@ def test_interruption_and_reload_anywhere_changes_nothing(
 ) -> None:
     rng = random.Random(order)
     evolution, _ = machine.begin(config, INSTRUCTION, seed)
-    world = World(seed, abstain_probability=abstain)
-    straight = World(seed, abstain_probability=abstain).run(config)[-1]
+    world, same = (World(seed, abstain_probability=abstain, embeds=bool(config.diversity)) for _ in range(2))
+    straight = same.run(config)[-1]
     while not evolution.finished:
         evolution = codec.load(codec.dump(evolution))
         if rng.random() < 0.2:

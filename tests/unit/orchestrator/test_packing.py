@@ -43,7 +43,8 @@ def as_read(evolution: EvolutionState) -> EvolutionState:
 def test_what_is_read_is_what_was_written(config: Config, seed: int, cold: bool, abstain: float) -> None:
     """Whether one worker goes on or each version is read by another one."""
     written, parts = NOTHING_WRITTEN, tuple[str, ...]()
-    for evolution in World(seed, abstain_probability=abstain).run(config, random.Random(seed)):
+    world = World(seed, abstain_probability=abstain, embeds=bool(config.diversity))
+    for evolution in world.run(config, random.Random(seed)):
         saved, written = pack(evolution, written)
         parts += saved.parts
         read, found = unpack(SavedState(saved.head, parts))

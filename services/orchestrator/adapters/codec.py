@@ -29,14 +29,16 @@ _PLAIN: dict[str, Any] = {"response": {"logprobs"}}
 
 def dump(evolution: EvolutionState) -> str:
     """The evolution as JSON, with the number of its schema, without those of its settings on which the core does not
-    act, or acts by default, and without log probabilities where it has none.
+    act, or acts by default, and without log probabilities and gains where it has none.
     """
-    optional = ("selection", "complete_first", "rescore")
+    optional = ("selection", "complete_first", "rescore", "token_price")
     beside = NOT_THE_CORES | {name for name in optional if getattr(evolution.config, name) == getattr(Config, name)}
     exclude: dict[str, Any] = {"config": beside}
     states = [state.response for _, state in evolution.states()]
     if not any(response.logprobs for response in (*states, *(final.response for final in evolution.finals))):
         exclude |= {"base": _PLAIN, "population": {"__all__": _PLAIN}, "finals": {"__all__": _PLAIN}}
+    if not evolution.gains:
+        exclude |= {"gains": True}
     fields = _EVOLUTION.dump_json(evolution, exclude=exclude).decode()
     return f'{{"schema":{SCHEMA},{fields.removeprefix("{")}'
 

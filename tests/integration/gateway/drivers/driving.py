@@ -5,7 +5,8 @@ import json
 import time
 from typing import Any
 
-from services.gateway.batches.driver import BatchDriver, BatchLimits
+from services.gateway.batches.driver import BatchDriver
+from services.gateway.batches.limits import BatchLimits
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.rates import Rates
 from services.gateway.edge.search_times import SearchTimes

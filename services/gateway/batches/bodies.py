@@ -101,8 +101,8 @@ class BatchSearch(Body):
 
     max_generated_tokens: Annotated[int, Field(ge=1, le=10**12), WHOLE] = Field(
         description="Budget of tokens sampled for all lines, mutation included. Each line has its share of what is "
-        "left; further cycles are searched where they are expected to gain most for their tokens. To within a token for each "
-        "sequence it is never exceeded.",
+        "left; further cycles are searched where they are expected to gain most for their tokens. It is never "
+        "exceeded, except that each sequence gets one token.",
     )
     cycles: Annotated[int, Field(ge=1, le=MAX_CYCLES), WHOLE] = Field(
         default=3, description="Cycles at most of each line that names neither `cycles` nor a preset."

@@ -48,6 +48,7 @@ def request_for(config: Config, seed: int) -> EvolutionRequest:
             lookahead=config.lookahead,
             max_generated_tokens=config.max_generated_tokens,
             max_reward_calls=config.max_reward_calls,
+            token_price=config.token_price,
         ),
         seed=seed,
     )

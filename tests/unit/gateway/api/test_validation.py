@@ -14,7 +14,7 @@ from services.gateway.edge.errors import ModelNotFound
 from shared.errors import InvalidRequest
 from shared.methods import METHODS
 from shared.records.evolution import EvolutionRequest, Message, Sampling
-from shared.records.search import Search
+from shared.records.search import EFFORT_PRICE, Search
 
 USER = {"role": "user", "content": "Why?"}
 CACHED = {"type": "text", "text": "Why?", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
@@ -277,7 +277,7 @@ def priced(settings: GatewaySettings = PRICED, **fields: Any) -> Search:
 def test_high_efforts_search_a_second_cycle_where_it_pays() -> None:
     found = {effort: priced(GatewaySettings(), reasoning_effort=effort) for effort in ("low", "high", "xhigh", "max")}
     told = {effort: (search.mutants, search.cycles, search.token_price) for effort, search in found.items()}
-    assert told == {"low": (3, 1, None), "high": (8, 2, 0.2), "xhigh": (12, 2, 0.2), "max": (16, 2, None)}
+    assert told == {"low": (3, 1, None), "high": (8, 2, EFFORT_PRICE), "xhigh": (12, 2, EFFORT_PRICE), "max": (16, 2, None)}
     assert all(search.survivors < search.mutants for search in found.values())
     elsewhere = priced(GatewaySettings(), reasoning_effort="high", darwin={"profile": "brief"})
     assert (elsewhere.cycles, elsewhere.token_price) == (2, None)

@@ -218,11 +218,11 @@ def verdict(odd: Sequence[Searched], price: float | None) -> str:
     if price is None:
         return f"no price keeps the guide within {KEPT_WITHIN} on the even questions"
     most, found = fixed(odd)[-1], at_price(odd, price)
-    lost = {"guide": most.guide - found.guide}
+    differences = {"guide": found.guide - most.guide}
     if most.judge is not None and found.judge is not None:
-        lost["judge"] = most.judge - found.judge
-    holds = found.share <= MOST_TOKENS and all(each <= KEPT_WITHIN for each in lost.values())
-    told = ", ".join(f"{name} {-each:+.3f}" for name, each in lost.items())
+        differences["judge"] = found.judge - most.judge
+    holds = found.share <= MOST_TOKENS and all(each >= -KEPT_WITHIN for each in differences.values())
+    told = ", ".join(f"{name} {each:+.3f}" for name, each in differences.items())
     outcome = "holds" if holds else "FAILS"
     return f"price {price:.3g} on odd questions: {told} at {found.share:.0%} of the tokens: {outcome}"
 

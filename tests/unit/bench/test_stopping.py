@@ -92,8 +92,11 @@ def test_prices_lie_between_the_fewest_and_the_most_cycles(found: list[Searched]
 
 
 def test_responses_that_nobody_judged_are_left_out(longest: list[dict[str, Any]]) -> None:
-    rows = [row(each, seed) for each, seed in zip(longest, SEEDS, strict=True)]
-    unjudged = [each.model_copy(update={"turns": (each.turns[0].model_copy(update={"judge": None}),)}) for each in rows]
+    unjudged = []
+    for made, seed in zip(longest, SEEDS, strict=True):
+        judged = row(made, seed)
+        turn = judged.turns[0].model_copy(update={"judge": None, "base_judge": None})
+        unjudged.append(judged.model_copy(update={"turns": (turn,)}))
     assert fixed(searches(longest, Judged(unjudged)))[0].judge is None
 
 

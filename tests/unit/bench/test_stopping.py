@@ -1,11 +1,14 @@
 """Stopping that is replayed off line is what the core decides, and is told with what it keeps."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import pytest
 
+from bench import stopping
 from bench.stopping import (
     CycleEnd,
     Judged,
@@ -111,6 +114,23 @@ def test_searches_of_fewer_cycles_and_unknown_ones_are_left_out(longest: list[di
 def searched(question: str, *cycles: tuple[int, float, float, float]) -> Searched:
     ends = [CycleEnd(tokens, guide, judge, gain, 100.0) for tokens, guide, judge, gain in cycles]
     return Searched("darwin", (question, 0, 0), tuple(ends))
+
+
+def test_a_folder_of_an_evaluation_is_read(
+    longest: list[dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "evolutions.jsonl").write_text("".join(f"{json.dumps(made)}\n" for made in longest))
+    rows = [row(made, seed).model_dump_json() for made, seed in zip(longest, SEEDS, strict=True)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows))
+    monkeypatch.setattr(stopping, "OUT", tmp_path / "out.json")
+    monkeypatch.setattr("sys.argv", ["stopping", str(tmp_path), "--prices", "0,1000000"])
+    stopping.main()
+    (cell,) = json.loads((tmp_path / "out.json").read_text()).values()
+    assert [each["rule"] for each in cell["rows"]] == ["1 cycle", "2 cycles", "3 cycles", "price 0", "price 1e+06"]
+    assert cell["verdict"] in " ".join(capsys.readouterr().out.split())
 
 
 PAYS = ((100, 0.0, 1.0, 0.9), (200, 1.0, 2.0, 0.9), (300, 2.0, 3.0, 0.0))

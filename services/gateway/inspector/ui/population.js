@@ -41,7 +41,7 @@ function grid(cycle, view) {
     h("tbody", {}, states.map((state) => h("tr", {},
       h("th", { scope: "row" }, h("span", { class: `writer writer-${state % 8}` }, state)),
       cycle.rounds.map((round) => h("td", {}, cell(round.states[state], view))),
-      h("td", { class: "number" }, cycle.end ? signed(cycle.end.rewards[state]) : "–")))))),
+      h("td", { class: "number" }, cycle.end ? signed(cycle.end.rewards[state]) : "–"))))),
     outlook(cycle.end?.outlook));
 }
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from cli.history.lineage import population
 from cli.history.recording import SavedRecording
 from cli.history.trees import origin
+from cli.view import outlook
 from shared.records.events import CycleFinished, RoundFinished
 
 _LEGEND = (
@@ -32,6 +33,9 @@ def population_tables(recording: SavedRecording, width: int) -> Iterator[Rendera
         for first in range(0, len(columns), beside):
             rows = names if first == 0 else [str(state) for state in range(len(names))]
             yield _table(rows, columns[first : first + beside])
+        for event in recording.events:
+            if isinstance(event, CycleFinished) and event.cycle == cycle and event.outlook:
+                yield Text(outlook(**vars(event.outlook)))
     if cycles:
         yield Text(_LEGEND, style="dim")
 

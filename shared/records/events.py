@@ -87,14 +87,26 @@ class ArchiveEntry:
 
 
 @dataclass(frozen=True)
+class Outlook:
+    """What a further cycle promises: by how much it is expected to surpass the best response so far, how many tokens it
+    would sample, and what they cost in units of reward. The search goes on unless the gain is less than the price.
+    """
+
+    gain: float
+    tokens: float
+    price: float
+
+
+@dataclass(frozen=True)
 class CycleFinished:
-    """Final responses are scored, the archive is updated."""
+    """Final responses are scored, the archive is updated. There is an outlook where a further cycle has a price."""
 
     cycle: int
     rewards: tuple[float, ...]
     candidates: tuple[ArchiveEntry, ...]
     archive: tuple[ArchiveEntry, ...]
     best_reward: float
+    outlook: Outlook | None = None
     type: Literal["cycle.finished"] = "cycle.finished"
 
 

@@ -19,7 +19,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FinishReason = Literal["stop", "length"]
 ServiceTier = Literal["priority", "default", "flex"]
-StoppedBy = Literal["max_generated_tokens", "max_reward_calls", "deadline_ms", "error", "cancelled"]
+StoppedBy = Literal["max_generated_tokens", "max_reward_calls", "deadline_ms", "gain_unlikely", "error", "cancelled"]
 Fallback = Literal["reward_abstained", "empty", "form_broken"]
 MutantSource = Literal["model", "template", "parent", "original"]
 

@@ -123,6 +123,17 @@ class Search:
             10_000_000,
         ),
     ] = None
+    token_price: Annotated[
+        float | None,
+        Setting(
+            "What a thousand sampled tokens cost, in units of reward. After each cycle the search ends where another "
+            "is expected to gain less than its tokens cost (`gain_unlikely`), and `cycles` is a maximum; with 0 the "
+            "expectation is only told. Default: the deployment's for the reward profile; without one, every cycle is "
+            "searched.",
+            0,
+            1000,
+        ),
+    ] = None
     max_reward_calls: Annotated[
         int | None,
         Setting(
@@ -186,8 +197,19 @@ PRESETS: dict[Preset, Search] = {
 """Settings to start from. docs/results.md says why the defaults differ from the paper's."""
 
 
-EFFORT_MUTANTS: dict[Effort, int] = {"minimal": 2, "low": 3, "medium": 5, "high": 8, "xhigh": 12, "max": 16}
-"""Candidates per cycle by reasoning effort; with "none" there is no search."""
+EFFORT_SETTINGS: dict[Effort, dict[str, int]] = {
+    "minimal": {"mutants": 2, "cycles": 1},
+    "low": {"mutants": 3, "cycles": 1},
+    "medium": {},
+    "high": {"mutants": 8, "cycles": 2},
+    "xhigh": {"mutants": 12, "cycles": 2},
+    "max": {"mutants": 16, "cycles": 2},
+}
+"""Settings of the search by reasoning effort, in the place of those that it begins with; "none" is no search."""
+THRIFTY_EFFORTS: frozenset[Effort] = frozenset({"high", "xhigh"})
+"""The efforts with which a search may end before its last cycle."""
+EFFORT_PRICE = 1.0
+"""The price of a thousand tokens that these have under the shipped reward profile."""
 
 
 def most_responses(method: Method, search: Search) -> int:

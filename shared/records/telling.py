@@ -104,6 +104,9 @@ class Told:
                 fields["archive"] = _named(event.archive, (*self._archive, *event.candidates))
                 if event.rewards == self._rewards:
                     del fields["rewards"]
+                del fields["outlook"]
+                if event.outlook:
+                    fields["outlook"] = asdict(event.outlook)
                 if event.best_reward == _best(event.archive):
                     del fields["best_reward"]
             case BaseScored():

@@ -32,7 +32,7 @@ _FIRST |= {"mutate", "replace", "max_tokens", "archive_candidates"}
 def dump(evolution: EvolutionState) -> str:
     """The evolution as JSON, with the number of its schema, without those of its settings on which the core does not
     act, or acts by default, and without what few evolutions have: log probabilities, rewards that abstain, states that
-    were dropped.
+    were dropped, gains.
     """
     settings = vars(evolution.config).items()
     default = {name for name, value in settings if name not in _FIRST and value == getattr(Config, name)}
@@ -48,6 +48,8 @@ def dump(evolution: EvolutionState) -> str:
     of_state = of_final | dict.fromkeys(seldom, True)
     exclude: dict[str, Any] = {"config": beside, "base": of_state}
     exclude |= {"population": {"__all__": of_state}, "finals": {"__all__": of_final}}
+    if not evolution.gains:
+        exclude["gains"] = True
     fields = _EVOLUTION.dump_json(evolution, exclude=exclude).decode()
     return f'{{"schema":{SCHEMA},{fields.removeprefix("{")}'
 

@@ -113,11 +113,12 @@ class Head:
     ending: StoppedBy | None = None
     finished: bool = False
     stopped_by: StoppedBy | None = None
+    gains: tuple[float, ...] = ()
 
 
 PLAIN = (
     *("cycle", "round", "rounds", "mutating", "scoring_finals", "survivals", "round_tokens", "checkpoint"),
-    *("mutation_allowance", "scarce", "ending", "finished", "stopped_by"),
+    *("mutation_allowance", "scarce", "ending", "finished", "stopped_by", "gains"),
 )
 """The fields of `Head` that are as in the evolution, and left out where they are at their defaults."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from services.orchestrator.core import budgets, selection, shrinking
+from services.orchestrator.core import budgets, selection, shrinking, stopping
 from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.responses import Response
 from services.orchestrator.core.selection import Draws
@@ -141,21 +141,25 @@ def _finish_cycle(evolution: EvolutionState, draws: Draws) -> Step:
     finals = tuple(
         final(evolution, index) for index, state in enumerate(states) if not (state.dropped or state.response.roomless)
     )
+    evolution = stopping.with_gains(changed(evolution, finals=evolution.finals + finals))
     evolution = changed(
         evolution,
-        finals=evolution.finals + finals,
         archive=selection.update_archive(evolution.archive, evolution.parent, offered),
         checkpoint=evolution.checkpoint + 1,
     )
+    outlook = stopping.outlook(evolution)
     event = CycleFinished(
         cycle=evolution.cycle,
         rewards=tuple(_known(state.reward) for state in states),
         candidates=offered,
         archive=evolution.archive,
         best_reward=_known(evolution.best_reward),
+        outlook=outlook,
     )
     if evolution.cycle == config.cycles or _no_further_cycle(evolution):
         return _ended(evolution), (event,)
+    if outlook and outlook.gain < outlook.price:
+        return changed(_ended(evolution), stopped_by="gain_unlikely"), (event,)
     started, more = start_cycle(evolution, draws)
     return started, (event, *more)
 

@@ -94,7 +94,8 @@ class EvolutionState:
     `checkpoint` grows by one at the end of each round and cycle: the points at which it is worth saving.
     `mutation_allowance` is how many tokens the cycle's mutation may sample; None: as many as it likes. `scarce` says
     that the round might need more reward calls than are left, so that who is scored is decided once all have decoded;
-    `ending` why the search ends as soon as those who are scored have their rewards.
+    `ending` why the search ends as soon as those who are scored have their rewards. `gains` are the final rewards so
+    far, each less that of its cycle's parent; they are noted where further cycles have a price.
     """
 
     config: Config
@@ -119,6 +120,7 @@ class EvolutionState:
     ending: StoppedBy | None = None
     finished: bool = False
     stopped_by: StoppedBy | None = None
+    gains: tuple[float, ...] = ()
 
     @property
     def best_reward(self) -> float | None:
@@ -173,9 +175,7 @@ class Generate:
 
 @dataclass(frozen=True)
 class Score:
-    """Score `text` as a response to the original conversation, a `partial` one where it can be continued. `final` marks
-    the cycle's last scoring.
-    """
+    """Score `text` as a response to the original conversation; a `partial` one goes on, `final` is a cycle's last."""
 
     cycle: int
     round: int

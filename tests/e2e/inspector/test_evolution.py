@@ -64,6 +64,16 @@ def test_a_state_shows_its_text_by_who_wrote_it(visit: Visit, evolved: dict[str,
     assert f"?at=1.2.{state}" in page.url
 
 
+def test_what_a_further_cycle_promised_stands_below_each_but_the_last(visit: Visit, evolved: dict[str, Any]) -> None:
+    page = visit.open(evolved["id"])
+    promised = [event["outlook"] for event in of_type(evolved, "cycle.finished")]
+    told = page.locator("#population .outlook").all_text_contents()
+    assert len(told) == len(promised) - 1
+    for text, outlook in zip(told, promised, strict=False):
+        assert f"expected to gain +{outlook['gain']:.3f}" in text
+        assert text.endswith("cost 0.000: the search went on.")
+
+
 def pieces(visit: Visit, where: str) -> list[tuple[str, str]]:
     """Who wrote what, of a text that is shown."""
     found = visit.page.locator(f"{where} .piece").evaluate_all(

@@ -4,7 +4,8 @@
 context. `hang`: begin, and end only when cancelled. `text=…`: succeed with this text. `rounds=4`: that many rounds,
 50 ms each. `replaced`: a round whose second state takes the response of the first. `wait=1.5`: succeed after that
 many seconds. `stop=deadline_ms`: succeed, stopped by that (`stop=error`: with that error in the record). `calls=2`:
-succeed with so many calls of the first tool. `deaf`: never touch the record. Every success charges 120 tokens.
+succeed with so many calls of the first tool. `deaf`: never touch the record. `gain=0.5`: succeed after a cycle with
+that outlook for 50 tokens more. Every success charges 120 tokens.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from dataclasses import replace
 import redis.asyncio
 
 from shared.errors import ContextLengthExceeded
-from shared.records.events import BaseScored, Ended, Event, Replacement, RoundFinished
+from shared.records.events import BaseScored, CycleFinished, Ended, Event, Outlook, Replacement, RoundFinished
 from shared.records.evolution import Choice, Failure, Record, Result, Seconds, Tokens
 from shared.records.spending import NOTHING, Spending
 from shared.records.tools import ToolCall
@@ -91,6 +92,9 @@ async def _evolve(store: Store, evolution_id: str) -> None:
     if name == "replaced":
         event = RoundFinished(1, 1, ("good", "bad"), (0.5, -0.5), (0,), (Replacement(1, 0),), (True, True), 80)
         record = await _save(store, record, [event])
+    if name == "gain":
+        outlook = Outlook(float(value), 50.0, 0.0)
+        record = await _save(store, record, [CycleFinished(1, (0.5,), (), (), 0.5, outlook)])
     while name == "hang":
         if await store.cancelled([evolution_id]):
             await _save(store, record, [Ended("cancelled", "cancelled")], status="cancelled", finished_at=time.time())

@@ -45,6 +45,7 @@ def configs(draw: st.DrawFn, *, replacing: bool | None = None, budget: bool | No
         max_tokens=max_tokens,
         max_generated_tokens=draw(st.integers(1, 200)) if bounded else None,
         max_reward_calls=draw(st.integers(1, 60)) if bounded else None,
+        token_price=draw(st.sampled_from((None, 0.0, 20.0))),
     )
 
 

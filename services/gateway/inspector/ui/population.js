@@ -1,6 +1,6 @@
 // Shows the population round by round: one grid per cycle, a row per state, a column per round.
 
-import { h, section, signed } from "./dom.js";
+import { count, h, section, signed } from "./dom.js";
 import { fateOf } from "./history.js";
 import { stateCard } from "./state.js";
 
@@ -41,7 +41,15 @@ function grid(cycle, view) {
     h("tbody", {}, states.map((state) => h("tr", {},
       h("th", { scope: "row" }, h("span", { class: `writer writer-${state % 8}` }, state)),
       cycle.rounds.map((round) => h("td", {}, cell(round.states[state], view))),
-      h("td", { class: "number" }, cycle.end && !cycle.rounds.at(-1).states[state].dropped ? signed(cycle.end.rewards[state]) : "–"))))));
+      h("td", { class: "number" }, cycle.end && !cycle.rounds.at(-1).states[state].dropped ? signed(cycle.end.rewards[state]) : "–"))))),
+    outlook(cycle.end?.outlook));
+}
+
+/** What a further cycle promised, and what followed from that; nothing where it had no price. */
+function outlook(promise) {
+  if (!promise) return null;
+  const decision = promise.gain >= promise.price ? "the search went on" : "the search stopped: the gain was unlikely";
+  return h("p", { class: "hint outlook" }, `A further cycle was expected to gain ${signed(promise.gain)}; its ${count(Math.round(promise.tokens))} tokens cost ${promise.price.toFixed(3)}: ${decision}.`);
 }
 
 export const keyOf = ({ cycle, round, state }) => `${cycle}.${round}.${state}`;

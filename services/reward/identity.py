@@ -15,7 +15,7 @@ import httpx
 from services.reward.profiles import ProfileFile
 from services.reward.registry import HttpSpec, QualitySpec, RelevanceSpec
 from services.reward.runtime import Runtime
-from services.reward.specs import ComponentSpec, ModelSpec
+from services.reward.specs import WEIGHTS, ComponentSpec, ModelSpec
 from shared.errors import NotFound, Unavailable
 from shared.text.embedded_models import EMBEDDED_ENCODER, EMBEDDED_LLM, resolve
 
@@ -32,6 +32,21 @@ def identity(profile: ProfileFile, runtime: Runtime) -> str:
     """
     parts = [_digest(_HERE, "*.py"), runtime.device, runtime.number_type(None)]
     parts += [f"{part.weight} {_fields(part)} {' '.join(_content(part))}" for part in profile.components]
+    if profile.length_curve is not None:
+        parts.append(_digest(WEIGHTS / profile.length_curve))
+    return blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
+
+
+def identity_of_components(profile: ProfileFile) -> str:
+    """16 hexadecimal digits over what the profile says of its components, and the heads that it names.
+
+    Raises:
+        NotFound: a head is not there.
+    """
+    parts = [
+        f"{part.weight} {_fields(part)} {_digest(WEIGHTS / part.head) if isinstance(part, QualitySpec) else ''}"
+        for part in profile.components
+    ]
     return blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
 
 
@@ -42,7 +57,7 @@ def _fields(spec: ComponentSpec) -> str:
 def _content(spec: ComponentSpec) -> Iterator[str]:
     """What decides on scores and stands outside the profile."""
     if isinstance(spec, QualitySpec):
-        yield _digest(_HERE / "weights" / spec.head)
+        yield _digest(WEIGHTS / spec.head)
         yield _digest(Path(resolve(EMBEDDED_LLM)))
     elif isinstance(spec, RelevanceSpec):
         yield _digest(Path(resolve(EMBEDDED_ENCODER)))

@@ -14,9 +14,10 @@ from services.reward.profiles import read_profile
 from services.reward.quality import QualityScorer
 from services.reward.runtime import Runtime
 from services.reward.scorer import ScoreItem
+from services.reward.specs import WEIGHTS
 from services.reward.training.data import read_preferences
 from services.reward.training.features import Caps, Extractor
-from services.reward.training.head import read_head
+from services.reward.training.head import read_about, read_head
 
 ANSWERS = {
     "How do plants make food?": "Plants turn sunlight, water and carbon dioxide into glucose by photosynthesis.",
@@ -78,6 +79,28 @@ def test_the_artefact_is_served_as_it_was_measured(data: Path, artefact: Path) -
     served = [scorer.score([item])[0].value for item in items]
     np.testing.assert_allclose(served, expected.ravel(), atol=0.15)
     assert (expected[:, 0] > expected[:, 1]).mean() > 0.8
+
+
+def test_the_artefact_serves_a_bound_and_abstains(data: Path, artefact: Path) -> None:
+    head = read_head(artefact / "head.safetensors")
+    assert head.posterior is not None
+    assert head.familiarity is not None
+    scorer = QualityScorer(str(artefact / "head.safetensors"), Runtime(), 1.0, abstain=True)
+    scorer.load()
+    pair = read_preferences([data], 0.2).pairs[0]
+    seen, never, nothing = scorer.score([ScoreItem(pair.conversation, text) for text in (pair.chosen, "漢字" * 40, "")])
+    assert (seen.abstained, never.abstained, nothing.abstained) == ("", "out_of_distribution", "empty")
+
+
+def test_a_kept_head_keeps_its_bits(data: Path, artefact: Path) -> None:
+    out = data.parent / "kept"
+    shipped = WEIGHTS / "quality.safetensors"
+    run(data.name, "--out", out, "--truncate", "4,8", "--keep", shipped, "--cache", "cache", cwd=data.parent)
+    kept, before = read_head(out / "head.safetensors"), read_head(shipped)
+    np.testing.assert_array_equal(kept.weight, before.weight)
+    assert kept.bias == before.bias
+    assert kept.posterior is not None
+    assert read_about(out / "head.safetensors")["weights"] == read_about(shipped)
 
 
 def test_another_run_makes_the_same_head(data: Path, artefact: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.reward import identity as module
-from services.reward.identity import identity
+from services.reward.identity import identity, identity_of_components
 from services.reward.profiles import ProfileFile
 from services.reward.runtime import Runtime
 from shared.errors import NotFound, Unavailable
@@ -51,6 +51,20 @@ def test_a_checkpoint_is_all_files_of_its_folder(tmp_path: Path) -> None:
     changed = digest(type="classifier", model=str(folder))
     (folder / "part" / "weights").rename(folder / "part" / "other")
     assert len({first, changed, digest(type="classifier", model=str(folder))}) == 3
+
+
+def test_a_length_curve_makes_it_another_reward_of_the_same_components(tmp_path: Path) -> None:
+    component = {"name": "it", "type": "guard", "weight": 1.0}
+    file = tmp_path / "curve.json"
+    plain, curved = (
+        ProfileFile.model_validate({"components": [component], "length_curve": curve}) for curve in (None, str(file))
+    )
+    found = {identity(plain, Runtime())}
+    for content in (b"1", b"2"):
+        file.write_bytes(content)
+        found.add(identity(curved, Runtime()))
+    assert len(found) == 3
+    assert identity_of_components(plain) == identity_of_components(curved)
 
 
 def test_number_type_and_settings_count_and_names_do_not() -> None:

@@ -1,10 +1,11 @@
 """What the shipped head knows of its own ignorance: `python -m bench.out_of_distribution DATA_DIR`.
 
 DATA_DIR holds preferences as `darwin reward train` reads them. Held-out answers are set against what no head has
-seen: their words shuffled, another language, base64. Each row says how well the distance of `services.reward.familiarity`
-and the standard deviation of `services.reward.posterior` tell the two apart (AUROC; 0.5 knows nothing), which share is
-flagged, and the mean deviation. The rows of the answers themselves, and of the embedded model's own answers to held-out
-prompts, say how often a flag is raised in vain. Prints a table, writes bench/out/out_of_distribution.json.
+seen: their words shuffled, another language, base64. Each row says how well the distance of
+`services.reward.familiarity` and the standard deviation of `services.reward.posterior` tell the two apart (AUROC; 0.5
+knows nothing), which share is flagged, and the mean deviation. The rows of the answers themselves, and of the embedded
+model's own answers to held-out prompts, say how often a flag is raised in vain. Prints a table, writes
+bench/out/out_of_distribution.json.
 """
 
 import argparse
@@ -35,6 +36,8 @@ TRANSLATIONS = Path(__file__).parent / "translations.jsonl"
 CUTS = (20, 40, 80)
 OWN = "the embedded model's own answers"
 HELD_OUT = "held-out answers"
+_NOTHING = " "
+"""Stands for a pair's other side, which is not measured."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +85,15 @@ def measure(head: Head, kinds: dict[str, Features], caps: Caps) -> list[Row]:
         usual = _measures(head, kinds[HELD_OUT], column, cut or caps.response_tokens)
         for kind, features in kinds.items():
             excess, deviations = _measures(head, features, column, cut or caps.response_tokens)
-            aurocs = [_auroc(found, known) for found, known in zip((excess, deviations), usual, strict=True)]
-            rows.append(Row(kind, cut, len(excess), float((excess > 1).mean()), *aurocs, float(deviations.mean())))
+            known, sure = _auroc(excess, usual[0]), _auroc(deviations, usual[1])
+            flagged = float((excess > 1).mean())
+            rows.append(Row(kind, cut, len(excess), flagged, known, sure, float(deviations.mean())))
     return rows
 
 
 def _measures(head: Head, features: Features, column: int, limit: int) -> tuple[NDArray[np.floating], ...]:
-    assert head.posterior and head.familiarity
+    assert head.posterior
+    assert head.familiarity
     means, tokens = features.means[:, 0, column], np.minimum(features.tokens[:, 0], limit)
     return head.familiarity.excess(means, tokens), head.posterior.deviations(means)
 
@@ -103,7 +108,7 @@ def _own(pairs: Sequence[TrainingPair], runtime: Runtime, console: Console) -> l
     with console.status("sampling the embedded model"):
         texts = Sampler(runtime).answers(prompts, seed=0)
     return [
-        replace(pair, chosen=text, rejected=text) for pair, text in zip(prompts, texts, strict=True) if text.strip()
+        replace(pair, chosen=text, rejected=_NOTHING) for pair, text in zip(prompts, texts, strict=True) if text.strip()
     ]
 
 
@@ -113,16 +118,18 @@ def main() -> None:
     parser.add_argument("--head", type=Path, default=WEIGHTS / SHIPPED_HEAD)
     parser.add_argument("--answers", type=int, default=200, help="held-out pairs")
     parser.add_argument("--own", type=int, default=96, help="prompts that the embedded model answers")
+    parser.add_argument("--tokens", type=int, default=256, help="of an answer, its first count")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    console, runtime, caps = Console(width=120), Runtime(threads=args.threads), Caps(cuts=CUTS)
+    console, runtime = Console(width=120), Runtime(threads=args.threads)
+    caps = Caps(response_tokens=args.tokens, cuts=CUTS)
     read = read_preferences(sorted(args.data.glob("*.jsonl")), 0.2, skip_invalid=True)
     held_out = sorted((pair for pair in read.pairs if pair.split == TEST), key=lambda pair: pair.id)
     drawn = random.Random(0).sample(held_out, min(args.answers, len(held_out)))
-    asked = {HELD_OUT: drawn, OWN: _own(drawn[: args.own], runtime, console)}
-    asked |= {
-        kind: [replace(p, chosen=spoil(p.chosen), rejected=" ") for p in drawn] for kind, spoil in STRANGE.items()
-    }
+    asked = {HELD_OUT: [replace(pair, rejected=_NOTHING) for pair in drawn]}
+    asked[OWN] = _own(drawn[: args.own], runtime, console)
+    for kind, spoil in STRANGE.items():
+        asked[kind] = [replace(pair, chosen=spoil(pair.chosen), rejected=_NOTHING) for pair in drawn]
     extractor = Extractor(cache_dir() / "reward-features", caps, runtime)
     kinds = {kind: extractor.extract(pairs, lambda _: None) for kind, pairs in asked.items()}
     rows = measure(read_head(args.head), kinds, caps)

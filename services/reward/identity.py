@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from safetensors import deserialize
 
 from services.reward.profiles import ProfileFile
 from services.reward.registry import HttpSpec, QualitySpec, RelevanceSpec
@@ -38,16 +39,29 @@ def identity(profile: ProfileFile, runtime: Runtime) -> str:
 
 
 def identity_of_components(profile: ProfileFile) -> str:
-    """16 hexadecimal digits over what the profile says of its components, and the heads that it names.
+    """16 hexadecimal digits over what the profile says of its components, and what counts of the heads that it names.
 
     Raises:
         NotFound: a head is not there.
     """
     parts = [
-        f"{part.weight} {_fields(part)} {_digest(WEIGHTS / part.head) if isinstance(part, QualitySpec) else ''}"
+        f"{part.weight} {_fields(part)} {_head(part) if isinstance(part, QualitySpec) else ''}"
         for part in profile.components
     ]
     return blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
+
+
+def _head(spec: QualitySpec) -> str:
+    """A digest of the head's weights and bias; of all that stands beside them, too, where scores depend on it."""
+    file = WEIGHTS / spec.head
+    if spec.kappa or not file.is_file():
+        return _digest(file)
+    tensors = deserialize(file.read_bytes())  # type: ignore[no-untyped-call]  # the library has no types
+    state = blake2b(digest_size=16)
+    for name, tensor in sorted(tensors, key=lambda named: named[0]):
+        if name in ("w", "bias"):
+            state.update(f"{name} {tensor['dtype']} {tensor['shape']}".encode() + bytes(tensor["data"]))
+    return state.hexdigest()
 
 
 def _fields(spec: ComponentSpec) -> str:

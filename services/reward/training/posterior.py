@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from services.reward.familiarity import Familiarity
+from services.reward.familiarity import Array, Familiarity
 from services.reward.posterior import Posterior
 from services.reward.training.features import Caps, Features
 from services.reward.training.head import Vector, shares_and_scale
@@ -18,7 +18,7 @@ _FLAT = 1e-9
 
 
 def laplace(
-    differences: Vector, l2: float, weight: Vector, size: float, mean: Vector, weights: Vector | None = None
+    differences: Vector, l2: float, weight: Vector, size: float, mean: Array, weights: Vector | None = None
 ) -> Posterior:
     """The posterior of a `weight` [hidden] that `fit` found for `differences` [n, hidden] with `l2` and `weights` [n].
 
@@ -57,7 +57,7 @@ def familiarity(training: Features, held_out: Features, caps: Caps) -> Familiari
     return Familiarity(found.mean, found.basis, found.variances, lengths, limits)
 
 
-def _limits(distances: Vector, tokens: NDArray[np.int64]) -> tuple[Vector, Vector]:
+def _limits(distances: Array, tokens: NDArray[np.int64]) -> tuple[Vector, Vector]:
     """Lengths [m] and what nearly all distances [n, 2] of responses of about that length stay below, [m, 2].
 
     Each of two limits is exceeded by half of what both may leave out.

@@ -13,6 +13,7 @@ from services.reward.identity import identity, identity_of_components
 from services.reward.profiles import ProfileFile
 from services.reward.runtime import Runtime
 from shared.errors import NotFound, Unavailable
+from tests.unit.reward.heads import save_knowing_head
 
 
 def digest(runtime: Runtime | None = None, **component: Any) -> str:
@@ -65,6 +66,18 @@ def test_a_length_curve_makes_it_another_reward_of_the_same_components(tmp_path:
         found.add(identity(curved, Runtime()))
     assert len(found) == 3
     assert identity_of_components(plain) == identity_of_components(curved)
+
+
+def test_what_stands_beside_a_heads_weights_counts_where_scores_depend_on_it(tmp_path: Path) -> None:
+    def components(limit: float, **fields: Any) -> str:
+        head = {"name": "it", "type": "quality", "weight": 1.0, "head": save_knowing_head(tmp_path, limit)} | fields
+        return identity_of_components(ProfileFile.model_validate({"components": [head]}))
+
+    assert components(1.0) == components(2.0) == components(1.0, head="quality.safetensors")
+    assert components(1.0, kappa=1.0) != components(2.0, kappa=1.0)
+    assert components(1.0, head="quality_permissive.safetensors") != components(1.0)
+    with pytest.raises(NotFound, match="there is no"):
+        components(1.0, head=str(tmp_path / "absent"))
 
 
 def test_number_type_and_settings_count_and_names_do_not() -> None:

@@ -141,7 +141,7 @@ def test_a_length_curve_stands_beside_the_profile_and_fits_its_components(tmp_pa
     settings = RewardSettings(profiles="house", profiles_dir=tmp_path)
     assert build_rewarder(settings).profiles["house"].length_curve == curve
     write(tmp_path, "house", f"length_curve: ours.json\n{GUARD}".replace("weight: 1", "weight: 2"))
-    with pytest.raises(InvalidRequest, match="other components.*darwin reward calibrate") as caught:
+    with pytest.raises(InvalidRequest, match=r"other components.*darwin reward calibrate") as caught:
         build_rewarder(settings)
     assert caught.value.field == "length_curve"
 

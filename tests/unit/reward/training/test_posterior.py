@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -57,7 +59,7 @@ def test_more_pairs_make_it_surer() -> None:
         weight = fit(differences, 0.01)
         deviations.append(float(laplace(differences, 0.01, weight, count, np.zeros(SIZE)).deviations(at)))
     # Eight times the pairs: the deviation shrinks by their root, 2.8, or nearly so under a penalty.
-    assert all(1.8 < fewer / more < 4 for fewer, more in zip(deviations, deviations[1:], strict=False))
+    assert all(1.8 < fewer / more < 4 for fewer, more in pairwise(deviations))
 
 
 def test_a_direction_never_seen_has_the_deviation_of_the_penalty_alone() -> None:

@@ -14,10 +14,9 @@ from services.reward.profiles import read_profile
 from services.reward.quality import QualityScorer
 from services.reward.runtime import Runtime
 from services.reward.scorer import ScoreItem
-from services.reward.specs import WEIGHTS
 from services.reward.training.data import read_preferences
 from services.reward.training.features import Caps, Extractor
-from services.reward.training.head import read_about, read_head
+from services.reward.training.head import read_head
 
 ANSWERS = {
     "How do plants make food?": "Plants turn sunlight, water and carbon dioxide into glucose by photosynthesis.",
@@ -90,17 +89,6 @@ def test_the_artefact_serves_a_bound_and_abstains(data: Path, artefact: Path) ->
     pair = read_preferences([data], 0.2).pairs[0]
     seen, never, nothing = scorer.score([ScoreItem(pair.conversation, text) for text in (pair.chosen, "漢字" * 40, "")])
     assert (seen.abstained, never.abstained, nothing.abstained) == ("", "out_of_distribution", "empty")
-
-
-def test_a_kept_head_keeps_its_bits(data: Path, artefact: Path) -> None:
-    out = data.parent / "kept"
-    shipped = WEIGHTS / "quality.safetensors"
-    run(data.name, "--out", out, "--truncate", "4,8", "--keep", shipped, "--cache", "cache", cwd=data.parent)
-    kept, before = read_head(out / "head.safetensors"), read_head(shipped)
-    np.testing.assert_array_equal(kept.weight, before.weight)
-    assert kept.bias == before.bias
-    assert kept.posterior is not None
-    assert read_about(out / "head.safetensors")["weights"] == read_about(shipped)
 
 
 def test_another_run_makes_the_same_head(data: Path, artefact: Path) -> None:

@@ -22,6 +22,7 @@ from shared.text.embedded_models import EMBEDDED_ENCODER, EMBEDDED_LLM, resolve
 
 _HERE = Path(__file__).parent
 _ASKED_S = 10.0
+_APART = {"name", "weight", "head"}
 
 
 def identity(profile: ProfileFile, runtime: Runtime) -> str:
@@ -41,11 +42,14 @@ def identity(profile: ProfileFile, runtime: Runtime) -> str:
 def identity_of_components(profile: ProfileFile) -> str:
     """16 hexadecimal digits over what the profile says of its components, and what counts of the heads that it names.
 
+    What it leaves as it is by default does not count, so that a field more changes nothing.
+
     Raises:
         NotFound: a head is not there.
     """
     parts = [
-        f"{part.weight} {_fields(part)} {_head(part) if isinstance(part, QualitySpec) else ''}"
+        f"{part.weight} {part.model_dump_json(exclude=_APART, exclude_defaults=True)} "
+        f"{_head(part) if isinstance(part, QualitySpec) else ''}"
         for part in profile.components
     ]
     return blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
@@ -65,7 +69,7 @@ def _head(spec: QualitySpec) -> str:
 
 
 def _fields(spec: ComponentSpec) -> str:
-    return spec.model_dump_json(exclude={"name", "weight", "head"})
+    return spec.model_dump_json(exclude=_APART)
 
 
 def _content(spec: ComponentSpec) -> Iterator[str]:

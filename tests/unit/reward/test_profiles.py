@@ -29,6 +29,15 @@ def test_every_shipped_profile_is_valid() -> None:
     assert set(load_profiles(names, None)) == set(names)
 
 
+def test_the_calibrated_profile_is_the_default_less_what_length_predicts() -> None:
+    rewarder = build_rewarder(RewardSettings(profiles="default,calibrated"))
+    default, calibrated = rewarder.profiles["default"], rewarder.profiles["calibrated"]
+    assert calibrated.components == default.components
+    assert default.length_curve is None
+    assert calibrated.length_curve is not None
+    assert calibrated.length_curve.predicted("word " * 300) > 0.5 + calibrated.length_curve.predicted("word " * 5)
+
+
 def test_the_default_is_quality_guard_form_and_relevance() -> None:
     default = load_profiles(["default"], None)["default"]
     assert [component.type for component in default.components] == ["quality", "guard", "form", "relevance"]

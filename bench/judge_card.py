@@ -14,11 +14,16 @@ _CARD = """# The judges that ship
 `darwin eval --judge length-blind --judge embedded`. Each is a linear score of what all-MiniLM-L6-v2 (Apache-2.0) makes
 of the last message and the response: the response's vector, its product with the message's, their distance, their
 cosine. The shipped reward has another trunk (SmolLM2) and another score, but was trained on the same preferences: no
-judge here has seen annotators that the reward has not. **They are weak**; read the table before a figure of theirs.
+judge here has seen annotators that the reward has not.
+
+**They are no judges of quality.** They tell an answer to the question from one to another, and words in order from
+words shuffled. Between two answers that people compared no skill of theirs can be shown: whole, cut, or of one length
+they agree with people as often as a coin. What they say is that an answer is on topic and coherent. A claim about
+quality rests on a judge of your own, or on a language model under a rubric (`--judge-endpoint`).
 
 `length-blind` is blind to length by construction: it was fitted to pairs whose responses differ by at most a tenth in
 characters (most of them cut to the same length), and what a cubic of log(1 + characters) predicts of its score's
-differences within the training pairs is taken away from it. `embedded` was fitted to all pairs and may like length.
+differences within the training pairs is taken away from it. `embedded` was fitted to all pairs and likes length.
 
 ## Made by
 
@@ -30,7 +35,9 @@ python -m bench.judges DATA_DIR
 | --- | --- | --- |
 {settings}
 
-Both settings were chosen by 4-fold cross-validation over training prompts; the held-out side was looked at afterwards.
+Both settings were chosen by 4-fold cross-validation over training prompts. The held-out side had been looked at once
+before, with HH at half weight and negatives at 0.3 in place of 0.1; what followed was chosen on the training side.
+HH is measured and not learned from: its annotators chose by harm.
 
 | training pairs | |
 | --- | --- |

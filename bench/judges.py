@@ -9,8 +9,8 @@ length-blind  of these only the pairs whose responses differ by at most a tenth 
 
 Both also learn to prefer a chosen response to its words in another order, and to a response of another prompt of about
 its length. Strength of the penalty and whether LLMBar counts are chosen by 4-fold cross-validation over training
-prompts. Writes two safetensors and a card into --out. Embeddings are kept in bench/out;
-the first run takes about ten minutes.
+prompts. HH, whose annotators chose by harm, is measured only. Writes two safetensors and a card into --out.
+Embeddings are kept in bench/out; the first run takes about ten minutes.
 """
 
 import argparse
@@ -36,9 +36,11 @@ CACHE = Path(__file__).parent / "out" / "judge-embeddings.npz"
 CUTS = (250, 500)
 NEAR = 0.1
 SHUFFLED, ELSEWHERE = "shuffled", "elsewhere"
-NEGATIVE_WEIGHT = 0.3
+NEGATIVE_WEIGHT = 0.1
+UNUSED = "hh_harmless"
+"""A source that is only measured: its annotators chose by harm and not by quality."""
 FOLDS = 4
-L2 = (0.03, 0.1, 0.3, 1.0, 3.0)
+L2 = (0.3, 1.0, 3.0, 10.0)
 LLMBAR = (0.0, 1.0)
 _AT_ONCE = 1024
 
@@ -164,20 +166,25 @@ def _keep(vectors: dict[str, Floats]) -> None:
 
 
 def weight(training: Measured, l2: float, llmbar: float) -> Doubles:
-    """The fitted weight; HH counts half, as it is about harm alone, and negatives count `NEGATIVE_WEIGHT`."""
-    of_source = {"hh_harmless": 0.5, "llmbar": llmbar}
+    """The fitted weight; pairs of `UNUSED` count nothing, and negatives `NEGATIVE_WEIGHT`."""
+    of_source = {UNUSED: 0.0, "llmbar": llmbar}
     counts = [of_source.get(pair.source, 1.0) * (1.0 if pair.real else NEGATIVE_WEIGHT) for pair in training.pairs]
     return fit(training.differences, l2, np.array(counts))
 
 
 def validated(training: Measured) -> tuple[float, float]:
-    """The (l2, weight of LLMBar) with the least loss on left-out training prompts' real pairs, LLMBar's aside."""
+    """The (l2, weight of LLMBar) with the least loss on real pairs of left-out training prompts.
+
+    Those of LLMBar and `UNUSED` do not count.
+    """
 
     def left_out(l2: float, llmbar: float) -> float:
         losses = []
         for fold in range(FOLDS):
             fitted = weight(training.where([pair.fold != fold for pair in training.pairs]), l2, llmbar)
-            of_fold = [pair.fold == fold and pair.real and pair.source != "llmbar" for pair in training.pairs]
+            of_fold = [
+                pair.fold == fold and pair.real and pair.source not in ("llmbar", UNUSED) for pair in training.pairs
+            ]
             losses.append(loss(fitted, training.where(of_fold).differences))
         return float(np.mean(losses))
 

@@ -1,8 +1,8 @@
 """The judges that ship: linear scores of sentence embeddings of question and answer, by the embedded encoder.
 
 `embedded` was trained on all preferences; `length-blind` on pairs of equal length, and what length still predicts of
-its score is taken away. Their trunk is not the shipped reward's. `weights/README.md` says how well they judge, and
-`python -m bench.judges` makes them.
+its score is taken away. Their trunk is not the shipped reward's. They tell topic and coherence and, by
+`weights/README.md`, no more; `python -m bench.judges` makes them.
 """
 
 import json

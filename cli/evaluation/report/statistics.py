@@ -1,10 +1,11 @@
 """Means and differences with bootstrap intervals over questions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from cli.evaluation.report.cells import Doubles
@@ -54,6 +55,61 @@ class Bootstrap:
         """
         return self._interval(intercept, differences, lengths)
 
+    def simultaneous(self, differences: Doubles, lengths: Doubles | None = None) -> list[Interval | None]:
+        """Intervals of several means, or with `lengths` of several differences at equal length, that hold together.
+
+        Both of shape (cells, questions). All of the intervals cover at once with the bootstrap's confidence: each is
+        the estimate ± c standard errors, c the quantile of the largest |deviation| / standard error over the cells in
+        the same resamples (max-t: Romano and Wolf 2005), which is less wide than Bonferroni's where cells go together.
+        The unit of lengths is that of the sample, not drawn anew. Below three questions a cell has no interval.
+        """
+        known = ~np.isnan(differences) if lengths is None else ~(np.isnan(differences) | np.isnan(lengths))
+        some = known.sum(axis=1)
+        value = np.where(known, differences, 0.0)
+        scaled = np.zeros_like(value) if lengths is None else _scaled(lengths, known)
+        terms = np.stack([known.astype(np.float64), value, scaled, scaled**2, scaled * value])
+
+        def statistic(counts: Doubles) -> Doubles:
+            number, total, x, xx, xy = np.einsum("rq,tcq->trc", counts, terms, optimize=True)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                variance, covariance = xx - x**2 / number, xy - x * total / number
+                slope = np.where(variance > 1e-12 * number, covariance / variance, 0.0)
+                return np.asarray((total - slope * x) / number)
+
+        estimates = statistic(np.ones((1, value.shape[1])))[0]
+        drawn = np.concatenate([statistic(counts) for counts in self._counts(value.shape[1])])
+        usable = some >= 3
+        errors = np.nanstd(drawn[:, usable], axis=0, ddof=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            deviations = np.abs(drawn[:, usable] - estimates[usable]) / errors
+        largest = np.where(np.isfinite(deviations), deviations, 0.0).max(axis=1, initial=0.0)
+        margins = np.full(len(estimates), np.nan)
+        margins[usable] = np.quantile(largest, self.confidence) * errors
+        return [
+            None
+            if count == 0
+            else Interval(estimate, estimate - margin, estimate + margin, count)
+            if count >= 3
+            else Interval(estimate, None, None, count)
+            for estimate, margin, count in zip(estimates.tolist(), margins.tolist(), some.tolist(), strict=True)
+        ]
+
+    def resampled(self, values: Doubles) -> Doubles:
+        """Means over questions in each resample, (resamples, …), of `values` (questions, …), all of them known."""
+        return np.concatenate([counts @ values / len(values) for counts in self._counts(len(values))])
+
+    def quantiles(self, drawn: Doubles) -> tuple[float, float]:
+        """The percentile interval of what the resamples gave, (resamples,)."""
+        low, high = np.quantile(drawn, [(1 - self.confidence) / 2, (1 + self.confidence) / 2])
+        return float(low), float(high)
+
+    def _counts(self, questions: int) -> Iterator[Doubles]:
+        """How often each resample draws each question, (resamples, questions), in batches."""
+        random = np.random.default_rng(self.seed)
+        for start in range(0, self.resamples, _BATCH):
+            size = min(_BATCH, self.resamples - start)
+            yield random.multinomial(questions, np.full(questions, 1 / questions), size=size).astype(np.float64)
+
     def _interval(self, statistic: Callable[..., Any], *values: Doubles) -> Interval | None:
         known = ~np.any(np.isnan(values), axis=0)
         data = [sample[known] for sample in values]
@@ -90,6 +146,13 @@ def intercept(differences: Doubles, lengths: Doubles, axis: int = -1) -> Doubles
     covariance = ((scaled - middle) * (differences - mean)).sum(axis=axis)
     slope = np.where(variance > 0, covariance, 0.0) / np.where(variance > 0, variance, 1.0)
     return np.asarray(mean.squeeze(axis) - slope * middle.squeeze(axis))
+
+
+def _scaled(lengths: Doubles, known: NDArray[np.bool_]) -> Doubles:
+    """tanh(lengths / their standard deviation) by cell, 0 where unknown."""
+    spread = np.array([np.std(row[there]) if there.any() else 0.0 for row, there in zip(lengths, known, strict=True)])
+    scaled = np.tanh(np.where(known, lengths, 0.0) / np.where(spread > 0, spread, 1.0)[:, None])
+    return np.asarray(np.where(known, scaled, 0.0))
 
 
 def spearman(first: Doubles, second: Doubles) -> float | None:

@@ -28,10 +28,10 @@ class Comparison:
 
     `short` says that even the largest n costs less, and is what was compared. `guide` and the forms of `judge` are the
     cell's minus best-of-n's, paired by question; `corrected` has those forms' intervals which hold for all cells of the
-    table together, never narrower than the plain ones; `categories` the difference of the judge (of the guide where
-    nothing was judged) by category. Tokens and seconds are per question, `characters` how much longer the cell's answers
-    are. Of the matched candidates `matches` is how many there were on average, `far` the share of answers without any, `characters_matched` the
-    difference of length that is left.
+    table together, never narrower than the plain ones. `categories` is the difference by category: of the judge, or of
+    the guide where nothing was judged. Tokens and seconds are per question, `characters` is how much longer the cell's
+    answers are. Of the matched candidates `matches` is how many there were on average, `far` the share of answers
+    without any, `characters_matched` the difference of length that is left.
     """
 
     cell: str

@@ -28,10 +28,10 @@ class Comparison:
 
     `short` says that even the largest n costs less, and is what was compared. `guide` and the forms of `judge` are the
     cell's minus best-of-n's, paired by question; `corrected` has those forms' intervals which hold for all cells of the
-    table together; `categories` the difference of the judge (of the guide where nothing was judged) by category. Tokens
-    and seconds are per question, `characters` how much longer the cell's answers are. Of the matched candidates
-    `matches` is how many there were on average, `far` the share of answers without any, `characters_matched` the
-    difference of length that is left.
+    table together, never narrower than the plain ones. `categories` is the difference by category: of the judge, or of
+    the guide where nothing was judged. Tokens and seconds are per question, `characters` is how much longer the cell's
+    answers are. Of the matched candidates `matches` is how many there were on average, `far` the share of answers
+    without any, `characters_matched` the difference of length that is left.
     """
 
     cell: str
@@ -146,6 +146,11 @@ def _comparison(
     categories: Mapping[str, str],
     bootstrap: Bootstrap,
 ) -> Comparison:
+    plain: dict[Form, Interval | None] = {
+        "judge": bootstrap.mean(pair.judge),
+        "judge_at_equal_length": bootstrap.at_equal_length(pair.judge, pair.characters),
+        "judge_at_matched_length": bootstrap.mean(pair.matched.judge),
+    }
     by_category = pair.guide if np.isnan(pair.judge).all() else pair.judge
     return Comparison(
         cell=pair.cell.name,
@@ -162,10 +167,8 @@ def _comparison(
         matches=float(pair.matched.candidates.mean()),
         far=float(pair.matched.far.mean()),
         guide=bootstrap.mean(pair.guide),
-        judge=bootstrap.mean(pair.judge),
-        judge_at_equal_length=bootstrap.at_equal_length(pair.judge, pair.characters),
-        judge_at_matched_length=bootstrap.mean(pair.matched.judge),
-        corrected=corrected,
+        **plain,
+        corrected={form: found.around(plain[form]) for form, found in corrected.items()},
         categories=_by_category(by_category, pair.questions, categories, bootstrap),
     )
 

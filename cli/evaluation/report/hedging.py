@@ -1,7 +1,8 @@
 """How far the guide may be pressed before the judge turns: HedgeTune (arXiv 2506.19248), from judged candidates.
 
 u is the quantile of the guide among the plain samples of one question, r(u) the judge's score of the sample there: the
-mean over questions at each rank of N, constant between two ranks. Each rule draws u from a density of one parameter,
+mean over questions at each rank of N, constant between two ranks (as if drawn with replacement: best-of-N then misses
+the first rank now and then). Each rule draws u from a density of one parameter,
 and what the judge then expects is largest where E[r(u) ψ(u)] = 0, ψ the derivative of the density's logarithm:
 
 best-of-n         density n uⁿ⁻¹, ψ = 1/n + ln u
@@ -129,13 +130,13 @@ def peak(value: Callable[[float], float], grid: Sequence[float]) -> float:
 
 
 def hedge_figures(curve: Curve | None, bootstrap: Bootstrap) -> tuple[HedgeFigures, ...]:
-    """One for each rule; empty where not all candidates were judged."""
+    """One for each rule; empty where not all candidates were judged, or guide or judge never differ in a question."""
     samples = judged_samples(curve) if curve else None
     if samples is None:
         return ()
     ranks = samples.guide.shape[1]
     spread = float(np.sqrt(samples.guide.var(axis=1, ddof=1).mean()))
-    if spread == 0:
+    if spread == 0 or np.ptp(samples.judge, axis=1).max() == 0:
         return ()
     at_rank = samples.by_question(samples.judge)
     more = np.geomspace(1, ranks, _POINTS)

@@ -1,11 +1,10 @@
 """Means and differences with bootstrap intervals over questions."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from cli.evaluation.report.cells import Doubles
@@ -27,6 +26,13 @@ class Interval:
     def excludes_zero(self) -> bool:
         """Whether zero lies outside."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+    def around(self, other: "Interval | None") -> "Interval":
+        """This estimate with an interval that holds the other's as well: where what was drawn is skewed, a symmetric
+        interval is the narrower one on one side."""
+        if self.low is None or self.high is None or other is None or other.low is None or other.high is None:
+            return self
+        return replace(self, low=min(self.low, other.low), high=max(self.high, other.high))
 
 
 @dataclass(frozen=True)
@@ -61,24 +67,26 @@ class Bootstrap:
         Both of shape (cells, questions). All of the intervals cover at once with the bootstrap's confidence: each is
         the estimate ± c standard errors, c the quantile of the largest |deviation| / standard error over the cells in
         the same resamples (max-t: Romano and Wolf 2005), which is less wide than Bonferroni's where cells go together.
-        The unit of lengths is that of the sample, not drawn anew. Below three questions a cell has no interval.
+        Below three questions a cell has no interval.
         """
         known = ~np.isnan(differences) if lengths is None else ~(np.isnan(differences) | np.isnan(lengths))
         some = known.sum(axis=1)
-        value = np.where(known, differences, 0.0)
-        scaled = np.zeros_like(value) if lengths is None else _scaled(lengths, known)
-        terms = np.stack([known.astype(np.float64), value, scaled, scaled**2, scaled * value])
 
         def statistic(counts: Doubles) -> Doubles:
-            number, total, x, xx, xy = np.einsum("rq,tcq->trc", counts, terms, optimize=True)
             with np.errstate(invalid="ignore", divide="ignore"):
-                variance, covariance = xx - x**2 / number, xy - x * total / number
-                slope = np.where(variance > 1e-12 * number, covariance / variance, 0.0)
-                return np.asarray((total - slope * x) / number)
+                means = [
+                    _mean(counts[:, there], values[there])
+                    if lengths is None
+                    else _intercept(counts[:, there], values[there], lengths[cell, there])
+                    for cell, (there, values) in enumerate(zip(known, differences, strict=True))
+                ]
+            return np.stack(means, axis=1)
 
-        estimates = statistic(np.ones((1, value.shape[1])))[0]
-        drawn = np.concatenate([statistic(counts) for counts in self._counts(value.shape[1])])
+        questions = differences.shape[1]
+        estimates = statistic(np.ones((1, questions)))[0]
+        drawn = np.concatenate([statistic(counts) for counts in self._counts(questions)])
         usable = some >= 3
+        # A resample may hold no question of a cell, which then says nothing of it.
         errors = np.nanstd(drawn[:, usable], axis=0, ddof=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             deviations = np.abs(drawn[:, usable] - estimates[usable]) / errors
@@ -148,11 +156,23 @@ def intercept(differences: Doubles, lengths: Doubles, axis: int = -1) -> Doubles
     return np.asarray(mean.squeeze(axis) - slope * middle.squeeze(axis))
 
 
-def _scaled(lengths: Doubles, known: NDArray[np.bool_]) -> Doubles:
-    """tanh(lengths / their standard deviation) by cell, 0 where unknown."""
-    spread = np.array([np.std(row[there]) if there.any() else 0.0 for row, there in zip(lengths, known, strict=True)])
-    scaled = np.tanh(np.where(known, lengths, 0.0) / np.where(spread > 0, spread, 1.0)[:, None])
-    return np.asarray(np.where(known, scaled, 0.0))
+def _mean(counts: Doubles, values: Doubles) -> Doubles:
+    """Means [resamples] of values that are drawn so often, counts [resamples, questions]."""
+    return np.asarray(counts @ values / counts.sum(axis=1))
+
+
+def _intercept(counts: Doubles, differences: Doubles, lengths: Doubles) -> Doubles:
+    """As `intercept`, of questions that are drawn so often, counts [resamples, questions]."""
+    variances = _mean(counts, lengths**2) - _mean(counts, lengths) ** 2
+    # Equal lengths may vary in their last digits.
+    spreads = np.where(variances > 1e-9, np.sqrt(np.maximum(variances, 0.0)), 1.0)
+    scaled = np.tanh(lengths / spreads[:, None])
+    weights = counts / counts.sum(axis=1, keepdims=True)
+    middle, mean = (weights * scaled).sum(axis=1), weights @ differences
+    variance = (weights * scaled**2).sum(axis=1) - middle**2
+    covariance = ((weights * scaled) @ differences) - middle * mean
+    slope = np.where(variance > 1e-9, covariance / variance, 0.0)
+    return np.asarray(mean - slope * middle)
 
 
 def spearman(first: Doubles, second: Doubles) -> float | None:

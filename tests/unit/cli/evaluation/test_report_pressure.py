@@ -114,6 +114,9 @@ def test_a_guide_that_the_judge_follows_is_not_held_back() -> None:
     assert (best_of_n.edge, best_of_n.optimum.value) == ("most", 16.0)
     assert hedge_figures(_curve(World(questions=4, judged=False).best_of_n(4)), _BOOTSTRAP) == ()
     assert hedge_figures(None, _BOOTSTRAP) == ()
+    drawn = tuple(Candidate(text=str(n), guide=float(n), judge=1.0, tokens=1) for n in range(4))
+    indifferent = [row(turn(candidates=drawn), question=str(n), method="best-of-n") for n in range(3)]
+    assert hedge_figures(_curve(indifferent), _BOOTSTRAP) == ()
 
 
 def test_candidates_rank_by_the_guide_within_their_turn() -> None:

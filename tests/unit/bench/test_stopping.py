@@ -34,7 +34,11 @@ CONFIG = Config(
 
 
 def document(config: Config, seed: int) -> dict[str, Any]:
-    return {**evolved(request_for(config, seed)), "id": f"evo_{config.cycles}_{config.token_price}_{seed}"}
+    # Responses do not end by themselves: an empty one would be no answer, however it is rewarded.
+    return {
+        **evolved(request_for(config, seed), end_probability=0.0),
+        "id": f"evo_{config.cycles}_{config.token_price}_{seed}",
+    }
 
 
 def row(made: dict[str, Any], seed: int) -> Row:

@@ -10,10 +10,10 @@ cells:
 from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cli.console import CommandError
 from cli.evaluation.rows import cell_name
@@ -73,6 +73,17 @@ class Plan(BaseModel):
             if name in values:
                 raise ValueError(f"{name} is set by the evaluation itself")
         return values
+
+    @model_validator(mode="after")
+    def _samples_are_whole(self) -> Self:
+        for cell in self.cells:
+            shrink = {**self.search, **cell.setting}.get("shrink", 1)
+            if METHODS[cell.method].independent and shrink != 1:
+                raise ValueError(
+                    f"{cell.method} with shrink: smaller n are derived from independent samples, of which none may be "
+                    "dropped; leave shrink out, or use mutation-only"
+                )
+        return self
 
     @property
     def cells(self) -> list[Cell]:

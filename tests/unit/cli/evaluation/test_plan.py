@@ -83,6 +83,7 @@ def test_what_a_plan_may_cost_is_said_before_it_is_run(tmp_path: Path) -> None:
         ("{cells: [{method: darwin}], seeds: 3}", "seeds"),
         ("cells: [{method: darwin, period: [[1]]}]", "period"),
         ("{", "not YAML"),
+        ("cells: [{method: best-of-n, mutants: 8, shrink: 0.5}]", "leave shrink out"),
     ],
 )
 def test_a_bad_plan_is_refused_saying_where(tmp_path: Path, text: str, complaint: str) -> None:

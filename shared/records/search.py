@@ -206,10 +206,6 @@ EFFORT_SETTINGS: dict[Effort, dict[str, int]] = {
     "max": {"mutants": 16, "cycles": 2},
 }
 """Settings of the search by reasoning effort, in the place of those that it begins with; "none" is no search."""
-THRIFTY_EFFORTS: frozenset[Effort] = frozenset({"high", "xhigh"})
-"""The efforts with which a search may end before its last cycle."""
-EFFORT_PRICE = 1.0
-"""The price of a thousand tokens that these have under the shipped reward profile."""
 
 
 def most_responses(method: Method, search: Search) -> int:

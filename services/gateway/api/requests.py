@@ -33,7 +33,7 @@ from shared.records.limits import (
     MAX_TOOLS,
     MOST_ALTERNATIVES,
 )
-from shared.records.search import EFFORT_PRICE, EFFORT_SETTINGS, Preset
+from shared.records.search import EFFORT_SETTINGS, Preset
 
 _NO_BEAMS = "beam search is not supported"
 _TEXT_ONLY = "answers are text"
@@ -178,8 +178,8 @@ class AlignmentRequest(TokenShaping):
         default=None,
         description="How much is spent on the answer. Of the search it sets `darwin.mutants` and `darwin.cycles`: "
         + ", ".join(f"{_search_of(effort)} with `{effort}`" for effort in EFFORT_SETTINGS)
-        + "; `none` answers as `sample` does, without a search. With `high` and `xhigh` the second cycle is searched "
-        f"where it is likely to pay (`darwin.token_price`, {EFFORT_PRICE:g} under the shipped reward profile). And "
+        + "; `none` answers as `sample` does, without a search. With a price of tokens (`darwin.token_price`) a second "
+        "cycle is searched where it is likely to pay. And "
         "a model that thinks first is told it, where its chat template reads that: the effort, or the next one that "
         "the template knows, and with `none` not to think. What `darwin` and `chat_template_kwargs` say goes before.",
     )

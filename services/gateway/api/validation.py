@@ -24,15 +24,7 @@ from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
 from shared.records.efforts import Effort
 from shared.records.evolution import EvolutionRequest, Message, Role, Sampling
-from shared.records.search import (
-    EFFORT_PRICE,
-    EFFORT_SETTINGS,
-    PRESETS,
-    THRIFTY_EFFORTS,
-    Search,
-    check_search,
-    in_rounds,
-)
+from shared.records.search import EFFORT_SETTINGS, PRESETS, Search, check_search, in_rounds
 from shared.records.tools import ToolUse
 from shared.records.turns import characters_of, instruction_index
 from shared.text.tool_turns import with_calls
@@ -40,8 +32,6 @@ from shared.text.tool_turns import with_calls
 _NO_SEED = -1
 # What of `darwin` says nothing about how much is searched.
 _NO_SEARCH = {"profile", "progress", "deadline_ms"}
-# The names of the shipped reward profile, where the deployment has no other default.
-_SHIPPED = ("", "default")
 # JavaScript holds whole numbers below this exactly, so the inspector can run a search again with its seed.
 _NEGATIVE_SEEDS_MODULO = 2**53
 
@@ -251,14 +241,13 @@ def _token_price(
     search: Search, entry: ModelEntry, body: AlignmentRequest, profile: str, settings: GatewaySettings
 ) -> float | None:
     """What tokens cost a search: as the caller or the model's entry says, and else, where there are several cycles that
-    are not the paper's, the deployment's price, or that of an effort, which is meant for the shipped profile.
+    are not the paper's, the deployment's price.
     """
     given = body.darwin.model_fields_set if body.darwin else set()
     preset = body.darwin.preset if body.darwin and "preset" in given else entry.preset
     if search.token_price is not None or "token_price" in given or search.cycles < 2 or preset == "paper":
         return search.token_price
-    of_effort = body.reasoning_effort in THRIFTY_EFFORTS and "preset" not in given and profile in _SHIPPED
-    return settings.token_prices.get(profile, EFFORT_PRICE if of_effort else None)
+    return settings.token_prices.get(profile)
 
 
 def check_history(method: Method, search: Search, max_tokens: int, most: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.validation import evolution_request
 from services.gateway.config.settings import GatewaySettings
-from shared.records.search import EFFORT_PRICE, Search
+from shared.records.search import Search
 from tests.unit.gateway.api.test_validation import USER, accepted
 
 PRICED = GatewaySettings(
@@ -19,20 +19,19 @@ def priced(settings: GatewaySettings = PRICED, **fields: Any) -> Search:
     return evolution_request(ChatCompletionRequest.model_validate(body), settings).search
 
 
-def test_high_efforts_search_a_second_cycle_where_it_pays() -> None:
+def test_high_efforts_search_a_second_cycle_unless_the_deployment_has_a_price_at_which_it_does_not_pay() -> None:
     found = {effort: priced(GatewaySettings(), reasoning_effort=effort) for effort in ("low", "high", "xhigh", "max")}
     told = {effort: (search.mutants, search.cycles, search.token_price) for effort, search in found.items()}
     assert told["low"] == (3, 1, None)
-    assert told["high"] == (8, 2, EFFORT_PRICE)
-    assert told["xhigh"] == (12, 2, EFFORT_PRICE)
+    assert told["high"] == (8, 2, None)
+    assert told["xhigh"] == (12, 2, None)
     assert told["max"] == (16, 2, None)
+    assert priced(reasoning_effort="xhigh").token_price == 0.5
     assert all(search.survivors < search.mutants for search in found.values())
-    elsewhere = priced(GatewaySettings(), reasoning_effort="high", darwin={"profile": "brief"})
-    assert (elsewhere.cycles, elsewhere.token_price) == (2, None)
     assert priced(GatewaySettings(), reasoning_effort="high", darwin={"preset": "paper"}) == priced(
         GatewaySettings(), darwin={"preset": "paper"}
     )
-    assert priced(GatewaySettings(), reasoning_effort="high", darwin={"token_price": None}).token_price is None
+    assert priced(reasoning_effort="high", darwin={"token_price": None}).token_price is None
 
 
 def test_several_cycles_have_the_price_of_their_profile() -> None:

@@ -195,8 +195,13 @@ def _format(sampling: Sampling) -> message_bodies.EvolutionFormat | None:
 
 
 def _warnings(record: Record) -> list[str]:
-    """What of the request had no effect, and that the answer is not in the form asked for where that is so."""
+    """What of the request had no effect, and that the answer is not in the form asked for, or that there are fewer than
+    were asked for because the search dropped the others, where that is so.
+    """
     warnings, result, wanted = list(record.request.warnings), record.result, record.request.sampling.format
+    if result and record.request.search.shrink < 1 and len(result.choices) < record.request.n:
+        found, asked = len(result.choices), record.request.n
+        warnings.append(f"darwin.shrink dropped candidates, so that there are {found} answers and not {asked}")
     if wanted is not None and result and result.choices and result.choices[0].finish_reason == "length":
         warnings.append(f"the answer was cut before its form ({wanted.field}) was complete, as was every candidate")
     return warnings

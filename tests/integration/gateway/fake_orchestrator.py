@@ -5,7 +5,8 @@ context. `hang`: begin, and end only when cancelled. `text=…`: succeed with th
 50 ms each. `replaced`: a round whose second state takes the response of the first. `wait=1.5`: succeed after that
 many seconds. `stop=deadline_ms`: succeed, stopped by that (`stop=error`: with that error in the record). `calls=2`:
 succeed with so many calls of the first tool. `deaf`: never touch the record. `gain=0.5`: succeed after a cycle with
-that outlook for 50 tokens more. Every success charges 120 tokens.
+that outlook for 50 tokens more. `fallback=empty`: succeed with the base response, for that reason. Every success
+charges 120 tokens.
 """
 
 import asyncio

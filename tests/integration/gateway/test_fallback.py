@@ -1,4 +1,4 @@
-"""What callers read where the base response is the answer although another one came first."""
+"""What callers read where the base response is the answer although another came first, or where answers are missing."""
 
 import json
 
@@ -26,3 +26,14 @@ async def test_every_answer_says_it(http: httpx.AsyncClient) -> None:
 async def test_an_answer_that_came_first_says_nothing_of_it(http: httpx.AsyncClient) -> None:
     chat = await http.post("/v1/chat/completions", json=BODY | {"user": "nobody"})
     assert "fallback" not in chat.json()["darwin"]
+
+
+async def test_fewer_answers_than_were_asked_for_are_named_where_the_search_dropped_some(
+    http: httpx.AsyncClient,
+) -> None:
+    body = {"model": "darwin", "messages": MESSAGES, "user": "n=2", "darwin": {"shrink": 0.5}}
+    few = (await http.post("/v1/chat/completions", json=body | {"n": 3})).json()
+    assert len(few["choices"]) == 2
+    assert few["darwin"]["warnings"] == ["darwin.shrink dropped candidates, so that there are 2 answers and not 3"]
+    enough = (await http.post("/v1/chat/completions", json=body | {"n": 2})).json()
+    assert enough["darwin"]["warnings"] == []

@@ -53,7 +53,8 @@ class RoundFinished:
 
     Lists are indexed by state and describe the population before replacement, `finished` after it. `tokens` were
     sampled for it, those of the base response apart. `texts` are answers so far, and `reasoning` what was thought
-    before them, empty where no state has thought anything. Rewards are null of states that are still thinking.
+    before them, empty where no state has thought anything. Rewards are null of states that are still thinking. Where
+    more of the answer is settled than before, `settled` is so many characters that all states that go on begin with.
     """
 
     cycle: int
@@ -65,7 +66,17 @@ class RoundFinished:
     finished: tuple[bool, ...]
     tokens: int
     reasoning: tuple[str, ...] = ()
+    settled: int = 0
     type: Literal["round.finished"] = "round.finished"
+
+    @property
+    def settled_answer(self) -> tuple[str, str]:
+        """The beginning of the answer that is settled, and what was thought before it; empty where nothing new is."""
+        if not self.settled:
+            return "", ""
+        going_on = self.finished.index(False)
+        state = next((item.donor for item in self.replacements if item.state == going_on), going_on)
+        return self.texts[state][: self.settled], self.reasoning[state] if self.reasoning else ""
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,8 @@ class Told:
                 fields["reasoning"] = thoughts
                 if thoughts is None:
                     del fields["reasoning"]
+                if not event.settled:
+                    del fields["settled"]
                 fields["replacements"] = [(item.state, item.donor) for item in event.replacements]
                 fields["finished"] = [state for state, finished in enumerate(event.finished) if finished]
             case CycleFinished():

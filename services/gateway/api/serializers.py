@@ -10,6 +10,7 @@ from services.gateway.api.logprobs import choice_logprobs
 from services.gateway.config.settings import GatewaySettings
 from shared import errors
 from shared.records.evolution import Choice, Record, Result, Sampling, Seconds, StoppedBy, Tokens
+from shared.records.settling import unsettled
 from shared.records.spending import Prices, Spending
 from shared.records.tools import ToolCall
 
@@ -194,6 +195,8 @@ def _format(sampling: Sampling) -> message_bodies.EvolutionFormat | None:
 def _warnings(record: Record) -> list[str]:
     """What of the request had no effect, and that the answer is not in the form asked for where that is so."""
     warnings, result, wanted = list(record.request.warnings), record.result, record.request.sampling.format
+    if why := unsettled(record.request):
+        warnings.append(why)
     if wanted is not None and result and result.choices and result.choices[0].finish_reason == "length":
         warnings.append(f"the answer was cut before its form ({wanted.field}) was complete, as was every candidate")
     return warnings

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 
 from services.orchestrator.adapters.packing import NOT_THE_CORES, Written
 from services.orchestrator.adapters.unpacking import unpack
+from services.orchestrator.core.responses import NOTHING_SETTLED
 from services.orchestrator.core.values import Config, EvolutionState
 from shared.records.evolution import SavedState
 from shared.records.schema import UnknownSchema, of_another_version
@@ -31,9 +32,11 @@ def dump(evolution: EvolutionState) -> str:
     """The evolution as JSON, with the number of its schema, without those of its settings on which the core does not
     act, or acts by default, and without log probabilities where it has none.
     """
-    optional = ("selection", "complete_first", "rescore")
+    optional = ("selection", "complete_first", "rescore", "stream_settled", "held_back")
     beside = NOT_THE_CORES | {name for name in optional if getattr(evolution.config, name) == getattr(Config, name)}
     exclude: dict[str, Any] = {"config": beside}
+    if evolution.settled == NOTHING_SETTLED:
+        exclude["settled"] = True
     states = [state.response for _, state in evolution.states()]
     if not any(response.logprobs for response in (*states, *(final.response for final in evolution.finals))):
         exclude |= {"base": _PLAIN, "population": {"__all__": _PLAIN}, "finals": {"__all__": _PLAIN}}

@@ -9,10 +9,12 @@ from shared.records.logprobs import shown
 def choices(evolution: EvolutionState, n: int) -> tuple[Choice, ...]:
     """The `n` best distinct final responses, best first, the earlier first among equals. Fewer where fewer exist.
 
-    Responses are distinct where their texts differ or, of those that call tools, where they call otherwise.
+    Responses are distinct where their texts differ or, of those that call tools, where they call otherwise. Those that
+    do not keep what is settled are left out.
     """
     best: dict[tuple[str, str], Final] = {}
-    for final in votes.ranked(evolution.finals, evolution.config.complete_first):
+    kept = [final for final in evolution.finals if evolution.settled.kept_by(final.response)]
+    for final in votes.ranked(kept, evolution.config.complete_first):
         response, called = final.response, final.response.called
         best.setdefault(("calls", called.canonical) if called.calls else ("text", response.text), final)
     return tuple(_choice(final) for final in list(best.values())[:n])

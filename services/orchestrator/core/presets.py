@@ -6,6 +6,7 @@ from services.orchestrator.core.values import Config
 from shared.methods import METHODS
 from shared.records.evolution import EvolutionRequest
 from shared.records.search import check_search
+from shared.records.settling import unsettled
 
 
 def config_for(request: EvolutionRequest) -> Config:
@@ -27,7 +28,10 @@ def config_for(request: EvolutionRequest) -> Config:
         selection=method.selection,
         max_tokens=request.sampling.max_tokens,
         complete_first=request.sampling.format is not None,
+        held_back=max((len(string) - 1 for string in request.sampling.stop), default=0),
     )
+    if unsettled(request):
+        config = replace(config, stream_settled=False)
     if not method.replaces:
         config = replace(config, period=config.max_tokens, lookahead=0)
     if not method.searches:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from services.orchestrator.core.responses import NO_CALLS, Called, Response
+from services.orchestrator.core.responses import NO_CALLS, NOTHING_SETTLED, Called, Response, Settled
+from services.orchestrator.core.spent import NOTHING_SPENT, Spent
 from shared.methods import SelectionName
 from shared.records.events import ArchiveEntry, Event
 from shared.records.evolution import MutantSource, StoppedBy
@@ -33,6 +34,7 @@ class Config(Search):
     archive_candidates: int = 2
     complete_first: bool = False
     rescore: bool = False
+    held_back: int = 0
 
 
 Phase = Literal["idle", "decode", "short", "held", "score", "scored"]
@@ -82,23 +84,6 @@ class Final:
 
 
 @dataclass(frozen=True)
-class Spent:
-    """Tokens so far: `mutation` and `decode` were sampled, `reward` computed, `cached` not recomputed; and the number
-    of responses that were scored."""
-
-    prompt: int = 0
-    mutation: int = 0
-    decode: int = 0
-    reward: int = 0
-    reward_calls: int = 0
-    cached: int = 0
-
-    @property
-    def generated(self) -> int:
-        return self.mutation + self.decode
-
-
-@dataclass(frozen=True)
 class EvolutionState:
     """The whole search. `survivals` lists survivor indices of the cycle's rounds in the order they were seen.
 
@@ -106,7 +91,8 @@ class EvolutionState:
     `checkpoint` grows by one at the end of each round and cycle: the points at which it is worth saving.
     `mutation_allowance` is how many tokens the cycle's mutation may sample; None: as many as it likes. `scarce` says
     that the round might need more reward calls than are left, so that who is scored is decided once all have decoded;
-    `ending` why the search ends as soon as those who are scored have their rewards.
+    `ending` why the search ends as soon as those who are scored have their rewards. The answer begins with what is
+    `settled`.
     """
 
     config: Config
@@ -123,7 +109,7 @@ class EvolutionState:
     scoring_finals: bool = False
     survivals: tuple[int, ...] = ()
     finals: tuple[Final, ...] = ()
-    spent: Spent = Spent()
+    spent: Spent = NOTHING_SPENT
     round_tokens: int = 0
     checkpoint: int = 0
     mutation_allowance: int | None = None
@@ -131,6 +117,7 @@ class EvolutionState:
     ending: StoppedBy | None = None
     finished: bool = False
     stopped_by: StoppedBy | None = None
+    settled: Settled = NOTHING_SETTLED
 
     @property
     def best_reward(self) -> float | None:

@@ -2,9 +2,11 @@
 
 `""`: succeed at once. `n=3`: with that many choices. `fail=Unavailable`: fail with that error. `full`: fail of a full
 context. `hang`: begin, and end only when cancelled. `text=…`: succeed with this text. `rounds=4`: that many rounds,
-50 ms each. `replaced`: a round whose second state takes the response of the first. `wait=1.5`: succeed after that
-many seconds. `stop=deadline_ms`: succeed, stopped by that (`stop=error`: with that error in the record). `calls=2`:
-succeed with so many calls of the first tool. `deaf`: never touch the record. Every success charges 120 tokens.
+50 ms each. `replaced`: a round whose second state takes the response of the first. `settled=…`: two rounds that settle
+the beginning of this text, which is the answer, after a thought; `unsettled=…`: the answer is another. `wait=1.5`:
+succeed after that many seconds. `stop=deadline_ms`: succeed, stopped by that (`stop=error`: with that error in the
+record). `calls=2`: succeed with so many calls of the first tool. `deaf`: never touch the record. Every success charges
+120 tokens.
 """
 
 import asyncio
@@ -91,6 +93,13 @@ async def _evolve(store: Store, evolution_id: str) -> None:
     if name == "replaced":
         event = RoundFinished(1, 1, ("good", "bad"), (0.5, -0.5), (0,), (Replacement(1, 0),), (True, True), 80)
         record = await _save(store, record, [event])
+    for number in (1, 2) if name in ("settled", "unsettled") else ():
+        texts, thoughts = ("bad", value[: 8 * number] + "cut"), ("", "Hm, well.")
+        replaced = (Replacement(0, 1),)
+        event = RoundFinished(
+            1, number, texts, (0.5, 0.75), (1,), replaced, (False, False), 80, reasoning=thoughts, settled=8 * number
+        )
+        record = await _save(store, record, [event])
     while name == "hang":
         if await store.cancelled([evolution_id]):
             await _save(store, record, [Ended("cancelled", "cancelled")], status="cancelled", finished_at=time.time())
@@ -103,8 +112,10 @@ async def _evolve(store: Store, evolution_id: str) -> None:
             failure = Failure(type(full).__name__, full.message, full.field)
         await _save(store, record, [Ended("failed", None, failure)], status="failed", error=failure)
         return
-    texts = [value] if name == "text" else [f"answer {i}" for i in range(int(value) if name == "n" else 1)]
+    texts = [value] if name in ("text", "settled") else [f"answer {i}" for i in range(int(value) if name == "n" else 1)]
     result = replace(_result(record, texts), stopped_by=value if name == "stop" else None)
+    if name in ("settled", "unsettled"):
+        result = replace(result, choices=(replace(result.choices[0], reasoning="Hm, well."),))
     if value == "error":
         failure = Failure("Unavailable", f"no luck at {INSIDE}")
         ended = {"status": "succeeded", "finished_at": time.time(), "result": result, "error": failure}

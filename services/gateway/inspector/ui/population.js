@@ -37,11 +37,15 @@ function grid(cycle, view) {
   const states = cycle.rounds[0].states.map((each) => each.state);
   return h("div", { class: "scroll" }, h("table", { class: "grid" },
     h("caption", {}, `Cycle ${cycle.number}`),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "state"), cycle.rounds.map((round) => h("th", { scope: "col" }, `${cycle.number}.${round.round}`)), h("th", { scope: "col" }, "final"))),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "state"), cycle.rounds.map((round) => h("th", { scope: "col" }, `${cycle.number}.${round.round}`, settledBy(round))), h("th", { scope: "col" }, "final"))),
     h("tbody", {}, states.map((state) => h("tr", {},
       h("th", { scope: "row" }, h("span", { class: `writer writer-${state % 8}` }, state)),
       cycle.rounds.map((round) => h("td", {}, cell(round.states[state], view))),
       h("td", { class: "number" }, cycle.end ? signed(cycle.end.rewards[state]) : "–"))))));
+}
+
+function settledBy(round) {
+  return round.settled ? h("span", { class: "mark", title: `The first ${round.settled} characters of the answer are settled.` }, " ✓") : null;
 }
 
 export const keyOf = ({ cycle, round, state }) => `${cycle}.${round}.${state}`;

@@ -126,19 +126,20 @@ class Chunks:
         for piece in pieces_of(text) if text else ():
             yield self._chunk([CompletionChunkChoice(index=index, text=piece)])
 
-    def final(self, part: int, record: Record, sent: SentBeginning) -> Iterator[str]:
-        """The text of each of a prompt's choices in pieces, with its finish reason last; of the first, what was not
-        sent before.
+    def final(self, part: int, record: Record, sent: SentBeginning | None = None) -> Iterator[str]:
+        """The text of each of a prompt's choices in pieces, with its finish reason last; where some of
+        the text was `sent` before, the rest.
 
         Raises as `serializers.result_of` does.
         """
         result = serializers.result_of(record)
         reference = serializers.reference(record, result.stopped_by)
         for index, choice in enumerate(result.choices, part * record.request.n):
-            if sent.text:
+            if sent and sent.text:
                 yield from self.settled(part, sent.rest_of(choice.text))
-            for piece, logprobs in () if sent.text else _pieces(record, choice):
-                yield self._chunk([CompletionChunkChoice(index=index, text=piece, logprobs=logprobs)])
+            else:
+                for piece, logprobs in _pieces(record, choice):
+                    yield self._chunk([CompletionChunkChoice(index=index, text=piece, logprobs=logprobs)])
             ended = CompletionChunkChoice(index=index, text="", finish_reason=choice.finish_reason)
             yield self._chunk([ended], darwin=reference)
 

@@ -108,7 +108,7 @@ class Comparison:
                     seed=seed,
                     turns=(await self._turn(program, question.turns[0], seed),),
                     versions={
-                        "peer": version_of(peer.package),
+                        **version_of(peer.package),
                         "model": self.server.model,
                         "hardware": local_hardware(),
                     },
@@ -149,7 +149,7 @@ class Comparison:
 def table(rows: Sequence[Row]) -> Table:
     shown = Table(title="Means over questions")
     for column in ("peer", "answers", "tokens", "guide", "guide of the base", "seconds"):
-        shown.add_column(column, justify="left" if column == "peer" else "right")
+        shown.add_column(column, justify="left" if column == "peer" else "right", no_wrap=True)
     for cell in dict.fromkeys(row.cell for row in rows):
         turns = [row.turns[0] for row in rows if row.cell == cell]
 
@@ -207,4 +207,4 @@ if __name__ == "__main__":
     parser.add_argument("--temperature", type=float, default=0.7)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--limit", type=int, help="so many questions at most")
-    asyncio.run(main(parser.parse_args(), Console()))
+    asyncio.run(main(parser.parse_args(), Console(width=120)))

@@ -43,14 +43,14 @@ def python_of(package: str) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         # Every package is named with its version: nothing is left to be found.
-        install = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "-r", str(requirements)]
+        install = [str(python), "-m", "pip", "install", "-qq", "--no-deps", "-r", str(requirements)]
         subprocess.run(install, check=True)
         made.write_text(requirements.read_text())
     return python
 
 
-def version_of(package: str) -> str:
-    """The pinned version of the package, such as `its-hub 1.2.0`."""
-    lines = (HERE / f"{package}.txt").read_text().splitlines()
+def version_of(package: str) -> dict[str, str]:
+    """The pinned version of the package, by its name."""
     name = package.replace("_", "-")
-    return next(line.replace("==", " ") for line in lines if line.startswith(f"{name}=="))
+    pins = dict(line.split("==") for line in (HERE / f"{package}.txt").read_text().splitlines() if "==" in line)
+    return {name: pins[name]}

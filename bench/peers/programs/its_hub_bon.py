@@ -18,7 +18,11 @@ class Guide(AbstractOutcomeRewardModel):
 
 async def infer(prompt: str) -> str:
     async with OpenAICompatibleLanguageModel(
-        OPTIONS.server, "none", OPTIONS.model, max_tokens=OPTIONS.max_tokens, temperature=OPTIONS.temperature
+        OPTIONS.server,
+        "none",
+        OPTIONS.model,
+        max_completion_tokens=OPTIONS.max_tokens,
+        temperature=OPTIONS.temperature,
     ) as model:
         return (await BestOfN(Guide()).ainfer(model, prompt, OPTIONS.n))["content"] or ""
 

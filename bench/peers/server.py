@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
@@ -70,5 +70,5 @@ class VllmServer:
     def _get(self, url: str) -> httpx.Response:
         return self._client.get(url).raise_for_status()
 
-    def _post(self, url: str, body: dict[str, object]) -> dict[str, object]:
+    def _post(self, url: str, body: dict[str, object]) -> dict[str, Any]:
         return dict(self._client.post(url, json=body).raise_for_status().json())

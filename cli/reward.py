@@ -1,4 +1,4 @@
-"""`darwin reward`: the embedded reward model's head from your own preferences."""
+"""`darwin reward`: the embedded reward model's head from your own preferences, and what length predicts of a reward."""
 
 import math
 import shlex
@@ -30,12 +30,12 @@ PromptTokens = Annotated[int, typer.Option(min=16, max=4096, help="Of a prompt, 
 ResponseTokens = Annotated[int, typer.Option(min=16, max=4096, help="Of a response, its first tokens count.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**31, help="Of sampling and of bootstrap intervals.")]
 Threads = Annotated[int, typer.Option(min=1, max=256, help="CPU cores for the frozen layers.")]
+Keep = Annotated[Path | None, typer.Option(help="A head whose weights stay: only what stands beside them is fitted.")]
+Profile = Annotated[str, typer.Argument(help="A profile's name, or its file.")]
+Answers = Annotated[list[Path], typer.Argument(help="Preferences, whose answers are the reference (docs/files.md).")]
+Curve = Annotated[Path, typer.Option(help="File for the curve, to be named by the profile's length_curve.")]
+Pairs = Annotated[int, typer.Option(min=25, help="At most so many pairs, drawn by the seed, are scored.")]
 Cache = Annotated[Path | None, typer.Option(help="Keeps features, so that runs resume; else the user's cache.")]
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps `train` a word of the command while it is the only one."""
 
 
 @app.command()
@@ -56,6 +56,7 @@ def train(
     response_tokens: ResponseTokens = 256,
     seed: Seed = 0,
     threads: Threads = 1,
+    keep: Keep = None,
     cache: Cache = None,
 ) -> None:
     """Fit a head to preference pairs, measure it on held-out ones, and write it with a model card.
@@ -84,6 +85,42 @@ def train(
             seed=seed,
             threads=threads,
             cache=cache or cache_dir() / "reward-features",
+            command=_command(context),
+            keep=keep,
+        )
+        run(plan, console)
+
+
+@app.command()
+def calibrate(
+    context: typer.Context,
+    profile: Profile,
+    data: Answers,
+    out: Curve,
+    pairs: Pairs = 1000,
+    holdout: Holdout = 0.2,
+    skip_invalid: SkipInvalid = False,
+    seed: Seed = 0,
+    threads: Threads = 1,
+) -> None:
+    """Fit what an answer's length predicts of a profile's reward, for the profile to take away.
+
+    Scores reference answers, fits their mean reward by length, and says how much of the held-out answers' reward goes
+    with their length before and after.
+    """
+    from cli.calibration import CalibrationPlan, run
+
+    console = Console()
+    with reported(console):
+        plan = CalibrationPlan(
+            profile=profile,
+            data=tuple(data),
+            out=out,
+            pairs=pairs,
+            holdout=holdout,
+            skip_invalid=skip_invalid,
+            seed=seed,
+            threads=threads,
             command=_command(context),
         )
         run(plan, console)
@@ -118,7 +155,7 @@ def _weights(given: Sequence[str]) -> dict[str, float]:
 
 def _command(context: typer.Context) -> str:
     """What the user typed, in the order of the options; for a model card."""
-    words = ["darwin", "reward", "train"]
+    words = ["darwin", "reward", context.info_name or ""]
     for parameter in context.command.params:
         name = parameter.name or ""
         source = context.get_parameter_source(name)

@@ -9,23 +9,24 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.console import progress
-from services.reward.quality import WEIGHTS
 from services.reward.registry import SHIPPED_HEAD
 from services.reward.runtime import Runtime
+from services.reward.specs import WEIGHTS
 from services.reward.training import negatives
 from services.reward.training.card import HEAD, TrainingRecord, accuracy_tables, write_artefact
 from services.reward.training.data import Preferences, TrainingPair, read_preferences
 from services.reward.training.features import Caps, Extractor, Features, joined
-from services.reward.training.head import Head, read_head
+from services.reward.training.head import Head, read_about, read_head
 from services.reward.training.trainer import TrainedHead, TrainingOptions, train
-from shared.errors import InvalidRequest
+from shared.errors import InvalidRequest, NotFound
 
 SAMPLES = "gibberish.jsonl"
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What the command was asked for; `licences` and `weights` are by source, `command` is what was typed."""
+    """What the command was asked for; `licences` and `weights` are by source, `command` is what was typed, `keep` a
+    head whose weights stay."""
 
     data: tuple[Path, ...]
     out: Path
@@ -44,10 +45,13 @@ class TrainingPlan:
     threads: int
     cache: Path
     command: str
+    keep: Path | None = None
 
 
 def run(plan: TrainingPlan, console: Console) -> None:
     """Raises DarwinError where the plan or its data cannot be used."""
+    if plan.keep is not None and not plan.keep.is_file():
+        raise NotFound(f"no such file: {plan.keep}")
     preferences = read_preferences(plan.data, plan.holdout, skip_invalid=plan.skip_invalid)
     console.print(_said(preferences), highlight=False)
     _check_sources(plan, preferences)
@@ -58,9 +62,10 @@ def run(plan: TrainingPlan, console: Console) -> None:
     pairs = (*preferences.pairs, *negatives.paired(preferences.pairs, samples))
     features = _features(extractor, preferences, pairs, console)
     options = TrainingOptions(plan.l2, plan.cuts, plan.partial, plan.seed, plan.weights)
-    trained = train(pairs, features, options, _shipped())
+    trained = train(pairs, features, caps, options, _shipped(), read_head(plan.keep) if plan.keep else None)
+    about = read_about(plan.keep) if plan.keep else None
     made = TrainingRecord(
-        preferences, pairs, plan.licences, caps, options, trained, extractor.trunk_digest, plan.command
+        preferences, pairs, plan.licences, caps, options, trained, extractor.trunk_digest, plan.command, about
     )
     write_artefact(plan.out, made)
     if samples:

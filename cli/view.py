@@ -45,6 +45,8 @@ class EvolutionView:
                 archive = ", ".join(f"{_short(e['instruction'], 40)} ({e['reward']:+.3f})" for e in event["archive"])
                 self._print_line("archive", archive)
                 self._console.print(f"  best so far [bold]{event['best_reward']:+.3f}[/]")
+                if event.get("outlook"):
+                    self._console.print(f"  {outlook(**event['outlook'])}", highlight=False)
 
     def _print_line(self, label: str, text: str, note: str = "") -> None:
         line = Text(f"  {label}: ", style="bold")
@@ -52,6 +54,12 @@ class EvolutionView:
             line.append(f"[{note}] ", style="magenta")
         line.append(_short(text, 500), style="default not bold")
         self._console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+
+
+def outlook(gain: float, tokens: float, price: float) -> str:
+    """What a further cycle promises, and what follows from that."""
+    decision = "goes on" if gain >= price else "stops: the gain is unlikely"
+    return f"a further cycle: gain {gain:+.3f} expected, price {price:.3f} for {tokens:.0f} tokens; {decision}"
 
 
 def round_table(event: dict[str, Any]) -> Table:
@@ -115,6 +123,8 @@ def _summary(evolution: dict[str, Any], best: dict[str, Any], base: dict[str, An
         text.append(f", reward {best['reward'] - base['reward']:+.3f} over base", style="bold")
     if evolution["result"]["stopped_by"]:
         text.append(f", stopped by {evolution['result']['stopped_by']}", style="yellow")
+    if fallback := evolution["result"].get("fallback"):
+        text.append(f", answered with the base response ({fallback})", style="yellow")
     return text
 
 

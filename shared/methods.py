@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Method = Literal["darwin", "best-of-n", "mutation-only", "replacement-only", "sample"]
-SelectionName = Literal["truncation"]
+SelectionName = Literal["truncation", "pessimism"]
 """The rules in `services/orchestrator/core/selection.py`."""
 
 Ability = Literal["continues", "raw_prompts"]
@@ -19,8 +19,8 @@ class MethodTraits:
 
     `text` is a sentence for people and `colour` the method's colour in plots, in hex. A method that `searches` runs
     cycles with a population. One that `mutates` decodes from rewritten instructions, the others from the original.
-    One that `replaces` decodes `period` tokens at a time and lets `selection` choose whose response goes on; the
-    others decode every response to its end in one round.
+    One that `replaces` decodes `period` tokens at a time and has a selection rule choose whose response goes on; the
+    others decode every response to its end in one round, unless their population shrinks.
     """
 
     text: str
@@ -28,7 +28,6 @@ class MethodTraits:
     searches: bool = True
     mutates: bool = False
     replaces: bool = False
-    selection: SelectionName = "truncation"
 
     @property
     def independent(self) -> bool:

@@ -1,7 +1,7 @@
 """Other packages' searches on the server that Darwin's generation uses: `python -m bench.peers`.
 
 its_hub's best-of-n and particle filtering choose by the reward that guides Darwin; optillm's best-of-n has the model
-rate its own responses. Each package has an environment of its own under bench/out/peers, made of the versions in
+rate its own responses. Each package has an environment of its own under .peers, made of the versions in
 bench/peers/*.txt at the first run. Tokens are those that the server itself has counted meanwhile, so nobody else may
 use it; questions are answered one after another.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from shared.methods import Method
 
 HERE = Path(__file__).parent
-FOLDER = HERE.parent / "out" / "peers"
+FOLDER = HERE.parents[1] / ".peers"
 
 
 @dataclass(frozen=True)

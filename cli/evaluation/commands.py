@@ -11,11 +11,14 @@ from rich.console import Console
 
 from cli.client import Client
 from cli.console import progress, reported
+from cli.evaluation.costs import most_tokens
 from cli.evaluation.folder import Folder
 from cli.evaluation.formats import write_formats
-from cli.evaluation.judging import JudgeError, NamedJudge, judge_rows, named_command, named_profile
+from cli.evaluation.judged_rows import judge_rows
+from cli.evaluation.judges import JudgeOptions, named_judges
+from cli.evaluation.judging import NamedJudge
 from cli.evaluation.plan import Plan, read_plan
-from cli.evaluation.questions import Question, QuestionError, read_questions
+from cli.evaluation.questions import Question, QuestionError, QuestionFilter, read_questions
 from cli.evaluation.report import report
 from cli.evaluation.rows import Row
 from cli.evaluation.run import Evaluation, Task, open_tasks
@@ -35,21 +38,45 @@ QuestionPartOption = Annotated[
 def run(
     context: typer.Context,
     questions: Annotated[
-        Path | None, typer.Option(help="JSON or JSON lines: MT-Bench's, AlpacaEval's, prompts, chats (docs/files.md).")
+        list[Path] | None,
+        typer.Option(help="JSON or JSON lines: MT-Bench's, preferences', chats (docs/files.md); repeatable."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Results folder; one that holds some already is completed.")] = None,
-    plan: Annotated[str, typer.Option(help="What is compared: a shipped plan (quick, full) or a YAML file.")] = "quick",
+    plan: Annotated[
+        str, typer.Option(help="What is compared: a shipped plan (quick, length, full) or a YAML file.")
+    ] = "quick",
     judge: Annotated[
-        str | None, typer.Option(help="Profile (name or file) or scorer type that judges without having guided.")
+        list[str] | None,
+        typer.Option(
+            help="What judges without having guided: length-blind, embedded, a profile (name or file) or a scorer "
+            "type; LABEL=WHAT names it; repeatable."
+        ),
     ] = None,
     judge_command: Annotated[
-        str | None, typer.Option(help="Instead: COMMAND FILE maps lines {messages, response} to lines with judge.")
+        list[str] | None,
+        typer.Option(
+            help="COMMAND FILE maps lines {messages, response} to lines with judge; LABEL=COMMAND; repeatable."
+        ),
     ] = None,
+    judge_endpoint: Annotated[
+        str | None, typer.Option(help="A language model as a judge: URL of an OpenAI-compatible API, as http://…/v1.")
+    ] = None,
+    judge_model: Annotated[
+        str | None, typer.Option(help="The model's name there; DARWIN_JUDGE_KEY is its key.")
+    ] = None,
+    judge_rubric: Annotated[
+        Path | None, typer.Option(help="Its criteria, with {conversation} and {response}; else the shipped ones.")
+    ] = None,
+    judge_concurrency: Annotated[int, typer.Option(min=1, max=256, help="Its requests at a time.")] = 8,
     judge_version: Annotated[
-        str, typer.Option(help="Any text; change it where the judge changes in what Darwin cannot see.")
+        str, typer.Option(help="Any text; change it where a judge changes in what Darwin cannot see.")
     ] = "",
     turns: Annotated[int | None, typer.Option(min=1, help="Turns of each question; default: all.")] = None,
     part: QuestionPartOption = "all",
+    split: Annotated[str | None, typer.Option(help="Of rows that name a split, only this one's (test).")] = None,
+    max_characters: Annotated[int | None, typer.Option(min=1, help="Only questions of at most so many.")] = None,
+    single_turn: Annotated[bool, typer.Option("--single-turn", help="Only questions without earlier turns.")] = False,
+    draw: Annotated[int | None, typer.Option(min=1, help="So many of the questions, the same ones each time.")] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="How often each question is answered.")] = 1,
     in_flight: Annotated[int, typer.Option(min=1, max=256, help="Questions at a time, to keep the engine full.")] = 12,
     url: Annotated[
@@ -63,19 +90,30 @@ def run(
         return
     console = Console()
     with reported(console):
-        if questions is None or out is None:
+        if not questions or out is None:
             raise QuestionError("--questions and --out are needed")
         chosen = read_plan(plan)
-        asked = read_questions(questions, turns=turns, part=part)
-        judged_by = _judge(judge, judge_command, judge_version)
+        asked = read_questions(*questions, choose=QuestionFilter(split, max_characters, single_turn, part, draw, turns))
+        judges = named_judges(
+            JudgeOptions(
+                judge or (),
+                judge_command or (),
+                judge_endpoint,
+                judge_model,
+                judge_rubric,
+                judge_concurrency,
+                judge_version,
+            )
+        )
         made_by = versions(engine, hardware)
         with Folder(out, _manifest(chosen, asked, seeds, made_by)) as folder:
             failed = 0
             if tasks := open_tasks(chosen, asked, range(seeds), folder):
+                console.print(most_tokens(chosen, tasks))
                 with _gateway(url, engine, console) as client:
                     evaluation = Evaluation(client, chosen, made_by, folder.id)
                     failed = _run(evaluation, tasks, folder, in_flight, console)
-            rows = _written(folder, asked, judged_by, console)
+            rows = _written(folder, asked, judges, console)
         console.print(f"{len(rows)} rows in {out / 'rows.jsonl'}; next: darwin eval report {out}", highlight=False)
         if failed:
             console.print(
@@ -108,18 +146,6 @@ def _manifest(plan: Plan, questions: Sequence[Question], seeds: int, made_by: di
     }
 
 
-def _judge(name: str | None, command: str | None, version: str) -> NamedJudge | None:
-    if name and command:
-        raise JudgeError("give --judge or --judge-command, not both")
-    if command:
-        return named_command(command, version)
-    if name:
-        return named_profile(name, version)
-    if version:
-        raise JudgeError("--judge-version is of a judge: give --judge or --judge-command too")
-    return None
-
-
 @contextlib.contextmanager
 def _gateway(url: str | None, engine: str, console: Console) -> Iterator[Client]:
     with contextlib.ExitStack() as stack:
@@ -141,17 +167,27 @@ def _run(evaluation: Evaluation, tasks: Sequence[Task], folder: Folder, in_fligh
         return evaluation.run(tasks, folder, in_flight, report)["failed"]
 
 
-def _written(folder: Folder, questions: Sequence[Question], judge: NamedJudge | None, console: Console) -> list[Row]:
+def _written(
+    folder: Folder, questions: Sequence[Question], judges: Sequence[NamedJudge], console: Console
+) -> list[Row]:
     """Every row, judged where there is a judge, and in the formats of other tools."""
-    rows = _judged(folder, questions, judge, console) if judge else folder.rows()
+    rows = _judged(folder, questions, judges, console) if judges else folder.rows()
     folder.write_rows(rows)
     write_formats(rows, folder.path, {question.id: question.dataset for question in questions})
     return rows
 
 
-def _judged(folder: Folder, questions: Sequence[Question], judge: NamedJudge, console: Console) -> list[Row]:
-    if others := judge.kept_of_others(folder):
-        console.print(f"{others} scores are of another {judge.name}, as it was then, and are not used", highlight=False)
+def _judged(folder: Folder, questions: Sequence[Question], judges: Sequence[NamedJudge], console: Console) -> list[Row]:
+    for judge in judges:
+        if others := judge.kept_of_others(folder):
+            console.print(
+                f"{others} scores are of another {judge.name}, as it was then, and are not used", highlight=False
+            )
     with progress(console) as bars:
-        bar = bars.add_task("judging", total=None)
-        return judge_rows(folder, questions, judge, lambda done, total: bars.update(bar, completed=done, total=total))
+        shown = {judge.name: bars.add_task(f"judging: {judge.name[:40]}", total=None) for judge in judges}
+        return judge_rows(
+            folder,
+            questions,
+            judges,
+            lambda name, done, total: bars.update(shown[name], completed=done, total=total),
+        )

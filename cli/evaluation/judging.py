@@ -4,24 +4,21 @@ import asyncio
 import hashlib
 import json
 import math
-import random
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from cli.console import CommandError
 from cli.evaluation.folder import Folder
-from cli.evaluation.questions import Question
-from cli.evaluation.rows import Row, Turn
 
-_BATCH = 2048
+BATCH = 2048
+"""Responses that are scored between two saves of scores."""
 _AT_ONCE = 64
-_SHUFFLED = 200
 # A judge may repeat texts that are cut within a character; only its numbers count.
 _TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "replace"}
 
@@ -48,11 +45,15 @@ Judge = Callable[[Sequence[JudgedResponse]], list[float]]
 
 @dataclass(frozen=True)
 class NamedJudge:
-    """A judge, what it is called, and a digest of what it is: scores of another digest are another judge's."""
+    """A judge, what it is called, and a digest of what it is: scores of another digest are another judge's.
+
+    Its scores are kept after each `batch` responses.
+    """
 
     name: str
     digest: str
     score: Judge
+    batch: int = BATCH
 
     @property
     def key(self) -> str:
@@ -66,9 +67,11 @@ class NamedJudge:
         )
 
 
-def named_command(command: str, version: str = "") -> NamedJudge:
-    """The judge behind a command. What it is, is the command's text, `version`, and the content of every file that the
-    command names; whatever else it reads counts only as far as `version` tells.
+def named_command(command: str, version: str = "", name: str | None = None) -> NamedJudge:
+    """The judge behind a command, called `name` or as the command is.
+
+    What it is, is the command's text, `version`, and the content of every file that the command names; whatever else it
+    reads counts only as far as `version` tells.
 
     Raises:
         JudgeError: the command cannot be read.
@@ -82,15 +85,20 @@ def named_command(command: str, version: str = "") -> NamedJudge:
         if file.is_file():
             with file.open("rb") as stream:
                 state.update(hashlib.file_digest(stream, "blake2b").digest())
-    return NamedJudge(command, state.hexdigest(), command_judge(command))
+    return NamedJudge(name or command, state.hexdigest(), command_judge(command))
 
 
-def named_profile(name: str, version: str = "") -> NamedJudge:
-    """The judge that is a reward profile or a scorer type; raises as `identity_standalone` does."""
+def named_profile(profile: str, version: str = "", name: str | None = None) -> NamedJudge:
+    """The judge that is a reward profile or a scorer type, called `name` or as the profile is; raises as
+    `identity_standalone` does."""
     from services.reward.bootstrap import identity_standalone
 
-    digest = hashlib.blake2b(json.dumps([identity_standalone(name), version]).encode(), digest_size=8).hexdigest()
-    return NamedJudge(name, digest, profile_judge(name))
+    return NamedJudge(name or profile, digest_of(identity_standalone(profile), version), profile_judge(profile))
+
+
+def digest_of(*parts: object) -> str:
+    """16 hexadecimal digits that depend on nothing but `parts`, values of JSON."""
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
 
 
 def command_judge(command: str, timeout_s: float = 3600) -> Judge:
@@ -143,82 +151,6 @@ def profile_judge(name: str) -> Judge:
             await rewarder.stop()
 
     return lambda pairs: asyncio.run(scores(pairs))
-
-
-def judge_rows(
-    folder: Folder, questions: Sequence[Question], judge: NamedJudge, progress: Callable[[int, int], None]
-) -> list[Row]:
-    """Every row with the judge's scores; what the folder holds of this very judge is not scored again.
-
-    Beside the rows, `controls.json` says how often the judge prefers an answer to itself with its words shuffled.
-    `progress` is called with how many responses are scored, and of how many.
-    """
-    rows = folder.rows()
-    contexts = {question.id: question.context for question in questions}
-    shuffled = _shuffled(rows, contexts)
-    wanted = [pair for row in rows for pair in _pairs(row, contexts)] + [pair for both in shuffled for pair in both]
-    known = {(item["judge"], item["pair"]): item["score"] for item in folder.judged}
-    missing = {pair.digest: pair for pair in wanted if (judge.key, pair.digest) not in known}
-    open_pairs = iter(missing.items())
-    done = 0
-    while batch := list(islice(open_pairs, _BATCH)):
-        scores = judge.score([pair for _, pair in batch])
-        folder.judged.append(
-            *({"judge": judge.key, "pair": digest, "score": s} for (digest, _), s in zip(batch, scores, strict=True))
-        )
-        known.update({(judge.key, digest): s for (digest, _), s in zip(batch, scores, strict=True)})
-        done += len(batch)
-        progress(done, len(missing))
-    scored = {digest: score for (judged_by, digest), score in known.items() if judged_by == judge.key}
-    _write_controls(folder, judge, [(scored[a.digest], scored[b.digest]) for a, b in shuffled])
-    return [_with_scores(row, contexts, scored) for row in rows]
-
-
-def _conversations(row: Row, contexts: dict[str, Any]) -> Iterator[tuple[Turn, tuple[dict[str, str], ...]]]:
-    messages = [turn.model_dump() for turn in contexts.get(row.question, ())]
-    for turn in row.turns:
-        messages = [*messages, {"role": "user", "content": turn.prompt}]
-        yield turn, tuple(messages)
-        messages = [*messages, {"role": "assistant", "content": turn.answer}]
-
-
-def _pairs(row: Row, contexts: dict[str, Any]) -> Iterator[JudgedResponse]:
-    for turn, messages in _conversations(row, contexts):
-        for text in (turn.answer, turn.base, *(candidate.text for candidate in turn.candidates)):
-            yield JudgedResponse(messages, text)
-
-
-def _with_scores(row: Row, contexts: dict[str, Any], scored: dict[str, float]) -> Row:
-    turns = []
-    for turn, messages in _conversations(row, contexts):
-        score = {text: scored[JudgedResponse(messages, text).digest] for text in (turn.answer, turn.base)}
-        candidates = tuple(
-            candidate.model_copy(update={"judge": scored[JudgedResponse(messages, candidate.text).digest]})
-            for candidate in turn.candidates
-        )
-        update = {"judge": score[turn.answer], "base_judge": score[turn.base], "candidates": candidates}
-        turns.append(turn.model_copy(update=update))
-    return row.model_copy(update={"turns": tuple(turns)})
-
-
-def _shuffled(rows: Sequence[Row], contexts: dict[str, Any]) -> list[tuple[JudgedResponse, JudgedResponse]]:
-    """Base responses of distinct questions, each beside itself in another order of words."""
-    found: dict[str, tuple[JudgedResponse, JudgedResponse]] = {}
-    for row in rows:
-        turn, messages = next(_conversations(row, contexts))
-        words = turn.base.split()
-        if row.question not in found and len(words) > 3:
-            random.Random(row.question).shuffle(words)
-            found[row.question] = JudgedResponse(messages, turn.base), JudgedResponse(messages, " ".join(words))
-    return list(found.values())[:_SHUFFLED]
-
-
-def _write_controls(folder: Folder, judge: NamedJudge, scores: Sequence[tuple[float, float]]) -> None:
-    from cli.evaluation.folder import write_atomically
-
-    wins = sum(gibberish > real for real, gibberish in scores)
-    control = {"judge": judge.name, "digest": judge.digest, "pairs": len(scores), "gibberish_wins": wins}
-    write_atomically(folder.path / "controls.json", json.dumps({"gibberish": control}, indent=2))
 
 
 def _numbers(lines: Sequence[str], count: int) -> list[float]:

@@ -10,10 +10,10 @@ cells:
 from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cli.console import CommandError
 from cli.evaluation.rows import cell_name
@@ -74,6 +74,17 @@ class Plan(BaseModel):
                 raise ValueError(f"{name} is set by the evaluation itself")
         return values
 
+    @model_validator(mode="after")
+    def _samples_are_whole(self) -> Self:
+        for cell in self.cells:
+            shrink = {**self.search, **cell.setting}.get("shrink", 1)
+            if METHODS[cell.method].independent and shrink != 1:
+                raise ValueError(
+                    f"{cell.method} with shrink: smaller n are derived from independent samples, of which none may be "
+                    "dropped; leave shrink out, or use mutation-only"
+                )
+        return self
+
     @property
     def cells(self) -> list[Cell]:
         """All cells in the order of the plan, each once."""
@@ -84,12 +95,25 @@ class Plan(BaseModel):
         """What every cell shares, and so what rows of one folder must share."""
         return {"sampling": self.sampling, "search": self.search}
 
+    def most_tokens(self, cell: Cell) -> int | None:
+        """Sampled tokens of one turn at most, without those of mutants that a model writes; None without max_tokens."""
+        longest = self.sampling.get("max_tokens")
+        if not isinstance(longest, int):
+            return None
+        search = _with_defaults({**self.search, **cell.setting})
+        responses = most_responses(cell.method, search)
+        ahead = search.lookahead * -(-longest // search.period) if METHODS[cell.method].replaces else 0
+        most = responses * longest + (responses - 1) * ahead
+        return most if search.max_generated_tokens is None else min(most, search.max_generated_tokens)
+
     def body(self, cell: Cell, messages: list[dict[str, str]], seed: int) -> dict[str, Any]:
-        """The request of one turn. Of independent samples all are returned, so that smaller n can be derived."""
+        """The request of one turn. All final responses are returned: of independent samples smaller n can be derived,
+        and of every population what the judge would have picked."""
         search = {**self.search, **cell.setting}
-        traits = METHODS[cell.method]
-        n = most_responses(cell.method, _with_defaults(search)) if traits.independent else 1
-        if not traits.searches:
+        # An effort decides on the number of mutants, and so on how many responses there are.
+        few = not METHODS[cell.method].independent and "reasoning_effort" in self.sampling
+        n = 1 if few else most_responses(cell.method, _with_defaults(search))
+        if not METHODS[cell.method].searches:
             search.pop("cycles", None)
         return {
             "model": cell.method,

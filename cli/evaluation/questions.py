@@ -1,7 +1,10 @@
 """Reads question sets: MT-Bench's, AlpacaEval's, and those of other shapes that `shared.files.shapes` knows."""
 
+import hashlib
 import re
 import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +18,7 @@ _MAX_FILE_BYTES = 256 * 1024**2
 _MAX_QUESTIONS = 100_000
 _NUMBER = re.compile(r"\d{1,18}(?=\D*$)")
 
+QuestionPart = Literal["all", "even", "odd"]
 QuestionText = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=400_000)]
 
 
@@ -43,36 +47,92 @@ class Question(BaseModel):
     dataset: str = ""
 
 
-def read_questions(
-    file: Path, *, turns: int | None = None, part: Literal["all", "even", "odd"] = "all"
-) -> list[Question]:
-    """Every question of `file`, or one half of them, with at most `turns` turns each.
+@dataclass(frozen=True)
+class QuestionFilter:
+    """Which rows are asked, and of them at most how many turns.
 
-    The halves (see `half`) serve to choose settings on one and to check them on the other.
+    `split`: of rows that name a split only those of this one. `max_characters`: only questions of at most so many,
+    their context included. `single`: only those without earlier turns. `part`: the half by `half`, which serves to
+    choose settings on one and to check them on the other. `draw`: so many of what is left, the same ones each time.
+    """
+
+    split: str | None = None
+    max_characters: int | None = None
+    single: bool = False
+    part: QuestionPart = "all"
+    draw: int | None = None
+    turns: int | None = None
+
+    def chosen(self, questions: Sequence["Question"]) -> list["Question"]:
+        """Those of the questions that are asked, in their order."""
+        kept = [question for question in questions if self._takes(question)]
+        if self.draw is not None:
+            ranked = sorted(kept, key=lambda question: hashlib.blake2b(question.model_dump_json().encode()).digest())
+            drawn = {question.id for question in ranked[: self.draw]}
+            kept = [question for question in kept if question.id in drawn]
+        return [question.model_copy(update={"turns": question.turns[: self.turns]}) for question in kept]
+
+    def _takes(self, question: "Question") -> bool:
+        texts = (*question.turns, *(turn.content for turn in question.context))
+        return (
+            self.part in ("all", half(question.id))
+            and (self.max_characters is None or sum(map(len, texts)) <= self.max_characters)
+            and not (self.single and any(turn.role != "system" for turn in question.context))
+        )
+
+
+def read_questions(
+    *files: Path, turns: int | None = None, part: QuestionPart = "all", choose: QuestionFilter | None = None
+) -> list[Question]:
+    """The questions of the files that `choose` takes; `turns` and `part` are a filter of these alone.
+
+    A conversation whose row has no id is asked once, however many rows have it. With several files an id is the file's
+    name and the row's own.
 
     Raises:
-        QuestionError: the file is missing, too large, empty, or a line of it is no question; or ids repeat.
+        QuestionError: a file is missing, too large or empty, or a line of it is no question; ids repeat; none is left.
     """
+    choose = choose or QuestionFilter(part=part, turns=turns)
+    found: dict[str, Question] = {}
+    asked_before: set[str] = set()
+    for file in files:
+        for question, named in _read(file, choose.split):
+            content = question.model_dump_json(include={"turns", "context"})
+            if not named and content in asked_before:
+                continue
+            asked_before.add(content)
+            question_id = f"{file.stem}-{question.id}" if len(files) > 1 else question.id
+            if question_id in found:
+                raise QuestionError(f"{file}: two questions have the id {question_id}")
+            found[question_id] = question.model_copy(update={"id": question_id})
+    chosen = choose.chosen(list(found.values()))
+    if not chosen:
+        raise QuestionError(f"of {len(found)} questions none is as the options ask")
+    return chosen
+
+
+def _read(file: Path, split: str | None) -> Iterator[tuple[Question, bool]]:
+    """Each question of the split, and whether its row names its id."""
     try:
         if file.stat().st_size > _MAX_FILE_BYTES:
             raise QuestionError(f"{file} is larger than {_MAX_FILE_BYTES // 1024**2} MiB")
-        questions = [_question(row, str(number)) for number, row in enumerate(rows(file), 1)]
+        count = 0
+        for count, row in enumerate(rows(file), 1):
+            if count > _MAX_QUESTIONS:
+                raise QuestionError(f"{file} holds more than {_MAX_QUESTIONS} questions")
+            if split is None or _split(row) in (None, split):
+                yield _question(row, str(count))
+        if count == 0:
+            raise QuestionError(f"{file} holds 0 questions; 1 to {_MAX_QUESTIONS} are possible")
     except OSError as error:
         raise QuestionError(f"{file}: {error}") from error
     except UnreadableRow as error:
         raise QuestionError(str(error)) from error
-    if not 1 <= len(questions) <= _MAX_QUESTIONS:
-        raise QuestionError(f"{file} holds {len(questions)} questions; 1 to {_MAX_QUESTIONS} are possible")
-    seen: set[str] = set()
-    for question in questions:
-        if question.id in seen:
-            raise QuestionError(f"{file}: two questions have the id {question.id}")
-        seen.add(question.id)
-    return [
-        question.model_copy(update={"turns": question.turns[:turns]})
-        for question in questions
-        if part in ("all", half(question.id))
-    ]
+
+
+def _split(row: FileRow) -> str | None:
+    split = row.value.get("split") if isinstance(row.value, dict) else None
+    return split if isinstance(split, str) else None
 
 
 def half(question_id: str) -> Literal["even", "odd"]:
@@ -82,17 +142,20 @@ def half(question_id: str) -> Literal["even", "odd"]:
     return "odd" if value % 2 else "even"
 
 
-def _question(row: FileRow, number: str) -> Question:
+def _question(row: FileRow, number: str) -> tuple[Question, bool]:
+    """The question of a row, and whether the row names its id."""
     item = row.value
     try:
         found = asked(item)
-        return Question(
-            id=str(next((item[key] for key in ("question_id", "id") if item.get(key) is not None), number)),
+        own = next((item[key] for key in ("question_id", "id") if item.get(key) is not None), None)
+        question = Question(
+            id=str(number if own is None else own),
             turns=found.turns,
             context=tuple(ChatTurn(role=turn.role, content=turn.content) for turn in found.context),
-            category=item.get("category") or "",
+            category=item.get("category") or item.get("source") or "",
             dataset=item.get("dataset") or "",
         )
+        return question, own is not None
     except UnknownShape as error:
         raise QuestionError(f"{row.where}: {error}") from error
     except ValidationError as error:

@@ -1,5 +1,6 @@
 """What an evaluation writes and the report reads: one row per (question, method, setting, seed)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -13,20 +14,23 @@ class _Frozen(BaseModel):
 
 
 class Candidate(_Frozen):
-    """One final response of best-of-n, in the order of sampling; `tokens` were sampled for it."""
+    """One final response; it has `tokens`. `judge` is the first judge's score, `judges` every judge's by name."""
 
     text: str
     guide: float
     tokens: int
     judge: float | None = None
+    judges: dict[str, float] = {}
 
 
 class Turn(_Frozen):
     """One instruction of a question and its answer.
 
-    `guide` is the reward that selected the answer, `judge` that of a model which did not guide; None until judged.
-    `base` is the plain response of the same evolution. `candidates` are given for best-of-n only: any n up to theirs
-    can be derived from them. Times are Unix seconds; `seconds` are by stage, as the evolution recorded them.
+    `guide` is the reward that selected the answer, `judge` that of the first of those which did not guide, None until
+    judged; `judges` has all of them by name. `base` is the plain response of the same evolution. `candidates` are given
+    for best-of-n only, in the order of sampling: any n up to theirs can be derived from them. `population` are the
+    distinct final responses of a search, best by guide first. Times are Unix seconds; `seconds` are by stage, as the
+    evolution recorded them.
     """
 
     prompt: str
@@ -35,11 +39,14 @@ class Turn(_Frozen):
     instruction: str
     guide: float
     judge: float | None = None
+    judges: dict[str, float] = {}
     base: str
     base_tokens: int
     base_guide: float
     base_judge: float | None = None
+    base_judges: dict[str, float] = {}
     candidates: tuple[Candidate, ...] = ()
+    population: tuple[Candidate, ...] = ()
     tokens: Tokens
     seconds: Seconds
     rounds: int
@@ -67,6 +74,31 @@ class Row(_Frozen):
     def cell(self) -> str:
         """What is compared: method and setting, as one line."""
         return cell_name(self.method, self.setting)
+
+
+def judge_names(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The judges whose scores any row holds, in their order; empty where no score has a judge's name."""
+    return tuple(dict.fromkeys(name for row in rows for turn in row.turns for name in turn.judges))
+
+
+def judged_by(row: Row, judge: str) -> Row:
+    """The row with the scores of this one of its judges as `judge`; None where it has none of them."""
+
+    def rejudged(candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        return tuple(each.model_copy(update={"judge": each.judges.get(judge)}) for each in candidates)
+
+    turns = tuple(
+        turn.model_copy(
+            update={
+                "judge": turn.judges.get(judge),
+                "base_judge": turn.base_judges.get(judge),
+                "candidates": rejudged(turn.candidates),
+                "population": rejudged(turn.population),
+            }
+        )
+        for turn in row.turns
+    )
+    return row.model_copy(update={"turns": turns})
 
 
 def cell_name(method: str, setting: dict[str, Any]) -> str:

@@ -174,6 +174,7 @@ def turn_of(document: Document, prompt: str, started_at: float) -> Turn:
         raise EvolutionFailed(f"{document['id']} was cut short by an error, which says nothing of its method")
     best, base = result["choices"][0], result["base"]
     tokens = {name: count for name, count in result["tokens"].items() if name != "generated"}
+    traits = METHODS[document.get("method") or document["model"]]
     return Turn(
         prompt=prompt,
         answer=best["text"],
@@ -183,7 +184,8 @@ def turn_of(document: Document, prompt: str, started_at: float) -> Turn:
         base=base["text"],
         base_tokens=base["completion_tokens"],
         base_guide=base["reward"],
-        candidates=_candidates(document) if METHODS[document.get("method") or document["model"]].independent else (),
+        candidates=_candidates(document) if traits.independent else (),
+        population=_population(document) if traits.searches and not traits.independent else (),
         tokens=Tokens(prompt=result["prompt_tokens"], **tokens),
         seconds=Seconds(**result["seconds"]),
         rounds=result["rounds"],
@@ -209,6 +211,15 @@ def _candidates(document: Document) -> tuple[Candidate, ...]:
         raise EvolutionFailed(f"{document['id']}: {len(missing)} of its responses are no choices with a reward")
     return tuple(
         Candidate(text=text, guide=choices[text]["reward"], tokens=choices[text]["completion_tokens"]) for text in texts
+    )
+
+
+def _population(document: Document) -> tuple[Candidate, ...]:
+    """The distinct final responses that have a reward, best first."""
+    return tuple(
+        Candidate(text=choice["text"], guide=choice["reward"], tokens=choice["completion_tokens"])
+        for choice in document["result"]["choices"]
+        if choice["reward"] is not None
     )
 
 

@@ -11,9 +11,12 @@ from rich.text import Text
 from cli.history.lineage import population
 from cli.history.recording import SavedRecording
 from cli.history.trees import origin
+from cli.view import outlook
 from shared.records.events import CycleFinished, RoundFinished
 
-_LEGEND = "✓ survives  ←n takes the response of n  ■ finished  final: complete response"
+_LEGEND = (
+    "✓ survives  ←n takes the response of n  ■ finished  ✕ dropped  ? reward not trusted  final: complete response"
+)
 _PADDING = 3
 
 
@@ -30,18 +33,24 @@ def population_tables(recording: SavedRecording, width: int) -> Iterator[Rendera
         for first in range(0, len(columns), beside):
             rows = names if first == 0 else [str(state) for state in range(len(names))]
             yield _table(rows, columns[first : first + beside])
+        for event in recording.events:
+            if isinstance(event, CycleFinished) and event.cycle == cycle and event.outlook:
+                yield Text(outlook(**vars(event.outlook)))
     if cycles:
         yield Text(_LEGEND, style="dim")
 
 
 def _columns(recording: SavedRecording, cycle: int) -> Iterator[tuple[str, list[Text]]]:
     """Titles, each with a cell for every state."""
+    dropped: tuple[int, ...] = ()
     for event in recording.events:
         if isinstance(event, RoundFinished) and event.cycle == cycle:
+            dropped = event.dropped
             yield f"round {event.round}", [_cell(event, state) for state in range(len(event.texts))]
         if isinstance(event, CycleFinished) and event.cycle == cycle:
-            best = max(event.rewards)
-            yield "final", [Text(f"{it:+.3f}", style="bold" if it == best else "") for it in event.rewards]
+            best = max(reward for state, reward in enumerate(event.rewards) if state not in dropped)
+            cells = [Text(f"{it:+.3f}", style="bold" if it == best else "") for it in event.rewards]
+            yield "final", [Text("–") if state in dropped else cell for state, cell in enumerate(cells)]
 
 
 def _cell(event: RoundFinished, state: int) -> Text:
@@ -53,7 +62,9 @@ def _cell(event: RoundFinished, state: int) -> Text:
     if donor is not None:
         cell.append(f" ←{donor}").stylize("red")
     if event.finished[state]:
-        cell.append(" ■")
+        cell.append(" ✕" if state in event.dropped else " ■")
+    if event.abstained and event.abstained[state]:
+        cell.append(" ?")
     return cell
 
 

@@ -18,7 +18,9 @@ from shared.records.evolution import TERMINAL, EvolutionRequest, Message, Sampli
 from shared.records.search import Search
 from shared.records.tools import Tool, ToolCall, ToolUse
 
-_LATER = ("replace_in_reasoning", "spread", "stream_settled")
+# Every recording has these; what came later is at its default where a recording lacks it.
+_FIRST = {"cycles", "mutants", "period", "survivors", "lookahead", "mutation"}
+_FIRST |= {"max_generated_tokens", "max_reward_calls", "deadline_ms"}
 
 
 class NotARecording(Exception):
@@ -69,7 +71,8 @@ def _with_later_settings(document: Any) -> Any:
     """The document with the settings that earlier versions did not have, which searched as these are by default."""
     if not (isinstance(document, dict) and isinstance(document.get("settings"), dict)):
         return document
-    return document | {"settings": {name: getattr(Search(), name) for name in _LATER} | document["settings"]}
+    later = {name: value for name, value in vars(Search()).items() if name not in _FIRST}
+    return document | {"settings": later | document["settings"]}
 
 
 def _unknown(given: Any, known: Any, path: str) -> Iterator[str]:

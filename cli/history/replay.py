@@ -210,6 +210,7 @@ def _answer(evolution: EvolutionState, request: EvolutionRequest) -> dict[str, A
         "tokens": {name: getattr(tokens, name) for name in responses.StageTokens.model_fields},
         "rounds": evolution.rounds,
         "stopped_by": evolution.stopped_by,
+        "fallback": answers.fallback(evolution),
     }
 
 

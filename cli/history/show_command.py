@@ -18,7 +18,7 @@ from cli.history.trees import answer_table, tree
 
 _SETTINGS = (
     *("cycles", "mutants", "period", "survivors", "max_tokens", "seed"),
-    *("max_generated_tokens", "max_reward_calls", "deadline_ms"),
+    *("token_price", "max_generated_tokens", "max_reward_calls", "deadline_ms"),
 )
 
 

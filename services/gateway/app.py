@@ -16,8 +16,9 @@ from services.gateway.api.responses import ChatCompletionChunk
 from services.gateway.api.text_completions.resource import CompletionChunk
 from services.gateway.api.text_completions.routes import CompletionRoutes
 from services.gateway.batches.batch_routes import BatchRoutes
-from services.gateway.batches.driver import BatchDriver, BatchLimits
+from services.gateway.batches.driver import BatchDriver
 from services.gateway.batches.file_routes import FileRoutes
+from services.gateway.batches.limits import BatchLimits
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge import errors
 from services.gateway.edge.access import AccessMiddleware

@@ -48,11 +48,14 @@ class Embedder:
         """How many numbers a vector has."""
         return self._encoder.width
 
-    async def embed(self, texts: Sequence[str], model: str = "", dimensions: int = 0) -> list[Embedding]:
+    async def embed(
+        self, texts: Sequence[str], model: str = "", dimensions: int = 0, cut: bool = False
+    ) -> list[Embedding]:
         """The embeddings of 1 to `MAX_TEXTS` texts, in their order. A call that is cancelled ends after its batch.
+        With `cut`, the encoder reads the beginning of a text that is longer than it can read.
 
         Raises:
-            ContextLengthExceeded: a text is longer than the encoder reads; none is cut without a word.
+            ContextLengthExceeded: a text is longer than the encoder reads, without `cut`; none is cut without a word.
             InvalidRequest: there is no text, there are too many, one is empty, or `dimensions` is not the width.
             Unsupported: `model` is given, and is not this encoder's name.
         """
@@ -70,7 +73,7 @@ class Embedder:
         _check(texts)
         loop = asyncio.get_running_loop()
         found: list[Embedding] = []
-        for batch in _batches(await loop.run_in_executor(self._thread, self._read, texts)):
+        for batch in _batches(await loop.run_in_executor(self._thread, self._read, texts, cut)):
             found += await loop.run_in_executor(self._thread, self._embed, batch)
         return found
 
@@ -78,17 +81,17 @@ class Embedder:
         """Ends the thread once it has nothing to do."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, texts: Sequence[str]) -> list[EncodedText]:
+    def _read(self, texts: Sequence[str], cut: bool) -> list[EncodedText]:
         read, longest = [], self._encoder.longest
         for number, text in enumerate(texts):
             encoded = self._encoder.encode(text)
-            if encoded.tokens > longest:
+            if encoded.tokens > longest and not cut:
                 raise ContextLengthExceeded(
                     f"This model's maximum context length is {longest} tokens. However, you requested {encoded.tokens} "
                     "tokens in one input. Please reduce the length of the input, or send it in parts.",
                     field=f"texts.{number}",
                 )
-            read.append(encoded)
+            read.append(EncodedText(encoded.ids, min(encoded.tokens, longest)))
         return read
 
     def _embed(self, batch: Sequence[EncodedText]) -> list[Embedding]:

@@ -58,7 +58,7 @@ class MutationServicer(mutation_pb2_grpc.MutationServiceServicer):  # type: igno
     ) -> pb.EmbedResponse:
         if self.embedder is None:
             raise Unavailable(_LOADING)
-        found = await self.embedder.embed(list(request.texts), request.model, request.dimensions)
+        found = await self.embedder.embed(list(request.texts), request.model, request.dimensions, request.cut)
         return pb.EmbedResponse(
             embeddings=[pb.EmbedResponse.Embedding(vector=each.vector, tokens=each.tokens) for each in found],
             model=self.embedder.name,

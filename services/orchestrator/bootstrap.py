@@ -11,6 +11,7 @@ from celery import Celery
 from celery.signals import setup_logging, worker_shutting_down
 
 from services.orchestrator import metrics
+from services.orchestrator.adapters.embedding import EmbeddingScorer
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
@@ -130,7 +131,7 @@ class Worker:
             store,
             GrpcMutator(self._stages["mutation"]),
             self._generator,
-            GrpcScorer(self._stages["reward"]),
+            EmbeddingScorer(GrpcScorer(self._stages["reward"]), self._stages["mutation"]),
             settings,
             listeners=[SpanExport(self._span_tracing, store).on_saved],
         )

@@ -148,6 +148,7 @@ def _evolution(record: Record, texts: bool) -> EndedSpan:
         "darwin.profile": request.profile or None,
         "darwin.tenant": request.tenant or None,
         "darwin.stopped_by": result.stopped_by if result else None,
+        "darwin.fallback": result.fallback if result else None,
         "darwin.rounds": result.rounds if result else None,
         "darwin.reward": best.reward if best else None,
         "darwin.reward.base": base.reward if base else None,

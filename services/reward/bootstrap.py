@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from services.reward import metrics
+from services.reward.length import LengthCurve, read_curve
 from services.reward.profiles import SCORER_TYPES, ProfileFile, load_profiles, read_profile, single
 from services.reward.rewarder import Component, Profile, Rewarder
 from services.reward.runtime import Runtime
 from services.reward.servicer import RewardServicer
 from services.reward.settings import RewardSettings
+from services.reward.specs import WEIGHTS
 from services.reward.validation import ScoringLimits
 from shared.errors import InvalidRequest, NotFound
 from shared.pb.reward_pb2 import DESCRIPTOR
@@ -49,7 +51,11 @@ def build_rewarder(settings: RewardSettings) -> Rewarder:
 
 
 def build_over(files: Mapping[str, ProfileFile], default: str, settings: RewardSettings) -> Rewarder:
-    """A rewarder over profiles; `default` is one of them."""
+    """A rewarder over profiles; `default` is one of them.
+
+    Raises:
+        NotFound, InvalidRequest: a profile's length curve does not exist, or is another profile's.
+    """
     plaintext = Certificates().allow_plaintext
     runtime = Runtime(settings.device, settings.dtype, settings.threads, settings.cache_bytes, plaintext)
     specs = {spec.scorer_key(): spec for file in files.values() for spec in file.components}
@@ -66,6 +72,16 @@ def build_standalone(name: str, threads: int = 1) -> Rewarder:
     settings = RewardSettings(threads=threads)
     called, profile = _standalone(name, settings)
     return build_over({called: profile}, called, settings)
+
+
+def build_uncalibrated(name: str, threads: int = 1) -> tuple[Rewarder, str]:
+    """As `build_standalone`, but rewards keep what their length predicts; and what a curve of them must name."""
+    from services.reward.identity import identity_of_components
+
+    settings = RewardSettings(threads=threads)
+    called, profile = _standalone(name, settings)
+    plain = profile.model_copy(update={"length_curve": None})
+    return build_over({called: plain}, called, settings), identity_of_components(plain)
 
 
 def identity_standalone(name: str) -> str:
@@ -94,5 +110,20 @@ def _profiles(files: Mapping[str, ProfileFile]) -> dict[str, Profile]:
     profiles = {}
     for name, file in files.items():
         components = tuple(Component(spec.name, spec.weight, spec.scorer_key()) for spec in file.components)
-        profiles[name] = Profile(name, file.description, components)
+        profiles[name] = Profile(name, file.description, components, _length_curve(file))
     return profiles
+
+
+def _length_curve(file: ProfileFile) -> LengthCurve | None:
+    if file.length_curve is None:
+        return None
+    from services.reward.identity import identity_of_components  # few profiles need it
+
+    curve = read_curve(WEIGHTS / file.length_curve)
+    if curve.components != identity_of_components(file):
+        raise InvalidRequest(
+            f"{file.length_curve} was fitted to the rewards of other components, weights or heads: "
+            "fit one to this profile by `darwin reward calibrate`",
+            field="length_curve",
+        )
+    return curve

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from safetensors import deserialize
 
 from services.reward.profiles import ProfileFile
 from services.reward.registry import HttpSpec, QualitySpec, RelevanceSpec
 from services.reward.runtime import Runtime
-from services.reward.specs import ComponentSpec, ModelSpec
+from services.reward.specs import WEIGHTS, ComponentSpec, ModelSpec
 from shared.errors import NotFound, Unavailable
 from shared.text.embedded_models import EMBEDDED_ENCODER, EMBEDDED_LLM, resolve
 
 _HERE = Path(__file__).parent
 _ASKED_S = 10.0
+_APART = {"name", "weight", "head"}
 
 
 def identity(profile: ProfileFile, runtime: Runtime) -> str:
@@ -32,17 +34,48 @@ def identity(profile: ProfileFile, runtime: Runtime) -> str:
     """
     parts = [_digest(_HERE, "*.py"), runtime.device, runtime.number_type(None)]
     parts += [f"{part.weight} {_fields(part)} {' '.join(_content(part))}" for part in profile.components]
+    if profile.length_curve is not None:
+        parts.append(_digest(WEIGHTS / profile.length_curve))
     return blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
 
 
+def identity_of_components(profile: ProfileFile) -> str:
+    """16 hexadecimal digits over what the profile says of its components, and what counts of the heads that it names.
+
+    What it leaves as it is by default does not count, so that a field more changes nothing.
+
+    Raises:
+        NotFound: a head is not there.
+    """
+    parts = [
+        f"{part.weight} {part.model_dump_json(exclude=_APART, exclude_defaults=True)} "
+        f"{_head(part) if isinstance(part, QualitySpec) else ''}"
+        for part in profile.components
+    ]
+    return blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
+
+
+def _head(spec: QualitySpec) -> str:
+    """A digest of the head's weights and bias; of all that stands beside them, too, where scores depend on it."""
+    file = WEIGHTS / spec.head
+    if spec.kappa or not file.is_file():
+        return _digest(file)
+    tensors = deserialize(file.read_bytes())  # type: ignore[no-untyped-call]  # the library has no types
+    state = blake2b(digest_size=16)
+    for name, tensor in sorted(tensors, key=lambda named: named[0]):
+        if name in ("w", "bias"):
+            state.update(f"{name} {tensor['dtype']} {tensor['shape']}".encode() + bytes(tensor["data"]))
+    return state.hexdigest()
+
+
 def _fields(spec: ComponentSpec) -> str:
-    return spec.model_dump_json(exclude={"name", "weight", "head"})
+    return spec.model_dump_json(exclude=_APART)
 
 
 def _content(spec: ComponentSpec) -> Iterator[str]:
     """What decides on scores and stands outside the profile."""
     if isinstance(spec, QualitySpec):
-        yield _digest(_HERE / "weights" / spec.head)
+        yield _digest(WEIGHTS / spec.head)
         yield _digest(Path(resolve(EMBEDDED_LLM)))
     elif isinstance(spec, RelevanceSpec):
         yield _digest(Path(resolve(EMBEDDED_ENCODER)))

@@ -19,11 +19,15 @@ class ComputedPrompt:
 
 @dataclass(frozen=True)
 class ComputedResponse:
-    """A response's tokens, their keys and values, and the running sum of its token rewards."""
+    """A response's tokens, their keys and values, and the running sum of its token rewards.
+
+    `features` [tokens, hidden] are the running sums of what the rewards are made of, where those are needed.
+    """
 
     tokens: tuple[int, ...]
     past: torch.Tensor
     sums: tuple[float, ...]
+    features: torch.Tensor | None = None
 
 
 class Prefixes:
@@ -99,8 +103,9 @@ class _ReportingCache(LRUCache[Key, ComputedPrompt | ComputedResponse]):
 
 
 def _size(entry: ComputedPrompt | ComputedResponse) -> int:
-    """Bytes of keys and values."""
-    return entry.past.nelement() * entry.past.element_size()
+    """Bytes of keys and values, and of features."""
+    features = entry.features if isinstance(entry, ComputedResponse) else None
+    return entry.past.nbytes + (0 if features is None else features.nbytes)
 
 
 def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:

@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from services.reward.length import LENGTH
 from services.reward.profile_errors import problem
 from services.reward.registry import QualitySpec, Spec
 from shared.errors import InvalidRequest, NotFound
@@ -15,12 +17,17 @@ SHIPPED = Path(__file__).parent / "profiles"
 
 
 class ProfileFile(BaseModel):
-    """A profile as its file describes it."""
+    """A profile as its file describes it.
+
+    `length_curve` is a file that `darwin reward calibrate` wrote, looked for where a head is: what an answer's length
+    predicts of its reward is taken from it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     description: str = ""
     components: tuple[Spec, ...] = Field(min_length=1)
+    length_curve: str | None = Field(default=None, min_length=1)
 
     @field_validator("components")
     @classmethod
@@ -29,6 +36,12 @@ class ProfileFile(BaseModel):
         if twice:
             raise ValueError(f"names two components {twice[0]!r}")
         return components
+
+    @model_validator(mode="after")
+    def _length_is_free(self) -> Self:
+        if self.length_curve and any(component.name == LENGTH for component in self.components):
+            raise ValueError(f"has a component {LENGTH!r}, which is the name of what length_curve takes away")
+        return self
 
 
 SCORER_TYPES = ("quality", "guard", "simulated")
@@ -68,10 +81,15 @@ def read_profile(path: Path) -> ProfileFile:
     except ValidationError as error:
         where, what = problem(error)
         raise InvalidRequest(f"{path}: {where} {what}", field=where) from None
-    return profile.model_copy(update={"components": tuple(_beside(spec, path) for spec in profile.components)})
+    components = tuple(
+        spec.model_copy(update={"head": _beside(spec.head, path)}) if isinstance(spec, QualitySpec) else spec
+        for spec in profile.components
+    )
+    curve = _beside(profile.length_curve, path) if profile.length_curve else None
+    return profile.model_copy(update={"components": components, "length_curve": curve})
 
 
-def _beside(spec: Spec, path: Path) -> Spec:
-    if isinstance(spec, QualitySpec) and (path.parent / spec.head).is_file():
-        return spec.model_copy(update={"head": str((path.parent / spec.head).resolve())})
-    return spec
+def _beside(name: str, profile: Path) -> str:
+    """The file of that name beside the profile, where there is one; else the name."""
+    file = profile.parent / name
+    return str(file.resolve()) if file.is_file() else name

@@ -5,6 +5,10 @@ tokens plus a bias. A mean of per-token rewards is incremental: keys, values and
 kept, and a response that shares a prefix with one of them costs its new tokens only. Keys and values of a
 conversation's prompt are kept once for all its responses.
 
+With `kappa`, a score is a lower confidence bound: less so many standard deviations of it under the head's posterior.
+With `abstain`, the scorer says of which responses it has not seen the like. Both need the mean of a response's hidden
+states, a running sum of which is then kept too, and nothing else is computed.
+
 Of conversation and response each, at most half of the model's context counts: the conversation's end and the
 response's beginning.
 """
@@ -14,13 +18,17 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 import torch
 from cachetools import LRUCache
 from safetensors.torch import load_file
 
+from services.reward.familiarity import Familiarity
+from services.reward.posterior import Posterior
 from services.reward.prefixes import ComputedPrompt, ComputedResponse, Prefixes
 from services.reward.runtime import Runtime
-from services.reward.scorer import ComponentScore, Conversation, ScoreItem
+from services.reward.scorer import EMPTY_RESPONSE, OUT_OF_DISTRIBUTION, ComponentScore, Conversation, ScoreItem
+from services.reward.specs import WEIGHTS
 from services.reward.trunk import Extended, Extension, Trunk
 from shared.errors import InvalidRequest
 from shared.text.chat_tokenizer import ChatTokenizer
@@ -33,7 +41,6 @@ EMPTY = -3.5
 """The score of an empty response, which has no tokens to average: far more than 99.5% of real ones score more
 (`services.reward.calibrate`)."""
 
-WEIGHTS = Path(__file__).parent / "weights"
 _PROMPTS_KEPT = 1024
 
 
@@ -55,12 +62,15 @@ class _Work:
 class QualityScorer:
     """The embedded quality reward.
 
-    `head` is a safetensors file {w[hidden], bias[1]}: a name in this package's `weights` folder, or a path.
+    `head` is a safetensors file {w[hidden], bias[1]}, and for `kappa` and `abstain` what `darwin reward train` writes
+    beside them: a name in this package's `weights` folder, or a path.
     """
 
-    def __init__(self, head: str, runtime: Runtime) -> None:
+    def __init__(self, head: str, runtime: Runtime, kappa: float = 0.0, *, abstain: bool = False) -> None:
         self._head_file = WEIGHTS / head
         self._runtime = runtime
+        self._kappa = kappa
+        self._abstain = abstain
         self._prefixes = Prefixes(runtime.cache_bytes)
         self._prompts: LRUCache[bytes, tuple[int, ...]] = LRUCache(_PROMPTS_KEPT)
 
@@ -68,10 +78,27 @@ class QualityScorer:
         folder = resolve(EMBEDDED_LLM)
         self._chat = ChatTokenizer(load_embedded_tokenizer(folder))
         self._trunk = Trunk(folder, LAYERS, self._runtime)
-        self._weight, self._bias = _load_head(self._head_file, self._trunk)
+        tensors = _load_head(self._head_file, self._trunk)
+        self._weight, self._bias = tensors["w"].float().to(self._trunk.device), float(tensors["bias"])
+        known = {name: tensor.float().numpy() for name, tensor in tensors.items()}
+        self._posterior = Posterior.read(known) if self._kappa else None
+        self._familiarity = Familiarity.read(known) if self._abstain else None
+        self._check_head()
 
     def close(self) -> None:
         self._prefixes = Prefixes(self._runtime.cache_bytes)
+
+    def _check_head(self) -> None:
+        for field, unmet in (
+            ("kappa", self._kappa and self._posterior is None),
+            ("abstain", self._abstain and self._familiarity is None),
+        ):
+            if unmet:
+                raise InvalidRequest(
+                    f"{self._head_file} does not hold what {field} needs: leave {field} out, or let "
+                    f"`darwin reward train --keep {self._head_file} …` write it beside the head's weights",
+                    field=field,
+                )
 
     def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
         works = [self._work(item) for item in batch]
@@ -117,7 +144,17 @@ class QualityScorer:
         rewards = (rms_normalise(result.hidden) @ self._weight).tolist()
         sums = accumulate(rewards, initial=known[-1] if known else 0.0)
         next(sums)
-        return ComputedResponse(work.tokens, result.own, (*known, *sums))
+        return ComputedResponse(work.tokens, result.own, (*known, *sums), self._features(work, result))
+
+    def _features(self, work: _Work, result: Extended) -> torch.Tensor | None:
+        """The running sums of the response's hidden states [tokens, hidden], where something needs them."""
+        if self._posterior is None and self._familiarity is None:
+            return None
+        new = rms_normalise(result.hidden).cumsum(0)
+        if work.known is None or work.known.features is None:
+            return new
+        before = work.known.features[: work.shared]
+        return torch.cat((before, new + before[-1]))
 
     def _result(
         self,
@@ -127,12 +164,19 @@ class QualityScorer:
     ) -> ComponentScore:
         """A prompt computed in this batch is charged to the conversation's first item."""
         if not work.tokens:
-            return ComponentScore(EMPTY)
+            return ComponentScore(EMPTY, abstained=EMPTY_RESPONSE if self._abstain else "")
         response = responses.get((work.conversation, work.tokens), work.known)
         assert response is not None
         length, charged = len(work.tokens), computed.pop(work.conversation, 0)
         value = response.sums[length - 1] / length + self._bias
-        return ComponentScore(value, work.new + charged, work.shared + len(work.prompt) - charged)
+        abstained = ""
+        if response.features is not None:
+            mean = (response.features[length - 1] / length).cpu().numpy()
+            if self._posterior is not None:
+                value -= self._kappa * float(self._posterior.deviations(mean))
+            if self._familiarity is not None and self._familiarity.excess(mean[None], np.array([length]))[0] > 1:
+                abstained = OUT_OF_DISTRIBUTION
+        return ComponentScore(value, work.new + charged, work.shared + len(work.prompt) - charged, abstained)
 
     def _prompt(self, conversation: Conversation) -> tuple[int, ...]:
         prompt = self._prompts.get(conversation.digest)
@@ -155,11 +199,12 @@ def rms_normalise(hidden: torch.Tensor) -> torch.Tensor:
     return hidden * torch.rsqrt(hidden.square().mean(-1, keepdim=True) + EPSILON)
 
 
-def _load_head(file: Path, trunk: Trunk) -> tuple[torch.Tensor, float]:
+def _load_head(file: Path, trunk: Trunk) -> dict[str, torch.Tensor]:
+    """The tensors of a head's file, of which weights and bias are as they must be."""
     if not file.is_file():
         raise InvalidRequest(f"no such quality head: {file}", field="head")
     tensors = load_file(file)
     weight, bias = tensors.get("w"), tensors.get("bias")
     if weight is None or bias is None or weight.shape != (trunk.hidden_size,) or bias.numel() != 1:
         raise InvalidRequest(f"{file} must hold w[{trunk.hidden_size}] and bias[1]", field="head")
-    return weight.float().to(trunk.device), float(bias)
+    return tensors

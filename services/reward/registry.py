@@ -7,7 +7,7 @@ Scorers are imported when they load and not before, so that reading a profile ne
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self, Union, get_args
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, StrictBool, model_validator
 
 from services.reward.runtime import Runtime
 from services.reward.scorer import BlockingScorer, ComponentScorer
@@ -20,15 +20,21 @@ ApiName = Literal["vllm-classify", "vllm-pooling", "tei-predict", "openrlhf"]
 
 class QualitySpec(InProcessSpec):
     """The embedded quality reward. `head`: a file beside the profile, in this package's `weights`, or an absolute
-    path."""
+    path.
+
+    `kappa` is how many standard deviations under the head's posterior are taken from a score; `abstain` says of
+    responses that are empty or out of distribution that they are.
+    """
 
     type: Literal["quality"]
     head: str = Field(default=SHIPPED_HEAD, min_length=1)
+    kappa: FiniteFloat = Field(default=0.0, ge=0)
+    abstain: StrictBool = False
 
     def create_blocking(self, runtime: Runtime) -> BlockingScorer:
         from services.reward.quality import QualityScorer
 
-        return QualityScorer(self.head, runtime)
+        return QualityScorer(self.head, runtime, self.kappa, abstain=self.abstain)
 
 
 class GuardSpec(InProcessSpec):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from services.reward import metrics
 from services.reward.batcher import Batcher
 from services.reward.json_values import values_text
+from services.reward.length import LENGTH, LengthCurve
 from services.reward.scorer import ComponentScore, ComponentScorer, Conversation, ScoreItem
 from services.reward.validation import ResponseCandidate, ScoringLimits, check, check_names
 from shared.errors import Internal, NotFound, Unavailable
@@ -32,11 +33,19 @@ class Component:
 
 @dataclass(frozen=True)
 class Profile:
-    """A named weighted sum of components."""
+    """A named weighted sum of components, less what a response's length predicts of it where there is a
+    `length_curve`."""
 
     name: str
     description: str
     components: tuple[Component, ...]
+    length_curve: LengthCurve | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of all parts of a reward, in the order of a score's."""
+        names = tuple(component.name for component in self.components)
+        return (*names, LENGTH) if self.length_curve else names
 
 
 @dataclass(frozen=True)
@@ -50,11 +59,12 @@ class ScorePart:
 
 @dataclass(frozen=True)
 class CandidateScore:
-    """A candidate's reward, the sum of its parts."""
+    """A candidate's reward, the sum of its parts. `abstained` is why a component says nothing of it, if one does."""
 
     id: str
     reward: float
     parts: tuple[ScorePart, ...]
+    abstained: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,7 +164,7 @@ class Rewarder:
         rows = list(zip(*columns, strict=True))
         scored = ScoringResult(
             chosen.name,
-            tuple(_total(chosen, candidate.id, row) for candidate, row in zip(candidates, rows, strict=True)),
+            tuple(_total(chosen, *each) for each in zip(candidates, items, rows, strict=True)),
             sum(score.computed_tokens for column in columns for score in column),
             sum(score.cached_tokens for column in columns for score in column),
         )
@@ -182,12 +192,17 @@ def _item(conversation: Conversation, candidate: ResponseCandidate, json_values:
     return ScoreItem(conversation, candidate.text, candidate.partial)
 
 
-def _total(profile: Profile, candidate: str, scores: Sequence[ComponentScore]) -> CandidateScore:
+def _total(
+    profile: Profile, candidate: ResponseCandidate, item: ScoreItem, scores: Sequence[ComponentScore]
+) -> CandidateScore:
     parts = tuple(
         ScorePart(component.name, component.weight, score.value)
         for component, score in zip(profile.components, scores, strict=True)
     )
+    if profile.length_curve:
+        parts = (*parts, ScorePart(LENGTH, -1.0, profile.length_curve.predicted(item.text)))
     reward = math.fsum(part.weight * part.value for part in parts)
     if not math.isfinite(reward):
         raise Internal(f"the weighted sum of profile {profile.name} is not finite")
-    return CandidateScore(candidate, reward, parts)
+    abstained = next((score.abstained for score in scores if score.abstained), "")
+    return CandidateScore(candidate.id, reward, parts, abstained)

@@ -53,11 +53,19 @@ class ScoreItem:
 
 @dataclass(frozen=True)
 class ComponentScore:
-    """One item's score: its `value`, and how many tokens the model computed for it and reused from its cache."""
+    """One item's score: its `value`, and how many tokens the model computed for it and reused from its cache.
+
+    `abstained` says why the value tells nothing: one of the reasons below, empty where it does.
+    """
 
     value: float
     computed_tokens: int = 0
     cached_tokens: int = 0
+    abstained: str = ""
+
+
+EMPTY_RESPONSE = "empty"
+OUT_OF_DISTRIBUTION = "out_of_distribution"
 
 
 TRIAL = ScoreItem(Conversation((Message("user", "Name a fruit."),)), "An apple.")

@@ -41,7 +41,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
                 pb.ListProfilesResponse.Profile(
                     name=profile.name,
                     description=profile.description,
-                    components=[component.name for component in profile.components],
+                    components=profile.parts,
                 )
                 for profile in self._rewarder.profiles.values()
             ]
@@ -52,6 +52,7 @@ def _score(score: CandidateScore) -> pb.ScoreResponse.Score:
     return pb.ScoreResponse.Score(
         id=score.id,
         reward=score.reward,
+        abstained=score.abstained,
         components=[
             pb.ScoreResponse.Component(name=part.name, weight=part.weight, value=part.value) for part in score.parts
         ],

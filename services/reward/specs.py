@@ -23,6 +23,9 @@ from services.reward.threads import ThreadScorer
 from shared.process.number_types import Dtype
 from shared.text.template import SystemHandling
 
+WEIGHTS = Path(__file__).parent / "weights"
+"""Heads and length curves that ship with Darwin."""
+
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 Segments = Literal[1, 2]

@@ -114,14 +114,16 @@ class MutateEvent(_message.Message):
     def __init__(self, mutant: _Optional[_Union[MutateEvent.Mutant, _Mapping]] = ..., rejection: _Optional[_Union[MutateEvent.Rejection, _Mapping]] = ..., summary: _Optional[_Union[MutateEvent.Summary, _Mapping]] = ..., generated_tokens: _Optional[int] = ...) -> None: ...
 
 class EmbedRequest(_message.Message):
-    __slots__ = ("texts", "model", "dimensions")
+    __slots__ = ("texts", "model", "dimensions", "cut")
     TEXTS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    CUT_FIELD_NUMBER: _ClassVar[int]
     texts: _containers.RepeatedScalarFieldContainer[str]
     model: str
     dimensions: int
-    def __init__(self, texts: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., dimensions: _Optional[int] = ...) -> None: ...
+    cut: bool
+    def __init__(self, texts: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., dimensions: _Optional[int] = ..., cut: bool = ...) -> None: ...
 
 class EmbedResponse(_message.Message):
     __slots__ = ("embeddings", "model", "width")

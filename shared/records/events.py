@@ -30,12 +30,15 @@ class MutantAccepted:
 
 @dataclass(frozen=True)
 class BaseScored:
-    """The response to the original conversation is complete. `text` is its answer, `reasoning` what came before."""
+    """The response to the original conversation is complete. `text` is its answer, `reasoning` what came before, and
+    `abstained` why its reward is not to be trusted.
+    """
 
     text: str
     reward: float
     tokens: int
     reasoning: str = ""
+    abstained: str = ""
     type: Literal["base.scored"] = "base.scored"
 
 
@@ -51,10 +54,14 @@ class Replacement:
 class RoundFinished:
     """Every state was scored, badly rewarded ones were replaced.
 
-    Lists are indexed by state and describe the population before replacement, `finished` after it. `tokens` were
+    Lists are indexed by state and describe the population before replacement, `finished` after it: who decodes no
+    further, complete or dropped. `tokens` were
     sampled for it, those of the base response apart. `texts` are answers so far, and `reasoning` what was thought
-    before them, empty where no state has thought anything. Rewards are null of states that are still thinking. Where
-    more of the answer is settled than before, `settled` is so many characters that all states that go on begin with.
+    before them, empty where no state has thought anything. Rewards are null of states that are still thinking.
+    `weights` are those by which donors were drawn, empty where the rule has none. `dropped` names the states that take
+    no part any more, after this round or one before. `abstained` says why a state's reward is not to be trusted, and is
+    empty where none abstains. Where more of the answer is settled than before, `settled` is so many characters that all
+    states that go on begin with.
     """
 
     cycle: int
@@ -66,6 +73,9 @@ class RoundFinished:
     finished: tuple[bool, ...]
     tokens: int
     reasoning: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
+    dropped: tuple[int, ...] = ()
+    abstained: tuple[str, ...] = ()
     settled: int = 0
     type: Literal["round.finished"] = "round.finished"
 
@@ -88,14 +98,26 @@ class ArchiveEntry:
 
 
 @dataclass(frozen=True)
+class Outlook:
+    """What a further cycle promises: by how much it is expected to surpass the best response so far, how many tokens it
+    would sample, and what they cost in units of reward. The search goes on unless the gain is less than the price.
+    """
+
+    gain: float
+    tokens: float
+    price: float
+
+
+@dataclass(frozen=True)
 class CycleFinished:
-    """Final responses are scored, the archive is updated."""
+    """Final responses are scored, the archive is updated. There is an outlook where a further cycle has a price."""
 
     cycle: int
     rewards: tuple[float, ...]
     candidates: tuple[ArchiveEntry, ...]
     archive: tuple[ArchiveEntry, ...]
     best_reward: float
+    outlook: Outlook | None = None
     type: Literal["cycle.finished"] = "cycle.finished"
 
 

@@ -19,7 +19,8 @@ Role = Literal["system", "user", "assistant", "tool"]
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FinishReason = Literal["stop", "length"]
 ServiceTier = Literal["priority", "default", "flex"]
-StoppedBy = Literal["max_generated_tokens", "max_reward_calls", "deadline_ms", "error", "cancelled"]
+StoppedBy = Literal["max_generated_tokens", "max_reward_calls", "deadline_ms", "gain_unlikely", "error", "cancelled"]
+Fallback = Literal["reward_abstained", "empty", "form_broken"]
 MutantSource = Literal["model", "template", "parent", "original"]
 
 TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
@@ -133,7 +134,8 @@ class EvolutionRequest:
 
 @dataclass(frozen=True)
 class Choice:
-    """One final response. `state` is None for the base response; `components` are the reward's weighted parts.
+    """One final response. `state` is None for the base response; `components` are the reward's weighted parts. The
+    reward is not to be trusted where it `abstained`, which says why.
 
     Where there are `tool_calls`, `text` is what stands beside them. They are not `valid` where the response ends within
     a call or its reasoning, or the arguments of one do not follow the schema of its tool. `logprobs` are those of the
@@ -154,6 +156,7 @@ class Choice:
     logprobs: tuple[TokenLogprobs, ...] = ()
     reasoning: str = ""
     reasoning_tokens: int = 0
+    abstained: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,9 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Result:
-    """The answer: the `n` best distinct final responses, best first, beside the base response."""
+    """The answer: the `n` best distinct final responses, best first, beside the base response. Where there is a
+    `fallback`, the base response comes first, for what it says of the one that would have.
+    """
 
     choices: tuple[Choice, ...]
     base: Choice | None
@@ -200,6 +205,7 @@ class Result:
     seconds: Seconds
     rounds: int
     stopped_by: StoppedBy | None = None
+    fallback: Fallback | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ class RecordedBase(_Value):
     type: Literal["base.scored"]
     text: str
     reward: float | None
+    abstained: str = ""
 
 
 class RecordedRound(_Value):
@@ -29,6 +30,8 @@ class RecordedRound(_Value):
     rewards: tuple[float | None, ...]
     replacements: tuple[Replacement, ...]
     finished: tuple[bool, ...]
+    dropped: tuple[int, ...] = ()
+    abstained: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

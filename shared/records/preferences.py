@@ -109,9 +109,9 @@ def step_pairs(evolution: RecordedEvolution) -> Iterator[PreferencePair]:
     for event in evolution.events:
         if not isinstance(event, RecordedRound):
             continue
-        scored = dict(_scored(range(len(event.texts)), event.rewards))
+        scored, untrusted = dict(_scored(range(len(event.texts)), event.rewards)), _untrusted(event)
         for item in event.replacements:
-            if item.state in scored and item.donor in scored:
+            if untrusted.isdisjoint((item.state, item.donor)) and item.state in scored and item.donor in scored:
                 yield PreferencePair(
                     kind="kept-replaced",
                     messages=evolution.messages,
@@ -140,7 +140,8 @@ def _against(evolution: RecordedEvolution, kind: PairKind, best: FinalResponse, 
 
 
 def finals(evolution: RecordedEvolution) -> Iterator[FinalResponse]:
-    """Complete responses that have a reward: the base response first, then the others by cycle and state.
+    """Complete responses that have a reward, which does not abstain: the base response first, then the others by cycle
+    and state.
 
     The responses of a cycle are those of its last round, after that round's replacements. Where the search ended before
     the cycle did, only responses that are finished and not empty count; what was scored in a round that a limit cut
@@ -148,19 +149,26 @@ def finals(evolution: RecordedEvolution) -> Iterator[FinalResponse]:
     `services.orchestrator.core.transitions.conclude`. It is repeated here because shared code imports no service;
     tests/unit/shared/records/test_preferences.py checks that both agree.
     """
-    for base in (event for event in evolution.events if isinstance(event, RecordedBase)):
+    for base in (event for event in evolution.events if isinstance(event, RecordedBase) and not event.abstained):
         for text, reward in _scored((base.text,), (base.reward,)):
             yield FinalResponse(text, reward, 0, 0)
     ends = {event.cycle: event.rewards for event in evolution.events if isinstance(event, CycleEnd)}
     last = {event.cycle: event for event in evolution.events if isinstance(event, RecordedRound)}
     for event in last.values():
+        untrusted = _untrusted(event)
         origins = list(range(len(event.texts)))
         for item in event.replacements:
             origins[item.state] = item.donor
         rewards = ends.get(event.cycle) or tuple(event.rewards[origin] for origin in origins)
         for (state, origin), reward in _scored(enumerate(origins), rewards):
-            if event.finished[state] and (event.texts[origin] or event.cycle in ends):
+            ended = event.finished[state] and state not in event.dropped
+            if ended and origin not in untrusted and (event.texts[origin] or event.cycle in ends):
                 yield FinalResponse(event.texts[origin], reward, event.cycle, event.round)
+
+
+def _untrusted(event: RecordedRound) -> set[int]:
+    """The states whose rewards abstain: nothing is preferred by these."""
+    return {state for state, why in enumerate(event.abstained) if why}
 
 
 def _scored(items: Iterable[T], rewards: Iterable[float | None]) -> Iterator[tuple[T, float]]:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from shared.errors import InvalidRequest
-from shared.methods import METHODS, Method
+from shared.methods import METHODS, Method, SelectionName
 from shared.records.efforts import Effort
 from shared.records.limits import MAX_CYCLES, MAX_LOOKAHEAD, MAX_MUTANTS, MAX_PERIOD
 
 Mutation = Literal["auto", "model", "templates"]
 Preset = Literal["default", "paper"]
 LEAST_DEADLINE_MS, MOST_DEADLINE_MS = 100, 86_400_000
+MAX_BETA, MIN_SHRINK = 1000, 0.1
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Setting:
     """What a setting does, in a sentence for people, and the least and the most that it may be, both included."""
 
     text: str
-    least: int | None = None
-    most: int | None = None
+    least: float | None = None
+    most: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,52 @@ class Search:
             "Candidates that keep their own response at each replacement; fewer than `mutants`.", 1, MAX_MUTANTS - 1
         ),
     ] = 1
+    diversity: Annotated[
+        float,
+        Setting(
+            "What it costs a survivor, in units of reward, to say the same as one that was chosen before: this times "
+            "the greatest cosine of their embeddings. With `truncation` and several `survivors`; with 0 rewards alone "
+            "decide.",
+            0,
+            MAX_BETA,
+        ),
+    ] = 0.0
+    selection: Annotated[
+        SelectionName,
+        Setting(
+            "Whose responses go on at each replacement: the `survivors` best rewarded ones, each with the same chance "
+            "(`truncation`), or each by a weight that grows with its reward, as far as `beta` lets it (`pessimism`)."
+        ),
+    ] = "truncation"
+    beta: Annotated[
+        float,
+        Setting(
+            "With `pessimism`, how little rewards are trusted at each replacement, in units of reward: with 0 only the "
+            "best response goes on, with much more than rewards differ by each keeps its own.",
+            0,
+            MAX_BETA,
+        ),
+    ] = 0.1
+    final_beta: Annotated[
+        float,
+        Setting(
+            "How little rewards are trusted as the answer is picked, in units of reward: with 0 the best rewarded "
+            "response is the answer, with more it is drawn by weights that grow with rewards, with much more by equal "
+            "ones.",
+            0,
+            MAX_BETA,
+        ),
+    ] = 0.0
+    shrink: Annotated[
+        float,
+        Setting(
+            "The share of the unfinished candidates, the best rewarded ones, that goes on after each round, one at "
+            "least; the others end there and are no answers. It has any method decode `period` tokens a round. With 1 "
+            "all go on.",
+            MIN_SHRINK,
+            1,
+        ),
+    ] = 1.0
     lookahead: Annotated[
         int, Setting("Tokens decoded beyond `period` for the scoring only, then thrown away.", 0, MAX_LOOKAHEAD)
     ] = 0
@@ -74,6 +121,17 @@ class Search:
             "When it is used up the best response so far is the answer. Default: none.",
             1,
             10_000_000,
+        ),
+    ] = None
+    token_price: Annotated[
+        float | None,
+        Setting(
+            "What a thousand sampled tokens cost, in units of reward. After each cycle the search ends where another "
+            "is expected to gain less than its tokens cost (`gain_unlikely`), and `cycles` is a maximum; with 0 the "
+            "expectation is only told. Default: the deployment's for the reward profile; without one, every cycle is "
+            "searched.",
+            0,
+            1000,
         ),
     ] = None
     max_reward_calls: Annotated[
@@ -147,13 +205,30 @@ PRESETS: dict[Preset, Search] = {
 """Settings to start from. docs/results.md says why the defaults differ from the paper's."""
 
 
-EFFORT_MUTANTS: dict[Effort, int] = {"minimal": 2, "low": 3, "medium": 5, "high": 8, "xhigh": 12, "max": 16}
-"""Candidates per cycle by reasoning effort; with "none" there is no search."""
+EFFORT_SETTINGS: dict[Effort, dict[str, int]] = {
+    "minimal": {"mutants": 2, "cycles": 1},
+    "low": {"mutants": 3, "cycles": 1},
+    "medium": {},
+    "high": {"mutants": 8, "cycles": 2},
+    "xhigh": {"mutants": 12, "cycles": 2},
+    "max": {"mutants": 16, "cycles": 2},
+}
+"""Settings of the search by reasoning effort, in the place of those that it begins with; "none" is no search."""
+THRIFTY_EFFORTS: frozenset[Effort] = frozenset({"high", "xhigh"})
+"""The efforts with which a search may end before its last cycle."""
+EFFORT_PRICE = 1.0
+"""The price of a thousand tokens that these have under the shipped reward profile."""
 
 
 def most_responses(method: Method, search: Search) -> int:
     """How many final responses a search gives at most, the base response included."""
     return 1 + search.cycles * search.mutants if METHODS[method].searches else 1
+
+
+def in_rounds(method: Method, search: Search) -> bool:
+    """Whether a search decodes its responses piece by piece, and decides something after each."""
+    traits = METHODS[method]
+    return traits.replaces or (traits.searches and search.shrink < 1)
 
 
 def check_search(method: Method, search: Search, n: int) -> None:
@@ -177,6 +252,12 @@ def check_search(method: Method, search: Search, n: int) -> None:
             f"darwin.survivors ({search.survivors}) must be less than darwin.mutants ({search.mutants}) with {method}: "
             "with every state surviving, nothing is ever replaced",
             field="darwin.survivors",
+        )
+    if traits.replaces and search.diversity and (search.survivors < 2 or search.selection != "truncation"):
+        raise InvalidRequest(
+            "darwin.diversity is about the survivors of truncation: give two darwin.survivors or more and no other "
+            "darwin.selection, or leave it out",
+            field="darwin.diversity",
         )
     most = most_responses(method, search)
     if n > most:

@@ -1,7 +1,7 @@
 """When the beginning of an answer may be settled, and so shown, before its search ends (`darwin.stream_settled`)."""
 
-from shared.methods import METHODS
 from shared.records.evolution import EvolutionRequest
+from shared.records.search import in_rounds
 
 
 def unsettled(request: EvolutionRequest) -> str:
@@ -9,7 +9,7 @@ def unsettled(request: EvolutionRequest) -> str:
     if not request.search.stream_settled:
         return ""
     reasons = {
-        f"{request.method} replaces no responses": not METHODS[request.method].replaces,
+        f"{request.method} decodes its responses in one piece": not in_rounds(request.method, request.search),
         "n is more than 1": request.n > 1,
         "tools may be called": bool(request.tool_use.offered),
         "the answer has a format, in which only whole answers count": request.sampling.format is not None,

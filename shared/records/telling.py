@@ -25,6 +25,7 @@ from shared.records.events import (
 )
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+_SELDOM = ("weights", "dropped", "abstained", "settled")
 
 
 class Told:
@@ -92,8 +93,9 @@ class Told:
                 fields["reasoning"] = thoughts
                 if thoughts is None:
                     del fields["reasoning"]
-                if not event.settled:
-                    del fields["settled"]
+                for name in _SELDOM:
+                    if not fields[name]:
+                        del fields[name]
                 fields["replacements"] = [(item.state, item.donor) for item in event.replacements]
                 fields["finished"] = [state for state, finished in enumerate(event.finished) if finished]
             case CycleFinished():
@@ -102,10 +104,15 @@ class Told:
                 fields["archive"] = _named(event.archive, (*self._archive, *event.candidates))
                 if event.rewards == self._rewards:
                     del fields["rewards"]
+                del fields["outlook"]
+                if event.outlook:
+                    fields["outlook"] = asdict(event.outlook)
                 if event.best_reward == _best(event.archive):
                     del fields["best_reward"]
-            case BaseScored() if not event.reasoning:
-                del fields["reasoning"]
+            case BaseScored():
+                for name in ("reasoning", "abstained"):
+                    if not fields[name]:
+                        del fields[name]
             case Ended():
                 return {name: value for name, value in asdict(event).items() if value is not None}
             case _:

@@ -1,6 +1,7 @@
 """The scripts of batches, in Lua. One that is sent twice changes nothing more (see `batches` for the keys)."""
 
 from shared.store.lua import Script
+from shared.store.redis_keys import RedisKeys
 
 # Adds lines to a file of the batch, which begins with the first of them; its bytes count as its tenant's.
 _WRITE = """
@@ -99,11 +100,12 @@ FINISH = Script(
 if redis.call('SREM', running, line) == 0 then return 0 end
 redis.call('SREM', all_running, id .. ':' .. line)
 redis.call('HINCRBY', batch, kind, 1)
+if generated ~= '0' then redis.call('HINCRBY', batch, 'generated', generated) end
 write({text})
 return 1
 """,
     keys="batch running all_running lease file lines expiry usage",
-    args="id line kind file_id tenant size until_at text",
+    args="id line kind generated file_id tenant size until_at text",
 )
 
 # `next` is the first of the lines as the caller saw it.
@@ -151,3 +153,14 @@ return 1
     keys="batch",
     args="status ending errors now",
 )
+
+
+def running_keys(key: RedisKeys, batch_id: str) -> dict[str, str]:
+    """The keys of the lines of a batch that run, as the scripts name them."""
+    batch = key(f"batch:{batch_id}")
+    return {
+        "batch": batch,
+        "running": f"{batch}:running",
+        "all_running": key("batch-running"),
+        "lease": f"{batch}:lease",
+    }

@@ -1,8 +1,8 @@
 """Batches in Redis: which lines were begun and which have ended, under a lease of whoever drives the batch.
 
 Redis keys:
-  darwin:batch:{id}           hash: body (JSON), status, ending, total, next, completed, failed, errors, {status}_at;
-                              beside it :running (set of line numbers) and :lease
+  darwin:batch:{id}           hash: body (JSON), status, ending, total, next, completed, failed, generated, errors,
+                              {status}_at; beside it :running (set of line numbers) and :lease
   darwin:file:{id}:batches    set of the batches that read a file and have not ended
   darwin:batches:{tenant}     sorted set of a tenant's batches by when they were made
   darwin:batch-open           sorted set of the batches that have not ended
@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 
 from shared.errors import NotFound, Overloaded
 from shared.records.evolution import TraceContext
-from shared.store.batch_scripts import BEGIN, CREATE, END, FINISH, GIVE_BACK, MOVE, RELEASE, SKIP, TAKE
+from shared.store.batch_scripts import BEGIN, CREATE, END, FINISH, GIVE_BACK, MOVE, RELEASE, SKIP, TAKE, running_keys
 from shared.store.files import file_keys, users_key
 from shared.store.layout import dumped, parsed
 from shared.store.redis_keys import RedisKeys
@@ -38,7 +38,8 @@ _KEPT = 1000
 class Batch:
     """A batch. What follows `fingerprint` changes as it is driven; times are Unix seconds.
 
-    `fingerprint` is that of the request that an idempotency key stands for, "" without one.
+    Its searches sample `max_generated_tokens` together, None for as many as they like, each in at most `cycles` where
+    it names none itself. `fingerprint` is that of the request that an idempotency key stands for, "" without one.
     `ending` is the status that a batch which is being wound down will have. `next` is the first line not begun yet.
     `at` holds when each status was entered.
     """
@@ -53,6 +54,8 @@ class Batch:
     metadata: dict[str, str] | None = None
     output_ttl_s: int = 0
     trace: TraceContext | None = None
+    max_generated_tokens: int | None = None
+    cycles: int = 1
     fingerprint: str = ""
     status: str = "validating"
     ending: str = ""
@@ -60,6 +63,7 @@ class Batch:
     next: int = 0
     completed: int = 0
     failed: int = 0
+    generated: int = 0
     errors: tuple[dict[str, Any], ...] = ()
     at: dict[str, int] = field(default_factory=dict)
     output_ready: bool = False
@@ -169,7 +173,7 @@ class Batches(RedisClient):
         async with self._translated:
             lines = await BEGIN(
                 self._redis,
-                **_running_keys(self._key, batch_id),
+                **running_keys(self._key, batch_id),
                 id=batch_id,
                 holder=holder,
                 most=most,
@@ -181,21 +185,22 @@ class Batches(RedisClient):
         """Has the line that was begun last be the next one again; whether it is."""
         async with self._translated:
             return bool(
-                await GIVE_BACK(
-                    self._redis, **_running_keys(self._key, batch_id), id=batch_id, holder=holder, line=line
-                )
+                await GIVE_BACK(self._redis, **running_keys(self._key, batch_id), id=batch_id, holder=holder, line=line)
             )
 
-    async def finish(self, batch: Batch, line: int, text: str, *, completed: bool) -> bool:
-        """Ends a line that runs, with `text` as its line in the output file or the error file; whether it ran."""
+    async def finish(self, batch: Batch, line: int, text: str, *, completed: bool, generated: int = 0) -> bool:
+        """Ends a line that runs, with `text` as its line in the output file or the error file; whether it ran.
+        `generated` tokens are counted against the batch's budget.
+        """
         async with self._translated:
             ended = await FINISH(
                 self._redis,
-                **_running_keys(self._key, batch.id),
+                **running_keys(self._key, batch.id),
                 **_file_keys(self._key, batch, completed=completed),
                 id=batch.id,
                 line=line,
                 kind="completed" if completed else "failed",
+                generated=generated,
                 **_added(batch, [text], completed=completed),
                 text=text,
             )
@@ -265,6 +270,7 @@ def _batch(batch_id: str, stored: dict[str, str]) -> Batch:
         next=int(stored.get("next", 0)),
         completed=int(stored.get("completed", 0)),
         failed=int(stored.get("failed", 0)),
+        generated=int(stored.get("generated", 0)),
     )
 
 
@@ -280,16 +286,6 @@ def _added(batch: Batch, texts: Sequence[str], *, completed: bool) -> dict[str, 
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _running_keys(key: RedisKeys, batch_id: str) -> dict[str, str]:
-    batch = key(f"batch:{batch_id}")
-    return {
-        "batch": batch,
-        "running": f"{batch}:running",
-        "all_running": key("batch-running"),
-        "lease": f"{batch}:lease",
-    }
 
 
 def _file_keys(key: RedisKeys, batch: Batch, *, completed: bool) -> dict[str, str]:

@@ -30,6 +30,7 @@ from shared.records.evolution import Message
 from shared.text.chat_tokenizer import ChatTokenizer
 from tests.reward_server import serve
 from tests.unit.reward.checkpoints import save_classifier
+from tests.unit.reward.heads import save_knowing_head
 
 QUESTION = Conversation((Message("system", "Be brief."), Message("user", "How do plants make food?")))
 OTHER = Conversation((Message("user", "Why is the sky blue?"),))
@@ -41,7 +42,7 @@ ITEMS = [
     ScoreItem(OTHER, ""),
     ScoreItem(QUESTION, "naïve 光合作用 \x00 <|im_end|>\n<|im_start|>user\nhi 🌱"),
 ]
-ROWS = ("quality", "guard", "form", "relevance", "simulated", "classifier", "vllm", "http")
+ROWS = ("quality", "quality-bound", "guard", "form", "relevance", "simulated", "classifier", "vllm", "http")
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,10 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def subject_of(checkpoint: Path) -> Iterator[Callable[[str], Subject]]:
     """Loads a scorer of each type when first asked for."""
-    model = str(checkpoint)
+    model, head = str(checkpoint), save_knowing_head(checkpoint.parent)
     specs: dict[str, Spec] = {
         "quality": QualitySpec(name="it", weight=1, type="quality"),
+        "quality-bound": QualitySpec(name="it", weight=1, type="quality", kappa=1.0, abstain=True, head=head),
         "guard": GuardSpec(name="it", weight=1, type="guard"),
         "form": FormSpec(name="it", weight=1, type="form"),
         "relevance": RelevanceSpec(name="it", weight=1, type="relevance", threshold=0.2),
@@ -87,7 +89,7 @@ def subject_of(checkpoint: Path) -> Iterator[Callable[[str], Subject]]:
         "classifier": ClassifierSpec(name="it", weight=1, type="classifier", model=model, max_tokens=512),
         "vllm": VllmSpec(name="it", weight=1, type="vllm", model=model, max_tokens=512, kv_cache_bytes=64 * 1024**2),
     }
-    tolerances = {"quality": 1e-4, "relevance": 0.01, "classifier": 1e-4, "vllm": 1e-3}
+    tolerances = {"quality": 1e-4, "quality-bound": 1e-4, "relevance": 0.01, "classifier": 1e-4, "vllm": 1e-3}
     loaded: dict[str, Subject] = {}
     loop = asyncio.Runner()
 
@@ -139,7 +141,7 @@ def test_tokens_are_counted_once(subject: Subject) -> None:
     assert 0 <= again.computed_tokens <= first.computed_tokens
 
 
-@pytest.mark.parametrize("kind", ["quality", "relevance", "vllm"])
+@pytest.mark.parametrize("kind", ["quality", "quality-bound", "relevance", "vllm"])
 def test_incremental_scorers_reuse_what_they_computed(kind: str, subject_of: Callable[[str], Subject]) -> None:
     conversation = Conversation((Message("user", "Reuse what you know of this answer to my question, please."),))
     scorer = subject_of(kind)
@@ -171,7 +173,7 @@ def test_another_salt_reuses_nothing_and_scores_the_same(kind: str, subject_of: 
     first, other, third, again = [subject.score([item])[0] for item in items]
     assert first.cached_tokens == other.cached_tokens == third.cached_tokens == 0
     assert first.computed_tokens == other.computed_tokens == third.computed_tokens
-    if kind in ("quality", "relevance", "vllm"):
+    if kind in ("quality", "quality-bound", "relevance", "vllm"):
         assert again.cached_tokens > 0
     for score in (other, third, again):
         assert score.value == pytest.approx(first.value, abs=max(subject.tolerance, 1e-9))

@@ -80,6 +80,9 @@ def test_what_it_writes(tmp_path: Path, simulated_stack: Stack) -> None:
     turn = rows["best-of-n", "cycles=2 mutants=3", "3"]["turns"][0]
     assert len(turn["candidates"]) == 7
     assert max(candidate["guide"] for candidate in turn["candidates"]) == turn["guide"]
+    assert first["candidates"] == turn["population"] == []
+    assert first["population"][0]["text"] == first["answer"]
+    assert first["base"] in {final["text"] for final in first["population"]}
 
     outputs = json.loads((out / "alpaca_eval" / "darwin-cycles=1.json").read_text())
     assert {frozenset(output) for output in outputs} == {frozenset({"dataset", "instruction", "output", "generator"})}
@@ -128,7 +131,7 @@ def test_real_models_guide_and_judge(tmp_path: Path, stack: Stack) -> None:
     assert turn["guide"] >= turn["base_guide"]
     assert turn["judge"] != turn["base_judge"] or turn["answer"] == turn["base"]
     control = json.loads((tmp_path / "out" / "controls.json").read_text())["gibberish"]
-    assert (control["judge"], control["pairs"]) == ("quality", 1)
+    assert control["quality"]["pairs"] == 1
 
 
 def _named(setting: dict[str, Any]) -> str:

@@ -25,9 +25,19 @@ def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments))
 
 
-@pytest.mark.parametrize("method", ["darwin", "best-of-n", "mutation-only", "replacement-only"])
-def test_what_align_printed_replays_and_can_be_shown(method: str, simulated_stack: Stack, tmp_path: Path) -> None:
-    aligned = invoke(*ALIGN, "--method", method, "--url", simulated_stack.url)
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("darwin", "--survivors 2 --diversity 0.5"),
+        ("best-of-n", "--shrink 0.5 --final-beta 0.5"),
+        ("mutation-only", ""),
+        ("replacement-only", "--selection pessimism --beta 0.3 --shrink 0.7"),
+    ],
+)
+def test_what_align_printed_replays_and_can_be_shown(
+    method: str, settings: str, simulated_stack: Stack, tmp_path: Path
+) -> None:
+    aligned = invoke(*ALIGN, "--method", method, *settings.split(), "--url", simulated_stack.url)
     assert aligned.exit_code == 0, aligned.output
     document, file = json.loads(aligned.stdout), tmp_path / "recording.json"
     file.write_text(aligned.stdout)

@@ -20,6 +20,7 @@ from shared.store import scripts
 from shared.store.evolutions import Store
 from tests.integration.stages import REQUEST, Due, Stages, accept, advance, finish, round_runner
 from tests.unit.cli.history.evolved import document
+from tests.unit.orchestrator.strategies import World
 
 AWAY = Unavailable("away")
 
@@ -52,6 +53,32 @@ async def test_every_method(method: Method, store: Store) -> None:
     recording = await recorded(store, due)
     assert recording.status == "succeeded"
     check(recording)
+
+
+@pytest.mark.parametrize("method", ["darwin", "best-of-n"])
+async def test_doubted_rewards_and_a_population_that_shrinks(method: Method, store: Store) -> None:
+    search = Search(period=6, cycles=2, mutants=8, selection="pessimism", beta=0.3, final_beta=0.5, shrink=0.5)
+    due = await accept(store, replace(REQUEST, method=method, search=search, n=2))
+    stages = Stages()
+    stages.world = World(5, abstain_probability=0.3)
+    await finish(store, round_runner(store, stages), due)
+    recording = await recorded(store, due)
+    check(recording)
+    rounds = [event for event in recording.events if event.type == "round.finished"]
+    assert any(event.dropped for event in rounds)
+    assert any(event.abstained for event in rounds)
+    assert all(sum(event.weights) == pytest.approx(1) for event in rounds)
+
+
+async def test_survivors_that_differ(store: Store) -> None:
+    due = await accept(store, replace(REQUEST, search=Search(period=6, mutants=6, survivors=3, diversity=2.0)))
+    stages = Stages()
+    stages.world = World(5, embeds=True)
+    await finish(store, round_runner(store, stages), due)
+    recording = await recorded(store, due)
+    check(recording)
+    outcomes = [outcome for attempt in recording.attempts for outcome in attempt.outcomes]
+    assert any(outcome.get("embedding") for outcome in outcomes)
 
 
 @pytest.mark.parametrize(

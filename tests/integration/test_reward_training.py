@@ -80,6 +80,17 @@ def test_the_artefact_is_served_as_it_was_measured(data: Path, artefact: Path) -
     assert (expected[:, 0] > expected[:, 1]).mean() > 0.8
 
 
+def test_the_artefact_serves_a_bound_and_abstains(data: Path, artefact: Path) -> None:
+    head = read_head(artefact / "head.safetensors")
+    assert head.posterior is not None
+    assert head.familiarity is not None
+    scorer = QualityScorer(str(artefact / "head.safetensors"), Runtime(), 1.0, abstain=True)
+    scorer.load()
+    pair = read_preferences([data], 0.2).pairs[0]
+    seen, never, nothing = scorer.score([ScoreItem(pair.conversation, text) for text in (pair.chosen, "漢字" * 40, "")])
+    assert (seen.abstained, never.abstained, nothing.abstained) == ("", "out_of_distribution", "empty")
+
+
 def test_another_run_makes_the_same_head(data: Path, artefact: Path) -> None:
     """From features that are computed afresh, and the samples of the first run."""
     again = data.parent / "again"

@@ -10,23 +10,28 @@ from numpy.typing import NDArray
 from cli.evaluation.rows import Candidate, Row, Turn
 
 Doubles = NDArray[np.float64]
-Measure = Literal["guide", "judge", "win_guide", "win_judge", "tokens", "answer_tokens", "answer_characters"]
+Measure = Literal["guide", "judge", "oracle", "win_guide", "win_judge", "tokens", "answer_tokens", "answer_characters"]
 Measures = Mapping[Measure, Doubles]
 """Scores, wins over the base and answer lengths are means over a row's turns; `tokens` (sampled) their sum.
 
-What was not judged is NaN, and so is every mean over it.
+`oracle` is what the judge's own pick of the final responses would have scored. What was not judged is NaN, and so is
+every mean over it.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class MeasuredCell:
-    """What is compared. `values` are of shape (questions,), means over seeds; `seconds` per question."""
+    """What is compared. `values` are of shape (questions,), means over seeds; `seconds` per question.
+
+    `rows` are what it was measured on; derived cells have none.
+    """
 
     name: str
     method: str
     questions: tuple[str, ...]
     values: Measures
     seconds: float
+    rows: tuple[Row, ...] = ()
 
     def on(self, questions: Sequence[str]) -> Measures:
         """The values of these questions, in their order."""
@@ -43,7 +48,7 @@ def positions(questions: Sequence[str], wanted: Sequence[str]) -> list[int]:
 def cell(rows: Sequence[Row], seconds: float) -> MeasuredCell:
     """The cell of rows that share method and setting."""
     questions, values = by_question(rows, _measured)
-    return MeasuredCell(rows[0].cell, rows[0].method, questions, values, seconds)
+    return MeasuredCell(rows[0].cell, rows[0].method, questions, values, seconds, tuple(rows))
 
 
 def _measured(row: Row) -> Measures:
@@ -54,7 +59,11 @@ def _answer(turn: Turn) -> Measures:
     given = Candidate(text=turn.answer, guide=turn.guide, judge=turn.judge, tokens=turn.answer_tokens)
     measured = of_texts(turn, [given])
     sampled = np.array([turn.tokens.generated], dtype=np.float64)
-    return {measure: values[0] for measure, values in {**measured, "tokens": sampled}.items()}
+    others = [text.judge for text in turn.candidates or turn.population]
+    oracle = np.array([*others, turn.judge], dtype=np.float64).max() if others else np.nan
+    return {
+        measure: values[0] for measure, values in {**measured, "tokens": sampled, "oracle": np.array([oracle])}.items()
+    }
 
 
 def of_texts(turn: Turn, texts: Sequence[Candidate]) -> Measures:

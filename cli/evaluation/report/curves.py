@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -16,7 +17,7 @@ class Curve:
 
     N is the fewest candidates that any question (any turn, any seed) has, so that every n is over all questions. A
     derived value is an expectation over all n-subsets, and so varies less than one run of best-of-n would. The second
-    turn's candidates answer the first turn's best of *all* candidates, at every n.
+    turn's candidates answer the first turn's best of *all* candidates, at every n. `rows` are what it is derived from.
     """
 
     source: str
@@ -24,6 +25,7 @@ class Curve:
     questions: tuple[str, ...]
     values: Measures
     seconds: Doubles
+    rows: tuple[Row, ...] = ()
 
     @property
     def largest(self) -> int:
@@ -40,6 +42,7 @@ class Curve:
         return np.asarray(self.values["tokens"][:, positions(self.questions, questions)].mean(axis=1))
 
 
+@cache
 def weights(candidates: int, largest: int) -> Doubles:
     """The chance that the candidate of each rank is the best of a uniformly drawn n-subset, of shape (largest, ranks).
 
@@ -62,6 +65,10 @@ def best_of(turn: Turn, largest: int) -> Measures:
     chances = weights(len(ranked), largest)
     measured = of_texts(turn, ranked)
     expected = {measure: _expected(chances, values) for measure, values in measured.items()}
+    # Sorted by the judge itself, unknown scores first, so that whatever may be the best of them is unknown too.
+    by_judge = -np.sort(-measured["judge"])
+    unknown = np.isnan(by_judge).sum()
+    expected["oracle"] = _expected(chances, np.roll(by_judge, unknown))
     return {**expected, "tokens": np.arange(1, largest + 1) * measured["tokens"].mean()}
 
 
@@ -83,7 +90,8 @@ def curve(cells: Mapping[str, Sequence[Row]], baseline: str, seconds: Mapping[st
     rows, largest = cells[source], fewest[source]
     questions, values = by_question(rows, lambda row: over_turns([best_of(turn, largest) for turn in row.turns]))
     sampled = by_question(rows, _sampled)[1]["tokens"].mean()
-    return Curve(source, baseline, questions, values, seconds[source] * values["tokens"].mean(axis=1) / sampled)
+    of_n = np.asarray(seconds[source] * values["tokens"].mean(axis=1) / sampled)
+    return Curve(source, baseline, questions, values, of_n, tuple(rows))
 
 
 def fewest_candidates(rows: Sequence[Row]) -> int:

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from cli.evaluation.questions import QuestionPart
 from cli.evaluation.report.cells import MeasuredCell, busy_seconds, cell
-from cli.evaluation.report.comparisons import COMPUTES, Comparison, compare
+from cli.evaluation.report.comparisons import COMPUTES, Comparison, compare_all
 from cli.evaluation.report.curves import Curve, curve
 from cli.evaluation.report.gains import Gain, PlainSamples, samples
+from cli.evaluation.report.hedging import HedgeFigures, PressureOfCell, hedge_figures, pressures
 from cli.evaluation.report.lengths import SCORERS, LengthFigures, length_figures
-from cli.evaluation.report.reading import QuestionPart, selected
+from cli.evaluation.report.pressure import Slope, slopes
+from cli.evaluation.report.reading import selected
 from cli.evaluation.report.statistics import Bootstrap, Interval
 from cli.evaluation.rows import Row
 from shared.methods import METHODS
@@ -26,7 +29,8 @@ class CellFigures:
     """One cell; `n` is given for points of the best-of-n curve, which are derived and not measured.
 
     Tokens (sampled, mutation included), seconds (on a full engine) and answer lengths are means per question, `judged`
-    the questions whose answers the judge scored. `win_*` are shares of questions won against the base.
+    the questions whose answers the judge scored. `oracle` is what the judge's own pick of the final responses would
+    have scored, `regret` that less `judge`. `win_*` are shares of questions won against the base.
     """
 
     name: str
@@ -40,6 +44,8 @@ class CellFigures:
     answer_characters: float
     guide: Interval | None
     judge: Interval | None
+    oracle: Interval | None
+    regret: Interval | None
     win_guide: Interval | None
     win_judge: Interval | None
     gain: Gain | None
@@ -47,9 +53,13 @@ class CellFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """What the report shows; `curve` is best-of-n for every n, empty without such a cell, whose name is `source`."""
+    """What the report shows by one judge, whose name is `judge` where rows tell it.
+
+    `curve` is best-of-n for every n, empty without such a cell, whose name is `source`.
+    """
 
     name: str
+    judge: str | None
     selection: QuestionPart
     baseline: str
     source: str | None
@@ -60,6 +70,9 @@ class Figures:
     curve: tuple[CellFigures, ...]
     comparisons: tuple[Comparison, ...]
     lengths: tuple[LengthFigures, ...]
+    slopes: tuple[Slope, ...]
+    hedged: tuple[HedgeFigures, ...]
+    pressures: tuple[PressureOfCell, ...]
     controls: dict[str, Any]
     versions: dict[str, tuple[str, ...]]
 
@@ -77,6 +90,7 @@ def figures(
     baseline: str,
     bootstrap: Bootstrap,
     selection: QuestionPart,
+    judge: str | None = None,
 ) -> Figures:
     """The figures over the selected questions; raises InvalidRequest where none is selected.
 
@@ -89,8 +103,10 @@ def figures(
     best_of_n = curve(grouped, baseline, seconds)
     source = best_of_n.source if best_of_n else None
     plain = samples(rows, source)
+    hedged = hedge_figures(best_of_n, bootstrap)
     return Figures(
         name=name,
+        judge=judge,
         selection=selection,
         baseline=baseline,
         source=source,
@@ -101,6 +117,9 @@ def figures(
         curve=_curve_figures(best_of_n, plain, bootstrap),
         comparisons=_comparisons(rows, cells, best_of_n, bootstrap),
         lengths=tuple(length_figures(rows, scorer, bootstrap) for scorer in SCORERS),
+        slopes=slopes(cells, best_of_n, bootstrap),
+        hedged=hedged,
+        pressures=pressures(cells, best_of_n, hedged, bootstrap),
         controls=dict(controls),
         versions=_versions(rows),
     )
@@ -132,6 +151,8 @@ def _cell_figures(each: MeasuredCell, n: int | None, plain: PlainSamples | None,
         answer_characters=float(values["answer_characters"].mean()),
         guide=bootstrap.mean(values["guide"]),
         judge=bootstrap.mean(values["judge"]),
+        oracle=bootstrap.mean(values["oracle"]),
+        regret=bootstrap.mean(values["oracle"] - values["judge"]),
         win_guide=bootstrap.mean(values["win_guide"]),
         win_judge=bootstrap.mean(values["win_judge"]),
         gain=plain.gain(each, bootstrap) if plain else None,
@@ -152,13 +173,12 @@ def _comparisons(
     if best_of_n is None:
         return ()
     categories = {row.question: row.category for row in rows}
-    made = [
-        compare(each, best_of_n, compute, categories, bootstrap)
+    others = [each for each in cells if each.name != best_of_n.source]
+    return tuple(
+        comparison
         for compute in COMPUTES
-        for each in cells
-        if each.name != best_of_n.source
-    ]
-    return tuple(comparison for comparison in made if comparison is not None)
+        for comparison in compare_all(others, best_of_n, compute, categories, bootstrap)
+    )
 
 
 def _versions(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:

@@ -1,12 +1,19 @@
 """The notes below a report: what a reader must know to read its figures rightly."""
 
+from collections.abc import Sequence
+
 from cli.evaluation.report.figures import Figures
+from cli.evaluation.report.matching import TOLERANCE
+from cli.evaluation.report.weakest import Weakest, claims
 
 
-def notes(figures: Figures) -> list[str]:
-    """One sentence each; most of them are there only where the results give reason."""
+def notes(figures: Figures, found: Sequence[Weakest]) -> list[str]:
+    """One sentence each, what may be claimed first; most of them are there only where the results give reason."""
     return [
+        *claims(found, figures.baseline),
         *_what(figures),
+        *_equal_length(figures),
+        *_pressure(figures),
         *_baseline(figures),
         *_judge(figures),
         *_mixed(figures),
@@ -19,9 +26,32 @@ def _what(figures: Figures) -> list[str]:
     return [
         f"{len(figures.questions)} questions{which}. Brackets are {bootstrap.confidence:.0%} bootstrap intervals over "
         f"questions (percentile, {bootstrap.resamples} resamples, seed {bootstrap.seed}); differences are paired by "
-        "question. The intervals are not corrected for how many there are.",
+        "question. Those called corrected hold for all cells of a table together (simultaneous, max-t over the same "
+        "resamples); the others are each for itself.",
         "Tokens are all that were sampled for a question, mutation and discarded ones included. Seconds are those "
         "during which the engine worked on the cell, divided by its questions.",
+    ]
+
+
+def _equal_length(figures: Figures) -> list[str]:
+    if not any(each.judge for each in figures.comparisons):
+        return []
+    return [
+        "Equal length is taken in two ways: by regression, the difference where a line over tanh(difference of "
+        "characters / its deviation) meets equal length; and matched, against the best by guide of n among the "
+        f"candidates of the same question whose characters differ by at most {TOLERANCE:.0%} (all of them where they "
+        f"are fewer, the nearest where there is none), for which {figures.baseline} would have had to sample more "
+        "than n.",
+        "Oracle is the best by the judge of the final responses, regret what choosing by the guide loses to it.",
+    ]
+
+
+def _pressure(figures: Figures) -> list[str]:
+    if not figures.hedged:
+        return []
+    return [
+        "HedgeTune takes the judge at each rank of the guide among the candidates of one question. Beyond n* (μ*), and "
+        "below λ* or β*, choosing harder by this guide loses by this judge; λ and β are in units of the guide."
     ]
 
 

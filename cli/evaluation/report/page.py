@@ -11,6 +11,7 @@ from cli.evaluation.report.drawing import save_png, svg
 from cli.evaluation.report.figures import Figures
 from cli.evaluation.report.plots import plots
 from cli.evaluation.report.sheets import Sheet
+from cli.evaluation.report.weakest import Weakest
 
 _CAPTIONS = {
     "reward-by-tokens": "Reward against tokens sampled for a question, mutation included. Bars and band are intervals "
@@ -23,9 +24,15 @@ _CAPTIONS = {
 }
 
 
-def write(folder: Path, figures: Figures, sheets: Sequence[Sheet], notes: Sequence[str]) -> None:
-    """Writes `report.html`, `report.json` and a PNG for each plot into the folder, which is created."""
+def write(
+    folder: Path, every: Sequence[Figures], found: Sequence[Weakest], sheets: Sequence[Sheet], notes: Sequence[str]
+) -> None:
+    """Writes `report.html`, `report.json` and a PNG for each plot into the folder, which is created.
+
+    Plots show the figures of the first judge, of whom `every` has the figures first.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    figures = every[0]
     drawn = plots(figures)
     for name, figure in drawn.items():
         save_png(figure, folder / f"{name}.png")
@@ -39,7 +46,13 @@ def write(folder: Path, figures: Figures, sheets: Sequence[Sheet], notes: Sequen
         plots=[{"caption": _CAPTIONS[name], "svg": svg(figure, name)} for name, figure in drawn.items()],
     )
     (folder / "report.html").write_text(page, encoding="utf-8")
-    document = {**asdict(figures), "notes": notes, "tables": [asdict(sheet) for sheet in sheets]}
+    document = {
+        **asdict(figures),
+        "further_judges": [asdict(each) for each in every[1:]],
+        "weakest": [asdict(each) for each in found],
+        "notes": notes,
+        "tables": [asdict(sheet) for sheet in sheets],
+    }
     (folder / "report.json").write_text(
         json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n", encoding="utf-8"
     )

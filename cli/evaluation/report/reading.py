@@ -2,15 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
-from cli.evaluation.questions import half
+from cli.evaluation.questions import QuestionPart, half
 from cli.evaluation.rows import Row
 from shared.errors import InvalidRequest
-
-QuestionPart = Literal["all", "even", "odd"]
 
 
 def read_rows(folder: Path) -> list[Row]:

@@ -63,7 +63,7 @@ def final(
     Raises as `serializers.result_of` does.
     """
     result = serializers.result_of(record)
-    reference = serializers.reference(record, result.stopped_by)
+    reference = serializers.reference(record, result)
     for index, choice in enumerate(result.choices):
         role: Literal["assistant"] | None = None if index == 0 else "assistant"
         if sent and sent.text and index == 0:

@@ -42,7 +42,8 @@ def _accepted(each: DeclaredSetting) -> tuple[Any, Any]:
         kind = int if each.type == Limit else float
         return Annotated[kind | None, Field(ge=setting.least, le=setting.most), WHOLE], described
     if each.type is str:
-        return Annotated[str, Field(max_length=setting.most), ENCODABLE], described
+        most = None if setting.most is None else int(setting.most)
+        return Annotated[str, Field(max_length=most), ENCODABLE], described
     return each.type, described
 
 

@@ -33,7 +33,7 @@ from shared.records.limits import (
     MAX_TOOLS,
     MOST_ALTERNATIVES,
 )
-from shared.records.search import EFFORT_MUTANTS, Preset
+from shared.records.search import EFFORT_PRICE, EFFORT_SETTINGS, Preset
 
 _NO_BEAMS = "beam search is not supported"
 _TEXT_ONLY = "answers are text"
@@ -45,6 +45,12 @@ def _stops(value: Any) -> Any:
     if isinstance(value, str):
         return [value]
     raise ValueError("must be a string or a list of strings")
+
+
+def _search_of(effort: Effort) -> str:
+    """The mutants and cycles of an effort, in words."""
+    settings = EFFORT_SETTINGS[effort]
+    return f"{settings['mutants']} and {settings['cycles']}" if settings else "the defaults"
 
 
 _Stop = Annotated[str, Field(min_length=1, max_length=MAX_STOP_CHARACTERS), ENCODABLE]
@@ -170,11 +176,12 @@ class AlignmentRequest(TokenShaping):
     )
     reasoning_effort: Effort | None = Field(
         default=None,
-        description="How much is spent on the answer. Of the search it sets `darwin.mutants`: "
-        + ", ".join(f"{count} with `{effort}`" for effort, count in EFFORT_MUTANTS.items())
-        + "; `none` answers as `sample` does, without a search. And a model that thinks first is told it, where its "
-        "chat template reads that: the effort, or the next one that the template knows, and with `none` not to think. "
-        "What `darwin` and `chat_template_kwargs` say goes before.",
+        description="How much is spent on the answer. Of the search it sets `darwin.mutants` and `darwin.cycles`: "
+        + ", ".join(f"{_search_of(effort)} with `{effort}`" for effort in EFFORT_SETTINGS)
+        + "; `none` answers as `sample` does, without a search. With `high` and `xhigh` the second cycle is searched "
+        f"where it is likely to pay (`darwin.token_price`, {EFFORT_PRICE:g} under the shipped reward profile). And "
+        "a model that thinks first is told it, where its chat template reads that: the effort, or the next one that "
+        "the template knows, and with `none` not to think. What `darwin` and `chat_template_kwargs` say goes before.",
     )
     temperature: float | None = Field(
         default=None, ge=0, le=MAX_TEMPERATURE, description="Default: 0.7. 0 decodes greedily."

@@ -18,7 +18,7 @@ from services.gateway.api.message_bodies import (
 from services.gateway.api.progress import Progress
 from shared.methods import Method
 from shared.records.events import Event
-from shared.records.evolution import FinishReason, ServiceTier, Status, StoppedBy
+from shared.records.evolution import Fallback, FinishReason, ServiceTier, Status, StoppedBy
 from shared.records.tools import ToolChoice
 
 _WARNINGS = "Which fields of the request were taken without effect, a sentence each; empty where there is none."
@@ -26,7 +26,10 @@ _STOPPED_BY = (
     "What ended the search early, if anything; `error`: something failed for good, and this is the best response until "
     "then."
 )
-
+_FALLBACK = (
+    "Why the plain response to the original conversation is the answer although another one came first, if it is: that "
+    "one's reward is not to be trusted, it is empty, or it breaks what the conversation demands of its form."
+)
 
 AnswerFinish = FinishReason | Literal["tool_calls", "function_call"]
 
@@ -106,6 +109,7 @@ class EvolutionChoice(_Origin, _FinishedText):
     logprobs: ChoiceLogprobs | None = Field(default=None, exclude_if=_is_none)
     reasoning: str = Field(default="", exclude_if=_is_empty, description="What was thought before the text.")
     reasoning_tokens: int = Field(default=0, exclude_if=operator.not_, description="Of the completion's tokens.")
+    abstained: str = Field(default="", exclude_if=_is_empty, description="Why its reward is not to be trusted.")
 
 
 class SearchUsage(_Resource):
@@ -173,6 +177,7 @@ class EvolutionReference(_Resource):
     evolution_id: str
     trace_id: str | None = Field(description="W3C trace id under which every part of the search is traced.")
     stopped_by: StoppedBy | None = Field(default=None, description=_STOPPED_BY)
+    fallback: Fallback | None = Field(default=None, exclude_if=_is_none, description=_FALLBACK)
     warnings: list[str] = Field(default=[], description=_WARNINGS)
 
 
@@ -231,6 +236,7 @@ class EvolutionResult(_Resource):
     seconds: StageSeconds
     rounds: int
     stopped_by: StoppedBy | None = Field(description=_STOPPED_BY)
+    fallback: Fallback | None = Field(default=None, description=_FALLBACK)
 
 
 class EvolutionFailure(_Resource):

@@ -9,7 +9,7 @@ from services.gateway.api.evolution_settings import EvolutionSettings
 from services.gateway.api.logprobs import choice_logprobs
 from services.gateway.config.settings import GatewaySettings
 from shared import errors
-from shared.records.evolution import Choice, Record, Result, Sampling, Seconds, StoppedBy, Tokens
+from shared.records.evolution import Choice, Record, Result, Sampling, Seconds, Tokens
 from shared.records.settling import unsettled
 from shared.records.spending import Prices, Spending
 from shared.records.tools import ToolCall
@@ -58,7 +58,7 @@ def chat_completion(record: Record, settings: GatewaySettings) -> out.ChatComple
         ],
         service_tier=record.request.service_tier,
         usage=usage(record, result, settings),
-        darwin=reference(record, result.stopped_by),
+        darwin=reference(record, result),
     )
 
 
@@ -97,12 +97,15 @@ def _called(call: ToolCall) -> dict[str, str]:
     return {"name": call.name, "arguments": call.arguments}
 
 
-def reference(record: Record, stopped_by: StoppedBy | None = None) -> out.EvolutionReference:
-    """Names the evolution that answers, its trace, what ended it early, and what of the request had no effect."""
+def reference(record: Record, result: Result | None = None) -> out.EvolutionReference:
+    """Names the evolution that answers, its trace, what ended it early, why the base response is the answer where it is
+    that although another came first, and what of the request had no effect.
+    """
     return out.EvolutionReference(
         evolution_id=record.id,
         trace_id=trace_id(record),
-        stopped_by=stopped_by,
+        stopped_by=result.stopped_by if result else None,
+        fallback=result.fallback if result else None,
         warnings=_warnings(record),
     )
 
@@ -217,6 +220,7 @@ def _result(result: Result, sampling: Sampling) -> out.EvolutionResult:
         seconds=_seconds(result.seconds),
         rounds=result.rounds,
         stopped_by=result.stopped_by,
+        fallback=result.fallback,
     )
 
 

@@ -24,7 +24,15 @@ from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
 from shared.records.efforts import Effort
 from shared.records.evolution import EvolutionRequest, Message, Role, Sampling
-from shared.records.search import EFFORT_MUTANTS, PRESETS, Search, check_search
+from shared.records.search import (
+    EFFORT_PRICE,
+    EFFORT_SETTINGS,
+    PRESETS,
+    THRIFTY_EFFORTS,
+    Search,
+    check_search,
+    in_rounds,
+)
 from shared.records.tools import ToolUse
 from shared.records.turns import characters_of, instruction_index
 from shared.text.tool_turns import with_calls
@@ -32,6 +40,8 @@ from shared.text.tool_turns import with_calls
 _NO_SEED = -1
 # What of `darwin` says nothing about how much is searched.
 _NO_SEARCH = {"profile", "progress", "deadline_ms"}
+# The names of the shipped reward profile, where the deployment has no other default.
+_SHIPPED = ("", "default")
 # JavaScript holds whole numbers below this exactly, so the inspector can run a search again with its seed.
 _NEGATIVE_SEEDS_MODULO = 2**53
 
@@ -48,11 +58,13 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
     entry = model_named(body.model, settings)
     darwin = body.darwin or SearchSettings()
     method = _method(entry, darwin, body.reasoning_effort)
+    profile = darwin.profile if "profile" in darwin.model_fields_set else entry.profile
     search = _search(method, entry, darwin, body.reasoning_effort)
+    search = replace(search, token_price=_token_price(search, entry, body, profile, settings))
     n = body.n or 1
     check_search(method, search, n)
     max_tokens = _max_tokens(body, settings)
-    _check_history(method, search, max_tokens, settings.max_history_tokens)
+    check_history(method, search, max_tokens, settings.max_history_tokens)
     defaults = Sampling(max_tokens=0)
     seed = _seed(body.seed)
     request = EvolutionRequest(
@@ -73,7 +85,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         seed=secrets.randbits(48) if seed is None else seed,
         seeded=seed is not None,
         n=n,
-        profile=darwin.profile if "profile" in darwin.model_fields_set else entry.profile,
+        profile=profile,
         user=body.user,
         metadata=body.metadata or {},
         accepted_at=time.time(),
@@ -218,15 +230,16 @@ def _method(entry: ModelEntry, darwin: SearchSettings, effort: Effort | None) ->
 
 
 def _search(method: Method, entry: ModelEntry, darwin: SearchSettings, effort: Effort | None) -> Search:
-    """The settings of the model's entry, or of the caller's preset, with the caller's own settings in their place. An
-    effort sets the number of candidates where the caller gives neither that nor a preset.
+    """The settings of the model's entry with those of an effort, or those of the caller's preset, with the caller's own
+    in their place.
     """
-    begun = PRESETS[darwin.preset] if "preset" in darwin.model_fields_set else entry.search
-    mutants = EFFORT_MUTANTS.get(effort) if effort else None
-    if mutants and not darwin.model_fields_set & {"preset", "mutants"}:
-        begun = replace(begun, mutants=mutants, survivors=min(begun.survivors, mutants - 1))
+    chosen = "preset" in darwin.model_fields_set
+    begun = PRESETS[darwin.preset] if chosen else entry.search
+    of_effort = EFFORT_SETTINGS.get(effort, {}) if effort and not chosen else {}
     given = darwin.model_dump(exclude_unset=True, exclude={"preset", "profile", "progress"})
-    search = replace(begun, **given)
+    if "mutants" in of_effort and "mutants" not in given:
+        begun = replace(begun, survivors=min(begun.survivors, of_effort["mutants"] - 1))
+    search = replace(begun, **of_effort | given)
     if METHODS[method].searches:
         return search
     if given.get("cycles"):
@@ -234,9 +247,27 @@ def _search(method: Method, entry: ModelEntry, darwin: SearchSettings, effort: E
     return replace(search, cycles=0)
 
 
-def _check_history(method: Method, search: Search, max_tokens: int, most: int) -> None:
-    """Each round records the responses so far, which are half their final length on average."""
-    rounds = math.ceil(max_tokens / search.period) if METHODS[method].replaces else 1
+def _token_price(
+    search: Search, entry: ModelEntry, body: AlignmentRequest, profile: str, settings: GatewaySettings
+) -> float | None:
+    """What tokens cost a search: as the caller or the model's entry says, and else, where there are several cycles that
+    are not the paper's, the deployment's price, or that of an effort, which is meant for the shipped profile.
+    """
+    given = body.darwin.model_fields_set if body.darwin else set()
+    preset = body.darwin.preset if body.darwin and "preset" in given else entry.preset
+    if search.token_price is not None or "token_price" in given or search.cycles < 2 or preset == "paper":
+        return search.token_price
+    of_effort = body.reasoning_effort in THRIFTY_EFFORTS and "preset" not in given and profile in _SHIPPED
+    return settings.token_prices.get(profile, EFFORT_PRICE if of_effort else None)
+
+
+def check_history(method: Method, search: Search, max_tokens: int, most: int) -> None:
+    """Each round records the responses so far, which are half their final length on average.
+
+    Raises:
+        InvalidRequest: they would be more than `most` tokens; says what to lower.
+    """
+    rounds = math.ceil(max_tokens / search.period) if in_rounds(method, search) else 1
     tokens = search.cycles * rounds * search.mutants * max_tokens // 2
     if tokens > most:
         raise InvalidRequest(

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 
 from services.gateway.api.openapi import failures
 from services.gateway.batches import bodies as out
+from services.gateway.batches.embeddings import EMBEDDINGS
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.access import caller_of
 from services.gateway.edge.middleware import response_headers
@@ -56,6 +57,8 @@ class BatchRoutes:
         if idempotency and (known := await self._known(batch_id, caller.tenant, idempotency)):
             response_headers(request)[REPLAYED_HEADER] = "true"
             return known
+        if body.darwin and body.endpoint == EMBEDDINGS:
+            raise InvalidRequest("darwin must be left out: embeddings are not searched for", field="darwin")
         after = body.output_expires_after
         ttl_s = after.within(self._settings.file_ttl_s, "output_expires_after.seconds") if after else 0
         try:
@@ -75,6 +78,8 @@ class BatchRoutes:
             body.metadata,
             ttl_s,
             current_span(),
+            body.darwin.max_generated_tokens if body.darwin else None,
+            body.darwin.cycles if body.darwin else 1,
             idempotency.fingerprint if idempotency else "",
         )
         await self._batches.create(batch, self._settings.max_batches)

@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.api.field_types import ENCODABLE, Body
+from services.gateway.config.search_fields import WHOLE
 from shared.errors import InvalidRequest
+from shared.records.limits import MAX_CYCLES
 from shared.store.batches import Batch
 from shared.store.files import File
 
@@ -94,6 +96,19 @@ class BatchQuery(_Query):
     limit: int = Field(default=20, ge=1, le=100)
 
 
+class BatchSearch(Body):
+    """How much is searched for the lines of a batch together."""
+
+    max_generated_tokens: Annotated[int, Field(ge=1, le=10**12), WHOLE] = Field(
+        description="Budget of tokens sampled for all lines, mutation included. Each line has its share of what is "
+        "left; further cycles are searched where they are expected to gain most for their tokens. It is never "
+        "exceeded, except that each sequence gets one token.",
+    )
+    cycles: Annotated[int, Field(ge=1, le=MAX_CYCLES), WHOLE] = Field(
+        default=3, description="Cycles at most of each line that names neither `cycles` nor a preset."
+    )
+
+
 class BatchCreate(Body):
     """Body of `POST /v1/batches`."""
 
@@ -104,6 +119,9 @@ class BatchCreate(Body):
     completion_window: Literal["24h"] = Field(description="What has not been answered by then expires.")
     metadata: Annotated[dict[_Key, _Value], Field(max_length=16)] | None = Field(default=None, description="Kept.")
     output_expires_after: ExpiresAfter | None = Field(default=None, description="Of the output and error files.")
+    darwin: BatchSearch | None = Field(
+        default=None, description="What the lines may spend together. Default: each what it asks for."
+    )
 
 
 class RequestCounts(_Resource):
@@ -128,6 +146,14 @@ class BatchErrors(_Resource):
 
     object: Literal["list"] = "list"
     data: list[BatchError]
+
+
+class BatchSpending(_Resource):
+    """What the lines of a batch may sample together, and what those that have ended have sampled."""
+
+    max_generated_tokens: int
+    cycles: int
+    generated_tokens: int
 
 
 class BatchObject(_Resource):
@@ -155,6 +181,7 @@ class BatchObject(_Resource):
     cancelled_at: int | None = None
     request_counts: RequestCounts
     metadata: dict[str, str] | None
+    darwin: BatchSpending | None = Field(default=None, exclude_if=lambda spending: spending is None)
 
     @classmethod
     def of(cls, batch: Batch) -> "BatchObject":
@@ -171,8 +198,17 @@ class BatchObject(_Resource):
             error_file_id=batch.error_file_id if batch.error_ready else None,
             request_counts=RequestCounts(total=batch.total, completed=batch.completed, failed=batch.failed),
             metadata=batch.metadata,
+            darwin=_spending(batch),
             **times,
         )
+
+
+def _spending(batch: Batch) -> BatchSpending | None:
+    if batch.max_generated_tokens is None:
+        return None
+    return BatchSpending(
+        max_generated_tokens=batch.max_generated_tokens, cycles=batch.cycles, generated_tokens=batch.generated
+    )
 
 
 class BatchList(_Resource):

@@ -9,11 +9,13 @@ import asyncio
 import logging
 import time
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pydantic import ValidationError
 
 from services.gateway.batches.embeddings import EMBEDDINGS, EmbeddingLines
+from services.gateway.batches.limits import USUAL_LIMITS, BatchLimits
+from services.gateway.batches.line_budgets import LineBudgets
 from services.gateway.batches.lines import (
     answered,
     custom_id_of,
@@ -54,17 +56,6 @@ _RUNNING = METER.create_gauge(
 )
 
 
-@dataclass(frozen=True)
-class BatchLimits:
-    """Lines of a batch, lines of all batches that run at once, and the bytes of a tenant's files and of all files."""
-
-    lines: int = 50_000
-    running: int = 8
-    tenant_bytes: int = 128 * 1024 * 1024
-    total_bytes: int = 512 * 1024 * 1024
-    ttl_s: int = 30 * 86_400
-
-
 class BatchDriver:
     """Takes batches forward, a step at a time."""
 
@@ -77,7 +68,7 @@ class BatchDriver:
         acceptance: Acceptance,
         embedding: EmbeddingCalls,
         settings: GatewaySettings,
-        limits: BatchLimits = BatchLimits(),
+        limits: BatchLimits = USUAL_LIMITS,
     ) -> None:
         self._batches = batches
         self._files = files
@@ -85,6 +76,7 @@ class BatchDriver:
         self._acceptance = acceptance
         self._owners = Owners(keys, settings)
         self._embeddings = EmbeddingLines(embedding, settings)
+        self._budgets = LineBudgets(batches, evolutions, settings)
         self._settings = settings
         self._limits = limits
         self._holder = uuid.uuid4().hex
@@ -218,6 +210,8 @@ class BatchDriver:
                 await self._finish(batch, number, text, completed=True)
                 return True
             evolution = await evolution_of(line, batch.endpoint, caller, self._settings, self._evolutions)
+            named = (line.body.get("darwin") or {}).keys()
+            evolution = await self._budgets.bounded(batch, number, self._holder, evolution, named)
             await self._acceptance.accept(caller, evolution, batch.evolution_id(number), {}, trace=batch.trace)
         except (Overloaded, Unavailable):
             # A line that waits takes no room from those of other batches.
@@ -249,6 +243,7 @@ class BatchDriver:
             ready[f"{name}_ready"] = int(await self._publish(batch, f"{batch.id}_{name}.jsonl", file_id))
         await self._batches.move(batch, batch.status, batch.ending, **ready)
         await self._batches.expire(batch, self._limits.ttl_s)
+        self._budgets.forget(batch)
 
     async def _skip(self, batch: Batch) -> bool:
         """Writes that the lines which were never begun were not executed; False where somebody else does, too."""
@@ -283,10 +278,11 @@ class BatchDriver:
             text, completed = not_executed(batch, number, custom_id), False
         else:
             text, completed = answered(batch, number, custom_id, record, self._settings)
-        await self._finish(batch, number, text, completed=completed)
+        generated = await self._budgets.settled(batch, record)
+        await self._finish(batch, number, text, completed=completed, generated=generated)
 
-    async def _finish(self, batch: Batch, number: int, text: str, *, completed: bool) -> None:
-        if await self._batches.finish(batch, number, text, completed=completed):
+    async def _finish(self, batch: Batch, number: int, text: str, *, completed: bool, generated: int = 0) -> None:
+        if await self._batches.finish(batch, number, text, completed=completed, generated=generated):
             _LINES.add(1, {"outcome": "completed" if completed else "failed"})
 
     async def _record(self, batch: Batch, number: int) -> Record | None:

@@ -11,12 +11,11 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from services.gateway.config.model_entry import MAX_MODEL_NAME, ModelEntry
 from services.gateway.config.networks import Networks
 from services.gateway.config.origins import Origins
-from services.gateway.config.place_settings import PlaceSettings
+from services.gateway.config.price_settings import PriceSettings
 from shared.methods import METHODS
 from shared.process.urls import url_problem
 from shared.records.limits import MAX_BODY_BYTES, MAX_CONVERSATION_CHARACTERS, MAX_LOGPROBS, MAX_NEW_TOKENS
 from shared.records.search import LEAST_DEADLINE_MS, MOST_DEADLINE_MS
-from shared.records.spending import Prices
 
 # Headers that every client may send.
 _NO_IDENTITY = frozenset(("authorization", "host", "cookie", "content-type", "content-length", "idempotency-key"))
@@ -24,10 +23,8 @@ _NO_IDENTITY = frozenset(("authorization", "host", "cookie", "content-type", "co
 ENCODER = "all-minilm-l6-v2"
 """The name of the encoder that the mutation service has where its settings name none."""
 
-Price = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
 
-
-class GatewaySettings(PlaceSettings):
+class GatewaySettings(PriceSettings):
     """Settings of the gateway. Times are in seconds."""
 
     model_config = SettingsConfigDict(
@@ -100,11 +97,6 @@ class GatewaySettings(PlaceSettings):
         description="the sites whose web pages may call, such as https://chat.example.org; separated by commas, or a "
         "list in JSON; * for every site, only where keys are required",
     )
-    price_prompt: Price = Field(default=None, description="of a million tokens of conversations, in any currency")
-    price_mutation: Price = Field(default=None, description="of a million tokens sampled to rewrite instructions")
-    price_generation: Price = Field(default=None, description="of a million tokens sampled for responses")
-    price_reward: Price = Field(default=None, description="of a million tokens that reward models compute")
-    price_embedding: Price = Field(default=None, description="of a million tokens of texts that are embedded")
 
     identity_header: str = Field(
         default="",
@@ -120,13 +112,6 @@ class GatewaySettings(PlaceSettings):
         pattern=r"^([0-9a-f]{12})?$",
         description="id of the API key whose terms everybody has whom such a proxy names; empty: no limits",
     )
-
-    @property
-    def prices(self) -> Prices:
-        """What a million tokens cost, by stage."""
-        return Prices(
-            self.price_prompt, self.price_mutation, self.price_generation, self.price_reward, self.price_embedding
-        )
 
     @property
     def embedding_names(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from shared.errors import Unsupported
 from shared.methods import IN_ONE_PIECE, METHODS, Ability, Method
 from shared.records.evolution import EvolutionRequest
+from shared.records.search import in_rounds
 from shared.records.turns import prefill_of
 
 
@@ -25,6 +26,12 @@ def check_abilities(request: EvolutionRequest, lacks: Collection[Ability]) -> No
             f"choose a model that decodes each response in one piece ({IN_ONE_PIECE}), or a name of GET /v1/models "
             "that stands for one",
             field="model",
+        )
+    if "continues" in lacks and in_rounds(request.method, request.search):
+        raise Unsupported(
+            "a population that shrinks is decoded in pieces, and the language model of this deployment continues none: "
+            "leave darwin.shrink out",
+            field="darwin.shrink",
         )
     if "continues" in lacks and prefill_of(request.messages):
         raise Unsupported(

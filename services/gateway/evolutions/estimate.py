@@ -4,6 +4,7 @@ import math
 
 from shared.methods import METHODS
 from shared.records.evolution import EvolutionRequest
+from shared.records.search import in_rounds
 from shared.records.spending import Spending
 
 # The default bound of one rewrite; longer instructions are not rewritten by the model.
@@ -19,8 +20,9 @@ def estimate(request: EvolutionRequest) -> Spending:
     traits, search, most = METHODS[request.method], request.search, request.sampling.max_tokens
     prompt = sum(len(message.content) for message in request.messages)
     states = search.cycles * search.mutants if traits.searches else 0
-    rounds = math.ceil(most / search.period) if traits.replaces else 1
-    lookahead = search.lookahead if traits.replaces else 0
+    rounds, lookahead = 1, 0
+    if in_rounds(request.method, search):
+        rounds, lookahead = math.ceil(most / search.period), search.lookahead
     generation = most + states * (most + rounds * lookahead)
     rewrites = states if traits.mutates and search.mutation != "templates" else 0
     mutation = rewrites * _REWRITE_TOKENS

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from services.orchestrator.adapters.packing import NOT_THE_CORES, Written
 from services.orchestrator.adapters.unpacking import unpack
 from services.orchestrator.core.responses import NOTHING_SETTLED
-from services.orchestrator.core.values import Config, EvolutionState
+from services.orchestrator.core.values import Config, EvolutionState, Final, State
 from shared.records.evolution import SavedState
 from shared.records.schema import UnknownSchema, of_another_version
 
@@ -25,21 +25,34 @@ KNOWN = {1}
 """The numbers of the schemas that are read."""
 
 _EVOLUTION: TypeAdapter[EvolutionState] = TypeAdapter(EvolutionState)
-_PLAIN: dict[str, Any] = {"response": {"logprobs"}}
+# The settings that a state has had from the beginning: it has later ones only where they are not at their defaults.
+_FIRST = {"cycles", "mutants", "period", "survivors", "lookahead", "max_generated_tokens", "max_reward_calls"}
+_FIRST |= {"mutate", "replace", "max_tokens", "archive_candidates"}
 
 
 def dump(evolution: EvolutionState) -> str:
     """The evolution as JSON, with the number of its schema, without those of its settings on which the core does not
-    act, or acts by default, and without log probabilities where it has none.
+    act, or acts by default, and without what few evolutions have: log probabilities, rewards that abstain, states that
+    were dropped, gains.
     """
-    optional = ("selection", "complete_first", "rescore", "stream_settled", "held_back")
-    beside = NOT_THE_CORES | {name for name in optional if getattr(evolution.config, name) == getattr(Config, name)}
-    exclude: dict[str, Any] = {"config": beside}
+    settings = vars(evolution.config).items()
+    default = {name for name, value in settings if name not in _FIRST and value == getattr(Config, name)}
+    beside = NOT_THE_CORES | default
+    states = [state for _, state in evolution.states()]
+    both: list[State | Final] = [*states, *evolution.finals]
+    of_final: dict[str, Any] = {}
+    if not any(each.response.logprobs for each in both):
+        of_final["response"] = {"logprobs"}
+    if not any(each.abstained for each in both):
+        of_final["abstained"] = True
+    seldom = [name for name in ("dropped", "embedding") if not any(getattr(state, name) for state in states)]
+    of_state = of_final | dict.fromkeys(seldom, True)
+    exclude: dict[str, Any] = {"config": beside, "base": of_state}
+    exclude |= {"population": {"__all__": of_state}, "finals": {"__all__": of_final}}
+    if not evolution.gains:
+        exclude["gains"] = True
     if evolution.settled == NOTHING_SETTLED:
         exclude["settled"] = True
-    states = [state.response for _, state in evolution.states()]
-    if not any(response.logprobs for response in (*states, *(final.response for final in evolution.finals))):
-        exclude |= {"base": _PLAIN, "population": {"__all__": _PLAIN}, "finals": {"__all__": _PLAIN}}
     fields = _EVOLUTION.dump_json(evolution, exclude=exclude).decode()
     return f'{{"schema":{SCHEMA},{fields.removeprefix("{")}'
 

@@ -13,7 +13,15 @@ from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from services.orchestrator.adapters.outcome_json import components_kept
-from services.orchestrator.adapters.saved_parts import PLAIN, SCHEMA, Head, ResponseDelta, SavedFinal, SavedStateRow
+from services.orchestrator.adapters.saved_parts import (
+    LONGER_ROWS,
+    PLAIN,
+    SCHEMA,
+    Head,
+    ResponseDelta,
+    SavedFinal,
+    SavedStateRow,
+)
 from services.orchestrator.core.responses import Piece, Response
 from services.orchestrator.core.values import Config, EvolutionState, Final, State
 from shared.records.evolution import SavedState
@@ -71,7 +79,7 @@ class _Packing:
         evolution = self._evolution
         plain = {name: value for name in PLAIN if (value := getattr(evolution, name)) != getattr(Head, name)}
         head = plain | {
-            "schema": SCHEMA,
+            "schema": LONGER_ROWS if _has_longer_rows(evolution) else SCHEMA,
             "spent": tuple(vars(evolution.spent).values()),
             "archive": [(self._text(entry.instruction), entry.reward) for entry in evolution.archive],
             "parent": self._text(evolution.parent) if evolution.parent else None,
@@ -118,6 +126,9 @@ class _Packing:
                 scored,
                 None if state.ahead is None else self._response(state.ahead, ahead=True),
                 state.allowance,
+                state.abstained,
+                state.dropped,
+                state.embedding,
             )
         )
 
@@ -168,9 +179,16 @@ class _Packing:
             self._finals[final.cycle, final.state] = (index, final)
             instruction, response = self._text(final.instruction), self._response(final.response)
             components = components_kept(final.components, final.reward)
-            saved = SavedFinal(final.cycle, final.state, instruction, response, final.reward, components)
+            saved = SavedFinal(
+                final.cycle, final.state, instruction, response, final.reward, components, final.abstained
+            )
             self._new_finals.append(_trimmed(saved))
         return index
+
+
+def _has_longer_rows(evolution: EvolutionState) -> bool:
+    states = any(state.abstained or state.dropped or state.embedding for _, state in evolution.states())
+    return states or any(final.abstained for final in evolution.finals)
 
 
 def _json(value: dict[str, Any]) -> str:

@@ -59,5 +59,6 @@ class GrpcScorer:
             if score is None or not math.isfinite(score.reward):
                 raise Internal(f"no usable reward for state {effect.state} under profile {request.profile}")
             components = {component.name: component.value for component in score.components}
-            yield Scored(effect.cycle, effect.round, effect.state, score.reward, components, computed)
+            where = (effect.cycle, effect.round, effect.state)
+            yield Scored(*where, score.reward, components, computed, score.abstained)
             computed = 0  # the call's tokens are counted once, with its first state

@@ -14,7 +14,11 @@ SCHEMA = 2
 """The number of the schema of parts, which each head has. A change that other versions would read in another sense
 takes the next one; a new field needs none, because versions without it refuse what they do not know.
 """
-KNOWN = {2}
+LONGER_ROWS = 3
+"""The schema of an evolution with rows of states or finals that earlier versions would take for broken ones, since they
+are longer. One without such rows has the number before, so that workers of those versions go on with it.
+"""
+KNOWN = {2, 3}
 """The numbers of the schemas that are read."""
 
 
@@ -47,6 +51,7 @@ class SavedFinal(NamedTuple):
     response: int
     reward: float | None
     components: dict[str, float] | str = {}  # noqa: RUF012  # nobody changes it
+    abstained: str = ""
 
 
 class SavedStateRow(NamedTuple):
@@ -64,6 +69,9 @@ class SavedStateRow(NamedTuple):
     scored: tuple[int, str] | None = None
     ahead: int | None = None
     allowance: int | None = None
+    abstained: str = ""
+    dropped: bool = False
+    embedding: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +115,12 @@ class Head:
     finished: bool = False
     stopped_by: StoppedBy | None = None
     settled: tuple[int, int] | None = None
+    gains: tuple[float, ...] = ()
 
 
 PLAIN = (
     *("cycle", "round", "rounds", "mutating", "scoring_finals", "survivals", "round_tokens", "checkpoint"),
-    *("mutation_allowance", "scarce", "ending", "finished", "stopped_by"),
+    *("mutation_allowance", "scarce", "ending", "finished", "stopped_by", "gains"),
 )
 """The fields of `Head` that are as in the evolution, and left out where they are at their defaults."""
 

@@ -122,7 +122,7 @@ class _Unpacking:
     def _final(self, saved: SavedFinal) -> Final:
         instruction, response = _at(self._texts, saved.instruction), self._response(saved.response)
         components = components_read(saved.components, saved.reward)
-        return Final(saved.cycle, saved.state, instruction, response, saved.reward, components)
+        return Final(saved.cycle, saved.state, instruction, response, saved.reward, components, saved.abstained)
 
     def _state(self, row: SavedStateRow) -> State:
         response = self._response(row.response)
@@ -136,6 +136,9 @@ class _Unpacking:
             components=components_read(row.components, row.reward),
             ahead=None if row.ahead is None else self._response(row.ahead),
             allowance=row.allowance,
+            abstained=row.abstained,
+            dropped=row.dropped,
+            embedding=row.embedding,
         )
 
 

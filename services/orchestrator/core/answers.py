@@ -1,8 +1,9 @@
 """What an evolution has to show: its final responses, best first, and what they cost."""
 
 from services.orchestrator.core import votes
+from services.orchestrator.core.fallback import with_fallback
 from services.orchestrator.core.values import BASE, EvolutionState, Final
-from shared.records.evolution import Choice, Tokens
+from shared.records.evolution import Choice, Fallback, Tokens
 from shared.records.logprobs import shown
 
 
@@ -10,14 +11,31 @@ def choices(evolution: EvolutionState, n: int) -> tuple[Choice, ...]:
     """The `n` best distinct final responses, best first, the earlier first among equals. Fewer where fewer exist.
 
     Responses are distinct where their texts differ or, of those that call tools, where they call otherwise. Those that
-    do not keep what is settled are left out.
+    do not keep what is settled are left out. With a `final_beta`, which of them come first is drawn; where there is a
+    `fallback`, the base response does.
     """
     best: dict[tuple[str, str], Final] = {}
-    kept = [final for final in evolution.finals if evolution.settled.kept_by(final.response)]
-    for final in votes.ranked(kept, evolution.config.complete_first):
+    finals, _ = _picked(evolution)
+    for final in finals:
         response, called = final.response, final.response.called
         best.setdefault(("calls", called.canonical) if called.calls else ("text", response.text), final)
     return tuple(_choice(final) for final in list(best.values())[:n])
+
+
+def fallback(evolution: EvolutionState) -> Fallback | None:
+    """Why the base response is the answer although another one came first, if it is."""
+    _, why = _picked(evolution)
+    return why
+
+
+def _picked(evolution: EvolutionState) -> tuple[list[Final], Fallback | None]:
+    """The final responses in the order in which they answer."""
+    config = evolution.config
+    kept = [final for final in evolution.finals if evolution.settled.kept_by(final.response)]
+    ranked = votes.ranked(kept, config.complete_first)
+    if config.final_beta:
+        ranked = votes.drawn(ranked, config.final_beta, evolution.seed, config.complete_first)
+    return with_fallback(ranked, config.complete_first)
 
 
 def base(evolution: EvolutionState) -> Choice | None:
@@ -56,4 +74,5 @@ def _choice(final: Final) -> Choice:
         logprobs=() if response.called.calls else shown(response.logprobs[response.reasoning_tokens :], response.text),
         reasoning=response.reasoning,
         reasoning_tokens=response.reasoning_tokens,
+        abstained=final.abstained,
     )

@@ -49,7 +49,8 @@ def wanted(evolution: EvolutionState, index: int, state: State) -> int:
 
 def with_piece(state: State, phase: Phase) -> State:
     """The state whose response has its whole piece, and no reward until it is scored."""
-    return changed(state, phase=phase, response=state.latest, ahead=None, reward=None, components={})
+    state = changed(state, reward=None, components={}, abstained="", embedding="")
+    return changed(state, phase=phase, response=state.latest, ahead=None)
 
 
 def to_be_scored(evolution: EvolutionState, state: State, phase: Phase) -> State:
@@ -99,8 +100,14 @@ def decided(evolution: EvolutionState) -> EvolutionState:
 
 def _cut(evolution: EvolutionState, index: int) -> State:
     """A state that the budget leaves as it is. The base response is scored when it is complete, except as one of n."""
-    state, beside = _state(evolution, index), index == BASE and evolution.config.replace and evolution.population
+    state, beside = _state(evolution, index), index == BASE and _in_rounds(evolution)
     return changed(state, phase="idle") if beside else to_be_scored(evolution, state, "held")
+
+
+def _in_rounds(evolution: EvolutionState) -> bool:
+    """Whether a population decodes of which something is decided before its responses are complete."""
+    config = evolution.config
+    return bool(evolution.population) and (config.replace or config.shrink < 1)
 
 
 def _precedence(state: State) -> tuple[bool, bool, bool]:

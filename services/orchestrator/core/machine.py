@@ -232,7 +232,14 @@ def _continued(response: Response, outcome: Generated, max_tokens: int) -> Respo
 
 def _reward(evolution: EvolutionState, outcome: Scored) -> Step:
     state = _state_of(evolution, outcome, "score")
-    state = changed(state, phase="scored", reward=outcome.reward, components=outcome.components)
+    state = changed(
+        state,
+        phase="scored",
+        reward=outcome.reward,
+        components=outcome.components,
+        abstained=outcome.abstained,
+        embedding=outcome.embedding,
+    )
     spent = changed(
         evolution.spent,
         reward=evolution.spent.reward + outcome.computed_tokens,
@@ -247,4 +254,5 @@ def _reward(evolution: EvolutionState, outcome: Scored) -> Step:
         archive=(ArchiveEntry(evolution.instruction, outcome.reward),),
     )
     response = state.response
-    return evolution, (BaseScored(response.whole_text, outcome.reward, response.tokens, response.reasoning),)
+    tokens, thought = response.tokens, response.reasoning
+    return evolution, (BaseScored(response.whole_text, outcome.reward, tokens, thought, outcome.abstained),)

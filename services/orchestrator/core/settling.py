@@ -6,6 +6,7 @@ response outside would be the answer as things stand. From then on others neithe
 
 from collections.abc import Sequence
 
+from services.orchestrator.core.fallback import breaks_form
 from services.orchestrator.core.responses import Settled
 from services.orchestrator.core.values import EvolutionState, State
 
@@ -13,16 +14,19 @@ from services.orchestrator.core.values import EvolutionState, State
 def settled_after(evolution: EvolutionState, population: Sequence[State]) -> Settled:
     """What is settled once the round has led to this population: as much as before, or more."""
     before, config = evolution.settled, evolution.config
-    going_on = [state for state in population if not state.response.finished]
+    going_on = [state for state in population if not (state.dropped or state.response.finished)]
     if not config.stream_settled or evolution.cycle != config.cycles or not going_on:
         return before
     responses = [state.response for state in going_on]
     texts, thoughts = [response.text for response in responses], {response.reasoning for response in responses}
-    begun = any(response.called.begun or response.thinking for response in responses)
+    doubtful = any(
+        state.abstained or breaks_form(state) or state.response.called.begun or state.response.thinking
+        for state in going_on
+    )
     text = common_beginning(texts)
     shown = min(len(text), *(len(each) - config.held_back for each in texts))
     text = text[: max(0, shown)].rstrip()
-    if begun or len(thoughts) > 1 or len(text) <= len(before.text) or not text.startswith(before.text):
+    if doubtful or len(thoughts) > 1 or len(text) <= len(before.text) or not text.startswith(before.text):
         return before
     settled = Settled(text, responses[0].reasoning)
     return before if _leads_outside(evolution, population, settled) else settled
@@ -31,7 +35,7 @@ def settled_after(evolution: EvolutionState, population: Sequence[State]) -> Set
 def _leads_outside(evolution: EvolutionState, population: Sequence[State], settled: Settled) -> bool:
     """Whether one that could still be the answer, and does not keep what is settled, has the greatest reward."""
     others = [(final.response, final.reward) for final in evolution.finals]
-    others += [(state.response, state.reward) for state in population if state.response.finished]
+    others += [(state.response, state.reward) for state in population if state.response.finished and not state.dropped]
     outside = [
         reward
         for response, reward in others

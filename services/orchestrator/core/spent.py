@@ -18,6 +18,3 @@ class Spent:
     @property
     def generated(self) -> int:
         return self.mutation + self.decode
-
-
-NOTHING_SPENT = Spent()

@@ -1,8 +1,8 @@
 """The decisions between rounds and cycles: who survives, what enters the archive, when the search ends."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from services.orchestrator.core import budgets, selection, settling
+from services.orchestrator.core import budgets, selection, settling, shrinking, stopping
 from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.responses import Response, Settled
 from services.orchestrator.core.selection import Draws
@@ -35,7 +35,7 @@ def _start_round(evolution: EvolutionState) -> EvolutionState:
     if not base.response.finished:
         base = changed(base, phase="decode")
     population = tuple(
-        changed(state, phase="decode" if not state.response.finished else "score" if rescore else "scored")
+        changed(state, phase="decode" if _goes_on(state) else "score" if rescore and not state.dropped else "scored")
         for state in evolution.population
     )
     return budgets.with_shares(
@@ -71,19 +71,24 @@ def settle(evolution: EvolutionState, draws: Draws) -> Step:
 def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
     before, config = evolution.population, evolution.config
     rewards = tuple(None if _without_score(state, config) else _known(state.reward) for state in before)
-    contenders = tuple(
-        i for i, state in enumerate(before) if _comparable(state, config) and evolution.settled.kept_by(state.response)
-    )
+    comparable = [
+        i
+        for i, state in enumerate(before)
+        if not state.dropped and _comparable(state, config) and evolution.settled.kept_by(state.response)
+    ]
+    dropped = shrinking.dropped(before, comparable, config.shrink)
+    left = [i for i in comparable if i not in dropped]
     selected = selection.RULES[config.selection](
         selection.ScoredPopulation(
             rewards,
-            contenders=contenders,
-            replaceable=tuple(i for i in contenders if config.replace and not before[i].response.finished),
+            contenders=tuple(i for i in left if not before[i].abstained) or tuple(left),
+            replaceable=tuple(i for i in left if config.replace and not before[i].response.finished),
+            embeddings=tuple(state.embedding for state in before),
         ),
-        config.survivors,
+        config,
         lambda state, count: draws.donor(evolution.cycle, evolution.round, state, count),
     )
-    after = list(before)
+    after = [changed(state, dropped=True) if i in dropped else state for i, state in enumerate(before)]
     for item in selected.replacements:
         after[item.state] = changed(before[item.donor], instruction=before[item.state].instruction)
     beginning = settling.settled_after(evolution, after)
@@ -94,9 +99,12 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
         rewards=rewards,
         survivors=selected.survivors,
         replacements=selected.replacements,
-        finished=tuple(state.response.finished for state in after),
+        finished=tuple(not _goes_on(state) for state in after),
         tokens=evolution.round_tokens,
         reasoning=_thoughts(before),
+        weights=selected.weights,
+        dropped=tuple(i for i, state in enumerate(after) if state.dropped),
+        abstained=_told(state.abstained for state in before),
         settled=0 if beginning == evolution.settled else len(beginning.text),
     )
     evolution = changed(
@@ -111,7 +119,7 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
         settled, more = settle(_score_finals(evolution), draws)
         return settled, (event, *more)
     evolution = changed(evolution, checkpoint=evolution.checkpoint + 1)
-    if budget := budgets.used_up(evolution, sum(not state.response.finished for _, state in evolution.states())):
+    if budget := budgets.used_up(evolution, sum(_goes_on(state) for _, state in evolution.states())):
         return conclude(evolution, budget), (event,)
     return _start_round(evolution), (event,)
 
@@ -123,7 +131,7 @@ def _score_finals(evolution: EvolutionState) -> EvolutionState:
         base = changed(base, phase="decode")
     population = tuple(
         state
-        if state.scored_text == state.response.whole_text and not evolution.config.rescore
+        if state.dropped or (state.scored_text == state.response.whole_text and not evolution.config.rescore)
         else changed(state, phase="score", scored_text=state.response.whole_text)
         for state in evolution.population
     )
@@ -132,26 +140,33 @@ def _score_finals(evolution: EvolutionState) -> EvolutionState:
 
 def _finish_cycle(evolution: EvolutionState, draws: Draws) -> Step:
     states, config = evolution.population, evolution.config
+    trusted = [i for i in evolution.survivals if not (states[i].dropped or states[i].abstained)]
     offered = tuple(
         ArchiveEntry(_named(states[i].instruction), _known(states[i].reward))
-        for i in selection.candidates(evolution.survivals, config.archive_candidates)
+        for i in selection.candidates(trusted, config.archive_candidates)
     )
-    finals = tuple(final(evolution, index) for index, state in enumerate(states) if not state.response.roomless)
+    finals = tuple(
+        final(evolution, index) for index, state in enumerate(states) if not (state.dropped or state.response.roomless)
+    )
+    evolution = stopping.with_gains(changed(evolution, finals=evolution.finals + finals))
     evolution = changed(
         evolution,
-        finals=evolution.finals + finals,
         archive=selection.update_archive(evolution.archive, evolution.parent, offered),
         checkpoint=evolution.checkpoint + 1,
     )
+    outlook = stopping.outlook(evolution)
     event = CycleFinished(
         cycle=evolution.cycle,
         rewards=tuple(_known(state.reward) for state in states),
         candidates=offered,
         archive=evolution.archive,
         best_reward=_known(evolution.best_reward),
+        outlook=outlook,
     )
     if evolution.cycle == config.cycles or _no_further_cycle(evolution):
         return _ended(evolution), (event,)
+    if outlook and outlook.gain < outlook.price:
+        return changed(_ended(evolution), stopped_by="gain_unlikely"), (event,)
     started, more = start_cycle(evolution, draws)
     return started, (event, *more)
 
@@ -174,7 +189,7 @@ def _ended(evolution: EvolutionState) -> EvolutionState:
 def conclude(evolution: EvolutionState, reason: StoppedBy) -> EvolutionState:
     """Ends the search early: complete responses of the open cycle count, partial ones only where none is complete."""
     states, settled = evolution.population, evolution.settled
-    begun = [i for i, state in enumerate(states) if state.latest.begun]
+    begun = [i for i, state in enumerate(states) if state.latest.begun and not state.dropped]
     scored = [i for i in begun if states[i].reward is not None and not states[i].response.undecided]
     finals = _complete((*evolution.finals, *(final(evolution, i) for i in scored)), settled)
     if not any(settled.kept_by(each.response) for each in finals):
@@ -189,17 +204,22 @@ def conclude(evolution: EvolutionState, reason: StoppedBy) -> EvolutionState:
 def final(evolution: EvolutionState, index: int) -> Final:
     state = evolution.base if index == BASE else evolution.population[index]
     cycle = 0 if index == BASE else evolution.cycle
-    return Final(cycle, index, _named(state.instruction), state.response, state.reward, state.components)
+    instruction = _named(state.instruction)
+    return Final(cycle, index, instruction, state.response, state.reward, state.components, state.abstained)
 
 
 def _latest(evolution: EvolutionState, index: int) -> Final:
     """A response that nobody has scored as it is."""
     state = evolution.base if index == BASE else evolution.population[index]
-    return changed(final(evolution, index), response=state.latest, reward=None, components={})
+    return changed(final(evolution, index), response=state.latest, reward=None, components={}, abstained="")
 
 
 def _unscored_precedence(response: Response) -> tuple[bool, bool, int]:
     return response.thinking, response.finish != "stop", -len(response.token_ids)
+
+
+def _goes_on(state: State) -> bool:
+    return not (state.dropped or state.response.finished)
 
 
 def _without_score(state: State, config: Config) -> bool:
@@ -216,7 +236,11 @@ def _comparable(state: State, config: Config) -> bool:
 
 def _thoughts(states: Sequence[State]) -> tuple[str, ...]:
     """What each state has thought; nothing where none has."""
-    found = tuple(state.response.reasoning for state in states)
+    return _told(state.response.reasoning for state in states)
+
+
+def _told(texts: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(texts)
     return found if any(found) else ()
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from services.orchestrator.core.responses import NO_CALLS, NOTHING_SETTLED, Called, Response, Settled
-from services.orchestrator.core.spent import NOTHING_SPENT, Spent
-from shared.methods import SelectionName
+from services.orchestrator.core.spent import Spent
 from shared.records.events import ArchiveEntry, Event
 from shared.records.evolution import MutantSource, StoppedBy
 from shared.records.logprobs import TokenLogprobs
@@ -21,7 +20,7 @@ class Config(Search):
     """The settings of the search, and those by which methods differ; `presets` makes it. Lengths are in tokens.
 
     With `mutate`, each state of a cycle awaits a mutant of the parent; without, all carry the original instruction.
-    With `replace`, the rule named `selection` decides after each round whose response goes on in whose place.
+    With `replace`, the selection rule decides after each round whose response goes on in whose place.
     `archive_candidates` instructions of a cycle are offered to the archive. With `complete_first`, as where the form of
     responses is fixed, one that ended by itself is a better answer than any that was cut. With `rescore`, as in the
     paper's code, responses are scored in every round and at the end of the cycle, as they were scored before or not.
@@ -30,7 +29,6 @@ class Config(Search):
     mutate: bool
     replace: bool
     max_tokens: int
-    selection: SelectionName = "truncation"
     archive_candidates: int = 2
     complete_first: bool = False
     rescore: bool = False
@@ -47,8 +45,10 @@ class State:
     """A mutant and its response. `instruction` is None until the mutant is accepted.
 
     `scored_text` is what the next or last score is about: the response, with its lookahead where there is one.
-    `reward` is None until it is scored. `ahead` is the response with what is known of the piece that it is being
-    continued by. `allowance` is how many tokens it may yet sample in this round; None where no budget bounds that.
+    `reward` is None until it is scored, and not to be trusted where it `abstained`, for the reason that this names.
+    `ahead` is the response with what is known of the piece that it is being continued by. `allowance` is how many
+    tokens it may yet sample in this round; None where no budget bounds that. One that was `dropped` ended unfinished.
+    `embedding` is that of the text that was scored, see `diversity`, where the search asks for it.
     """
 
     instruction: str | None = None
@@ -59,6 +59,9 @@ class State:
     components: dict[str, float] = field(default_factory=dict)
     ahead: Response | None = None
     allowance: int | None = None
+    abstained: str = ""
+    dropped: bool = False
+    embedding: str = ""
 
     @property
     def latest(self) -> Response:
@@ -81,6 +84,7 @@ class Final:
     response: Response
     reward: float | None
     components: dict[str, float]
+    abstained: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,9 @@ class EvolutionState:
     `checkpoint` grows by one at the end of each round and cycle: the points at which it is worth saving.
     `mutation_allowance` is how many tokens the cycle's mutation may sample; None: as many as it likes. `scarce` says
     that the round might need more reward calls than are left, so that who is scored is decided once all have decoded;
-    `ending` why the search ends as soon as those who are scored have their rewards. The answer begins with what is
-    `settled`.
+    `ending` why the search ends as soon as those who are scored have their rewards. `gains` are the final rewards so
+    far, each less that of its cycle's parent; they are noted where further cycles have a price. The answer begins with
+    what is `settled`.
     """
 
     config: Config
@@ -109,7 +114,7 @@ class EvolutionState:
     scoring_finals: bool = False
     survivals: tuple[int, ...] = ()
     finals: tuple[Final, ...] = ()
-    spent: Spent = NOTHING_SPENT
+    spent: Spent = field(default_factory=Spent)
     round_tokens: int = 0
     checkpoint: int = 0
     mutation_allowance: int | None = None
@@ -118,6 +123,7 @@ class EvolutionState:
     finished: bool = False
     stopped_by: StoppedBy | None = None
     settled: Settled = NOTHING_SETTLED
+    gains: tuple[float, ...] = ()
 
     @property
     def best_reward(self) -> float | None:
@@ -172,9 +178,7 @@ class Generate:
 
 @dataclass(frozen=True)
 class Score:
-    """Score `text` as a response to the original conversation, a `partial` one where it can be continued. `final` marks
-    the cycle's last scoring.
-    """
+    """Score `text` as a response to the original conversation; a `partial` one goes on, `final` is a cycle's last."""
 
     cycle: int
     round: int
@@ -260,7 +264,8 @@ class Generated:
 
 @dataclass(frozen=True)
 class Scored:
-    """A state's text was scored; `computed_tokens` were computed by reward models for it."""
+    """A state's text was scored, with `computed_tokens` by reward models; `abstained` says why in vain, if it was.
+    `embedding` is as that of a `State`."""
 
     cycle: int
     round: int
@@ -268,6 +273,8 @@ class Scored:
     reward: float
     components: dict[str, float] = field(default_factory=dict)
     computed_tokens: int = 0
+    abstained: str = ""
+    embedding: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
 """The order of final responses, some of which call tools: calls are voted for, texts are ranked by reward."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from math import sqrt, tanh
 
+from services.orchestrator.core.pessimism import UNITS, in_drawn_order
+from services.orchestrator.core.selection import keyed_integer
 from services.orchestrator.core.values import Final
 
 
@@ -23,6 +26,26 @@ def ranked(finals: Sequence[Final], complete_first: bool = False) -> list[Final]
     calls = _by_votes([final for final in valid if final.response.called.calls])
     best = [*calls, *texts] if len(calls) >= len(texts) else [*texts, *calls]
     return [*best, *(final for final in ordered if not final.response.valid)]
+
+
+def drawn(ranked: Sequence[Final], beta: float, seed: int, complete_first: bool = False) -> list[Final]:
+    """The ranked final responses, of which the texts that come first are in an order that is drawn by the weights of
+    their rewards (see `pessimism`), always the same for a seed.
+    """
+    first = list(takewhile(lambda final: _drawable(final, ranked[0], complete_first), ranked))
+    in_order = in_drawn_order(
+        first,
+        lambda final: 0.0 if final.reward is None else final.reward,
+        beta,
+        lambda place: keyed_integer(seed, "answer", place) % UNITS / UNITS,
+    )
+    return [*in_order, *ranked[len(first) :]]
+
+
+def _drawable(final: Final, best: Final, complete_first: bool) -> bool:
+    response = final.response
+    alike = not complete_first or response.finish == best.response.finish
+    return final.reward is not None and response.valid and not response.called.calls and alike
 
 
 def _by_votes(calls: Sequence[Final]) -> list[Final]:

@@ -32,7 +32,8 @@ AccuracyTable = tuple[str, list[str], list[list[str]]]
 class TrainingRecord:
     """What a model card reports: the data, how it was used, the result, and the command that repeats it.
 
-    `licences` are by source; `trunk` identifies the frozen layers.
+    `licences` are by source; `trunk` identifies the frozen layers. `kept` is what is known of the head whose weights
+    were kept.
     """
 
     preferences: Preferences
@@ -43,6 +44,7 @@ class TrainingRecord:
     trained: TrainedHead
     trunk: str
     command: str
+    kept: Mapping[str, Any] | None = None
 
 
 def write_artefact(folder: Path, record: TrainingRecord) -> None:
@@ -50,6 +52,7 @@ def write_artefact(folder: Path, record: TrainingRecord) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     facts = _facts(record)
     about = {name: facts[name] for name in ("command", "data", "settings", "trunk")}
+    about |= {} if record.kept is None else {"weights": record.kept}
     write_head(folder / HEAD, record.trained.head, about)
     (folder / METRICS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
     (folder / PROFILE).write_text(_profile(), "utf-8")
@@ -87,6 +90,7 @@ def _facts(record: TrainingRecord) -> dict[str, Any]:
         },
         "settings": {**asdict(record.caps), **asdict(record.options)},
         "trunk": record.trunk,
+        "kept": record.kept,
         "loss": {"training": trained.training_loss, "held_out": trained.held_out_loss},
         "spread": trained.spread,
         "bias": trained.head.bias,

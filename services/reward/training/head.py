@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.numpy import load_file, save
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from services.reward.familiarity import Familiarity
+from services.reward.posterior import Posterior
 from shared.errors import Internal, InvalidRequest
 
 Vector = NDArray[np.float64]
@@ -23,10 +26,15 @@ _SMALLEST_SCALE = 1e-8
 
 @dataclass(frozen=True)
 class Head:
-    """The score of features h is `weight`·h + `bias`, in Bradley–Terry logits; `weight` [hidden]."""
+    """The score of features h is `weight`·h + `bias`, in Bradley–Terry logits; `weight` [hidden].
+
+    `posterior` and `familiarity` say how sure it is of a score, and of what it has seen the like; None where unknown.
+    """
 
     weight: Vector
     bias: float
+    posterior: Posterior | None = None
+    familiarity: Familiarity | None = None
 
     def scores(self, means: NDArray[Any]) -> Vector:
         """The scores [...] of features [..., hidden]."""
@@ -55,8 +63,7 @@ def fit(differences: Vector, l2: float, weights: Vector | None = None) -> Vector
         raise InvalidRequest("a fit needs at least one pair that counts, and l2 above 0")
     if not np.isfinite(differences).all():
         raise Internal("the features hold numbers that are not finite")
-    shares = counts / counts.sum()
-    scale = np.maximum(np.sqrt(shares @ np.square(differences)), _SMALLEST_SCALE)
+    shares, scale = shares_and_scale(differences, counts)
     scaled = differences / scale
 
     def objective(weight: Vector) -> tuple[float, Vector]:
@@ -73,13 +80,32 @@ def fit(differences: Vector, l2: float, weights: Vector | None = None) -> Vector
     return weight
 
 
+def shares_and_scale(differences: Vector, weights: Vector | None = None) -> tuple[Vector, Vector]:
+    """Of `differences` [n, hidden] the share [n] that each has in the loss, and the scale [hidden] of the penalty."""
+    counts = np.ones(len(differences)) if weights is None else weights
+    shares: Vector = counts / counts.sum()
+    scale: Vector = np.maximum(np.sqrt(shares @ np.square(differences)), _SMALLEST_SCALE)
+    return shares, scale
+
+
 def write_head(file: Path, head: Head, about: Mapping[str, Any]) -> None:
-    """A safetensors file {w[hidden], bias[1]} in float32, `about` as JSON in its metadata; equal heads, equal bytes."""
+    """A safetensors file in float32: w[hidden], bias[1], and what `Posterior` and `Familiarity` write; `about` as JSON
+    in its metadata. Equal heads give equal bytes."""
     tensors = {"w": head.weight.astype(np.float32), "bias": np.array([head.bias], dtype=np.float32)}
+    for part in (head.posterior, head.familiarity):
+        tensors |= part.tensors() if part else {}
     file.write_bytes(save(tensors, metadata={"darwin": json.dumps(about, sort_keys=True)}))
 
 
 def read_head(file: Path) -> Head:
     """What `write_head` wrote."""
     tensors = load_file(file)
-    return Head(tensors["w"].astype(np.float64), float(tensors["bias"][0]))
+    posterior, familiarity = Posterior.read(tensors), Familiarity.read(tensors)
+    return Head(tensors["w"].astype(np.float64), float(tensors["bias"][0]), posterior, familiarity)
+
+
+def read_about(file: Path) -> dict[str, Any]:
+    """What was written about a head; empty where nothing was."""
+    with safe_open(file, "numpy") as opened:
+        about: dict[str, Any] = json.loads((opened.metadata() or {}).get("darwin", "{}"))
+    return about

@@ -89,6 +89,15 @@ class Sampler:
                     yield GibberishSample(row.id, temperature, top_k, text)
             advance(len(batch))
 
+    def answers(self, rows: Sequence[TrainingPair], seed: int) -> list[str]:
+        """The model's plain answer to each row's prompt, at a temperature of 1."""
+        chat, texts = ChatTokenizer(self._tokenizer), list[str]()
+        torch.manual_seed(seed)
+        for start in range(0, len(rows), _BATCH):
+            batch = [encode_prompt(chat, row.conversation, _PROMPT_TOKENS) for row in rows[start : start + _BATCH]]
+            texts += self._decode(batch, 1.0, 0)
+        return texts
+
     @torch.inference_mode()
     def _decode(self, prompts: Sequence[tuple[int, ...]], temperature: float, top_k: int) -> list[str]:
         rows = [torch.tensor(prompt) for prompt in prompts]

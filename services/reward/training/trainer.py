@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from services.reward.training.data import TEST, TRAIN, TrainingPair
 from services.reward.training.evaluate import Accuracy, evaluate
-from services.reward.training.features import Features
+from services.reward.training.features import Caps, Features
 from services.reward.training.head import Head, Vector, fit, loss
 from services.reward.training.negatives import SOURCE as GIBBERISH
+from services.reward.training.posterior import familiarity, laplace
 
 TRAINED = "this head"
 SHIPPED = "shipped head"
@@ -45,21 +46,30 @@ class TrainedHead:
 
 
 def train(
-    pairs: Sequence[TrainingPair], features: Features, options: TrainingOptions, shipped: Head | None
+    pairs: Sequence[TrainingPair],
+    features: Features,
+    caps: Caps,
+    options: TrainingOptions,
+    shipped: Head | None,
+    kept: Head | None = None,
 ) -> TrainedHead:
     """Fits on the training side, measures on the other; `shipped` is measured beside the new head.
 
-    The bias makes 0 the mean score of the training responses, chosen and rejected, gibberish aside.
+    The bias makes 0 the mean score of the training responses, chosen and rejected, gibberish aside. Weights and bias of
+    a `kept` head stay as they are: what is fitted is only what stands beside them.
     """
     sides = np.array([pair.split for pair in pairs])
     real = np.array([pair.source != GIBBERISH for pair in pairs])
     whole = (features.means[:, 0, -1] - features.means[:, 1, -1]).astype(np.float64)
-    counts = np.array([options.weights.get(pair.source, 1.0) for pair in pairs])
+    counts = np.array([options.weights.get(pair.source, 1.0) for pair in pairs])[sides == TRAIN]
     differences = _differences(features, sides == TRAIN, options.partial)
-    copies = len(differences) // int((sides == TRAIN).sum())
-    weight = fit(differences, options.l2, np.repeat(counts[sides == TRAIN], copies))
+    repeated = np.repeat(counts, len(differences) // len(counts))
+    weight = kept.weight if kept else fit(differences, options.l2, repeated)
     centred = Head(weight, 0.0).scores(features.means[:, :, -1])
-    head = Head(weight, -float(centred[(sides == TRAIN) & real].mean()))
+    bias = kept.bias if kept else -float(centred[(sides == TRAIN) & real].mean())
+    known = familiarity(_part(features, (sides == TRAIN) & real), _part(features, (sides == TEST) & real), caps)
+    posterior = laplace(differences, options.l2, weight, float(counts.sum()), known.mean, repeated)
+    head = Head(weight, bias, posterior, known)
     heads = {TRAINED: head} | ({SHIPPED: shipped} if shipped else {})
     return TrainedHead(
         head,
@@ -68,6 +78,10 @@ def train(
         float(centred[(sides == TEST) & real].std()),
         tuple(_evaluate(heads, pairs, features, sides == TEST, options)),
     )
+
+
+def _part(features: Features, members: NDArray[np.bool_]) -> Features:
+    return Features(features.means[members], features.tokens[members])
 
 
 def _differences(features: Features, members: NDArray[np.bool_], partial: bool) -> Vector:
@@ -85,6 +99,4 @@ def _evaluate(
     options: TrainingOptions,
 ) -> list[Accuracy]:
     held_out = [pair for pair, member in zip(pairs, members, strict=True) if member]
-    return evaluate(
-        heads, held_out, Features(features.means[members], features.tokens[members]), options.cuts, options.seed
-    )
+    return evaluate(heads, held_out, _part(features, members), options.cuts, options.seed)

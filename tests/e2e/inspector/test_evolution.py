@@ -3,9 +3,12 @@
 import re
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
+from cli.stack import Stack
+from tests.e2e.inspector.conftest import evolve
 from tests.e2e.inspector.visiting import Visit, of_type
 
 
@@ -61,12 +64,38 @@ def test_a_state_shows_its_text_by_who_wrote_it(visit: Visit, evolved: dict[str,
     assert f"?at=1.2.{state}" in page.url
 
 
+def test_what_a_further_cycle_promised_stands_below_each_but_the_last(visit: Visit, evolved: dict[str, Any]) -> None:
+    page = visit.open(evolved["id"])
+    promised = [event["outlook"] for event in of_type(evolved, "cycle.finished")]
+    told = page.locator("#population .outlook").all_text_contents()
+    assert len(told) == len(promised) - 1
+    for text, outlook in zip(told, promised, strict=False):
+        assert f"expected to gain +{outlook['gain']:.3f}" in text
+        assert text.endswith("cost 0.000: the search went on.")
+
+
 def pieces(visit: Visit, where: str) -> list[tuple[str, str]]:
     """Who wrote what, of a text that is shown."""
     found = visit.page.locator(f"{where} .piece").evaluate_all(
         "pieces => pieces.map(piece => [piece.dataset.writer, piece.lastChild.textContent])"
     )
     return [(writer, text) for writer, text in found]
+
+
+def test_seats_that_were_dropped_and_weights_are_shown(visit: Visit, slow_stack: Stack) -> None:
+    search = {"mutants": 4, "period": 4, "shrink": 0.5, "selection": "pessimism", "beta": 0.5}
+    messages = [{"role": "user", "content": "Say hello, and why."}]
+    evolution_id = evolve(slow_stack, messages=messages, max_tokens=12, seed=5, darwin=search)
+    recording = httpx.get(f"{slow_stack.url}/v1/evolutions/{evolution_id}/recording").json()
+    first, last = of_type(recording, "round.finished")[:2]
+    page = visit.open(evolution_id)
+    assert len(first["dropped"]) == 2
+    for state in range(4):
+        mark = visit.cell(1, 1, state).locator(".mark")
+        assert ("✕" in (mark.text_content() or "")) == (state in first["dropped"])
+        visit.cell(1, 2, state).click()
+        expect(page.locator("[data-shown]")).to_contain_text(f"{100 * last['weights'][state]:.1f} %")
+    assert {final["state"] for final in recording["result"]["choices"]}.isdisjoint(last["dropped"])
 
 
 def test_states_are_walked_by_arrow_keys(visit: Visit, evolved: dict[str, Any]) -> None:

@@ -5,8 +5,8 @@ context. `hang`: begin, and end only when cancelled. `text=…`: succeed with th
 50 ms each. `replaced`: a round whose second state takes the response of the first. `settled=…`: two rounds that settle
 the beginning of this text, which is the answer, after a thought; `unsettled=…`: the answer is another. `wait=1.5`:
 succeed after that many seconds. `stop=deadline_ms`: succeed, stopped by that (`stop=error`: with that error in the
-record). `calls=2`: succeed with so many calls of the first tool. `deaf`: never touch the record. Every success charges
-120 tokens.
+record). `calls=2`: succeed with so many calls of the first tool. `deaf`: never touch the record. `gain=0.5`: succeed
+after a cycle with that outlook for 50 tokens more. Every success charges 120 tokens.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from dataclasses import replace
 import redis.asyncio
 
 from shared.errors import ContextLengthExceeded
-from shared.records.events import BaseScored, Ended, Event, Replacement, RoundFinished
+from shared.records.events import BaseScored, CycleFinished, Ended, Event, Outlook, Replacement, RoundFinished
 from shared.records.evolution import Choice, Failure, Record, Result, Seconds, Tokens
 from shared.records.spending import NOTHING, Spending
 from shared.records.tools import ToolCall
@@ -100,6 +100,9 @@ async def _evolve(store: Store, evolution_id: str) -> None:
             1, number, texts, (0.5, 0.75), (1,), replaced, (False, False), 80, reasoning=thoughts, settled=8 * number
         )
         record = await _save(store, record, [event])
+    if name == "gain":
+        outlook = Outlook(float(value), 50.0, 0.0)
+        record = await _save(store, record, [CycleFinished(1, (0.5,), (), (), 0.5, outlook)])
     while name == "hang":
         if await store.cancelled([evolution_id]):
             await _save(store, record, [Ended("cancelled", "cancelled")], status="cancelled", finished_at=time.time())
@@ -116,6 +119,7 @@ async def _evolve(store: Store, evolution_id: str) -> None:
     result = replace(_result(record, texts), stopped_by=value if name == "stop" else None)
     if name in ("settled", "unsettled"):
         result = replace(result, choices=(replace(result.choices[0], reasoning="Hm, well."),))
+    result = replace(result, fallback=value if name == "fallback" else None)
     if value == "error":
         failure = Failure("Unavailable", f"no luck at {INSIDE}")
         ended = {"status": "succeeded", "finished_at": time.time(), "result": result, "error": failure}

@@ -83,6 +83,18 @@ async def test_an_idempotency_key_makes_one_batch(http: httpx.AsyncClient) -> No
     assert other.status_code == 409
 
 
+def test_a_batch_tells_what_its_lines_have_spent_of_its_budget(client: openai.OpenAI) -> None:
+    file = upload(client, line("a", model="darwin"))
+    budget = {"darwin": {"max_generated_tokens": 500}}
+    made = client.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window="24h", extra_body=budget)
+    done = until_ended(client, made.id)
+    assert done.model_extra == {"darwin": {"max_generated_tokens": 500, "cycles": 3, "generated_tokens": 120}}
+    with pytest.raises(openai.BadRequestError, match="not searched for"):
+        client.batches.create(
+            input_file_id=file.id, endpoint="/v1/embeddings", completion_window="24h", extra_body=budget
+        )
+
+
 def test_cancel(client: openai.OpenAI) -> None:
     file = upload(client, line("a", user="hang"))
     made = client.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window="24h")
@@ -123,6 +135,9 @@ async def test_uploads_that_are_refused(http: httpx.AsyncClient, form: dict[str,
         ("completion_window", "1h"),
         ("input_file_id", "file-none"),
         ("output_expires_after", {"anchor": "created_at", "seconds": 5}),
+        ("darwin", {"max_generated_tokens": 0}),
+        ("darwin", {"cycles": 2}),
+        ("darwin", {"max_generated_tokens": 9, "cycles": 9}),
     ],
 )
 async def test_batches_that_are_refused(http: httpx.AsyncClient, field: str, value: Any) -> None:

@@ -96,4 +96,4 @@ async def test_a_setting_that_has_no_effect_is_named(http: httpx.AsyncClient) ->
     answer = json.loads((await http.post("/v1/chat/completions", json=body)).text)
     [warning] = answer["darwin"]["warnings"]
     assert "stream_settled" in warning
-    assert "best-of-n replaces no responses" in warning
+    assert "best-of-n decodes its responses in one piece" in warning

@@ -9,6 +9,9 @@ from typer.testing import CliRunner
 from cli import training
 from cli.main import app
 from cli.training import TrainingPlan
+from services.reward.bootstrap import build_standalone
+from services.reward.length import read_curve
+from services.reward.profiles import SHIPPED
 
 
 @pytest.fixture
@@ -55,6 +58,25 @@ def test_options_that_make_no_sense_are_refused(plans: list[TrainingPlan], words
     assert done.exit_code == 1
     assert says in done.output
     assert plans == []
+
+
+def test_calibrate_fits_what_length_predicts_and_a_profile_takes_it_away(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"Question {n}?", "chosen": "word " * (3 * n + 4), "rejected": "word " * (n + 1)} for n in range(60)
+    ]
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = tmp_path / "own.json"
+    words = ["reward", "calibrate", "simulated", str(tmp_path / "own.jsonl"), "--out", str(out), "--pairs", "55"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "rank correlation of reward and length" in done.output
+    curve = read_curve(out)
+    assert curve.about["command"].startswith("darwin reward calibrate simulated")
+    assert curve.rewards[-1] - curve.rewards[0] > 0.25
+    shipped = (SHIPPED / "simulated.yaml").read_text()
+    (tmp_path / "short.yaml").write_text(f"length_curve: own.json\n{shipped}")
+    profile = build_standalone(str(tmp_path / "short.yaml")).profiles["short"]
+    assert profile.length_curve == curve
 
 
 def test_bad_lines_end_the_command_before_any_model_is_loaded(tmp_path: Path) -> None:

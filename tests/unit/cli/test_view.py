@@ -1,6 +1,7 @@
 """What is printed while an evolution runs and when it has ended."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -40,3 +41,15 @@ def test_the_parts_of_the_reward_stand_beside_each_other() -> None:
     for row in (["quality", "+1.000", "+0.500"], ["form", "-3.000", "+0.000"], ["together", "-2.000", "+0.500"]):
         assert any(line[: len(row)] == row for line in rows)
     assert any(line[:3] == ["words", "1", "3"] for line in rows)
+
+
+def test_what_a_further_cycle_promises_is_told_with_what_follows() -> None:
+    config = replace(CONFIG, cycles=2, token_price=1000.0)
+    (event,) = [each for each in evolved(request_for(config, 11))["events"] if each["type"] == "cycle.finished"]
+    console = Console(file=io.StringIO(), width=200)
+    view.EvolutionView(console).show(event)
+    assert isinstance(console.file, io.StringIO)
+    assert "stops: the gain is unlikely" in console.file.getvalue()
+    assert view.outlook(0.5, 620.4, 0.25) == (
+        "a further cycle: gain +0.500 expected, price 0.250 for 620 tokens; goes on"
+    )

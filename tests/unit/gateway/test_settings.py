@@ -176,3 +176,14 @@ def test_trusted_proxies_come_from_the_environment(monkeypatch: pytest.MonkeyPat
     for text in ("10.0.0.0/8, fd00::1", '["10.0.0.0/8", "fd00::1"]'):
         monkeypatch.setenv("DARWIN_GATEWAY_TRUSTED_PROXIES", text)
         assert GatewaySettings().trusted_proxies == ("10.0.0.0/8", "fd00::1")
+
+
+@pytest.mark.parametrize("prices", ["[", "[]", '{"": -1}', '{"": NaN}', '{"": 1001}', '{"a b": 1}', '{"a": null}'])
+def test_token_prices_that_are_none_are_refused(prices: str) -> None:
+    with pytest.raises(ValidationError, match="token_prices"):
+        GatewaySettings(token_prices=prices)
+
+
+def test_token_prices_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARWIN_GATEWAY_TOKEN_PRICES", '{"": 0.2, "brief": 1}')
+    assert GatewaySettings().token_prices == {"": 0.2, "brief": 1}

@@ -53,6 +53,13 @@ async def test_vectors_come_in_the_order_of_their_texts(embedder: Embedder, enco
     assert encoder.batches[:3] == [63, 26, 11]
 
 
+async def test_the_beginning_of_a_text_that_is_too_long_is_read_where_that_will_do(embedder: Embedder) -> None:
+    words = [f"word{number}" for number in range(300)]
+    whole, cut = await embedder.embed([" ".join(words[:256]), " ".join(words)], cut=True)
+    assert cut == whole
+    assert cut.tokens == 256
+
+
 async def test_a_text_without_words_is_a_unit_vector(embedder: Embedder) -> None:
     (found,) = await embedder.embed(["!"])
     assert math.hypot(*array("f", found.vector)) == 1

@@ -48,6 +48,24 @@ def configs(
         max_generated_tokens=draw(st.integers(1, 200)) if bounded else None,
         max_reward_calls=draw(st.integers(1, 60)) if bounded else None,
         stream_settled=settling,
+        token_price=draw(st.sampled_from((None, 0.0, 20.0))),
+    )
+
+
+@st.composite
+def any_configs(draw: st.DrawFn) -> Config:
+    """Those of `configs`, with any selection rule, a drawn answer and a population that may shrink."""
+    config, shrink = draw(configs()), draw(st.sampled_from([1.0, 0.5, 0.34]))
+    rule = draw(st.sampled_from(["truncation", "pessimism"]))
+    may_differ = rule == "truncation" and config.survivors > 1
+    return replace(
+        config,
+        diversity=draw(st.sampled_from([0.0, 1.0])) if may_differ else 0.0,
+        selection=rule,
+        beta=draw(st.sampled_from([0.0, 0.2, 5.0])),
+        final_beta=draw(st.sampled_from([0.0, 0.3])),
+        shrink=shrink,
+        period=config.period if config.replace or shrink == 1 else draw(st.integers(1, 8)),
     )
 
 
@@ -55,12 +73,15 @@ def configs(
 class World:
     """Answers effects: the same seed gives the same answers, whatever the order they are asked in.
 
-    Mutants fill the context with `full_probability`; the conversation itself never does.
+    Mutants fill the context with `full_probability`; the conversation itself never does. Rewards abstain with
+    `abstain_probability`, and come with embeddings if it `embeds`.
     """
 
     seed: int
     end_probability: float = 0.15
     full_probability: float = 0.0
+    abstain_probability: float = 0.0
+    embeds: bool = False
     events: list[Event] = field(default_factory=list)
 
     def perform(self, effect: Effect) -> list[Outcome]:
@@ -75,7 +96,11 @@ class World:
             case Generate():
                 return [self._generated(effect, rng)]
             case Score():
-                return [Scored(effect.cycle, effect.round, effect.state, rng.choice([-1.5, 0.0, 0.25, 0.25, 2.0]))]
+                reward = rng.choice([-1.5, 0.0, 0.25, 0.25, 2.0])
+                abstained = "out_of_distribution" if rng.random() < self.abstain_probability else ""
+                embedding = rng.randbytes(2).hex() if self.embeds else ""
+                where = (effect.cycle, effect.round, effect.state)
+                return [Scored(*where, reward, abstained=abstained, embedding=embedding)]
         raise AssertionError(effect)
 
     def _rewritten(self, effect: Mutate, rng: random.Random) -> int:

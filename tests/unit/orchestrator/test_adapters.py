@@ -75,7 +75,11 @@ class Recorder(
     async def Score(self, request: rpb.ScoreRequest, context: Any) -> rpb.ScoreResponse:  # noqa: N802
         self._note(request.cache_salt, context, request.messages)
         self.scored += [candidate.text for candidate in request.candidates]
-        return rpb.ScoreResponse(scores=[rpb.ScoreResponse.Score(id=candidate.id) for candidate in request.candidates])
+        scores = [
+            rpb.ScoreResponse.Score(id=candidate.id, abstained="odd" if candidate.text == "zxq" else "")
+            for candidate in request.candidates
+        ]
+        return rpb.ScoreResponse(scores=scores)
 
 
 async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
@@ -95,7 +99,8 @@ async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
             request = replace(REQUEST, tenant=tenant, accepted_at=7.0)
             await drained(GrpcGenerator(generation).generate([Generate(1, 1, 0, "Hello", (), 8, 0, 1)], request, 5))
             await drained(GrpcMutator(mutation).mutate(Mutate(1, "Hello", 2, (), 1), request, 5))
-            await drained(GrpcScorer(reward).score([Score(1, 1, 0, "Hi", False)], request, 5))
+            scored = GrpcScorer(reward).score([Score(1, 1, 0, "Hi", False), Score(1, 1, 1, "zxq", False)], request, 5)
+            assert [outcome.abstained async for outcome in scored] == ["", "odd"]
         own = recorder.salts[::3]
         await drained(GenerationClient(generation, 0.3).rewrite([RewritePrompt(MESSAGES, 8, None)], None, "passed-on"))
     await server.stop(0)

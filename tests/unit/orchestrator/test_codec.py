@@ -42,10 +42,16 @@ def test_states_hold_the_settings_that_the_core_acts_on() -> None:
 
 
 def test_another_rule_is_kept() -> None:
-    evolution = begun()
-    # No second rule is known yet, so that one is written as any that comes would be.
-    object.__setattr__(evolution.config, "selection", "tournament")
-    assert json.loads(codec.dump(evolution))["config"]["selection"] == "tournament"
+    evolution = begun(selection="pessimism", beta=0.5)
+    stored = json.loads(codec.dump(evolution))["config"]
+    assert (stored["selection"], stored["beta"]) == ("pessimism", 0.5)
+    assert codec.load(codec.dump(evolution)) == replace(evolution, config=replace(evolution.config, mutation="auto"))
+
+
+def test_a_state_in_one_piece_has_nothing_that_earlier_versions_do_not_know() -> None:
+    stored = json.loads(codec.dump(begun()))
+    assert not stored["config"].keys() & {"beta", "final_beta", "shrink"}
+    assert not {"abstained", "dropped"} & stored["base"].keys()
 
 
 def test_outcomes_keep_the_number_of_their_tokens() -> None:

@@ -27,7 +27,7 @@ from shared.methods import Method
 from shared.records.events import BaseScored, CycleFinished, RoundFinished
 from shared.records.evolution import EvolutionRequest, Message, Sampling
 from shared.records.search import Search
-from tests.unit.orchestrator.strategies import INSTRUCTION, World, configs
+from tests.unit.orchestrator.strategies import INSTRUCTION, World, any_configs, configs
 
 seeds = st.integers(0, 2**32)
 
@@ -132,11 +132,14 @@ def test_decisions_do_not_depend_on_the_order_of_outcomes(config: Config, seed: 
 
 
 @settings(max_examples=40)
-@given(configs(), seeds, seeds)
-def test_interruption_and_reload_anywhere_changes_nothing(config: Config, seed: int, order: int) -> None:
+@given(any_configs(), seeds, seeds, st.sampled_from([0.0, 0.3]))
+def test_interruption_and_reload_anywhere_changes_nothing(
+    config: Config, seed: int, order: int, abstain: float
+) -> None:
     rng = random.Random(order)
     evolution, _ = machine.begin(config, INSTRUCTION, seed)
-    world, straight = World(seed), World(seed).run(config)[-1]
+    world, same = (World(seed, abstain_probability=abstain, embeds=bool(config.diversity)) for _ in range(2))
+    straight = same.run(config)[-1]
     while not evolution.finished:
         evolution = codec.load(codec.dump(evolution))
         if rng.random() < 0.2:
@@ -146,7 +149,7 @@ def test_interruption_and_reload_anywhere_changes_nothing(config: Config, seed: 
     assert evolution == straight
 
 
-@given(configs(), seeds)
+@given(any_configs(), seeds)
 def test_tokens_add_up(config: Config, seed: int) -> None:
     evolution = World(seed).run(config)[-1]
     tokens = answers.tokens(evolution)
@@ -162,10 +165,11 @@ def test_tokens_add_up(config: Config, seed: int) -> None:
 def test_a_full_run_ends_with_every_response_complete_and_scored(config: Config, seed: int) -> None:
     world = World(seed)
     evolution = world.run(config)[-1]
-    assert len(evolution.finals) == 1 + config.cycles * (config.mutants if config.cycles else 0)
+    assert evolution.cycle == config.cycles or evolution.stopped_by == "gain_unlikely"
+    assert len(evolution.finals) == 1 + evolution.cycle * config.mutants
     assert all(final.response.finished and final.reward is not None for final in evolution.finals)
     assert sum(isinstance(event, BaseScored) for event in world.events) == 1
-    assert sum(isinstance(event, CycleFinished) for event in world.events) == config.cycles
+    assert sum(isinstance(event, CycleFinished) for event in world.events) == evolution.cycle
 
 
 @given(configs(), seeds, st.integers(0, 200))

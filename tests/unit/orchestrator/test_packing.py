@@ -1,5 +1,6 @@
 """States in parts: what is written grows with what is new, and what is read is the evolution that was written."""
 
+import json
 import random
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from services.orchestrator.core.responses import Response
 from services.orchestrator.core.values import Config, EvolutionState, State
 from shared.records.evolution import SavedState
 from shared.records.schema import UnknownSchema
-from tests.unit.orchestrator.strategies import World, configs
+from tests.unit.orchestrator.strategies import World, any_configs
 
 
 def without_ended_ids(evolution: EvolutionState) -> EvolutionState:
@@ -38,11 +39,12 @@ def as_read(evolution: EvolutionState) -> EvolutionState:
     return replace(ended, config=replace(ended.config, mutation="auto", deadline_ms=None, spread=1))
 
 
-@given(config=configs(), seed=st.integers(0, 999), cold=st.booleans())
-def test_what_is_read_is_what_was_written(config: Config, seed: int, cold: bool) -> None:
+@given(config=any_configs(), seed=st.integers(0, 999), cold=st.booleans(), abstain=st.sampled_from([0.0, 0.3]))
+def test_what_is_read_is_what_was_written(config: Config, seed: int, cold: bool, abstain: float) -> None:
     """Whether one worker goes on or each version is read by another one."""
     written, parts = NOTHING_WRITTEN, tuple[str, ...]()
-    for evolution in World(seed).run(config, random.Random(seed)):
+    world = World(seed, abstain_probability=abstain, embeds=bool(config.diversity))
+    for evolution in world.run(config, random.Random(seed)):
         saved, written = pack(evolution, written)
         parts += saved.parts
         read, found = unpack(SavedState(saved.head, parts))
@@ -73,10 +75,22 @@ def test_texts_and_token_ids_are_written_once() -> None:
     assert max(heads) < 1500
 
 
+def test_a_version_that_has_shorter_rows_is_told_by_the_number_of_the_schema() -> None:
+    """And goes on with whatever has no longer ones."""
+    config = Config(cycles=1, mutants=4, period=4, survivors=1, mutate=False, replace=True, max_tokens=12)
+    for shrink, abstain, numbers in ((1.0, 0.0, {2}), (0.5, 0.0, {2, 3}), (1.0, 1.0, {2, 3})):
+        seen = World(3, 0.0, abstain_probability=abstain).run(replace(config, shrink=shrink))
+        heads = [json.loads(pack(evolution, NOTHING_WRITTEN)[0].head) for evolution in seen]
+        assert {head["schema"] for head in heads} == numbers
+        for head in heads:
+            longest = max(len(row) for row in (head["base"], *head.get("population", ())))
+            assert (longest > 8) <= (head["schema"] == 3)
+
+
 @pytest.mark.parametrize(
     ("head", "error"),
     [
-        ('{"schema":3}', UnknownSchema),
+        ('{"schema":4}', UnknownSchema),
         ('{"schema":2,"base":[null,"decode"],"spent":[],"haste":1}', UnknownSchema),
         ('{"schema":2,"base":[null,"decode"]}', ValueError),
         ('{"schema":2,"base":[7,"decode"],"spent":[]}', ValueError),

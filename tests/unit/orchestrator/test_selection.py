@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.orchestrator.core import selection
-from shared.methods import METHODS, SelectionName
+from shared.methods import SelectionName
 from shared.records.events import ArchiveEntry, Replacement
+from shared.records.search import Search
 
 
 def scored(*rewards: float, finished: tuple[int, ...] = ()) -> selection.ScoredPopulation:
@@ -17,23 +18,24 @@ def scored(*rewards: float, finished: tuple[int, ...] = ()) -> selection.ScoredP
 
 def test_every_name_has_a_rule() -> None:
     assert set(selection.RULES) == set(get_args(SelectionName))
-    assert {traits.selection for traits in METHODS.values()} <= set(selection.RULES)
 
 
 def test_survivors_are_best_first_with_the_lower_index_first_among_equals() -> None:
-    selected = selection.truncation(scored(1.0, 3.0, 3.0, 2.0), 3, lambda state, count: 0)
+    selected = selection.truncation(scored(1.0, 3.0, 3.0, 2.0), Search(survivors=3), lambda state, count: 0)
     assert selected.survivors == selected.archived == (1, 2, 3)
 
 
 def test_losers_take_survivors_and_finished_states_stay() -> None:
-    selected = selection.truncation(scored(1.0, 0.5, 2.0, 0.1, finished=(3,)), 2, lambda state, count: 1)
+    selected = selection.truncation(
+        scored(1.0, 0.5, 2.0, 0.1, finished=(3,)), Search(survivors=2), lambda state, count: 1
+    )
     assert selected.survivors == (2, 0)
     assert selected.replacements == (Replacement(1, 0),)
 
 
 def test_who_cannot_contend_neither_survives_nor_donates() -> None:
     population = selection.ScoredPopulation((5.0, 1.0, 2.0), contenders=(1, 2), replaceable=(1, 2))
-    selected = selection.truncation(population, 1, lambda state, count: 0)
+    selected = selection.truncation(population, Search(), lambda state, count: 0)
     assert (selected.survivors, selected.replacements) == ((2,), (Replacement(1, 2),))
 
 

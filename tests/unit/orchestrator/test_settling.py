@@ -36,7 +36,7 @@ from shared.records.search import Search
 from shared.records.settling import unsettled
 from shared.records.telling import Told
 from shared.records.tools import Tool, ToolUse
-from tests.unit.orchestrator.strategies import World, configs
+from tests.unit.orchestrator.strategies import World, any_configs, configs
 
 seeds = st.integers(0, 2**32)
 CONFIG = Config(
@@ -49,11 +49,11 @@ def settled_by(events: list[Event]) -> list[tuple[str, str]]:
     return [event.settled_answer for event in events if isinstance(event, RoundFinished) and event.settled]
 
 
-@given(configs(replacing=True, settling=True), seeds, seeds)
+@given(any_configs(), seeds, seeds)
 def test_the_answer_begins_with_all_that_was_settled(config: Config, seed: int, order: int) -> None:
     """However the search goes, and wherever it is stopped: by its budgets, or from outside."""
     world = World(seed)
-    seen = world.run(config, random.Random(order))
+    seen = world.run(replace(config, stream_settled=True), random.Random(order))
     for before, after in pairwise(seen):
         assert after.settled.text.startswith(before.settled.text)
     told = settled_by(world.events)
@@ -135,10 +135,26 @@ def test_what_all_that_go_on_begin_with_is_settled() -> None:
         (under_way(), population(Response((1,), "The"), Response((1,), "", reasoning="Hm", thinking=True))),
         (under_way(), population(Response((1,), "The", reasoning="A"), Response((1,), "The", reasoning="B"))),
         (under_way(), population(Response((1,), "The sea.", "stop"))),
+        (under_way(), (replace(population(Response((1,), "The sea"))[0], abstained="unfamiliar"),)),
+        (under_way(), (replace(population(Response((1,), "The sea"))[0], components={"form": -1.0}),)),
+        (under_way(), (replace(population(Response((1,), "The sea"))[0], dropped=True),)),
         (replace(under_way(replace(CONFIG, cycles=2)), cycle=1), population(Response((1,), "The sea"))),
         (under_way(replace(CONFIG, held_back=7)), population(Response((1,), "The sea"))),
     ],
-    ids=["off", "base leads", "ended leads", "calls", "thinks", "thoughts differ", "all ended", "cycle", "stop string"],
+    ids=[
+        "off",
+        "base leads",
+        "ended leads",
+        "calls",
+        "thinks",
+        "thoughts differ",
+        "all ended",
+        "abstains",
+        "form",
+        "dropped",
+        "cycle",
+        "stop string",
+    ],
 )
 def test_nothing_is_settled(evolution: EvolutionState, states: tuple[State, ...]) -> None:
     assert settled_after(evolution, states) == evolution.settled == NOTHING_SETTLED
@@ -192,7 +208,7 @@ def test_the_common_beginning_is_the_longest_one(texts: list[str]) -> None:
 @pytest.mark.parametrize(
     ("request_", "why"),
     [
-        (replace(REQUEST, method="best-of-n"), "best-of-n replaces no responses"),
+        (replace(REQUEST, method="best-of-n"), "best-of-n decodes its responses in one piece"),
         (replace(REQUEST, n=2), "n is more than 1"),
         (replace(REQUEST, tool_use=ToolUse((Tool("look"),))), "tools may be called"),
         (replace(REQUEST, sampling=Sampling(9, format=ResponseFormat("json_object"))), "format"),

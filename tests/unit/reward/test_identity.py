@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from services.reward import identity as module
-from services.reward.identity import identity
+from services.reward.identity import identity, identity_of_components
 from services.reward.profiles import ProfileFile
 from services.reward.runtime import Runtime
 from shared.errors import NotFound, Unavailable
+from tests.unit.reward.heads import save_knowing_head
 
 
 def digest(runtime: Runtime | None = None, **component: Any) -> str:
@@ -51,6 +52,32 @@ def test_a_checkpoint_is_all_files_of_its_folder(tmp_path: Path) -> None:
     changed = digest(type="classifier", model=str(folder))
     (folder / "part" / "weights").rename(folder / "part" / "other")
     assert len({first, changed, digest(type="classifier", model=str(folder))}) == 3
+
+
+def test_a_length_curve_makes_it_another_reward_of_the_same_components(tmp_path: Path) -> None:
+    component = {"name": "it", "type": "guard", "weight": 1.0}
+    file = tmp_path / "curve.json"
+    plain, curved = (
+        ProfileFile.model_validate({"components": [component], "length_curve": curve}) for curve in (None, str(file))
+    )
+    found = {identity(plain, Runtime())}
+    for content in (b"1", b"2"):
+        file.write_bytes(content)
+        found.add(identity(curved, Runtime()))
+    assert len(found) == 3
+    assert identity_of_components(plain) == identity_of_components(curved)
+
+
+def test_what_stands_beside_a_heads_weights_counts_where_scores_depend_on_it(tmp_path: Path) -> None:
+    def components(limit: float, **fields: Any) -> str:
+        head = {"name": "it", "type": "quality", "weight": 1.0, "head": save_knowing_head(tmp_path, limit)} | fields
+        return identity_of_components(ProfileFile.model_validate({"components": [head]}))
+
+    assert components(1.0) == components(2.0) == components(1.0, head="quality.safetensors")
+    assert components(1.0, kappa=1.0) != components(2.0, kappa=1.0)
+    assert components(1.0, head="quality_permissive.safetensors") != components(1.0)
+    with pytest.raises(NotFound, match="there is no"):
+        components(1.0, head=str(tmp_path / "absent"))
 
 
 def test_number_type_and_settings_count_and_names_do_not() -> None:

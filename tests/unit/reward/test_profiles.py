@@ -2,8 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from services.reward.bootstrap import build_rewarder
+from services.reward.identity import identity_of_components
+from services.reward.length import LengthCurve
 from services.reward.profiles import SHIPPED, load_profiles, read_profile
 from services.reward.registry import ClassifierSpec
+from services.reward.settings import RewardSettings
 from shared.errors import InvalidRequest, NotFound
 
 MODEL = "{name: a, type: classifier, weight: 1, model: x"
@@ -23,6 +27,15 @@ def test_every_shipped_profile_is_valid() -> None:
     names = [path.stem for path in SHIPPED.glob("*.yaml")]
     assert {"default", "simulated"} <= set(names)
     assert set(load_profiles(names, None)) == set(names)
+
+
+def test_the_calibrated_profile_is_the_default_less_what_length_predicts() -> None:
+    rewarder = build_rewarder(RewardSettings(profiles="default,calibrated"))
+    default, calibrated = rewarder.profiles["default"], rewarder.profiles["calibrated"]
+    assert calibrated.components == default.components
+    assert default.length_curve is None
+    assert calibrated.length_curve is not None
+    assert calibrated.length_curve.predicted("word " * 300) > 0.5 + calibrated.length_curve.predicted("word " * 5)
 
 
 def test_the_default_is_quality_guard_form_and_relevance() -> None:
@@ -73,6 +86,9 @@ def test_the_default_is_quality_guard_form_and_relevance() -> None:
         (f"components: [{SERVER}, api: openrlhf, segments: 2}}]", "components.0", "one text"),
         (f"components: [{SERVER}, api: vllm-classify, system: fold}}]", "components.0", "tokenizer"),
         ("components: [{name: a, weight: 1}]", "components.0", "needs a type"),
+        ("components: [{name: a, type: quality, weight: 1, kappa: -1}]", "components.0.kappa", "at least 0"),
+        ("components: [{name: a, type: quality, weight: 1, abstain: 1}]", "components.0.abstain", "true or false"),
+        ("length_curve: c.json\ncomponents: [{name: length, type: guard, weight: 1}]", "profile", "'length'"),
         ("components: [3]", "components.0", "mapping"),
         ("components: []", "components", "at least 1"),
         ("{}", "components", "is missing"),
@@ -122,6 +138,21 @@ def test_a_head_beside_the_profile_wins_over_a_shipped_one(tmp_path: Path) -> No
     text = "components: [{name: q, type: quality, weight: 1, head: ours.safetensors}]"
     (component,) = read_profile(write(tmp_path, "house", text)).components
     assert component.head == str(tmp_path / "ours.safetensors")
+
+
+def test_a_length_curve_stands_beside_the_profile_and_fits_its_components(tmp_path: Path) -> None:
+    path = write(tmp_path, "house", f"length_curve: ours.json\n{GUARD}")
+    (tmp_path / "ours.json").touch()
+    profile = read_profile(path)
+    assert profile.length_curve == str(tmp_path / "ours.json")
+    curve = LengthCurve(components=identity_of_components(profile), characters=(1, 2), rewards=(0, 1))
+    (tmp_path / "ours.json").write_text(curve.model_dump_json())
+    settings = RewardSettings(profiles="house", profiles_dir=tmp_path)
+    assert build_rewarder(settings).profiles["house"].length_curve == curve
+    write(tmp_path, "house", f"length_curve: ours.json\n{GUARD}".replace("weight: 1", "weight: 2"))
+    with pytest.raises(InvalidRequest, match=r"other components.*darwin reward calibrate") as caught:
+        build_rewarder(settings)
+    assert caught.value.field == "length_curve"
 
 
 def test_one_scorer_serves_components_that_differ_in_name_and_weight_only(tmp_path: Path) -> None:

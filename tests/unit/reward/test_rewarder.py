@@ -2,13 +2,15 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from services.reward.bootstrap import build_rewarder
+from services.reward.length import LengthCurve
 from services.reward.rewarder import Component, Profile, Rewarder, ScorePart
-from services.reward.scorer import BlockingScorer, ComponentScore, ComponentScorer, ScoreItem
+from services.reward.scorer import EMPTY_RESPONSE, BlockingScorer, ComponentScore, ComponentScorer, ScoreItem
 from services.reward.settings import RewardSettings
 from services.reward.threads import ThreadScorer
 from services.reward.validation import ResponseCandidate, ScoringLimits
@@ -17,10 +19,12 @@ from shared.records.evolution import Message
 
 ASK = [Message("user", "Why?")]
 ANSWERS = [ResponseCandidate("b", "because"), ResponseCandidate("a", "so")]
+NOTHING = "..."
 
 
 class LengthScorer:
-    """The text's length times `factor`; a whole text of "x" is answered with `odd`."""
+    """The text's length times `factor`; a whole text of "x" is answered with `odd`, and with a negative factor it
+    abstains from `NOTHING`."""
 
     def __init__(self, factor: float, odd: float = 0.0) -> None:
         self.factor, self.odd = factor, odd
@@ -35,7 +39,12 @@ class LengthScorer:
     def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
         assert self.loaded
         return [
-            ComponentScore(self.odd if item.text == "x" else self.factor * len(item.text), len(item.text), 2)
+            ComponentScore(
+                self.odd if item.text == "x" else self.factor * len(item.text),
+                len(item.text),
+                2,
+                EMPTY_RESPONSE if item.text == NOTHING and self.factor < 0 else "",
+            )
             for item in batch
         ]
 
@@ -52,9 +61,9 @@ def _itself(scorer: BlockingScorer) -> BlockingScorer:
 
 
 @asynccontextmanager
-async def running(*, odd: float = 0.0) -> AsyncIterator[Rewarder]:
+async def running(*, odd: float = 0.0, profile: Profile = PROFILE) -> AsyncIterator[Rewarder]:
     scorers = {"one": LengthScorer(1.0, odd), "two": LengthScorer(-3.0)}
-    rewarder = Rewarder({"mixed": PROFILE}, "mixed", threaded(scorers), ScoringLimits(), 16)
+    rewarder = Rewarder({"mixed": profile}, "mixed", threaded(scorers), ScoringLimits(), 16)
     await rewarder.start()
     try:
         yield rewarder
@@ -70,6 +79,23 @@ async def test_a_reward_is_the_weighted_sum_of_its_parts_in_the_order_asked() ->
     assert scored.scores[0].parts == (ScorePart("up", 2.0, 7.0), ScorePart("down", 0.5, -21.0))
     assert [score.reward for score in scored.scores] == [3.5, 1.0]
     assert (scored.profile, scored.computed_tokens, scored.cached_tokens) == ("mixed", 18, 8)
+
+
+async def test_what_length_predicts_is_a_part_that_is_taken_away() -> None:
+    curve = LengthCurve(components="", characters=(2, 7), rewards=(10, 20))
+    profile = replace(PROFILE, length_curve=curve)
+    async with running(profile=profile) as rewarder:
+        scored = await rewarder.score(ASK, ANSWERS, "mixed")
+    assert [score.reward for score in scored.scores] == [3.5 - 20, 1.0 - 10]
+    assert [score.parts[-1] for score in scored.scores] == [ScorePart("length", -1, 20), ScorePart("length", -1, 10)]
+    assert (PROFILE.parts, profile.parts) == (("up", "down"), ("up", "down", "length"))
+
+
+async def test_a_component_that_abstains_says_so_of_its_candidate_alone_and_again_from_memory() -> None:
+    async with running() as rewarder:
+        for _ in range(2):
+            scored = await rewarder.score(ASK, [*ANSWERS, ResponseCandidate("n", NOTHING)])
+            assert [score.abstained for score in scored.scores] == ["", "", "empty"]
 
 
 async def test_asking_again_computes_nothing() -> None:

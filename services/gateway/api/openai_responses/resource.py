@@ -187,7 +187,7 @@ def response(record: Record, settings: GatewaySettings, status: ResponseStatus |
         if chat and choice
         else None,
         user=request.user,
-        darwin=serializers.reference(record, result.stopped_by if result else None),
+        darwin=serializers.reference(record, result),
     )
 
 

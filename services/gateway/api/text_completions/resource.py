@@ -85,7 +85,7 @@ def completion_id(record: Record) -> str:
 def completion(records: Sequence[Record], settings: GatewaySettings) -> Completion:
     """The body of a completion, from the final record of each prompt; raises as `serializers.result_of` does."""
     first = records[0]
-    references = [serializers.reference(record, serializers.result_of(record).stopped_by) for record in records]
+    references = [serializers.reference(record, serializers.result_of(record)) for record in records]
     several = len(records) > 1
     return Completion(
         id=completion_id(first),
@@ -133,7 +133,7 @@ class Chunks:
         Raises as `serializers.result_of` does.
         """
         result = serializers.result_of(record)
-        reference = serializers.reference(record, result.stopped_by)
+        reference = serializers.reference(record, result)
         for index, choice in enumerate(result.choices, part * record.request.n):
             if sent and sent.text:
                 yield from self.settled(part, sent.rest_of(choice.text))

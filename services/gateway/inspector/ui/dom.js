@@ -51,11 +51,14 @@ export function time(at) {
   return new Date(at * 1000).toLocaleString("en-GB", { dateStyle: "short", timeStyle: "medium" });
 }
 
-/** The outcome of an evolution, shown by a word and a mark, not by colour alone. */
-export function outcome(status, stoppedBy) {
+/**
+ * The outcome of an evolution, shown by a word and a mark, not by colour alone; with what ended it early, and why the base
+ * response is the answer although another one came first.
+ */
+export function outcome(status, stoppedBy, fallback) {
   const marks = { queued: "…", running: "▶", succeeded: "✓", failed: "✕", cancelled: "■" };
   const early = stoppedBy && stoppedBy !== "cancelled" ? ` (${stoppedBy})` : "";
-  return h("span", { class: `badge ${status}` }, h("span", { "aria-hidden": "true" }, `${marks[status] ?? ""} `), status + early);
+  return h("span", { class: `badge ${status}` }, h("span", { "aria-hidden": "true" }, `${marks[status] ?? ""} `), status + early + (fallback ? ` (base: ${fallback})` : ""));
 }
 
 /** Has screen readers say `text`. */

@@ -39,7 +39,7 @@ function tiles(view) {
   const base = recording.result?.base?.reward ?? history.base?.reward ?? null;
   const gain = best === null || base === null ? null : best - base;
   const shown = [
-    ["outcome", outcome(recording.status, recording.result?.stopped_by)], ["method", recording.method],
+    ["outcome", outcome(recording.status, recording.result?.stopped_by, recording.result?.fallback)], ["method", recording.method],
     ["reward", signed(best)], ["gain over base", h("span", { class: gain > 0 ? "up" : gain < 0 ? "down" : "" }, signed(gain))],
     ["time", seconds(recording.finished_at && recording.finished_at - recording.created_at)],
     ["tokens sampled", count(recording.result?.tokens.generated)], ["rounds", count(recording.result?.rounds ?? roundsOf(history).length)],

@@ -57,6 +57,9 @@ function addRound(cycle, event) {
     donor: donors.get(state) ?? null,
     survives: event.survivors.includes(state),
     finished: event.finished[state],
+    weight: event.weights?.length ? event.weights[state] : null,
+    abstained: event.abstained?.[state] ?? "",
+    dropped: event.dropped?.includes(state) ?? false,
   }));
   cycle.held = states.map((each) => (each.donor === null ? each : states[each.donor]).pieces);
   cycle.rounds.push({ cycle: event.cycle, round: event.round, tokens: event.tokens, settled: event.settled ?? 0, states });
@@ -84,7 +87,7 @@ function sharedLength(piece, text, at) {
 
 /** What happened to a state at the end of its round, in words. */
 export function fateOf(state) {
-  const parts = [state.survives && "survives", state.donor !== null && `takes ${state.donor}`, state.finished && "finished"];
+  const parts = [state.survives && "survives", state.donor !== null && `takes ${state.donor}`, state.dropped ? "dropped" : state.finished && "finished", state.abstained && `its reward is not trusted: ${state.abstained}`];
   return parts.filter(Boolean).join(", ") || "continues";
 }
 

@@ -1,6 +1,6 @@
 // Shows the population round by round: one grid per cycle, a row per state, a column per round.
 
-import { h, section, signed } from "./dom.js";
+import { count, h, section, signed } from "./dom.js";
 import { fateOf } from "./history.js";
 import { stateCard } from "./state.js";
 
@@ -9,7 +9,7 @@ const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRi
 export function populationSection(view) {
   const grids = h("div", { class: "grids" });
   const panel = h("div", { class: "panel", "aria-live": "polite" });
-  const hint = "Choose a state by click or Enter, move with the arrow keys. ● survives, ← takes a donor's response, ■ finished.";
+  const hint = "Choose a state by click or Enter, move with the arrow keys. ● survives, ← takes a donor's response, ■ finished, ✕ dropped for good, ? its reward is not trusted.";
   const element = section("population", "Population", hint, h("div", { class: "population" }, grids, panel));
 
   const update = () => {
@@ -41,7 +41,15 @@ function grid(cycle, view) {
     h("tbody", {}, states.map((state) => h("tr", {},
       h("th", { scope: "row" }, h("span", { class: `writer writer-${state % 8}` }, state)),
       cycle.rounds.map((round) => h("td", {}, cell(round.states[state], view))),
-      h("td", { class: "number" }, cycle.end ? signed(cycle.end.rewards[state]) : "–"))))));
+      h("td", { class: "number" }, cycle.end && !cycle.rounds.at(-1).states[state].dropped ? signed(cycle.end.rewards[state]) : "–"))))),
+    outlook(cycle.end?.outlook));
+}
+
+/** What a further cycle promised, and what followed from that; nothing where it had no price. */
+function outlook(promise) {
+  if (!promise) return null;
+  const decision = promise.gain >= promise.price ? "the search went on" : "the search stopped: the gain was unlikely";
+  return h("p", { class: "hint outlook" }, `A further cycle was expected to gain ${signed(promise.gain)}; its ${count(Math.round(promise.tokens))} tokens cost ${promise.price.toFixed(3)}: ${decision}.`);
 }
 
 function settledBy(round) {
@@ -51,8 +59,8 @@ function settledBy(round) {
 export const keyOf = ({ cycle, round, state }) => `${cycle}.${round}.${state}`;
 
 function cell(state, view) {
-  const mark = [state.survives && "●", state.donor !== null && `←${state.donor}`, state.finished && "■"].filter(Boolean).join(" ");
-  const kind = state.survives ? "survives" : state.donor !== null ? "replaced" : "kept";
+  const mark = [state.survives && "●", state.donor !== null && `←${state.donor}`, state.dropped ? "✕" : state.finished && "■", state.abstained && "?"].filter(Boolean).join(" ");
+  const kind = state.survives ? "survives" : state.donor !== null || state.dropped ? "replaced" : "kept";
   return h("button", {
     type: "button", class: `cell ${kind}`, tabindex: -1, "aria-pressed": "false", data: { at: keyOf(state) },
     "aria-label": `state ${state.state}, round ${state.cycle}.${state.round}, reward ${signed(state.reward)}, ${fateOf(state)}`,

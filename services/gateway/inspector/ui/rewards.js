@@ -20,7 +20,8 @@ function figure(history, theme) {
     ...numbers.map((state) => replacementLines(rounds, state, theme)),
     ...marks(rounds, "survives", (each) => each.survives, theme, { symbol: "circle", size: 10 }),
     ...marks(rounds, "replaced", (each) => each.donor !== null, theme, { symbol: "x-thin-open", size: 8, line: { width: 2 } }),
-    ...marks(rounds, "finished, kept", (each) => !each.survives && each.donor === null, theme, { symbol: "circle-open", size: 8, line: { width: 2 } }),
+    ...(rounds.at(-1)?.states.some((each) => each.dropped) ? marks(rounds, "dropped", (each) => each.dropped, theme, { symbol: "square-open", size: 8, line: { width: 2 } }) : []),
+    ...marks(rounds, "finished, kept", (each) => !each.survives && !each.dropped && each.donor === null, theme, { symbol: "circle-open", size: 8, line: { width: 2 } }),
     ...finals(history, rounds, theme),
   ];
   const ticks = rounds.map((round) => `${round.cycle}.${round.round}`);
@@ -88,7 +89,7 @@ function legend(name, marker, theme) {
 /** The rewards of the final responses, at the end of each cycle. */
 function finals(history, rounds, theme) {
   const ends = history.cycles.filter((cycle) => cycle.end && cycle.rounds.length);
-  const points = ends.flatMap((cycle) => cycle.end.rewards.map((reward, state) => ({ at: rounds.indexOf(cycle.rounds.at(-1)) + 0.35, reward, state, cycle: cycle.number })));
+  const points = ends.flatMap((cycle) => cycle.end.rewards.map((reward, state) => ({ at: rounds.indexOf(cycle.rounds.at(-1)) + 0.35, reward, state, cycle: cycle.number })).filter(({ state }) => !cycle.rounds.at(-1).states[state].dropped));
   const marker = { symbol: "diamond", size: 8 };
   return points.length ? [legend("final", marker, theme), {
     mode: "markers", showlegend: false, x: points.map(({ at }) => at), y: points.map(({ reward }) => reward),

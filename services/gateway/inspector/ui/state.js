@@ -14,6 +14,7 @@ export function stateCard(view) {
     h("dl", { class: "facts" },
       h("dt", {}, "reward"), h("dd", {}, chosen.reward === null ? "none while it thinks" : signed(chosen.reward)),
       h("dt", {}, "fate"), h("dd", {}, fateOf(chosen)),
+      chosen.weight === null ? null : [h("dt", {}, "weight"), h("dd", {}, `${(100 * chosen.weight).toFixed(1)} %`)],
       h("dt", {}, "mutant"), h("dd", {}, mutant ? [h("span", { class: "badge" }, `${mutant.operator || mutant.source}`), h("p", { class: "text mutant" }, mutant.text)] : "not recorded")),
     chosen.thought ? [h("h4", {}, "Thought"), h("p", { class: "text hint thought" }, chosen.thought)] : null,
     h("h4", {}, "Text so far"), textOf(chosen.pieces),

@@ -3,9 +3,11 @@
 import asyncio
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
-from services.gateway.batches.driver import BatchDriver, BatchLimits
+from services.gateway.batches.driver import BatchDriver
+from services.gateway.batches.limits import BatchLimits
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.rates import Rates
 from services.gateway.edge.search_times import SearchTimes
@@ -53,13 +55,22 @@ class Driving:
             self.batches, self.files, self.keys, service, acceptance, embedding, settings, BatchLimits(**limits)
         )
 
-    async def batch(self, lines: list[str], lasts_s: float = 600, key_id: str = "", url: str = CHAT) -> Batch:
+    async def batch(
+        self,
+        lines: list[str],
+        lasts_s: float = 600,
+        key_id: str = "",
+        url: str = CHAT,
+        budget: int | None = None,
+        cycles: int = 1,
+    ) -> Batch:
         now, tenant = time.time(), "acme" if key_id else ""
         name = f"{time.time_ns():x}"
         file = File(f"file-{name}", tenant, "in.jsonl", "batch", now, now + 600)
         if lines:
             await self.files.append(file, 0, lines, 1, FileLimits(10**9, 10**9, 10**6))
         made = Batch(f"batch_{name}", tenant, key_id, url, file.id, now, now + lasts_s)
+        made = replace(made, max_generated_tokens=budget, cycles=cycles)
         await self.batches.create(made, 100)
         return made
 

@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from cli.evaluation.folder import Folder
+from cli.evaluation.judged_rows import judge_rows
 from cli.evaluation.judging import (
     JudgedResponse,
     JudgeError,
     NamedJudge,
     command_judge,
-    judge_rows,
     named_command,
     named_profile,
     profile_judge,
 )
 from cli.evaluation.questions import Question
-from cli.evaluation.rows import Candidate, Row, Turn
+from cli.evaluation.rows import Candidate, Row, Turn, judge_names, judged_by
 from shared.errors import NotFound
 from shared.records.evolution import Seconds, Tokens
 
@@ -115,14 +115,46 @@ def test_every_text_is_judged_once_even_over_several_calls(tmp_path: Path) -> No
     with Folder(tmp_path, {}) as folder:
         folder.answers.append(row("q", "best one", "one two three four", "one two three four", "best one").model_dump())
         named = NamedJudge("length", "1", judge)
-        (judged,) = judge_rows(folder, [question], named, lambda done, total: None)
-        judge_rows(folder, [question], named, lambda done, total: None)
+        (judged,) = judge_rows(folder, [question], [named], lambda name, done, total: None)
+        judge_rows(folder, [question], [named], lambda name, done, total: None)
     (turn,) = judged.turns
     assert (turn.judge, turn.base_judge) == (8, 18)
     assert [candidate.judge for candidate in turn.candidates] == [18, 8]
     assert len(calls) == len(set(calls)) == 3
     control = json.loads((tmp_path / "controls.json").read_text())["gibberish"]
-    assert control == {"judge": "length", "digest": "1", "pairs": 1, "gibberish_wins": 0}
+    assert control == {"length": {"digest": "1", "pairs": 1, "gibberish_wins": 0}}
+
+
+def test_every_judge_scores_every_text_and_keeps_its_scores_apart(tmp_path: Path) -> None:
+    """The rows' `judge` is the first's; a judge of small batches keeps what it has scored when a later one fails."""
+    calls: list[int] = []
+
+    def short(pairs: Sequence[JudgedResponse]) -> list[float]:
+        calls.append(len(pairs))
+        if len(calls) == 2:
+            raise JudgeError("away")
+        return [-float(len(pair.response)) for pair in pairs]
+
+    judges = [
+        NamedJudge("short", "1", short, batch=2),
+        NamedJudge("long", "1", lambda pairs: [float(len(pair.response)) for pair in pairs]),
+    ]
+    answered = row("q", "answer", "the base", "third one")
+    turn = answered.turns[0].model_copy(update={"population": (Candidate(text="popular", guide=0.0, tokens=3),)})
+    answered = answered.model_copy(update={"turns": (turn,)})
+    with Folder(tmp_path, {}) as folder:
+        folder.answers.append(answered.model_dump())
+        with pytest.raises(JudgeError, match="away"):
+            judge_rows(folder, [Question(id="q", turns=("Why?",))], judges, lambda name, done, total: None)
+        (judged,) = judge_rows(folder, [Question(id="q", turns=("Why?",))], judges, lambda name, done, total: None)
+    assert calls == [2, 2, 2]
+    (turn,) = judged.turns
+    assert (turn.judge, turn.judges, turn.base_judges) == (-6, {"short": -6, "long": 6}, {"short": -8, "long": 8})
+    assert (turn.candidates[0].judges, turn.population[0].judge) == ({"short": -9, "long": 9}, -7)
+    assert judge_names([judged]) == ("short", "long")
+    (by_long,) = judged_by(judged, "long").turns
+    assert (by_long.judge, by_long.base_judge, by_long.candidates[0].judge, by_long.population[0].judge) == (6, 8, 9, 7)
+    assert judged_by(judged, "nobody").turns[0].judge is None
 
 
 def test_scores_of_what_the_judge_was_before_are_not_taken_for_its_own(tmp_path: Path) -> None:
@@ -134,7 +166,7 @@ def test_scores_of_what_the_judge_was_before_are_not_taken_for_its_own(tmp_path:
         for digest, score in (("1", 1.0), ("2", 2.0), ("1", 3.0)):
             judge = NamedJudge("it", digest, lambda pairs, score=score: [score] * len(pairs))  # type: ignore[misc]
             others = judge.kept_of_others(folder)
-            (judged,) = judge_rows(folder, [Question(id="q", turns=("Why?",))], judge, lambda done, total: None)
+            (judged,) = judge_rows(folder, [Question(id="q", turns=("Why?",))], [judge], lambda n, done, total: None)
             found.append((others, judged.turns[0].judge))
     assert found == [(2, 1.0), (4, 2.0), (4, 1.0)]
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.evaluation.questions import QuestionError, read_questions
+from cli.evaluation.questions import QuestionError, QuestionFilter, read_questions
 
 
 def written(folder: Path, *items: object, name: str = "questions.jsonl") -> Path:
@@ -64,6 +64,43 @@ def test_halves_are_disjoint_and_complete(tmp_path: Path) -> None:
     even, odd = read_questions(file, part="even"), read_questions(file, part="odd")
     assert {question.id for question in even} & {question.id for question in odd} == set()
     assert sorted(question.id for question in (*even, *odd)) == [question.id for question in read_questions(file)]
+
+
+def test_prompts_of_preferences_that_nobody_was_trained_on(tmp_path: Path) -> None:
+    """Of the split, short, without earlier turns, each once; a benchmark without splits goes along whole."""
+
+    def pair(prompt: str, split: str, *before: str) -> dict[str, object]:
+        roles = ("user", "assistant")
+        messages = [{"role": roles[place % 2], "content": said} for place, said in enumerate((*before, prompt))]
+        return {"messages": messages, "chosen": "a", "rejected": "b", "split": split, "source": "people"}
+
+    rows = [
+        pair("Seen?", "train"),
+        pair("New?", "test"),
+        pair("New?", "test"),
+        pair("And then?", "test", "Hi", "Hello"),
+        pair("Long? " * 9, "test"),
+        pair("Last?", "test"),
+    ]
+    pairs = written(tmp_path, *rows, name="pairs.jsonl")
+    bench = written(tmp_path, {"question_id": 81, "category": "writing", "turns": ["Write.", "Shorter."]})
+    choose = QuestionFilter(split="test", single=True, max_characters=20)
+    found = read_questions(bench, pairs, choose=choose)
+    assert [question.id for question in found] == ["questions-81", "pairs-2", "pairs-6"]
+    assert [question.turns for question in found] == [("Write.", "Shorter."), ("New?",), ("Last?",)]
+    assert [question.category for question in found] == ["writing", "people", "people"]
+    assert len(read_questions(pairs)) == 5
+    with pytest.raises(QuestionError, match="of 6 questions none"):
+        read_questions(bench, pairs, choose=QuestionFilter(max_characters=1))
+
+
+def test_a_draw_is_the_same_each_time_and_in_order(tmp_path: Path) -> None:
+    file = written(tmp_path, *({"prompt": f"{number}?"} for number in range(20)))
+    drawn = read_questions(file, choose=QuestionFilter(draw=5))
+    assert [question.id for question in drawn] == sorted((question.id for question in drawn), key=int)
+    assert len(drawn) == 5
+    assert drawn == read_questions(file, choose=QuestionFilter(draw=5))
+    assert {question.id for question in drawn} < {q.id for q in read_questions(file, choose=QuestionFilter(draw=9))}
 
 
 @pytest.mark.parametrize(

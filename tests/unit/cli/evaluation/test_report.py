@@ -51,8 +51,24 @@ def test_every_cell_is_printed_and_compared(full: tuple[Path, str, dict[str, Any
     assert all(name in printed for name in cells)
     assert len(document["comparisons"]) == 3 * 8
     assert [each["n"] for each in document["curve"]] == list(range(1, 33))
-    for title in ("at equal tokens", "at twice the tokens", "at equal seconds", "Over-optimisation", "by category"):
-        assert title in printed
+    titles = (
+        "Weakest of all comparisons with best-of-n",
+        "at equal tokens",
+        "at equal tokens and equal length",
+        "at twice the tokens",
+        "at equal seconds",
+        "Over-optimisation",
+        "Judge by pressure",
+        "HedgeTune",
+        "How far each cell presses",
+        "by category",
+    )
+    places = [printed.index(title) for title in titles]
+    assert places[0] == min(places), "the weakest comes first"
+    assert len(document["weakest"]) == 2 * 8
+    reached = [each["corrected"]["low"] for each in document["weakest"]]
+    assert reached == [*sorted(reached[:8]), *sorted(reached[8:])]
+    assert document["notes"][0].startswith("At equal compute")
     assert "gibberish judge" in printed
     assert "0.987" in printed
 
@@ -107,6 +123,38 @@ def test_without_a_judge_only_the_guide_is_shown(tmp_path: Path) -> None:
     assert all(each["judge"] is None for each in [*document["cells"], *document["comparisons"]])
     assert document["comparisons"][0]["guide"]["value"] is not None
     assert "Δ guide against best-of-n at equal tokens, by category" in printed
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_every_judge_is_shown_and_the_weakest_is_of_all_of_them(tmp_path: Path) -> None:
+    def judged(row: Row) -> Row:
+        turns = tuple(
+            each.model_copy(
+                update={
+                    "judges": {"kind": each.judge, "stern": -each.judge},
+                    "base_judges": {"kind": each.base_judge, "stern": -each.base_judge},
+                    "candidates": tuple(
+                        c.model_copy(update={"judges": {"kind": c.judge, "stern": -c.judge}}) for c in each.candidates
+                    ),
+                }
+            )
+            for each in row.turns
+            if each.judge is not None
+            if each.base_judge is not None
+        )
+        return row.model_copy(update={"turns": turns})
+
+    world = World(questions=20, agreement=1.0)
+    rows = [judged(row) for row in world.best_of_n(4) + world.cell("darwin", lift=3.0)]
+    printed, document, _ = _reported(tmp_path, rows)
+    assert document["judge"] == "kind"
+    assert [each["judge"] for each in document["further_judges"]] == ["stern"]
+    kind, stern = document["comparisons"][0], document["further_judges"][0]["comparisons"][0]
+    assert kind["judge"]["value"] == pytest.approx(-stern["judge"]["value"])
+    assert {each["judge"] for each in document["weakest"]} == {"stern"}
+    assert {each["verdict"] for each in document["weakest"]} == {"worse"}
+    assert "Against best-of-n at equal tokens · judge: stern" in printed
+    assert "At equal compute no cell is shown to be better" in printed
 
 
 @pytest.mark.usefixtures("undrawn")

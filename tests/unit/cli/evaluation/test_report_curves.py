@@ -31,6 +31,8 @@ def test_every_n_equals_the_mean_over_all_subsets(scores: list[tuple[float, floa
         assert derived["guide"][n - 1] == pytest.approx(np.mean([each.guide for each in best]))
         assert derived["judge"][n - 1] == pytest.approx(np.mean([each.judge for each in best]))
         assert derived["answer_characters"][n - 1] == pytest.approx(np.mean([len(each.text) for each in best]))
+        oracle = [max(each.judge for each in subset) for subset in combinations(candidates, n)]
+        assert derived["oracle"][n - 1] == pytest.approx(np.mean(oracle))
         won = [(np.sign(each.judge or 0.0) + 1) / 2 for each in best]
         assert derived["win_judge"][n - 1] == pytest.approx(np.mean(won))
         assert derived["tokens"][n - 1] == pytest.approx(n * np.mean([each.tokens for each in candidates]))
@@ -51,6 +53,14 @@ def test_only_what_depends_on_an_unjudged_candidate_is_unknown() -> None:
     derived = best_of(turn(candidates=(*rest, best)), 3)
     # Of two of the three, the worst is never the best.
     assert derived["judge"] == pytest.approx([np.nan, (2 * 5 + 3) / 3, 5.0], nan_ok=True)
+    assert np.isnan(derived["oracle"]).all()
+
+
+def test_the_oracle_of_a_population_is_the_judges_own_pick() -> None:
+    finals = tuple(Candidate(text=str(judge), guide=-judge, judge=judge, tokens=1) for judge in (1.0, 4.0, 2.0))
+    searched = [row(turn(answer="1.0", judge=1.0, population=finals), question="1")]
+    assert cell(searched, 1.0).values["oracle"] == pytest.approx([4.0])
+    assert np.isnan(cell([row(turn(judge=1.0))], 1.0).values["oracle"]).all()
 
 
 def test_the_curve_ends_where_the_first_question_runs_out_and_averages_turns_and_seeds() -> None:

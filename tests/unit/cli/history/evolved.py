@@ -1,7 +1,7 @@
 """Recordings of random evolutions, made as the orchestrator and the gateway make them."""
 
 import random
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ from shared.records.attempts import Attempt, Call, StatePart
 from shared.records.events import Accepted, Ended, Event
 from shared.records.evolution import EvolutionRequest, Failure, Message, Record, Sampling, TraceContext
 from shared.records.search import Search
-from tests.unit.orchestrator.strategies import INSTRUCTION, World, configs
+from tests.unit.orchestrator.strategies import INSTRUCTION, World, any_configs
 
 _METHODS: dict[tuple[bool, bool], Method] = {
     (True, True): "darwin",
@@ -40,15 +40,7 @@ def request_for(config: Config, seed: int) -> EvolutionRequest:
         model=method,
         messages=(Message("system", "Be brief."), Message("user", INSTRUCTION)),
         sampling=Sampling(config.max_tokens, stop=("END",)),
-        search=Search(
-            cycles=config.cycles,
-            mutants=config.mutants,
-            period=config.period,
-            survivors=config.survivors,
-            lookahead=config.lookahead,
-            max_generated_tokens=config.max_generated_tokens,
-            max_reward_calls=config.max_reward_calls,
-        ),
+        search=Search(**{each.name: getattr(config, each.name) for each in fields(Search)}),
         seed=seed,
     )
 
@@ -115,7 +107,7 @@ def _attempt(before: list[Attempt], cycle: int, round_: int, told: list[Outcome]
 @st.composite
 def recordings(draw: st.DrawFn) -> dict[str, Any]:
     """Recordings of every method, with retries and early ends."""
-    request = request_for(draw(configs()), draw(st.integers(0, 2**32)))
+    request = request_for(draw(any_configs()), draw(st.integers(0, 2**32)))
     request = replace(request, n=draw(st.integers(1, min(3, 1 + request.search.cycles * request.search.mutants))))
     return evolved(
         request,

@@ -138,3 +138,10 @@ def test_what_is_piped_has_no_colour_and_no_commands(document: Document, tmp_pat
     assert "\x1b" not in done.stdout
     assert document["trace_id"] in done.stdout
     assert CliRunner().invoke(app, ["show", "-"], input=file.read_text()).stdout == done.stdout
+
+
+def test_why_a_search_stopped_between_its_cycles_is_shown() -> None:
+    text = shown(evolved(request_for(replace(CONFIG, cycles=3, token_price=1000.0), 11)))
+    assert "stops: the gain is unlikely" in section(text, "cycle 1: rewards by state and round")
+    assert "token_price 1000.0" in text
+    assert "stopped by gain_unlikely" in " ".join(text.split())

@@ -242,20 +242,3 @@ def test_an_assistants_turn_may_be_a_refusal_or_nothing() -> None:
 def test_only_methods_are_models(name: str) -> None:
     with pytest.raises(ModelNotFound, match="choose one of darwin"):
         accepted(model=name)
-
-
-def test_an_effort_sets_how_much_is_searched_unless_the_caller_says_so() -> None:
-    assert [accepted(reasoning_effort=each).search.mutants for each in ("minimal", "low", "medium", "high")] == [
-        2,
-        3,
-        5,
-        8,
-    ]
-    assert accepted().search.mutants == 5
-    assert accepted(reasoning_effort="xhigh", darwin={"mutants": 4, "period": 9}).search.mutants == 4
-    assert accepted(reasoning_effort="minimal", darwin={"preset": "paper"}).search.mutants == 5
-    assert accepted(reasoning_effort="minimal", darwin={"period": 9}).search.mutants == 2
-    spare = accepted(reasoning_effort="none")
-    assert (spare.method, spare.search.cycles, spare.reasoning_effort) == ("sample", 0, "none")
-    assert accepted(reasoning_effort="none", darwin={"mutants": 3}).method == "darwin"
-    assert accepted(reasoning_effort="none", darwin={"progress": "off"}).method == "sample"

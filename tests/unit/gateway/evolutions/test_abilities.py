@@ -34,6 +34,8 @@ async def test_methods_that_continue_responses_are_refused(method: str, monkeypa
         assert "best-of-n, mutation-only, sample" in shaped(response, 400, "model")
     else:
         assert response.status_code == 409
+    shrinking = await ask(CHAT, BODY | {"model": "best-of-n", "darwin": {"shrink": 0.5}})
+    assert "leave darwin.shrink out" in shaped(shrinking, 400, "darwin.shrink")
     listed = {each["id"]: each["served"] for each in (await ask("/v1/models")).json()["data"]}
     assert listed == {name: name not in ("darwin", "replacement-only") for name in METHODS}
 

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Annotated, get_args
 
 import pytest
+from pydantic import ValidationError
 
 from cli.main import align
 from services.gateway.api.evolution_settings import EvolutionSettings
@@ -14,7 +15,15 @@ from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
 from shared.records import search
 from shared.records.evolution import EvolutionRequest, Sampling
-from shared.records.search import PRESETS, Search, Setting, check_search, declared_settings, most_responses
+from shared.records.search import (
+    PRESETS,
+    Search,
+    Setting,
+    check_search,
+    declared_settings,
+    in_rounds,
+    most_responses,
+)
 
 NAMES = [field.name for field in fields(Search)]
 
@@ -91,12 +100,35 @@ def test_rules_between_settings_name_the_field() -> None:
         ("replacement-only", Search(mutants=1), 1, "darwin.mutants"),
         ("darwin", Search(mutants=3, survivors=3), 1, "darwin.survivors"),
         ("best-of-n", Search(mutants=3), 5, "n"),
+        ("darwin", Search(diversity=0.5), 1, "darwin.diversity"),
+        ("darwin", Search(diversity=0.5, survivors=2, selection="pessimism"), 1, "darwin.diversity"),
         ("sample", Search(), 2, "n"),
     ):
         with pytest.raises(InvalidRequest) as caught:
             check_search(method, given, n)  # type: ignore[arg-type]
         assert caught.value.field == field
     check_search("mutation-only", Search(mutants=1, survivors=1), 2)
+    check_search("darwin", Search(diversity=0.5, survivors=2), 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("selection", "tournament"),
+        *(("beta", value) for value in (-0.1, 1001, float("nan"), "much")),
+        *(("final_beta", value) for value in (-0.1, float("inf"))),
+        *(("shrink", value) for value in (0, 0.05, 1.5, float("nan"))),
+    ],
+)
+def test_what_a_setting_cannot_be_is_refused(name: str, value: object) -> None:
+    with pytest.raises(ValidationError) as refused:
+        SearchSettings.model_validate({name: value})
+    assert refused.value.errors()[0]["loc"] == (name,)
+
+
+def test_whatever_method_decodes_in_rounds_where_its_population_shrinks() -> None:
+    assert [name for name in METHODS if in_rounds(name, Search())] == ["darwin", "replacement-only"]
+    assert [name for name in METHODS if not in_rounds(name, Search(shrink=0.5))] == ["sample"]
 
 
 def test_a_search_gives_a_response_for_each_mutant_and_the_base() -> None:

@@ -27,6 +27,7 @@ choices = st.builds(
     instruction=instructions,
     cycle=st.integers(0, 3),
     state=st.none() | st.integers(0, 3),
+    abstained=st.sampled_from(("", "out_of_distribution")),
 )
 
 
@@ -37,7 +38,8 @@ def whole(choice: Choice) -> Choice:
 
 @given(st.lists(choices | choices.map(whole), max_size=3), st.none() | choices)
 def test_results_are_read_as_they_were(found: list[Choice], base: Choice | None) -> None:
-    result = Result(tuple(found), base, Tokens(prompt=1, kept=2), Seconds(total=0.5), rounds=3, stopped_by=None)
+    why = "empty" if len(found) % 2 else None
+    result = Result(tuple(found), base, Tokens(prompt=1, kept=2), Seconds(total=0.5), rounds=3, fallback=why)  # type: ignore[arg-type]
     assert unpacked(packed(result, REQUEST), REQUEST) == result
 
 

@@ -1,0 +1,50 @@
+"""The settings of the gateway that are about what tokens cost: in money, for budgets, and in reward, for searches."""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, field_validator
+from pydantic_settings import NoDecode
+
+from services.gateway.config.model_entry import PROFILE_PATTERN
+from services.gateway.config.place_settings import PlaceSettings
+from shared.records.search import declared_settings
+from shared.records.spending import Prices
+
+_PER_SEARCH = next(each.setting for each in declared_settings() if each.name == "token_price")
+
+Price = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
+_Profile = Annotated[str, StringConstraints(pattern=PROFILE_PATTERN)]
+_TokenPrice = Annotated[float, Field(ge=_PER_SEARCH.least, le=_PER_SEARCH.most, allow_inf_nan=False)]
+
+
+class PriceSettings(PlaceSettings):
+    """What tokens cost."""
+
+    price_prompt: Price = Field(default=None, description="of a million tokens of conversations, in any currency")
+    price_mutation: Price = Field(default=None, description="of a million tokens sampled to rewrite instructions")
+    price_generation: Price = Field(default=None, description="of a million tokens sampled for responses")
+    price_reward: Price = Field(default=None, description="of a million tokens that reward models compute")
+    price_embedding: Price = Field(default=None, description="of a million tokens of texts that are embedded")
+    token_prices: Annotated[dict[_Profile, _TokenPrice], NoDecode] = Field(
+        default_factory=dict,
+        description="darwin.token_price of searches of several cycles that name none, as a JSON object of reward "
+        'profile -> price; "" is for requests that name no profile',
+    )
+
+    @property
+    def prices(self) -> Prices:
+        """What a million tokens cost, by stage."""
+        return Prices(
+            self.price_prompt, self.price_mutation, self.price_generation, self.price_reward, self.price_embedding
+        )
+
+    @field_validator("token_prices", mode="before")
+    @classmethod
+    def _read(cls, prices: Any) -> Any:
+        if not isinstance(prices, str):
+            return prices
+        try:
+            return json.loads(prices or "{}")
+        except ValueError as error:
+            raise ValueError(f"it must be a JSON object of profiles and prices: {error}") from None

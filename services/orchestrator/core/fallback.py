@@ -1,0 +1,35 @@
+"""When the base response is the answer although another one is rewarded better: where that reward says nothing."""
+
+from collections.abc import Sequence
+
+from services.orchestrator.core.values import BASE, Final, State
+from shared.records.evolution import Fallback
+
+_FORM = "form"
+"""The component of rewards that is negative for a response that breaks what the conversation demands of its form."""
+
+
+def with_fallback(ranked: Sequence[Final], complete_first: bool) -> tuple[list[Final], Fallback | None]:
+    """The final responses with the base response first, and why, where the first one must not be the answer; else as
+    they are. The base response takes nobody's place that is empty itself, or not valid or, with `complete_first`, cut
+    where the other one is not.
+    """
+    base = next((final for final in ranked if final.state == BASE), None)
+    if base is None or base is ranked[0] or not base.response.whole_text.strip():
+        return list(ranked), None
+    cut = complete_first and base.response.finish != "stop" and ranked[0].response.finish == "stop"
+    why = _why_not(ranked[0], base) if base.response.valid and not cut else None
+    return ([base, *(final for final in ranked if final is not base)] if why else list(ranked)), why
+
+
+def _why_not(first: Final, base: Final) -> Fallback | None:
+    if not first.response.whole_text.strip():
+        return "empty"
+    if breaks_form(first) and not breaks_form(base):
+        return "form_broken"
+    return "reward_abstained" if first.abstained else None
+
+
+def breaks_form(scored: State | Final) -> bool:
+    """Whether a response that was scored breaks what the conversation demands of its form."""
+    return scored.components.get(_FORM, 0.0) < 0

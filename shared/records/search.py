@@ -150,6 +150,14 @@ class Search:
             "and replaced. By default each thinks to its end undisturbed, and is compared once it answers."
         ),
     ] = False
+    stream_settled: Annotated[
+        bool,
+        Setting(
+            "Whether streams send the beginning of the answer once all candidates share it after a replacement in the "
+            "last cycle. The answer is then kept to it, even where another response, such as the plain one, ends up "
+            "with a greater reward. Without effect with n, tools, formats and log probabilities."
+        ),
+    ] = False
     deadline_ms: Annotated[
         int | None,
         Setting(

@@ -25,7 +25,7 @@ from shared.records.events import (
 )
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-_SELDOM = ("weights", "dropped", "abstained")
+_SELDOM = ("weights", "dropped", "abstained", "settled")
 
 
 class Told:

@@ -13,6 +13,7 @@ from services.gateway.api.deadlines import keepalive_s, with_deadline
 from services.gateway.api.openapi import event_stream, failures
 from services.gateway.api.progress import ProgressMode, reported
 from services.gateway.api.requests import ChatCompletionRequest
+from services.gateway.api.settled import SentBeginning
 from services.gateway.api.validation import evolution_request
 from services.gateway.api.waiting import Waiting
 from services.gateway.config.settings import GatewaySettings
@@ -59,9 +60,10 @@ class ChatRoutes:
     ) -> out.ChatCompletion | Response:
         """Answers a conversation with the best response that the chosen method finds.
 
-        With `stream`, progress is reported while the search runs, and the text comes once it has ended. A call that
-        waits, and names no deadline, is answered with the best response so far shortly before its client would leave,
-        where the client says when that is (`x-stainless-read-timeout`, in seconds, as OpenAI's SDKs send it).
+        With `stream`, progress is reported while the search runs, and the text comes once it has ended; its beginning
+        comes before, with `darwin.stream_settled`. A call that waits, and names no deadline, is answered with the best
+        response so far shortly before its client would leave, where the client says when that is
+        (`x-stainless-read-timeout`, in seconds, as OpenAI's SDKs send it).
         """
         if body.stream_options and not body.stream:
             raise InvalidRequest("stream_options needs stream: true", field="stream_options")
@@ -83,14 +85,17 @@ class ChatRoutes:
         )
 
     async def _stream(self, record: Record, include_usage: bool, progress: ProgressMode) -> AsyncIterator[str]:
+        sent = SentBeginning(record)
         try:
             yield chunks.first(record)
             async with aclosing(self._waiting.follow(record)) as events:
                 async for event in events:
                     if told := reported(event, progress):
                         yield chunks.progress(record, told)
+                    for chunk in chunks.settled(record, *sent.settled_by(event)):
+                        yield chunk
             final = await self._evolutions.load(record.id, record.request.tenant)
-            for chunk in chunks.final(final, include_usage, self._settings):
+            for chunk in chunks.final(final, include_usage, self._settings, sent):
                 yield chunk
         except DarwinError as error:
             yield body_of(error).model_dump_json()

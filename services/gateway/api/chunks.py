@@ -8,6 +8,7 @@ from services.gateway.api import message_bodies, serializers
 from services.gateway.api import responses as out
 from services.gateway.api.logprobs import ChoiceLogprobs, pieces_with_tokens, token_logprobs
 from services.gateway.api.progress import Progress
+from services.gateway.api.settled import SentBeginning
 from services.gateway.config.settings import GatewaySettings
 from shared.records.events import Event
 from shared.records.evolution import Choice, Record
@@ -43,8 +44,19 @@ def progress(record: Record, event: Event | Progress) -> str:
     return _chunk(record, 0, message_bodies.ChunkDelta(), darwin=event)
 
 
-def final(record: Record, include_usage: bool, settings: GatewaySettings) -> Iterator[str]:
+def settled(record: Record, thought: str, text: str) -> Iterator[str]:
+    """Chunks with what is settled of the answer before its search has ended, in pieces; none where nothing is."""
+    for piece in pieces_of(thought) if thought else ():
+        yield _chunk(record, 0, message_bodies.ChunkDelta(reasoning_content=piece, reasoning=piece))
+    for piece in pieces_of(text) if text else ():
+        yield _chunk(record, 0, message_bodies.ChunkDelta(content=piece))
+
+
+def final(
+    record: Record, include_usage: bool, settings: GatewaySettings, sent: SentBeginning | None = None
+) -> Iterator[str]:
     """The last chunks: thought, text, calls and finish reason of each choice, the usage with `include_usage`, `DONE`.
+    Of the first choice, what was not `sent` before.
 
     A text comes in pieces of a few words, as clients expect it of a stream.
 
@@ -54,6 +66,10 @@ def final(record: Record, include_usage: bool, settings: GatewaySettings) -> Ite
     reference = serializers.reference(record, result)
     for index, choice in enumerate(result.choices):
         role: Literal["assistant"] | None = None if index == 0 else "assistant"
+        if sent and sent.text and index == 0:
+            yield from settled(record, "", sent.rest_of(choice.text))
+            yield _ended(record, index, choice, reference)
+            continue
         thought = serializers.thought_of(record, choice)
         for piece in pieces_of(thought) if thought else ():
             yield _chunk(record, index, message_bodies.ChunkDelta(role=role, reasoning_content=piece, reasoning=piece))
@@ -64,11 +80,15 @@ def final(record: Record, include_usage: bool, settings: GatewaySettings) -> Ite
             role = None
         for call in _calls(record, index, choice):
             yield _chunk(record, index, _delta(record, call))
-        finish = serializers.finish_reason(record, choice)
-        yield _chunk(record, index, message_bodies.ChunkDelta(), finish_reason=finish, darwin=reference)
+        yield _ended(record, index, choice, reference)
     if include_usage:
         yield _envelope(record, [], usage=serializers.usage(record, result, settings))
     yield DONE
+
+
+def _ended(record: Record, index: int, choice: Choice, reference: out.EvolutionReference) -> str:
+    finish = serializers.finish_reason(record, choice)
+    return _chunk(record, index, message_bodies.ChunkDelta(), finish_reason=finish, darwin=reference)
 
 
 def _delta(record: Record, call: message_bodies.ChunkCall) -> message_bodies.ChunkDelta:

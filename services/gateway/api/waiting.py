@@ -122,12 +122,6 @@ class Waiting:
         if not ended:
             raise Unavailable(f"{_STOPPING}; the evolution goes on: read GET /v1/evolutions/{record.id}")
 
-    async def until_ended(self, record: Record) -> None:
-        """Returns once the evolution has ended; raises as `follow` does."""
-        async with aclosing(self.follow(record)) as events:
-            async for _ in events:
-                pass
-
     async def cancel_abandoned(self, *records: Record) -> None:
         """Cancels evolutions that nobody waits for; a caller with an idempotency key can come back to them."""
         for record in records:

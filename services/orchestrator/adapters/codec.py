@@ -11,6 +11,7 @@ from pydantic_core import from_json
 
 from services.orchestrator.adapters.packing import NOT_THE_CORES, Written
 from services.orchestrator.adapters.unpacking import unpack
+from services.orchestrator.core.responses import NOTHING_SETTLED
 from services.orchestrator.core.values import Config, EvolutionState, Final, State
 from shared.records.evolution import SavedState
 from shared.records.schema import UnknownSchema, of_another_version
@@ -50,6 +51,8 @@ def dump(evolution: EvolutionState) -> str:
     exclude |= {"population": {"__all__": of_state}, "finals": {"__all__": of_final}}
     if not evolution.gains:
         exclude["gains"] = True
+    if evolution.settled == NOTHING_SETTLED:
+        exclude["settled"] = True
     fields = _EVOLUTION.dump_json(evolution, exclude=exclude).decode()
     return f'{{"schema":{SCHEMA},{fields.removeprefix("{")}'
 

@@ -87,6 +87,8 @@ class _Packing:
             "population": [self._row(state) for state in evolution.population],
             "finals": [self._final(final) for final in evolution.finals],
         }
+        if evolution.settled.text:
+            head["settled"] = _settled(evolution)
         part: dict[str, Any] = {"texts": self._new_texts, "responses": self._new_responses, "finals": self._new_finals}
         part = {name: value for name, value in part.items() if value}
         if self._first:
@@ -208,6 +210,13 @@ def _thought(before: Response, response: Response) -> tuple[int, str, int, bool]
         return None
     kept = shared_length(before.reasoning, response.reasoning)
     return kept, response.reasoning[kept:], response.reasoning_tokens, response.thinking
+
+
+def _settled(evolution: EvolutionState) -> tuple[int, int] | None:
+    """Where what is settled stands: all that go on begin with it. None where a tokenizer's text has changed behind."""
+    states = (i for i, state in enumerate(evolution.population) if evolution.settled.kept_by(state.response))
+    state = next(states, None)
+    return None if state is None else (state, len(evolution.settled.text))
 
 
 def _where(piece: Piece) -> tuple[int, int, int, int]:

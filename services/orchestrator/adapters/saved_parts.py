@@ -91,7 +91,8 @@ class Part:
 @dataclass(frozen=True, kw_only=True)
 class Head:
     """Everything else, with the names of `EvolutionState`. The instructions of `archive` and `parent` are indices of
-    texts, and `finals` are indices of finals.
+    texts, and `finals` are indices of finals. What is `settled` is so many characters of a state's answer, by its
+    number, and what that state has thought.
     """
 
     base: SavedStateRow
@@ -113,6 +114,7 @@ class Head:
     ending: StoppedBy | None = None
     finished: bool = False
     stopped_by: StoppedBy | None = None
+    settled: tuple[int, int] | None = None
     gains: tuple[float, ...] = ()
 
 

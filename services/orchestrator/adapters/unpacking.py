@@ -19,7 +19,7 @@ from services.orchestrator.adapters.saved_parts import (
     SavedFinal,
     SavedStateRow,
 )
-from services.orchestrator.core.responses import Piece, Response
+from services.orchestrator.core.responses import NOTHING_SETTLED, Piece, Response, Settled
 from services.orchestrator.core.spent import Spent
 from services.orchestrator.core.values import Config, EvolutionState, Final, State
 from shared.records.events import ArchiveEntry
@@ -74,6 +74,7 @@ class _Unpacking:
         first = _at(self._parts, 0)
         if first.config is None or first.seed is None:
             raise ValueError("its state lacks the settings")
+        population = tuple(map(self._state, head.population))
         evolution = EvolutionState(
             config=_CONFIG.validate_python(first.config, extra="forbid"),
             instruction=_at(self._texts, 0),
@@ -81,7 +82,8 @@ class _Unpacking:
             base=self._state(head.base),
             archive=tuple(ArchiveEntry(_at(self._texts, text), reward) for text, reward in head.archive),
             parent="" if head.parent is None else _at(self._texts, head.parent),
-            population=tuple(map(self._state, head.population)),
+            population=population,
+            settled=_settled(head, population),
             finals=tuple(_at(self._finals, index) for index in head.finals),
             spent=Spent(*head.spent),
             **{name: getattr(head, name) for name in PLAIN},
@@ -138,6 +140,14 @@ class _Unpacking:
             dropped=row.dropped,
             embedding=row.embedding,
         )
+
+
+def _settled(head: Head, population: Sequence[State]) -> Settled:
+    if head.settled is None:
+        return NOTHING_SETTLED
+    index, length = head.settled
+    response = _at(population, index).response
+    return Settled(response.text[:length], response.reasoning)
 
 
 def _at(items: Sequence[T], index: int) -> T:

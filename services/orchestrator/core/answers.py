@@ -10,8 +10,9 @@ from shared.records.logprobs import shown
 def choices(evolution: EvolutionState, n: int) -> tuple[Choice, ...]:
     """The `n` best distinct final responses, best first, the earlier first among equals. Fewer where fewer exist.
 
-    Responses are distinct where their texts differ or, of those that call tools, where they call otherwise. With a
-    `final_beta`, which of them come first is drawn; where there is a `fallback`, the base response does.
+    Responses are distinct where their texts differ or, of those that call tools, where they call otherwise. Those that
+    do not keep what is settled are left out. With a `final_beta`, which of them come first is drawn; where there is a
+    `fallback`, the base response does.
     """
     best: dict[tuple[str, str], Final] = {}
     finals, _ = _picked(evolution)
@@ -30,7 +31,8 @@ def fallback(evolution: EvolutionState) -> Fallback | None:
 def _picked(evolution: EvolutionState) -> tuple[list[Final], Fallback | None]:
     """The final responses in the order in which they answer."""
     config = evolution.config
-    ranked = votes.ranked(evolution.finals, config.complete_first)
+    kept = [final for final in evolution.finals if evolution.settled.kept_by(final.response)]
+    ranked = votes.ranked(kept, config.complete_first)
     if config.final_beta:
         ranked = votes.drawn(ranked, config.final_beta, evolution.seed, config.complete_first)
     return with_fallback(ranked, config.complete_first)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.orchestrator.core.values import BASE, Final
+from services.orchestrator.core.values import BASE, Final, State
 from shared.records.evolution import Fallback
 
 _FORM = "form"
@@ -25,10 +25,11 @@ def with_fallback(ranked: Sequence[Final], complete_first: bool) -> tuple[list[F
 def _why_not(first: Final, base: Final) -> Fallback | None:
     if not first.response.whole_text.strip():
         return "empty"
-    if _breaks_form(first) and not _breaks_form(base):
+    if breaks_form(first) and not breaks_form(base):
         return "form_broken"
     return "reward_abstained" if first.abstained else None
 
 
-def _breaks_form(final: Final) -> bool:
-    return final.components.get(_FORM, 0.0) < 0
+def breaks_form(scored: State | Final) -> bool:
+    """Whether a response that was scored breaks what the conversation demands of its form."""
+    return scored.components.get(_FORM, 0.0) < 0

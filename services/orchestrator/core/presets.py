@@ -6,6 +6,7 @@ from services.orchestrator.core.values import Config
 from shared.methods import METHODS
 from shared.records.evolution import EvolutionRequest
 from shared.records.search import check_search, in_rounds
+from shared.records.settling import unsettled
 
 
 def config_for(request: EvolutionRequest) -> Config:
@@ -27,7 +28,10 @@ def config_for(request: EvolutionRequest) -> Config:
         replace=method.replaces,
         max_tokens=request.sampling.max_tokens,
         complete_first=request.sampling.format is not None,
+        held_back=max((len(string) - 1 for string in request.sampling.stop), default=0),
     )
+    if unsettled(request):
+        config = replace(config, stream_settled=False)
     if not in_rounds(request.method, request.search):
         config = replace(config, period=config.max_tokens, lookahead=0)
     if not method.searches:

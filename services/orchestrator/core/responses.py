@@ -97,3 +97,18 @@ class Response:
     def roomless(self) -> bool:
         """Ended before its first token: its mutant fills the model's context. It is no answer and no donor."""
         return self.finish == "length" and not self.tokens
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The beginning of the answer that is settled: of its `text`, and the whole of what was thought before."""
+
+    text: str = ""
+    reasoning: str = ""
+
+    def kept_by(self, response: Response) -> bool:
+        """Whether the response begins so; every one does where nothing is settled."""
+        return not self.text or (response.text.startswith(self.text) and response.reasoning == self.reasoning)
+
+
+NOTHING_SETTLED = Settled()

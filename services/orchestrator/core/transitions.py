@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from services.orchestrator.core import budgets, selection, shrinking, stopping
+from services.orchestrator.core import budgets, selection, settling, shrinking, stopping
 from services.orchestrator.core.frozen import changed
-from services.orchestrator.core.responses import Response
+from services.orchestrator.core.responses import Response, Settled
 from services.orchestrator.core.selection import Draws
 from services.orchestrator.core.values import BASE, Config, EvolutionState, Final, State, Step, UnexpectedOutcome
 from shared.records.events import ArchiveEntry, CycleFinished, CycleStarted, RoundFinished
@@ -71,7 +71,11 @@ def settle(evolution: EvolutionState, draws: Draws) -> Step:
 def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
     before, config = evolution.population, evolution.config
     rewards = tuple(None if _without_score(state, config) else _known(state.reward) for state in before)
-    comparable = [i for i, state in enumerate(before) if not state.dropped and _comparable(state, config)]
+    comparable = [
+        i
+        for i, state in enumerate(before)
+        if not state.dropped and _comparable(state, config) and evolution.settled.kept_by(state.response)
+    ]
     dropped = shrinking.dropped(before, comparable, config.shrink)
     left = [i for i in comparable if i not in dropped]
     selected = selection.RULES[config.selection](
@@ -87,6 +91,7 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
     after = [changed(state, dropped=True) if i in dropped else state for i, state in enumerate(before)]
     for item in selected.replacements:
         after[item.state] = changed(before[item.donor], instruction=before[item.state].instruction)
+    beginning = settling.settled_after(evolution, after)
     event = RoundFinished(
         cycle=evolution.cycle,
         round=evolution.round,
@@ -100,10 +105,12 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
         weights=selected.weights,
         dropped=tuple(i for i, state in enumerate(after) if state.dropped),
         abstained=_told(state.abstained for state in before),
+        settled=0 if beginning == evolution.settled else len(beginning.text),
     )
     evolution = changed(
         evolution,
         population=tuple(after),
+        settled=beginning,
         survivals=evolution.survivals + selected.archived,
         rounds=evolution.rounds + 1,
         round_tokens=0,
@@ -176,19 +183,19 @@ def _ended(evolution: EvolutionState) -> EvolutionState:
         finals = (_latest(evolution, BASE),)
     cut = evolution.cycle < evolution.config.cycles or not evolution.base.response.finished
     stopped_by = _no_further_cycle(evolution) if cut else None
-    return changed(evolution, finals=_complete(finals), finished=True, stopped_by=stopped_by)
+    return changed(evolution, finals=_complete(finals, evolution.settled), finished=True, stopped_by=stopped_by)
 
 
 def conclude(evolution: EvolutionState, reason: StoppedBy) -> EvolutionState:
     """Ends the search early: complete responses of the open cycle count, partial ones only where none is complete."""
-    states = evolution.population
+    states, settled = evolution.population, evolution.settled
     begun = [i for i, state in enumerate(states) if state.latest.begun and not state.dropped]
     scored = [i for i in begun if states[i].reward is not None and not states[i].response.undecided]
-    finals = _complete((*evolution.finals, *(final(evolution, i) for i in scored)))
-    if not finals:
+    finals = _complete((*evolution.finals, *(final(evolution, i) for i in scored)), settled)
+    if not any(settled.kept_by(each.response) for each in finals):
         # Nothing tells which of them is the best: those that have ended by themselves, and else the longest.
-        ranked = sorted((_latest(evolution, i) for i in begun), key=lambda each: _unscored_precedence(each.response))
-        finals = _complete(ranked)
+        going_on = [_latest(evolution, i) for i in begun if settled.kept_by(states[i].latest)]
+        finals += _complete(sorted(going_on, key=lambda each: _unscored_precedence(each.response)), settled)
     if not finals and evolution.base.latest.begun:
         finals = (_latest(evolution, BASE),)
     return changed(evolution, finals=finals, finished=True, stopped_by=reason, checkpoint=evolution.checkpoint + 1)
@@ -237,9 +244,10 @@ def _told(texts: Iterable[str]) -> tuple[str, ...]:
     return found if any(found) else ()
 
 
-def _complete(finals: Sequence[Final]) -> tuple[Final, ...]:
-    """The complete responses; all of them where none is complete."""
-    return tuple(final for final in finals if final.response.finished) or tuple(finals)
+def _complete(finals: Sequence[Final], settled: Settled) -> tuple[Final, ...]:
+    """The complete responses; all of them where none is complete that keeps what is settled."""
+    complete = tuple(final for final in finals if final.response.finished)
+    return complete if any(settled.kept_by(final.response) for final in complete) else tuple(finals)
 
 
 def _known(reward: float | None) -> float:

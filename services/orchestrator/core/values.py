@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from services.orchestrator.core.responses import NO_CALLS, Called, Response
+from services.orchestrator.core.responses import NO_CALLS, NOTHING_SETTLED, Called, Response, Settled
 from services.orchestrator.core.spent import Spent
 from shared.records.events import ArchiveEntry, Event
 from shared.records.evolution import MutantSource, StoppedBy
@@ -32,6 +32,7 @@ class Config(Search):
     archive_candidates: int = 2
     complete_first: bool = False
     rescore: bool = False
+    held_back: int = 0
 
 
 Phase = Literal["idle", "decode", "short", "held", "score", "scored"]
@@ -95,7 +96,8 @@ class EvolutionState:
     `mutation_allowance` is how many tokens the cycle's mutation may sample; None: as many as it likes. `scarce` says
     that the round might need more reward calls than are left, so that who is scored is decided once all have decoded;
     `ending` why the search ends as soon as those who are scored have their rewards. `gains` are the final rewards so
-    far, each less that of its cycle's parent; they are noted where further cycles have a price.
+    far, each less that of its cycle's parent; they are noted where further cycles have a price. The answer begins with
+    what is `settled`.
     """
 
     config: Config
@@ -120,6 +122,7 @@ class EvolutionState:
     ending: StoppedBy | None = None
     finished: bool = False
     stopped_by: StoppedBy | None = None
+    settled: Settled = NOTHING_SETTLED
     gains: tuple[float, ...] = ()
 
     @property

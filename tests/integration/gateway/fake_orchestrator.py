@@ -2,11 +2,12 @@
 
 `""`: succeed at once. `n=3`: with that many choices. `fail=Unavailable`: fail with that error. `full`: fail of a full
 context. `hang`: begin, and end only when cancelled. `text=…`: succeed with this text. `rounds=4`: that many rounds,
-50 ms each. `replaced`: a round whose second state takes the response of the first. `wait=1.5`: succeed after that
-many seconds. `stop=deadline_ms`: succeed, stopped by that (`stop=error`: with that error in the record). `calls=2`:
-succeed with so many calls of the first tool. `deaf`: never touch the record. `gain=0.5`: succeed after a cycle with
-that outlook for 50 tokens more. `fallback=empty`: succeed with the base response, for that reason. Every success
-charges 120 tokens.
+50 ms each. `replaced`: a round whose second state takes the response of the first. `settled=…`: two rounds that settle
+the beginning of this text, which is the answer, after a thought; `unsettled=…`: the answer is another. `wait=1.5`:
+succeed after that many seconds. `stop=deadline_ms`: succeed, stopped by that (`stop=error`: with that error in the
+record). `calls=2`: succeed with so many calls of the first tool. `deaf`: never touch the record. `gain=0.5`: succeed
+after a cycle with that outlook for 50 tokens more. `fallback=empty`: succeed with the base response, for that reason.
+Every success charges 120 tokens.
 """
 
 import asyncio
@@ -93,6 +94,13 @@ async def _evolve(store: Store, evolution_id: str) -> None:
     if name == "replaced":
         event = RoundFinished(1, 1, ("good", "bad"), (0.5, -0.5), (0,), (Replacement(1, 0),), (True, True), 80)
         record = await _save(store, record, [event])
+    for number in (1, 2) if name in ("settled", "unsettled") else ():
+        texts, thoughts = ("bad", value[: 8 * number] + "cut"), ("", "Hm, well.")
+        replaced = (Replacement(0, 1),)
+        event = RoundFinished(
+            1, number, texts, (0.5, 0.75), (1,), replaced, (False, False), 80, reasoning=thoughts, settled=8 * number
+        )
+        record = await _save(store, record, [event])
     if name == "gain":
         outlook = Outlook(float(value), 50.0, 0.0)
         record = await _save(store, record, [CycleFinished(1, (0.5,), (), (), 0.5, outlook)])
@@ -108,8 +116,10 @@ async def _evolve(store: Store, evolution_id: str) -> None:
             failure = Failure(type(full).__name__, full.message, full.field)
         await _save(store, record, [Ended("failed", None, failure)], status="failed", error=failure)
         return
-    texts = [value] if name == "text" else [f"answer {i}" for i in range(int(value) if name == "n" else 1)]
+    texts = [value] if name in ("text", "settled") else [f"answer {i}" for i in range(int(value) if name == "n" else 1)]
     result = replace(_result(record, texts), stopped_by=value if name == "stop" else None)
+    if name in ("settled", "unsettled"):
+        result = replace(result, choices=(replace(result.choices[0], reasoning="Hm, well."),))
     result = replace(result, fallback=value if name == "fallback" else None)
     if value == "error":
         failure = Failure("Unavailable", f"no luck at {INSIDE}")

@@ -29,7 +29,9 @@ INSTRUCTION = "Explain tides."
 
 
 @st.composite
-def configs(draw: st.DrawFn, *, replacing: bool | None = None, budget: bool | None = None) -> Config:
+def configs(
+    draw: st.DrawFn, *, replacing: bool | None = None, budget: bool | None = None, settling: bool = False
+) -> Config:
     mutants = draw(st.integers(2, 6))
     replaces = draw(st.booleans()) if replacing is None else replacing
     max_tokens = draw(st.integers(1, 24))
@@ -45,6 +47,7 @@ def configs(draw: st.DrawFn, *, replacing: bool | None = None, budget: bool | No
         max_tokens=max_tokens,
         max_generated_tokens=draw(st.integers(1, 200)) if bounded else None,
         max_reward_calls=draw(st.integers(1, 60)) if bounded else None,
+        stream_settled=settling,
         token_price=draw(st.sampled_from((None, 0.0, 20.0))),
     )
 

@@ -1,9 +1,9 @@
 """The events of a streamed response, in OpenAI's order.
 
-The numbers of the events follow from the record alone, so that a stream may be resumed after any of them.
+The numbers of the events follow from the record and its events, so that a stream may be resumed after any of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -19,12 +19,16 @@ from services.gateway.api.openai_responses.outputs import (
     ReasoningItem,
     answer_tokens,
     begun,
+    message_begun,
     output_logprobs,
+    reasoning_item,
 )
 from services.gateway.api.openai_responses.resource import ModelResponse, response
+from services.gateway.api.settled import SentBeginning
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.edge.errors import body_of
 from shared.errors import DarwinError
+from shared.records.events import Event
 from shared.records.evolution import Record
 
 EventType = Literal[
@@ -93,29 +97,81 @@ def opening(record: Record, settings: GatewaySettings) -> list[ResponseEvent]:
     ]
 
 
-def closing(record: Record, first: int, settings: GatewaySettings) -> Iterator[ResponseEvent]:
-    """The answer and the end; `first` is the number of the first event."""
-    number = first
-    for fields in _closing(record, settings):
-        yield ResponseEvent(sequence_number=number, **fields)
-        number += 1
+class AnswerEvents:
+    """The events of one answer, which are numbered from `number` on: its beginning, where that is settled before the
+    search has ended, and the rest.
+    """
+
+    def __init__(self, record: Record, number: int) -> None:
+        self.number = number
+        self._record = record
+        self._sent = SentBeginning(record)
+
+    def settled_by(self, event: Event) -> Iterator[ResponseEvent]:
+        """What can be told now that this has happened; raises as `SentBeginning.settled_by` does."""
+        begins = not self._sent.text
+        thought, text = self._sent.settled_by(event)
+        if thought:
+            item = reasoning_item(self._record, thought)
+            yield from self._numbered(_item(item, {"item_id": item.id, "output_index": 0}, self._record))
+        if not text:
+            return
+        message = message_begun(self._record)
+        where = {"item_id": message.id, "output_index": int(bool(self._sent.thought))}
+        if begins:
+            yield from self._numbered(_begun(message, where))
+            yield from self._numbered(_text_begun(where))
+        yield from self._numbered(_deltas(((piece, []) for piece in pieces_of(text)), where))
+
+    def closing(self, record: Record, settings: GatewaySettings) -> Iterator[ResponseEvent]:
+        """What is left of the answer, and the end, from the final record."""
+        final = response(record, settings)
+        for index, item in enumerate(final.output):
+            where = {"item_id": item.id, "output_index": index}
+            if not self._sent.text or isinstance(item, FunctionCall):
+                yield from self._numbered(_item(item, where, record))
+            elif isinstance(item, OutputMessage):
+                rest = self._sent.rest_of(item.content[0].text)
+                yield from self._numbered(_deltas(((piece, []) for piece in pieces_of(rest) if piece), where))
+                yield from self._numbered(_text_done(item.content[0], where))
+                yield from self._numbered(_done(item, where))
+        ends = {"completed": "response.completed", "incomplete": "response.incomplete"}
+        yield from self._numbered([{"type": ends.get(final.status, "response.failed"), "response": final}])
+
+    def failure(self, error: DarwinError) -> ResponseEvent:
+        """The last event of a stream that cannot be told to its end."""
+        detail = body_of(error).error
+        return ResponseEvent(
+            type="error", sequence_number=self.number, code=detail.code, message=detail.message, param=detail.param
+        )
+
+    def _numbered(self, events: Iterable[dict[str, Any]]) -> Iterator[ResponseEvent]:
+        for fields in events:
+            yield ResponseEvent(sequence_number=self.number, **fields)
+            self.number += 1
 
 
-def _closing(record: Record, settings: GatewaySettings) -> Iterator[dict[str, Any]]:
-    final = response(record, settings)
-    for index, item in enumerate(final.output):
-        yield {"type": "response.output_item.added", "output_index": index, "item": begun(item)}
-        where = {"item_id": item.id, "output_index": index}
-        match item:
-            case FunctionCall():
-                yield from _arguments(item, where)
-            case ReasoningItem():
-                yield from _thought(item.content[0].text, where)
-            case OutputMessage():
-                yield from _text(item.content[0], where, record)
-        yield {"type": "response.output_item.done", "output_index": index, "item": item}
-    ends = {"completed": "response.completed", "incomplete": "response.incomplete"}
-    yield {"type": ends.get(final.status, "response.failed"), "response": final}
+def _item(item: OutputItem, where: dict[str, Any], record: Record) -> Iterator[dict[str, Any]]:
+    """All events of an item that is told at once."""
+    yield from _begun(item, where)
+    match item:
+        case FunctionCall():
+            yield from _arguments(item, where)
+        case ReasoningItem():
+            yield from _thought(item.content[0].text, where)
+        case OutputMessage():
+            yield from _text_begun(where)
+            yield from _deltas(_pieces(item.content[0], record), where)
+            yield from _text_done(item.content[0], where)
+    yield from _done(item, where)
+
+
+def _begun(item: OutputItem, where: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield {"type": "response.output_item.added", "output_index": where["output_index"], "item": begun(item)}
+
+
+def _done(item: OutputItem, where: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield {"type": "response.output_item.done", "output_index": where["output_index"], "item": item}
 
 
 def _thought(text: str, item: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -125,11 +181,18 @@ def _thought(text: str, item: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield {"type": "response.reasoning_text.done", **where, "text": text}
 
 
-def _text(part: OutputText, item: dict[str, Any], record: Record) -> Iterator[dict[str, Any]]:
+def _text_begun(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield {"type": "response.content_part.added", **item, "content_index": 0, "part": OutputText(text="")}
+
+
+def _deltas(pieces: Iterable[tuple[str, list[OutputLogprob]]], item: dict[str, Any]) -> Iterator[dict[str, Any]]:
     where = item | {"content_index": 0}
-    yield {"type": "response.content_part.added", **where, "part": OutputText(text="")}
-    for piece, logprobs in _pieces(part, record):
+    for piece, logprobs in pieces:
         yield {"type": "response.output_text.delta", **where, "delta": piece, "logprobs": logprobs}
+
+
+def _text_done(part: OutputText, item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    where = item | {"content_index": 0}
     yield {"type": "response.output_text.done", **where, "text": part.text, "logprobs": part.logprobs}
     yield {"type": "response.content_part.done", **where, "part": part}
 
@@ -147,11 +210,3 @@ def _arguments(call: FunctionCall, where: dict[str, Any]) -> Iterator[dict[str, 
     for piece in pieces_of_arguments(call.arguments):
         yield {"type": "response.function_call_arguments.delta", **where, "delta": piece}
     yield {"type": "response.function_call_arguments.done", **where, "name": call.name, "arguments": call.arguments}
-
-
-def failure(error: DarwinError, number: int) -> ResponseEvent:
-    """The last event of a stream that cannot be told to its end."""
-    detail = body_of(error).error
-    return ResponseEvent(
-        type="error", sequence_number=number, code=detail.code, message=detail.message, param=detail.param
-    )

@@ -172,6 +172,18 @@ def begun(item: OutputItem) -> OutputItem:
     return item.model_copy(update={"status": "in_progress", **nothing})
 
 
+def message_begun(record: Record) -> OutputMessage:
+    """The message of an answer that has begun to be told before its search has ended."""
+    name = answer_id(record, Message("assistant", ""), 0)
+    return OutputMessage(id=name, status="in_progress", content=[])
+
+
+def reasoning_item(record: Record, thought: str) -> ReasoningItem:
+    """The thought before an answer that has begun to be told before its search has ended."""
+    item = Message("assistant", "", reasoning=thought)
+    return _reasoning(item, answer_id(record, item, 0))
+
+
 def _reasoning(item: Message, name: str) -> ReasoningItem:
     return ReasoningItem(id=name, status="completed", content=[ReasoningText(text=item.reasoning)])
 

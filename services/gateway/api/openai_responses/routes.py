@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -87,7 +88,8 @@ class ResponseRoutes:
     ) -> ModelResponse | Response:
         """Answers a conversation with the best response that the chosen method finds.
 
-        With `stream`, the text comes as events once the search has ended. With `background`, the answer comes at once,
+        With `stream`, the text comes as events once the search has ended, or its beginning before, with
+        `darwin.stream_settled`. With `background`, the answer comes at once,
         and the response may be polled, followed and cancelled.
         """
         if body.stream:
@@ -173,22 +175,25 @@ class ResponseRoutes:
 
     async def _events(self, record: Record, after: int) -> AsyncIterator[ServerSentEvent]:
         opening = events.opening(record, self._settings)
-        number = len(opening)
+        answer = events.AnswerEvents(record, len(opening))
         try:
             for event in opening:
                 if event.sequence_number > after:
                     yield _sent(event)
-            await self._waiting.until_ended(record)
+            async with aclosing(self._waiting.follow(record)) as happened:
+                async for each in happened:
+                    for event in answer.settled_by(each):
+                        if event.sequence_number > after:
+                            yield _sent(event)
             final = await self._evolutions.load(record.id, record.request.tenant)
-            for event in events.closing(final, number, self._settings):
-                number = event.sequence_number + 1
+            for event in answer.closing(final, self._settings):
                 if event.sequence_number > after:
                     yield _sent(event)
         except DarwinError as error:
-            yield _sent(events.failure(error, number))
+            yield _sent(answer.failure(error))
         except Exception:
             log.exception("the stream of %s failed", record.id)
-            yield _sent(events.failure(Internal("the stream failed; the log has the details"), number))
+            yield _sent(answer.failure(Internal("the stream failed; the log has the details")))
 
 
 def _sent(event: events.ResponseEvent) -> ServerSentEvent:

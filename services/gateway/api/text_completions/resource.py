@@ -10,6 +10,7 @@ from services.gateway.api.chunks import pieces_of
 from services.gateway.api.logprobs import pieces_with_tokens
 from services.gateway.api.progress import Progress
 from services.gateway.api.responses import EvolutionReference, PromptTokensDetails, Usage
+from services.gateway.api.settled import SentBeginning
 from services.gateway.api.text_completions.logprobs import CompletionLogprobs, completion_logprobs
 from services.gateway.config.settings import GatewaySettings
 from shared.records.events import Event
@@ -119,16 +120,26 @@ class Chunks:
         index = part * self._first.request.n
         return self._chunk([CompletionChunkChoice(index=index, text="")], darwin=event)
 
-    def final(self, part: int, record: Record) -> Iterator[str]:
-        """The text of each of a prompt's choices in pieces, with its finish reason last.
+    def settled(self, part: int, text: str) -> Iterator[str]:
+        """The text that is settled of a prompt's continuation, in pieces; none where nothing is."""
+        index = part * self._first.request.n
+        for piece in pieces_of(text) if text else ():
+            yield self._chunk([CompletionChunkChoice(index=index, text=piece)])
+
+    def final(self, part: int, record: Record, sent: SentBeginning | None = None) -> Iterator[str]:
+        """The text of each of a prompt's choices in pieces, with its finish reason last; where some of
+        the text was `sent` before, the rest.
 
         Raises as `serializers.result_of` does.
         """
         result = serializers.result_of(record)
         reference = serializers.reference(record, result)
         for index, choice in enumerate(result.choices, part * record.request.n):
-            for piece, logprobs in _pieces(record, choice):
-                yield self._chunk([CompletionChunkChoice(index=index, text=piece, logprobs=logprobs)])
+            if sent and sent.text:
+                yield from self.settled(part, sent.rest_of(choice.text))
+            else:
+                for piece, logprobs in _pieces(record, choice):
+                    yield self._chunk([CompletionChunkChoice(index=index, text=piece, logprobs=logprobs)])
             ended = CompletionChunkChoice(index=index, text="", finish_reason=choice.finish_reason)
             yield self._chunk([ended], darwin=reference)
 

@@ -11,6 +11,7 @@ from services.gateway.api.chunks import DONE
 from services.gateway.api.deadlines import keepalive_s, with_deadline
 from services.gateway.api.openapi import event_stream, failures
 from services.gateway.api.progress import ProgressMode, reported
+from services.gateway.api.settled import SentBeginning
 from services.gateway.api.text_completions import resource
 from services.gateway.api.text_completions.conversion import as_asked, evolutions_of
 from services.gateway.api.text_completions.requests import CompletionRequest
@@ -98,12 +99,16 @@ class CompletionRoutes:
         finals = []
         try:
             for part, record in enumerate(records):
+                sent = SentBeginning(record)
                 async with aclosing(self._waiting.follow(record)) as events:
                     async for event in events:
                         if told := reported(event, progress):
                             yield chunks.progress(part, told)
+                        _, text = sent.settled_by(event)
+                        for chunk in chunks.settled(part, text):
+                            yield chunk
                 final = await self._evolutions.load(record.id, record.request.tenant)
-                for chunk in chunks.final(part, final):
+                for chunk in chunks.final(part, final, sent):
                     yield chunk
                 finals.append(final)
             if include_usage:

@@ -62,7 +62,7 @@ function addRound(cycle, event) {
     dropped: event.dropped?.includes(state) ?? false,
   }));
   cycle.held = states.map((each) => (each.donor === null ? each : states[each.donor]).pieces);
-  cycle.rounds.push({ cycle: event.cycle, round: event.round, tokens: event.tokens, states });
+  cycle.rounds.push({ cycle: event.cycle, round: event.round, tokens: event.tokens, settled: event.settled ?? 0, states });
 }
 
 /** The pieces of `held` that `text` still begins with (lookahead is thrown away), then a piece by `author` with the rest. */

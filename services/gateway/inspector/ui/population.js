@@ -37,7 +37,7 @@ function grid(cycle, view) {
   const states = cycle.rounds[0].states.map((each) => each.state);
   return h("div", { class: "scroll" }, h("table", { class: "grid" },
     h("caption", {}, `Cycle ${cycle.number}`),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "state"), cycle.rounds.map((round) => h("th", { scope: "col" }, `${cycle.number}.${round.round}`)), h("th", { scope: "col" }, "final"))),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "state"), cycle.rounds.map((round) => h("th", { scope: "col" }, `${cycle.number}.${round.round}`, settledBy(round))), h("th", { scope: "col" }, "final"))),
     h("tbody", {}, states.map((state) => h("tr", {},
       h("th", { scope: "row" }, h("span", { class: `writer writer-${state % 8}` }, state)),
       cycle.rounds.map((round) => h("td", {}, cell(round.states[state], view))),
@@ -50,6 +50,10 @@ function outlook(promise) {
   if (!promise) return null;
   const decision = promise.gain >= promise.price ? "the search went on" : "the search stopped: the gain was unlikely";
   return h("p", { class: "hint outlook" }, `A further cycle was expected to gain ${signed(promise.gain)}; its ${count(Math.round(promise.tokens))} tokens cost ${promise.price.toFixed(3)}: ${decision}.`);
+}
+
+function settledBy(round) {
+  return round.settled ? h("span", { class: "mark", title: `The first ${round.settled} characters of the answer are settled.` }, " ✓") : null;
 }
 
 export const keyOf = ({ cycle, round, state }) => `${cycle}.${round}.${state}`;

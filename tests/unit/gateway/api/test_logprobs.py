@@ -12,7 +12,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseOutputMessage, ResponseOutputText, ResponseTextDeltaEvent
 
 from services.gateway.api import chunks, serializers
-from services.gateway.api.openai_responses.events import closing
+from services.gateway.api.openai_responses.events import AnswerEvents
 from services.gateway.api.openai_responses.resource import response
 from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.text_completions import resource
@@ -156,7 +156,11 @@ def test_a_response_is_what_openais_library_reads() -> None:
     ]  # fmt: skip
     assert bytes(byte for each in part.logprobs for byte in each.bytes) == "A川 b".encode()
     assert [(other.token, other.bytes) for other in part.logprobs[0].top_logprobs] == [("A", [65]), ("</s>", [])]
-    texts = [event.payload() for event in closing(found, 2, SETTINGS) if event.type == "response.output_text.delta"]
+    texts = [
+        event.payload()
+        for event in AnswerEvents(found, 2).closing(found, SETTINGS)
+        if event.type == "response.output_text.delta"
+    ]
     deltas = [ResponseTextDeltaEvent.model_validate_json(json.dumps(text), strict=True) for text in texts]
     assert [(delta.delta, len(delta.logprobs)) for delta in deltas] == [("A", 1), ("川", 2), (" b", 1)]
 
@@ -168,7 +172,11 @@ def test_a_response_with_calls_or_unasked_has_an_empty_list() -> None:
     ):
         told = response(found, SETTINGS).model_dump(mode="json")["output"][0]["content"][0]
         assert told["logprobs"] == []
-        deltas = [event for event in closing(found, 2, SETTINGS) if event.type == "response.output_text.delta"]
+        deltas = [
+            event
+            for event in AnswerEvents(found, 2).closing(found, SETTINGS)
+            if event.type == "response.output_text.delta"
+        ]
         assert [event.payload()["logprobs"] for event in deltas] == [[]] * len(deltas) != []
 
 

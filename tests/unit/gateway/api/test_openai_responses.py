@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from openai.types.responses import Response
 
-from services.gateway.api.openai_responses.events import closing, opening
+from services.gateway.api.openai_responses.events import AnswerEvents, opening
 from services.gateway.api.openai_responses.resource import response
 from services.gateway.api.openai_responses.turns import items_of, turns_of
 from services.gateway.config.settings import GatewaySettings
@@ -49,10 +49,14 @@ def test_an_answer_that_was_cut_is_incomplete(method: Method) -> None:
 
 
 def test_a_stream_ends_by_what_became_of_it() -> None:
-    assert [event.type for event in closing(record("length"), 2, SETTINGS)][-1] == "response.incomplete"
-    assert [event.type for event in closing(record("stop"), 2, SETTINGS)][-1] == "response.completed"
+    assert [event.type for event in AnswerEvents(record("length"), 2).closing(record("length"), SETTINGS)][
+        -1
+    ] == "response.incomplete"
+    assert [event.type for event in AnswerEvents(record("stop"), 2).closing(record("stop"), SETTINGS)][
+        -1
+    ] == "response.completed"
     cancelled = replace(record("stop"), status="cancelled", result=None)
-    [last] = closing(cancelled, 2, SETTINGS)
+    [last] = AnswerEvents(cancelled, 2).closing(cancelled, SETTINGS)
     assert last.response is not None
     assert (last.type, last.sequence_number, last.response.status) == ("response.failed", 2, "cancelled")
 
@@ -73,7 +77,7 @@ def test_calls_are_whole_where_an_answer_was_cut(finish: FinishReason) -> None:
     assert [(item.type, item.status) for item in shown.output] == [  # type: ignore[union-attr]
         ("message", "completed"), ("function_call", "completed"), ("function_call", "completed")
     ]  # fmt: skip
-    events = list(closing(held, 2, SETTINGS))
+    events = list(AnswerEvents(held, 2).closing(held, SETTINGS))
     assert [event.item for event in events if event.type == "response.output_item.done"] == response(
         held, SETTINGS
     ).output

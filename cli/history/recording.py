@@ -18,7 +18,7 @@ from shared.records.evolution import TERMINAL, EvolutionRequest, Message, Sampli
 from shared.records.search import Search
 from shared.records.tools import Tool, ToolCall, ToolUse
 
-_LATER = ("replace_in_reasoning", "spread")
+_LATER = ("credit", "replace_in_reasoning", "spread")
 
 
 class NotARecording(Exception):

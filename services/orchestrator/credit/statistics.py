@@ -47,14 +47,15 @@ def credit_of(observations: Sequence[Observation], half_life: float) -> Credit |
     if degrees <= 0:
         return None
     gains = table.reward - max(0.0, _slope(table)) * table.growth
-    fitted = np.zeros_like(gains)
+    fitted: _Numbers = np.zeros_like(gains)
     weights = np.bincount(table.name_of, table.weight[table.gain_of])
     shares = np.bincount(table.gain_of)[table.gain_of]
     for _ in range(_TURNS):
         levels = _by_population(table, gains - fitted)
         over = np.bincount(table.name_of, (table.weight * (gains - levels))[table.gain_of])
         # Each name's mean has a prior of one gain of nothing.
-        fitted = np.bincount(table.gain_of, (over / (weights + 1))[table.name_of] / shares)
+        shrunk: _Numbers = (over / (weights + 1))[table.name_of] / shares
+        fitted = np.bincount(table.gain_of, shrunk)
     noise = float(table.weight @ (gains - levels - fitted) ** 2 / degrees) ** 0.5
     overall = float(table.weight @ levels / table.weight.sum())
     means = overall + over / weights
@@ -64,7 +65,9 @@ def credit_of(observations: Sequence[Observation], half_life: float) -> Credit |
 
 def _tabulated(observations: Sequence[Observation], half_life: float) -> _Table:
     """The gains of all observations that have some."""
-    population, rows, namings = 0, [], []
+    rows: list[tuple[float, float, float, float]] = []
+    namings: list[tuple[int, int]] = []
+    population = 0
     index: dict[str, int] = {}
     newer: set[str] = set()
     for observation in reversed(observations):
@@ -76,7 +79,8 @@ def _tabulated(observations: Sequence[Observation], half_life: float) -> _Table:
         population += bool(observation.gains)
     numbers = np.array(rows, np.float64).reshape(-1, 4)
     pairs = np.array(namings, np.int64).reshape(-1, 2)
-    return _Table(numbers[:, 0].astype(np.int64), *numbers[:, 1:].T, *pairs.T, tuple(index))
+    populations, reward, growth, weights = numbers.T
+    return _Table(populations.astype(np.int64), reward, growth, weights, pairs[:, 0], pairs[:, 1], tuple(index))
 
 
 def _slope(table: _Table) -> float:

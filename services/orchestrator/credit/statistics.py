@@ -55,7 +55,7 @@ def credit_of(observations: Sequence[Observation], half_life: float) -> Credit |
         over = np.bincount(table.name_of, (table.weight * (gains - levels))[table.gain_of])
         # Each name's mean has a prior of one gain of nothing.
         shrunk: _Numbers = (over / (weights + 1))[table.name_of] / shares
-        fitted = np.bincount(table.gain_of, weights=shrunk)
+        fitted = np.bincount(table.gain_of, shrunk).astype(np.float64)
     noise = float(table.weight @ (gains - levels - fitted) ** 2 / degrees) ** 0.5
     overall = float(table.weight @ levels / table.weight.sum())
     means = overall + over / weights

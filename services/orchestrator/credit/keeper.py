@@ -1,12 +1,13 @@
 """Keeps what mutants earn, and gives new searches what was earned on instructions like theirs."""
 
+import asyncio
 import logging
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from services.orchestrator.credit.gains import cycle_gains
-from services.orchestrator.credit.statistics import credit_of
 from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import DarwinError
 from shared.records.attempts import Attempt
@@ -45,6 +46,8 @@ class CreditKeeper:
         self._settings = settings
         self._known: OrderedDict[str | None, dict[str, Observation]] = OrderedDict()
         self._vectors: OrderedDict[str, str] = OrderedDict()
+        self._memories: OrderedDict[tuple[str | None, str], Any] = OrderedDict()
+        self._searching = threading.Lock()
 
     async def credit_for(self, request: EvolutionRequest) -> Credit | None:
         """What lines and operators have earned in the searches on the nearest instructions; None where that is not
@@ -56,8 +59,24 @@ class CreditKeeper:
         except DarwinError as error:
             log.warning("a search goes on without credit: %s", error.message)
             return None
-        near = self._nearest(observations, await self._vector(request))
-        return credit_of(near, self._settings.credit_half_life)
+        vector = await self._vector(request)
+        return await asyncio.to_thread(self._credit, self._owner(request), request.profile, observations, vector)
+
+    def _credit(
+        self, owner: str | None, profile: str, observations: Sequence[Observation], vector: str
+    ) -> Credit | None:
+        """The credit from those of the nearest instructions; from all where nothing is embedded."""
+        from services.orchestrator.credit import memory, statistics
+
+        comparable = [each for each in observations if len(each.vector) == len(vector)]
+        if vector and comparable:
+            with self._searching:
+                of = self._memories.setdefault((owner, profile), memory.Memory())
+                self._memories.move_to_end((owner, profile))
+                observations = of.nearest(comparable, vector, self._settings.credit_near)
+            while len(self._memories) > _TENANTS:
+                self._memories.popitem(last=False)
+        return statistics.credit_of(observations, self._settings.credit_half_life)
 
     async def on_saved(self, record: Record, attempt: Attempt, events: Sequence[Event]) -> None:
         """A listener for saves: keeps the gains of the cycles that this save has finished."""
@@ -106,18 +125,6 @@ class CreditKeeper:
             while len(self._vectors) > _VECTORS:
                 self._vectors.popitem(last=False)
         return self._vectors[text]
-
-    def _nearest(self, observations: Sequence[Observation], vector: str) -> Sequence[Observation]:
-        """Those of the nearest instructions, the oldest first; all where they are few or nothing is embedded."""
-        from services.orchestrator.credit import neighbours
-
-        comparable = [each for each in observations if len(each.vector) == len(vector)]
-        if not vector or len(comparable) <= self._settings.credit_near:
-            return comparable if vector else observations
-        points = neighbours.unpacked([each.vector for each in comparable])
-        (query,) = neighbours.unpacked([vector])
-        found = neighbours.nearest(points, neighbours.build(points), query, self._settings.credit_near)
-        return [comparable[index] for index in sorted(found)]
 
 
 def _fits(observation: Observation, request: EvolutionRequest) -> bool:

@@ -18,7 +18,10 @@ Points = npt.NDArray[np.float32]
 
 BRUTE = 10_000
 """Up to so many points a tree is one leaf: comparing with all of them takes less than a tree saves."""
-_BRANCHES, _LEAF, _TURNS = 8, 64, 10
+LEAVES = 64
+"""How many leaves of a larger tree are worth looking into: all that cannot be ruled out are most of them, since in
+hundreds of dimensions a cluster's radius rules out little, and then a tree is slower than no tree."""
+_BRANCHES, _LEAF, _TURNS, _SAMPLE = 8, 64, 5, 512
 # Of sums of float32 products: what rounding may take from a bound.
 _ROUNDING = 1e-4
 
@@ -94,12 +97,18 @@ def _cluster(
 
 
 def _divided(own: Points, branches: int, rng: np.random.Generator) -> list[npt.NDArray[np.int64]]:
-    """Lloyd's k-means from points drawn at random."""
-    centres = own[rng.choice(len(own), min(branches, len(own)), replace=False)]
-    nearest_centre = np.zeros(len(own), np.int64)
+    """Lloyd's k-means of a sample, from points drawn at random, and then every point at its nearest centre."""
+    sample = own if len(own) <= _SAMPLE else own[rng.choice(len(own), _SAMPLE, replace=False)]
+    centres = sample[rng.choice(len(sample), min(branches, len(sample)), replace=False)]
     for _ in range(_TURNS):
-        nearest_centre = np.argmin((centres**2).sum(axis=1) - 2 * own @ centres.T, axis=1)
-        centres = np.stack(
-            [own[nearest_centre == i].mean(axis=0) if (nearest_centre == i).any() else c for i, c in enumerate(centres)]
-        )
+        own_centre = _nearest_centre(sample, centres)
+        belongs = (own_centre == np.arange(len(centres))[:, None]).astype(np.float32)
+        sizes = belongs.sum(axis=1, keepdims=True)
+        centres = np.where(sizes > 0, belongs @ sample / np.maximum(sizes, 1), centres)
+    nearest_centre = _nearest_centre(own, centres)
     return [np.flatnonzero(nearest_centre == i) for i in range(len(centres))]
+
+
+def _nearest_centre(points: Points, centres: Points) -> npt.NDArray[np.int64]:
+    found: npt.NDArray[np.int64] = np.argmin((centres**2).sum(axis=1) - 2 * points @ centres.T, axis=1)
+    return found

@@ -6,7 +6,7 @@ VLLM ?= cpu
 # auto, or a name of the table in services/generation/engines.py; openai wants DARWIN_GENERATION_ENDPOINT
 ENGINE ?= auto
 PORT ?= 8080
-PROMPT ?= Explain to a new colleague why we write tests before we refactor, with one example.
+PROMPT ?= Why do we write tests before we refactor? Answer in at most two sentences, in plain words.
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.compose.system import System
 
-PROMPT = "Explain to a new colleague why we write tests before we refactor, with one example."
+PROMPT = "Why do we write tests before we refactor? Answer in at most two sentences, in plain words."
 SEARCH = {"cycles": 1, "mutants": 3, "period": 20}
 TOKENS = 60
 ENDS_WITHIN_S = 240.0

@@ -17,6 +17,8 @@ _ABOUT = 1.5
 # So many characters are read at each end of a long text; so many may stand between "only" and what it refers to.
 _END, _NEAR = 300, 100
 _SENTENCE_END = re.compile(r"[.!?](?=\s+[^\sa-z])|[。！？](?=\s*\S)")
+# What may stand between two things of a list that has no marks.
+_BETWEEN = re.compile(r"\n\s*(?=\S)|[,;、，；/|]|(?<=\s)(?:&|and|or|und|oder|et|ou|y|e|o|en|of)(?=\s)", re.IGNORECASE)
 _MARK = re.compile(r"^(?:([-*•])|\d+[.)])\s", re.MULTILINE)
 
 
@@ -24,9 +26,10 @@ _MARK = re.compile(r"^(?:([-*•])|\d+[.)])\s", re.MULTILINE)
 class Form:
     """The form that an answer must have.
 
-    It has at most so many `words`, `sentences`, non-empty `lines` and marked `items`. Where `answers` are given, it is
-    one of them, folded; where `keys` are, it has a line "key: value" for each, folded. A `translation` comes without a
-    word about it, a `number` without a letter, `json` without other text.
+    It has at most so many `words`, `sentences`, non-empty `lines` and marked `items`. Where it is a list of so many
+    `listed` things and nothing else, it is not of fewer. Where `answers` are given, it is one of them, folded; where
+    `keys` are, it has a line "key: value" for each, folded. A `translation` comes without a word about it, a `number`
+    without a letter, `json` without other text.
     """
 
     words: float = inf
@@ -38,6 +41,7 @@ class Form:
     translation: bool = False
     number: bool = False
     json: bool = False
+    listed: int = 0
 
     def holds(self, text: str, *, partial: bool) -> bool:
         """Whether an answer has this form, or a partial one may have it yet."""
@@ -57,6 +61,7 @@ class Form:
             and len(_SENTENCE_END.findall(said)) < self.sentences
             and sum(bool(line.strip()) for line in said.splitlines()) <= self.lines
             and _items_of(said) <= self.items
+            and (partial or len(_BETWEEN.findall(said)) + 1 >= self.listed)
         )
 
     def _is_answer(self, said: str, partial: bool) -> bool:
@@ -95,7 +100,8 @@ def form_of(messages: Sequence[Message]) -> Form:
         return Form(keys=keys)
     words, sentences, items = _most(text, "words"), _most(text, "sentences"), _most_items(text)
     lines = items if phrases.ONLY.search(demanded) else inf
-    return _of_one_thing(demanded, last, words) or Form(words, sentences, lines=lines, items=items)
+    listed = 0 if lines == inf else int(lines)
+    return _of_one_thing(demanded, last, words) or Form(words, sentences, lines=lines, items=items, listed=listed)
 
 
 def _ends(text: str) -> str:

@@ -56,7 +56,7 @@ def form(text: str, system: str = "") -> Form:
         ("Write a title for a post about tomatoes. Only the title.", Form(words=16, lines=1)),
         ("Classify the review as positive or negative. One word. The food was cold.", Form(words=1, lines=1)),
         ("Write a one-sentence summary.", Form(sentences=1)),
-        ("List three fruits, one per line, nothing else.", Form(lines=3, items=3)),
+        ("List three fruits, one per line, nothing else.", Form(lines=3, items=3, listed=3)),
         ("List three fruits.", Form(items=3)),
         ("Return a JSON object with the key a.", Form(json=True)),
         ("Name the largest ocean. You must always respond with valid JSON.", Form(json=True)),
@@ -156,6 +156,7 @@ HOLDING: list[tuple[Form, str]] = [
     (Form(sentences=1), "It costs 3.50 e.g. in Rome."),
     (Form(sentences=2), "First. Second!"),
     (Form(lines=2, items=2), "- a\n\n- b"),
+    (Form(lines=3, listed=3), "apples, pears and plums"),
     (Form(items=2), "1. a\n- b\n- c\n  - d\n2. e\n   * f"),
     (Form(number=True), "1,024"),
     (Form(number=True), "2, 3, 5, 7"),
@@ -178,7 +179,13 @@ BROKEN_BY: list[tuple[Form, str]] = [
     (Form(keys=frozenset({"name"})), "Name: A\nName: B"),
     (Form(translation=True), "Here is the translation"),
 ]
-LATER = [(Form(json=True), '{"a": 1'), (Form(keys=frozenset({"name", "city"})), "Name: A"), (Form(answers=YES), "Ye")]
+LATER = [
+    (Form(lines=3, items=3, listed=3), "1. a\n2. b"),
+    (Form(lines=3, items=3, listed=3), "1. 3-4.\n\nThere is 3.4 in this answer."),
+    (Form(json=True), '{"a": 1'),
+    (Form(keys=frozenset({"name", "city"})), "Name: A"),
+    (Form(answers=YES), "Ye"),
+]
 
 
 @pytest.mark.parametrize(("asked", "text"), HOLDING)

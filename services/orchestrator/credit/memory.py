@@ -33,23 +33,19 @@ class Memory:
         tree = self._tree_over(observations)
         held = set(self._ids)
         gone = sum(each not in place for each in self._ids)
-        found = [
-            place[i] for i in self._ids_at(nearest(self._points, tree, query, count + gone, self._leaves)) if i in place
-        ]
+        near = (self._ids[index] for index in nearest(self._points, tree, query, count + gone, self._leaves))
+        found = [place[each] for each in near if each in place]
         new = [index for index, each in enumerate(observations) if each.id not in held]
         candidates = np.array(sorted({*found, *new}))
         scores = unpacked([observations[index].vector for index in candidates]) @ query
         best = candidates[np.argsort(-scores, kind="stable")[:count]]
         return [observations[index] for index in sorted(best)]
 
-    def _ids_at(self, indices: np.ndarray) -> list[str]:
-        return [self._ids[index] for index in indices]
-
     def _tree_over(self, observations: Sequence[Observation]) -> Cluster:
         ids = [each.id for each in observations]
         changed = len(set(ids) ^ set(self._ids))
-        width = 0 if not len(self._points) else self._points.shape[1]
-        if self._tree is None or changed > _STALE * len(ids) or width != unpacked([observations[0].vector]).shape[1]:
+        (one,) = unpacked([observations[0].vector])
+        if self._tree is None or changed > _STALE * len(ids) or len(one) != self._points.shape[1]:
             self._ids, self._points = ids, unpacked([each.vector for each in observations])
             self._tree = build(self._points, brute=self._brute)
         return self._tree

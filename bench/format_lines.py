@@ -17,7 +17,7 @@ from bench.formats import MAX_TOKENS, FormatPrompt, prompts
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.messages import GenerateRequest, SamplingOptions, Sequence
 from services.generation.settings import GenerationSettings
-from services.mutation.lines import NEUTRAL
+from services.mutation.neutral_lines import NEUTRAL
 from shared.records.evolution import Message
 
 LEFT_OUT = {"follow_form": "Read the request carefully and follow its format exactly."}

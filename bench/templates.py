@@ -3,9 +3,11 @@
 python -m bench.templates QUESTIONS          # samples (a quarter of an hour on two cores), prints a table
 python -m bench.templates QUESTIONS --judge-command "python judge.py"     # beside it a judge that chooses nothing
 
-Samples are kept in bench/out/templates.jsonl; what is there already is not sampled again. A template is kept where the
-guide prefers its answers to plain ones by BAR or more; those that ship were chosen when the default reward's head was
-quality_permissive. Every other question is used: the even half.
+Samples are kept in bench/out/templates.jsonl; what is there already is not sampled again. A template is worth keeping
+where the guide prefers its answers to plain ones of the same length by BAR or more: the intercept of the line of gains
+on differences of length, over questions. Those that ship of the kinds "extend" and "reason" were chosen when that was
+the gain at whatever length, and the default reward's head was quality_permissive; those of the other kinds were written
+after it, and nobody has measured them yet. Every other question is used: the even half.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from rich.table import Table
 
 from cli.evaluation.judging import Judge, JudgedResponse, command_judge, profile_judge
 from cli.evaluation.questions import Question, read_questions
+from cli.evaluation.report.statistics import Bootstrap, Interval
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.messages import GenerateRequest, SamplingOptions
 from services.generation.messages import Sequence as GenerationSequence
@@ -101,6 +104,10 @@ class WrappedSample:
     judge: float | None = None
 
     @property
+    def characters(self) -> int:
+        return len(self.text)
+
+    @property
     def key(self) -> tuple[str, str, int]:
         return self.question, self.template, self.number
 
@@ -165,28 +172,59 @@ def scored(
 
 def gains(samples: Sequence[WrappedSample], field: str) -> dict[str, tuple[float, float]]:
     """Mean gain over plain answers to the same question, and its standard error over questions, by template."""
+    return {
+        template: (float(np.mean(over)), float(np.std(over, ddof=1) / len(over) ** 0.5))
+        for template, by_question in differences(samples, field).items()
+        for over in [list(by_question.values())]
+    }
+
+
+def gains_at_equal_length(samples: Sequence[WrappedSample], field: str) -> dict[str, Interval]:
+    """The gain over plain answers of the same length, as in `darwin eval report`, by template."""
+    lengths, bootstrap, found = differences(samples, "characters"), Bootstrap(resamples=2000), {}
+    for template, by_question in differences(samples, field).items():
+        over = np.array(list(by_question.values()))
+        longer = np.array([lengths[template][question] for question in by_question])
+        if (interval := bootstrap.at_equal_length(over, longer)) is not None:
+            found[template] = interval
+    return found
+
+
+def differences(samples: Sequence[WrappedSample], field: str) -> dict[str, dict[str, float]]:
+    """The mean of each template's answers less that of plain ones to the same question, by template and question."""
     means: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for item in samples:
         if (value := getattr(item, field)) is not None:
             means[item.template][item.question].append(value)
     plain = means.pop("plain", {})
-    found = {}
-    for template, by_question in means.items():
-        over = [np.mean(values) - np.mean(plain[question]) for question, values in by_question.items()]
-        found[template] = float(np.mean(over)), float(np.std(over, ddof=1) / len(over) ** 0.5)
-    return found
+    return {
+        template: {
+            question: float(np.mean(values) - np.mean(plain[question])) for question, values in by_question.items()
+        }
+        for template, by_question in means.items()
+    }
 
 
 def table(samples: Sequence[WrappedSample]) -> Table:
-    shown = Table(title=f"gain over plain answers, {len(samples)} samples; kept from {BAR:+.2f} of the guide")
-    for column in ("template", "guide", "judge", "tokens", "shipped"):
-        shown.add_column(column, justify="left" if column == "template" else "right")
-    columns = [gains(samples, field) for field in ("guide", "judge", "tokens")]
-    kept = {template.name for template in TEMPLATES}
-    for name in sorted(columns[0], key=lambda template: -columns[0][template][0]):
-        cells = [f"{c[name][0]:+.2f} ± {c[name][1]:.2f}" if name in c else "" for c in columns]
-        shown.add_row(name, *cells, "yes" if name in kept else "")
+    title = f"gain over plain answers, {len(samples)} samples; worth keeping from {BAR:+.2f} of the guide, equal length"
+    shown = Table(title=title)
+    columns = ("template", "kind", "guide, equal length", "judge, equal length", "guide", "judge", "tokens", "shipped")
+    for column in columns:
+        shown.add_column(column, justify="left" if column in ("template", "kind") else "right")
+    equal = [gains_at_equal_length(samples, field) for field in ("guide", "judge")]
+    plain = [gains(samples, field) for field in ("guide", "judge", "tokens")]
+    kinds = {template.name: template.kind.value for template in TEMPLATES}
+    for name in sorted(equal[0], key=lambda template: -equal[0][template].value):
+        cells = [_shown(each[name]) if name in each else "" for each in equal]
+        cells += [f"{each[name][0]:+.2f} ± {each[name][1]:.2f}" if name in each else "" for each in plain]
+        style = "bold" if equal[0][name].value >= BAR else None
+        shown.add_row(name, kinds.get(name, ""), *cells, "yes" if name in kinds else "", style=style)
     return shown
+
+
+def _shown(gain: Interval) -> str:
+    between = f" [{gain.low:+.2f}, {gain.high:+.2f}]" if gain.low is not None and gain.high is not None else ""
+    return f"{gain.value:+.2f}{between}"
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cli import keys, reward, view
+from cli import credit, keys, reward, view
 from cli.certs import certs
 from cli.check import check
 from cli.client import Client
@@ -31,6 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(credit.app, name="credit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(evaluation, name="eval")
 app.add_typer(reward.app, name="reward")

@@ -6,6 +6,7 @@ from opentelemetry.trace import TracerProvider
 from services.gateway.api import model_routes, probes
 from services.gateway.api.chat_routes import ChatRoutes
 from services.gateway.api.cors import admit_web_pages
+from services.gateway.api.credit_routes import CreditRoutes
 from services.gateway.api.embeddings.routes import EmbeddingRoutes
 from services.gateway.api.evolution_routes import EvolutionRoutes
 from services.gateway.api.key_routes import KeyRoutes
@@ -97,6 +98,7 @@ def create_app(
     app.include_router(BatchRoutes(backends.batches, backends.files, settings).router)
     app.include_router(WebhookRoutes(backends.webhooks, settings).router)
     app.include_router(KeyRoutes(backends.keys, backends.store, settings).router)
+    app.include_router(CreditRoutes(backends.credit).router)
     app.include_router(model_routes.router(settings, stages))
     app.include_router(probes.router(backends.store, stages, lifetime))
     app.router.routes.extend(page.routes())

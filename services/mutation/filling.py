@@ -19,7 +19,7 @@ def filled(
 ) -> list[AcceptedMutant]:
     """The mutants that bring `accepted` up to the count asked for: templates of `pool`, then the parent."""
     missing = request.count - accepted
-    wrapped = dict(wrappings(request.parent, request.original, rng, pool))
+    wrapped = dict(wrappings(request.parent, request.original, rng, pool, request.credit))
     new = ((text, name, TextSource.TEMPLATE) for text, name in wrapped.items() if normalised(text) not in taken)
     chosen = list(islice(new, missing))
     chosen += [(request.parent, "parent", TextSource.PARENT)] * (missing - len(chosen))

@@ -1,13 +1,15 @@
 """The lines that are put behind requests, by the request's language. Data.
 
-There are lines only for languages that we can write well, and in which `demands/` reads what a request demands. The
-English ones were chosen by what they earn (`python -m bench.templates`); those of the other languages say the same, and
-are not measured.
+There are lines only for languages that we can write well, and in which `demands/` reads what a request demands. Of the
+English ones those that extend and reason were chosen by what they earn (`python -m bench.templates`); those of the
+other kinds are not measured yet. Those of the other languages say the same, are not measured, and were not read by
+native speakers.
 """
 
 from services.mutation.demands import Aspect
 
 _L, _P, _R, _S, _T = Aspect.LENGTH, Aspect.PROSE, Aspect.REASONS, Aspect.STEPS, Aspect.TONE
+_B, _F, _O, _C, _E = Aspect.BREVITY, Aspect.FOCUS, Aspect.ORDER, Aspect.CARE, Aspect.EXAMPLES
 
 # Each entry is (name, line, what the line asks of the answer beside what the request asks).
 OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
@@ -35,6 +37,18 @@ OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
         ("ask_insight", "Offer real insight in well-formed paragraphs.", (_L, _P)),
         ("work_through", "Let's work through this step by step.", (_S,)),
         ("ask_context", "Please give enough background for a newcomer to understand.", (_L,)),
+        ("shorten", "Answer in a few sentences, without a preamble.", (_B,)),
+        ("shorten_core", "Say only what matters most, as briefly as you can.", (_B,)),
+        ("answer_first", "Begin with the direct answer to exactly what is asked.", (_F,)),
+        ("stay_focused", "Answer every part of what is asked, and leave out what does not serve it.", (_F,)),
+        ("structure", "Put the main points into a short list, each with one sentence.", (_O,)),
+        ("headings", "Put the answer into a clear order, with a short heading for each part.", (_O,)),
+        ("check", "Before you answer, check what you want to say for mistakes, and correct them.", (_C,)),
+        ("check_certainty", "Say only what you are sure of, and say plainly where you are not.", (_C,)),
+        ("example", "Make it concrete with one short example.", (_E,)),
+        ("example_case", "Show with a real case how it works.", (_E,)),
+        ("reader", "Write for a person who is going to use the answer right away.", (_T,)),
+        ("reader_needs", "Think of what the person who asks has to know or do next, and say that.", (_T,)),
     ),
     "de": (
         (
@@ -49,6 +63,12 @@ OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
         ("ask_depth", "Gehe in die Tiefe und sage, warum jeder Teil wichtig ist.", (_L, _R)),
         ("work_through", "Gehen wir das Schritt für Schritt durch.", (_S,)),
         ("ask_context", "Gib so viel Hintergrund, dass auch ein Neuling es versteht.", (_L,)),
+        ("shorten", "Antworte in wenigen Sätzen und ohne Vorrede.", (_B,)),
+        ("answer_first", "Beginne mit der direkten Antwort auf genau das, was gefragt ist.", (_F,)),
+        ("structure", "Fasse die wichtigsten Punkte in einer kurzen Liste, jeden mit einem Satz.", (_O,)),
+        ("check", "Prüfe vor der Antwort, ob das, was du sagen willst, Fehler hat, und berichtige sie.", (_C,)),
+        ("example", "Mache es mit einem kurzen Beispiel anschaulich.", (_E,)),
+        ("reader", "Schreibe für jemanden, der die Antwort gleich verwenden will.", (_T,)),
     ),
     "fr": (
         ("think_why", "Réfléchissons étape par étape à ce qui compte ici, et expliquons pourquoi.", (_L, _R, _S)),
@@ -59,6 +79,12 @@ OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
         ("ask_depth", "Approfondis le sujet et dis pourquoi chaque partie est importante.", (_L, _R)),
         ("work_through", "Examinons cela étape par étape.", (_S,)),
         ("ask_context", "Donne assez de contexte pour qu'un débutant comprenne.", (_L,)),
+        ("shorten", "Réponds en quelques phrases, sans préambule.", (_B,)),
+        ("answer_first", "Commence par la réponse directe à ce qui est exactement demandé.", (_F,)),
+        ("structure", "Présente les points principaux dans une courte liste, avec une phrase pour chacun.", (_O,)),
+        ("check", "Avant de répondre, vérifie que ce que tu veux dire est sans erreur, et corrige-le.", (_C,)),
+        ("example", "Rends-le concret avec un court exemple.", (_E,)),
+        ("reader", "Écris pour une personne qui va se servir tout de suite de la réponse.", (_T,)),
     ),
     "es": (
         ("think_why", "Pensemos paso a paso en lo que importa aquí y expliquemos por qué.", (_L, _R, _S)),
@@ -69,6 +95,12 @@ OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
         ("ask_depth", "Trata el tema en profundidad y di por qué importa cada parte.", (_L, _R)),
         ("work_through", "Analicemos esto paso a paso.", (_S,)),
         ("ask_context", "Da suficiente contexto para que lo entienda un principiante.", (_L,)),
+        ("shorten", "Responde en pocas frases, sin preámbulos.", (_B,)),
+        ("answer_first", "Empieza por la respuesta directa a lo que se pregunta exactamente.", (_F,)),
+        ("structure", "Presenta los puntos principales en una lista corta, con una frase para cada uno.", (_O,)),
+        ("check", "Antes de responder, comprueba si hay errores en lo que quieres decir y corrígelos.", (_C,)),
+        ("example", "Hazlo concreto con un ejemplo breve.", (_E,)),
+        ("reader", "Escribe para una persona que va a usar la respuesta enseguida.", (_T,)),
     ),
     "zh": (
         ("think_why", "让我们一步一步地思考这里什么最重要，并解释原因。", (_L, _R, _S)),
@@ -79,6 +111,12 @@ OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
         ("ask_depth", "请深入讨论，并说明每一部分为什么重要。", (_L, _R)),
         ("work_through", "让我们一步一步地分析。", (_S,)),
         ("ask_context", "请提供足够的背景，让初学者也能理解。", (_L,)),
+        ("shorten", "请用几句话回答，不要开场白。", (_B,)),
+        ("answer_first", "请先直接回答所问的问题。", (_F,)),
+        ("structure", "请把要点列成简短的列表，每点一句话。", (_O,)),
+        ("check", "回答之前，请检查内容有无错误并加以改正。", (_C,)),
+        ("example", "请用一个简短的例子说明。", (_E,)),
+        ("reader", "请为马上要用到这个答案的人而写。", (_T,)),
     ),
     "it": (
         ("think_why", "Ragioniamo passo dopo passo su ciò che conta qui e spieghiamo perché.", (_L, _R, _S)),
@@ -89,6 +127,12 @@ OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
         ("ask_depth", "Tratta l'argomento in profondità e di' perché ogni parte è importante.", (_L, _R)),
         ("work_through", "Affrontiamo la questione passo dopo passo.", (_S,)),
         ("ask_context", "Da' abbastanza contesto perché anche un principiante capisca.", (_L,)),
+        ("shorten", "Rispondi in poche frasi, senza preamboli.", (_B,)),
+        ("answer_first", "Comincia con la risposta diretta a ciò che viene chiesto esattamente.", (_F,)),
+        ("structure", "Presenta i punti principali in un breve elenco, con una frase per ciascuno.", (_O,)),
+        ("check", "Prima di rispondere, controlla se in ciò che vuoi dire ci sono errori e correggili.", (_C,)),
+        ("example", "Rendilo concreto con un breve esempio.", (_E,)),
+        ("reader", "Scrivi per una persona che userà subito la risposta.", (_T,)),
     ),
     "pt": (
         ("think_why", "Vamos pensar passo a passo no que importa aqui e explicar por quê.", (_L, _R, _S)),
@@ -99,6 +143,12 @@ OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
         ("ask_depth", "Trate o tema em profundidade e diga por que cada parte é importante.", (_L, _R)),
         ("work_through", "Vamos analisar isto passo a passo.", (_S,)),
         ("ask_context", "Dê contexto suficiente para que um iniciante entenda.", (_L,)),
+        ("shorten", "Responda em poucas frases, sem preâmbulo.", (_B,)),
+        ("answer_first", "Comece pela resposta direta ao que é exatamente perguntado.", (_F,)),
+        ("structure", "Apresente os pontos principais em uma lista curta, com uma frase para cada um.", (_O,)),
+        ("check", "Antes de responder, verifique se há erros no que você quer dizer e corrija-os.", (_C,)),
+        ("example", "Torne-a concreta com um exemplo curto.", (_E,)),
+        ("reader", "Escreva para uma pessoa que vai usar a resposta logo em seguida.", (_T,)),
     ),
     "nl": (
         ("think_why", "Laten we stap voor stap nagaan waar het hier om gaat, en uitleggen waarom.", (_L, _R, _S)),
@@ -109,6 +159,12 @@ OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
         ("ask_depth", "Ga er diep op in en zeg waarom elk onderdeel belangrijk is.", (_L, _R)),
         ("work_through", "Laten we dit stap voor stap doornemen.", (_S,)),
         ("ask_context", "Geef genoeg achtergrond, zodat ook een beginner het begrijpt.", (_L,)),
+        ("shorten", "Antwoord in een paar zinnen, zonder inleiding.", (_B,)),
+        ("answer_first", "Begin met het directe antwoord op precies wat er gevraagd wordt.", (_F,)),
+        ("structure", "Zet de hoofdpunten in een korte lijst, elk met één zin.", (_O,)),
+        ("check", "Controleer voordat je antwoordt of er fouten zitten in wat je wilt zeggen, en verbeter die.", (_C,)),
+        ("example", "Maak het concreet met één kort voorbeeld.", (_E,)),
+        ("reader", "Schrijf voor iemand die het antwoord meteen gaat gebruiken.", (_T,)),
     ),
     "pl": (
         ("think_why", "Zastanówmy się krok po kroku, co jest tu ważne, i wyjaśnijmy dlaczego.", (_L, _R, _S)),
@@ -119,6 +175,12 @@ OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
         ("ask_depth", "Omów temat dogłębnie i powiedz, dlaczego każda jego część jest ważna.", (_L, _R)),
         ("work_through", "Przeanalizujmy to krok po kroku.", (_S,)),
         ("ask_context", "Podaj tyle kontekstu, żeby zrozumiał to także początkujący.", (_L,)),
+        ("shorten", "Odpowiedz w kilku zdaniach, bez wstępu.", (_B,)),
+        ("answer_first", "Zacznij od bezpośredniej odpowiedzi na to, o co dokładnie pytam.", (_F,)),
+        ("structure", "Przedstaw najważniejsze punkty w krótkiej liście, każdy w jednym zdaniu.", (_O,)),
+        ("check", "Zanim odpowiesz, sprawdź, czy w tym, co chcesz powiedzieć, nie ma błędów, i popraw je.", (_C,)),
+        ("example", "Pokaż to konkretnie na jednym krótkim przykładzie.", (_E,)),
+        ("reader", "Pisz dla osoby, która od razu skorzysta z odpowiedzi.", (_T,)),
     ),
     "ru": (
         ("think_why", "Давайте шаг за шагом подумаем, что здесь важно, и объясним почему.", (_L, _R, _S)),
@@ -129,6 +191,12 @@ OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
         ("ask_depth", "Раскрой тему глубоко и скажи, почему важна каждая её часть.", (_L, _R)),
         ("work_through", "Давайте разберём это шаг за шагом.", (_S,)),
         ("ask_context", "Дай достаточно пояснений, чтобы понял и новичок.", (_L,)),
+        ("shorten", "Ответь в нескольких предложениях, без вступления.", (_B,)),
+        ("answer_first", "Начни с прямого ответа именно на то, о чём спрашивают.", (_F,)),
+        ("structure", "Изложи главное коротким списком, по одному предложению на пункт.", (_O,)),
+        ("check", "Прежде чем ответить, проверь, нет ли ошибок в том, что ты хочешь сказать, и исправь их.", (_C,)),
+        ("example", "Поясни это одним коротким примером.", (_E,)),
+        ("reader", "Пиши для человека, который сразу воспользуется ответом.", (_T,)),
     ),
     "tr": (
         ("think_why", "Burada neyin önemli olduğunu adım adım düşünelim ve nedenini açıklayalım.", (_L, _R, _S)),
@@ -143,6 +211,12 @@ OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
         ("ask_depth", "Konuyu derinlemesine ele al ve her bölümün neden önemli olduğunu söyle.", (_L, _R)),
         ("work_through", "Bunu adım adım inceleyelim.", (_S,)),
         ("ask_context", "Konuya yeni başlayan birinin de anlayabileceği kadar arka plan bilgisi ver.", (_L,)),
+        ("shorten", "Giriş yapmadan birkaç cümleyle yanıt ver.", (_B,)),
+        ("answer_first", "Tam olarak sorulan şeyin doğrudan yanıtıyla başla.", (_F,)),
+        ("structure", "Ana noktaları her biri bir cümle olacak şekilde kısa bir listede topla.", (_O,)),
+        ("check", "Yanıt vermeden önce söyleyeceklerinde yanlış olup olmadığını denetle ve düzelt.", (_C,)),
+        ("example", "Bunu kısa bir örnekle somutlaştır.", (_E,)),
+        ("reader", "Yanıtı hemen kullanacak biri için yaz.", (_T,)),
     ),
     "ja": (
         ("think_why", "ここで何が大切かを順を追って考え、その理由を説明しましょう。", (_L, _R, _S)),
@@ -153,6 +227,12 @@ OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
         ("ask_depth", "深く掘り下げ、それぞれの部分がなぜ重要かを述べてください。", (_L, _R)),
         ("work_through", "これを順を追って考えていきましょう。", (_S,)),
         ("ask_context", "初心者にもわかるように、十分な背景を示してください。", (_L,)),
+        ("shorten", "前置きなしで、数文で答えてください。", (_B,)),
+        ("answer_first", "まず、聞かれていることにそのまま答えてください。", (_F,)),
+        ("structure", "要点を短い箇条書きにし、それぞれ一文で述べてください。", (_O,)),
+        ("check", "答える前に、言おうとすることに誤りがないか確かめ、あれば直してください。", (_C,)),
+        ("example", "短い例を一つ挙げて具体的に示してください。", (_E,)),
+        ("reader", "その答えをすぐに使う人のために書いてください。", (_T,)),
     ),
     "ko": (
         ("think_why", "여기서 무엇이 중요한지 차근차근 생각해 보고 그 이유를 설명해 봅시다.", (_L, _R, _S)),
@@ -163,88 +243,11 @@ OPEN: dict[str, tuple[tuple[str, str, tuple[Aspect, ...]], ...]] = {
         ("ask_depth", "깊이 있게 다루고 각 부분이 왜 중요한지 말해 주세요.", (_L, _R)),
         ("work_through", "이것을 단계별로 살펴봅시다.", (_S,)),
         ("ask_context", "처음 접하는 사람도 이해할 수 있도록 배경을 충분히 알려 주세요.", (_L,)),
-    ),
-}
-
-# Lines that go with any form: they ask for nothing but what the request itself asks for. The English ones make answers
-# hold their form more often than none does: `python -m bench.format_lines`.
-NEUTRAL: dict[str, tuple[tuple[str, str], ...]] = {
-    "en": (
-        ("as_asked", "Answer exactly as asked, and add nothing."),
-        ("check_first", "Check your answer before you give it; give only what is asked for."),
-        ("nothing_else", "Write the answer and nothing else."),
-        ("keep_form", "Keep to the form that was asked for."),
-    ),
-    "de": (
-        ("as_asked", "Antworte genau so, wie es verlangt ist, und füge nichts hinzu."),
-        ("check_first", "Prüfe deine Antwort, bevor du sie gibst; gib nur, was verlangt ist."),
-        ("nothing_else", "Schreibe die Antwort und sonst nichts."),
-        ("keep_form", "Halte dich an die verlangte Form."),
-    ),
-    "fr": (
-        ("as_asked", "Réponds exactement comme demandé, sans rien ajouter."),
-        ("check_first", "Vérifie ta réponse avant de la donner ; donne seulement ce qui est demandé."),
-        ("nothing_else", "Écris la réponse et rien d'autre."),
-        ("keep_form", "Respecte la forme demandée."),
-    ),
-    "es": (
-        ("as_asked", "Responde exactamente como se pide, sin añadir nada."),
-        ("check_first", "Revisa tu respuesta antes de darla; da solo lo que se pide."),
-        ("nothing_else", "Escribe la respuesta y nada más."),
-        ("keep_form", "Respeta la forma que se pide."),
-    ),
-    "zh": (
-        ("as_asked", "请完全按要求回答，不要添加任何内容。"),
-        ("check_first", "回答之前请先检查；只给出所要求的内容。"),
-        ("nothing_else", "请只写出答案，不要写别的。"),
-        ("keep_form", "请遵守所要求的形式。"),
-    ),
-    "it": (
-        ("as_asked", "Rispondi esattamente come richiesto, senza aggiungere nulla."),
-        ("check_first", "Controlla la risposta prima di darla; da' soltanto ciò che è richiesto."),
-        ("nothing_else", "Scrivi la risposta e nient'altro."),
-        ("keep_form", "Rispetta la forma richiesta."),
-    ),
-    "pt": (
-        ("as_asked", "Responda exatamente como foi pedido, sem acrescentar nada."),
-        ("check_first", "Verifique a resposta antes de dá-la; dê apenas o que foi pedido."),
-        ("nothing_else", "Escreva a resposta e nada mais."),
-        ("keep_form", "Respeite a forma pedida."),
-    ),
-    "nl": (
-        ("as_asked", "Antwoord precies zoals gevraagd en voeg niets toe."),
-        ("check_first", "Controleer je antwoord voordat je het geeft; geef alleen wat gevraagd wordt."),
-        ("nothing_else", "Schrijf het antwoord en verder niets."),
-        ("keep_form", "Houd je aan de gevraagde vorm."),
-    ),
-    "pl": (
-        ("as_asked", "Odpowiedz dokładnie tak, jak jest to wymagane, i niczego nie dodawaj."),
-        ("check_first", "Sprawdź odpowiedź, zanim ją podasz; podaj tylko to, o co proszono."),
-        ("nothing_else", "Napisz odpowiedź i nic więcej."),
-        ("keep_form", "Zachowaj wymaganą formę."),
-    ),
-    "ru": (
-        ("as_asked", "Ответь в точности так, как требуется, и ничего не добавляй."),
-        ("check_first", "Проверь ответ, прежде чем дать его; дай только то, что требуется."),
-        ("nothing_else", "Напиши ответ и больше ничего."),
-        ("keep_form", "Соблюдай требуемую форму."),
-    ),
-    "tr": (
-        ("as_asked", "Tam olarak istendiği gibi yanıt ver ve hiçbir şey ekleme."),
-        ("check_first", "Yanıtını vermeden önce kontrol et; yalnızca isteneni ver."),
-        ("nothing_else", "Yanıtı yaz, başka bir şey yazma."),
-        ("keep_form", "İstenen biçime bağlı kal."),
-    ),
-    "ja": (
-        ("as_asked", "求められたとおりに正確に答え、何も付け加えないでください。"),
-        ("check_first", "答える前に内容を確かめ、求められたものだけを示してください。"),
-        ("nothing_else", "答えだけを書き、ほかには何も書かないでください。"),
-        ("keep_form", "求められた形式を守ってください。"),
-    ),
-    "ko": (
-        ("as_asked", "요청한 그대로 정확히 답하고 아무것도 덧붙이지 마세요."),
-        ("check_first", "답하기 전에 확인하고, 요청한 것만 제시하세요."),
-        ("nothing_else", "답만 쓰고 다른 것은 쓰지 마세요."),
-        ("keep_form", "요청한 형식을 지켜 주세요."),
+        ("shorten", "머리말 없이 몇 문장으로 답해 주세요.", (_B,)),
+        ("answer_first", "질문한 바로 그것에 대한 직접적인 답부터 시작해 주세요.", (_F,)),
+        ("structure", "요점을 짧은 목록으로 정리하고 각각 한 문장으로 써 주세요.", (_O,)),
+        ("check", "답하기 전에 말하려는 내용에 잘못이 없는지 확인하고 고쳐 주세요.", (_C,)),
+        ("example", "짧은 예 하나로 구체적으로 보여 주세요.", (_E,)),
+        ("reader", "그 답을 바로 사용할 사람을 위해 써 주세요.", (_T,)),
     ),
 }

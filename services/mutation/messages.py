@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from math import isfinite
 
 from shared.errors import InvalidRequest
+from shared.records.credit import Credit
 from shared.records.evolution import Message
 from shared.records.limits import (
     MAX_CONVERSATION_CHARACTERS,
@@ -17,6 +19,7 @@ from shared.records.limits import (
 MAX_COUNT = 2 * MAX_MUTANTS
 # Excluded texts are instructions as parents are, one for each state.
 MAX_EXCLUDED_CHARACTERS = MAX_COUNT * MAX_PROMPT_CHARACTERS
+MAX_EARNED = 1000
 ROLES = ("system", "user", "assistant")
 
 
@@ -54,6 +57,7 @@ class MutationRequest:
 
     `form_fixed` says that the answer has a form, such as a JSON schema, for which no mutant may ask another.
     `max_generated_tokens` bounds what the language model may sample for all rewrites together; None: nothing does.
+    `credit` is what lines and operators have earned on requests like this one; None: all are drawn alike.
 
     Raises:
         InvalidRequest: a field is out of its limits.
@@ -68,6 +72,7 @@ class MutationRequest:
     mode: Mode = Mode.UNSPECIFIED
     form_fixed: bool = False
     max_generated_tokens: int | None = None
+    credit: Credit | None = None
 
     def __post_init__(self) -> None:
         _check_conversation(self.messages)
@@ -83,6 +88,8 @@ class MutationRequest:
             raise InvalidRequest(f"exclude must have at most {MAX_EXCLUDED_CHARACTERS} characters", field="exclude")
         if len(self.cache_salt) > MAX_NAME_CHARACTERS:
             raise InvalidRequest(f"cache_salt must have at most {MAX_NAME_CHARACTERS} characters", field="cache_salt")
+        if self.credit is not None:
+            _check_credit(self.credit)
 
     @property
     def original(self) -> str:
@@ -100,6 +107,16 @@ def _check_conversation(messages: tuple[Message, ...]) -> None:
     for index, message in enumerate(messages):
         if message.role not in ROLES:
             raise InvalidRequest(f"role must be one of {', '.join(ROLES)}", field=f"messages[{index}].role")
+
+
+def _check_credit(credit: Credit) -> None:
+    earned = credit.earned.values()
+    if len(credit.earned) > MAX_EARNED:
+        raise InvalidRequest(f"earned must have at most {MAX_EARNED} names", field="earned")
+    if not all(isfinite(each.mean) and isfinite(each.weight) and each.weight >= 0 for each in earned):
+        raise InvalidRequest("earned must have finite means, and weights of 0 or more", field="earned")
+    if not (isfinite(credit.noise) and credit.noise > 0):
+        raise InvalidRequest("noise must be above 0 where earned is given", field="noise")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from random import Random
 
-from services.mutation import demands, guards, operators, templates
+from services.mutation import credit, demands, guards, operators, templates
 from services.mutation.demands import Demand, Demands
 from services.mutation.fidelity import Compare, Fidelity
 from services.mutation.filling import filled
@@ -25,6 +25,7 @@ from services.mutation.messages import (
 )
 from services.mutation.operators import Operator
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded
+from shared.records.credit import Credit
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class InstructionMutator:
         if not chosen or demanded.on_text or tokens + operators.SHAPE_TOKENS > self._max_tokens:
             return []
         limit = min(self._max_tokens, math.ceil(GROWTH * tokens) + MARGIN_TOKENS + operators.SHAPE_TOKENS)
-        order = rng.sample(chosen, len(chosen))
+        order = _ordered(chosen, request.credit, rng)
         plan = []
         bound = request.max_generated_tokens
         for index in range(request.count if bound is None else min(request.count, bound // limit)):
@@ -180,6 +181,15 @@ class InstructionMutator:
         if similarity < self._threshold:
             return Rejection(text, operator.name, Reason.MEANING_LOST, similarity)
         return AcceptedMutant(text, operator.name, TextSource.MODEL, similarity)
+
+
+def _ordered(chosen: Sequence[Operator], earned: Credit | None, rng: Random) -> list[Operator]:
+    """The operators in an order drawn by `rng`, and by what they have earned where that is known."""
+    order, names = rng.sample(chosen, len(chosen)), [operator.name for operator in chosen]
+    if earned is None:
+        return order
+    worth = {name: credit.draw(earned, name, names, rng) for name in names}
+    return sorted(order, key=lambda operator: -worth[operator.name])
 
 
 def _read(request: MutationRequest) -> tuple[Demands, str, set[str]]:

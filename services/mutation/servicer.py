@@ -22,6 +22,7 @@ from services.mutation.mutator import InstructionMutator
 from shared.errors import InvalidRequest, Unavailable
 from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
+from shared.records.credit import Credit, Earned
 from shared.records.evolution import Message, Role
 from shared.rpc.interceptor import time_left
 from shared.telemetry.metrics import METER
@@ -79,7 +80,15 @@ def _parsed(request: pb.MutateRequest) -> MutationRequest:
         mode=_MODES[request.mode],
         form_fixed=request.form_fixed,
         max_generated_tokens=request.max_generated_tokens if request.HasField("max_generated_tokens") else None,
+        credit=_credit(request),
     )
+
+
+def _credit(request: pb.MutateRequest) -> Credit | None:
+    if not request.earned:
+        return None
+    earned = {name: Earned(each.mean, each.weight) for name, each in request.earned.items()}
+    return Credit(earned, request.noise)
 
 
 def _count(event: MutationEvent) -> None:

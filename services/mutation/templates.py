@@ -5,13 +5,17 @@ rewards look at. A parent that earned its place by its wrapping keeps it: its mu
 conversation demands of the form of its answer rules out every wrapping that asks for another.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from random import Random
 
-from services.mutation.demands import Aspect, Demands
-from services.mutation.lines import NEUTRAL, OPEN
+from services.mutation.credit import draw, draw_of_group
+from services.mutation.demands import Aspect, Demands, contradict
+from services.mutation.line_kinds import KIND_OF, Kind
+from services.mutation.lines import OPEN
+from services.mutation.neutral_lines import NEUTRAL
+from shared.records.credit import Credit
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,10 @@ class Template:
     line: str
     imposes: frozenset[Aspect] = frozenset()
 
+    @property
+    def kind(self) -> Kind:
+        return KIND_OF[self.name]
+
     def wrap(self, core: str) -> str:
         return f"{core}\n\n{self.line}"
 
@@ -31,8 +39,6 @@ class Template:
         return core if core != text and core.strip() else None
 
 
-# Chosen by the reward quality_permissive, which prefers their answers to plain ones by 0.12 points or more on the even
-# half of MT-Bench's first turns: `python -m bench.templates`, which also knows those that were left out.
 _OPEN = {
     language: tuple(Template(name, line, frozenset(imposes)) for name, line, imposes in lines)
     for language, lines in OPEN.items()
@@ -78,25 +84,67 @@ def rooted(text: str, original: str) -> str:
 
 
 def wrappings(
-    text: str, original: str, rng: Random, templates: tuple[Template, ...] = TEMPLATES
+    text: str,
+    original: str,
+    rng: Random,
+    templates: Sequence[Template] = TEMPLATES,
+    credit: Credit | None = None,
 ) -> Iterator[tuple[str, str]]:
     """(text, names) of mutants of `text`, in an order drawn by `rng`: one more wrapping, then two around the core.
 
-    What worked stays: a wrapping that `text` has is kept, and another put around it. Lines that impose nothing come
-    alone: two of them say one thing twice.
+    What worked stays: a wrapping that `text` has is kept, and another put around it, unless the two contradict each
+    other. Lines that impose nothing come alone: two of them say one thing twice. So do two of one kind. `credit` says
+    what lines have earned so far; without it all kinds are drawn alike.
     """
     root, core = rooted(text, original), core_of(text, original)
-    for template in rng.sample(templates, len(templates)):
-        inside = root if template.imposes else core
-        if template.unwrap(inside) is None:
-            yield template.wrap(inside), template.name
-    pairs = list(permutations([template for template in templates if template.imposes], 2))
+    inner = outermost(root, original)
+    for template in drawn(templates, rng, credit):
+        inside = root if inner is None or _go_together(template, inner) else core
+        if (wrapped := template.wrap(inside)) != root:
+            yield wrapped, template.name
+    pairs = [(outer, inner) for outer, inner in permutations(templates, 2) if _go_together(outer, inner)]
     for outer, inner in rng.sample(pairs, len(pairs)):
         yield outer.wrap(inner.wrap(core)), f"{outer.name}+{inner.name}"
 
 
-def _unwrapped(text: str, original: str) -> str | None:
-    """`text` without its outermost wrapping; None where it has none."""
+def _go_together(one: Template, other: Template) -> bool:
+    both = bool(one.imposes and other.imposes)
+    return both and one.kind is not other.kind and not contradict(one.imposes, other.imposes)
+
+
+def drawn(templates: Sequence[Template], rng: Random, credit: Credit | None = None) -> Iterator[Template]:
+    """The templates in an order drawn by `rng`: a kind each time, then a line of that kind.
+
+    Without credit each kind comes once before any comes twice; else both are drawn by what they have earned.
+    """
+    left: dict[Kind, list[Template]] = {}
+    for template in rng.sample(templates, len(templates)):
+        left.setdefault(template.kind, []).append(template)
+    if credit is None:
+        while left:
+            for kind in rng.sample(list(left), len(left)):
+                yield left[kind].pop()
+                if not left[kind]:
+                    del left[kind]
+        return
+    names = {kind: [template.name for template in templates if template.kind is kind] for kind in left}
+    while left:
+        kind = max(left, key=lambda kind: draw_of_group(credit, names[kind], rng))
+        line = max(left[kind], key=lambda template: draw(credit, template.name, names[kind], rng))
+        left[kind].remove(line)
+        if not left[kind]:
+            del left[kind]
+        yield line
+
+
+def outermost(text: str, original: str) -> Template | None:
+    """The outermost wrapping of `text`; None where it has none."""
     if text == original:
         return None
-    return next((core for template in EVERY if (core := template.unwrap(text)) is not None), None)
+    return next((template for template in EVERY if template.unwrap(text) is not None), None)
+
+
+def _unwrapped(text: str, original: str) -> str | None:
+    """`text` without its outermost wrapping; None where it has none."""
+    template = outermost(text, original)
+    return template.unwrap(text) if template else None

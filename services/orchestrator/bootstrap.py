@@ -11,11 +11,12 @@ from celery import Celery
 from celery.signals import setup_logging, worker_shutting_down
 
 from services.orchestrator import metrics
-from services.orchestrator.adapters.embedding import EmbeddingScorer
+from services.orchestrator.adapters.embedding import EmbeddingScorer, GrpcEncoder
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
 from services.orchestrator.broker import BROKER_KEYS, celery_app, sharded_celery_app
+from services.orchestrator.credit.keeper import CreditKeeper
 from services.orchestrator.pool import LoopThread, pool_on
 from services.orchestrator.round_runner import RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
@@ -32,6 +33,7 @@ from shared.redis_address import servers
 from shared.rpc.balancing import Replicas
 from shared.rpc.tls import Transport
 from shared.store.access import check_access
+from shared.store.credit import CreditLog
 from shared.store.evolutions import Store
 from shared.store.presence import GENERATION, ORCHESTRATOR, Presence
 from shared.store.shards import Shards
@@ -127,13 +129,15 @@ class Worker:
             replicas = Replicas(stage, address, stub, transport)
             self._stages[stage] = await resources.enter_async_context(replicas)
         self._generator = GrpcGenerator(self._stages[GENERATION])
+        encoder = GrpcEncoder(self._stages["mutation"])
+        credit = CreditKeeper(CreditLog(shards), store, encoder, settings)
         self._round_runner = RoundRunner(
             store,
-            GrpcMutator(self._stages["mutation"]),
+            GrpcMutator(self._stages["mutation"], credit.credit_for),
             self._generator,
-            EmbeddingScorer(GrpcScorer(self._stages["reward"]), self._stages["mutation"]),
+            EmbeddingScorer(GrpcScorer(self._stages["reward"]), encoder),
             settings,
-            listeners=[SpanExport(self._span_tracing, store).on_saved],
+            listeners=[SpanExport(self._span_tracing, store).on_saved, credit.on_saved],
         )
         self._resources = resources
 

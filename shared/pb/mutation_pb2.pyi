@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class MutateRequest(_message.Message):
-    __slots__ = ("messages", "parent", "count", "exclude", "seed", "cache_salt", "mode", "form_fixed", "max_generated_tokens")
+    __slots__ = ("messages", "parent", "count", "exclude", "seed", "cache_salt", "mode", "form_fixed", "max_generated_tokens", "earned", "noise")
     class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         MODE_UNSPECIFIED: _ClassVar[MutateRequest.Mode]
@@ -24,6 +24,20 @@ class MutateRequest(_message.Message):
         role: str
         content: str
         def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ...) -> None: ...
+    class Earned(_message.Message):
+        __slots__ = ("mean", "weight")
+        MEAN_FIELD_NUMBER: _ClassVar[int]
+        WEIGHT_FIELD_NUMBER: _ClassVar[int]
+        mean: float
+        weight: float
+        def __init__(self, mean: _Optional[float] = ..., weight: _Optional[float] = ...) -> None: ...
+    class EarnedEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: MutateRequest.Earned
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[MutateRequest.Earned, _Mapping]] = ...) -> None: ...
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     PARENT_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +47,8 @@ class MutateRequest(_message.Message):
     MODE_FIELD_NUMBER: _ClassVar[int]
     FORM_FIXED_FIELD_NUMBER: _ClassVar[int]
     MAX_GENERATED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    EARNED_FIELD_NUMBER: _ClassVar[int]
+    NOISE_FIELD_NUMBER: _ClassVar[int]
     messages: _containers.RepeatedCompositeFieldContainer[MutateRequest.Message]
     parent: str
     count: int
@@ -42,7 +58,9 @@ class MutateRequest(_message.Message):
     mode: MutateRequest.Mode
     form_fixed: bool
     max_generated_tokens: int
-    def __init__(self, messages: _Optional[_Iterable[_Union[MutateRequest.Message, _Mapping]]] = ..., parent: _Optional[str] = ..., count: _Optional[int] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., cache_salt: _Optional[str] = ..., mode: _Optional[_Union[MutateRequest.Mode, str]] = ..., form_fixed: bool = ..., max_generated_tokens: _Optional[int] = ...) -> None: ...
+    earned: _containers.MessageMap[str, MutateRequest.Earned]
+    noise: float
+    def __init__(self, messages: _Optional[_Iterable[_Union[MutateRequest.Message, _Mapping]]] = ..., parent: _Optional[str] = ..., count: _Optional[int] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., cache_salt: _Optional[str] = ..., mode: _Optional[_Union[MutateRequest.Mode, str]] = ..., form_fixed: bool = ..., max_generated_tokens: _Optional[int] = ..., earned: _Optional[_Mapping[str, MutateRequest.Earned]] = ..., noise: _Optional[float] = ...) -> None: ...
 
 class MutateEvent(_message.Message):
     __slots__ = ("mutant", "rejection", "summary", "generated_tokens")

@@ -158,6 +158,15 @@ class Search:
             "with a greater reward. Without effect with n, tools, formats and log probabilities."
         ),
     ] = False
+    credit: Annotated[
+        bool,
+        Setting(
+            "Whether ways to rewrite the instruction are drawn by what they gained at equal length in your earlier "
+            "searches with `credit` under the same profile, on instructions like this one; what this search gains "
+            "is then added: names, gains and the instruction's embedding, no text. Tenants share none of it unless "
+            "the deployment has them do so."
+        ),
+    ] = False
     deadline_ms: Annotated[
         int | None,
         Setting(

@@ -23,6 +23,7 @@ Redis keys, all under `darwin:`, or where there are several shards under `darwin
   accounts, accounts-unchecked, outbox
                           what evolutions spend of API keys of other shards (see `account_scripts`)
   shards                  which shard this is, and of how many
+  credit…                 what mutations have earned (see `credit`)
   call:{id}               "tokens money" set aside for a call that is no search
   idempotency:{digest}    hash: id, fingerprint; lives as long as its record
   webhook-notices         list of what has ended and webhooks may tell: "batch {id}" or "response {evolution id}"

@@ -12,9 +12,10 @@ from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.guards import normalised
 from services.mutation.messages import AcceptedMutant, Mode, MutationSummary, Reason, Rejection, TextSource
 from services.mutation.mutator import InstructionMutator
-from services.mutation.operators import OPERATORS
+from services.mutation.operators import OPERATORS, chat
 from services.mutation.templates import EVERY, TEMPLATES, core_of, pool, wrappings
 from shared.errors import Unavailable
+from shared.records.credit import Credit, Earned
 from shared.records.evolution import Message
 from tests.contract.scripted import GOOD, ORIGINAL, POOL, Script, answer, events, mutants, mutator, request
 
@@ -113,12 +114,29 @@ async def test_the_seed_decides_operators_and_templates() -> None:
     assert len({tuple(mutant.operator for mutant in mutants(run)) for run in runs}) == 3
 
 
+@pytest.mark.parametrize("names", [[], ["clarify", "rephrase"]])
+async def test_what_has_earned_most_is_drawn_first(names: list[str]) -> None:
+    poor, good = Earned(0.0, 500.0), Earned(9.0, 50.0)
+    credit = Credit({"example": good, "rephrase": good, "example_case": Earned(0.0, 1.0), "other": poor}, 0.1)
+    for seed in range(5):
+        llm = Script([])
+        asked = replace(request(count=1, seed=seed), credit=credit)
+        (mutant,) = mutants([event async for event in mutator(llm, names).mutate(asked)])
+        assert mutant.operator == "example"
+        assert [prompt.messages for prompt in llm.prompts] == [chat(OPERATORS["rephrase"], ORIGINAL)] * bool(names)
+
+
 async def test_a_wrapped_parent_keeps_its_wrapping_and_the_model_sees_none() -> None:
     wrapped = POOL[3].wrap(ORIGINAL)
     llm = Script([])
     found = mutants(await events(llm, request(count=len(POOL) - 1, parent=wrapped)))
     others = [template for template in POOL if template != POOL[3]]
-    assert {mutant.text for mutant in found} == {template.wrap(wrapped) for template in others}
+    beside = {each for each in others if each.kind is not POOL[3].kind}
+    beside -= {each for each in others if demands.contradict(each.imposes, POOL[3].imposes)}
+    assert 0 < len(beside) < len(others)
+    assert {mutant.text for mutant in found} == {
+        template.wrap(wrapped if template in beside else ORIGINAL) for template in others
+    }
     assert all(prompt.messages[-1].content.endswith(ORIGINAL) for prompt in llm.prompts)
 
 

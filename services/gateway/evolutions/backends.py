@@ -11,6 +11,7 @@ from services.gateway.evolutions.compiler import FormatCompiler
 from services.gateway.evolutions.following import MOST_READS
 from shared.store.api_keys import ApiKeys
 from shared.store.batches import Batches
+from shared.store.credit import CreditLog
 from shared.store.evolutions import Store
 from shared.store.files import Files
 from shared.store.presence import Presence
@@ -36,6 +37,7 @@ class Backends:
     files: Files
     batches: Batches
     webhooks: Webhooks
+    credit: CreditLog
     embedder: Embedder | None = None
     formats: FormatCompiler = field(default_factory=FormatCompiler)
     connections: Shards | None = None
@@ -52,12 +54,13 @@ class Backends:
             Files(connections),
             Batches(connections),
             Webhooks(connections),
+            CreditLog(connections),
             embedder_of(settings),
             connections=connections,
         )
 
     async def close(self) -> None:
-        stored = (self.files, self.batches, self.webhooks)
+        stored = (self.files, self.batches, self.webhooks, self.credit)
         for backend in (self.store, self.keys, self.rates, self.presence, self.formats, *stored):
             await backend.close()
         if self.connections is not None:

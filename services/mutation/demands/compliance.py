@@ -48,6 +48,6 @@ def keeps(rewrite: str, original: str, demands: Demands) -> bool:
     languages = {language_of(rewrite), language_of(original)} - {None}
     if len(languages) > 1:
         return False
-    if kinds_of(original) - kinds_of(rewrite) - {Demand.ENUMERATION}:
+    if kinds_of(original) - kinds_of(rewrite) - {Demand.ENUMERATION, Demand.DETAIL}:
         return False
     return not (imposed(rewrite) - imposed(original)) & demands.forbids

@@ -11,6 +11,11 @@ class Aspect(Enum):
     REASONS = "reasons"
     STEPS = "steps"
     TONE = "tone"
+    BREVITY = "brevity"
+    FOCUS = "focus"
+    ORDER = "order"
+    CARE = "care"
+    EXAMPLES = "examples"
 
 
 class Demand(Enum):
@@ -35,16 +40,30 @@ class Demand(Enum):
     PARAGRAPH = "paragraph"
     TONE = "tone"
     LANGUAGE = "language"
+    DETAIL = "detail"
 
 
-_FORM = frozenset({Aspect.LENGTH, Aspect.PROSE, Aspect.REASONS, Aspect.STEPS})
 _PARTLY: dict[Demand, frozenset[Aspect]] = {
-    Demand.ENUMERATION: frozenset({Aspect.PROSE}),
-    Demand.PARAGRAPH: frozenset({Aspect.PROSE}),
+    Demand.ENUMERATION: frozenset({Aspect.PROSE, Aspect.ORDER}),
+    Demand.PARAGRAPH: frozenset({Aspect.PROSE, Aspect.ORDER}),
     Demand.TONE: frozenset({Aspect.TONE}),
+    Demand.DETAIL: frozenset({Aspect.BREVITY}),
 }
-FORBIDS: dict[Demand, frozenset[Aspect]] = {kind: _PARTLY.get(kind, _FORM | {Aspect.TONE}) for kind in Demand}
-"""What each demand rules out: most of them everything that would make an answer longer or another kind of text."""
+FORBIDS: dict[Demand, frozenset[Aspect]] = {kind: _PARTLY.get(kind, frozenset(Aspect)) for kind in Demand}
+"""What each demand rules out: most of them everything that would give an answer another length, or make it another kind
+of text. A demand for detail, or for a text that takes its room, rules out brevity alone."""
+
+_CONTRARY = (
+    (Aspect.BREVITY, Aspect.LENGTH),
+    (Aspect.BREVITY, Aspect.PROSE),
+    (Aspect.ORDER, Aspect.PROSE),
+)
+
+
+def contradict(one: frozenset[Aspect], other: frozenset[Aspect]) -> bool:
+    """Whether no answer can have all that one line imposes and all that another does."""
+    return any((a in one and b in other) or (b in one and a in other) for a, b in _CONTRARY)
+
 
 ON_A_TEXT = frozenset(
     {

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from services.mutation.demands.chinese import CHINESE
+from services.mutation.demands.detail import DETAIL
 from services.mutation.demands.dutch import DUTCH
 from services.mutation.demands.english import ENGLISH
 from services.mutation.demands.french import FRENCH
@@ -53,6 +54,7 @@ _OPENS = {name: re.compile(words.opens) for name, words in LANGUAGES.items()}
 # The same in every language: an object to be filled in, a gap, a label or an arrow at the end to be gone on with.
 _SHAPES = {
     Demand.FORMAT: re.compile(r"[{\[]\s*\"[\w -]+\"\s*:|<[a-z_]+>\s*:?\s*</?[a-z_]+>"),
+    Demand.DETAIL: DETAIL,
     Demand.COMPLETION: re.compile(r"_{3,}|(?:^|\n)[ \t]*[^\n:：]{1,24}[:：][ \t]*$|(?:=>|->|→)[ \t]*$"),
 }
 # "How do I write a good title?" asks about titles, and for none.

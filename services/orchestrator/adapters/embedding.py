@@ -1,4 +1,4 @@
-"""Scores with the embeddings of what is scored, for searches that want survivors to differ."""
+"""The mutation service's encoder: embeddings of instructions, and of what is scored where survivors should differ."""
 
 import struct
 from collections.abc import AsyncIterator, Sequence
@@ -20,14 +20,42 @@ from shared.rpc.metrics import calling
 _MOST = 127
 
 
+class GrpcEncoder:
+    """Embeds through `darwin.v1.MutationService`; raises errors of `shared.errors`."""
+
+    def __init__(self, replicas: Replicas[Any]) -> None:
+        self._replicas = replicas
+
+    async def vector(self, text: str, timeout_s: float) -> bytes:
+        """The text's unit vector, as little-endian float32 numbers."""
+        found: bytes = (await self.response([text], timeout_s)).embeddings[0].vector
+        return found
+
+    async def response(self, texts: Sequence[str], timeout_s: float, *, cut: bool = False) -> pb.EmbedResponse:
+        """An embedding for each text, in order. With `cut`, the beginning is embedded of a text that is too long."""
+        message = pb.EmbedRequest(texts=texts, cut=cut)
+
+        def begin(stub: Any, **options: Any) -> Any:
+            return stub.Embed(message, **options)
+
+        with calling("MutationService/Embed"):
+            try:
+                response: pb.EmbedResponse = await self._replicas.call(begin, len(texts), timeout_s)
+            except grpc.RpcError as error:
+                raise from_rpc_error(error) from error
+        if len(response.embeddings) != len(texts):
+            raise Internal("the mutation service returned other embeddings than were asked for")
+        return response
+
+
 class EmbeddingScorer:
-    """Scores by another scorer, and has the mutation service's encoder embed the texts of states that may be compared,
-    where the search has a `diversity`. The encoder reads the beginning of a text that is too long for it.
+    """Scores by another scorer, and embeds the texts of states that may be compared, where the search has a
+    `diversity`. The encoder reads the beginning of a text that is too long for it.
     """
 
-    def __init__(self, scorer: Scorer, mutation: Replicas[Any]) -> None:
+    def __init__(self, scorer: Scorer, encoder: GrpcEncoder) -> None:
         self._scorer = scorer
-        self._mutation = mutation
+        self._encoder = encoder
 
     async def score(
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
@@ -41,18 +69,7 @@ class EmbeddingScorer:
 
     async def _embeddings(self, effects: Sequence[Score], timeout_s: float) -> dict[int, str]:
         """By state."""
-        message = pb.EmbedRequest(texts=[effect.text for effect in effects], cut=True)
-
-        def begin(stub: Any, **options: Any) -> Any:
-            return stub.Embed(message, **options)
-
-        with calling("MutationService/Embed"):
-            try:
-                response = await self._mutation.call(begin, len(effects), timeout_s)
-            except grpc.RpcError as error:
-                raise from_rpc_error(error) from error
-        if len(response.embeddings) != len(effects):
-            raise Internal("the mutation service returned other embeddings than were asked for")
+        response = await self._encoder.response([effect.text for effect in effects], timeout_s, cut=True)
         found = zip(effects, response.embeddings, strict=True)
         return {effect.state: _kept(embedding.vector, response.width) for effect, embedding in found}
 

@@ -1,6 +1,6 @@
 """The mutation service as the orchestrator's `Mutator`."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -10,6 +10,7 @@ from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.adapters.tools import as_asked
 from services.orchestrator.core.values import Mutate, Mutated, MutationEnded
 from shared.pb import mutation_pb2 as pb
+from shared.records.credit import Credit
 from shared.records.evolution import EvolutionRequest, MutantSource
 from shared.records.search import Mutation
 from shared.rpc.balancing import Replicas
@@ -27,12 +28,16 @@ _MODE: dict[Mutation, pb.MutateRequest.Mode] = {
     "templates": pb.MutateRequest.MODE_TEMPLATES,
 }
 
+CreditFor = Callable[[EvolutionRequest], Awaitable[Credit | None]]
+
 
 class GrpcMutator:
     """Rewrites instructions through `darwin.v1.MutationService`."""
 
-    def __init__(self, replicas: Replicas[Any]) -> None:
+    def __init__(self, replicas: Replicas[Any], credit_for: CreditFor | None = None) -> None:
+        """`credit_for` gives what lines and operators have earned on such requests; without it nothing is known."""
         self._replicas = replicas
+        self._credit_for = credit_for
 
     async def mutate(
         self, effect: Mutate, request: EvolutionRequest, timeout_s: float
@@ -40,10 +45,11 @@ class GrpcMutator:
         wanted, taken = effect.count - len(effect.exclude), list(effect.exclude)
         # Those of rewrites that were turned down are told with the next mutant.
         told, untold = 0, 0
+        credit = await self._credit_for(request) if self._credit_for else None
 
         def begin(stub: Any, **options: Any) -> Any:
             bound = None if effect.max_tokens is None else max(0, effect.max_tokens - told - untold)
-            return stub.Mutate(_to_pb(effect, request, max(1, wanted), taken, bound), **options)
+            return stub.Mutate(_to_pb(effect, request, max(1, wanted), taken, bound, credit), **options)
 
         events = self._replicas.stream(begin, lambda: wanted, timeout_s)
         with calling("MutationService/Mutate"):
@@ -66,7 +72,12 @@ class GrpcMutator:
 
 
 def _to_pb(
-    effect: Mutate, request: EvolutionRequest, count: int, taken: Sequence[str], bound: int | None
+    effect: Mutate,
+    request: EvolutionRequest,
+    count: int,
+    taken: Sequence[str],
+    bound: int | None,
+    credit: Credit | None,
 ) -> pb.MutateRequest:
     return pb.MutateRequest(
         messages=[pb.MutateRequest.Message(role=m.role, content=m.content) for m in as_asked(request.messages)],
@@ -78,4 +89,9 @@ def _to_pb(
         mode=_MODE[request.search.mutation],
         form_fixed=request.sampling.format is not None,
         max_generated_tokens=bound,
+        earned={
+            name: pb.MutateRequest.Earned(mean=each.mean, weight=each.weight)
+            for name, each in (credit.earned.items() if credit else ())
+        },
+        noise=credit.noise if credit else 0.0,
     )

@@ -30,7 +30,7 @@ from shared.records.telling import shared_length
 _EMPTY = Response()
 _CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
 # The mutation service acts on the first, the worker on the second, generation on the third: none is saved.
-NOT_THE_CORES = {"mutation", "deadline_ms", "spread"}
+NOT_THE_CORES = {"mutation", "credit", "deadline_ms", "spread"}
 
 
 @dataclass(frozen=True)

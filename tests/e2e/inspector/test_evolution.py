@@ -178,3 +178,19 @@ def test_an_unknown_evolution_is_told(visit: Visit) -> None:
     visit.expected = {404}
     visit.page.goto(f"{visit.url}/#/evo_none")
     expect(visit.page.get_by_role("alert")).to_contain_text("no evolution evo_none")
+
+
+def test_what_operators_have_earned_is_shown_where_a_search_draws_by_it(
+    visit: Visit, slow_stack: Stack, evolved: dict[str, Any]
+) -> None:
+    body = {"messages": [{"role": "user", "content": "How do I learn to swim?"}], "max_tokens": 8}
+    ids = [evolve(slow_stack, **body, darwin={"credit": True, "mutants": 3}) for _ in range(2)]
+    page = visit.open(ids[1])
+    expect(page.locator("#credit tbody tr").first).to_be_visible()
+    shown = page.locator("#credit tbody td:first-child").all_text_contents()
+    kept = httpx.get(f"{slow_stack.url}/v1/credit").json()["data"]
+    assert set(shown) <= {row["operator"] for row in kept}
+    assert sum(row["mutants"] for row in kept) >= 3
+    visit.open(evolved["id"])
+    expect(page.locator("#budget")).to_be_visible()
+    expect(page.locator("#credit")).to_be_hidden()

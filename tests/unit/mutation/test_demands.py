@@ -44,6 +44,7 @@ SAID = {
         Demand.LANGUAGE: "Tell me about Rome in Italian.",
         Demand.ENUMERATION: "Name three rivers and explain where they begin.",
         Demand.PARAGRAPH: "Write a descriptive paragraph about a market.",
+        Demand.DETAIL: "How does a refrigerator work? Explain it in detail.",
     },
     "de": {
         Demand.TRANSLATION: "Übersetze ins Englische: Ich habe Hunger.",
@@ -59,6 +60,7 @@ SAID = {
         Demand.VERSE: "Schreibe ein Gedicht über den Herbst.",
         Demand.LIST: "Nenne drei Städte in Bayern.",
         Demand.LANGUAGE: "Erzähle mir auf Englisch von Rom.",
+        Demand.DETAIL: "Wie funktioniert ein Kühlschrank? Erkläre es ausführlich.",
     },
     "fr": {
         Demand.TRANSLATION: "Traduisez en espagnol : le chat dort.",
@@ -73,6 +75,7 @@ SAID = {
         Demand.TITLE: "Donne-moi un titre sur le sommeil.",
         Demand.VERSE: "Écris un poème sur la pluie.",
         Demand.LIST: "Cite trois villes de France.",
+        Demand.DETAIL: "Comment fonctionne un réfrigérateur ? Explique-le en détail.",
     },
     "es": {
         Demand.TRANSLATION: "Traduce al inglés: el gato duerme.",
@@ -82,24 +85,28 @@ SAID = {
         Demand.BRIEF: "Responde brevemente: ¿qué es la inflación?",
         Demand.FORMAT: "Describe los planetas en una tabla.",
         Demand.LIST: "Nombra tres ciudades de España.",
+        Demand.DETAIL: "¿Cómo funciona una nevera? Explícalo detalladamente, por favor.",
     },
     "it": {
         Demand.TRANSLATION: "Traduci in inglese: il gatto dorme.",
         Demand.ONLY: "Qual è la capitale del Perù? Solo il nome.",
         Demand.COUNT: "Rispondi in una parola: qual è la capitale della Francia?",
         Demand.BRIEF: "Spiega in breve che cosa è la luce.",
+        Demand.DETAIL: "Come funziona un frigorifero? Spiegalo in modo dettagliato.",
     },
     "pt": {
         Demand.TRANSLATION: "Traduza para o inglês: o gato dorme.",
         Demand.ONLY: "Qual é a capital do Peru? Apenas o nome.",
         Demand.COUNT: "Responda em uma palavra: qual é a capital do Peru?",
         Demand.BRIEF: "Explique de forma breve o que é a luz.",
+        Demand.DETAIL: "Como funciona uma geladeira? Explique isso em detalhes.",
     },
     "nl": {
         Demand.TRANSLATION: "Vertaal naar het Engels: de kat slaapt.",
         Demand.ONLY: "Wat is de hoofdstad van Peru? Alleen de naam.",
         Demand.COUNT: "Antwoord in één woord: wat is de hoofdstad van Peru?",
         Demand.BRIEF: "Leg kort uit wat licht is.",
+        Demand.DETAIL: "Hoe werkt een koelkast? Leg het uitgebreid uit.",
     },
     "zh": {
         Demand.TRANSLATION: "把下面的句子翻译成英文：我喜欢喝茶。",
@@ -108,6 +115,7 @@ SAID = {
         Demand.BRIEF: "请用一句话解释什么是通货膨胀。",
         Demand.LIST: "列出三种水果，不要别的。",
         Demand.FORMAT: "请用表格描述行星。",
+        Demand.DETAIL: "冰箱是怎样工作的？请详细说明。",
     },
     "ja": {
         Demand.TRANSLATION: "次の文を英語に翻訳してください：猫が寝ています。",
@@ -115,6 +123,7 @@ SAID = {
         Demand.ONLY: "都市の名前だけを答えてください。",
         Demand.COUNT: "ペルーの首都はどこですか？一言で答えてください。",
         Demand.BRIEF: "光合成とは何ですか？簡潔に。",
+        Demand.DETAIL: "冷蔵庫はどのように動くのですか。詳しく説明してください。",
     },
     "pl": {
         Demand.TRANSLATION: "Przetłumacz na angielski: kot śpi.",
@@ -130,6 +139,7 @@ SAID = {
         Demand.VERSE: "Napisz wiersz o jesieni.",
         Demand.LIST: "Wymień trzy miasta w Polsce.",
         Demand.LANGUAGE: "Opowiedz mi o Rzymie po angielsku.",
+        Demand.DETAIL: "Jak działa lodówka? Wyjaśnij to szczegółowo.",
     },
     "ru": {
         Demand.TRANSLATION: "Переведи на английский: кошка спит.",
@@ -145,6 +155,7 @@ SAID = {
         Demand.VERSE: "Напиши стихотворение об осени.",
         Demand.LIST: "Назови три города в России.",
         Demand.LANGUAGE: "Расскажи мне о Риме на английском языке.",
+        Demand.DETAIL: "Как работает холодильник? Объясни это подробно.",
     },
     "tr": {
         Demand.TRANSLATION: "İngilizceye çevir: kedi uyuyor.",
@@ -159,6 +170,7 @@ SAID = {
         Demand.VERSE: "Sonbahar hakkında bir şiir yaz.",
         Demand.LIST: "Türkiye'den üç şehir listele.",
         Demand.LANGUAGE: "Bana Roma'yı İngilizce anlat.",
+        Demand.DETAIL: "Buzdolabı nasıl çalışır? Bunu ayrıntılı olarak açıkla.",
     },
     "ko": {
         Demand.TRANSLATION: "다음 문장을 영어로 번역해 주세요: 고양이가 자고 있습니다.",
@@ -173,6 +185,7 @@ SAID = {
         Demand.TITLE: "수면에 관한 글의 제목을 지어 주세요.",
         Demand.LIST: "한국의 도시 세 곳을 말해 주세요.",
         Demand.LANGUAGE: "로마에 대해 영어로 이야기해 주세요.",
+        Demand.DETAIL: "냉장고는 어떻게 작동하나요? 자세히 설명해 주세요.",
     },
 }
 
@@ -229,7 +242,12 @@ Create a website that shows a joke from a list of 4 jokes.
 @pytest.mark.parametrize("prompt", ["", "You are a helpful assistant."])
 def test_open_questions_keep_every_template(text: str, prompt: str) -> None:
     messages = system(prompt, text) if prompt else user(text)
-    assert pool(read(messages)) == TEMPLATES
+    found = read(messages)
+    takes_room = Demand.DETAIL in found.kinds
+    allowed = tuple(each for each in TEMPLATES if not takes_room or Aspect.BREVITY not in each.imposes)
+    assert pool(found) == allowed
+    assert len(allowed) >= len(TEMPLATES) - 2
+    assert takes_room == any(word in text for word in ("story", "essay", "in detail", "blog"))
 
 
 FORMED = """
@@ -267,10 +285,12 @@ def test_a_brief_part_is_no_brief_answer() -> None:
 
 def test_partial_demands_leave_what_they_do_not_touch() -> None:
     listed = pool(read(user("How have the Alps shaped farming in Europe? List three impacts.")))
-    assert listed == tuple(template for template in TEMPLATES if Aspect.PROSE not in template.imposes)
+    assert listed == tuple(each for each in TEMPLATES if not {Aspect.PROSE, Aspect.ORDER} & each.imposes)
     toned = pool(read(user("Tell me about Rome in a formal tone.")))
     assert listed
     assert set(TEMPLATES) - set(toned) == {template for template in TEMPLATES if Aspect.TONE in template.imposes}
+    long = pool(read(user("How does a refrigerator work? Explain it thoroughly.")))
+    assert set(TEMPLATES) - set(long) == {template for template in TEMPLATES if Aspect.BREVITY in template.imposes}
 
 
 @settings(max_examples=60, deadline=None)

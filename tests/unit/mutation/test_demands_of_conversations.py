@@ -6,7 +6,8 @@ import pytest
 
 from services.mutation.demands import Demand, read
 from services.mutation.demands.reading import LANGUAGES
-from services.mutation.lines import NEUTRAL, OPEN
+from services.mutation.lines import OPEN
+from services.mutation.neutral_lines import NEUTRAL
 from services.mutation.templates import TEMPLATES, pool
 from shared.text.languages import language_of
 from tests.unit.mutation.conversations import system, talk, user
@@ -60,7 +61,7 @@ def test_what_earlier_turns_demand_holds_where_they_say_so_or_the_talk_goes_on()
     answer = "因为空气散射蓝光比散射红光多，所以我们从各个方向看到的都是蓝光，太阳落山的时候天空才会变红。"
     assert (
         len(pool(read(talk("天空为什么是蓝色的？", answer, "海水为什么是咸的呢？", answer, "我怎样才能学会游泳呢？"))))
-        == 8
+        == 14
     )
 
 

@@ -1,7 +1,8 @@
 import pytest
 
-from services.mutation.messages import MAX_EXCLUDED_CHARACTERS, MutationRequest
+from services.mutation.messages import MAX_EARNED, MAX_EXCLUDED_CHARACTERS, MutationRequest
 from shared.errors import InvalidRequest
+from shared.records.credit import Credit, Earned
 from shared.records.evolution import Message
 from shared.records.limits import MAX_CONVERSATION_CHARACTERS, MAX_EXCLUDED, MAX_MESSAGES, MAX_PROMPT_CHARACTERS
 
@@ -33,4 +34,20 @@ def test_the_original_is_the_last_user_turn() -> None:
 def test_limits(field: str, messages: tuple[Message, ...], parent: str, count: int, exclude: tuple[str, ...]) -> None:
     with pytest.raises(InvalidRequest) as raised:
         MutationRequest(messages, parent, count, exclude)
+    assert raised.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("field", "credit"),
+    [
+        ("earned", Credit({"a": Earned(float("nan"), 1.0)}, 1.0)),
+        ("earned", Credit({"a": Earned(0.0, -1.0)}, 1.0)),
+        ("earned", Credit({str(number): Earned(0.0, 1.0) for number in range(MAX_EARNED + 1)}, 1.0)),
+        ("noise", Credit({"a": Earned(0.0, 1.0)}, 0.0)),
+        ("noise", Credit({"a": Earned(0.0, 1.0)}, float("inf"))),
+    ],
+)
+def test_credit_that_nothing_can_be_drawn_from_is_refused(field: str, credit: Credit) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        MutationRequest((USER,), "x", 5, credit=credit)
     assert raised.value.field == field

@@ -16,6 +16,7 @@ from services.mutation.messages import (
 from services.mutation.servicer import MutationServicer
 from shared.errors import Unavailable
 from shared.pb import mutation_pb2 as pb
+from shared.records.credit import Credit, Earned
 from tests.metrics import Measured
 
 MESSAGES = [
@@ -54,6 +55,14 @@ async def test_the_request_arrives() -> None:
     ((request, _),) = mutator.calls
     assert (request.original, request.parent, request.count, request.exclude) == ("Hi", "Hello", 3, ("Hey",))
     assert request.seed == 0
+    assert request.credit is None
+
+
+async def test_credit_arrives() -> None:
+    mutator, earned = Mutator(), {"shorten": pb.MutateRequest.Earned(mean=0.5, weight=3)}
+    await served(mutator, pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3, earned=earned, noise=2.0))
+    ((request, _),) = mutator.calls
+    assert request.credit == Credit({"shorten": Earned(0.5, 3.0)}, 2.0)
 
 
 async def test_an_unset_seed_stays_unset() -> None:

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
+import grpc
 import pytest
 
 from services.generation.parsing import request_from_pb
 from services.mutation.language_model import GenerationClient, RewritePrompt
+from services.orchestrator.adapters.embedding import GrpcEncoder
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
@@ -21,6 +23,7 @@ from shared.pb import generation_pb2 as gpb
 from shared.pb import generation_pb2_grpc, mutation_pb2_grpc, reward_pb2_grpc
 from shared.pb import mutation_pb2 as mpb
 from shared.pb import reward_pb2 as rpb
+from shared.records.credit import Credit, Earned
 from shared.records.evolution import EvolutionRequest, Message, Sampling
 from shared.records.search import Search
 from shared.records.tools import Tool, ToolCall, ToolUse
@@ -46,6 +49,7 @@ class Recorder(
         self.deadlines: list[bool] = []
         self.turns: list[list[tuple[str, str]]] = []
         self.scored: list[str] = []
+        self.earned: list[dict[str, tuple[float, float, float]]] = []
 
     def _note(self, salt: str, context: Any, messages: Any) -> None:
         self.salts.append(salt)
@@ -69,8 +73,14 @@ class Recorder(
             yield gpb.GenerateResponse(results=[result])
 
     async def Mutate(self, request: mpb.MutateRequest, context: Any) -> AsyncIterator[mpb.MutateEvent]:  # noqa: N802
+        self.earned.append({name: (each.mean, each.weight, request.noise) for name, each in request.earned.items()})
         self._note(request.cache_salt, context, request.messages)
         yield mpb.MutateEvent(summary=mpb.MutateEvent.Summary())
+
+    async def Embed(self, request: mpb.EmbedRequest, context: Any) -> mpb.EmbedResponse:  # noqa: N802
+        if request.texts[0] == LONG:
+            await context.abort(grpc.StatusCode.OUT_OF_RANGE, "too long")
+        return mpb.EmbedResponse(embeddings=[mpb.EmbedResponse.Embedding(vector=request.texts[0].encode(), tokens=1)])
 
     async def Score(self, request: rpb.ScoreRequest, context: Any) -> rpb.ScoreResponse:  # noqa: N802
         self._note(request.cache_salt, context, request.messages)
@@ -191,6 +201,25 @@ async def test_an_answer_that_was_begun_is_continued_under_each_mutant_and_score
     asked = [("system", "Be brief."), ("user", "Why?")]
     assert recorder.turns == [[("user", "Why, please?"), ("system", "Be brief."), ("assistant", "It ")], asked, asked]
     assert recorder.scored == ["It rains."]
+
+
+async def test_mutation_is_told_what_was_earned_and_the_encoder_embeds() -> None:
+    async def credit_for(request: EvolutionRequest) -> Credit | None:
+        return Credit({"shorten": Earned(0.5, 3.0)}, 2.0) if request.search.credit else None
+
+    recorder, server = Recorder(), Server([])
+    server.register(mutation_pb2_grpc.add_MutationServiceServicer_to_server, recorder)
+    server.set_ready()
+    address = await server.start("127.0.0.1:0")
+    async with Replicas("mutation", address, mutation_pb2_grpc.MutationServiceStub) as mutation:
+        for credit in (True, False):
+            request = replace(REQUEST, search=Search(credit=credit))
+            await drained(GrpcMutator(mutation, credit_for).mutate(Mutate(1, "Hello", 1, (), 1), request, 5))
+        assert await GrpcEncoder(mutation).vector("Hello", 5) == b"Hello"
+        with pytest.raises(ContextLengthExceeded):
+            await GrpcEncoder(mutation).vector(LONG, 5)
+    await server.stop(0)
+    assert recorder.earned == [{"shorten": (0.5, 3.0, 2.0)}, {}]
 
 
 CALL = ToolCall("weather", '{"days": 2.0, "city": "Rome"}', "c1")

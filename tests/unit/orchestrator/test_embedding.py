@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from services.orchestrator.adapters.embedding import EmbeddingScorer
+from services.orchestrator.adapters.embedding import EmbeddingScorer, GrpcEncoder
 from services.orchestrator.core.values import BASE, Score, Scored
 from shared.pb import mutation_pb2 as pb
 from shared.pb import mutation_pb2_grpc
@@ -51,7 +51,7 @@ async def test_the_texts_of_states_that_are_compared_are_embedded_where_the_sear
     effects += [Score(1, 1, BASE, "base", False), Score(1, 1, 4, "last", True)]
     found: list[list[tuple[float, str]]] = []
     async with Replicas("mutation", address, mutation_pb2_grpc.MutationServiceStub) as mutation:
-        scorer = EmbeddingScorer(Scoring(), mutation)
+        scorer = EmbeddingScorer(Scoring(), GrpcEncoder(mutation))
         for search in (Search(), Search(survivors=2, diversity=0.5)):
             scored = scorer.score(effects, replace(REQUEST, search=search), 5)
             found.append([(outcome.reward, outcome.embedding) async for outcome in scored])

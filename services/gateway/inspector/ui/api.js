@@ -50,6 +50,7 @@ export const list = (params, signal) => json(`evolutions?${new URLSearchParams(p
 export const recording = (id, signal) => json(one(id, "/recording"), { signal });
 export const diff = (id, signal) => json(one(id, "/diff"), { signal });
 export const start = (body) => json("evolutions", { method: "POST", body });
+export const credit = (signal) => json("credit", { signal });
 export const cancel = (id) => json(one(id), { method: "DELETE" });
 
 /** Saves a response of the gateway as a file; returns false where the response is empty. */

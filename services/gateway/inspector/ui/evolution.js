@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { answersSection } from "./answers.js";
 import { budgetSection } from "./budget.js";
+import { creditSection } from "./credit.js";
 import { announce, h, signed } from "./dom.js";
 import { heading } from "./heading.js";
 import { bestOf, historyOf, roundsOf } from "./history.js";
@@ -12,7 +13,7 @@ import { treeSection } from "./tree.js";
 import { instructionIndex } from "./turns.js";
 import { waterfallSection } from "./waterfall.js";
 
-const SECTIONS = [rewardsSection, budgetSection, answersSection, populationSection, treeSection, waterfallSection];
+const SECTIONS = [rewardsSection, budgetSection, answersSection, populationSection, treeSection, creditSection, waterfallSection];
 const TERMINAL = ["succeeded", "failed", "cancelled"];
 
 /** What the sections show: the recording as it was last read, and the history of the events, which may be ahead of it. */

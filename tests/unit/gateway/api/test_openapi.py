@@ -40,6 +40,8 @@ async def test_reference_is_valid_and_complete() -> None:
         ("GET", "/v1/evolutions/{evolution_id}/pairs"),
         ("GET", "/v1/evolutions/{evolution_id}/diff"),
         ("GET", "/v1/evolutions"),
+        ("GET", "/v1/credit"),
+        ("DELETE", "/v1/credit"),
         ("POST", "/v1/files"),
         ("GET", "/v1/files"),
         ("GET", "/v1/files/{file_id}"),

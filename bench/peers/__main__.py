@@ -6,9 +6,9 @@ bench/peers/*.txt at the first run. Tokens are those that the server itself has 
 use it; questions are answered one after another.
 
     vllm serve MODEL --port 8000
-    darwin eval run --questions FILE --turns 1 --out FOLDER --url …    # a gateway whose generation uses that server
+    darwin eval --questions FILE --turns 1 --out FOLDER --url …    # a gateway whose generation uses that server
     python -m bench.peers --questions FILE --server http://127.0.0.1:8000/v1 --out FOLDER --n 8 16
-    darwin eval run --questions FILE --turns 1 --out FOLDER --judge …  # judges what is in the folder
+    darwin eval --questions FILE --turns 1 --out FOLDER --judge …  # judges what is in the folder
     darwin eval report FOLDER
 
 Answers are added to the folder's rows, under the method of ours that is nearest, with `peer` as a setting.
@@ -200,7 +200,7 @@ if __name__ == "__main__":
     parser.add_argument("--questions", type=Path, required=True)
     parser.add_argument("--server", required=True, help="vLLM's, up to /v1")
     parser.add_argument("--model", help="its name for the model; default: the first")
-    parser.add_argument("--out", type=Path, required=True, help="a results folder, as of `darwin eval run`")
+    parser.add_argument("--out", type=Path, required=True, help="a results folder, as of `darwin eval`")
     parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS))
     parser.add_argument("--n", type=int, nargs="+", default=[8])
     parser.add_argument("--max-tokens", type=int, default=128)

@@ -1,13 +1,12 @@
 """Which lines after an instruction earn answers a better reward: where `services.mutation.lines` comes from.
 
-python -m bench.templates QUESTIONS          # samples (a quarter of an hour on two cores), prints a table
+python -m bench.templates QUESTIONS          # samples (an hour on two cores), prints a table
 python -m bench.templates QUESTIONS --judge-command "python judge.py"     # beside it a judge that chooses nothing
 
-Samples are kept in bench/out/templates.jsonl; what is there already is not sampled again. A template is worth keeping
-where the guide prefers its answers to plain ones of the same length by BAR or more: the intercept of the line of gains
-on differences of length, over questions. Those that ship of the kinds "extend" and "reason" were chosen when that was
-the gain at whatever length, and the default reward's head was quality_permissive; those of the other kinds were written
-after it, and nobody has measured them yet. Every other question is used: the even half.
+Samples are kept in bench/out/templates.jsonl; what is there already is not sampled again. A line is put behind the
+questions that it is drawn for: those whose demands it does not contradict. It ships unless it is shown to lose: unless
+the guide prefers plain answers of the same length, the interval of the intercept of the line of gains on differences of
+length, over questions, being below 0. Of lines alike the better one ships. Every other question is used: the even half.
 """
 
 import argparse
@@ -24,37 +23,49 @@ from rich.progress import track
 from rich.table import Table
 
 from cli.evaluation.judging import Judge, JudgedResponse, command_judge, profile_judge
-from cli.evaluation.questions import Question, read_questions
+from cli.evaluation.questions import Question, QuestionFilter, read_questions
 from cli.evaluation.report.statistics import Bootstrap, Interval
 from services.generation.bootstrap import build_engine, build_generator
 from services.generation.messages import GenerateRequest, SamplingOptions
 from services.generation.messages import Sequence as GenerationSequence
 from services.generation.settings import GenerationSettings
-from services.mutation.templates import TEMPLATES
+from services.mutation.demands import read
+from services.mutation.templates import TEMPLATES, pool
 from shared.records.evolution import Message
 
 OUT = Path(__file__).parent / "out" / "templates.jsonl"
-BAR = 0.12
 MAX_TOKENS = 128
-PLAIN = "{}"
+PLAIN_NAME, PLAIN = "plain", "{}"
 # Tried and left out; {} stands for the instruction.
 LEFT_OUT = {
+    "ask_connections": "{}\n\nIn your answer, show how the parts are connected and what they mean.",
+    "ask_depth": "{}\n\nDiscuss it in depth, and say why each part matters.",
+    "ask_long": "{}\n\nWrite a long and informative answer.",
+    "ask_insight": "{}\n\nOffer real insight in well-formed paragraphs.",
+    "shorten_core": "{}\n\nSay only what matters most, as briefly as you can.",
+    "ask_answer_first": "{}\n\nBegin with the direct answer to exactly what is asked.",
+    "ask_every_part": "{}\n\nAnswer every part of what is asked, and leave out what does not serve it.",
+    "ask_short_list": "{}\n\nPut the main points into a short list, each with one sentence.",
+    "ask_headings": "{}\n\nPut the answer into a clear order, with a short heading for each part.",
+    "check_beforehand": "{}\n\nBefore you answer, check what you want to say for mistakes, and correct them.",
+    "check_right": "{}\n\nMake sure that everything in it is correct, and explain it.",
+    "check_certainty": "{}\n\nSay only what you are sure of, and say plainly where you are not.",
+    "ask_main_point": "{}\n\nConcentrate on the main point, and explain it well.",
+    "reader_user": "{}\n\nWrite for a person who is going to use the answer right away.",
+    "reader_new": "{}\n\nWrite so that someone who is new to this can follow it.",
+    "reader_needs": "{}\n\nThink of what the person who asks has to know or do next, and say that.",
     "ask_how_why": "{}\n\nExplain how and why, not only what.",
     "ask_essay": "{}\n\nWrite it as a short, well-developed essay.",
     "ask_structure": "{}\n\nPlease organize your answer well.",
     "ask_examples": "{}\n\nWhere it helps, include a concrete example.",
-    "ask_bullets": "{}\n\nUse bullet points for the main ideas.",
     "ask_list": "{}\n\nAnswer with a numbered list, one or two sentences for each item.",
     "ask_detail": "{}\n\nPlease be thorough and include the important details.",
     "ask_clarity": "{}\n\nPlease make your answer clear and easy to follow.",
-    "ask_concise": "{}\n\nPlease keep your answer focused and to the point.",
     "ask_accuracy": "{}\n\nPlease make sure that everything you say is accurate.",
     "ask_completeness": "{}\n\nMake sure that every part of this request is addressed.",
     "ask_plain_words": "{}\n\nPlease use plain language.",
-    "ask_check": "{}\n\nCheck your answer for mistakes before you finish.",
     "ask_engaging": "{}\n\nPlease make your answer engaging to read.",
     "ask_summary": "{}\n\nStart with the most important point.",
-    "ask_direct": "{}\n\nBegin with the answer itself, without repeating the request.",
     "ask_specific": "{}\n\nGive specific facts, names and figures.",
     "ask_own_words": "{}\n\nAnswer naturally and in your own words.",
     "ask_on_topic": "{}\n\nStay on the topic of this request throughout.",
@@ -115,7 +126,7 @@ class WrappedSample:
 def formats() -> dict[str, str]:
     """Every wrapping as a format, the plain instruction first."""
     kept = {template.name: template.wrap("{}") for template in TEMPLATES}
-    return {"plain": PLAIN, **kept, **LEFT_OUT}
+    return {PLAIN_NAME: PLAIN, **kept, **LEFT_OUT}
 
 
 def kept_samples(file: Path) -> list[WrappedSample]:
@@ -124,12 +135,14 @@ def kept_samples(file: Path) -> list[WrappedSample]:
 
 def wanted(questions: Sequence[Question], samples: int) -> dict[tuple[str, str, int], str]:
     """Instructions to answer, by question, template and number; plain ones four times as often."""
-    return {
-        (question.id, name, number): form.format(question.turns[0])
-        for question in questions
-        for name, form in formats().items()
-        for number in range(samples * (4 if name == "plain" else 1))
-    }
+    found: dict[tuple[str, str, int], str] = {}
+    for question in questions:
+        drawn = [template for template in pool(read((Message("user", question.turns[0]),))) if template.imposes]
+        names = {PLAIN_NAME, *LEFT_OUT, *(template.name for template in drawn)} if drawn else set()
+        for name, form in formats().items():
+            for number in range(samples * (4 if name == PLAIN_NAME else 1)) if name in names else ():
+                found[question.id, name, number] = form.replace("{0}", "{}").replace("{}", question.turns[0])
+    return found
 
 
 async def sample(missing: dict[tuple[str, str, int], str], file: Path) -> None:
@@ -196,7 +209,7 @@ def differences(samples: Sequence[WrappedSample], field: str) -> dict[str, dict[
     for item in samples:
         if (value := getattr(item, field)) is not None:
             means[item.template][item.question].append(value)
-    plain = means.pop("plain", {})
+    plain = means.pop(PLAIN_NAME, {})
     return {
         template: {
             question: float(np.mean(values) - np.mean(plain[question])) for question, values in by_question.items()
@@ -206,7 +219,7 @@ def differences(samples: Sequence[WrappedSample], field: str) -> dict[str, dict[
 
 
 def table(samples: Sequence[WrappedSample]) -> Table:
-    title = f"gain over plain answers, {len(samples)} samples; worth keeping from {BAR:+.2f} of the guide, equal length"
+    title = f"gain over plain answers, {len(samples)} samples; bold: not shown to lose at equal length, by the guide"
     shown = Table(title=title)
     columns = ("template", "kind", "guide, equal length", "judge, equal length", "guide", "judge", "tokens", "shipped")
     for column in columns:
@@ -217,7 +230,8 @@ def table(samples: Sequence[WrappedSample]) -> Table:
     for name in sorted(equal[0], key=lambda template: -equal[0][template].value):
         cells = [_shown(each[name]) if name in each else "" for each in equal]
         cells += [f"{each[name][0]:+.2f} ± {each[name][1]:.2f}" if name in each else "" for each in plain]
-        style = "bold" if equal[0][name].value >= BAR else None
+        high = equal[0][name].high
+        style = "bold" if high is not None and high >= 0 else None
         shown.add_row(name, kinds.get(name, ""), *cells, "yes" if name in kinds else "", style=style)
     return shown
 
@@ -229,12 +243,14 @@ def _shown(gain: Interval) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("questions", type=Path)
+    parser.add_argument("questions", type=Path, nargs="+")
+    parser.add_argument("--draw", type=int, help="so many of the questions")
     parser.add_argument("--samples", type=int, default=2, help="per question and template")
     parser.add_argument("--guide", default="default", help="reward profile: a name or a YAML file")
     parser.add_argument("--judge-command")
     arguments = parser.parse_args()
-    questions = read_questions(arguments.questions, turns=1, part="even")
+    choose = QuestionFilter(split="test", single=True, max_characters=700, part="even", draw=arguments.draw, turns=1)
+    questions = read_questions(*arguments.questions, choose=choose)
     OUT.parent.mkdir(exist_ok=True)
     have = {item.key for item in kept_samples(OUT)}
     missing = {key: text for key, text in wanted(questions, arguments.samples).items() if key not in have}

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from services.orchestrator.credit.statistics import credit_of
 from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import Unavailable
 from shared.process.settings import StoreSettings, refusing
@@ -60,6 +59,8 @@ def reset(tenant: Tenant = None) -> None:
 
 
 def _by_profile(observations: list[Observation]) -> dict[str, Credit]:
+    from services.orchestrator.credit.statistics import credit_of
+
     of: dict[str, list[Observation]] = defaultdict(list)
     for observation in observations:
         of[observation.profile].append(observation)

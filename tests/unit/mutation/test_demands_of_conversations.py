@@ -59,10 +59,8 @@ def test_what_earlier_turns_demand_holds_where_they_say_so_or_the_talk_goes_on()
     chain = ("What is a river? Answer in one sentence.", long, "And what is a lake, then?", long, "And a sea?")
     assert Demand.COUNT in read(talk(*chain)).kinds
     answer = "因为空气散射蓝光比散射红光多，所以我们从各个方向看到的都是蓝光，太阳落山的时候天空才会变红。"
-    assert (
-        len(pool(read(talk("天空为什么是蓝色的？", answer, "海水为什么是咸的呢？", answer, "我怎样才能学会游泳呢？"))))
-        == 14
-    )
+    chinese = talk("天空为什么是蓝色的？", answer, "海水为什么是咸的呢？", answer, "我怎样才能学会游泳呢？")
+    assert len(pool(read(chinese))) == len(OPEN["zh"])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.language_model import RewriteCompletion, RewritePrompt
 from services.mutation.messages import AcceptedMutant, MutationEvent, MutationRequest
 from services.mutation.mutator import InstructionMutator
-from services.mutation.operators import OPERATORS
+from services.mutation.operators import JSON_SCHEMA, OPERATORS
 from services.mutation.templates import pool
 from shared.records.evolution import Message
 
@@ -30,7 +30,11 @@ class Script:
         self.closed = False
 
     async def rewrite(
-        self, prompts: Sequence[RewritePrompt], timeout: float | None, cache_salt: str = ""
+        self,
+        prompts: Sequence[RewritePrompt],
+        timeout: float | None,
+        cache_salt: str = "",
+        json_schema: str = JSON_SCHEMA,
     ) -> AsyncGenerator[RewriteCompletion, None]:
         self.prompts += prompts
         self.timeouts.append(timeout)

@@ -24,7 +24,8 @@ from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
 from shared.records.efforts import Effort
 from shared.records.evolution import EvolutionRequest, Message, Role, Sampling
-from shared.records.search import EFFORT_SETTINGS, PRESETS, Search, check_search, in_rounds
+from shared.records.search import EFFORT_SETTINGS, PRESETS, Search, in_rounds
+from shared.records.search_rules import check_search
 from shared.records.tools import ToolUse
 from shared.records.turns import characters_of, instruction_index
 from shared.text.tool_turns import with_calls

@@ -1,5 +1,7 @@
 """How a language model is asked to criticise a response, and what of its output is used. Pure."""
 
+from collections.abc import Sequence
+
 from services.mutation import guards
 from services.mutation.recombination import CRITIQUE_CHARACTERS, excerpt, quoted, sentences_end
 from shared.records.evolution import Message
@@ -19,12 +21,14 @@ _TASK = (
 _MOST_COPIED, _MOST_REPEATED = 0.5, 2
 
 
-def chat(original: str, response: str) -> tuple[Message, ...]:
-    """The conversation that asks a model for a critique; the last turn is the user's."""
-    answer = excerpt(response, MAX_QUOTED_CHARACTERS // 2)
+def chat(conversation: Sequence[Message], response: str) -> tuple[Message, ...]:
+    """The conversation that asks a model for a critique of a response to another one; the last turn is the user's."""
+    asked, answer = conversation[-1].content, excerpt(response, MAX_QUOTED_CHARACTERS // 2)
+    if len(conversation) > 1:
+        asked = "\n\n".join(f"{turn.role}: {turn.content}" for turn in conversation)
     return (
         Message("system", _TASK),
-        Message("user", f"Request:\n\n{quoted(ends_of(original))}\n\nAnswer:\n\n{quoted(answer)}\n\nReview:"),
+        Message("user", f"Request:\n\n{quoted(ends_of(asked))}\n\nAnswer:\n\n{quoted(answer)}\n\nReview:"),
     )
 
 

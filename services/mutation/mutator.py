@@ -136,7 +136,7 @@ class InstructionMutator:
         and what it wrote.
         """
         seed = None if request.seed is None else rng.getrandbits(32)
-        chat = critique.chat(request.original, request.refine)
+        chat = critique.chat(request.messages, request.refine)
         prompts = [RewritePrompt(chat, critique.MAX_TOKENS, seed)]
         async with aclosing(self._completions(prompts, timeout, request.cache_salt, json_schema="")) as completions:
             async for found in completions:
@@ -199,7 +199,7 @@ class InstructionMutator:
         if type(error) not in self._logged:
             self._logged.add(type(error))
             log.warning(
-                "the language model gives no rewrites or critiques, templates step in (said once): %s: %s",
+                "the language model gives no rewrites, templates step in (said once): %s: %s",
                 type(error).__name__,
                 error.message,
             )

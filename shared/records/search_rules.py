@@ -43,6 +43,15 @@ def check_search(method: Method, search: Search, n: int) -> None:
         )
 
 
+def may_recombine(method: Method, search: Search) -> bool:
+    """Whether the mutants that quote earlier responses, if the settings have any, find what they need."""
+    return METHODS[method].mutates and search.cycles > 1 and len(_recombining(search)) < search.mutants
+
+
+def _recombining(search: Search) -> list[str]:
+    return [f"darwin.{name}" for name in RECOMBINING if getattr(search, name)]
+
+
 def _check_recombination(method: Method, search: Search) -> None:
     """The rules of the mutants that quote earlier responses; raises as `check_search` does."""
     if search.crossover == 1:
@@ -50,8 +59,8 @@ def _check_recombination(method: Method, search: Search) -> None:
             "darwin.crossover must be at least 2, or 0 for none: one response has nothing to be combined with",
             field="darwin.crossover",
         )
-    chosen = [f"darwin.{name}" for name in RECOMBINING if getattr(search, name)]
-    if not chosen:
+    chosen = _recombining(search)
+    if not chosen or may_recombine(method, search):
         return
     names, field = " and ".join(chosen), chosen[0]
     if not METHODS[method].mutates:
@@ -64,9 +73,8 @@ def _check_recombination(method: Method, search: Search) -> None:
             f"{names} builds on the responses of earlier cycles: give two darwin.cycles or more, or leave it out",
             field=field,
         )
-    if len(chosen) >= search.mutants:
-        raise InvalidRequest(
-            f"{names} would leave no other mutant of darwin.mutants ({search.mutants}): give more than {len(chosen)}, "
-            "or leave it out",
-            field=field,
-        )
+    raise InvalidRequest(
+        f"{names} would leave no other mutant of darwin.mutants ({search.mutants}): give more than {len(chosen)}, or "
+        "leave it out",
+        field=field,
+    )

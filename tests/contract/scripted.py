@@ -27,6 +27,7 @@ class Script:
         self.fails = fails
         self.prompts: list[RewritePrompt] = []
         self.timeouts: list[float | None] = []
+        self.schemas: list[str] = []
         self.closed = False
 
     async def rewrite(
@@ -38,6 +39,7 @@ class Script:
     ) -> AsyncGenerator[RewriteCompletion, None]:
         self.prompts += prompts
         self.timeouts.append(timeout)
+        self.schemas.append(json_schema)
         try:
             for index, output in reversed(list(enumerate(self.outputs[: len(prompts)]))):
                 await asyncio.sleep(0)

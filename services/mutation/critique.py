@@ -1,5 +1,6 @@
 """How a language model is asked to criticise a response, and what of its output is used. Pure."""
 
+import re
 from collections.abc import Sequence
 
 from services.mutation import guards
@@ -19,6 +20,8 @@ _TASK = (
 # A critique of which more than this share is the response's is a copy. No four words may follow one another more often
 # than this.
 _MOST_COPIED, _MOST_REPEATED = 0.5, 2
+_LEAST_LETTERS = 0.5
+_MARKS = re.compile(r"^(?:[ \t]*>)+[ \t]?", re.MULTILINE)
 
 
 def chat(conversation: Sequence[Message], response: str) -> tuple[Message, ...]:
@@ -33,17 +36,19 @@ def chat(conversation: Sequence[Message], response: str) -> tuple[Message, ...]:
 
 
 def usable(output: str, original: str, response: str, *, cut: bool) -> str:
-    """What of a model's output is a critique; empty where it is none: where it is too short, repeats itself, is the
-    response itself, or is surely in another language than the original. With `cut`, its last sentence may lack its end,
-    and is left out where it does.
+    """What of a model's output is a critique; empty where it is none: where it is too short, is mostly numbers and
+    marks, repeats itself, is the response itself, or is surely in another language than the original. With `cut`, its
+    last sentence may lack its end, and is left out where it does.
     """
-    text = output.strip()
+    # Small models go on with the quotation.
+    text = _MARKS.sub("", output).strip()
     if cut:
         text = _whole_sentences(text)
     text = excerpt(text, CRITIQUE_CHARACTERS)
     words, of_response = guards.normalised(text), guards.normalised(response)
     whole = of_response in words and len(of_response) > _MOST_COPIED * len(words)
-    if len(words) < guards.MIN_CHARS or words in of_response or whole:
+    letters, solid = sum(map(str.isalpha, text)), len("".join(text.split()))
+    if letters < max(guards.MIN_CHARS, _LEAST_LETTERS * solid) or words in of_response or whole:
         return ""
     runs, known = guards.runs(text), guards.runs(response)
     copied = sum(run in known for run in runs)

@@ -52,9 +52,14 @@ class DirectLanguageModel:
         self._temperature = temperature
 
     async def rewrite(
-        self, prompts: Sequence[RewritePrompt], timeout: float | None, cache_salt: str = ""
+        self,
+        prompts: Sequence[RewritePrompt],
+        timeout: float | None,
+        cache_salt: str = "",
+        json_schema: str = JSON_SCHEMA,
     ) -> AsyncGenerator[RewriteCompletion, None]:
-        wanted = ResponseFormat("json_schema", JSON_SCHEMA) if self._generator.info.structured_output else None
+        held = bool(json_schema) and self._generator.info.structured_output
+        wanted = ResponseFormat("json_schema", json_schema) if held else None
         request = GenerateRequest(
             sequences=tuple(
                 GenerationSequence(
@@ -95,6 +100,8 @@ class DirectStages:
             seed,
             form_fixed=fixed,
             max_generated_tokens=effect.max_tokens,
+            crossover=effect.crossover,
+            refine=effect.refine,
         )
         tokens = 0
         async with aclosing(self._mutator.mutate(wanted)) as events:

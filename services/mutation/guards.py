@@ -129,15 +129,16 @@ def _rambles(text: str, original: str) -> bool:
     """Whether braces are left of the JSON requested, or four words repeat that do not repeat in the original."""
     if any(mark in text and mark not in original for mark in "{}") or _unfinished(text):
         return True
-    runs, given = _runs(text), _runs(original)
-    return any(count > max(1, given[run]) for run, count in runs.items())
+    found, given = runs(text), runs(original)
+    return any(count > max(1, given[run]) for run, count in found.items())
 
 
 def _unfinished(text: str) -> bool:
     return text[-1].isalpha() and text.split()[-1].casefold() in DANGLING
 
 
-def _runs(text: str) -> Counter[tuple[str, ...]]:
+def runs(text: str) -> Counter[tuple[str, ...]]:
+    """How often each four words that follow one another do so."""
     words = normalised(text).split()
     return Counter(zip(words, words[1:], words[2:], words[3:], strict=False))
 

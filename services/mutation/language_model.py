@@ -47,9 +47,14 @@ class LanguageModel(Protocol):
     """Completes prompts in one batch."""
 
     def rewrite(
-        self, prompts: Sequence[RewritePrompt], timeout: float | None, cache_salt: str = ""
+        self,
+        prompts: Sequence[RewritePrompt],
+        timeout: float | None,
+        cache_salt: str = "",
+        json_schema: str = JSON_SCHEMA,
     ) -> AsyncGenerator[RewriteCompletion, None]:
-        """Yields each completion as it is done, in any order; `timeout`, in seconds, bounds them all.
+        """Yields each completion as it is done, in any order; `timeout`, in seconds, bounds them all. The model is held
+        to the `json_schema` if it can be; the empty one is for plain text.
 
         What the model caches of the prompts is shared with calls of the same salt only.
 
@@ -81,14 +86,18 @@ class GenerationClient:
         return f"{model.model} ({model.engine})"
 
     async def rewrite(
-        self, prompts: Sequence[RewritePrompt], timeout: float | None, cache_salt: str = ""
+        self,
+        prompts: Sequence[RewritePrompt],
+        timeout: float | None,
+        cache_salt: str = "",
+        json_schema: str = JSON_SCHEMA,
     ) -> AsyncGenerator[RewriteCompletion, None]:
         ends_at = time.monotonic() + (MAX_SECONDS if timeout is None else timeout)
         waiting, key = dict(enumerate(prompts)), current_evolution_id()
         try:
             # Requested every time, since the service may have restarted with another engine.
             model = await self._replicas.call(_get_model, 1, ends_at - time.monotonic(), key)
-            schema = JSON_SCHEMA if model.structured_output else ""
+            schema = json_schema if model.structured_output else ""
             sampling = pb.GenerateRequest.Sampling(temperature=self._temperature, top_p=TOP_P, json_schema=schema)
 
             def begin(stub: Any, **options: Any) -> Any:

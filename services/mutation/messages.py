@@ -9,11 +9,13 @@ from shared.records.credit import Credit
 from shared.records.evolution import Message
 from shared.records.limits import (
     MAX_CONVERSATION_CHARACTERS,
+    MAX_CROSSOVER,
     MAX_EXCLUDED,
     MAX_MESSAGES,
     MAX_MUTANTS,
     MAX_NAME_CHARACTERS,
     MAX_PROMPT_CHARACTERS,
+    MAX_QUOTED_CHARACTERS,
 )
 
 MAX_COUNT = 2 * MAX_MUTANTS
@@ -57,7 +59,8 @@ class MutationRequest:
 
     `form_fixed` says that the answer has a form, such as a JSON schema, for which no mutant may ask another.
     `max_generated_tokens` bounds what the language model may sample for all rewrites together; None: nothing does.
-    `credit` is what lines and operators have earned on requests like this one; None: all are drawn alike.
+    `credit` is what lines and operators have earned on requests like this one; None: all are drawn alike. One mutant
+    combines the responses of `crossover`, best first, and one improves that of `refine`; empty: none does.
 
     Raises:
         InvalidRequest: a field is out of its limits.
@@ -73,6 +76,8 @@ class MutationRequest:
     form_fixed: bool = False
     max_generated_tokens: int | None = None
     credit: Credit | None = None
+    crossover: tuple[str, ...] = ()
+    refine: str = ""
 
     def __post_init__(self) -> None:
         _check_conversation(self.messages)
@@ -90,6 +95,11 @@ class MutationRequest:
             raise InvalidRequest(f"cache_salt must have at most {MAX_NAME_CHARACTERS} characters", field="cache_salt")
         if self.credit is not None:
             _check_credit(self.credit)
+        if len(self.crossover) > MAX_CROSSOVER:
+            raise InvalidRequest(f"crossover must have at most {MAX_CROSSOVER} texts", field="crossover")
+        for name, texts in (("crossover", self.crossover), ("refine", (self.refine,))):
+            if any(len(text) > MAX_QUOTED_CHARACTERS for text in texts):
+                raise InvalidRequest(f"{name} must have at most {MAX_QUOTED_CHARACTERS} characters", field=name)
 
     @property
     def original(self) -> str:

@@ -3,15 +3,15 @@
 import asyncio
 import logging
 import math
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from random import Random
 
-from services.mutation import credit, demands, guards, operators, templates
+from services.mutation import credit, critique, demands, filling, guards, operators, recombination, templates
 from services.mutation.demands import Demand, Demands
 from services.mutation.fidelity import Compare, Fidelity
-from services.mutation.filling import filled
 from services.mutation.language_model import LanguageModel, RewriteCompletion, RewritePrompt
 from services.mutation.messages import (
     AcceptedMutant,
@@ -71,21 +71,33 @@ class InstructionMutator:
     ) -> AsyncGenerator[MutationEvent, None]:
         """Yields each mutant once accepted, each rejected rewrite, and one summary last.
 
-        There are `request.count` mutants: rewrites, then templates around the parent's core, then, where those are
-        used up too, the parent itself. None of them contradicts what the conversation demands of its answer. With a
-        seed, the operators' order and the templates drawn are the same each time. `timeout` bounds the language model,
-        in seconds. A language model that refuses, or answers nonsense, is one that gives no rewrites.
+        There are `request.count` mutants: the crossover where there is one, rewrites, then templates around the
+        parent's core, then, where those are used up too, the parent itself, and the refine, which waits for its
+        critique. None of them contradicts what the conversation demands of its answer. With a seed, the operators'
+        order and the templates drawn are the same each time. `timeout` bounds the language model, in seconds. A
+        language model that refuses, or answers nonsense, is one that gives neither rewrites nor critiques.
 
         Raises:
             Unavailable, Overloaded, DeadlineExceeded, Cancelled: errors of the language model after which the same call
                 may succeed later, or nobody waits for it. Mutants already given stay valid.
         """
+        ends_at = None if timeout is None else time.monotonic() + timeout
         rng = Random(request.seed)
         demanded, core, taken = await asyncio.to_thread(_read, request)
         compare = await asyncio.to_thread(self._fidelity.compare_to, request.original)
-        plan = self._plan(request, core, demanded, rng)
-        accepted = written = prompt_tokens = generated_tokens = 0
-        async with aclosing(self._completions(plan, timeout, request.cache_salt)) as completions:
+        criticised = _is_criticised(request)
+        count, accepted = request.count - criticised, 0
+        for text, operator_name in filling.quoting(request, demanded, criticised):
+            if guards.normalised(text) in taken or accepted == count:
+                continue
+            (similarity,) = await asyncio.to_thread(compare, [text])
+            taken.add(guards.normalised(text))
+            accepted += 1
+            yield AcceptedMutant(text, operator_name, TextSource.TEMPLATE, similarity)
+        plan = self._plan(request, core, demanded, rng, count - accepted, critique.MAX_TOKENS if criticised else 0)
+        written = prompt_tokens = generated_tokens = 0
+        prompts = [prompt for _, prompt in plan]
+        async with aclosing(self._completions(prompts, timeout, request.cache_salt)) as completions:
             async for completion in completions:
                 written += 1
                 prompt_tokens += completion.prompt_tokens
@@ -97,16 +109,48 @@ class InstructionMutator:
                     accepted += 1
                 yield replace(event, generated_tokens=completion.generated_tokens)
         pool = self._pool(demanded)
-        for mutant in await asyncio.to_thread(filled, request, accepted, pool, taken, compare, rng):
+        for mutant in await asyncio.to_thread(filling.filled, request, count - accepted, pool, taken, compare, rng):
+            taken.add(guards.normalised(mutant.text))
             yield mutant
-        yield MutationSummary(prompt_tokens, generated_tokens, len(plan) - written)
+        if criticised:
+            left = None if ends_at is None else max(0.0, ends_at - time.monotonic())
+            said, output = await self._critique(request, rng, left)
+            if output is not None:
+                written += 1
+                prompt_tokens += output.prompt_tokens
+                generated_tokens += output.generated_tokens
+            text = recombination.refine(request.original, request.refine, said, demanded)
+            if guards.normalised(text) in taken:
+                (mutant,) = await asyncio.to_thread(filling.filled, request, 1, pool, taken, compare, rng)
+            else:
+                (similarity,) = await asyncio.to_thread(compare, [text])
+                source = TextSource.MODEL if said else TextSource.TEMPLATE
+                mutant = AcceptedMutant(text, recombination.REFINE, source, similarity)
+            yield replace(mutant, generated_tokens=output.generated_tokens if output else 0)
+        yield MutationSummary(prompt_tokens, generated_tokens, len(plan) + criticised - written)
+
+    async def _critique(
+        self, request: MutationRequest, rng: Random, timeout: float | None
+    ) -> tuple[str, RewriteCompletion | None]:
+        """The language model's critique of the response that is refined, empty where it gives none that can be used,
+        and what it wrote.
+        """
+        seed = None if request.seed is None else rng.getrandbits(32)
+        chat = critique.chat(request.messages, request.refine)
+        prompts = [RewritePrompt(chat, critique.MAX_TOKENS, seed)]
+        async with aclosing(self._completions(prompts, timeout, request.cache_salt, json_schema="")) as completions:
+            async for found in completions:
+                cut = found.generated_tokens >= critique.MAX_TOKENS
+                said = await asyncio.to_thread(critique.usable, found.text, request.original, request.refine, cut=cut)
+                return said, found
+        return "", None
 
     def _plan(
-        self, request: MutationRequest, core: str, demanded: Demands, rng: Random
+        self, request: MutationRequest, core: str, demanded: Demands, rng: Random, count: int, set_aside: int
     ) -> list[tuple[Operator, RewritePrompt]]:
-        """The operators to apply, each at most once more than any other, with their prompts: none of them where the
-        instruction is a text to work on rather than a request for something, and no more than the request has tokens
-        for.
+        """The operators of at most `count` rewrites, each at most once more than any other, with their prompts: none of
+        them where the instruction is a text to work on rather than a request for something, and no more than the
+        request has tokens for, of which some are `set_aside`.
         """
         # A rewrite of a part of a long instruction would lose the rest of it.
         tokens = math.ceil(max(len(text.encode()) for text in (core, request.original)) / BYTES_PER_TOKEN)
@@ -117,7 +161,7 @@ class InstructionMutator:
         order = _ordered(chosen, request.credit, rng)
         plan = []
         bound = request.max_generated_tokens
-        for index in range(request.count if bound is None else min(request.count, bound // limit)):
+        for index in range(count if bound is None else min(count, (bound - set_aside) // limit)):
             operator = order[index % len(order)]
             seed = None if request.seed is None else rng.getrandbits(32)
             plan.append((operator, RewritePrompt(operators.chat(operator, core), limit, seed)))
@@ -133,13 +177,16 @@ class InstructionMutator:
                 return self.operators
 
     async def _completions(
-        self, plan: Sequence[tuple[Operator, RewritePrompt]], timeout: float | None, cache_salt: str
+        self,
+        prompts: Sequence[RewritePrompt],
+        timeout: float | None,
+        cache_salt: str,
+        json_schema: str = operators.JSON_SCHEMA,
     ) -> AsyncGenerator[RewriteCompletion, None]:
-        if not plan:
+        if not prompts:
             return
-        prompts = [prompt for _, prompt in plan]
         try:
-            async with aclosing(self._llm.rewrite(prompts, timeout, cache_salt)) as completions:
+            async with aclosing(self._llm.rewrite(prompts, timeout, cache_salt, json_schema)) as completions:
                 async for completion in completions:
                     yield completion
         except DarwinError as error:
@@ -190,6 +237,13 @@ def _ordered(chosen: Sequence[Operator], earned: Credit | None, rng: Random) -> 
         return order
     worth = {name: credit.draw(earned, name, names, rng) for name in names}
     return sorted(order, key=lambda operator: -worth[operator.name])
+
+
+def _is_criticised(request: MutationRequest) -> bool:
+    """Whether there is a refine for which the language model is asked for a critique."""
+    bound = request.max_generated_tokens
+    affordable = bound is None or bound >= critique.MAX_TOKENS
+    return request.mode is not Mode.TEMPLATES and affordable and filling.lacks_refine(request)
 
 
 def _read(request: MutationRequest) -> tuple[Demands, str, set[str]]:

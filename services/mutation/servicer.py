@@ -81,6 +81,8 @@ def _parsed(request: pb.MutateRequest) -> MutationRequest:
         form_fixed=request.form_fixed,
         max_generated_tokens=request.max_generated_tokens if request.HasField("max_generated_tokens") else None,
         credit=_credit(request),
+        crossover=tuple(request.crossover),
+        refine=request.refine,
     )
 
 

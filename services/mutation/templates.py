@@ -15,6 +15,7 @@ from services.mutation.demands import Aspect, Demands, contradict
 from services.mutation.line_kinds import KIND_OF, Kind
 from services.mutation.lines import OPEN
 from services.mutation.neutral_lines import NEUTRAL
+from services.mutation.recombination import operator_of
 from shared.records.credit import Credit
 
 
@@ -69,14 +70,22 @@ def pool(demands: Demands) -> tuple[Template, ...]:
 
 
 def core_of(text: str, original: str) -> str:
-    """`text` without wrappings; the original is never taken apart, even where it ends like one."""
+    """`text` without wrappings, and without the responses that it may quote behind the original; that is never taken
+    apart, even where it ends like one.
+    """
+    if operator_of(text, original):
+        return original
     while (inner := _unwrapped(text, original)) is not None:
         text = inner
     return text
 
 
 def rooted(text: str, original: str) -> str:
-    """`text` with at most DEPTH - 1 of its innermost wrappings, so that one more can be put around it."""
+    """`text` with at most DEPTH - 1 of its innermost wrappings, so that one more can be put around it; the original
+    where it quotes responses.
+    """
+    if operator_of(text, original):
+        return original
     layers = [text]
     while (inner := _unwrapped(layers[-1], original)) is not None:
         layers.append(inner)

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class MutateRequest(_message.Message):
-    __slots__ = ("messages", "parent", "count", "exclude", "seed", "cache_salt", "mode", "form_fixed", "max_generated_tokens", "earned", "noise")
+    __slots__ = ("messages", "parent", "count", "exclude", "seed", "cache_salt", "mode", "form_fixed", "max_generated_tokens", "earned", "noise", "crossover", "refine")
     class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         MODE_UNSPECIFIED: _ClassVar[MutateRequest.Mode]
@@ -49,6 +49,8 @@ class MutateRequest(_message.Message):
     MAX_GENERATED_TOKENS_FIELD_NUMBER: _ClassVar[int]
     EARNED_FIELD_NUMBER: _ClassVar[int]
     NOISE_FIELD_NUMBER: _ClassVar[int]
+    CROSSOVER_FIELD_NUMBER: _ClassVar[int]
+    REFINE_FIELD_NUMBER: _ClassVar[int]
     messages: _containers.RepeatedCompositeFieldContainer[MutateRequest.Message]
     parent: str
     count: int
@@ -60,7 +62,9 @@ class MutateRequest(_message.Message):
     max_generated_tokens: int
     earned: _containers.MessageMap[str, MutateRequest.Earned]
     noise: float
-    def __init__(self, messages: _Optional[_Iterable[_Union[MutateRequest.Message, _Mapping]]] = ..., parent: _Optional[str] = ..., count: _Optional[int] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., cache_salt: _Optional[str] = ..., mode: _Optional[_Union[MutateRequest.Mode, str]] = ..., form_fixed: bool = ..., max_generated_tokens: _Optional[int] = ..., earned: _Optional[_Mapping[str, MutateRequest.Earned]] = ..., noise: _Optional[float] = ...) -> None: ...
+    crossover: _containers.RepeatedScalarFieldContainer[str]
+    refine: str
+    def __init__(self, messages: _Optional[_Iterable[_Union[MutateRequest.Message, _Mapping]]] = ..., parent: _Optional[str] = ..., count: _Optional[int] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., cache_salt: _Optional[str] = ..., mode: _Optional[_Union[MutateRequest.Mode, str]] = ..., form_fixed: bool = ..., max_generated_tokens: _Optional[int] = ..., earned: _Optional[_Mapping[str, MutateRequest.Earned]] = ..., noise: _Optional[float] = ..., crossover: _Optional[_Iterable[str]] = ..., refine: _Optional[str] = ...) -> None: ...
 
 class MutateEvent(_message.Message):
     __slots__ = ("mutant", "rejection", "summary", "generated_tokens")

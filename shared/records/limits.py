@@ -31,6 +31,11 @@ MAX_SEQUENCES = 256
 """Sequences of a generation call, and candidates of a score call."""
 MAX_EXCLUDED = 4_096
 """Texts that a mutation may not repeat."""
+MAX_CROSSOVER = 8
+"""Responses that one mutant combines."""
+MAX_QUOTED_CHARACTERS = 12_000
+"""Characters of the responses that one mutant quotes, together. Marks before their lines at most double them, which
+`MAX_GROWTH_CHARACTERS` leaves room for."""
 
 MAX_STOPS, MAX_STOP_CHARACTERS = 4, 256
 MAX_TEMPERATURE = 2.0

@@ -7,10 +7,9 @@ made from the fields of `Search`.
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method, SelectionName
 from shared.records.efforts import Effort
-from shared.records.limits import MAX_CYCLES, MAX_LOOKAHEAD, MAX_MUTANTS, MAX_PERIOD
+from shared.records.limits import MAX_CROSSOVER, MAX_CYCLES, MAX_LOOKAHEAD, MAX_MUTANTS, MAX_PERIOD
 
 Mutation = Literal["auto", "model", "templates"]
 Preset = Literal["default", "paper"]
@@ -105,6 +104,23 @@ class Search:
             "(`templates`), which cost none; or whichever the deployment is set up for (`auto`)."
         ),
     ] = "auto"
+    crossover: Annotated[
+        int,
+        Setting(
+            "How many of the best distinct responses so far one mutant of each cycle, from the second on, quotes "
+            "behind the instruction, to ask for one answer that keeps what is best in them: 0, or 2 and more.",
+            0,
+            MAX_CROSSOVER,
+        ),
+    ] = 0
+    refine: Annotated[
+        bool,
+        Setting(
+            "Whether one mutant of each cycle, from the second on, quotes the best response so far and asks for a "
+            "better one. The language model criticises that response first, which costs tokens, unless `mutation` is "
+            "`templates`."
+        ),
+    ] = False
     spread: Annotated[
         int,
         Setting(
@@ -207,6 +223,9 @@ def _declared(name: str, hint: Any, default: Any) -> DeclaredSetting:
     raise TypeError(f"Search.{name} is declared without a Setting")
 
 
+RECOMBINING = ("crossover", "refine")
+"""The settings that each have one mutant of a cycle quote earlier responses; its operator has the setting's name."""
+
 PRESETS: dict[Preset, Search] = {
     "default": Search(),
     "paper": Search(cycles=1, mutants=5, period=40, survivors=3, lookahead=0, mutation="model"),
@@ -234,40 +253,3 @@ def in_rounds(method: Method, search: Search) -> bool:
     """Whether a search decodes its responses piece by piece, and decides something after each."""
     traits = METHODS[method]
     return traits.replaces or (traits.searches and search.shrink < 1)
-
-
-def check_search(method: Method, search: Search, n: int) -> None:
-    """The rules that need more than one setting.
-
-    Raises:
-        InvalidRequest: the settings contradict each other, the method, or `n` responses; names the field to change.
-    """
-    traits = METHODS[method]
-    if traits.searches and search.cycles < 1:
-        raise InvalidRequest(
-            f"darwin.cycles must be at least 1 with {method}; only sample has none", field="darwin.cycles"
-        )
-    if traits.replaces and search.mutants < 2:
-        raise InvalidRequest(
-            f"darwin.mutants must be at least 2 with {method}, which replaces responses by others",
-            field="darwin.mutants",
-        )
-    if traits.replaces and search.survivors >= search.mutants:
-        raise InvalidRequest(
-            f"darwin.survivors ({search.survivors}) must be less than darwin.mutants ({search.mutants}) with {method}: "
-            "with every state surviving, nothing is ever replaced",
-            field="darwin.survivors",
-        )
-    if traits.replaces and search.diversity and (search.survivors < 2 or search.selection != "truncation"):
-        raise InvalidRequest(
-            "darwin.diversity is about the survivors of truncation: give two darwin.survivors or more and no other "
-            "darwin.selection, or leave it out",
-            field="darwin.diversity",
-        )
-    most = most_responses(method, search)
-    if n > most:
-        remedy = "raise darwin.mutants or darwin.cycles" if traits.searches else "use best-of-n"
-        raise InvalidRequest(
-            f"n ({n}) exceeds the {most} final response(s) of {method} with these settings: lower n, or {remedy}",
-            field="n",
-        )

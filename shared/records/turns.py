@@ -50,6 +50,12 @@ def prefill_of(messages: Sequence[Message]) -> str:
     return messages[-1].content if messages and messages[-1].role == "assistant" else ""
 
 
+def begun_answer(messages: Sequence[Message], thought: int) -> str:
+    """The beginning of the answer without the thought that its first `thought` characters are."""
+    begun = prefill_of(messages)
+    return begun[thought:].lstrip() if thought else begun
+
+
 def thought_in(begun: str, opening: str, closing: str) -> int:
     """How many characters at the beginning of an answer are a thought, its marks included: none, all of them where it
     goes on, or those up to its end.

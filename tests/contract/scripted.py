@@ -9,7 +9,7 @@ from services.mutation.fidelity import SimulatedFidelity
 from services.mutation.language_model import RewriteCompletion, RewritePrompt
 from services.mutation.messages import AcceptedMutant, MutationEvent, MutationRequest
 from services.mutation.mutator import InstructionMutator
-from services.mutation.operators import OPERATORS
+from services.mutation.operators import JSON_SCHEMA, OPERATORS
 from services.mutation.templates import pool
 from shared.records.evolution import Message
 
@@ -27,13 +27,19 @@ class Script:
         self.fails = fails
         self.prompts: list[RewritePrompt] = []
         self.timeouts: list[float | None] = []
+        self.schemas: list[str] = []
         self.closed = False
 
     async def rewrite(
-        self, prompts: Sequence[RewritePrompt], timeout: float | None, cache_salt: str = ""
+        self,
+        prompts: Sequence[RewritePrompt],
+        timeout: float | None,
+        cache_salt: str = "",
+        json_schema: str = JSON_SCHEMA,
     ) -> AsyncGenerator[RewriteCompletion, None]:
         self.prompts += prompts
         self.timeouts.append(timeout)
+        self.schemas.append(json_schema)
         try:
             for index, output in reversed(list(enumerate(self.outputs[: len(prompts)]))):
                 await asyncio.sleep(0)

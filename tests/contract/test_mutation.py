@@ -117,7 +117,9 @@ async def test_the_seed_decides_operators_and_templates() -> None:
 @pytest.mark.parametrize("names", [[], ["clarify", "rephrase"]])
 async def test_what_has_earned_most_is_drawn_first(names: list[str]) -> None:
     poor, good = Earned(0.0, 500.0), Earned(9.0, 50.0)
-    credit = Credit({"example": good, "rephrase": good, "example_case": Earned(0.0, 1.0), "other": poor}, 0.1)
+    untried = Earned(0.0, 1.0)
+    earned = {"example": good, "rephrase": good, "example_case": untried, "clarify": untried, "other": poor}
+    credit = Credit(earned, 0.1)
     for seed in range(5):
         llm = Script([])
         asked = replace(request(count=1, seed=seed), credit=credit)

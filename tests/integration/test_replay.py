@@ -11,7 +11,10 @@ import pytest
 from cli.history.lineage import pieces
 from cli.history.recording import SavedRecording, parse
 from cli.history.replay import replay
+from services.mutation.critique import MAX_TOKENS
+from services.orchestrator.credit.gains import cycle_gains
 from services.orchestrator.round_runner import RoundRunner
+from services.orchestrator.settings import OrchestratorSettings
 from shared.errors import DarwinError, Internal, InvalidRequest, Unavailable
 from shared.methods import Method
 from shared.records.evolution import EvolutionRequest, Sampling
@@ -20,6 +23,7 @@ from shared.store import scripts
 from shared.store.evolutions import Store
 from tests.integration.stages import REQUEST, Due, Stages, accept, advance, finish, round_runner
 from tests.unit.cli.history.evolved import document
+from tests.unit.in_process import stages as stages_of_simulations
 from tests.unit.orchestrator.strategies import World
 
 AWAY = Unavailable("away")
@@ -68,6 +72,23 @@ async def test_doubted_rewards_and_a_population_that_shrinks(method: Method, sto
     assert any(event.dropped for event in rounds)
     assert any(event.abstained for event in rounds)
     assert all(sum(event.weights) == pytest.approx(1) for event in rounds)
+
+
+async def test_mutants_that_quote_responses(store: Store) -> None:
+    search = Search(period=8, cycles=3, mutants=4, crossover=3, refine=True, max_generated_tokens=2000)
+    due = await accept(store, replace(REQUEST, search=search))
+    async with stages_of_simulations() as served:
+        worker = RoundRunner(store, served.mutator, served.generator, served.scorer, OrchestratorSettings())
+        await finish(store, worker, due)
+    recording = await recorded(store, due)
+    check(recording)
+    made = [(event.cycle, event.operator) for event in recording.events if event.type == "mutant.accepted"]
+    quoting = sorted(each for each in made if each[1] in ("crossover", "refine"))
+    assert quoting == [(cycle, operator) for cycle in (2, 3) for operator in ("crossover", "refine")]
+    assert recording.result is not None
+    assert 0 < recording.result.tokens.mutation <= 2 * MAX_TOKENS
+    gained = [gain.operator for cycle in cycle_gains(recording.events) for gain in cycle.gains]
+    assert gained.count("crossover") == gained.count("refine") == 2
 
 
 async def test_survivors_that_differ(store: Store) -> None:

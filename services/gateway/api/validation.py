@@ -24,7 +24,8 @@ from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
 from shared.records.efforts import Effort
 from shared.records.evolution import EvolutionRequest, Message, Role, Sampling
-from shared.records.search import EFFORT_SETTINGS, PRESETS, Search, check_search, in_rounds
+from shared.records.search import EFFORT_SETTINGS, PRESETS, RECOMBINING, Search, in_rounds
+from shared.records.search_rules import check_search, may_recombine
 from shared.records.tools import ToolUse
 from shared.records.turns import characters_of, instruction_index
 from shared.text.tool_turns import with_calls
@@ -230,6 +231,9 @@ def _search(method: Method, entry: ModelEntry, darwin: SearchSettings, effort: E
     if "mutants" in of_effort and "mutants" not in given:
         begun = replace(begun, survivors=min(begun.survivors, of_effort["mutants"] - 1))
     search = replace(begun, **of_effort | given)
+    if effort and not chosen and not given.keys() & set(RECOMBINING) and not may_recombine(method, search):
+        # The entry's, for which the effort leaves no second cycle or no mutant.
+        search = replace(search, crossover=0, refine=False)
     if METHODS[method].searches:
         return search
     if given.get("cycles"):

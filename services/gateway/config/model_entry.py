@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from services.gateway.config.search_fields import with_search_settings
 from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
-from shared.records.search import PRESETS, Preset, Search, check_search
+from shared.records.search import PRESETS, Preset, Search
+from shared.records.search_rules import check_search
 
 MAX_MODEL_NAME = 256
 PROFILE_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"

@@ -99,6 +99,11 @@ class Demands:
         return None if self.on_text or self.unread or Demand.LANGUAGE in self.kinds else self.language
 
     @property
+    def strict(self) -> bool:
+        """Whether the answer shall have a short or fixed form."""
+        return _strict(self.kinds)
+
+    @property
     def forbids(self) -> frozenset[Aspect]:
         """What a line behind the turn must not impose."""
         return frozenset(aspect for kind in self.kinds for aspect in FORBIDS[kind])

@@ -12,7 +12,9 @@ from services.orchestrator.core.values import Mutate, Mutated, MutationEnded
 from shared.pb import mutation_pb2 as pb
 from shared.records.credit import Credit
 from shared.records.evolution import EvolutionRequest, MutantSource
-from shared.records.search import Mutation
+from shared.records.limits import MAX_QUOTED_CHARACTERS
+from shared.records.search import RECOMBINING, Mutation
+from shared.records.turns import begun_answer
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
 from shared.rpc.metrics import calling
@@ -79,6 +81,7 @@ def _to_pb(
     bound: int | None,
     credit: Credit | None,
 ) -> pb.MutateRequest:
+    begun = begun_answer(request.messages, request.prefill_thought)
     return pb.MutateRequest(
         messages=[pb.MutateRequest.Message(role=m.role, content=m.content) for m in as_asked(request.messages)],
         parent=effect.parent,
@@ -92,6 +95,15 @@ def _to_pb(
         earned={
             name: pb.MutateRequest.Earned(mean=each.mean, weight=each.weight)
             for name, each in (credit.earned.items() if credit else ())
+            # Settings ask for these; nobody draws them.
+            if name not in RECOMBINING
         },
         noise=credit.noise if credit else 0.0,
+        crossover=[_quoted(begun + text) for text in effect.crossover],
+        refine=_quoted(begun + effect.refine) if effect.refine else "",
     )
+
+
+def _quoted(answer: str) -> str:
+    """As much of an answer as a mutant may quote, and more than it does of one that is longer."""
+    return answer[:MAX_QUOTED_CHARACTERS]

@@ -12,7 +12,7 @@ from services.orchestrator.core.values import Score, Scored
 from shared.errors import Internal
 from shared.pb import reward_pb2 as pb
 from shared.records.evolution import EvolutionRequest
-from shared.records.turns import prefill_of
+from shared.records.turns import begun_answer
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
 from shared.rpc.metrics import calling
@@ -31,8 +31,7 @@ class GrpcScorer:
     async def score(
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Scored]:
-        begun, thought = prefill_of(request.messages), request.prefill_thought
-        begun = begun[thought:].lstrip() if thought else begun
+        begun = begun_answer(request.messages, request.prefill_thought)
         message = pb.ScoreRequest(
             messages=[pb.ScoreRequest.Message(role=m.role, content=m.content) for m in as_judged(request.messages)],
             candidates=[

@@ -13,7 +13,7 @@ the draws, so any evolution can be interrupted, stored and continued between two
 from collections.abc import Collection
 from typing import Any
 
-from services.orchestrator.core import budgets, selection, transitions
+from services.orchestrator.core import budgets, recombining, selection, transitions
 from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.responses import Called, Piece, Response
 from services.orchestrator.core.selection import CounterDraws, Draws
@@ -56,10 +56,7 @@ def next_effects(evolution: EvolutionState, decoding: Collection[int] = ()) -> t
         return (Finish(),)
     effects: list[Effect] = []
     if evolution.mutating:
-        known = tuple(state.instruction for state in evolution.population if state.instruction is not None)
-        seed = selection.keyed_integer(evolution.seed, "mutate", evolution.cycle)
-        bound = evolution.mutation_allowance
-        effects.append(Mutate(evolution.cycle, evolution.parent, evolution.config.mutants, known, seed, bound))
+        effects.append(_mutate(evolution))
     for index, state in evolution.states():
         if state.instruction is not None and state.phase == "decode":
             if index in decoding:
@@ -111,6 +108,19 @@ def _state_of(evolution: EvolutionState, outcome: Generated | Scored, phase: str
     if (outcome.cycle, outcome.round) != (evolution.cycle, evolution.round) or state.phase != phase:
         raise UnexpectedOutcome(f"{outcome} in phase {state.phase} of round {evolution.cycle}.{evolution.round}")
     return state
+
+
+def _mutate(evolution: EvolutionState) -> Mutate:
+    return Mutate(
+        cycle=evolution.cycle,
+        parent=evolution.parent,
+        count=evolution.config.mutants,
+        exclude=tuple(state.instruction for state in evolution.population if state.instruction is not None),
+        seed=selection.keyed_integer(evolution.seed, "mutate", evolution.cycle),
+        max_tokens=evolution.mutation_allowance,
+        crossover=recombining.combined(evolution),
+        refine=recombining.refined(evolution),
+    )
 
 
 def _generate(evolution: EvolutionState, index: int, state: State, instruction: str) -> Generate:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from services.orchestrator.core.values import Config
 from shared.methods import METHODS
 from shared.records.evolution import EvolutionRequest
-from shared.records.search import check_search, in_rounds
+from shared.records.search import in_rounds
+from shared.records.search_rules import check_search
 from shared.records.settling import unsettled
 
 

@@ -142,7 +142,11 @@ class EvolutionState:
 
 @dataclass(frozen=True)
 class Mutate:
-    """Rewrite `parent` into `count` instructions, with at most `max_tokens` sampled tokens; None: no bound."""
+    """Rewrite `parent` into `count` instructions, with at most `max_tokens` sampled tokens; None: no bound.
+
+    One of them combines the responses of `crossover`, best first, and one improves that of `refine`; where these are
+    empty, none does.
+    """
 
     cycle: int
     parent: str
@@ -150,6 +154,8 @@ class Mutate:
     exclude: tuple[str, ...]
     seed: int
     max_tokens: int | None = None
+    crossover: tuple[str, ...] = field(default=(), repr=False)
+    refine: str = field(default="", repr=False)
 
     @property
     def key(self) -> tuple[object, ...]:

@@ -75,6 +75,11 @@ async def test_completions_come_back_by_index(client: GenerationClient, generati
     assert [sequence.HasField("seed") for sequence in request.sequences] == [True, False]
 
 
+async def test_plain_text_has_no_schema(client: GenerationClient, generation: Generation) -> None:
+    assert len([completion async for completion in client.rewrite(PROMPTS, 5, json_schema="")]) == 2
+    assert generation.received[0].sampling.json_schema == ""
+
+
 async def test_no_schema_where_the_engine_has_no_structured_output(
     client: GenerationClient, generation: Generation
 ) -> None:

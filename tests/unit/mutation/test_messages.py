@@ -1,10 +1,19 @@
+from typing import Any
+
 import pytest
 
 from services.mutation.messages import MAX_EARNED, MAX_EXCLUDED_CHARACTERS, MutationRequest
 from shared.errors import InvalidRequest
 from shared.records.credit import Credit, Earned
 from shared.records.evolution import Message
-from shared.records.limits import MAX_CONVERSATION_CHARACTERS, MAX_EXCLUDED, MAX_MESSAGES, MAX_PROMPT_CHARACTERS
+from shared.records.limits import (
+    MAX_CONVERSATION_CHARACTERS,
+    MAX_CROSSOVER,
+    MAX_EXCLUDED,
+    MAX_MESSAGES,
+    MAX_PROMPT_CHARACTERS,
+    MAX_QUOTED_CHARACTERS,
+)
 
 USER = Message("user", "Name a river.")
 
@@ -34,6 +43,20 @@ def test_the_original_is_the_last_user_turn() -> None:
 def test_limits(field: str, messages: tuple[Message, ...], parent: str, count: int, exclude: tuple[str, ...]) -> None:
     with pytest.raises(InvalidRequest) as raised:
         MutationRequest(messages, parent, count, exclude)
+    assert raised.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("crossover", {"crossover": ("y",) * (MAX_CROSSOVER + 1)}),
+        ("crossover", {"crossover": ("y", "y" * (MAX_QUOTED_CHARACTERS + 1))}),
+        ("refine", {"refine": "y" * (MAX_QUOTED_CHARACTERS + 1)}),
+    ],
+)
+def test_no_more_is_quoted_than_a_mutant_may_hold(field: str, given: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        MutationRequest((USER,), "x", 5, **given)
     assert raised.value.field == field
 
 

@@ -65,6 +65,14 @@ async def test_credit_arrives() -> None:
     assert request.credit == Credit({"shorten": Earned(0.5, 3.0)}, 2.0)
 
 
+async def test_responses_to_quote_arrive() -> None:
+    mutator = Mutator()
+    asked = pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3, crossover=["A.", "B."], refine="A.")
+    await served(mutator, asked)
+    await served(mutator, pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3))
+    assert [(request.crossover, request.refine) for request, _ in mutator.calls] == [(("A.", "B."), "A."), ((), "")]
+
+
 async def test_an_unset_seed_stays_unset() -> None:
     mutator = Mutator()
     await served(mutator, pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3))

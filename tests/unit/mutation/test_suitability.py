@@ -12,7 +12,7 @@ from services.mutation.fidelity import EncoderFidelity, Fidelity, SimulatedFidel
 from services.mutation.language_model import RewriteCompletion, RewritePrompt
 from services.mutation.messages import AcceptedMutant, MutationRequest, TextSource
 from services.mutation.mutator import InstructionMutator
-from services.mutation.operators import OPERATORS
+from services.mutation.operators import JSON_SCHEMA, OPERATORS
 from services.mutation.settings import AUTO_SHARE
 from services.mutation.suitability import INSTRUCTIONS, REWRITES, AutoMode, Suitability, measure
 from shared.errors import Unavailable
@@ -96,7 +96,11 @@ class Writer:
         self.failing = 0
 
     async def rewrite(
-        self, prompts: Sequence[RewritePrompt], timeout: float | None, cache_salt: str = ""
+        self,
+        prompts: Sequence[RewritePrompt],
+        timeout: float | None,
+        cache_salt: str = "",
+        json_schema: str = JSON_SCHEMA,
     ) -> AsyncGenerator[RewriteCompletion, None]:
         self.calls += 1
         if self.failing:

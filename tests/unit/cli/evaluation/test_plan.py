@@ -41,6 +41,13 @@ def test_the_request_of_a_cell(tmp_path: Path) -> None:
     assert (darwin["n"], darwin["max_tokens"], darwin["seed"], darwin["darwin"]) == (7, 9, 7, {"mutants": 6})
 
 
+def test_cells_differ_by_what_their_mutants_quote(tmp_path: Path) -> None:
+    text = "{search: {cycles: 2}, cells: [{method: darwin, crossover: [0, 3], refine: [false, true]}]}"
+    read = plan(tmp_path, text)
+    assert [cell.name for cell in read.cells][-1] == "darwin crossover=3 refine=True"
+    assert read.body(read.cells[-1], [], 7)["darwin"] == {"cycles": 2, "crossover": 3, "refine": True}
+
+
 def test_best_of_n_returns_the_responses_of_all_its_cycles(tmp_path: Path) -> None:
     text = "{search: {cycles: 2}, cells: [{method: best-of-n}, {method: best-of-n, mutants: 3}, {method: darwin}]}"
     read = plan(tmp_path, text)

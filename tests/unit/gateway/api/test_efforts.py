@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import pytest
+from pydantic import ValidationError
+
 from services.gateway.api.requests import ChatCompletionRequest
 from services.gateway.api.validation import evolution_request
 from services.gateway.config.settings import GatewaySettings
+from shared.errors import InvalidRequest
 from shared.records.search import Search
 from tests.unit.gateway.api.test_validation import USER, accepted
 
@@ -46,6 +50,24 @@ def test_several_cycles_have_the_price_of_their_profile() -> None:
     assert priced(darwin={"cycles": 2, "preset": "paper"}).token_price is None
     assert priced(reasoning_effort="high").token_price == 0.5
     assert priced(model="sample") == Search(cycles=0)
+
+
+def test_an_effort_without_a_second_cycle_leaves_out_mutants_that_need_one() -> None:
+    own = GatewaySettings(models='{"own": {"settings": {"cycles": 2, "crossover": 3, "refine": true}}}')
+    found = {each: priced(own, model="own", reasoning_effort=each) for each in ("none", "minimal", "low", "high")}
+    assert {effort: (search.crossover, search.refine) for effort, search in found.items()} == {
+        "none": (0, False),
+        "minimal": (0, False),
+        "low": (0, False),
+        "high": (3, True),
+    }
+    assert priced(own, model="own").crossover == 3
+    with pytest.raises(InvalidRequest, match=r"two darwin\.cycles or more"):
+        priced(own, model="own", reasoning_effort="low", darwin={"crossover": 2})
+    with pytest.raises(InvalidRequest, match=r"two darwin\.cycles or more"):
+        priced(own, model="own", darwin={"cycles": 1})
+    with pytest.raises(ValidationError, match=r"settings\.crossover builds on"):
+        GatewaySettings(models='{"own": {"settings": {"crossover": 3}}}')
 
 
 def test_an_effort_sets_how_much_is_searched_unless_the_caller_says_so() -> None:

@@ -19,11 +19,11 @@ from shared.records.search import (
     PRESETS,
     Search,
     Setting,
-    check_search,
     declared_settings,
     in_rounds,
     most_responses,
 )
+from shared.records.search_rules import check_search
 
 NAMES = [field.name for field in fields(Search)]
 
@@ -112,8 +112,36 @@ def test_rules_between_settings_name_the_field() -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "given", "field", "said"),
+    [
+        ("darwin", Search(cycles=2, crossover=1), "darwin.crossover", "at least 2, or 0"),
+        ("darwin", Search(crossover=2), "darwin.crossover", "two darwin.cycles or more"),
+        ("mutation-only", Search(refine=True), "darwin.refine", "two darwin.cycles or more"),
+        ("best-of-n", Search(cycles=2, crossover=3), "darwin.crossover", "use darwin or mutation-only"),
+        ("replacement-only", Search(cycles=2, refine=True), "darwin.refine", "use darwin or mutation-only"),
+        ("sample", Search(cycles=0, refine=True), "darwin.refine", "sample has no mutants"),
+        ("darwin", Search(cycles=2, mutants=2, crossover=2, refine=True), "darwin.crossover", "more than 2"),
+        ("mutation-only", Search(cycles=2, mutants=1, refine=True), "darwin.refine", "more than 1"),
+    ],
+)
+def test_mutants_that_quote_need_mutants_and_a_cycle_before(
+    method: Method, given: Search, field: str, said: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=said) as caught:
+        check_search(method, given, 1)
+    assert caught.value.field == field
+
+
+def test_mutants_that_quote_leave_others() -> None:
+    check_search("darwin", Search(cycles=2, mutants=3, crossover=2, refine=True), 1)
+    check_search("mutation-only", Search(cycles=2, mutants=2, crossover=8), 1)
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
+        *(("crossover", value) for value in (-1, 9, 2.5, "all")),
+        ("refine", "perhaps"),
         ("selection", "tournament"),
         *(("beta", value) for value in (-0.1, 1001, float("nan"), "much")),
         *(("final_beta", value) for value in (-0.1, float("inf"))),

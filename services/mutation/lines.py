@@ -1,10 +1,10 @@
 """The lines that are put behind requests, by the request's language. Data.
 
 There are lines only for languages that we can write well, and in which `demands/` reads what a request demands. The
-English ones are what is left of three times as many, by what they gain at equal length (`python -m bench.templates`): by
-the default reward none gains, and those that are shown to lose are left out, but for the line that asks for a check,
-which loses least of four of its kind. Those of the other languages are of the same kinds, are not measured, and were not
-read by native speakers.
+English ones are what is left of three times as many, by what they gain at equal length (`python -m bench.templates`):
+by the default reward none gains, and those that are shown to lose are left out, but for the line that asks for a check,
+which loses least of its kind. Those of the other languages are of the same kinds, are not measured, and were not read
+by native speakers.
 """
 
 from services.mutation.demands import Aspect

@@ -1,7 +1,5 @@
 """`darwin credit`: what ways to rewrite instructions have earned in a tenant's searches with `credit`."""
 
-import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -13,12 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.stores import on_store
 from services.orchestrator.settings import OrchestratorSettings
-from shared.errors import Unavailable
-from shared.process.settings import StoreSettings, refusing
 from shared.records.credit import Credit, Observation
 from shared.store.credit import CreditLog
-from shared.store.refusals import explained
 
 app = typer.Typer(
     help="What ways to rewrite instructions have earned in searches with `credit`, in the Redis at DARWIN_REDIS_URL.",
@@ -74,20 +70,4 @@ async def _all(log: CreditLog, tenant: str | None) -> list[Observation]:
 
 
 def _run(work: Callable[[CreditLog], Awaitable[T]]) -> T:
-    """What `work` returns; that Redis is away becomes one message and exit code 1."""
-
-    async def working() -> T:
-        settings = StoreSettings()
-        log = CreditLog(settings.redis_url, shards=settings.redis_shards)
-        try:
-            return await work(log)
-        finally:
-            await log.close()
-
-    # The reason is told once, in the end.
-    logging.getLogger("shared.store").addHandler(logging.NullHandler())
-    with refusing("darwin credit"):
-        try:
-            return asyncio.run(working())
-        except Unavailable as error:
-            raise SystemExit(f"darwin credit: {explained(error)}") from None
+    return on_store("darwin credit", lambda settings: CreditLog(settings.redis_url, shards=settings.redis_shards), work)

@@ -1,8 +1,6 @@
 """`darwin keys`: the API keys that gateways accept; `python -m cli.keys` where only the gateway is installed."""
 
-import asyncio
 import json
-import logging
 import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
@@ -14,13 +12,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.key_options import with_term_options
-from shared.errors import Unavailable
-from shared.process.settings import StoreSettings, refusing
+from cli.stores import on_store
+from shared.process.settings import StoreSettings
 from shared.records.key_terms import TERMS
 from shared.store.api_keys import ApiKey, ApiKeys, new_key
 from shared.store.evolutions import Store
 from shared.store.key_view import shown_key
-from shared.store.refusals import explained
 
 app = typer.Typer(
     help="API keys of gateways that run with DARWIN_GATEWAY_KEYS=required. They are kept in the Redis at "
@@ -139,22 +136,11 @@ async def _views(found: list[ApiKey]) -> list[dict[str, Any]]:
 def _run(work: Callable[[ApiKeys], Coroutine[Any, Any, Any]], then: Callable[[Any], Any] | None = None) -> Any:
     """What `work`, and `then` upon it, return; an expected failure becomes one message and exit code 1."""
 
-    async def working() -> Any:
-        settings = StoreSettings()
-        keys = ApiKeys(settings.redis_url, shards=settings.redis_shards)
-        try:
-            found = await work(keys)
-        finally:
-            await keys.close()
+    async def working(keys: ApiKeys) -> Any:
+        found = await work(keys)
         return await then(found) if then else found
 
-    # The reason is told once, in the end.
-    logging.getLogger("shared.store").addHandler(logging.NullHandler())
-    with refusing("darwin keys"):
-        try:
-            return asyncio.run(working())
-        except Unavailable as error:
-            raise SystemExit(f"darwin keys: {explained(error)}") from None
+    return on_store("darwin keys", lambda settings: ApiKeys(settings.redis_url, shards=settings.redis_shards), working)
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

@@ -134,13 +134,13 @@ def kept_samples(file: Path) -> list[WrappedSample]:
 
 
 def wanted(questions: Sequence[Question], samples: int) -> dict[tuple[str, str, int], str]:
-    """Instructions to answer, by question, template and number; plain ones four times as often."""
+    """Instructions to answer, by question, template and number; plain ones three times as often."""
     found: dict[tuple[str, str, int], str] = {}
     for question in questions:
         drawn = [template for template in pool(read((Message("user", question.turns[0]),))) if template.imposes]
         names = {PLAIN_NAME, *LEFT_OUT, *(template.name for template in drawn)} if drawn else set()
         for name, form in formats().items():
-            for number in range(samples * (4 if name == PLAIN_NAME else 1)) if name in names else ():
+            for number in range(samples * (3 if name == PLAIN_NAME else 1)) if name in names else ():
                 found[question.id, name, number] = form.replace("{0}", "{}").replace("{}", question.turns[0])
     return found
 

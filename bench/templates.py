@@ -221,11 +221,11 @@ def differences(samples: Sequence[WrappedSample], field: str) -> dict[str, dict[
 def table(samples: Sequence[WrappedSample]) -> Table:
     title = f"gain over plain answers, {len(samples)} samples; bold: not shown to lose at equal length, by the guide"
     shown = Table(title=title)
-    columns = ("template", "kind", "guide, equal length", "judge, equal length", "guide", "judge", "tokens", "shipped")
+    columns = ("template", "kind", "guide, equal length", "judge, equal length", "guide", "judge", "characters", "shipped")
     for column in columns:
         shown.add_column(column, justify="left" if column in ("template", "kind") else "right")
     equal = [gains_at_equal_length(samples, field) for field in ("guide", "judge")]
-    plain = [gains(samples, field) for field in ("guide", "judge", "tokens")]
+    plain = [gains(samples, field) for field in ("guide", "judge", "characters")]
     kinds = {template.name: template.kind.value for template in TEMPLATES}
     for name in sorted(equal[0], key=lambda template: -equal[0][template].value):
         cells = [_shown(each[name]) if name in each else "" for each in equal]

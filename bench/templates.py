@@ -221,7 +221,8 @@ def differences(samples: Sequence[WrappedSample], field: str) -> dict[str, dict[
 def table(samples: Sequence[WrappedSample]) -> Table:
     title = f"gain over plain answers, {len(samples)} samples; bold: not shown to lose at equal length, by the guide"
     shown = Table(title=title)
-    columns = ("template", "kind", "guide, equal length", "judge, equal length", "guide", "judge", "characters", "shipped")
+    numbers = ("guide, equal length", "judge, equal length", "guide", "judge", "characters", "shipped")
+    columns = ("template", "kind", *numbers)
     for column in columns:
         shown.add_column(column, justify="left" if column in ("template", "kind") else "right")
     equal = [gains_at_equal_length(samples, field) for field in ("guide", "judge")]

@@ -1,7 +1,6 @@
 """Formats compiled for tokenizers of several kinds: what they allow, replay, refuse, and how long that takes."""
 
 import json
-import time
 from typing import Any
 
 import numpy as np
@@ -98,26 +97,28 @@ def test_every_id_that_ends_a_response_is_allowed_at_its_end() -> None:
 
 
 @pytest.mark.parametrize(("kind", "definition"), HOSTILE, ids=lambda value: str(value)[:40])
-def test_what_cannot_be_followed_is_refused_within_a_second(kind: FormatKind, definition: Any) -> None:
+def test_what_cannot_be_followed_is_refused(kind: FormatKind, definition: Any) -> None:
     grammars, text = byte_grammars(10, 0), definition if isinstance(definition, str) else json.dumps(definition)
-    began = time.process_time()
     with pytest.raises(InvalidRequest, match=r"cannot be followed: .") as refused:
         grammars.matcher(ResponseFormat(kind, text))
     assert refused.value.field == "sampling.format"
     assert len(refused.value.message) < 300
-    assert time.process_time() - began < 2
 
 
-def test_a_format_that_becomes_too_complex_is_at_fault_and_allows_the_end_alone() -> None:
-    grammars = byte_grammars(10, 0)
-    matcher = grammars.matcher(ResponseFormat("regex", "(a|b)*a(a|b){16}c"))
-    began = time.process_time()
+def test_a_pattern_of_many_states_is_followed_for_long() -> None:
+    matcher = byte_grammars(10, 0).matcher(ResponseFormat("regex", "(a|b)*a(a|b){16}c"))
     for _ in range(2000):
-        allowed = matcher.allowed(266)
-        if matcher.fault():
-            break
-        assert matcher.accept([int(np.flatnonzero(allowed)[0])])
-    assert time.process_time() - began < 20
+        assert matcher.accept([int(np.flatnonzero(matcher.allowed(266))[0])])
+    assert not matcher.fault()
+
+
+def test_a_matcher_at_fault_allows_the_end_alone() -> None:
+    matcher = byte_grammars(10, 0).matcher(ResponseFormat("regex", "ab*"))
+    ends = 0
+    assert not matcher.allowed(266)[ends]
+    assert not matcher.accept([ends])
+    assert matcher.fault()
+    assert np.flatnonzero(matcher.allowed(266)).tolist() == [ends]
 
 
 def test_formats_are_compiled_once() -> None:

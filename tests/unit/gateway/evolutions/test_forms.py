@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from typing import Any
 
 import httpx
@@ -143,13 +142,12 @@ async def test_what_takes_too_much_is_refused_and_others_go_on(what: str) -> Non
     compiler = FormatCompiler()
     hostile = ResponseFormat("json_schema", json.dumps(HOSTILE[what], separators=(",", ":")))
     asked = asyncio.ensure_future(compiler.problem(hostile))
-    # In seconds that this process was busy: how long it waits for a processor says nothing.
-    longest, last = 0.0, time.process_time()
+    turns_of_others = 0
     while not asked.done():
         await asyncio.sleep(0.01)
-        longest, last = max(longest, time.process_time() - last), time.process_time()
+        turns_of_others += 1
     assert await asked == "it is too complex"
-    assert longest < 1
+    assert turns_of_others > 10
     assert await compiler.problem(ResponseFormat("json_schema", json.dumps(NUMBER))) is None
     assert await compiler.problem(ResponseFormat("regex", "(")) is not None
     await compiler.close()

@@ -1,5 +1,4 @@
 import json
-import time
 from typing import Any
 
 import pytest
@@ -44,10 +43,8 @@ def test_schemas_may_be_asked_for(schema: Any) -> None:
     ],
     ids=lambda schema: json.dumps(schema)[:40],
 )
-def test_what_is_no_schema_or_too_large_is_refused_at_once(schema: Any) -> None:
-    began = time.process_time()
+def test_what_is_no_schema_or_too_large_is_refused(schema: Any) -> None:
     assert problem(json.dumps(schema))
-    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("text", ["", "{", "NaN", '{"const": Infinity}', "[" * 30_000, "9" * 10_000, "x" * 40_000])

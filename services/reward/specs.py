@@ -2,9 +2,11 @@
 
 import re
 from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Protocol, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -58,25 +60,51 @@ Name = Annotated[str, _matches(r"[a-z][a-z0-9_-]{0,63}", "1 to 64 of a-z, 0-9, -
 Variable = Annotated[str, _matches(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")]
 Device = Annotated[str, _matches(r"cpu|mps|(cuda|xpu)(:\d+)?", 'a torch device, such as "cuda:0"')]
 Output = Annotated[int | str | None, BeforeValidator(_output)]
+NamedThing = TypeVar("NamedThing", bound="_Named")
 Arguments = Annotated[dict[str, bool | int | float | str | None], BeforeValidator(_scalars)]
 
 
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+def differing(named: tuple[NamedThing, ...], what: str) -> tuple[NamedThing, ...]:
+    """Raises ValueError where two of them have one name."""
+    twice = [name for name, count in Counter(each.name for each in named).items() if count > 1]
+    if twice:
+        raise ValueError(f"names two {what} {twice[0]!r}")
+    return named
+
+
+def part_names(component: str, parts: Iterable[str]) -> list[str]:
+    """By which names the parts of a component are told and required."""
+    return [f"{component}.{part}" for part in parts]
+
+
 class ComponentSpec(BaseModel):
-    """What a profile says of one component; a type of component is a subclass with a `type` of its own."""
+    """What a profile says of one component; a type of component is a subclass with a `type` of its own. With
+    `transform: quantile`, its value is the quantile among those of the profile's reference sample."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     name: Name
     weight: FiniteFloat
     type: str
+    transform: Literal["quantile"] | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the parts that its scores have."""
+        return ()
 
     @abstractmethod
     def create(self, runtime: Runtime) -> ComponentScorer:
         """The component's scorer, not loaded yet; the library that it needs is imported when it loads."""
 
     def scorer_key(self) -> str:
-        """Equal for components that one scorer can serve, whatever their names and weights."""
-        return self.model_dump_json(exclude={"name", "weight"})
+        """Equal for components that one scorer can serve, whatever their names, weights and transforms."""
+        return self.model_dump_json(exclude={"name", "weight", "transform"})
 
 
 class InProcessSpec(ComponentSpec):

@@ -47,7 +47,7 @@ class Form:
         """Whether an answer has this form, or a partial one may have it yet."""
         said = text.strip()
         if self.json:
-            return _is_json(said, partial)
+            return is_json(said, partial=partial)
         if self.answers:
             return self._is_answer(said, partial)
         if self.keys:
@@ -161,7 +161,8 @@ def _value(number: str) -> int:
     return int(number) if number.isdecimal() else phrases.NUMBERS[number]
 
 
-def _is_json(said: str, partial: bool) -> bool:
+def is_json(said: str, *, partial: bool) -> bool:
+    """Whether a text is one JSON object or array and nothing else, or a partial one may become that."""
     if said and said[0] not in "{[":
         return False
     try:

@@ -30,7 +30,7 @@ class Pattern:
         except re2.error as error:
             said = error.args[0] if error.args else "it cannot be compiled"
             why = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-            raise ValueError(f"is no pattern of RE2's syntax, which has no look-around: {why}") from None
+            raise ValueError(f"cannot be used as a pattern (RE2's syntax, without look-around): {why}") from None
 
     def found(self, text: str, *, partial: bool = False) -> bool:
         """Whether it matches somewhere."""
@@ -46,15 +46,13 @@ class Pattern:
 
 def of_terms(terms: Iterable[str]) -> Pattern:
     """Matches any of the terms in a text that `plain` has made, as whole words, except in scripts without spaces."""
-    return Pattern("|".join(_bounded(plain(term)) for term in terms))
+    groups: dict[tuple[str, str], list[str]] = {}
+    for term in map(plain, terms):
+        before, after = ("" if _UNSPACED.fullmatch(end) else _EDGE for end in (term[0], term[-1]))
+        groups.setdefault((before and f"(?:^|{before})", after and f"(?:$|{after})"), []).append(re2.escape(term))
+    return Pattern("|".join(f"{before}(?:{'|'.join(found)}){after}" for (before, after), found in groups.items()))
 
 
 def plain(text: str) -> str:
     """The text without differences of case, of accents, and of how words are set apart."""
     return " ".join(folded(text).split())
-
-
-def _bounded(term: str) -> str:
-    before = "" if _UNSPACED.fullmatch(term[0]) else f"(?:^|{_EDGE})"
-    after = "" if _UNSPACED.fullmatch(term[-1]) else f"(?:$|{_EDGE})"
-    return f"{before}{re2.escape(term)}{after}"

@@ -18,6 +18,7 @@ from services.reward.training.data import TrainingPair, read_preferences
 from services.reward.validation import ResponseCandidate
 
 _AT_ONCE = 8
+_HOLDOUT = 0.2  # the sample is of both sides
 _SHOWN = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -37,7 +38,7 @@ class SamplingPlan:
 
 def run(plan: SamplingPlan, console: Console) -> None:
     """Raises DarwinError where the plan or its data cannot be used."""
-    preferences = read_preferences(plan.data, 0.0, skip_invalid=plan.skip_invalid)
+    preferences = read_preferences(plan.data, _HOLDOUT, skip_invalid=plan.skip_invalid)
     drawn = sorted(preferences.pairs, key=lambda pair: pair.id)
     random.Random(plan.seed).shuffle(drawn)
     rewarder, identities = build_unsampled(plan.profile, plan.threads)

@@ -1,12 +1,12 @@
 """Reads which form an answer must have where a conversation demands one strictly, such as JSON or a label. Pure."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
 from services.reward.form import phrases
+from services.reward.json_values import is_json
 from shared.records.evolution import Message
 from shared.text.folding import folded, length_in_words
 
@@ -159,14 +159,3 @@ def _most_items(text: str) -> float:
 
 def _value(number: str) -> int:
     return int(number) if number.isdecimal() else phrases.NUMBERS[number]
-
-
-def is_json(said: str, *, partial: bool) -> bool:
-    """Whether a text is one JSON object or array and nothing else, or a partial one may become that."""
-    if said and said[0] not in "{[":
-        return False
-    try:
-        _, end = json.JSONDecoder().raw_decode(said)
-    except (ValueError, RecursionError):  # deeper nested than anybody reads
-        return partial or not said
-    return end == len(said)

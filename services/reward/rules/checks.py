@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StrictBool, model_validator
 
-from services.reward.form.demands import is_json
+from services.reward.json_values import is_json
 from services.reward.rules import measures
 from services.reward.rules.patterns import LONGEST, Pattern, of_terms, plain
 from services.reward.specs import Name

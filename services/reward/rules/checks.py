@@ -195,6 +195,8 @@ class CitationsCheck(Bounded):
 class JsonCheck(Check):
     """Whether the response is JSON, and follows the `schema` where there is one."""
 
+    model_config = ConfigDict(serialize_by_alias=True)
+
     type: Literal["json"]
     required: dict[str, Any] | None = Field(default=None, alias="schema")
 

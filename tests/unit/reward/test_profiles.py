@@ -5,7 +5,7 @@ import pytest
 from services.reward.bootstrap import build_rewarder
 from services.reward.identity import identity_of_component, identity_of_components
 from services.reward.length import LengthCurve
-from services.reward.profiles import SHIPPED, load_profiles, read_profile
+from services.reward.profiles import SHIPPED, ProfileFile, load_profiles, read_profile
 from services.reward.reference import Reference, Sample
 from services.reward.registry import ClassifierSpec
 from services.reward.settings import RewardSettings
@@ -198,6 +198,22 @@ def test_a_reference_sample_stands_beside_the_profile_and_is_of_its_components(t
     with pytest.raises(InvalidRequest, match=r"no values of 'guard'.*darwin reward sample") as caught:
         build_rewarder(settings)
     assert caught.value.field == "reference"
+
+
+def test_a_profile_of_rules_and_sums_is_read_again_from_its_json(tmp_path: Path) -> None:
+    text = """
+reference: ours.json
+components:
+  - name: rules
+    type: rules
+    weight: 1
+    checks: [{name: json, type: json, schema: {type: object}}, {name: it, type: match, pattern: a, absent: true}]
+  - {name: guard, type: guard, weight: 0, transform: quantile}
+ensembles: [{name: both, weight: 1, of: [rules, guard], combine: mean-std, k: 0.5}]
+require: {rules.json: 1, both: 0.2}
+"""
+    profile = read_profile(write(tmp_path, "house", text))
+    assert ProfileFile.model_validate_json(profile.model_dump_json()) == profile
 
 
 def test_sums_are_a_part_of_what_a_curve_is_fitted_to(tmp_path: Path) -> None:

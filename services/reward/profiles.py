@@ -11,7 +11,7 @@ from services.reward.combining import Ensemble
 from services.reward.length import LENGTH
 from services.reward.profile_errors import problem
 from services.reward.registry import QualitySpec, Spec
-from services.reward.specs import differing, part_names
+from services.reward.specs import part_names, refuse_doubles
 from shared.errors import InvalidRequest, NotFound
 
 SHIPPED = Path(__file__).parent / "profiles"
@@ -38,11 +38,13 @@ class ProfileFile(BaseModel):
     @field_validator("components")
     @classmethod
     def _names_differ(cls, components: tuple[Spec, ...]) -> tuple[Spec, ...]:
-        return differing(components, "components")
+        refuse_doubles((component.name for component in components), "components")
+        return components
 
     @model_validator(mode="after")
     def _length_is_free(self) -> Self:
-        if self.length_curve and any(each.name == LENGTH for each in (*self.components, *self.ensembles)):
+        names = [*(component.name for component in self.components), *(ensemble.name for ensemble in self.ensembles)]
+        if self.length_curve and LENGTH in names:
             raise ValueError(f"has a component {LENGTH!r}, which is the name of what length_curve takes away")
         return self
 
@@ -50,12 +52,13 @@ class ProfileFile(BaseModel):
     def _sums_fit(self) -> Self:
         components = {component.name for component in self.components}
         parts = {name for each in self.components for name in part_names(each.name, each.parts)}
-        differing((*self.components, *self.ensembles), "components or ensembles")
+        ensembles = {ensemble.name for ensemble in self.ensembles}
+        refuse_doubles([*components, *(ensemble.name for ensemble in self.ensembles)], "components or ensembles")
         for ensemble in self.ensembles:
             if unknown := [name for name in ensemble.of if name not in components]:
                 raise ValueError(f"has an ensemble {ensemble.name!r} of {unknown[0]!r}, which is no component")
         for name in self.require:
-            if name not in components | parts | {ensemble.name for ensemble in self.ensembles}:
+            if name not in components | parts | ensembles:
                 there = ", ".join(sorted(components | parts))
                 raise ValueError(f"requires {name!r}, which is no component, check or ensemble; there are: {there}")
         if self.reference is None and any(component.transform for component in self.components):

@@ -12,7 +12,7 @@ from pydantic import Field, FiniteFloat, StrictBool, field_validator, model_vali
 from services.reward.rules.checks import MOST_CHECKS, AnyCheck, Check
 from services.reward.runtime import Runtime
 from services.reward.scorer import BlockingScorer, ComponentScorer
-from services.reward.specs import ComponentSpec, InProcessSpec, ModelSpec, TextSpec, Variable, differing
+from services.reward.specs import ComponentSpec, InProcessSpec, ModelSpec, TextSpec, Variable, refuse_doubles
 
 SHIPPED_HEAD = "quality.safetensors"
 
@@ -168,7 +168,8 @@ class RulesSpec(InProcessSpec):
     @field_validator("checks")
     @classmethod
     def _names_differ(cls, checks: tuple[Check, ...]) -> tuple[Check, ...]:
-        return differing(checks, "checks")
+        refuse_doubles((check.name for check in checks), "checks")
+        return checks
 
     @property
     def parts(self) -> tuple[str, ...]:

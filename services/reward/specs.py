@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Literal, Protocol, Self, TypeVar
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -60,21 +60,14 @@ Name = Annotated[str, _matches(r"[a-z][a-z0-9_-]{0,63}", "1 to 64 of a-z, 0-9, -
 Variable = Annotated[str, _matches(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")]
 Device = Annotated[str, _matches(r"cpu|mps|(cuda|xpu)(:\d+)?", 'a torch device, such as "cuda:0"')]
 Output = Annotated[int | str | None, BeforeValidator(_output)]
-NamedThing = TypeVar("NamedThing", bound="_Named")
 Arguments = Annotated[dict[str, bool | int | float | str | None], BeforeValidator(_scalars)]
 
 
-class _Named(Protocol):
-    @property
-    def name(self) -> str: ...
-
-
-def differing(named: tuple[NamedThing, ...], what: str) -> tuple[NamedThing, ...]:
-    """Raises ValueError where two of them have one name."""
-    twice = [name for name, count in Counter(each.name for each in named).items() if count > 1]
+def refuse_doubles(names: Iterable[str], what: str) -> None:
+    """Raises ValueError where a name stands twice."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValueError(f"names two {what} {twice[0]!r}")
-    return named
 
 
 def part_names(component: str, parts: Iterable[str]) -> list[str]:

@@ -1,4 +1,5 @@
-"""`darwin reward`: the embedded reward model's head from your own preferences, and what length predicts of a reward."""
+"""`darwin reward`: the embedded reward model's head from your own preferences, what length predicts of a reward,
+and the samples by which rewards become quantiles."""
 
 import math
 import shlex
@@ -34,6 +35,7 @@ Keep = Annotated[Path | None, typer.Option(help="A head whose weights stay: only
 Profile = Annotated[str, typer.Argument(help="A profile's name, or its file.")]
 Answers = Annotated[list[Path], typer.Argument(help="Preferences, whose answers are the reference (docs/files.md).")]
 Curve = Annotated[Path, typer.Option(help="File for the curve, to be named by the profile's length_curve.")]
+SampleFile = Annotated[Path, typer.Option(help="File for the sample, to be named by the profile's reference.")]
 Pairs = Annotated[int, typer.Option(min=25, help="At most so many pairs, drawn by the seed, are scored.")]
 Cache = Annotated[Path | None, typer.Option(help="Keeps features, so that runs resume; else the user's cache.")]
 
@@ -118,6 +120,38 @@ def calibrate(
             out=out,
             pairs=pairs,
             holdout=holdout,
+            skip_invalid=skip_invalid,
+            seed=seed,
+            threads=threads,
+            command=_command(context),
+        )
+        run(plan, console)
+
+
+@app.command()
+def sample(
+    context: typer.Context,
+    profile: Profile,
+    data: Answers,
+    out: SampleFile,
+    pairs: Pairs = 1000,
+    skip_invalid: SkipInvalid = False,
+    seed: Seed = 0,
+    threads: Threads = 1,
+) -> None:
+    """Take the sample by which components with transform: quantile are measured.
+
+    Scores reference answers, and keeps what each of these components gives for them.
+    """
+    from cli.sampling import SamplingPlan, run
+
+    console = Console()
+    with reported(console):
+        plan = SamplingPlan(
+            profile=profile,
+            data=tuple(data),
+            out=out,
+            pairs=pairs,
             skip_invalid=skip_invalid,
             seed=seed,
             threads=threads,

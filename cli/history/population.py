@@ -65,6 +65,8 @@ def _cell(event: RoundFinished, state: int) -> Text:
         cell.append(" ✕" if state in event.dropped else " ■")
     if event.abstained and event.abstained[state]:
         cell.append(" ?")
+    if event.breaks and event.breaks[state]:
+        cell.append(" !")
     return cell
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from services.reward import metrics
 from services.reward.length import LengthCurve, read_curve
 from services.reward.profiles import SCORER_TYPES, ProfileFile, load_profiles, read_profile, single
+from services.reward.reference import Sample, read_reference
 from services.reward.rewarder import Component, Profile, Rewarder
 from services.reward.runtime import Runtime
 from services.reward.servicer import RewardServicer
@@ -54,7 +55,7 @@ def build_over(files: Mapping[str, ProfileFile], default: str, settings: RewardS
     """A rewarder over profiles; `default` is one of them.
 
     Raises:
-        NotFound, InvalidRequest: a profile's length curve does not exist, or is another profile's.
+        NotFound, InvalidRequest: a profile's length curve or reference does not exist, or is another profile's.
     """
     plaintext = Certificates().allow_plaintext
     runtime = Runtime(settings.device, settings.dtype, settings.threads, settings.cache_bytes, plaintext)
@@ -84,6 +85,25 @@ def build_uncalibrated(name: str, threads: int = 1) -> tuple[Rewarder, str]:
     return build_over({called: plain}, called, settings), identity_of_components(plain)
 
 
+def build_unsampled(name: str, threads: int = 1) -> tuple[Rewarder, dict[str, str]]:
+    """As `build_standalone`, but for components alone, without transforms; and what samples of them must name.
+
+    Raises:
+        InvalidRequest: no component is to be transformed.
+    """
+    from services.reward.identity import identity_of_component
+
+    settings = RewardSettings(threads=threads)
+    called, profile = _standalone(name, settings)
+    named = {spec.name: identity_of_component(spec) for spec in profile.components if spec.transform}
+    if not named:
+        raise InvalidRequest(
+            f"{name} has no component with transform: quantile, which a sample is for", field="profile"
+        )
+    components = tuple(spec.model_copy(update={"transform": None}) for spec in profile.components)
+    return build_over({called: ProfileFile(components=components)}, called, settings), named
+
+
 def identity_standalone(name: str) -> str:
     """What `build_standalone` would score by, as a digest (`services.reward.identity`).
 
@@ -109,9 +129,33 @@ def _standalone(name: str, settings: RewardSettings) -> tuple[str, ProfileFile]:
 def _profiles(files: Mapping[str, ProfileFile]) -> dict[str, Profile]:
     profiles = {}
     for name, file in files.items():
-        components = tuple(Component(spec.name, spec.weight, spec.scorer_key()) for spec in file.components)
-        profiles[name] = Profile(name, file.description, components, _length_curve(file))
+        samples = _samples(file)
+        components = tuple(
+            Component(spec.name, spec.weight, spec.scorer_key(), spec.parts, samples.get(spec.name))
+            for spec in file.components
+        )
+        profiles[name] = Profile(
+            name, file.description, components, _length_curve(file), file.ensembles, dict(file.require)
+        )
     return profiles
+
+
+def _samples(file: ProfileFile) -> dict[str, Sample]:
+    """The reference samples of the components whose values are quantiles."""
+    transformed = [spec for spec in file.components if spec.transform]
+    if not transformed or file.reference is None:
+        return {}
+    from services.reward.identity import identity_of_component  # few profiles need it
+
+    samples = read_reference(WEIGHTS / file.reference).samples
+    for spec in transformed:
+        if spec.name not in samples or samples[spec.name].component != identity_of_component(spec):
+            raise InvalidRequest(
+                f"{file.reference} holds no values of {spec.name!r} as it is here: take a sample of this profile by "
+                "`darwin reward sample`",
+                field="reference",
+            )
+    return {spec.name: samples[spec.name] for spec in transformed}
 
 
 def _length_curve(file: ProfileFile) -> LengthCurve | None:

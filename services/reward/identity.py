@@ -14,7 +14,7 @@ import httpx
 from safetensors import deserialize
 
 from services.reward.profiles import ProfileFile
-from services.reward.registry import HttpSpec, QualitySpec, RelevanceSpec
+from services.reward.registry import HttpSpec, QualitySpec, RelevanceSpec, RulesSpec
 from services.reward.runtime import Runtime
 from services.reward.specs import WEIGHTS, ComponentSpec, ModelSpec
 from shared.errors import NotFound, Unavailable
@@ -36,6 +36,7 @@ def identity(profile: ProfileFile, runtime: Runtime) -> str:
     parts += [f"{part.weight} {_fields(part)} {' '.join(_content(part))}" for part in profile.components]
     if profile.length_curve is not None:
         parts.append(_digest(WEIGHTS / profile.length_curve))
+    parts += _sums(profile)
     return blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
 
 
@@ -47,12 +48,29 @@ def identity_of_components(profile: ProfileFile) -> str:
     Raises:
         NotFound: a head is not there.
     """
-    parts = [
-        f"{part.weight} {part.model_dump_json(exclude=_APART, exclude_defaults=True)} "
-        f"{_head(part) if isinstance(part, QualitySpec) else ''}"
-        for part in profile.components
-    ]
-    return blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
+    parts = [f"{part.weight} {_said(part)}" for part in profile.components]
+    return blake2b(json.dumps(parts + _sums(profile)).encode(), digest_size=8).hexdigest()
+
+
+def identity_of_component(spec: ComponentSpec) -> str:
+    """As `identity_of_components`, of one component's values, whatever its weight and its transform.
+
+    Raises:
+        NotFound: a head is not there.
+    """
+    return blake2b(_said(spec.model_copy(update={"transform": None})).encode(), digest_size=8).hexdigest()
+
+
+def _said(spec: ComponentSpec) -> str:
+    head = _head(spec) if isinstance(spec, QualitySpec) else ""
+    return f"{spec.model_dump_json(exclude=_APART, exclude_defaults=True)} {head}"
+
+
+def _sums(profile: ProfileFile) -> list[str]:
+    """What else a profile makes of its components; nothing of one that only adds them up."""
+    parts = [ensemble.model_dump_json() for ensemble in profile.ensembles]
+    parts += [json.dumps(list(profile.require.items()))] if profile.require else []
+    return parts + ([_digest(WEIGHTS / profile.reference)] if profile.reference else [])
 
 
 def _head(spec: QualitySpec) -> str:
@@ -85,6 +103,8 @@ def _content(spec: ComponentSpec) -> Iterator[str]:
         yield reported_model(spec)
         if spec.tokenizer is not None:
             yield _checkpoint(spec.tokenizer, None)
+    elif isinstance(spec, RulesSpec) and spec.tokenizer is not None:
+        yield _checkpoint(spec.tokenizer, None)
 
 
 def _checkpoint(model: str, revision: str | None) -> str:

@@ -1,4 +1,5 @@
-"""The text of a JSON response's values, for scorers that read text: what is said, without names and braces."""
+"""JSON responses: whether one is JSON, and the text of its values, for scorers that read text: what is said, without
+names and braces."""
 
 import json
 import re
@@ -22,6 +23,17 @@ def values_text(text: str) -> str:
             continue
         values.append(found[0] if content is None else _string(content, bool(closed)))
     return "\n".join(value for value in values if value.strip()) or text
+
+
+def is_json(said: str, *, partial: bool) -> bool:
+    """Whether a text is one JSON object or array and nothing else, or a partial one may become that."""
+    if said and said[0] not in "{[":
+        return False
+    try:
+        _, end = json.JSONDecoder().raw_decode(said)
+    except (ValueError, RecursionError):  # deeper nested than anybody reads
+        return partial or not said
+    return end == len(said)
 
 
 def _string(content: str, closed: bool) -> str:

@@ -1,18 +1,21 @@
 """Explains what is wrong with a profile, in words for whoever wrote it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from services.reward.registry import TYPES
+from services.reward.rules.checks import CHECK_TYPES
 
 _WORDS: Mapping[str, str] = {
     "missing": "is missing",
     "extra_forbidden": "is no setting here",
     "finite_number": "must be a finite number",
     "union_tag_invalid": "must have a type of {expected_tags}, not {tag!r}",
-    "union_tag_not_found": f"needs a type: one of {', '.join(TYPES)}",
+    "too_long": "must hold at most {max_length} of them",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "must match {pattern}",
     "too_short": "must hold at least {min_length} of them",
     "string_too_short": "must not be empty",
     "literal_error": "must be {expected}",
@@ -38,9 +41,18 @@ _ENDINGS = ("_type", "_parsing", "_from_float")
 def problem(error: ValidationError) -> tuple[str, str]:
     """Where the first problem of a profile is, as the path of its file ("components.0.weight"), and what it is."""
     detail = error.errors(include_input=False, include_url=False)[0]
-    # The third part is the component's type, which stands in no file's path.
-    where = ".".join(str(part) for index, part in enumerate(detail["loc"]) if index != 2) or "profile"
-    return where, _explained(detail["type"], detail.get("ctx", {}))
+    where = ".".join(_path(detail["loc"])) or "profile"
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "union_tag_not_found":
+        return where, f"needs a type: one of {', '.join(CHECK_TYPES if '.checks.' in where else TYPES)}"
+    return where, _explained(kind, context)
+
+
+def _path(parts: tuple[int | str, ...]) -> Iterator[str]:
+    """Behind the number of a component or check comes its type, which stands in no file's path."""
+    for before, number, part in zip((None, None, *parts), (None, *parts), parts, strict=False):
+        if not (before in ("components", "checks") and isinstance(number, int)):
+            yield str(part)
 
 
 def _explained(kind: str, context: Mapping[str, Any]) -> str:

@@ -1,16 +1,17 @@
 """Profile files: a YAML file names the components whose weighted sum is the reward; its stem is the profile's name."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 
+from services.reward.combining import Ensemble
 from services.reward.length import LENGTH
 from services.reward.profile_errors import problem
 from services.reward.registry import QualitySpec, Spec
+from services.reward.specs import part_names, refuse_doubles
 from shared.errors import InvalidRequest, NotFound
 
 SHIPPED = Path(__file__).parent / "profiles"
@@ -20,7 +21,9 @@ class ProfileFile(BaseModel):
     """A profile as its file describes it.
 
     `length_curve` is a file that `darwin reward calibrate` wrote, looked for where a head is: what an answer's length
-    predicts of its reward is taken from it.
+    predicts of its reward is taken from it. `reference` is one that `darwin reward sample` wrote, which components with
+    `transform: quantile` need. `require` holds least values by the names of components ("guard"), of their parts
+    ("rules.brief") and of ensembles.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -28,19 +31,40 @@ class ProfileFile(BaseModel):
     description: str = ""
     components: tuple[Spec, ...] = Field(min_length=1)
     length_curve: str | None = Field(default=None, min_length=1)
+    reference: str | None = Field(default=None, min_length=1)
+    ensembles: tuple[Ensemble, ...] = Field(default=(), max_length=32)
+    require: dict[str, FiniteFloat] = Field(default_factory=dict, max_length=32)
 
     @field_validator("components")
     @classmethod
     def _names_differ(cls, components: tuple[Spec, ...]) -> tuple[Spec, ...]:
-        twice = [name for name, count in Counter(component.name for component in components).items() if count > 1]
-        if twice:
-            raise ValueError(f"names two components {twice[0]!r}")
+        refuse_doubles((component.name for component in components), "components")
         return components
 
     @model_validator(mode="after")
     def _length_is_free(self) -> Self:
-        if self.length_curve and any(component.name == LENGTH for component in self.components):
+        names = [*(component.name for component in self.components), *(ensemble.name for ensemble in self.ensembles)]
+        if self.length_curve and LENGTH in names:
             raise ValueError(f"has a component {LENGTH!r}, which is the name of what length_curve takes away")
+        return self
+
+    @model_validator(mode="after")
+    def _sums_fit(self) -> Self:
+        components = {component.name for component in self.components}
+        parts = {name for each in self.components for name in part_names(each.name, each.parts)}
+        ensembles = {ensemble.name for ensemble in self.ensembles}
+        refuse_doubles([*components, *(ensemble.name for ensemble in self.ensembles)], "components or ensembles")
+        for ensemble in self.ensembles:
+            if unknown := [name for name in ensemble.of if name not in components]:
+                raise ValueError(f"has an ensemble {ensemble.name!r} of {unknown[0]!r}, which is no component")
+        for name in self.require:
+            if name not in components | parts | ensembles:
+                there = ", ".join(sorted(components | parts))
+                raise ValueError(f"requires {name!r}, which is no component, check or ensemble; there are: {there}")
+        if self.reference is None and any(component.transform for component in self.components):
+            raise ValueError(
+                "has transform: quantile, and no reference: let `darwin reward sample` write one, and name it"
+            )
         return self
 
 
@@ -85,8 +109,9 @@ def read_profile(path: Path) -> ProfileFile:
         spec.model_copy(update={"head": _beside(spec.head, path)}) if isinstance(spec, QualitySpec) else spec
         for spec in profile.components
     )
-    curve = _beside(profile.length_curve, path) if profile.length_curve else None
-    return profile.model_copy(update={"components": components, "length_curve": curve})
+    files = {name: getattr(profile, name) for name in ("length_curve", "reference")}
+    beside = {name: _beside(file, path) for name, file in files.items() if file}
+    return profile.model_copy(update={"components": components, **beside})
 
 
 def _beside(name: str, profile: Path) -> str:

@@ -7,11 +7,12 @@ Scorers are imported when they load and not before, so that reading a profile ne
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self, Union, get_args
 
-from pydantic import Field, FiniteFloat, StrictBool, model_validator
+from pydantic import Field, FiniteFloat, StrictBool, field_validator, model_validator
 
+from services.reward.rules.checks import MOST_CHECKS, AnyCheck, Check
 from services.reward.runtime import Runtime
 from services.reward.scorer import BlockingScorer, ComponentScorer
-from services.reward.specs import ComponentSpec, InProcessSpec, ModelSpec, TextSpec, Variable
+from services.reward.specs import ComponentSpec, InProcessSpec, ModelSpec, TextSpec, Variable, refuse_doubles
 
 SHIPPED_HEAD = "quality.safetensors"
 
@@ -156,6 +157,30 @@ class SimulatedSpec(InProcessSpec):
         return SimulatedScorer()
 
 
+class RulesSpec(InProcessSpec):
+    """Checks that are declared here. `tokenizer` counts the tokens of a length, a folder or a Hugging Face id; without
+    it the embedded language model's does."""
+
+    type: Literal["rules"]
+    checks: tuple[AnyCheck, ...] = Field(min_length=1, max_length=MOST_CHECKS)
+    tokenizer: str | None = Field(default=None, min_length=1)
+
+    @field_validator("checks")
+    @classmethod
+    def _names_differ(cls, checks: tuple[Check, ...]) -> tuple[Check, ...]:
+        refuse_doubles((check.name for check in checks), "checks")
+        return checks
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(check.name for check in self.checks)
+
+    def create_blocking(self, runtime: Runtime) -> BlockingScorer:
+        from services.reward.rules.scorer import RulesScorer
+
+        return RulesScorer(self.checks, self.tokenizer)
+
+
 COMPONENT_TYPES: tuple[type[ComponentSpec], ...] = (
     QualitySpec,
     GuardSpec,
@@ -165,6 +190,7 @@ COMPONENT_TYPES: tuple[type[ComponentSpec], ...] = (
     VllmSpec,
     HttpSpec,
     SimulatedSpec,
+    RulesSpec,
 )
 TYPES: tuple[str, ...] = tuple(get_args(spec.model_fields["type"].annotation)[0] for spec in COMPONENT_TYPES)
 """What `type` may be."""

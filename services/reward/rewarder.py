@@ -5,13 +5,16 @@ import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.reward import metrics
 from services.reward.batcher import Batcher
+from services.reward.combining import Ensemble, broken
 from services.reward.json_values import values_text
 from services.reward.length import LENGTH, LengthCurve
+from services.reward.reference import Sample
 from services.reward.scorer import ComponentScore, ComponentScorer, Conversation, ScoreItem
+from services.reward.specs import part_names
 from services.reward.validation import ResponseCandidate, ScoringLimits, check, check_names
 from shared.errors import Internal, NotFound, Unavailable
 from shared.records.evolution import Message
@@ -24,33 +27,42 @@ _RESULTS_KEPT = 4096
 
 @dataclass(frozen=True)
 class Component:
-    """A term of a profile's sum; `scorer` is a key of the rewarder's scorers."""
+    """A term of a profile's sum; `scorer` is a key of the rewarder's scorers. Its scores have `parts`; with a `sample`,
+    its value is the quantile in that."""
 
     name: str
     weight: float
     scorer: str
+    parts: tuple[str, ...] = ()
+    sample: Sample | None = None
+
+    def value(self, score: ComponentScore) -> float:
+        return self.sample.quantile(score.value) if self.sample else score.value
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A named weighted sum of components, less what a response's length predicts of it where there is a
-    `length_curve`."""
+    """A named weighted sum of components and of ensembles of these, less what a response's length predicts of it where
+    there is a `length_curve`. What has less than its least value in `required` breaks a requirement."""
 
     name: str
     description: str
     components: tuple[Component, ...]
     length_curve: LengthCurve | None = None
+    ensembles: tuple[Ensemble, ...] = ()
+    required: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The names of all parts of a reward, in the order of a score's."""
-        names = tuple(component.name for component in self.components)
-        return (*names, LENGTH) if self.length_curve else names
+        names = [name for each in self.components for name in (each.name, *part_names(each.name, each.parts))]
+        names += [ensemble.name for ensemble in self.ensembles]
+        return (*names, LENGTH) if self.length_curve else tuple(names)
 
 
 @dataclass(frozen=True)
 class ScorePart:
-    """One component's share in a score: weight times value."""
+    """One component's share in a score: weight times value. With a weight of 0 it says what others are made of."""
 
     name: str
     weight: float
@@ -59,12 +71,14 @@ class ScorePart:
 
 @dataclass(frozen=True)
 class CandidateScore:
-    """A candidate's reward, the sum of its parts. `abstained` is why a component says nothing of it, if one does."""
+    """A candidate's reward, the sum of its parts. `abstained` is why a component says nothing of it, if one does, and
+    `breaks` the first requirement that it breaks, if it breaks one."""
 
     id: str
     reward: float
     parts: tuple[ScorePart, ...]
     abstained: str = ""
+    breaks: str = ""
 
 
 @dataclass(frozen=True)
@@ -195,14 +209,22 @@ def _item(conversation: Conversation, candidate: ResponseCandidate, json_values:
 def _total(
     profile: Profile, candidate: ResponseCandidate, item: ScoreItem, scores: Sequence[ComponentScore]
 ) -> CandidateScore:
-    parts = tuple(
-        ScorePart(component.name, component.weight, score.value)
-        for component, score in zip(profile.components, scores, strict=True)
-    )
+    parts: list[ScorePart] = []
+    known: dict[str, float] = {}
+    for component, score in zip(profile.components, scores, strict=True):
+        known[component.name] = component.value(score)
+        parts.append(ScorePart(component.name, component.weight, known[component.name]))
+        for name, part in zip(part_names(component.name, component.parts), score.parts, strict=True):
+            parts.append(ScorePart(name, 0.0, part.value))
+            if part.known:
+                known[name] = part.value
+    for ensemble in profile.ensembles:
+        known[ensemble.name] = ensemble.value(known)
+        parts.append(ScorePart(ensemble.name, ensemble.weight, known[ensemble.name]))
     if profile.length_curve:
-        parts = (*parts, ScorePart(LENGTH, -1.0, profile.length_curve.predicted(item.text)))
+        parts.append(ScorePart(LENGTH, -1.0, profile.length_curve.predicted(item.text)))
     reward = math.fsum(part.weight * part.value for part in parts)
     if not math.isfinite(reward):
         raise Internal(f"the weighted sum of profile {profile.name} is not finite")
     abstained = next((score.abstained for score in scores if score.abstained), "")
-    return CandidateScore(candidate.id, reward, parts, abstained)
+    return CandidateScore(candidate.id, reward, tuple(parts), abstained, broken(profile.required, known))

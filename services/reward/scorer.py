@@ -52,16 +52,27 @@ class ScoreItem:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One of the values that a component's value is made of; one that is not `known` yet counts meanwhile."""
+
+    name: str
+    value: float
+    known: bool = True
+
+
+@dataclass(frozen=True)
 class ComponentScore:
     """One item's score: its `value`, and how many tokens the model computed for it and reused from its cache.
 
-    `abstained` says why the value tells nothing: one of the reasons below, empty where it does.
+    `abstained` says why the value tells nothing: one of the reasons below, empty where it does. `parts` are told, and
+    may be required, by the component's name and theirs.
     """
 
     value: float
     computed_tokens: int = 0
     cached_tokens: int = 0
     abstained: str = ""
+    parts: tuple[Part, ...] = ()
 
 
 EMPTY_RESPONSE = "empty"

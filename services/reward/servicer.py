@@ -53,6 +53,7 @@ def _score(score: CandidateScore) -> pb.ScoreResponse.Score:
         id=score.id,
         reward=score.reward,
         abstained=score.abstained,
+        breaks=score.breaks,
         components=[
             pb.ScoreResponse.Component(name=part.name, weight=part.weight, value=part.value) for part in score.parts
         ],

@@ -2,6 +2,8 @@
 
 import re
 from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -61,22 +63,41 @@ Output = Annotated[int | str | None, BeforeValidator(_output)]
 Arguments = Annotated[dict[str, bool | int | float | str | None], BeforeValidator(_scalars)]
 
 
+def refuse_doubles(names: Iterable[str], what: str) -> None:
+    """Raises ValueError where a name stands twice."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"names two {what} {twice[0]!r}")
+
+
+def part_names(component: str, parts: Iterable[str]) -> list[str]:
+    """By which names the parts of a component are told and required."""
+    return [f"{component}.{part}" for part in parts]
+
+
 class ComponentSpec(BaseModel):
-    """What a profile says of one component; a type of component is a subclass with a `type` of its own."""
+    """What a profile says of one component; a type of component is a subclass with a `type` of its own. With
+    `transform: quantile`, its value is the quantile among those of the profile's reference sample."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     name: Name
     weight: FiniteFloat
     type: str
+    transform: Literal["quantile"] | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the parts that its scores have."""
+        return ()
 
     @abstractmethod
     def create(self, runtime: Runtime) -> ComponentScorer:
         """The component's scorer, not loaded yet; the library that it needs is imported when it loads."""
 
     def scorer_key(self) -> str:
-        """Equal for components that one scorer can serve, whatever their names and weights."""
-        return self.model_dump_json(exclude={"name", "weight"})
+        """Equal for components that one scorer can serve, whatever their names, weights and transforms."""
+        return self.model_dump_json(exclude={"name", "weight", "transform"})
 
 
 class InProcessSpec(ComponentSpec):

@@ -48,16 +48,18 @@ class ScoreResponse(_message.Message):
         value: float
         def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ..., value: _Optional[float] = ...) -> None: ...
     class Score(_message.Message):
-        __slots__ = ("id", "reward", "components", "abstained")
+        __slots__ = ("id", "reward", "components", "abstained", "breaks")
         ID_FIELD_NUMBER: _ClassVar[int]
         REWARD_FIELD_NUMBER: _ClassVar[int]
         COMPONENTS_FIELD_NUMBER: _ClassVar[int]
         ABSTAINED_FIELD_NUMBER: _ClassVar[int]
+        BREAKS_FIELD_NUMBER: _ClassVar[int]
         id: str
         reward: float
         components: _containers.RepeatedCompositeFieldContainer[ScoreResponse.Component]
         abstained: str
-        def __init__(self, id: _Optional[str] = ..., reward: _Optional[float] = ..., components: _Optional[_Iterable[_Union[ScoreResponse.Component, _Mapping]]] = ..., abstained: _Optional[str] = ...) -> None: ...
+        breaks: str
+        def __init__(self, id: _Optional[str] = ..., reward: _Optional[float] = ..., components: _Optional[_Iterable[_Union[ScoreResponse.Component, _Mapping]]] = ..., abstained: _Optional[str] = ..., breaks: _Optional[str] = ...) -> None: ...
     class Usage(_message.Message):
         __slots__ = ("computed_tokens", "cached_tokens")
         COMPUTED_TOKENS_FIELD_NUMBER: _ClassVar[int]

@@ -31,7 +31,7 @@ class MutantAccepted:
 @dataclass(frozen=True)
 class BaseScored:
     """The response to the original conversation is complete. `text` is its answer, `reasoning` what came before, and
-    `abstained` why its reward is not to be trusted.
+    `abstained` why its reward is not to be trusted. `breaks` is a requirement that it breaks.
     """
 
     text: str
@@ -39,6 +39,7 @@ class BaseScored:
     tokens: int
     reasoning: str = ""
     abstained: str = ""
+    breaks: str = ""
     type: Literal["base.scored"] = "base.scored"
 
 
@@ -59,9 +60,9 @@ class RoundFinished:
     sampled for it, those of the base response apart. `texts` are answers so far, and `reasoning` what was thought
     before them, empty where no state has thought anything. Rewards are null of states that are still thinking.
     `weights` are those by which donors were drawn, empty where the rule has none. `dropped` names the states that take
-    no part any more, after this round or one before. `abstained` says why a state's reward is not to be trusted, and is
-    empty where none abstains. Where more of the answer is settled than before, `settled` is so many characters that all
-    states that go on begin with.
+    no part any more, after this round or one before. `abstained` says why a state's reward is not to be trusted, and
+    `breaks` which requirement it breaks first; both are empty where no state does. Where more of the answer is settled
+    than before, `settled` is so many characters that all states that go on begin with.
     """
 
     cycle: int
@@ -77,6 +78,7 @@ class RoundFinished:
     dropped: tuple[int, ...] = ()
     abstained: tuple[str, ...] = ()
     settled: int = 0
+    breaks: tuple[str, ...] = ()
     type: Literal["round.finished"] = "round.finished"
 
     @property

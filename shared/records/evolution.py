@@ -20,7 +20,7 @@ Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FinishReason = Literal["stop", "length"]
 ServiceTier = Literal["priority", "default", "flex"]
 StoppedBy = Literal["max_generated_tokens", "max_reward_calls", "deadline_ms", "gain_unlikely", "error", "cancelled"]
-Fallback = Literal["reward_abstained", "empty", "form_broken"]
+Fallback = Literal["reward_abstained", "empty", "form_broken", "requirement_broken"]
 MutantSource = Literal["model", "template", "parent", "original"]
 
 TERMINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
@@ -135,7 +135,8 @@ class EvolutionRequest:
 @dataclass(frozen=True)
 class Choice:
     """One final response. `state` is None for the base response; `components` are the reward's weighted parts. The
-    reward is not to be trusted where it `abstained`, which says why.
+    reward is not to be trusted where it `abstained`, which says why. `breaks` names the first of the profile's
+    requirements that the response breaks, if it breaks one.
 
     Where there are `tool_calls`, `text` is what stands beside them. They are not `valid` where the response ends within
     a call or its reasoning, or the arguments of one do not follow the schema of its tool. `logprobs` are those of the
@@ -157,6 +158,7 @@ class Choice:
     reasoning: str = ""
     reasoning_tokens: int = 0
     abstained: str = ""
+    breaks: str = ""
 
 
 @dataclass(frozen=True)

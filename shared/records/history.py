@@ -20,6 +20,7 @@ class RecordedBase(_Value):
     text: str
     reward: float | None
     abstained: str = ""
+    breaks: str = ""
 
 
 class RecordedRound(_Value):
@@ -32,6 +33,7 @@ class RecordedRound(_Value):
     finished: tuple[bool, ...]
     dropped: tuple[int, ...] = ()
     abstained: tuple[str, ...] = ()
+    breaks: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -140,7 +140,8 @@ def _against(evolution: RecordedEvolution, kind: PairKind, best: FinalResponse, 
 
 
 def finals(evolution: RecordedEvolution) -> Iterator[FinalResponse]:
-    """Complete responses that have a reward, which does not abstain: the base response first, then the others by cycle
+    """Complete responses that have a reward, which does not abstain, and break no
+    requirement: the base response first, then the others by cycle
     and state.
 
     The responses of a cycle are those of its last round, after that round's replacements. Where the search ended before
@@ -149,7 +150,8 @@ def finals(evolution: RecordedEvolution) -> Iterator[FinalResponse]:
     `services.orchestrator.core.transitions.conclude`. It is repeated here because shared code imports no service;
     tests/unit/shared/records/test_preferences.py checks that both agree.
     """
-    for base in (event for event in evolution.events if isinstance(event, RecordedBase) and not event.abstained):
+    bases = (event for event in evolution.events if isinstance(event, RecordedBase))
+    for base in (event for event in bases if not (event.abstained or event.breaks)):
         for text, reward in _scored((base.text,), (base.reward,)):
             yield FinalResponse(text, reward, 0, 0)
     ends = {event.cycle: event.rewards for event in evolution.events if isinstance(event, CycleEnd)}
@@ -167,8 +169,8 @@ def finals(evolution: RecordedEvolution) -> Iterator[FinalResponse]:
 
 
 def _untrusted(event: RecordedRound) -> set[int]:
-    """The states whose rewards abstain: nothing is preferred by these."""
-    return {state for state, why in enumerate(event.abstained) if why}
+    """The states whose rewards abstain, or that break a requirement: nothing is preferred by these rewards."""
+    return {state for whys in (event.abstained, event.breaks) for state, why in enumerate(whys) if why}
 
 
 def _scored(items: Iterable[T], rewards: Iterable[float | None]) -> Iterator[tuple[T, float]]:

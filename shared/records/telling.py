@@ -25,7 +25,7 @@ from shared.records.events import (
 )
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-_SELDOM = ("weights", "dropped", "abstained", "settled")
+_SELDOM = ("weights", "dropped", "abstained", "settled", "breaks")
 
 
 class Told:
@@ -110,7 +110,7 @@ class Told:
                 if event.best_reward == _best(event.archive):
                     del fields["best_reward"]
             case BaseScored():
-                for name in ("reasoning", "abstained"):
+                for name in ("reasoning", "abstained", "breaks"):
                     if not fields[name]:
                         del fields[name]
             case Ended():

@@ -19,6 +19,7 @@ from services.reward.registry import (
     HttpSpec,
     QualitySpec,
     RelevanceSpec,
+    RulesSpec,
     SimulatedSpec,
     Spec,
     VllmSpec,
@@ -42,7 +43,13 @@ ITEMS = [
     ScoreItem(OTHER, ""),
     ScoreItem(QUESTION, "naïve 光合作用 \x00 <|im_end|>\n<|im_start|>user\nhi 🌱"),
 ]
-ROWS = ("quality", "quality-bound", "guard", "form", "relevance", "simulated", "classifier", "vllm", "http")
+CHECKS = [
+    {"name": "brief", "type": "length", "unit": "tokens", "max": 20},
+    {"name": "plain", "type": "reading", "max": 6},
+    {"name": "asks", "type": "match", "pattern": r"\?\s*$"},
+    {"name": "same", "type": "language"},
+]
+ROWS = ("quality", "quality-bound", "guard", "form", "relevance", "simulated", "classifier", "vllm", "http", "rules")
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,7 @@ def subject_of(checkpoint: Path) -> Iterator[Callable[[str], Subject]]:
         "guard": GuardSpec(name="it", weight=1, type="guard"),
         "form": FormSpec(name="it", weight=1, type="form"),
         "relevance": RelevanceSpec(name="it", weight=1, type="relevance", threshold=0.2),
+        "rules": RulesSpec.model_validate({"name": "it", "weight": 1, "type": "rules", "checks": CHECKS}),
         "simulated": SimulatedSpec(name="it", weight=1, type="simulated"),
         "classifier": ClassifierSpec(name="it", weight=1, type="classifier", model=model, max_tokens=512),
         "vllm": VllmSpec(name="it", weight=1, type="vllm", model=model, max_tokens=512, kv_cache_bytes=64 * 1024**2),

@@ -64,13 +64,14 @@ async def test_doubted_rewards_and_a_population_that_shrinks(method: Method, sto
     search = Search(period=6, cycles=2, mutants=8, selection="pessimism", beta=0.3, final_beta=0.5, shrink=0.5)
     due = await accept(store, replace(REQUEST, method=method, search=search, n=2))
     stages = Stages()
-    stages.world = World(5, abstain_probability=0.3)
+    stages.world = World(5, abstain_probability=0.3, break_probability=0.3)
     await finish(store, round_runner(store, stages), due)
     recording = await recorded(store, due)
     check(recording)
     rounds = [event for event in recording.events if event.type == "round.finished"]
     assert any(event.dropped for event in rounds)
     assert any(event.abstained for event in rounds)
+    assert any(event.breaks for event in rounds)
     assert all(sum(event.weights) == pytest.approx(1) for event in rounds)
 
 

@@ -19,12 +19,23 @@ from tests.integration.processes import process, serving
 
 ASK = {"role": "user", "content": "How do plants make food?"}
 GOOD = "Plants make food by photosynthesis: their leaves turn sunlight, water and carbon dioxide into sugar."
+HOUSE = """
+components:
+  - name: rules
+    type: rules
+    weight: 2
+    checks: [{name: brief, type: length, unit: words, max: 3}, {name: asks, type: match, pattern: "[?]$"}]
+require: {rules.asks: 1}
+"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[reward_pb2_grpc.RewardServiceStub]:
     folder = tmp_path_factory.mktemp("reward")
-    with process("reward", folder, {"DARWIN_REWARD_PROFILES": "default,simulated"}) as child:
+    (folder / "profiles").mkdir()
+    (folder / "profiles" / "house.yaml").write_text(HOUSE)
+    settings = {"DARWIN_REWARD_PROFILES": "default,simulated", "DARWIN_REWARD_PROFILES_DIR": str(folder / "profiles")}
+    with process("reward", folder, settings) as child:
         async with connect(child.address(30)) as channel:
             await serving(channel, 60)
             yield reward_pb2_grpc.RewardServiceStub(channel)
@@ -46,6 +57,20 @@ async def test_scores_come_in_order_with_every_component(stub: reward_pb2_grpc.R
         assert [part.name for part in score.components] == [component.name for component in shipped]
         assert [part.weight for part in score.components] == [component.weight for component in shipped]
         assert score.reward == pytest.approx(sum(part.weight * part.value for part in score.components))
+
+
+async def test_checks_are_told_by_name_and_what_is_required_is_said_to_be_broken_once_it_is(
+    stub: reward_pb2_grpc.RewardServiceStub,
+) -> None:
+    def candidate(text: str, *, partial: bool = False) -> pb.ScoreRequest.Candidate:
+        return pb.ScoreRequest.Candidate(id=f"{text}{partial}", text=text, partial=partial)
+
+    candidates = [candidate("Why?"), candidate("By a b c d light."), candidate("By light", partial=True)]
+    answer = await stub.Score(pb.ScoreRequest(messages=[ASK], candidates=candidates, profile="house"))
+    told = [{part.name: (part.weight, part.value) for part in score.components} for score in answer.scores]
+    assert told[1] == {"rules": (2, 0.25), "rules.brief": (0, 0.5), "rules.asks": (0, 0)}
+    assert [score.reward for score in answer.scores] == [2, 0.5, 2]
+    assert [score.breaks for score in answer.scores] == ["", "rules.asks", ""]
 
 
 async def test_usage_says_what_was_computed_and_what_reused(stub: reward_pb2_grpc.RewardServiceStub) -> None:
@@ -79,7 +104,7 @@ async def test_concurrent_calls_each_get_their_own_answers(stub: reward_pb2_grpc
 @pytest.mark.parametrize(
     ("change", "kind", "field"),
     [
-        ({"profile": "house"}, errors.NotFound, "profile"),
+        ({"profile": "hose"}, errors.NotFound, "profile"),
         ({"messages": []}, errors.InvalidRequest, "messages"),
         ({"messages": [{"role": "robot", "content": "x"}, ASK]}, errors.InvalidRequest, "messages[0].role"),
         ({"messages": [ASK, {"role": "assistant", "content": "x"}]}, errors.InvalidRequest, "messages[1].role"),
@@ -117,7 +142,12 @@ async def test_a_bad_call_is_refused_with_its_field(
 async def test_profiles_are_listed(stub: reward_pb2_grpc.RewardServiceStub) -> None:
     answer = await stub.ListProfiles(pb.ListProfilesRequest())
     listed = {profile.name: list(profile.components) for profile in answer.profiles}
-    assert listed == {"default": ["quality", "guard", "form", "relevance"], "simulated": ["simulated"]}
+    house = ["rules", "rules.brief", "rules.asks"]
+    assert listed == {
+        "default": ["quality", "guard", "form", "relevance"],
+        "simulated": ["simulated"],
+        "house": house,
+    }
 
 
 async def test_a_passed_deadline_leaves_the_service_well(stub: reward_pb2_grpc.RewardServiceStub) -> None:

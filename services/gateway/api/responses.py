@@ -28,7 +28,8 @@ _STOPPED_BY = (
 )
 _FALLBACK = (
     "Why the plain response to the original conversation is the answer although another one came first, if it is: that "
-    "one's reward is not to be trusted, it is empty, or it breaks what the conversation demands of its form."
+    "one's reward is not to be trusted, it is empty, or it breaks what the conversation demands of its form. With "
+    "`requirement_broken`, no response keeps what the profile requires."
 )
 
 AnswerFinish = FinishReason | Literal["tool_calls", "function_call"]
@@ -110,6 +111,9 @@ class EvolutionChoice(_Origin, _FinishedText):
     reasoning: str = Field(default="", exclude_if=_is_empty, description="What was thought before the text.")
     reasoning_tokens: int = Field(default=0, exclude_if=operator.not_, description="Of the completion's tokens.")
     abstained: str = Field(default="", exclude_if=_is_empty, description="Why its reward is not to be trusted.")
+    breaks: str = Field(
+        default="", exclude_if=_is_empty, description="The first requirement of the profile that it breaks."
+    )
 
 
 class SearchUsage(_Resource):

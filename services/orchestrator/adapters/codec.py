@@ -32,8 +32,8 @@ _FIRST |= {"mutate", "replace", "max_tokens", "archive_candidates"}
 
 def dump(evolution: EvolutionState) -> str:
     """The evolution as JSON, with the number of its schema, without those of its settings on which the core does not
-    act, or acts by default, and without what few evolutions have: log probabilities, rewards that abstain, states that
-    were dropped, gains.
+    act, or acts by default, and without what few evolutions have: log probabilities, rewards that abstain, requirements
+    that are broken, states that were dropped, gains.
     """
     settings = vars(evolution.config).items()
     default = {name for name, value in settings if name not in _FIRST and value == getattr(Config, name)}
@@ -43,8 +43,9 @@ def dump(evolution: EvolutionState) -> str:
     of_final: dict[str, Any] = {}
     if not any(each.response.logprobs for each in both):
         of_final["response"] = {"logprobs"}
-    if not any(each.abstained for each in both):
-        of_final["abstained"] = True
+    for name in ("abstained", "breaks"):
+        if not any(getattr(each, name) for each in both):
+            of_final[name] = True
     seldom = [name for name in ("dropped", "embedding") if not any(getattr(state, name) for state in states)]
     of_state = of_final | dict.fromkeys(seldom, True)
     exclude: dict[str, Any] = {"config": beside, "base": of_state}

@@ -17,6 +17,7 @@ from services.orchestrator.adapters.saved_parts import (
     LONGER_ROWS,
     PLAIN,
     SCHEMA,
+    WITH_BREAKS,
     Head,
     ResponseDelta,
     SavedFinal,
@@ -79,7 +80,7 @@ class _Packing:
         evolution = self._evolution
         plain = {name: value for name in PLAIN if (value := getattr(evolution, name)) != getattr(Head, name)}
         head = plain | {
-            "schema": LONGER_ROWS if _has_longer_rows(evolution) else SCHEMA,
+            "schema": _schema(evolution),
             "spent": tuple(vars(evolution.spent).values()),
             "archive": [(self._text(entry.instruction), entry.reward) for entry in evolution.archive],
             "parent": self._text(evolution.parent) if evolution.parent else None,
@@ -129,6 +130,7 @@ class _Packing:
                 state.abstained,
                 state.dropped,
                 state.embedding,
+                state.breaks,
             )
         )
 
@@ -179,16 +181,20 @@ class _Packing:
             self._finals[final.cycle, final.state] = (index, final)
             instruction, response = self._text(final.instruction), self._response(final.response)
             components = components_kept(final.components, final.reward)
-            saved = SavedFinal(
-                final.cycle, final.state, instruction, response, final.reward, components, final.abstained
-            )
+            scored = (final.reward, components, final.abstained, final.breaks)
+            saved = SavedFinal(final.cycle, final.state, instruction, response, *scored)
             self._new_finals.append(_trimmed(saved))
         return index
 
 
-def _has_longer_rows(evolution: EvolutionState) -> bool:
-    states = any(state.abstained or state.dropped or state.embedding for _, state in evolution.states())
-    return states or any(final.abstained for final in evolution.finals)
+def _schema(evolution: EvolutionState) -> int:
+    """The least number by which earlier versions know what they cannot read."""
+    both: list[State | Final] = [*(state for _, state in evolution.states()), *evolution.finals]
+    if any(each.breaks for each in both):
+        return WITH_BREAKS
+    longer = any(each.abstained for each in both)
+    longer = longer or any(state.dropped or state.embedding for _, state in evolution.states())
+    return LONGER_ROWS if longer else SCHEMA
 
 
 def _json(value: dict[str, Any]) -> str:

@@ -59,5 +59,5 @@ class GrpcScorer:
                 raise Internal(f"no usable reward for state {effect.state} under profile {request.profile}")
             components = {component.name: component.value for component in score.components}
             where = (effect.cycle, effect.round, effect.state)
-            yield Scored(*where, score.reward, components, computed, score.abstained)
+            yield Scored(*where, score.reward, components, computed, score.abstained, breaks=score.breaks)
             computed = 0  # the call's tokens are counted once, with its first state

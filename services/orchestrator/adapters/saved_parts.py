@@ -18,7 +18,9 @@ LONGER_ROWS = 3
 """The schema of an evolution with rows of states or finals that earlier versions would take for broken ones, since they
 are longer. One without such rows has the number before, so that workers of those versions go on with it.
 """
-KNOWN = {2, 3}
+WITH_BREAKS = 4
+"""The schema of an evolution with rows that are longer still, as some response in it breaks a requirement."""
+KNOWN = {2, 3, 4}
 """The numbers of the schemas that are read."""
 
 
@@ -52,6 +54,7 @@ class SavedFinal(NamedTuple):
     reward: float | None
     components: dict[str, float] | str = {}  # noqa: RUF012  # nobody changes it
     abstained: str = ""
+    breaks: str = ""
 
 
 class SavedStateRow(NamedTuple):
@@ -72,6 +75,7 @@ class SavedStateRow(NamedTuple):
     abstained: str = ""
     dropped: bool = False
     embedding: str = ""
+    breaks: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

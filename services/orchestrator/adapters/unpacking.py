@@ -122,7 +122,8 @@ class _Unpacking:
     def _final(self, saved: SavedFinal) -> Final:
         instruction, response = _at(self._texts, saved.instruction), self._response(saved.response)
         components = components_read(saved.components, saved.reward)
-        return Final(saved.cycle, saved.state, instruction, response, saved.reward, components, saved.abstained)
+        scored = (saved.reward, components, saved.abstained, saved.breaks)
+        return Final(saved.cycle, saved.state, instruction, response, *scored)
 
     def _state(self, row: SavedStateRow) -> State:
         response = self._response(row.response)
@@ -139,6 +140,7 @@ class _Unpacking:
             abstained=row.abstained,
             dropped=row.dropped,
             embedding=row.embedding,
+            breaks=row.breaks,
         )
 
 

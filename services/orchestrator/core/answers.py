@@ -75,4 +75,5 @@ def _choice(final: Final) -> Choice:
         reasoning=response.reasoning,
         reasoning_tokens=response.reasoning_tokens,
         abstained=final.abstained,
+        breaks=final.breaks,
     )

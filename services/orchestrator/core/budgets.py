@@ -49,7 +49,7 @@ def wanted(evolution: EvolutionState, index: int, state: State) -> int:
 
 def with_piece(state: State, phase: Phase) -> State:
     """The state whose response has its whole piece, and no reward until it is scored."""
-    state = changed(state, reward=None, components={}, abstained="", embedding="")
+    state = changed(state, reward=None, components={}, abstained="", embedding="", breaks="")
     return changed(state, phase=phase, response=state.latest, ahead=None)
 
 

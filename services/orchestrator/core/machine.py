@@ -249,6 +249,8 @@ def _reward(evolution: EvolutionState, outcome: Scored) -> Step:
         components=outcome.components,
         abstained=outcome.abstained,
         embedding=outcome.embedding,
+        # What is required is required of the answer.
+        breaks="" if state.response.undecided else outcome.breaks,
     )
     spent = changed(
         evolution.spent,
@@ -264,5 +266,5 @@ def _reward(evolution: EvolutionState, outcome: Scored) -> Step:
         archive=(ArchiveEntry(evolution.instruction, outcome.reward),),
     )
     response = state.response
-    tokens, thought = response.tokens, response.reasoning
-    return evolution, (BaseScored(response.whole_text, outcome.reward, tokens, thought, outcome.abstained),)
+    said = (response.tokens, response.reasoning, outcome.abstained, state.breaks)
+    return evolution, (BaseScored(response.whole_text, outcome.reward, *said),)

@@ -36,8 +36,8 @@ def _quotable(evolution: EvolutionState) -> tuple[str, ...]:
 
 def _is_quotable(final: Final) -> bool:
     """Whether a response is a text that shows how to answer: not empty, whole thoughts behind it, no call, a reward
-    that can be trusted, in the form that the conversation demands.
+    that can be trusted, in the form that the conversation demands, and no requirement broken.
     """
     response = final.response
-    trusted = final.reward is not None and not final.abstained and not breaks_form(final)
+    trusted = final.reward is not None and not (final.abstained or final.breaks or breaks_form(final))
     return trusted and response.valid and not response.called.calls and bool(response.text.strip())

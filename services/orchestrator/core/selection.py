@@ -48,10 +48,10 @@ class ScoredPopulation:
     """What a selection rule sees of a round: each state's reward, by state; None for those that are still thinking.
 
     `contenders` are the states that can survive and donate, which are all but those without room for a first token,
-    those that call tools, those that have no answer yet, those that were dropped, and those whose reward abstains while
-    another's does not. Each has a reward. `replaceable` are those that can take a contender's response: none where the
-    method does not replace, and none that are finished. `embeddings` are those of the states' texts, empty where the
-    search asks for none.
+    those that call tools, those that have no answer yet, those that were dropped, those that break a requirement while
+    another does not, and those whose reward abstains while another's does not. Each has a reward. `replaceable` are
+    those that can take a contender's response: none where the method does not replace, and none that are finished.
+    `embeddings` are those of the states' texts, empty where the search asks for none.
     """
 
     rewards: tuple[float | None, ...]

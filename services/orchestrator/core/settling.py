@@ -20,7 +20,7 @@ def settled_after(evolution: EvolutionState, population: Sequence[State]) -> Set
     responses = [state.response for state in going_on]
     texts, thoughts = [response.text for response in responses], {response.reasoning for response in responses}
     doubtful = any(
-        state.abstained or breaks_form(state) or state.response.called.begun or state.response.thinking
+        state.abstained or state.breaks or breaks_form(state) or state.response.called.begun or state.response.thinking
         for state in going_on
     )
     text = common_beginning(texts)

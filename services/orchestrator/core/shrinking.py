@@ -13,8 +13,8 @@ _ROUNDING = 1e-9
 def dropped(states: Sequence[State], comparable: Collection[int], share: float) -> frozenset[int]:
     """Which of the comparable states end after a round, of whose unfinished ones such a `share` goes on, rounded down.
 
-    The best rewarded go on, one at least, the lower index first among equals; those whose reward abstains end first.
-    A finished response costs nothing more, and stays.
+    The best rewarded go on, one at least, the lower index first among equals. Those that break a requirement end first,
+    and then those whose reward abstains. A finished response costs nothing more, and stays.
     """
     unfinished = [index for index in comparable if not states[index].response.finished]
     if share >= 1 or not unfinished:
@@ -23,5 +23,5 @@ def dropped(states: Sequence[State], comparable: Collection[int], share: float) 
     return frozenset(sorted(unfinished, key=lambda index: _precedence(states[index]))[kept:])
 
 
-def _precedence(state: State) -> tuple[bool, float]:
-    return bool(state.abstained), float("inf") if state.reward is None else -state.reward
+def _precedence(state: State) -> tuple[bool, bool, float]:
+    return bool(state.breaks), bool(state.abstained), float("inf") if state.reward is None else -state.reward

@@ -21,15 +21,15 @@ def with_gains(evolution: EvolutionState) -> EvolutionState:
 
 
 def outlook(evolution: EvolutionState) -> Outlook | None:
-    """What a further cycle promises; None where the search has no price, no further cycle, or nothing to judge by.
-
-    Its tokens are the mean of the cycles so far, mutation included.
+    """What a further cycle promises; None where the search has no price, no further cycle, or nothing to judge by,
+    as where no response keeps what is required. Its tokens are the mean of the cycles so far, mutation included.
     """
-    config, best = evolution.config, evolution.best_reward
-    if config.token_price is None or evolution.cycle == config.cycles or best is None or not evolution.gains:
+    config = evolution.config
+    keeping = [final.reward for final in evolution.finals if final.reward is not None and not final.breaks]
+    if config.token_price is None or evolution.cycle == config.cycles or not keeping or not evolution.gains:
         return None
     parents = [reward for _, reward in _origins(evolution)]
-    gain = expected_gain(evolution.gains, parents, best, config.mutants)
+    gain = expected_gain(evolution.gains, parents, max(keeping), config.mutants)
     tokens = max(0, evolution.spent.generated - evolution.base.response.tokens) / evolution.cycle
     price = config.token_price * tokens / 1000
     return Outlook(gain, tokens, price) if math.isfinite(gain) else None

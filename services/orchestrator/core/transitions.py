@@ -81,7 +81,7 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
     selected = selection.RULES[config.selection](
         selection.ScoredPopulation(
             rewards,
-            contenders=tuple(i for i in left if not before[i].abstained) or tuple(left),
+            contenders=_trusted(before, left),
             replaceable=tuple(i for i in left if config.replace and not before[i].response.finished),
             embeddings=tuple(state.embedding for state in before),
         ),
@@ -105,6 +105,7 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
         weights=selected.weights,
         dropped=tuple(i for i, state in enumerate(after) if state.dropped),
         abstained=_told(state.abstained for state in before),
+        breaks=_told(state.breaks for state in before),
         settled=0 if beginning == evolution.settled else len(beginning.text),
     )
     evolution = changed(
@@ -140,7 +141,7 @@ def _score_finals(evolution: EvolutionState) -> EvolutionState:
 
 def _finish_cycle(evolution: EvolutionState, draws: Draws) -> Step:
     states, config = evolution.population, evolution.config
-    trusted = [i for i in evolution.survivals if not (states[i].dropped or states[i].abstained)]
+    trusted = [i for i in evolution.survivals if not (states[i].dropped or states[i].abstained or states[i].breaks)]
     offered = tuple(
         ArchiveEntry(_named(states[i].instruction), _known(states[i].reward))
         for i in selection.candidates(trusted, config.archive_candidates)
@@ -205,13 +206,14 @@ def final(evolution: EvolutionState, index: int) -> Final:
     state = evolution.base if index == BASE else evolution.population[index]
     cycle = 0 if index == BASE else evolution.cycle
     instruction = _named(state.instruction)
-    return Final(cycle, index, instruction, state.response, state.reward, state.components, state.abstained)
+    scored = (state.reward, state.components, state.abstained, state.breaks)
+    return Final(cycle, index, instruction, state.response, *scored)
 
 
 def _latest(evolution: EvolutionState, index: int) -> Final:
     """A response that nobody has scored as it is."""
     state = evolution.base if index == BASE else evolution.population[index]
-    return changed(final(evolution, index), response=state.latest, reward=None, components={}, abstained="")
+    return changed(final(evolution, index), response=state.latest, reward=None, components={}, abstained="", breaks="")
 
 
 def _unscored_precedence(response: Response) -> tuple[bool, bool, int]:
@@ -232,6 +234,14 @@ def _comparable(state: State, config: Config) -> bool:
     """
     response = state.response
     return response.comparable and not (response.thinking and (response.finished or _without_score(state, config)))
+
+
+def _trusted(states: Sequence[State], comparable: Sequence[int]) -> tuple[int, ...]:
+    """Of the comparable states those that keep what is required, and of these the ones whose reward can be trusted; all
+    where none does.
+    """
+    keeping = [i for i in comparable if not states[i].breaks] or comparable
+    return tuple(i for i in keeping if not states[i].abstained) or tuple(keeping)
 
 
 def _thoughts(states: Sequence[State]) -> tuple[str, ...]:

@@ -21,9 +21,9 @@ class Config(Search):
 
     With `mutate`, each state of a cycle awaits a mutant of the parent; without, all carry the original instruction.
     With `replace`, the selection rule decides after each round whose response goes on in whose place.
-    `archive_candidates` instructions of a cycle are offered to the archive. With `complete_first`, as where the form of
+    `archive_candidates` instructions of a cycle are offered to the archive. With `complete_first`, where the form of
     responses is fixed, one that ended by itself is a better answer than any that was cut. With `rescore`, as in the
-    paper's code, responses are scored in every round and at the end of the cycle, as they were scored before or not.
+    paper's code, responses are scored in every round and at the cycle's end, whether they have changed or not.
     """
 
     mutate: bool
@@ -46,9 +46,9 @@ class State:
 
     `scored_text` is what the next or last score is about: the response, with its lookahead where there is one.
     `reward` is None until it is scored, and not to be trusted where it `abstained`, for the reason that this names.
-    `ahead` is the response with what is known of the piece that it is being continued by. `allowance` is how many
-    tokens it may yet sample in this round; None where no budget bounds that. One that was `dropped` ended unfinished.
-    `embedding` is that of the text that was scored, see `diversity`, where the search asks for it.
+    `breaks` names the profile's first requirement that it breaks. `ahead` is the response with what is known of the
+    piece under way, `allowance` how many tokens it may yet sample in this round; None: no budget bounds that. One that
+    was `dropped` ended unfinished. `embedding` is that of the scored text, see `diversity`, where the search asks.
     """
 
     instruction: str | None = None
@@ -62,6 +62,7 @@ class State:
     abstained: str = ""
     dropped: bool = False
     embedding: str = ""
+    breaks: str = ""
 
     @property
     def latest(self) -> Response:
@@ -85,6 +86,7 @@ class Final:
     reward: float | None
     components: dict[str, float]
     abstained: str = ""
+    breaks: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,7 @@ class EvolutionState:
     `mutation_allowance` is how many tokens the cycle's mutation may sample; None: as many as it likes. `scarce` says
     that the round might need more reward calls than are left, so that who is scored is decided once all have decoded;
     `ending` why the search ends as soon as those who are scored have their rewards. `gains` are the final rewards so
-    far, each less that of its cycle's parent; they are noted where further cycles have a price. The answer begins with
-    what is `settled`.
+    far, each less that of its cycle's parent, where further cycles have a price. The answer begins with `settled`.
     """
 
     config: Config
@@ -142,10 +143,8 @@ class EvolutionState:
 
 @dataclass(frozen=True)
 class Mutate:
-    """Rewrite `parent` into `count` instructions, with at most `max_tokens` sampled tokens; None: no bound.
-
-    One of them combines the responses of `crossover`, best first, and one improves that of `refine`; where these are
-    empty, none does.
+    """Rewrite `parent` into `count` instructions, with at most `max_tokens` sampled tokens; None: no bound. One of them
+    combines the responses of `crossover`, best first, and one improves that of `refine`; none where these are empty.
     """
 
     cycle: int
@@ -235,10 +234,10 @@ class Generated:
 
     `text` is the whole response so far, `scored_text` the same with the lookahead. `finish` is "length" where the
     response can go on, "context" where the model's context is full. `queued_seconds` is how long the engine let it
-    wait, if that is known. `logprobs` are those of the `token_ids`, where they were asked for. `reasoning`, its tokens
-    and `thinking` are those of a `Response`. A `partial` outcome is of a piece under way; `token_ids`, `logprobs` and
-    numbers of tokens of a piece add up, but for those of reasoning. Where ids merely stand for text, `kept` tokens are
-    of the response. `served_by` names one of several endpoints.
+    wait, if that is known. `logprobs` are those of the `token_ids`, if asked for. `reasoning`, its tokens and
+    `thinking` are a `Response`'s. A `partial` outcome is of a piece under way; `token_ids`, `logprobs` and numbers of
+    tokens of a piece add up, but for those of reasoning. Where ids merely stand for text, `kept` tokens are of the
+    response. `served_by` names one of several endpoints.
     """
 
     cycle: int
@@ -270,8 +269,7 @@ class Generated:
 
 @dataclass(frozen=True)
 class Scored:
-    """A state's text was scored, with `computed_tokens` by reward models; `abstained` says why in vain, if it was.
-    `embedding` is as that of a `State`."""
+    """A state's text was scored, with `computed_tokens` by reward models. The other fields are a `State`'s."""
 
     cycle: int
     round: int
@@ -281,6 +279,7 @@ class Scored:
     computed_tokens: int = 0
     abstained: str = ""
     embedding: str = ""
+    breaks: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from services.orchestrator.core.values import Final
 def ranked(finals: Sequence[Final], complete_first: bool = False) -> list[Final]:
     """All final responses, best first, the earlier first among equals.
 
-    1. Responses that are not valid come after all others, by reward.
+    1. Responses that are not valid come after all others, by reward. Of the valid ones, those that break a requirement
+       come after those that do not, and each kind is in the order that follows.
     2. Of texts and calls the more numerous kind comes first; the calls, where there are as many of both.
     3. Texts are in the order of their rewards; with `complete_first`, those that were cut come after the others.
     4. Calls that are alike, in names and canonical arguments, are a group. Groups are in the order of their votes: each
@@ -22,10 +23,15 @@ def ranked(finals: Sequence[Final], complete_first: bool = False) -> list[Final]
     """
     ordered = sorted(finals, key=_complete_first if complete_first else _descending)
     valid = [final for final in ordered if final.response.valid]
+    keeping, breaking = ([final for final in valid if bool(final.breaks) == breaks] for breaks in (False, True))
+    return [*_of_both(keeping), *_of_both(breaking), *(final for final in ordered if not final.response.valid)]
+
+
+def _of_both(valid: Sequence[Final]) -> list[Final]:
+    """Texts and calls, each in their order, the more numerous kind first."""
     texts = [final for final in valid if not final.response.called.calls]
     calls = _by_votes([final for final in valid if final.response.called.calls])
-    best = [*calls, *texts] if len(calls) >= len(texts) else [*texts, *calls]
-    return [*best, *(final for final in ordered if not final.response.valid)]
+    return [*calls, *texts] if len(calls) >= len(texts) else [*texts, *calls]
 
 
 def drawn(ranked: Sequence[Final], beta: float, seed: int, complete_first: bool = False) -> list[Final]:
@@ -44,7 +50,8 @@ def drawn(ranked: Sequence[Final], beta: float, seed: int, complete_first: bool 
 
 def _drawable(final: Final, best: Final, complete_first: bool) -> bool:
     response = final.response
-    alike = not complete_first or response.finish == best.response.finish
+    alike = bool(final.breaks) == bool(best.breaks)
+    alike = alike and (not complete_first or response.finish == best.response.finish)
     return final.reward is not None and response.valid and not response.called.calls and alike
 
 

@@ -1,12 +1,12 @@
 """Reads which form an answer must have where a conversation demands one strictly, such as JSON or a label. Pure."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
 from services.reward.form import phrases
+from services.reward.json_values import is_json
 from shared.records.evolution import Message
 from shared.text.folding import folded, length_in_words
 
@@ -47,7 +47,7 @@ class Form:
         """Whether an answer has this form, or a partial one may have it yet."""
         said = text.strip()
         if self.json:
-            return _is_json(said, partial)
+            return is_json(said, partial=partial)
         if self.answers:
             return self._is_answer(said, partial)
         if self.keys:
@@ -159,13 +159,3 @@ def _most_items(text: str) -> float:
 
 def _value(number: str) -> int:
     return int(number) if number.isdecimal() else phrases.NUMBERS[number]
-
-
-def _is_json(said: str, partial: bool) -> bool:
-    if said and said[0] not in "{[":
-        return False
-    try:
-        _, end = json.JSONDecoder().raw_decode(said)
-    except (ValueError, RecursionError):  # deeper nested than anybody reads
-        return partial or not said
-    return end == len(said)

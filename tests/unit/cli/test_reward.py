@@ -12,6 +12,8 @@ from cli.training import TrainingPlan
 from services.reward.bootstrap import build_standalone
 from services.reward.length import read_curve
 from services.reward.profiles import SHIPPED
+from services.reward.reference import read_reference
+from services.reward.scorer import ComponentScore
 
 
 @pytest.fixture
@@ -77,6 +79,25 @@ def test_calibrate_fits_what_length_predicts_and_a_profile_takes_it_away(tmp_pat
     (tmp_path / "short.yaml").write_text(f"length_curve: own.json\n{shipped}")
     profile = build_standalone(str(tmp_path / "short.yaml")).profiles["short"]
     assert profile.length_curve == curve
+
+
+def test_sample_keeps_what_transformed_components_give_and_a_profile_tells_quantiles(tmp_path: Path) -> None:
+    rows = [{"prompt": f"Question {n}?", "chosen": "word " * (n + 9), "rejected": "word " * (n + 1)} for n in range(25)]
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shipped = (SHIPPED / "simulated.yaml").read_text().replace("weight: 1.0", "weight: 1.0\n    transform: quantile")
+    profile, out = tmp_path / "even.yaml", tmp_path / "even.json"
+    profile.write_text(f"reference: even.json\n{shipped}")
+    words = ["reward", "sample", str(profile), str(tmp_path / "own.jsonl"), "--out", str(out), "--pairs", "25"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    reference = read_reference(out)
+    assert reference.about["answers"] == len(reference.samples["simulated"].values) == 50
+    [component] = build_standalone(str(profile)).profiles["even"].components
+    assert component.value(ComponentScore(-1.0)) == pytest.approx(0.01)
+    assert component.value(ComponentScore(9.0)) == pytest.approx(0.99)
+    done = CliRunner().invoke(app, ["reward", "sample", "simulated", str(tmp_path / "own.jsonl"), "--out", str(out)])
+    assert done.exit_code == 1
+    assert "no component with transform: quantile" in done.output
 
 
 def test_bad_lines_end_the_command_before_any_model_is_loaded(tmp_path: Path) -> None:

@@ -74,13 +74,15 @@ class World:
     """Answers effects: the same seed gives the same answers, whatever the order they are asked in.
 
     Mutants fill the context with `full_probability`; the conversation itself never does. Rewards abstain with
-    `abstain_probability`, and come with embeddings if it `embeds`.
+    `abstain_probability`, responses break a requirement with `break_probability`, and come with embeddings if it
+    `embeds`.
     """
 
     seed: int
     end_probability: float = 0.15
     full_probability: float = 0.0
     abstain_probability: float = 0.0
+    break_probability: float = 0.0
     embeds: bool = False
     events: list[Event] = field(default_factory=list)
 
@@ -100,7 +102,8 @@ class World:
                 abstained = "out_of_distribution" if rng.random() < self.abstain_probability else ""
                 embedding = rng.randbytes(2).hex() if self.embeds else ""
                 where = (effect.cycle, effect.round, effect.state)
-                return [Scored(*where, reward, abstained=abstained, embedding=embedding)]
+                breaks = "rules.brief" if rng.random() < self.break_probability else ""
+                return [Scored(*where, reward, abstained=abstained, embedding=embedding, breaks=breaks)]
         raise AssertionError(effect)
 
     def _rewritten(self, effect: Mutate, rng: random.Random) -> int:

@@ -83,7 +83,9 @@ class Recorder(
         self._note(request.cache_salt, context, request.messages)
         self.scored += [candidate.text for candidate in request.candidates]
         scores = [
-            rpb.ScoreResponse.Score(id=candidate.id, abstained="odd" if candidate.text == "zxq" else "")
+            rpb.ScoreResponse.Score(id=candidate.id, abstained="odd", breaks="rules.brief")
+            if candidate.text == "zxq"
+            else rpb.ScoreResponse.Score(id=candidate.id)
             for candidate in request.candidates
         ]
         return rpb.ScoreResponse(scores=scores)
@@ -107,7 +109,10 @@ async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
             await drained(GrpcGenerator(generation).generate([Generate(1, 1, 0, "Hello", (), 8, 0, 1)], request, 5))
             await drained(GrpcMutator(mutation).mutate(Mutate(1, "Hello", 2, (), 1), request, 5))
             scored = GrpcScorer(reward).score([Score(1, 1, 0, "Hi", False), Score(1, 1, 1, "zxq", False)], request, 5)
-            assert [outcome.abstained async for outcome in scored] == ["", "odd"]
+            assert [(outcome.abstained, outcome.breaks) async for outcome in scored] == [
+                ("", ""),
+                ("odd", "rules.brief"),
+            ]
         own = recorder.salts[::3]
         await drained(GenerationClient(generation, 0.3).rewrite([RewritePrompt(MESSAGES, 8, None)], None, "passed-on"))
     await server.stop(0)

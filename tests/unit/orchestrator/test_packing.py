@@ -43,7 +43,7 @@ def as_read(evolution: EvolutionState) -> EvolutionState:
 def test_what_is_read_is_what_was_written(config: Config, seed: int, cold: bool, abstain: float) -> None:
     """Whether one worker goes on or each version is read by another one."""
     written, parts = NOTHING_WRITTEN, tuple[str, ...]()
-    world = World(seed, abstain_probability=abstain, embeds=bool(config.diversity))
+    world = World(seed, abstain_probability=abstain, break_probability=abstain, embeds=bool(config.diversity))
     for evolution in world.run(config, random.Random(seed)):
         saved, written = pack(evolution, written)
         parts += saved.parts
@@ -78,19 +78,22 @@ def test_texts_and_token_ids_are_written_once() -> None:
 def test_a_version_that_has_shorter_rows_is_told_by_the_number_of_the_schema() -> None:
     """And goes on with whatever has no longer ones."""
     config = Config(cycles=1, mutants=4, period=4, survivors=1, mutate=False, replace=True, max_tokens=12)
-    for shrink, abstain, numbers in ((1.0, 0.0, {2}), (0.5, 0.0, {2, 3}), (1.0, 1.0, {2, 3})):
-        seen = World(3, 0.0, abstain_probability=abstain).run(replace(config, shrink=shrink))
+    for shrink, abstain, numbers in ((1.0, 0.0, {2}), (0.5, 0.0, {2, 3}), (1.0, 1.0, {2, 3}), (0.5, 2.0, {2, 4})):
+        breaks, abstain = divmod(abstain, 2.0)
+        world = World(3, 0.0, abstain_probability=abstain, break_probability=breaks)
+        seen = world.run(replace(config, shrink=shrink))
         heads = [json.loads(pack(evolution, NOTHING_WRITTEN)[0].head) for evolution in seen]
         assert {head["schema"] for head in heads} == numbers
         for head in heads:
             longest = max(len(row) for row in (head["base"], *head.get("population", ())))
-            assert (longest > 8) <= (head["schema"] == 3)
+            assert (longest > 8) <= (head["schema"] >= 3)
+            assert (longest > 11) <= (head["schema"] == 4)
 
 
 @pytest.mark.parametrize(
     ("head", "error"),
     [
-        ('{"schema":4}', UnknownSchema),
+        ('{"schema":5}', UnknownSchema),
         ('{"schema":2,"base":[null,"decode"],"spent":[],"haste":1}', UnknownSchema),
         ('{"schema":2,"base":[null,"decode"]}', ValueError),
         ('{"schema":2,"base":[7,"decode"],"spent":[]}', ValueError),

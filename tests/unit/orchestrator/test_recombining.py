@@ -67,6 +67,7 @@ def test_neither_in_the_first_cycle_nor_unasked() -> None:
     [
         final(" \n", 9.0),
         final("odd", 9.0, abstained="out_of_distribution"),
+        final("too long", 9.0, breaks="rules.brief"),
         final("unscored", None),
         final("wrong form", 9.0, components={"form": -1.0, "quality": 10.0}),
         final("Wait.", 9.0, response={"called": CALL}),

@@ -93,6 +93,8 @@ def test_the_best_unfinished_go_on_one_at_least_and_finished_ones_stay() -> None
     assert dropped(states, everyone, 0.1) == {0, 4, 5}
     assert dropped(states, (1, 3), 0.1) == frozenset()
     assert dropped(states, (0, 1, 4), 0.9) == {4}, "any share below 1 drops one of two"
+    breaking = replace(state(99.0), breaks="rules.brief")
+    assert dropped([breaking, states[5], states[0]], range(3), 0.7) == {0}, "before those whose reward abstains"
     ten = [state(float(reward)) for reward in range(10)]
     assert [10 - len(dropped(ten, range(10), share)) for share in (0.3, 0.7, 0.9)] == [3, 7, 9]
 

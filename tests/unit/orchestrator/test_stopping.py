@@ -34,6 +34,13 @@ def of_several_cycles(price: float | None, seed: int = 3) -> tuple[EvolutionStat
     return searched(replace(SEVERAL, token_price=price), seed)
 
 
+def test_a_search_goes_on_while_no_response_keeps_what_is_required() -> None:
+    dear = replace(SEVERAL, token_price=1e6)
+    world = World(3, break_probability=1.0)
+    assert searched(dear, 3)[0].cycle == 1
+    assert (world.run(dear)[-1].cycle, {event.outlook for event in ended(world)}) == (3, {None})
+
+
 @settings(max_examples=20)
 @given(configs(budget=False), seeds)
 def test_a_search_without_a_price_searches_every_cycle_and_says_nothing(config: Config, seed: int) -> None:

@@ -1,6 +1,7 @@
 """How responses that call tools are ranked beside those that do not."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import assume, given
@@ -125,3 +126,10 @@ def test_share_and_reward_together() -> None:
     assert kind(ranked([*four, *three])[0]) == "b()", "where shares are near each other, better rewards win"
     assert [f.state for f in ranked([call(0, "a", 0.0), call(1, "a", 1.0)])] == [1, 0]
     assert ranked([text(0, 9.0), call(1, "a", -1.0, valid=False), cut(2, 10.0)])[0].state == 0
+
+
+def test_what_breaks_a_requirement_comes_after_what_does_not_and_before_what_is_not_valid() -> None:
+    breaking = [replace(each, breaks="rules.brief") for each in (text(0, 9.0), call(1, "a", 9.0), call(2, "a", 8.0))]
+    keeping = [text(3, 0.0), call(4, "b", -1.0)]
+    order = ranked([cut(5, 9.0), *breaking, *keeping])
+    assert [each.state for each in order] == [4, 3, 1, 2, 0, 5]

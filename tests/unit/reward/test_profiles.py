@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 
 from services.reward.bootstrap import build_rewarder
-from services.reward.identity import identity_of_components
+from services.reward.identity import identity_of_component, identity_of_components
 from services.reward.length import LengthCurve
-from services.reward.profiles import SHIPPED, load_profiles, read_profile
+from services.reward.profiles import SHIPPED, ProfileFile, load_profiles, read_profile
+from services.reward.reference import Reference, Sample
 from services.reward.registry import ClassifierSpec
 from services.reward.settings import RewardSettings
 from shared.errors import InvalidRequest, NotFound
@@ -14,6 +15,8 @@ MODEL = "{name: a, type: classifier, weight: 1, model: x"
 SERVER = "{name: a, type: http, weight: 1, url: 'http://127.0.0.1:1'"
 LISTED = "chat_template_arguments: {a: [1]}"
 ENDLESS = "chat_template_arguments: {a: .inf}"
+RULE = "components: [{{name: r, type: rules, weight: 1, checks: [{{name: c, {}}}]}}]"
+BOTH = "name: both, weight: 1"
 GUARD = "components: [{name: guard, type: guard, weight: 1}]"
 
 
@@ -89,6 +92,30 @@ def test_the_default_is_quality_guard_form_and_relevance() -> None:
         ("components: [{name: a, type: quality, weight: 1, kappa: -1}]", "components.0.kappa", "at least 0"),
         ("components: [{name: a, type: quality, weight: 1, abstain: 1}]", "components.0.abstain", "true or false"),
         ("length_curve: c.json\ncomponents: [{name: length, type: guard, weight: 1}]", "profile", "'length'"),
+        (RULE.format("type: length, unit: words"), "components.0.checks.0", "a min, a max or both"),
+        (RULE.format("type: length, unit: words, min: 3, max: 2"), "components.0.checks.0", "above its max"),
+        (RULE.format("type: length, unit: pages, max: 2"), "components.0.checks.0.unit", "'sentences'"),
+        (RULE.format("type: match, pattern: '(?=a)'"), "components.0.checks.0.pattern", "look-around"),
+        (RULE.format("type: match, pattern: 'a)(b'"), "components.0.checks.0.pattern", "unexpected )"),
+        (RULE.format(f"type: match, pattern: {'a' * 1001}"), "components.0.checks.0.pattern", "1000 characters"),
+        (RULE.format("type: banned, terms: []"), "components.0.checks.0.terms", "at least 1"),
+        (RULE.format("type: banned, terms: [' ']"), "components.0.checks.0", "without a character"),
+        (RULE.format("type: citations, min: 1"), "components.0.checks.0", "a form or a pattern"),
+        (RULE.format("type: json, schema: {type: nothing}"), "components.0.checks.0", "schema that cannot be used"),
+        (RULE.format("type: json, schema: {$ref: 'http://a.org'}"), "components.0.checks.0", "cannot be used"),
+        (RULE.format("type: language, languages: [German]"), "components.0.checks.0.languages.0", "must match"),
+        (RULE.format("type: reading"), "components.0.checks.0", "a min, a max or both"),
+        (RULE.format("type: magic"), "components.0.checks.0", "'magic'"),
+        (RULE.format("weight: 1"), "components.0.checks.0", "one of length, match, banned"),
+        (RULE.format("type: match, pattern: a}, {name: c, type: match, pattern: b"), "components.0.checks", "'c'"),
+        (f"require: {{guards: 1}}\n{GUARD}", "profile", "requires 'guards', which is no component"),
+        (f"require: {{guard: .nan}}\n{GUARD}", "require.guard", "finite"),
+        (f"ensembles: [{{{BOTH}, combine: min, of: [guard, other]}}]\n{GUARD}", "profile", "'other', which is no"),
+        (f"ensembles: [{{{BOTH}, combine: min, of: [guard, guard]}}]\n{GUARD}", "ensembles.0", "twice"),
+        (f"ensembles: [{{{BOTH}, combine: mean-std, of: [a, b]}}]\n{GUARD}", "ensembles.0", "needs k"),
+        (f"ensembles: [{{{BOTH}, combine: max, of: [a, b]}}]\n{GUARD}", "ensembles.0.combine", "'mean-std'"),
+        (GUARD.replace("weight: 1", "weight: 1, transform: quantile"), "profile", "darwin reward sample"),
+        (GUARD.replace("weight: 1", "weight: 1, transform: log"), "components.0.transform", "'quantile'"),
         ("components: [3]", "components.0", "mapping"),
         ("components: []", "components", "at least 1"),
         ("{}", "components", "is missing"),
@@ -153,6 +180,45 @@ def test_a_length_curve_stands_beside_the_profile_and_fits_its_components(tmp_pa
     with pytest.raises(InvalidRequest, match=r"other components.*darwin reward calibrate") as caught:
         build_rewarder(settings)
     assert caught.value.field == "length_curve"
+
+
+def test_a_reference_sample_stands_beside_the_profile_and_is_of_its_components(tmp_path: Path) -> None:
+    text = "reference: ours.json\n" + GUARD.replace("weight: 1", "weight: 1, transform: quantile")
+    path = write(tmp_path, "house", text)
+    settings = RewardSettings(profiles="house", profiles_dir=tmp_path)
+    with pytest.raises(NotFound, match="no such reference sample"):
+        build_rewarder(settings)
+    (guard,) = read_profile(path).components
+    sample = Sample(component=identity_of_component(guard), values=tuple(range(20)))
+    (tmp_path / "ours.json").write_text(Reference(samples={"guard": sample}).model_dump_json())
+    assert build_rewarder(settings).profiles["house"].components[0].sample == sample
+    write(tmp_path, "house", text.replace("weight: 1", "weight: 2"))
+    assert build_rewarder(settings).profiles["house"].components[0].sample == sample
+    write(tmp_path, "house", text.replace("type: guard", "type: form"))
+    with pytest.raises(InvalidRequest, match=r"no values of 'guard'.*darwin reward sample") as caught:
+        build_rewarder(settings)
+    assert caught.value.field == "reference"
+
+
+def test_a_profile_of_rules_and_sums_is_read_again_from_its_json(tmp_path: Path) -> None:
+    text = """
+reference: ours.json
+components:
+  - name: rules
+    type: rules
+    weight: 1
+    checks: [{name: json, type: json, schema: {type: object}}, {name: it, type: match, pattern: a, absent: true}]
+  - {name: guard, type: guard, weight: 0, transform: quantile}
+ensembles: [{name: both, weight: 1, of: [rules, guard], combine: mean-std, k: 0.5}]
+require: {rules.json: 1, both: 0.2}
+"""
+    profile = read_profile(write(tmp_path, "house", text))
+    assert ProfileFile.model_validate_json(profile.model_dump_json()) == profile
+
+
+def test_sums_are_a_part_of_what_a_curve_is_fitted_to(tmp_path: Path) -> None:
+    plain, required = (read_profile(write(tmp_path, "house", more + GUARD)) for more in ("", "require: {guard: -1}\n"))
+    assert identity_of_components(plain) != identity_of_components(required)
 
 
 def test_one_scorer_serves_components_that_differ_in_name_and_weight_only(tmp_path: Path) -> None:

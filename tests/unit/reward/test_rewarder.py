@@ -8,9 +8,11 @@ from functools import partial
 import pytest
 
 from services.reward.bootstrap import build_rewarder
+from services.reward.combining import Ensemble
 from services.reward.length import LengthCurve
+from services.reward.reference import Sample
 from services.reward.rewarder import Component, Profile, Rewarder, ScorePart
-from services.reward.scorer import EMPTY_RESPONSE, BlockingScorer, ComponentScore, ComponentScorer, ScoreItem
+from services.reward.scorer import EMPTY_RESPONSE, BlockingScorer, ComponentScore, ComponentScorer, Part, ScoreItem
 from services.reward.settings import RewardSettings
 from services.reward.threads import ThreadScorer
 from services.reward.validation import ResponseCandidate, ScoringLimits
@@ -89,6 +91,57 @@ async def test_what_length_predicts_is_a_part_that_is_taken_away() -> None:
     assert [score.reward for score in scored.scores] == [3.5 - 20, 1.0 - 10]
     assert [score.parts[-1] for score in scored.scores] == [ScorePart("length", -1, 20), ScorePart("length", -1, 10)]
     assert (PROFILE.parts, profile.parts) == (("up", "down"), ("up", "down", "length"))
+
+
+class PartsScorer(LengthScorer):
+    """A score is made of two parts, of which the second is not known of a response that may go on."""
+
+    def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
+        return [
+            ComponentScore(0.5, parts=(Part("long", float(len(item.text))), Part("ends", 0.25, not item.partial)))
+            for item in batch
+        ]
+
+
+async def test_parts_are_told_by_name_and_what_is_required_of_them_is_broken_once_it_is_known() -> None:
+    required = {"rules.ends": 0.5, "rules.long": 3.0}
+    profile = Profile("one", "", (Component("rules", 2.0, "one", ("long", "ends")),), required=required)
+    rewarder = Rewarder({"one": profile}, "one", threaded({"one": PartsScorer(1.0)}), ScoringLimits(), 16)
+    await rewarder.start()
+    try:
+        partial = [ResponseCandidate("p", "because", partial=True), ResponseCandidate("q", "so", partial=True)]
+        scored = await rewarder.score(ASK, [*ANSWERS, *partial])
+    finally:
+        await rewarder.stop()
+    told = (ScorePart("rules", 2.0, 0.5), ScorePart("rules.long", 0.0, 7.0), ScorePart("rules.ends", 0.0, 0.25))
+    assert scored.scores[0].parts == told
+    assert [score.reward for score in scored.scores] == [1.0] * 4
+    assert [score.breaks for score in scored.scores] == ["rules.ends", "rules.ends", "", "rules.long"]
+    assert profile.parts == ("rules", "rules.long", "rules.ends")
+
+
+async def test_ensembles_and_quantiles_are_parts_of_the_sum_and_may_be_required() -> None:
+    def ensemble(combine: str, k: float | None = None) -> Ensemble:
+        fields = {"name": combine, "weight": 10.0, "of": ("up", "down"), "combine": combine, "k": k}
+        return Ensemble.model_validate(fields)
+
+    up = Component("up", 0.0, "one", sample=Sample(component="", values=(*[7.0] * 10, *range(10, 20))))
+    ensembles = (ensemble("mean"), ensemble("min"), ensemble("mean-std", 0.5))
+    profile = replace(PROFILE, components=(up, PROFILE.components[1]), ensembles=ensembles, required={"min": -10})
+    async with running(profile=profile) as rewarder:
+        scored = await rewarder.score(ASK, ANSWERS, "mixed")
+    assert [part.value for part in scored.scores[0].parts] == [0.25, -21.0, -10.375, -21.0, -10.375 - 0.5 * 10.625]
+    assert scored.scores[0].reward == pytest.approx(0.5 * -21 + 10 * (-10.375 - 21 - 15.6875))
+    assert [score.breaks for score in scored.scores] == ["min", ""]
+    assert profile.parts == ("up", "down", "mean", "min", "mean-std")
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [(-9.0, 0.05), (0.0, 0.05), (1.0, 0.2), (1.5, 0.375), (2.0, 0.55), (9.0, 0.9), (99.0, 0.9)]
+)
+def test_a_quantile_is_the_share_that_is_less_and_half_of_what_is_equal(value: float, found: float) -> None:
+    sample = Sample(component="", values=(*[0.0] * 2, *[1.0] * 4, *[2.0] * 10, *[9.0] * 4))
+    assert sample.quantile(value) == pytest.approx(found)
 
 
 async def test_a_component_that_abstains_says_so_of_its_candidate_alone_and_again_from_memory() -> None:

@@ -59,6 +59,7 @@ function addRound(cycle, event) {
     finished: event.finished[state],
     weight: event.weights?.length ? event.weights[state] : null,
     abstained: event.abstained?.[state] ?? "",
+    breaks: event.breaks?.[state] ?? "",
     dropped: event.dropped?.includes(state) ?? false,
   }));
   cycle.held = states.map((each) => (each.donor === null ? each : states[each.donor]).pieces);
@@ -87,7 +88,7 @@ function sharedLength(piece, text, at) {
 
 /** What happened to a state at the end of its round, in words. */
 export function fateOf(state) {
-  const parts = [state.survives && "survives", state.donor !== null && `takes ${state.donor}`, state.dropped ? "dropped" : state.finished && "finished", state.abstained && `its reward is not trusted: ${state.abstained}`];
+  const parts = [state.survives && "survives", state.donor !== null && `takes ${state.donor}`, state.dropped ? "dropped" : state.finished && "finished", state.abstained && `its reward is not trusted: ${state.abstained}`, state.breaks && `breaks ${state.breaks}`];
   return parts.filter(Boolean).join(", ") || "continues";
 }
 

@@ -59,7 +59,7 @@ function settledBy(round) {
 export const keyOf = ({ cycle, round, state }) => `${cycle}.${round}.${state}`;
 
 function cell(state, view) {
-  const mark = [state.survives && "●", state.donor !== null && `←${state.donor}`, state.dropped ? "✕" : state.finished && "■", state.abstained && "?"].filter(Boolean).join(" ");
+  const mark = [state.survives && "●", state.donor !== null && `←${state.donor}`, state.dropped ? "✕" : state.finished && "■", state.abstained && "?", state.breaks && "!"].filter(Boolean).join(" ");
   const kind = state.survives ? "survives" : state.donor !== null || state.dropped ? "replaced" : "kept";
   return h("button", {
     type: "button", class: `cell ${kind}`, tabindex: -1, "aria-pressed": "false", data: { at: keyOf(state) },

@@ -28,6 +28,7 @@ choices = st.builds(
     cycle=st.integers(0, 3),
     state=st.none() | st.integers(0, 3),
     abstained=st.sampled_from(("", "out_of_distribution")),
+    breaks=st.sampled_from(("", "rules.brief")),
 )
 
 

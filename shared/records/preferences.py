@@ -140,9 +140,8 @@ def _against(evolution: RecordedEvolution, kind: PairKind, best: FinalResponse, 
 
 
 def finals(evolution: RecordedEvolution) -> Iterator[FinalResponse]:
-    """Complete responses that have a reward, which does not abstain, and break no
-    requirement: the base response first, then the others by cycle
-    and state.
+    """Complete responses that break no requirement and have a reward, which does not abstain: the base response first,
+    then the others by cycle and state.
 
     The responses of a cycle are those of its last round, after that round's replacements. Where the search ended before
     the cycle did, only responses that are finished and not empty count; what was scored in a round that a limit cut

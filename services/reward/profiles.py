@@ -11,9 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from services.reward.length import LENGTH
 from services.reward.profile_errors import problem
 from services.reward.registry import QualitySpec, Spec
+from services.reward.specs import WEIGHTS
 from shared.errors import InvalidRequest, NotFound
 
 SHIPPED = Path(__file__).parent / "profiles"
+_MAX_DEPTH = 16
+TENANT_TYPES = ("quality", "guard", "form", "relevance", "simulated")
+"""Component types of which a tenant's own profiles may be made: they read nothing but the conversation."""
+SHIPPED_HEADS = tuple(sorted(path.name for path in WEIGHTS.glob("*.safetensors")))
 
 
 class ProfileFile(BaseModel):
@@ -73,20 +78,66 @@ def load_profiles(names: Sequence[str], folder: Path | None) -> dict[str, Profil
 def read_profile(path: Path) -> ProfileFile:
     """The profile in one file; raises InvalidRequest saying what is wrong where."""
     try:
-        profile = ProfileFile.model_validate(yaml.safe_load(path.read_text("utf-8")))
+        text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{path} cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise InvalidRequest(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        where, what = problem(error)
-        raise InvalidRequest(f"{path}: {where} {what}", field=where) from None
+    profile = parse_profile(text, str(path))
     components = tuple(
         spec.model_copy(update={"head": _beside(spec.head, path)}) if isinstance(spec, QualitySpec) else spec
         for spec in profile.components
     )
     curve = _beside(profile.length_curve, path) if profile.length_curve else None
     return profile.model_copy(update={"components": components, "length_curve": curve})
+
+
+def parse_profile(text: str, what: str) -> ProfileFile:
+    """The profile that a text is as YAML; raises InvalidRequest saying what is wrong where in `what`."""
+    try:
+        _check_plain(text, what)
+        return ProfileFile.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise InvalidRequest(f"{what} is not YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        where, problem_there = problem(error)
+        raise InvalidRequest(f"{what}: {where} {problem_there}", field=where) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"{what} has a value that cannot be read: {str(error).splitlines()[0]}") from None
+
+
+def _check_plain(text: str, what: str) -> None:
+    """What aliases repeat could be larger than any memory, and deep nesting take the parser minutes."""
+    depth = 0
+    for event in yaml.parse(text):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise InvalidRequest(f"{what} has lists or mappings more than {_MAX_DEPTH} deep")
+        if isinstance(event, yaml.AliasEvent):
+            raise InvalidRequest(f"{what} has aliases (*…): write out what they stand for")
+
+
+def dumped_profile(profile: ProfileFile) -> str:
+    """The profile as YAML, without what is at its default."""
+    content = profile.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def check_tenants(profile: ProfileFile) -> None:
+    """Checks a profile of a tenant's: it names nothing outside it, neither files, addresses, keys nor code of this
+    deployment.
+
+    Raises:
+        InvalidRequest: it does.
+    """
+    for index, spec in enumerate(profile.components):
+        where = f"components.{index}"
+        if spec.type not in TENANT_TYPES:
+            allowed = ", ".join(TENANT_TYPES)
+            raise InvalidRequest(f"{where}.type must be one of {allowed} in a tenant's profile", field=f"{where}.type")
+        if isinstance(spec, QualitySpec) and spec.head not in SHIPPED_HEADS:
+            allowed = ", ".join(SHIPPED_HEADS)
+            raise InvalidRequest(f"{where}.head must be one of {allowed} in a tenant's profile", field=f"{where}.head")
+    if profile.length_curve is not None:
+        raise InvalidRequest("length_curve must be left out of a tenant's profile", field="length_curve")
 
 
 def _beside(name: str, profile: Path) -> str:

@@ -39,11 +39,11 @@ _MAX_TRIES = 20
 
 
 class Resolved(NamedTuple):
-    """A version that a request names, and whether it is of the request's own tenant; the reference is `name@version`,
-    or as it was given where the reward service alone knows it."""
+    """A version that a request names, as `name@version`, and its owner; as it was given, and no owner, where the reward
+    service alone knows it."""
 
     reference: str
-    own: bool
+    owner: str | None
 
 
 class _Step(NamedTuple):
@@ -96,10 +96,10 @@ class Profiles(RedisClient):
             bodies = await self._redis.hmget(self._versions(owner), [f"{name}@{number}" for number in numbers])
         return [parsed(_VERSION, body, f"a version of the reward profile {name}") for body in bodies if body]
 
-    async def history(self, owner: str, name: str) -> list[ProfileChange]:
-        """The changes of a profile that are remembered, the newest first."""
+    async def history(self, owner: str, name: str, count: int) -> list[ProfileChange]:
+        """At most `count` changes of a profile, the newest first."""
         async with self._translated:
-            bodies = await self._redis.lrange(self._history(owner, name), 0, -1)
+            bodies = await self._redis.lrange(self._history(owner, name), 0, count - 1)
         return [parsed(_CHANGE, body, f"the history of the reward profile {name}") for body in bodies]
 
     async def push(self, owner: str, name: str, content: str, by: str, reason: str, *, promote: bool) -> ManagedProfile:
@@ -200,7 +200,7 @@ class Profiles(RedisClient):
         """
         default = await self.default()
         if not default:
-            return Resolved(reference, own=False)
+            return Resolved(reference, None)
         split = split_reference(reference or default)
         if split is None:
             raise unknown_profile(reference)
@@ -213,7 +213,7 @@ class Profiles(RedisClient):
         for owner, body in zip(owners, bodies, strict=True):
             profile = _profile(name, body) if body else None
             if profile and not profile.deleted and (version or profile.promoted) <= profile.latest:
-                return Resolved(f"{name}@{version or profile.promoted}", own=bool(owner))
+                return Resolved(f"{name}@{version or profile.promoted}", owner)
         raise unknown_profile(reference or default)
 
     async def offered(self) -> list[tuple[str, ManagedProfile]]:

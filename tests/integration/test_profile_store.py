@@ -28,7 +28,7 @@ async def test_versions_are_numbered_and_stay_what_they_were(profiles: Profiles)
     assert [each.content for each in await profiles.versions("", "brief", 2, 10)] == ["a: 2", "a: 1"]
     kept = await profiles.version("", "brief", 1)
     assert (kept.version, kept.by, kept.reason) == (1, "key 1", "first")
-    assert [(each.kind, each.version, each.by) for each in await profiles.history("", "brief")] == [
+    assert [(each.kind, each.version, each.by) for each in await profiles.history("", "brief", 100)] == [
         ("pushed", 2, "key 2"),
         ("pushed", 1, "key 1"),
     ]
@@ -43,7 +43,7 @@ async def test_a_promotion_can_be_rolled_back_once_however_often_that_is_sent(pr
     assert (await profiles.promote("", "brief", 1, "me", "")).before == (1, 2)
     with pytest.raises(NotFound):
         await profiles.promote("", "brief", 4, "me", "")
-    assert [each.kind for each in await profiles.history("", "brief")][:2] == ["promoted", "rolled_back"]
+    assert [each.kind for each in await profiles.history("", "brief", 100)][:2] == ["promoted", "rolled_back"]
     await profiles.push("", "calm", "a: 1", "me", "", promote=False)
     with pytest.raises(Conflict, match="nothing was promoted before"):
         await profiles.roll_back("", "calm", 1, "me", "")
@@ -53,7 +53,7 @@ async def test_two_who_push_at_once_make_two_versions(profiles: Profiles) -> Non
     contents = {f"a: {number}" for number in range(8)}
     await asyncio.gather(*(profiles.push("", "brief", each, "me", "", promote=True) for each in contents))
     assert {each.content for each in await profiles.versions("", "brief", 8, 10)} == contents
-    assert len(await profiles.history("", "brief")) == 8
+    assert len(await profiles.history("", "brief", 100)) == 8
 
 
 async def test_a_deleted_profile_keeps_its_versions_and_numbers(profiles: Profiles) -> None:
@@ -81,14 +81,14 @@ async def test_files_are_kept_where_their_names_were_never_used(profiles: Profil
 
 
 async def test_a_tenants_own_profile_stands_before_the_one_that_all_may_use(profiles: Profiles) -> None:
-    assert await profiles.resolve("acme", "anything") == ("anything", False)
+    assert await profiles.resolve("acme", "anything") == ("anything", None)
     await profiles.seed({"default": "a: 1", "brief": "b: 1"}, "default")
     await profiles.push("acme", "brief", "b: 2", "me", "", promote=False)
     await profiles.push("acme", "brief", "b: 3", "me", "", promote=False)
-    assert await profiles.resolve("acme", "") == ("default@1", False)
-    assert await profiles.resolve("acme", "brief") == ("brief@1", True)
-    assert await profiles.resolve("acme", "brief@2") == ("brief@2", True)
-    assert await profiles.resolve("other", "brief") == ("brief@1", False)
+    assert await profiles.resolve("acme", "") == ("default@1", "")
+    assert await profiles.resolve("acme", "brief") == ("brief@1", "acme")
+    assert await profiles.resolve("acme", "brief@2") == ("brief@2", "acme")
+    assert await profiles.resolve("other", "brief") == ("brief@1", "")
     told = set()
     await profiles.push("acme", "secret", "b: 2", "me", "", promote=False)
     for reference in ("brief@2", "secret", "secret@1", "nobodys"):

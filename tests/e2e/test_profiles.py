@@ -67,7 +67,7 @@ def test_a_profile_is_steered_by_while_the_stack_runs_and_survives_a_killed_rewa
     ("content", "said"),
     [
         ("components: [{name: a, type: magic, weight: 1}]", "must have a type of"),
-        ("components: [{name: a, type: quality, weight: 1, head: none.safetensors}]", "none.safetensors"),
+        ("components: [{name: a, type: guard, weight: 1}]\nlength_curve: none.json", "no such length curve"),
     ],
 )
 def test_a_broken_profile_is_refused_at_push(simulated_stack: Stack, tmp_path: Path, content: str, said: str) -> None:

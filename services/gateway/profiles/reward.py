@@ -39,7 +39,7 @@ class RewardClient:
             await self._wait_for_replica()
             try:
                 response = await self._replicas.call(
-                    lambda stub, **options: stub.ListProfiles(pb.ListProfilesRequest(), **options), 0, _PATIENCE_S
+                    lambda stub, **options: stub.ListProfiles(pb.ListProfilesRequest(), **options), 1, _PATIENCE_S
                 )
             except grpc.RpcError as error:
                 raise _translated(error) from error
@@ -51,7 +51,7 @@ class RewardClient:
             await self._wait_for_replica()
             try:
                 await self._replicas.call(
-                    lambda stub, **options: stub.LoadProfile(request, **options), 0, self._load_s, reference
+                    lambda stub, **options: stub.LoadProfile(request, **options), 1, self._load_s, reference
                 )
             except grpc.RpcError as error:
                 raise _translated(error) from error

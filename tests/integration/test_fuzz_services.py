@@ -63,12 +63,16 @@ def messages(descriptor: Descriptor) -> st.SearchStrategy[dict[str, Any]]:
     fields = {}
     for field in descriptor.fields:
         if field.message_type and field.message_type.GetOptions().map_entry:
-            key, value = (SCALARS[part.type] for part in field.message_type.fields)
+            key, value = (values(part) for part in field.message_type.fields)
             fields[field.name] = st.dictionaries(key, value, max_size=4)
             continue
-        one = messages(field.message_type) if field.message_type else SCALARS[field.type]
-        fields[field.name] = st.lists(one, max_size=4) if field.is_repeated else one
+        fields[field.name] = st.lists(values(field), max_size=4) if field.is_repeated else values(field)
     return st.fixed_dictionaries({}, optional=fields)
+
+
+def values(field: FieldDescriptor) -> st.SearchStrategy[Any]:
+    """Values of the field, or of one entry of it."""
+    return messages(field.message_type) if field.message_type else SCALARS[field.type]
 
 
 def requests(method: str) -> st.SearchStrategy[bytes]:
@@ -178,7 +182,10 @@ def many(method: str, count: int) -> list[Message]:
             message = type(good)()
             message.CopyFrom(good)
             entries = getattr(message, field.name)
-            if field.message_type:
+            if field.message_type and field.message_type.GetOptions().map_entry:
+                for number in range(count):
+                    entries.get_or_create(str(number))
+            elif field.message_type:
                 entries.extend([entries[0] if entries else entries.add()] * count)
             else:
                 entries.extend(["again"] * count)

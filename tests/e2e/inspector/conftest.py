@@ -39,7 +39,7 @@ def evolved(slow_stack: Stack) -> dict[str, Any]:
     """The recording of a 3-cycle, 15-state evolution."""
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": INSTRUCTION}]
     search = {"cycles": 3, "mutants": 5, "period": 16, "survivors": 2, "max_generated_tokens": 5000, "token_price": 0}
-    evolution_id = evolve(slow_stack, messages=messages, max_tokens=48, seed=5, darwin=search)
+    evolution_id = evolve(slow_stack, messages=messages, max_tokens=48, seed=6, darwin=search)
     recording: dict[str, Any] = httpx.get(f"{slow_stack.url}/v1/evolutions/{evolution_id}/recording").json()
     return recording
 

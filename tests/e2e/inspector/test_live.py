@@ -89,7 +89,7 @@ def test_an_evolution_is_run_again_with_other_settings(
     page.get_by_role("button", name="Run again with…").click()
     form = page.get_by_role("dialog")
     expect(form.get_by_label("instruction")).to_have_value(INSTRUCTION)
-    expect(form.get_by_label("seed")).to_have_value("5")
+    expect(form.get_by_label("seed")).to_have_value("6")
     expect(form.get_by_label("period")).to_have_value("16")
     for setting in declared_settings():
         expect(form.locator(f'[name="{setting.name}"]')).to_have_count(1)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cli import credit, keys, reward, view
+from cli import credit, keys, profiles, reward, view
 from cli.certs import certs
 from cli.check import check
 from cli.client import Client
@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(credit.app, name="credit")
 app.add_typer(keys.app, name="keys")
+app.add_typer(profiles.app, name="profiles")
 app.add_typer(evaluation, name="eval")
 app.add_typer(reward.app, name="reward")
 

@@ -110,6 +110,7 @@ def programs(settings: StackSettings, addresses: Mapping[str, str], folder: Path
     gateway = {
         "DARWIN_GATEWAY_LISTEN": addresses["gateway"],
         "DARWIN_GATEWAY_MUTATION": to("gateway", "mutation"),
+        "DARWIN_GATEWAY_REWARD": to("gateway", "reward"),
         **redis_of("gateway"),
     }
     return [

@@ -84,6 +84,7 @@ async def _serve(
     serving = asyncio.ensure_future(server.serve([listener]))
     stopping = asyncio.ensure_future(stop.wait())
     driving = asyncio.ensure_future(batch_driver(settings, backends).run())
+    keeping = asyncio.ensure_future(backends.profiles.keep_loaded())
     delivering = asyncio.ensure_future(webhook_deliverer(settings, backends).run())
     try:
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -92,7 +93,7 @@ async def _serve(
         server.should_exit = True
         await serving
     finally:
-        await end(stopping, driving, delivering)
+        await end(stopping, driving, keeping, delivering)
         await backends.close()
 
 

@@ -13,6 +13,7 @@ from services.gateway.api.key_routes import KeyRoutes
 from services.gateway.api.openai_responses.events import ResponseEvent
 from services.gateway.api.openai_responses.routes import ResponseRoutes
 from services.gateway.api.openapi import DESCRIPTION, openapi_of
+from services.gateway.api.profile_routes import ProfileRoutes
 from services.gateway.api.responses import ChatCompletionChunk
 from services.gateway.api.text_completions.resource import CompletionChunk
 from services.gateway.api.text_completions.routes import CompletionRoutes
@@ -57,7 +58,7 @@ def create_app(
     times = SearchTimes()
     evolutions = EvolutionService(backends.store, times)
     admission = Admission(backends.store, backends.rates, stages, settings)
-    acceptance = Acceptance(evolutions, admission, backends.formats)
+    acceptance = Acceptance(evolutions, admission, backends.formats, backends.profiles)
     embedding = EmbeddingCalls(backends.embedder, admission, backends.store, times)
     app = FastAPI(
         title="Darwin",
@@ -98,6 +99,7 @@ def create_app(
     app.include_router(BatchRoutes(backends.batches, backends.files, settings).router)
     app.include_router(WebhookRoutes(backends.webhooks, settings).router)
     app.include_router(KeyRoutes(backends.keys, backends.store, settings).router)
+    app.include_router(ProfileRoutes(backends.profiles).router)
     app.include_router(CreditRoutes(backends.credit).router)
     app.include_router(model_routes.router(settings, stages))
     app.include_router(probes.router(backends.store, stages, lifetime))
@@ -120,7 +122,7 @@ def batch_driver(settings: GatewaySettings, backends: Backends) -> BatchDriver:
     )
     evolutions = EvolutionService(backends.store, SearchTimes())
     admission = Admission(backends.store, backends.rates, StageCheck(backends.presence), settings)
-    acceptance = Acceptance(evolutions, admission, backends.formats)
+    acceptance = Acceptance(evolutions, admission, backends.formats, backends.profiles)
     embedding = EmbeddingCalls(backends.embedder, admission, backends.store, SearchTimes())
     return BatchDriver(
         backends.batches, backends.files, backends.keys, evolutions, acceptance, embedding, settings, limits

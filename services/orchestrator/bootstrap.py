@@ -14,6 +14,7 @@ from services.orchestrator import metrics
 from services.orchestrator.adapters.embedding import EmbeddingScorer, GrpcEncoder
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
+from services.orchestrator.adapters.profile_contents import ProfileContents
 from services.orchestrator.adapters.reward import GrpcScorer
 from services.orchestrator.broker import BROKER_KEYS, celery_app, sharded_celery_app
 from services.orchestrator.credit.keeper import CreditKeeper
@@ -36,6 +37,7 @@ from shared.store.access import check_access
 from shared.store.credit import CreditLog
 from shared.store.evolutions import Store
 from shared.store.presence import GENERATION, ORCHESTRATOR, Presence
+from shared.store.profiles import Profiles
 from shared.store.shards import Shards
 from shared.telemetry import tracing
 from shared.telemetry.tracing import Tracing
@@ -135,7 +137,7 @@ class Worker:
             store,
             GrpcMutator(self._stages["mutation"], credit.credit_for),
             self._generator,
-            EmbeddingScorer(GrpcScorer(self._stages["reward"]), encoder),
+            EmbeddingScorer(GrpcScorer(self._stages["reward"], ProfileContents(Profiles(shards))), encoder),
             settings,
             listeners=[SpanExport(self._span_tracing, store).on_saved, credit.on_saved],
         )

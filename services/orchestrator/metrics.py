@@ -22,6 +22,7 @@ from shared.records.events import Event, RoundFinished
 from shared.records.evolution import NO_TOKENS, TERMINAL, Record, Result, Tokens
 from shared.records.summary import summary_of
 from shared.store.queue import Backlog
+from shared.telemetry.labels import Labels
 from shared.telemetry.metrics import METER, SECONDS
 
 # The base response is among the candidates, so a gain is never negative; it is 0 where the base response won.
@@ -29,6 +30,8 @@ _GAINS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 # As OpenTelemetry advises for `gen_ai.client.token.usage`.
 _TOKEN_COUNTS = tuple(float(4**power) for power in range(12))
 
+# Versions of reward profiles with a label of their own in this process.
+_PROFILES = Labels(100)
 _EVOLUTIONS = METER.create_counter("darwin.evolutions", "{evolution}", "Evolutions that ended, by outcome.")
 _EVOLUTION_S = METER.create_histogram(
     "darwin.evolution.duration", "s", "From acceptance to the end.", explicit_bucket_boundaries_advisory=SECONDS
@@ -138,8 +141,7 @@ def _ended(record: Record, tokens: Tokens) -> None:
     for kind, count in vars(tokens).items():
         _TOKENS.add(count, {"kind": kind, "tenant": tenant})
     if summary.gain is not None:
-        # A profile that rewarded something exists, so callers cannot make names up.
-        _GAIN.record(summary.gain, {"method": request.method, "profile": request.profile or "default"})
+        _GAIN.record(summary.gain, {"method": request.method, "profile": _PROFILES.of(request.profile or "default")})
     if record.status == "succeeded" and record.result is not None:
         _answered(record.result, request.method)
 

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 from shared.records.evolution import Record
+from shared.telemetry.labels import OTHER, Labels
 from shared.telemetry.metrics import METER, SECONDS
 
 MOST_TENANTS = 50
 """Tenants with a label of their own in a process: those that it met first. All others have `OTHER` together, so that
 deployments with thousands of tenants, or with one for each person, do not make as many series.
 """
-OTHER = "other"
 
 _WAIT_S = METER.create_histogram(
     "darwin.evolution.wait", "s", "From acceptance to the first round.", explicit_bucket_boundaries_advisory=SECONDS
@@ -21,21 +21,7 @@ _WAITING = METER.create_gauge(
 )
 
 
-class TenantLabels:
-    """Gives the first `most` tenants their own names as labels, and all others `OTHER`."""
-
-    def __init__(self, most: int = MOST_TENANTS) -> None:
-        self._most = most
-        self.known: set[str] = set()
-
-    def of(self, tenant: str) -> str:
-        """The label of a tenant's."""
-        if tenant not in self.known and len(self.known) < self._most:
-            self.known.add(tenant)
-        return tenant if tenant in self.known else OTHER
-
-
-_LABELS = TenantLabels()
+_LABELS = Labels(MOST_TENANTS)
 
 
 def label_of(tenant: str) -> str:

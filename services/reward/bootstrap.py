@@ -1,18 +1,29 @@
 """The only place where the reward service's parts are built."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from services.reward import metrics
 from services.reward.length import LengthCurve, read_curve
-from services.reward.profiles import SCORER_TYPES, ProfileFile, load_profiles, read_profile, single
+from services.reward.profiles import (
+    SCORER_TYPES,
+    ProfileFile,
+    dumped_profile,
+    load_profiles,
+    parse_profile,
+    read_profile,
+    single,
+)
 from services.reward.reference import Sample, read_reference
-from services.reward.rewarder import Component, Profile, Rewarder
+from services.reward.rewarder import Rewarder
 from services.reward.runtime import Runtime
 from services.reward.servicer import RewardServicer
 from services.reward.settings import RewardSettings
 from services.reward.specs import WEIGHTS
 from services.reward.validation import ScoringLimits
+from services.reward.versions import Built
+from services.reward.weighted import Component, Profile
 from shared.errors import InvalidRequest, NotFound
 from shared.pb.reward_pb2 import DESCRIPTOR
 from shared.pb.reward_pb2_grpc import add_RewardServiceServicer_to_server
@@ -61,7 +72,15 @@ def build_over(files: Mapping[str, ProfileFile], default: str, settings: RewardS
     runtime = Runtime(settings.device, settings.dtype, settings.threads, settings.cache_bytes, plaintext)
     specs = {spec.scorer_key(): spec for file in files.values() for spec in file.components}
     scorers = {key: spec.create(runtime) for key, spec in specs.items()}
-    return Rewarder(_profiles(files), default, scorers, ScoringLimits(), settings.max_batch)
+
+    def build(name: str, content: str) -> Built:
+        file = parse_profile(content, name)
+        creators = {spec.scorer_key(): partial(spec.create, runtime) for spec in file.components}
+        return Built(_profile(name, file), creators)
+
+    profiles = {name: _profile(name, file) for name, file in files.items()}
+    limits, most_bytes = ScoringLimits(), settings.model_bytes
+    return Rewarder(profiles, default, scorers, limits, settings.max_batch, build, most_bytes)
 
 
 def build_standalone(name: str, threads: int = 1) -> Rewarder:
@@ -126,18 +145,21 @@ def _standalone(name: str, settings: RewardSettings) -> tuple[str, ProfileFile]:
     return name, load_profiles([name], settings.profiles_dir)[name]
 
 
-def _profiles(files: Mapping[str, ProfileFile]) -> dict[str, Profile]:
-    profiles = {}
-    for name, file in files.items():
-        samples = _samples(file)
-        components = tuple(
-            Component(spec.name, spec.weight, spec.scorer_key(), spec.parts, samples.get(spec.name))
-            for spec in file.components
-        )
-        profiles[name] = Profile(
-            name, file.description, components, _length_curve(file), file.ensembles, dict(file.require)
-        )
-    return profiles
+def _profile(name: str, file: ProfileFile) -> Profile:
+    samples = _samples(file)
+    components = tuple(
+        Component(spec.name, spec.weight, spec.scorer_key(), spec.parts, samples.get(spec.name))
+        for spec in file.components
+    )
+    return Profile(
+        name,
+        file.description,
+        components,
+        _length_curve(file),
+        file.ensembles,
+        dict(file.require),
+        content=dumped_profile(file),
+    )
 
 
 def _samples(file: ProfileFile) -> dict[str, Sample]:

@@ -4,8 +4,10 @@ from typing import Protocol
 
 from opentelemetry.metrics import Observation
 
+from shared.telemetry.labels import Labels
 from shared.telemetry.metrics import METER, SIZES
 
+_PROFILES = Labels(100)
 _BATCH = METER.create_histogram(
     "darwin.reward.batch.size",
     "{response}",
@@ -37,7 +39,7 @@ def batch(items: int) -> None:
 
 
 def scored(profile: str, responses: int, computed_tokens: int, cached_tokens: int) -> None:
-    """A call was scored; `profile` is one of those loaded."""
-    _SCORES.add(responses, {"profile": profile})
+    """A call was scored; `profile` is one of those loaded, with its version where it has one."""
+    _SCORES.add(responses, {"profile": _PROFILES.of(profile)})
     _TOKENS.add(computed_tokens, {"kind": "computed"})
     _TOKENS.add(cached_tokens, {"kind": "cached"})

@@ -10,11 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 from services.reward.combining import Ensemble
 from services.reward.length import LENGTH
 from services.reward.profile_errors import problem
-from services.reward.registry import QualitySpec, Spec
-from services.reward.specs import part_names, refuse_doubles
+from services.reward.registry import QualitySpec, RulesSpec, Spec
+from services.reward.specs import WEIGHTS, part_names, refuse_doubles
 from shared.errors import InvalidRequest, NotFound
 
 SHIPPED = Path(__file__).parent / "profiles"
+_MAX_DEPTH = 80  # a JSON schema's, and what it stands in
+TENANT_TYPES = ("quality", "guard", "form", "relevance", "rules", "simulated")
+"""Component types of which a tenant's own profiles may be made: they read nothing but the conversation."""
+SHIPPED_HEADS = tuple(sorted(path.name for path in WEIGHTS.glob("*.safetensors")))
 
 
 class ProfileFile(BaseModel):
@@ -97,14 +101,10 @@ def load_profiles(names: Sequence[str], folder: Path | None) -> dict[str, Profil
 def read_profile(path: Path) -> ProfileFile:
     """The profile in one file; raises InvalidRequest saying what is wrong where."""
     try:
-        profile = ProfileFile.model_validate(yaml.safe_load(path.read_text("utf-8")))
+        text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{path} cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise InvalidRequest(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        where, what = problem(error)
-        raise InvalidRequest(f"{path}: {where} {what}", field=where) from None
+    profile = parse_profile(text, str(path))
     components = tuple(
         spec.model_copy(update={"head": _beside(spec.head, path)}) if isinstance(spec, QualitySpec) else spec
         for spec in profile.components
@@ -112,6 +112,60 @@ def read_profile(path: Path) -> ProfileFile:
     files = {name: getattr(profile, name) for name in ("length_curve", "reference")}
     beside = {name: _beside(file, path) for name, file in files.items() if file}
     return profile.model_copy(update={"components": components, **beside})
+
+
+def parse_profile(text: str, what: str) -> ProfileFile:
+    """The profile that a text is as YAML; raises InvalidRequest saying what is wrong where in `what`."""
+    try:
+        _check_plain(text, what)
+        return ProfileFile.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise InvalidRequest(f"{what} is not YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        where, problem_there = problem(error)
+        raise InvalidRequest(f"{what}: {where} {problem_there}", field=where) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"{what} has a value that cannot be read: {str(error).splitlines()[0]}") from None
+
+
+def _check_plain(text: str, what: str) -> None:
+    """What aliases repeat could be larger than any memory, and deep nesting take the parser minutes."""
+    depth = 0
+    for event in yaml.parse(text):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise InvalidRequest(f"{what} has lists or mappings more than {_MAX_DEPTH} deep")
+        if isinstance(event, yaml.AliasEvent):
+            raise InvalidRequest(f"{what} has aliases (*…): write out what they stand for")
+
+
+def dumped_profile(profile: ProfileFile) -> str:
+    """The profile as YAML, without what is at its default."""
+    content = profile.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def check_tenants(profile: ProfileFile) -> None:
+    """Checks a profile of a tenant's: it names nothing outside it, neither files, addresses, keys nor code of this
+    deployment.
+
+    Raises:
+        InvalidRequest: it does.
+    """
+    for index, spec in enumerate(profile.components):
+        where = f"components.{index}"
+        if spec.type not in TENANT_TYPES:
+            allowed = ", ".join(TENANT_TYPES)
+            raise InvalidRequest(f"{where}.type must be one of {allowed} in a tenant's profile", field=f"{where}.type")
+        if isinstance(spec, QualitySpec) and spec.head not in SHIPPED_HEADS:
+            allowed = ", ".join(SHIPPED_HEADS)
+            raise InvalidRequest(f"{where}.head must be one of {allowed} in a tenant's profile", field=f"{where}.head")
+        if isinstance(spec, RulesSpec) and spec.tokenizer is not None:
+            field = f"{where}.tokenizer"
+            raise InvalidRequest(f"{field} must be left out of a tenant's profile", field=field)
+    for field in ("length_curve", "reference"):
+        if getattr(profile, field) is not None:
+            raise InvalidRequest(f"{field} must be left out of a tenant's profile", field=field)
 
 
 def _beside(name: str, profile: Path) -> str:

@@ -1,63 +1,23 @@
 """The reward service without its wire: scores candidates under a profile, a weighted sum of named components."""
 
 import asyncio
-import logging
 import math
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
-from services.reward import metrics
-from services.reward.batcher import Batcher
-from services.reward.combining import Ensemble, broken
+from services.reward import memory, metrics
+from services.reward.combining import broken
 from services.reward.json_values import values_text
-from services.reward.length import LENGTH, LengthCurve
-from services.reward.reference import Sample
-from services.reward.scorer import ComponentScore, ComponentScorer, Conversation, ScoreItem
+from services.reward.length import LENGTH
+from services.reward.pool import ScorerPool
+from services.reward.scorer import TRIAL, ComponentScore, ComponentScorer, Conversation, ScoreItem
 from services.reward.specs import part_names
-from services.reward.validation import ResponseCandidate, ScoringLimits, check, check_names
-from shared.errors import Internal, NotFound, Unavailable
+from services.reward.validation import ResponseCandidate, ScoringLimits, check, check_content, check_names
+from services.reward.versions import Build, Versions
+from services.reward.weighted import Profile
+from shared.errors import Internal, NotFound, Unavailable, Unsupported
 from shared.records.evolution import Message
-
-log = logging.getLogger(__name__)
-
-_MAX_QUEUE = 8192
-_RESULTS_KEPT = 4096
-
-
-@dataclass(frozen=True)
-class Component:
-    """A term of a profile's sum; `scorer` is a key of the rewarder's scorers. Its scores have `parts`; with a `sample`,
-    its value is the quantile in that."""
-
-    name: str
-    weight: float
-    scorer: str
-    parts: tuple[str, ...] = ()
-    sample: Sample | None = None
-
-    def value(self, score: ComponentScore) -> float:
-        return self.sample.quantile(score.value) if self.sample else score.value
-
-
-@dataclass(frozen=True)
-class Profile:
-    """A named weighted sum of components and of ensembles of these, less what a response's length predicts of it where
-    there is a `length_curve`. What has less than its least value in `required` breaks a requirement."""
-
-    name: str
-    description: str
-    components: tuple[Component, ...]
-    length_curve: LengthCurve | None = None
-    ensembles: tuple[Ensemble, ...] = ()
-    required: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The names of all parts of a reward, in the order of a score's."""
-        names = [name for each in self.components for name in (each.name, *part_names(each.name, each.parts))]
-        names += [ensemble.name for ensemble in self.ensembles]
-        return (*names, LENGTH) if self.length_curve else tuple(names)
 
 
 @dataclass(frozen=True)
@@ -92,7 +52,8 @@ class ScoringResult:
 
 
 class Rewarder:
-    """Scores responses under `profiles`. No scorer waits for another.
+    """Scores responses under `profiles`, which last, and under those that calls bring with them. No scorer waits for
+    another.
 
     Concurrent calls are batched, at most `max_batch` responses at once. Call it from one event loop, between `start`
     and `stop`.
@@ -105,36 +66,33 @@ class Rewarder:
         scorers: Mapping[str, ComponentScorer],
         limits: ScoringLimits,
         max_batch: int,
+        build: Build | None = None,
+        most_bytes: int | None = None,
     ) -> None:
         self.profiles = profiles
-        self._default = default
+        self.default = default
         self._scorers = scorers
         self._limits = limits
-        self._batchers = {key: Batcher(scorer, max_batch, _MAX_QUEUE, _RESULTS_KEPT) for key, scorer in scorers.items()}
-        self._loading: list[ComponentScorer] = []
+        self._pool = ScorerPool(max_batch, memory.most_for_models() if most_bytes is None else most_bytes)
+        self._versions = Versions(self._pool, build) if build else None
         self._ready = False
 
     @property
     def waiting(self) -> int:
         """How many items of all scorers no batch has taken yet."""
-        return sum(batcher.waiting for batcher in self._batchers.values())
+        return self._pool.waiting
 
     async def start(self) -> None:
-        """Loads every model, one after another."""
-        for key, scorer in self._scorers.items():
-            began = time.monotonic()
-            self._loading.append(scorer)
-            await scorer.load()
-            log.info("loaded %s in %.1f s", key, time.monotonic() - began)
+        """Loads every model of the profiles that last, one after another."""
+        await self._pool.load({key: partial(_itself, each) for key, each in self._scorers.items()}, lasting=True)
         self._ready = True
 
     async def stop(self) -> None:
         """Fails what waits and frees the models."""
         self._ready = False
-        for batcher in self._batchers.values():
-            await batcher.close()
-        while self._loading:
-            await self._loading.pop().close()
+        if self._versions:
+            await self._versions.close()
+        await self._pool.close()
 
     async def failed(self) -> str:
         """Waits until one of the scorers can serve no longer, which may be forever; returns why."""
@@ -154,8 +112,11 @@ class Rewarder:
         cache_salt: str = "",
         *,
         json_values: bool = False,
+        content: str = "",
+        only_loaded: bool = False,
     ) -> ScoringResult:
-        """Scores every candidate against the conversation; an empty `profile` is the default one.
+        """Scores every candidate against the conversation; an empty `profile` is the default one. Where there is a
+        `content`, it is the profile as YAML, which is loaded before, unless the call is for `only_loaded` ones.
 
         With `json_values`, responses are JSON and judged by the text of their values. What is remembered of the call is
         used for calls of the same salt only.
@@ -163,15 +124,17 @@ class Rewarder:
         Raises:
             NotFound: no such profile.
             InvalidRequest: a limit is exceeded or the conversation is malformed; `field` says where.
-            Overloaded: too many responses wait already.
+            Overloaded: too many responses wait already, or there is no memory for the profile's models.
             Internal: a score is missing or not finite.
             Unavailable: models are not loaded yet, or no longer.
         """
         check_names(profile, cache_salt)
-        chosen = self._profile(profile)
+        if content:
+            check_content(content)
+        lasting = None if content else self._profile(profile)
         check(messages, candidates, self._limits)
-        if not self._ready:
-            raise Unavailable("the reward models are not loaded; come back later")
+        self._check_ready()
+        chosen = lasting or await self._version(profile, content, only_loaded)
         conversation = Conversation(tuple(messages), cache_salt)
         items = [_item(conversation, candidate, json_values) for candidate in candidates]
         columns = await self._columns(chosen, items)
@@ -185,19 +148,50 @@ class Rewarder:
         metrics.scored(chosen.name, len(rows), scored.computed_tokens, scored.cached_tokens)
         return scored
 
+    async def load(self, profile: str, content: str) -> Profile:
+        """Loads the profile that `content` is as YAML, and has it score a response: it is as any other then.
+
+        Raises:
+            NotFound, Unsupported, InvalidRequest: it cannot be served; the message says what to change.
+            Overloaded: there is no memory for its models beside those in use.
+            Internal: it gives no finite score.
+            Unavailable: models are not loaded yet, or no longer.
+        """
+        check_names(profile, "")
+        self._check_ready()
+        loaded = await self._version(profile, content, only_loaded=False)
+        columns = await self._columns(loaded, [TRIAL])
+        _total(loaded, ResponseCandidate("trial", TRIAL.text), TRIAL, [column[0] for column in columns])
+        return loaded
+
+    async def _version(self, profile: str, content: str, only_loaded: bool) -> Profile:
+        if self._versions is None:
+            raise Unsupported("this service takes no profiles with calls")
+        return await self._versions.get(profile, content, only_loaded=only_loaded)
+
     async def _columns(self, profile: Profile, items: Sequence[ScoreItem]) -> list[list[ComponentScore]]:
-        columns = [asyncio.ensure_future(self._batchers[part.scorer].score(items)) for part in profile.components]
-        try:
-            return await asyncio.gather(*columns)
-        finally:
-            for column in columns:
-                column.cancel()
+        keys = {part.scorer for part in profile.components}
+        with self._pool.using(keys) as batchers:
+            columns = [asyncio.ensure_future(batchers[part.scorer].score(items)) for part in profile.components]
+            try:
+                return await asyncio.gather(*columns)
+            finally:
+                for column in columns:
+                    column.cancel()
+
+    def _check_ready(self) -> None:
+        if not self._ready:
+            raise Unavailable("the reward models are not loaded; come back later")
 
     def _profile(self, name: str) -> Profile:
-        profile = self.profiles.get(name or self._default)
+        profile = self.profiles.get(name or self.default)
         if profile is None:
             raise NotFound(f"no profile {name!r}; there are: {', '.join(sorted(self.profiles))}", field="profile")
         return profile
+
+
+def _itself(scorer: ComponentScorer) -> ComponentScorer:
+    return scorer
 
 
 def _item(conversation: Conversation, candidate: ResponseCandidate, json_values: bool) -> ScoreItem:

@@ -1,11 +1,13 @@
 """The gRPC edge: parses a call, runs the rewarder, formats its result."""
 
+import asyncio
 from typing import cast
 
 import grpc
 
+from services.reward.profiles import check_tenants, parse_profile
 from services.reward.rewarder import CandidateScore, Rewarder
-from services.reward.validation import ResponseCandidate
+from services.reward.validation import ResponseCandidate, check_content
 from shared.pb import reward_pb2 as pb
 from shared.pb import reward_pb2_grpc
 from shared.records.evolution import Message, Role
@@ -24,6 +26,8 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
             request.profile,
             request.cache_salt,
             json_values=request.json_values,
+            content=request.content,
+            only_loaded=request.only_loaded,
         )
         return pb.ScoreResponse(
             scores=[_score(score) for score in scored.scores],
@@ -42,10 +46,23 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
                     name=profile.name,
                     description=profile.description,
                     components=profile.parts,
+                    content=profile.content,
                 )
                 for profile in self._rewarder.profiles.values()
-            ]
+            ],
+            default=self._rewarder.default,
         )
+
+    async def LoadProfile(  # noqa: N802  # the wire's name
+        self,
+        request: pb.LoadProfileRequest,
+        context: "grpc.aio.ServicerContext[pb.LoadProfileRequest, pb.LoadProfileResponse]",
+    ) -> pb.LoadProfileResponse:
+        check_content(request.content)
+        if request.tenants:
+            check_tenants(await asyncio.to_thread(parse_profile, request.content, request.profile))
+        loaded = await self._rewarder.load(request.profile, request.content)
+        return pb.LoadProfileResponse(components=loaded.parts)
 
 
 def _score(score: CandidateScore) -> pb.ScoreResponse.Score:

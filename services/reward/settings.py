@@ -24,6 +24,11 @@ class RewardSettings(DarwinSettings):
     device: str = Field(default="cpu", description='a torch device, such as "cuda:0"')
     cache_bytes: int = Field(default=512 * 1024**2, ge=0, description="keys and values kept of recent responses")
     max_batch: int = Field(default=16, ge=1, description="responses computed at once; more suits a GPU")
+    model_bytes: int | None = Field(
+        default=None,
+        ge=0,
+        description="memory that models may take, as it grows while each loads; none: three quarters of what there is",
+    )
 
     def profile_names(self) -> tuple[str, ...]:
         return tuple(name.strip() for name in self.profiles.split(",") if name.strip())

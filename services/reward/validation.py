@@ -12,6 +12,7 @@ from shared.records.limits import (
     MAX_PROMPT_CHARACTERS,
     MAX_SEQUENCES,
 )
+from shared.records.profiles import MAX_CONTENT
 
 _ROLES = ("system", "user", "assistant")
 
@@ -46,6 +47,12 @@ def check_names(profile: str, cache_salt: str) -> None:
     for field, name in (("profile", profile), ("cache_salt", cache_salt)):
         if len(name) > MAX_NAME_CHARACTERS:
             raise InvalidRequest(f"{field} has at most {MAX_NAME_CHARACTERS} characters", field=field)
+
+
+def check_content(content: str) -> None:
+    """Raises InvalidRequest where a profile's YAML is missing or too long."""
+    if not 0 < len(content) <= MAX_CONTENT:
+        raise InvalidRequest(f"content must have 1 to {MAX_CONTENT} characters", field="content")
 
 
 def _check_messages(messages: Sequence[Message], limits: ScoringLimits) -> None:

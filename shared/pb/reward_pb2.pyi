@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ScoreRequest(_message.Message):
-    __slots__ = ("messages", "candidates", "profile", "cache_salt", "json_values")
+    __slots__ = ("messages", "candidates", "profile", "cache_salt", "json_values", "content", "only_loaded")
     class Message(_message.Message):
         __slots__ = ("role", "content")
         ROLE_FIELD_NUMBER: _ClassVar[int]
@@ -29,12 +29,16 @@ class ScoreRequest(_message.Message):
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     CACHE_SALT_FIELD_NUMBER: _ClassVar[int]
     JSON_VALUES_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    ONLY_LOADED_FIELD_NUMBER: _ClassVar[int]
     messages: _containers.RepeatedCompositeFieldContainer[ScoreRequest.Message]
     candidates: _containers.RepeatedCompositeFieldContainer[ScoreRequest.Candidate]
     profile: str
     cache_salt: str
     json_values: bool
-    def __init__(self, messages: _Optional[_Iterable[_Union[ScoreRequest.Message, _Mapping]]] = ..., candidates: _Optional[_Iterable[_Union[ScoreRequest.Candidate, _Mapping]]] = ..., profile: _Optional[str] = ..., cache_salt: _Optional[str] = ..., json_values: bool = ...) -> None: ...
+    content: str
+    only_loaded: bool
+    def __init__(self, messages: _Optional[_Iterable[_Union[ScoreRequest.Message, _Mapping]]] = ..., candidates: _Optional[_Iterable[_Union[ScoreRequest.Candidate, _Mapping]]] = ..., profile: _Optional[str] = ..., cache_salt: _Optional[str] = ..., json_values: bool = ..., content: _Optional[str] = ..., only_loaded: bool = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
     __slots__ = ("scores", "profile", "usage")
@@ -80,16 +84,36 @@ class ListProfilesRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class ListProfilesResponse(_message.Message):
-    __slots__ = ("profiles",)
+    __slots__ = ("profiles", "default")
     class Profile(_message.Message):
-        __slots__ = ("name", "description", "components")
+        __slots__ = ("name", "description", "components", "content")
         NAME_FIELD_NUMBER: _ClassVar[int]
         DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
         COMPONENTS_FIELD_NUMBER: _ClassVar[int]
+        CONTENT_FIELD_NUMBER: _ClassVar[int]
         name: str
         description: str
         components: _containers.RepeatedScalarFieldContainer[str]
-        def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., components: _Optional[_Iterable[str]] = ...) -> None: ...
+        content: str
+        def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., components: _Optional[_Iterable[str]] = ..., content: _Optional[str] = ...) -> None: ...
     PROFILES_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_FIELD_NUMBER: _ClassVar[int]
     profiles: _containers.RepeatedCompositeFieldContainer[ListProfilesResponse.Profile]
-    def __init__(self, profiles: _Optional[_Iterable[_Union[ListProfilesResponse.Profile, _Mapping]]] = ...) -> None: ...
+    default: str
+    def __init__(self, profiles: _Optional[_Iterable[_Union[ListProfilesResponse.Profile, _Mapping]]] = ..., default: _Optional[str] = ...) -> None: ...
+
+class LoadProfileRequest(_message.Message):
+    __slots__ = ("profile", "content", "tenants")
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    TENANTS_FIELD_NUMBER: _ClassVar[int]
+    profile: str
+    content: str
+    tenants: bool
+    def __init__(self, profile: _Optional[str] = ..., content: _Optional[str] = ..., tenants: bool = ...) -> None: ...
+
+class LoadProfileResponse(_message.Message):
+    __slots__ = ("components",)
+    COMPONENTS_FIELD_NUMBER: _ClassVar[int]
+    components: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, components: _Optional[_Iterable[str]] = ...) -> None: ...

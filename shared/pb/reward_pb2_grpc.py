@@ -44,6 +44,11 @@ class RewardServiceStub(object):
                 request_serializer=shared_dot_pb_dot_reward__pb2.ListProfilesRequest.SerializeToString,
                 response_deserializer=shared_dot_pb_dot_reward__pb2.ListProfilesResponse.FromString,
                 _registered_method=True)
+        self.LoadProfile = channel.unary_unary(
+                '/darwin.v1.RewardService/LoadProfile',
+                request_serializer=shared_dot_pb_dot_reward__pb2.LoadProfileRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_reward__pb2.LoadProfileResponse.FromString,
+                _registered_method=True)
 
 
 class RewardServiceServicer(object):
@@ -58,7 +63,16 @@ class RewardServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListProfiles(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The profiles of the service's own files.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LoadProfile(self, request, context):
+        """Loads the models of a profile beside those that are loaded, and checks it by a trial. Sent again, it costs nothing;
+        a profile that is asked for so within each minute stays loaded.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -75,6 +89,11 @@ def add_RewardServiceServicer_to_server(servicer, server):
                     servicer.ListProfiles,
                     request_deserializer=shared_dot_pb_dot_reward__pb2.ListProfilesRequest.FromString,
                     response_serializer=shared_dot_pb_dot_reward__pb2.ListProfilesResponse.SerializeToString,
+            ),
+            'LoadProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoadProfile,
+                    request_deserializer=shared_dot_pb_dot_reward__pb2.LoadProfileRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_reward__pb2.LoadProfileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -131,6 +150,33 @@ class RewardService(object):
             '/darwin.v1.RewardService/ListProfiles',
             shared_dot_pb_dot_reward__pb2.ListProfilesRequest.SerializeToString,
             shared_dot_pb_dot_reward__pb2.ListProfilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoadProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/darwin.v1.RewardService/LoadProfile',
+            shared_dot_pb_dot_reward__pb2.LoadProfileRequest.SerializeToString,
+            shared_dot_pb_dot_reward__pb2.LoadProfileResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from shared.errors import InvalidRequest
 from shared.methods import METHODS
+from shared.records.profiles import MAX_REFERENCE, split_reference
 from shared.records.search import LEAST_DEADLINE_MS, MOST_DEADLINE_MS, DeclaredSetting, Setting
 from shared.records.spending import NANOS, PERIODS, UNITS, Budget
 
@@ -39,6 +40,9 @@ class KeyTerms:
     profiles: Annotated[
         Names, Setting("The reward profiles that its requests may name; without a name they get the default.")
     ] = None
+    default_profile: Annotated[
+        str, Setting("The reward profile of its requests that name none; empty: the deployment's.", most=MAX_REFERENCE)
+    ] = ""
     requests_per_minute: Annotated[
         Limit, Setting("Searches started or cancelled, and calls for embeddings, within any minute.", 1, 10**9)
     ] = None
@@ -83,6 +87,12 @@ class KeyTerms:
     ] = False
     all_tenants: Annotated[bool, Setting("For operators: it may read every tenant's evolutions.")] = False
     manages_keys: Annotated[bool, Setting("For operators: it may make, change and revoke keys (`/v1/keys`).")] = False
+    manages_profiles: Annotated[
+        bool, Setting("For operators: it may push, promote and delete reward profiles (`/v1/profiles`).")
+    ] = False
+    own_profiles: Annotated[
+        bool, Setting("It may push, promote and delete reward profiles that are its tenant's own.")
+    ] = False
 
     @property
     def budgets(self) -> tuple[Budget, ...]:
@@ -128,6 +138,9 @@ def check_terms(terms: dict[str, Any]) -> None:
             continue
         if name == "note":
             _check_note(value)
+        elif name == "default_profile":
+            if value and split_reference(value) is None:
+                raise InvalidRequest(f"{value!r} is no reward profile: write name, or name@version", field=name)
         elif TERMS[name].type == Names:
             _check_names(name, value)
         elif not isinstance(value, bool):

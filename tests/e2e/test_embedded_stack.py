@@ -165,7 +165,7 @@ def test_a_conversation_that_does_not_fit_is_refused(client: OpenAI) -> None:
 
 
 def test_an_unknown_reward_profile_is_named(client: OpenAI) -> None:
-    with pytest.raises(openai.NotFoundError, match="no profile 'kind'") as refused:
+    with pytest.raises(openai.NotFoundError, match="no reward profile 'kind'") as refused:
         client.chat.completions.create(
             model="sample",
             messages=[{"role": "user", "content": QUESTION}],

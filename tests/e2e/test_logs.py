@@ -8,6 +8,8 @@ import httpx
 
 from cli.stack import Stack
 
+TOO_LONG = [{"role": "user", "content": "and " * 8190 + "now."}]
+"""More than the simulated model reads."""
 _ABOUT = re.compile(r"evo_[0-9a-f]{32}")
 
 
@@ -20,8 +22,8 @@ def test_every_line_is_json_and_names_the_evolution_and_its_trace(simulated_stac
     body = {"model": "darwin", "messages": [{"role": "user", "content": "Name a colour."}], "max_tokens": 40}
     chat = f"{simulated_stack.url}/v1/chat/completions"
     answered = httpx.post(chat, json=body, timeout=30)
-    failed = httpx.post(chat, json=body | {"darwin": {"profile": "unheard-of"}}, timeout=30)
-    assert (answered.status_code, failed.status_code) == (200, 404)
+    failed = httpx.post(chat, json=body | {"messages": TOO_LONG}, timeout=30)
+    assert (answered.status_code, failed.status_code) == (200, 400)
     logged = lines_of(simulated_stack)
     assert {line["service"] for line in logged} == {"gateway", "orchestrator", "mutation", "generation", "reward"}
     assert all({"time", "level", "logger", "message"} < set(line) for line in logged)

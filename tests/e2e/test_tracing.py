@@ -15,6 +15,7 @@ import redis
 from cli.client import Client
 from cli.stack import Stack, StackSettings
 from cli.stack.ports import free_port
+from tests.e2e.test_logs import TOO_LONG
 from tests.otlp import Received, Traces, children, paths
 
 PROMPT = "Explain tides to a zebra-loving child."
@@ -177,9 +178,9 @@ def unsampled(traces: Traces) -> Iterator[Stack]:
 def test_unsampled_evolutions_that_failed_or_were_slow_are_exported(unsampled: Stack, traces: Traces) -> None:
     chat = f"{unsampled.url}/v1/chat/completions"
     quick = httpx.post(chat, json=body() | {"max_tokens": 10}, timeout=30)
-    failed = httpx.post(chat, json=body(profile="unheard-of"), timeout=30)
+    failed = httpx.post(chat, json=body() | {"messages": TOO_LONG}, timeout=30)
     slow = httpx.post(chat, json=body() | {"max_tokens": 160}, timeout=60)
-    assert [answer.status_code for answer in (quick, failed, slow)] == [200, 404, 200]
+    assert [answer.status_code for answer in (quick, failed, slow)] == [200, 400, 200]
     spans = traces.until(slow.headers["x-darwin-trace-id"], evolution_reported)
     request = "darwin-gateway POST /v1/chat/completions > "
     below = {path.removeprefix(request) for path in tree_of("/v1/chat/completions") if path.startswith(request)}
@@ -191,7 +192,7 @@ def test_unsampled_evolutions_that_failed_or_were_slow_are_exported(unsampled: S
     assert "darwin-orchestrator round" in {span.label for span in kept}
     (evolution,) = [span for span in kept if span.name == "evolution"]
     assert evolution.failed
-    assert evolution.attributes["error.type"] == "NotFound"
+    assert evolution.attributes["error.type"] == "ContextLengthExceeded"
     assert failed.json()["error"]["darwin"] == {
         "trace_id": evolution.trace_id,
         "evolution_id": evolution.attributes["darwin.evolution.id"],

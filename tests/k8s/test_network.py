@@ -11,6 +11,7 @@ ARROWS = {
     ("ingress-nginx/", "gateway", 8080),
     ("gateway", "redis", 6379),
     ("gateway", "mutation", 50052),
+    ("gateway", "reward", 50053),
     ("orchestrator", "redis", 6379),
     ("orchestrator", "mutation", 50052),
     ("orchestrator", "generation", 50051),

@@ -41,6 +41,7 @@ POST_HEADERS = {
     "when this search was accepted or refused.",
     "x-ratelimit-reset-tokens": "When the period ends (UTC), such as `7h0m12s`.",
 }
+_UNCOUNTED = ("/v1/keys", "/v1/files", "/v1/batches", "/v1/webhook", "/v1/profiles")
 _REF = "#/components/schemas/{model}"
 _FAILURES = {
     400: "The request must change; `param` names the field.",
@@ -130,7 +131,7 @@ def _headers(path: str, method: str) -> dict[str, Any]:
     }
     if any(name in path for name in ("completions", "evolutions", "responses")):
         headers[EVOLUTION_HEADER] = header("The evolution that the call is about, once there is one.")
-    if method == "post" and not path.startswith(("/v1/keys", "/v1/files", "/v1/batches", "/v1/webhook")):
+    if method == "post" and not path.startswith(_UNCOUNTED):
         headers |= {name: header(description) for name, description in POST_HEADERS.items()}
     if path == "/v1/embeddings":
         del headers[REPLAYED_HEADER]

@@ -73,7 +73,9 @@ class SearchSettings(Body):
     profile: str = Field(
         default="",
         pattern=PROFILE_PATTERN,
-        description="Name of the reward profile that responses are scored under. Empty: the deployment's default.",
+        description="The reward profile that responses are scored under: a name, which means the version that is "
+        "promoted when the request is accepted, or `name@version`. Empty: that of the API key, or else the "
+        "deployment's default.",
     )
     progress: ProgressMode = Field(
         default="on",

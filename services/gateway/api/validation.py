@@ -24,6 +24,7 @@ from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
 from shared.records.efforts import Effort
 from shared.records.evolution import EvolutionRequest, Message, Role, Sampling
+from shared.records.profiles import name_of
 from shared.records.search import EFFORT_SETTINGS, PRESETS, RECOMBINING, Search, in_rounds
 from shared.records.search_rules import check_search, may_recombine
 from shared.records.tools import ToolUse
@@ -251,7 +252,7 @@ def _token_price(
     preset = body.darwin.preset if body.darwin and "preset" in given else entry.preset
     if search.token_price is not None or "token_price" in given or search.cycles < 2 or preset == "paper":
         return search.token_price
-    return settings.token_prices.get(profile)
+    return settings.token_prices.get(name_of(profile))
 
 
 def check_history(method: Method, search: Search, max_tokens: int, most: int) -> None:

@@ -8,12 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from services.gateway.config.search_fields import with_search_settings
 from shared.errors import InvalidRequest
 from shared.methods import METHODS, Method
+from shared.records.profiles import NAME_PATTERN
 from shared.records.search import PRESETS, Preset, Search
 from shared.records.search_rules import check_search
 
 MAX_MODEL_NAME = 256
-PROFILE_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"
-"""Names of reward profiles; the empty one is the deployment's default."""
+PROFILE_PATTERN = rf"^({NAME_PATTERN}(@[1-9]\d{{0,5}})?)?$"
+"""Reward profiles: a name, or name@version; the empty one is the deployment's default."""
 
 
 class _EntryPart(BaseModel):

@@ -78,6 +78,11 @@ class GatewaySettings(PriceSettings):
         default="",
         description="address of the mutation service, whose encoder answers /v1/embeddings; empty: it does not",
     )
+    reward: str = Field(
+        default="",
+        description="address of the reward service, for reward profiles that are managed by /v1/profiles; empty: its "
+        "files are all there are",
+    )
     embeddings_url: str = Field(
         default="",
         description="an OpenAI-compatible endpoint that answers /v1/embeddings instead, such as http://host:8000/v1",

@@ -50,6 +50,21 @@ class Caller:
         if not self.key.manages_keys:
             raise PermissionDenied("this needs an operator's key, made by `darwin keys add … --manages-keys`")
 
+    def check_manages_profiles(self) -> None:
+        """Raises `PermissionDenied` where the caller may manage no reward profiles at all."""
+        if self.key is not None and not (self.key.manages_profiles or self.key.own_profiles):
+            raise PermissionDenied(
+                "this needs an operator's key, made by `darwin keys add … --manages-profiles`, or one with "
+                "--own-profiles for a tenant's own"
+            )
+
+    def may_manage_profiles(self, owner: str) -> bool:
+        """Whether the caller may see and change reward profiles of this owner: a tenant, or empty for those that all
+        may use."""
+        if self.key is None or self.key.manages_profiles:
+            return True
+        return self.key.own_profiles and owner == self.key.tenant
+
 
 def caller_of(request: Request) -> Caller:
     """The caller that `AccessMiddleware` identified."""

@@ -68,5 +68,5 @@ class ProxyIdentities:
         if terms.expired:
             raise InvalidApiKey(f"the API key {self._key_id} that DARWIN_GATEWAY_IDENTITY_KEY names has expired")
         # Nobody becomes an operator by them.
-        own = replace(terms, id=name, tenant=name, all_tenants=False, manages_keys=False)
+        own = replace(terms, id=name, tenant=name, all_tenants=False, manages_keys=False, manages_profiles=False)
         return replace(own, digest="", previous_digest="", previous_until=0.0)

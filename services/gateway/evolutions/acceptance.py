@@ -17,7 +17,8 @@ from services.gateway.evolutions.admission import Admission
 from services.gateway.evolutions.compiler import FormatCompiler
 from services.gateway.evolutions.forms import check_forms
 from services.gateway.evolutions.service import EvolutionService
-from shared.errors import DarwinError, Overloaded, Unavailable
+from services.gateway.profiles.managed import ManagedProfiles
+from shared.errors import DarwinError, NotFound, Overloaded, Unavailable
 from shared.records.evolution import EvolutionRequest, Idempotency, Record, TraceContext
 from shared.store.charges import OverBudget
 from shared.store.limits import ActiveLimits
@@ -56,10 +57,17 @@ def idempotency_of(request: Request, key: str | None, body: BaseModel, part: int
 class Acceptance:
     """Starts evolutions; each valid call counts against the rate of its API key."""
 
-    def __init__(self, evolutions: EvolutionService, admission: Admission, formats: FormatCompiler) -> None:
+    def __init__(
+        self,
+        evolutions: EvolutionService,
+        admission: Admission,
+        formats: FormatCompiler,
+        profiles: ManagedProfiles,
+    ) -> None:
         self._evolutions = evolutions
         self._admission = admission
         self._formats = formats
+        self._profiles = profiles
 
     async def start(self, request: Request, evolution: EvolutionRequest, idempotency: Idempotency | None) -> Record:
         """The accepted evolution: a new one, or that of the first call with this idempotency key.
@@ -92,6 +100,7 @@ class Acceptance:
         Raises:
             Conflict: the idempotency key was used for another request.
             InvalidRequest: a form that the request demands cannot be followed.
+            NotFound: the caller's tenant may use no such reward profile.
             Overloaded: a limit of the API key or of the deployment is reached.
             PermissionDenied: the API key does not allow the model, the method or the reward profile.
             Unavailable: Redis or a stage is away.
@@ -116,10 +125,21 @@ class Acceptance:
         if quota := await self._admission.quota(caller, record.created_at):
             headers |= quota.headers
         try:
+            record = replace(record, request=await self._with_profile(record.request, caller))
             await self._admission.check_stages(evolution)
         except DarwinError as why:
             return await self._replayed(record, why)
         return await self._start(record, self._admission.limits(caller, evolution))
+
+    async def _with_profile(self, evolution: EvolutionRequest, caller: Caller) -> EvolutionRequest:
+        """The evolution under the version of its reward profile that is promoted now, and stays its own until it ends:
+        of the profile that the request names, or of its API key's, or of the deployment's default."""
+        named = evolution.profile or (caller.key.default_profile if caller.key else "")
+        try:
+            profile, owner = await self._profiles.resolve(caller.tenant, named)
+        except NotFound as error:
+            raise NotFound(error.message, field="darwin.profile") from None
+        return replace(evolution, profile=profile, profile_owner=owner)
 
     async def count(self, request: Request) -> None:
         """Counts a call that starts nothing, such as a cancel, against the rate of its API key.

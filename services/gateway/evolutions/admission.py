@@ -12,6 +12,7 @@ from services.gateway.evolutions.estimate import estimate
 from shared.errors import Unavailable, Unsupported
 from shared.methods import Ability, Method
 from shared.records.evolution import EvolutionRequest
+from shared.records.profiles import name_of
 from shared.records.spending import Prices
 from shared.store.evolutions import Store
 from shared.store.fair_queue import Share
@@ -90,7 +91,7 @@ class Admission:
         if key is None:
             return
         self.check_model(caller, self._settings.known_name(request.model) or request.method, request.method)
-        if key.profiles is not None and request.profile and request.profile not in key.profiles:
+        if key.profiles is not None and request.profile and name_of(request.profile) not in key.profiles:
             raise PermissionDenied(
                 f"this key may not use the reward profile '{request.profile}': choose among {', '.join(key.profiles)}, "
                 "or leave it out",

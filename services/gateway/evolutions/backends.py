@@ -9,12 +9,15 @@ from services.gateway.embeddings.choice import embedder_of
 from services.gateway.embeddings.embedder import Embedder
 from services.gateway.evolutions.compiler import FormatCompiler
 from services.gateway.evolutions.following import MOST_READS
+from services.gateway.profiles.choice import reward_of
+from services.gateway.profiles.managed import ManagedProfiles
 from shared.store.api_keys import ApiKeys
 from shared.store.batches import Batches
 from shared.store.credit import CreditLog
 from shared.store.evolutions import Store
 from shared.store.files import Files
 from shared.store.presence import Presence
+from shared.store.profiles import Profiles
 from shared.store.shards import Shards
 from shared.store.webhooks import Webhooks
 
@@ -38,6 +41,7 @@ class Backends:
     batches: Batches
     webhooks: Webhooks
     credit: CreditLog
+    profiles: ManagedProfiles
     embedder: Embedder | None = None
     formats: FormatCompiler = field(default_factory=FormatCompiler)
     connections: Shards | None = None
@@ -55,12 +59,13 @@ class Backends:
             Batches(connections),
             Webhooks(connections),
             CreditLog(connections),
+            ManagedProfiles(Profiles(connections), reward_of(settings)),
             embedder_of(settings),
             connections=connections,
         )
 
     async def close(self) -> None:
-        stored = (self.files, self.batches, self.webhooks, self.credit)
+        stored = (self.files, self.batches, self.webhooks, self.credit, self.profiles)
         for backend in (self.store, self.keys, self.rates, self.presence, self.formats, *stored):
             await backend.close()
         if self.connections is not None:

@@ -1,11 +1,13 @@
 """The reward service as the orchestrator's `Scorer`."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
 
+from services.orchestrator.adapters.profile_contents import ProfileContents
 from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.adapters.tools import as_judged
 from services.orchestrator.core.values import Score, Scored
@@ -22,11 +24,13 @@ from shared.telemetry.tracing import current_evolution_id
 class GrpcScorer:
     """Scores states through `darwin.v1.RewardService`, always against the original conversation: whole answers, so the
     beginning that the caller gave, less what it thinks, stands before what was decoded. An evolution's calls prefer one
-    replica, which holds what it computed of their responses.
+    replica, which holds what it computed of their responses. A call under a managed profile, whose content travels with
+    it, goes to a replica that has loaded it, or waits where none has.
     """
 
-    def __init__(self, replicas: Replicas[Any]) -> None:
+    def __init__(self, replicas: Replicas[Any], profiles: ProfileContents | None = None) -> None:
         self._replicas = replicas
+        self._profiles = profiles
 
     async def score(
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
@@ -41,14 +45,12 @@ class GrpcScorer:
             profile=request.profile,
             cache_salt=cache_salt(request),
             json_values=request.sampling.format is not None and request.sampling.format.is_json,
+            content=await self._profiles.of(request) if self._profiles else "",
         )
-
-        def begin(stub: Any, **options: Any) -> Any:
-            return stub.Score(message, **options)
 
         with calling("RewardService/Score"):
             try:
-                response = await self._replicas.call(begin, len(effects), timeout_s, current_evolution_id())
+                response = await self._scored(message, len(effects), timeout_s)
             except grpc.RpcError as error:
                 raise from_rpc_error(error, lambda field: "darwin.profile" if field == "profile" else field) from error
         scores = {score.id: score for score in response.scores}
@@ -61,3 +63,23 @@ class GrpcScorer:
             where = (effect.cycle, effect.round, effect.state)
             yield Scored(*where, score.reward, components, computed, score.abstained, breaks=score.breaks)
             computed = 0  # the call's tokens are counted once, with its first state
+
+    async def _scored(self, message: pb.ScoreRequest, weight: int, timeout_s: float) -> pb.ScoreResponse:
+        """Asks replicas that have loaded the call's profile; where none has, the preferred one, which loads it."""
+        ends_at = asyncio.get_running_loop().time() + timeout_s
+
+        async def asked(*, only_loaded: bool) -> pb.ScoreResponse:
+            message.only_loaded = only_loaded
+            left_s = max(0.0, ends_at - asyncio.get_running_loop().time())
+            response: pb.ScoreResponse = await self._replicas.call(
+                lambda stub, **options: stub.Score(message, **options), weight, left_s, current_evolution_id()
+            )
+            return response
+
+        if message.content:
+            try:
+                return await asked(only_loaded=True)
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+        return await asked(only_loaded=False)

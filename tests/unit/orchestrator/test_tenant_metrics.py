@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from services.orchestrator import tenant_metrics
-from services.orchestrator.tenant_metrics import MOST_TENANTS, OTHER, TenantLabels
+from services.orchestrator.tenant_metrics import MOST_TENANTS
+from shared.telemetry.labels import OTHER, Labels
 from tests.integration.stages import REQUEST, record_of
 from tests.metrics import Measured, measured
 
@@ -13,7 +14,7 @@ from tests.metrics import Measured, measured
 @pytest.fixture(autouse=True)
 def _labels(monkeypatch: pytest.MonkeyPatch) -> None:
     """As of a process that has met nobody."""
-    monkeypatch.setattr(tenant_metrics, "_LABELS", TenantLabels())
+    monkeypatch.setattr(tenant_metrics, "_LABELS", Labels(MOST_TENANTS))
 
 
 def shown(name: str, prefix: str) -> dict[str, float]:

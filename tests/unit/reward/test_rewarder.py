@@ -11,11 +11,12 @@ from services.reward.bootstrap import build_rewarder
 from services.reward.combining import Ensemble
 from services.reward.length import LengthCurve
 from services.reward.reference import Sample
-from services.reward.rewarder import Component, Profile, Rewarder, ScorePart
+from services.reward.rewarder import Rewarder, ScorePart
 from services.reward.scorer import EMPTY_RESPONSE, BlockingScorer, ComponentScore, ComponentScorer, Part, ScoreItem
 from services.reward.settings import RewardSettings
 from services.reward.threads import ThreadScorer
 from services.reward.validation import ResponseCandidate, ScoringLimits
+from services.reward.weighted import Component, Profile
 from shared.errors import Internal, InvalidRequest, NotFound, Unavailable
 from shared.records.evolution import Message
 

@@ -17,11 +17,13 @@ from services.gateway.evolutions.admission import Admission, StageCheck
 from services.gateway.evolutions.compiler import FormatCompiler
 from services.gateway.evolutions.embedding_calls import EmbeddingCalls
 from services.gateway.evolutions.service import EvolutionService
+from services.gateway.profiles.managed import ManagedProfiles
 from shared.store.api_keys import ApiKeys
 from shared.store.batches import Batch, Batches
 from shared.store.evolutions import Store
 from shared.store.files import File, FileLimits, Files
 from shared.store.presence import Presence
+from shared.store.profiles import Profiles
 
 CHAT = "/v1/chat/completions"
 FINAL = ("completed", "failed", "cancelled", "expired")
@@ -49,7 +51,7 @@ class Driving:
         settings = settings or GatewaySettings()
         admission = Admission(self.store, self.rates, StageCheck(self.presence), settings)
         service = EvolutionService(self.store, SearchTimes())
-        acceptance = Acceptance(service, admission, FormatCompiler())
+        acceptance = Acceptance(service, admission, FormatCompiler(), ManagedProfiles(Profiles(self.url), None))
         embedding = EmbeddingCalls(embedder, admission, self.store, SearchTimes())
         return BatchDriver(
             self.batches, self.files, self.keys, service, acceptance, embedding, settings, BatchLimits(**limits)

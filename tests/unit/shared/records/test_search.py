@@ -78,6 +78,7 @@ def test_every_field_that_determines_a_search_is_answered() -> None:
         "user",
         "metadata",
         "tenant",
+        "profile_owner",
         "accepted_at",
         "warnings",
         "response",

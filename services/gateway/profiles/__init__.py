@@ -1,0 +1,1 @@
+"""Reward profiles that are managed over HTTP."""

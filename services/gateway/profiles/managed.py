@@ -1,0 +1,122 @@
+"""Managed reward profiles: checked before they are kept, loaded before they are offered, found for each request."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from services.gateway.profiles.models import RewardModels
+from shared.errors import DarwinError, Unavailable, Unsupported
+from shared.records.profiles import ManagedProfile, check_texts
+from shared.store.profiles import Profiles, Resolved
+
+log = logging.getLogger(__name__)
+
+# Well within the minute after which the reward service takes a profile that nobody asks for as out of use.
+_KEEP_S = 15.0
+
+
+@dataclass(frozen=True)
+class Change:
+    """Who changes profiles of which owner (a tenant; empty: those that all may use), and why."""
+
+    owner: str
+    by: str
+    reason: str = ""
+
+
+class ManagedProfiles:
+    """The profiles in `store`, whose models the reward service loads; without one, profiles are its files alone, and
+    none is managed.
+
+    Every method raises `Unavailable` where Redis is away.
+    """
+
+    def __init__(self, store: Profiles, reward: RewardModels | None) -> None:
+        self.store = store
+        self._reward = reward
+        self._seeded = False
+        self._told: set[str] = set()
+
+    async def close(self) -> None:
+        await self.store.close()
+        if self._reward:
+            await self._reward.close()
+
+    def check_managed(self) -> RewardModels:
+        """Raises `Unsupported` where no profile is managed."""
+        if self._reward is None:
+            raise Unsupported("this deployment manages no reward profiles: its operator sets DARWIN_GATEWAY_REWARD")
+        return self._reward
+
+    async def push(self, name: str, content: str, change: Change, *, promote: bool) -> ManagedProfile:
+        """Adds a version once the reward service has loaded it and scored by it; the first of a name, and others where
+        `promote` says so, once all replicas have it.
+
+        Raises:
+            InvalidRequest: the profile cannot be served; the message says what to change.
+            Conflict: there are too many profiles or versions.
+            Overloaded: the reward service has no memory for its models.
+        """
+        reward = self.check_managed()
+        check_texts(content, change.reason)
+        await self._seed()
+        await reward.check(name, content, tenants=bool(change.owner))
+        if promote or name not in {profile.name for profile in await self.store.all(change.owner)}:
+            await reward.load(name, content)
+        return await self.store.push(change.owner, name, content, change.by, change.reason, promote=promote)
+
+    async def promote(self, name: str, version: int, change: Change) -> ManagedProfile:
+        """Has the name mean this version once all replicas have loaded it; raises as `Profiles.promote` does."""
+        await self.store.get(change.owner, name)
+        await self._load(change.owner, name, version)
+        return await self.store.promote(change.owner, name, version, change.by, change.reason)
+
+    async def roll_back(self, name: str, promoted: int, change: Change) -> ManagedProfile:
+        """Has the name mean what it did before `promoted`, once that is loaded; raises as `Profiles.roll_back` does."""
+        await self._load(change.owner, name, (await self.store.get(change.owner, name)).rolled_back(promoted).promoted)
+        return await self.store.roll_back(change.owner, name, promoted, change.by, change.reason)
+
+    async def resolve(self, tenant: str, reference: str) -> Resolved:
+        """The version that a request of a tenant means; what stands in it where no profile is managed.
+
+        Raises:
+            NotFound: the tenant may use no such profile.
+        """
+        if self._reward is None:
+            return Resolved(reference, None)
+        try:
+            await self._seed()
+        except Unavailable:
+            log.info("the reward service's files are not known yet")
+        return await self.store.resolve(tenant, reference)
+
+    async def keep_loaded(self) -> None:
+        """Has every replica hold what is promoted, for good: also one that was started just now."""
+        if self._reward is None:
+            return
+        while True:
+            try:
+                self._seeded = False
+                await self._seed()
+                for owner, profile in await self.store.offered():
+                    await self._load(owner, profile.name, profile.promoted)
+            except DarwinError as error:
+                log.info("reward profiles could not be looked after: %s", error.message)
+            except Exception:
+                log.exception("reward profiles could not be looked after")
+            await asyncio.sleep(_KEEP_S)
+
+    async def _load(self, owner: str, name: str, version: int) -> None:
+        content = (await self.store.version(owner, name, version)).content
+        await self.check_managed().load(f"{name}@{version}", content)
+
+    async def _seed(self) -> None:
+        """Keeps the reward service's files, where they are new."""
+        if self._seeded:
+            return
+        files = await self.check_managed().files()
+        for name in await self.store.seed(dict(files.contents), files.default):
+            if name not in self._told:
+                self._told.add(name)
+                log.warning("the file of reward profile %s is not what was kept of it first: push it to use it", name)
+        self._seeded = True

@@ -11,7 +11,15 @@ from pydantic import Field, FiniteFloat, StrictBool, model_validator
 
 from services.reward.runtime import Runtime
 from services.reward.scorer import BlockingScorer, ComponentScorer
-from services.reward.specs import ComponentSpec, InProcessSpec, ModelSpec, TextSpec, Variable
+from services.reward.specs import (
+    ComponentSpec,
+    Criterion,
+    InProcessSpec,
+    JudgeSpec,
+    ModelSpec,
+    TextSpec,
+    Variable,
+)
 
 SHIPPED_HEAD = "quality.safetensors"
 
@@ -156,6 +164,18 @@ class SimulatedSpec(InProcessSpec):
         return SimulatedScorer()
 
 
+class RubricSpec(JudgeSpec):
+    """Criteria in plain words, judged by a language model."""
+
+    type: Literal["rubric"]
+    criteria: tuple[Criterion, ...] = Field(min_length=1, max_length=16)
+
+    def create(self, runtime: Runtime) -> ComponentScorer:
+        from services.reward.rubric import RubricScorer
+
+        return RubricScorer(self, runtime)
+
+
 COMPONENT_TYPES: tuple[type[ComponentSpec], ...] = (
     QualitySpec,
     GuardSpec,
@@ -165,6 +185,7 @@ COMPONENT_TYPES: tuple[type[ComponentSpec], ...] = (
     VllmSpec,
     HttpSpec,
     SimulatedSpec,
+    RubricSpec,
 )
 TYPES: tuple[str, ...] = tuple(get_args(spec.model_fields["type"].annotation)[0] for spec in COMPONENT_TYPES)
 """What `type` may be."""

@@ -19,6 +19,7 @@ from services.reward.registry import (
     HttpSpec,
     QualitySpec,
     RelevanceSpec,
+    RubricSpec,
     SimulatedSpec,
     Spec,
     VllmSpec,
@@ -42,7 +43,7 @@ ITEMS = [
     ScoreItem(OTHER, ""),
     ScoreItem(QUESTION, "naïve 光合作用 \x00 <|im_end|>\n<|im_start|>user\nhi 🌱"),
 ]
-ROWS = ("quality", "quality-bound", "guard", "form", "relevance", "simulated", "classifier", "vllm", "http")
+ROWS = ("quality", "quality-bound", "guard", "form", "relevance", "simulated", "classifier", "vllm", "http", "rubric")
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,15 @@ def subject_of(checkpoint: Path) -> Iterator[Callable[[str], Subject]]:
             loaded[kind] = Subject(scorer, tolerances.get(kind, 0.0), loop)
         return loaded[kind]
 
-    with serve(lambda given: [float(sum(given) % 97) + len(given)]) as server:
+    def reward(given: Sequence[int] | str) -> list[float]:
+        return [len(given) % 97 / 97] if isinstance(given, str) else [float(sum(given) % 97) + len(given)]
+
+    with serve(reward) as server:
         specs["http"] = HttpSpec(
             name="it", weight=1, type="http", api="vllm-classify", url=server.url, tokenizer=model, max_tokens=512
+        )
+        specs["rubric"] = RubricSpec(
+            name="it", weight=1, type="rubric", url=f"{server.url}/v1", model="judge", criteria=("It is short.", "It is true.")
         )
         yield subject
         for each in loaded.values():

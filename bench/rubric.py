@@ -125,7 +125,7 @@ async def measured(pairs: Sequence[TrainingPair], cut: int) -> tuple[list[Told],
 def sample(folder: Path, each: int) -> list[TrainingPair]:
     """The first held-out pairs of each source that the embedded model's context holds."""
     taken: list[TrainingPair] = []
-    for pair in read_preferences(sorted(folder.glob("*.jsonl")), 0.2).pairs:
+    for pair in read_preferences(sorted(folder.glob("*.jsonl")), 0.2, skip_invalid=True).pairs:
         fits = sum(len(message.content) for message in pair.conversation.messages) + len(pair.chosen) < 6_000
         if pair.split == TEST and fits and sum(other.source == pair.source for other in taken) < each:
             taken.append(pair)
@@ -150,7 +150,9 @@ def main() -> None:
         cost.add_row(str(number), str(each.computed), str(each.cached), str(each.once), ratio)
     Console().print(cost)
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps({"told": [asdict(row) for row in told], "costs": [asdict(row) for row in paid]}, indent=1))
+    OUT.write_text(
+        json.dumps({"told": [asdict(row) for row in told], "costs": [asdict(row) for row in paid]}, indent=1)
+    )
 
 
 if __name__ == "__main__":

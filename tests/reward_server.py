@@ -1,4 +1,4 @@
-"""A server of rewards as others run them, in the shapes that vLLM, TEI, OpenRLHF and OpenAI's chats give; it scores by a
+"""A server of rewards as others run them, in the shapes of vLLM, TEI, OpenRLHF and OpenAI's chats; it scores by a
 function."""
 
 import json

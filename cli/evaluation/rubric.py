@@ -156,8 +156,7 @@ def chance_of_yes(choice: dict[str, Any]) -> float:
     """
     try:
         tokens = [
-            (str(token["token"]), float(token["logprob"]))
-            for token in choice["logprobs"]["content"][0]["top_logprobs"]
+            (str(token["token"]), float(token["logprob"])) for token in choice["logprobs"]["content"][0]["top_logprobs"]
         ]
     except (LookupError, TypeError, ValueError) as error:
         raise JudgeError(f"the judge's endpoint gives no log probabilities that can be read: {error!r}") from error

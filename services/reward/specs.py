@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     FiniteFloat,
     StrictBool,
+    StringConstraints,
     model_validator,
 )
 
@@ -166,7 +167,11 @@ class Criterion(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    text: Annotated[str, AfterValidator(lambda text: " ".join(text.split())), Field(min_length=1, max_length=500)]
+    text: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
+        AfterValidator(lambda text: " ".join(text.split())),
+    ]
     weight: FiniteFloat = 1.0
 
     @model_validator(mode="before")
@@ -176,8 +181,6 @@ class Criterion(BaseModel):
 
     @model_validator(mode="after")
     def _counts(self) -> Self:
-        if not self.text:
-            raise ValueError("a criterion's text must not be blank")
         if not self.weight:
             raise ValueError("a criterion's weight must not be 0: leave the criterion out")
         return self

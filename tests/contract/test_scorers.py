@@ -111,7 +111,12 @@ def subject_of(checkpoint: Path) -> Iterator[Callable[[str], Subject]]:
             name="it", weight=1, type="http", api="vllm-classify", url=server.url, tokenizer=model, max_tokens=512
         )
         specs["rubric"] = RubricSpec(
-            name="it", weight=1, type="rubric", url=f"{server.url}/v1", model="judge", criteria=("It is short.", "It is true.")
+            name="it",
+            weight=1,
+            type="rubric",
+            url=f"{server.url}/v1",
+            model="judge",
+            criteria=("It is short.", "It is true."),
         )
         yield subject
         for each in loaded.values():

@@ -1,5 +1,6 @@
 """What judges are asked, how their first token is read, and what each of their failures is called."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -59,9 +60,7 @@ class Generation(generation_pb2_grpc.GenerationServiceServicer):  # type: ignore
         tokens = [pb.TokenLogprobs.Token(text=text, logprob=log(chance)) for text, chance in top]
         usage = pb.GenerateResult.Usage(prompt_tokens=len(said), cached_tokens=4, generated_tokens=1)
         logprobs = [pb.TokenLogprobs(chosen=tokens[0], top=tokens)]
-        return pb.GenerateResult(
-            id=sequence.id, usage=usage, logprobs=logprobs, finish_reason=pb.FINISH_REASON_CONTEXT
-        )
+        return pb.GenerateResult(id=sequence.id, usage=usage, logprobs=logprobs, finish_reason=pb.FINISH_REASON_CONTEXT)
 
 
 @asynccontextmanager
@@ -82,7 +81,7 @@ async def test_the_generation_service_judges_by_one_token_of_each_question() -> 
         yes, no, long = await judge.ask(QUESTIONS, "a tenant's", "key")
         many = await judge.ask(["Is it? yes"] * 300, "", "key")
         await judge.close()
-        assert identity.model_of_generation(address) == "ours vllm"
+        assert await asyncio.to_thread(identity.model_of_generation, address) == "ours vllm"
     assert yes is not None
     assert no is not None
     assert (yes.yes, no.yes, long) == (pytest.approx(0.8), pytest.approx(0.1), None)

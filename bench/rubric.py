@@ -66,10 +66,16 @@ class Cost:
 def profiles() -> dict[str, ProfileFile]:
     """One component of all criteria, one component for each, and the head that ships."""
     each = [
-        {"name": f"criterion-{number}", "type": "rubric", "weight": 1 / len(CRITERIA), "criteria": [text]}
+        {
+            "name": f"criterion-{number}",
+            "type": "rubric",
+            "weight": 1 / len(CRITERIA),
+            "criteria": [text],
+            "timeout_s": 600,
+        }
         for number, text in enumerate(CRITERIA)
     ]
-    whole = [{"name": "rubric", "type": "rubric", "weight": 1, "criteria": CRITERIA}]
+    whole = [{**each[0], "weight": 1, "criteria": CRITERIA}]
     made = {name: ProfileFile.model_validate({"components": parts}) for name, parts in ((RUBRIC, whole), (APART, each))}
     return {**made, HEAD: single("quality")}
 
@@ -96,7 +102,7 @@ def shares(source: str, cut: int | None, prompts: Sequence[bytes], rows: Sequenc
 
 
 async def costs(rewarder: Rewarder) -> list[Cost]:
-    """Of each round but the first, in which nothing is cached yet."""
+    """Of each round; in the first nothing is cached yet."""
     tokenizer = load_tokenizer(resolve(EMBEDDED_LLM))
     found = []
     for texts in growing(tokenizer, STATES, ROUNDS):
@@ -107,26 +113,35 @@ async def costs(rewarder: Rewarder) -> list[Cost]:
     return found
 
 
+def table_of(paid: Sequence[Cost]) -> Table:
+    table = Table("round", "computed", "reused", "prompt and answers once", "computed / once")
+    for number, each in enumerate(paid, 1):
+        ratio = f"{each.computed / each.once:.2f}"
+        table.add_row(str(number), str(each.computed), str(each.cached), str(each.once), ratio)
+    return table
+
+
 async def measured(pairs: Sequence[TrainingPair], cut: int) -> tuple[list[Told], list[Cost]]:
     rewarder = build_over(profiles(), RUBRIC, RewardSettings())
     await rewarder.start()
     try:
-        told = []
+        told, paid = [], await costs(rewarder)
+        Console().print(table_of(paid))
         for source in sorted({pair.source for pair in pairs}):
             members = [pair for pair in pairs if pair.source == source]
             for length in (None, cut):
                 rows = [await margins(rewarder, pair, length) for pair in members]
                 told += shares(source, length, [pair.conversation.digest for pair in members], rows)
-        return told, await costs(rewarder)
+        return told, paid
     finally:
         await rewarder.stop()
 
 
-def sample(folder: Path, each: int) -> list[TrainingPair]:
-    """The first held-out pairs of each source that the embedded model's context holds."""
+def sample(folder: Path, each: int, most: int) -> list[TrainingPair]:
+    """The first held-out pairs of each source that have less than `most` characters."""
     taken: list[TrainingPair] = []
     for pair in read_preferences(sorted(folder.glob("*.jsonl")), 0.2, skip_invalid=True).pairs:
-        fits = sum(len(message.content) for message in pair.conversation.messages) + len(pair.chosen) < 6_000
+        fits = sum(len(message.content) for message in pair.conversation.messages) + len(pair.chosen) < most
         if pair.split == TEST and fits and sum(other.source == pair.source for other in taken) < each:
             taken.append(pair)
     return taken
@@ -136,19 +151,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--pairs", type=int, default=40, help="of each source")
+    parser.add_argument("--characters", type=int, default=6_000, help="of conversation and answer, at most")
     parser.add_argument("--cut", type=int, default=200, help="characters of an unfinished answer")
     arguments = parser.parse_args()
-    told, paid = asyncio.run(measured(sample(arguments.data, arguments.pairs), arguments.cut))
+    told, paid = asyncio.run(measured(sample(arguments.data, arguments.pairs, arguments.characters), arguments.cut))
     table = Table("scorer", "source", "characters", "pairs", "chosen wins", "95%")
     for row in told:
         within = f"{row.low:.0%} to {row.high:.0%}"
         table.add_row(row.scorer, row.source, str(row.cut or "all"), str(row.pairs), f"{row.value:.0%}", within)
     Console().print(table)
-    cost = Table("round", "computed", "reused", "prompt and answers once", "computed / once")
-    for number, each in enumerate(paid, 1):
-        ratio = f"{each.computed / each.once:.2f}"
-        cost.add_row(str(number), str(each.computed), str(each.cached), str(each.once), ratio)
-    Console().print(cost)
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(
         json.dumps({"told": [asdict(row) for row in told], "costs": [asdict(row) for row in paid]}, indent=1)

@@ -13,11 +13,11 @@ from services.reward.scorer import TRIAL, UNDECIDED, ComponentScore, ScoreItem
 from shared.errors import InvalidRequest
 from shared.process.lifecycle import never
 
-_COMPLETE = "Does the answer fulfil this criterion? Reply with one word, yes or no."
-_UNFINISHED = (
-    "The answer is not finished: more of it will follow. Judged by what is there so far, will the finished answer "
-    "fulfil this criterion? Reply with one word, yes or no."
+_TASK = (
+    "At the end stands a criterion. Say in one word, yes or no, whether the answer fulfils it; of an answer that is "
+    "not finished, whether it will once it is, judged by what is there so far."
 )
+_UNFINISHED = "The answer is not finished.\n\n"
 _LEAST_ROOM = 250
 _UNKNOWN = 0.5
 
@@ -93,9 +93,9 @@ class RubricScorer:
     def _questions(self, item: ScoreItem, room: int) -> list[str]:
         """One for each criterion; what they share comes first."""
         conversation, (answer,) = shown(item.conversation.messages, (_text(item),), room)
-        shared = f"{PREAMBLE}\n\n{conversation}\n\nAnswer to judge:\n{answer}\n\n"
-        asked = _UNFINISHED if item.partial else _COMPLETE
-        return [f"{shared}{asked}\n\nCriterion: {criterion.text}" for criterion in self._spec.criteria]
+        shared = f"{PREAMBLE} {_TASK}\n\n{conversation}\n\nAnswer to judge:\n{answer}\n\n"
+        shared += f"{_UNFINISHED if item.partial else ''}Yes or no? Criterion: "
+        return [shared + criterion.text for criterion in self._spec.criteria]
 
     def _score(self, answers: Sequence[Answer | None]) -> ComponentScore | None:
         """The score by the answers to an item's questions; None where one of them was too long."""

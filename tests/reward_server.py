@@ -1,6 +1,8 @@
-"""A server of rewards as others run them, in the shapes that vLLM, TEI and OpenRLHF give; it scores by a function."""
+"""A server of rewards as others run them, in the shapes of vLLM, TEI, OpenRLHF and OpenAI's chats; it scores by a
+function."""
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -107,9 +109,24 @@ def _get_reward(score: Score, body: Any) -> Any:
     return {"rewards": [row[0] if len(row) == 1 else row for row in rows]}
 
 
+def _chat(score: Score, body: Any) -> Any:
+    """A judge: `score` gives P(yes) for the question, which is spelled in several ways."""
+    assert (body["max_tokens"], body["temperature"], body["logprobs"]) == (1, 0, True)
+    question = body["messages"][-1]["content"]
+    (yes,) = score(question)
+    spelled = {"Yes": 0.6 * yes, " yes": 0.2 * yes, "No": 0.5 * (1 - yes), "no": 0.3 * (1 - yes), "Maybe": 0.1}
+    top = [{"token": token, "logprob": math.log(max(chance, 1e-30))} for token, chance in spelled.items()]
+    content = [{"token": "Yes", "logprob": top[0]["logprob"], "top_logprobs": top}]
+    return {
+        "choices": [{"index": 0, "message": {"content": "Yes"}, "logprobs": {"content": content}}],
+        "usage": {"prompt_tokens": len(question), "prompt_tokens_details": None},
+    }
+
+
 _ANSWERS: Mapping[str, Callable[[Score, Any], Any]] = {
     "/classify": _classify,
     "/pooling": _pooling,
     "/predict": _predict,
     "/get_reward": _get_reward,
+    "/v1/chat/completions": _chat,
 }

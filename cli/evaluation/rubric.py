@@ -5,7 +5,6 @@ Where the endpoint gives log probabilities, the model is asked for "yes" or "no"
 model is asked for a number from 1 to 10.
 """
 
-import math
 import os
 import re
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import httpx
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from cli.evaluation.judging import JudgedResponse, JudgeError, NamedJudge, digest_of
+from services.reward.judges import judge as first_words
 from shared.process.certificates import is_local
 
 RUBRIC = Path(__file__).parent / "rubric.txt"
@@ -154,19 +154,17 @@ def chance_of_yes(choice: dict[str, Any]) -> float:
     Raises:
         JudgeError: neither word is among them.
     """
-    chances = {"yes": 0.0, "no": 0.0}
     try:
-        tokens = choice["logprobs"]["content"][0]["top_logprobs"]
-        for token in tokens:
-            word = token["token"].strip("▁Ġ \n\"'*.").lower()
-            if word in chances:
-                chances[word] += math.exp(token["logprob"])
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        tokens = [
+            (str(token["token"]), float(token["logprob"])) for token in choice["logprobs"]["content"][0]["top_logprobs"]
+        ]
+    except (LookupError, TypeError, ValueError) as error:
         raise JudgeError(f"the judge's endpoint gives no log probabilities that can be read: {error!r}") from error
-    if not sum(chances.values()):
-        seen = ", ".join(repr(token["token"]) for token in tokens[:5])
+    chance = first_words.chance_of_yes(tokens)
+    if chance is None:
+        seen = ", ".join(repr(token) for token, _ in tokens[:5])
         raise JudgeError(f"the judge begins with neither yes nor no, but {seen}: take a model that follows the rubric")
-    return chances["yes"] / sum(chances.values())
+    return chance
 
 
 def number_of(content: Any) -> float:

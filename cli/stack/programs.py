@@ -116,7 +116,7 @@ def programs(settings: StackSettings, addresses: Mapping[str, str], folder: Path
     return [
         redis,
         *stage("generation", {"DARWIN_GENERATION_ENGINE": settings.engine}),
-        *stage("reward", {}),
+        *stage("reward", {"DARWIN_REWARD_GENERATION": to("reward", "generation")}),
         *stage("mutation", {"DARWIN_MUTATION_GENERATION": to("mutation", "generation")}),
         *(worker(name) for name in numbered("orchestrator", settings.workers)),
         service("gateway", gateway, partial(_http_ready, f"http://{addresses['gateway']}")),

@@ -68,8 +68,7 @@ def build_over(files: Mapping[str, ProfileFile], default: str, settings: RewardS
     Raises:
         NotFound, InvalidRequest: a profile's length curve or reference does not exist, or is another profile's.
     """
-    plaintext = Certificates().allow_plaintext
-    runtime = Runtime(settings.device, settings.dtype, settings.threads, settings.cache_bytes, plaintext)
+    runtime = _runtime(settings)
     specs = {spec.scorer_key(): spec for file in files.values() for spec in file.components}
     scorers = {key: spec.create(runtime) for key, spec in specs.items()}
 
@@ -133,7 +132,18 @@ def identity_standalone(name: str) -> str:
     from services.reward.identity import identity  # the service has no use for it
 
     settings = RewardSettings()
-    return identity(_standalone(name, settings)[1], Runtime(settings.device, settings.dtype))
+    return identity(_standalone(name, settings)[1], _runtime(settings))
+
+
+def _runtime(settings: RewardSettings) -> Runtime:
+    return Runtime(
+        settings.device,
+        settings.dtype,
+        settings.threads,
+        settings.cache_bytes,
+        Certificates().allow_plaintext,
+        settings.generation,
+    )
 
 
 def _standalone(name: str, settings: RewardSettings) -> tuple[str, ProfileFile]:

@@ -10,14 +10,18 @@ from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 from safetensors import deserialize
 
 from services.reward.profiles import ProfileFile
 from services.reward.registry import HttpSpec, QualitySpec, RelevanceSpec, RulesSpec
 from services.reward.runtime import Runtime
-from services.reward.specs import WEIGHTS, ComponentSpec, ModelSpec
+from services.reward.specs import WEIGHTS, ComponentSpec, JudgeSpec, ModelSpec
 from shared.errors import NotFound, Unavailable
+from shared.pb.generation_pb2 import GetModelRequest
+from shared.pb.generation_pb2_grpc import GenerationServiceStub
+from shared.rpc.tls import NO_PROXY, Transport
 from shared.text.embedded_models import EMBEDDED_ENCODER, EMBEDDED_LLM, resolve
 
 _HERE = Path(__file__).parent
@@ -33,7 +37,7 @@ def identity(profile: ProfileFile, runtime: Runtime) -> str:
         Unavailable: a component's server cannot be reached.
     """
     parts = [_digest(_HERE, "*.py"), runtime.device, runtime.number_type(None)]
-    parts += [f"{part.weight} {_fields(part)} {' '.join(_content(part))}" for part in profile.components]
+    parts += [f"{part.weight} {_fields(part)} {' '.join(_content(part, runtime))}" for part in profile.components]
     if profile.length_curve is not None:
         parts.append(_digest(WEIGHTS / profile.length_curve))
     parts += _sums(profile)
@@ -90,7 +94,7 @@ def _fields(spec: ComponentSpec) -> str:
     return spec.model_dump_json(exclude=_APART)
 
 
-def _content(spec: ComponentSpec) -> Iterator[str]:
+def _content(spec: ComponentSpec, runtime: Runtime) -> Iterator[str]:
     """What decides on scores and stands outside the profile."""
     if isinstance(spec, QualitySpec):
         yield _digest(WEIGHTS / spec.head)
@@ -105,6 +109,8 @@ def _content(spec: ComponentSpec) -> Iterator[str]:
             yield _checkpoint(spec.tokenizer, None)
     elif isinstance(spec, RulesSpec) and spec.tokenizer is not None:
         yield _checkpoint(spec.tokenizer, None)
+    elif isinstance(spec, JudgeSpec):
+        yield reported_model(spec) if spec.url is not None else model_of_generation(runtime.generation)
 
 
 def _checkpoint(model: str, revision: str | None) -> str:
@@ -134,8 +140,8 @@ def _digest(path: Path, pattern: str = "*") -> str:
     return state.hexdigest()
 
 
-def reported_model(spec: HttpSpec) -> str:
-    """What the server says that it serves: vLLM by `/v1/models`, TEI by `/info`; empty where it does not say.
+def reported_model(spec: HttpSpec | JudgeSpec) -> str:
+    """What the server says that it serves: TEI by `/info`, others by `/v1/models`; empty where it does not say.
 
     Raises:
         Unavailable: it cannot be reached.
@@ -143,20 +149,42 @@ def reported_model(spec: HttpSpec) -> str:
     from services.reward.remote.scorer import key_of
 
     key = key_of(spec)
-    base = spec.url.rstrip("/")
-    for path in ("/classify", "/pooling", "/predict", "/get_reward"):
+    base = str(spec.url).rstrip("/")
+    for path in ("/classify", "/pooling", "/predict", "/get_reward", "/chat/completions"):
         base = base.removesuffix(path)
+    listed = "models" if isinstance(spec, JudgeSpec) else "info" if spec.api == "tei-predict" else "v1/models"
     headers = {"authorization": f"Bearer {key}"} if key else {}
     try:
         # Given a transport, httpx takes no proxy from the environment, as where the server scores.
         with httpx.Client(headers=headers, timeout=_ASKED_S, transport=httpx.HTTPTransport()) as client:
-            answer = client.get(f"{base}/{'info' if spec.api == 'tei-predict' else 'v1/models'}")
+            answer = client.get(f"{base}/{listed}")
         said = answer.json() if answer.is_success else {}
     except httpx.HTTPError as error:
         raise Unavailable(f"the reward server {spec.url} cannot be reached ({type(error).__name__})") from None
     except ValueError:
         said = {}
     return json.dumps(_names(said), sort_keys=True)
+
+
+def model_of_generation(address: str) -> str:
+    """The model that the generation service serves, and its engine.
+
+    Raises:
+        Unavailable: it cannot be reached.
+    """
+    target = address.partition(",")[0]
+    credentials = Transport().channel_credentials(target)
+    channel = (
+        grpc.insecure_channel(target, NO_PROXY)
+        if credentials is None
+        else grpc.secure_channel(target, credentials, NO_PROXY)
+    )
+    with channel:
+        try:
+            model = GenerationServiceStub(channel).GetModel(GetModelRequest(), timeout=_ASKED_S)
+        except grpc.RpcError as error:
+            raise Unavailable(f"the generation service {target} cannot be reached ({error.code().name})") from None
+    return f"{model.model} {model.engine}"
 
 
 def _names(said: Any) -> list[Any]:

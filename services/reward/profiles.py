@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 from services.reward.combining import Ensemble
 from services.reward.length import LENGTH
 from services.reward.profile_errors import problem
-from services.reward.registry import QualitySpec, RulesSpec, Spec
+from services.reward.registry import QualitySpec, RubricSpec, RulesSpec, Spec
 from services.reward.specs import WEIGHTS, part_names, refuse_doubles
 from shared.errors import InvalidRequest, NotFound
 
 SHIPPED = Path(__file__).parent / "profiles"
 _MAX_DEPTH = 80  # a JSON schema's, and what it stands in
-TENANT_TYPES = ("quality", "guard", "form", "relevance", "rules", "simulated")
+TENANT_TYPES = ("quality", "guard", "form", "relevance", "rules", "rubric", "simulated")
 """Component types of which a tenant's own profiles may be made: they read nothing but the conversation."""
 SHIPPED_HEADS = tuple(sorted(path.name for path in WEIGHTS.glob("*.safetensors")))
 
@@ -161,11 +161,16 @@ def check_tenants(profile: ProfileFile) -> None:
             allowed = ", ".join(SHIPPED_HEADS)
             raise InvalidRequest(f"{where}.head must be one of {allowed} in a tenant's profile", field=f"{where}.head")
         if isinstance(spec, RulesSpec) and spec.tokenizer is not None:
-            field = f"{where}.tokenizer"
-            raise InvalidRequest(f"{field} must be left out of a tenant's profile", field=field)
+            raise _left_out(f"{where}.tokenizer")
+        if isinstance(spec, RubricSpec) and spec.url is not None:
+            raise _left_out(f"{where}.url")
     for field in ("length_curve", "reference"):
         if getattr(profile, field) is not None:
-            raise InvalidRequest(f"{field} must be left out of a tenant's profile", field=field)
+            raise _left_out(field)
+
+
+def _left_out(field: str) -> InvalidRequest:
+    return InvalidRequest(f"{field} must be left out of a tenant's profile", field=field)
 
 
 def _beside(name: str, profile: Path) -> str:

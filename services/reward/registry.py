@@ -12,7 +12,16 @@ from pydantic import Field, FiniteFloat, StrictBool, field_validator, model_vali
 from services.reward.rules.checks import MOST_CHECKS, AnyCheck, Check
 from services.reward.runtime import Runtime
 from services.reward.scorer import BlockingScorer, ComponentScorer
-from services.reward.specs import ComponentSpec, InProcessSpec, ModelSpec, TextSpec, Variable, refuse_doubles
+from services.reward.specs import (
+    ComponentSpec,
+    Criterion,
+    InProcessSpec,
+    JudgeSpec,
+    ModelSpec,
+    TextSpec,
+    Variable,
+    refuse_doubles,
+)
 
 SHIPPED_HEAD = "quality.safetensors"
 
@@ -181,6 +190,28 @@ class RulesSpec(InProcessSpec):
         return RulesScorer(self.checks, self.tokenizer)
 
 
+class RubricSpec(JudgeSpec):
+    """Criteria in plain words, judged by a language model."""
+
+    type: Literal["rubric"]
+    criteria: tuple[Criterion, ...] = Field(min_length=1, max_length=16)
+
+    @field_validator("criteria")
+    @classmethod
+    def _names_differ(cls, criteria: tuple[Criterion, ...]) -> tuple[Criterion, ...]:
+        refuse_doubles((each.name for each in criteria if each.name), "criteria")
+        return criteria
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(each.name for each in self.criteria if each.name)
+
+    def create(self, runtime: Runtime) -> ComponentScorer:
+        from services.reward.rubric import RubricScorer
+
+        return RubricScorer(self, runtime)
+
+
 COMPONENT_TYPES: tuple[type[ComponentSpec], ...] = (
     QualitySpec,
     GuardSpec,
@@ -191,6 +222,7 @@ COMPONENT_TYPES: tuple[type[ComponentSpec], ...] = (
     HttpSpec,
     SimulatedSpec,
     RulesSpec,
+    RubricSpec,
 )
 TYPES: tuple[str, ...] = tuple(get_args(spec.model_fields["type"].annotation)[0] for spec in COMPONENT_TYPES)
 """What `type` may be."""

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 class Runtime:
     """`threads` bounds the CPU cores one scorer uses at a time; `cache_bytes` the keys and values one scorer keeps.
 
-    `plaintext` says whether conversations may leave this machine without TLS.
+    `plaintext` says whether conversations may leave this machine without TLS. `generation` is the address of the
+    generation service, whose language model judges where a component asks for that.
     """
 
     device: str = "cpu"
@@ -21,6 +22,7 @@ class Runtime:
     threads: int = 1
     cache_bytes: int = 512 * 1024**2
     plaintext: bool = False
+    generation: str = "127.0.0.1:50051"
 
     def number_type(self, own: Dtype | None, device: str | None = None) -> Dtype:
         """That of a scorer which asks for `own`, or for none, on a device of its own or on this one."""

@@ -77,6 +77,8 @@ class ComponentScore:
 
 EMPTY_RESPONSE = "empty"
 OUT_OF_DISTRIBUTION = "out_of_distribution"
+UNDECIDED = "undecided"
+"""A judge answers a question in neither of the ways that it was asked for."""
 
 
 TRIAL = ScoreItem(Conversation((Message("user", "Name a fruit."),)), "An apple.")

@@ -19,6 +19,9 @@ class RewardSettings(DarwinSettings):
     profiles: str = Field(default="default", min_length=1)
     profiles_dir: Path | None = None
     default_profile: str = Field(default="", description="serves calls that name none; empty: the first of `profiles`")
+    generation: str = Field(
+        default="127.0.0.1:50051", description="address of the generation service, for components that its model judges"
+    )
     threads: int = Field(default=1, ge=1, description="CPU cores that scoring may use")
     dtype: DtypeSetting = Field(default="auto", description=AUTO_DTYPE)
     device: str = Field(default="cpu", description='a torch device, such as "cuda:0"')

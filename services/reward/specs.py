@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     FiniteFloat,
     StrictBool,
+    StringConstraints,
     model_validator,
 )
 
@@ -23,6 +24,7 @@ from services.reward.runtime import Runtime
 from services.reward.scorer import BlockingScorer, ComponentScorer
 from services.reward.threads import ThreadScorer
 from shared.process.number_types import Dtype
+from shared.records.limits import MOST_ALTERNATIVES
 from shared.text.template import SystemHandling
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -148,4 +150,60 @@ class ModelSpec(TextSpec):
             raise ValueError(
                 "trust_remote_code needs a model that is a local folder, or a revision that is a commit's 40 hex digits"
             )
+        return self
+
+
+class JudgeSpec(ComponentSpec):
+    """A component whose scores a language model gives, which is asked questions that it answers by yes or no.
+
+    Without `url` it is the generation service's own; else `model` at an OpenAI-compatible endpoint, whose `url` ends
+    before /chat/completions and whose key `key_env` or `key_file` names. The probabilities of the `alternatives`
+    likeliest first tokens of its answer are read. Of conversation and response it sees `max_characters`: whole oldest
+    turns go first, then the beginnings of what is left. `concurrency` requests are under way at an endpoint at once.
+    """
+
+    url: str | None = Field(default=None, min_length=1)
+    model: str | None = Field(default=None, min_length=1)
+    key_env: Variable | None = None
+    key_file: Path | None = None
+    chat_template_arguments: Arguments = Field(default_factory=dict)
+    alternatives: int = Field(default=MOST_ALTERNATIVES, ge=2, le=MOST_ALTERNATIVES)
+    max_characters: int = Field(default=16_000, ge=1_000, le=200_000)
+    timeout_s: FiniteFloat = Field(default=30.0, gt=0, le=600)
+    concurrency: int = Field(default=16, ge=1, le=256)
+
+    @model_validator(mode="after")
+    def _fits_its_place(self) -> Self:
+        if self.url is None and (self.model or self.key_env or self.key_file):
+            raise ValueError("model, key_env and key_file need a url: without one, generation's own model judges")
+        if self.url is not None and self.model is None:
+            raise ValueError("a url needs a model: the name by which the endpoint knows it")
+        if self.key_env is not None and self.key_file is not None:
+            raise ValueError("key_env and key_file exclude each other")
+        return self
+
+
+class Criterion(BaseModel):
+    """What a response should be or do, in plain words; one with a negative `weight` is what it should not. What the
+    judge says of one with a `name` is told, and may be required, by the component's name and this."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    text: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
+        AfterValidator(lambda text: " ".join(text.split())),
+    ]
+    weight: FiniteFloat = 1.0
+    name: Name | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, given: object) -> object:
+        return {"text": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _counts(self) -> Self:
+        if not self.weight:
+            raise ValueError("a criterion's weight must not be 0: leave the criterion out")
         return self

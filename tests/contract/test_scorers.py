@@ -19,6 +19,7 @@ from services.reward.registry import (
     HttpSpec,
     QualitySpec,
     RelevanceSpec,
+    RubricSpec,
     RulesSpec,
     SimulatedSpec,
     Spec,
@@ -49,7 +50,8 @@ CHECKS = [
     {"name": "asks", "type": "match", "pattern": r"\?\s*$"},
     {"name": "same", "type": "language"},
 ]
-ROWS = ("quality", "quality-bound", "guard", "form", "relevance", "simulated", "classifier", "vllm", "http", "rules")
+WITHOUT_MODEL = ("guard", "form", "simulated", "rules")
+ROWS = ("quality", "quality-bound", "relevance", "classifier", "vllm", "http", "rubric", *WITHOUT_MODEL)
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,20 @@ def subject_of(checkpoint: Path) -> Iterator[Callable[[str], Subject]]:
             loaded[kind] = Subject(scorer, tolerances.get(kind, 0.0), loop)
         return loaded[kind]
 
-    with serve(lambda given: [float(sum(given) % 97) + len(given)]) as server:
+    def reward(given: Sequence[int] | str) -> list[float]:
+        return [len(given) % 97 / 97] if isinstance(given, str) else [float(sum(given) % 97) + len(given)]
+
+    with serve(reward) as server:
         specs["http"] = HttpSpec(
             name="it", weight=1, type="http", api="vllm-classify", url=server.url, tokenizer=model, max_tokens=512
+        )
+        specs["rubric"] = RubricSpec(
+            name="it",
+            weight=1,
+            type="rubric",
+            url=f"{server.url}/v1",
+            model="judge",
+            criteria=("It is short.", "It is true."),
         )
         yield subject
         for each in loaded.values():

@@ -17,6 +17,7 @@ ARROWS = {
     ("orchestrator", "generation", 50051),
     ("orchestrator", "reward", 50053),
     ("mutation", "generation", 50051),
+    ("reward", "generation", 50051),
     ("keda/", "redis", 6379),
     ("monitoring/", "gateway", 9464),
     ("monitoring/", "orchestrator", 9464),

@@ -14,6 +14,7 @@ from services.reward.remote.client import RewardServer
 from services.reward.remote.inputs import Renderer
 from services.reward.runtime import Runtime
 from services.reward.scorer import TRIAL, ComponentScore, ScoreItem
+from services.reward.specs import JudgeSpec
 from shared.errors import Internal, InvalidRequest, Overloaded, Unavailable, Unsupported
 from shared.process.lifecycle import never
 from shared.process.urls import leaves_in_plain_text, url_problem
@@ -40,11 +41,11 @@ class HttpScorer:
 
     async def load(self) -> None:
         spec = self._spec
-        _check_url(spec.url, self._plaintext)
+        check_url(spec.url, self._plaintext)
         self._api = api_of(spec)
         self._renderer = await asyncio.to_thread(Renderer, spec)
         named = spec.key_env or (str(spec.key_file) if spec.key_file else "key_env or key_file")
-        url, key = _address(spec.url, self._api.path), key_of(spec, self._environment)
+        url, key = address_of(spec.url, self._api.path), key_of(spec, self._environment)
         self._server = RewardServer(url, key, named, spec.timeout_s, spec.concurrency)
         self._free = asyncio.Semaphore(spec.concurrency)
         await self._try()
@@ -77,7 +78,7 @@ class HttpScorer:
     async def _request(self, items: Sequence[ScoreItem]) -> list[ComponentScore]:
         assert self._server is not None
         rendered = [self._renderer.render(item) for item in items]
-        body = self._api.body([each.input for each in rendered], _salt(items[0].conversation.cache_salt))
+        body = self._api.body([each.input for each in rendered], salt_digest(items[0].conversation.cache_salt))
         async with self._free:
             response = await self._server.post(body)
         scores = self._api.scores(response, len(items))
@@ -100,7 +101,8 @@ class HttpScorer:
             raise Unsupported(error.message, field=error.field or "url") from error
 
 
-def _check_url(url: str, plaintext: bool) -> None:
+def check_url(url: str, plaintext: bool) -> None:
+    """Raises Unsupported unless conversations may be sent to the URL."""
     if problem := url_problem(url, "", "key_env or key_file"):
         raise Unsupported(f"the url of a component {problem}", field="url")
     if leaves_in_plain_text(url) and not plaintext:
@@ -111,12 +113,13 @@ def _check_url(url: str, plaintext: bool) -> None:
         )
 
 
-def _address(url: str, path: str) -> str:
+def address_of(url: str, path: str) -> str:
+    """The URL with the path at its end, which it may have already."""
     stripped = url.rstrip("/")
     return stripped if urlsplit(stripped).path.endswith(path) else stripped + path
 
 
-def key_of(spec: HttpSpec, environment: Mapping[str, str] = os.environ) -> str | None:
+def key_of(spec: HttpSpec | JudgeSpec, environment: Mapping[str, str] = os.environ) -> str | None:
     """The key that the component names, None where it names none; raises Unsupported where it cannot be had."""
     if spec.key_env is not None:
         found = environment.get(spec.key_env, "").strip()
@@ -134,6 +137,6 @@ def key_of(spec: HttpSpec, environment: Mapping[str, str] = os.environ) -> str |
     return found
 
 
-def _salt(salt: str) -> str:
+def salt_digest(salt: str) -> str:
     """A digest of the salt, since vLLM does not take one of any characters and length."""
     return blake2b(salt.encode(), digest_size=16).hexdigest() if salt else ""

@@ -20,7 +20,7 @@ def test_callers_know_every_replica_and_each_has_its_own_address(tmp_path: Path)
         assert told[worker]["DARWIN_ORCHESTRATOR_GENERATION"] == generation
         assert told[worker]["DARWIN_ORCHESTRATOR_REWARD"] == ",".join(addresses[name] for name in names[3:5])
         assert told[worker]["DARWIN_ORCHESTRATOR_MUTATION"] == addresses["mutation"]
-    assert told["mutation"]["DARWIN_MUTATION_GENERATION"] == generation
+    assert told["mutation"]["DARWIN_MUTATION_GENERATION"] == told["reward"]["DARWIN_REWARD_GENERATION"] == generation
     for name in names[:3]:
         assert told[name]["DARWIN_GENERATION_LISTEN"] == addresses[name]
 

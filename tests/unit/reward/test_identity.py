@@ -127,3 +127,16 @@ def test_a_server_is_known_by_the_model_that_it_reports(api: str, path: str, mod
         assert len({first, second, digest(type="http", api=api, url=url)}) == 3
     with pytest.raises(Unavailable, match="cannot be reached"):
         digest(type="http", api=api, url=url)
+
+
+def test_a_judge_is_known_by_its_criteria_and_by_the_model_that_its_endpoint_reports() -> None:
+    answers = {"/v1/models": {"data": [{"id": "judge", "root": "a"}]}}
+    with server(answers) as url:
+
+        def judged(criterion: str = "It is true.") -> str:
+            return digest(type="rubric", url=f"{url}/v1", model="judge", criteria=[criterion])
+
+        first, other = judged(), judged("It is short.")
+        assert judged() == first
+        answers["/v1/models"] = {"data": [{"id": "judge", "root": "b"}]}
+        assert len({first, other, judged()}) == 3

@@ -17,6 +17,7 @@ LISTED = "chat_template_arguments: {a: [1]}"
 ENDLESS = "chat_template_arguments: {a: .inf}"
 RULE = "components: [{{name: r, type: rules, weight: 1, checks: [{{name: c, {}}}]}}]"
 BOTH = "name: both, weight: 1"
+RUBRIC = "{name: a, type: rubric, weight: 1"
 GUARD = "components: [{name: guard, type: guard, weight: 1}]"
 
 
@@ -57,6 +58,14 @@ def test_the_default_is_quality_guard_form_and_relevance() -> None:
         ("components: [{name: A B, type: guard, weight: 1}]", "components.0.name", "a-z"),
         ("components: [{name: a, type: relevance, weight: 1, threshold: 2}]", "components.0.threshold", "1"),
         ("components: [{name: a, type: classifier, weight: 1}]", "components.0.model", "is missing"),
+        (f"components: [{RUBRIC}, criteria: []}}]", "components.0.criteria", "at least 1"),
+        (f"components: [{RUBRIC}, criteria: ['']}}]", "components.0.criteria.0.text", "must not be empty"),
+        (f"components: [{RUBRIC}, criteria: [' ']}}]", "components.0.criteria.0.text", "must not be empty"),
+        (f"components: [{RUBRIC}, criteria: [{{text: a, weight: 0}}]}}]", "components.0.criteria.0", "not be 0"),
+        (f"components: [{RUBRIC}, criteria: [{'a' * 501}]}}]", "components.0.criteria.0.text", "at most 500"),
+        (f"components: [{RUBRIC}, criteria: [{'a, ' * 17}]}}]", "components.0.criteria", "at most 16"),
+        (f"components: [{RUBRIC}, criteria: [a], url: 'http://h'}}]", "components.0", "url needs a model"),
+        (f"components: [{RUBRIC}, criteria: [a], model: m}}]", "components.0", "need a url"),
         (
             "components: [{name: a, type: guard, weight: 1}, {name: a, type: simulated, weight: 1}]",
             "components",

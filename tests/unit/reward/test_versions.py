@@ -215,6 +215,7 @@ def test_text_that_is_no_profile_is_refused(text: str, said: str) -> None:
         ("type: http, api: vllm-classify, url: 'http://10.0.0.1'", "components.0.type"),
         ("type: quality, head: /etc/passwd", "components.0.head"),
         ("type: quality, head: ../../head.safetensors", "components.0.head"),
+        ("type: rubric, url: 'http://10.0.0.1/v1', model: a, criteria: [It is kind.]", "components.0.url"),
         ("type: rules, tokenizer: /models, checks: [{name: a, type: banned, terms: [x]}]", "components.0.tokenizer"),
     ],
 )
@@ -226,6 +227,7 @@ def test_a_tenants_profile_names_nothing_of_the_deployments(component: str, fiel
 
 def test_a_tenants_profile_may_weigh_what_is_shipped() -> None:
     check_tenants(parse_profile(GUARD, "brief"))
+    check_tenants(parse_profile("components: [{name: r, type: rubric, weight: 1, criteria: [It is kind.]}]", "kind"))
     check_tenants(parse_profile(RULES.replace("reference: sample.json\n", ""), "brief"))
     check_tenants(load_profiles(["default"], None)["default"])
     with pytest.raises(InvalidRequest, match="length_curve"):

@@ -18,10 +18,11 @@ help: ## Print this
 install: ## Create .venv and prepare the models (once; VLLM=gpu on a GPU machine)
 	@$(PYTHON) scripts/install.py --vllm $(VLLM)
 
-demo: install ## Align one real instruction through the whole system (PROMPT="…")
-	@$(BIN)/darwin align --engine $(ENGINE) --max-tokens 160 -- "$$DARWIN_PROMPT"
+demo: install ## Align one real instruction through the whole system (PROMPT="…" PREFER="at most two sentences, plain words")
+	@$(BIN)/darwin align --engine $(ENGINE) --max-tokens 160 $(if $(PREFER),--prefer "$$DARWIN_PREFER") -- "$$DARWIN_PROMPT"
 
 demo: export DARWIN_PROMPT := $(value PROMPT)
+demo: export DARWIN_PREFER := $(value PREFER)
 
 up: install ## Keep the stack in the foreground (PORT=8080)
 	@exec $(BIN)/darwin up --engine $(ENGINE) --port $(PORT)

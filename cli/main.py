@@ -6,16 +6,17 @@ import json
 import os
 import sys
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.syntax import Syntax
 
 from cli import credit, keys, profiles, reward, view
 from cli.certs import certs
 from cli.check import check
 from cli.client import Client
-from cli.console import reported
+from cli.console import CommandError, reported
 from cli.evaluation.commands import app as evaluation
 from cli.export import export
 from cli.history.replay_command import replay
@@ -24,6 +25,9 @@ from cli.search_options import with_search_options
 from cli.session import EngineOption, started
 from cli.stack import StackSettings
 from shared.methods import METHODS
+
+if TYPE_CHECKING:
+    from cli.preference import Preferred
 
 app = typer.Typer(
     help="Decoding-time alignment: better answers under your own reward models, without fine-tuning.",
@@ -39,6 +43,7 @@ app.add_typer(reward.app, name="reward")
 
 _DEFAULT_MODEL = "DARWIN_GATEWAY_DEFAULT_MODEL"
 _AUTO_SHARE = "DARWIN_MUTATION_AUTO_SHARE"
+_LOADING_S = 600.0  # as long as a profile's models may take to load
 _EXAMPLE = {"model": "darwin", "messages": [{"role": "user", "content": "How do I learn to swim?"}], "max_tokens": 120}
 
 
@@ -53,6 +58,10 @@ def align(
     system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
     preset: Annotated[str | None, typer.Option(help="default or paper: where settings left out come from.")] = None,
     profile: Annotated[str | None, typer.Option(help="Reward profile.")] = None,
+    prefer: Annotated[
+        str | None,
+        typer.Option(help="What you prefer, in words, wishes separated by commas: a reward profile is made of it."),
+    ] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Tokens of a response.")] = None,
     temperature: Annotated[float | None, typer.Option(help="0 is greedy.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Nucleus sampling.")] = None,
@@ -77,9 +86,15 @@ def align(
     }
     console = Console(stderr=as_json)
     with reported(console), contextlib.ExitStack() as stack:
+        preferred = _preferred(prefer, profile, url)
         if url is None:
             url = stack.enter_context(started(StackSettings(engine=engine, env=_unmeasured()), console)).url
-        document = _follow(stack.enter_context(Client(url, patience_s=15)), body, console, show=not as_json)
+        client = stack.enter_context(Client(url, patience_s=15))
+        if preferred:
+            body["darwin"]["profile"] = _pushed(client, preferred, console)
+        document = _follow(client, body, console, show=not as_json)
+        if preferred and document["result"]:
+            console.print(view.wishes(document["result"], preferred.wishes))
     if as_json:
         print(json.dumps(document, ensure_ascii=False, indent=2))
     if document["status"] != "succeeded":
@@ -137,6 +152,29 @@ app.command("show")(show_lineage)
 def version() -> None:
     """Print the version."""
     print(importlib.metadata.version("darwin-align"))
+
+
+def _preferred(prefer: str | None, profile: str | None, url: str | None) -> "Preferred | None":
+    if prefer is None:
+        return None
+    if profile is not None:
+        raise CommandError("--prefer makes a reward profile, and --profile names one: leave one of them out")
+    if url is not None:
+        raise CommandError(
+            "--prefer is for a stack of its own: write the profile by `darwin profiles draft`, push it to the gateway, "
+            "and name it by --profile"
+        )
+    from cli.preference import preferred  # few commands need what it reads profiles with
+
+    return preferred(prefer)
+
+
+def _pushed(client: Client, made: "Preferred", console: Console) -> str:
+    console.print("the reward profile made of what you prefer:")
+    console.print(Syntax(made.content, "yaml", theme="ansi_dark", background_color="default", word_wrap=True))
+    body = {"content": made.content, "promote": True, "reason": "darwin align --prefer"}
+    pushed = client.call("PUT", "/v1/profiles/preference", body, _LOADING_S)
+    return f"{pushed['name']}@{pushed['promoted']}"
 
 
 def _unmeasured() -> dict[str, str]:

@@ -70,6 +70,17 @@ def show(reference: Reference, url: Url = _URL, tenant: Tenant = None, as_json: 
 
 
 @app.command()
+def draft(
+    preference: Annotated[str, typer.Argument(help="What you prefer, in words, wishes separated by commas.")],
+) -> None:
+    """Write a profile of what you prefer: rules check what they can, a language model judges the rest."""
+    from cli.preference import preferred  # few commands need what it reads profiles with
+
+    with reported(Console(stderr=True)):
+        print(preferred(preference).content, end="")
+
+
+@app.command()
 def push(
     file: Annotated[Path, typer.Argument(help="The profile, as `darwin check` takes it.", exists=True, dir_okay=False)],
     name: Annotated[str | None, typer.Option(help="Its name; left out, the file's without its ending.")] = None,

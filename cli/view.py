@@ -142,6 +142,25 @@ def _parts(best: dict[str, Any], base: dict[str, Any]) -> Table:
     return table
 
 
+def wishes(result: dict[str, Any], named: dict[str, str]) -> Table:
+    """What was preferred, and whether both answers are so: as far as rules can tell, or how likely a judge finds it."""
+    table = Table("you prefer", "base", "evolved", box=box.SIMPLE_HEAD)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for part, wish in named.items():
+        said = ((choice or {}).get("components", {}).get(part) for choice in (result["base"], result["choices"][0]))
+        table.add_row(plain(wish), *(_held(value, judged=part.startswith("rubric.")) for value in said))
+    return table
+
+
+def _held(value: float | None, *, judged: bool) -> Text:
+    if value is None:
+        return Text("")
+    if judged:
+        return Text(f"{value:.0%}")
+    return Text("✓", style="green") if value == 1 else Text("✗", style="red")
+
+
 def _tokens(result: dict[str, Any]) -> Table:
     table = Table("stage", "tokens", "", box=box.SIMPLE_HEAD)
     table.columns[1].justify = "right"

@@ -77,3 +77,26 @@ def test_a_broken_profile_is_refused_at_push(simulated_stack: Stack, tmp_path: P
     assert refused.exit_code == 1
     assert said in refused.output
     assert "broken" not in darwin(simulated_stack, "list")
+
+
+def test_a_preference_in_words_steers_a_stack_of_its_own(simulated_stack: Stack) -> None:
+    words = [
+        "align",
+        "--engine",
+        "simulated",
+        "--max-tokens",
+        "20",
+        "--prefer",
+        "at most 40 words, plain words",
+        "Why?",
+    ]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert "name: at-most-40-words" in result.output
+    assert "rules.plain-words" in result.output
+    [held] = [line.split() for line in result.output.splitlines() if line.strip().startswith("at most 40 words")]
+    assert held == ["at", "most", "40", "words", "✓", "✓"]
+    for more in (["--url", simulated_stack.url], ["--profile", "default"]):
+        refused = CliRunner().invoke(app, [*words, *more])
+        assert refused.exit_code == 1
+        assert "--prefer" in refused.output

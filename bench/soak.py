@@ -37,6 +37,7 @@ CANCELLED = 25
 # the number of shards, and what the tenants that waited lately were served.
 CONSTANT = {"_kombu.binding*", "unacked_mutex", "darwin:alive:*", "darwin:shards"}
 CONSTANT |= {f"darwin:waiting:{part}" for part in ("last", "usual", "virtual")}
+CONSTANT |= {f"darwin:profile{part}" for part in ("s:", "s-default", "-versions:", "-history:*", "-owners")}
 HELD = "held by redis"
 
 
@@ -98,7 +99,7 @@ def kinds(client: redis.Redis) -> dict[str, int]:
 
 
 def _kind(key: str) -> str:
-    for constant in ("darwin:alive:", "_kombu.binding"):
+    for constant in ("darwin:alive:", "darwin:profile-history:", "_kombu.binding"):
         if key.startswith(constant):
             return f"{constant}*"
     return re.sub(r"\{[^}]*\}|[0-9a-f]{16,}", "*", key)

@@ -33,13 +33,15 @@ def asked(number: int) -> list[Any]:
 @pytest.mark.parametrize("model", ["sample", "best-of-n", "darwin"])
 def test_answers_call_and_go_on_from_the_result(client: openai.OpenAI, model: str) -> None:
     called = 0
-    for number in range(10):
+    for number in range(40):
         answer = client.chat.completions.create(model=model, messages=asked(number), tools=TOOLS, max_tokens=200)
         [choice] = answer.choices
         if not choice.message.tool_calls:
             assert choice.finish_reason in ("stop", "length")
             continue
         called += 1
+        if called > 2:
+            break
         assert choice.finish_reason == "tool_calls"
         for call in choice.message.tool_calls:
             assert call.type == "function"

@@ -72,7 +72,7 @@ LABELS = {
     "method": set(METHODS),
     "tenant": {"acme", "globex", "other"},
     "service_tier": {"default"},
-    "profile": {"default", "simulated"},
+    "profile": {"simulated@1", "simulated"},
     "http_request_method": {"GET", "POST", "DELETE", "_OTHER"},
     "http_route": {"", *ROUTES},
 }

@@ -10,6 +10,7 @@ import httpx
 from cli.stack import Stack, StackSettings
 from shared.methods import METHODS
 from shared.store.api_keys import ApiKeys, new_key
+from tests.e2e.test_logs import TOO_LONG
 
 PROMPT = "Describe the xylophonist Quibblethwaite."
 SETTINGS = StackSettings.simulated(
@@ -40,7 +41,7 @@ class Workload:
             for method in METHODS:
                 assert self._end(tenant, {"model": method, "darwin": {"mutation": "model"}}) == "succeeded"
         tenant = next(iter(self.keys))
-        assert self._end(tenant, {"model": "sample", "darwin": {"profile": "no-such-profile"}}) == "failed"
+        assert self._end(tenant, {"model": "sample", "messages": TOO_LONG}) == "failed"
         # Of sixteen seconds, or of one that is cancelled before.
         long = {"model": "darwin", "max_tokens": 4000, "darwin": {"cycles": 8}}
         assert self._end(tenant, long, cancel=True) == "cancelled"

@@ -96,7 +96,7 @@ async def test_many_sequences_cost_no_timer_per_token() -> None:
     batch, loop = Batch(Latency(0.00001), 64), asyncio.get_running_loop()
     with mock.patch.object(loop, "call_at", wraps=loop.call_at) as timers:
         await asyncio.gather(*(batch.run(20_000, 0) for _ in range(64)))
-    assert 0 < timers.call_count <= 64
+    assert 0 < timers.call_count <= 2 * 64
 
 
 def test_an_engine_can_be_slowed_down() -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 
 from cli.console import CommandError
-from services.reward.profiles import SHIPPED
+from services.reward.profiles import SHIPPED, parse_profile
 
 MOST_WISHES, MOST_CHARACTERS = 16, 200
 _EACH = 1.5
@@ -42,6 +42,7 @@ def preferred(preference: str) -> Preferred:
 
     Raises:
         CommandError: there is no wish, or there are too many, or one is too long.
+        InvalidRequest: one asks for what cannot be, such as no words at all.
     """
     wishes = list(dict.fromkeys(wish for part in re.split(r"[,;\n]", preference) if (wish := _bare(part))))
     if not 0 < len(wishes) <= MOST_WISHES or max(map(len, wishes)) > MOST_CHARACTERS:
@@ -62,7 +63,9 @@ def preferred(preference: str) -> Preferred:
     if criteria:
         components.append({"name": "rubric", "type": "rubric", "weight": _EACH * len(criteria), "criteria": criteria})
     written = {"description": "; ".join(wishes), "components": components}
-    return Preferred(yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=110), named)
+    content = yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=110)
+    parse_profile(content, "what you prefer")
+    return Preferred(content, named)
 
 
 def _bare(part: str) -> str:

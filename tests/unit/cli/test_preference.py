@@ -14,6 +14,7 @@ from services.reward.profiles import parse_profile
 from services.reward.registry import RulesSpec
 from services.reward.rules.scorer import RulesScorer
 from services.reward.scorer import Conversation, ScoreItem
+from shared.errors import InvalidRequest
 from shared.records.evolution import Message
 
 ASKED = Conversation((Message("user", "Why do boats float?"),))
@@ -82,6 +83,12 @@ def test_each_wish_is_found_among_the_parts_of_a_reward() -> None:
 )
 def test_none_too_many_and_too_long_wishes_are_refused(preference: str) -> None:
     with pytest.raises(CommandError, match="1 to 16 wishes"):
+        preferred(preference)
+
+
+@pytest.mark.parametrize("preference", ["at most zero words", "never mentions ''"])
+def test_wishes_for_what_cannot_be_are_refused(preference: str) -> None:
+    with pytest.raises(InvalidRequest, match="what you prefer: components"):
         preferred(preference)
 
 

@@ -1,4 +1,4 @@
-"""The mutation service's encoder. This module alone of the gateway's speaks gRPC."""
+"""The mutation service's encoder. Beside `profiles.reward`, this module alone of the gateway's speaks gRPC."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 from services.gateway.embeddings.embedder import Embeddings, TokenIds
-from shared.errors import DeadlineExceeded, Internal, InvalidRequest, Unavailable
+from shared.errors import Internal, InvalidRequest
 from shared.pb import mutation_pb2 as pb
 from shared.pb.mutation_pb2_grpc import MutationServiceStub
 from shared.rpc.balancing import Replicas
@@ -36,7 +36,6 @@ class EncoderClient:
     def __init__(self, target: str, model: str, transport: Transport | None = None) -> None:
         self._replicas = Replicas("mutation", target, MutationServiceStub, transport or Transport())
         self._model = model
-        self._started = False
 
     async def close(self) -> None:
         await self._replicas.members.close()
@@ -47,7 +46,7 @@ class EncoderClient:
         texts = [_text(each) for each in inputs]
         ends_at = asyncio.get_running_loop().time() + timeout_s
         with calling("MutationService/Embed"):
-            await self._wait_for_replica(min(timeout_s, _PATIENCE_S))
+            await self._replicas.wait_for_any(min(timeout_s, _PATIENCE_S))
             request = pb.EmbedRequest(texts=texts, model=self._model, dimensions=dimensions or 0)
             try:
                 response = await self._replicas.call(
@@ -62,17 +61,6 @@ class EncoderClient:
                     raise type(failure)(failure.outside) from error
                 raise failure from error
         return _embeddings(response, len(texts))
-
-    async def _wait_for_replica(self, patience_s: float) -> None:
-        members = self._replicas.members
-        if not self._started:
-            self._started = True
-            members.start()
-        if not members.serving:
-            try:
-                await members.wait_for_change(asyncio.get_running_loop().time() + patience_s)
-            except DeadlineExceeded:
-                raise Unavailable("no answer from mutation, whose encoder embeds: come back later") from None
 
 
 def _text(given: str | TokenIds) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 
 from services.gateway.profiles.models import ProfileFiles
-from shared.errors import DarwinError, DeadlineExceeded, InvalidRequest, NotFound, Unavailable, Unsupported
+from shared.errors import DarwinError, InvalidRequest, NotFound, Unavailable, Unsupported
 from shared.pb import reward_pb2 as pb
 from shared.pb.reward_pb2_grpc import RewardServiceStub
 from shared.rpc.balancing import Replicas
@@ -29,14 +29,13 @@ class RewardClient:
     def __init__(self, target: str, load_s: float, transport: Transport | None = None) -> None:
         self._replicas = Replicas("reward", target, RewardServiceStub, transport or Transport())
         self._load_s = load_s
-        self._started = False
 
     async def close(self) -> None:
         await self._replicas.members.close()
 
     async def files(self) -> ProfileFiles:
         with calling("RewardService/ListProfiles"):
-            await self._wait_for_replica()
+            await self._replicas.wait_for_any(_PATIENCE_S)
             try:
                 response = await self._replicas.call(
                     lambda stub, **options: stub.ListProfiles(pb.ListProfilesRequest(), **options), 1, _PATIENCE_S
@@ -48,7 +47,7 @@ class RewardClient:
     async def check(self, reference: str, content: str, *, tenants: bool) -> None:
         request = pb.LoadProfileRequest(profile=reference, content=content, tenants=tenants)
         with calling("RewardService/LoadProfile"):
-            await self._wait_for_replica()
+            await self._replicas.wait_for_any(_PATIENCE_S)
             try:
                 await self._replicas.call(
                     lambda stub, **options: stub.LoadProfile(request, **options), 1, self._load_s, reference
@@ -59,14 +58,14 @@ class RewardClient:
     async def load(self, reference: str, content: str) -> None:
         request = pb.LoadProfileRequest(profile=reference, content=content)
         with calling("RewardService/LoadProfile"):
-            await self._wait_for_replica()
+            await self._replicas.wait_for_any(_PATIENCE_S)
             members = self._replicas.members
-            calls = (self._load_at(members[address].stub, request) for address in members.serving)
+            calls = [self._load_at(members[address].stub, request) for address in members.serving]
             failures = [failure for failure in await asyncio.gather(*calls) if failure]
         # A replica that is away by now loads what it lacks when it is back, and other ones serve meanwhile.
         lasting = [failure for failure in failures if not isinstance(failure, Unavailable)]
-        if lasting or len(failures) == len(members.serving):
-            raise (lasting or failures or [_nobody()])[0]
+        if lasting or len(failures) == len(calls):
+            raise (lasting or failures)[0]
 
     async def _load_at(self, stub: Any, request: pb.LoadProfileRequest) -> DarwinError | None:
         try:
@@ -74,22 +73,6 @@ class RewardClient:
         except grpc.RpcError as error:
             return _translated(error)
         return None
-
-    async def _wait_for_replica(self) -> None:
-        members = self._replicas.members
-        if not self._started:
-            self._started = True
-            members.start()
-        ends_at = asyncio.get_running_loop().time() + _PATIENCE_S
-        while not members.serving:
-            try:
-                await members.wait_for_change(ends_at)
-            except DeadlineExceeded:
-                raise _nobody() from None
-
-
-def _nobody() -> Unavailable:
-    return Unavailable("no answer from reward: come back later")
 
 
 def _translated(error: grpc.RpcError) -> DarwinError:

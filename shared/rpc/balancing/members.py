@@ -50,7 +50,8 @@ class Members(Generic[Stub]):
         return self._replicas[address]
 
     def start(self) -> None:
-        self._following = asyncio.ensure_future(self._follow())
+        """Begins to look for replicas; a second call changes nothing."""
+        self._following = self._following or asyncio.ensure_future(self._follow())
 
     async def close(self) -> None:
         if self._following is not None:

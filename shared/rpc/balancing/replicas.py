@@ -10,6 +10,7 @@ from typing import Any, Generic, Self
 
 import grpc
 
+from shared.errors import DeadlineExceeded, Unavailable
 from shared.rpc.balancing.choice import choose, ranked
 from shared.rpc.balancing.members import Members
 from shared.rpc.balancing.replica import Stub
@@ -68,6 +69,20 @@ class Replicas(Generic[Stub]):
 
     async def __aexit__(self, *_: object) -> None:
         await self.members.close()
+
+    async def wait_for_any(self, patience_s: float) -> None:
+        """Waits until a replica serves; without a context around, looking for them begins with the first such wait.
+
+        Raises:
+            Unavailable: none served in so many seconds.
+        """
+        self.members.start()
+        ends_at = asyncio.get_running_loop().time() + patience_s
+        while not self.members.serving:
+            try:
+                await self.members.wait_for_change(ends_at)
+            except DeadlineExceeded:
+                raise Unavailable(f"no answer from {self._stage}: come back later") from None
 
     async def is_healthy(self) -> bool:
         """Whether any replica says that it serves, when it is asked now."""

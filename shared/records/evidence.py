@@ -39,6 +39,10 @@ class Evidence:
     verdict: Verdict = ""
     after: int = 0
 
+    def __str__(self) -> str:
+        difference = "?" if self.difference is None else f"{self.difference:+.3f}"
+        return f"difference {difference} [{self.lower:+.3f}, {self.upper:+.3f}] after {self.outcomes} outcomes"
+
     @property
     def outcomes(self) -> int:
         return sum(self.counts)

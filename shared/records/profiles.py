@@ -126,6 +126,12 @@ class ManagedProfile:
             raise InvalidRequest(f"{self.name}@{version} is promoted: name another version", field="version")
         return version
 
+    @property
+    def in_use(self) -> tuple[int, ...]:
+        """The versions that score anything by the profile's name: the promoted one, the shadow's and the canary's."""
+        beside = [each.version for each in (self.shadow, self.canary) if each]
+        return tuple(dict.fromkeys((self.promoted, *beside)))
+
     def without_rollouts(self) -> Self:
         """The profile with neither shadow nor canary."""
         return replace(self, shadow=None, canary=None)

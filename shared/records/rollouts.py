@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
 
+from shared.records.evolution import Record
+
 CanaryUnit = Literal["user", "evolution"]
 CanaryMetric = Literal["feedback", "judge"]
 LEAST_SHARE, MOST_SHARE = 0.01, 0.99
@@ -46,9 +48,11 @@ class Canary:
     judge: str = ""
     judge_owner: str = ""
 
-    def unit(self, user: str, evolution_id: str) -> str:
-        """What is drawn, and counts once: the user, or the evolution where none is named."""
-        return f"user {user}" if self.by == "user" and user else f"evolution {evolution_id}"
+    def unit_of(self, record: Record) -> str:
+        """What is drawn, and counts once: the user that the request names, or its API key; or the evolution, where
+        there is neither, or evolutions are drawn."""
+        user = record.request.user or record.key_id
+        return f"user {record.request.tenant}\0{user}" if self.by == "user" and user else f"evolution {record.id}"
 
     def takes(self, unit: str) -> bool:
         """Whether this unit gets the canary's version."""

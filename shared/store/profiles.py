@@ -16,6 +16,7 @@ from typing import NamedTuple
 from pydantic import TypeAdapter
 
 from shared.errors import Conflict
+from shared.records.evolution import Record
 from shared.records.profiles import (
     MAX_HISTORY,
     MAX_PROFILES,
@@ -193,10 +194,10 @@ class Profiles(RedisClient):
             await self._redis.set(self._key("profiles-default"), default, nx=True)
         return [name for name in contents.keys() & known if await self._differs(name, contents[name])]
 
-    async def resolve(self, tenant: str, reference: str, user: str = "", evolution_id: str = "") -> Resolved:
+    async def resolve(self, tenant: str, reference: str, record: Record | None = None) -> Resolved:
         """The version that a tenant's request means by `name` or `name@version`: the tenant's own before those that all
-        may use; the deployment's default where `reference` is empty. Under a canary a name means what it draws for the
-        user or the evolution. What stands in it is taken as it is where no profile has been kept so far.
+        may use; the deployment's default where `reference` is empty. Under a canary a name means what is drawn for the
+        `record`, which is to be accepted. What stands in it is taken as it is where no profile has been kept so far.
 
         Raises:
             NotFound: the tenant may use no such profile.
@@ -216,8 +217,8 @@ class Profiles(RedisClient):
         for owner, body in zip(owners, bodies, strict=True):
             profile = _profile(name, body) if body else None
             if profile and not profile.deleted and (version or profile.promoted) <= profile.latest:
-                canary = None if version or not evolution_id else profile.canary
-                if canary and canary.takes(canary.unit(user, evolution_id)):
+                canary = profile.canary if record and not version else None
+                if record and canary and canary.takes(canary.unit_of(record)):
                     version = canary.version
                 return Resolved(f"{name}@{version or profile.promoted}", owner, canary.id if canary else None)
         raise unknown_profile(reference or default)

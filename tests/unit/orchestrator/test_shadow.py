@@ -53,6 +53,10 @@ def test_no_more_decisions_differ_than_there_are(config: Config, seed: int) -> N
     assert 0 <= found.differing <= found.decisions
 
 
+def _of_state(rewards: list[list[float]], effect: Score) -> float:
+    return rewards[effect.round - 1][effect.state] if effect.state >= 0 else 0.0
+
+
 def told(rewards: list[list[float]], shadows: list[list[float]]) -> Disagreement:
     """Of a search of two rounds of four tokens each, by states' rewards in each; the base's are 0."""
     evolution, _ = machine.begin(ONE_ROUND, INSTRUCTION, 1)
@@ -62,9 +66,8 @@ def told(rewards: list[list[float]], shadows: list[list[float]]) -> Disagreement
         effect = machine.next_effects(evolution)[0]
         where = (effect.cycle, effect.round, effect.state)  # type: ignore[union-attr]
         if isinstance(effect, Score):
-            of_state = lambda table: table[where[1] - 1][where[2]] if where[2] >= 0 else 0.0  # noqa: E731
-            outcome: Outcome = Scored(*where, of_state(rewards))
-            rescored[effect.key] = Scored(*where, of_state(shadows))
+            outcome: Outcome = Scored(*where, _of_state(rewards, effect))
+            rescored[effect.key] = Scored(*where, _of_state(shadows, effect))
         else:
             text = f"{effect.token_ids} {where}"  # type: ignore[union-attr]
             outcome = Generated(*where, (1, 2, 3, 4), text, text, "length", 4)

@@ -62,7 +62,8 @@ class Rollouts(Profiles):
     async def start_shadow(
         self, owner: str, name: str, version: int, share: float, by: str, reason: str
     ) -> ManagedProfile:
-        """Has a version score what a share of the evolutions under the promoted one find; counts begin anew.
+        """Has a version score what a share of the evolutions under the promoted one find; counts begin anew, unless it
+        does so already.
 
         Raises:
             NotFound: there is no such profile or version.
@@ -70,9 +71,11 @@ class Rollouts(Profiles):
         """
         check_texts("", reason)
 
-        async def started(profile: ManagedProfile | None) -> Step:
+        async def started(profile: ManagedProfile | None) -> Step | None:
             profile = existing(name, profile)
             shadow = Shadow(new_id(), profile.beside(version), share)
+            if profile.shadow == replace(shadow, id=profile.shadow.id if profile.shadow else ""):
+                return None
             return Step(replace(profile, shadow=shadow), "shadow_started", version)
 
         return await self.change(owner, name, started, by, reason or f"share {share:g}")
@@ -99,7 +102,7 @@ class Rollouts(Profiles):
         async def started(profile: ManagedProfile | None) -> Step | None:
             profile = existing(name, profile)
             profile.beside(canary.version)
-            if profile.canary == canary:
+            if profile.canary == replace(canary, id=profile.canary.id if profile.canary else ""):
                 return None
             if profile.canary:
                 raise Conflict(f"{name}@{profile.canary.version} is the canary: end it first")

@@ -17,7 +17,7 @@ from shared.records.rollouts import (
 )
 
 _Version = Annotated[int, Field(ge=1, le=MAX_VERSIONS), WHOLE]
-_Reason = Annotated[Text, Field(max_length=MAX_REASON // 2, description="Why, for the profile's history.")]
+_Reason = Annotated[Text, Field(max_length=MAX_REASON, description="Why, for the profile's history.")]
 
 
 class ShadowStart(Body):

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 
 from services.gateway.profiles.managed import Change, ManagedProfiles
-from shared.errors import InvalidRequest, NotFound
+from shared.errors import InvalidRequest, NotFound, Unavailable
 from shared.records.evidence import Evidence
 from shared.records.evolution import Record
-from shared.records.profiles import ManagedProfile, split_reference
+from shared.records.profiles import MAX_REASON, ManagedProfile, split_reference
 from shared.records.rollouts import Canary, CanaryMetric, CanaryUnit, Compared
 from shared.store.rollouts import new_id
+
+# Of a reason, with what the outcomes have shown beside it.
+_REASON = MAX_REASON - 100
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class ProfileRollouts:
         """Ends the canary, where there is one: the name means the promoted version for all again. What its outcomes
         have shown is told in the profile's history."""
         canary = (await self._store.get(change.owner, name)).canary
-        shown = f"{change.reason} ({await self._store.evidence(canary)})".strip() if canary else ""
+        shown = f"{change.reason[:_REASON]} ({await self._store.evidence(canary)})".strip() if canary else ""
         return await self._store.end_canary(change.owner, name, change.by, shown, canary.id if canary else "")
 
     async def compared(self, profile: ManagedProfile) -> Compared | None:
@@ -110,6 +113,7 @@ class ProfileRollouts:
         except NotFound as error:
             raise InvalidRequest(error.message, field="judge") from None
         split = split_reference(judge)
-        assert split is not None and split[1] is not None and judge_owner is not None
+        if split is None or split[1] is None or judge_owner is None:
+            raise Unavailable("the reward service's profiles are not known yet: come back later")
         await self._profiles.load(judge_owner, split[0], split[1])
         return judge, judge_owner

@@ -96,7 +96,7 @@ def _decisions(live: RoundFinished, other: RoundFinished) -> list[bool]:
         if ours is None or its is None:
             differ.append((ours is None) != (its is None))
         else:
-            differ.append(ours not in other.survivors or its not in live.survivors)
+            differ.append(ours != its and (ours not in other.survivors or its not in live.survivors))
     return differ
 
 

@@ -1,4 +1,4 @@
-"""Scores evolutions that have ended by the shadows and judges of their profiles, one at a time, as far as there is room."""
+"""Scores evolutions that have ended by the shadows and judges of their profiles, one at a time, if there is room."""
 
 import asyncio
 import logging

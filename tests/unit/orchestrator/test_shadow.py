@@ -35,7 +35,7 @@ def searched(
 
 
 @given(any_configs(), st.integers(0, 10**6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_the_same_rewards_decide_the_same(config: Config, seed: int) -> None:
     world = World(seed, abstain_probability=0.1, break_probability=0.1, embeds=config.diversity > 0)
     outcomes, rescored = searched(world, config)
@@ -45,7 +45,7 @@ def test_the_same_rewards_decide_the_same(config: Config, seed: int) -> None:
 
 
 @given(any_configs(), st.integers(0, 10**6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_no_more_decisions_differ_than_there_are(config: Config, seed: int) -> None:
     world = World(seed, embeds=config.diversity > 0)
     outcomes, rescored = searched(world, config, lambda _, scored: replace(scored, reward=-scored.reward))
@@ -90,7 +90,7 @@ def test_a_score_that_carries_on_is_the_shadows_in_later_rounds_too() -> None:
     """A response that has ended is scored once; its reward goes on to later rounds by both versions."""
     config = replace(ONE_ROUND, mutants=4, survivors=2, period=2, max_tokens=12)
     differing = 0
-    for seed in range(40):
+    for seed in range(15):
         world = World(seed, end_probability=0.25)
         outcomes, rescored = searched(world, config, lambda _, scored: replace(scored, reward=2 * scored.reward + 1))
         found = disagreement(config, INSTRUCTION, seed, outcomes, rescored)

@@ -5,28 +5,31 @@ from typing import Any
 
 def beside(profile: dict[str, Any]) -> list[str]:
     """What is tried beside the promoted version of a profile, as the gateway answers it, in lines."""
-    lines: list[str] = []
-    if shadow := profile.get("shadow"):
-        picks, decisions = (
-            _share(shadow["picks"], shadow["evolutions"]),
-            _share(shadow["differing"], shadow["decisions"]),
-        )
-        lines.append(
-            f"shadow {profile['name']}@{shadow['version']}, of {shadow['share']:g}: {shadow['evolutions']} searches "
-            f"compared; other answers: {picks}; other decisions about replacement: {decisions}"
-        )
-    if canary := profile.get("canary"):
-        arms = ", ".join(
-            f"@{arm['version']}: {arm['outcomes']} outcomes"
-            + ("" if arm["mean"] is None else f", mean {arm['mean']:.3f}")
-            for arm in (canary["promoted"], canary["canary"])
-        )
-        verdict = f"{canary['verdict']}, after {canary['verdict_after']}" if canary["verdict"] else "no verdict yet"
-        lines.append(
-            f"canary {profile['name']}@{canary['version']}, of {canary['share']:g} by {canary['by']}: {arms}; difference "
-            f"in [{canary['lower']:+.3f}, {canary['upper']:+.3f}] at level {canary['level']:g}: {verdict}"
-        )
-    return lines
+    told = {"shadow": _shadow, "canary": _canary}
+    return [line for what, say in told.items() if profile.get(what) for line in say(profile["name"], profile[what])]
+
+
+def _shadow(name: str, shadow: dict[str, Any]) -> list[str]:
+    return [
+        f"shadow {name}@{shadow['version']}, of {shadow['share']:.0%} of searches: {shadow['evolutions']} compared",
+        f"  other answers: {_share(shadow['picks'], shadow['evolutions'])}",
+        f"  other decisions about replacement: {_share(shadow['differing'], shadow['decisions'])}",
+    ]
+
+
+def _canary(name: str, canary: dict[str, Any]) -> list[str]:
+    metric = f"{canary['metric']} {canary['judge']}".strip()
+    interval = f"[{canary['lower']:+.3f}, {canary['upper']:+.3f}]"
+    verdict = f"{canary['verdict']}, after {canary['verdict_after']} outcomes" if canary["verdict"] else "none yet"
+    return [
+        f"canary {name}@{canary['version']}, for {canary['share']:.0%} by {canary['by']}, by {metric}",
+        *(f"  @{arm['version']}: {_outcomes(arm)}" for arm in (canary["promoted"], canary["canary"])),
+        f"  difference in {interval} at level {canary['level']:g}; verdict: {verdict}",
+    ]
+
+
+def _outcomes(arm: dict[str, Any]) -> str:
+    return f"{arm['outcomes']} outcomes" + (f", mean {arm['mean']:.3f}" if arm["outcomes"] else "")
 
 
 def _share(some: int, of: int) -> str:

@@ -8,9 +8,8 @@ from opentelemetry.metrics import Observation
 from shared.telemetry.labels import Labels
 from shared.telemetry.metrics import METER, SIZES
 
-_PROFILES = Labels(100)
-# Versions of profiles whose rewards are shown apart, and components of one whose shares are.
-_SHOWN = Labels(30)
+# Versions of profiles that are shown apart, and components of one whose shares are.
+_PROFILES = Labels(50)
 _MOST_COMPONENTS = 16
 # How much the newest response counts in moments of rewards: as much as a five hundredth of all.
 _NEWEST = 1 / 500
@@ -96,7 +95,7 @@ def watch(rewarder: _Waiting) -> None:
     METER.create_observable_gauge(
         "darwin.reward.variance.share",
         [_variance_shares],
-        "1",
+        "{share}",
         "Share of a component in the variance of rewards, by profile.",
     )
     METER.create_observable_gauge(
@@ -114,8 +113,8 @@ def batch(items: int) -> None:
 
 def scored(profile: str, scores: Sequence[_Score], computed_tokens: int, cached_tokens: int) -> None:
     """A call was scored; `profile` is one of those loaded, with its version where it has one."""
-    _SCORES.add(len(scores), {"profile": _PROFILES.of(profile)})
-    label = _SHOWN.of(profile)
+    label = _PROFILES.of(profile)
+    _SCORES.add(len(scores), {"profile": label})
     for score in scores:
         if score.abstained:
             _ABSTAINED.add(1, {"profile": label, "why": score.abstained})

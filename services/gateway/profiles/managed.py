@@ -105,14 +105,14 @@ class ManagedProfiles:
                 for owner, profile in await self.store.offered():
                     for version in profile.in_use:
                         await self.load(owner, profile.name, version)
-                    await self._conclude(owner, profile)
+                    await self.conclude(owner, profile)
             except DarwinError as error:
                 log.info("reward profiles could not be looked after: %s", error.message)
             except Exception:
                 log.exception("reward profiles could not be looked after")
             await asyncio.sleep(_KEEP_S)
 
-    async def _conclude(self, owner: str, profile: ManagedProfile) -> None:
+    async def conclude(self, owner: str, profile: ManagedProfile) -> None:
         """Promotes the version of an automatic canary that is better, and ends one that is worse. Whoever else does so
         at once changes nothing more."""
         canary = profile.canary

@@ -24,8 +24,7 @@ def shadow(
     url: Url = URL,
     tenant: Tenant = None,
 ) -> None:
-    """Have a version score what searches under the promoted one have found, and count what it would have decided
-    otherwise: `darwin profiles show` tells. Nothing changes for callers."""
+    """Have a version score what searches under the promoted one find, and count what it would decide otherwise."""
     _change(name, "shadow", {"share": share}, version, off, reason, url, tenant)
 
 
@@ -72,5 +71,6 @@ def _change(
         else:
             body = terms | {"version": version, "reason": reason}
             changed = client.call("POST", route, body, LOADING_S, tenant=tenant)
-    for line in beside(changed) or [f"{name} means {name}@{changed['promoted']} for all"]:
+    shown = beside(changed | dict.fromkeys({"shadow", "canary"} - {what}))
+    for line in shown or [f"{name} means {name}@{changed['promoted']} for all"]:
         Console(stderr=True).print(line, highlight=False)

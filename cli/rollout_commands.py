@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from cli.console import CommandError
-from cli.profiles import LOADING_S, URL, Name, Reason, Tenant, Url, app, gateway, path
+from cli.profiles import LOADING_S, URL, Name, Reason, Tenant, Url, gateway, path
 from cli.rollouts import beside
 
 Version = Annotated[int | None, typer.Argument(help="The version that is tried.", min=1)]
@@ -14,7 +14,6 @@ Share = Annotated[float, typer.Option(help="Of the searches, or of the users, fr
 Off = Annotated[bool, typer.Option("--off", help="End it.")]
 
 
-@app.command()
 def shadow(
     name: Name,
     version: Version = None,
@@ -28,7 +27,6 @@ def shadow(
     _change(name, "shadow", {"share": share}, version, off, reason, url, tenant)
 
 
-@app.command()
 def canary(
     name: Name,
     version: Version = None,

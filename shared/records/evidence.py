@@ -6,7 +6,7 @@ predictable plug-in empirical Bernstein confidence sequence.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 Verdict = Literal["", "better", "worse"]
@@ -77,8 +77,12 @@ class Evidence:
 
         centre, radius = products / bets, (log_level + penalty) / bets
         arm = int(canary)
-        found = replace(
-            self,
+        lower = max(self.lower, (2 * (centre - radius) - 1) / rarer)
+        upper = min(self.upper, (2 * (centre + radius) - 1) / rarer)
+        verdict, after = self.verdict, self.after
+        if not verdict and not lower <= 0 <= upper:
+            verdict, after = ("better" if lower > 0 else "worse"), number
+        return Evidence(
             counts=_added(self.counts, arm, 1),
             sums=_added(self.sums, arm, outcome),
             total=total,
@@ -86,12 +90,11 @@ class Evidence:
             bets=bets,
             weighted=products,
             penalty=penalty,
-            lower=max(self.lower, (2 * (centre - radius) - 1) / rarer),
-            upper=min(self.upper, (2 * (centre + radius) - 1) / rarer),
+            lower=lower,
+            upper=upper,
+            verdict=verdict,
+            after=after,
         )
-        if found.verdict or found.lower <= 0 <= found.upper:
-            return found
-        return replace(found, verdict="better" if found.lower > 0 else "worse", after=number)
 
 
 def _added(pair: tuple[N, N], arm: int, more: N) -> tuple[N, N]:

@@ -16,12 +16,12 @@ PLAIN = "components: [{name: plain, type: simulated, weight: 1.0}]\n"
 GUARDED = "components:\n- {name: plain, type: simulated, weight: 1.0}\n- {name: guarded, type: guard, weight: 2.0}\n"
 
 
-def evolved(stack: Stack, profile: str) -> tuple[str, set[str]]:
+def evolved(stack: Stack, profile: str, max_tokens: int = 20) -> tuple[str, set[str]]:
     """The profile of an evolution that succeeded, and the names of its reward's components."""
     body: dict[str, Any] = {
         "model": "darwin",
         "messages": [{"role": "user", "content": "Name a colour."}],
-        "max_tokens": 20,
+        "max_tokens": max_tokens,
         "darwin": {"profile": profile} if profile else {},
     }
     with Client(stack.url) as client:
@@ -97,7 +97,7 @@ def test_a_version_is_tried_beside_the_promoted_one(simulated_stack: Stack, tmp_
         file.write_text(content)
         darwin(stack, "push", str(file))
     assert "0 compared" in darwin(stack, "shadow", "tried", "2", "--share", "1")
-    assert evolved(stack, "tried") == ("tried@1", {"plain"})
+    assert evolved(stack, "tried", max_tokens=100) == ("tried@1", {"plain"})
     shadow = beside(stack, "shadow", "evolutions", 1)
     assert (shadow["version"], shadow["evolutions"]) == (2, 1)
     assert shadow["decisions"] > 0

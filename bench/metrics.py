@@ -16,6 +16,7 @@ from services.generation import metrics as generation
 from services.generation.engine import Completion, ModelInfo
 from services.orchestrator import metrics as orchestrator
 from services.reward import metrics as reward
+from services.reward.rewarder import CandidateScore, ScorePart
 from shared.records.attempts import Attempt
 from shared.records.events import Ended
 from shared.records.evolution import Choice, EvolutionRequest, Message, Record, Result, Sampling, Seconds, Tokens
@@ -40,6 +41,7 @@ _RECORD = Record(
 _ATTEMPT = Attempt("0" * 32, 4, 1, 4, 0.0, 0.3)
 _INFO = ModelInfo("model", "vllm", 4096, True, 50_000, frozenset({0}))
 _COMPLETION = Completion((1, 2, 3), 20, queue_seconds=0.001, first_token_seconds=0.02)
+_SCORES = (CandidateScore("0", 0.5, (ScorePart("quality", 1.0, 0.7), ScorePart("form", 0.5, -0.4))),) * 5
 _COUNTER = METER.create_counter("darwin.bench")
 
 
@@ -52,7 +54,7 @@ WORK: dict[str, Callable[[], Any]] = {
     "one counter": lambda: _COUNTER.add(1, {"kind": "kept"}),
     "a call made": _call,
     "a sequence decoded": lambda: generation.completed(_INFO, 40, 0.5, _COMPLETION),
-    "responses scored": lambda: reward.scored("default", 5, 100, 200),
+    "responses scored": lambda: reward.scored("default", _SCORES, 100, 200),
     "an evolution's end saved": lambda: orchestrator.saved(_RECORD, (Ended("succeeded"),), _ATTEMPT, 0.3),
 }
 

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.syntax import Syntax
 
-from cli import credit, keys, profiles, reward, view
+from cli import credit, keys, profiles, reward, rollout_commands, view
 from cli.certs import certs
 from cli.check import check
 from cli.client import Client
@@ -37,6 +37,8 @@ app = typer.Typer(
 )
 app.add_typer(credit.app, name="credit")
 app.add_typer(keys.app, name="keys")
+profiles.app.command()(rollout_commands.shadow)
+profiles.app.command()(rollout_commands.canary)
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(evaluation, name="eval")
 app.add_typer(reward.app, name="reward")

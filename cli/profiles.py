@@ -16,6 +16,7 @@ from rich.table import Table
 
 from cli.client import Client
 from cli.console import CommandError, reported
+from cli.rollouts import beside
 from shared.records.profiles import MAX_CONTENT, split_reference
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
 )
 
 # As long as models may take to load.
-_LOADING_S = 600.0
+LOADING_S = 600.0
 
 Name = Annotated[str, typer.Argument(help="The profile's name.")]
 Reference = Annotated[str, typer.Argument(help="A name, which means its promoted version, or name@version.")]
@@ -35,13 +36,13 @@ Tenant = Annotated[
 ]
 Reason = Annotated[str, typer.Option("--reason", "-m", help="Why, for the profile's history.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_URL = "http://127.0.0.1:8080"
+URL = "http://127.0.0.1:8080"
 
 
 @app.command("list")
-def list_profiles(url: Url = _URL, tenant: Tenant = None, as_json: AsJson = False) -> None:
+def list_profiles(url: Url = URL, tenant: Tenant = None, as_json: AsJson = False) -> None:
     """Show the profiles, and the version that each name means."""
-    with _gateway(url) as client:
+    with gateway(url) as client:
         found = client.call("GET", "/v1/profiles", tenant=tenant)["data"]
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
@@ -54,14 +55,16 @@ def list_profiles(url: Url = _URL, tenant: Tenant = None, as_json: AsJson = Fals
 
 
 @app.command()
-def show(reference: Reference, url: Url = _URL, tenant: Tenant = None, as_json: AsJson = False) -> None:
+def show(reference: Reference, url: Url = URL, tenant: Tenant = None, as_json: AsJson = False) -> None:
     """Print a version as YAML; of a name, its history too, on the standard error."""
-    with _gateway(url) as client:
+    with gateway(url) as client:
         profile, version = _read(client, reference, tenant)
     if as_json:
         print(json.dumps(profile | {"version": version}, ensure_ascii=False, indent=2))
         return
     print(version["content"], end="" if version["content"].endswith("\n") else "\n")
+    for line in beside(profile):
+        Console(stderr=True).print(line, highlight=False)
     table = Table("when (UTC)", "what", "by", "why")
     for each in profile["history"]:
         what = f"{each['kind'].replace('_', ' ')}: {profile['name']}@{each['version']}"
@@ -86,13 +89,13 @@ def push(
     name: Annotated[str | None, typer.Option(help="Its name; left out, the file's without its ending.")] = None,
     promote: Annotated[bool, typer.Option("--promote", help="Have the name mean this version from now on.")] = False,
     reason: Reason = "",
-    url: Url = _URL,
+    url: Url = URL,
     tenant: Tenant = None,
 ) -> None:
     """Add a version, which the gateway checks before: a new name means it at once, others with --promote."""
-    with _gateway(url) as client:
+    with gateway(url) as client:
         body = {"content": _content(file), "reason": reason, "promote": promote}
-        pushed = client.call("PUT", _path(name or file.stem), body, _LOADING_S, tenant=tenant)
+        pushed = client.call("PUT", path(name or file.stem), body, LOADING_S, tenant=tenant)
     _say(pushed)
 
 
@@ -102,11 +105,11 @@ def diff(
     new: Annotated[
         str | None, typer.Argument(help="Another version, or a file (.yaml); left out, the latest of the name.")
     ] = None,
-    url: Url = _URL,
+    url: Url = URL,
     tenant: Tenant = None,
 ) -> None:
     """Show what differs between two versions, or between a version and a file."""
-    with _gateway(url) as client:
+    with gateway(url) as client:
         profile, before = _read(client, old, tenant)
         if new is not None and new.endswith((".yaml", ".yml")):
             after = {"reference": new, "content": _content(Path(new))}
@@ -121,43 +124,43 @@ def diff(
 def promote(
     reference: Annotated[str, typer.Argument(help="name@version.")],
     reason: Reason = "",
-    url: Url = _URL,
+    url: Url = URL,
     tenant: Tenant = None,
 ) -> None:
     """Have a name mean a version from the next request on, once its models are loaded."""
-    with _gateway(url) as client:
+    with gateway(url) as client:
         name, version = _split(reference)
         if version is None:
             raise CommandError(f"write the version to promote: {name}@3")
         body = {"version": version, "reason": reason}
-        promoted = client.call("POST", f"{_path(name)}/promote", body, _LOADING_S, tenant=tenant)
+        promoted = client.call("POST", f"{path(name)}/promote", body, LOADING_S, tenant=tenant)
     _say(promoted)
 
 
 @app.command()
-def rollback(name: Name, reason: Reason = "", url: Url = _URL, tenant: Tenant = None) -> None:
+def rollback(name: Name, reason: Reason = "", url: Url = URL, tenant: Tenant = None) -> None:
     """Have a name mean what it meant before its last promotion."""
-    with _gateway(url) as client:
-        promoted = client.call("GET", _path(name), tenant=tenant)["promoted"]
+    with gateway(url) as client:
+        promoted = client.call("GET", path(name), tenant=tenant)["promoted"]
         body = {"version": promoted, "reason": reason}
-        rolled = client.call("POST", f"{_path(name)}/rollback", body, _LOADING_S, tenant=tenant)
+        rolled = client.call("POST", f"{path(name)}/rollback", body, LOADING_S, tenant=tenant)
     _say(rolled)
 
 
 @app.command()
-def delete(name: Name, reason: Reason = "", url: Url = _URL, tenant: Tenant = None) -> None:
+def delete(name: Name, reason: Reason = "", url: Url = URL, tenant: Tenant = None) -> None:
     """Have nobody find a profile any more; searches that use it go on with it."""
-    with _gateway(url) as client:
-        client.call("DELETE", _path(name), tenant=tenant, reason=reason)
+    with gateway(url) as client:
+        client.call("DELETE", path(name), tenant=tenant, reason=reason)
     Console(stderr=True).print(f"{name} is deleted", highlight=False)
 
 
 def _read(client: Client, reference: str, tenant: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """A profile and one of its versions."""
     name, number = _split(reference)
-    profile = client.call("GET", _path(name), tenant=tenant)
+    profile = client.call("GET", path(name), tenant=tenant)
     before = (number or profile["promoted"]) + 1
-    versions = client.call("GET", f"{_path(name)}/versions", tenant=tenant, before=before, limit=1)["data"]
+    versions = client.call("GET", f"{path(name)}/versions", tenant=tenant, before=before, limit=1)["data"]
     if not versions or versions[0]["version"] != before - 1:
         raise CommandError(f"there is no reward profile '{reference}': the latest is {name}@{profile['latest']}")
     return profile, versions[0]
@@ -170,7 +173,7 @@ def _split(reference: str) -> tuple[str, int | None]:
     return split
 
 
-def _path(name: str) -> str:
+def path(name: str) -> str:
     return f"/v1/profiles/{_split(name)[0]}"
 
 
@@ -185,7 +188,7 @@ def _content(file: Path) -> str:
 
 
 @contextmanager
-def _gateway(url: str) -> Iterator[Client]:
+def gateway(url: str) -> Iterator[Client]:
     with reported(Console(stderr=True)), Client(url) as client:
         yield client
 

@@ -15,6 +15,7 @@ from services.gateway.api.openai_responses.routes import ResponseRoutes
 from services.gateway.api.openapi import DESCRIPTION, openapi_of
 from services.gateway.api.profile_routes import ProfileRoutes
 from services.gateway.api.responses import ChatCompletionChunk
+from services.gateway.api.rollout_routes import FeedbackRoutes, RolloutRoutes
 from services.gateway.api.text_completions.resource import CompletionChunk
 from services.gateway.api.text_completions.routes import CompletionRoutes
 from services.gateway.batches.batch_routes import BatchRoutes
@@ -38,6 +39,7 @@ from services.gateway.evolutions.embedding_calls import EmbeddingCalls
 from services.gateway.evolutions.service import EvolutionService
 from services.gateway.inspector import page
 from services.gateway.inspector.routes import InspectionRoutes
+from services.gateway.profiles.rollouts import ProfileRollouts
 from services.gateway.webhooks.deliverer import Deliverer
 from services.gateway.webhooks.events import Notices
 from services.gateway.webhooks.routes import WebhookRoutes
@@ -99,7 +101,11 @@ def create_app(
     app.include_router(BatchRoutes(backends.batches, backends.files, settings).router)
     app.include_router(WebhookRoutes(backends.webhooks, settings).router)
     app.include_router(KeyRoutes(backends.keys, backends.store, settings).router)
-    app.include_router(ProfileRoutes(backends.profiles).router)
+    rollouts = ProfileRollouts(backends.profiles)
+    profiles = ProfileRoutes(backends.profiles, rollouts)
+    RolloutRoutes(profiles, rollouts)
+    app.include_router(profiles.router)
+    app.include_router(FeedbackRoutes(acceptance, evolutions, rollouts).router)
     app.include_router(CreditRoutes(backends.credit).router)
     app.include_router(model_routes.router(settings, stages))
     app.include_router(probes.router(backends.store, stages, lifetime))

@@ -19,6 +19,8 @@ from services.orchestrator.adapters.reward import GrpcScorer
 from services.orchestrator.broker import BROKER_KEYS, celery_app, sharded_celery_app
 from services.orchestrator.credit.keeper import CreditKeeper
 from services.orchestrator.pool import LoopThread, pool_on
+from services.orchestrator.rollouts import metrics as rollout_metrics
+from services.orchestrator.rollouts.follower import RolloutFollower
 from services.orchestrator.round_runner import RoundRunner
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.shard_queues import ShardQueues
@@ -37,7 +39,7 @@ from shared.store.access import check_access
 from shared.store.credit import CreditLog
 from shared.store.evolutions import Store
 from shared.store.presence import GENERATION, ORCHESTRATOR, Presence
-from shared.store.profiles import Profiles
+from shared.store.rollouts import Rollouts
 from shared.store.shards import Shards
 from shared.telemetry import tracing
 from shared.telemetry.tracing import Tracing
@@ -83,6 +85,7 @@ class Worker:
         are interrupted; either way other workers go on with the evolutions.
         """
         metrics.begin()
+        rollout_metrics.begin()
         # Objects that exist by now live as long as the process: the garbage collector need not look through them again.
         gc.freeze()
         # A round makes values by the thousand, without cycles: to look for some was a twentieth of what it cost.
@@ -91,6 +94,7 @@ class Worker:
         self.every(self._settings.sweep_s, self._sweep)
         self.every(min(_LOOK_S, self._settings.sweep_s), self._round_runner.conclude_due)
         self.every(self._settings.sweep_s, self._measure_queue)
+        self._loop.start(self._follower.run())
         worker_shutting_down.connect(self._stop_rounds)
         setup_logging.connect(_set_up_celery_logging)
         worker = self.app.Worker(
@@ -133,13 +137,16 @@ class Worker:
         self._generator = GrpcGenerator(self._stages[GENERATION])
         encoder = GrpcEncoder(self._stages["mutation"])
         credit = CreditKeeper(CreditLog(shards), store, encoder, settings)
+        rollouts = Rollouts(shards)
+        scorer = GrpcScorer(self._stages["reward"], ProfileContents(rollouts))
+        self._follower = RolloutFollower(rollouts, store, scorer, lambda: self._round_runner.has_room())
         self._round_runner = RoundRunner(
             store,
             GrpcMutator(self._stages["mutation"], credit.credit_for),
             self._generator,
-            EmbeddingScorer(GrpcScorer(self._stages["reward"], ProfileContents(Profiles(shards))), encoder),
+            EmbeddingScorer(scorer, encoder),
             settings,
-            listeners=[SpanExport(self._span_tracing, store).on_saved, credit.on_saved],
+            listeners=[SpanExport(self._span_tracing, store).on_saved, credit.on_saved, self._follower.on_saved],
         )
         self._resources = resources
 

@@ -145,7 +145,7 @@ class Rewarder:
             sum(score.computed_tokens for column in columns for score in column),
             sum(score.cached_tokens for column in columns for score in column),
         )
-        metrics.scored(chosen.name, len(rows), scored.computed_tokens, scored.cached_tokens)
+        metrics.scored(chosen.name, scored.scores, scored.computed_tokens, scored.cached_tokens)
         return scored
 
     async def load(self, profile: str, content: str) -> Profile:

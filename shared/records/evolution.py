@@ -96,17 +96,18 @@ class RawPrompt:
 class EvolutionRequest:
     """Everything that determines an evolution, frozen at acceptance.
 
-    Which of `messages` is the instruction, `shared.records.turns` says. `seeded` says that the caller chose `seed`,
-    so sampling follows it too. A `profile` is name@version of `profile_owner`, a tenant, or empty where all may use
-    it; without an owner it is a file of the reward service's, and empty its default. `tenant`, empty where no keys
-    are asked for, alone may see the evolution, and its calls share caches with nobody else's. A chat template that
-    prints the date prints that of `accepted_at`, in Unix seconds, in every round. `warnings` tell the caller which
-    fields were taken without effect. `model` is the name by which the caller chose the method; empty, the method's
-    own. `response` is set where the Responses API asked, and `raw_prompt` where the completions API did. The
-    model's chat template is given `template_arguments`, which are JSON, and what stands for the `reasoning_effort`.
-    Answers tell what was thought if `include_reasoning`; the first `prefill_thought` characters of the beginning of
-    the answer are a thought, which the first round finds out. Among its tenant's evolutions that wait for a worker,
-    one of a higher `service_tier` goes first.
+    Which of `messages` is the instruction, `shared.records.turns` says. `seeded` says that the caller chose `seed`, so
+    sampling follows it too. A `profile` is name@version of `profile_owner`, a tenant, or empty where all may use it;
+    without an owner it is a file of the reward service's, and empty its default. Where a canary, whose id
+    `profile_canary` is, had a part in it, the version was drawn. `tenant`, empty where no keys are asked for, alone may
+    see the evolution, and its calls share caches with nobody else's. A chat template that prints the date prints that
+    of `accepted_at`, in Unix seconds, in every round. `warnings` tell the caller which fields were taken without
+    effect. `model` is the name by which the caller chose the method; empty, the method's own. `response` is set where
+    the Responses API asked, and `raw_prompt` where the completions API did. The model's chat template is given
+    `template_arguments`, which are JSON, and what stands for the `reasoning_effort`. Answers tell what was thought if
+    `include_reasoning`; the first `prefill_thought` characters of the beginning of the answer are a thought, which the
+    first round finds out. Among its tenant's evolutions that wait for a worker, one of a higher `service_tier` goes
+    first.
     """
 
     method: Method
@@ -132,6 +133,7 @@ class EvolutionRequest:
     prefill_thought: int = 0
     service_tier: ServiceTier = "default"
     profile_owner: str | None = None
+    profile_canary: str | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 from shared.errors import Conflict, InvalidRequest, NotFound
+from shared.records.rollouts import Canary, Shadow
 
 MAX_CONTENT = 65_536
 """Characters of a profile's YAML."""
@@ -17,7 +18,16 @@ SEED = "seed"
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """Names of profiles."""
 
-ChangeKind = Literal["pushed", "promoted", "rolled_back", "deleted"]
+ChangeKind = Literal[
+    "pushed",
+    "promoted",
+    "rolled_back",
+    "deleted",
+    "shadow_started",
+    "shadow_ended",
+    "canary_started",
+    "canary_ended",
+]
 
 MAX_REFERENCE = 71
 """Characters of `name@version`."""
@@ -53,6 +63,9 @@ class ManagedProfile:
 
     `before` are the versions that were promoted earlier, the last of them last. A deleted profile keeps its versions,
     for evolutions that use one, and its numbers: what is pushed under its name later has the next.
+
+    Beside the promoted version there may be a `shadow` and a `canary`. Where another one is promoted, the canary ends,
+    and so does a shadow that is that one.
     """
 
     name: str
@@ -60,6 +73,8 @@ class ManagedProfile:
     promoted: int
     before: tuple[int, ...] = ()
     deleted: bool = False
+    shadow: Shadow | None = None
+    canary: Canary | None = None
 
     def with_promoted(self, version: int) -> Self:
         """The profile with another version promoted.
@@ -71,7 +86,7 @@ class ManagedProfile:
             raise unknown_profile(f"{self.name}@{version}")
         if version == self.promoted:
             return self
-        return replace(self, promoted=version, before=(*self.before, self.promoted)[-MAX_HISTORY:])
+        return self._meaning(version, (*self.before, self.promoted)[-MAX_HISTORY:])
 
     def with_next(self, *, promote: bool) -> Self:
         """The profile with one version more.
@@ -96,7 +111,34 @@ class ManagedProfile:
             raise Conflict(f"{self.name}@{self.promoted} is promoted by now, not {self.name}@{promoted}: look again")
         if not self.before:
             raise Conflict(f"nothing was promoted before {self.name}@{promoted}: promote a version, or push one")
-        return replace(self, promoted=self.before[-1], before=self.before[:-1])
+        return self._meaning(self.before[-1], self.before[:-1])
+
+    def beside(self, version: int) -> int:
+        """A version that may be tried beside the promoted one.
+
+        Raises:
+            NotFound: there is no such version.
+            InvalidRequest: it is the promoted one.
+        """
+        if not 1 <= version <= self.latest:
+            raise unknown_profile(f"{self.name}@{version}")
+        if version == self.promoted:
+            raise InvalidRequest(f"{self.name}@{version} is promoted: name another version", field="version")
+        return version
+
+    @property
+    def in_use(self) -> tuple[int, ...]:
+        """The versions that score anything by the profile's name: the promoted one, the shadow's and the canary's."""
+        beside = [each.version for each in (self.shadow, self.canary) if each]
+        return tuple(dict.fromkeys((self.promoted, *beside)))
+
+    def without_rollouts(self) -> Self:
+        """The profile with neither shadow nor canary."""
+        return replace(self, shadow=None, canary=None)
+
+    def _meaning(self, promoted: int, before: tuple[int, ...]) -> Self:
+        shadow = self.shadow if self.shadow and self.shadow.version != promoted else None
+        return replace(self, promoted=promoted, before=before, shadow=shadow, canary=None)
 
 
 def split_reference(reference: str) -> tuple[str, int | None] | None:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from shared.errors import Conflict, Overloaded
+from shared.errors import Conflict, NotFound, Overloaded
 from shared.records.attempts import Attempt
 from shared.records.events import Accepted, Ended, Event
 from shared.records.evolution import TERMINAL, Failure, Record, SavedState
@@ -235,6 +235,19 @@ class Store(QueryCommands, LeaseCommands, AccountCommands):
                     id=record.id,
                 )
             )
+
+    async def keep_feedback(self, record: Record, score: float) -> float:
+        """Keeps users' feedback about an answer, unless there is some; returns what is kept.
+
+        Raises:
+            NotFound: the record has expired.
+        """
+        shard = self._shards.of(record.id)
+        async with self._translated:
+            kept = await scripts.FEEDBACK(shard.redis, record=shard.keys.record(record.id), score=repr(score))
+        if kept is None:
+            raise NotFound(f"no evolution {record.id}")
+        return float(kept)
 
     async def send(self, evolution_id: str, version: int) -> None:
         """Sends a message for the round that follows this version, for any worker to perform."""

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from pydantic import TypeAdapter
 
 from shared.errors import Conflict
+from shared.records.evolution import Record
 from shared.records.profiles import (
     MAX_HISTORY,
     MAX_PROFILES,
@@ -40,13 +41,16 @@ _MAX_TRIES = 20
 
 class Resolved(NamedTuple):
     """A version that a request names, as `name@version`, and its owner; as it was given, and no owner, where the reward
-    service alone knows it."""
+    service alone knows it. Where a canary has drawn which version that is, its id."""
 
     reference: str
     owner: str | None
+    canary: str | None = None
 
 
-class _Step(NamedTuple):
+class Step(NamedTuple):
+    """A change of a profile: what it is then, and what its history says."""
+
     after: ManagedProfile
     kind: ChangeKind
     version: int
@@ -116,16 +120,16 @@ class Profiles(RedisClient):
         if name not in known and len(known) >= MAX_PROFILES:
             raise Conflict(f"there are {MAX_PROFILES} profiles, deleted ones among them: push to one of their names")
 
-        async def pushed(profile: ManagedProfile | None) -> _Step | None:
+        async def pushed(profile: ManagedProfile | None) -> Step | None:
             if profile is None:
-                return _Step(ManagedProfile(name, 1, 1), "pushed", 1, content)
+                return Step(ManagedProfile(name, 1, 1), "pushed", 1, content)
             if not profile.deleted and (await self.version(owner, name, profile.latest)).content == content:
                 after = profile.with_promoted(profile.latest) if promote else profile
-                return _Step(after, "promoted", profile.latest) if after != profile else None
+                return Step(after, "promoted", profile.latest) if after != profile else None
             after = profile.with_next(promote=promote)
-            return _Step(after, "pushed", after.latest, content)
+            return Step(after, "pushed", after.latest, content)
 
-        return await self._change(owner, name, pushed, by, reason)
+        return await self.change(owner, name, pushed, by, reason)
 
     async def promote(self, owner: str, name: str, version: int, by: str, reason: str) -> ManagedProfile:
         """Has the name mean this version from now on.
@@ -135,12 +139,12 @@ class Profiles(RedisClient):
         """
         check_texts("", reason)
 
-        async def promoted(profile: ManagedProfile | None) -> _Step | None:
-            profile = _existing(name, profile)
+        async def promoted(profile: ManagedProfile | None) -> Step | None:
+            profile = existing(name, profile)
             after = profile.with_promoted(version)
-            return _Step(after, "promoted", version) if after != profile else None
+            return Step(after, "promoted", version) if after != profile else None
 
-        return await self._change(owner, name, promoted, by, reason)
+        return await self.change(owner, name, promoted, by, reason)
 
     async def roll_back(self, owner: str, name: str, promoted: int, by: str, reason: str) -> ManagedProfile:
         """Has the name mean what it meant before `promoted` was. Sent twice, it goes back once.
@@ -151,11 +155,11 @@ class Profiles(RedisClient):
         """
         check_texts("", reason)
 
-        async def rolled(profile: ManagedProfile | None) -> _Step | None:
-            after = _existing(name, profile).rolled_back(promoted)
-            return _Step(after, "rolled_back", after.promoted)
+        async def rolled(profile: ManagedProfile | None) -> Step | None:
+            after = existing(name, profile).rolled_back(promoted)
+            return Step(after, "rolled_back", after.promoted)
 
-        return await self._change(owner, name, rolled, by, reason)
+        return await self.change(owner, name, rolled, by, reason)
 
     async def delete(self, owner: str, name: str, by: str, reason: str) -> ManagedProfile:
         """Has nobody find the profile any more; evolutions that use a version of it go on with it.
@@ -168,11 +172,11 @@ class Profiles(RedisClient):
         if not owner and name == await self.default():
             raise Conflict(f"{name} is the default of this deployment: push or promote another version of it instead")
 
-        async def deleted(profile: ManagedProfile | None) -> _Step | None:
-            profile = _existing(name, profile)
-            return _Step(replace(profile, deleted=True), "deleted", profile.promoted)
+        async def deleted(profile: ManagedProfile | None) -> Step | None:
+            profile = existing(name, profile)
+            return Step(replace(profile.without_rollouts(), deleted=True), "deleted", profile.promoted)
 
-        return await self._change(owner, name, deleted, by, reason)
+        return await self.change(owner, name, deleted, by, reason)
 
     async def default(self) -> str:
         """The name of the deployment's default; empty where no profile has been kept so far."""
@@ -190,10 +194,10 @@ class Profiles(RedisClient):
             await self._redis.set(self._key("profiles-default"), default, nx=True)
         return [name for name in contents.keys() & known if await self._differs(name, contents[name])]
 
-    async def resolve(self, tenant: str, reference: str) -> Resolved:
+    async def resolve(self, tenant: str, reference: str, record: Record | None = None) -> Resolved:
         """The version that a tenant's request means by `name` or `name@version`: the tenant's own before those that all
-        may use; the deployment's default where `reference` is empty. What stands in it is taken as it is where no
-        profile has been kept so far.
+        may use; the deployment's default where `reference` is empty. Under a canary a name means what is drawn for the
+        `record`, which is to be accepted. What stands in it is taken as it is where no profile has been kept so far.
 
         Raises:
             NotFound: the tenant may use no such profile.
@@ -213,7 +217,10 @@ class Profiles(RedisClient):
         for owner, body in zip(owners, bodies, strict=True):
             profile = _profile(name, body) if body else None
             if profile and not profile.deleted and (version or profile.promoted) <= profile.latest:
-                return Resolved(f"{name}@{version or profile.promoted}", owner)
+                canary = profile.canary if record and not version else None
+                if record and canary and canary.takes(canary.unit_of(record)):
+                    version = canary.version
+                return Resolved(f"{name}@{version or profile.promoted}", owner, canary.id if canary else None)
         raise unknown_profile(reference or default)
 
     async def offered(self) -> list[tuple[str, ManagedProfile]]:
@@ -222,11 +229,11 @@ class Profiles(RedisClient):
             owners = sorted(await self._redis.smembers(self._key("profile-owners")))
         return [(owner, profile) for owner in owners for profile in await self.all(owner)]
 
-    async def _change(
+    async def change(
         self,
         owner: str,
         name: str,
-        change: Callable[[ManagedProfile | None], Awaitable[_Step | None]],
+        change: Callable[[ManagedProfile | None], Awaitable[Step | None]],
         by: str,
         reason: str,
     ) -> ManagedProfile:
@@ -283,7 +290,8 @@ def _profile(name: str, body: str) -> ManagedProfile:
     return parsed(_PROFILE, body, f"the reward profile {name}")
 
 
-def _existing(name: str, profile: ManagedProfile | None) -> ManagedProfile:
+def existing(name: str, profile: ManagedProfile | None) -> ManagedProfile:
+    """The profile; raises `NotFound` where there is none, or it is deleted."""
     if profile is None or profile.deleted:
         raise unknown_profile(name)
     return profile

@@ -236,3 +236,14 @@ return 1
     keys="record state events attempts lease active idempotency all_list tenant_list",
     args="id",
 )
+
+# Returns the feedback that is kept of an answer: this, where there was none. Nothing where the record is gone.
+FEEDBACK = Script(
+    """
+if redis.call('EXISTS', record) == 0 then return false end
+redis.call('HSETNX', record, 'feedback', score)
+return redis.call('HGET', record, 'feedback')
+""",
+    keys="record",
+    args="score",
+)

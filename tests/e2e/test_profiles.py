@@ -1,6 +1,7 @@
 """Reward profiles that are pushed, promoted and rolled back while a stack runs, and its reward service is killed."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ PLAIN = "components: [{name: plain, type: simulated, weight: 1.0}]\n"
 GUARDED = "components:\n- {name: plain, type: simulated, weight: 1.0}\n- {name: guarded, type: guard, weight: 2.0}\n"
 
 
-def evolved(stack: Stack, profile: str) -> tuple[str, set[str]]:
+def evolved(stack: Stack, profile: str, max_tokens: int = 20) -> tuple[str, set[str]]:
     """The profile of an evolution that succeeded, and the names of its reward's components."""
     body: dict[str, Any] = {
         "model": "darwin",
         "messages": [{"role": "user", "content": "Name a colour."}],
-        "max_tokens": 20,
+        "max_tokens": max_tokens,
         "darwin": {"profile": profile} if profile else {},
     }
     with Client(stack.url) as client:
@@ -77,6 +78,38 @@ def test_a_broken_profile_is_refused_at_push(simulated_stack: Stack, tmp_path: P
     assert refused.exit_code == 1
     assert said in refused.output
     assert "broken" not in darwin(simulated_stack, "list")
+
+
+def beside(stack: Stack, what: str, count: str, least: int) -> dict[str, Any]:
+    """What is tried beside the promoted version, once it has counted so many evolutions."""
+    give_up = time.monotonic() + 60
+    while True:
+        found: dict[str, Any] = json.loads(darwin(stack, "show", "tried", "--json"))[what]
+        if (found[count] if count in found else sum(found[arm]["outcomes"] for arm in ("promoted", "canary"))) >= least:
+            return found
+        assert time.monotonic() < give_up, found
+        time.sleep(0.1)
+
+
+def test_a_version_is_tried_beside_the_promoted_one(simulated_stack: Stack, tmp_path: Path) -> None:
+    stack, file = simulated_stack, tmp_path / "tried.yaml"
+    for content in (PLAIN, GUARDED):
+        file.write_text(content)
+        darwin(stack, "push", str(file))
+    assert "0 compared" in darwin(stack, "shadow", "tried", "2", "--share", "1")
+    assert evolved(stack, "tried", max_tokens=100) == ("tried@1", {"plain"})
+    shadow = beside(stack, "shadow", "evolutions", 1)
+    assert (shadow["version"], shadow["evolutions"]) == (2, 1)
+    assert shadow["decisions"] > 0
+    canary = ["--by", "evolution", "--share", "0.5", "--metric", "judge", "--judge", "simulated"]
+    assert "verdict: none yet" in darwin(stack, "canary", "tried", "2", *canary)
+    versions = {evolved(stack, "tried")[0] for _ in range(12)}
+    assert versions == {"tried@1", "tried@2"}
+    found = beside(stack, "canary", "outcomes", 12)
+    assert found["promoted"]["outcomes"] + found["canary"]["outcomes"] == 12
+    assert 0 < found["canary"]["mean"] < 1
+    assert "tried@1 for all" in darwin(stack, "canary", "tried", "--off")
+    darwin(stack, "delete", "tried")
 
 
 def test_a_preference_in_words_steers_a_stack_of_its_own(simulated_stack: Stack) -> None:

@@ -19,6 +19,11 @@ FAMILIES = {
         "darwin_round_duration_seconds",
         "darwin_tokens",
         "darwin_reward_gain",
+        "darwin_shadow_evolutions",
+        "darwin_shadow_picks",
+        "darwin_shadow_decisions",
+        "darwin_rollouts_dropped",
+        "darwin_canary_judged",
         "darwin_queue_depth",
         "darwin_queue_age_seconds",
         "darwin_queue_waiting",
@@ -62,6 +67,9 @@ FAMILIES = {
         "darwin_reward_batch_size",
         "darwin_reward_scores",
         "darwin_reward_tokens",
+        "darwin_reward_value",
+        "darwin_reward_abstained",
+        "darwin_reward_variance_share",
     },
 }
 OUTCOMES = {"succeeded", "failed", "cancelled", "accepted", "empty", "malformed", "duplicate", "meaning_lost"}
@@ -72,7 +80,8 @@ LABELS = {
     "method": set(METHODS),
     "tenant": {"acme", "globex", "other"},
     "service_tier": {"default"},
-    "profile": {"simulated@1", "simulated"},
+    "profile": {"simulated@1", "simulated", ""},
+    "component": {"simulated"},
     "http_request_method": {"GET", "POST", "DELETE", "_OTHER"},
     "http_route": {"", *ROUTES},
 }

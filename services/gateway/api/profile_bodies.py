@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.api.field_types import Body, Text
+from services.gateway.api.rollout_bodies import ProfileCanary, ProfileShadow
 from services.gateway.config.search_fields import WHOLE
 from shared.records.profiles import MAX_CONTENT, MAX_REASON, MAX_VERSIONS, ChangeKind
 
@@ -95,6 +96,8 @@ class Profile(ProfileSummary):
 
     content: str = Field(description="The promoted version as YAML.")
     history: list[ProfileChanged] = Field(description="The latest 100 changes, the newest first.")
+    shadow: ProfileShadow | None = Field(description="Null where no version scores beside the promoted one.")
+    canary: ProfileCanary | None = Field(description="Null where all get the promoted version.")
 
 
 class Version(_Resource):

@@ -125,21 +125,22 @@ class Acceptance:
         if quota := await self._admission.quota(caller, record.created_at):
             headers |= quota.headers
         try:
-            record = replace(record, request=await self._with_profile(record.request, caller))
+            record = replace(record, request=await self._with_profile(record, caller))
             await self._admission.check_stages(evolution)
         except DarwinError as why:
             return await self._replayed(record, why)
         return await self._start(record, self._admission.limits(caller, evolution))
 
-    async def _with_profile(self, evolution: EvolutionRequest, caller: Caller) -> EvolutionRequest:
-        """The evolution under the version of its reward profile that is promoted now, and stays its own until it ends:
-        of the profile that the request names, or of its API key's, or of the deployment's default."""
-        named = evolution.profile or (caller.key.default_profile if caller.key else "")
+    async def _with_profile(self, record: Record, caller: Caller) -> EvolutionRequest:
+        """The evolution under the version of its reward profile that is promoted now, or that a canary draws, and stays
+        its own until it ends: of the profile that the request names, or of its API key's, or of the deployment's
+        default."""
+        named = record.request.profile or (caller.key.default_profile if caller.key else "")
         try:
-            profile, owner = await self._profiles.resolve(caller.tenant, named)
+            profile, owner, canary = await self._profiles.resolve(caller.tenant, named, record)
         except NotFound as error:
             raise NotFound(error.message, field="darwin.profile") from None
-        return replace(evolution, profile=profile, profile_owner=owner)
+        return replace(record.request, profile=profile, profile_owner=owner, profile_canary=canary)
 
     async def count(self, request: Request) -> None:
         """Counts a call that starts nothing, such as a cancel, against the rate of its API key.

@@ -17,7 +17,7 @@ from shared.store.credit import CreditLog
 from shared.store.evolutions import Store
 from shared.store.files import Files
 from shared.store.presence import Presence
-from shared.store.profiles import Profiles
+from shared.store.rollouts import Rollouts
 from shared.store.shards import Shards
 from shared.store.webhooks import Webhooks
 
@@ -59,7 +59,7 @@ class Backends:
             Batches(connections),
             Webhooks(connections),
             CreditLog(connections),
-            ManagedProfiles(Profiles(connections), reward_of(settings)),
+            ManagedProfiles(Rollouts(connections), reward_of(settings)),
             embedder_of(settings),
             connections=connections,
         )

@@ -95,6 +95,22 @@ class EvolutionService:
             await self._store.request_cancel(evolution_id)
         return record
 
+    async def keep_feedback(self, evolution_id: str, tenant: str, readable_tenant: str | None, score: float) -> Record:
+        """Keeps users' feedback about the answer of an evolution of `tenant`, once; sent again, nothing changes.
+
+        Raises:
+            NotFound: as `cancel` does.
+            Conflict: it has no answer, or other feedback.
+        """
+        record = await self.load(evolution_id, readable_tenant)
+        if record.request.tenant != tenant:
+            raise NotFound(f"evolution {evolution_id} is another tenant's: feedback is its own to give")
+        if record.status not in TERMINAL or not (record.result and record.result.choices):
+            raise Conflict(f"evolution {evolution_id} has no answer" + ("" if record.status in TERMINAL else " yet"))
+        if (kept := await self._store.keep_feedback(record, score)) != score:
+            raise Conflict(f"evolution {evolution_id} has feedback already, of {kept:g}")
+        return record
+
     async def stop(self, record: Record) -> None:
         """Asks for the end of an evolution that nobody waits for."""
         await self._store.request_cancel(record.id)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from services.gateway.profiles.models import RewardModels
 from shared.errors import DarwinError, Unavailable, Unsupported
+from shared.records.evolution import Record
 from shared.records.profiles import ManagedProfile, check_texts
-from shared.store.profiles import Profiles, Resolved
+from shared.store.profiles import Resolved
+from shared.store.rollouts import Rollouts
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,7 @@ class ManagedProfiles:
     Every method raises `Unavailable` where Redis is away.
     """
 
-    def __init__(self, store: Profiles, reward: RewardModels | None) -> None:
+    def __init__(self, store: Rollouts, reward: RewardModels | None) -> None:
         self.store = store
         self._reward = reward
         self._seeded = False
@@ -68,16 +70,17 @@ class ManagedProfiles:
     async def promote(self, name: str, version: int, change: Change) -> ManagedProfile:
         """Has the name mean this version once all replicas have loaded it; raises as `Profiles.promote` does."""
         await self.store.get(change.owner, name)
-        await self._load(change.owner, name, version)
+        await self.load(change.owner, name, version)
         return await self.store.promote(change.owner, name, version, change.by, change.reason)
 
     async def roll_back(self, name: str, promoted: int, change: Change) -> ManagedProfile:
         """Has the name mean what it did before `promoted`, once that is loaded; raises as `Profiles.roll_back` does."""
-        await self._load(change.owner, name, (await self.store.get(change.owner, name)).rolled_back(promoted).promoted)
+        await self.load(change.owner, name, (await self.store.get(change.owner, name)).rolled_back(promoted).promoted)
         return await self.store.roll_back(change.owner, name, promoted, change.by, change.reason)
 
-    async def resolve(self, tenant: str, reference: str) -> Resolved:
-        """The version that a request of a tenant means; what stands in it where no profile is managed.
+    async def resolve(self, tenant: str, reference: str, record: Record | None = None) -> Resolved:
+        """The version that a request of a tenant means, which becomes the `record`; what stands in it where no profile
+        is managed.
 
         Raises:
             NotFound: the tenant may use no such profile.
@@ -88,10 +91,11 @@ class ManagedProfiles:
             await self._seed()
         except Unavailable:
             log.info("the reward service's files are not known yet")
-        return await self.store.resolve(tenant, reference)
+        return await self.store.resolve(tenant, reference, record)
 
     async def keep_loaded(self) -> None:
-        """Has every replica hold what is promoted, for good: also one that was started just now."""
+        """Has every replica hold what is in use, for good: also one that was started just now. Puts into effect what
+        the outcomes of canaries have shown."""
         if self._reward is None:
             return
         while True:
@@ -99,14 +103,30 @@ class ManagedProfiles:
                 self._seeded = False
                 await self._seed()
                 for owner, profile in await self.store.offered():
-                    await self._load(owner, profile.name, profile.promoted)
+                    for version in profile.in_use:
+                        await self.load(owner, profile.name, version)
+                    await self.conclude(owner, profile)
             except DarwinError as error:
                 log.info("reward profiles could not be looked after: %s", error.message)
             except Exception:
                 log.exception("reward profiles could not be looked after")
             await asyncio.sleep(_KEEP_S)
 
-    async def _load(self, owner: str, name: str, version: int) -> None:
+    async def conclude(self, owner: str, profile: ManagedProfile) -> None:
+        """Promotes the version of an automatic canary that is better, and ends one that is worse. Whoever else does so
+        at once changes nothing more."""
+        canary = profile.canary
+        if canary is None or not canary.automatic:
+            return
+        found = await self.store.evidence(canary)
+        by, why = f"canary {canary.id}", f"{found.verdict} by {canary.metric}: {found}"
+        if found.verdict == "better":
+            await self.store.promote_canary(owner, profile.name, canary.id, by, why)
+        elif found.verdict == "worse":
+            await self.store.end_canary(owner, profile.name, by, why, canary.id)
+
+    async def load(self, owner: str, name: str, version: int) -> None:
+        """Has every replica hold this version; raises as `RewardModels.load` does, and `NotFound`."""
         content = (await self.store.version(owner, name, version)).content
         await self.check_managed().load(f"{name}@{version}", content)
 

@@ -18,7 +18,7 @@ from shared.errors import InvalidRequest, Overloaded, Unavailable
 from shared.records.evolution import EvolutionRequest
 from shared.store.api_keys import new_key
 from shared.store.presence import Presence, Stages
-from shared.store.profiles import Profiles
+from shared.store.rollouts import Rollouts
 from shared.telemetry.tracing import TelemetrySettings, Tracing
 
 BRIEF = "components: [{name: guard, type: guard, weight: 1}]"
@@ -60,7 +60,7 @@ class Present(Presence):
 class App:
     def __init__(self, url: str, reward: Reward, keys: str = "off") -> None:
         settings = GatewaySettings(redis_url=url, keys=keys)
-        self.profiles = ManagedProfiles(Profiles(url), reward)
+        self.profiles = ManagedProfiles(Rollouts(url), reward)
         self.backends = replace(Backends.of(settings), profiles=self.profiles, presence=Present(url))
         provider = Tracing("gateway", (), TelemetrySettings()).provider
         self.app = create_app(settings, self.backends, tracer_provider=provider)
@@ -252,7 +252,7 @@ async def test_while_the_reward_service_has_not_told_its_files_names_are_taken_a
 
 async def test_without_a_reward_service_nothing_is_managed(url: str) -> None:
     app = App(url, Reward())
-    unmanaged = ManagedProfiles(Profiles(url), None)
+    unmanaged = ManagedProfiles(Rollouts(url), None)
     app.backends = replace(app.backends, profiles=unmanaged)
     app.app = create_app(GatewaySettings(redis_url=url), app.backends)
     async with app.caller() as http:

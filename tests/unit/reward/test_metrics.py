@@ -1,9 +1,38 @@
 import asyncio
+import random
+
+import pytest
 
 from services.reward import metrics
+from services.reward.validation import ResponseCandidate
 from tests.metrics import Measured, measured
 from tests.unit.reward.test_batcher import GatedScorer, batching, item, until
-from tests.unit.reward.test_rewarder import ANSWERS, ASK, running
+from tests.unit.reward.test_rewarder import ANSWERS, ASK, NOTHING, running
+
+
+def test_shares_of_variance_are_those_of_covariance_and_sum_to_one() -> None:
+    draw, shares = random.Random(1), metrics.Shares()
+    assert shares.shares() == {}
+    shares.add(1.0, {"wide": 1.0, "narrow": 0.0})
+    assert shares.shares() == {}
+    for _ in range(4_000):
+        wide, narrow = draw.gauss(0.0, 2.0), draw.gauss(5.0, 1.0)
+        shares.add(wide + narrow, {"wide": wide, "narrow": narrow})
+    found = shares.shares()
+    # Variances of 4 and 1, of the newest 500 or so.
+    assert found["wide"] == pytest.approx(0.8, abs=0.1)
+    assert sum(found.values()) == pytest.approx(1.0)
+
+
+async def test_rewards_and_those_that_abstain_are_shown_by_profile() -> None:
+    answers = [*ANSWERS, ResponseCandidate("c", NOTHING)]
+    async with running() as rewarder:
+        with Measured() as found:
+            scored = await rewarder.score(ASK, answers)
+    assert [score.abstained != "" for score in scored.scores] == [False, False, True]
+    assert found.of("darwin.reward.abstained", profile="mixed", why="empty") == 1
+    assert found.of("darwin.reward.value.count", profile="mixed") == 2
+    assert found.of("darwin.reward.value", profile="mixed") == sum(score.reward for score in scored.scores[:2])
 
 
 async def test_scores_and_tokens_are_counted_by_profile() -> None:

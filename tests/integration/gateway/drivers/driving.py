@@ -23,7 +23,7 @@ from shared.store.batches import Batch, Batches
 from shared.store.evolutions import Store
 from shared.store.files import File, FileLimits, Files
 from shared.store.presence import Presence
-from shared.store.profiles import Profiles
+from shared.store.rollouts import Rollouts
 
 CHAT = "/v1/chat/completions"
 FINAL = ("completed", "failed", "cancelled", "expired")
@@ -51,7 +51,7 @@ class Driving:
         settings = settings or GatewaySettings()
         admission = Admission(self.store, self.rates, StageCheck(self.presence), settings)
         service = EvolutionService(self.store, SearchTimes())
-        acceptance = Acceptance(service, admission, FormatCompiler(), ManagedProfiles(Profiles(self.url), None))
+        acceptance = Acceptance(service, admission, FormatCompiler(), ManagedProfiles(Rollouts(self.url), None))
         embedding = EmbeddingCalls(embedder, admission, self.store, SearchTimes())
         return BatchDriver(
             self.batches, self.files, self.keys, service, acceptance, embedding, settings, BatchLimits(**limits)

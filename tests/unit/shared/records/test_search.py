@@ -79,6 +79,7 @@ def test_every_field_that_determines_a_search_is_answered() -> None:
         "metadata",
         "tenant",
         "profile_owner",
+        "profile_canary",
         "accepted_at",
         "warnings",
         "response",

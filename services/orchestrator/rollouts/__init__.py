@@ -1,0 +1,1 @@
+"""Evolutions that have ended, scored by the shadows and judges of their profiles: nobody's answer waits for it."""

@@ -8,17 +8,17 @@ from typing import Any
 import grpc
 
 from services.orchestrator.adapters.profile_contents import ProfileContents
-from services.orchestrator.adapters.salt import cache_salt
-from services.orchestrator.adapters.tools import as_judged
 from services.orchestrator.core.values import Score, Scored
 from shared.errors import Internal
 from shared.pb import reward_pb2 as pb
 from shared.records.evolution import EvolutionRequest
+from shared.records.salt import cache_salt
 from shared.records.turns import begun_answer
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
 from shared.rpc.metrics import calling
 from shared.telemetry.tracing import current_evolution_id
+from shared.text.plain_turns import as_judged
 
 
 class GrpcScorer:

@@ -115,6 +115,7 @@ OTHERS = [
     ("/v1/profiles/{name}/versions", "GET"),
     ("/v1/profiles/{name}/promote", "POST"),
     ("/v1/profiles/{name}/rollback", "POST"),
+    ("/v1/profiles/{name}/try", "POST"),
     ("/v1/credit", "GET"),
     ("/v1/credit", "DELETE"),
     ("/v1/keys", "GET"),

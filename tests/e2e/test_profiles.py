@@ -12,7 +12,13 @@ from cli.main import app
 from cli.stack import Stack
 
 PLAIN = "components: [{name: plain, type: simulated, weight: 1.0}]\n"
-SHORT = "components: [{name: brief, type: rules, weight: 1.0, checks: [{name: short, type: length, unit: characters, max: 10}]}]\n"
+SHORT = """
+components:
+- name: brief
+  type: rules
+  weight: 1.0
+  checks: [{name: short, type: length, unit: characters, max: 10}]
+"""
 GUARDED = "components:\n- {name: plain, type: simulated, weight: 1.0}\n- {name: guarded, type: guard, weight: 2.0}\n"
 
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.api.field_types import Body, Text
 from services.gateway.config.search_fields import WHOLE
-from services.gateway.evolutions.trials import MAX_TRIED, Tried, Trial
+from services.gateway.evolutions.trials import MAX_TRIED, Trial, Tried
 from services.gateway.profiles.models import Judged
 from shared.picking.recorded import RecordedFinal
 from shared.records.evolution import Fallback
@@ -76,8 +76,8 @@ class TriedEvolution(_Resource):
     )
     changed: bool = Field(description="Whether the answer would have been another text.")
     reproduced: bool = Field(
-        description="Whether the recorded rewards pick the recorded answer, too. Where they do not, the pick depends on "
-        "what is not recorded, and the comparison is approximate."
+        description="Whether the recorded rewards pick the recorded answer, too. Where they do not, the pick depends "
+        "on what is not recorded, and the comparison is approximate."
     )
 
 

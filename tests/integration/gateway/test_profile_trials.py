@@ -39,12 +39,14 @@ class Judging(Reward):
         super().__init__()
         self.scored: list[tuple[str, str, list[str]]] = []
         self.failure: Exception | None = None
+        self.asked = asyncio.Event()
         self.held: asyncio.Event | None = None
 
     async def score(
         self, reference: str, content: str, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
     ) -> list[Judged]:
         assert timeout_s > 0
+        self.asked.set()
         if self.held:
             await self.held.wait()
         if self.failure:
@@ -56,7 +58,7 @@ class Judging(Reward):
 
 
 @pytest.fixture
-async def app(url: str) -> AsyncIterator[App]:  # noqa: F811
+async def app(url: str) -> AsyncIterator[App]:
     app = App(url, Judging(), "required")
     yield app
     await app.backends.close()
@@ -65,7 +67,13 @@ async def app(url: str) -> AsyncIterator[App]:  # noqa: F811
 async def ended(store: Store, name: str, tenant: str, *texts: str) -> str:
     """An evolution whose middling base response was surpassed by the longest of the others."""
     request = EvolutionRequest(
-        "darwin", (Message("user", f"Why {name}?"),), Sampling(64), Search(mutants=2), 1, profile="long@1", tenant=tenant
+        "darwin",
+        (Message("user", f"Why {name}?"),),
+        Sampling(64),
+        Search(mutants=2),
+        1,
+        profile="long@1",
+        tenant=tenant,
     )
     record = Record(f"evo_{name}", 0, "queued", time.time(), request)
     base, *others = texts
@@ -193,8 +201,7 @@ async def test_who_tries_already_waits_for_the_end(app: App) -> None:
     body = {"content": BRIEF, "evolutions": [evolution]}
     async with app.caller("ops", manages_profiles=True) as http:
         first = asyncio.ensure_future(http.post("/v1/profiles/brief/try", json=body))
-        while not reward.checked:
-            await asyncio.sleep(0.01)
+        await reward.asked.wait()
         second = await http.post("/v1/profiles/brief/try", json=body)
         assert second.status_code == 429
         assert "another trial is under way" in second.json()["error"]["message"]

@@ -32,9 +32,9 @@ class Recorder(World):
         return found
 
 
-def request(seed: int = 0, tools: ToolUse = ToolUse(), **search: Any) -> EvolutionRequest:
+def request(seed: int = 0, tools: tuple[Tool, ...] = (), **search: Any) -> EvolutionRequest:
     messages = (Message("user", INSTRUCTION),)
-    return EvolutionRequest("darwin", messages, Sampling(max_tokens=24), Search(**search), seed, tool_use=tools)
+    return EvolutionRequest("darwin", messages, Sampling(max_tokens=24), Search(**search), seed, tool_use=ToolUse(tools))
 
 
 def record_of(last: EvolutionState, config: Config) -> Record:
@@ -90,7 +90,7 @@ def final_of(text: str, tools: tuple[Tool, ...]) -> RecordedFinal:
     )
     seconds, tokens = Seconds(), answers.Tokens()
     result = Result((), None, tokens, seconds, 1)
-    record = Record("evo_1", 1, "cancelled", 0.0, request(tools=ToolUse(tools)), result=result)
+    record = Record("evo_1", 1, "cancelled", 0.0, request(tools=tools), result=result)
     [final] = finals_of(record, events, ())
     return final
 

@@ -34,7 +34,9 @@ class Recorder(World):
 
 def request(seed: int = 0, tools: tuple[Tool, ...] = (), **search: Any) -> EvolutionRequest:
     messages = (Message("user", INSTRUCTION),)
-    return EvolutionRequest("darwin", messages, Sampling(max_tokens=24), Search(**search), seed, tool_use=ToolUse(tools))
+    return EvolutionRequest(
+        "darwin", messages, Sampling(max_tokens=24), Search(**search), seed, tool_use=ToolUse(tools)
+    )
 
 
 def record_of(last: EvolutionState, config: Config) -> Record:

@@ -54,8 +54,10 @@ def recorded(config: Config, seed: int, **chances: float) -> tuple[EvolutionStat
 
 
 def told(finals: Iterator[Any]) -> list[tuple[Any, ...]]:
+    """A response that a budget has cut is kept as one that ended by its length."""
     return [
-        (final.cycle, final.state, final.response.whole_text, final.response.finish, final.reward) for final in finals
+        (final.cycle, final.state, final.response.whole_text, final.response.finish or "length", final.reward)
+        for final in finals
     ]
 
 

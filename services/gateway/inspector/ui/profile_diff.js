@@ -11,8 +11,9 @@ export function diffSection(view) {
   const [before, after] = [choice("before"), choice("after")];
   const body = h("div", { class: "diff", tabindex: 0, role: "group", "aria-label": "Difference" });
   const textOf = (value) => (value === DRAFT ? view.draft : view.contentOf(Number(value)));
+  const linesOf = (value) => textOf(value).replace(/\n$/, "").split("\n");
   const show = () => {
-    const lines = lineDiff(textOf(before.value).split("\n"), textOf(after.value).split("\n"));
+    const lines = lineDiff(linesOf(before.value), linesOf(after.value));
     const changed = lines.some(({ mark }) => mark !== " ");
     body.replaceChildren(...(changed ? lines.map(line) : [h("p", { class: "hint" }, "They are the same.")]));
   };

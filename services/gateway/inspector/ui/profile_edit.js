@@ -35,6 +35,7 @@ export function editSection(view) {
       reason.value = "";
       promote.checked = false;
       await view.reread();
+      from.value = String(pushed.latest);
     } catch (error) {
       done.textContent = "";
       show(error);
@@ -46,7 +47,7 @@ export function editSection(view) {
   const update = () => {
     const chosen = from.value;
     from.replaceChildren(...view.versions.map(({ version, promoted }) =>
-      h("option", { value: version, selected: chosen ? String(version) === chosen : promoted }, `@${version}${promoted ? ", which the name means" : ""}`)));
+      h("option", { value: version, selected: chosen ? String(version) === chosen : promoted }, `@${version}${promoted ? " (promoted)" : ""}`)));
     from.disabled = !view.versions.length;
   };
   update();

@@ -59,8 +59,8 @@ def test_a_profile_is_written_tried_and_changed(visit: Visit, evolved: dict[str,
 
     page.get_by_role("button", name="Push").click()
     expect(page.locator("#edit [role=status]")).to_have_text("The latest is steady@2; the name means @1.")
-    page.get_by_label("From", exact=True).select_option("1")
-    page.get_by_label("To", exact=True).select_option("2")
+    page.locator("#diff select[name=before]").select_option("1")
+    page.locator("#diff select[name=after]").select_option("2")
     assert page.locator("#diff del").all_inner_texts() == ["\u2212- {name: simulated, type: simulated, weight: 1.0}"]
     assert page.locator("#diff ins").all_inner_texts() == ["+- {name: simulated, type: simulated, weight: -1.0}"]
     page.get_by_role("button", name="Promote steady@2").press("Enter")

@@ -85,7 +85,7 @@ def test_a_draft_is_tried_on_recorded_evolutions(simulated_stack: Stack, tmp_pat
     assert (same["id"], same["changed"], again["summary"]["changed"]) == (each["id"], False, 0)
     for final in same["finals"]:
         assert final["tried"]["reward"] == pytest.approx(final["recorded"]["reward"])
-    assert "would answer by simulated@1" in darwin(simulated_stack, "try", "simulated", "--last", "1")
+    assert "0 of 1 answers would have been other ones" in darwin(simulated_stack, "try", "simulated", "--last", "1")
     file.write_text("components: [{name: a, type: magic, weight: 1}]")
     refused = CliRunner().invoke(app, ["profiles", "try", str(file), "--url", simulated_stack.url])
     assert (refused.exit_code, "must have a type of" in refused.output) == (1, True)

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from cli.client import Client
 from cli.console import CommandError, reported
+from cli.profile_trial import trial_notes, trial_table
 from cli.rollouts import beside
 from shared.records.profiles import MAX_CONTENT, split_reference
 
@@ -111,13 +112,46 @@ def diff(
     """Show what differs between two versions, or between a version and a file."""
     with gateway(url) as client:
         profile, before = _read(client, old, tenant)
-        if new is not None and new.endswith((".yaml", ".yml")):
+        if new is not None and _is_file(new):
             after = {"reference": new, "content": _content(Path(new))}
         else:
             after = _read(client, new or f"{profile['name']}@{profile['latest']}", tenant)[1]
     texts = (before["content"].splitlines(), after["content"].splitlines())
     lines = difflib.unified_diff(*texts, before["reference"], after["reference"], lineterm="")
     Console().print(Syntax("\n".join(lines), "diff", theme="ansi_dark", background_color="default"))
+
+
+@app.command("try")
+def attempt(
+    what: Annotated[
+        str, typer.Argument(help="A name, which means its promoted version, name@version, or a file (.yaml).")
+    ],
+    last: Annotated[
+        int | None, typer.Option(min=1, max=50, help="So many evolutions that last succeeded; 10 if none are named.")
+    ] = None,
+    evolution: Annotated[list[str] | None, typer.Option(help="The id of an evolution; may be given again.")] = None,
+    name: Annotated[str | None, typer.Option(help="A file's name as a profile; left out, without its ending.")] = None,
+    url: Url = URL,
+    tenant: Tenant = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the final responses of recorded evolutions again: who would have been the answer. Nothing is decoded."""
+    with gateway(url) as client:
+        is_file = _is_file(what)
+        body = {
+            "content": _content(Path(what)) if is_file else None,
+            "version": None if is_file else _split(what)[1],
+            "evolutions": evolution or None,
+            "last": last,
+        }
+        route = path(name or Path(what).stem) if is_file else path(what)
+        trial = client.call("POST", f"{route}/try", body, LOADING_S, tenant=tenant)
+    if as_json:
+        print(json.dumps(trial, ensure_ascii=False, indent=2))
+        return
+    Console().print(trial_table(trial))
+    for note in trial_notes(trial):
+        Console(stderr=True).print(escape(note), highlight=False)
 
 
 @app.command()
@@ -175,6 +209,10 @@ def _split(reference: str) -> tuple[str, int | None]:
 
 def path(name: str) -> str:
     return f"/v1/profiles/{_split(name)[0]}"
+
+
+def _is_file(reference: str) -> bool:
+    return reference.endswith((".yaml", ".yml"))
 
 
 def _content(file: Path) -> str:

@@ -18,6 +18,7 @@ from services.gateway.api.responses import ChatCompletionChunk
 from services.gateway.api.rollout_routes import FeedbackRoutes, RolloutRoutes
 from services.gateway.api.text_completions.resource import CompletionChunk
 from services.gateway.api.text_completions.routes import CompletionRoutes
+from services.gateway.api.trial_routes import TrialRoutes
 from services.gateway.batches.batch_routes import BatchRoutes
 from services.gateway.batches.driver import BatchDriver
 from services.gateway.batches.file_routes import FileRoutes
@@ -37,6 +38,7 @@ from services.gateway.evolutions.admission import Admission, StageCheck
 from services.gateway.evolutions.backends import Backends
 from services.gateway.evolutions.embedding_calls import EmbeddingCalls
 from services.gateway.evolutions.service import EvolutionService
+from services.gateway.evolutions.trials import Trials
 from services.gateway.inspector import page
 from services.gateway.inspector.routes import InspectionRoutes
 from services.gateway.profiles.rollouts import ProfileRollouts
@@ -102,10 +104,12 @@ def create_app(
     app.include_router(WebhookRoutes(backends.webhooks, settings).router)
     app.include_router(KeyRoutes(backends.keys, backends.store, settings).router)
     rollouts = ProfileRollouts(backends.profiles)
-    profiles = ProfileRoutes(backends.profiles, rollouts)
-    RolloutRoutes(profiles, rollouts)
-    app.include_router(profiles.router)
+    profile_routes = ProfileRoutes(backends.profiles, rollouts)
+    RolloutRoutes(profile_routes, rollouts)
+    app.include_router(profile_routes.router)
     app.include_router(FeedbackRoutes(acceptance, evolutions, rollouts).router)
+    trials = Trials(backends.profiles, evolutions, backends.store)
+    app.include_router(TrialRoutes(profile_routes, backends.profiles, trials).router)
     app.include_router(CreditRoutes(backends.credit).router)
     app.include_router(model_routes.router(settings, stages))
     app.include_router(probes.router(backends.store, stages, lifetime))

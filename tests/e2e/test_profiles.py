@@ -13,6 +13,13 @@ from cli.main import app
 from cli.stack import Stack
 
 PLAIN = "components: [{name: plain, type: simulated, weight: 1.0}]\n"
+SHORT = """
+components:
+- name: brief
+  type: rules
+  weight: 1.0
+  checks: [{name: short, type: length, unit: characters, max: 10}]
+"""
 GUARDED = "components:\n- {name: plain, type: simulated, weight: 1.0}\n- {name: guarded, type: guard, weight: 2.0}\n"
 
 
@@ -62,6 +69,27 @@ def test_a_profile_is_steered_by_while_the_stack_runs_and_survives_a_killed_rewa
     assert shown["version"]["content"] == PLAIN
     listed = json.loads(darwin(stack, "list", "--json"))
     assert [(each["name"], each["promoted"]) for each in listed] == [("simulated", 1), ("steady", 1)]
+
+
+def test_a_draft_is_tried_on_recorded_evolutions(simulated_stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "shorter.yaml"
+    file.write_text(SHORT)
+    evolved(simulated_stack, "")
+    trial = json.loads(darwin(simulated_stack, "try", str(file), "--last", "1", "--json"))
+    [each] = trial["evolutions"]
+    assert (trial["reference"], each["reproduced"]) == ("shorter", True)
+    shortest = min(len(final["text"]) for final in each["finals"])
+    held = [final["tried"]["reward"] for final in each["finals"] if len(final["text"]) == shortest]
+    assert max(final["tried"]["reward"] for final in each["finals"]) == held[0]
+    again = json.loads(darwin(simulated_stack, "try", "simulated@1", "--evolution", each["id"], "--json"))
+    [same] = again["evolutions"]
+    assert (same["id"], same["changed"], again["summary"]["changed"]) == (each["id"], False, 0)
+    for final in same["finals"]:
+        assert final["tried"]["reward"] == pytest.approx(final["recorded"]["reward"])
+    assert "0 of 1 answers would have been other ones" in darwin(simulated_stack, "try", "simulated", "--last", "1")
+    file.write_text("components: [{name: a, type: magic, weight: 1}]")
+    refused = CliRunner().invoke(app, ["profiles", "try", str(file), "--url", simulated_stack.url])
+    assert (refused.exit_code, "must have a type of" in refused.output) == (1, True)
 
 
 @pytest.mark.parametrize(

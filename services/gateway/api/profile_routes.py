@@ -60,20 +60,20 @@ class ProfileRoutes:
             route,
             methods=[method],
             summary=summary,
-            dependencies=[Depends(self._check), *([Depends(require_json)] if 415 in statuses else [])],
+            dependencies=[Depends(self.check), *([Depends(require_json)] if 415 in statuses else [])],
             responses=failures(401, 403, *statuses, 421, 429, 500, 503),
         )
 
     async def list_profiles(self, request: Request, query: Annotated[ProfileQuery, Query()]) -> ProfileList:
         """The profiles of one owner."""
-        owner = self._owner(request, query)
+        owner = _owner(request, query)
         found = [] if owner is None else await self._store.all(owner)
         default = await self._store.default()
         return ProfileList(data=[_summary(owner or "", profile, default) for profile in found])
 
     async def read(self, request: Request, name: Name, query: Annotated[ProfileQuery, Query()]) -> Profile:
         """A profile, with the version that its name means."""
-        owner = self._known_owner(request, name, query)
+        owner = known_owner(request, name, query)
         return await self.shown(owner, await self._store.get(owner, name))
 
     async def push(
@@ -103,7 +103,7 @@ class ProfileRoutes:
 
     async def versions(self, request: Request, name: Name, query: Annotated[VersionsQuery, Query()]) -> VersionList:
         """The versions of a profile, the newest first."""
-        owner = self._known_owner(request, name, query)
+        owner = known_owner(request, name, query)
         profile = await self._store.get(owner, name)
         newest = min(profile.latest, query.before - 1 if query.before else profile.latest)
         found = await self._store.versions(owner, name, newest, query.limit)
@@ -129,29 +129,16 @@ class ProfileRoutes:
         await self._store.delete(change.owner, name, change.by, change.reason)
         return ProfileDeleted(name=name)
 
-    async def _check(self, request: Request) -> None:
+    async def check(self, request: Request) -> None:
+        """Refuses who may manage no profile, and where none is managed."""
         caller_of(request).check_manages_profiles()
         self._profiles.check_managed()
-
-    def _owner(self, request: Request, query: ProfileQuery) -> str | None:
-        """Whose profiles the call is about; None where the caller may not see them."""
-        caller = caller_of(request)
-        owner = query.tenant
-        if owner is None:
-            owner = "" if caller.may_manage_profiles("") else caller.tenant
-        return owner if caller.may_manage_profiles(owner) else None
-
-    def _known_owner(self, request: Request, name: str, query: ProfileQuery) -> str:
-        owner = self._owner(request, query)
-        if owner is None:
-            raise unknown_profile(name)
-        return owner
 
     def change(self, request: Request, name: str, query: ProfileQuery, reason: str) -> Change:
         """Who changes whose profile; raises `NotFound` where the caller may not."""
         key = caller_of(request).key
         by = f"key {key.id} of {key.tenant}" if key else "without a key"
-        return Change(self._known_owner(request, name, query), by, reason)
+        return Change(known_owner(request, name, query), by, reason)
 
     async def shown(self, owner: str, profile: ManagedProfile) -> Profile:
         """The profile as it is answered."""
@@ -164,6 +151,22 @@ class ProfileRoutes:
             shadow=_shadow(profile, await self._rollouts.compared(profile)),
             canary=_canary(profile, await self._rollouts.evidence(profile)),
         )
+
+
+def known_owner(request: Request, name: str, query: ProfileQuery) -> str:
+    """Whose profiles the call is about; raises `NotFound` where the caller may not see them."""
+    owner = _owner(request, query)
+    if owner is None:
+        raise unknown_profile(name)
+    return owner
+
+
+def _owner(request: Request, query: ProfileQuery) -> str | None:
+    caller = caller_of(request)
+    owner = query.tenant
+    if owner is None:
+        owner = "" if caller.may_manage_profiles("") else caller.tenant
+    return owner if caller.may_manage_profiles(owner) else None
 
 
 def _summary(owner: str, profile: ManagedProfile, default: str) -> ProfileSummary:

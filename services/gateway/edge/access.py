@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -50,9 +51,16 @@ class Caller:
         if not self.key.manages_keys:
             raise PermissionDenied("this needs an operator's key, made by `darwin keys add … --manages-keys`")
 
+    @property
+    def managed_profiles(self) -> Literal["all", "own", "none"]:
+        """Which reward profiles the caller may see and change: all, its tenant's own, or none."""
+        if self.key is None or self.key.manages_profiles:
+            return "all"
+        return "own" if self.key.own_profiles else "none"
+
     def check_manages_profiles(self) -> None:
         """Raises `PermissionDenied` where the caller may manage no reward profiles at all."""
-        if self.key is not None and not (self.key.manages_profiles or self.key.own_profiles):
+        if self.managed_profiles == "none":
             raise PermissionDenied(
                 "this needs an operator's key, made by `darwin keys add … --manages-profiles`, or one with "
                 "--own-profiles for a tenant's own"
@@ -61,9 +69,8 @@ class Caller:
     def may_manage_profiles(self, owner: str) -> bool:
         """Whether the caller may see and change reward profiles of this owner: a tenant, or empty for those that all
         may use."""
-        if self.key is None or self.key.manages_profiles:
-            return True
-        return self.key.own_profiles and owner == self.key.tenant
+        managed = self.managed_profiles
+        return managed == "all" or (managed == "own" and owner == self.tenant)
 
 
 def caller_of(request: Request) -> Caller:

@@ -89,6 +89,9 @@ class Viewer(_Resource):
     object: Literal["viewer"] = "viewer"
     tenant: str
     all_tenants: bool = Field(description="Whether other tenants' evolutions can be read too.")
+    profiles: Literal["all", "own", "none"] = Field(
+        description="Which reward profiles the caller may see and change: all, its tenant's own, or none."
+    )
     trace_url: str | None = Field(description="Where traces are seen; `{trace_id}` stands for the id.")
 
 

@@ -107,7 +107,10 @@ class InspectionRoutes:
         """Whose evolutions the caller can read, and where traces are seen."""
         caller = caller_of(request)
         return out.Viewer(
-            tenant=caller.tenant, all_tenants=caller.readable_tenant is None, trace_url=self._settings.trace_url or None
+            tenant=caller.tenant,
+            all_tenants=caller.readable_tenant is None,
+            profiles=caller.managed_profiles,
+            trace_url=self._settings.trace_url or None,
         )
 
 

@@ -67,6 +67,20 @@ class ManagedProfiles:
             await reward.load(name, content)
         return await self.store.push(change.owner, name, content, change.by, change.reason, promote=promote)
 
+    async def drafted(self, owner: str, name: str, version: int | None, content: str | None) -> tuple[str, str]:
+        """What is meant by a version of a name, or by a `content` that needs none: its reference and its YAML. Without
+        both it is what the name means.
+
+        Raises:
+            NotFound: there is no such profile, or no such version of it.
+        """
+        if content is not None:
+            check_texts(content, "")
+            return name, content
+        promoted = (await self.store.get(owner, name)).promoted
+        number = version or promoted
+        return f"{name}@{number}", (await self.store.version(owner, name, number)).content
+
     async def promote(self, name: str, version: int, change: Change) -> ManagedProfile:
         """Has the name mean this version once all replicas have loaded it; raises as `Profiles.promote` does."""
         await self.store.get(change.owner, name)

@@ -1,7 +1,9 @@
 """The port to the reward service, which alone knows whether a profile can be served."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
+
+from shared.records.evolution import EvolutionRequest
 
 
 class ProfileFiles(NamedTuple):
@@ -9,6 +11,16 @@ class ProfileFiles(NamedTuple):
 
     contents: Mapping[str, str]
     default: str
+
+
+class Judged(NamedTuple):
+    """What a profile says of a response: its reward, the parts of that, why it is not to be trusted, and the first
+    requirement that the response breaks; both are empty where there is none."""
+
+    reward: float
+    components: Mapping[str, float]
+    abstained: str = ""
+    breaks: str = ""
 
 
 class RewardModels(Protocol):
@@ -28,6 +40,17 @@ class RewardModels(Protocol):
 
     async def load(self, reference: str, content: str) -> None:
         """Loads a profile at every replica that serves, and returns once all have it; raises as `check` does."""
+        ...
+
+    async def score(
+        self, reference: str, content: str, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
+    ) -> list[Judged]:
+        """What a profile that was loaded by `check` says of complete responses to a request, in their order.
+
+        Raises:
+            InvalidRequest: they cannot be scored by it.
+            DeadlineExceeded: it took longer than `timeout_s`.
+        """
         ...
 
     async def close(self) -> None: ...

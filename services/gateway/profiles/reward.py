@@ -1,17 +1,20 @@
 """The reward service's replicas, as far as profiles go. Only this module of these speaks gRPC."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
 
-from services.gateway.profiles.models import ProfileFiles
-from shared.errors import DarwinError, InvalidRequest, NotFound, Unavailable, Unsupported
+from services.gateway.profiles.models import Judged, ProfileFiles
+from shared.errors import DarwinError, Internal, InvalidRequest, NotFound, Unavailable, Unsupported
 from shared.pb import reward_pb2 as pb
 from shared.pb.reward_pb2_grpc import RewardServiceStub
+from shared.records.evolution import EvolutionRequest
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
 from shared.rpc.metrics import calling
+from shared.rpc.scoring import Candidate, score_request
 from shared.rpc.tls import Transport
 from shared.telemetry.tracing import inject
 
@@ -67,12 +70,35 @@ class RewardClient:
         if lasting or len(failures) == len(calls):
             raise (lasting or failures)[0]
 
+    async def score(
+        self, reference: str, content: str, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
+    ) -> list[Judged]:
+        candidates = [Candidate(str(place), text) for place, text in enumerate(texts)]
+        message = score_request(request, candidates, reference, content)
+        with calling("RewardService/Score"):
+            await self._replicas.wait_for_any(min(_PATIENCE_S, timeout_s))
+            try:
+                response = await self._replicas.call(
+                    lambda stub, **options: stub.Score(message, **options), len(texts), timeout_s, reference
+                )
+            except grpc.RpcError as error:
+                raise from_rpc_error(error) from error
+        scores = {score.id: score for score in response.scores}
+        if missing := [each.id for each in candidates if each.id not in scores]:
+            raise Internal(f"no reward for {len(missing)} responses under profile {reference}")
+        return [_judged(scores[each.id]) for each in candidates]
+
     async def _load_at(self, stub: Any, request: pb.LoadProfileRequest) -> DarwinError | None:
         try:
             await stub.LoadProfile(request, timeout=self._load_s, metadata=inject())
         except grpc.RpcError as error:
             return _translated(error)
         return None
+
+
+def _judged(score: pb.ScoreResponse.Score) -> Judged:
+    components = {component.name: component.value for component in score.components}
+    return Judged(score.reward, components, score.abstained, score.breaks)
 
 
 def _translated(error: grpc.RpcError) -> DarwinError:

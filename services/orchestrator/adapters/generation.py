@@ -10,7 +10,6 @@ from typing import Any, Literal
 import grpc
 
 from services.orchestrator.adapters.logprobs import logprobs_from_pb
-from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.adapters.tools import called_of, message_to_pb, tools_to_pb
 from services.orchestrator.core.responses import Called
 from services.orchestrator.core.values import BASE, Generate, Generated
@@ -19,6 +18,7 @@ from shared.methods import ABILITIES, Ability
 from shared.pb import generation_pb2 as pb
 from shared.records.evolution import EvolutionRequest, ServiceTier
 from shared.records.formats import FormatKind, ResponseFormat
+from shared.records.salt import cache_salt
 from shared.records.turns import instruction_index, with_instruction
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error

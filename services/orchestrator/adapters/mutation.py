@@ -6,18 +6,18 @@ from typing import Any
 
 import grpc
 
-from services.orchestrator.adapters.salt import cache_salt
-from services.orchestrator.adapters.tools import as_asked
 from services.orchestrator.core.values import Mutate, Mutated, MutationEnded
 from shared.pb import mutation_pb2 as pb
 from shared.records.credit import Credit
 from shared.records.evolution import EvolutionRequest, MutantSource
 from shared.records.limits import MAX_QUOTED_CHARACTERS
+from shared.records.salt import cache_salt
 from shared.records.search import RECOMBINING, Mutation
 from shared.records.turns import begun_answer
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
 from shared.rpc.metrics import calling
+from shared.text.plain_turns import as_asked
 
 _SOURCE: dict[int, MutantSource] = {
     pb.MutateEvent.SOURCE_MODEL: "model",

@@ -8,23 +8,20 @@ from typing import Any
 import grpc
 
 from services.orchestrator.adapters.profile_contents import ProfileContents
-from services.orchestrator.adapters.salt import cache_salt
-from services.orchestrator.adapters.tools import as_judged
 from services.orchestrator.core.values import Score, Scored
 from shared.errors import Internal
 from shared.pb import reward_pb2 as pb
 from shared.records.evolution import EvolutionRequest
-from shared.records.turns import begun_answer
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
 from shared.rpc.metrics import calling
+from shared.rpc.scoring import Candidate, score_request
 from shared.telemetry.tracing import current_evolution_id
 
 
 class GrpcScorer:
-    """Scores states through `darwin.v1.RewardService`, always against the original conversation: whole answers, so the
-    beginning that the caller gave, less what it thinks, stands before what was decoded. An evolution's calls prefer one
-    replica, which holds what it computed of their responses. A call under a managed profile, whose content travels with
+    """Scores states through `darwin.v1.RewardService`, see `score_request`. An evolution's calls prefer one replica,
+    which holds what it computed of their responses. A call under a managed profile, whose content travels with
     it, goes to a replica that has loaded it, or waits where none has.
     """
 
@@ -35,19 +32,9 @@ class GrpcScorer:
     async def score(
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Scored]:
-        begun = begun_answer(request.messages, request.prefill_thought)
-        message = pb.ScoreRequest(
-            messages=[pb.ScoreRequest.Message(role=m.role, content=m.content) for m in as_judged(request.messages)],
-            candidates=[
-                pb.ScoreRequest.Candidate(id=str(effect.state), text=begun + effect.text, partial=effect.partial)
-                for effect in effects
-            ],
-            profile=request.profile,
-            cache_salt=cache_salt(request),
-            json_values=request.sampling.format is not None and request.sampling.format.is_json,
-            content=await self._profiles.of(request) if self._profiles else "",
-        )
-
+        content = await self._profiles.of(request) if self._profiles else ""
+        candidates = [Candidate(str(effect.state), effect.text, effect.partial) for effect in effects]
+        message = score_request(request, candidates, request.profile, content)
         with calling("RewardService/Score"):
             try:
                 response = await self._scored(message, len(effects), timeout_s)

@@ -1,14 +1,13 @@
-"""Calls of tools between the stages: read from the generation service, and written as text for those who read text."""
+"""Tools and their calls on the wire to the generation service."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from services.orchestrator.core.responses import Called
 from shared.pb import generation_pb2 as pb
 from shared.records.evolution import Message
 from shared.records.tools import Tool, ToolCall, ToolUse
-from shared.records.turns import as_question, without_prefill
 from shared.text.json_schemas import follows
-from shared.text.tool_turns import calls_as_text, with_calls
+from shared.text.tool_turns import calls_as_text
 
 
 def called_of(result: pb.GenerateResult, use: ToolUse) -> Called:
@@ -36,30 +35,6 @@ def tools_to_pb(tools: Sequence[Tool]) -> list[pb.GenerateRequest.Tool]:
         )
         for tool in tools
     ]
-
-
-def as_plain_turns(messages: Sequence[Message]) -> Iterator[Message]:
-    """The conversation for those who know no tools: calls stand as canonical JSON in the assistant's text, and results
-    are turns of the user's.
-    """
-    for message in messages:
-        if message.role == "tool":
-            yield Message("user", message.content)
-        else:
-            yield Message(message.role, with_calls(message.content, message.tool_calls))
-
-
-def as_asked(messages: Sequence[Message]) -> Iterator[Message]:
-    """The conversation as mutation reads it: in plain turns, of which the instruction is the last."""
-    return as_plain_turns(as_question(messages))
-
-
-def as_judged(messages: Sequence[Message]) -> Iterator[Message]:
-    """The conversation as rewards read it: as mutation does, unless the answer goes on from a tool's result, which then
-    is the last turn.
-    """
-    asked = without_prefill(messages)
-    return as_plain_turns(asked) if asked[-1].role == "tool" else as_asked(messages)
 
 
 def _valid(call: ToolCall, tools: Sequence[Tool]) -> bool:

@@ -1,8 +1,7 @@
 """What an evolution has to show: its final responses, best first, and what they cost."""
 
-from services.orchestrator.core import votes
-from services.orchestrator.core.fallback import with_fallback
 from services.orchestrator.core.values import BASE, EvolutionState, Final
+from shared.picking.answer import picked
 from shared.records.evolution import Choice, Fallback, Tokens
 from shared.records.logprobs import shown
 
@@ -32,10 +31,7 @@ def _picked(evolution: EvolutionState) -> tuple[list[Final], Fallback | None]:
     """The final responses in the order in which they answer."""
     config = evolution.config
     kept = [final for final in evolution.finals if evolution.settled.kept_by(final.response)]
-    ranked = votes.ranked(kept, config.complete_first)
-    if config.final_beta:
-        ranked = votes.drawn(ranked, config.final_beta, evolution.seed, config.complete_first)
-    return with_fallback(ranked, config.complete_first)
+    return picked(kept, config.final_beta, evolution.seed, config.complete_first)
 
 
 def base(evolution: EvolutionState) -> Choice | None:

@@ -13,7 +13,7 @@ the draws, so any evolution can be interrupted, stored and continued between two
 from collections.abc import Collection
 from typing import Any
 
-from services.orchestrator.core import budgets, recombining, selection, transitions
+from services.orchestrator.core import budgets, recombining, transitions
 from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.responses import Called, Piece, Response
 from services.orchestrator.core.selection import CounterDraws, Draws
@@ -36,6 +36,7 @@ from services.orchestrator.core.values import (
     Stopped,
     UnexpectedOutcome,
 )
+from shared.compute.draws import keyed_integer
 from shared.records.events import ArchiveEntry, BaseScored, Event, MutantAccepted
 from shared.records.evolution import FinishReason
 
@@ -116,7 +117,7 @@ def _mutate(evolution: EvolutionState) -> Mutate:
         parent=evolution.parent,
         count=evolution.config.mutants,
         exclude=tuple(state.instruction for state in evolution.population if state.instruction is not None),
-        seed=selection.keyed_integer(evolution.seed, "mutate", evolution.cycle),
+        seed=keyed_integer(evolution.seed, "mutate", evolution.cycle),
         max_tokens=evolution.mutation_allowance,
         crossover=recombining.combined(evolution),
         refine=recombining.refined(evolution),
@@ -145,8 +146,8 @@ def _generate(evolution: EvolutionState, index: int, state: State, instruction: 
 def _seed(evolution: EvolutionState, index: int, position: int) -> int:
     """The base response is decoded beside the rounds, in pieces cut by timing: its seed must not depend on either."""
     if index == BASE:
-        return selection.keyed_integer(evolution.seed, "base")
-    return selection.keyed_integer(evolution.seed, "sample", evolution.cycle, evolution.round, index, position)
+        return keyed_integer(evolution.seed, "base")
+    return keyed_integer(evolution.seed, "sample", evolution.cycle, evolution.round, index, position)
 
 
 def _accept(evolution: EvolutionState, outcome: Mutated) -> Step:

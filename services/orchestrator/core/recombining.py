@@ -1,8 +1,8 @@
 """Which final responses the mutants that quote responses quote: the best so far, from the second cycle on."""
 
-from services.orchestrator.core import votes
-from services.orchestrator.core.fallback import breaks_form
 from services.orchestrator.core.values import EvolutionState, Final
+from shared.picking import votes
+from shared.picking.fallback import breaks_form
 
 _FEWEST = 2
 """Fewer responses than these have nothing to be combined with."""

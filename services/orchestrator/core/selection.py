@@ -3,14 +3,14 @@
 A selection rule is a function of this module with a name in `RULES`, by which the setting `selection` chooses it.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from services.orchestrator.core.diversity import diverse
-from services.orchestrator.core.pessimism import UNITS, drawn, places, weights
+from shared.compute.draws import keyed_integer
+from shared.compute.pessimism import UNITS, drawn, places, weights
 from shared.methods import SelectionName
 from shared.records.events import ArchiveEntry, Replacement
 from shared.records.search import Search
@@ -35,12 +35,6 @@ class CounterDraws:
 
     def donor(self, cycle: int, round: int, state: int, count: int) -> int:
         return keyed_integer(self._seed, "donor", cycle, round, state) % count
-
-
-def keyed_integer(seed: int, *key: object) -> int:
-    """A 63-bit integer, uniform over keys and seeds (BLAKE2b)."""
-    digest = hashlib.blake2b(repr((seed, *key)).encode(), digest_size=8).digest()
-    return int.from_bytes(digest) >> 1
 
 
 @dataclass(frozen=True)
@@ -108,7 +102,7 @@ def pessimism(population: ScoredPopulation, search: Search, draw: Draw) -> Selec
     """Each response goes on as often as its weight says, at `beta`, with as few copies as that takes; the archive
     counts the states that keep their own. With a `beta` of 0 it decides as `truncation` does with one survivor.
 
-    Source: arXiv 2503.21878 for the weights; `services.orchestrator.core.pessimism.places` for who copies whom.
+    Source: arXiv 2503.21878 for the weights; `shared.compute.pessimism.places` for who copies whom.
     """
     contenders = population.contenders
     rewards = [population.reward(state) for state in contenders]

@@ -6,9 +6,9 @@ response outside would be the answer as things stand. From then on others neithe
 
 from collections.abc import Sequence
 
-from services.orchestrator.core.fallback import breaks_form
 from services.orchestrator.core.responses import Settled
 from services.orchestrator.core.values import EvolutionState, State
+from shared.picking.fallback import breaks_form
 
 
 def settled_after(evolution: EvolutionState, population: Sequence[State]) -> Settled:

@@ -6,13 +6,11 @@ from typing import Literal
 
 from services.orchestrator.core.responses import NO_CALLS, NOTHING_SETTLED, Called, Response, Settled
 from services.orchestrator.core.spent import Spent
+from shared.picking.final import BASE as BASE
 from shared.records.events import ArchiveEntry, Event
 from shared.records.evolution import MutantSource, StoppedBy
 from shared.records.logprobs import TokenLogprobs
 from shared.records.search import Search
-
-BASE = -1
-"""The index of the base state, which decodes the original conversation and takes no part in replacement."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from bench.browser import chromium
 from cli.client import Client
 from cli.stack import Stack, StackSettings
 from tests.e2e.inspector.visiting import INSTRUCTION, Visit
+from tests.integration.gateway.running import Gateway
 from tests.programs import program
 
 TRACES = "http://traces.example/t/{trace_id}"
@@ -23,6 +24,14 @@ def slow_stack() -> Iterator[Stack]:
     with Stack(StackSettings.simulated(env)) as running:
         yield running
         running.check()
+
+
+@pytest.fixture(scope="package")
+def guarded(slow_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway that asks for keys, over the same Redis."""
+    env = {"DARWIN_GATEWAY_KEYS": "required", "DARWIN_GATEWAY_REWARD": slow_stack.addresses["reward"]}
+    with Gateway(slow_stack.redis_url, tmp_path_factory.mktemp("guarded"), **env) as running:
+        yield running
 
 
 def evolve(stack: Stack, **body: Any) -> str:

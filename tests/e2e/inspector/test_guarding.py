@@ -1,9 +1,6 @@
 """Keys and tenants, hostile texts, traces, lost workers, dark mode."""
 
-import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,17 +15,11 @@ from shared.records.evolution import EvolutionRequest, Message, Record, Sampling
 from shared.records.search import Search
 from shared.store.api_keys import ApiKeys, new_key
 from shared.store.evolutions import Store
-from tests.e2e.inspector.visiting import Visit
+from tests.e2e.inspector.visiting import Visit, made
 from tests.integration.gateway.running import Gateway
 
 HOSTILE = '<script>window.hacked = 1</script><img src=x onerror="window.hacked = 1"> <a href="javascript:1">x</a>'
 NOW = time.time()
-
-
-def made(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    """Runs in a thread of its own: the browser's has a loop already."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(lambda: asyncio.run(work())).result()
 
 
 def store(stack: Stack, record: Record, events: list[Event], *attempts: Attempt) -> str:
@@ -123,13 +114,6 @@ def test_dark_mode_reaches_page_and_plots(visit: Visit, evolved: dict[str, Any])
     expect(page.locator("body")).to_have_css("background-color", "rgb(17, 22, 29)")
     expect(page.locator("#rewards .xtick text").first).to_have_css("fill", "rgb(228, 233, 240)")
     assert light == ["rgb(245, 246, 248)", "rgb(27, 36, 48)"]
-
-
-@pytest.fixture(scope="module")
-def guarded(slow_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway that asks for keys, over the same Redis."""
-    with Gateway(slow_stack.redis_url, tmp_path_factory.mktemp("guarded"), DARWIN_GATEWAY_KEYS="required") as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,20 @@
 """What tests do with a page of the inspector."""
 
+import asyncio
 import json
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 INSTRUCTION = "Explain why we write tests before we refactor."
+
+
+def made(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Runs in a thread of its own: the browser's has a loop already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(work())).result()
 
 
 class Visit:

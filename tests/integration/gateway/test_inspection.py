@@ -200,5 +200,5 @@ async def test_without_keys_everything_is_read_here(
     assert (await http.get(f"/v1/evolutions/{theirs}/recording")).status_code == 200
     viewer = (await http.get("/v1/viewer")).json()
     documented("Viewer", viewer)
-    assert viewer == {"object": "viewer", "tenant": "", "all_tenants": True, "trace_url": None}
+    assert viewer == {"object": "viewer", "tenant": "", "all_tenants": True, "profiles": "all", "trace_url": None}
     assert (await acme.get("/v1/viewer")).json()["all_tenants"] is False

@@ -1,6 +1,6 @@
 """`/v1/profiles` over a real Redis and a scripted reward service, and what requests then begin with."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ from services.gateway.app import create_app
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.evolutions.backends import Backends
 from services.gateway.profiles.managed import ManagedProfiles
-from services.gateway.profiles.models import ProfileFiles
+from services.gateway.profiles.models import Judged, ProfileFiles
 from shared.errors import InvalidRequest, Overloaded, Unavailable
 from shared.records.evolution import EvolutionRequest
 from shared.store.api_keys import new_key
@@ -47,6 +47,11 @@ class Reward:
 
     async def load(self, reference: str, content: str) -> None:
         self.loaded.append((reference, content))
+
+    async def score(
+        self, reference: str, content: str, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
+    ) -> list[Judged]:
+        raise NotImplementedError
 
     async def close(self) -> None:
         pass

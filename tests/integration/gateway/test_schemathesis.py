@@ -120,6 +120,7 @@ OTHERS = [
     ("/v1/profiles/{name}/shadow", "DELETE"),
     ("/v1/profiles/{name}/canary", "POST"),
     ("/v1/profiles/{name}/canary", "DELETE"),
+    ("/v1/profiles/{name}/try", "POST"),
     ("/v1/credit", "GET"),
     ("/v1/credit", "DELETE"),
     ("/v1/keys", "GET"),

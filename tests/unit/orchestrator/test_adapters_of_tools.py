@@ -8,7 +8,7 @@ from typing import Any
 
 from services.generation.parsing import request_from_pb
 from services.orchestrator.adapters.generation import GrpcGenerator
-from services.orchestrator.adapters.tools import as_asked, as_judged, as_plain_turns, called_of
+from services.orchestrator.adapters.tools import called_of
 from services.orchestrator.core.responses import NO_CALLS
 from services.orchestrator.core.values import Generate
 from shared.pb import generation_pb2 as gpb
@@ -17,6 +17,7 @@ from shared.records.evolution import Message
 from shared.records.tools import Tool, ToolCall, ToolUse
 from shared.rpc.balancing import Replicas
 from shared.rpc.server import Server
+from shared.text.plain_turns import as_asked, as_judged, as_plain_turns
 from tests.unit.orchestrator.test_adapters import REQUEST, Recorder, drained
 
 CALL = ToolCall("weather", '{"days": 2.0, "city": "Rome"}', "c1")

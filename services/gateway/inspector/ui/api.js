@@ -46,6 +46,18 @@ export const methods = async () =>
   [...new Set((await json("models")).data.map((model) => model.method))].filter((method) => method !== null);
 /** The settings of a search by name, each as JSON Schema: what they are called and may be. */
 export const settings = async () => (await (await sendTo("openapi.json", {})).json()).components.schemas.SearchSettings.properties;
+const profile = (name, rest, owner) =>
+  `profiles/${encodeURIComponent(name)}${rest}?${new URLSearchParams(owner === null ? {} : { tenant: owner })}`;
+
+/** Reward profiles of an owner: a tenant, "" for those that all may use, null for whichever the key is for. */
+export const profiles = (owner, signal) => json(`profiles?${new URLSearchParams(owner === null ? {} : { tenant: owner })}`, { signal });
+export const readProfile = (name, owner, signal) => json(profile(name, "", owner), { signal });
+/** The newest versions, up to a hundred. */
+export const versions = (name, owner, signal) => json(`${profile(name, "/versions", owner)}&limit=100`, { signal });
+export const pushProfile = (name, owner, body) => json(profile(name, "", owner), { method: "PUT", body });
+/** Changes what a name means: `step` is "promote" or "rollback". */
+export const changeProfile = (name, owner, step, body) => json(profile(name, `/${step}`, owner), { method: "POST", body });
+export const tryProfile = (name, owner, body, signal) => json(profile(name, "/try", owner), { method: "POST", body, signal });
 export const list = (params, signal) => json(`evolutions?${new URLSearchParams(params)}`, { signal });
 export const recording = (id, signal) => json(one(id, "/recording"), { signal });
 export const diff = (id, signal) => json(one(id, "/diff"), { signal });

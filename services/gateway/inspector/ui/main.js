@@ -1,4 +1,5 @@
-// Chooses the page by the address: #/ with filters is the list, #/evo_… one evolution.
+// Chooses the page by the address: #/ with filters is the list, #/evo_… one evolution, #/profiles and #/profiles/… reward
+// profiles.
 
 import * as api from "./api.js";
 import { h, problem } from "./dom.js";
@@ -20,12 +21,21 @@ async function show() {
   try {
     const viewer = api.viewer();
     viewer.then(describe, () => {});
-    if (path) await showEvolution(main, decodeURIComponent(path), new URLSearchParams(query), viewer, signal);
+    const [place, name] = path.split("/");
+    if (place === "profiles") await showProfiles(name && decodeURIComponent(name), new URLSearchParams(query), viewer, signal);
+    else if (path) await showEvolution(main, decodeURIComponent(path), new URLSearchParams(query), viewer, signal);
     else await showList(main, new URLSearchParams(query), viewer, signal);
   } catch (error) {
     if (signal.aborted) return;
     main.replaceChildren(error.status === 401 ? keyForm(error) : problem(error, show));
   }
+}
+
+/** The pages of profiles are loaded when they are asked for: who looks at evolutions does not wait for them. */
+async function showProfiles(name, query, viewer, signal) {
+  const pages = await import("./profiles.js");
+  if (name) await pages.showProfile(main, name, query, viewer, signal);
+  else await pages.showProfiles(main, query, viewer, signal);
 }
 
 function describe(viewer) {

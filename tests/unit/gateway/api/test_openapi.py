@@ -47,6 +47,7 @@ async def test_reference_is_valid_and_complete() -> None:
         ("GET", "/v1/profiles/{name}/versions"),
         ("POST", "/v1/profiles/{name}/promote"),
         ("POST", "/v1/profiles/{name}/rollback"),
+        ("POST", "/v1/profiles/{name}/try"),
         ("GET", "/v1/credit"),
         ("DELETE", "/v1/credit"),
         ("POST", "/v1/files"),

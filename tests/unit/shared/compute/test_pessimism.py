@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.orchestrator.core import answers, selection
-from services.orchestrator.core.pessimism import drawn, in_drawn_order, places, weights
 from services.orchestrator.core.responses import Response
 from services.orchestrator.core.values import Config, Final
-from services.orchestrator.core.votes import drawn as drawn_answers
-from services.orchestrator.core.votes import ranked
+from shared.compute.pessimism import drawn, in_drawn_order, places, weights
+from shared.picking.votes import drawn as drawn_answers
+from shared.picking.votes import ranked
 from shared.records.events import CycleFinished, CycleStarted, Replacement, RoundFinished
 from shared.records.search import Search
 from tests.unit.orchestrator.strategies import World, configs

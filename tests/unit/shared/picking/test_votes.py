@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.orchestrator.core.responses import NO_CALLS, Called, Response
 from services.orchestrator.core.values import Final
-from services.orchestrator.core.votes import ranked
+from shared.picking.votes import ranked
 from shared.records.tools import ToolCall
 
 

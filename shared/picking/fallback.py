@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from services.orchestrator.core.values import BASE, Final, State
+from shared.picking.final import BASE, F, Final, Scored
 from shared.records.evolution import Fallback
 
 _FORM = "form"
 """The component of rewards that is negative for a response that breaks what the conversation demands of its form."""
 
 
-def with_fallback(ranked: Sequence[Final], complete_first: bool) -> tuple[list[Final], Fallback | None]:
+def with_fallback(ranked: Sequence[F], complete_first: bool) -> tuple[list[F], Fallback | None]:
     """The final responses with the base response first, and why, where the first one must not be the answer; else as
     they are. The base response takes nobody's place that is empty itself, or not valid or, with `complete_first`, cut
     where the other one is not. Where the first one breaks a requirement, all do, and so the base response is the answer
@@ -35,6 +35,6 @@ def _why_not(first: Final, base: Final) -> Fallback | None:
     return "reward_abstained" if first.abstained else None
 
 
-def breaks_form(scored: State | Final) -> bool:
+def breaks_form(scored: Scored) -> bool:
     """Whether a response that was scored breaks what the conversation demands of its form."""
     return scored.components.get(_FORM, 0.0) < 0

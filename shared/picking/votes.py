@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from itertools import takewhile
 from math import sqrt, tanh
 
-from services.orchestrator.core.pessimism import UNITS, in_drawn_order
-from services.orchestrator.core.selection import keyed_integer
-from services.orchestrator.core.values import Final
+from shared.compute.draws import keyed_integer
+from shared.compute.pessimism import UNITS, in_drawn_order
+from shared.picking.final import F, Final
 
 
-def ranked(finals: Sequence[Final], complete_first: bool = False) -> list[Final]:
+def ranked(finals: Sequence[F], complete_first: bool = False) -> list[F]:
     """All final responses, best first, the earlier first among equals.
 
     1. Responses that are not valid come after all others, by reward. Of the valid ones, those that break a requirement
@@ -27,14 +27,14 @@ def ranked(finals: Sequence[Final], complete_first: bool = False) -> list[Final]
     return [*_of_both(keeping), *_of_both(breaking), *(final for final in ordered if not final.response.valid)]
 
 
-def _of_both(valid: Sequence[Final]) -> list[Final]:
+def _of_both(valid: Sequence[F]) -> list[F]:
     """Texts and calls, each in their order, the more numerous kind first."""
     texts = [final for final in valid if not final.response.called.calls]
     calls = _by_votes([final for final in valid if final.response.called.calls])
     return [*calls, *texts] if len(calls) >= len(texts) else [*texts, *calls]
 
 
-def drawn(ranked: Sequence[Final], beta: float, seed: int, complete_first: bool = False) -> list[Final]:
+def drawn(ranked: Sequence[F], beta: float, seed: int, complete_first: bool = False) -> list[F]:
     """The ranked final responses, of which the texts that come first are in an order that is drawn by the weights of
     their rewards (see `pessimism`), always the same for a seed.
     """
@@ -55,9 +55,9 @@ def _drawable(final: Final, best: Final, complete_first: bool) -> bool:
     return final.reward is not None and response.valid and not response.called.calls and alike
 
 
-def _by_votes(calls: Sequence[Final]) -> list[Final]:
+def _by_votes(calls: Sequence[F]) -> list[F]:
     """The calls group by group; they come in the order of their rewards, and so stay within a group."""
-    groups: dict[str, list[Final]] = {}
+    groups: dict[str, list[F]] = {}
     votes: dict[str, float] = {}
     for final, vote in zip(calls, _votes([final.reward for final in calls]), strict=True):
         key = final.response.called.canonical

@@ -1,0 +1,207 @@
+"""Final responses of recorded evolutions, judged by another version of a profile: who would have been the answer.
+
+Nothing is decoded. So a trial says what a version would pick of what there is; that it would have steered the search
+elsewhere, it cannot say.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from services.gateway.evolutions.service import EvolutionService
+from services.gateway.profiles.managed import ManagedProfiles
+from services.gateway.profiles.models import Judged, RewardModels
+from shared.errors import DeadlineExceeded, InvalidRequest, NotFound, Overloaded
+from shared.methods import METHODS
+from shared.picking.recorded import RecordedFinal, answer_among, finals_of
+from shared.records.attempts import Attempt
+from shared.records.events import Event
+from shared.records.evolution import TERMINAL, Fallback, Record
+from shared.records.limits import MAX_SEQUENCES
+from shared.store.evolutions import Store
+
+MAX_TRIED = 50
+"""Evolutions of one trial."""
+_SECONDS = 60.0
+"""After which a trial ends with what it has, the loading of models not counted."""
+_AT_ONCE = 2
+_READ_AT_ONCE, _MOST_EXAMINED = 100, 1_000
+
+
+class Draft(NamedTuple):
+    """What is tried: a version of a profile, or a text that was never pushed under its name."""
+
+    owner: str
+    reference: str
+    content: str
+
+
+class Wanted(NamedTuple):
+    """The evolutions that are judged again: those of these ids or, without any, the `last` ones that have a choice to
+    make. Of `readable_tenant`, or of every tenant where that is None.
+    """
+
+    ids: Sequence[str]
+    last: int
+    readable_tenant: str | None
+
+
+@dataclass(frozen=True)
+class Tried:
+    """An evolution's final responses beside what the draft says of each. `answered` is the place of the answer then,
+    `would_answer` that of the one that the draft picks, `fallback` why that is the base response although another one
+    came first. `reproduced` says that what is recorded picks the recorded answer, too; where it does not, something
+    that the pick depends on is not recorded."""
+
+    record: Record
+    finals: tuple[RecordedFinal, ...]
+    judged: tuple[Judged, ...]
+    answered: int
+    would_answer: int
+    fallback: Fallback | None
+    reproduced: bool
+
+    @property
+    def changed(self) -> bool:
+        """Whether the answer would be another one."""
+        return self.finals[self.answered].response.whole_text != self.finals[self.would_answer].response.whole_text
+
+
+@dataclass
+class Trial:
+    """What was judged, and why which others were not, by their ids."""
+
+    reference: str
+    tried: list[Tried] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+_History = tuple[Record, list[Event], list[Attempt]]
+
+
+class Trials:
+    """Tries profiles, a few at a time, and one for each owner: each asks for the rewards of one evolution at a time, so
+    that searches are scored meanwhile.
+    """
+
+    def __init__(self, profiles: ManagedProfiles, evolutions: EvolutionService, store: Store) -> None:
+        self._profiles = profiles
+        self._evolutions = evolutions
+        self._store = store
+        self._owners: set[str] = set()
+
+    async def run(self, draft: Draft, wanted: Wanted) -> Trial:
+        """Raises as `ManagedProfiles.push` does where the draft cannot be served, and:
+
+        NotFound: there is no such evolution, or it may not be read; the two look alike.
+        Overloaded: too many trials are under way.
+        DeadlineExceeded: time ran out before any evolution was judged.
+        """
+        reward = self._profiles.check_managed()
+        with self._place(draft.owner):
+            await reward.check(draft.reference, draft.content, tenants=bool(draft.owner))
+            ends_at = asyncio.get_running_loop().time() + _SECONDS
+            trial = Trial(draft.reference)
+            async with aclosing(self._histories(wanted)) as histories:
+                async for history in histories:
+                    left_s = ends_at - asyncio.get_running_loop().time()
+                    await self._try(reward, draft, history, trial, left_s)
+        if trial.skipped and not trial.tried and set(trial.skipped.values()) == {_LATE}:
+            raise DeadlineExceeded(f"no evolution was judged within {_SECONDS:.0f} s: try fewer")
+        return trial
+
+    @contextmanager
+    def _place(self, owner: str) -> Iterator[None]:
+        if owner in self._owners or len(self._owners) >= _AT_ONCE:
+            raise Overloaded("another trial is under way: come back when it has ended")
+        self._owners.add(owner)
+        try:
+            yield
+        finally:
+            self._owners.discard(owner)
+
+    async def _histories(self, wanted: Wanted) -> AsyncGenerator[_History]:
+        for evolution_id in dict.fromkeys(wanted.ids):
+            yield await self._evolutions.load_history(evolution_id, wanted.readable_tenant)
+        if wanted.ids:
+            return
+        found, examined, after = 0, 0, None
+        while examined < _MOST_EXAMINED and found < wanted.last:
+            listed = await self._store.listed(wanted.readable_tenant, after, _READ_AT_ONCE)
+            for each in listed:
+                if found == wanted.last or each.status != "succeeded" or not METHODS[each.method].searches:
+                    continue
+                try:
+                    history = await self._evolutions.load_history(each.id, wanted.readable_tenant)
+                except NotFound:
+                    continue  # deleted meanwhile
+                if len(finals_of(*history)) > 1:
+                    found += 1
+                    yield history
+            if not listed:
+                return
+            examined, after = examined + len(listed), listed[-1].id
+
+    async def _try(self, reward: RewardModels, draft: Draft, history: _History, trial: Trial, left_s: float) -> None:
+        record, events, _ = history
+        finals = finals_of(*history)
+        if why := _untriable(record, finals, left_s):
+            trial.skipped[record.id] = why
+            return
+        try:
+            async with asyncio.timeout(left_s):
+                judged = await _judged(reward, draft, record, finals, left_s)
+        except (TimeoutError, DeadlineExceeded):
+            trial.skipped[record.id] = _LATE
+        except InvalidRequest as error:
+            trial.skipped[record.id] = error.message
+        else:
+            trial.tried.append(_tried(record, finals, judged, events))
+
+
+_LATE = "time ran out"
+
+
+def _untriable(record: Record, finals: Sequence[RecordedFinal], left_s: float) -> str:
+    if record.status not in TERMINAL:
+        return "it has not ended yet"
+    if record.result is None or not record.result.choices:
+        return "it has no answer"
+    if len(finals) < 2:
+        return "it has no other response than its answer"
+    return "" if left_s > 0 else _LATE
+
+
+async def _judged(
+    reward: RewardModels, draft: Draft, record: Record, finals: Sequence[RecordedFinal], left_s: float
+) -> list[Judged]:
+    texts = [final.response.whole_text for final in finals]
+    found: list[Judged] = []
+    for start in range(0, len(texts), MAX_SEQUENCES):
+        some = texts[start : start + MAX_SEQUENCES]
+        found += await reward.score(draft.reference, draft.content, record.request, some, left_s)
+    return found
+
+
+def _tried(
+    record: Record, finals: tuple[RecordedFinal, ...], judged: Sequence[Judged], events: Sequence[Event]
+) -> Tried:
+    assert record.result
+    first = record.result.choices[0]
+    place = (0, None) if first.state is None else (first.cycle, first.state)
+    places = [(0, None) if final.cycle == 0 else (final.cycle, final.state) for final in finals]
+    answered = places.index(place)
+    again, _ = answer_among(finals, events, record.request)
+    anew = [replace(final, **each._asdict()) for final, each in zip(finals, judged, strict=True)]
+    winner, why = answer_among(anew, events, record.request)
+    return Tried(
+        record,
+        finals,
+        tuple(judged),
+        answered,
+        anew.index(winner),
+        why,
+        again.response.whole_text == finals[answered].response.whole_text,
+    )

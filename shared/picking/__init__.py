@@ -1,0 +1,1 @@
+"""Which of the final responses of a search is the answer."""

@@ -91,7 +91,6 @@ def _variance_shares(_: object) -> Iterator[Observation]:
 
 def watch(rewarder: _Waiting) -> None:
     """Shows how many items wait, and what rewards are made of; once per process."""
-    _ABSTAINED.add(0)
     METER.create_observable_gauge(
         "darwin.reward.variance.share",
         [_variance_shares],
@@ -115,6 +114,7 @@ def scored(profile: str, scores: Sequence[_Score], computed_tokens: int, cached_
     """A call was scored; `profile` is one of those loaded, with its version where it has one."""
     label = _PROFILES.of(profile)
     _SCORES.add(len(scores), {"profile": label})
+    _ABSTAINED.add(0, {"profile": label})  # so that it exists where none abstains
     for score in scores:
         if score.abstained:
             _ABSTAINED.add(1, {"profile": label, "why": score.abstained})

@@ -117,14 +117,23 @@ class ManagedProfiles:
                 self._seeded = False
                 await self._seed()
                 for owner, profile in await self.store.offered():
-                    for version in profile.in_use:
-                        await self.load(owner, profile.name, version)
-                    await self.conclude(owner, profile)
+                    await self._keep(owner, profile)
             except DarwinError as error:
                 log.info("reward profiles could not be looked after: %s", error.message)
             except Exception:
                 log.exception("reward profiles could not be looked after")
             await asyncio.sleep(_KEEP_S)
+
+    async def _keep(self, owner: str, profile: ManagedProfile) -> None:
+        """Looks after one profile: one whose models cannot be loaded holds up no other."""
+        try:
+            await self.conclude(owner, profile)
+            for version in profile.in_use:
+                await self.load(owner, profile.name, version)
+        except Unavailable:
+            raise
+        except DarwinError as error:
+            log.warning("the reward profile %s could not be looked after: %s", profile.name, error.message)
 
     async def conclude(self, owner: str, profile: ManagedProfile) -> None:
         """Promotes the version of an automatic canary that is better, and ends one that is worse. Whoever else does so

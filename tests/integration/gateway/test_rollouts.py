@@ -1,5 +1,6 @@
 """Shadows, canaries and feedback over HTTP."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from services.gateway.profiles.managed import ManagedProfiles
+from shared.errors import Overloaded
 from shared.records.evidence import Evidence
 from shared.records.evolution import Choice, Record, Result, Seconds, Tokens
 from shared.records.profiles import ManagedProfile
@@ -162,3 +164,27 @@ async def test_a_gateway_puts_the_verdict_of_an_automatic_canary_into_effect(
         assert change["by"].startswith("canary ")
         assert change["reason"].startswith(f"{verdict} by feedback: difference +0.100 [+0.010, +0.200] after 1000")
         assert previous["kind"] == "canary_started"
+
+
+async def test_what_is_tried_is_kept_loaded_and_what_cannot_be_holds_up_no_other(
+    open_app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_app.caller() as http:
+        for name in ("brief", "calm"):
+            await pushed(http, name)
+            await http.post(f"/v1/profiles/{name}/shadow", json={"version": 2})
+    loaded: list[str] = []
+    last = asyncio.Event()
+
+    async def load(reference: str, content: str) -> None:
+        if reference == "brief@2":
+            raise Overloaded("reward models take 9 MiB of 8 MiB")
+        loaded.append(reference)
+        if reference == "default@1":
+            last.set()
+
+    monkeypatch.setattr(open_app.reward, "load", load)
+    keeping = asyncio.ensure_future(open_app.profiles.keep_loaded())
+    await asyncio.wait_for(last.wait(), 20)
+    keeping.cancel()
+    assert loaded == ["brief@1", "calm@1", "calm@2", "default@1"]

@@ -99,7 +99,7 @@ async def store(redis_url: str) -> AsyncIterator[Store]:
 @pytest.fixture(scope="package")
 def documented(gateway: Gateway) -> Callable[[str, Any], None]:
     """Checks a value against a schema of /openapi.json."""
-    document = httpx.get(f"{gateway.url}/openapi.json").json()
+    document = httpx.get(f"{gateway.url}/openapi.json", timeout=60).json()
 
     def check(schema: str, value: Any) -> None:
         root = {"$ref": f"#/components/schemas/{schema}", "components": document["components"]}

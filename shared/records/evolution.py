@@ -106,7 +106,7 @@ class EvolutionRequest:
     model's chat template is given `template_arguments`, which are JSON, and what stands for the `reasoning_effort`.
     Answers tell what was thought if `include_reasoning`; the first `prefill_thought` characters of the beginning of
     the answer are a thought, which the first round finds out. Among its tenant's evolutions that wait for a worker,
-    one of a higher `service_tier` goes first.
+    one of a higher `service_tier` goes first. Where the profile compares responses, it has `relative_rewards`.
     """
 
     method: Method
@@ -132,6 +132,7 @@ class EvolutionRequest:
     prefill_thought: int = 0
     service_tier: ServiceTier = "default"
     profile_owner: str | None = None
+    relative_rewards: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from services.gateway.evolutions.service import EvolutionService
 from services.gateway.profiles.managed import ManagedProfiles
 from shared.errors import DarwinError, NotFound, Overloaded, Unavailable
 from shared.records.evolution import EvolutionRequest, Idempotency, Record, TraceContext
+from shared.records.relative import check_relative
 from shared.store.charges import OverBudget
 from shared.store.limits import ActiveLimits
 from shared.store.refusals import FORBIDDEN, refusal
@@ -136,10 +137,12 @@ class Acceptance:
         of the profile that the request names, or of its API key's, or of the deployment's default."""
         named = evolution.profile or (caller.key.default_profile if caller.key else "")
         try:
-            profile, owner = await self._profiles.resolve(caller.tenant, named)
+            profile, owner, relative = await self._profiles.resolve(caller.tenant, named)
         except NotFound as error:
             raise NotFound(error.message, field="darwin.profile") from None
-        return replace(evolution, profile=profile, profile_owner=owner)
+        evolution = replace(evolution, profile=profile, profile_owner=owner, relative_rewards=relative)
+        check_relative(evolution)
+        return evolution
 
     async def count(self, request: Request) -> None:
         """Counts a call that starts nothing, such as a cancel, against the rate of its API key.

@@ -60,10 +60,11 @@ class ManagedProfiles:
         reward = self.check_managed()
         check_texts(content, change.reason)
         await self._seed()
-        await reward.check(name, content, tenants=bool(change.owner))
+        relative = await reward.check(name, content, tenants=bool(change.owner))
         if promote or name not in {profile.name for profile in await self.store.all(change.owner)}:
             await reward.load(name, content)
-        return await self.store.push(change.owner, name, content, change.by, change.reason, promote=promote)
+        who = (change.by, change.reason)
+        return await self.store.push(change.owner, name, content, *who, promote=promote, relative=relative)
 
     async def promote(self, name: str, version: int, change: Change) -> ManagedProfile:
         """Has the name mean this version once all replicas have loaded it; raises as `Profiles.promote` does."""
@@ -115,7 +116,7 @@ class ManagedProfiles:
         if self._seeded:
             return
         files = await self.check_managed().files()
-        for name in await self.store.seed(dict(files.contents), files.default):
+        for name in await self.store.seed(dict(files.contents), files.default, files.relative):
             if name not in self._told:
                 self._told.add(name)
                 log.warning("the file of reward profile %s is not what was kept of it first: push it to use it", name)

@@ -5,10 +5,12 @@ from typing import NamedTuple, Protocol
 
 
 class ProfileFiles(NamedTuple):
-    """The YAML of the reward service's own files by their profiles' names, and the name of its default."""
+    """The YAML of the reward service's own files by their profiles' names, and the name of its default; the names of
+    those that are `relative`: their rewards compare responses."""
 
     contents: Mapping[str, str]
     default: str
+    relative: frozenset[str] = frozenset()
 
 
 class RewardModels(Protocol):
@@ -16,8 +18,9 @@ class RewardModels(Protocol):
 
     async def files(self) -> ProfileFiles: ...
 
-    async def check(self, reference: str, content: str, *, tenants: bool) -> None:
+    async def check(self, reference: str, content: str, *, tenants: bool) -> bool:
         """Loads a profile at one replica, and has it score a response; `tenants` says that it is a tenant's own.
+        Returns whether its rewards compare responses.
 
         Raises:
             InvalidRequest: it cannot be served; the message says what to change.

@@ -42,18 +42,20 @@ class RewardClient:
                 )
             except grpc.RpcError as error:
                 raise _translated(error) from error
-        return ProfileFiles({each.name: each.content for each in response.profiles}, response.default)
+        relative = frozenset(each.name for each in response.profiles if each.relative)
+        return ProfileFiles({each.name: each.content for each in response.profiles}, response.default, relative)
 
-    async def check(self, reference: str, content: str, *, tenants: bool) -> None:
+    async def check(self, reference: str, content: str, *, tenants: bool) -> bool:
         request = pb.LoadProfileRequest(profile=reference, content=content, tenants=tenants)
         with calling("RewardService/LoadProfile"):
             await self._replicas.wait_for_any(_PATIENCE_S)
             try:
-                await self._replicas.call(
+                loaded = await self._replicas.call(
                     lambda stub, **options: stub.LoadProfile(request, **options), 1, self._load_s, reference
                 )
             except grpc.RpcError as error:
                 raise _translated(error) from error
+        return bool(loaded.relative)
 
     async def load(self, reference: str, content: str) -> None:
         request = pb.LoadProfileRequest(profile=reference, content=content)

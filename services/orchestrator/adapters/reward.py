@@ -13,6 +13,7 @@ from services.orchestrator.adapters.tools import as_judged
 from services.orchestrator.core.values import Score, Scored
 from shared.errors import Internal
 from shared.pb import reward_pb2 as pb
+from shared.records.events import Comparison
 from shared.records.evolution import EvolutionRequest
 from shared.records.turns import begun_answer
 from shared.rpc.balancing import Replicas
@@ -39,13 +40,14 @@ class GrpcScorer:
         message = pb.ScoreRequest(
             messages=[pb.ScoreRequest.Message(role=m.role, content=m.content) for m in as_judged(request.messages)],
             candidates=[
-                pb.ScoreRequest.Candidate(id=str(effect.state), text=begun + effect.text, partial=effect.partial)
+                pb.ScoreRequest.Candidate(id=_id(effect, request), text=begun + effect.text, partial=effect.partial)
                 for effect in effects
             ],
             profile=request.profile,
             cache_salt=cache_salt(request),
             json_values=request.sampling.format is not None and request.sampling.format.is_json,
             content=await self._profiles.of(request) if self._profiles else "",
+            together=request.relative_rewards,
         )
 
         with calling("RewardService/Score"):
@@ -54,15 +56,17 @@ class GrpcScorer:
             except grpc.RpcError as error:
                 raise from_rpc_error(error, lambda field: "darwin.profile" if field == "profile" else field) from error
         scores = {score.id: score for score in response.scores}
-        computed = response.usage.computed_tokens
+        computed, found = response.usage.computed_tokens, response.comparisons
+        comparisons = tuple(Comparison(each.component, each.first, each.second, each.preference) for each in found)
         for effect in effects:
-            score = scores.get(str(effect.state))
+            score = scores.get(_id(effect, request))
             if score is None or not math.isfinite(score.reward):
                 raise Internal(f"no usable reward for state {effect.state} under profile {request.profile}")
             components = {component.name: component.value for component in score.components}
             where = (effect.cycle, effect.round, effect.state)
-            yield Scored(*where, score.reward, components, computed, score.abstained, breaks=score.breaks)
-            computed = 0  # the call's tokens are counted once, with its first state
+            told = (score.reward, components, computed, score.abstained)
+            yield Scored(*where, *told, breaks=score.breaks, comparisons=comparisons)
+            computed, comparisons = 0, ()  # the call's are told once, with its first state
 
     async def _scored(self, message: pb.ScoreRequest, weight: int, timeout_s: float) -> pb.ScoreResponse:
         """Asks replicas that have loaded the call's profile; where none has, the preferred one, which loads it."""
@@ -83,3 +87,8 @@ class GrpcScorer:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     raise
         return await asked(only_loaded=False)
+
+
+def _id(effect: Score, request: EvolutionRequest) -> str:
+    """Unique within a call; where responses of several cycles are scored together, by their cycles too."""
+    return f"{effect.cycle}.{effect.state}" if request.relative_rewards else str(effect.state)

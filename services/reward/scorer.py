@@ -65,8 +65,8 @@ class ComponentScore:
     """One item's score: its `value`, and how many tokens the model computed for it and reused from its cache.
 
     `abstained` says why the value tells nothing: one of the reasons below, empty where it does. `parts` are told, and
-    may be required, by the component's name and theirs. Of one that compares, `preferences` are P(the item is better than
-    another), by the place of that in the population, of the pairs that were compared, each told once.
+    may be required, by the component's name and theirs. Of one that compares, `preferences` are P(the item is better
+    than another), by the place of that in the population, of the pairs that were compared, each told once.
     """
 
     value: float

@@ -10,6 +10,7 @@ import grpc
 from services.orchestrator.adapters.profile_contents import ProfileContents
 from services.orchestrator.adapters.salt import cache_salt
 from services.orchestrator.adapters.tools import as_judged
+from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.values import Score, Scored
 from shared.errors import Internal
 from shared.pb import reward_pb2 as pb
@@ -64,8 +65,8 @@ class GrpcScorer:
                 raise Internal(f"no usable reward for state {effect.state} under profile {request.profile}")
             components = {component.name: component.value for component in score.components}
             where = (effect.cycle, effect.round, effect.state)
-            told = (score.reward, components, computed, score.abstained)
-            yield Scored(*where, *told, breaks=score.breaks, comparisons=comparisons)
+            scored = Scored(*where, score.reward, components, computed, score.abstained, breaks=score.breaks)
+            yield changed(scored, comparisons=comparisons) if comparisons else scored
             computed, comparisons = 0, ()  # the call's are told once, with its first state
 
     async def _scored(self, message: pb.ScoreRequest, weight: int, timeout_s: float) -> pb.ScoreResponse:

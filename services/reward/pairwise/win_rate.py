@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
-_STEPS, _TOLERANCE = 20_000, 1e-13
+_STEPS, _TOLERANCE = 10_000, 1e-15
 
 
 def equilibrium(preferences: Numbers, beta: float) -> Numbers:
@@ -20,7 +20,7 @@ def equilibrium(preferences: Numbers, beta: float) -> Numbers:
     count = len(preferences)
     step = min(1.0, 4 * beta)
     logs = np.full(count, -np.log(count))
-    share = np.exp(logs)
+    share: Numbers = np.exp(logs)
     for _ in range(_STEPS):
         logs = (logs + step * (preferences @ share)) / (1 + beta * step)
         logs -= np.logaddexp.reduce(logs)

@@ -274,7 +274,7 @@ def test_win_rates_are_the_known_ones() -> None:
 @pytest.mark.parametrize("beta", [LEAST_BETA, 0.2, 3.0, MOST_BETA])
 def test_the_fixed_point_is_one(beta: float) -> None:
     draws = np.random.default_rng(3)
-    for count in (2, 5, 17):
+    for count in (2, 9):
         above = np.triu(draws.random((count, count)), 1)
         preferences = above + np.tril(1 - above.T, -1) + np.eye(count) / 2
         share = equilibrium(preferences, beta)
@@ -293,7 +293,7 @@ RATE = {"name": "rate", "type": "simulated", "weight": 1, "transform": "win_rate
     ("profile", "why"),
     [
         ({"components": [PAIRWISE], "length_curve": "lengths.json"}, "length_curve"),
-        ({"components": [RATE], "require": {"rate": 0.5}}, "worst would always break"),
+        ({"components": [RATE], "require": {"rate": 0.5}}, "worst of them would always break"),
         (
             {
                 "components": [RATE, {"name": "guard", "type": "guard", "weight": 1}],
@@ -325,5 +325,5 @@ def test_neither_lengths_nor_samples_are_taken_of_what_compares(tmp_path: Path) 
 def test_a_tenant_may_compare_by_generations_model_alone() -> None:
     check_tenants(parse_profile(yaml.safe_dump({"components": [PAIRWISE]}), "fair"))
     elsewhere = PAIRWISE | {"url": "https://judge.example/v1", "model": "m"}
-    with pytest.raises(InvalidRequest, match="components.0.url"):
+    with pytest.raises(InvalidRequest, match=r"components\.0\.url"):
         check_tenants(parse_profile(yaml.safe_dump({"components": [elsewhere]}), "fair"))

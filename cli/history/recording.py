@@ -108,6 +108,7 @@ def request_of(recording: SavedRecording) -> EvolutionRequest:
         template_arguments=recording.settings.template_arguments,
         reasoning_effort=recording.settings.reasoning_effort,
         include_reasoning=recording.settings.include_reasoning,
+        relative_rewards=recording.settings.relative_rewards,
         tool_use=ToolUse(
             tuple(Tool(**tool.model_dump()) for tool in recording.tools),
             choice=recording.tool_choice,

@@ -7,7 +7,17 @@ from contextlib import contextmanager
 from copy import copy
 
 from services.orchestrator.core.frozen import changed
-from services.orchestrator.core.values import Effect, Generated, Mutated, MutationEnded, Outcome, Score, Scored
+from services.orchestrator.core.values import (
+    Effect,
+    Generated,
+    Mutated,
+    MutationEnded,
+    Outcome,
+    Score,
+    Scored,
+    ScoredTogether,
+    ScoreTogether,
+)
 from shared.errors import Cancelled, DarwinError, Internal, Overloaded
 from shared.records.attempts import Call, Stage, StatePart
 from shared.records.evolution import Seconds
@@ -54,6 +64,10 @@ class OpenCall:
             case Scored():
                 self._tokens += outcome.computed_tokens
                 self._parts.append(StatePart(outcome.state, now, reward=outcome.reward))
+            case ScoredTogether():
+                self._tokens += sum(each.computed_tokens for each in outcome.scores)
+                of_cycle = [each for each in outcome.scores if each.cycle == outcome.cycle]
+                self._parts += [StatePart(each.state, now, reward=each.reward) for each in of_cycle]
 
     @property
     def known(self) -> bool:
@@ -112,7 +126,7 @@ class Journal:
         a full stage refused it: there is no bound to how often one is asked.
         """
         now = self.now()
-        final = any(isinstance(effect, Score) and effect.final for effect in effects)
+        final = any(isinstance(effect, Score | ScoreTogether) and effect.final for effect in effects)
         opened = OpenCall(Call(stage, f"{random.getrandbits(64) or 1:016x}", cycle, round, now, now, final=final))
         error: str | None = Cancelled.__name__
         self._open.append(opened)

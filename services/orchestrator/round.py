@@ -19,13 +19,16 @@ from services.orchestrator.core.values import (
     Mutated,
     Outcome,
     Score,
+    Scored,
+    ScoredTogether,
+    ScoreTogether,
     Stopped,
 )
 from services.orchestrator.journal import Journal
 from services.orchestrator.ports import Generator, Mutator, Scorer
 from services.orchestrator.stage_calls import Retries, StageLimits, stage_limits
 from services.orchestrator.works import Work, ends, work_of
-from shared.errors import DarwinError
+from shared.errors import DarwinError, Internal
 from shared.records.attempts import Stage
 from shared.records.events import Event
 from shared.records.evolution import EvolutionRequest, StoppedBy, TraceContext
@@ -221,6 +224,8 @@ class RoundExecution:
                 return self._mutator.mutate(effect, self._request, timeout_s)
             case Generate():
                 return self._generator.generate(cast(Sequence[Generate], effects), self._request, timeout_s)
+            case ScoreTogether() as effect:
+                return _together(effect, self._scorer.score(effect.scores, self._request, timeout_s))
             case _:
                 return self._scorer.score(cast(Sequence[Score], effects), self._request, timeout_s)
 
@@ -259,6 +264,18 @@ class RoundExecution:
 
     def _count_under_way(self, stage: Stage) -> int:
         return sum(at == stage for at, _ in self._under_way)
+
+
+async def _together(effect: ScoreTogether, scored: AsyncIterator[Scored]) -> AsyncIterator[ScoredTogether]:
+    """All scores of a call as one outcome, so that none counts without the others."""
+    found: dict[tuple[int, int], Scored] = {}
+    async with aclosing(scored):  # type: ignore[type-var]
+        async for score in scored:
+            found[score.cycle, score.state] = score
+    asked = [(each.cycle, each.state) for each in effect.scores]
+    if missing := [where for where in asked if where not in found]:
+        raise Internal(f"{len(missing)} of {len(asked)} responses that were to be scored together got no score")
+    yield ScoredTogether(effect.cycle, effect.round, tuple(found[where] for where in asked))
 
 
 def _spending(evolution: EvolutionState) -> Spending:

@@ -99,6 +99,7 @@ def build_uncalibrated(name: str, threads: int = 1) -> tuple[Rewarder, str]:
 
     settings = RewardSettings(threads=threads)
     called, profile = _standalone(name, settings)
+    _check_alone(called, profile, "a length predicts nothing of them")
     plain = profile.model_copy(update={"length_curve": None})
     return build_over({called: plain}, called, settings), identity_of_components(plain)
 
@@ -113,13 +114,24 @@ def build_unsampled(name: str, threads: int = 1) -> tuple[Rewarder, dict[str, st
 
     settings = RewardSettings(threads=threads)
     called, profile = _standalone(name, settings)
-    named = {spec.name: identity_of_component(spec) for spec in profile.components if spec.transform}
+    named = {spec.name: identity_of_component(spec) for spec in profile.components if spec.transform == "quantile"}
     if not named:
         raise InvalidRequest(
             f"{name} has no component with transform: quantile, which a sample is for", field="profile"
         )
+    _check_alone(called, profile, "no sample tells how common they are")
     components = tuple(spec.model_copy(update={"transform": None}) for spec in profile.components)
     return build_over({called: ProfileFile(components=components)}, called, settings), named
+
+
+def _check_alone(name: str, profile: ProfileFile, why: str) -> None:
+    """Raises `InvalidRequest` where the profile's rewards compare responses."""
+    if profile.relative:
+        raise InvalidRequest(
+            f"{name} has {profile.relative[0]!r}, whose values compare the responses of a search, so that {why}: leave "
+            "that component out",
+            field="profile",
+        )
 
 
 def identity_standalone(name: str) -> str:
@@ -158,7 +170,9 @@ def _standalone(name: str, settings: RewardSettings) -> tuple[str, ProfileFile]:
 def _profile(name: str, file: ProfileFile) -> Profile:
     samples = _samples(file)
     components = tuple(
-        Component(spec.name, spec.weight, spec.scorer_key(), spec.parts, samples.get(spec.name))
+        Component(
+            spec.name, spec.weight, spec.scorer_key(), spec.parts, samples.get(spec.name), spec.beta, spec.relative
+        )
         for spec in file.components
     )
     return Profile(
@@ -174,7 +188,7 @@ def _profile(name: str, file: ProfileFile) -> Profile:
 
 def _samples(file: ProfileFile) -> dict[str, Sample]:
     """The reference samples of the components whose values are quantiles."""
-    transformed = [spec for spec in file.components if spec.transform]
+    transformed = [spec for spec in file.components if spec.transform == "quantile"]
     if not transformed or file.reference is None:
         return {}
     from services.reward.identity import identity_of_component  # few profiles need it

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from services.reward import memory
 from services.reward.batcher import Batcher
-from services.reward.scorer import ComponentScorer
+from services.reward.populations import Populations
+from services.reward.scorer import Comparer, ComponentScorer
 from shared.errors import Overloaded, Unavailable
 from shared.process.tasks import end
 
@@ -20,14 +21,16 @@ _RESULTS_KEPT = 4096
 IN_USE_S = 60.0
 """A scorer that was asked for within so many seconds is in use, and is not unloaded for another."""
 
-Create = Callable[[], ComponentScorer]
+AnyScorer = ComponentScorer | Comparer
+Queue = Batcher | Populations
+Create = Callable[[], AnyScorer]
 """Makes a scorer that is not loaded yet."""
 
 
 @dataclass
 class _Held:
-    scorer: ComponentScorer
-    batcher: Batcher
+    scorer: AnyScorer
+    batcher: Queue
     bytes: int
     lasting: bool
     calls: int = 0
@@ -80,7 +83,7 @@ class ScorerPool:
                 self._held[key].used_at = time.monotonic()
 
     @contextmanager
-    def using(self, keys: Collection[str]) -> Iterator[Mapping[str, Batcher]]:
+    def using(self, keys: Collection[str]) -> Iterator[Mapping[str, Queue]]:
         """The batchers of loaded scorers, which stay loaded within.
 
         Raises:
@@ -114,7 +117,7 @@ class ScorerPool:
                 await scorer.close()
             raise
         size = max(0, self._taken() - before)
-        held = _Held(scorer, Batcher(scorer, self._max_batch, _MAX_QUEUE, _RESULTS_KEPT), size, lasting)
+        held = _Held(scorer, self._queue(scorer), size, lasting)
         self._held[key] = held
         log.info("loaded %s in %.1f s, %d MiB", key, time.monotonic() - began, size // 1024**2)
         if lasting:
@@ -126,6 +129,11 @@ class ScorerPool:
         except Overloaded:
             await self._unload(key)
             raise
+
+    def _queue(self, scorer: AnyScorer) -> Queue:
+        if isinstance(scorer, Comparer):
+            return Populations(scorer, _MAX_QUEUE)
+        return Batcher(scorer, self._max_batch, _MAX_QUEUE, _RESULTS_KEPT)
 
     async def _make_room(self, wanted: str) -> None:
         idle = [key for key, held in self._held.items() if key != wanted and not held.in_use]

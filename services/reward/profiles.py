@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 from services.reward.combining import Ensemble
 from services.reward.length import LENGTH
 from services.reward.profile_errors import problem
-from services.reward.registry import QualitySpec, RubricSpec, RulesSpec, Spec
-from services.reward.specs import WEIGHTS, part_names, refuse_doubles
+from services.reward.registry import QualitySpec, RulesSpec, Spec
+from services.reward.specs import WEIGHTS, JudgeSpec, part_names, refuse_doubles
 from shared.errors import InvalidRequest, NotFound
 
 SHIPPED = Path(__file__).parent / "profiles"
 _MAX_DEPTH = 80  # a JSON schema's, and what it stands in
-TENANT_TYPES = ("quality", "guard", "form", "relevance", "rules", "rubric", "simulated")
+TENANT_TYPES = ("quality", "guard", "form", "relevance", "rules", "rubric", "pairwise", "simulated")
 """Component types of which a tenant's own profiles may be made: they read nothing but the conversation."""
 SHIPPED_HEADS = tuple(sorted(path.name for path in WEIGHTS.glob("*.safetensors")))
 
@@ -65,11 +65,30 @@ class ProfileFile(BaseModel):
             if name not in components | parts | ensembles:
                 there = ", ".join(sorted(components | parts))
                 raise ValueError(f"requires {name!r}, which is no component, check or ensemble; there are: {there}")
-        if self.reference is None and any(component.transform for component in self.components):
+        if self.reference is None and any(component.transform == "quantile" for component in self.components):
             raise ValueError(
                 "has transform: quantile, and no reference: let `darwin reward sample` write one, and name it"
             )
         return self
+
+    @model_validator(mode="after")
+    def _compares_what_it_can(self) -> Self:
+        if not self.relative:
+            return self
+        compares = f"has {self.relative[0]!r}, whose values compare the responses that are scored together, and"
+        if self.length_curve:
+            raise ValueError(f"{compares} length_curve, which a length alone decides: leave one of them out")
+        within = {each.name for each in self.ensembles if set(each.of) & set(self.relative)}
+        if of := [name for name in self.require if name in within or name in self.relative]:
+            raise ValueError(
+                f"{compares} requires {of[0]!r}, which the worst of them would always break: leave that out"
+            )
+        return self
+
+    @property
+    def relative(self) -> tuple[str, ...]:
+        """The components whose values compare the responses that are scored together."""
+        return tuple(component.name for component in self.components if component.relative)
 
 
 SCORER_TYPES = ("quality", "guard", "simulated")
@@ -162,7 +181,7 @@ def check_tenants(profile: ProfileFile) -> None:
             raise InvalidRequest(f"{where}.head must be one of {allowed} in a tenant's profile", field=f"{where}.head")
         if isinstance(spec, RulesSpec) and spec.tokenizer is not None:
             raise _left_out(f"{where}.tokenizer")
-        if isinstance(spec, RubricSpec) and spec.url is not None:
+        if isinstance(spec, JudgeSpec) and spec.url is not None:
             raise _left_out(f"{where}.url")
     for field in ("length_curve", "reference"):
         if getattr(profile, field) is not None:

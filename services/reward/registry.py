@@ -11,10 +11,11 @@ from pydantic import Field, FiniteFloat, StrictBool, field_validator, model_vali
 
 from services.reward.rules.checks import MOST_CHECKS, AnyCheck, Check
 from services.reward.runtime import Runtime
-from services.reward.scorer import BlockingScorer, ComponentScorer
+from services.reward.scorer import BlockingScorer, Comparer, ComponentScorer
 from services.reward.specs import (
     ComponentSpec,
     Criterion,
+    CriterionText,
     InProcessSpec,
     JudgeSpec,
     ModelSpec,
@@ -212,6 +213,30 @@ class RubricSpec(JudgeSpec):
         return RubricScorer(self, runtime)
 
 
+class PairwiseSpec(JudgeSpec):
+    """Responses that a language model compares with each other by a `criterion`: its scores are their places. At most
+    so many `comparisons` are made in a call, each by two questions."""
+
+    type: Literal["pairwise"]
+    criterion: CriterionText = "it does what the user asks for, and what it says is true"
+    comparisons: int = Field(default=64, ge=1, le=1024)
+
+    @model_validator(mode="after")
+    def _is_no_sum(self) -> Self:
+        if self.transform is not None:
+            raise ValueError("takes no transform: its values are places among the responses, from 0 to 1")
+        return self
+
+    @property
+    def relative(self) -> bool:
+        return True
+
+    def create(self, runtime: Runtime) -> Comparer:
+        from services.reward.pairwise.scorer import PairwiseScorer
+
+        return PairwiseScorer(self, runtime)
+
+
 COMPONENT_TYPES: tuple[type[ComponentSpec], ...] = (
     QualitySpec,
     GuardSpec,
@@ -223,6 +248,7 @@ COMPONENT_TYPES: tuple[type[ComponentSpec], ...] = (
     SimulatedSpec,
     RulesSpec,
     RubricSpec,
+    PairwiseSpec,
 )
 TYPES: tuple[str, ...] = tuple(get_args(spec.model_fields["type"].annotation)[0] for spec in COMPONENT_TYPES)
 """What `type` may be."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,8 +10,8 @@ from services.reward import memory, metrics
 from services.reward.combining import broken
 from services.reward.json_values import values_text
 from services.reward.length import LENGTH
-from services.reward.pool import ScorerPool
-from services.reward.scorer import TRIAL, ComponentScore, ComponentScorer, Conversation, ScoreItem
+from services.reward.pool import AnyScorer, ScorerPool
+from services.reward.scorer import TRIAL, ComponentScore, Conversation, ScoreItem
 from services.reward.specs import part_names
 from services.reward.validation import ResponseCandidate, ScoringLimits, check, check_content, check_names
 from services.reward.versions import Build, Versions
@@ -43,12 +43,16 @@ class CandidateScore:
 
 @dataclass(frozen=True)
 class ScoringResult:
-    """The result of a call: scores in the order of its candidates, and the tokens its models computed and reused."""
+    """The result of a call: scores in the order of its candidates, and the tokens its models computed and reused.
+
+    `comparisons` are (component, first, second, P): with P the first candidate is better than the second, by places.
+    """
 
     profile: str
     scores: tuple[CandidateScore, ...]
     computed_tokens: int
     cached_tokens: int
+    comparisons: tuple[tuple[str, int, int, float], ...] = ()
 
 
 class Rewarder:
@@ -63,7 +67,7 @@ class Rewarder:
         self,
         profiles: Mapping[str, Profile],
         default: str,
-        scorers: Mapping[str, ComponentScorer],
+        scorers: Mapping[str, AnyScorer],
         limits: ScoringLimits,
         max_batch: int,
         build: Build | None = None,
@@ -114,12 +118,14 @@ class Rewarder:
         json_values: bool = False,
         content: str = "",
         only_loaded: bool = False,
+        together: bool = False,
     ) -> ScoringResult:
         """Scores every candidate against the conversation; an empty `profile` is the default one. Where there is a
         `content`, it is the profile as YAML, which is loaded before, unless the call is for `only_loaded` ones.
 
         With `json_values`, responses are JSON and judged by the text of their values. What is remembered of the call is
-        used for calls of the same salt only.
+        used for calls of the same salt only. Where the profile compares candidates, they must be all of a population,
+        which `together` says.
 
         Raises:
             NotFound: no such profile.
@@ -127,6 +133,7 @@ class Rewarder:
             Overloaded: too many responses wait already, or there is no memory for the profile's models.
             Internal: a score is missing or not finite.
             Unavailable: models are not loaded yet, or no longer.
+            Unsupported: the profile compares candidates, and these are not `together`.
         """
         check_names(profile, cache_salt)
         if content:
@@ -135,15 +142,23 @@ class Rewarder:
         check(messages, candidates, self._limits)
         self._check_ready()
         chosen = lasting or await self._version(profile, content, only_loaded)
+        if chosen.relative and not together:
+            raise Unsupported(
+                f"the reward profile {chosen.name} compares the responses of a search, and this call has single ones: "
+                "set DARWIN_GATEWAY_REWARD, by which the gateway knows of that, or take another profile",
+                field="profile",
+            )
         conversation = Conversation(tuple(messages), cache_salt)
         items = [_item(conversation, candidate, json_values) for candidate in candidates]
         columns = await self._columns(chosen, items)
         rows = list(zip(*columns, strict=True))
+        values = await _values(chosen, columns)
         scored = ScoringResult(
             chosen.name,
-            tuple(_total(chosen, *each) for each in zip(candidates, items, rows, strict=True)),
+            tuple(_total(chosen, *each) for each in zip(candidates, items, rows, values, strict=True)),
             sum(score.computed_tokens for column in columns for score in column),
             sum(score.cached_tokens for column in columns for score in column),
+            tuple(_comparisons(chosen, columns)),
         )
         metrics.scored(chosen.name, scored.scores, scored.computed_tokens, scored.cached_tokens)
         return scored
@@ -161,7 +176,8 @@ class Rewarder:
         self._check_ready()
         loaded = await self._version(profile, content, only_loaded=False)
         columns = await self._columns(loaded, [TRIAL])
-        _total(loaded, ResponseCandidate("trial", TRIAL.text), TRIAL, [column[0] for column in columns])
+        (values,) = await _values(loaded, columns)
+        _total(loaded, ResponseCandidate("trial", TRIAL.text), TRIAL, [column[0] for column in columns], values)
         return loaded
 
     async def _version(self, profile: str, content: str, only_loaded: bool) -> Profile:
@@ -190,7 +206,7 @@ class Rewarder:
         return profile
 
 
-def _itself(scorer: ComponentScorer) -> ComponentScorer:
+def _itself(scorer: AnyScorer) -> AnyScorer:
     return scorer
 
 
@@ -200,13 +216,36 @@ def _item(conversation: Conversation, candidate: ResponseCandidate, json_values:
     return ScoreItem(conversation, candidate.text, candidate.partial)
 
 
+async def _values(profile: Profile, columns: Sequence[Sequence[ComponentScore]]) -> list[tuple[float, ...]]:
+    """The components' values of each candidate. Win rates of many candidates take a while."""
+
+    def computed() -> list[tuple[float, ...]]:
+        found = [part.values(column) for part, column in zip(profile.components, columns, strict=True)]
+        return list(zip(*found, strict=True))
+
+    return await asyncio.to_thread(computed) if profile.relative else computed()
+
+
+def _comparisons(
+    profile: Profile, columns: Sequence[Sequence[ComponentScore]]
+) -> Iterator[tuple[str, int, int, float]]:
+    for part, column in zip(profile.components, columns, strict=True):
+        for first, score in enumerate(column):
+            for second, chance in score.preferences:
+                yield part.name, first, second, chance
+
+
 def _total(
-    profile: Profile, candidate: ResponseCandidate, item: ScoreItem, scores: Sequence[ComponentScore]
+    profile: Profile,
+    candidate: ResponseCandidate,
+    item: ScoreItem,
+    scores: Sequence[ComponentScore],
+    values: Sequence[float],
 ) -> CandidateScore:
     parts: list[ScorePart] = []
     known: dict[str, float] = {}
-    for component, score in zip(profile.components, scores, strict=True):
-        known[component.name] = component.value(score)
+    for component, score, value in zip(profile.components, scores, values, strict=True):
+        known[component.name] = value
         parts.append(ScorePart(component.name, component.weight, known[component.name]))
         for name, part in zip(part_names(component.name, component.parts), score.parts, strict=True):
             parts.append(ScorePart(name, 0.0, part.value))

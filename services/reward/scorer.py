@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from shared.records.evolution import Message
 
@@ -65,7 +65,8 @@ class ComponentScore:
     """One item's score: its `value`, and how many tokens the model computed for it and reused from its cache.
 
     `abstained` says why the value tells nothing: one of the reasons below, empty where it does. `parts` are told, and
-    may be required, by the component's name and theirs.
+    may be required, by the component's name and theirs. Of one that compares, `preferences` are P(the item is better
+    than another), by the place of that in the population, of the pairs that were compared, each told once.
     """
 
     value: float
@@ -73,6 +74,7 @@ class ComponentScore:
     cached_tokens: int = 0
     abstained: str = ""
     parts: tuple[Part, ...] = ()
+    preferences: tuple[tuple[int, float], ...] = ()
 
 
 EMPTY_RESPONSE = "empty"
@@ -126,6 +128,25 @@ class ComponentScorer(Protocol):
         It must not return for any other reason, since the process ends as soon as it does.
         """
         ...
+
+
+@runtime_checkable
+class Comparer(Protocol):
+    """Scores the responses of a population by comparing them, for one component of a profile; all of one conversation.
+
+    Its scores mean something among those of one call only. It keeps what `ComponentScorer` says beside that, and may be
+    called while other calls are under way.
+    """
+
+    async def load(self) -> None: ...
+
+    async def compare(self, population: Sequence[ScoreItem]) -> list[ComponentScore]:
+        """One score per item, in the order of the items, some of which may be equal."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def failed(self) -> str: ...
 
 
 class BlockingScorer(Protocol):

@@ -28,11 +28,16 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
             json_values=request.json_values,
             content=request.content,
             only_loaded=request.only_loaded,
+            together=request.together,
         )
         return pb.ScoreResponse(
             scores=[_score(score) for score in scored.scores],
             profile=scored.profile,
             usage=pb.ScoreResponse.Usage(computed_tokens=scored.computed_tokens, cached_tokens=scored.cached_tokens),
+            comparisons=[
+                pb.ScoreResponse.Comparison(component=component, first=first, second=second, preference=chance)
+                for component, first, second, chance in scored.comparisons
+            ],
         )
 
     async def ListProfiles(  # noqa: N802  # the wire's name
@@ -47,6 +52,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
                     description=profile.description,
                     components=profile.parts,
                     content=profile.content,
+                    relative=profile.relative,
                 )
                 for profile in self._rewarder.profiles.values()
             ],
@@ -62,7 +68,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
         if request.tenants:
             check_tenants(await asyncio.to_thread(parse_profile, request.content, request.profile))
         loaded = await self._rewarder.load(request.profile, request.content)
-        return pb.LoadProfileResponse(components=loaded.parts)
+        return pb.LoadProfileResponse(components=loaded.parts, relative=loaded.relative)
 
 
 def _score(score: CandidateScore) -> pb.ScoreResponse.Score:

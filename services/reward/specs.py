@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from services.reward.runtime import Runtime
-from services.reward.scorer import BlockingScorer, ComponentScorer
+from services.reward.scorer import BlockingScorer, Comparer, ComponentScorer
 from services.reward.threads import ThreadScorer
 from shared.process.number_types import Dtype
 from shared.records.limits import MOST_ALTERNATIVES
@@ -31,6 +31,9 @@ WEIGHTS = Path(__file__).parent / "weights"
 """Heads and length curves that ship with Darwin."""
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
+
+LEAST_BETA, MOST_BETA = 0.05, 100.0
+"""Within these the fixed point of win rates is found in a moment, and is no even draw."""
 
 Segments = Literal[1, 2]
 
@@ -79,14 +82,27 @@ def part_names(component: str, parts: Iterable[str]) -> list[str]:
 
 class ComponentSpec(BaseModel):
     """What a profile says of one component; a type of component is a subclass with a `type` of its own. With
-    `transform: quantile`, its value is the quantile among those of the profile's reference sample."""
+    `transform: quantile`, its value is the quantile among those of the profile's reference sample; with `win_rate`, how
+    often it wins among the responses that are scored together, at WIND's fixed point for `beta`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     name: Name
     weight: FiniteFloat
     type: str
-    transform: Literal["quantile"] | None = None
+    transform: Literal["quantile", "win_rate"] | None = None
+    beta: FiniteFloat | None = Field(default=None, ge=LEAST_BETA, le=MOST_BETA)
+
+    @model_validator(mode="after")
+    def _beta_fits(self) -> Self:
+        if (self.beta is not None) != (self.transform == "win_rate"):
+            raise ValueError("needs beta for transform: win_rate, and for no other")
+        return self
+
+    @property
+    def relative(self) -> bool:
+        """Whether its values compare the responses that are scored together."""
+        return self.transform == "win_rate"
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -94,12 +110,12 @@ class ComponentSpec(BaseModel):
         return ()
 
     @abstractmethod
-    def create(self, runtime: Runtime) -> ComponentScorer:
+    def create(self, runtime: Runtime) -> ComponentScorer | Comparer:
         """The component's scorer, not loaded yet; the library that it needs is imported when it loads."""
 
     def scorer_key(self) -> str:
         """Equal for components that one scorer can serve, whatever their names, weights and transforms."""
-        return self.model_dump_json(exclude={"name", "weight", "transform"})
+        return self.model_dump_json(exclude={"name", "weight", "transform", "beta"})
 
 
 class InProcessSpec(ComponentSpec):
@@ -183,17 +199,20 @@ class JudgeSpec(ComponentSpec):
         return self
 
 
+CriterionText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
+    AfterValidator(lambda text: " ".join(text.split())),
+]
+
+
 class Criterion(BaseModel):
     """What a response should be or do, in plain words; one with a negative `weight` is what it should not. What the
     judge says of one with a `name` is told, and may be required, by the component's name and this."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    text: Annotated[
-        str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
-        AfterValidator(lambda text: " ".join(text.split())),
-    ]
+    text: CriterionText
     weight: FiniteFloat = 1.0
     name: Name | None = None
 

@@ -1,10 +1,11 @@
 """A profile as it is computed: a weighted sum of what scorers give."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.reward.combining import Ensemble
 from services.reward.length import LENGTH, LengthCurve
+from services.reward.pairwise.win_rate import win_rates
 from services.reward.reference import Sample
 from services.reward.scorer import ComponentScore
 from services.reward.specs import part_names
@@ -13,16 +14,23 @@ from services.reward.specs import part_names
 @dataclass(frozen=True)
 class Component:
     """A term of a profile's sum; `scorer` is the key of the scorer that gives its values. Its scores have `parts`; with
-    a `sample`, its value is the quantile in that."""
+    a `sample`, its value is the quantile in that, and with a `beta` the win rate among those that are scored together.
+    It is `relative` where its values compare these."""
 
     name: str
     weight: float
     scorer: str
     parts: tuple[str, ...] = ()
     sample: Sample | None = None
+    beta: float | None = None
+    relative: bool = False
 
-    def value(self, score: ComponentScore) -> float:
-        return self.sample.quantile(score.value) if self.sample else score.value
+    def values(self, scores: Sequence[ComponentScore]) -> list[float]:
+        """Of all responses that are scored together."""
+        values = [score.value for score in scores]
+        if self.beta is not None:
+            return win_rates(values, self.beta)
+        return [self.sample.quantile(value) for value in values] if self.sample else values
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,11 @@ class Profile:
     ensembles: tuple[Ensemble, ...] = ()
     required: Mapping[str, float] = field(default_factory=dict)
     content: str = ""
+
+    @property
+    def relative(self) -> bool:
+        """Whether its rewards mean something among those only that were scored together."""
+        return any(each.relative for each in self.components)
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ScoreRequest(_message.Message):
-    __slots__ = ("messages", "candidates", "profile", "cache_salt", "json_values", "content", "only_loaded")
+    __slots__ = ("messages", "candidates", "profile", "cache_salt", "json_values", "content", "only_loaded", "together")
     class Message(_message.Message):
         __slots__ = ("role", "content")
         ROLE_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +31,7 @@ class ScoreRequest(_message.Message):
     JSON_VALUES_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     ONLY_LOADED_FIELD_NUMBER: _ClassVar[int]
+    TOGETHER_FIELD_NUMBER: _ClassVar[int]
     messages: _containers.RepeatedCompositeFieldContainer[ScoreRequest.Message]
     candidates: _containers.RepeatedCompositeFieldContainer[ScoreRequest.Candidate]
     profile: str
@@ -38,10 +39,11 @@ class ScoreRequest(_message.Message):
     json_values: bool
     content: str
     only_loaded: bool
-    def __init__(self, messages: _Optional[_Iterable[_Union[ScoreRequest.Message, _Mapping]]] = ..., candidates: _Optional[_Iterable[_Union[ScoreRequest.Candidate, _Mapping]]] = ..., profile: _Optional[str] = ..., cache_salt: _Optional[str] = ..., json_values: bool = ..., content: _Optional[str] = ..., only_loaded: bool = ...) -> None: ...
+    together: bool
+    def __init__(self, messages: _Optional[_Iterable[_Union[ScoreRequest.Message, _Mapping]]] = ..., candidates: _Optional[_Iterable[_Union[ScoreRequest.Candidate, _Mapping]]] = ..., profile: _Optional[str] = ..., cache_salt: _Optional[str] = ..., json_values: bool = ..., content: _Optional[str] = ..., only_loaded: bool = ..., together: bool = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("scores", "profile", "usage")
+    __slots__ = ("scores", "profile", "usage", "comparisons")
     class Component(_message.Message):
         __slots__ = ("name", "weight", "value")
         NAME_FIELD_NUMBER: _ClassVar[int]
@@ -71,13 +73,26 @@ class ScoreResponse(_message.Message):
         computed_tokens: int
         cached_tokens: int
         def __init__(self, computed_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ...) -> None: ...
+    class Comparison(_message.Message):
+        __slots__ = ("component", "first", "second", "preference")
+        COMPONENT_FIELD_NUMBER: _ClassVar[int]
+        FIRST_FIELD_NUMBER: _ClassVar[int]
+        SECOND_FIELD_NUMBER: _ClassVar[int]
+        PREFERENCE_FIELD_NUMBER: _ClassVar[int]
+        component: str
+        first: int
+        second: int
+        preference: float
+        def __init__(self, component: _Optional[str] = ..., first: _Optional[int] = ..., second: _Optional[int] = ..., preference: _Optional[float] = ...) -> None: ...
     SCORES_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    COMPARISONS_FIELD_NUMBER: _ClassVar[int]
     scores: _containers.RepeatedCompositeFieldContainer[ScoreResponse.Score]
     profile: str
     usage: ScoreResponse.Usage
-    def __init__(self, scores: _Optional[_Iterable[_Union[ScoreResponse.Score, _Mapping]]] = ..., profile: _Optional[str] = ..., usage: _Optional[_Union[ScoreResponse.Usage, _Mapping]] = ...) -> None: ...
+    comparisons: _containers.RepeatedCompositeFieldContainer[ScoreResponse.Comparison]
+    def __init__(self, scores: _Optional[_Iterable[_Union[ScoreResponse.Score, _Mapping]]] = ..., profile: _Optional[str] = ..., usage: _Optional[_Union[ScoreResponse.Usage, _Mapping]] = ..., comparisons: _Optional[_Iterable[_Union[ScoreResponse.Comparison, _Mapping]]] = ...) -> None: ...
 
 class ListProfilesRequest(_message.Message):
     __slots__ = ()
@@ -86,16 +101,18 @@ class ListProfilesRequest(_message.Message):
 class ListProfilesResponse(_message.Message):
     __slots__ = ("profiles", "default")
     class Profile(_message.Message):
-        __slots__ = ("name", "description", "components", "content")
+        __slots__ = ("name", "description", "components", "content", "relative")
         NAME_FIELD_NUMBER: _ClassVar[int]
         DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
         COMPONENTS_FIELD_NUMBER: _ClassVar[int]
         CONTENT_FIELD_NUMBER: _ClassVar[int]
+        RELATIVE_FIELD_NUMBER: _ClassVar[int]
         name: str
         description: str
         components: _containers.RepeatedScalarFieldContainer[str]
         content: str
-        def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., components: _Optional[_Iterable[str]] = ..., content: _Optional[str] = ...) -> None: ...
+        relative: bool
+        def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., components: _Optional[_Iterable[str]] = ..., content: _Optional[str] = ..., relative: bool = ...) -> None: ...
     PROFILES_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_FIELD_NUMBER: _ClassVar[int]
     profiles: _containers.RepeatedCompositeFieldContainer[ListProfilesResponse.Profile]
@@ -113,7 +130,9 @@ class LoadProfileRequest(_message.Message):
     def __init__(self, profile: _Optional[str] = ..., content: _Optional[str] = ..., tenants: bool = ...) -> None: ...
 
 class LoadProfileResponse(_message.Message):
-    __slots__ = ("components",)
+    __slots__ = ("components", "relative")
     COMPONENTS_FIELD_NUMBER: _ClassVar[int]
+    RELATIVE_FIELD_NUMBER: _ClassVar[int]
     components: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, components: _Optional[_Iterable[str]] = ...) -> None: ...
+    relative: bool
+    def __init__(self, components: _Optional[_Iterable[str]] = ..., relative: bool = ...) -> None: ...

@@ -92,6 +92,34 @@ class RoundFinished:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """By how much one response is preferred to another, in [0, 1], as a component of the reward says, by its name.
+    Responses are named by their places among those that were scored together."""
+
+    component: str
+    first: int
+    second: int
+    preference: float
+
+
+@dataclass(frozen=True)
+class PopulationScored:
+    """Responses were scored together, by rewards that mean something among them only: those of a round, or all that can
+    be the answer where they are `final`. Those count for the archive and the answer from then on.
+
+    `responses` names each by its cycle and state; the base response is state -1 of the cycle under way.
+    """
+
+    cycle: int
+    round: int
+    final: bool
+    responses: tuple[tuple[int, int], ...]
+    rewards: tuple[float, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    type: Literal["population.scored"] = "population.scored"
+
+
+@dataclass(frozen=True)
 class ArchiveEntry:
     """An instruction and the reward its response earned."""
 
@@ -141,4 +169,4 @@ class Accepted:
     type: Literal["evolution.accepted"] = "evolution.accepted"
 
 
-Event = Accepted | CycleStarted | MutantAccepted | BaseScored | RoundFinished | CycleFinished | Ended
+Event = Accepted | CycleStarted | MutantAccepted | BaseScored | PopulationScored | RoundFinished | CycleFinished | Ended

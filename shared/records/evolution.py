@@ -107,7 +107,7 @@ class EvolutionRequest:
     `template_arguments`, which are JSON, and what stands for the `reasoning_effort`. Answers tell what was thought if
     `include_reasoning`; the first `prefill_thought` characters of the beginning of the answer are a thought, which the
     first round finds out. Among its tenant's evolutions that wait for a worker, one of a higher `service_tier` goes
-    first.
+    first. Where the profile compares responses, it has `relative_rewards`.
     """
 
     method: Method
@@ -134,6 +134,7 @@ class EvolutionRequest:
     service_tier: ServiceTier = "default"
     profile_owner: str | None = None
     profile_canary: str | None = None
+    relative_rewards: bool = False
 
 
 @dataclass(frozen=True)

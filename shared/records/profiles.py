@@ -62,7 +62,8 @@ class ManagedProfile:
     """A profile of an owner: versions are 1 to `latest`; the name alone means the `promoted` one.
 
     `before` are the versions that were promoted earlier, the last of them last. A deleted profile keeps its versions,
-    for evolutions that use one, and its numbers: what is pushed under its name later has the next.
+    for evolutions that use one, and its numbers: what is pushed under its name later has the next. `relative` are the
+    versions whose rewards compare responses, which mean something among these only.
 
     Beside the promoted version there may be a `shadow` and a `canary`. Where another one is promoted, the canary ends,
     and so does a shadow that is that one.
@@ -75,6 +76,7 @@ class ManagedProfile:
     deleted: bool = False
     shadow: Shadow | None = None
     canary: Canary | None = None
+    relative: tuple[int, ...] = ()
 
     def with_promoted(self, version: int) -> Self:
         """The profile with another version promoted.
@@ -88,8 +90,8 @@ class ManagedProfile:
             return self
         return self._meaning(version, (*self.before, self.promoted)[-MAX_HISTORY:])
 
-    def with_next(self, *, promote: bool) -> Self:
-        """The profile with one version more.
+    def with_next(self, *, promote: bool, relative: bool = False) -> Self:
+        """The profile with one version more, whose rewards may be `relative`.
 
         Raises:
             Conflict: it has as many as there may be.
@@ -97,6 +99,8 @@ class ManagedProfile:
         if self.latest >= MAX_VERSIONS:
             raise Conflict(f"{self.name} has {MAX_VERSIONS} versions, which is the most: push under another name")
         more = replace(self, latest=self.latest + 1, deleted=False)
+        if relative:
+            more = replace(more, relative=(*more.relative, more.latest))
         if self.deleted:
             return replace(more, promoted=more.latest, before=())
         return more.with_promoted(more.latest) if promote else more

@@ -13,6 +13,7 @@ def unsettled(request: EvolutionRequest) -> str:
         "n is more than 1": request.n > 1,
         "tools may be called": bool(request.tool_use.offered),
         "the answer has a format, in which only whole answers count": request.sampling.format is not None,
+        "the rewards of its profile compare responses of one round only": request.relative_rewards,
         "log probabilities are told of whole answers": request.sampling.logprobs is not None,
     }
     why = next((why for why, holds in reasons.items() if holds), None)

@@ -8,6 +8,7 @@ over: it tells more than is new, and readers need not know.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from dataclasses import fields as fields_of
 from itertools import count
 from typing import Any, cast
 
@@ -16,15 +17,18 @@ from pydantic import TypeAdapter
 from shared.records.events import (
     ArchiveEntry,
     BaseScored,
+    Comparison,
     CycleFinished,
     CycleStarted,
     Ended,
     Event,
     MutantAccepted,
+    PopulationScored,
     RoundFinished,
 )
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+_COMPARISON = tuple(each.name for each in fields_of(Comparison))
 _SELDOM = ("weights", "dropped", "abstained", "settled", "breaks")
 
 
@@ -113,6 +117,8 @@ class Told:
                 for name in ("reasoning", "abstained", "breaks"):
                     if not fields[name]:
                         del fields[name]
+            case PopulationScored():
+                fields["comparisons"] = [tuple(vars(each).values()) for each in event.comparisons]
             case Ended():
                 return {name: value for name, value in asdict(event).items() if value is not None}
             case _:
@@ -133,6 +139,8 @@ class Told:
                 whole["replacements"] = [{"state": state, "donor": donor} for state, donor in fields["replacements"]]
                 finished = set(fields["finished"])
                 whole["finished"] = [state in finished for state in range(len(whole["texts"]))]
+            case "population.scored":
+                whole["comparisons"] = [_comparison(row) for row in fields["comparisons"]]
             case "cycle.finished":
                 whole["rewards"] = rewards = fields.get("rewards", self._rewards)
                 candidates = _found(fields["candidates"], self._of_states(rewards))
@@ -173,6 +181,11 @@ def shared_length(old: Sequence[Any], new: Sequence[Any]) -> int:
     if new[: len(old)] == old:
         return len(old)
     return next((at for at, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), len(new))
+
+
+def _comparison(row: Any) -> Any:
+    """A comparison of its values in order, or whole."""
+    return row if isinstance(row, dict) else dict(zip(_COMPARISON, row, strict=True))
 
 
 def _best(archive: Iterable[ArchiveEntry]) -> float | None:

@@ -19,10 +19,11 @@ class Candidate(NamedTuple):
 
 
 def score_request(
-    request: EvolutionRequest, candidates: Iterable[Candidate], profile: str, content: str
+    request: EvolutionRequest, candidates: Iterable[Candidate], profile: str, content: str, *, together: bool = False
 ) -> pb.ScoreRequest:
     """Responses are scored against the original conversation: whole answers, so the beginning that the caller gave,
     less what it thinks, stands before what was decoded. An empty `content` means a profile of the service's own files.
+    Under a profile whose rewards compare responses all are sent `together`.
     """
     begun = begun_answer(request.messages, request.prefill_thought)
     return pb.ScoreRequest(
@@ -34,4 +35,5 @@ def score_request(
         cache_salt=cache_salt(request),
         json_values=request.sampling.format is not None and request.sampling.format.is_json,
         content=content,
+        together=together,
     )

@@ -9,7 +9,7 @@ Redis keys, on the first shard, as those of API keys; the owner is a tenant, or 
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -41,11 +41,13 @@ _MAX_TRIES = 20
 
 class Resolved(NamedTuple):
     """A version that a request names, as `name@version`, and its owner; as it was given, and no owner, where the reward
-    service alone knows it. Where a canary has drawn which version that is, its id."""
+    service alone knows it. Where a canary has drawn which version that is, its id. `relative`: its rewards compare
+    responses."""
 
     reference: str
     owner: str | None
     canary: str | None = None
+    relative: bool = False
 
 
 class Step(NamedTuple):
@@ -106,8 +108,10 @@ class Profiles(RedisClient):
             bodies = await self._redis.lrange(self._history(owner, name), 0, count - 1)
         return [parsed(_CHANGE, body, f"the history of the reward profile {name}") for body in bodies]
 
-    async def push(self, owner: str, name: str, content: str, by: str, reason: str, *, promote: bool) -> ManagedProfile:
-        """Adds a version, unless the latest has this content.
+    async def push(
+        self, owner: str, name: str, content: str, by: str, reason: str, *, promote: bool, relative: bool = False
+    ) -> ManagedProfile:
+        """Adds a version, unless the latest has this content, whose rewards may be `relative`.
 
         The first version of a name is promoted, others where `promote` says so.
 
@@ -122,11 +126,12 @@ class Profiles(RedisClient):
 
         async def pushed(profile: ManagedProfile | None) -> Step | None:
             if profile is None:
-                return Step(ManagedProfile(name, 1, 1), "pushed", 1, content)
+                first = ManagedProfile(name, 1, 1, relative=(1,) if relative else ())
+                return Step(first, "pushed", 1, content)
             if not profile.deleted and (await self.version(owner, name, profile.latest)).content == content:
                 after = profile.with_promoted(profile.latest) if promote else profile
                 return Step(after, "promoted", profile.latest) if after != profile else None
-            after = profile.with_next(promote=promote)
+            after = profile.with_next(promote=promote, relative=relative)
             return Step(after, "pushed", after.latest, content)
 
         return await self.change(owner, name, pushed, by, reason)
@@ -183,13 +188,15 @@ class Profiles(RedisClient):
         async with self._translated:
             return str(await self._redis.get(self._key("profiles-default")) or "")
 
-    async def seed(self, contents: dict[str, str], default: str) -> list[str]:
+    async def seed(self, contents: dict[str, str], default: str, relative: Collection[str] = ()) -> list[str]:
         """Keeps profiles of the reward service's files as first versions that all may use, where their names have never
-        been used, and the name of the default; returns the names of those that have another content here.
+        been used, and the name of the default; returns the names of those that have another content here. The rewards
+        of those that are `relative` compare responses.
         """
         known = await self._names("")
         for name in contents.keys() - known:
-            await self.push("", name, contents[name], SEED, "a file of the reward service", promote=False)
+            why = "a file of the reward service"
+            await self.push("", name, contents[name], SEED, why, promote=False, relative=name in relative)
         async with self._translated:
             await self._redis.set(self._key("profiles-default"), default, nx=True)
         return [name for name in contents.keys() & known if await self._differs(name, contents[name])]
@@ -220,7 +227,9 @@ class Profiles(RedisClient):
                 canary = profile.canary if record and not version else None
                 if record and canary and canary.takes(canary.unit_of(record)):
                     version = canary.version
-                return Resolved(f"{name}@{version or profile.promoted}", owner, canary.id if canary else None)
+                number = version or profile.promoted
+                found = number in profile.relative
+                return Resolved(f"{name}@{number}", owner, canary.id if canary else None, found)
         raise unknown_profile(reference or default)
 
     async def offered(self) -> list[tuple[str, ManagedProfile]]:

@@ -17,6 +17,7 @@ from services.reward.registry import (
     FormSpec,
     GuardSpec,
     HttpSpec,
+    PairwiseSpec,
     QualitySpec,
     RelevanceSpec,
     RubricSpec,
@@ -26,7 +27,7 @@ from services.reward.registry import (
     VllmSpec,
 )
 from services.reward.runtime import Runtime
-from services.reward.scorer import ComponentScore, ComponentScorer, Conversation, ScoreItem
+from services.reward.scorer import Comparer, ComponentScore, ComponentScorer, Conversation, ScoreItem
 from shared.errors import Unsupported
 from shared.records.evolution import Message
 from shared.text.chat_tokenizer import ChatTokenizer
@@ -51,18 +52,21 @@ CHECKS = [
     {"name": "same", "type": "language"},
 ]
 WITHOUT_MODEL = ("guard", "form", "simulated", "rules")
-ROWS = ("quality", "quality-bound", "relevance", "classifier", "vllm", "http", "rubric", *WITHOUT_MODEL)
+ALONE = ("quality", "quality-bound", "relevance", "classifier", "vllm", "http", "rubric", *WITHOUT_MODEL)
+ROWS = (*ALONE, "pairwise")
 
 
 @dataclass(frozen=True)
 class Subject:
     """A loaded scorer, and how far its answers may differ between batches, in units of its score."""
 
-    scorer: ComponentScorer
+    scorer: ComponentScorer | Comparer
     tolerance: float
     loop: asyncio.Runner
 
     def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
+        if isinstance(self.scorer, Comparer):
+            return self.loop.run(self.scorer.compare(batch))
         return self.loop.run(self.scorer.score(batch))
 
 
@@ -113,6 +117,9 @@ def subject_of(checkpoint: Path) -> Iterator[Callable[[str], Subject]]:
         return loaded[kind]
 
     def reward(given: Sequence[int] | str) -> list[float]:
+        if isinstance(given, str) and "Is answer 1 better" in given:
+            first, second = given.partition("Answer 1")[2].partition("\n\nIs answer")[0].split("Answer 2")
+            return [0.9 if len(first.strip()) > len(second.strip()) else 0.1]
         return [len(given) % 97 / 97] if isinstance(given, str) else [float(sum(given) % 97) + len(given)]
 
     with serve(reward) as server:
@@ -126,6 +133,9 @@ def subject_of(checkpoint: Path) -> Iterator[Callable[[str], Subject]]:
             url=f"{server.url}/v1",
             model="judge",
             criteria=("It is short.", "It is true."),
+        )
+        specs["pairwise"] = PairwiseSpec(
+            name="it", weight=1, type="pairwise", url=f"{server.url}/v1", model="judge", comparisons=1024
         )
         yield subject
         for each in loaded.values():
@@ -147,7 +157,9 @@ def test_every_item_gets_a_finite_score_in_order(subject: Subject) -> None:
         assert score.value == pytest.approx(again.value, abs=subject.tolerance)
 
 
-def test_a_batch_scores_like_single_calls(subject: Subject) -> None:
+@pytest.mark.parametrize("kind", ALONE)
+def test_a_batch_scores_like_single_calls(kind: str, subject_of: Callable[[str], Subject]) -> None:
+    subject = subject_of(kind)
     together = subject.score(ITEMS)
     for item, score in zip(ITEMS, together, strict=True):
         (alone,) = subject.score([item])

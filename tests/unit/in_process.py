@@ -47,8 +47,11 @@ class Stages:
 
 
 @asynccontextmanager
-async def stages(engine: SimulatedEngine | None = None, prompt_cache_bytes: int = 1 << 24) -> AsyncIterator[Stages]:
-    server, mutation, rewarder = Server([]), MutationServicer(), build_rewarder(RewardSettings(profiles="simulated"))
+async def stages(
+    engine: SimulatedEngine | None = None, prompt_cache_bytes: int = 1 << 24, reward: RewardSettings | None = None
+) -> AsyncIterator[Stages]:
+    rewarder = build_rewarder(reward or RewardSettings(profiles="simulated"))
+    server, mutation = Server([]), MutationServicer()
     generator = SequenceGenerator(engine or SimulatedEngine(), GenerationLimits(), prompt_cache_bytes)
     server.register(
         generation_pb2_grpc.add_GenerationServiceServicer_to_server,

@@ -61,4 +61,9 @@ class EvolutionSettings(ShapingSettings):
     )
     reasoning_effort: Effort | None = Field(default=None, exclude_if=_is_none, description="As given.")
     include_reasoning: bool = Field(default=True, exclude_if=bool, description="Whether answers tell what was thought.")
+    relative_rewards: bool = Field(
+        default=False,
+        exclude_if=operator.not_,
+        description="Whether rewards compare the responses that were scored together (`population.scored`).",
+    )
     service_tier: ServiceTier = Field(default="default", exclude_if=lambda tier: tier == "default")

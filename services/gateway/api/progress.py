@@ -10,6 +10,7 @@ from shared.records.events import (
     CycleStarted,
     Event,
     MutantAccepted,
+    PopulationScored,
     RoundFinished,
 )
 
@@ -26,9 +27,9 @@ class Progress(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    type: Literal["cycle.started", "mutant.accepted", "base.scored", "round.finished", "cycle.finished"] = Field(
-        description="The event's."
-    )
+    type: Literal[
+        "cycle.started", "mutant.accepted", "base.scored", "population.scored", "round.finished", "cycle.finished"
+    ] = Field(description="The event's.")
     cycle: int | None = Field(default=None, exclude_if=_is_none)
     round: int | None = Field(default=None, exclude_if=_is_none)
     state: int | None = Field(default=None, exclude_if=_is_none, description="Which one got its mutant.")
@@ -58,6 +59,8 @@ def _in_numbers(event: Event) -> Event | Progress:
             return Progress(type=event.type, cycle=event.cycle, state=event.state)
         case BaseScored():
             return Progress(type=event.type, best_reward=event.reward, tokens=event.tokens)
+        case PopulationScored():
+            return Progress(type=event.type, cycle=event.cycle, round=event.round, states=len(event.rewards))
         case RoundFinished():
             return Progress(
                 type=event.type,

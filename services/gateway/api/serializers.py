@@ -10,6 +10,7 @@ from services.gateway.api.logprobs import choice_logprobs
 from services.gateway.config.settings import GatewaySettings
 from shared import errors
 from shared.records.evolution import Choice, Record, Result, Sampling, Seconds, Tokens
+from shared.records.relative import unpriced
 from shared.records.settling import unsettled
 from shared.records.spending import Prices, Spending
 from shared.records.tools import ToolCall
@@ -177,6 +178,7 @@ def evolution(record: Record, operator: bool = False) -> out.Evolution:
             template_arguments=request.template_arguments,
             reasoning_effort=request.reasoning_effort,
             include_reasoning=request.include_reasoning,
+            relative_rewards=request.relative_rewards,
             service_tier=request.service_tier,
         ),
         user=request.user,
@@ -203,8 +205,7 @@ def _warnings(record: Record) -> list[str]:
     if result and record.request.search.shrink < 1 and len(result.choices) < record.request.n:
         found, asked = len(result.choices), record.request.n
         warnings.append(f"darwin.shrink dropped candidates, so that there are {found} answers and not {asked}")
-    if why := unsettled(record.request):
-        warnings.append(why)
+    warnings += filter(None, (unsettled(record.request), unpriced(record.request)))
     if wanted is not None and result and result.choices and result.choices[0].finish_reason == "length":
         warnings.append(f"the answer was cut before its form ({wanted.field}) was complete, as was every candidate")
     return warnings

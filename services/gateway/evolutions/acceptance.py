@@ -20,6 +20,7 @@ from services.gateway.evolutions.service import EvolutionService
 from services.gateway.profiles.managed import ManagedProfiles
 from shared.errors import DarwinError, NotFound, Overloaded, Unavailable
 from shared.records.evolution import EvolutionRequest, Idempotency, Record, TraceContext
+from shared.records.relative import check_relative
 from shared.store.charges import OverBudget
 from shared.store.limits import ActiveLimits
 from shared.store.refusals import FORBIDDEN, refusal
@@ -137,10 +138,14 @@ class Acceptance:
         default."""
         named = record.request.profile or (caller.key.default_profile if caller.key else "")
         try:
-            profile, owner, canary = await self._profiles.resolve(caller.tenant, named, record)
+            profile, owner, canary, relative = await self._profiles.resolve(caller.tenant, named, record)
         except NotFound as error:
             raise NotFound(error.message, field="darwin.profile") from None
-        return replace(record.request, profile=profile, profile_owner=owner, profile_canary=canary)
+        evolution = replace(
+            record.request, profile=profile, profile_owner=owner, profile_canary=canary, relative_rewards=relative
+        )
+        check_relative(evolution)
+        return evolution
 
     async def count(self, request: Request) -> None:
         """Counts a call that starts nothing, such as a cancel, against the rate of its API key.

@@ -62,10 +62,11 @@ class ManagedProfiles:
         reward = self.check_managed()
         check_texts(content, change.reason)
         await self._seed()
-        await reward.check(name, content, tenants=bool(change.owner))
+        relative = await reward.check(name, content, tenants=bool(change.owner))
         if promote or name not in {profile.name for profile in await self.store.all(change.owner)}:
             await reward.load(name, content)
-        return await self.store.push(change.owner, name, content, change.by, change.reason, promote=promote)
+        who = (change.by, change.reason)
+        return await self.store.push(change.owner, name, content, *who, promote=promote, relative=relative)
 
     async def drafted(self, owner: str, name: str, version: int | None, content: str | None) -> tuple[str, str]:
         """What is meant by a version of a name, or by a `content` that needs none: its reference and its YAML. Without
@@ -158,7 +159,7 @@ class ManagedProfiles:
         if self._seeded:
             return
         files = await self.check_managed().files()
-        for name in await self.store.seed(dict(files.contents), files.default):
+        for name in await self.store.seed(dict(files.contents), files.default, files.relative):
             if name not in self._told:
                 self._told.add(name)
                 log.warning("the file of reward profile %s is not what was kept of it first: push it to use it", name)

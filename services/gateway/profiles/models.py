@@ -7,10 +7,12 @@ from shared.records.evolution import EvolutionRequest
 
 
 class ProfileFiles(NamedTuple):
-    """The YAML of the reward service's own files by their profiles' names, and the name of its default."""
+    """The YAML of the reward service's own files by their profiles' names, and the name of its default; the names of
+    those that are `relative`: their rewards compare responses."""
 
     contents: Mapping[str, str]
     default: str
+    relative: frozenset[str] = frozenset()
 
 
 class Judged(NamedTuple):
@@ -28,8 +30,9 @@ class RewardModels(Protocol):
 
     async def files(self) -> ProfileFiles: ...
 
-    async def check(self, reference: str, content: str, *, tenants: bool) -> None:
+    async def check(self, reference: str, content: str, *, tenants: bool) -> bool:
         """Loads a profile at one replica, and has it score a response; `tenants` says that it is a tenant's own.
+        Returns whether its rewards compare responses.
 
         Raises:
             InvalidRequest: it cannot be served; the message says what to change.
@@ -43,9 +46,17 @@ class RewardModels(Protocol):
         ...
 
     async def score(
-        self, reference: str, content: str, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
+        self,
+        reference: str,
+        content: str,
+        request: EvolutionRequest,
+        texts: Sequence[str],
+        timeout_s: float,
+        *,
+        together: bool = False,
     ) -> list[Judged]:
-        """What a profile that was loaded by `check` says of complete responses to a request, in their order.
+        """What a profile that was loaded by `check` says of complete responses to a request, in their order; `together`
+        where `check` said that its rewards compare responses.
 
         Raises:
             InvalidRequest: they cannot be scored by it.

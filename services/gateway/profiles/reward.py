@@ -45,18 +45,20 @@ class RewardClient:
                 )
             except grpc.RpcError as error:
                 raise _translated(error) from error
-        return ProfileFiles({each.name: each.content for each in response.profiles}, response.default)
+        relative = frozenset(each.name for each in response.profiles if each.relative)
+        return ProfileFiles({each.name: each.content for each in response.profiles}, response.default, relative)
 
-    async def check(self, reference: str, content: str, *, tenants: bool) -> None:
+    async def check(self, reference: str, content: str, *, tenants: bool) -> bool:
         request = pb.LoadProfileRequest(profile=reference, content=content, tenants=tenants)
         with calling("RewardService/LoadProfile"):
             await self._replicas.wait_for_any(_PATIENCE_S)
             try:
-                await self._replicas.call(
+                loaded = await self._replicas.call(
                     lambda stub, **options: stub.LoadProfile(request, **options), 1, self._load_s, reference
                 )
             except grpc.RpcError as error:
                 raise _translated(error) from error
+        return bool(loaded.relative)
 
     async def load(self, reference: str, content: str) -> None:
         request = pb.LoadProfileRequest(profile=reference, content=content)
@@ -71,10 +73,17 @@ class RewardClient:
             raise (lasting or failures)[0]
 
     async def score(
-        self, reference: str, content: str, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
+        self,
+        reference: str,
+        content: str,
+        request: EvolutionRequest,
+        texts: Sequence[str],
+        timeout_s: float,
+        *,
+        together: bool = False,
     ) -> list[Judged]:
         candidates = [Candidate(str(place), text) for place, text in enumerate(texts)]
-        message = score_request(request, candidates, reference, content)
+        message = score_request(request, candidates, reference, content, together=together)
         with calling("RewardService/Score"):
             await self._replicas.wait_for_any(min(_PATIENCE_S, timeout_s))
             try:

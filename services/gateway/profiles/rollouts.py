@@ -40,9 +40,16 @@ class ProfileRollouts:
         the reward service has loaded it.
 
         Raises:
-            InvalidRequest: it is the promoted one.
+            InvalidRequest: it is the promoted one, or one of the two compares responses.
         """
-        (await self._store.get(change.owner, name)).beside(version)
+        profile = await self._store.get(change.owner, name)
+        profile.beside(version)
+        if {profile.promoted, version} & set(profile.relative):
+            raise InvalidRequest(
+                "neither a shadow nor what it shadows can have rewards that compare responses: what they say of one "
+                "search says nothing of another's; try it instead (POST …/try)",
+                field="version",
+            )
         await self._profiles.load(change.owner, name, version)
         return await self._store.start_shadow(change.owner, name, version, share, change.by, change.reason)
 
@@ -109,11 +116,13 @@ class ProfileRollouts:
         if not terms.judge:
             raise InvalidRequest('the metric "judge" needs the name of a reward profile that scores', field="judge")
         try:
-            judge, judge_owner, _ = await self._profiles.resolve(owner, terms.judge)
+            found = await self._profiles.resolve(owner, terms.judge)
         except NotFound as error:
             raise InvalidRequest(error.message, field="judge") from None
-        split = split_reference(judge)
-        if split is None or split[1] is None or judge_owner is None:
+        if found.relative:
+            raise InvalidRequest("its rewards compare responses, and a judge has one: name another", field="judge")
+        split = split_reference(found.reference)
+        if split is None or split[1] is None or found.owner is None:
             raise Unavailable("the reward service's profiles are not known yet: come back later")
-        await self._profiles.load(judge_owner, split[0], split[1])
-        return judge, judge_owner
+        await self._profiles.load(found.owner, split[0], split[1])
+        return found.reference, found.owner

@@ -19,12 +19,13 @@ from services.orchestrator.core.values import (
     MutationEnded,
     Outcome,
     Scored,
+    ScoredTogether,
     Stopped,
 )
-from shared.records.events import BaseScored, Event, MutantAccepted, RoundFinished
+from shared.records.events import BaseScored, Comparison, Event, MutantAccepted, RoundFinished
 from shared.records.limits import MAX_NEW_TOKENS
 
-_KINDS = (Mutated, MutationEnded, Generated, Scored, Stopped)
+_KINDS = (Mutated, MutationEnded, Generated, Scored, ScoredTogether, Stopped)
 _NAMED: dict[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in _KINDS}
 _DEFAULTS: dict[str, dict[str, Any]] = {
     kind.__name__: {
@@ -54,6 +55,10 @@ def dump_outcome(outcome: Outcome) -> dict[str, Any]:
             value |= _NAMED[name].dump_python(outcome, mode="json", exclude_defaults=True, include=nested)
     elif isinstance(outcome, Scored):
         value |= {"components": components_kept(outcome.components, outcome.reward)} if outcome.components else {}
+        if outcome.comparisons:
+            value["comparisons"] = [tuple(vars(each).values()) for each in outcome.comparisons]
+    elif isinstance(outcome, ScoredTogether):
+        value["scores"] = [_without_kind(dump_outcome(each)) for each in outcome.scores]
     return {"kind": name, **value}
 
 
@@ -148,10 +153,33 @@ def load_outcome(value: Any, evolution: EvolutionState | None = None, events: Se
             if not 0 <= number <= MAX_NEW_TOKENS:
                 raise ValueError(f"{number} tokens in one piece")
             fields["token_ids"] = (0,) * number
-    if value["kind"] == Scored.__name__ and "components" in fields:
-        fields["components"] = components_read(fields["components"], fields.get("reward"))
+    if value["kind"] == Scored.__name__:
+        fields = _scored(fields)
+    elif value["kind"] == ScoredTogether.__name__ and isinstance(fields.get("scores"), list):
+        fields["scores"] = [_scored(each) for each in fields["scores"]]
     outcome: Outcome = _NAMED[value["kind"]].validate_python(fields)
     return outcome
+
+
+def _without_kind(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: field for name, field in value.items() if name != "kind"}
+
+
+def _scored(kept: Any) -> dict[str, Any]:
+    """The fields of a score of what is kept of it."""
+    if not isinstance(kept, dict):
+        raise ValueError("a score that is no object")
+    fields = dict(kept)
+    if "components" in fields:
+        fields["components"] = components_read(fields["components"], fields.get("reward"))
+    if "comparisons" in fields:
+        fields["comparisons"] = [_comparison(row) for row in fields["comparisons"]]
+    return fields
+
+
+def _comparison(row: Any) -> Comparison:
+    component, first, second, preference = row
+    return Comparison(component, first, second, preference)
 
 
 def _told(value: dict[str, Any], evolution: EvolutionState | None, events: Sequence[Event]) -> dict[str, Any]:

@@ -8,9 +8,11 @@ from typing import Any
 import grpc
 
 from services.orchestrator.adapters.profile_contents import ProfileContents
+from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.values import Score, Scored
 from shared.errors import Internal
 from shared.pb import reward_pb2 as pb
+from shared.records.events import Comparison
 from shared.records.evolution import EvolutionRequest
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
@@ -33,23 +35,26 @@ class GrpcScorer:
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Scored]:
         content = await self._profiles.of(request) if self._profiles else ""
-        candidates = [Candidate(str(effect.state), effect.text, effect.partial) for effect in effects]
-        message = score_request(request, candidates, request.profile, content)
+        candidates = [Candidate(_id(effect, request), effect.text, effect.partial) for effect in effects]
+        together = request.relative_rewards
+        message = score_request(request, candidates, request.profile, content, together=together)
         with calling("RewardService/Score"):
             try:
                 response = await self._scored(message, len(effects), timeout_s)
             except grpc.RpcError as error:
                 raise from_rpc_error(error, lambda field: "darwin.profile" if field == "profile" else field) from error
         scores = {score.id: score for score in response.scores}
-        computed = response.usage.computed_tokens
+        computed, found = response.usage.computed_tokens, response.comparisons
+        comparisons = tuple(Comparison(each.component, each.first, each.second, each.preference) for each in found)
         for effect in effects:
-            score = scores.get(str(effect.state))
+            score = scores.get(_id(effect, request))
             if score is None or not math.isfinite(score.reward):
                 raise Internal(f"no usable reward for state {effect.state} under profile {request.profile}")
             components = {component.name: component.value for component in score.components}
             where = (effect.cycle, effect.round, effect.state)
-            yield Scored(*where, score.reward, components, computed, score.abstained, breaks=score.breaks)
-            computed = 0  # the call's tokens are counted once, with its first state
+            scored = Scored(*where, score.reward, components, computed, score.abstained, breaks=score.breaks)
+            yield changed(scored, comparisons=comparisons) if comparisons else scored
+            computed, comparisons = 0, ()  # the call's are told once, with its first state
 
     async def _scored(self, message: pb.ScoreRequest, weight: int, timeout_s: float) -> pb.ScoreResponse:
         """Asks replicas that have loaded the call's profile; where none has, the preferred one, which loads it."""
@@ -70,3 +75,8 @@ class GrpcScorer:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     raise
         return await asked(only_loaded=False)
+
+
+def _id(effect: Score, request: EvolutionRequest) -> str:
+    """Unique within a call; where responses of several cycles are scored together, by their cycles too."""
+    return f"{effect.cycle}.{effect.state}" if request.relative_rewards else str(effect.state)

@@ -7,8 +7,9 @@ pieces were cut. Only where fewer tokens are left than there are sequences does 
 
 from collections.abc import Iterable
 
+from services.orchestrator.core import relative
 from services.orchestrator.core.frozen import changed
-from services.orchestrator.core.values import BASE, EvolutionState, Phase, State
+from services.orchestrator.core.values import BASE, Config, EvolutionState, Phase, State
 from shared.records.evolution import StoppedBy
 
 
@@ -61,6 +62,11 @@ def to_be_scored(evolution: EvolutionState, state: State, phase: Phase) -> State
     return with_piece(state, "scored" if silent else phase)
 
 
+def scoring_phase(config: Config) -> Phase:
+    """The phase of what is to be scored, where the budget has calls for all."""
+    return "held" if config.relative else "score"
+
+
 def with_shares(evolution: EvolutionState) -> EvolutionState:
     """The evolution at the beginning of a round, whose states that decode, and mutation, are dealt their tokens."""
     decoding = [index for index, state in evolution.states() if state.phase == "decode"]
@@ -68,7 +74,7 @@ def with_shares(evolution: EvolutionState) -> EvolutionState:
     share = None if left is None else max(1, left // max(1, len(decoding) + rewrites))
     calls = calls_left(evolution)
     due = sum(state.phase in ("decode", "score") for _, state in evolution.states())
-    scarce = calls is not None and calls < due
+    scarce = calls is not None and calls < due and not evolution.config.relative
     if scarce:
         evolution = _with_each(
             evolution, [i for i, state in evolution.states() if state.phase == "score"], phase="held"
@@ -89,10 +95,12 @@ def decided(evolution: EvolutionState) -> EvolutionState:
         if left >= len(short):
             return _with_each(evolution, short, allowance=left // len(short), phase="decode")
         evolution = _with_states(evolution, {index: _cut(evolution, index) for index in short})
-    held = [index for index, state in evolution.states() if state.phase == "held"]
-    calls = calls_left(evolution) if evolution.scarce else None
-    if not held or calls is None or calls >= len(held):
+    held = [i for i, state in evolution.states() if state.phase == "held" and not relative.waits(evolution, i)]
+    calls = calls_left(evolution) if evolution.scarce or evolution.config.relative else None
+    if not held or calls is None or calls >= len(held) + len(relative.earlier(evolution)):
         return _with_each(evolution, held, phase="score")
+    if relative.compared_before(evolution):
+        calls = 0
     chosen = sorted(held, key=lambda index: _precedence(_state(evolution, index)))[:calls]
     evolution = _with_each(evolution, held, phase="scored")
     return changed(_with_each(evolution, chosen, phase="score"), ending="max_reward_calls")

@@ -13,7 +13,7 @@ the draws, so any evolution can be interrupted, stored and continued between two
 from collections.abc import Collection
 from typing import Any
 
-from services.orchestrator.core import budgets, recombining, transitions
+from services.orchestrator.core import budgets, recombining, rewarding, transitions
 from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.responses import Called, Piece, Response
 from services.orchestrator.core.selection import CounterDraws, Draws
@@ -31,13 +31,15 @@ from services.orchestrator.core.values import (
     Outcome,
     Score,
     Scored,
+    ScoredTogether,
+    ScoreTogether,
     State,
     Step,
     Stopped,
     UnexpectedOutcome,
 )
 from shared.compute.draws import keyed_integer
-from shared.records.events import ArchiveEntry, BaseScored, Event, MutantAccepted
+from shared.records.events import Event, MutantAccepted
 from shared.records.evolution import FinishReason
 
 
@@ -55,7 +57,7 @@ def next_effects(evolution: EvolutionState, decoding: Collection[int] = ()) -> t
     """
     if evolution.finished:
         return (Finish(),)
-    effects: list[Effect] = []
+    effects, together = list[Effect](), list[Score]()
     if evolution.mutating:
         effects.append(_mutate(evolution))
     for index, state in evolution.states():
@@ -67,8 +69,9 @@ def next_effects(evolution: EvolutionState, decoding: Collection[int] = ()) -> t
             where = (evolution.cycle, evolution.round, index)
             partial = not state.response.finished
             text = state.response.reasoning if state.response.undecided else state.scored_text
-            effects.append(Score(*where, text, evolution.scoring_finals, partial))
-    return tuple(effects)
+            score = Score(*where, text, evolution.scoring_finals, partial)
+            (together if evolution.config.relative else effects).append(score)
+    return (*effects, *rewarding.together(evolution, together))
 
 
 def apply(evolution: EvolutionState, outcome: Outcome, draws: Draws | None = None) -> Step:
@@ -90,6 +93,8 @@ def apply(evolution: EvolutionState, outcome: Outcome, draws: Draws | None = Non
             evolution, events = _extend(evolution, outcome), ()
         case Scored():
             evolution, events = _reward(evolution, outcome)
+        case ScoredTogether():
+            evolution, events = _reward_together(evolution, outcome)
     settled, more = transitions.settle(evolution, draws or CounterDraws(evolution.seed))
     return settled, events + more
 
@@ -205,7 +210,9 @@ def _piece_ended(evolution: EvolutionState, outcome: Generated, state: State) ->
     if spent and not finished and budgets.wanted(evolution, outcome.state, state):
         return changed(state, phase="short")
     if outcome.state != BASE or finished:
-        return budgets.to_be_scored(evolution, state, "held" if evolution.scarce else "score")
+        return budgets.to_be_scored(
+            evolution, state, "held" if evolution.scarce else budgets.scoring_phase(evolution.config)
+        )
     # While mutants are being written the engine has room: the base response goes on without waiting for them. Alone it
     # goes on wherever an engine has ended its piece early.
     waited_for = evolution.awaits_mutants or (outcome.generated_tokens > 0 and not evolution.population)
@@ -242,30 +249,9 @@ def _continued(response: Response, outcome: Generated, max_tokens: int) -> Respo
 
 
 def _reward(evolution: EvolutionState, outcome: Scored) -> Step:
-    state = _state_of(evolution, outcome, "score")
-    state = changed(
-        state,
-        phase="scored",
-        reward=outcome.reward,
-        components=outcome.components,
-        abstained=outcome.abstained,
-        embedding=outcome.embedding,
-        # What is required is required of the answer.
-        breaks="" if state.response.undecided else outcome.breaks,
-    )
-    spent = changed(
-        evolution.spent,
-        reward=evolution.spent.reward + outcome.computed_tokens,
-        reward_calls=evolution.spent.reward_calls + 1,
-    )
-    evolution = _with_state(evolution, outcome.state, state, spent=spent)
-    if outcome.state != BASE:
-        return evolution, ()
-    evolution = changed(
-        evolution,
-        finals=(transitions.final(evolution, BASE), *evolution.finals),
-        archive=(ArchiveEntry(evolution.instruction, outcome.reward),),
-    )
-    response = state.response
-    said = (response.tokens, response.reasoning, outcome.abstained, state.breaks)
-    return evolution, (BaseScored(response.whole_text, outcome.reward, *said),)
+    return rewarding.rewarded(evolution, _state_of(evolution, outcome, "score"), outcome)
+
+
+def _reward_together(evolution: EvolutionState, outcome: ScoredTogether) -> Step:
+    asked = next((each for each in next_effects(evolution) if isinstance(each, ScoreTogether)), None)
+    return rewarding.rewarded_together(evolution, outcome, asked)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from services.orchestrator.core.values import Config
 from shared.methods import METHODS
 from shared.records.evolution import EvolutionRequest
+from shared.records.relative import unpriced
 from shared.records.search import in_rounds
 from shared.records.search_rules import check_search
 from shared.records.settling import unsettled
@@ -29,8 +30,11 @@ def config_for(request: EvolutionRequest) -> Config:
         replace=method.replaces,
         max_tokens=request.sampling.max_tokens,
         complete_first=request.sampling.format is not None,
+        relative=request.relative_rewards,
         held_back=max((len(string) - 1 for string in request.sampling.stop), default=0),
     )
+    if unpriced(request):
+        config = replace(config, token_price=None)
     if unsettled(request):
         config = replace(config, stream_settled=False)
     if not in_rounds(request.method, request.search):

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from services.orchestrator.core import budgets, selection, settling, shrinking, stopping
+from services.orchestrator.core import budgets, relative, selection, settling, shrinking, stopping
 from services.orchestrator.core.frozen import changed
 from services.orchestrator.core.responses import Response, Settled
 from services.orchestrator.core.selection import Draws
-from services.orchestrator.core.values import BASE, Config, EvolutionState, Final, State, Step, UnexpectedOutcome
+from services.orchestrator.core.values import BASE, Config, EvolutionState, Final, Phase, State, Step, UnexpectedOutcome
 from shared.records.events import ArchiveEntry, CycleFinished, CycleStarted, RoundFinished
 from shared.records.evolution import StoppedBy
 
@@ -31,11 +31,12 @@ def start_cycle(evolution: EvolutionState, draws: Draws) -> Step:
 
 
 def _start_round(evolution: EvolutionState) -> EvolutionState:
-    base, rescore = evolution.base, evolution.config.rescore
+    base, config = evolution.base, evolution.config
+    again: Phase = budgets.scoring_phase(config) if config.rescore or config.relative else "scored"
     if not base.response.finished:
         base = changed(base, phase="decode")
     population = tuple(
-        changed(state, phase="decode" if _goes_on(state) else "score" if rescore and not state.dropped else "scored")
+        changed(state, phase="decode" if _goes_on(state) else "scored" if state.dropped else again)
         for state in evolution.population
     )
     return budgets.with_shares(
@@ -127,13 +128,16 @@ def _finish_round(evolution: EvolutionState, draws: Draws) -> Step:
 
 def _score_finals(evolution: EvolutionState) -> EvolutionState:
     """Scores the responses as they are without the lookahead, where that has been scored with them."""
-    base = evolution.base
+    base, config = evolution.base, evolution.config
     if not base.response.finished and base.reward is None and budgets.tokens_left(evolution) != 0:
         base = changed(base, phase="decode")
+    elif config.relative and base.phase != "idle":
+        base = changed(base, phase="held")
+    again, phase = config.rescore or config.relative, budgets.scoring_phase(config)
     population = tuple(
         state
-        if state.dropped or (state.scored_text == state.response.whole_text and not evolution.config.rescore)
-        else changed(state, phase="score", scored_text=state.response.whole_text)
+        if state.dropped or (state.scored_text == state.response.whole_text and not again)
+        else changed(state, phase=phase, scored_text=state.response.whole_text)
         for state in evolution.population
     )
     return budgets.with_shares(changed(evolution, base=base, population=population, scoring_finals=True))
@@ -149,6 +153,7 @@ def _finish_cycle(evolution: EvolutionState, draws: Draws) -> Step:
     finals = tuple(
         final(evolution, index) for index, state in enumerate(states) if not (state.dropped or state.response.roomless)
     )
+    evolution = relative.with_archive(evolution)
     evolution = stopping.with_gains(changed(evolution, finals=evolution.finals + finals))
     evolution = changed(
         evolution,
@@ -192,6 +197,8 @@ def conclude(evolution: EvolutionState, reason: StoppedBy) -> EvolutionState:
     states, settled = evolution.population, evolution.settled
     begun = [i for i, state in enumerate(states) if state.latest.begun and not state.dropped]
     scored = [i for i in begun if states[i].reward is not None and not states[i].response.undecided]
+    if relative.compared_before(evolution):
+        scored = []
     finals = _complete((*evolution.finals, *(final(evolution, i) for i in scored)), settled)
     if not any(settled.kept_by(each.response) for each in finals):
         # Nothing tells which of them is the best: those that have ended by themselves, and else the longest.

@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from services.orchestrator.core.responses import NO_CALLS, NOTHING_SETTLED, Called, Response, Settled
+from services.orchestrator.core.scoring import Score as Score
+from services.orchestrator.core.scoring import Scored as Scored
+from services.orchestrator.core.scoring import ScoredTogether as ScoredTogether
+from services.orchestrator.core.scoring import ScoreTogether as ScoreTogether
 from services.orchestrator.core.spent import Spent
 from shared.picking.final import BASE as BASE
 from shared.records.events import ArchiveEntry, Event
@@ -21,7 +25,8 @@ class Config(Search):
     With `replace`, the selection rule decides after each round whose response goes on in whose place.
     `archive_candidates` instructions of a cycle are offered to the archive. With `complete_first`, where the form of
     responses is fixed, one that ended by itself is a better answer than any that was cut. With `rescore`, as in the
-    paper's code, responses are scored in every round and at the cycle's end, whether they have changed or not.
+    paper's code, responses are scored in every round and at the cycle's end, whether they have changed or not. Rewards
+    that are `relative` mean something among those that were scored together, see `relative`.
     """
 
     mutate: bool
@@ -31,11 +36,12 @@ class Config(Search):
     complete_first: bool = False
     rescore: bool = False
     held_back: int = 0
+    relative: bool = False
 
 
 Phase = Literal["idle", "decode", "short", "held", "score", "scored"]
 """What is next for a state: a round that it takes part in ("idle"); a piece, or the rest of one that the budget has cut
-("short"); its scoring, at once or where the budget has calls for it ("held"); nothing ("scored")."""
+("short"); its scoring, at once or once all that are scored have decoded ("held"); nothing ("scored")."""
 
 
 @dataclass(frozen=True)
@@ -180,22 +186,6 @@ class Generate:
 
 
 @dataclass(frozen=True)
-class Score:
-    """Score `text` as a response to the original conversation; a `partial` one goes on, `final` is a cycle's last."""
-
-    cycle: int
-    round: int
-    state: int
-    text: str
-    final: bool
-    partial: bool = False
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        return ("score", self.cycle, self.round, self.state, self.final)
-
-
-@dataclass(frozen=True)
 class Finish:
     """Nothing is left to do."""
 
@@ -204,7 +194,7 @@ class Finish:
         return ("finish",)
 
 
-Effect = Mutate | Generate | Score | Finish
+Effect = Mutate | Generate | Score | ScoreTogether | Finish
 
 
 @dataclass(frozen=True)
@@ -266,28 +256,13 @@ class Generated:
 
 
 @dataclass(frozen=True)
-class Scored:
-    """A state's text was scored, with `computed_tokens` by reward models. The other fields are a `State`'s."""
-
-    cycle: int
-    round: int
-    state: int
-    reward: float
-    components: dict[str, float] = field(default_factory=dict)
-    computed_tokens: int = 0
-    abstained: str = ""
-    embedding: str = ""
-    breaks: str = ""
-
-
-@dataclass(frozen=True)
 class Stopped:
     """Somebody else's limit was reached: answer with the best so far."""
 
     reason: StoppedBy
 
 
-Outcome = Mutated | MutationEnded | Generated | Scored | Stopped
+Outcome = Mutated | MutationEnded | Generated | Scored | ScoredTogether | Stopped
 
 Step = tuple[EvolutionState, tuple[Event, ...]]
 """The next evolution, and the events that led to it."""

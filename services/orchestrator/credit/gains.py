@@ -2,11 +2,19 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from math import log
+from math import inf, log
 from typing import NamedTuple
 
 from shared.records.credit import Gain
-from shared.records.events import BaseScored, CycleFinished, CycleStarted, Event, MutantAccepted, RoundFinished
+from shared.records.events import (
+    BaseScored,
+    CycleFinished,
+    CycleStarted,
+    Event,
+    MutantAccepted,
+    PopulationScored,
+    RoundFinished,
+)
 
 
 @dataclass(frozen=True)
@@ -26,8 +34,10 @@ def cycle_gains(events: Iterable[Event]) -> Iterator[CycleGains]:
     """The gains of each cycle that has finished. `events` are all of a search, in their order.
 
     The parent of the first cycle has the base response. A parent that later cycles drew from the archive has the best
-    final response that its instruction has had.
+    final response that its instruction has had. Where responses are scored together, the rewards are those of the last
+    time.
     """
+    known = dict[tuple[int, int], tuple[str, int]]()
     base: _Outcome | None = None
     best: dict[str, _Outcome] = {}
     parent, mutants, lengths = "", dict[int, MutantAccepted](), tuple[int, ...]()
@@ -39,6 +49,14 @@ def cycle_gains(events: Iterable[Event]) -> Iterator[CycleGains]:
                 mutants[event.state] = event
             case BaseScored():
                 base = _Outcome(event.reward, len(event.text))
+            case PopulationScored() if event.final and base is not None:
+                best = {}
+                for (cycle, state), reward in zip(event.responses, event.rewards, strict=True):
+                    if state < 0:
+                        base = _Outcome(reward, base.characters)
+                    elif found := known.get((cycle, state)):
+                        text, characters = found
+                        best[text] = max(best.get(text, _NONE), _Outcome(reward, characters))
             case RoundFinished():
                 lengths = _lengths_after(event)
             case CycleFinished() if base is not None and len(lengths) == len(event.rewards):
@@ -51,8 +69,12 @@ def cycle_gains(events: Iterable[Event]) -> Iterator[CycleGains]:
                 )
                 for mutant, after in made:
                     best[mutant.text] = max(best.get(mutant.text, after), after)
+                    known[event.cycle, mutant.state] = mutant.text, after.characters
             case _:
                 pass
+
+
+_NONE = _Outcome(-inf, 0)
 
 
 def _lengths_after(event: RoundFinished) -> tuple[int, ...]:

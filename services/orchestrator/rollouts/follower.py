@@ -83,7 +83,8 @@ class RolloutFollower:
         except NotFound:
             return
         shadow, canary = profile.shadow, profile.canary
-        if shadow and split[1] == profile.promoted and shadow.takes(record.id):
+        compares = shadow and {profile.promoted, shadow.version} & set(profile.relative)
+        if shadow and not compares and split[1] == profile.promoted and shadow.takes(record.id):
             await self._compare(record, profile, shadow)
         if canary and canary.metric == "judge" and request.profile_canary == canary.id:
             await self._judge(record, profile, canary)

@@ -38,12 +38,13 @@ class Reward:
             raise Unavailable("no answer from reward")
         return ProfileFiles({"default": "the shipped one"}, "default")
 
-    async def check(self, reference: str, content: str, *, tenants: bool) -> None:
+    async def check(self, reference: str, content: str, *, tenants: bool) -> bool:
         if "broken" in content:
             raise InvalidRequest("brief: components.0.weight must be a number", field="content")
         if "huge" in content:
             raise Overloaded("reward models take 9 MiB of 8 MiB")
         self.checked.append((reference, content, tenants))
+        return "compares" in content
 
     async def load(self, reference: str, content: str) -> None:
         self.loaded.append((reference, content))
@@ -265,3 +266,18 @@ async def test_without_a_reward_service_nothing_is_managed(url: str) -> None:
         assert (refused.status_code, "DARWIN_GATEWAY_REWARD" in refused.json()["error"]["message"]) == (400, True)
         assert (await app.begun(http, profile="kind")).profile == "kind"
     await app.backends.close()
+
+
+async def test_an_evolution_keeps_that_its_profile_compares_responses(open_app: App) -> None:
+    app = open_app
+    async with app.caller() as http:
+        compares = "# compares"
+        for content in (BRIEF, compares, LONG):
+            await http.put("/v1/profiles/fair", json={"content": content})
+        begun = [await app.begun(http, profile=f"fair@{version}", token_price=1) for version in (1, 2, 3)]
+        assert [each.relative_rewards for each in begun] == [False, True, False]
+        many = {"profile": "fair@2", "cycles": 32, "mutants": 8, "survivors": 2}
+        body = {"model": "darwin", "messages": [{"role": "user", "content": "Why?"}], "darwin": many, "max_tokens": 8}
+        refused = await http.post("/v1/evolutions", json=body)
+        assert refused.status_code == 400
+        assert refused.json()["error"]["param"] == "darwin.cycles"

@@ -22,8 +22,10 @@ from services.orchestrator.core.values import (
     Outcome,
     Score,
     Scored,
+    ScoredTogether,
+    ScoreTogether,
 )
-from shared.records.events import Event
+from shared.records.events import Comparison, Event
 
 INSTRUCTION = "Explain tides."
 
@@ -75,7 +77,7 @@ class World:
 
     Mutants fill the context with `full_probability`; the conversation itself never does. Rewards abstain with
     `abstain_probability`, responses break a requirement with `break_probability`, and come with embeddings if it
-    `embeds`.
+    `embeds`. What is scored together has rewards that rewards of other populations cannot be compared with.
     """
 
     seed: int
@@ -104,6 +106,13 @@ class World:
                 where = (effect.cycle, effect.round, effect.state)
                 breaks = "rules.brief" if rng.random() < self.break_probability else ""
                 return [Scored(*where, reward, abstained=abstained, embedding=embedding, breaks=breaks)]
+            case ScoreTogether():
+                shift = rng.uniform(-100, 100)
+                alone = [outcome for each in effect.scores for outcome in self.perform(each)]
+                scores = [replace(each, reward=each.reward + shift) for each in alone if isinstance(each, Scored)]
+                compared = (Comparison("pairwise", 0, len(scores) - 1, 0.75),)
+                scores[0] = replace(scores[0], computed_tokens=len(scores), comparisons=compared)
+                return [ScoredTogether(effect.cycle, effect.round, tuple(scores))]
         raise AssertionError(effect)
 
     def _rewritten(self, effect: Mutate, rng: random.Random) -> int:

@@ -39,9 +39,18 @@ def as_read(evolution: EvolutionState) -> EvolutionState:
     return replace(ended, config=replace(ended.config, mutation="auto", deadline_ms=None, spread=1))
 
 
-@given(config=any_configs(), seed=st.integers(0, 999), cold=st.booleans(), abstain=st.sampled_from([0.0, 0.3]))
-def test_what_is_read_is_what_was_written(config: Config, seed: int, cold: bool, abstain: float) -> None:
+@given(
+    config=any_configs(),
+    seed=st.integers(0, 999),
+    cold=st.booleans(),
+    abstain=st.sampled_from([0.0, 0.3]),
+    relative=st.booleans(),
+)
+def test_what_is_read_is_what_was_written(
+    config: Config, seed: int, cold: bool, abstain: float, relative: bool
+) -> None:
     """Whether one worker goes on or each version is read by another one."""
+    config = replace(config, relative=relative)
     written, parts = NOTHING_WRITTEN, tuple[str, ...]()
     world = World(seed, abstain_probability=abstain, break_probability=abstain, embeds=bool(config.diversity))
     for evolution in world.run(config, random.Random(seed)):

@@ -13,6 +13,7 @@ from services.orchestrator.adapters.reward import GrpcScorer
 from services.orchestrator.core.values import Score
 from shared.errors import NotFound, Unavailable
 from shared.pb import reward_pb2 as pb
+from shared.records.events import Comparison
 from shared.records.profiles import ProfileVersion
 from shared.store.profiles import Profiles
 from tests.unit.orchestrator.test_adapters import REQUEST
@@ -42,6 +43,11 @@ class Replicas:
 
     def Score(self, request: pb.ScoreRequest) -> pb.ScoreResponse:  # noqa: N802  # the wire's name
         self.calls.append((request.profile, request.content, request.only_loaded))
+        if request.together:
+            compared = pb.ScoreResponse.Comparison(component="fair", first=0, second=1, preference=0.75)
+            scores = [pb.ScoreResponse.Score(id=each.id, reward=len(each.id)) for each in request.candidates]
+            usage = pb.ScoreResponse.Usage(computed_tokens=9)
+            return pb.ScoreResponse(scores=scores, comparisons=[compared], usage=usage)
         if code := self.refuses(request):
             raise AioRpcError(code, Metadata(), Metadata(), "refused")
         return pb.ScoreResponse(scores=[pb.ScoreResponse.Score(id="0", reward=1.0)])
@@ -84,3 +90,13 @@ async def test_a_version_is_read_once() -> None:
     contents = ProfileContents(kept)
     assert {await contents.of(OWN) for _ in range(3)} == {"acme: brief"}
     assert len(kept.asked) == 1
+
+
+async def test_responses_of_several_cycles_are_scored_together_and_the_matrix_is_told_once() -> None:
+    scorer = GrpcScorer(Replicas(lambda request: None), ProfileContents(Kept()))  # type: ignore[arg-type]
+    effects = [Score(2, 1, 0, "Hi", True), Score(1, 0, 0, "Ho", True)]
+    request = replace(OWN, relative_rewards=True)
+    found = [each async for each in scorer.score(effects, request, 5)]
+    assert [(each.cycle, each.state, each.reward) for each in found] == [(2, 0, 3), (1, 0, 3)]
+    assert [each.computed_tokens for each in found] == [9, 0]
+    assert [each.comparisons for each in found] == [(Comparison("fair", 0, 1, 0.75),), ()]

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -47,9 +48,9 @@ def kept(save: Save) -> list[Any]:
     return [json.loads(to_json(event)) for event in told.shortened(events)]
 
 
-@given(any_configs(), seeds, seeds, st.sampled_from([0.0, 0.1]))
-def test_every_event_is_read_as_it_was(config: Config, seed: int, order: int, pause: float) -> None:
-    read = Told()
+@given(any_configs(), seeds, seeds, st.sampled_from([0.0, 0.1]), st.booleans())
+def test_every_event_is_read_as_it_was(config: Config, seed: int, order: int, pause: float, relative: bool) -> None:
+    read, config = Told(), replace(config, relative=relative)
     for save in saves(config, seed, order, pause):
         assert [read.whole(event) for event in kept(save)] == save[2]
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cli.history.json_diff import NOTHING
 from cli.history.recording import NotARecording, parse, request_of
 from cli.history.replay import Replay, replay
 from tests.unit.cli.history.evolved import evolved, recordings, request_for
-from tests.unit.orchestrator.strategies import Config
+from tests.unit.orchestrator.strategies import Config, any_configs
 
 Document = dict[str, Any]
 
@@ -62,8 +63,15 @@ def test_what_versions_before_hard_budgets_recorded_replays_the_same_or_is_refus
     }
 
 
+@settings(max_examples=20)
+@given(any_configs(), st.integers(0, 2**32), st.sampled_from([0.0, 0.1]))
+def test_a_search_that_compares_responses_is_replayed(config: Config, seed: int, pause: float) -> None:
+    request = replace(request_for(config, seed), relative_rewards=True)
+    assert replayed(evolved(request, seed, pause, stop=0.01)).difference is None
+
+
 def test_the_request_is_as_it_was_accepted() -> None:
-    request = request_for(CONFIG, 11)
+    request = replace(request_for(CONFIG, 11), relative_rewards=True)
     assert request_of(parse(evolved(request), "it")) == request
 
 

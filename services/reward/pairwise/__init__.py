@@ -1,0 +1,1 @@
+"""Rewards by comparing the responses of a population with each other, which mean something within it only."""

@@ -169,6 +169,7 @@ def _profile(name: str, file: ProfileFile) -> Profile:
         file.ensembles,
         dict(file.require),
         content=dumped_profile(file),
+        wishes=file.wishes,
     )
 
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16shared/pb/reward.proto\x12\tdarwin.v1\"\xba\x02\n\x0cScoreRequest\x12\x31\n\x08messages\x18\x01 \x03(\x0b\x32\x1f.darwin.v1.ScoreRequest.Message\x12\x35\n\ncandidates\x18\x02 \x03(\x0b\x32!.darwin.v1.ScoreRequest.Candidate\x12\x0f\n\x07profile\x18\x03 \x01(\t\x12\x12\n\ncache_salt\x18\x04 \x01(\t\x12\x13\n\x0bjson_values\x18\x14 \x01(\x08\x12\x0f\n\x07\x63ontent\x18\x15 \x01(\t\x12\x13\n\x0bonly_loaded\x18\x16 \x01(\x08\x1a(\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x1a\x36\n\tCandidate\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07partial\x18\x03 \x01(\x08\"\xf2\x02\n\rScoreResponse\x12.\n\x06scores\x18\x01 \x03(\x0b\x32\x1e.darwin.v1.ScoreResponse.Score\x12\x0f\n\x07profile\x18\x02 \x01(\t\x12-\n\x05usage\x18\x03 \x01(\x0b\x32\x1e.darwin.v1.ScoreResponse.Usage\x1a\x38\n\tComponent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\r\n\x05value\x18\x03 \x01(\x01\x1a~\n\x05Score\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06reward\x18\x02 \x01(\x01\x12\x36\n\ncomponents\x18\x03 \x03(\x0b\x32\".darwin.v1.ScoreResponse.Component\x12\x11\n\tabstained\x18\x04 \x01(\t\x12\x0e\n\x06\x62reaks\x18\x05 \x01(\t\x1a\x37\n\x05Usage\x12\x17\n\x0f\x63omputed_tokens\x18\x01 \x01(\r\x12\x15\n\rcached_tokens\x18\x02 \x01(\r\"\x15\n\x13ListProfilesRequest\"\xb5\x01\n\x14ListProfilesResponse\x12\x39\n\x08profiles\x18\x01 \x03(\x0b\x32\'.darwin.v1.ListProfilesResponse.Profile\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x02 \x01(\t\x1aQ\n\x07Profile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\ncomponents\x18\x03 \x03(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\"G\n\x12LoadProfileRequest\x12\x0f\n\x07profile\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x0f\n\x07tenants\x18\x03 \x01(\x08\")\n\x13LoadProfileResponse\x12\x12\n\ncomponents\x18\x01 \x03(\t2\xea\x01\n\rRewardService\x12:\n\x05Score\x12\x17.darwin.v1.ScoreRequest\x1a\x18.darwin.v1.ScoreResponse\x12O\n\x0cListProfiles\x12\x1e.darwin.v1.ListProfilesRequest\x1a\x1f.darwin.v1.ListProfilesResponse\x12L\n\x0bLoadProfile\x12\x1d.darwin.v1.LoadProfileRequest\x1a\x1e.darwin.v1.LoadProfileResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16shared/pb/reward.proto\x12\tdarwin.v1\"\xba\x02\n\x0cScoreRequest\x12\x31\n\x08messages\x18\x01 \x03(\x0b\x32\x1f.darwin.v1.ScoreRequest.Message\x12\x35\n\ncandidates\x18\x02 \x03(\x0b\x32!.darwin.v1.ScoreRequest.Candidate\x12\x0f\n\x07profile\x18\x03 \x01(\t\x12\x12\n\ncache_salt\x18\x04 \x01(\t\x12\x13\n\x0bjson_values\x18\x14 \x01(\x08\x12\x0f\n\x07\x63ontent\x18\x15 \x01(\t\x12\x13\n\x0bonly_loaded\x18\x16 \x01(\x08\x1a(\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x1a\x36\n\tCandidate\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07partial\x18\x03 \x01(\x08\"\xf2\x02\n\rScoreResponse\x12.\n\x06scores\x18\x01 \x03(\x0b\x32\x1e.darwin.v1.ScoreResponse.Score\x12\x0f\n\x07profile\x18\x02 \x01(\t\x12-\n\x05usage\x18\x03 \x01(\x0b\x32\x1e.darwin.v1.ScoreResponse.Usage\x1a\x38\n\tComponent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\r\n\x05value\x18\x03 \x01(\x01\x1a~\n\x05Score\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06reward\x18\x02 \x01(\x01\x12\x36\n\ncomponents\x18\x03 \x03(\x0b\x32\".darwin.v1.ScoreResponse.Component\x12\x11\n\tabstained\x18\x04 \x01(\t\x12\x0e\n\x06\x62reaks\x18\x05 \x01(\t\x1a\x37\n\x05Usage\x12\x17\n\x0f\x63omputed_tokens\x18\x01 \x01(\r\x12\x15\n\rcached_tokens\x18\x02 \x01(\r\"\x15\n\x13ListProfilesRequest\"\xc5\x01\n\x14ListProfilesResponse\x12\x39\n\x08profiles\x18\x01 \x03(\x0b\x32\'.darwin.v1.ListProfilesResponse.Profile\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x02 \x01(\t\x1a\x61\n\x07Profile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\ncomponents\x18\x03 \x03(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\x0e\n\x06wishes\x18\x05 \x03(\t\"G\n\x12LoadProfileRequest\x12\x0f\n\x07profile\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x0f\n\x07tenants\x18\x03 \x01(\x08\"9\n\x13LoadProfileResponse\x12\x12\n\ncomponents\x18\x01 \x03(\t\x12\x0e\n\x06wishes\x18\x02 \x03(\t2\xea\x01\n\rRewardService\x12:\n\x05Score\x12\x17.darwin.v1.ScoreRequest\x1a\x18.darwin.v1.ScoreResponse\x12O\n\x0cListProfiles\x12\x1e.darwin.v1.ListProfilesRequest\x1a\x1f.darwin.v1.ListProfilesResponse\x12L\n\x0bLoadProfile\x12\x1d.darwin.v1.LoadProfileRequest\x1a\x1e.darwin.v1.LoadProfileResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,13 +48,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPROFILESREQUEST']._serialized_start=727
   _globals['_LISTPROFILESREQUEST']._serialized_end=748
   _globals['_LISTPROFILESRESPONSE']._serialized_start=751
-  _globals['_LISTPROFILESRESPONSE']._serialized_end=932
+  _globals['_LISTPROFILESRESPONSE']._serialized_end=948
   _globals['_LISTPROFILESRESPONSE_PROFILE']._serialized_start=851
-  _globals['_LISTPROFILESRESPONSE_PROFILE']._serialized_end=932
-  _globals['_LOADPROFILEREQUEST']._serialized_start=934
-  _globals['_LOADPROFILEREQUEST']._serialized_end=1005
-  _globals['_LOADPROFILERESPONSE']._serialized_start=1007
-  _globals['_LOADPROFILERESPONSE']._serialized_end=1048
-  _globals['_REWARDSERVICE']._serialized_start=1051
-  _globals['_REWARDSERVICE']._serialized_end=1285
+  _globals['_LISTPROFILESRESPONSE_PROFILE']._serialized_end=948
+  _globals['_LOADPROFILEREQUEST']._serialized_start=950
+  _globals['_LOADPROFILEREQUEST']._serialized_end=1021
+  _globals['_LOADPROFILERESPONSE']._serialized_start=1023
+  _globals['_LOADPROFILERESPONSE']._serialized_end=1080
+  _globals['_REWARDSERVICE']._serialized_start=1083
+  _globals['_REWARDSERVICE']._serialized_end=1317
 # @@protoc_insertion_point(module_scope)

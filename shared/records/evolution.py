@@ -98,7 +98,8 @@ class EvolutionRequest:
 
     Which of `messages` is the instruction, `shared.records.turns` says. `seeded` says that the caller chose `seed`,
     so sampling follows it too. A `profile` is name@version of `profile_owner`, a tenant, or empty where all may use
-    it; without an owner it is a file of the reward service's, and empty its default. `tenant`, empty where no keys
+    it; without an owner it is a file of the reward service's, and empty its default. Mutants tell the language model
+    those of the profile's `wishes` that go with what `messages` demand. `tenant`, empty where no keys
     are asked for, alone may see the evolution, and its calls share caches with nobody else's. A chat template that
     prints the date prints that of `accepted_at`, in Unix seconds, in every round. `warnings` tell the caller which
     fields were taken without effect. `model` is the name by which the caller chose the method; empty, the method's
@@ -132,6 +133,7 @@ class EvolutionRequest:
     prefill_thought: int = 0
     service_tier: ServiceTier = "default"
     profile_owner: str | None = None
+    wishes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

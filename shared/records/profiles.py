@@ -19,6 +19,9 @@ NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 ChangeKind = Literal["pushed", "promoted", "rolled_back", "deleted"]
 
+Wishes = tuple[str, ...]
+"""What a profile rewards in plain words, for mutants to tell the language model."""
+
 MAX_REFERENCE = 71
 """Characters of `name@version`."""
 
@@ -27,13 +30,16 @@ _REFERENCE = re.compile(rf"({NAME_PATTERN})(?:@([1-9]\d{{0,5}}))?")
 
 @dataclass(frozen=True)
 class ProfileVersion:
-    """What was pushed: the profile as YAML, who pushed it, when (Unix seconds) and why. It never changes."""
+    """What was pushed: the profile as YAML, who pushed it, when (Unix seconds) and why. It never changes. `wishes` are
+    the profile's, as the reward service has read them.
+    """
 
     version: int
     content: str
     by: str
     at: float
     reason: str = ""
+    wishes: Wishes = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ Redis keys, on the first shard, as those of API keys; the owner is a tenant, or 
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from shared.records.profiles import (
     ManagedProfile,
     ProfileChange,
     ProfileVersion,
+    Wishes,
     check_texts,
     split_reference,
     unknown_profile,
@@ -39,11 +40,12 @@ _MAX_TRIES = 20
 
 
 class Resolved(NamedTuple):
-    """A version that a request names, as `name@version`, and its owner; as it was given, and no owner, where the reward
-    service alone knows it."""
+    """A version that a request names, as `name@version`, its owner and its wishes; as it was given, and neither, where
+    the reward service alone knows it."""
 
     reference: str
     owner: str | None
+    wishes: Wishes = ()
 
 
 class _Step(NamedTuple):
@@ -51,6 +53,7 @@ class _Step(NamedTuple):
     kind: ChangeKind
     version: int
     content: str | None = None
+    wishes: Wishes = ()
 
 
 class Profiles(RedisClient):
@@ -102,8 +105,10 @@ class Profiles(RedisClient):
             bodies = await self._redis.lrange(self._history(owner, name), 0, count - 1)
         return [parsed(_CHANGE, body, f"the history of the reward profile {name}") for body in bodies]
 
-    async def push(self, owner: str, name: str, content: str, by: str, reason: str, *, promote: bool) -> ManagedProfile:
-        """Adds a version, unless the latest has this content.
+    async def push(
+        self, owner: str, name: str, content: str, by: str, reason: str, *, promote: bool, wishes: Wishes = ()
+    ) -> ManagedProfile:
+        """Adds a version, unless the latest has this content, of which the `wishes` are a part.
 
         The first version of a name is promoted, others where `promote` says so.
 
@@ -118,12 +123,12 @@ class Profiles(RedisClient):
 
         async def pushed(profile: ManagedProfile | None) -> _Step | None:
             if profile is None:
-                return _Step(ManagedProfile(name, 1, 1), "pushed", 1, content)
+                return _Step(ManagedProfile(name, 1, 1), "pushed", 1, content, wishes)
             if not profile.deleted and (await self.version(owner, name, profile.latest)).content == content:
                 after = profile.with_promoted(profile.latest) if promote else profile
                 return _Step(after, "promoted", profile.latest) if after != profile else None
             after = profile.with_next(promote=promote)
-            return _Step(after, "pushed", after.latest, content)
+            return _Step(after, "pushed", after.latest, content, wishes)
 
         return await self._change(owner, name, pushed, by, reason)
 
@@ -179,13 +184,13 @@ class Profiles(RedisClient):
         async with self._translated:
             return str(await self._redis.get(self._key("profiles-default")) or "")
 
-    async def seed(self, contents: dict[str, str], default: str) -> list[str]:
+    async def seed(self, contents: dict[str, str], default: str, wishes: Mapping[str, Wishes] = {}) -> list[str]:
         """Keeps profiles of the reward service's files as first versions that all may use, where their names have never
         been used, and the name of the default; returns the names of those that have another content here.
         """
-        known = await self._names("")
+        known, why = await self._names(""), "a file of the reward service"
         for name in contents.keys() - known:
-            await self.push("", name, contents[name], SEED, "a file of the reward service", promote=False)
+            await self.push("", name, contents[name], SEED, why, promote=False, wishes=wishes.get(name, ()))
         async with self._translated:
             await self._redis.set(self._key("profiles-default"), default, nx=True)
         return [name for name in contents.keys() & known if await self._differs(name, contents[name])]
@@ -241,7 +246,7 @@ class Profiles(RedisClient):
                 assert profile is not None
                 return profile
             at = time.time()
-            body = dumped(_VERSION, ProfileVersion(step.version, step.content, by, at, reason)) if step.content else ""
+            made = ProfileVersion(step.version, step.content or "", by, at, reason, step.wishes)
             async with self._translated:
                 done = await CHANGED(
                     self._redis,
@@ -253,7 +258,7 @@ class Profiles(RedisClient):
                     before=before or "",
                     after=dumped(_PROFILE, step.after),
                     version=f"{name}@{step.version}" if step.content else "",
-                    body=body,
+                    body=dumped(_VERSION, made) if step.content else "",
                     change=dumped(_CHANGE, ProfileChange(step.kind, step.version, by, at, reason)),
                     most=MAX_HISTORY,
                     owner=owner,

@@ -136,10 +136,10 @@ class Acceptance:
         of the profile that the request names, or of its API key's, or of the deployment's default."""
         named = evolution.profile or (caller.key.default_profile if caller.key else "")
         try:
-            profile, owner = await self._profiles.resolve(caller.tenant, named)
+            found = await self._profiles.resolve(caller.tenant, named)
         except NotFound as error:
             raise NotFound(error.message, field="darwin.profile") from None
-        return replace(evolution, profile=profile, profile_owner=owner)
+        return replace(evolution, profile=found.reference, profile_owner=found.owner, wishes=found.wishes)
 
     async def count(self, request: Request) -> None:
         """Counts a call that starts nothing, such as a cancel, against the rate of its API key.

@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+from shared.records.profiles import Wishes
+
 
 class ProfileFiles(NamedTuple):
-    """The YAML of the reward service's own files by their profiles' names, and the name of its default."""
+    """The YAML of the reward service's own files by their profiles' names, the name of its default, and the wishes of
+    those that have any.
+    """
 
     contents: Mapping[str, str]
     default: str
+    wishes: Mapping[str, Wishes] = {}  # nobody changes it
 
 
 class RewardModels(Protocol):
@@ -16,8 +21,9 @@ class RewardModels(Protocol):
 
     async def files(self) -> ProfileFiles: ...
 
-    async def check(self, reference: str, content: str, *, tenants: bool) -> None:
-        """Loads a profile at one replica, and has it score a response; `tenants` says that it is a tenant's own.
+    async def check(self, reference: str, content: str, *, tenants: bool) -> Wishes:
+        """Loads a profile at one replica, has it score a response, and gives its wishes; `tenants` says that it is a
+        tenant's own.
 
         Raises:
             InvalidRequest: it cannot be served; the message says what to change.

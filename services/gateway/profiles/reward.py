@@ -9,6 +9,7 @@ from services.gateway.profiles.models import ProfileFiles
 from shared.errors import DarwinError, InvalidRequest, NotFound, Unavailable, Unsupported
 from shared.pb import reward_pb2 as pb
 from shared.pb.reward_pb2_grpc import RewardServiceStub
+from shared.records.profiles import Wishes
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
 from shared.rpc.metrics import calling
@@ -42,18 +43,20 @@ class RewardClient:
                 )
             except grpc.RpcError as error:
                 raise _translated(error) from error
-        return ProfileFiles({each.name: each.content for each in response.profiles}, response.default)
+        contents = {each.name: each.content for each in response.profiles}
+        return ProfileFiles(contents, response.default, {each.name: tuple(each.wishes) for each in response.profiles})
 
-    async def check(self, reference: str, content: str, *, tenants: bool) -> None:
+    async def check(self, reference: str, content: str, *, tenants: bool) -> Wishes:
         request = pb.LoadProfileRequest(profile=reference, content=content, tenants=tenants)
         with calling("RewardService/LoadProfile"):
             await self._replicas.wait_for_any(_PATIENCE_S)
             try:
-                await self._replicas.call(
+                loaded = await self._replicas.call(
                     lambda stub, **options: stub.LoadProfile(request, **options), 1, self._load_s, reference
                 )
             except grpc.RpcError as error:
                 raise _translated(error) from error
+        return tuple(loaded.wishes)
 
     async def load(self, reference: str, content: str) -> None:
         request = pb.LoadProfileRequest(profile=reference, content=content)

@@ -60,6 +60,11 @@ def test_rules_check_what_they_can(wish: str, so: str, not_so: str) -> None:
     assert scorer.score([ScoreItem(ASKED, not_so)])[0].value < 1
 
 
+def test_the_model_is_told_all_of_it() -> None:
+    content = preferred("at most two sentences, is kind to beginners").content
+    assert parse_profile(content, "it").wishes == ("at most two sentences", "is kind to beginners")
+
+
 def test_a_judge_is_asked_about_everything_else() -> None:
     [rules, rubric] = made_of("at most two sentences; is kind to beginners\nat most as long as it must be")
     assert rules["checks"] == [{"name": "at-most-two-sentences", "type": "length", "unit": "sentences", "max": 2}]

@@ -135,9 +135,9 @@ def report(rows: Sequence[PreferenceRow], names: dict[str, str], title: str) -> 
     for part, wish in names.items():
         means = [np.mean([row.held[part] for row in rows if row.arm == arm]) for arm in ARMS]
         table.add_row(wish, *(f"{mean:.0%}" for mean in means))
-    for name, chosen in (("all of it", lambda row: row.share == 1), ("part of it", lambda row: row.share)):
-        table.add_row(name, *(f"{np.mean([chosen(row) for row in rows if row.arm == arm]):.0%}" for arm in ARMS))
     by_arm = {arm: shares(rows, arm) for arm in ARMS}
+    table.add_row("all of it", *(f"{np.mean([share == 1 for share in by_arm[arm].values()]):.0%}" for arm in ARMS))
+    table.add_row("part of it", *(f"{np.mean(list(by_arm[arm].values())):.0%}" for arm in ARMS))
     evolved, differences, better = by_arm["evolved"], ["evolved less"], ["evolved holds more / less in"]
     for arm in ARMS[:-1]:
         gains = np.array([evolved[key] - value for key, value in by_arm[arm].items()])

@@ -132,7 +132,8 @@ _KNOWN: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Check]], ..
     ),
     (
         _known(r"(?:it )?(?:ends?|ending|closes?) (?:with|in|on) a question(?: mark)?"),
-        lambda _: {"type": "match", "pattern": r"""[?？؟]["'”’)*\]]*\s*$"""},
+        # After something else: a bare question, as the user's own again, ends nothing.
+        lambda _: {"type": "match", "pattern": r"""(?s)[.!。！]\s?.*[?？؟]["'”’)*\]]*\s*$"""},
     ),
     (
         _known(

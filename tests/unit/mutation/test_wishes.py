@@ -120,7 +120,9 @@ ODD = st.text(min_size=1, max_size=200).filter(is_one_line)
 @given(wishes=st.lists(ODD, min_size=1, max_size=4, unique=True), original=st.text(min_size=1).filter(str.strip))
 def test_no_wish_breaks_the_instruction_or_the_lines(wishes: list[str], original: str) -> None:
     made = weighed(wishes, Demands(frozenset(), "en", on_text=False, unread=False))
-    for text, name, bare in list(dressed(original, original, made.order(Random(1), None), TEMPLATES[:3], Random(2)))[:30]:
+    for text, name, bare in list(dressed(original, original, made.order(Random(1), None), TEMPLATES[:3], Random(2)))[
+        :30
+    ]:
         assert text.startswith(f"{original}\n\n")
         assert "\n\n" not in text.removeprefix(f"{bare}\n\n")
         assert made.bare(text, original) == bare
@@ -147,4 +149,3 @@ def test_a_parent_that_quotes_responses_is_left_for_the_original() -> None:
     for text, _, bare in dressed(quoting, ORIGINAL, made.order(Random(1), None), TEMPLATES, Random(2)):
         assert ">" not in text
         assert bare.startswith(ORIGINAL)
-

@@ -143,7 +143,8 @@ def report(rows: Sequence[PreferenceRow], names: dict[str, str], title: str) -> 
         gains = np.array([evolved[key] - value for key, value in by_arm[arm].items()])
         found = Bootstrap().mean(gains)
         assert found is not None
-        differences.append(f"{found.value:+.0%} [{found.low:+.0%}, {found.high:+.0%}]")
+        between = "" if found.low is None or found.high is None else f" [{found.low:+.0%}, {found.high:+.0%}]"
+        differences.append(f"{found.value:+.0%}{between}")
         better.append(f"{(gains > 0).sum()} / {(gains < 0).sum()} of {len(gains)}")
     table.add_row(*differences, "")
     table.add_row(*better, "")

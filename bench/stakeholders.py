@@ -12,7 +12,7 @@ Rows are kept in bench/out/stakeholders.jsonl; a run goes on from those that are
 import argparse
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -136,7 +136,11 @@ def report(rows: Sequence[StakeholderRow], who: Stakeholder) -> Table:
 
 def _interval(values: np.ndarray[Any, np.dtype[np.float64]], how: str) -> str:
     found = Bootstrap().mean(values)
-    return "" if found is None else f"{found.value:{how}} [{found.low:{how}}, {found.high:{how}}]"
+    if found is None:
+        return ""
+    # A few questions have no interval.
+    between = "" if found.low is None or found.high is None else f" [{found.low:{how}}, {found.high:{how}}]"
+    return f"{found.value:{how}}{between}"
 
 
 def kept_rows(settings: str) -> list[StakeholderRow]:
@@ -185,7 +189,7 @@ def main() -> None:
             return answered(client, who, id_, text, number, options.max_tokens, settings)
 
         jobs = [pool.submit(all_arms, number, each.id, each.turns[0], who) for number, each, who in todo]
-        for job in track(jobs, "asking"):
+        for job in track(as_completed(jobs), "asking", total=len(jobs)):
             found = job.result()
             rows += found
             kept.writelines(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in found)

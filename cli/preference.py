@@ -1,7 +1,8 @@
 """A preference in plain words as a reward profile: rules check what can be checked, a language model judges the rest.
 
 "at most two sentences, plain words, ends with a question" is three wishes. Those in English that are recognised become
-checks of `rules`; every other wish becomes a criterion of a `rubric`, as it is written.
+checks of `rules`; every other wish becomes a criterion of a `rubric`, as it is written. The profile
+tells all of them to the language model as well, as its `wishes`.
 """
 
 import re
@@ -13,8 +14,9 @@ import yaml
 
 from cli.console import CommandError
 from services.reward.profiles import SHIPPED, parse_profile
+from shared.records.limits import MAX_WISH_CHARACTERS, MAX_WISHES
 
-MOST_WISHES, MOST_CHARACTERS = 16, 200
+MOST_WISHES, MOST_CHARACTERS = MAX_WISHES, MAX_WISH_CHARACTERS
 _EACH = 1.5
 """What a wish that is fulfilled adds to the reward: several times by how much the quality of answers to a question
 differs."""
@@ -62,7 +64,7 @@ def preferred(preference: str) -> Preferred:
         components.append({"name": "rules", "type": "rules", "weight": _EACH * len(checks), "checks": checks})
     if criteria:
         components.append({"name": "rubric", "type": "rubric", "weight": _EACH * len(criteria), "criteria": criteria})
-    written = {"description": "; ".join(wishes), "components": components}
+    written = {"description": "; ".join(wishes), "wishes": wishes, "components": components}
     content = yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=110)
     parse_profile(content, "what you prefer")
     return Preferred(content, named)
@@ -130,7 +132,8 @@ _KNOWN: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Check]], ..
     ),
     (
         _known(r"(?:it )?(?:ends?|ending|closes?) (?:with|in|on) a question(?: mark)?"),
-        lambda _: {"type": "match", "pattern": r"""[?？؟]["'”’)*\]]*\s*$"""},
+        # After something else: a bare question, as the user's own again, ends nothing.
+        lambda _: {"type": "match", "pattern": r"""(?s)[.!。！]\s?.*[?？؟]["'”’)*\]]*\s*$"""},
     ),
     (
         _known(

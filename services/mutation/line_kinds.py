@@ -15,6 +15,7 @@ class Kind(Enum):
     EXAMPLE = "example"
     READER = "reader"
     FORM = "form"
+    WISH = "wish"
 
 
 NAMES: dict[Kind, tuple[str, ...]] = {
@@ -36,7 +37,16 @@ NAMES: dict[Kind, tuple[str, ...]] = {
     Kind.EXAMPLE: ("example", "example_case"),
     Kind.READER: ("reader",),
     Kind.FORM: ("as_asked", "check_first", "nothing_else", "keep_form"),
+    Kind.WISH: (
+        "wishes",
+        "wishes_strict",
+        "wishes_reminded",
+        "wishes_listed",
+        "wishes_check",
+        "wishes_stressed",
+    ),
 }
-"""The names of the lines of each kind, in every language that has them; those of FORM are neutral lines."""
+"""The names of the lines of each kind, in every language that has them; those of FORM are neutral lines, those of WISH
+tell what a reward profile wishes."""
 
 KIND_OF = {name: kind for kind, names in NAMES.items() for name in names}

@@ -16,7 +16,10 @@ from shared.records.limits import (
     MAX_NAME_CHARACTERS,
     MAX_PROMPT_CHARACTERS,
     MAX_QUOTED_CHARACTERS,
+    MAX_WISH_CHARACTERS,
+    MAX_WISHES,
 )
+from shared.text.folding import is_one_line
 
 MAX_COUNT = 2 * MAX_MUTANTS
 # Excluded texts are instructions as parents are, one for each state.
@@ -60,7 +63,8 @@ class MutationRequest:
     `form_fixed` says that the answer has a form, such as a JSON schema, for which no mutant may ask another.
     `max_generated_tokens` bounds what the language model may sample for all rewrites together; None: nothing does.
     `credit` is what lines and operators have earned on requests like this one; None: all are drawn alike. One mutant
-    combines the responses of `crossover`, best first, and one improves that of `refine`; empty: none does.
+    combines the responses of `crossover`, best first, and one improves that of `refine`; empty: none does. All tell
+    those of the `wishes`, what the answer is to be like, that contradict nothing that the conversation demands.
 
     Raises:
         InvalidRequest: a field is out of its limits.
@@ -78,6 +82,7 @@ class MutationRequest:
     credit: Credit | None = None
     crossover: tuple[str, ...] = ()
     refine: str = ""
+    wishes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_conversation(self.messages)
@@ -100,6 +105,10 @@ class MutationRequest:
         for name, texts in (("crossover", self.crossover), ("refine", (self.refine,))):
             if any(len(text) > MAX_QUOTED_CHARACTERS for text in texts):
                 raise InvalidRequest(f"{name} must have at most {MAX_QUOTED_CHARACTERS} characters", field=name)
+        if len(self.wishes) > MAX_WISHES:
+            raise InvalidRequest(f"wishes must have at most {MAX_WISHES} texts", field="wishes")
+        if not all(0 < len(wish) <= MAX_WISH_CHARACTERS and is_one_line(wish) for wish in self.wishes):
+            raise InvalidRequest(f"wishes must be lines of 1 to {MAX_WISH_CHARACTERS} characters", field="wishes")
 
     @property
     def original(self) -> str:
@@ -155,11 +164,12 @@ class Rejection:
 @dataclass(frozen=True)
 class MutationSummary:
     """The last event of every mutation: the tokens that the language model read and wrote, and how many of the rewrites
-    requested from it did not come."""
+    requested from it did not come. `withheld` are wishes that contradict what the conversation demands."""
 
     prompt_tokens: int
     generated_tokens: int
     unwritten: int = 0
+    withheld: tuple[str, ...] = ()
 
 
 MutationEvent = AcceptedMutant | Rejection | MutationSummary

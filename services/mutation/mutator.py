@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -24,6 +25,7 @@ from services.mutation.messages import (
     TextSource,
 )
 from services.mutation.operators import Operator
+from services.mutation.wishes import Wishes, weighed
 from shared.errors import Cancelled, DarwinError, DeadlineExceeded
 from shared.records.credit import Credit
 
@@ -73,9 +75,10 @@ class InstructionMutator:
 
         There are `request.count` mutants: the crossover where there is one, rewrites, then templates around the
         parent's core, then, where those are used up too, the parent itself, and the refine, which waits for its
-        critique. None of them contradicts what the conversation demands of its answer. With a seed, the operators'
-        order and the templates drawn are the same each time. `timeout` bounds the language model, in seconds. A
-        language model that refuses, or answers nonsense, is one that gives neither rewrites nor critiques.
+        critique. None of them contradicts what the conversation demands of its answer. Where wishes are told, a line of
+        theirs stands behind each. With a seed, the operators' order and the templates drawn are the same each time.
+        `timeout` bounds the language model, in seconds. A language model that refuses, or answers nonsense, is one that
+        gives neither rewrites nor critiques.
 
         Raises:
             Unavailable, Overloaded, DeadlineExceeded, Cancelled: errors of the language model after which the same call
@@ -83,7 +86,8 @@ class InstructionMutator:
         """
         ends_at = None if timeout is None else time.monotonic() + timeout
         rng = Random(request.seed)
-        demanded, core, taken = await asyncio.to_thread(_read, request)
+        demanded, wishes, core, taken = await asyncio.to_thread(_read, request)
+        shaping, order = wishes.shaping(demanded), deque(wishes.order(rng, request.credit))
         compare = await asyncio.to_thread(self._fidelity.compare_to, request.original)
         criticised = _is_criticised(request)
         count, accepted = request.count - criticised, 0
@@ -93,8 +97,8 @@ class InstructionMutator:
             (similarity,) = await asyncio.to_thread(compare, [text])
             taken.add(guards.normalised(text))
             accepted += 1
-            yield AcceptedMutant(text, operator_name, TextSource.TEMPLATE, similarity)
-        plan = self._plan(request, core, demanded, rng, count - accepted, critique.MAX_TOKENS if criticised else 0)
+            yield _dressed(AcceptedMutant(text, operator_name, TextSource.TEMPLATE, similarity), order)
+        plan = self._plan(request, core, shaping, rng, count - accepted, critique.MAX_TOKENS if criticised else 0)
         written = prompt_tokens = generated_tokens = 0
         prompts = [prompt for _, prompt in plan]
         async with aclosing(self._completions(prompts, timeout, request.cache_salt)) as completions:
@@ -103,13 +107,14 @@ class InstructionMutator:
                 prompt_tokens += completion.prompt_tokens
                 generated_tokens += completion.generated_tokens
                 operator = plan[completion.index][0]
-                event = await self._judge(completion.text, operator, core, request.original, demanded, taken, compare)
+                event = await self._judge(completion.text, operator, core, request.original, shaping, taken, compare)
                 if isinstance(event, AcceptedMutant):
                     taken.add(guards.normalised(event.text))
                     accepted += 1
+                    event = _dressed(event, order)
                 yield replace(event, generated_tokens=completion.generated_tokens)
-        pool = self._pool(demanded)
-        for mutant in await asyncio.to_thread(filling.filled, request, count - accepted, pool, taken, compare, rng):
+        around = filling.Around(wishes.bare(request.parent, request.original), wishes.agree(self._pool(shaping)), order)
+        for mutant in await asyncio.to_thread(filling.filled, request, count - accepted, around, taken, compare, rng):
             taken.add(guards.normalised(mutant.text))
             yield mutant
         if criticised:
@@ -121,13 +126,14 @@ class InstructionMutator:
                 generated_tokens += output.generated_tokens
             text = recombination.refine(request.original, request.refine, said, demanded)
             if guards.normalised(text) in taken:
-                (mutant,) = await asyncio.to_thread(filling.filled, request, 1, pool, taken, compare, rng)
+                (mutant,) = await asyncio.to_thread(filling.filled, request, 1, around, taken, compare, rng)
             else:
                 (similarity,) = await asyncio.to_thread(compare, [text])
                 source = TextSource.MODEL if said else TextSource.TEMPLATE
-                mutant = AcceptedMutant(text, recombination.REFINE, source, similarity)
+                mutant = _dressed(AcceptedMutant(text, recombination.REFINE, source, similarity), order)
             yield replace(mutant, generated_tokens=output.generated_tokens if output else 0)
-        yield MutationSummary(prompt_tokens, generated_tokens, len(plan) + criticised - written)
+        unwritten = len(plan) + criticised - written
+        yield MutationSummary(prompt_tokens, generated_tokens, unwritten, wishes.withheld)
 
     async def _critique(
         self, request: MutationRequest, rng: Random, timeout: float | None
@@ -246,11 +252,24 @@ def _is_criticised(request: MutationRequest) -> bool:
     return request.mode is not Mode.TEMPLATES and affordable and filling.lacks_refine(request)
 
 
-def _read(request: MutationRequest) -> tuple[Demands, str, set[str]]:
-    """What is demanded, the parent without wrappings, and the normalised texts that must not come again."""
-    core = templates.core_of(request.parent, request.original)
-    taken = {guards.normalised(text) for text in (request.original, request.parent, core, *request.exclude)}
+def _read(request: MutationRequest) -> tuple[Demands, Wishes, str, set[str]]:
+    """What is demanded, what is wished, the parent without wishes and wrappings, and the normalised texts that must not
+    come again, with and without wishes.
+    """
     demanded = demands.read(request.messages)
     if request.form_fixed:
         demanded = replace(demanded, kinds=demanded.kinds | {Demand.FORMAT})
-    return demanded, core, taken
+    wishes = weighed(request.wishes, demanded)
+    given = (request.original, request.parent, *request.exclude)
+    bare = [wishes.bare(text, request.original) for text in given]
+    core = templates.core_of(bare[1], request.original)
+    return demanded, wishes, core, {guards.normalised(text) for text in (*given, *bare, core)}
+
+
+def _dressed(mutant: AcceptedMutant, order: deque[templates.Template]) -> AcceptedMutant:
+    """The mutant with the line of wishes whose turn it is, where there are any."""
+    if not order:
+        return mutant
+    line = order[0]
+    order.rotate(-1)
+    return replace(mutant, text=line.wrap(mutant.text), operator=f"{line.name}+{mutant.operator}")

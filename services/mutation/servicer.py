@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import cast
 
 import grpc
+from opentelemetry import trace
 
 from services.mutation.embedding import Embedder
 from services.mutation.messages import (
@@ -29,6 +30,11 @@ from shared.telemetry.metrics import METER
 
 _CANDIDATES = METER.create_counter(
     "darwin.mutation.candidates", "{candidate}", "Rewrites and templates, by what became of them: why not, or accepted."
+)
+_WISHES = METER.create_counter(
+    "darwin.mutation.wishes.withheld",
+    "{wish}",
+    "Wishes of reward profiles that no mutant of a call told, since the conversation demands otherwise.",
 )
 _LOADING = "the mutation service is still loading its encoder"
 _SOURCES = {source: f"SOURCE_{source.name}" for source in TextSource}
@@ -83,6 +89,7 @@ def _parsed(request: pb.MutateRequest) -> MutationRequest:
         credit=_credit(request),
         crossover=tuple(request.crossover),
         refine=request.refine,
+        wishes=tuple(request.wishes),
     )
 
 
@@ -98,8 +105,12 @@ def _count(event: MutationEvent) -> None:
         _CANDIDATES.add(1, {"outcome": "accepted", "source": event.source.name.lower()})
     elif isinstance(event, Rejection):
         _CANDIDATES.add(1, {"outcome": event.reason.name.lower(), "source": "model"})
-    elif event.unwritten:
-        _CANDIDATES.add(event.unwritten, {"outcome": "unwritten", "source": "model"})
+    else:
+        if event.unwritten:
+            _CANDIDATES.add(event.unwritten, {"outcome": "unwritten", "source": "model"})
+        if event.withheld:
+            _WISHES.add(len(event.withheld))
+            trace.get_current_span().set_attribute("darwin.wishes.withheld", event.withheld)
 
 
 def _formatted(event: MutationEvent) -> pb.MutateEvent:

@@ -183,6 +183,7 @@ def _profile(name: str, file: ProfileFile) -> Profile:
         file.ensembles,
         dict(file.require),
         content=dumped_profile(file),
+        wishes=file.wishes,
     )
 
 

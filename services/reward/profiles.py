@@ -2,10 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from services.reward.combining import Ensemble
 from services.reward.length import LENGTH
@@ -13,6 +22,8 @@ from services.reward.profile_errors import problem
 from services.reward.registry import QualitySpec, RulesSpec, Spec
 from services.reward.specs import WEIGHTS, JudgeSpec, part_names, refuse_doubles
 from shared.errors import InvalidRequest, NotFound
+from shared.records.limits import MAX_WISH_CHARACTERS, MAX_WISHES
+from shared.text.folding import is_one_line
 
 SHIPPED = Path(__file__).parent / "profiles"
 _MAX_DEPTH = 80  # a JSON schema's, and what it stands in
@@ -21,13 +32,17 @@ TENANT_TYPES = ("quality", "guard", "form", "relevance", "rules", "rubric", "pai
 SHIPPED_HEADS = tuple(sorted(path.name for path in WEIGHTS.glob("*.safetensors")))
 
 
+Wish = Annotated[str, StringConstraints(min_length=1, max_length=MAX_WISH_CHARACTERS)]
+
+
 class ProfileFile(BaseModel):
     """A profile as its file describes it.
 
     `length_curve` is a file that `darwin reward calibrate` wrote, looked for where a head is: what an answer's length
     predicts of its reward is taken from it. `reference` is one that `darwin reward sample` wrote, which components with
     `transform: quantile` need. `require` holds least values by the names of components ("guard"), of their parts
-    ("rules.brief") and of ensembles.
+    ("rules.brief") and of ensembles. `wishes` say in plain words what is rewarded: mutants tell them to the language
+    model; they change no score.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -38,12 +53,23 @@ class ProfileFile(BaseModel):
     reference: str | None = Field(default=None, min_length=1)
     ensembles: tuple[Ensemble, ...] = Field(default=(), max_length=32)
     require: dict[str, FiniteFloat] = Field(default_factory=dict, max_length=32)
+    wishes: tuple[Wish, ...] = Field(default=(), max_length=MAX_WISHES)
 
     @field_validator("components")
     @classmethod
     def _names_differ(cls, components: tuple[Spec, ...]) -> tuple[Spec, ...]:
         refuse_doubles((component.name for component in components), "components")
         return components
+
+    @field_validator("wishes")
+    @classmethod
+    def _wishes_are_lines(cls, wishes: tuple[str, ...]) -> tuple[str, ...]:
+        for number, wish in enumerate(wishes):
+            if not is_one_line(wish):
+                raise ValueError(f"must be single lines without blanks around them, which number {number} is not")
+        if len(set(wishes)) < len(wishes):
+            raise ValueError("must differ from each other")
+        return wishes
 
     @model_validator(mode="after")
     def _length_is_free(self) -> Self:

@@ -1,6 +1,7 @@
 """The gRPC edge: parses a call, runs the rewarder, formats its result."""
 
 import asyncio
+import logging
 from typing import cast
 
 import grpc
@@ -12,10 +13,13 @@ from shared.pb import reward_pb2 as pb
 from shared.pb import reward_pb2_grpc
 from shared.records.evolution import Message, Role
 
+log = logging.getLogger(__name__)
+
 
 class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[misc]  # generated code has no types
     def __init__(self, rewarder: Rewarder) -> None:
         self._rewarder = rewarder
+        self._untold: set[str] = set()
 
     async def Score(  # noqa: N802  # the wire's name
         self, request: pb.ScoreRequest, context: "grpc.aio.ServicerContext[pb.ScoreRequest, pb.ScoreResponse]"
@@ -30,6 +34,8 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
             only_loaded=request.only_loaded,
             together=request.together,
         )
+        if not request.content:
+            self._warn_of_wishes(scored.profile)
         return pb.ScoreResponse(
             scores=[_score(score) for score in scored.scores],
             profile=scored.profile,
@@ -53,6 +59,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
                     components=profile.parts,
                     content=profile.content,
                     relative=profile.relative,
+                    wishes=profile.wishes,
                 )
                 for profile in self._rewarder.profiles.values()
             ],
@@ -68,7 +75,13 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
         if request.tenants:
             check_tenants(await asyncio.to_thread(parse_profile, request.content, request.profile))
         loaded = await self._rewarder.load(request.profile, request.content)
-        return pb.LoadProfileResponse(components=loaded.parts, relative=loaded.relative)
+        return pb.LoadProfileResponse(components=loaded.parts, relative=loaded.relative, wishes=loaded.wishes)
+
+    def _warn_of_wishes(self, name: str) -> None:
+        """Says once of each file that its wishes are not told, since whoever scores by it knows its name alone."""
+        if self._rewarder.profiles[name].wishes and name not in self._untold:
+            self._untold.add(name)
+            log.warning("no mutant tells the wishes of %s: profiles are not managed, see DARWIN_GATEWAY_REWARD", name)
 
 
 def _score(score: CandidateScore) -> pb.ScoreResponse.Score:

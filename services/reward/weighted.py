@@ -37,7 +37,7 @@ class Component:
 class Profile:
     """A named weighted sum of components and of ensembles of these, less what a response's length predicts of it where
     there is a `length_curve`. What has less than its least value in `required` breaks a requirement. `content` is its
-    YAML."""
+    YAML, `wishes` what it rewards in plain words."""
 
     name: str
     description: str
@@ -46,6 +46,7 @@ class Profile:
     ensembles: tuple[Ensemble, ...] = ()
     required: Mapping[str, float] = field(default_factory=dict)
     content: str = ""
+    wishes: tuple[str, ...] = ()
 
     @property
     def relative(self) -> bool:

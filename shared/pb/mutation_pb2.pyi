@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class MutateRequest(_message.Message):
-    __slots__ = ("messages", "parent", "count", "exclude", "seed", "cache_salt", "mode", "form_fixed", "max_generated_tokens", "earned", "noise", "crossover", "refine")
+    __slots__ = ("messages", "parent", "count", "exclude", "seed", "cache_salt", "mode", "form_fixed", "max_generated_tokens", "earned", "noise", "crossover", "refine", "wishes")
     class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         MODE_UNSPECIFIED: _ClassVar[MutateRequest.Mode]
@@ -51,6 +51,7 @@ class MutateRequest(_message.Message):
     NOISE_FIELD_NUMBER: _ClassVar[int]
     CROSSOVER_FIELD_NUMBER: _ClassVar[int]
     REFINE_FIELD_NUMBER: _ClassVar[int]
+    WISHES_FIELD_NUMBER: _ClassVar[int]
     messages: _containers.RepeatedCompositeFieldContainer[MutateRequest.Message]
     parent: str
     count: int
@@ -64,7 +65,8 @@ class MutateRequest(_message.Message):
     noise: float
     crossover: _containers.RepeatedScalarFieldContainer[str]
     refine: str
-    def __init__(self, messages: _Optional[_Iterable[_Union[MutateRequest.Message, _Mapping]]] = ..., parent: _Optional[str] = ..., count: _Optional[int] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., cache_salt: _Optional[str] = ..., mode: _Optional[_Union[MutateRequest.Mode, str]] = ..., form_fixed: bool = ..., max_generated_tokens: _Optional[int] = ..., earned: _Optional[_Mapping[str, MutateRequest.Earned]] = ..., noise: _Optional[float] = ..., crossover: _Optional[_Iterable[str]] = ..., refine: _Optional[str] = ...) -> None: ...
+    wishes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, messages: _Optional[_Iterable[_Union[MutateRequest.Message, _Mapping]]] = ..., parent: _Optional[str] = ..., count: _Optional[int] = ..., exclude: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., cache_salt: _Optional[str] = ..., mode: _Optional[_Union[MutateRequest.Mode, str]] = ..., form_fixed: bool = ..., max_generated_tokens: _Optional[int] = ..., earned: _Optional[_Mapping[str, MutateRequest.Earned]] = ..., noise: _Optional[float] = ..., crossover: _Optional[_Iterable[str]] = ..., refine: _Optional[str] = ..., wishes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class MutateEvent(_message.Message):
     __slots__ = ("mutant", "rejection", "summary", "generated_tokens")

@@ -101,18 +101,20 @@ class ListProfilesRequest(_message.Message):
 class ListProfilesResponse(_message.Message):
     __slots__ = ("profiles", "default")
     class Profile(_message.Message):
-        __slots__ = ("name", "description", "components", "content", "relative")
+        __slots__ = ("name", "description", "components", "content", "relative", "wishes")
         NAME_FIELD_NUMBER: _ClassVar[int]
         DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
         COMPONENTS_FIELD_NUMBER: _ClassVar[int]
         CONTENT_FIELD_NUMBER: _ClassVar[int]
         RELATIVE_FIELD_NUMBER: _ClassVar[int]
+        WISHES_FIELD_NUMBER: _ClassVar[int]
         name: str
         description: str
         components: _containers.RepeatedScalarFieldContainer[str]
         content: str
         relative: bool
-        def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., components: _Optional[_Iterable[str]] = ..., content: _Optional[str] = ..., relative: bool = ...) -> None: ...
+        wishes: _containers.RepeatedScalarFieldContainer[str]
+        def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., components: _Optional[_Iterable[str]] = ..., content: _Optional[str] = ..., relative: bool = ..., wishes: _Optional[_Iterable[str]] = ...) -> None: ...
     PROFILES_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_FIELD_NUMBER: _ClassVar[int]
     profiles: _containers.RepeatedCompositeFieldContainer[ListProfilesResponse.Profile]
@@ -130,9 +132,11 @@ class LoadProfileRequest(_message.Message):
     def __init__(self, profile: _Optional[str] = ..., content: _Optional[str] = ..., tenants: bool = ...) -> None: ...
 
 class LoadProfileResponse(_message.Message):
-    __slots__ = ("components", "relative")
+    __slots__ = ("components", "relative", "wishes")
     COMPONENTS_FIELD_NUMBER: _ClassVar[int]
     RELATIVE_FIELD_NUMBER: _ClassVar[int]
+    WISHES_FIELD_NUMBER: _ClassVar[int]
     components: _containers.RepeatedScalarFieldContainer[str]
     relative: bool
-    def __init__(self, components: _Optional[_Iterable[str]] = ..., relative: bool = ...) -> None: ...
+    wishes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, components: _Optional[_Iterable[str]] = ..., relative: bool = ..., wishes: _Optional[_Iterable[str]] = ...) -> None: ...

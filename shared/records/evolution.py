@@ -107,7 +107,8 @@ class EvolutionRequest:
     `template_arguments`, which are JSON, and what stands for the `reasoning_effort`. Answers tell what was thought if
     `include_reasoning`; the first `prefill_thought` characters of the beginning of the answer are a thought, which the
     first round finds out. Among its tenant's evolutions that wait for a worker, one of a higher `service_tier` goes
-    first. Where the profile compares responses, it has `relative_rewards`.
+    first. Where the profile compares responses, it has `relative_rewards`; mutants tell the language model those of the
+    profile's `wishes` that go with what `messages` demand.
     """
 
     method: Method
@@ -135,6 +136,7 @@ class EvolutionRequest:
     profile_owner: str | None = None
     profile_canary: str | None = None
     relative_rewards: bool = False
+    wishes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

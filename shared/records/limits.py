@@ -37,6 +37,9 @@ MAX_QUOTED_CHARACTERS = 12_000
 """Characters of the responses that one mutant quotes, together. Marks before their lines at most double them, which
 `MAX_GROWTH_CHARACTERS` leaves room for."""
 
+MAX_WISHES, MAX_WISH_CHARACTERS = 16, 200
+"""Wishes of a reward profile that mutants tell the language model, and characters of one."""
+
 MAX_STOPS, MAX_STOP_CHARACTERS = 4, 256
 MAX_TEMPERATURE = 2.0
 MAX_PENALTY = 2.0

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from shared.errors import Conflict, InvalidRequest, NotFound
 from shared.records.rollouts import Canary, Shadow
@@ -29,6 +29,34 @@ ChangeKind = Literal[
     "canary_ended",
 ]
 
+Wishes = tuple[str, ...]
+"""What a profile rewards in plain words, for mutants to tell the language model."""
+
+
+class Traits(NamedTuple):
+    """What a profile's content says, as the reward service has read it: whether its rewards compare responses, and what
+    it wishes."""
+
+    relative: bool = False
+    wishes: Wishes = ()
+
+
+PLAIN = Traits()
+"""Those of most profiles."""
+
+
+class Resolved(NamedTuple):
+    """A version that a request names, as `name@version`, and its owner; as it was given, and no owner, where the reward
+    service alone knows it. Where a canary has drawn which version that is, its id. `relative` and `wishes` are the
+    version's traits."""
+
+    reference: str
+    owner: str | None
+    canary: str | None = None
+    relative: bool = False
+    wishes: Wishes = ()
+
+
 MAX_REFERENCE = 71
 """Characters of `name@version`."""
 
@@ -37,13 +65,16 @@ _REFERENCE = re.compile(rf"({NAME_PATTERN})(?:@([1-9]\d{{0,5}}))?")
 
 @dataclass(frozen=True)
 class ProfileVersion:
-    """What was pushed: the profile as YAML, who pushed it, when (Unix seconds) and why. It never changes."""
+    """What was pushed: the profile as YAML, who pushed it, when (Unix seconds) and why. It never changes. `wishes` are
+    the profile's, as the reward service has read them.
+    """
 
     version: int
     content: str
     by: str
     at: float
     reason: str = ""
+    wishes: Wishes = ()
 
 
 @dataclass(frozen=True)

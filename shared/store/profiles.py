@@ -9,7 +9,7 @@ Redis keys, on the first shard, as those of API keys; the owner is a tenant, or 
 """
 
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -20,11 +20,15 @@ from shared.records.evolution import Record
 from shared.records.profiles import (
     MAX_HISTORY,
     MAX_PROFILES,
+    PLAIN,
     SEED,
     ChangeKind,
     ManagedProfile,
     ProfileChange,
     ProfileVersion,
+    Resolved,
+    Traits,
+    Wishes,
     check_texts,
     split_reference,
     unknown_profile,
@@ -39,17 +43,6 @@ _CHANGE: TypeAdapter[ProfileChange] = TypeAdapter(ProfileChange)
 _MAX_TRIES = 20
 
 
-class Resolved(NamedTuple):
-    """A version that a request names, as `name@version`, and its owner; as it was given, and no owner, where the reward
-    service alone knows it. Where a canary has drawn which version that is, its id. `relative`: its rewards compare
-    responses."""
-
-    reference: str
-    owner: str | None
-    canary: str | None = None
-    relative: bool = False
-
-
 class Step(NamedTuple):
     """A change of a profile: what it is then, and what its history says."""
 
@@ -57,6 +50,7 @@ class Step(NamedTuple):
     kind: ChangeKind
     version: int
     content: str | None = None
+    wishes: Wishes = ()
 
 
 class Profiles(RedisClient):
@@ -109,9 +103,9 @@ class Profiles(RedisClient):
         return [parsed(_CHANGE, body, f"the history of the reward profile {name}") for body in bodies]
 
     async def push(
-        self, owner: str, name: str, content: str, by: str, reason: str, *, promote: bool, relative: bool = False
+        self, owner: str, name: str, content: str, by: str, reason: str, *, promote: bool, traits: Traits = PLAIN
     ) -> ManagedProfile:
-        """Adds a version, unless the latest has this content, whose rewards may be `relative`.
+        """Adds a version, unless the latest has this content, which has these `traits`.
 
         The first version of a name is promoted, others where `promote` says so.
 
@@ -126,13 +120,13 @@ class Profiles(RedisClient):
 
         async def pushed(profile: ManagedProfile | None) -> Step | None:
             if profile is None:
-                first = ManagedProfile(name, 1, 1, relative=(1,) if relative else ())
-                return Step(first, "pushed", 1, content)
+                first = ManagedProfile(name, 1, 1, relative=(1,) if traits.relative else ())
+                return Step(first, "pushed", 1, content, traits.wishes)
             if not profile.deleted and (await self.version(owner, name, profile.latest)).content == content:
                 after = profile.with_promoted(profile.latest) if promote else profile
                 return Step(after, "promoted", profile.latest) if after != profile else None
-            after = profile.with_next(promote=promote, relative=relative)
-            return Step(after, "pushed", after.latest, content)
+            after = profile.with_next(promote=promote, relative=traits.relative)
+            return Step(after, "pushed", after.latest, content, traits.wishes)
 
         return await self.change(owner, name, pushed, by, reason)
 
@@ -188,15 +182,13 @@ class Profiles(RedisClient):
         async with self._translated:
             return str(await self._redis.get(self._key("profiles-default")) or "")
 
-    async def seed(self, contents: dict[str, str], default: str, relative: Collection[str] = ()) -> list[str]:
+    async def seed(self, contents: dict[str, str], default: str, traits: Mapping[str, Traits] = {}) -> list[str]:
         """Keeps profiles of the reward service's files as first versions that all may use, where their names have never
-        been used, and the name of the default; returns the names of those that have another content here. The rewards
-        of those that are `relative` compare responses.
+        been used, and the name of the default; returns the names of those that have another content here.
         """
-        known = await self._names("")
+        known, why = await self._names(""), "a file of the reward service"
         for name in contents.keys() - known:
-            why = "a file of the reward service"
-            await self.push("", name, contents[name], SEED, why, promote=False, relative=name in relative)
+            await self.push("", name, contents[name], SEED, why, promote=False, traits=traits.get(name, PLAIN))
         async with self._translated:
             await self._redis.set(self._key("profiles-default"), default, nx=True)
         return [name for name in contents.keys() & known if await self._differs(name, contents[name])]
@@ -257,7 +249,7 @@ class Profiles(RedisClient):
                 assert profile is not None
                 return profile
             at = time.time()
-            body = dumped(_VERSION, ProfileVersion(step.version, step.content, by, at, reason)) if step.content else ""
+            made = ProfileVersion(step.version, step.content or "", by, at, reason, step.wishes)
             async with self._translated:
                 done = await CHANGED(
                     self._redis,
@@ -269,7 +261,7 @@ class Profiles(RedisClient):
                     before=before or "",
                     after=dumped(_PROFILE, step.after),
                     version=f"{name}@{step.version}" if step.content else "",
-                    body=body,
+                    body=dumped(_VERSION, made) if step.content else "",
                     change=dumped(_CHANGE, ProfileChange(step.kind, step.version, by, at, reason)),
                     most=MAX_HISTORY,
                     owner=owner,

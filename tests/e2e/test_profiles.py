@@ -155,6 +155,7 @@ def test_a_preference_in_words_steers_a_stack_of_its_own(simulated_stack: Stack)
     assert result.exit_code == 0, result.output
     assert "name: at-most-40-words" in result.output
     assert "rules.plain-words" in result.output
+    assert "[wishes" in result.output
     [held] = [line.split() for line in result.output.splitlines() if line.strip().startswith("at most 40 words")]
     assert held == ["at", "most", "40", "words", "✓", "✓"]
     for more in (["--url", simulated_stack.url], ["--profile", "default"]):

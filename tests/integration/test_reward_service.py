@@ -26,6 +26,7 @@ components:
     weight: 2
     checks: [{name: brief, type: length, unit: words, max: 3}, {name: asks, type: match, pattern: "[?]$"}]
 require: {rules.asks: 1}
+wishes: [at most three words]
 """
 
 
@@ -148,6 +149,9 @@ async def test_profiles_are_listed(stub: reward_pb2_grpc.RewardServiceStub) -> N
         "simulated": ["simulated"],
         "house": house,
     }
+    assert {profile.name: list(profile.wishes) for profile in answer.profiles}["house"] == ["at most three words"]
+    loaded = await stub.LoadProfile(pb.LoadProfileRequest(profile="terse", content=HOUSE))
+    assert (loaded.components, loaded.wishes) == (house, ["at most three words"])
 
 
 async def test_a_passed_deadline_leaves_the_service_well(stub: reward_pb2_grpc.RewardServiceStub) -> None:

@@ -51,6 +51,12 @@ class EvolutionSettings(ShapingSettings):
     seed: int = Field(description="As given, else as drawn at acceptance.")
     seeded: bool = Field(description="Whether the caller gave the seed, so that sampling follows it too.")
     profile: str
+    wishes: tuple[str, ...] = Field(
+        default=(),
+        exclude_if=operator.not_,
+        description="What the profile rewards in plain words, which mutants told the language model where nothing in "
+        "the conversation demanded otherwise.",
+    )
     raw_prompt: bool = Field(
         default=False,
         exclude_if=operator.not_,

@@ -138,11 +138,16 @@ class Acceptance:
         default."""
         named = record.request.profile or (caller.key.default_profile if caller.key else "")
         try:
-            profile, owner, canary, relative = await self._profiles.resolve(caller.tenant, named, record)
+            found = await self._profiles.resolve(caller.tenant, named, record)
         except NotFound as error:
             raise NotFound(error.message, field="darwin.profile") from None
         evolution = replace(
-            record.request, profile=profile, profile_owner=owner, profile_canary=canary, relative_rewards=relative
+            record.request,
+            profile=found.reference,
+            profile_owner=found.owner,
+            profile_canary=found.canary,
+            relative_rewards=found.relative,
+            wishes=found.wishes,
         )
         check_relative(evolution)
         return evolution

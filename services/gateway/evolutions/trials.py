@@ -120,8 +120,8 @@ class Trials:
         """
         reward = self._profiles.check_managed()
         with self._place(draft.owner):
-            together = await reward.check(draft.reference, draft.content, tenants=bool(draft.owner))
-            scoring = _Scoring(reward, draft, together)
+            traits = await reward.check(draft.reference, draft.content, tenants=bool(draft.owner))
+            scoring = _Scoring(reward, draft, traits.relative)
             ends_at = asyncio.get_running_loop().time() + _SECONDS
             trial = Trial(draft.reference)
             async with aclosing(self._histories(wanted)) as histories:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from services.gateway.profiles.models import RewardModels
 from shared.errors import DarwinError, Unavailable, Unsupported
 from shared.records.evolution import Record
-from shared.records.profiles import ManagedProfile, check_texts
-from shared.store.profiles import Resolved
+from shared.records.profiles import ManagedProfile, Resolved, Wishes, check_texts, split_reference
 from shared.store.rollouts import Rollouts
 
 log = logging.getLogger(__name__)
 
 # Well within the minute after which the reward service takes a profile that nobody asks for as out of use.
 _KEEP_S = 15.0
+# How many versions' wishes are remembered.
+_KEPT = 1_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class ManagedProfiles:
         self._reward = reward
         self._seeded = False
         self._told: set[str] = set()
+        self._known: dict[tuple[str, str], Wishes] = {}
 
     async def close(self) -> None:
         await self.store.close()
@@ -62,11 +64,11 @@ class ManagedProfiles:
         reward = self.check_managed()
         check_texts(content, change.reason)
         await self._seed()
-        relative = await reward.check(name, content, tenants=bool(change.owner))
+        traits = await reward.check(name, content, tenants=bool(change.owner))
         if promote or name not in {profile.name for profile in await self.store.all(change.owner)}:
             await reward.load(name, content)
         who = (change.by, change.reason)
-        return await self.store.push(change.owner, name, content, *who, promote=promote, relative=relative)
+        return await self.store.push(change.owner, name, content, *who, promote=promote, traits=traits)
 
     async def drafted(self, owner: str, name: str, version: int | None, content: str | None) -> tuple[str, str]:
         """What is meant by a version of a name, or by a `content` that needs none: its reference and its YAML. Without
@@ -106,7 +108,20 @@ class ManagedProfiles:
             await self._seed()
         except Unavailable:
             log.info("the reward service's files are not known yet")
-        return await self.store.resolve(tenant, reference, record)
+        resolved = await self.store.resolve(tenant, reference, record)
+        return resolved._replace(wishes=await self._wishes(resolved))
+
+    async def _wishes(self, resolved: Resolved) -> Wishes:
+        """Those of a version, which never change, so that each is read once."""
+        owner, split = resolved.owner, split_reference(resolved.reference)
+        if owner is None or split is None or split[1] is None:
+            return ()
+        key = owner, resolved.reference
+        if key not in self._known:
+            while len(self._known) >= _KEPT:
+                del self._known[next(iter(self._known))]
+            self._known[key] = (await self.store.version(owner, split[0], split[1])).wishes
+        return self._known[key]
 
     async def keep_loaded(self) -> None:
         """Has every replica hold what is in use, for good: also one that was started just now. Puts into effect what
@@ -159,7 +174,7 @@ class ManagedProfiles:
         if self._seeded:
             return
         files = await self.check_managed().files()
-        for name in await self.store.seed(dict(files.contents), files.default, files.relative):
+        for name in await self.store.seed(dict(files.contents), files.default, files.traits):
             if name not in self._told:
                 self._told.add(name)
                 log.warning("the file of reward profile %s is not what was kept of it first: push it to use it", name)

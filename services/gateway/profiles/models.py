@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from shared.records.evolution import EvolutionRequest
+from shared.records.profiles import Traits
 
 
 class ProfileFiles(NamedTuple):
-    """The YAML of the reward service's own files by their profiles' names, and the name of its default; the names of
-    those that are `relative`: their rewards compare responses."""
+    """The YAML of the reward service's own files by their profiles' names, the name of its default, and what the files
+    say of themselves."""
 
     contents: Mapping[str, str]
     default: str
-    relative: frozenset[str] = frozenset()
+    traits: Mapping[str, Traits] = {}  # nobody changes it
 
 
 class Judged(NamedTuple):
@@ -30,9 +31,9 @@ class RewardModels(Protocol):
 
     async def files(self) -> ProfileFiles: ...
 
-    async def check(self, reference: str, content: str, *, tenants: bool) -> bool:
-        """Loads a profile at one replica, and has it score a response; `tenants` says that it is a tenant's own.
-        Returns whether its rewards compare responses.
+    async def check(self, reference: str, content: str, *, tenants: bool) -> Traits:
+        """Loads a profile at one replica, has it score a response, and gives what the profile says of itself; `tenants`
+        says that it is a tenant's own.
 
         Raises:
             InvalidRequest: it cannot be served; the message says what to change.

@@ -11,6 +11,7 @@ from shared.errors import DarwinError, Internal, InvalidRequest, NotFound, Unava
 from shared.pb import reward_pb2 as pb
 from shared.pb.reward_pb2_grpc import RewardServiceStub
 from shared.records.evolution import EvolutionRequest
+from shared.records.profiles import Traits
 from shared.rpc.balancing import Replicas
 from shared.rpc.channel import from_rpc_error
 from shared.rpc.metrics import calling
@@ -45,10 +46,11 @@ class RewardClient:
                 )
             except grpc.RpcError as error:
                 raise _translated(error) from error
-        relative = frozenset(each.name for each in response.profiles if each.relative)
-        return ProfileFiles({each.name: each.content for each in response.profiles}, response.default, relative)
+        contents = {each.name: each.content for each in response.profiles}
+        traits = {each.name: Traits(each.relative, tuple(each.wishes)) for each in response.profiles}
+        return ProfileFiles(contents, response.default, traits)
 
-    async def check(self, reference: str, content: str, *, tenants: bool) -> bool:
+    async def check(self, reference: str, content: str, *, tenants: bool) -> Traits:
         request = pb.LoadProfileRequest(profile=reference, content=content, tenants=tenants)
         with calling("RewardService/LoadProfile"):
             await self._replicas.wait_for_any(_PATIENCE_S)
@@ -58,7 +60,7 @@ class RewardClient:
                 )
             except grpc.RpcError as error:
                 raise _translated(error) from error
-        return bool(loaded.relative)
+        return Traits(loaded.relative, tuple(loaded.wishes))
 
     async def load(self, reference: str, content: str) -> None:
         request = pb.LoadProfileRequest(profile=reference, content=content)

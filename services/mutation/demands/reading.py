@@ -143,6 +143,11 @@ def kinds_of(text: str) -> frozenset[Demand]:
     return frozenset(found)
 
 
+def languages_named(text: str) -> frozenset[str]:
+    """The languages that one turn demands the answer in."""
+    return named(_read(text))
+
+
 def _read(text: str) -> str:
     return folded(ends_of(text)).strip()
 

@@ -101,6 +101,7 @@ def _to_pb(
         noise=credit.noise if credit else 0.0,
         crossover=[_quoted(begun + text) for text in effect.crossover],
         refine=_quoted(begun + effect.refine) if effect.refine else "",
+        wishes=request.wishes,
     )
 
 

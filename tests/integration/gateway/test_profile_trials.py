@@ -43,7 +43,14 @@ class Judging(Reward):
         self.held: asyncio.Event | None = None
 
     async def score(
-        self, reference: str, content: str, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
+        self,
+        reference: str,
+        content: str,
+        request: EvolutionRequest,
+        texts: Sequence[str],
+        timeout_s: float,
+        *,
+        together: bool = False,
     ) -> list[Judged]:
         assert timeout_s > 0
         self.asked.set()

@@ -1,5 +1,6 @@
 """`/v1/profiles` over a real Redis and a scripted reward service, and what requests then begin with."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,13 +17,17 @@ from services.gateway.profiles.managed import ManagedProfiles
 from services.gateway.profiles.models import Judged, ProfileFiles
 from shared.errors import InvalidRequest, Overloaded, Unavailable
 from shared.records.evolution import EvolutionRequest
+from shared.records.profiles import Traits
 from shared.store.api_keys import new_key
+from shared.store.layout import REQUEST, dumped
 from shared.store.presence import Presence, Stages
 from shared.store.rollouts import Rollouts
 from shared.telemetry.tracing import TelemetrySettings, Tracing
 
 BRIEF = "components: [{name: guard, type: guard, weight: 1}]"
 LONG = "components: [{name: guard, type: guard, weight: 2}]"
+WISHED = 'wishes: ["at most two sentences"]\n' + LONG
+WISHES = ("at most two sentences",)
 
 
 class Reward:
@@ -31,26 +36,34 @@ class Reward:
     def __init__(self) -> None:
         self.checked: list[tuple[str, str, bool]] = []
         self.loaded: list[tuple[str, str]] = []
+        self.traits: dict[str, Traits] = {}
         self.away = False
 
     async def files(self) -> ProfileFiles:
         if self.away:
             raise Unavailable("no answer from reward")
-        return ProfileFiles({"default": "the shipped one"}, "default")
+        return ProfileFiles({"default": "the shipped one"}, "default", self.traits)
 
-    async def check(self, reference: str, content: str, *, tenants: bool) -> bool:
+    async def check(self, reference: str, content: str, *, tenants: bool) -> Traits:
         if "broken" in content:
             raise InvalidRequest("brief: components.0.weight must be a number", field="content")
         if "huge" in content:
             raise Overloaded("reward models take 9 MiB of 8 MiB")
         self.checked.append((reference, content, tenants))
-        return "compares" in content
+        return Traits("compares" in content, WISHES if content == WISHED else ())
 
     async def load(self, reference: str, content: str) -> None:
         self.loaded.append((reference, content))
 
     async def score(
-        self, reference: str, content: str, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
+        self,
+        reference: str,
+        content: str,
+        request: EvolutionRequest,
+        texts: Sequence[str],
+        timeout_s: float,
+        *,
+        together: bool = False,
     ) -> list[Judged]:
         raise NotImplementedError
 
@@ -234,6 +247,38 @@ async def test_who_may_manage_which_profiles(guarded_app: App) -> None:
         assert (await owner.get("/v1/profiles/brief")).status_code == 404
         assert (await guarded_app.begun(plain, profile="brief")).profile_owner == ""
         assert (await operator.delete("/v1/profiles/default")).status_code == 409
+
+
+async def test_an_evolution_begins_with_the_wishes_of_its_version(open_app: App) -> None:
+    async with open_app.caller() as http:
+        await http.put("/v1/profiles/brief", json={"content": WISHED})
+        await http.put("/v1/profiles/brief", json={"content": LONG, "promote": True})
+        assert (await open_app.begun(http, profile="brief")).wishes == ()
+        assert (await open_app.begun(http, profile="brief@1")).wishes == WISHES
+        body = {"model": "darwin", "messages": [{"role": "user", "content": "Why?"}], "darwin": {"profile": "brief@1"}}
+        started = (await http.post("/v1/evolutions", json=body)).json()
+        shown = (await http.get(f"/v1/evolutions/{started['id']}")).json()
+        assert shown["settings"]["wishes"] == list(WISHES)
+
+
+async def test_a_file_of_the_reward_services_has_its_wishes_too(open_app: App) -> None:
+    open_app.reward.traits = {"default": Traits(wishes=WISHES)}
+    async with open_app.caller() as http:
+        assert (await open_app.begun(http)).wishes == WISHES
+
+
+async def test_what_the_version_before_kept_has_no_wishes(open_app: App) -> None:
+    """Its requests and profiles lack the field, and without wishes its workers are given none that they do not know."""
+    async with open_app.caller() as http:
+        plain = await open_app.begun(http)
+        assert "wishes" not in dumped(REQUEST, plain, sparse=True)
+        store = open_app.profiles.store
+        await store.push("", "old", LONG, "ops", "", promote=True)
+        key = store._versions("")
+        body = json.loads(await store._redis.hget(key, "old@1"))
+        del body["wishes"]
+        await store._redis.hset(key, "old@1", json.dumps(body))
+        assert (await open_app.begun(http, profile="old")).wishes == ()
 
 
 async def test_a_key_has_a_default_and_may_be_held_to_some(guarded_app: App) -> None:

@@ -39,8 +39,9 @@ def made_of(preference: str) -> list[dict[str, Any]]:
         ("2 to 3 sentences", "It is. So.", "It is so."),
         ("plain words", "Water pushes the boat up.", LONG),
         ("and uses simple language.", "Water pushes the boat up.", LONG),
-        ("ends with a question", "Does it float?", "Does it? It does."),
-        ("Ends in a question mark", "**Does it float?** ", "It does."),
+        ("ends with a question", "It floats. Does it sink?", "Does it? It does."),
+        ("ends with a question", "浮く。沈みますか？", "Why do boats float?"),
+        ("Ends in a question mark", "It is so!\n**Does it float?** ", "It does."),
         ("never mentions Acme or Globex Corp", "We build boats.", "globex corp builds boats."),
         ("does not use the word 'boat'", "Ships float.", "A boat floats."),
         ("no mention of Acme", "We build boats.", "ACME builds boats."),
@@ -58,6 +59,11 @@ def test_rules_check_what_they_can(wish: str, so: str, not_so: str) -> None:
     scorer = RulesScorer(spec.checks)
     assert [score.value for score in scorer.score([ScoreItem(ASKED, so)])] == [1.0]
     assert scorer.score([ScoreItem(ASKED, not_so)])[0].value < 1
+
+
+def test_the_model_is_told_all_of_it() -> None:
+    content = preferred("at most two sentences, is kind to beginners").content
+    assert parse_profile(content, "it").wishes == ("at most two sentences", "is kind to beginners")
 
 
 def test_a_judge_is_asked_about_everything_else() -> None:

@@ -14,7 +14,7 @@ from services.mutation.messages import (
     TextSource,
 )
 from services.mutation.servicer import MutationServicer
-from shared.errors import Unavailable
+from shared.errors import InvalidRequest, Unavailable
 from shared.pb import mutation_pb2 as pb
 from shared.records.credit import Credit, Earned
 from tests.metrics import Measured
@@ -63,6 +63,20 @@ async def test_credit_arrives() -> None:
     await served(mutator, pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3, earned=earned, noise=2.0))
     ((request, _),) = mutator.calls
     assert request.credit == Credit({"shorten": Earned(0.5, 3.0)}, 2.0)
+
+
+async def test_wishes_arrive_and_those_that_are_not_told_are_counted() -> None:
+    mutator = Mutator(MutationSummary(7, 8, withheld=("short",)))
+    with Measured() as measured:
+        await served(mutator, pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3, wishes=["short", "kind"]))
+    assert measured.of("darwin.mutation.wishes.withheld") == 1
+    assert [request.wishes for request, _ in mutator.calls] == [("short", "kind")]
+
+
+@pytest.mark.parametrize("wishes", [["a"] * 17, ["a" * 201], [""], ["a\nb"]])
+async def test_wishes_out_of_their_limits_are_refused(wishes: list[str]) -> None:
+    with pytest.raises(InvalidRequest, match="wishes"):
+        await served(Mutator(), pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3, wishes=wishes))
 
 
 async def test_responses_to_quote_arrive() -> None:

@@ -46,6 +46,7 @@ class Recorder(
         self.deadlines: list[bool] = []
         self.turns: list[list[tuple[str, str]]] = []
         self.scored: list[str] = []
+        self.wishes: list[tuple[str, ...]] = []
         self.earned: list[dict[str, tuple[float, float, float]]] = []
 
     def _note(self, salt: str, context: Any, messages: Any) -> None:
@@ -71,6 +72,7 @@ class Recorder(
 
     async def Mutate(self, request: mpb.MutateRequest, context: Any) -> AsyncIterator[mpb.MutateEvent]:  # noqa: N802
         self.earned.append({name: (each.mean, each.weight, request.noise) for name, each in request.earned.items()})
+        self.wishes.append(tuple(request.wishes))
         self._note(request.cache_salt, context, request.messages)
         yield mpb.MutateEvent(summary=mpb.MutateEvent.Summary())
 
@@ -107,7 +109,8 @@ async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
         for tenant in tenants:
             request = replace(REQUEST, tenant=tenant, accepted_at=7.0)
             await drained(GrpcGenerator(generation).generate([Generate(1, 1, 0, "Hello", (), 8, 0, 1)], request, 5))
-            await drained(GrpcMutator(mutation).mutate(Mutate(1, "Hello", 2, (), 1), request, 5))
+            wished = replace(request, wishes=("short",) if tenant else ())
+            await drained(GrpcMutator(mutation).mutate(Mutate(1, "Hello", 2, (), 1), wished, 5))
             scored = GrpcScorer(reward).score([Score(1, 1, 0, "Hi", False), Score(1, 1, 1, "zxq", False)], request, 5)
             assert [(outcome.abstained, outcome.breaks) async for outcome in scored] == [
                 ("", ""),
@@ -120,6 +123,7 @@ async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
     assert own[0] == ""
     assert len(set(own)) == 3
     assert recorder.times == [7.0, 7.0, 7.0, 0.0]
+    assert recorder.wishes == [(), ("short",), ("short",)]
     assert not any(tenant in salt for tenant, salt in zip(tenants[1:], own[1:], strict=True))
     assert all(recorder.deadlines)
 

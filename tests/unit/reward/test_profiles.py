@@ -125,6 +125,13 @@ def test_the_default_is_quality_guard_form_and_relevance() -> None:
         (f"ensembles: [{{{BOTH}, combine: max, of: [a, b]}}]\n{GUARD}", "ensembles.0.combine", "'mean-std'"),
         (GUARD.replace("weight: 1", "weight: 1, transform: quantile"), "profile", "darwin reward sample"),
         (GUARD.replace("weight: 1", "weight: 1, transform: log"), "components.0.transform", "'quantile'"),
+        (f"wishes: ['']\n{GUARD}", "wishes.0", "not be empty"),
+        (f"wishes: [{'a' * 201}]\n{GUARD}", "wishes.0", "at most 200 characters"),
+        (f"wishes: [{', '.join(map(str, 'abcdefghijklmnopq'))}]\n{GUARD}", "wishes", "at most 16"),
+        (f"wishes: [a, b, a]\n{GUARD}", "wishes", "differ"),
+        (f'wishes: [a, "b\\n\\n> c"]\n{GUARD}', "wishes", "single lines without blanks around them, which number 1"),
+        (f"wishes: [3]\n{GUARD}", "wishes.0", "text"),
+        (f"wishes: short\n{GUARD}", "wishes", "list"),
         ("components: [3]", "components.0", "mapping"),
         ("components: []", "components", "at least 1"),
         ("{}", "components", "is missing"),
@@ -142,6 +149,20 @@ def test_a_wrong_profile_says_what_is_wrong_where(tmp_path: Path, text: str, fie
     assert "\n" not in caught.value.message
     for jargon in ("Input should", "Value error", "validation", "pydantic"):
         assert jargon not in caught.value.message
+
+
+def test_what_is_wished_is_no_part_of_what_scores(tmp_path: Path) -> None:
+    plain, wished = (read_profile(write(tmp_path, "a", text)) for text in (GUARD, f"wishes: [short]\n{GUARD}"))
+    assert wished.wishes == ("short",)
+    assert identity_of_components(wished) == identity_of_components(plain)
+
+
+def test_the_profiles_of_the_docs_can_be_served() -> None:
+    folder = Path(__file__).parents[3] / "docs" / "profiles"
+    found = {path.stem: read_profile(path) for path in folder.glob("*.yaml")}
+    assert set(found) == {"brief", "thorough", "support"}
+    assert all(profile.wishes for profile in found.values())
+    assert all(len(path.read_text().splitlines()) < 10 for path in folder.glob("*.yaml"))
 
 
 def test_what_is_not_yaml_is_refused(tmp_path: Path) -> None:

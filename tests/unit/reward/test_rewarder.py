@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Any, cast
 
 import pytest
 
@@ -13,11 +14,13 @@ from services.reward.length import LengthCurve
 from services.reward.reference import Sample
 from services.reward.rewarder import Rewarder, ScorePart
 from services.reward.scorer import EMPTY_RESPONSE, BlockingScorer, ComponentScore, ComponentScorer, Part, ScoreItem
+from services.reward.servicer import RewardServicer
 from services.reward.settings import RewardSettings
 from services.reward.threads import ThreadScorer
 from services.reward.validation import ResponseCandidate, ScoringLimits
 from services.reward.weighted import Component, Profile
 from shared.errors import Internal, InvalidRequest, NotFound, Unavailable
+from shared.pb import reward_pb2 as pb
 from shared.records.evolution import Message
 
 ASK = [Message("user", "Why?")]
@@ -187,6 +190,18 @@ async def test_a_malformed_call_is_refused() -> None:
     async with running() as rewarder:
         with pytest.raises(InvalidRequest):
             await rewarder.score(ASK, [])
+
+
+async def test_wishes_of_a_file_that_nobody_manages_are_said_to_be_untold_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked = pb.ScoreRequest(messages=[{"role": "user", "content": "Why?"}], candidates=[{"id": "a", "text": "so"}])
+    for wishes, said in (((), 0), (("short",), 1)):
+        async with running(profile=replace(PROFILE, wishes=wishes)) as rewarder:
+            servicer = RewardServicer(rewarder)
+            for _ in range(2):
+                await servicer.Score(asked, cast(Any, None))
+        assert caplog.text.count("no mutant tells the wishes of mixed") == said
 
 
 async def test_before_start_and_after_stop_it_is_unavailable() -> None:

@@ -6,7 +6,11 @@ VLLM ?= cpu
 # auto, or a name of the table in services/generation/engines.py; openai wants DARWIN_GENERATION_ENDPOINT
 ENGINE ?= auto
 PORT ?= 8080
-PROMPT ?= Why do we write tests before we refactor? Answer in at most two sentences, in plain words.
+# What `make demo` asks and prefers. A prompt of your own is steered by the preference that you name, or by none.
+ifeq ($(origin PROMPT),undefined)
+PROMPT := Why do we sleep?
+PREFER ?= at most two sentences, plain words
+endif
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help

@@ -28,8 +28,8 @@ from cli.preference import Preferred, preferred
 from cli.stack import Stack, StackSettings
 
 OUT = Path(__file__).parent / "out" / "preference.jsonl"
-PROMPT = "Why do we write tests before we refactor?"
-PREFER = "at most two sentences, plain words, ends with a question"
+PROMPT = "Why do we sleep?"
+PREFER = "at most two sentences, plain words"
 MAX_TOKENS = 160
 ARMS = ("base", "selection alone", "evolved")
 LOADING_S = 300.0

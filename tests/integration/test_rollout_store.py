@@ -70,8 +70,8 @@ async def test_a_name_means_what_a_canary_draws_and_nothing_else_does(rollouts: 
     # A user has one version, whichever evolution it is; some have the one, some the other.
     assert {len(versions) for versions in drawn.values()} == {1}
     assert set().union(*drawn.values()) == {"brief@1", "brief@2"}
-    assert await rollouts.resolve("acme", "brief@1", RECORD) == ("brief@1", "", None, False)
-    assert await rollouts.resolve("acme", "brief") == ("brief@1", "", None, False)
+    assert await rollouts.resolve("acme", "brief@1", RECORD) == ("brief@1", "", None, False, ())
+    assert await rollouts.resolve("acme", "brief") == ("brief@1", "", None, False, ())
     with pytest.raises(Conflict, match="end it first"):
         await rollouts.start_canary("", "brief", replace(CANARY, id="c2", version=3), "me", "")
     assert (await rollouts.promote("", "brief", 3, "me", "")).canary is None

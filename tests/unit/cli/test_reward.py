@@ -93,8 +93,7 @@ def test_sample_keeps_what_transformed_components_give_and_a_profile_tells_quant
     reference = read_reference(out)
     assert reference.about["answers"] == len(reference.samples["simulated"].values) == 50
     [component] = build_standalone(str(profile)).profiles["even"].components
-    assert component.value(ComponentScore(-1.0)) == pytest.approx(0.01)
-    assert component.value(ComponentScore(9.0)) == pytest.approx(0.99)
+    assert component.values([ComponentScore(-1.0), ComponentScore(9.0)]) == pytest.approx([0.01, 0.99])
     done = CliRunner().invoke(app, ["reward", "sample", "simulated", str(tmp_path / "own.jsonl"), "--out", str(out)])
     assert done.exit_code == 1
     assert "no component with transform: quantile" in done.output

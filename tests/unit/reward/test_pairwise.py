@@ -1,5 +1,4 @@
-"""Known answers of the Enhanced Borda Count and of win rates, and comparisons that cancel the position and keep their
-budget, under a judge that is scripted."""
+"""Known answers of the Enhanced Borda Count, and comparisons that cancel the position and keep their budget."""
 
 import math
 import random
@@ -9,7 +8,6 @@ from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 
@@ -17,13 +15,11 @@ from services.reward.bootstrap import build_uncalibrated, build_unsampled
 from services.reward.judges.judge import Answer
 from services.reward.pairwise.borda import Known, next_pairs, ranking, reached, without_position
 from services.reward.pairwise.scorer import PairwiseScorer
-from services.reward.pairwise.win_rate import equilibrium, win_rates
 from services.reward.profiles import check_tenants, parse_profile
 from services.reward.registry import PairwiseSpec
 from services.reward.rewarder import Rewarder
 from services.reward.runtime import Runtime
 from services.reward.scorer import UNDECIDED, ComponentScore, Conversation, ScoreItem
-from services.reward.specs import LEAST_BETA, MOST_BETA
 from services.reward.validation import ResponseCandidate, ScoringLimits
 from services.reward.weighted import Component, Profile
 from shared.errors import InvalidRequest, Unsupported
@@ -249,40 +245,6 @@ async def test_a_profile_that_compares_scores_populations_only_and_tells_the_mat
     assert told[0, 1] == pytest.approx(0.1)
     assert subject.profiles["fair"].relative
     await subject.stop()
-
-
-async def test_a_win_rate_does_not_change_with_what_all_have_more() -> None:
-    subject = await rewarder(PairJudge(beats()), Component("rate", 1.0, "simulated", beta=0.2, relative=True))
-    first = await subject.score(QUESTION.messages, candidates("1", "2", "4"), together=True)
-    other = await subject.score(QUESTION.messages, candidates("101", "102", "104"), together=True)
-    rates = [[each.parts[1].value for each in found.scores] for found in (first, other)]
-    assert rates[0] == pytest.approx(rates[1], abs=1e-12)
-    assert sorted(rates[0]) == rates[0]
-    assert 0 < rates[0][0] < rates[0][2] < 1
-    await subject.stop()
-
-
-def test_win_rates_are_the_known_ones() -> None:
-    share = equilibrium(np.array([[0.5, 0.8], [0.2, 0.5]]), 0.2)
-    assert share[0] / share[1] == pytest.approx(math.exp(0.3 / 0.2), rel=1e-12)
-    circle = np.array([[0.5, 1.0, 0.0], [0.0, 0.5, 1.0], [1.0, 0.0, 0.5]])
-    for beta in (LEAST_BETA, 0.3, 10.0):
-        assert equilibrium(circle, beta) == pytest.approx([1 / 3] * 3, abs=1e-12)
-    assert win_rates([7.0], 0.2) == [0.5]
-
-
-@pytest.mark.parametrize("beta", [LEAST_BETA, 0.2, 3.0, MOST_BETA])
-def test_the_fixed_point_is_one(beta: float) -> None:
-    draws = np.random.default_rng(3)
-    for count in (2, 9):
-        above = np.triu(draws.random((count, count)), 1)
-        preferences = above + np.tril(1 - above.T, -1) + np.eye(count) / 2
-        share = equilibrium(preferences, beta)
-        weights = np.exp(preferences @ share / beta)
-        assert np.abs(share - weights / weights.sum()).max() < 1e-11
-    rewards = list(draws.normal(size=6))
-    assert win_rates(rewards, beta) == pytest.approx(win_rates([each + 5 for each in rewards], beta), abs=1e-11)
-    assert np.argsort(win_rates(rewards, beta)).tolist() == np.argsort(rewards).tolist()
 
 
 PAIRWISE = {"name": "fair", "type": "pairwise", "weight": 1}

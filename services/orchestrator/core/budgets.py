@@ -99,7 +99,7 @@ def decided(evolution: EvolutionState) -> EvolutionState:
     calls = calls_left(evolution) if evolution.scarce or evolution.config.relative else None
     if not held or calls is None or calls >= len(held) + len(relative.earlier(evolution)):
         return _with_each(evolution, held, phase="score")
-    if relative.compared_before(evolution):
+    if relative.keeps_rewards(evolution):
         calls = 0
     chosen = sorted(held, key=lambda index: _precedence(_state(evolution, index)))[:calls]
     evolution = _with_each(evolution, held, phase="scored")

@@ -22,6 +22,13 @@ def compared_before(evolution: EvolutionState) -> bool:
     return evolution.config.relative and evolution.cycle > 1
 
 
+def keeps_rewards(evolution: EvolutionState) -> bool:
+    """Whether responses have been compared, so that a part of them is not compared again: its rewards would say nothing
+    beside those that the others have."""
+    compared = any(state.reward is not None for state in evolution.population)
+    return compared_before(evolution) or (evolution.config.relative and compared)
+
+
 def earlier(evolution: EvolutionState) -> tuple[Final, ...]:
     """The final responses of earlier cycles, which are scored with those of this one."""
     if not (evolution.config.relative and evolution.scoring_finals):

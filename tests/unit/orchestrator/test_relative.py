@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.orchestrator.adapters.packing import NOTHING_WRITTEN, pack
@@ -44,6 +44,18 @@ REQUEST = EvolutionRequest(
     Search(mutants=3, cycles=2, survivors=1, period=6),
     seed=7,
     relative_rewards=True,
+)
+# After the round, one call is left for three responses.
+FEW_CALLS = Config(
+    cycles=1,
+    mutants=2,
+    period=1,
+    survivors=1,
+    mutate=False,
+    replace=False,
+    max_tokens=1,
+    max_reward_calls=3,
+    relative=True,
 )
 
 
@@ -84,6 +96,7 @@ def test_every_response_is_compared_with_its_whole_population(config: Config, se
 
 @settings(max_examples=25)
 @given(relative_configs(), seeds)
+@example(FEW_CALLS, 0)
 def test_the_rewards_of_the_answers_are_those_of_one_comparison(config: Config, seed: int) -> None:
     world = World(seed)
     last = world.run(config)[-1]

@@ -1,4 +1,4 @@
-"""`darwin profiles shadow` and `canary`: versions that are tried beside the promoted one."""
+"""What is tried beside a profile's promoted version, in lines for the terminal."""
 
 from typing import Any
 

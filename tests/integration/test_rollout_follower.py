@@ -11,6 +11,7 @@ from services.orchestrator.rollouts.follower import RolloutFollower
 from shared.errors import Unavailable
 from shared.records.attempts import Attempt
 from shared.records.evolution import EvolutionRequest, Record
+from shared.records.profiles import Traits
 from shared.records.rollouts import Canary
 from shared.records.search import Search
 from shared.store.evolutions import Store
@@ -129,3 +130,11 @@ async def test_a_judge_gives_a_canary_its_outcomes(store: Store, rollouts: Rollo
     found = await rollouts.evidence(canary)
     assert found.outcomes == 1
     assert 0 < sum(found.sums) < 1
+
+
+async def test_what_compares_responses_is_no_shadow(store: Store, rollouts: Rollouts) -> None:
+    await rollouts.push("", "brief", "a: 3", "me", "", promote=False, traits=Traits(relative=True))
+    await rollouts.start_shadow("", "brief", 3, 1.0, "me", "")
+    rewards = Rewards()
+    await RolloutFollower(rollouts, store, rewards, lambda: True).look_at(await searched(store))
+    assert rewards.calls == []

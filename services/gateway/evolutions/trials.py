@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from services.gateway.evolutions.service import EvolutionService
 from services.gateway.profiles.managed import ManagedProfiles
-from services.gateway.profiles.models import Judged, RewardModels
+from services.gateway.profiles.models import Judged, LoadedProfile, RewardModels
 from shared.errors import DeadlineExceeded, InvalidRequest, NotFound, Overloaded
 from shared.methods import METHODS
 from shared.picking.recorded import RecordedFinal, answer_among, finals_of
@@ -81,25 +81,6 @@ class Trial:
 _History = tuple[Record, list[Event], list[Attempt]]
 
 
-class _Scoring(NamedTuple):
-    """How responses are scored by a draft; `together` where its rewards compare responses."""
-
-    reward: RewardModels
-    draft: Draft
-    together: bool
-
-    async def judged(self, record: Record, finals: Sequence[RecordedFinal], left_s: float) -> list[Judged]:
-        """What the draft says of an evolution's final responses, in their order."""
-        texts = [final.response.whole_text for final in finals]
-        found: list[Judged] = []
-        for start in range(0, len(texts), MAX_SEQUENCES):
-            some = texts[start : start + MAX_SEQUENCES]
-            found += await self.reward.score(
-                self.draft.reference, self.draft.content, record.request, some, left_s, together=self.together
-            )
-        return found
-
-
 class Trials:
     """Tries profiles, a few at a time, and one for each owner: each asks for the rewards of one evolution at a time, so
     that searches are scored meanwhile.
@@ -121,13 +102,13 @@ class Trials:
         reward = self._profiles.check_managed()
         with self._place(draft.owner):
             traits = await reward.check(draft.reference, draft.content, tenants=bool(draft.owner))
-            scoring = _Scoring(reward, draft, traits.relative)
+            profile = LoadedProfile(draft.reference, draft.content, traits.relative)
             ends_at = asyncio.get_running_loop().time() + _SECONDS
             trial = Trial(draft.reference)
             async with aclosing(self._histories(wanted)) as histories:
                 async for history in histories:
                     left_s = ends_at - asyncio.get_running_loop().time()
-                    await self._try(scoring, history, trial, left_s)
+                    await self._try(reward, profile, history, trial, left_s)
         if trial.skipped and not trial.tried and set(trial.skipped.values()) == {_LATE}:
             raise DeadlineExceeded(f"no evolution was judged within {_SECONDS:.0f} s: try fewer")
         return trial
@@ -164,7 +145,9 @@ class Trials:
                 return
             examined, after = examined + len(listed), listed[-1].id
 
-    async def _try(self, scoring: _Scoring, history: _History, trial: Trial, left_s: float) -> None:
+    async def _try(
+        self, reward: RewardModels, profile: LoadedProfile, history: _History, trial: Trial, left_s: float
+    ) -> None:
         record, events, _ = history
         finals = finals_of(*history)
         if why := _untriable(record, finals, left_s):
@@ -172,7 +155,7 @@ class Trials:
             return
         try:
             async with asyncio.timeout(left_s):
-                judged = await scoring.judged(record, finals, left_s)
+                judged = await _judged(reward, profile, record, finals, left_s)
         except (TimeoutError, DeadlineExceeded):
             trial.skipped[record.id] = _LATE
         except InvalidRequest as error:
@@ -192,6 +175,16 @@ def _untriable(record: Record, finals: Sequence[RecordedFinal], left_s: float) -
     if len(finals) < 2:
         return "it has no other response than its answer"
     return "" if left_s > 0 else _LATE
+
+
+async def _judged(
+    reward: RewardModels, profile: LoadedProfile, record: Record, finals: Sequence[RecordedFinal], left_s: float
+) -> list[Judged]:
+    texts = [final.response.whole_text for final in finals]
+    found: list[Judged] = []
+    for start in range(0, len(texts), MAX_SEQUENCES):
+        found += await reward.score(profile, record.request, texts[start : start + MAX_SEQUENCES], left_s)
+    return found
 
 
 def _tried(

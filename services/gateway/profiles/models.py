@@ -16,6 +16,15 @@ class ProfileFiles(NamedTuple):
     traits: Mapping[str, Traits] = {}  # nobody changes it
 
 
+class LoadedProfile(NamedTuple):
+    """A profile that `check` has loaded: its name or name@version, its YAML, and whether it is `relative`: its rewards
+    compare responses."""
+
+    reference: str
+    content: str
+    relative: bool = False
+
+
 class Judged(NamedTuple):
     """What a profile says of a response: its reward, the parts of that, why it is not to be trusted, and the first
     requirement that the response breaks; both are empty where there is none."""
@@ -47,17 +56,9 @@ class RewardModels(Protocol):
         ...
 
     async def score(
-        self,
-        reference: str,
-        content: str,
-        request: EvolutionRequest,
-        texts: Sequence[str],
-        timeout_s: float,
-        *,
-        together: bool = False,
+        self, profile: LoadedProfile, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
     ) -> list[Judged]:
-        """What a profile that was loaded by `check` says of complete responses to a request, in their order; `together`
-        where `check` said that its rewards compare responses.
+        """What a profile says of complete responses to a request, in their order.
 
         Raises:
             InvalidRequest: they cannot be scored by it.

@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 
-from services.gateway.profiles.models import Judged, ProfileFiles
+from services.gateway.profiles.models import Judged, LoadedProfile, ProfileFiles
 from shared.errors import DarwinError, Internal, InvalidRequest, NotFound, Unavailable, Unsupported
 from shared.pb import reward_pb2 as pb
 from shared.pb.reward_pb2_grpc import RewardServiceStub
@@ -75,28 +75,21 @@ class RewardClient:
             raise (lasting or failures)[0]
 
     async def score(
-        self,
-        reference: str,
-        content: str,
-        request: EvolutionRequest,
-        texts: Sequence[str],
-        timeout_s: float,
-        *,
-        together: bool = False,
+        self, profile: LoadedProfile, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
     ) -> list[Judged]:
         candidates = [Candidate(str(place), text) for place, text in enumerate(texts)]
-        message = score_request(request, candidates, reference, content, together=together)
+        message = score_request(request, candidates, profile.reference, profile.content, together=profile.relative)
         with calling("RewardService/Score"):
             await self._replicas.wait_for_any(min(_PATIENCE_S, timeout_s))
             try:
                 response = await self._replicas.call(
-                    lambda stub, **options: stub.Score(message, **options), len(texts), timeout_s, reference
+                    lambda stub, **options: stub.Score(message, **options), len(texts), timeout_s, profile.reference
                 )
             except grpc.RpcError as error:
                 raise from_rpc_error(error) from error
         scores = {score.id: score for score in response.scores}
         if missing := [each.id for each in candidates if each.id not in scores]:
-            raise Internal(f"no reward for {len(missing)} responses under profile {reference}")
+            raise Internal(f"no reward for {len(missing)} responses under profile {profile.reference}")
         return [_judged(scores[each.id]) for each in candidates]
 
     async def _load_at(self, stub: Any, request: pb.LoadProfileRequest) -> DarwinError | None:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from services.gateway.evolutions import trials
-from services.gateway.profiles.models import Judged
+from services.gateway.profiles.models import Judged, LoadedProfile
 from shared.errors import DeadlineExceeded, InvalidRequest
 from shared.records.events import BaseScored, CycleFinished, CycleStarted, Ended, Event, RoundFinished
 from shared.records.evolution import (
@@ -38,19 +38,13 @@ class Judging(Reward):
     def __init__(self) -> None:
         super().__init__()
         self.scored: list[tuple[str, str, list[str]]] = []
+        self.relative: list[bool] = []
         self.failure: Exception | None = None
         self.asked = asyncio.Event()
         self.held: asyncio.Event | None = None
 
     async def score(
-        self,
-        reference: str,
-        content: str,
-        request: EvolutionRequest,
-        texts: Sequence[str],
-        timeout_s: float,
-        *,
-        together: bool = False,
+        self, profile: LoadedProfile, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
     ) -> list[Judged]:
         assert timeout_s > 0
         self.asked.set()
@@ -58,9 +52,10 @@ class Judging(Reward):
             await self.held.wait()
         if self.failure:
             raise self.failure
-        self.scored.append((reference, content, list(texts)))
-        sign = -1 if content == BRIEF else 1
-        breaks = "rules.no" if "require" in content else ""
+        self.relative.append(profile.relative)
+        self.scored.append((profile.reference, profile.content, list(texts)))
+        sign = -1 if profile.content == BRIEF else 1
+        breaks = "rules.no" if "require" in profile.content else ""
         return [Judged(sign * float(len(text)), {"length": float(len(text))}, breaks=breaks) for text in texts]
 
 
@@ -223,3 +218,12 @@ async def test_the_last_ones_are_as_many_as_were_asked_for(app: App, monkeypatch
         assert [each["id"] for each in trial["evolutions"]] == [names[i] for i in (5, 4, 2, 1)]
         everything = await tried(http, {"content": BRIEF, "last": 50})
         assert len(everything["evolutions"]) == 5
+
+
+async def test_responses_are_compared_where_the_draft_compares_them(app: App) -> None:
+    await ended(app.backends.store, "one", "ops", *TEXTS)
+    async with app.caller("ops", manages_profiles=True) as http:
+        for content in (BRIEF, "# compares"):
+            await tried(http, {"content": content, "last": 1})
+    assert isinstance(app.reward, Judging)
+    assert app.reward.relative == [False, True]

@@ -13,7 +13,7 @@ from services.gateway.app import create_app
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.evolutions.backends import Backends
 from services.gateway.profiles.managed import ManagedProfiles
-from services.gateway.profiles.models import Judged, ProfileFiles
+from services.gateway.profiles.models import Judged, LoadedProfile, ProfileFiles
 from shared.errors import InvalidRequest, Overloaded, Unavailable
 from shared.records.evolution import EvolutionRequest
 from shared.records.profiles import Traits
@@ -54,14 +54,7 @@ class Reward:
         self.loaded.append((reference, content))
 
     async def score(
-        self,
-        reference: str,
-        content: str,
-        request: EvolutionRequest,
-        texts: Sequence[str],
-        timeout_s: float,
-        *,
-        together: bool = False,
+        self, profile: LoadedProfile, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
     ) -> list[Judged]:
         raise NotImplementedError
 

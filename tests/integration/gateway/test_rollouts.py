@@ -1,7 +1,6 @@
 """Shadows, canaries and feedback over HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,24 +13,11 @@ from shared.records.evidence import Evidence
 from shared.records.evolution import Choice, Record, Result, Seconds, Tokens
 from shared.records.profiles import ManagedProfile
 from shared.store.rollouts import Rollouts
-from tests.integration.gateway.test_profiles import BRIEF, LONG, App, Reward
-from tests.integration.gateway.test_profiles import url as url  # a fixture
+from tests.integration.gateway.test_profiles import BRIEF, LONG, App, guarded_app, open_app, url
+
+__all__ = ["guarded_app", "open_app", "url"]
 
 BODY = {"model": "darwin", "messages": [{"role": "user", "content": "Why?"}]}
-
-
-@pytest.fixture
-async def open_app(url: str) -> AsyncIterator[App]:
-    app = App(url, Reward())
-    yield app
-    await app.backends.close()
-
-
-@pytest.fixture
-async def guarded_app(url: str) -> AsyncIterator[App]:
-    app = App(url, Reward(), "required")
-    yield app
-    await app.backends.close()
 
 
 async def pushed(http: httpx.AsyncClient, name: str = "brief") -> None:
@@ -188,3 +174,22 @@ async def test_what_is_tried_is_kept_loaded_and_what_cannot_be_holds_up_no_other
     await asyncio.wait_for(last.wait(), 20)
     keeping.cancel()
     assert loaded == ["brief@1", "calm@1", "calm@2", "default@1"]
+
+
+async def test_what_compares_responses_neither_shadows_nor_judges(open_app: App) -> None:
+    async with open_app.caller() as http:
+        await pushed(http)
+        await http.put("/v1/profiles/brief", json={"content": "# compares"})
+        refused = await http.post("/v1/profiles/brief/shadow", json={"version": 3})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "version")
+        assert "compare responses" in refused.json()["error"]["message"]
+        terms = {"version": 2, "metric": "judge", "judge": "brief@3"}
+        refused = await http.post("/v1/profiles/brief/canary", json=terms)
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "judge")
+        # As a canary it scores the searches of its own.
+        terms = {"version": 3, "share": 0.99, "by": "evolution"}
+        started = await http.post("/v1/profiles/brief/canary", json=terms)
+        assert started.status_code == 200, started.text
+        begun = [await open_app.begun(http, profile="brief") for _ in range(5)]
+        assert [each.relative_rewards for each in begun] == [each.profile == "brief@3" for each in begun]
+        assert any(each.relative_rewards for each in begun)

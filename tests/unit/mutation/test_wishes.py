@@ -36,6 +36,8 @@ def told(instruction: str, system: str = "") -> tuple[str, ...]:
     [
         (ORIGINAL, ()),
         ("Why do boats float? Explain it in detail.", (BRIEF,)),
+        ("Write at least five paragraphs about boats.", (BRIEF,)),
+        ("Write three pages about boats.", (BRIEF,)),
         ("Why do boats float? Answer in three sentences.", (BRIEF, STEPS)),
         ("Explain briefly why boats float.", (BRIEF, STEPS)),
         ("Warum schwimmen Boote? Bitte ausführlich.", (BRIEF,)),

@@ -1,5 +1,6 @@
-"""The lower confidence bound and the abstention of the quality reward, over heads that are made here."""
+"""The lower confidence bound and the abstention of the quality reward: of heads made here, and of the shipped one."""
 
+from base64 import b64encode
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,16 @@ def test_it_abstains_where_nothing_is_said_or_the_like_was_never_seen(tmp_path: 
         assert scores[0].value == EMPTY
     assert reasons == {1e-3: ["empty", "", "out_of_distribution"], 1e9: ["empty", "", ""]}
     assert [score.abstained for score in loaded(save_knowing_head(tmp_path, 1e-3)).score(items)] == ["", "", ""]
+
+
+def test_the_shipped_head_knows_prose_and_is_less_sure_of_anything_else() -> None:
+    strange = b64encode(TEXT.encode()).decode()
+    items = [ScoreItem(QUESTION, text) for text in (TEXT, OTHER, strange, "")]
+    bounds = loaded("quality.safetensors", 1.0, abstain=True).score(items)
+    assert [score.abstained for score in bounds][:2] + [bounds[3].abstained] == ["", "", "empty"]
+    plain = loaded("quality.safetensors").score(items)
+    taken = [score.value - bound.value for score, bound in zip(plain, bounds, strict=True)]
+    assert 0 < max(taken[:2]) < taken[2]
 
 
 @pytest.mark.parametrize(("field", "kappa", "abstain"), [("kappa", 0.5, False), ("abstain", 0.0, True)])

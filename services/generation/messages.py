@@ -152,10 +152,11 @@ class SequenceResult:
     for `queue_seconds` of them the engine let the sequence wait, None where the engine does not measure that.
     `tool_calls` are those that the whole response holds, and `content` the text beside them, "" where there are none.
     `calling` says that it has begun a call, within which it may end. `logprobs` are those of the `token_ids`, one each,
-    where they were asked for, and so are `certainties`, which `Likelihoods` explain. A `partial` result is of a sequence
-    under way; the `token_ids`, `logprobs`, `certainties` and usage of such ones and of the last one add up. `served_by` names the endpoint, where there are several. `reasoning` is what
-    the model thought before, for which the first `reasoning_tokens` ids of the whole response stand; texts and calls
-    are those of the answer behind it, of which there is none yet where it is `thinking`.
+    where they were asked for, and so are `certainties`, see `Likelihoods`. A `partial` result is of a sequence under
+    way; the `token_ids`, `logprobs`, `certainties` and usage of such ones and of the last one add up. `served_by` names
+    the endpoint, where there are several. `reasoning` is what the model thought before, for which the first
+    `reasoning_tokens` ids of the whole response stand; texts and calls are those of the answer behind it, of which
+    there is none yet where it is `thinking`.
     """
 
     id: str

@@ -72,8 +72,8 @@ class TokenSampler:
 def likelihoods(
     logits: torch.Tensor, tokens: torch.Tensor, alternatives: Sequence[int | None]
 ) -> list[list[Likelihoods]]:
-    """Of each row the log probabilities of its token and of so many of the likeliest, and its self-certainty, in a list;
-    an empty list where its number of `alternatives` is None.
+    """Of each row the log probabilities of its token and of so many of the likeliest, and its self-certainty, in a
+    list; an empty list where its number of `alternatives` is None.
 
     `logits` have the shape (rows, vocabulary), `tokens` (rows,).
     """

@@ -1,4 +1,4 @@
-"""Log probabilities and self-certainty within vLLM, which hands on the former of a few tokens and never the distribution.
+"""Log probabilities and self-certainty within vLLM, which hands on the former of a few tokens only.
 
 With each token whose log probabilities are asked for, vLLM hands on that token's rank among all, which nobody here
 reads. In the process that samples it becomes the self-certainty, computed of the same raw log probabilities, and so

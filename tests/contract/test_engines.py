@@ -321,8 +321,6 @@ async def test_the_beginning_of_an_answer_is_continued(generator: SequenceGenera
 
 
 async def test_partial_results_add_up_to_the_whole(generator: SequenceGenerator, engine: Engine) -> None:
-    sampling = replace(
-        WARM, logprobs=1 if engine.info.logprobs else None, self_certainty=engine.info.self_certainty
-    )
+    sampling = replace(WARM, logprobs=1 if engine.info.logprobs else None, self_certainty=engine.info.self_certainty)
     partial = await same_in_parts(generator, Sequence("s", QUESTION, max_new_tokens=60, seed=5), sampling)
     assert partial or engine.info.engine == "openai"

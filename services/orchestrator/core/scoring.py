@@ -17,7 +17,7 @@ class Score:
     text: str
     final: bool
     partial: bool = False
-    self_certainty: float | None = None
+    self_certainty: float | None = field(default=None, repr=False)
 
     @property
     def key(self) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.orchestrator.adapters import codec, outcome_json
@@ -46,6 +46,7 @@ class Certain(World):
         return replace(outcome, certainty=certainty_of(outcome.token_ids))
 
 
+@settings(max_examples=25)
 @given(configs(), seeds, st.booleans())
 def test_every_response_has_that_of_its_own_tokens_and_is_scored_with_their_mean(
     config: Config, seed: int, relative: bool
@@ -75,6 +76,7 @@ def test_a_response_that_is_copied_brings_its_own() -> None:
     assert all(response.self_certainty == certainty_of(response.token_ids) / 12 for response in shared)
 
 
+@settings(max_examples=25)
 @given(any_configs(), seeds, st.booleans())
 def test_it_survives_being_saved_in_parts(config: Config, seed: int, cold: bool) -> None:
     written, parts = NOTHING_WRITTEN, tuple[str, ...]()
@@ -90,6 +92,7 @@ def test_it_survives_being_saved_in_parts(config: Config, seed: int, cold: bool)
         assert codec.load(codec.dump(evolution)) == evolution
 
 
+@settings(max_examples=25)
 @given(configs(), seeds)
 def test_outcomes_survive_json_and_the_parts_of_a_piece_add_up(config: Config, seed: int) -> None:
     world = Certain(seed)
@@ -108,6 +111,7 @@ def test_a_piece_that_was_told_in_parts_is_kept_as_one() -> None:
     assert (len(outcome.token_ids), outcome.certainty) == (3, 4.5)
 
 
+@settings(max_examples=25)
 @given(any_configs(), seeds)
 def test_where_nobody_asked_the_version_before_reads_what_is_kept(config: Config, seed: int) -> None:
     """It knows no such field, nor a schema beyond the fourth."""

@@ -50,6 +50,9 @@ async def test_an_evolution_keeps_that_its_profile_reads_self_certainty(open_app
         begun = [await open_app.begun(http, profile=f"sure@{version}") for version in (1, 2, 3)]
         assert [each.self_certainty for each in begun] == [False, True, False]
         assert (await open_app.begun(http)).self_certainty
+        body = {"model": "darwin", "messages": [{"role": "user", "content": "Why?"}], "darwin": {"profile": "sure@2"}}
+        started = (await http.post("/v1/evolutions", json=body)).json()
+        assert (await http.get(f"/v1/evolutions/{started['id']}")).json()["settings"]["self_certainty"] is True
 
 
 async def test_an_evolution_keeps_that_its_profile_compares_responses(open_app: App) -> None:

@@ -110,6 +110,7 @@ def request_of(recording: SavedRecording) -> EvolutionRequest:
         reasoning_effort=recording.settings.reasoning_effort,
         include_reasoning=recording.settings.include_reasoning,
         relative_rewards=recording.settings.relative_rewards,
+        self_certainty=recording.settings.self_certainty,
         tool_use=ToolUse(
             tuple(Tool(**tool.model_dump()) for tool in recording.tools),
             choice=recording.tool_choice,

@@ -30,7 +30,8 @@ class ModelInfo:
     tools from responses; None where the model's template takes no tools, or nobody reads its calls. `cannot_obey` names
     fields of `SamplingOptions` that the engine cannot obey, and `cannot_continue` those under which it cannot continue
     a response. `token_bytes` gives the bytes of a token in a text, or the name of one that no text shows; None where
-    the engine gives no log probabilities. `template_variables` are the names that the chat template reads from what a
+    the engine gives no log probabilities; `self_certainty` says whether it sees whole distributions, and so tells how
+    certain the model is. `template_variables` are the names that the chat template reads from what a
     caller may give it. `continues` says whether a response, or the beginning of an answer, can be continued at all, and
     `raw_prompts` whether prompts need no chat template. `reasoning` are the marks of the model's thoughts; None where
     nobody looks for any.
@@ -52,6 +53,7 @@ class ModelInfo:
     reasoning: ReasoningMarks | None = None
     continues: bool = True
     raw_prompts: bool = True
+    self_certainty: bool = False
 
     @property
     def lacks(self) -> tuple[Ability, ...]:
@@ -132,10 +134,16 @@ class TokenSequence:
 
 class Likelihoods(NamedTuple):
     """The natural log probability of a sampled token, and of the likeliest at its position: pairs of an id and a log
-    probability, the likeliest first."""
+    probability, the likeliest first.
+
+    `certainty` is the model's self-certainty there, in [0, inf): the Kullback-Leibler divergence of the uniform
+    distribution over its V tokens from its own, -(1/V) sum_v log(V p_v) (Kang et al. 2025, arXiv 2502.18581). It is
+    None where the engine does not see the whole distribution.
+    """
 
     logprob: float
     top: tuple[tuple[int, float], ...]
+    certainty: float | None = None
 
 
 Progress = Callable[[Sequence[int], Sequence[Likelihoods]], None]
@@ -158,8 +166,8 @@ class Completion:
     first step, `first_token_seconds` from its arrival to its first token; None where the engine does not measure them.
     `unfinished` is True where fewer ids than requested came although the response has not ended, so that the caller
     continues it: that happens where text stands for ids, and text of n tokens may be fewer tokens here. `logprobs` are
-    those of the `token_ids`, one each, where the sequence's sampling asks for them: of the model's own distribution,
-    before temperature, formats and whatever else shapes sampling.
+    those of the `token_ids`, one each, where the sequence's sampling asks for them, or for self-certainty: of the
+    model's own distribution, before temperature, formats and whatever else shapes sampling.
 
     Where ids merely stand for text, `counted` is how many tokens were sampled by whoever sampled them. All of the text
     is kept then, so that there may be more ids than were requested, and the response goes on unless an end-of-sequence

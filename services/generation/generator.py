@@ -24,7 +24,7 @@ from services.generation.progress import pauses
 from services.generation.prompt_cache import PromptCache
 from services.generation.reasoning.reading import Reading
 from services.generation.shaping import uncontinued
-from services.generation.token_logprobs import told
+from services.generation.token_logprobs import certainties_of, told
 from services.generation.validation import GenerationLimits, check, check_vocabulary
 from shared.errors import InvalidRequest
 
@@ -156,6 +156,8 @@ class SequenceGenerator:
         if plan.sampling.logprobs is not None:
             completion = Completion(sampled, 0, logprobs=tuple(plan.so_far.logprobs))
             result = replace(result, logprobs=told(completion, kept, self.info))
+        if plan.sampling.self_certainty:
+            result = replace(result, certainties=certainties_of(plan.so_far.logprobs, kept, self.info))
         if plan.calls is not None:
             result = replace(result, calling=plan.calls(reading.spelled(given + kept)).begun)
         return plan.so_far.told(result)
@@ -199,6 +201,8 @@ class SequenceGenerator:
         )
         if plan.sampling.logprobs is not None:
             result = replace(result, logprobs=told(completion, kept, self.info))
+        if plan.sampling.self_certainty:
+            result = replace(result, certainties=certainties_of(completion.logprobs, kept, self.info))
         if plan.calls is None or reading.thinking:
             return result
         # Some models write their calls between tokens that decoding hides; a stop string cuts the text within them.

@@ -28,7 +28,8 @@ class SamplingOptions:
     that prompt or response hold are divided by `repetition_penalty` where positive, and multiplied by it where not.
     Then, of each token that the response holds, `presence_penalty` is subtracted, and `frequency_penalty` for each time
     that it does. That is vLLM's order. Tokens less likely than `min_p` times the likeliest are not sampled.
-    With `ignore_eos` a response goes on past end-of-sequence tokens.
+    With `ignore_eos` a response goes on past end-of-sequence tokens. `self_certainty` asks how certain the model was of
+    each token.
     """
 
     temperature: float = 0.0
@@ -43,6 +44,13 @@ class SamplingOptions:
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     min_p: float = 0.0
     ignore_eos: bool = False
+    self_certainty: bool = False
+
+    @property
+    def alternatives(self) -> int | None:
+        """Of how many of the likeliest tokens in the place of each an engine tells; None where it need not look at the
+        distribution."""
+        return 0 if self.logprobs is None and self.self_certainty else self.logprobs
 
     @property
     def shaping(self) -> tuple[str, ...]:
@@ -144,10 +152,11 @@ class SequenceResult:
     for `queue_seconds` of them the engine let the sequence wait, None where the engine does not measure that.
     `tool_calls` are those that the whole response holds, and `content` the text beside them, "" where there are none.
     `calling` says that it has begun a call, within which it may end. `logprobs` are those of the `token_ids`, one each,
-    where they were asked for. A `partial` result is of a sequence under way; the `token_ids`, `logprobs` and usage of
-    such ones and of the last one add up. `served_by` names the endpoint, where there are several. `reasoning` is what
-    the model thought before, for which the first `reasoning_tokens` ids of the whole response stand; texts and calls
-    are those of the answer behind it, of which there is none yet where it is `thinking`.
+    where they were asked for, and so are `certainties`, see `Likelihoods`. A `partial` result is of a sequence under
+    way; the `token_ids`, `logprobs`, `certainties` and usage of such ones and of the last one add up. `served_by` names
+    the endpoint, where there are several. `reasoning` is what the model thought before, for which the first
+    `reasoning_tokens` ids of the whole response stand; texts and calls are those of the answer behind it, of which
+    there is none yet where it is `thinking`.
     """
 
     id: str
@@ -167,3 +176,4 @@ class SequenceResult:
     reasoning: str = ""
     reasoning_tokens: int = 0
     thinking: bool = False
+    certainties: tuple[float, ...] = ()

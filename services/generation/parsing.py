@@ -84,6 +84,7 @@ def _sampling(sampling: pb.GenerateRequest.Sampling) -> SamplingOptions:
         logit_bias=dict(sampling.logit_bias),
         min_p=sampling.min_p,
         ignore_eos=sampling.ignore_eos,
+        self_certainty=sampling.self_certainty,
     )
 
 

@@ -42,6 +42,7 @@ class SampledSoFar:
             result,
             token_ids=result.token_ids[self._told_ids :],
             logprobs=result.logprobs[self._told_ids :],
+            certainties=result.certainties[self._told_ids :],
             usage=TokenUsage(usage.prompt_tokens, usage.cached_tokens, usage.generated_tokens - self._told_tokens),
         )
         self._told_ids, self._told_tokens = len(result.token_ids), usage.generated_tokens

@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # the stubs of grpc are generic, its classes are not
 
+import math
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 
@@ -32,9 +33,10 @@ class GenerationServicer(generation_pb2_grpc.GenerationServiceServicer):  # type
         request: pb.GenerateRequest,
         context: grpc.aio.ServicerContext[pb.GenerateRequest, pb.GenerateResponse],
     ) -> AsyncIterator[pb.GenerateResponse]:
+        certain = request.sampling.self_certainty
         async with aclosing(self._generator.generate(request_from_pb(request))) as generated:
             async for results in generated:
-                for response in _responses(results):
+                for response in _responses(results, certain):
                     yield response
 
     async def GetModel(  # noqa: N802  # the wire's name
@@ -65,10 +67,11 @@ class GenerationServicer(generation_pb2_grpc.GenerationServiceServicer):  # type
         return pb.DecodeResponse(text=await self._generator.text_of(tuple(request.token_ids)))
 
 
-def _responses(results: Iterable[SequenceResult]) -> Iterator[pb.GenerateResponse]:
-    """The results in one response, or in several where they are so large that one might not be sent."""
+def _responses(results: Iterable[SequenceResult], certain: bool) -> Iterator[pb.GenerateResponse]:
+    """The results in one response, or in several where they are so large that one might not be sent; with what says how
+    `certain` the model was, where the call asked for that."""
     together, size = list[pb.GenerateResult](), 0
-    for result in map(_result, results):
+    for result in (_result(each, certain) for each in results):
         if together and size + result.ByteSize() > _LARGE_BYTES:
             yield pb.GenerateResponse(results=together)
             together, size = [], 0
@@ -77,7 +80,7 @@ def _responses(results: Iterable[SequenceResult]) -> Iterator[pb.GenerateRespons
     yield pb.GenerateResponse(results=together)
 
 
-def _result(result: SequenceResult) -> pb.GenerateResult:
+def _result(result: SequenceResult, certain: bool) -> pb.GenerateResult:
     return pb.GenerateResult(
         id=result.id,
         token_ids=result.token_ids,
@@ -101,6 +104,7 @@ def _result(result: SequenceResult) -> pb.GenerateResult:
         reasoning=result.reasoning,
         reasoning_tokens=result.reasoning_tokens,
         thinking=result.thinking,
+        self_certainty=math.fsum(result.certainties) if certain else None,
     )
 
 

@@ -84,6 +84,7 @@ class SimulatedEngine:
             token_bytes=_bytes,
             template_variables=frozenset({"enable_thinking"} if thinking_tokens else ()),
             reasoning=self._thoughts.marks,
+            self_certainty=True,
         )
 
     @property
@@ -175,7 +176,7 @@ class SimulatedEngine:
         behind = self._thoughts.end_in(ids)
         writer = self._calls.writer(ids, behind) if matcher is None and not thinking else None
         adjustments = SimulatedAdjustments(sequence) if set(sampling.shaping) - {"ignore_eos"} else None
-        weighed = adjustments is not None or sampling.logprobs is not None
+        weighed = adjustments is not None or sampling.alternatives is not None
         for position in range(len(ids), len(ids) + sequence.max_new_tokens):
             # The hash of a tuple of integers is the same in every process, and costs a tenth of a cryptographic one.
             draw = hash((*ids[-8:], position, seed if seed is not None else random.getrandbits(63)))
@@ -193,8 +194,8 @@ class SimulatedEngine:
             ids.append(adjustments.next(token, possible, draw) if adjustments else token)
             if matcher is not None:
                 matcher.accept(ids[-1:])
-            if sampling.logprobs is not None:
-                logprobs.append(likelihoods(ids[-1], possible, sampling.logprobs))
+            if sampling.alternatives is not None:
+                logprobs.append(likelihoods(ids[-1], possible, sampling.alternatives, draw))
             ended = self._thoughts.texts.get(ids[-1]) in sampling.stop
             if ended or (ids[-1] == _END and not sampling.ignore_eos):
                 break

@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 
 from services.generation.engine import Likelihoods
 
+_STEPS = 1024
+_MOST_CERTAIN = 12
 
-def likelihoods(chosen: int, chances: Mapping[int, float], alternatives: int) -> Likelihoods:
-    """Of a token, and of so many of the likeliest by these chances, among equals the token itself first."""
+
+def likelihoods(chosen: int, chances: Mapping[int, float], alternatives: int, draw: int) -> Likelihoods:
+    """Of a token, and of so many of the likeliest by these chances, among equals the token itself first.
+
+    Since nothing says how certain of it a model would be, the integer `draw` does: a multiple of 1/1024 in [0, 12).
+    """
     best = heapq.nlargest(alternatives, chances, key=lambda token: (chances[token], token == chosen))
-    return Likelihoods(_log(chances.get(chosen, 0.0)), tuple((token, _log(chances[token])) for token in best))
+    top = tuple((token, _log(chances[token])) for token in best)
+    return Likelihoods(_log(chances.get(chosen, 0.0)), top, draw % (_MOST_CERTAIN * _STEPS) / _STEPS)
 
 
 def chances_of_words(words: Sequence[str], ends: float) -> dict[int, float]:

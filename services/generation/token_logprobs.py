@@ -1,13 +1,14 @@
 """Log probabilities as they are told: of tokens by their bytes, which only the engine's tokenizer knows."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 from services.generation.engine import Completion, Likelihoods, ModelInfo
-from shared.errors import Internal
+from shared.errors import Internal, Unsupported
 from shared.records.logprobs import Alternative, TokenLogprobs
 
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
@@ -74,3 +75,22 @@ def told(completion: Completion, kept: Sequence[int], info: ModelInfo) -> tuple[
         return TokenLogprobs(*token(token_id, found.logprob), tuple(token(*each) for each in found.top))
 
     return tuple(map(position, kept, completion.logprobs))
+
+
+def certainties_of(found: Sequence[Likelihoods], kept: Sequence[int], info: ModelInfo) -> tuple[float, ...]:
+    """The model's self-certainty at each of the tokens that are kept, which are the first of those that were sampled.
+
+    Raises:
+        Internal: the engine gave none for one of them.
+        Unsupported: it is infinite, since the model rules tokens out altogether.
+    """
+    known = tuple(each.certainty for each in found[: len(kept)] if each.certainty is not None)
+    if len(known) < len(kept):
+        raise Internal(f"the {info.engine} engine gave no self-certainty for a token")
+    if not all(map(math.isfinite, known)):
+        raise Unsupported(
+            f"the model {info.model} gives some tokens no probability at all, so that its self-certainty is infinite: "
+            "take a reward profile without a component of type self_certainty",
+            field="sampling.self_certainty",
+        )
+    return known

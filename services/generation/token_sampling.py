@@ -1,5 +1,6 @@
 """Draws the next token of each row of a batch in the row's own way, from a number between 0 and 1 that it is given."""
 
+import math
 import random
 from collections.abc import Sequence
 
@@ -71,8 +72,8 @@ class TokenSampler:
 def likelihoods(
     logits: torch.Tensor, tokens: torch.Tensor, alternatives: Sequence[int | None]
 ) -> list[list[Likelihoods]]:
-    """Of each row the log probabilities of its token and of so many of the likeliest, in a list; an empty list where
-    its number of `alternatives` is None.
+    """Of each row the log probabilities of its token and of so many of the likeliest, and its self-certainty, in a
+    list; an empty list where its number of `alternatives` is None.
 
     `logits` have the shape (rows, vocabulary), `tokens` (rows,).
     """
@@ -80,11 +81,21 @@ def likelihoods(
     chosen = logprobs.gather(1, tokens.unsqueeze(1)).squeeze(1).tolist()
     most = min(max(count or 0 for count in alternatives), logits.shape[-1])
     best = logprobs.topk(most)
-    ids, values = best.indices.tolist(), best.values.tolist()
+    ids, values, certain = best.indices.tolist(), best.values.tolist(), certainties(logprobs).tolist()
     return [
-        [] if count is None else [Likelihoods(chosen[row], tuple(zip(ids[row][:count], values[row], strict=False)))]
+        []
+        if count is None
+        else [Likelihoods(chosen[row], tuple(zip(ids[row][:count], values[row], strict=False)), certain[row])]
         for row, count in enumerate(alternatives)
     ]
+
+
+def certainties(logprobs: torch.Tensor) -> torch.Tensor:
+    """The self-certainty of each row, see `Likelihoods`, of natural log probabilities of shape (rows, vocabulary).
+
+    Rounding makes a uniform distribution's a little more or less than 0, which it is at least.
+    """
+    return (-logprobs.mean(-1) - math.log(logprobs.shape[-1])).clamp(min=0.0)
 
 
 def uniform(seed: int | None, position: int) -> float:

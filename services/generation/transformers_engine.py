@@ -165,6 +165,7 @@ class TransformersEngine:
             token_bytes=TokenBytes(checkpoint.tokenizer),
             template_variables=checkpoint.chat.template.variables,
             reasoning=find_reasoning_marks(checkpoint.chat, checkpoint.tokenizer, settings.reasoning_parser),
+            self_certainty=True,
         )
         if available():
             self._grammars = of_tokenizer(checkpoint.tokenizer, checkpoint.vocabulary, checkpoint.eos_ids)
@@ -244,8 +245,9 @@ class _RowDraws(LogitsProcessor):  # type: ignore[misc]
         if self._matchers:
             scores = self._allowed(input_ids[:, self._start :], scores)
         tokens = self._draws.tokens(scores, numbers)
-        if any(sequence.sampling.logprobs is not None for sequence in sequences):
-            found = likelihoods(raw, tokens, [sequence.sampling.logprobs for sequence in sequences])
+        alternatives = [sequence.sampling.alternatives for sequence in sequences]
+        if any(count is not None for count in alternatives):
+            found = likelihoods(raw, tokens, alternatives)
             for row, each in zip(self._rows, found, strict=True):
                 row.logprobs += each
         return torch.full_like(scores, -torch.inf).scatter_(1, tokens.unsqueeze(1), 0.0)

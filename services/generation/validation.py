@@ -125,6 +125,13 @@ def _check_sampling(sampling: SamplingOptions, info: ModelInfo, limits: Generati
         )
     if sampling.logprobs is not None:
         _check_logprobs(sampling.logprobs, info)
+    if sampling.self_certainty and not info.self_certainty:
+        raise Unsupported(
+            f"the {info.engine} engine of this deployment does not tell how certain the model is of itself: take a "
+            "reward profile without a component of type self_certainty, or have the model served by the vllm or the "
+            "transformers engine",
+            field="sampling.self_certainty",
+        )
 
 
 def _check_logprobs(alternatives: int, info: ModelInfo) -> None:

@@ -5,6 +5,7 @@ import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from shared.vllm_core import start_llm
 _LOGGING = Path(__file__).with_name("vllm_logging.json")
 _FORMATS = "services.generation.vllm_formats:FormatProcessor"
 _PENALTIES = "services.generation.vllm_penalties:PenaltyProcessor"
+_CERTAINTY = "services.generation.vllm_certainty:CertaintyProcessor"
 _BY_PROCESSORS = frozenset(SHAPING) - {"ignore_eos"}
 """What logits processors obey, ours and those of vLLM that it leaves out when it decodes speculatively."""
 _CPU_CACHE_GIB = 1.0
@@ -113,20 +115,24 @@ class VllmEngine:
             self._grammars = of_tokenizer(tokenizer, checkpoint.vocabulary, checkpoint.eos_ids)
 
     async def _try(self) -> None:
-        """Decodes one token: some architectures load on a CPU, and fail when they compute.
+        """Decodes one token: some architectures load on a CPU, and fail when they compute. Finds out whether this vLLM
+        tells how certain the model is.
 
         Raises:
             Unsupported: no token came.
         """
         room = self.info.context_length - 1
         try:
-            await self.complete(TokenSequence(self.encode_chat(_TRIAL)[-room:], 1, SamplingOptions(), None))
+            sampling = SamplingOptions(self_certainty=True)
+            tried = await self.complete(TokenSequence(self.encode_chat(_TRIAL)[-room:], 1, sampling, None))
         except DarwinError as error:
             raise Unsupported(
                 f"vLLM loads {self._settings.model} and cannot decode with it ({error.message}): set "
                 "DARWIN_GENERATION_ENGINE=transformers",
                 field="model",
             ) from error
+        told = any(each.certainty is not None for each in tried.logprobs)
+        self._info = replace(self.info, self_certainty=told)
 
     def _trace(self) -> None:
         """Makes vLLM report its own span of each sequence to this process's tracer.
@@ -165,6 +171,8 @@ class VllmEngine:
         from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError
 
+        from services.generation.vllm_certainty import likelihoods_of
+
         prompt: dict[str, Any] = {"prompt_token_ids": list(sequence.token_ids)}
         if sequence.cache_salt:
             prompt["cache_salt"] = sequence.cache_salt
@@ -176,7 +184,7 @@ class VllmEngine:
             async for result in self._llm.generate(prompt, _sampling(sequence, self.info), name, trace_headers=headers):
                 # With `progress` each output holds what is new, and the last one else everything.
                 output, ids = result, result.outputs[0].token_ids
-                found = _logprobs(result, sequence.sampling.logprobs)
+                found = likelihoods_of(result.outputs[0], sequence.sampling.alternatives)
                 sampled += ids
                 likelihoods += found
                 if sequence.progress is not None:
@@ -208,7 +216,7 @@ def engine_arguments(settings: GenerationSettings, model: str, context: int, dty
     further.pop(REVISION, None)
     if on_cpu and further.get("enable_chunked_prefill"):
         raise Unsupported("DARWIN_GENERATION_VLLM_ARGUMENTS: enable_chunked_prefill is for GPUs: leave it out")
-    processors = [] if further.get(SPECULATIVE) else [_PENALTIES, *([_FORMATS] if available() else [])]
+    processors = [] if further.get(SPECULATIVE) else [_CERTAINTY, _PENALTIES, *([_FORMATS] if available() else [])]
     cache_gib = settings.kv_cache_gib or (_CPU_CACHE_GIB if on_cpu else None)
     arguments = AsyncEngineArgs(
         model=model,
@@ -266,7 +274,8 @@ def _sampling(sequence: TokenSequence, info: ModelInfo) -> Any:
         stream_interval=None if sequence.progress is None else PROGRESS_TOKENS,
         detokenize=bool(strings),
         skip_special_tokens=not stops.mixed,
-        logprobs=sampling.logprobs,
+        logprobs=sampling.alternatives,
+        flat_logprobs=True,
         extra_args=(vllm_formats.arguments_of(sequence) | vllm_penalties.arguments_of(sequence)) or None,
         logit_bias=dict(sampling.logit_bias) or None,
         min_p=sampling.min_p,
@@ -283,15 +292,3 @@ def _completion(output: Any, token_ids: tuple[int, ...], logprobs: tuple[Likelih
         return Completion(token_ids, cached, logprobs=logprobs)
     queued = times.scheduled_ts - times.queued_ts
     return Completion(token_ids, cached, queued, times.first_token_latency, logprobs=logprobs)
-
-
-def _logprobs(output: Any, alternatives: int | None) -> list[Likelihoods]:
-    found = [] if alternatives is None else output.outputs[0].logprobs or []
-    token_ids = output.outputs[0].token_ids
-    return [_likelihoods(*each, alternatives or 0) for each in zip(token_ids, found, strict=False)]
-
-
-def _likelihoods(token_id: int, found: Any, alternatives: int) -> Likelihoods:
-    """vLLM gives the sampled token among the likeliest, or beside them where it is none of them."""
-    ranked = sorted(found.items(), key=lambda item: item[1].rank)[:alternatives]
-    return Likelihoods(found[token_id].logprob, tuple((each, one.logprob) for each, one in ranked))

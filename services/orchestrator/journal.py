@@ -172,4 +172,5 @@ def _together(earlier: Generated, later: Generated) -> Generated:
         generated_tokens=earlier.generated_tokens + later.generated_tokens,
         cached_tokens=earlier.cached_tokens + later.cached_tokens,
         logprobs=earlier.logprobs + later.logprobs,
+        certainty=earlier.certainty + later.certainty,
     )

@@ -125,11 +125,17 @@ def build_unsampled(name: str, threads: int = 1) -> tuple[Rewarder, dict[str, st
 
 
 def _check_alone(name: str, profile: ProfileFile, why: str) -> None:
-    """Raises `InvalidRequest` where the profile's rewards compare responses."""
+    """Raises `InvalidRequest` where the profile's rewards compare responses, or need more of one than its text."""
     if profile.relative:
         raise InvalidRequest(
             f"{name} has {profile.relative[0]!r}, whose values compare the responses of a search, so that {why}: leave "
             "that component out",
+            field="profile",
+        )
+    if profile.self_certainty:
+        raise InvalidRequest(
+            f"{name} has {profile.self_certainty[0]!r}, which reads how certain the language model was while it "
+            "decoded, and recorded answers do not tell: leave that component out",
             field="profile",
         )
 
@@ -171,7 +177,9 @@ def _profile(name: str, file: ProfileFile) -> Profile:
     samples = _samples(file)
     components = tuple(
         Component(
-            spec.name, spec.weight, spec.scorer_key(), spec.parts, samples.get(spec.name), spec.beta, spec.relative
+            *(spec.name, spec.weight, spec.scorer_key(), spec.parts, samples.get(spec.name), spec.beta),
+            relative=spec.relative,
+            self_certainty=spec.self_certainty,
         )
         for spec in file.components
     )

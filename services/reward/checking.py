@@ -19,6 +19,8 @@ _RESPONSES = (
     "Trees drop their leaves in autumn to save water and energy while days are short and cold.",
     "leaves leaves leaves fall fall banana the the",
 )
+# Nothing has decoded them, so that components which read it count both alike.
+_CERTAINTY = 1.0
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,10 @@ async def check_reward(name: str) -> RewardCheck:
     rewarder = build_over({name: profile}, name, RewardSettings())
     try:
         await rewarder.start()
-        candidates = [ResponseCandidate(str(index), text) for index, text in enumerate(_RESPONSES)]
-        scored = await rewarder.score(_CONVERSATION, candidates)
+        candidates = [
+            ResponseCandidate(str(index), text, self_certainty=_CERTAINTY) for index, text in enumerate(_RESPONSES)
+        ]
+        scored = await rewarder.score(_CONVERSATION, candidates, together=True)
     finally:
         await rewarder.stop()
     tried = tuple(Tried(text, score.reward) for text, score in zip(_RESPONSES, scored.scores, strict=True))

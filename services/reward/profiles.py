@@ -27,7 +27,7 @@ from shared.text.folding import is_one_line
 
 SHIPPED = Path(__file__).parent / "profiles"
 _MAX_DEPTH = 80  # a JSON schema's, and what it stands in
-TENANT_TYPES = ("quality", "guard", "form", "relevance", "rules", "rubric", "pairwise", "simulated")
+TENANT_TYPES = ("quality", "guard", "form", "relevance", "rules", "rubric", "pairwise", "self_certainty", "simulated")
 """Component types of which a tenant's own profiles may be made: they read nothing but the conversation."""
 SHIPPED_HEADS = tuple(sorted(path.name for path in WEIGHTS.glob("*.safetensors")))
 
@@ -115,6 +115,11 @@ class ProfileFile(BaseModel):
     def relative(self) -> tuple[str, ...]:
         """The components whose values compare the responses that are scored together."""
         return tuple(component.name for component in self.components if component.relative)
+
+    @property
+    def self_certainty(self) -> tuple[str, ...]:
+        """The components whose values need the language model's self-certainty."""
+        return tuple(component.name for component in self.components if component.self_certainty)
 
 
 SCORER_TYPES = ("quality", "guard", "simulated")

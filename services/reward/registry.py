@@ -237,6 +237,27 @@ class PairwiseSpec(JudgeSpec):
         return PairwiseScorer(self, runtime)
 
 
+class SelfCertaintySpec(InProcessSpec):
+    """How certain the language model was of what it said, as generation tells with the tokens."""
+
+    type: Literal["self_certainty"]
+
+    @model_validator(mode="after")
+    def _has_no_sample(self) -> Self:
+        if self.transform == "quantile":
+            raise ValueError("takes no transform: quantile, as a sample's answers do not tell how certain a model was")
+        return self
+
+    @property
+    def self_certainty(self) -> bool:
+        return True
+
+    def create_blocking(self, runtime: Runtime) -> BlockingScorer:
+        from services.reward.self_certainty import SelfCertaintyScorer
+
+        return SelfCertaintyScorer()
+
+
 COMPONENT_TYPES: tuple[type[ComponentSpec], ...] = (
     QualitySpec,
     GuardSpec,
@@ -249,6 +270,7 @@ COMPONENT_TYPES: tuple[type[ComponentSpec], ...] = (
     RulesSpec,
     RubricSpec,
     PairwiseSpec,
+    SelfCertaintySpec,
 )
 TYPES: tuple[str, ...] = tuple(get_args(spec.model_fields["type"].annotation)[0] for spec in COMPONENT_TYPES)
 """What `type` may be."""

@@ -133,7 +133,8 @@ class Rewarder:
             Overloaded: too many responses wait already, or there is no memory for the profile's models.
             Internal: a score is missing or not finite.
             Unavailable: models are not loaded yet, or no longer.
-            Unsupported: the profile compares candidates, and these are not `together`.
+            Unsupported: the profile compares candidates, and these are not `together`; or it reads self-certainty, and
+                one has none.
         """
         check_names(profile, cache_salt)
         if content:
@@ -148,8 +149,15 @@ class Rewarder:
                 "set DARWIN_GATEWAY_REWARD, by which the gateway knows of that, or take another profile",
                 field="profile",
             )
+        if chosen.self_certainty and any(each.self_certainty is None for each in candidates):
+            raise Unsupported(
+                f"the reward profile {chosen.name} reads how certain the language model was while it decoded, which "
+                "texts alone do not tell: take a profile without a component of type self_certainty; if this is a "
+                "search, set DARWIN_GATEWAY_REWARD, by which the gateway knows what the profile needs",
+                field="profile",
+            )
         conversation = Conversation(tuple(messages), cache_salt)
-        items = [_item(conversation, candidate, json_values) for candidate in candidates]
+        items = [_item(conversation, each, json_values, certain=chosen.self_certainty) for each in candidates]
         columns = await self._columns(chosen, items)
         rows = list(zip(*columns, strict=True))
         values = await _values(chosen, columns)
@@ -210,10 +218,10 @@ def _itself(scorer: AnyScorer) -> AnyScorer:
     return scorer
 
 
-def _item(conversation: Conversation, candidate: ResponseCandidate, json_values: bool) -> ScoreItem:
-    if json_values:
-        return ScoreItem(conversation, values_text(candidate.text), candidate.partial, candidate.text)
-    return ScoreItem(conversation, candidate.text, candidate.partial)
+def _item(conversation: Conversation, candidate: ResponseCandidate, json_values: bool, *, certain: bool) -> ScoreItem:
+    text, written = (values_text(candidate.text), candidate.text) if json_values else (candidate.text, "")
+    certainty = candidate.self_certainty if certain else None
+    return ScoreItem(conversation, text, candidate.partial, written, certainty)
 
 
 async def _values(profile: Profile, columns: Sequence[Sequence[ComponentScore]]) -> list[tuple[float, ...]]:

@@ -35,20 +35,27 @@ class ScoreItem:
     """A response, possibly empty, to score against its conversation; a `partial` one may go on.
 
     Its text ends anywhere, within a word or a sentence. Where the response is JSON, `text` is that of its values, and
-    `written` the response itself, which only its form is judged by.
+    `written` the response itself, which only its form is judged by. `self_certainty` is how certain the language model
+    was of it, the mean over its tokens; None where no component reads that.
     """
 
     conversation: Conversation
     text: str
     partial: bool = False
     written: str = ""
+    self_certainty: float | None = None
 
     @cached_property
     def digest(self) -> bytes:
         """32 bytes that are equal only for equal items."""
-        return self.conversation.digest + _digest(
-            (self.text, *(("partial",) if self.partial else ()), *(("written", self.written) if self.written else ()))
-        )
+        parts = [self.text]
+        if self.partial:
+            parts.append("partial")
+        if self.written:
+            parts += ["written", self.written]
+        if self.self_certainty is not None:
+            parts += ["self_certainty", repr(self.self_certainty)]
+        return self.conversation.digest + _digest(parts)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ UNDECIDED = "undecided"
 """A judge answers a question in neither of the ways that it was asked for."""
 
 
-TRIAL = ScoreItem(Conversation((Message("user", "Name a fruit."),)), "An apple.")
+TRIAL = ScoreItem(Conversation((Message("user", "Name a fruit."),)), "An apple.", self_certainty=1.0)
 """Scorers may score this when they load, so that what they cannot compute shows before the first call."""
 
 

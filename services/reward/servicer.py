@@ -26,7 +26,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
     ) -> pb.ScoreResponse:
         scored = await self._rewarder.score(
             [Message(cast(Role, message.role), message.content) for message in request.messages],
-            [ResponseCandidate(candidate.id, candidate.text, candidate.partial) for candidate in request.candidates],
+            list(map(_candidate, request.candidates)),
             request.profile,
             request.cache_salt,
             json_values=request.json_values,
@@ -59,6 +59,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
                     components=profile.parts,
                     content=profile.content,
                     relative=profile.relative,
+                    self_certainty=profile.self_certainty,
                     wishes=profile.wishes,
                 )
                 for profile in self._rewarder.profiles.values()
@@ -75,13 +76,23 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):  # type: ignore[mis
         if request.tenants:
             check_tenants(await asyncio.to_thread(parse_profile, request.content, request.profile))
         loaded = await self._rewarder.load(request.profile, request.content)
-        return pb.LoadProfileResponse(components=loaded.parts, relative=loaded.relative, wishes=loaded.wishes)
+        return pb.LoadProfileResponse(
+            components=loaded.parts,
+            relative=loaded.relative,
+            self_certainty=loaded.self_certainty,
+            wishes=loaded.wishes,
+        )
 
     def _warn_of_wishes(self, name: str) -> None:
         """Says once of each file that its wishes are not told, since whoever scores by it knows its name alone."""
         if self._rewarder.profiles[name].wishes and name not in self._untold:
             self._untold.add(name)
             log.warning("no mutant tells the wishes of %s: profiles are not managed, see DARWIN_GATEWAY_REWARD", name)
+
+
+def _candidate(given: pb.ScoreRequest.Candidate) -> ResponseCandidate:
+    certainty = given.self_certainty if given.HasField("self_certainty") else None
+    return ResponseCandidate(given.id, given.text, given.partial, certainty)
 
 
 def _score(score: CandidateScore) -> pb.ScoreResponse.Score:

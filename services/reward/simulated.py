@@ -22,6 +22,7 @@ class SimulatedScorer:
         words = len(item.text.split())
         if not words:
             return ComponentScore(-1.0)
-        content = replace(item, conversation=replace(item.conversation, cache_salt=""), partial=False).digest
+        conversation = replace(item.conversation, cache_salt="")
+        content = replace(item, conversation=conversation, partial=False, self_certainty=None).digest
         noise = int.from_bytes(blake2b(content, digest_size=4).digest(), "big") / 2**32
         return ComponentScore(min(words, 400) / 400 + noise, computed_tokens=words)

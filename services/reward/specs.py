@@ -105,6 +105,11 @@ class ComponentSpec(BaseModel):
         return self.transform == "win_rate"
 
     @property
+    def self_certainty(self) -> bool:
+        """Whether its values need the language model's self-certainty."""
+        return False
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """The names of the parts that its scores have."""
         return ()

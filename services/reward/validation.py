@@ -1,5 +1,6 @@
 """Checks a call: its candidates, and the limits that they and the conversation must keep."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,11 +20,13 @@ _ROLES = ("system", "user", "assistant")
 
 @dataclass(frozen=True)
 class ResponseCandidate:
-    """A response to score, under an id of the caller's; a `partial` one may go on."""
+    """A response to score, under an id of the caller's; a `partial` one may go on. `self_certainty` is how certain the
+    language model was of it, None where the caller does not know."""
 
     id: str
     text: str
     partial: bool = False
+    self_certainty: float | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,10 @@ def _check_candidates(candidates: Sequence[ResponseCandidate], limits: ScoringLi
         if candidate.id in seen:
             raise InvalidRequest(f"the id {candidate.id!r} stands twice", field=f"candidates[{index}].id")
         seen.add(candidate.id)
+        certainty = candidate.self_certainty
+        if certainty is not None and not 0 <= certainty < math.inf:
+            where = f"candidates[{index}].self_certainty"
+            raise InvalidRequest(f"self_certainty must be 0 or more, and finite, not {certainty:g}", field=where)
         if len(candidate.text) > limits.text_characters:
             most, where = limits.text_characters, f"candidates[{index}].text"
             raise InvalidRequest(f"a response has at most {most} characters, not {len(candidate.text)}", field=where)

@@ -15,7 +15,7 @@ from services.reward.specs import part_names
 class Component:
     """A term of a profile's sum; `scorer` is the key of the scorer that gives its values. Its scores have `parts`; with
     a `sample`, its value is the quantile in that, and with a `beta` the win rate among those that are scored together.
-    It is `relative` where its values compare these."""
+    It is `relative` where its values compare these, and has `self_certainty` where they need the language model's."""
 
     name: str
     weight: float
@@ -24,6 +24,7 @@ class Component:
     sample: Sample | None = None
     beta: float | None = None
     relative: bool = False
+    self_certainty: bool = False
 
     def values(self, scores: Sequence[ComponentScore]) -> list[float]:
         """Of all responses that are scored together."""
@@ -52,6 +53,11 @@ class Profile:
     def relative(self) -> bool:
         """Whether its rewards mean something among those only that were scored together."""
         return any(each.relative for each in self.components)
+
+    @property
+    def self_certainty(self) -> bool:
+        """Whether its rewards need the language model's self-certainty."""
+        return any(each.self_certainty for each in self.components)
 
     @property
     def parts(self) -> tuple[str, ...]:

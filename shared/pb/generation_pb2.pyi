@@ -101,7 +101,7 @@ class GenerateRequest(_message.Message):
         definition: str
         def __init__(self, kind: _Optional[_Union[GenerateRequest.Format.Kind, str]] = ..., definition: _Optional[str] = ...) -> None: ...
     class Sampling(_message.Message):
-        __slots__ = ("temperature", "top_p", "top_k", "stop", "json_schema", "format", "logprobs", "presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias", "min_p", "ignore_eos")
+        __slots__ = ("temperature", "top_p", "top_k", "stop", "json_schema", "format", "logprobs", "presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias", "min_p", "ignore_eos", "self_certainty")
         class LogitBiasEntry(_message.Message):
             __slots__ = ("key", "value")
             KEY_FIELD_NUMBER: _ClassVar[int]
@@ -122,6 +122,7 @@ class GenerateRequest(_message.Message):
         LOGIT_BIAS_FIELD_NUMBER: _ClassVar[int]
         MIN_P_FIELD_NUMBER: _ClassVar[int]
         IGNORE_EOS_FIELD_NUMBER: _ClassVar[int]
+        SELF_CERTAINTY_FIELD_NUMBER: _ClassVar[int]
         temperature: float
         top_p: float
         top_k: int
@@ -135,7 +136,8 @@ class GenerateRequest(_message.Message):
         logit_bias: _containers.ScalarMap[int, float]
         min_p: float
         ignore_eos: bool
-        def __init__(self, temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., top_k: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., json_schema: _Optional[str] = ..., format: _Optional[_Union[GenerateRequest.Format, _Mapping]] = ..., logprobs: _Optional[int] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., logit_bias: _Optional[_Mapping[int, float]] = ..., min_p: _Optional[float] = ..., ignore_eos: bool = ...) -> None: ...
+        self_certainty: bool
+        def __init__(self, temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., top_k: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., json_schema: _Optional[str] = ..., format: _Optional[_Union[GenerateRequest.Format, _Mapping]] = ..., logprobs: _Optional[int] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., logit_bias: _Optional[_Mapping[int, float]] = ..., min_p: _Optional[float] = ..., ignore_eos: bool = ..., self_certainty: bool = ...) -> None: ...
     SEQUENCES_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     CACHE_SALT_FIELD_NUMBER: _ClassVar[int]
@@ -185,7 +187,7 @@ class GenerateResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[GenerateResult, _Mapping]]] = ...) -> None: ...
 
 class GenerateResult(_message.Message):
-    __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds", "queue_seconds", "tool_calls", "content", "calling", "logprobs", "partial", "served_by", "reasoning", "reasoning_tokens", "thinking")
+    __slots__ = ("id", "token_ids", "text", "lookahead_text", "finish_reason", "usage", "seconds", "queue_seconds", "tool_calls", "content", "calling", "logprobs", "self_certainty", "partial", "served_by", "reasoning", "reasoning_tokens", "thinking")
     class Usage(_message.Message):
         __slots__ = ("prompt_tokens", "cached_tokens", "generated_tokens", "kept_tokens")
         PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -209,6 +211,7 @@ class GenerateResult(_message.Message):
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     CALLING_FIELD_NUMBER: _ClassVar[int]
     LOGPROBS_FIELD_NUMBER: _ClassVar[int]
+    SELF_CERTAINTY_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_FIELD_NUMBER: _ClassVar[int]
     SERVED_BY_FIELD_NUMBER: _ClassVar[int]
     REASONING_FIELD_NUMBER: _ClassVar[int]
@@ -226,12 +229,13 @@ class GenerateResult(_message.Message):
     content: str
     calling: bool
     logprobs: _containers.RepeatedCompositeFieldContainer[TokenLogprobs]
+    self_certainty: float
     partial: bool
     served_by: str
     reasoning: str
     reasoning_tokens: int
     thinking: bool
-    def __init__(self, id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., lookahead_text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., usage: _Optional[_Union[GenerateResult.Usage, _Mapping]] = ..., seconds: _Optional[float] = ..., queue_seconds: _Optional[float] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., content: _Optional[str] = ..., calling: bool = ..., logprobs: _Optional[_Iterable[_Union[TokenLogprobs, _Mapping]]] = ..., partial: bool = ..., served_by: _Optional[str] = ..., reasoning: _Optional[str] = ..., reasoning_tokens: _Optional[int] = ..., thinking: bool = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., token_ids: _Optional[_Iterable[int]] = ..., text: _Optional[str] = ..., lookahead_text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., usage: _Optional[_Union[GenerateResult.Usage, _Mapping]] = ..., seconds: _Optional[float] = ..., queue_seconds: _Optional[float] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., content: _Optional[str] = ..., calling: bool = ..., logprobs: _Optional[_Iterable[_Union[TokenLogprobs, _Mapping]]] = ..., self_certainty: _Optional[float] = ..., partial: bool = ..., served_by: _Optional[str] = ..., reasoning: _Optional[str] = ..., reasoning_tokens: _Optional[int] = ..., thinking: bool = ...) -> None: ...
 
 class TokenLogprobs(_message.Message):
     __slots__ = ("chosen", "top")

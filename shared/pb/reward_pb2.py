@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16shared/pb/reward.proto\x12\tdarwin.v1\"\xcc\x02\n\x0cScoreRequest\x12\x31\n\x08messages\x18\x01 \x03(\x0b\x32\x1f.darwin.v1.ScoreRequest.Message\x12\x35\n\ncandidates\x18\x02 \x03(\x0b\x32!.darwin.v1.ScoreRequest.Candidate\x12\x0f\n\x07profile\x18\x03 \x01(\t\x12\x12\n\ncache_salt\x18\x04 \x01(\t\x12\x13\n\x0bjson_values\x18\x14 \x01(\x08\x12\x0f\n\x07\x63ontent\x18\x15 \x01(\t\x12\x13\n\x0bonly_loaded\x18\x16 \x01(\x08\x12\x10\n\x08together\x18\x1e \x01(\x08\x1a(\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x1a\x36\n\tCandidate\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07partial\x18\x03 \x01(\x08\"\x80\x04\n\rScoreResponse\x12.\n\x06scores\x18\x01 \x03(\x0b\x32\x1e.darwin.v1.ScoreResponse.Score\x12\x0f\n\x07profile\x18\x02 \x01(\t\x12-\n\x05usage\x18\x03 \x01(\x0b\x32\x1e.darwin.v1.ScoreResponse.Usage\x12\x38\n\x0b\x63omparisons\x18\x1e \x03(\x0b\x32#.darwin.v1.ScoreResponse.Comparison\x1a\x38\n\tComponent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\r\n\x05value\x18\x03 \x01(\x01\x1a~\n\x05Score\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06reward\x18\x02 \x01(\x01\x12\x36\n\ncomponents\x18\x03 \x03(\x0b\x32\".darwin.v1.ScoreResponse.Component\x12\x11\n\tabstained\x18\x04 \x01(\t\x12\x0e\n\x06\x62reaks\x18\x05 \x01(\t\x1a\x37\n\x05Usage\x12\x17\n\x0f\x63omputed_tokens\x18\x01 \x01(\r\x12\x15\n\rcached_tokens\x18\x02 \x01(\r\x1aR\n\nComparison\x12\x11\n\tcomponent\x18\x01 \x01(\t\x12\r\n\x05\x66irst\x18\x02 \x01(\r\x12\x0e\n\x06second\x18\x03 \x01(\r\x12\x12\n\npreference\x18\x04 \x01(\x01\"\x15\n\x13ListProfilesRequest\"\xd7\x01\n\x14ListProfilesResponse\x12\x39\n\x08profiles\x18\x01 \x03(\x0b\x32\'.darwin.v1.ListProfilesResponse.Profile\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x02 \x01(\t\x1as\n\x07Profile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\ncomponents\x18\x03 \x03(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\x10\n\x08relative\x18\x1e \x01(\x08\x12\x0e\n\x06wishes\x18\x05 \x03(\t\"G\n\x12LoadProfileRequest\x12\x0f\n\x07profile\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x0f\n\x07tenants\x18\x03 \x01(\x08\"K\n\x13LoadProfileResponse\x12\x12\n\ncomponents\x18\x01 \x03(\t\x12\x10\n\x08relative\x18\x1e \x01(\x08\x12\x0e\n\x06wishes\x18\x02 \x03(\t2\xea\x01\n\rRewardService\x12:\n\x05Score\x12\x17.darwin.v1.ScoreRequest\x1a\x18.darwin.v1.ScoreResponse\x12O\n\x0cListProfiles\x12\x1e.darwin.v1.ListProfilesRequest\x1a\x1f.darwin.v1.ListProfilesResponse\x12L\n\x0bLoadProfile\x12\x1d.darwin.v1.LoadProfileRequest\x1a\x1e.darwin.v1.LoadProfileResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16shared/pb/reward.proto\x12\tdarwin.v1\"\xfc\x02\n\x0cScoreRequest\x12\x31\n\x08messages\x18\x01 \x03(\x0b\x32\x1f.darwin.v1.ScoreRequest.Message\x12\x35\n\ncandidates\x18\x02 \x03(\x0b\x32!.darwin.v1.ScoreRequest.Candidate\x12\x0f\n\x07profile\x18\x03 \x01(\t\x12\x12\n\ncache_salt\x18\x04 \x01(\t\x12\x13\n\x0bjson_values\x18\x14 \x01(\x08\x12\x0f\n\x07\x63ontent\x18\x15 \x01(\t\x12\x13\n\x0bonly_loaded\x18\x16 \x01(\x08\x12\x10\n\x08together\x18\x1e \x01(\x08\x1a(\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x1a\x66\n\tCandidate\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07partial\x18\x03 \x01(\x08\x12\x1b\n\x0eself_certainty\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\x11\n\x0f_self_certainty\"\x80\x04\n\rScoreResponse\x12.\n\x06scores\x18\x01 \x03(\x0b\x32\x1e.darwin.v1.ScoreResponse.Score\x12\x0f\n\x07profile\x18\x02 \x01(\t\x12-\n\x05usage\x18\x03 \x01(\x0b\x32\x1e.darwin.v1.ScoreResponse.Usage\x12\x38\n\x0b\x63omparisons\x18\x1e \x03(\x0b\x32#.darwin.v1.ScoreResponse.Comparison\x1a\x38\n\tComponent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\r\n\x05value\x18\x03 \x01(\x01\x1a~\n\x05Score\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06reward\x18\x02 \x01(\x01\x12\x36\n\ncomponents\x18\x03 \x03(\x0b\x32\".darwin.v1.ScoreResponse.Component\x12\x11\n\tabstained\x18\x04 \x01(\t\x12\x0e\n\x06\x62reaks\x18\x05 \x01(\t\x1a\x37\n\x05Usage\x12\x17\n\x0f\x63omputed_tokens\x18\x01 \x01(\r\x12\x15\n\rcached_tokens\x18\x02 \x01(\r\x1aR\n\nComparison\x12\x11\n\tcomponent\x18\x01 \x01(\t\x12\r\n\x05\x66irst\x18\x02 \x01(\r\x12\x0e\n\x06second\x18\x03 \x01(\r\x12\x12\n\npreference\x18\x04 \x01(\x01\"\x15\n\x13ListProfilesRequest\"\xf0\x01\n\x14ListProfilesResponse\x12\x39\n\x08profiles\x18\x01 \x03(\x0b\x32\'.darwin.v1.ListProfilesResponse.Profile\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x02 \x01(\t\x1a\x8b\x01\n\x07Profile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\ncomponents\x18\x03 \x03(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\x10\n\x08relative\x18\x1e \x01(\x08\x12\x16\n\x0eself_certainty\x18\x1f \x01(\x08\x12\x0e\n\x06wishes\x18\x05 \x03(\t\"G\n\x12LoadProfileRequest\x12\x0f\n\x07profile\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x0f\n\x07tenants\x18\x03 \x01(\x08\"c\n\x13LoadProfileResponse\x12\x12\n\ncomponents\x18\x01 \x03(\t\x12\x10\n\x08relative\x18\x1e \x01(\x08\x12\x16\n\x0eself_certainty\x18\x1f \x01(\x08\x12\x0e\n\x06wishes\x18\x02 \x03(\t2\xea\x01\n\rRewardService\x12:\n\x05Score\x12\x17.darwin.v1.ScoreRequest\x1a\x18.darwin.v1.ScoreResponse\x12O\n\x0cListProfiles\x12\x1e.darwin.v1.ListProfilesRequest\x1a\x1f.darwin.v1.ListProfilesResponse\x12L\n\x0bLoadProfile\x12\x1d.darwin.v1.LoadProfileRequest\x1a\x1e.darwin.v1.LoadProfileResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,31 +32,31 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shared.pb.reward_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SCOREREQUEST']._serialized_start=38
-  _globals['_SCOREREQUEST']._serialized_end=370
+  _globals['_SCOREREQUEST']._serialized_end=418
   _globals['_SCOREREQUEST_MESSAGE']._serialized_start=274
   _globals['_SCOREREQUEST_MESSAGE']._serialized_end=314
   _globals['_SCOREREQUEST_CANDIDATE']._serialized_start=316
-  _globals['_SCOREREQUEST_CANDIDATE']._serialized_end=370
-  _globals['_SCORERESPONSE']._serialized_start=373
-  _globals['_SCORERESPONSE']._serialized_end=885
-  _globals['_SCORERESPONSE_COMPONENT']._serialized_start=560
-  _globals['_SCORERESPONSE_COMPONENT']._serialized_end=616
-  _globals['_SCORERESPONSE_SCORE']._serialized_start=618
-  _globals['_SCORERESPONSE_SCORE']._serialized_end=744
-  _globals['_SCORERESPONSE_USAGE']._serialized_start=746
-  _globals['_SCORERESPONSE_USAGE']._serialized_end=801
-  _globals['_SCORERESPONSE_COMPARISON']._serialized_start=803
-  _globals['_SCORERESPONSE_COMPARISON']._serialized_end=885
-  _globals['_LISTPROFILESREQUEST']._serialized_start=887
-  _globals['_LISTPROFILESREQUEST']._serialized_end=908
-  _globals['_LISTPROFILESRESPONSE']._serialized_start=911
-  _globals['_LISTPROFILESRESPONSE']._serialized_end=1126
-  _globals['_LISTPROFILESRESPONSE_PROFILE']._serialized_start=1011
-  _globals['_LISTPROFILESRESPONSE_PROFILE']._serialized_end=1126
-  _globals['_LOADPROFILEREQUEST']._serialized_start=1128
-  _globals['_LOADPROFILEREQUEST']._serialized_end=1199
-  _globals['_LOADPROFILERESPONSE']._serialized_start=1201
-  _globals['_LOADPROFILERESPONSE']._serialized_end=1276
-  _globals['_REWARDSERVICE']._serialized_start=1279
-  _globals['_REWARDSERVICE']._serialized_end=1513
+  _globals['_SCOREREQUEST_CANDIDATE']._serialized_end=418
+  _globals['_SCORERESPONSE']._serialized_start=421
+  _globals['_SCORERESPONSE']._serialized_end=933
+  _globals['_SCORERESPONSE_COMPONENT']._serialized_start=608
+  _globals['_SCORERESPONSE_COMPONENT']._serialized_end=664
+  _globals['_SCORERESPONSE_SCORE']._serialized_start=666
+  _globals['_SCORERESPONSE_SCORE']._serialized_end=792
+  _globals['_SCORERESPONSE_USAGE']._serialized_start=794
+  _globals['_SCORERESPONSE_USAGE']._serialized_end=849
+  _globals['_SCORERESPONSE_COMPARISON']._serialized_start=851
+  _globals['_SCORERESPONSE_COMPARISON']._serialized_end=933
+  _globals['_LISTPROFILESREQUEST']._serialized_start=935
+  _globals['_LISTPROFILESREQUEST']._serialized_end=956
+  _globals['_LISTPROFILESRESPONSE']._serialized_start=959
+  _globals['_LISTPROFILESRESPONSE']._serialized_end=1199
+  _globals['_LISTPROFILESRESPONSE_PROFILE']._serialized_start=1060
+  _globals['_LISTPROFILESRESPONSE_PROFILE']._serialized_end=1199
+  _globals['_LOADPROFILEREQUEST']._serialized_start=1201
+  _globals['_LOADPROFILEREQUEST']._serialized_end=1272
+  _globals['_LOADPROFILERESPONSE']._serialized_start=1274
+  _globals['_LOADPROFILERESPONSE']._serialized_end=1373
+  _globals['_REWARDSERVICE']._serialized_start=1376
+  _globals['_REWARDSERVICE']._serialized_end=1610
 # @@protoc_insertion_point(module_scope)

@@ -16,14 +16,16 @@ class ScoreRequest(_message.Message):
         content: str
         def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ...) -> None: ...
     class Candidate(_message.Message):
-        __slots__ = ("id", "text", "partial")
+        __slots__ = ("id", "text", "partial", "self_certainty")
         ID_FIELD_NUMBER: _ClassVar[int]
         TEXT_FIELD_NUMBER: _ClassVar[int]
         PARTIAL_FIELD_NUMBER: _ClassVar[int]
+        SELF_CERTAINTY_FIELD_NUMBER: _ClassVar[int]
         id: str
         text: str
         partial: bool
-        def __init__(self, id: _Optional[str] = ..., text: _Optional[str] = ..., partial: bool = ...) -> None: ...
+        self_certainty: float
+        def __init__(self, id: _Optional[str] = ..., text: _Optional[str] = ..., partial: bool = ..., self_certainty: _Optional[float] = ...) -> None: ...
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
@@ -101,20 +103,22 @@ class ListProfilesRequest(_message.Message):
 class ListProfilesResponse(_message.Message):
     __slots__ = ("profiles", "default")
     class Profile(_message.Message):
-        __slots__ = ("name", "description", "components", "content", "relative", "wishes")
+        __slots__ = ("name", "description", "components", "content", "relative", "self_certainty", "wishes")
         NAME_FIELD_NUMBER: _ClassVar[int]
         DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
         COMPONENTS_FIELD_NUMBER: _ClassVar[int]
         CONTENT_FIELD_NUMBER: _ClassVar[int]
         RELATIVE_FIELD_NUMBER: _ClassVar[int]
+        SELF_CERTAINTY_FIELD_NUMBER: _ClassVar[int]
         WISHES_FIELD_NUMBER: _ClassVar[int]
         name: str
         description: str
         components: _containers.RepeatedScalarFieldContainer[str]
         content: str
         relative: bool
+        self_certainty: bool
         wishes: _containers.RepeatedScalarFieldContainer[str]
-        def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., components: _Optional[_Iterable[str]] = ..., content: _Optional[str] = ..., relative: bool = ..., wishes: _Optional[_Iterable[str]] = ...) -> None: ...
+        def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., components: _Optional[_Iterable[str]] = ..., content: _Optional[str] = ..., relative: bool = ..., self_certainty: bool = ..., wishes: _Optional[_Iterable[str]] = ...) -> None: ...
     PROFILES_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_FIELD_NUMBER: _ClassVar[int]
     profiles: _containers.RepeatedCompositeFieldContainer[ListProfilesResponse.Profile]
@@ -132,11 +136,13 @@ class LoadProfileRequest(_message.Message):
     def __init__(self, profile: _Optional[str] = ..., content: _Optional[str] = ..., tenants: bool = ...) -> None: ...
 
 class LoadProfileResponse(_message.Message):
-    __slots__ = ("components", "relative", "wishes")
+    __slots__ = ("components", "relative", "self_certainty", "wishes")
     COMPONENTS_FIELD_NUMBER: _ClassVar[int]
     RELATIVE_FIELD_NUMBER: _ClassVar[int]
+    SELF_CERTAINTY_FIELD_NUMBER: _ClassVar[int]
     WISHES_FIELD_NUMBER: _ClassVar[int]
     components: _containers.RepeatedScalarFieldContainer[str]
     relative: bool
+    self_certainty: bool
     wishes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, components: _Optional[_Iterable[str]] = ..., relative: bool = ..., wishes: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, components: _Optional[_Iterable[str]] = ..., relative: bool = ..., self_certainty: bool = ..., wishes: _Optional[_Iterable[str]] = ...) -> None: ...

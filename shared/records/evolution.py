@@ -107,8 +107,9 @@ class EvolutionRequest:
     `template_arguments`, which are JSON, and what stands for the `reasoning_effort`. Answers tell what was thought if
     `include_reasoning`; the first `prefill_thought` characters of the beginning of the answer are a thought, which the
     first round finds out. Among its tenant's evolutions that wait for a worker, one of a higher `service_tier` goes
-    first. Where the profile compares responses, it has `relative_rewards`; mutants tell the language model those of the
-    profile's `wishes` that go with what `messages` demand.
+    first. Where the profile compares responses, it has `relative_rewards`; where it reads how certain the language
+    model was, generation tells its `self_certainty`. Mutants tell the language model those of the profile's `wishes`
+    that go with what `messages` demand.
     """
 
     method: Method
@@ -137,6 +138,7 @@ class EvolutionRequest:
     profile_canary: str | None = None
     relative_rewards: bool = False
     wishes: tuple[str, ...] = ()
+    self_certainty: bool = False
 
 
 @dataclass(frozen=True)

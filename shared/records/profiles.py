@@ -34,11 +34,12 @@ Wishes = tuple[str, ...]
 
 
 class Traits(NamedTuple):
-    """What a profile's content says, as the reward service has read it: whether its rewards compare responses, and what
-    it wishes."""
+    """What a profile's content says, as the reward service has read it: whether its rewards compare responses, what it
+    wishes, and whether its rewards need the language model's self-certainty."""
 
     relative: bool = False
     wishes: Wishes = ()
+    self_certainty: bool = False
 
 
 PLAIN = Traits()
@@ -47,14 +48,15 @@ PLAIN = Traits()
 
 class Resolved(NamedTuple):
     """A version that a request names, as `name@version`, and its owner; as it was given, and no owner, where the reward
-    service alone knows it. Where a canary has drawn which version that is, its id. `relative` and `wishes` are the
-    version's traits."""
+    service alone knows it. Where a canary has drawn which version that is, its id. The other fields are the version's
+    traits."""
 
     reference: str
     owner: str | None
     canary: str | None = None
     relative: bool = False
     wishes: Wishes = ()
+    self_certainty: bool = False
 
 
 MAX_REFERENCE = 71
@@ -65,8 +67,8 @@ _REFERENCE = re.compile(rf"({NAME_PATTERN})(?:@([1-9]\d{{0,5}}))?")
 
 @dataclass(frozen=True)
 class ProfileVersion:
-    """What was pushed: the profile as YAML, who pushed it, when (Unix seconds) and why. It never changes. `wishes` are
-    the profile's, as the reward service has read them.
+    """What was pushed: the profile as YAML, who pushed it, when (Unix seconds) and why. It never changes. `wishes` and
+    `self_certainty` are the profile's `Traits`.
     """
 
     version: int
@@ -75,6 +77,7 @@ class ProfileVersion:
     at: float
     reason: str = ""
     wishes: Wishes = ()
+    self_certainty: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ from shared.text.plain_turns import as_judged
 
 
 class Candidate(NamedTuple):
-    """A response as it was decoded; a `partial` one goes on."""
+    """A response as it was decoded; a `partial` one goes on. `self_certainty` is the language model's, as the mean over
+    its tokens; None where nobody has kept it."""
 
     id: str
     text: str
     partial: bool = False
+    self_certainty: float | None = None
 
 
 def score_request(
@@ -29,7 +31,10 @@ def score_request(
     return pb.ScoreRequest(
         messages=[pb.ScoreRequest.Message(role=m.role, content=m.content) for m in as_judged(request.messages)],
         candidates=[
-            pb.ScoreRequest.Candidate(id=each.id, text=begun + each.text, partial=each.partial) for each in candidates
+            pb.ScoreRequest.Candidate(
+                id=each.id, text=begun + each.text, partial=each.partial, self_certainty=each.self_certainty
+            )
+            for each in candidates
         ],
         profile=profile,
         cache_salt=cache_salt(request),

@@ -28,7 +28,6 @@ from shared.records.profiles import (
     ProfileVersion,
     Resolved,
     Traits,
-    Wishes,
     check_texts,
     split_reference,
     unknown_profile,
@@ -50,7 +49,7 @@ class Step(NamedTuple):
     kind: ChangeKind
     version: int
     content: str | None = None
-    wishes: Wishes = ()
+    traits: Traits = PLAIN
 
 
 class Profiles(RedisClient):
@@ -121,12 +120,12 @@ class Profiles(RedisClient):
         async def pushed(profile: ManagedProfile | None) -> Step | None:
             if profile is None:
                 first = ManagedProfile(name, 1, 1, relative=(1,) if traits.relative else ())
-                return Step(first, "pushed", 1, content, traits.wishes)
+                return Step(first, "pushed", 1, content, traits)
             if not profile.deleted and (await self.version(owner, name, profile.latest)).content == content:
                 after = profile.with_promoted(profile.latest) if promote else profile
                 return Step(after, "promoted", profile.latest) if after != profile else None
             after = profile.with_next(promote=promote, relative=traits.relative)
-            return Step(after, "pushed", after.latest, content, traits.wishes)
+            return Step(after, "pushed", after.latest, content, traits)
 
         return await self.change(owner, name, pushed, by, reason)
 
@@ -249,7 +248,8 @@ class Profiles(RedisClient):
                 assert profile is not None
                 return profile
             at = time.time()
-            made = ProfileVersion(step.version, step.content or "", by, at, reason, step.wishes)
+            says = (step.traits.wishes, step.traits.self_certainty)
+            made = ProfileVersion(step.version, step.content or "", by, at, reason, *says)
             async with self._translated:
                 done = await CHANGED(
                     self._redis,

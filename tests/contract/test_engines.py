@@ -27,6 +27,7 @@ from tests.contract.engine_rows import (
     WARM,
     control_ids,
     one,
+    own_certainties,
     own_logprobs,
     pieces,
     run,
@@ -267,6 +268,31 @@ async def test_log_probabilities_are_the_models_own_whole_and_in_pieces(
         assert min(found) < -0.5
 
 
+async def test_self_certainty_is_the_models_own_whole_and_in_pieces(
+    generator: SequenceGenerator, engine: Engine
+) -> None:
+    greedy, asked = replace(GREEDY, self_certainty=True), Sequence("s", QUESTION, max_new_tokens=24)
+    if not engine.info.self_certainty:
+        assert engine.info.engine == "openai"
+        with pytest.raises(Unsupported, match=r"the openai engine .* type self_certainty") as refused:
+            await one(generator, asked, greedy)
+        assert refused.value.field == "sampling.self_certainty"
+        return
+    whole, parts = await one(generator, asked, greedy), await pieces(generator, 3, 8, greedy)
+    assert sum((part.certainties for part in parts), ()) == pytest.approx(whole.certainties, abs=1e-3)
+    assert len(whole.certainties) == len(whole.token_ids) > 16
+    # What shapes sampling does not shape this, and asking for it changes nothing of what is sampled.
+    shaped = replace(WARM, temperature=1.5, logit_bias={28: -100.0, 30: 5.0}, presence_penalty=1.5, top_p=0.9)
+    drawn = await one(generator, replace(asked, seed=7), replace(shaped, self_certainty=True, logprobs=2))
+    plain = await one(generator, replace(asked, seed=7), shaped)
+    assert (drawn.token_ids, plain.certainties) == (plain.token_ids, ())
+    assert len(drawn.logprobs) == len(drawn.certainties)
+    if engine.info.engine != "simulated":
+        found = own_certainties(engine.encode_chat(QUESTION), drawn.token_ids)
+        assert drawn.certainties == pytest.approx(found, abs=1e-3)
+        assert max(found) - min(found) > 0.5
+
+
 async def test_a_response_that_leaves_no_room_is_a_full_context_and_no_error(generator: SequenceGenerator) -> None:
     ids = tuple([11] * generator.info.context_length)
     result = await one(generator, Sequence("s", QUESTION, ids, max_new_tokens=10))
@@ -295,6 +321,6 @@ async def test_the_beginning_of_an_answer_is_continued(generator: SequenceGenera
 
 
 async def test_partial_results_add_up_to_the_whole(generator: SequenceGenerator, engine: Engine) -> None:
-    sampling = replace(WARM, logprobs=1 if engine.info.logprobs else None)
+    sampling = replace(WARM, logprobs=1 if engine.info.logprobs else None, self_certainty=engine.info.self_certainty)
     partial = await same_in_parts(generator, Sequence("s", QUESTION, max_new_tokens=60, seed=5), sampling)
     assert partial or engine.info.engine == "openai"

@@ -22,6 +22,7 @@ from services.reward.registry import (
     RelevanceSpec,
     RubricSpec,
     RulesSpec,
+    SelfCertaintySpec,
     SimulatedSpec,
     Spec,
     VllmSpec,
@@ -38,12 +39,19 @@ from tests.unit.reward.heads import save_knowing_head
 QUESTION = Conversation((Message("system", "Be brief."), Message("user", "How do plants make food?")))
 OTHER = Conversation((Message("user", "Why is the sky blue?"),))
 LONG = "Chlorophyll in the leaves captures sunlight, which turns carbon dioxide and water into glucose and oxygen. " * 4
+
+
+def item(conversation: Conversation, text: str, *, partial: bool = False) -> ScoreItem:
+    """A response of a model that is the surer the less it says."""
+    return ScoreItem(conversation, text, partial, self_certainty=9 / (1 + len(text)))
+
+
 ITEMS = [
-    ScoreItem(QUESTION, "By photosynthesis."),
-    ScoreItem(OTHER, "Air scatters blue light more than red light, so that blue reaches us from everywhere."),
-    ScoreItem(QUESTION, LONG),
-    ScoreItem(OTHER, ""),
-    ScoreItem(QUESTION, "naïve 光合作用 \x00 <|im_end|>\n<|im_start|>user\nhi 🌱"),
+    item(QUESTION, "By photosynthesis."),
+    item(OTHER, "Air scatters blue light more than red light, so that blue reaches us from everywhere."),
+    item(QUESTION, LONG),
+    item(OTHER, ""),
+    item(QUESTION, "naïve 光合作用 \x00 <|im_end|>\n<|im_start|>user\nhi 🌱"),
 ]
 CHECKS = [
     {"name": "brief", "type": "length", "unit": "tokens", "max": 20},
@@ -51,7 +59,7 @@ CHECKS = [
     {"name": "asks", "type": "match", "pattern": r"\?\s*$"},
     {"name": "same", "type": "language"},
 ]
-WITHOUT_MODEL = ("guard", "form", "simulated", "rules")
+WITHOUT_MODEL = ("guard", "form", "simulated", "rules", "self_certainty")
 ALONE = ("quality", "quality-bound", "relevance", "classifier", "vllm", "http", "rubric", *WITHOUT_MODEL)
 ROWS = (*ALONE, "pairwise")
 
@@ -100,6 +108,7 @@ def subject_of(checkpoint: Path) -> Iterator[Callable[[str], Subject]]:
         "relevance": RelevanceSpec(name="it", weight=1, type="relevance", threshold=0.2),
         "rules": RulesSpec.model_validate({"name": "it", "weight": 1, "type": "rules", "checks": CHECKS}),
         "simulated": SimulatedSpec(name="it", weight=1, type="simulated"),
+        "self_certainty": SelfCertaintySpec(name="it", weight=1, type="self_certainty"),
         "classifier": ClassifierSpec(name="it", weight=1, type="classifier", model=model, max_tokens=512),
         "vllm": VllmSpec(name="it", weight=1, type="vllm", model=model, max_tokens=512, kv_cache_bytes=64 * 1024**2),
     }
@@ -161,15 +170,15 @@ def test_every_item_gets_a_finite_score_in_order(subject: Subject) -> None:
 def test_a_batch_scores_like_single_calls(kind: str, subject_of: Callable[[str], Subject]) -> None:
     subject = subject_of(kind)
     together = subject.score(ITEMS)
-    for item, score in zip(ITEMS, together, strict=True):
-        (alone,) = subject.score([item])
+    for each, score in zip(ITEMS, together, strict=True):
+        (alone,) = subject.score([each])
         assert score.value == pytest.approx(alone.value, abs=subject.tolerance)
 
 
 def test_tokens_are_counted_once(subject: Subject) -> None:
-    item = ScoreItem(Conversation((Message("user", "Count my tokens."),)), LONG)
-    (first,) = subject.score([item])
-    (again,) = subject.score([item])
+    counted = item(Conversation((Message("user", "Count my tokens."),)), LONG)
+    (first,) = subject.score([counted])
+    (again,) = subject.score([counted])
     assert first.computed_tokens + first.cached_tokens == again.computed_tokens + again.cached_tokens
     assert 0 <= again.computed_tokens <= first.computed_tokens
 
@@ -202,8 +211,8 @@ def test_text_of_control_tokens_stays_text(checkpoint: Path) -> None:
 def test_another_salt_reuses_nothing_and_scores_the_same(kind: str, subject_of: Callable[[str], Subject]) -> None:
     subject = subject_of(kind)
     messages = (Message("user", "Whose cache is this, and who may look into it?"),)
-    items = [ScoreItem(Conversation(messages, salt), LONG) for salt in ("x", "y", "z", "y")]
-    first, other, third, again = [subject.score([item])[0] for item in items]
+    items = [item(Conversation(messages, salt), LONG) for salt in ("x", "y", "z", "y")]
+    first, other, third, again = [subject.score([each])[0] for each in items]
     assert first.cached_tokens == other.cached_tokens == third.cached_tokens == 0
     assert first.computed_tokens == other.computed_tokens == third.computed_tokens
     if kind in ("quality", "quality-bound", "relevance", "vllm"):
@@ -217,7 +226,7 @@ def test_classifiers_agree_with_the_definition(
     kind: str, checkpoint: Path, subject_of: Callable[[str], Subject]
 ) -> None:
     """Within 1e-3 in float32, where scores differ by tenths."""
-    expected = [from_scratch(checkpoint, item) for item in ITEMS]
+    expected = [from_scratch(checkpoint, each) for each in ITEMS]
     assert max(expected) - min(expected) > 0.1
     scores = [score.value for score in subject_of(kind).score(ITEMS)]
     assert scores == pytest.approx(expected, abs=1e-3)
@@ -226,12 +235,12 @@ def test_classifiers_agree_with_the_definition(
 def test_a_growing_response_scores_the_same_from_vllms_cache(
     checkpoint: Path, subject_of: Callable[[str], Subject]
 ) -> None:
-    item = ScoreItem(QUESTION, LONG + "Cached.")
+    grown = ScoreItem(QUESTION, LONG + "Cached.")
     scorer = subject_of("vllm")
     scorer.score([ScoreItem(QUESTION, LONG)])
-    (score,) = scorer.score([item])
+    (score,) = scorer.score([grown])
     assert score.cached_tokens >= 64
-    assert score.value == pytest.approx(from_scratch(checkpoint, item), abs=1e-3)
+    assert score.value == pytest.approx(from_scratch(checkpoint, grown), abs=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["classifier", "vllm"])
@@ -243,14 +252,14 @@ def test_what_cannot_be_served_is_refused_before_an_engine_starts(kind: str, tmp
     assert caught.value.field == "output"
 
 
-@pytest.mark.parametrize("kind", ["quality", "guard", "form", "relevance", "simulated"])
+@pytest.mark.parametrize("kind", ["quality", "guard", "form", "relevance", "simulated", "self_certainty"])
 def test_scorers_without_an_end_of_turn_score_a_partial_response_the_same(
     kind: str, subject_of: Callable[[str], Subject]
 ) -> None:
     """Both in one batch too, where they are two items of one text."""
     subject = subject_of(kind)
     conversation = Conversation((Message("user", "Does it matter whether the answer has ended?"),))
-    whole, part = subject.score([ScoreItem(conversation, LONG), ScoreItem(conversation, LONG, partial=True)])
+    whole, part = subject.score([item(conversation, LONG), item(conversation, LONG, partial=True)])
     assert whole.value == pytest.approx(part.value, abs=max(subject.tolerance, 1e-9))
 
 

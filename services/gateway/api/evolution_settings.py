@@ -72,4 +72,9 @@ class EvolutionSettings(ShapingSettings):
         exclude_if=operator.not_,
         description="Whether rewards compare the responses that were scored together (`population.scored`).",
     )
+    self_certainty: bool = Field(
+        default=False,
+        exclude_if=operator.not_,
+        description="Whether rewards need how certain the language model was (`self_certainty` in a profile).",
+    )
     service_tier: ServiceTier = Field(default="default", exclude_if=lambda tier: tier == "default")

@@ -180,6 +180,7 @@ def evolution(record: Record, operator: bool = False) -> out.Evolution:
             reasoning_effort=request.reasoning_effort,
             include_reasoning=request.include_reasoning,
             relative_rewards=request.relative_rewards,
+            self_certainty=request.self_certainty,
             service_tier=request.service_tier,
         ),
         user=request.user,

@@ -148,6 +148,7 @@ class Acceptance:
             profile_canary=found.canary,
             relative_rewards=found.relative,
             wishes=found.wishes,
+            self_certainty=found.self_certainty,
         )
         check_relative(evolution)
         return evolution

@@ -95,6 +95,7 @@ class Trials:
     async def run(self, draft: Draft, wanted: Wanted) -> Trial:
         """Raises as `ManagedProfiles.push` does where the draft cannot be served, and:
 
+        InvalidRequest: the profile reads self-certainty, which recorded responses do not tell.
         NotFound: there is no such evolution, or it may not be read; the two look alike.
         Overloaded: too many trials are under way.
         DeadlineExceeded: time ran out before any evolution was judged.
@@ -102,6 +103,12 @@ class Trials:
         reward = self._profiles.check_managed()
         with self._place(draft.owner):
             traits = await reward.check(draft.reference, draft.content, tenants=bool(draft.owner))
+            if traits.self_certainty:
+                raise InvalidRequest(
+                    "it reads how certain the language model was while it decoded, which recorded responses do not "
+                    "tell: try it without that component, or start a canary",
+                    field="content",
+                )
             profile = LoadedProfile(draft.reference, draft.content, traits.relative)
             ends_at = asyncio.get_running_loop().time() + _SECONDS
             trial = Trial(draft.reference)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from services.gateway.profiles.models import RewardModels
 from shared.errors import DarwinError, Unavailable, Unsupported
 from shared.records.evolution import Record
-from shared.records.profiles import ManagedProfile, Resolved, Wishes, check_texts, split_reference
+from shared.records.profiles import ManagedProfile, ProfileVersion, Resolved, check_texts, split_reference
 from shared.store.rollouts import Rollouts
 
 log = logging.getLogger(__name__)
 
 # Well within the minute after which the reward service takes a profile that nobody asks for as out of use.
 _KEEP_S = 15.0
-# How many versions' wishes are remembered.
+# Of how many versions is remembered what they say.
 _KEPT = 1_000
 
 
@@ -39,7 +39,7 @@ class ManagedProfiles:
         self._reward = reward
         self._seeded = False
         self._told: set[str] = set()
-        self._known: dict[tuple[str, str], Wishes] = {}
+        self._known: dict[tuple[str, str], ProfileVersion] = {}
 
     async def close(self) -> None:
         await self.store.close()
@@ -109,18 +109,21 @@ class ManagedProfiles:
         except Unavailable:
             log.info("the reward service's files are not known yet")
         resolved = await self.store.resolve(tenant, reference, record)
-        return resolved._replace(wishes=await self._wishes(resolved))
+        version = await self._version(resolved)
+        if version is None:
+            return resolved
+        return resolved._replace(wishes=version.wishes, self_certainty=version.self_certainty)
 
-    async def _wishes(self, resolved: Resolved) -> Wishes:
-        """Those of a version, which never change, so that each is read once."""
+    async def _version(self, resolved: Resolved) -> ProfileVersion | None:
+        """The version, if one is kept: it never changes, so that each is read once."""
         owner, split = resolved.owner, split_reference(resolved.reference)
         if owner is None or split is None or split[1] is None:
-            return ()
+            return None
         key = owner, resolved.reference
         if key not in self._known:
             while len(self._known) >= _KEPT:
                 del self._known[next(iter(self._known))]
-            self._known[key] = (await self.store.version(owner, split[0], split[1])).wishes
+            self._known[key] = await self.store.version(owner, split[0], split[1])
         return self._known[key]
 
     async def keep_loaded(self) -> None:

@@ -47,7 +47,7 @@ class RewardClient:
             except grpc.RpcError as error:
                 raise _translated(error) from error
         contents = {each.name: each.content for each in response.profiles}
-        traits = {each.name: Traits(each.relative, tuple(each.wishes)) for each in response.profiles}
+        traits = {each.name: _traits(each) for each in response.profiles}
         return ProfileFiles(contents, response.default, traits)
 
     async def check(self, reference: str, content: str, *, tenants: bool) -> Traits:
@@ -60,7 +60,7 @@ class RewardClient:
                 )
             except grpc.RpcError as error:
                 raise _translated(error) from error
-        return Traits(loaded.relative, tuple(loaded.wishes))
+        return _traits(loaded)
 
     async def load(self, reference: str, content: str) -> None:
         request = pb.LoadProfileRequest(profile=reference, content=content)
@@ -98,6 +98,10 @@ class RewardClient:
         except grpc.RpcError as error:
             return _translated(error)
         return None
+
+
+def _traits(said: pb.ListProfilesResponse.Profile | pb.LoadProfileResponse) -> Traits:
+    return Traits(said.relative, tuple(said.wishes), said.self_certainty)
 
 
 def _judged(score: pb.ScoreResponse.Score) -> Judged:

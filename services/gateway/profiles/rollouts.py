@@ -40,7 +40,8 @@ class ProfileRollouts:
         the reward service has loaded it.
 
         Raises:
-            InvalidRequest: it is the promoted one, or one of the two compares responses.
+            InvalidRequest: it is the promoted one, or one of the two compares responses, or it alone reads
+                self-certainty.
         """
         profile = await self._store.get(change.owner, name)
         profile.beside(version)
@@ -48,6 +49,13 @@ class ProfileRollouts:
             raise InvalidRequest(
                 "neither a shadow nor what it shadows can have rewards that compare responses: what they say of one "
                 "search says nothing of another's; try it instead (POST …/try)",
+                field="version",
+            )
+        both = [await self._store.version(change.owner, name, number) for number in (profile.promoted, version)]
+        if both[1].self_certainty > both[0].self_certainty:
+            raise InvalidRequest(
+                "it reads how certain the language model was, which evolutions under the promoted version do not "
+                "record: start a canary instead",
                 field="version",
             )
         await self._profiles.load(change.owner, name, version)
@@ -121,6 +129,11 @@ class ProfileRollouts:
             raise InvalidRequest(error.message, field="judge") from None
         if found.relative:
             raise InvalidRequest("its rewards compare responses, and a judge has one: name another", field="judge")
+        if found.self_certainty:
+            raise InvalidRequest(
+                "it reads how certain the language model was, and a judge sees the answer's text alone: name another",
+                field="judge",
+            )
         split = split_reference(found.reference)
         if split is None or split[1] is None or found.owner is None:
             raise Unavailable("the reward service's profiles are not known yet: come back later")

@@ -32,8 +32,8 @@ _FIRST |= {"mutate", "replace", "max_tokens", "archive_candidates"}
 
 def dump(evolution: EvolutionState) -> str:
     """The evolution as JSON, with the number of its schema, without those of its settings on which the core does not
-    act, or acts by default, and without what few evolutions have: log probabilities, rewards that abstain, requirements
-    that are broken, states that were dropped, gains.
+    act, or acts by default, and without what few evolutions have: log probabilities, self-certainty, rewards that
+    abstain, requirements that are broken, states that were dropped, gains.
     """
     settings = vars(evolution.config).items()
     default = {name for name, value in settings if name not in _FIRST and value == getattr(Config, name)}
@@ -43,11 +43,14 @@ def dump(evolution: EvolutionState) -> str:
     of_final: dict[str, Any] = {}
     if not any(each.response.logprobs for each in both):
         of_final["response"] = {"logprobs"}
+    uncertain = not any(each.response.certainty for each in both) and not any(each.latest.certainty for each in states)
+    if uncertain:
+        of_final.setdefault("response", set()).add("certainty")
     for name in ("abstained", "breaks"):
         if not any(getattr(each, name) for each in both):
             of_final[name] = True
     seldom = [name for name in ("dropped", "embedding") if not any(getattr(state, name) for state in states)]
-    of_state = of_final | dict.fromkeys(seldom, True)
+    of_state = of_final | dict.fromkeys(seldom, True) | ({"ahead": {"certainty"}} if uncertain else {})
     exclude: dict[str, Any] = {"config": beside, "base": of_state}
     exclude |= {"population": {"__all__": of_state}, "finals": {"__all__": of_final}}
     if not evolution.gains:

@@ -75,6 +75,8 @@ class GrpcGenerator:
                     async for response in responses:
                         for result in response.results:
                             effect = waiting.pop(result.id)
+                            if request.self_certainty and not result.HasField("self_certainty"):
+                                raise Internal("generation, of an earlier version, tells no self-certainty: update it")
                             outcome = _from_pb(result, effect, called_of(result, request.tool_use))
                             if outcome.partial:
                                 # Were the call lost, the response would go on from here.
@@ -160,7 +162,9 @@ def _get_model(stub: Any, **options: Any) -> Any:
 
 def _caller_field(field: str, request: EvolutionRequest) -> str:
     """`sequences[0].messages` and `sampling.stop` are the caller's `messages` and `stop`, and `sampling.format` is
-    whatever field of the request demands the format."""
+    whatever field of the request demands the format. Its profile demands self-certainty."""
+    if field == "sampling.self_certainty":
+        return "darwin.profile"
     if field == "template_arguments":
         return "chat_template_kwargs"
     if field.startswith("sampling.format") and request.tool_use.choice == "required":
@@ -205,6 +209,7 @@ def _to_pb(effects: Sequence[Generate], request: EvolutionRequest, *, apart: boo
             logit_bias=sampling.logit_bias,
             min_p=sampling.min_p,
             ignore_eos=sampling.ignore_eos,
+            self_certainty=request.self_certainty,
         ),
         cache_salt=cache_salt(request),
         now=request.accepted_at,
@@ -266,4 +271,5 @@ def _from_pb(result: pb.GenerateResult, effect: Generate, called: Called) -> Gen
         reasoning=result.reasoning,
         reasoning_tokens=result.reasoning_tokens,
         thinking=result.thinking,
+        certainty=result.self_certainty,
     )

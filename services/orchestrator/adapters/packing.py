@@ -18,6 +18,7 @@ from services.orchestrator.adapters.saved_parts import (
     PLAIN,
     SCHEMA,
     WITH_BREAKS,
+    WITH_CERTAINTY,
     Head,
     ResponseDelta,
     SavedFinal,
@@ -171,6 +172,7 @@ class _Packing:
                 response.called,
                 response.logprobs[logprobs:],
                 _thought(before, response),
+                response.certainty,
             )
         )
 
@@ -190,6 +192,8 @@ class _Packing:
 def _schema(evolution: EvolutionState) -> int:
     """The least number by which earlier versions know what they cannot read."""
     both: list[State | Final] = [*(state for _, state in evolution.states()), *evolution.finals]
+    if any(each.response.certainty for each in both) or any(state.latest.certainty for _, state in evolution.states()):
+        return WITH_CERTAINTY
     if any(each.breaks for each in both):
         return WITH_BREAKS
     longer = any(each.abstained for each in both)

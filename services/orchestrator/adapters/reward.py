@@ -35,7 +35,11 @@ class GrpcScorer:
         self, effects: Sequence[Score], request: EvolutionRequest, timeout_s: float
     ) -> AsyncIterator[Scored]:
         content = await self._profiles.of(request) if self._profiles else ""
-        candidates = [Candidate(_id(effect, request), effect.text, effect.partial) for effect in effects]
+        certain = request.self_certainty
+        candidates = [
+            Candidate(_id(each, request), each.text, each.partial, each.self_certainty if certain else None)
+            for each in effects
+        ]
         together = request.relative_rewards
         message = score_request(request, candidates, request.profile, content, together=together)
         with calling("RewardService/Score"):

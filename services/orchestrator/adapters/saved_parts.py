@@ -20,7 +20,9 @@ are longer. One without such rows has the number before, so that workers of thos
 """
 WITH_BREAKS = 4
 """The schema of an evolution with rows that are longer still, as some response in it breaks a requirement."""
-KNOWN = {2, 3, 4}
+WITH_CERTAINTY = 5
+"""The schema of an evolution with rows of responses that are longer, as they say how certain the model was."""
+KNOWN = {2, 3, 4, 5}
 """The numbers of the schemas that are read."""
 
 
@@ -28,9 +30,9 @@ class ResponseDelta(NamedTuple):
     """A response, by what is new in it against the response `parent` (-1: an empty one).
 
     It has the text, token ids, pieces and log probabilities of that, less so many at their ends as `less` says, and
-    then those here. Where it is not to be continued, `token_ids` is the number of the new ones only. `thought` says of
-    its reasoning how much of its beginning that of `parent` has, what follows, how many tokens it is, and whether the
-    response is thinking; None where there is none.
+    then those here; its `certainty` is the whole one. Where it is not to be continued, `token_ids` is the number of the
+    new ones only. `thought` says of its reasoning how much of its beginning that of `parent` has, what follows, how
+    many tokens it is, and whether the response is thinking; None where there is none.
     """
 
     parent: int
@@ -42,6 +44,7 @@ class ResponseDelta(NamedTuple):
     called: Called = NO_CALLS
     logprobs: tuple[TokenLogprobs, ...] = ()
     thought: tuple[int, str, int, bool] | None = None
+    certainty: float = 0.0
 
 
 class SavedFinal(NamedTuple):

@@ -114,6 +114,7 @@ class _Unpacking:
             reasoning=before.reasoning[:kept] + thought,
             reasoning_tokens=reasoning_tokens,
             thinking=thinking,
+            certainty=delta.certainty,
         )
 
     def _response(self, index: int) -> Response:

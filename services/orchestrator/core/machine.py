@@ -69,7 +69,7 @@ def next_effects(evolution: EvolutionState, decoding: Collection[int] = ()) -> t
             where = (evolution.cycle, evolution.round, index)
             partial = not state.response.finished
             text = state.response.reasoning if state.response.undecided else state.scored_text
-            score = Score(*where, text, evolution.scoring_finals, partial)
+            score = Score(*where, text, evolution.scoring_finals, partial, state.response.self_certainty)
             (together if evolution.config.relative else effects).append(score)
     return (*effects, *rewarding.together(evolution, together))
 
@@ -245,6 +245,7 @@ def _continued(response: Response, outcome: Generated, max_tokens: int) -> Respo
         outcome.reasoning,
         outcome.reasoning_tokens,
         outcome.thinking,
+        response.certainty + outcome.certainty,
     )
 
 

@@ -39,8 +39,9 @@ def earlier(evolution: EvolutionState) -> tuple[Final, ...]:
 def earlier_scores(evolution: EvolutionState) -> tuple[Score, ...]:
     """What is asked for of those."""
     return tuple(
-        Score(final.cycle, 0, final.state, final.response.whole_text, True, not final.response.finished)
+        Score(final.cycle, 0, final.state, each.whole_text, True, not each.finished, each.self_certainty)
         for final in earlier(evolution)
+        for each in (final.response,)
     )
 
 

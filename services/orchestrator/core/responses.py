@@ -43,6 +43,7 @@ class Response:
     `text` is what the model answered or, of a finished response with calls, what stands beside them. `reasoning` is
     what it thought before, for which the first `reasoning_tokens` of the ids stand, marks included; it is `thinking`
     where the response ends within that. `logprobs` are those of the `token_ids`, one each, where they were asked for.
+    `certainty` is the sum over them of the model's self-certainty, 0 where that was not asked for.
     """
 
     token_ids: tuple[int, ...] = ()
@@ -54,6 +55,12 @@ class Response:
     reasoning: str = ""
     reasoning_tokens: int = 0
     thinking: bool = False
+    certainty: float = 0.0
+
+    @property
+    def self_certainty(self) -> float:
+        """The mean over its token ids; 0 before the first."""
+        return self.certainty / len(self.token_ids) if self.token_ids else 0.0
 
     @property
     def finished(self) -> bool:

@@ -7,7 +7,9 @@ from shared.records.events import Comparison
 
 @dataclass(frozen=True)
 class Score:
-    """Score `text` as a response to the original conversation; a `partial` one goes on, `final` is a cycle's last."""
+    """Score `text` as a response to the original conversation; a `partial` one goes on, `final` is a cycle's last.
+    `self_certainty` is the response's, None where nobody knows it.
+    """
 
     cycle: int
     round: int
@@ -15,6 +17,7 @@ class Score:
     text: str
     final: bool
     partial: bool = False
+    self_certainty: float | None = field(default=None, repr=False)
 
     @property
     def key(self) -> tuple[object, ...]:

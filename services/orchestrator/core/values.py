@@ -223,9 +223,9 @@ class Generated:
     `text` is the whole response so far, `scored_text` the same with the lookahead. `finish` is "length" where the
     response can go on, "context" where the model's context is full. `queued_seconds` is how long the engine let it
     wait, if that is known. `logprobs` are those of the `token_ids`, if asked for. `reasoning`, its tokens and
-    `thinking` are a `Response`'s. A `partial` outcome is of a piece under way; `token_ids`, `logprobs` and numbers of
-    tokens of a piece add up, but for those of reasoning. Where ids merely stand for text, `kept` tokens are of the
-    response. `served_by` names one of several endpoints.
+    `thinking` are a `Response`'s, and `certainty` is the sum over the `token_ids`. A `partial` outcome is of a piece
+    under way; `token_ids`, `logprobs`, `certainty` and numbers of tokens add up, but for those of reasoning. Where ids
+    merely stand for text, `kept` tokens are of the response. `served_by` names one of several endpoints.
     """
 
     cycle: int
@@ -247,6 +247,7 @@ class Generated:
     reasoning: str = ""
     reasoning_tokens: int = 0
     thinking: bool = False
+    certainty: float = 0.0
 
     @property
     def kept_tokens(self) -> int:

@@ -25,7 +25,7 @@ from shared.records.evolution import (
 )
 from shared.records.search import Search
 from shared.store.evolutions import Store
-from tests.integration.gateway.test_profiles import BRIEF, LONG, App, Reward, url
+from tests.integration.gateway.test_profiles import BRIEF, LONG, SURE, App, Reward, url
 
 __all__ = ["url"]
 
@@ -180,6 +180,7 @@ async def test_a_trial_that_cannot_be_is_refused(app: App) -> None:
     refusals = [
         ({"content": "broken"}, 400, "content"),
         ({"content": "huge"}, 429, None),
+        ({"content": SURE}, 400, "content"),
         ({"version": 7}, 404, "profile"),
         ({"content": BRIEF, "version": 1}, 400, "content"),
         ({"last": 2, "evolutions": ["evo_1"]}, 400, "last"),

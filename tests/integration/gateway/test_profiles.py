@@ -26,6 +26,7 @@ BRIEF = "components: [{name: guard, type: guard, weight: 1}]"
 LONG = "components: [{name: guard, type: guard, weight: 2}]"
 WISHED = 'wishes: ["at most two sentences"]\n' + LONG
 WISHES = ("at most two sentences",)
+SURE = "components: [{name: sure, type: self_certainty, weight: 1}]"
 
 
 class Reward:
@@ -48,7 +49,7 @@ class Reward:
         if "huge" in content:
             raise Overloaded("reward models take 9 MiB of 8 MiB")
         self.checked.append((reference, content, tenants))
-        return Traits("compares" in content, WISHES if content == WISHED else ())
+        return Traits("compares" in content, WISHES if content == WISHED else (), "self_certainty" in content)
 
     async def load(self, reference: str, content: str) -> None:
         self.loaded.append((reference, content))

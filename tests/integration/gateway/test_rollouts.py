@@ -13,7 +13,7 @@ from shared.records.evidence import Evidence
 from shared.records.evolution import Choice, Record, Result, Seconds, Tokens
 from shared.records.profiles import ManagedProfile
 from shared.store.rollouts import Rollouts
-from tests.integration.gateway.test_profiles import BRIEF, LONG, App, guarded_app, open_app, url
+from tests.integration.gateway.test_profiles import BRIEF, LONG, SURE, App, guarded_app, open_app, url
 
 __all__ = ["guarded_app", "open_app", "url"]
 
@@ -174,6 +174,24 @@ async def test_what_is_tried_is_kept_loaded_and_what_cannot_be_holds_up_no_other
     await asyncio.wait_for(last.wait(), 20)
     keeping.cancel()
     assert loaded == ["brief@1", "calm@1", "calm@2", "default@1"]
+
+
+async def test_what_reads_self_certainty_judges_nothing_and_shadows_what_reads_it_too(open_app: App) -> None:
+    path = "/v1/profiles/brief"
+    async with open_app.caller() as http:
+        await pushed(http)
+        await http.put(path, json={"content": SURE})
+        refused = await http.post(f"{path}/shadow", json={"version": 3})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "version")
+        assert "do not record: start a canary" in refused.json()["error"]["message"]
+        terms = {"version": 2, "metric": "judge", "judge": "brief@3"}
+        refused = await http.post(f"{path}/canary", json=terms)
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "judge")
+        await http.put(path, json={"content": f"# anew\n{SURE}", "promote": True})
+        assert [(await http.post(f"{path}/shadow", json={"version": version})).status_code for version in (3, 1)] == [
+            200,
+            200,
+        ]
 
 
 async def test_what_compares_responses_neither_shadows_nor_judges(open_app: App) -> None:

@@ -39,8 +39,8 @@ async def test_log_probabilities_are_those_of_its_draws() -> None:
         for token, found in zip(each.token_ids, each.logprobs, strict=True):
             assert found.top[0] == (0, math.log(0.1))
             assert token in {other for other, _ in found.top}
-    unlikely = likelihoods(7, {1: 0.75, 2: 0.25, 3: 0.0}, 3)
-    assert unlikely == (-math.inf, ((1, math.log(0.75)), (2, math.log(0.25)), (3, -math.inf)))
+    unlikely = likelihoods(7, {1: 0.75, 2: 0.25, 3: 0.0}, 3, 12 * 1024 + 512)
+    assert unlikely == (-math.inf, ((1, math.log(0.75)), (2, math.log(0.25)), (3, -math.inf)), 0.5)
 
 
 async def test_under_a_format_they_are_those_of_what_it_allows() -> None:

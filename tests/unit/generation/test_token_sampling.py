@@ -87,8 +87,9 @@ def test_log_probabilities_are_of_the_logits_as_they_came() -> None:
     logits = LOGITS.expand(3, -1) + 5.0
     none, plain, some = likelihoods(logits, torch.tensor([1, 2, 0]), [None, 0, 3])
     assert none == []
-    assert plain == [(pytest.approx(math.log(0.05), abs=1e-5), ())]
-    [(chosen, top)] = some
+    [(unlikely, alternatives, _)] = plain
+    assert (unlikely, alternatives) == (pytest.approx(math.log(0.05), abs=1e-5), ())
+    [(chosen, top, _)] = some
     assert chosen == pytest.approx(math.log(0.1), abs=1e-5)
     assert [token for token, _ in top] == [1, 3, 4]
     assert [logprob for _, logprob in top] == pytest.approx([math.log(p) for p in (0.4, 0.25, 0.2)], abs=1e-5)

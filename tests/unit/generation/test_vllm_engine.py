@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.generation.engine import Completion, ModelInfo, TokenSequence
+from services.generation.engine import Completion, Likelihoods, ModelInfo, TokenSequence
 from services.generation.hidden_tokens import HiddenTokens
 from services.generation.loading import loading
 from services.generation.messages import SamplingOptions
@@ -59,6 +59,24 @@ def test_what_shapes_sampling_and_what_vllm_does_of_it_itself() -> None:
     # Its own would count the response that is continued as a part of the prompt.
     assert (params.presence_penalty, params.repetition_penalty) == (0.0, 1.0)
     assert params.extra_args == {"darwin_penalties": [1.0, 0.0, 1.5, 2]}
+
+
+def test_a_rank_is_no_self_certainty() -> None:
+    """vLLM gives ranks, which are whole numbers, wherever the processor is not."""
+    pytest.importorskip("vllm")
+    from vllm.logprobs import FlatLogprobs
+
+    from services.generation.vllm_certainty import likelihoods_of
+
+    for rank, certainty in ((3, None), (2.5, 2.5), (3.0, 3.0)):
+        flat = FlatLogprobs()
+        for sampled in (7, 8):
+            flat.append_fast([sampled, 8, 9], [-1.0, -0.5, -2.0], iter([rank, 1, 2]), [None] * 3)  # type: ignore[arg-type]
+        output = SimpleNamespace(token_ids=[7, 8], logprobs=flat)
+        found = likelihoods_of(output, 2)
+        assert found == [Likelihoods(-1.0, ((8, -0.5), (9, -2.0)), certainty)] * 2
+        assert [each.top for each in likelihoods_of(output, 0)] == [(), ()]
+    assert likelihoods_of(output, None) == []
 
 
 async def test_a_model_that_loads_and_does_not_decode_is_refused() -> None:

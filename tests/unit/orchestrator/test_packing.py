@@ -102,7 +102,7 @@ def test_a_version_that_has_shorter_rows_is_told_by_the_number_of_the_schema() -
 @pytest.mark.parametrize(
     ("head", "error"),
     [
-        ('{"schema":5}', UnknownSchema),
+        ('{"schema":6}', UnknownSchema),
         ('{"schema":2,"base":[null,"decode"],"spent":[],"haste":1}', UnknownSchema),
         ('{"schema":2,"base":[null,"decode"]}', ValueError),
         ('{"schema":2,"base":[7,"decode"],"spent":[]}', ValueError),

@@ -163,9 +163,11 @@ class Ended:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The first event of every evolution."""
+    """The first event of every evolution, with the reward profile and whose that is, as the request has them."""
 
     method: Method
+    profile: str = ""
+    profile_owner: str | None = None
     type: Literal["evolution.accepted"] = "evolution.accepted"
 
 

@@ -174,6 +174,7 @@ def evolution(record: Record, operator: bool = False) -> out.Evolution:
             seed=request.seed,
             seeded=request.seeded,
             profile=request.profile,
+            profile_owner=request.profile_owner,
             wishes=request.wishes,
             raw_prompt=request.raw_prompt is not None,
             template_arguments=request.template_arguments,

@@ -68,6 +68,7 @@ class TriedEvolution(_Resource):
     created_at: float = Field(description="Unix seconds.")
     prompt: str = Field(description=f"The first {_PROMPT_CHARACTERS} characters of the instruction.")
     profile: str = Field(description="The profile that it began with.")
+    profile_owner: str = Field(description="The tenant whose own that is; empty where all may use it.")
     finals: list[TriedFinal]
     answered: int = Field(description="The place in `finals` of the answer that was given.")
     would_answer: int = Field(description="The place of the one that would have been.")
@@ -130,6 +131,7 @@ def _evolution(tried: Tried) -> TriedEvolution:
         created_at=record.created_at,
         prompt=_cut(instruction_of(record.request.messages), _PROMPT_CHARACTERS),
         profile=record.request.profile,
+        profile_owner=record.request.profile_owner or "",
         finals=[_final(final, judged) for final, judged in zip(tried.finals, tried.judged, strict=True)],
         answered=tried.answered,
         would_answer=tried.would_answer,

@@ -96,6 +96,16 @@ class App:
         return record.request
 
 
+    async def told(self, http: httpx.AsyncClient, **darwin: Any) -> tuple[str, str | None]:
+        """The profile of an evolution that is started now and its owner, as settings and first event tell them alike."""
+        body = {"model": "darwin", "messages": [{"role": "user", "content": "Why?"}], "darwin": darwin}
+        started = (await http.post("/v1/evolutions", json=body)).json()
+        recording = (await http.get(f"/v1/evolutions/{started['id']}/recording")).json()
+        settings, first = recording["settings"], recording["events"][0]
+        assert (first["profile"], first["profile_owner"]) == (settings["profile"], settings["profile_owner"])
+        return settings["profile"], settings["profile_owner"]
+
+
 @pytest.fixture
 async def url(redis_url: str) -> AsyncIterator[str]:
     """A database of our own, where nobody takes what is accepted."""
@@ -232,6 +242,8 @@ async def test_who_may_manage_which_profiles(guarded_app: App) -> None:
         assert (await guarded_app.begun(plain, profile="brief")).profile_owner == ""
         await owner.put("/v1/profiles/brief", json={"content": LONG})
         assert (await guarded_app.begun(plain, profile="brief")).profile_owner == "acme"
+        told = [await guarded_app.told(http, profile="brief") for http in (plain, operator)]
+        assert told == [("brief@1", "acme"), ("brief@1", "")]
         assert (await operator.get("/v1/profiles/brief")).json()["content"] == BRIEF
         assert (await operator.get("/v1/profiles/brief?tenant=acme")).json()["content"] == LONG
         assert (await owner.delete("/v1/profiles/brief", params={"reason": "over"})).status_code == 200

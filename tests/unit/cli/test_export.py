@@ -16,6 +16,7 @@ from cli.main import app
 from tests.unit.cli.recordings import MESSAGES, base, cycle_finished, evolution, round_finished
 
 COLUMNS = ["prompt", "chosen", "rejected", "score_chosen", "score_rejected", "kind", "evolution", "cycle", "round"]
+COLUMNS += ["profile", "profile_owner"]
 
 
 def full(id: str = "evo_1", reward: float = 1.5, **changes: str) -> dict[str, Any]:

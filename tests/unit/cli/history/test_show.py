@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from typer.testing import CliRunner
 
-from cli.history.recording import parse
+from cli.history.recording import parse, request_of
 from cli.history.show_command import parts
 from cli.main import app
 from tests.unit.cli.history.evolved import evolved, request_for
@@ -119,6 +119,13 @@ def test_settings_and_the_limits_that_there_were_come_first() -> None:
     settings = "cycles 2, mutants 4, period 4, survivors 2, max_tokens 16, seed 11, max_generated_tokens 90\n"
     assert settings in text
     assert "stopped by max_generated_tokens" in text
+
+
+@pytest.mark.parametrize(("owner", "told"), [("acme", " of tenant acme"), ("", ""), (None, "")])
+def test_whose_own_the_profile_is_stands_beside_it(document: Document, owner: str | None, told: str) -> None:
+    document["settings"] |= {"profile": "brief@1"} | ({} if owner is None else {"profile_owner": owner})
+    assert f"\nreward profile brief@1{told}\n" in shown(document)
+    assert request_of(parse(document, "it")).profile_owner == owner
 
 
 @pytest.mark.parametrize("method", ["sample", "best-of-n"])

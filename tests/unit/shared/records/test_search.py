@@ -78,7 +78,6 @@ def test_every_field_that_determines_a_search_is_answered() -> None:
         "user",
         "metadata",
         "tenant",
-        "profile_owner",
         "profile_canary",
         "accepted_at",
         "warnings",

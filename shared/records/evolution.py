@@ -108,7 +108,8 @@ class EvolutionRequest:
     `include_reasoning`; the first `prefill_thought` characters of the beginning of the answer are a thought, which the
     first round finds out. Among its tenant's evolutions that wait for a worker, one of a higher `service_tier` goes
     first. Where the profile compares responses, it has `relative_rewards`; mutants tell the language model those of the
-    profile's `wishes` that go with what `messages` demand.
+    profile's `wishes` that go with what `messages` demand. `profile_priced` says that the search's price of tokens is
+    the deployment's for the profile, as nobody chose one.
     """
 
     method: Method
@@ -137,6 +138,7 @@ class EvolutionRequest:
     profile_canary: str | None = None
     relative_rewards: bool = False
     wishes: tuple[str, ...] = ()
+    profile_priced: bool = False
 
 
 @dataclass(frozen=True)

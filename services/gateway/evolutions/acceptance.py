@@ -149,6 +149,9 @@ class Acceptance:
             relative_rewards=found.relative,
             wishes=found.wishes,
         )
+        if evolution.profile_priced:
+            price = self._admission.token_price(named, found)
+            evolution = replace(evolution, search=replace(evolution.search, token_price=price))
         check_relative(evolution)
         return evolution
 

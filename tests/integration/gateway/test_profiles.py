@@ -68,8 +68,8 @@ class Present(Presence):
 
 
 class App:
-    def __init__(self, url: str, reward: Reward, keys: str = "off") -> None:
-        settings = GatewaySettings(redis_url=url, keys=keys)
+    def __init__(self, url: str, reward: Reward, keys: str = "off", **others: Any) -> None:
+        settings = GatewaySettings(redis_url=url, keys=keys, **others)
         self.profiles = ManagedProfiles(Rollouts(url), reward)
         self.backends = replace(Backends.of(settings), profiles=self.profiles, presence=Present(url))
         provider = Tracing("gateway", (), TelemetrySettings()).provider
@@ -281,4 +281,35 @@ async def test_without_a_reward_service_nothing_is_managed(url: str) -> None:
         refused = await http.get("/v1/profiles")
         assert (refused.status_code, "DARWIN_GATEWAY_REWARD" in refused.json()["error"]["message"]) == (400, True)
         assert (await app.begun(http, profile="kind")).profile == "kind"
+    await app.backends.close()
+
+
+async def test_tokens_cost_what_the_profile_in_use_says_whoever_names_it(url: str) -> None:
+    app = App(url, Reward(), "required", token_prices='{"": 0.5, "brief": 0.25, "pairs": 1}')
+    async with (
+        app.caller("ops", manages_profiles=True) as operator,
+        app.caller("acme") as plain,
+        app.caller("acme", default_profile="brief") as by_default,
+        app.caller("own", own_profiles=True, default_profile="brief") as owner,
+    ):
+        await operator.put("/v1/profiles/brief", json={"content": BRIEF})
+        await operator.put("/v1/profiles/other", json={"content": BRIEF})
+        await operator.put("/v1/profiles/pairs", json={"content": "compares"})
+
+        async def price(http: httpx.AsyncClient, **darwin: Any) -> float | None:
+            begun = await app.begun(http, **{"cycles": 2, **darwin})
+            assert begun.profile_priced or begun.search.token_price == darwin.get("token_price")
+            return begun.search.token_price
+
+        assert [await price(http) for http in (plain, by_default, owner)] == [0.5, 0.25, 0.25]
+        assert [await price(plain, profile=name) for name in ("brief", "brief@1", "other", "pairs")] == [
+            *(0.25, 0.25, None, None)
+        ]
+        assert await price(by_default, profile="default@1") is None
+        assert await price(by_default, token_price=3) == 3
+        assert await price(by_default, token_price=None) is None
+        assert await price(by_default, cycles=1) is None
+        assert await price(by_default, preset="paper") is None
+        await owner.put("/v1/profiles/brief", json={"content": LONG})
+        assert [await price(http) for http in (owner, by_default)] == [None, 0.25]
     await app.backends.close()

@@ -79,6 +79,8 @@ def test_every_field_that_determines_a_search_is_answered() -> None:
         "metadata",
         "tenant",
         "profile_canary",
+        # Where a price of the search's comes from.
+        "profile_priced",
         "accepted_at",
         "warnings",
         "response",

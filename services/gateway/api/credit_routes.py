@@ -65,7 +65,9 @@ def _totals(observations: list[Observation]) -> list[OperatorCredit]:
     for observation in observations:
         for gain in observation.gains:
             for name in gain.operator.split("+"):
-                gains.setdefault((observation.profile, observation.profile_owner, name), []).append((gain.reward, gain.growth))
+                gains.setdefault((observation.profile, observation.profile_owner, name), []).append(
+                    (gain.reward, gain.growth)
+                )
     rows = []
     for (profile, owner, operator), found in gains.items():
         reward, growth = (math.fsum(values) / len(found) for values in zip(*found, strict=True))

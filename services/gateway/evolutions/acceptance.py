@@ -151,7 +151,8 @@ class Acceptance:
         )
         if evolution.profile_priced:
             price = self._admission.token_price(named, found)
-            evolution = replace(evolution, search=replace(evolution.search, token_price=price))
+            search = replace(evolution.search, token_price=price)
+            evolution = replace(evolution, search=search, profile_priced=price is not None)
         check_relative(evolution)
         return evolution
 

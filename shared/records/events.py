@@ -29,6 +29,16 @@ class MutantAccepted:
 
 
 @dataclass(frozen=True)
+class WishesWithheld:
+    """The mutants of this cycle and of later ones do not tell these wishes of the profile: the conversation demands
+    otherwise."""
+
+    cycle: int
+    wishes: tuple[str, ...]
+    type: Literal["wishes.withheld"] = "wishes.withheld"
+
+
+@dataclass(frozen=True)
 class BaseScored:
     """The response to the original conversation is complete. `text` is its answer, `reasoning` what came before, and
     `abstained` why its reward is not to be trusted. `breaks` is a requirement that it breaks.
@@ -171,4 +181,14 @@ class Accepted:
     type: Literal["evolution.accepted"] = "evolution.accepted"
 
 
-Event = Accepted | CycleStarted | MutantAccepted | BaseScored | PopulationScored | RoundFinished | CycleFinished | Ended
+Event = (
+    Accepted
+    | CycleStarted
+    | MutantAccepted
+    | WishesWithheld
+    | BaseScored
+    | PopulationScored
+    | RoundFinished
+    | CycleFinished
+    | Ended
+)

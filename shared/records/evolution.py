@@ -207,7 +207,8 @@ class Seconds:
 @dataclass(frozen=True)
 class Result:
     """The answer: the `n` best distinct final responses, best first, beside the base response. Where there is a
-    `fallback`, the base response comes first, for what it says of the one that would have.
+    `fallback`, the base response comes first, for what it says of the one that would have. No mutant has told the
+    wishes that were withheld.
     """
 
     choices: tuple[Choice, ...]
@@ -217,6 +218,7 @@ class Result:
     rounds: int
     stopped_by: StoppedBy | None = None
     fallback: Fallback | None = None
+    wishes_withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,8 @@ class TrySummary(_Resource):
     rescored: int = Field(description="Evolutions.")
     changed: int = Field(description="Of these, how many would have had another answer.")
     approximate: int = Field(description="Of these, how many are not `reproduced`.")
+    reward_tokens: int = Field(description="What reward models computed for it.")
+    cost: float | None = Field(description="Of those tokens, at this deployment's prices; null where it has none.")
 
 
 class ProfileTrial(_Resource):
@@ -108,12 +110,14 @@ class ProfileTrial(_Resource):
     skipped: list[TrySkipped]
 
 
-def profile_trial(trial: Trial) -> ProfileTrial:
-    """A trial as the API tells it."""
+def profile_trial(trial: Trial, cost: float | None) -> ProfileTrial:
+    """A trial as the API tells it, and what it cost."""
     summary = TrySummary(
         rescored=len(trial.tried),
         changed=sum(each.changed for each in trial.tried),
         approximate=sum(not each.reproduced for each in trial.tried),
+        reward_tokens=trial.tokens,
+        cost=cost,
     )
     return ProfileTrial(
         reference=trial.reference,

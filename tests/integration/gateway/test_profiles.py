@@ -8,12 +8,13 @@ from typing import Any
 import httpx
 import pytest
 import redis.asyncio
+from redis.asyncio.connection import AbstractConnection
 
 from services.gateway.app import create_app
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.evolutions.backends import Backends
-from services.gateway.profiles.managed import ManagedProfiles
-from services.gateway.profiles.models import Judged, LoadedProfile, ProfileFiles
+from services.gateway.profiles.managed import Change, ManagedProfiles
+from services.gateway.profiles.models import Judgement, LoadedProfile, ProfileFiles
 from shared.errors import InvalidRequest, Overloaded, Unavailable
 from shared.records.evolution import EvolutionRequest
 from shared.records.profiles import Traits
@@ -55,7 +56,7 @@ class Reward:
 
     async def score(
         self, profile: LoadedProfile, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
-    ) -> list[Judged]:
+    ) -> Judgement:
         raise NotImplementedError
 
     async def close(self) -> None:
@@ -95,9 +96,8 @@ class App:
         record = await self.backends.store.load(started.json()["id"])
         return record.request
 
-
     async def told(self, http: httpx.AsyncClient, **darwin: Any) -> tuple[str, str | None]:
-        """The profile of an evolution that is started now and its owner, as settings and first event tell them alike."""
+        """The profile of an evolution that is started now and its owner, as settings and first event tell them."""
         body = {"model": "darwin", "messages": [{"role": "user", "content": "Why?"}], "darwin": darwin}
         started = (await http.post("/v1/evolutions", json=body)).json()
         recording = (await http.get(f"/v1/evolutions/{started['id']}/recording")).json()
@@ -313,3 +313,49 @@ async def test_tokens_cost_what_the_profile_in_use_says_whoever_names_it(url: st
         await owner.put("/v1/profiles/brief", json={"content": LONG})
         assert [await price(http) for http in (owner, by_default)] == [None, 0.25]
     await app.backends.close()
+
+
+async def test_a_request_asks_redis_once_for_its_profile_and_finds_what_is_promoted_now(
+    guarded_app: App, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips = list[object]()
+    send = AbstractConnection.send_packed_command
+
+    async def counted(self: AbstractConnection, command: Any, *args: Any, **options: Any) -> None:
+        trips.append(command)
+        await send(self, command, *args, **options)
+
+    elsewhere = ManagedProfiles(Rollouts(url), guarded_app.reward)
+    async with guarded_app.caller("acme") as http, guarded_app.caller("ops", manages_profiles=True) as operator:
+        await operator.put("/v1/profiles/brief", json={"content": BRIEF})
+        await operator.put("/v1/profiles/brief", json={"content": LONG})
+        for reference in ("", "brief"):
+            await guarded_app.profiles.resolve("acme", reference)
+        await guarded_app.begun(http)
+        monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
+        for reference, found in (("", "default@1"), ("brief", "brief@1"), ("brief@2", "brief@2")):
+            await guarded_app.profiles.resolve("acme", reference)
+            trips.clear()
+            assert (await guarded_app.profiles.resolve("acme", reference)).reference == found
+            assert len(trips) == 1
+        trips.clear()
+        body = {"model": "darwin", "messages": [{"role": "user", "content": "Why?"}]}
+        assert (await http.post("/v1/evolutions", json=body)).status_code == 202
+        # The key, the profile, the search.
+        assert len(trips) == 3
+        # Promoted by another gateway.
+        await elsewhere.promote("brief", 2, Change("", "ops"))
+        assert (await guarded_app.begun(http, profile="brief")).profile == "brief@2"
+    await elsewhere.close()
+
+
+async def test_a_default_that_is_gone_is_not_remembered(url: str) -> None:
+    store = Rollouts(url)
+    await store.seed({"default": BRIEF}, "default")
+    assert (await store.resolve("", "")).reference == "default@1"
+    async with redis.asyncio.Redis.from_url(url) as client:
+        await client.flushdb()
+    assert (await store.resolve("", "kind")).owner is None
+    await store.seed({"other": BRIEF}, "other")
+    assert (await store.resolve("", "")).reference == "other@1"
+    await store.close()

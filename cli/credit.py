@@ -36,7 +36,7 @@ def show(tenant: Tenant = None) -> None:
         for name, earned in sorted(credit.earned.items(), key=lambda item: -item[1].mean):
             error = credit.noise / earned.weight**0.5
             cells = (f"{earned.mean:+.3f}", f"{error:.3f}", f"{earned.weight:.1f}")
-            table.add_row(escape(profile or "default"), name, *cells)
+            table.add_row(escape(profile), name, *cells)
     Console().print(table)
 
 
@@ -59,7 +59,8 @@ def _by_profile(observations: list[Observation]) -> dict[str, Credit]:
 
     of: dict[str, list[Observation]] = defaultdict(list)
     for observation in observations:
-        of[observation.profile].append(observation)
+        owner = f" ({observation.profile_owner})" if observation.profile_owner else ""
+        of[f"{observation.profile or 'default'}{owner}"].append(observation)
     half_life = OrchestratorSettings().credit_half_life
     found = {profile: credit_of(each, half_life) for profile, each in of.items()}
     return {profile: credit for profile, credit in found.items() if credit}

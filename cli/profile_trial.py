@@ -26,6 +26,9 @@ def trial_notes(trial: dict[str, Any]) -> Iterator[str]:
     yield f"{summary['changed']} of {summary['rescored']} answers would have been other ones"
     if summary["approximate"]:
         yield f"{summary['approximate']} are approximate: the recorded rewards do not pick the recorded answer"
+    if summary["reward_tokens"]:
+        cost = "" if summary["cost"] is None else f", which cost {summary['cost']:.6g}"
+        yield f"reward models computed {summary['reward_tokens']:,} tokens{cost}"
     for each in trial["skipped"]:
         yield f"{each['id']} was not judged: {each['reason']}"
 

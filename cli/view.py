@@ -36,6 +36,8 @@ class EvolutionView:
             case "mutant.accepted":
                 origin = event["operator"] if event["source"] != "parent" else "the parent itself"
                 self._print_line(f"mutant {event['state']}", event["text"], origin)
+            case "wishes.withheld":
+                self._console.print(_withheld(event["wishes"]))
             case "base.scored":
                 reward = f"reward {event['reward']:+.3f}, {event['tokens']} tokens"
                 self._print_line("base", event["text"], reward)
@@ -125,7 +127,14 @@ def _summary(evolution: dict[str, Any], best: dict[str, Any], base: dict[str, An
         text.append(f", stopped by {evolution['result']['stopped_by']}", style="yellow")
     if fallback := evolution["result"].get("fallback"):
         text.append(f", answered with the base response ({fallback})", style="yellow")
+    if wishes := evolution["result"].get("wishes_withheld"):
+        text.append("\n").append(_withheld(wishes))
     return text
+
+
+def _withheld(wishes: list[str]) -> Text:
+    told = "; ".join(map(plain, wishes))
+    return Text(f"wishes that are not told, since the conversation demands otherwise: {told}", style="yellow")
 
 
 def _parts(best: dict[str, Any], base: dict[str, Any]) -> Table:

@@ -29,7 +29,8 @@ class Turn(_Frozen):
     `guide` is the reward that selected the answer, `judge` that of the first of those which did not guide, None until
     judged; `judges` has all of them by name. `base` is the plain response of the same evolution. `candidates` are given
     for best-of-n only, in the order of sampling: any n up to theirs can be derived from them. `population` are the
-    distinct final responses of a search, best by guide first. Times are Unix seconds; `seconds` are by stage, as the
+    distinct final responses of a search, best by guide first. `profile` is the one that guided, as name@version, of
+    `profile_owner`, a tenant, or empty where all may use it. Times are Unix seconds; `seconds` are by stage, as the
     evolution recorded them.
     """
 
@@ -51,6 +52,8 @@ class Turn(_Frozen):
     seconds: Seconds
     rounds: int
     stopped_by: StoppedBy | None = None
+    profile: str = ""
+    profile_owner: str | None = None
     evolution: str
     started_at: float
     finished_at: float

@@ -190,6 +190,8 @@ def turn_of(document: Document, prompt: str, started_at: float) -> Turn:
         seconds=Seconds(**result["seconds"]),
         rounds=result["rounds"],
         stopped_by=result.get("stopped_by"),
+        profile=document.get("settings", {}).get("profile", ""),
+        profile_owner=document.get("settings", {}).get("profile_owner"),
         evolution=document["id"],
         started_at=started_at,
         finished_at=time.time(),

@@ -8,11 +8,12 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from cli.history.comparisons import comparison_tables
 from cli.history.lineage import population
 from cli.history.recording import SavedRecording
 from cli.history.trees import origin
 from cli.view import outlook
-from shared.records.events import CycleFinished, RoundFinished
+from shared.records.events import CycleFinished, PopulationScored, RoundFinished
 
 _LEGEND = (
     "✓ survives  ←n takes the response of n  ■ finished  ✕ dropped  ? reward not trusted  final: complete response"
@@ -21,7 +22,7 @@ _PADDING = 3
 
 
 def population_tables(recording: SavedRecording, width: int) -> Iterator[RenderableType]:
-    """A table per cycle, or several where its rounds do not fit beside each other."""
+    """A table per cycle, or several where its rounds do not fit beside each other, then who was preferred to whom."""
     cycles = sorted({event.cycle for event in recording.events if isinstance(event, RoundFinished)})
     for cycle in cycles:
         yield ""
@@ -34,6 +35,8 @@ def population_tables(recording: SavedRecording, width: int) -> Iterator[Rendera
             rows = names if first == 0 else [str(state) for state in range(len(names))]
             yield _table(rows, columns[first : first + beside])
         for event in recording.events:
+            if isinstance(event, PopulationScored) and event.cycle == cycle:
+                yield from comparison_tables(event, width)
             if isinstance(event, CycleFinished) and event.cycle == cycle and event.outlook:
                 yield Text(outlook(**vars(event.outlook)))
     if cycles:

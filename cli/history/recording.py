@@ -102,6 +102,7 @@ def request_of(recording: SavedRecording) -> EvolutionRequest:
         seeded=recording.settings.seeded,
         n=recording.settings.n,
         profile=recording.settings.profile,
+        profile_owner=recording.settings.profile_owner,
         wishes=recording.settings.wishes,
         user=recording.user,
         metadata=recording.metadata,

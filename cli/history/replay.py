@@ -211,6 +211,7 @@ def _answer(evolution: EvolutionState, request: EvolutionRequest) -> dict[str, A
         "rounds": evolution.rounds,
         "stopped_by": evolution.stopped_by,
         "fallback": answers.fallback(evolution),
+        **({"wishes_withheld": list(evolution.wishes_withheld)} if evolution.wishes_withheld else {}),
     }
 
 

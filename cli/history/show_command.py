@@ -60,6 +60,9 @@ def _head(recording: SavedRecording) -> Text:
     if recording.error:
         head.append(f"\n{recording.error.code}: {view.plain(recording.error.message)}", style="red not bold")
     head.append(f"\n{_settings(recording)}", style="dim not bold")
+    if profile := recording.settings.profile:
+        owner = recording.settings.profile_owner
+        head.append(f"\nreward profile {profile}" + (f" of tenant {owner}" if owner else ""), style="default not bold")
     head.append(f"\ntrace {recording.trace_id or 'not recorded'}", style="default not bold")
     return head
 

@@ -36,6 +36,7 @@ from services.gateway.edge.search_times import SearchTimes
 from services.gateway.evolutions.acceptance import Acceptance
 from services.gateway.evolutions.admission import Admission, StageCheck
 from services.gateway.evolutions.backends import Backends
+from services.gateway.evolutions.call_charges import CallCharges
 from services.gateway.evolutions.embedding_calls import EmbeddingCalls
 from services.gateway.evolutions.service import EvolutionService
 from services.gateway.evolutions.trials import Trials
@@ -108,8 +109,9 @@ def create_app(
     RolloutRoutes(profile_routes, rollouts)
     app.include_router(profile_routes.router)
     app.include_router(FeedbackRoutes(acceptance, evolutions, rollouts).router)
-    trials = Trials(backends.profiles, evolutions, backends.store)
-    app.include_router(TrialRoutes(profile_routes, backends.profiles, trials).router)
+    charges = CallCharges(admission, backends.store, times)
+    trials = Trials(backends.profiles, evolutions, backends.store, charges)
+    app.include_router(TrialRoutes(profile_routes, backends.profiles, trials, charges).router)
     app.include_router(CreditRoutes(backends.credit).router)
     app.include_router(model_routes.router(settings, stages))
     app.include_router(probes.router(backends.store, stages, lifetime))

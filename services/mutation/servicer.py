@@ -124,5 +124,7 @@ def _formatted(event: MutationEvent) -> pb.MutateEvent:
             text=event.text, operator=event.operator, reason=_REASONS[event.reason], similarity=event.similarity
         )
         return pb.MutateEvent(rejection=rejection, generated_tokens=event.generated_tokens)
-    summary = pb.MutateEvent.Summary(prompt_tokens=event.prompt_tokens, generated_tokens=event.generated_tokens)
+    summary = pb.MutateEvent.Summary(
+        prompt_tokens=event.prompt_tokens, generated_tokens=event.generated_tokens, withheld=event.withheld
+    )
     return pb.MutateEvent(summary=summary)

@@ -1,8 +1,9 @@
 """What a stakeholder wishes of answers, told behind instructions: which wishes, and in which words. Pure.
 
 A profile's wishes are anybody's fragments in plain words. What the conversation demands comes before them: a wish that
-would give the answer another length, form, tone or language than is demanded is not told, and where nothing may be put
-behind an instruction none is. Whoever steers by a reward still selects by it.
+would give the answer another length, form, tone or language than is demanded is not told; where a format is demanded,
+only those about the answer's words are; and where nothing may be put behind an instruction, none is. Whoever steers by
+a reward still selects by it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from random import Random
 
 from services.mutation.demands import Aspect, Demand, Demands, contradict, imposed, kinds_of, languages_named
 from services.mutation.demands.kinds import ON_A_TEXT
+from services.mutation.manner import is_of_words
 from services.mutation.recombination import operator_of
 from services.mutation.recombination_lines import IN_ITS_LANGUAGE
 from services.mutation.templates import Template, drawn, wrappings
@@ -18,8 +20,10 @@ from services.mutation.wish_lines import WISH_FRAMES
 from shared.records.credit import Credit
 from shared.text.languages import language_of
 
-# Where the answer is a label, a title or a form that programs read, whatever else is asked of it breaks that.
-_RIGID = ON_A_TEXT | {Demand.LABEL, Demand.ONLY, Demand.FORMAT, Demand.TITLE}
+# Where the answer is a label, a title or nothing but what was asked for, whatever else is asked of it breaks that.
+_RIGID = ON_A_TEXT | {Demand.LABEL, Demand.ONLY, Demand.TITLE}
+# These have the layout of a list, which an answer in another format might take over.
+_LISTS = frozenset({"wishes_listed", "wishes_check"})
 _ASPECTS: dict[Demand, frozenset[Aspect]] = {
     Demand.COUNT: frozenset({Aspect.BREVITY, Aspect.LENGTH}),
     Demand.BRIEF: frozenset({Aspect.BREVITY}),
@@ -117,7 +121,9 @@ def _contradicts(wish: str, demands: Demands) -> bool:
         return True
     if Demand.LANGUAGE in demands.kinds and languages_named(wish):
         return True
-    elsewise = replace(demands, kinds=demands.kinds - {Demand.LANGUAGE})
+    if Demand.FORMAT in demands.kinds and not is_of_words(wish):
+        return True
+    elsewise = replace(demands, kinds=demands.kinds - {Demand.LANGUAGE, Demand.FORMAT})
     return bool(_aspects(wish) & elsewise.forbids)
 
 
@@ -154,6 +160,9 @@ def _lines(wishes: Sequence[str], demands: Demands) -> tuple[Template, ...]:
         others = [other for other in wishes if other != wish]
         stressed = [sentence(frame.most, [wish]), *([sentence(frame.others, others)] if others else [])]
         made.append(("wishes_stressed", gap.join(stressed)))
+    left_out = _LISTS if Demand.FORMAT in demands.kinds else frozenset()
     return tuple(
-        Template(name, line + (("\n" if "\n" in line else gap) + ending if ending else "")) for name, line in made
+        Template(name, line + (("\n" if "\n" in line else gap) + ending if ending else ""))
+        for name, line in made
+        if name not in left_out
     )

@@ -172,6 +172,7 @@ def with_answer(record: Record, evolution: EvolutionState) -> Record:
         rounds=evolution.rounds,
         stopped_by=evolution.stopped_by,
         fallback=answers.fallback(evolution),
+        wishes_withheld=evolution.wishes_withheld,
     )
     status: Status = "cancelled" if evolution.stopped_by == "cancelled" else "succeeded"
     record = changed(record, status=status, seconds=seconds, finished_at=now, result=result, error=None)

@@ -146,6 +146,7 @@ def _evolution(record: Record, texts: bool) -> EndedSpan:
         "darwin.method": request.method,
         "darwin.status": record.status,
         "darwin.profile": request.profile or None,
+        "darwin.profile_owner": request.profile_owner or None,
         "darwin.tenant": request.tenant or None,
         "darwin.stopped_by": result.stopped_by if result else None,
         "darwin.fallback": result.fallback if result else None,

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18shared/pb/mutation.proto\x12\tdarwin.v1\"\xfc\x04\n\rMutateRequest\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32 .darwin.v1.MutateRequest.Message\x12\x0e\n\x06parent\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12\x0f\n\x07\x65xclude\x18\x04 \x03(\t\x12\x11\n\x04seed\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\ncache_salt\x18\x06 \x01(\t\x12+\n\x04mode\x18\x07 \x01(\x0e\x32\x1d.darwin.v1.MutateRequest.Mode\x12\x12\n\nform_fixed\x18\x14 \x01(\x08\x12!\n\x14max_generated_tokens\x18\x32 \x01(\rH\x01\x88\x01\x01\x12\x34\n\x06\x65\x61rned\x18< \x03(\x0b\x32$.darwin.v1.MutateRequest.EarnedEntry\x12\r\n\x05noise\x18= \x01(\x01\x12\x11\n\tcrossover\x18\x46 \x03(\t\x12\x0e\n\x06refine\x18G \x01(\t\x12\x0e\n\x06wishes\x18H \x03(\t\x1a(\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x1a&\n\x06\x45\x61rned\x12\x0c\n\x04mean\x18\x01 \x01(\x01\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x1aN\n\x0b\x45\x61rnedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.darwin.v1.MutateRequest.Earned:\x02\x38\x01\"@\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0e\n\nMODE_MODEL\x10\x01\x12\x12\n\x0eMODE_TEMPLATES\x10\x02\x42\x07\n\x05_seedB\x17\n\x15_max_generated_tokens\"\x95\x06\n\x0bMutateEvent\x12/\n\x06mutant\x18\x01 \x01(\x0b\x32\x1d.darwin.v1.MutateEvent.MutantH\x00\x12\x35\n\trejection\x18\x02 \x01(\x0b\x32 .darwin.v1.MutateEvent.RejectionH\x00\x12\x31\n\x07summary\x18\x03 \x01(\x0b\x32\x1e.darwin.v1.MutateEvent.SummaryH\x00\x12\x18\n\x10generated_tokens\x18\x32 \x01(\r\x1ak\n\x06Mutant\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12-\n\x06source\x18\x03 \x01(\x0e\x32\x1d.darwin.v1.MutateEvent.Source\x12\x12\n\nsimilarity\x18\x04 \x01(\x01\x1a\x82\x01\n\tRejection\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12-\n\x06reason\x18\x03 \x01(\x0e\x32\x1d.darwin.v1.MutateEvent.Reason\x12\x17\n\nsimilarity\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\r\n\x0b_similarity\x1a:\n\x07Summary\x12\x15\n\rprompt_tokens\x18\x01 \x01(\r\x12\x18\n\x10generated_tokens\x18\x02 \x01(\r\"Z\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSOURCE_MODEL\x10\x01\x12\x13\n\x0fSOURCE_TEMPLATE\x10\x02\x12\x11\n\rSOURCE_PARENT\x10\x03\"\xbd\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x10\n\x0cREASON_EMPTY\x10\x01\x12\x19\n\x15REASON_PROMPT_EXAMPLE\x10\x02\x12\x14\n\x10REASON_DUPLICATE\x10\x03\x12\x14\n\x10REASON_TOO_SHORT\x10\x04\x12\x13\n\x0fREASON_TOO_LONG\x10\x05\x12\x17\n\x13REASON_MEANING_LOST\x10\x06\x12\x14\n\x10REASON_MALFORMED\x10\x07\x42\x07\n\x05\x65vent\"M\n\x0c\x45mbedRequest\x12\r\n\x05texts\x18\x01 \x03(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x12\n\ndimensions\x18\x03 \x01(\r\x12\x0b\n\x03\x63ut\x18\x04 \x01(\x08\"\x92\x01\n\rEmbedResponse\x12\x36\n\nembeddings\x18\x01 \x03(\x0b\x32\".darwin.v1.EmbedResponse.Embedding\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\r\x1a+\n\tEmbedding\x12\x0e\n\x06vector\x18\x01 \x01(\x0c\x12\x0e\n\x06tokens\x18\x02 \x01(\r2\x8b\x01\n\x0fMutationService\x12<\n\x06Mutate\x12\x18.darwin.v1.MutateRequest\x1a\x16.darwin.v1.MutateEvent0\x01\x12:\n\x05\x45mbed\x12\x17.darwin.v1.EmbedRequest\x1a\x18.darwin.v1.EmbedResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18shared/pb/mutation.proto\x12\tdarwin.v1\"\xfc\x04\n\rMutateRequest\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32 .darwin.v1.MutateRequest.Message\x12\x0e\n\x06parent\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12\x0f\n\x07\x65xclude\x18\x04 \x03(\t\x12\x11\n\x04seed\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\ncache_salt\x18\x06 \x01(\t\x12+\n\x04mode\x18\x07 \x01(\x0e\x32\x1d.darwin.v1.MutateRequest.Mode\x12\x12\n\nform_fixed\x18\x14 \x01(\x08\x12!\n\x14max_generated_tokens\x18\x32 \x01(\rH\x01\x88\x01\x01\x12\x34\n\x06\x65\x61rned\x18< \x03(\x0b\x32$.darwin.v1.MutateRequest.EarnedEntry\x12\r\n\x05noise\x18= \x01(\x01\x12\x11\n\tcrossover\x18\x46 \x03(\t\x12\x0e\n\x06refine\x18G \x01(\t\x12\x0e\n\x06wishes\x18H \x03(\t\x1a(\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x1a&\n\x06\x45\x61rned\x12\x0c\n\x04mean\x18\x01 \x01(\x01\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x1aN\n\x0b\x45\x61rnedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.darwin.v1.MutateRequest.Earned:\x02\x38\x01\"@\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0e\n\nMODE_MODEL\x10\x01\x12\x12\n\x0eMODE_TEMPLATES\x10\x02\x42\x07\n\x05_seedB\x17\n\x15_max_generated_tokens\"\xa7\x06\n\x0bMutateEvent\x12/\n\x06mutant\x18\x01 \x01(\x0b\x32\x1d.darwin.v1.MutateEvent.MutantH\x00\x12\x35\n\trejection\x18\x02 \x01(\x0b\x32 .darwin.v1.MutateEvent.RejectionH\x00\x12\x31\n\x07summary\x18\x03 \x01(\x0b\x32\x1e.darwin.v1.MutateEvent.SummaryH\x00\x12\x18\n\x10generated_tokens\x18\x32 \x01(\r\x1ak\n\x06Mutant\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12-\n\x06source\x18\x03 \x01(\x0e\x32\x1d.darwin.v1.MutateEvent.Source\x12\x12\n\nsimilarity\x18\x04 \x01(\x01\x1a\x82\x01\n\tRejection\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12-\n\x06reason\x18\x03 \x01(\x0e\x32\x1d.darwin.v1.MutateEvent.Reason\x12\x17\n\nsimilarity\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\r\n\x0b_similarity\x1aL\n\x07Summary\x12\x15\n\rprompt_tokens\x18\x01 \x01(\r\x12\x18\n\x10generated_tokens\x18\x02 \x01(\r\x12\x10\n\x08withheld\x18\x03 \x03(\t\"Z\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSOURCE_MODEL\x10\x01\x12\x13\n\x0fSOURCE_TEMPLATE\x10\x02\x12\x11\n\rSOURCE_PARENT\x10\x03\"\xbd\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x10\n\x0cREASON_EMPTY\x10\x01\x12\x19\n\x15REASON_PROMPT_EXAMPLE\x10\x02\x12\x14\n\x10REASON_DUPLICATE\x10\x03\x12\x14\n\x10REASON_TOO_SHORT\x10\x04\x12\x13\n\x0fREASON_TOO_LONG\x10\x05\x12\x17\n\x13REASON_MEANING_LOST\x10\x06\x12\x14\n\x10REASON_MALFORMED\x10\x07\x42\x07\n\x05\x65vent\"M\n\x0c\x45mbedRequest\x12\r\n\x05texts\x18\x01 \x03(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x12\n\ndimensions\x18\x03 \x01(\r\x12\x0b\n\x03\x63ut\x18\x04 \x01(\x08\"\x92\x01\n\rEmbedResponse\x12\x36\n\nembeddings\x18\x01 \x03(\x0b\x32\".darwin.v1.EmbedResponse.Embedding\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\r\x1a+\n\tEmbedding\x12\x0e\n\x06vector\x18\x01 \x01(\x0c\x12\x0e\n\x06tokens\x18\x02 \x01(\r2\x8b\x01\n\x0fMutationService\x12<\n\x06Mutate\x12\x18.darwin.v1.MutateRequest\x1a\x16.darwin.v1.MutateEvent0\x01\x12:\n\x05\x45mbed\x12\x17.darwin.v1.EmbedRequest\x1a\x18.darwin.v1.EmbedResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,23 +44,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MUTATEREQUEST_MODE']._serialized_start=578
   _globals['_MUTATEREQUEST_MODE']._serialized_end=642
   _globals['_MUTATEEVENT']._serialized_start=679
-  _globals['_MUTATEEVENT']._serialized_end=1468
+  _globals['_MUTATEEVENT']._serialized_end=1486
   _globals['_MUTATEEVENT_MUTANT']._serialized_start=875
   _globals['_MUTATEEVENT_MUTANT']._serialized_end=982
   _globals['_MUTATEEVENT_REJECTION']._serialized_start=985
   _globals['_MUTATEEVENT_REJECTION']._serialized_end=1115
   _globals['_MUTATEEVENT_SUMMARY']._serialized_start=1117
-  _globals['_MUTATEEVENT_SUMMARY']._serialized_end=1175
-  _globals['_MUTATEEVENT_SOURCE']._serialized_start=1177
-  _globals['_MUTATEEVENT_SOURCE']._serialized_end=1267
-  _globals['_MUTATEEVENT_REASON']._serialized_start=1270
-  _globals['_MUTATEEVENT_REASON']._serialized_end=1459
-  _globals['_EMBEDREQUEST']._serialized_start=1470
-  _globals['_EMBEDREQUEST']._serialized_end=1547
-  _globals['_EMBEDRESPONSE']._serialized_start=1550
-  _globals['_EMBEDRESPONSE']._serialized_end=1696
-  _globals['_EMBEDRESPONSE_EMBEDDING']._serialized_start=1653
-  _globals['_EMBEDRESPONSE_EMBEDDING']._serialized_end=1696
-  _globals['_MUTATIONSERVICE']._serialized_start=1699
-  _globals['_MUTATIONSERVICE']._serialized_end=1838
+  _globals['_MUTATEEVENT_SUMMARY']._serialized_end=1193
+  _globals['_MUTATEEVENT_SOURCE']._serialized_start=1195
+  _globals['_MUTATEEVENT_SOURCE']._serialized_end=1285
+  _globals['_MUTATEEVENT_REASON']._serialized_start=1288
+  _globals['_MUTATEEVENT_REASON']._serialized_end=1477
+  _globals['_EMBEDREQUEST']._serialized_start=1488
+  _globals['_EMBEDREQUEST']._serialized_end=1565
+  _globals['_EMBEDRESPONSE']._serialized_start=1568
+  _globals['_EMBEDRESPONSE']._serialized_end=1714
+  _globals['_EMBEDRESPONSE_EMBEDDING']._serialized_start=1671
+  _globals['_EMBEDRESPONSE_EMBEDDING']._serialized_end=1714
+  _globals['_MUTATIONSERVICE']._serialized_start=1717
+  _globals['_MUTATIONSERVICE']._serialized_end=1856
 # @@protoc_insertion_point(module_scope)

@@ -121,12 +121,14 @@ class MutateEvent(_message.Message):
         similarity: float
         def __init__(self, text: _Optional[str] = ..., operator: _Optional[str] = ..., reason: _Optional[_Union[MutateEvent.Reason, str]] = ..., similarity: _Optional[float] = ...) -> None: ...
     class Summary(_message.Message):
-        __slots__ = ("prompt_tokens", "generated_tokens")
+        __slots__ = ("prompt_tokens", "generated_tokens", "withheld")
         PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
         GENERATED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+        WITHHELD_FIELD_NUMBER: _ClassVar[int]
         prompt_tokens: int
         generated_tokens: int
-        def __init__(self, prompt_tokens: _Optional[int] = ..., generated_tokens: _Optional[int] = ...) -> None: ...
+        withheld: _containers.RepeatedScalarFieldContainer[str]
+        def __init__(self, prompt_tokens: _Optional[int] = ..., generated_tokens: _Optional[int] = ..., withheld: _Optional[_Iterable[str]] = ...) -> None: ...
     MUTANT_FIELD_NUMBER: _ClassVar[int]
     REJECTION_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]

@@ -16,7 +16,8 @@ class Gain:
 
 @dataclass(frozen=True)
 class Observation:
-    """The gains of a cycle's mutants. `id` is of the evolution and the cycle, `at` in Unix seconds.
+    """The gains of a cycle's mutants. `id` is of the evolution and the cycle, `at` in Unix seconds. The `profile` is
+    `profile_owner`'s own, or, where that is empty, nobody's.
 
     `vector` is the instruction's embedding, in base64 of little-endian float16; empty where there is none. Neither the
     instruction nor any response is kept.
@@ -27,6 +28,7 @@ class Observation:
     profile: str
     gains: tuple[Gain, ...]
     vector: str = ""
+    profile_owner: str = ""
 
     @property
     def evolution(self) -> str:

@@ -29,6 +29,16 @@ class MutantAccepted:
 
 
 @dataclass(frozen=True)
+class WishesWithheld:
+    """The mutants of this cycle and of later ones do not tell these wishes of the profile: the conversation demands
+    otherwise."""
+
+    cycle: int
+    wishes: tuple[str, ...]
+    type: Literal["wishes.withheld"] = "wishes.withheld"
+
+
+@dataclass(frozen=True)
 class BaseScored:
     """The response to the original conversation is complete. `text` is its answer, `reasoning` what came before, and
     `abstained` why its reward is not to be trusted. `breaks` is a requirement that it breaks.
@@ -163,10 +173,22 @@ class Ended:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The first event of every evolution."""
+    """The first event of every evolution, with the reward profile and whose that is, as the request has them."""
 
     method: Method
+    profile: str = ""
+    profile_owner: str | None = None
     type: Literal["evolution.accepted"] = "evolution.accepted"
 
 
-Event = Accepted | CycleStarted | MutantAccepted | BaseScored | PopulationScored | RoundFinished | CycleFinished | Ended
+Event = (
+    Accepted
+    | CycleStarted
+    | MutantAccepted
+    | WishesWithheld
+    | BaseScored
+    | PopulationScored
+    | RoundFinished
+    | CycleFinished
+    | Ended
+)

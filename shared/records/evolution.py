@@ -109,7 +109,7 @@ class EvolutionRequest:
     first round finds out. Among its tenant's evolutions that wait for a worker, one of a higher `service_tier` goes
     first. Where the profile compares responses, it has `relative_rewards`; where it reads how certain the language
     model was, generation tells its `self_certainty`. Mutants tell the language model those of the profile's `wishes`
-    that go with what `messages` demand.
+    that go with what `messages` demand. Where nobody chose the search's price of tokens, it is `profile_priced`.
     """
 
     method: Method
@@ -139,6 +139,7 @@ class EvolutionRequest:
     relative_rewards: bool = False
     wishes: tuple[str, ...] = ()
     self_certainty: bool = False
+    profile_priced: bool = False
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,8 @@ class Seconds:
 @dataclass(frozen=True)
 class Result:
     """The answer: the `n` best distinct final responses, best first, beside the base response. Where there is a
-    `fallback`, the base response comes first, for what it says of the one that would have.
+    `fallback`, the base response comes first, for what it says of the one that would have. No mutant has told the
+    wishes that were withheld.
     """
 
     choices: tuple[Choice, ...]
@@ -217,6 +219,7 @@ class Result:
     rounds: int
     stopped_by: StoppedBy | None = None
     fallback: Fallback | None = None
+    wishes_withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -62,10 +62,18 @@ def _used(events: Any) -> Any:
     return [event for event in events if not isinstance(event, dict) or event.get("type") in _TYPES]
 
 
+class RecordedSettings(_Value):
+    """The reward profile of an evolution, as name@version, and the tenant whose own it is, if it is one's."""
+
+    profile: str = ""
+    profile_owner: str | None = None
+
+
 class RecordedEvolution(_Value):
     """An evolution with its events, as `darwin align --json` prints it.
 
-    Rewards may be missing or not finite. Texts with such a reward are in no pair.
+    Rewards may be missing or not finite. Texts with such a reward are in no pair. Files of earlier versions may lack
+    settings.
 
     Raises:
         pydantic.ValidationError: what is validated is no evolution with its events.
@@ -74,4 +82,5 @@ class RecordedEvolution(_Value):
     id: str
     status: Status
     messages: tuple[Message, ...] = Field(min_length=1)
+    settings: RecordedSettings = RecordedSettings()
     events: Annotated[tuple[_Used, ...], BeforeValidator(_used)]

@@ -66,16 +66,18 @@ class KeyTerms:
         Limit, Setting("Tokens that searches sample and embeddings read per calendar month (UTC).", 1, _MOST_TOKENS)
     ] = None
     money_per_hour: Annotated[
-        Money, Setting("What searches and embeddings may cost per hour (UTC).", 0, _MOST_MONEY)
+        Money, Setting("What searches, embeddings and trials may cost per hour (UTC).", 0, _MOST_MONEY)
     ] = None
-    money_per_day: Annotated[Money, Setting("What searches and embeddings may cost per UTC day.", 0, _MOST_MONEY)] = (
-        None
-    )
+    money_per_day: Annotated[
+        Money, Setting("What searches, embeddings and trials may cost per UTC day.", 0, _MOST_MONEY)
+    ] = None
     money_per_week: Annotated[
-        Money, Setting("What searches and embeddings may cost per week from Monday (UTC).", 0, _MOST_MONEY)
+        Money,
+        Setting("What searches, embeddings and trials may cost per week from Monday (UTC).", 0, _MOST_MONEY),
     ] = None
     money_per_month: Annotated[
-        Money, Setting("What searches and embeddings may cost per calendar month (UTC).", 0, _MOST_MONEY)
+        Money,
+        Setting("What searches, embeddings and trials may cost per calendar month (UTC).", 0, _MOST_MONEY),
     ] = None
     weight: Annotated[
         Limit,

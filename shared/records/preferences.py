@@ -25,7 +25,8 @@ class PreferencePair:
     """Two responses to `messages`, the original conversation, and their rewards. Where the conversation ends with the
     beginning of the answer, both continue it.
 
-    `cycle` and `round` are those of the chosen text, both 0 for the base response.
+    `cycle` and `round` are those of the chosen text, both 0 for the base response. The rewards are those of `profile`,
+    name@version, which is `profile_owner`'s own, or, where that is empty, nobody's.
     """
 
     kind: PairKind
@@ -37,6 +38,8 @@ class PreferencePair:
     evolution: str
     cycle: int
     round: int
+    profile: str = ""
+    profile_owner: str = ""
 
     @property
     def margin(self) -> float:
@@ -55,6 +58,8 @@ class PreferencePair:
             "evolution": self.evolution,
             "cycle": self.cycle,
             "round": self.round,
+            "profile": self.profile,
+            "profile_owner": self.profile_owner,
         }
 
 
@@ -122,6 +127,8 @@ def step_pairs(evolution: RecordedEvolution) -> Iterator[PreferencePair]:
                     evolution=evolution.id,
                     cycle=event.cycle,
                     round=event.round,
+                    profile=evolution.settings.profile,
+                    profile_owner=evolution.settings.profile_owner or "",
                 )
 
 
@@ -136,6 +143,8 @@ def _against(evolution: RecordedEvolution, kind: PairKind, best: FinalResponse, 
         evolution.id,
         best.cycle,
         best.round,
+        evolution.settings.profile,
+        evolution.settings.profile_owner or "",
     )
 
 

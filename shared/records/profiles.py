@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Self
 
 from shared.errors import Conflict, InvalidRequest, NotFound
+from shared.records.evolution import Record
 from shared.records.rollouts import Canary, Shadow
 
 MAX_CONTENT = 65_536
@@ -169,6 +170,17 @@ class ManagedProfile:
         """The versions that score anything by the profile's name: the promoted one, the shadow's and the canary's."""
         beside = [each.version for each in (self.shadow, self.canary) if each]
         return tuple(dict.fromkeys((self.promoted, *beside)))
+
+    def resolved(self, owner: str, version: int | None, record: Record | None) -> Resolved | None:
+        """What this profile of an owner is at a version, or by its name alone: under a canary, what is drawn for the
+        `record`. None where it is deleted, or has no such version."""
+        if self.deleted or (version or self.promoted) > self.latest:
+            return None
+        canary = self.canary if record and not version else None
+        if record and canary and canary.takes(canary.unit_of(record)):
+            version = canary.version
+        number = version or self.promoted
+        return Resolved(f"{self.name}@{number}", owner, canary.id if canary else None, number in self.relative)
 
     def without_rollouts(self) -> Self:
         """The profile with neither shadow nor canary."""

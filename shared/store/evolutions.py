@@ -86,6 +86,7 @@ class Store(QueryCommands, LeaseCommands, AccountCommands):
             raise ValueError(f"the id {record.id} was not made for its idempotency key")
         spent = [] if home else shard.keys.spent_by(record)
         request = "" if record.whole else dumped(layout.REQUEST, record.request, sparse=True)
+        accepted = Accepted(record.request.method, record.request.profile, record.request.profile_owner)
         async with self._translated:
             outcome, evolution_id, *exceeded = await scripts.CREATE(
                 shard.redis,
@@ -95,7 +96,7 @@ class Store(QueryCommands, LeaseCommands, AccountCommands):
                 id=record.id,
                 body=layout.dumped_body(record),
                 request=request,
-                event=dumped(layout.EVENT, Accepted(record.request.method)),
+                event=dumped(layout.EVENT, accepted),
                 max_active=math.ceil(limits.active / len(self._shards)),
                 max_active_of_api_key=limits.active_per_key if record.key_id and not home else limits.active,
                 fingerprint=record.idempotency.fingerprint if record.idempotency else "",

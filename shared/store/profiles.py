@@ -10,12 +10,13 @@ Redis keys, on the first shard, as those of API keys; the owner is a tenant, or 
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
-from shared.errors import Conflict
+from shared.errors import Conflict, NotFound
 from shared.records.evolution import Record
 from shared.records.profiles import (
     MAX_HISTORY,
@@ -57,6 +58,8 @@ class Profiles(RedisClient):
 
     Every method raises `Unavailable` where Redis is away. Names of profiles and owners are checked by callers.
     """
+
+    _known_default = ""  # set once in Redis; read anew where a profile is not found
 
     async def all(self, owner: str) -> list[ManagedProfile]:
         """An owner's profiles by name, without deleted ones."""
@@ -190,20 +193,28 @@ class Profiles(RedisClient):
             await self.push("", name, contents[name], SEED, why, promote=False, traits=traits.get(name, PLAIN))
         async with self._translated:
             await self._redis.set(self._key("profiles-default"), default, nx=True)
-        return [name for name in contents.keys() & known if await self._differs(name, contents[name])]
+        again = contents.keys() & known
+        return [name for name in again if (await self.version("", name, 1)).content != contents[name]]
 
     async def resolve(self, tenant: str, reference: str, record: Record | None = None) -> Resolved:
         """The version that a tenant's request means by `name` or `name@version`: the tenant's own before those that all
         may use; the deployment's default where `reference` is empty. Under a canary a name means what is drawn for the
         `record`, which is to be accepted. What stands in it is taken as it is where no profile has been kept so far.
+        It takes one call of Redis, so that requests wait for no more and find at once what is promoted.
 
         Raises:
             NotFound: the tenant may use no such profile.
         """
-        default = await self.default()
-        if not default:
+        if self._known_default:
+            with suppress(NotFound):
+                return await self._resolved(tenant, reference or self._known_default, record)
+        self._known_default = await self.default()
+        if not self._known_default:
             return Resolved(reference, None)
-        split = split_reference(reference or default)
+        return await self._resolved(tenant, reference or self._known_default, record)
+
+    async def _resolved(self, tenant: str, reference: str, record: Record | None) -> Resolved:
+        split = split_reference(reference)
         if split is None:
             raise unknown_profile(reference)
         name, version = split
@@ -213,21 +224,15 @@ class Profiles(RedisClient):
                 pipeline.hget(self._profiles(owner), name)
             bodies = await pipeline.execute()
         for owner, body in zip(owners, bodies, strict=True):
-            profile = _profile(name, body) if body else None
-            if profile and not profile.deleted and (version or profile.promoted) <= profile.latest:
-                canary = profile.canary if record and not version else None
-                if record and canary and canary.takes(canary.unit_of(record)):
-                    version = canary.version
-                number = version or profile.promoted
-                found = number in profile.relative
-                return Resolved(f"{name}@{number}", owner, canary.id if canary else None, found)
-        raise unknown_profile(reference or default)
+            if body and (found := _profile(name, body).resolved(owner, version, record)):
+                return found
+        raise unknown_profile(reference)
 
     async def offered(self) -> list[tuple[str, ManagedProfile]]:
         """Every owner's profiles, with their owners."""
         async with self._translated:
-            owners = sorted(await self._redis.smembers(self._key("profile-owners")))
-        return [(owner, profile) for owner in owners for profile in await self.all(owner)]
+            owners = await self._redis.smembers(self._key("profile-owners"))
+        return [(owner, profile) for owner in sorted(owners) for profile in await self.all(owner)]
 
     async def change(
         self,
@@ -273,9 +278,6 @@ class Profiles(RedisClient):
     async def _names(self, owner: str) -> set[str]:
         async with self._translated:
             return set(await self._redis.hkeys(self._profiles(owner)))
-
-    async def _differs(self, name: str, content: str) -> bool:
-        return (await self.version("", name, 1)).content != content
 
     def _profiles(self, owner: str) -> str:
         return self._key(f"profiles:{owner}")

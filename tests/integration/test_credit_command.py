@@ -21,7 +21,9 @@ def tenant(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
         log = CreditLog(redis_url)
         for number in range(3):
             gains = (Gain("shorten", 1.0, 0.0), Gain("ask_long", -1.0, 0.0))
-            await log.add(name, Observation(f"evo_{number}:1", number + 1.0, "strict", gains), 10, 1000)
+            owner = "acme" if number == 2 else ""
+            kept = Observation(f"evo_{number}:1", number + 1.0, "strict", gains, profile_owner=owner)
+            await log.add(name, kept, 10, 1000)
         await log.close()
 
     asyncio.run(filled())
@@ -32,7 +34,7 @@ def test_it_is_shown_exported_and_reset(tenant: str) -> None:
     run = CliRunner()
     shown = run.invoke(app, ["show", tenant], env={"COLUMNS": "160"}).output
     assert shown.index("shorten") < shown.index("ask_long")
-    assert "strict" in shown
+    assert "strict (acme)" in shown
     rows = [json.loads(line) for line in run.invoke(app, ["export", tenant]).stdout.splitlines()]
     assert [row["id"] for row in rows] == ["evo_0:1", "evo_1:1", "evo_2:1"]
     assert rows[0]["gains"][1] == {"operator": "ask_long", "reward": -1.0, "growth": 0.0}

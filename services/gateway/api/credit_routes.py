@@ -17,6 +17,7 @@ class OperatorCredit(BaseModel):
     """What a line or an operator of mutation has brought under a profile."""
 
     profile: str = Field(description="Empty: the deployment's default.")
+    profile_owner: str = Field(description="The tenant whose own the profile is; empty where all may use it.")
     operator: str
     mutants: int = Field(description="How many mutants it made, in the cycles that are kept.")
     gain: float = Field(description="Mean reward of their final responses less that of their parents'.")
@@ -60,15 +61,24 @@ class CreditRoutes:
 
 
 def _totals(observations: list[Observation]) -> list[OperatorCredit]:
-    gains: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    gains: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
     for observation in observations:
         for gain in observation.gains:
             for name in gain.operator.split("+"):
-                gains.setdefault((observation.profile, name), []).append((gain.reward, gain.growth))
+                gains.setdefault((observation.profile, observation.profile_owner, name), []).append(
+                    (gain.reward, gain.growth)
+                )
     rows = []
-    for (profile, operator), found in gains.items():
+    for (profile, owner, operator), found in gains.items():
         reward, growth = (math.fsum(values) / len(found) for values in zip(*found, strict=True))
         rows.append(
-            OperatorCredit(profile=profile, operator=operator, mutants=len(found), gain=reward, length=math.exp(growth))
+            OperatorCredit(
+                profile=profile,
+                profile_owner=owner,
+                operator=operator,
+                mutants=len(found),
+                gain=reward,
+                length=math.exp(growth),
+            )
         )
-    return sorted(rows, key=lambda row: (row.profile, -row.gain, row.operator))
+    return sorted(rows, key=lambda row: (row.profile, row.profile_owner, -row.gain, row.operator))

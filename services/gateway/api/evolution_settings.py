@@ -51,6 +51,12 @@ class EvolutionSettings(ShapingSettings):
     seed: int = Field(description="As given, else as drawn at acceptance.")
     seeded: bool = Field(description="Whether the caller gave the seed, so that sampling follows it too.")
     profile: str
+    profile_owner: str | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="The tenant whose own the profile is; empty where all may use it. Left out of one that is not "
+        "managed.",
+    )
     wishes: tuple[str, ...] = Field(
         default=(),
         exclude_if=operator.not_,

@@ -12,6 +12,7 @@ from shared.records.events import (
     MutantAccepted,
     PopulationScored,
     RoundFinished,
+    WishesWithheld,
 )
 
 ProgressMode = Literal["on", "full", "off"]
@@ -28,7 +29,13 @@ class Progress(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     type: Literal[
-        "cycle.started", "mutant.accepted", "base.scored", "population.scored", "round.finished", "cycle.finished"
+        "cycle.started",
+        "mutant.accepted",
+        "wishes.withheld",
+        "base.scored",
+        "population.scored",
+        "round.finished",
+        "cycle.finished",
     ] = Field(description="The event's.")
     cycle: int | None = Field(default=None, exclude_if=_is_none)
     round: int | None = Field(default=None, exclude_if=_is_none)
@@ -57,6 +64,8 @@ def _in_numbers(event: Event) -> Event | Progress:
             return Progress(type=event.type, cycle=event.cycle)
         case MutantAccepted():
             return Progress(type=event.type, cycle=event.cycle, state=event.state)
+        case WishesWithheld():
+            return Progress(type=event.type, cycle=event.cycle)
         case BaseScored():
             return Progress(type=event.type, best_reward=event.reward, tokens=event.tokens)
         case PopulationScored():

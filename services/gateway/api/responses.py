@@ -31,6 +31,10 @@ _FALLBACK = (
     "one's reward is not to be trusted, it is empty, or it breaks what the conversation demands of its form. With "
     "`requirement_broken`, no response keeps what the profile requires."
 )
+_WITHHELD = (
+    "Wishes of the reward profile that no mutant told the language model, since the conversation demands otherwise, "
+    "such as another length. The reward counts them all the same. Left out where there is none."
+)
 
 AnswerFinish = FinishReason | Literal["tool_calls", "function_call"]
 
@@ -182,6 +186,7 @@ class EvolutionReference(_Resource):
     trace_id: str | None = Field(description="W3C trace id under which every part of the search is traced.")
     stopped_by: StoppedBy | None = Field(default=None, description=_STOPPED_BY)
     fallback: Fallback | None = Field(default=None, exclude_if=_is_none, description=_FALLBACK)
+    wishes_withheld: list[str] = Field(default=[], exclude_if=_is_empty, description=_WITHHELD)
     warnings: list[str] = Field(default=[], description=_WARNINGS)
 
 
@@ -241,6 +246,7 @@ class EvolutionResult(_Resource):
     rounds: int
     stopped_by: StoppedBy | None = Field(description=_STOPPED_BY)
     fallback: Fallback | None = Field(default=None, description=_FALLBACK)
+    wishes_withheld: list[str] = Field(default=[], exclude_if=_is_empty, description=_WITHHELD)
 
 
 class EvolutionFailure(_Resource):

@@ -107,6 +107,7 @@ def reference(record: Record, result: Result | None = None) -> out.EvolutionRefe
         trace_id=trace_id(record),
         stopped_by=result.stopped_by if result else None,
         fallback=result.fallback if result else None,
+        wishes_withheld=list(result.wishes_withheld) if result else [],
         warnings=_warnings(record),
     )
 
@@ -174,6 +175,7 @@ def evolution(record: Record, operator: bool = False) -> out.Evolution:
             seed=request.seed,
             seeded=request.seeded,
             profile=request.profile,
+            profile_owner=request.profile_owner,
             wishes=request.wishes,
             raw_prompt=request.raw_prompt is not None,
             template_arguments=request.template_arguments,
@@ -229,6 +231,7 @@ def _result(result: Result, sampling: Sampling) -> out.EvolutionResult:
         rounds=result.rounds,
         stopped_by=result.stopped_by,
         fallback=result.fallback,
+        wishes_withheld=list(result.wishes_withheld),
     )
 
 

@@ -68,6 +68,7 @@ class TriedEvolution(_Resource):
     created_at: float = Field(description="Unix seconds.")
     prompt: str = Field(description=f"The first {_PROMPT_CHARACTERS} characters of the instruction.")
     profile: str = Field(description="The profile that it began with.")
+    profile_owner: str = Field(description="The tenant whose own that is; empty where all may use it.")
     finals: list[TriedFinal]
     answered: int = Field(description="The place in `finals` of the answer that was given.")
     would_answer: int = Field(description="The place of the one that would have been.")
@@ -94,6 +95,8 @@ class TrySummary(_Resource):
     rescored: int = Field(description="Evolutions.")
     changed: int = Field(description="Of these, how many would have had another answer.")
     approximate: int = Field(description="Of these, how many are not `reproduced`.")
+    reward_tokens: int = Field(description="What reward models computed for it.")
+    cost: float | None = Field(description="Of those tokens, at this deployment's prices; null where it has none.")
 
 
 class ProfileTrial(_Resource):
@@ -107,12 +110,14 @@ class ProfileTrial(_Resource):
     skipped: list[TrySkipped]
 
 
-def profile_trial(trial: Trial) -> ProfileTrial:
-    """A trial as the API tells it."""
+def profile_trial(trial: Trial, cost: float | None) -> ProfileTrial:
+    """A trial as the API tells it, and what it cost."""
     summary = TrySummary(
         rescored=len(trial.tried),
         changed=sum(each.changed for each in trial.tried),
         approximate=sum(not each.reproduced for each in trial.tried),
+        reward_tokens=trial.tokens,
+        cost=cost,
     )
     return ProfileTrial(
         reference=trial.reference,
@@ -130,6 +135,7 @@ def _evolution(tried: Tried) -> TriedEvolution:
         created_at=record.created_at,
         prompt=_cut(instruction_of(record.request.messages), _PROMPT_CHARACTERS),
         profile=record.request.profile,
+        profile_owner=record.request.profile_owner or "",
         finals=[_final(final, judged) for final, judged in zip(tried.finals, tried.judged, strict=True)],
         answered=tried.answered,
         would_answer=tried.would_answer,

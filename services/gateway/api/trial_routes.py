@@ -10,9 +10,11 @@ from services.gateway.api.profile_routes import Name, ProfileRoutes, known_owner
 from services.gateway.api.trial_bodies import ProfileTrial, ProfileTry, profile_trial
 from services.gateway.edge.access import caller_of
 from services.gateway.edge.strict_json import StrictJsonRoute, require_json
+from services.gateway.evolutions.call_charges import CallCharges
 from services.gateway.evolutions.trials import Draft, Trials, Wanted
 from services.gateway.profiles.managed import ManagedProfiles
 from shared.errors import InvalidRequest
+from shared.records.spending import Spending
 
 _LAST = 10
 
@@ -20,9 +22,10 @@ _LAST = 10
 class TrialRoutes:
     """The route by which profiles are tried, for those who may manage them."""
 
-    def __init__(self, routes: ProfileRoutes, profiles: ManagedProfiles, trials: Trials) -> None:
+    def __init__(self, routes: ProfileRoutes, profiles: ManagedProfiles, trials: Trials, charges: CallCharges) -> None:
         self._profiles = profiles
         self._trials = trials
+        self._charges = charges
         self.router = APIRouter(tags=["profiles"], route_class=StrictJsonRoute)
         self.router.add_api_route(
             "/v1/profiles/{name}/try",
@@ -37,7 +40,8 @@ class TrialRoutes:
         self, request: Request, name: Name, query: Annotated[ProfileQuery, Query()], body: ProfileTry
     ) -> ProfileTrial:
         """Scores the final responses of evolutions that have ended, and tells which of them would have been the answer.
-        No token is decoded and nothing is kept. A `content` is checked as at push."""
+        No token is decoded and nothing is kept. A `content` is checked as at push. What reward models compute is
+        charged to the key, evolution by evolution, at the price of reward tokens."""
         if body.version is not None and body.content is not None:
             raise InvalidRequest("give a version or a content, not both", field="content")
         if body.evolutions is not None and body.last is not None:
@@ -48,4 +52,5 @@ class TrialRoutes:
         # A tenant's own profile is for its own evolutions, whoever tries it.
         tenant = owner if owner and readable is None else readable
         wanted = Wanted(body.evolutions or (), body.last or _LAST, tenant)
-        return profile_trial(await self._trials.run(Draft(owner, reference, content), wanted))
+        trial = await self._trials.run(Draft(owner, reference, content), wanted, caller_of(request))
+        return profile_trial(trial, self._charges.cost(Spending(reward=trial.tokens)))

@@ -52,7 +52,8 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
     method = _method(entry, darwin, body.reasoning_effort)
     profile = darwin.profile if "profile" in darwin.model_fields_set else entry.profile
     search = _search(method, entry, darwin, body.reasoning_effort)
-    search = replace(search, token_price=_token_price(search, entry, body, profile, settings))
+    if profile_priced := _is_profile_priced(search, entry, body):
+        search = replace(search, token_price=settings.token_prices.get(name_of(profile)))
     n = body.n or 1
     check_search(method, search, n)
     max_tokens = _max_tokens(body, settings)
@@ -78,6 +79,7 @@ def evolution_request(body: AlignmentRequest, settings: GatewaySettings) -> Evol
         seeded=seed is not None,
         n=n,
         profile=profile,
+        profile_priced=profile_priced,
         user=body.user,
         metadata=body.metadata or {},
         accepted_at=time.time(),
@@ -242,17 +244,13 @@ def _search(method: Method, entry: ModelEntry, darwin: SearchSettings, effort: E
     return replace(search, cycles=0)
 
 
-def _token_price(
-    search: Search, entry: ModelEntry, body: AlignmentRequest, profile: str, settings: GatewaySettings
-) -> float | None:
-    """What tokens cost a search: as the caller or the model's entry says, and else, where there are several cycles that
-    are not the paper's, the deployment's price.
+def _is_profile_priced(search: Search, entry: ModelEntry, body: AlignmentRequest) -> bool:
+    """Whether tokens cost what the deployment says for the reward profile: there are several cycles that are not the
+    paper's, and neither the caller nor the model's entry says otherwise.
     """
     given = body.darwin.model_fields_set if body.darwin else set()
     preset = body.darwin.preset if body.darwin and "preset" in given else entry.preset
-    if search.token_price is not None or "token_price" in given or search.cycles < 2 or preset == "paper":
-        return search.token_price
-    return settings.token_prices.get(name_of(profile))
+    return search.token_price is None and "token_price" not in given and search.cycles > 1 and preset != "paper"
 
 
 def check_history(method: Method, search: Search, max_tokens: int, most: int) -> None:

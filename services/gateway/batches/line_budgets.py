@@ -104,7 +104,7 @@ class LineBudgets:
         if "token_price" not in named:
             search = replace(search, token_price=price)
         bound = min(most, search.max_generated_tokens or most)
-        return replace(request, search=replace(search, max_generated_tokens=bound))
+        return replace(request, search=replace(search, max_generated_tokens=bound), profile_priced=False)
 
     async def settled(self, batch: Batch, record: Record | None) -> int:
         """How many tokens the search of a line that has ended counts for, which is all that was set aside for it where

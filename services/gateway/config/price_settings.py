@@ -8,6 +8,7 @@ from pydantic_settings import NoDecode
 
 from services.gateway.config.model_entry import PROFILE_PATTERN
 from services.gateway.config.place_settings import PlaceSettings
+from shared.records.profiles import name_of
 from shared.records.search import declared_settings
 from shared.records.spending import Prices
 
@@ -29,7 +30,7 @@ class PriceSettings(PlaceSettings):
     token_prices: Annotated[dict[_Profile, _TokenPrice], NoDecode] = Field(
         default_factory=dict,
         description="darwin.token_price of searches of several cycles that name none, as a JSON object of reward "
-        'profile -> price; "" is for requests that name no profile',
+        'profile -> price; "" is for those under the default, which neither the request nor its key names',
     )
 
     @property
@@ -38,6 +39,12 @@ class PriceSettings(PlaceSettings):
         return Prices(
             self.price_prompt, self.price_mutation, self.price_generation, self.price_reward, self.price_embedding
         )
+
+    def token_price(self, named: str, used: str) -> float | None:
+        """What a thousand tokens cost in the reward of the profile that is `used`, a reference; `named` is how it is
+        chosen, empty where the deployment's default is. None where it has no price.
+        """
+        return self.token_prices.get(name_of(used), None if named else self.token_prices.get(""))
 
     @field_validator("token_prices", mode="before")
     @classmethod

@@ -150,6 +150,10 @@ class Acceptance:
             wishes=found.wishes,
             self_certainty=found.self_certainty,
         )
+        if evolution.profile_priced:
+            price = self._admission.token_price(named, found)
+            search = replace(evolution.search, token_price=price)
+            evolution = replace(evolution, search=search, profile_priced=price is not None)
         check_relative(evolution)
         return evolution
 

@@ -12,7 +12,7 @@ from services.gateway.evolutions.estimate import estimate
 from shared.errors import Unavailable, Unsupported
 from shared.methods import Ability, Method
 from shared.records.evolution import EvolutionRequest
-from shared.records.profiles import name_of
+from shared.records.profiles import Resolved, name_of
 from shared.records.spending import Prices
 from shared.store.evolutions import Store
 from shared.store.fair_queue import Share
@@ -78,6 +78,13 @@ class Admission:
     def prices(self) -> Prices | None:
         """At which a search that is accepted now is charged; None where nothing has a price."""
         return self._settings.prices or None
+
+    def token_price(self, named: str, found: Resolved) -> float | None:
+        """What tokens cost a search under the profile that is `found` for a name, empty where there was none, in its
+        reward; None where they cost nothing. A tenant's own profile has no price of the deployment's, whose scale is
+        another one, and where responses are compared, no gain has a unit.
+        """
+        return None if found.owner or found.relative else self._settings.token_price(named, found.reference)
 
     def check_allowed(self, caller: Caller, request: EvolutionRequest) -> None:
         """Checks that the caller's key allows the model, the method and the reward profile of a request.

@@ -1,9 +1,6 @@
 """Calls for embeddings, under the limits that searches are under: models, rates and budgets of API keys."""
 
-import asyncio
-import logging
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,16 +8,13 @@ from fastapi import Request
 
 from services.gateway.edge.access import Caller, caller_of
 from services.gateway.edge.middleware import response_headers
-from services.gateway.edge.rates import Quota
 from services.gateway.edge.search_times import SearchTimes
 from services.gateway.embeddings.embedder import Embedder, Embeddings, TokenIds
 from services.gateway.evolutions.admission import Admission
-from shared.errors import DarwinError, Internal
+from services.gateway.evolutions.call_charges import CallCharges
+from shared.errors import Internal
 from shared.records.spending import Spending
-from shared.store.charges import Charged, OverBudget
 from shared.store.evolutions import Store
-
-log = logging.getLogger(__name__)
 
 # What a tokenizer adds to an input by itself.
 _ADDED_TOKENS = 2
@@ -44,8 +38,7 @@ class EmbeddingCalls:
     def __init__(self, embedder: Embedder | None, admission: Admission, store: Store, times: SearchTimes) -> None:
         self._embedder = embedder
         self._admission = admission
-        self._store = store
-        self._times = times
+        self._charges = CallCharges(admission, store, times)
 
     def cost(self, found: Embeddings) -> float | None:
         """At this deployment's prices; None where embeddings have none."""
@@ -68,43 +61,18 @@ class EmbeddingCalls:
         """
         if self._embedder is None:
             raise Internal("nothing embeds here")
-        at = time.time()
         self._admission.check_model(caller, call.model)
         self._admission.check_money(caller)
         if rate := await self._admission.count(caller):
             headers |= rate.headers
             rate.check()
-        if quota := await self._admission.quota(caller, at):
+        if quota := await self._admission.quota(caller, time.time()):
             headers |= quota.headers
-        charged = await self._reserve(caller, call, at)
-        spent = 0
-        try:
+        most = _spent(sum(map(_most_tokens, call.inputs)))
+        async with self._charges.charged(caller, most) as bill:
             found = await self._embedder.embed(call.inputs, call.dimensions, call.timeout_s)
-            spent = found.tokens
-        finally:
-            if charged:
-                await asyncio.shield(self._settle(charged, spent))
+            bill.spent = _spent(found.tokens)
         return found
-
-    async def _reserve(self, caller: Caller, call: EmbeddingCall, at: float) -> Charged | None:
-        """Sets aside what the call may spend at most; None where there is no key to charge."""
-        if caller.key is None:
-            return None
-        charged, tokens = Charged(uuid.uuid4().hex, caller.key.id, at), sum(map(_most_tokens, call.inputs))
-        try:
-            await self._store.reserve(charged, caller.key.budgets, tokens, self._nanos(tokens))
-        except OverBudget as over:
-            raise Quota(over.budget, over.standing, at).refusal(self._times.retry_after_s) from None
-        return charged
-
-    async def _settle(self, charged: Charged, tokens: int) -> None:
-        try:
-            await self._store.settle(charged, tokens, self._nanos(tokens))
-        except DarwinError as error:
-            log.warning("%d embedded tokens of the key %s are not charged: %s", tokens, charged.api_key_id, error)
-
-    def _nanos(self, tokens: int) -> int:
-        return self._admission.prices.nanos(_spent(tokens)) if self._admission.prices else 0
 
 
 def _spent(tokens: int) -> Spending:

@@ -10,9 +10,12 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from services.gateway.edge.access import Caller
+from services.gateway.edge.errors import KeyLimit
+from services.gateway.evolutions.call_charges import CallCharges
 from services.gateway.evolutions.service import EvolutionService
 from services.gateway.profiles.managed import ManagedProfiles
-from services.gateway.profiles.models import Judged, LoadedProfile, RewardModels
+from services.gateway.profiles.models import Judged, Judgement, LoadedProfile, RewardModels
 from shared.errors import DeadlineExceeded, InvalidRequest, NotFound, Overloaded
 from shared.methods import METHODS
 from shared.picking.recorded import RecordedFinal, answer_among, finals_of
@@ -20,6 +23,7 @@ from shared.records.attempts import Attempt
 from shared.records.events import Event
 from shared.records.evolution import TERMINAL, Fallback, Record
 from shared.records.limits import MAX_SEQUENCES
+from shared.records.spending import Spending
 from shared.store.evolutions import Store
 
 MAX_TRIED = 50
@@ -71,9 +75,10 @@ class Tried:
 
 @dataclass
 class Trial:
-    """What was judged, and why which others were not, by their ids."""
+    """What was judged, and why which others were not, by their ids. Reward models computed so many `tokens` for it."""
 
     reference: str
+    tokens: int = 0
     tried: list[Tried] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
 
@@ -86,21 +91,28 @@ class Trials:
     that searches are scored meanwhile.
     """
 
-    def __init__(self, profiles: ManagedProfiles, evolutions: EvolutionService, store: Store) -> None:
+    def __init__(
+        self, profiles: ManagedProfiles, evolutions: EvolutionService, store: Store, charges: CallCharges
+    ) -> None:
         self._profiles = profiles
         self._evolutions = evolutions
         self._store = store
+        self._charges = charges
         self._owners: set[str] = set()
 
-    async def run(self, draft: Draft, wanted: Wanted) -> Trial:
-        """Raises as `ManagedProfiles.push` does where the draft cannot be served, and:
+    async def run(self, draft: Draft, wanted: Wanted, caller: Caller) -> Trial:
+        """Charges the caller for what reward models compute, but for the calls that fail.
+
+        Raises as `ManagedProfiles.push` does where the draft cannot be served, and:
 
         InvalidRequest: the profile reads self-certainty, which recorded responses do not tell.
         NotFound: there is no such evolution, or it may not be read; the two look alike.
-        Overloaded: too many trials are under way.
+        Overloaded: too many trials are under way, or a budget of the caller's key leaves nothing to spend.
+        Unsupported: the key has a budget of money, and nothing has a price here.
         DeadlineExceeded: time ran out before any evolution was judged.
         """
         reward = self._profiles.check_managed()
+        self._charges.check(caller)
         with self._place(draft.owner):
             traits = await reward.check(draft.reference, draft.content, tenants=bool(draft.owner))
             if traits.self_certainty:
@@ -115,7 +127,7 @@ class Trials:
             async with aclosing(self._histories(wanted)) as histories:
                 async for history in histories:
                     left_s = ends_at - asyncio.get_running_loop().time()
-                    await self._try(reward, profile, history, trial, left_s)
+                    await self._try(_Judge(reward, profile, self._charges, caller), history, trial, left_s)
         if trial.skipped and not trial.tried and set(trial.skipped.values()) == {_LATE}:
             raise DeadlineExceeded(f"no evolution was judged within {_SECONDS:.0f} s: try fewer")
         return trial
@@ -152,9 +164,7 @@ class Trials:
                 return
             examined, after = examined + len(listed), listed[-1].id
 
-    async def _try(
-        self, reward: RewardModels, profile: LoadedProfile, history: _History, trial: Trial, left_s: float
-    ) -> None:
+    async def _try(self, judge: "_Judge", history: _History, trial: Trial, left_s: float) -> None:
         record, events, _ = history
         finals = finals_of(*history)
         if why := _untriable(record, finals, left_s):
@@ -162,13 +172,18 @@ class Trials:
             return
         try:
             async with asyncio.timeout(left_s):
-                judged = await _judged(reward, profile, record, finals, left_s)
+                judgement = await judge.judged(record, finals, left_s)
         except (TimeoutError, DeadlineExceeded):
             trial.skipped[record.id] = _LATE
         except InvalidRequest as error:
             trial.skipped[record.id] = error.message
+        except KeyLimit as error:
+            if not trial.tried:
+                raise
+            trial.skipped[record.id] = error.message
         else:
-            trial.tried.append(_tried(record, finals, judged, events))
+            trial.tokens += judgement.tokens
+            trial.tried.append(_tried(record, finals, judgement.judged, events))
 
 
 _LATE = "time ran out"
@@ -184,14 +199,29 @@ def _untriable(record: Record, finals: Sequence[RecordedFinal], left_s: float) -
     return "" if left_s > 0 else _LATE
 
 
-async def _judged(
-    reward: RewardModels, profile: LoadedProfile, record: Record, finals: Sequence[RecordedFinal], left_s: float
-) -> list[Judged]:
-    texts = [final.response.whole_text for final in finals]
-    found: list[Judged] = []
-    for start in range(0, len(texts), MAX_SEQUENCES):
-        found += await reward.score(profile, record.request, texts[start : start + MAX_SEQUENCES], left_s)
-    return found
+@dataclass(frozen=True)
+class _Judge:
+    """A profile that judges at the expense of a caller."""
+
+    reward: RewardModels
+    profile: LoadedProfile
+    charges: CallCharges
+    caller: Caller
+
+    async def judged(self, record: Record, finals: Sequence[RecordedFinal], left_s: float) -> Judgement:
+        """Raises as `RewardModels.score` and `CallCharges.charged` do."""
+        texts = [final.response.whole_text for final in finals]
+        asked = sum(len(message.content) for message in record.request.messages)
+        # As a search is estimated: one model that reads each response whole, and a token for each character.
+        most = Spending(reward=sum(asked + len(text) for text in texts))
+        found, tokens = list[Judged](), 0
+        async with self.charges.charged(self.caller, most) as bill:
+            for start in range(0, len(texts), MAX_SEQUENCES):
+                part = texts[start : start + MAX_SEQUENCES]
+                judgement = await self.reward.score(self.profile, record.request, part, left_s)
+                found, tokens = found + judgement.judged, tokens + judgement.tokens
+                bill.spent = Spending(reward=tokens)
+        return Judgement(found, tokens)
 
 
 def _tried(

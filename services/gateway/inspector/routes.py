@@ -119,7 +119,13 @@ def _pair_lines(
 ) -> str:
     selection = PairSelection()
     messages = [{"role": message.role, "content": message.content} for message in record.request.messages]
-    document = {"id": record.id, "status": record.status, "messages": messages, "events": _EVENTS.dump_python(events)}
+    document = {
+        "id": record.id,
+        "status": record.status,
+        "messages": messages,
+        "settings": {"profile": record.request.profile, "profile_owner": record.request.profile_owner},
+        "events": _EVENTS.dump_python(events),
+    }
     for pair in make_pairs(RecordedEvolution.model_validate(document)):
         selection.offer(pair)
     return "".join(json.dumps(pair.row(), ensure_ascii=False) + "\n" for pair in selection.kept)

@@ -35,6 +35,13 @@ class Judged(NamedTuple):
     breaks: str = ""
 
 
+class Judgement(NamedTuple):
+    """What a profile says of responses, in their order, and how many tokens its models computed for that."""
+
+    judged: list[Judged]
+    tokens: int = 0
+
+
 class RewardModels(Protocol):
     """What is asked of the reward service. Every method raises `Unavailable` where no replica of it answers."""
 
@@ -57,8 +64,8 @@ class RewardModels(Protocol):
 
     async def score(
         self, profile: LoadedProfile, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
-    ) -> list[Judged]:
-        """What a profile says of complete responses to a request, in their order.
+    ) -> Judgement:
+        """What a profile says of complete responses to a request.
 
         Raises:
             InvalidRequest: they cannot be scored by it.

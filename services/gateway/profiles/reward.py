@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 
-from services.gateway.profiles.models import Judged, LoadedProfile, ProfileFiles
+from services.gateway.profiles.models import Judged, Judgement, LoadedProfile, ProfileFiles
 from shared.errors import DarwinError, Internal, InvalidRequest, NotFound, Unavailable, Unsupported
 from shared.pb import reward_pb2 as pb
 from shared.pb.reward_pb2_grpc import RewardServiceStub
@@ -76,7 +76,7 @@ class RewardClient:
 
     async def score(
         self, profile: LoadedProfile, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
-    ) -> list[Judged]:
+    ) -> Judgement:
         candidates = [Candidate(str(place), text) for place, text in enumerate(texts)]
         message = score_request(request, candidates, profile.reference, profile.content, together=profile.relative)
         with calling("RewardService/Score"):
@@ -90,7 +90,7 @@ class RewardClient:
         scores = {score.id: score for score in response.scores}
         if missing := [each.id for each in candidates if each.id not in scores]:
             raise Internal(f"no reward for {len(missing)} responses under profile {profile.reference}")
-        return [_judged(scores[each.id]) for each in candidates]
+        return Judgement([_judged(scores[each.id]) for each in candidates], response.usage.computed_tokens)
 
     async def _load_at(self, stub: Any, request: pb.LoadProfileRequest) -> DarwinError | None:
         try:

@@ -47,6 +47,7 @@ class GrpcMutator:
         wanted, taken = effect.count - len(effect.exclude), list(effect.exclude)
         # Those of rewrites that were turned down are told with the next mutant.
         told, untold = 0, 0
+        withheld: tuple[str, ...] = ()
         credit = await self._credit_for(request) if self._credit_for else None
 
         def begin(stub: Any, **options: Any) -> Any:
@@ -68,9 +69,10 @@ class GrpcMutator:
                                 yield Mutated(effect.cycle, mutant.text, mutant.operator, _SOURCE[mutant.source], spent)
                             case "summary":
                                 untold = max(untold, event.summary.generated_tokens - told)
+                                withheld = tuple(event.summary.withheld)
             except grpc.RpcError as error:
                 raise from_rpc_error(error) from error
-        yield MutationEnded(effect.cycle, untold)
+        yield MutationEnded(effect.cycle, untold, withheld)
 
 
 def _to_pb(

@@ -123,11 +123,12 @@ class Head:
     stopped_by: StoppedBy | None = None
     settled: tuple[int, int] | None = None
     gains: tuple[float, ...] = ()
+    wishes_withheld: tuple[str, ...] = ()
 
 
 PLAIN = (
     *("cycle", "round", "rounds", "mutating", "scoring_finals", "survivals", "round_tokens", "checkpoint"),
-    *("mutation_allowance", "scarce", "ending", "finished", "stopped_by", "gains"),
+    *("mutation_allowance", "scarce", "ending", "finished", "stopped_by", "gains", "wishes_withheld"),
 )
 """The fields of `Head` that are as in the evolution, and left out where they are at their defaults."""
 

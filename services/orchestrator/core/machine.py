@@ -39,7 +39,7 @@ from services.orchestrator.core.values import (
     UnexpectedOutcome,
 )
 from shared.compute.draws import keyed_integer
-from shared.records.events import Event, MutantAccepted
+from shared.records.events import Event, MutantAccepted, WishesWithheld
 from shared.records.evolution import FinishReason
 
 
@@ -183,7 +183,10 @@ def _fill(evolution: EvolutionState, outcome: MutationEnded) -> Step:
     while evolution.awaits_mutants:
         evolution, more = _accept(evolution, Mutated(evolution.cycle, evolution.parent, "parent", "parent"))
         events += more
-    return evolution, events
+    if outcome.withheld in ((), evolution.wishes_withheld):
+        return evolution, events
+    event = WishesWithheld(evolution.cycle, outcome.withheld)
+    return changed(evolution, wishes_withheld=outcome.withheld), (*events, event)
 
 
 def _extend(evolution: EvolutionState, outcome: Generated) -> EvolutionState:

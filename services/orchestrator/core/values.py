@@ -103,6 +103,7 @@ class EvolutionState:
     that the round might need more reward calls than are left, so that who is scored is decided once all have decoded;
     `ending` why the search ends as soon as those who are scored have their rewards. `gains` are the final rewards so
     far, each less that of its cycle's parent, where further cycles have a price. The answer begins with `settled`.
+    `wishes_withheld` are those of the profile that no mutant has told so far, since the conversation demands otherwise.
     """
 
     config: Config
@@ -129,6 +130,7 @@ class EvolutionState:
     stopped_by: StoppedBy | None = None
     settled: Settled = NOTHING_SETTLED
     gains: tuple[float, ...] = ()
+    wishes_withheld: tuple[str, ...] = ()
 
     @property
     def best_reward(self) -> float | None:
@@ -210,10 +212,12 @@ class Mutated:
 
 @dataclass(frozen=True)
 class MutationEnded:
-    """No more mutants come; states without one take the parent. Tokens are those that came with no mutant."""
+    """No more mutants come; states without one take the parent. Tokens are those that came with no mutant. No mutant
+    tells the wishes that are `withheld`, since the conversation demands otherwise."""
 
     cycle: int
     generated_tokens: int = 0
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

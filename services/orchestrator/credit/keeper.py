@@ -46,7 +46,7 @@ class CreditKeeper:
         self._settings = settings
         self._known: OrderedDict[str | None, dict[str, Observation]] = OrderedDict()
         self._vectors: OrderedDict[str, str] = OrderedDict()
-        self._memories: OrderedDict[tuple[str | None, str], Any] = OrderedDict()
+        self._memories: OrderedDict[tuple[str | None, tuple[str, str]], Any] = OrderedDict()
         self._searching = threading.Lock()
 
     async def credit_for(self, request: EvolutionRequest) -> Credit | None:
@@ -60,10 +60,10 @@ class CreditKeeper:
             log.warning("a search goes on without credit: %s", error.message)
             return None
         vector = await self._vector(request)
-        return await asyncio.to_thread(self._credit, self._owner(request), request.profile, observations, vector)
+        return await asyncio.to_thread(self._credit, self._owner(request), _profile(request), observations, vector)
 
     def _credit(
-        self, owner: str | None, profile: str, observations: Sequence[Observation], vector: str
+        self, owner: str | None, profile: tuple[str, str], observations: Sequence[Observation], vector: str
     ) -> Credit | None:
         """The credit from those of the nearest instructions; from all where nothing is embedded."""
         from services.orchestrator.credit import memory, statistics
@@ -90,7 +90,12 @@ class CreditKeeper:
                 if cycle.cycle in finished and cycle.gains:
                     vector = await self._vector(request)
                     made = Observation(
-                        f"{record.id}:{cycle.cycle}", attempt.ended_at, request.profile, cycle.gains, vector
+                        f"{record.id}:{cycle.cycle}",
+                        attempt.ended_at,
+                        request.profile,
+                        cycle.gains,
+                        vector,
+                        request.profile_owner or "",
                     )
                     most, ttl_s = self._settings.credit_kept, self._settings.credit_ttl_s
                     await self._kept.add(self._owner(request), made, most, ttl_s)
@@ -128,4 +133,9 @@ class CreditKeeper:
 
 
 def _fits(observation: Observation, request: EvolutionRequest) -> bool:
-    return observation.profile == request.profile
+    return (observation.profile, observation.profile_owner) == _profile(request)
+
+
+def _profile(request: EvolutionRequest) -> tuple[str, str]:
+    """The profile and whose own it is: a tenant's may have the name of one that all may use."""
+    return request.profile, request.profile_owner or ""

@@ -74,6 +74,41 @@ def test_what_a_further_cycle_promised_stands_below_each_but_the_last(visit: Vis
         assert text.endswith("cost 0.000: the search went on.")
 
 
+def test_who_was_preferred_to_whom_is_a_matrix_where_it_was_compared(visit: Visit, evolved: dict[str, Any]) -> None:
+    def scored(final: bool, responses: list[list[int]]) -> dict[str, Any]:
+        compared = [("fair", 0, 1, 0.8), ("fair", 2, 1, 0.25)]
+        comparisons = [
+            dict(zip(("component", "first", "second", "preference"), each, strict=True)) for each in compared
+        ]
+        at = {"type": "population.scored", "cycle": 1, "round": 2, "final": final, "rewards": [1.0, 0.0, 0.5]}
+        return {**at, "responses": responses, "comparisons": comparisons}
+
+    told = [scored(False, [[1, 0], [1, 1], [1, 2]]), scored(True, [[1, -1], [1, 0], [1, 1]])]
+    events = list(evolved["events"])
+    last = next(n for n, event in enumerate(events) if event["type"] == "cycle.finished")
+    recording = evolved | {"events": [*events[:last], *told, *events[last:]]}
+    visit.page.route("**/recording", lambda route: route.fulfill(json=recording))
+    page = visit.open(evolved["id"])
+    visit.cell(1, 1, 1).click()
+    expect(page.locator(".state .comparisons")).to_have_count(0)
+    visit.cell(1, 2, 1).click()
+    of_round = page.get_by_role("table", name="Round 1.2: preferred by fair, %")
+    assert of_round.locator("tbody tr").all_inner_texts() == ["0\t–\t80\t", "1\t20\t–\t75", "2\t\t25\t–"]
+    assert of_round.locator("tr.chosen th").all_inner_texts() == ["1"]
+    final = page.get_by_role("table", name="All that may answer after cycle 1: preferred by fair, %")
+    assert final.locator("thead th").all_inner_texts()[1:] == ["base", "1.0", "1.1"]
+
+
+def test_wishes_that_mutants_do_not_tell_are_named(visit: Visit, evolved: dict[str, Any]) -> None:
+    page = visit.open(evolved["id"])
+    expect(page.locator(".withheld")).to_be_hidden()
+    withheld = {"type": "wishes.withheld", "cycle": 1, "wishes": ["at most two sentences", "<b>plain</b> words"]}
+    recording = evolved | {"events": [*evolved["events"][:-1], withheld, evolved["events"][-1]]}
+    visit.page.route("**/recording", lambda route: route.fulfill(json=recording))
+    page.reload()
+    expect(page.locator(".withheld")).to_contain_text("demands otherwise: at most two sentences; <b>plain</b> words")
+
+
 def pieces(visit: Visit, where: str) -> list[tuple[str, str]]:
     """Who wrote what, of a text that is shown."""
     found = visit.page.locator(f"{where} .piece").evaluate_all(

@@ -48,14 +48,14 @@ def test_a_profile_is_written_tried_and_changed(visit: Visit, evolved: dict[str,
     page.get_by_label("Profile as YAML").fill(SHORT)
     page.get_by_label("or on these evolutions").fill(evolved["id"])
     page.get_by_role("button", name="Try", exact=True).click()
-    expect(page.locator("#try [role=status]")).to_have_text("By steady, 1 of 1 answers would have been other ones.")
+    expect(page.locator("#try [role=status]")).to_contain_text("By steady, 1 of 1 answers would have been other ones.")
     row = page.locator("#try .trial > .scroll > table > tbody > tr")
     expect(row).to_contain_text("another answer")
     expect(row.get_by_role("link", name=INSTRUCTION)).to_have_attribute("href", f"#/{evolved['id']}")
     assert row.locator("details table tbody tr").count() == 16
     page.get_by_label("What").select_option("1")
     page.get_by_role("button", name="Try", exact=True).press("Enter")
-    expect(page.locator("#try [role=status]")).to_have_text("By steady@1, 0 of 1 answers would have been other ones.")
+    expect(page.locator("#try [role=status]")).to_contain_text("By steady@1, 0 of 1 answers would have been")
 
     page.get_by_role("button", name="Push").click()
     expect(page.locator("#edit [role=status]")).to_have_text("The latest is steady@2; the name means @1.")

@@ -7,6 +7,7 @@ the beginning of this text, which is the answer, after a thought; `unsettled=…
 succeed after that many seconds. `stop=deadline_ms`: succeed, stopped by that (`stop=error`: with that error in the
 record). `calls=2`: succeed with so many calls of the first tool. `deaf`: never touch the record. `gain=0.5`: succeed
 after a cycle with that outlook for 50 tokens more. `fallback=empty`: succeed with the base response, for that reason.
+`withheld=brief`: succeed, with that wish withheld.
 Every success charges 120 tokens.
 """
 
@@ -121,6 +122,7 @@ async def _evolve(store: Store, evolution_id: str) -> None:
     if name in ("settled", "unsettled"):
         result = replace(result, choices=(replace(result.choices[0], reasoning="Hm, well."),))
     result = replace(result, fallback=value if name == "fallback" else None)
+    result = replace(result, wishes_withheld=(value,) if name == "withheld" else ())
     if value == "error":
         failure = Failure("Unavailable", f"no luck at {INSIDE}")
         ended = {"status": "succeeded", "finished_at": time.time(), "result": result, "error": failure}

@@ -1,6 +1,7 @@
 """`/v1/credit`: a tenant reads and forgets its own."""
 
 import math
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,11 @@ from shared.store.credit import CreditLog
 from tests.integration.gateway.running import Gateway, new_caller
 
 
+def row(owner: str, operator: str, mutants: int, gain: float, length: float) -> dict[str, Any]:
+    found = {"profile": "strict", "profile_owner": owner, "operator": operator, "mutants": mutants, "gain": gain}
+    return {**found, "length": pytest.approx(length)}
+
+
 async def test_a_tenant_reads_and_resets_its_own_credit_and_no_other(
     redis_url: str, guarded: Gateway, keys: ApiKeys
 ) -> None:
@@ -17,17 +23,20 @@ async def test_a_tenant_reads_and_resets_its_own_credit_and_no_other(
     for number in range(2):
         gains = (Gain("shorten", 1.0 + number, -math.log(2)), Gain("ask_long+shorten", -1.0, 0.0))
         await log.add("credited", Observation(f"evo_{number}:1", number + 1.0, "strict", gains), 10, 1000)
+    its_own = Observation("evo_2:1", 3.0, "strict", (Gain("shorten", 2.0, 0.0),), profile_owner="credited")
+    await log.add("credited", its_own, 10, 1000)
     async with (
         await new_caller(keys, guarded, "credited") as own,
         await new_caller(keys, guarded, "operators", all_tenants=True) as other,
     ):
         rows = (await own.get("/v1/credit")).json()["data"]
         assert rows == [
-            {"profile": "strict", "operator": "shorten", "mutants": 4, "gain": 0.25, "length": pytest.approx(2**-0.5)},
-            {"profile": "strict", "operator": "ask_long", "mutants": 2, "gain": -1.0, "length": 1.0},
+            row("", "shorten", 4, 0.25, 2**-0.5),
+            row("", "ask_long", 2, -1.0, 1.0),
+            row("credited", "shorten", 1, 2.0, 1.0),
         ]
         assert (await other.get("/v1/credit")).json() == {"object": "list", "data": []}
         assert (await other.delete("/v1/credit")).json()["deleted"] == 0
-        assert (await own.delete("/v1/credit")).json() == {"object": "credit.deleted", "deleted": 2}
+        assert (await own.delete("/v1/credit")).json() == {"object": "credit.deleted", "deleted": 3}
         assert (await own.get("/v1/credit")).json()["data"] == []
     await log.close()

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from services.gateway.evolutions import trials
-from services.gateway.profiles.models import Judged, LoadedProfile
+from services.gateway.profiles.models import Judged, Judgement, LoadedProfile
 from shared.errors import DeadlineExceeded, InvalidRequest
 from shared.records.events import BaseScored, CycleFinished, CycleStarted, Ended, Event, RoundFinished
 from shared.records.evolution import (
@@ -24,6 +24,7 @@ from shared.records.evolution import (
     Tokens,
 )
 from shared.records.search import Search
+from shared.records.spending import NANOS
 from shared.store.evolutions import Store
 from tests.integration.gateway.test_profiles import BRIEF, LONG, SURE, App, Reward, url
 
@@ -45,7 +46,7 @@ class Judging(Reward):
 
     async def score(
         self, profile: LoadedProfile, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
-    ) -> list[Judged]:
+    ) -> Judgement:
         assert timeout_s > 0
         self.asked.set()
         if self.held:
@@ -56,7 +57,8 @@ class Judging(Reward):
         self.scored.append((profile.reference, profile.content, list(texts)))
         sign = -1 if profile.content == BRIEF else 1
         breaks = "rules.no" if "require" in profile.content else ""
-        return [Judged(sign * float(len(text)), {"length": float(len(text))}, breaks=breaks) for text in texts]
+        judged = [Judged(sign * float(len(text)), {"length": float(len(text))}, breaks=breaks) for text in texts]
+        return Judgement(judged, 10 * len(texts))
 
 
 @pytest.fixture
@@ -113,7 +115,8 @@ async def test_recorded_responses_are_judged_by_a_version_or_by_a_draft(app: App
         await http.put("/v1/profiles/brief", json={"content": BRIEF})
         trial = await tried(http, {})
         assert (trial["reference"], trial["skipped"]) == ("brief@1", [])
-        assert trial["summary"] == {"rescored": 1, "changed": 1, "approximate": 0}
+        told = {"rescored": 1, "changed": 1, "approximate": 0, "reward_tokens": 30, "cost": None}
+        assert trial["summary"] == told
         [each] = trial["evolutions"]
         assert (each["id"], each["prompt"], each["profile"]) == (evolution, "Why one?", "long@1")
         assert [final["text"] for final in each["finals"]] == list(TEXTS)
@@ -228,3 +231,39 @@ async def test_responses_are_compared_where_the_draft_compares_them(app: App) ->
             await tried(http, {"content": content, "last": 1})
     assert isinstance(app.reward, Judging)
     assert app.reward.relative == [False, True]
+
+
+async def test_what_reward_models_compute_for_a_trial_is_charged_to_the_key_that_asked(url: str) -> None:
+    # A unit of money for each token.
+    app = App(url, Judging(), "required", price_reward=1e6)
+    for name in ("one", "two", "three"):
+        await ended(app.backends.store, name, "acme", *TEXTS)
+    async with (
+        app.caller("acme", own_profiles=True) as other,
+        app.caller("acme", own_profiles=True, money_per_month=50, tokens_per_month=1) as http,
+    ):
+        keys = {bool(key.budgets): key for key in await app.backends.keys.all()}
+        trial = await tried(http, {"content": BRIEF})
+        assert (trial["summary"]["reward_tokens"], trial["summary"]["cost"]) == (60, 60.0)
+        [skipped] = trial["skipped"]
+        assert "this key has spent 60 of 50 money in the month" in skipped["reason"]
+        spent = await app.backends.store.spent(keys[True].id, time.time())
+        assert (spent["money", "month"].used, spent["money", "month"].reserved) == (60 * NANOS, 0)
+        assert spent["tokens", "month"].used == 0
+        refused = await http.post("/v1/profiles/brief/try", json={"content": BRIEF})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "insufficient_quota")
+        assert (await tried(other, {"content": BRIEF}))["summary"]["cost"] == 90.0
+        reward = app.reward
+        assert isinstance(reward, Judging)
+        reward.failure = InvalidRequest("too long")
+        assert (await tried(other, {"content": BRIEF}))["summary"]["cost"] == 0.0
+        spent = await app.backends.store.spent(keys[False].id, time.time())
+        assert (spent["money", "month"].used, spent["money", "month"].reserved) == (90 * NANOS, 0)
+    await app.backends.close()
+
+
+async def test_a_budget_of_money_needs_prices(app: App) -> None:
+    async with app.caller("acme", own_profiles=True, money_per_month=50) as http:
+        refused = await http.post("/v1/profiles/brief/try", json={"content": BRIEF})
+        assert refused.status_code == 400
+        assert "DARWIN_GATEWAY_PRICE_" in refused.json()["error"]["message"]

@@ -13,7 +13,7 @@ from services.gateway.app import create_app
 from services.gateway.config.settings import GatewaySettings
 from services.gateway.evolutions.backends import Backends
 from services.gateway.profiles.managed import ManagedProfiles
-from services.gateway.profiles.models import Judged, LoadedProfile, ProfileFiles
+from services.gateway.profiles.models import Judgement, LoadedProfile, ProfileFiles
 from shared.errors import InvalidRequest, Overloaded, Unavailable
 from shared.records.evolution import EvolutionRequest
 from shared.records.profiles import Traits
@@ -56,7 +56,7 @@ class Reward:
 
     async def score(
         self, profile: LoadedProfile, request: EvolutionRequest, texts: Sequence[str], timeout_s: float
-    ) -> list[Judged]:
+    ) -> Judgement:
         raise NotImplementedError
 
     async def close(self) -> None:
@@ -69,8 +69,8 @@ class Present(Presence):
 
 
 class App:
-    def __init__(self, url: str, reward: Reward, keys: str = "off") -> None:
-        settings = GatewaySettings(redis_url=url, keys=keys)
+    def __init__(self, url: str, reward: Reward, keys: str = "off", **others: Any) -> None:
+        settings = GatewaySettings(redis_url=url, keys=keys, **others)
         self.profiles = ManagedProfiles(Rollouts(url), reward)
         self.backends = replace(Backends.of(settings), profiles=self.profiles, presence=Present(url))
         provider = Tracing("gateway", (), TelemetrySettings()).provider
@@ -95,6 +95,15 @@ class App:
         assert started.status_code == 202, started.text
         record = await self.backends.store.load(started.json()["id"])
         return record.request
+
+    async def told(self, http: httpx.AsyncClient, **darwin: Any) -> tuple[str, str | None]:
+        """The profile of an evolution that is started now and its owner, as settings and first event tell them."""
+        body = {"model": "darwin", "messages": [{"role": "user", "content": "Why?"}], "darwin": darwin}
+        started = (await http.post("/v1/evolutions", json=body)).json()
+        recording = (await http.get(f"/v1/evolutions/{started['id']}/recording")).json()
+        settings, first = recording["settings"], recording["events"][0]
+        assert (first["profile"], first["profile_owner"]) == (settings["profile"], settings["profile_owner"])
+        return settings["profile"], settings["profile_owner"]
 
 
 @pytest.fixture
@@ -233,6 +242,8 @@ async def test_who_may_manage_which_profiles(guarded_app: App) -> None:
         assert (await guarded_app.begun(plain, profile="brief")).profile_owner == ""
         await owner.put("/v1/profiles/brief", json={"content": LONG})
         assert (await guarded_app.begun(plain, profile="brief")).profile_owner == "acme"
+        told = [await guarded_app.told(http, profile="brief") for http in (plain, operator)]
+        assert told == [("brief@1", "acme"), ("brief@1", "")]
         assert (await operator.get("/v1/profiles/brief")).json()["content"] == BRIEF
         assert (await operator.get("/v1/profiles/brief?tenant=acme")).json()["content"] == LONG
         assert (await owner.delete("/v1/profiles/brief", params={"reason": "over"})).status_code == 200

@@ -16,6 +16,7 @@ from cli.main import app
 from tests.unit.cli.recordings import MESSAGES, base, cycle_finished, evolution, round_finished
 
 COLUMNS = ["prompt", "chosen", "rejected", "score_chosen", "score_rejected", "kind", "evolution", "cycle", "round"]
+COLUMNS += ["profile", "profile_owner"]
 
 
 def full(id: str = "evo_1", reward: float = 1.5, **changes: str) -> dict[str, Any]:
@@ -129,6 +130,7 @@ def test_datasets_loads_what_was_written(lines: Path, tmp_path: Path) -> None:
     assert pairs == {name: rows(tmp_path / f"pairs.{name}.jsonl") for name in ("whole", "steps")}
     messages = "List({'role': Value('string'), 'content': Value('string')})"
     kinds = [messages] * 3 + ["Value('float64')"] * 2 + ["Value('string')"] * 2 + ["Value('int64')"] * 2
+    kinds += ["Value('string')"] * 2
     assert features == [dict(zip(COLUMNS, kinds, strict=True))] * 2
 
 

@@ -43,6 +43,19 @@ def test_the_parts_of_the_reward_stand_beside_each_other() -> None:
     assert any(line[:3] == ["words", "1", "3"] for line in rows)
 
 
+def test_wishes_that_were_not_told_are_named() -> None:
+    document = evolved(replace(request_for(CONFIG, 11), wishes=("at most two sentences", "plain words")))
+    (event,) = [each for each in document["events"] if each["type"] == "wishes.withheld"]
+    console = Console(file=io.StringIO(), width=200)
+    view.EvolutionView(console).show(event)
+    assert isinstance(console.file, io.StringIO)
+    for shown in (console.file.getvalue(), printed(view.outcome(document))):
+        assert "not told, since the conversation demands otherwise: at most two sentences; plain words" in " ".join(
+            shown.split()
+        )
+    assert "not told" not in printed(view.outcome(evolved(request_for(CONFIG, 11))))
+
+
 def test_what_a_further_cycle_promises_is_told_with_what_follows() -> None:
     config = replace(CONFIG, cycles=2, token_price=1000.0)
     (event,) = [each for each in evolved(request_for(config, 11))["events"] if each["type"] == "cycle.finished"]

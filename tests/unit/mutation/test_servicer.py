@@ -68,7 +68,9 @@ async def test_credit_arrives() -> None:
 async def test_wishes_arrive_and_those_that_are_not_told_are_counted() -> None:
     mutator = Mutator(MutationSummary(7, 8, withheld=("short",)))
     with Measured() as measured:
-        await served(mutator, pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3, wishes=["short", "kind"]))
+        asked = pb.MutateRequest(messages=MESSAGES, parent="Hello", count=3, wishes=["short", "kind"])
+        *_, last = await served(mutator, asked)
+    assert list(last.summary.withheld) == ["short"]
     assert measured.of("darwin.mutation.wishes.withheld") == 1
     assert [request.wishes for request, _ in mutator.calls] == [("short", "kind")]
 

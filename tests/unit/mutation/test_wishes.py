@@ -42,7 +42,8 @@ def told(instruction: str, system: str = "") -> tuple[str, ...]:
         ("Explain briefly why boats float.", (BRIEF, STEPS)),
         ("Warum schwimmen Boote? Bitte ausführlich.", (BRIEF,)),
         ("Why do boats float? Answer with yes or no only.", ALL),
-        ("Why do boats float? Answer as valid JSON.", ALL),
+        ("Why do boats float? Answer as valid JSON.", (BRIEF, ASKS, STEPS, RIVALS, TICKET)),
+        ("Why do boats float? Return only valid JSON.", ALL),
         ("Translate this into French: boats float on the water of the sea.", ALL),
         ("Write a poem about boats.", (BRIEF, STEPS)),
         ("Why do boats float? Answer in French.", ()),
@@ -52,6 +53,57 @@ def test_what_the_user_demands_comes_first(instruction: str, withheld: tuple[str
     wishes = weighed(ALL, demanded(instruction))
     assert wishes.withheld == withheld
     assert wishes.told == tuple(wish for wish in ALL if wish not in withheld)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        *(PLAIN, "short, plain words that everybody knows", "in plain English", "no jargon", "a friendly tone"),
+        *("polite and warm", "written in a formal style", "answer in German", "always reply in French"),
+        *(
+            "auf Deutsch",
+            "in einfachen Worten",
+            "in einem freundlichen Ton",
+            "ohne Fachbegriffe",
+            "avec des mots simples",
+        ),
+        *("con palabras sencillas", "un tono cordiale", "in eenvoudige taal", "em linguagem simples"),
+    ],
+)
+def test_a_wish_about_the_words_of_an_answer_goes_with_a_format(wish: str) -> None:
+    assert weighed([wish], demanded("Describe boats as a JSON object.")).told == (wish,)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        *(BRIEF, ASKS, STEPS, RIVALS, TICKET, "plain words, with an example", "simple words in two sentences"),
+        *("a friendly greeting first", "a polite closing line", "in a friendly tone, ends with thanks", "no lists"),
+        *(
+            "in German, as a list",
+            "in German with a table",
+            "ends in German",
+            "answer in German and cite every source you have used",
+            "avoids long sentences",
+        ),
+        *("uses emojis", "einfache Worte und eine Frage am Ende", "用简单的词语"),
+    ],
+)
+def test_a_wish_that_may_ask_for_more_than_words_is_not_told_where_a_format_is_demanded(wish: str) -> None:
+    assert weighed([wish], demanded("Describe boats as a JSON object.")).withheld == (wish,)
+
+
+def test_what_else_is_demanded_beside_a_format_counts_for_wishes_about_words() -> None:
+    formal = demanded("Describe boats as a JSON object, in a formal tone.")
+    assert weighed(["a friendly tone", PLAIN], formal).told == (PLAIN,)
+    french = demanded("Describe boats as a JSON object. Answer in French.")
+    assert weighed(["answer in German", PLAIN], french).told == (PLAIN,)
+
+
+def test_where_a_format_is_demanded_no_line_has_the_layout_of_a_list() -> None:
+    lines = weighed([PLAIN, "no jargon"], demanded("Describe boats as a JSON object.")).lines
+    assert len({line.name for line in lines}) == 4
+    assert all("\n" not in line.line for line in lines)
 
 
 def test_a_system_prompts_demands_count_too() -> None:
@@ -151,3 +203,8 @@ def test_a_parent_that_quotes_responses_is_left_for_the_original() -> None:
     for text, _, bare in dressed(quoting, ORIGINAL, made.order(Random(1), None), TEMPLATES, Random(2)):
         assert ">" not in text
         assert bare.startswith(ORIGINAL)
+
+
+def test_a_wish_of_words_that_may_stand_before_others_is_read_at_once() -> None:
+    for wish in ("in " * 66 + "x", "use " * 50, "plain and " * 20, "un una um uma " * 14):
+        assert weighed([wish.strip()], demanded("Describe boats as a JSON object.")).told == ()

@@ -77,7 +77,8 @@ class World:
 
     Mutants fill the context with `full_probability`; the conversation itself never does. Rewards abstain with
     `abstain_probability`, responses break a requirement with `break_probability`, and come with embeddings if it
-    `embeds`. What is scored together has rewards that rewards of other populations cannot be compared with.
+    `embeds`. Mutants do not tell the wishes that are `withheld`. What is scored together has rewards that rewards of
+    other populations cannot be compared with.
     """
 
     seed: int
@@ -86,6 +87,7 @@ class World:
     abstain_probability: float = 0.0
     break_probability: float = 0.0
     embeds: bool = False
+    withheld: tuple[str, ...] = ()
     events: list[Event] = field(default_factory=list)
 
     def perform(self, effect: Effect) -> list[Outcome]:
@@ -96,7 +98,7 @@ class World:
             case Mutate():
                 few = rng.randint(0, effect.count)
                 mutants = [Mutated(effect.cycle, f"mutant {effect.cycle}.{i}", "clarify") for i in range(few)]
-                return [*mutants, MutationEnded(effect.cycle, self._rewritten(effect, rng))]
+                return [*mutants, MutationEnded(effect.cycle, self._rewritten(effect, rng), self.withheld)]
             case Generate():
                 return [self._generated(effect, rng)]
             case Score():

@@ -15,7 +15,7 @@ from services.orchestrator.adapters.embedding import GrpcEncoder
 from services.orchestrator.adapters.generation import GrpcGenerator
 from services.orchestrator.adapters.mutation import GrpcMutator
 from services.orchestrator.adapters.reward import GrpcScorer
-from services.orchestrator.core.values import BASE, Generate, Mutate, Score
+from services.orchestrator.core.values import BASE, Generate, Mutate, MutationEnded, Score
 from shared.errors import ContextLengthExceeded
 from shared.pb import generation_pb2 as gpb
 from shared.pb import generation_pb2_grpc, mutation_pb2_grpc, reward_pb2_grpc
@@ -74,7 +74,7 @@ class Recorder(
         self.earned.append({name: (each.mean, each.weight, request.noise) for name, each in request.earned.items()})
         self.wishes.append(tuple(request.wishes))
         self._note(request.cache_salt, context, request.messages)
-        yield mpb.MutateEvent(summary=mpb.MutateEvent.Summary())
+        yield mpb.MutateEvent(summary=mpb.MutateEvent.Summary(withheld=request.wishes))
 
     async def Embed(self, request: mpb.EmbedRequest, context: Any) -> mpb.EmbedResponse:  # noqa: N802
         if request.texts[0] == LONG:
@@ -110,7 +110,8 @@ async def test_every_call_carries_its_tenants_salt_and_a_deadline() -> None:
             request = replace(REQUEST, tenant=tenant, accepted_at=7.0)
             await drained(GrpcGenerator(generation).generate([Generate(1, 1, 0, "Hello", (), 8, 0, 1)], request, 5))
             wished = replace(request, wishes=("short",) if tenant else ())
-            await drained(GrpcMutator(mutation).mutate(Mutate(1, "Hello", 2, (), 1), wished, 5))
+            mutated = GrpcMutator(mutation).mutate(Mutate(1, "Hello", 2, (), 1), wished, 5)
+            assert [outcome async for outcome in mutated] == [MutationEnded(1, withheld=wished.wishes)]
             scored = GrpcScorer(reward).score([Score(1, 1, 0, "Hi", False), Score(1, 1, 1, "zxq", False)], request, 5)
             assert [(outcome.abstained, outcome.breaks) async for outcome in scored] == [
                 ("", ""),

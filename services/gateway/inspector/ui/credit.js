@@ -15,7 +15,7 @@ export function creditSection(view, signal) {
     shown = state;
     try {
       const { data } = await api.credit(signal);
-      const own = data.filter((row) => row.profile === (settings.profile ?? ""));
+      const own = data.filter((row) => row.profile === (settings.profile ?? "") && row.profile_owner === (settings.profile_owner ?? ""));
       body.replaceChildren(own.length ? table("Credit", ["line or operator", "mutants", "gain", "length"],
         own.map((row) => [row.operator, count(row.mutants), signed(row.gain), `× ${row.length.toFixed(2)}`]), [1, 2, 3])
         : h("p", { class: "hint" }, "Nothing has been earned yet."));

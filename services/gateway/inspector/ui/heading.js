@@ -9,6 +9,7 @@ const MOST_TITLE = 200;
 
 export function heading(view) {
   const figures = h("dl", { class: "tiles" });
+  const withheld = h("p", { class: "hint withheld", hidden: true });
   const error = h("p", { class: "wrong", role: "alert", hidden: true });
   const stop = action(error, "Cancel", async () => void (await api.cancel(view.recording.id)));
   const rerun = action(error, "Run again with…", () => openRerun(view));
@@ -16,12 +17,14 @@ export function heading(view) {
   const pairs = ["whole", "steps"].map((kind) => downloadButton(view, error, `Pairs: ${kind}`, `/pairs?kind=${kind}`, `${view.recording.id}.${kind}.jsonl`));
   const update = () => {
     figures.replaceChildren(...tiles(view));
+    withheld.hidden = !view.history.withheld.length;
+    withheld.textContent = `Wishes of the profile that mutants do not tell, since the conversation demands otherwise: ${view.history.withheld.join("; ")}`;
     stop.hidden = view.ended;
     for (const button of pairs) button.disabled = !view.ended;
     if (view.recording.error) Object.assign(error, { hidden: false, textContent: view.recording.error.message });
   };
   const element = h("header", { class: "heading" },
-    h("h1", { tabindex: -1 }, shortened(view.instruction)), conversation(view.recording.messages), figures, identity(view),
+    h("h1", { tabindex: -1 }, shortened(view.instruction)), conversation(view.recording.messages), figures, withheld, identity(view),
     h("div", { class: "actions", role: "group", "aria-label": "Actions" },
       rerun,
       downloadButton(view, error, "Recording", "/recording", `${view.recording.id}.json`), pairs, stop), error);

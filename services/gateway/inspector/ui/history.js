@@ -7,18 +7,24 @@
 
 /** The whole history. `cycles` hold `rounds`, whose `states` are those before replacement. */
 export function historyOf(events) {
-  const history = { base: null, cycles: [], end: null };
+  const history = { base: null, cycles: [], end: null, withheld: [] };
   const cycle = (number) => history.cycles.find((each) => each.number === number);
   for (const event of events) {
     switch (event.type) {
+      case "wishes.withheld":
+        history.withheld = event.wishes;
+        break;
       case "base.scored":
         history.base = event;
         break;
       case "cycle.started":
-        history.cycles.push({ number: event.cycle, parent: event.parent, mutants: [], rounds: [], held: [], end: null });
+        history.cycles.push({ number: event.cycle, parent: event.parent, mutants: [], rounds: [], compared: [], held: [], end: null });
         break;
       case "mutant.accepted":
         cycle(event.cycle).mutants[event.state] = event;
+        break;
+      case "population.scored":
+        cycle(event.cycle).compared.push(event);
         break;
       case "round.finished":
         addRound(cycle(event.cycle), event);

@@ -1,5 +1,6 @@
 // Shows the population round by round: one grid per cycle, a row per state, a column per round.
 
+import { comparisonTables } from "./comparisons.js";
 import { count, h, section, signed } from "./dom.js";
 import { fateOf } from "./history.js";
 import { stateCard } from "./state.js";
@@ -42,6 +43,7 @@ function grid(cycle, view) {
       h("th", { scope: "row" }, h("span", { class: `writer writer-${state % 8}` }, state)),
       cycle.rounds.map((round) => h("td", {}, cell(round.states[state], view))),
       h("td", { class: "number" }, cycle.end && !cycle.rounds.at(-1).states[state].dropped ? signed(cycle.end.rewards[state]) : "–"))))),
+    comparisonTables(cycle.compared.find((each) => each.final), `All that may answer after cycle ${cycle.number}`),
     outlook(cycle.end?.outlook));
 }
 

@@ -1,7 +1,7 @@
 // Tries a version, or the text that is being written: who would have been the answer of recorded evolutions.
 
 import * as api from "./api.js";
-import { announce, h, section, signed, table } from "./dom.js";
+import { announce, count, h, section, signed, table } from "./dom.js";
 
 const DRAFT = "draft";
 
@@ -47,10 +47,11 @@ export function trySection(view, signal) {
 }
 
 function sentence({ reference, summary, skipped }) {
-  const { rescored, changed, approximate } = summary;
+  const { rescored, changed, approximate, reward_tokens: tokens } = summary;
   if (!rescored && !skipped.length) return "There is no evolution yet that had a choice to make.";
   const parts = [`By ${reference}, ${changed} of ${rescored} answers would have been other ones.`];
   if (approximate) parts.push(`${approximate} are approximate: what is recorded does not pick the recorded answer.`);
+  if (tokens) parts.push(`Reward models computed ${count(tokens)} tokens${summary.cost === null ? "" : `, which cost ${summary.cost.toPrecision(4)}`}.`);
   if (skipped.length) parts.push(`${skipped.length} were not judged.`);
   return parts.join(" ");
 }

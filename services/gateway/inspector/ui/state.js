@@ -1,5 +1,7 @@
-// Shows one state in one round: its reward, its mutant, what happened to it, and which state wrote which piece of its text.
+// Shows one state in one round: its reward, its mutant, what happened to it, and which state wrote which piece of its text;
+// and who was preferred to whom in that round.
 
+import { comparisonTables } from "./comparisons.js";
 import { h, signed } from "./dom.js";
 import { fateOf } from "./history.js";
 
@@ -18,7 +20,8 @@ export function stateCard(view) {
       h("dt", {}, "mutant"), h("dd", {}, mutant ? [h("span", { class: "badge" }, `${mutant.operator || mutant.source}`), h("p", { class: "text mutant" }, mutant.text)] : "not recorded")),
     chosen.thought ? [h("h4", {}, "Thought"), h("p", { class: "text hint thought" }, chosen.thought)] : null,
     h("h4", {}, "Text so far"), textOf(chosen.pieces),
-    chosen.donor === null ? null : replacement(found, chosen));
+    chosen.donor === null ? null : replacement(found, chosen),
+    comparisonTables(found.compared.find((each) => each.round === round && !each.final), `Round ${cycle}.${round}`, state));
 }
 
 function replacement(cycle, chosen) {

@@ -33,6 +33,8 @@ def test_a_response_that_is_not_among_the_choices_fails_the_turn_and_not_the_eva
         "events": [{"type": "round.finished", "texts": ["a"]}],
     }
     assert [candidate.text for candidate in turn_of(document, "Why?", 0.0).candidates] == ["a", "a"]
+    turn = turn_of(document | {"settings": {"profile": "brief@1", "profile_owner": "acme"}}, "Why?", 0.0)
+    assert (turn.profile, turn.profile_owner) == ("brief@1", "acme")
     document |= {"method": "best-of-n", "model": "gpt-4o"}
     assert len(turn_of(document, "Why?", 0.0).candidates) == 2
     document["events"] = [{"type": "round.finished", "texts": ["b"]}]

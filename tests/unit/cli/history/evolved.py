@@ -56,9 +56,9 @@ def evolved(
     """The recording of an evolution whose effects were performed in the order that `order` shuffles them to.
 
     After each outcome the attempt ends early with probability `pause`, and the search with probability `stop`. After
-    `most_attempts` it still runs.
+    `most_attempts` it still runs. The request's wishes are all withheld.
     """
-    rng, world = random.Random(order), World(request.seed, end_probability)
+    rng, world = random.Random(order), World(request.seed, end_probability, withheld=request.wishes)
     evolution, begun = machine.begin(config_for(request), request.messages[-1].content, request.seed)
     events: list[Event] = [Accepted(request.method), *begun]
     attempts: list[Attempt] = []

@@ -70,6 +70,16 @@ def test_a_search_that_compares_responses_is_replayed(config: Config, seed: int,
     assert replayed(evolved(request, seed, pause, stop=0.01)).difference is None
 
 
+def test_wishes_that_were_withheld_are_told_once_kept_and_replayed() -> None:
+    request = replace(request_for(CONFIG, 11), wishes=("at most two sentences", "plain words"))
+    document = evolved(request, pause=0.05)
+    assert sum(event["type"] == "cycle.started" for event in document["events"]) == 2
+    told = [event for event in document["events"] if event["type"] == "wishes.withheld"]
+    assert told == [{"type": "wishes.withheld", "cycle": 1, "wishes": list(request.wishes)}]
+    assert document["result"]["wishes_withheld"] == list(request.wishes)
+    assert replayed(document) == Replay(len(document["events"]) - 2, False, None)
+
+
 def test_the_request_is_as_it_was_accepted() -> None:
     request = replace(request_for(CONFIG, 11), relative_rewards=True)
     assert request_of(parse(evolved(request), "it")) == request

@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from rich.cells import cell_len
 from rich.console import Console
 from typer.testing import CliRunner
 
-from cli.history.recording import parse
+from cli.history.comparisons import comparison_tables
+from cli.history.recording import parse, request_of
 from cli.history.show_command import parts
 from cli.main import app
+from shared.records.events import Comparison, PopulationScored
 from tests.unit.cli.history.evolved import evolved, request_for
 from tests.unit.cli.history.test_replaying import CONFIG
 
@@ -114,11 +116,36 @@ def test_one_that_runs_shows_what_there_is() -> None:
     assert "who wrote the answer" not in text
 
 
+def test_who_was_preferred_to_whom_stands_below_the_cycle(document: Document) -> None:
+    compared = (Comparison("fair", 0, 2, 0.8), Comparison("fair", 1, 2, 0.5), Comparison("kind", 2, 0, 1.0))
+    scored = PopulationScored(1, 2, True, ((1, -1), (1, 0), (1, 1)), (1.0, 0.5, 0.0), compared)
+    last = max(n for n, event in enumerate(document["events"]) if event["type"] == "round.finished")
+    document["events"].insert(last, asdict(scored))
+    text = shown(document)
+    fair, kind = (
+        [row.split() for row in text.split(f"how often {name} has")[1].splitlines()] for name in ("fair", "kind")
+    )
+    for row in (["base", "1.0", "1.1"], ["base", "–", "80"], ["1.0", "–", "50"], ["1.1", "20", "50", "–"]):
+        assert row in fair
+    assert ["1.1", "100", "–"] in kind
+    # Of a round they have the numbers of its states; columns that do not fit stand below, beside the same rows.
+    of_round = replace(scored, final=False, responses=((1, 0), (1, 1), (1, 2)), comparisons=compared[:2])
+    tables = list(comparison_tables(of_round, 16))
+    assert [[column.header for column in table.columns] for table in tables] == [["", "0", "1"], ["", "2"]]
+
+
 def test_settings_and_the_limits_that_there_were_come_first() -> None:
     text = shown(evolved(request_for(replace(CONFIG, max_generated_tokens=90), 11)))
     settings = "cycles 2, mutants 4, period 4, survivors 2, max_tokens 16, seed 11, max_generated_tokens 90\n"
     assert settings in text
     assert "stopped by max_generated_tokens" in text
+
+
+@pytest.mark.parametrize(("owner", "told"), [("acme", " of tenant acme"), ("", ""), (None, "")])
+def test_whose_own_the_profile_is_stands_beside_it(document: Document, owner: str | None, told: str) -> None:
+    document["settings"] |= {"profile": "brief@1"} | ({} if owner is None else {"profile_owner": owner})
+    assert f"\nreward profile brief@1{told}\n" in shown(document)
+    assert request_of(parse(document, "it")).profile_owner == owner
 
 
 @pytest.mark.parametrize("method", ["sample", "best-of-n"])

@@ -99,6 +99,15 @@ async def test_what_is_saved_is_kept_once_and_drawn_from_by_the_same_tenant_and_
     assert await under.credit_for(request(credit=False)) is None
 
 
+async def test_a_tenants_own_profile_earns_no_credit_for_another_of_its_name() -> None:
+    under = keeper(Kept(), credit_shared=True)
+    own = replace(request(profile="brief@1"), profile_owner="acme")
+    await saved(under, 1, own)
+    assert await names(under, own)
+    for owner in ("", "other"):
+        assert await under.credit_for(replace(own, profile_owner=owner)) is None
+
+
 async def test_only_cycles_that_this_save_has_finished_are_kept_and_only_where_that_is_wanted() -> None:
     kept = Kept()
     await saved(keeper(kept), 1, request(credit=False))

@@ -83,6 +83,16 @@ def test_rows_hold_the_original_conversation_only() -> None:
         assert "poet" not in repr(row)
 
 
+def test_rows_tell_a_tenants_own_profile_from_one_of_the_same_name_that_all_may_use() -> None:
+    one = evolution(base(), round_finished(["a", "b"], [1.0, 0.0], {1: 0}), cycle_finished([1.0, 1.0]))
+    told = []
+    for owner in ("acme", "", None):
+        found = RecordedEvolution.model_validate({**one, "settings": {"profile": "brief@1", "profile_owner": owner}})
+        rows = [pair.row() for pair in (*whole_pairs(found), *step_pairs(found))]
+        told.append({(row["profile"], row["profile_owner"]) for row in rows})
+    assert told == [{("brief@1", "acme")}, {("brief@1", "")}, {("brief@1", "")}]
+
+
 def pair(**changes: Any) -> PreferencePair:
     given = {"kind": "best-base", "messages": (), "chosen": "a", "rejected": "b", "score_chosen": 1.0}
     return PreferencePair(**{**given, "score_rejected": 0.5, "evolution": "e", "cycle": 1, "round": 1, **changes})

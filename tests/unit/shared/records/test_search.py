@@ -78,8 +78,9 @@ def test_every_field_that_determines_a_search_is_answered() -> None:
         "user",
         "metadata",
         "tenant",
-        "profile_owner",
         "profile_canary",
+        # Where a price of the search's comes from.
+        "profile_priced",
         "accepted_at",
         "warnings",
         "response",

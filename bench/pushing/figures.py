@@ -17,7 +17,7 @@ AFTER_S = 6.0
 
 # What is due so shortly before a load would be answered within it.
 _WASHED_S = 3.0
-_RESAMPLES = 4_000
+_RESAMPLES = 2_000
 
 Times = dict[Phase, np.ndarray[tuple[int], np.dtype[np.float64]]]
 """Seconds of the calls of one load, by phase."""

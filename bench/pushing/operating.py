@@ -56,7 +56,7 @@ class Operator:
         for each in self._gateways:
             await each.aclose()
         for channel in self._channels:
-            await channel.close()
+            await channel.close(None)
 
     async def push(self, name: str, content: str, needs: str) -> Pushed:
         """Pushes and promotes, and waits until that is in effect.

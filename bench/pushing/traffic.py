@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from itertools import count, cycle
+from itertools import count, cycle, product
 from typing import Any, Literal
 
 import grpc
@@ -52,11 +52,7 @@ class Traffic:
         async with httpx.AsyncClient(timeout=_PATIENCE_S, trust_env=False) as http:
             channels = [grpc.aio.insecure_channel(address) for address in self._replicas]
             stubs = cycle(RewardServiceStub(channel) for channel in channels)
-            places = cycle(
-                (url, key)
-                for number, url in enumerate(self._urls)
-                for key in (self._keys[number:] + self._keys[:number])
-            )
+            places = cycle(product(self._urls, self._keys))
             arriving = [
                 asyncio.create_task(_arrive(calls, self._rate, lambda n, at: self._search(http, *next(places), n, at))),
                 asyncio.create_task(
@@ -71,7 +67,7 @@ class Traffic:
                 await asyncio.gather(*arriving, return_exceptions=True)
                 ended = await asyncio.gather(*calls, return_exceptions=True)
                 for channel in channels:
-                    await channel.close()
+                    await channel.close(None)
         if failed := [each for each in ended if isinstance(each, BaseException)]:
             raise RuntimeError(f"{len(failed)} calls failed, the first by {failed[0]!r}") from failed[0]
 
@@ -107,4 +103,9 @@ async def _arrive(calls: set[asyncio.Task[None]], per_second: float, call: Calla
         await asyncio.sleep(at - time.time())
         task = asyncio.create_task(call(number, at))
         calls.add(task)
-        task.add_done_callback(lambda done: done.cancelled() or done.exception() or calls.discard(done))
+        task.add_done_callback(lambda done: _forget(calls, done))
+
+
+def _forget(calls: set[asyncio.Task[None]], done: asyncio.Task[None]) -> None:
+    if not done.cancelled() and done.exception() is None:
+        calls.discard(done)

@@ -79,6 +79,7 @@ def _make(folder: Path) -> None:
     from shared.text.embedded_models import EMBEDDED_LLM, resolve
 
     source = resolve(EMBEDDED_LLM)
+    transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     model = transformers.AutoModelForSequenceClassification.from_pretrained(
         source, num_labels=1, num_hidden_layers=LAYERS

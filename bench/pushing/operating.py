@@ -91,8 +91,10 @@ class Operator:
             "darwin": {"profile": name},
         }
         while True:
-            begun = _json(await gateway.post("/v1/evolutions", json=body))
-            if begun["settings"]["profile"] == reference:
+            answered = await gateway.post("/v1/evolutions", json=body)
+            # A gateway that asks to come back does not take requests yet.
+            away = answered.status_code == httpx.codes.SERVICE_UNAVAILABLE
+            if not away and _json(answered)["settings"]["profile"] == reference:
                 return
             await asyncio.sleep(_LOOK_S)
 

@@ -30,13 +30,15 @@ def direct(caller: str, callee: str, address: str) -> str:
 class StackSettings:
     """What the embedded stack runs. `env` reaches every process and so can set anything they know.
 
-    `replicas` says how many there are of a stage (generation, generation-2, …), one where it says nothing. `route` can
-    place something between any two processes; "client" is whoever uses the stack's `url`.
+    `replicas` says how many there are of a stage (generation, generation-2, …), one where it says nothing. `port` is
+    the first gateway's. `route` can place something between any two processes; "client" is whoever uses the stack's
+    `urls`.
     """
 
     engine: str = "auto"
     port: int = 0
     workers: int = 1
+    gateways: int = 1
     replicas: Mapping[str, int] = field(default_factory=dict)
     start_timeout_s: float = 240.0
     env: Mapping[str, str] = field(default_factory=dict)
@@ -105,21 +107,24 @@ def programs(settings: StackSettings, addresses: Mapping[str, str], folder: Path
         stages = {f"DARWIN_ORCHESTRATOR_{callee.upper()}": to(name, callee) for callee in STAGES}
         return service(name, {**redis_of(name), **stages}, lambda child: child.announced)
 
+    def gateway(name: str) -> Program:
+        env = {
+            "DARWIN_GATEWAY_LISTEN": addresses[name],
+            "DARWIN_GATEWAY_MUTATION": to(name, "mutation"),
+            "DARWIN_GATEWAY_REWARD": to(name, "reward"),
+            **redis_of(name),
+        }
+        return service(name, env, partial(_http_ready, f"http://{addresses[name]}"))
+
     port = int(addresses["redis"].rpartition(":")[2])
     redis = Program("redis", redis_command(port, folder), {}, lambda child: redis_ready(child, port))
-    gateway = {
-        "DARWIN_GATEWAY_LISTEN": addresses["gateway"],
-        "DARWIN_GATEWAY_MUTATION": to("gateway", "mutation"),
-        "DARWIN_GATEWAY_REWARD": to("gateway", "reward"),
-        **redis_of("gateway"),
-    }
     return [
         redis,
         *stage("generation", {"DARWIN_GENERATION_ENGINE": settings.engine}),
         *stage("reward", {"DARWIN_REWARD_GENERATION": to("reward", "generation")}),
         *stage("mutation", {"DARWIN_MUTATION_GENERATION": to("mutation", "generation")}),
         *(worker(name) for name in numbered("orchestrator", settings.workers)),
-        service("gateway", gateway, partial(_http_ready, f"http://{addresses['gateway']}")),
+        *(gateway(name) for name in numbered("gateway", settings.gateways)),
     ]
 
 

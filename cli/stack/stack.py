@@ -1,4 +1,4 @@
-"""Starts and stops Redis, the three services, the workers and the gateway, each as a process of its own."""
+"""Starts and stops Redis, the three services, the workers and the gateways, each as a process of its own."""
 
 import json
 import time
@@ -9,7 +9,7 @@ from types import TracebackType
 from cli.stack.child import Child, ChildFailed
 from cli.stack.folder import OwnedFolder
 from cli.stack.ports import free_port, is_free
-from cli.stack.programs import STAGES, StackSettings, programs
+from cli.stack.programs import STAGES, StackSettings, numbered, programs
 
 ProcessReport = Callable[[str, str], None]
 """Called with the name of a process and what it does now."""
@@ -23,7 +23,8 @@ class StackError(Exception):
 
 
 class Stack:
-    """A context manager: inside it, `url` answers. Leaving it stops every process and removes its files.
+    """A context manager: inside it, `url` answers, and where there are several gateways each of `urls`. Leaving it
+    stops every process and removes its files.
 
     A process that was ended can be started again: it gets the same address, and Redis its data. Use a stack from one
     thread, which must outlive it: a process ends with the thread that started it.
@@ -35,12 +36,14 @@ class Stack:
         self._children: dict[str, Child] = {}
         self._folder = OwnedFolder()
         self.folder = self._folder.path
-        names = ("redis", *(name for stage in STAGES for name in settings.names(stage)))
+        gateways = numbered("gateway", settings.gateways)
+        names = ("redis", *(name for stage in STAGES for name in settings.names(stage)), *gateways)
         self.addresses = {name: f"127.0.0.1:{free_port()}" for name in names}
         self.addresses["gateway"] = f"127.0.0.1:{self._gateway_port()}"
         self._programs = {program.name: program for program in programs(settings, self.addresses, self.folder)}
         self.redis_url = f"redis://{self.addresses['redis']}/0"
-        self.url = f"http://{settings.route('client', 'gateway', self.addresses['gateway'])}"
+        self.urls = [f"http://{settings.route('client', name, self.addresses[name])}" for name in gateways]
+        self.url = self.urls[0]
 
     def __enter__(self) -> "Stack":
         try:

@@ -1,5 +1,6 @@
 """The only place where the reward service's parts are built."""
 
+import gc
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -34,12 +35,18 @@ from shared.rpc.service import Service
 def build_service(rewarder: Rewarder) -> Service:
     """The service around a rewarder, which it starts and stops."""
     metrics.watch(rewarder)
+
+    async def start() -> None:
+        await rewarder.start()
+        # What lasts is looked at by no collection from now on, which would hold up all scorers for as long.
+        gc.freeze()
+
     return Service(
         name="reward",
         grpc_names=[DESCRIPTOR.services_by_name["RewardService"].full_name],
         add_to_server=add_RewardServiceServicer_to_server,
         servicer=RewardServicer(rewarder),
-        start=rewarder.start,
+        start=start,
         stop=rewarder.stop,
         failed=rewarder.failed,
     )

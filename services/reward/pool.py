@@ -1,6 +1,7 @@
 """The scorers that are loaded: each once, however many profiles need it, and for as long as memory allows."""
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -40,6 +41,17 @@ class _Held:
     @property
     def in_use(self) -> bool:
         return self.lasting or self.calls > 0 or time.monotonic() - self.used_at < IN_USE_S
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage is collected meanwhile: what loading imports and makes sets off full collections, and each holds up
+    every scorer, and the event loop, until it has looked at all objects of the process."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class ScorerPool:
@@ -111,7 +123,8 @@ class ScorerPool:
             await self._make_room(key)
         began, before, scorer = time.monotonic(), self._taken(), create()
         try:
-            await scorer.load()
+            with _uncollected():
+                await scorer.load()
         except BaseException:
             with suppress(Exception):
                 await scorer.close()

@@ -49,10 +49,10 @@ def _rows(faults: Sequence[Fault], load: Load, console: Console) -> Iterator[Row
     """A stack serves as many faults as it survives; what broke off is a row too."""
     left = sorted(faults, key=_stack_of)
     while left:
-        stack = proxied, replicas, layout = _stack_of(left[0])
+        stack = proxied, replicas, gateways, layout = _stack_of(left[0])
         with (
             console.status("starting the stack") as status,
-            Scene(load, proxied=proxied, replicas=replicas, layout=layout) as scene,
+            Scene(load, proxied=proxied, replicas=replicas, gateways=gateways, layout=layout) as scene,
         ):
             broken = False
             while left and _stack_of(left[0]) == stack and not broken:
@@ -64,8 +64,8 @@ def _rows(faults: Sequence[Fault], load: Load, console: Console) -> Iterator[Row
                     broken = True
 
 
-def _stack_of(fault: Fault) -> tuple[bool, int, Layout]:
-    return fault.proxied, fault.replicas, fault.layout
+def _stack_of(fault: Fault) -> tuple[bool, int, int, Layout]:
+    return fault.proxied, fault.replicas, fault.gateways, fault.layout
 
 
 if __name__ == "__main__":

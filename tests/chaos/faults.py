@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos import flood, shard_faults
+from tests.chaos.operators import STRUCK, Changing
 from tests.chaos.scene import Scene
 from tests.chaos.storage import Layout
 
@@ -39,6 +40,7 @@ class Fault:
     workers: int = 2
     proxied: bool = False
     replicas: int = 1
+    gateways: int = 1
     unfailing: bool = False
     strikes: int = 1
     layout: Layout = "one"
@@ -173,6 +175,7 @@ def _flooded(scene: Scene) -> float:
     return scene.start_again("orchestrator", 0)
 
 
+CHANGING = Changing()
 _EDGES = (
     ("client", "gateway"),
     ("gateway", "redis"),
@@ -225,6 +228,15 @@ FAULTS = (
     Fault("message thrice", "one round each", _messages_again),
     Fault("flood", "each tenant's go on, counters are right", _flooded, WORKER_S, strikes=2, misses=flood.misses),
     Fault("two holders", "one of them saves", _two_holders, WORKER_S),
+    Fault(
+        "profiles change",
+        "what was acknowledged holds",
+        CHANGING.inflict,
+        replicas=2,
+        gateways=2,
+        strikes=len(STRUCK),
+        misses=CHANGING.misses,
+    ),
     *(
         Fault(name, recovers, inflict, WORKER_S, layout=layout, late=8)
         for name, recovers, inflict, layout in _OF_SHARDS

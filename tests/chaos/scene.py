@@ -44,14 +44,17 @@ def _body(max_tokens: int, period: int) -> dict[str, Any]:
 
 
 class Scene:
-    """A stack with two workers and so many `replicas` of generation and reward, with or without a network between its
-    processes that can misbehave, whose evolutions lie as `layout` says.
+    """A stack with two workers, so many `gateways`, and so many `replicas` of generation and reward, with or without a
+    network between its processes that can misbehave, whose evolutions lie as `layout` says.
 
     A fault notes here the `exit_codes` of what it ended, and the shards whose server it `struck`.
     """
 
-    def __init__(self, load: Load, *, proxied: bool, replicas: int = 1, layout: Layout = "one") -> None:
+    def __init__(
+        self, load: Load, *, proxied: bool, replicas: int = 1, gateways: int = 1, layout: Layout = "one"
+    ) -> None:
         self.load = load
+        self._gateways = gateways
         self._layout: Layout = layout
         self._replicas = {"generation": replicas, "reward": replicas}
         self._exit = ExitStack()
@@ -61,7 +64,7 @@ class Scene:
 
     def __enter__(self) -> Self:
         with ExitStack() as entered:
-            settings = replace(self.load.settings, workers=_WORKERS, replicas=self._replicas)
+            settings = replace(self.load.settings, workers=_WORKERS, gateways=self._gateways, replicas=self._replicas)
             self.network = entered.enter_context(Network())
             if self._proxied:
                 settings = replace(settings, route=self.network.route)

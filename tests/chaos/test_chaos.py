@@ -38,7 +38,7 @@ def scene() -> Iterator[Scene]:
 
 @pytest.fixture(scope="module")
 def scene_of_two() -> Iterator[Scene]:
-    with Scene(LOAD, proxied=False, replicas=2) as scene:
+    with Scene(LOAD, proxied=False, replicas=2, gateways=2) as scene:
         yield scene
 
 
@@ -56,6 +56,13 @@ def test_every_accepted_evolution_ends_once(scene: Scene, names: tuple[str, ...]
 def test_another_replica_takes_over_and_no_attempt_fails(scene_of_two: Scene) -> None:
     row = run(trial(*OF_TWO), scene_of_two, lambda doing: None)
     assert row.passed, row
+
+
+def test_what_operators_were_told_of_a_profile_holds_whatever_dies(scene_of_two: Scene) -> None:
+    fault = trial("profiles change")
+    scene_of_two.prepare(fault.workers)
+    fault.inflict(scene_of_two)
+    assert fault.misses(scene_of_two) == []
 
 
 @pytest.mark.parametrize("method", ["darwin", "replacement-only"])

@@ -1,11 +1,14 @@
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import redis.asyncio
 
 from shared.errors import Conflict, InvalidRequest, NotFound
 from shared.records.profiles import MAX_CONTENT, MAX_REASON, SEED, ManagedProfile, split_reference
+from shared.store import profiles as store
+from shared.store.profile_scripts import CHANGED
 from shared.store.profiles import Profiles
 
 
@@ -54,6 +57,47 @@ async def test_two_who_push_at_once_make_two_versions(profiles: Profiles) -> Non
     await asyncio.gather(*(profiles.push("", "brief", each, "me", "", promote=True) for each in contents))
     assert {each.content for each in await profiles.versions("", "brief", 8, 10)} == contents
     assert len(await profiles.history("", "brief", 100)) == 8
+
+
+async def test_of_two_who_roll_back_at_once_one_is_told_that_it_is_done(
+    profiles: Profiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def too_late(*values: Any, **named: Any) -> Any:
+        monkeypatch.setattr(store, "CHANGED", CHANGED)
+        assert (await profiles.roll_back("", "brief", 3, "you", "worse")).promoted == 2
+        return await CHANGED(*values, **named)
+
+    for content in ("a: 1", "a: 2", "a: 3"):
+        await profiles.push("", "brief", content, "me", "", promote=True)
+    monkeypatch.setattr(store, "CHANGED", too_late)
+    with pytest.raises(Conflict, match="brief@2 is promoted by now"):
+        await profiles.roll_back("", "brief", 3, "me", "worse")
+    assert [each.by for each in await profiles.history("", "brief", 100) if each.kind == "rolled_back"] == ["you"]
+
+
+async def test_a_change_that_is_sent_again_is_made_once_whatever_was_changed_since(
+    profiles: Profiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def twice(*values: Any, **named: Any) -> Any:
+        """As where the connection breaks before the answer, and others are quicker than the second sending."""
+        await CHANGED(*values, **named)
+        with monkeypatch.context() as once:
+            once.setattr(store, "CHANGED", CHANGED)
+            await profiles.push("", "brief", "a: 9", "you", "", promote=True)
+            await profiles.promote("", "brief", 2, "you", "as it was")
+        return await CHANGED(*values, **named)
+
+    await profiles.push("", "brief", "a: 1", "me", "", promote=False)
+    await profiles.push("", "brief", "a: 2", "me", "", promote=True)
+    with monkeypatch.context() as sent_twice:
+        sent_twice.setattr(store, "CHANGED", twice)
+        assert (await profiles.push("", "brief", "a: 3", "me", "", promote=False)).latest == 3
+        await profiles.roll_back("", "brief", 2, "me", "worse")
+    told = [(each.kind, each.version, each.by) for each in await profiles.history("", "brief", 100)]
+    assert [version for kind, version, who in told if (kind, who) == ("pushed", "me")] == [3, 2, 1]
+    assert [who for kind, _, who in told if kind == "rolled_back"] == ["me"]
+    assert [each.content for each in await profiles.versions("", "brief", 9, 10)] == ["a: 9", "a: 3", "a: 2", "a: 1"]
+    assert (await profiles.get("", "brief")).promoted == 2
 
 
 async def test_a_deleted_profile_keeps_its_versions_and_numbers(profiles: Profiles) -> None:

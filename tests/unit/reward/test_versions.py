@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import json
 import threading
 from collections.abc import Sequence
@@ -129,6 +130,22 @@ async def test_what_cannot_be_loaded_is_told_and_tried_again() -> None:
     assert (await rewarder.load("brief@1", "first")).name == "brief@1"
     with pytest.raises(InvalidRequest, match="no such content"):
         await rewarder.load("brief@1", "other")
+    await rewarder.stop()
+
+
+async def test_no_garbage_is_collected_while_a_model_loads_which_would_hold_up_all_others() -> None:
+    seen: list[bool] = []
+
+    class Looking(Scorer):
+        def load(self) -> None:
+            seen.append(gc.isenabled())
+            raise NotFound("no such model")
+
+    rewarder = rewarder_over({"first": Looking(1.0)})
+    await rewarder.start()
+    with pytest.raises(NotFound):
+        await rewarder.load("brief@1", "first")
+    assert (seen, gc.isenabled()) == ([False], True)
     await rewarder.stop()
 
 

@@ -76,8 +76,6 @@ async def check(store: Store, body: bytes | str, request: bytes = b"null") -> No
 UNBOUNDED = settings(
     max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-    max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 
 
 @UNBOUNDED

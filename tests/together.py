@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-# Parts of the names of tests, by what they share.
+# Parts of the names of tests, by what they share: of vLLM that is also its import, of seconds.
 _SHARED = {
     "the stack of real models": (
         "e2e/test_embedded_stack.py",
@@ -34,6 +34,12 @@ _SHARED = {
         "[vllm]",
         "contract/test_scorers.py",
         "contract/test_checkpoints.py::test_vllm",
+        "contract/test_templates.py",
+        "contract/test_tool_templates.py",
+        "unit/generation/test_logit_adjustments.py",
+        "unit/generation/test_reasoning.py",
+        "unit/generation/test_tool_calls.py",
+        "unit/generation/test_vllm_arguments.py",
         "unit/generation/test_vllm_engine.py",
         "unit/shared/test_vllm_core.py",
     ),

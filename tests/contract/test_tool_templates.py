@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-from functools import cache
 from typing import Any
 
 import pytest
@@ -15,22 +14,20 @@ from shared.records.tools import Tool, ToolCall
 from shared.text.chat_tokenizer import ChatTokenizer
 from tests.checkpoints import templates
 from tests.checkpoints.conversations import harmless
-from tests.checkpoints.models import tokenizer_of
+from tests.contract import test_templates
+from tests.contract.test_templates import UNUSABLE, tokenizer_of
 
 TOOL = Tool("weather", "Tells the weather.", '{"type": "object", "properties": {"city": {"type": "string"}}}')
 CALL = ToolCall("weather", '{"city": "Rome"}', "call00001")
 ASKED = Message("user", "Will it rain in Rome?")
 TURNS = (ASKED, Message("assistant", "", (CALL,)), Message("tool", "No.", tool_call_id=CALL.id))
-UNUSABLE = {"vllm/template_kimi_audio"}
 NAMES = [name for name in templates.real_templates() if name not in UNUSABLE and "training" not in name]
 # They write calls in a form of their own that no parser here reads.
 UNREAD = {"trl/gptoss"}
 
 
-@cache
 def chat_of(name: str) -> tuple[Any, ChatTokenizer]:
-    tokenizer = tokenizer_of(name)
-    return tokenizer, ChatTokenizer(tokenizer)
+    return tokenizer_of(name), test_templates.chat_of(name)
 
 
 WITH_TOOLS = [name for name in NAMES if chat_of(name)[1].template.tools]

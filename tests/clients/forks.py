@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-# What is loaded at the first call only.
+# What libraries load at their first call only.
 _LATER = ("openai.resources",)
 
 
@@ -35,7 +35,7 @@ def warm(programs: list[Path]) -> None:
         with contextlib.suppress(Exception):
             exec(statement, {})
     for name in _LATER:
-        with contextlib.suppress(ImportError):
+        if name.partition(".")[0] in sys.modules:
             importlib.import_module(name)
 
 

@@ -94,7 +94,7 @@ def probe(document: OpenApiSchema, path: str, method: str, mode: GenerationMode,
     """Sends generated calls, most of them about profiles that there are; counts the answers by status."""
     statuses: Counter[int] = Counter()
 
-    @settings(FIXED, max_examples=examples(8))
+    @settings(FIXED, max_examples=examples(12))
     @given(case=document[path][method].as_strategy(generation_mode=mode))
     def check(case: Case) -> None:
         if mode is GenerationMode.POSITIVE:

@@ -188,9 +188,10 @@ def test_every_operation_is_probed(opened: OpenApiSchema) -> None:
 def test_searches(
     opened: OpenApiSchema, session: requests.Session, path: str, method: str, mode: GenerationMode
 ) -> None:
-    statuses = probe(opened[path][method], mode, 40, session=session)
+    # Of well-formed calls only some are accepted, and get far.
+    statuses = probe(opened[path][method], mode, 150 if mode is GenerationMode.POSITIVE else 40, session=session)
     if mode is GenerationMode.POSITIVE:
-        assert statuses[200] + statuses[202] > 2
+        assert statuses[200] + statuses[202] > 20
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -113,8 +113,8 @@ def openapi_of(
             return app.openapi_schema
         document = fastapi_openapi()
         schemas = document["components"]["schemas"]
-        referred = [(model, "serialization") for model in (ErrorBody, *streamed)]
-        _, chunk = models_json_schema(referred, ref_template=_REF)
+        referred: list[type[BaseModel]] = [ErrorBody, *streamed]
+        _, chunk = models_json_schema([(model, "serialization") for model in referred], ref_template=_REF)
         event = TypeAdapter(Event).json_schema(ref_template=_REF, mode="serialization")
         schemas.update(chunk["$defs"] | event.pop("$defs") | {"Event": event})
         for path, operations in document["paths"].items():

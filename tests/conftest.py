@@ -9,10 +9,11 @@ from hypothesis import settings
 
 from cli.stack.redis_server import start_redis
 from tests import together
+from tests.examples import FEW, PROFILE, examples
 
 # How long an example takes says more about the machine than about the code.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+settings.register_profile(PROFILE, deadline=None, max_examples=examples(FEW))
+settings.load_profile(PROFILE)
 
 # Side by side, tests have a core each at most: threads of torch that wait for their turn would only keep it busy.
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -5,7 +5,7 @@ import runpy
 import sys
 import sysconfig
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import Distribution, DistributionFinder
 from pathlib import Path
@@ -42,14 +42,19 @@ def _requirements(name: str, extra: str) -> Sequence[str]:
     return importlib.metadata.requires(name) or ()
 
 
+def _files(distribution: Distribution) -> Iterator[str]:
+    """Of a wheel, as its list has them: `distribution.files` makes objects of tens of thousands."""
+    root = distribution.locate_file("")
+    for line in (distribution.read_text("RECORD") or "").splitlines():
+        yield f"{root}/{line.partition(',')[0]}"
+
+
 class _Only(DistributionFinder):
     """Finds the given distributions and their modules, and what is not installed (the standard library, Darwin)."""
 
     def __init__(self, names: set[str]) -> None:
         self._names = names | {_PROJECT["name"]}
-        self._files = {
-            str(file.locate()) for name in names for file in importlib.metadata.distribution(name).files or ()
-        }
+        self._files = {file for name in names for file in _files(importlib.metadata.distribution(name))}
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

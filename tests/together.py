@@ -1,14 +1,14 @@
 """Which tests run one after another in one process, where tests run several at a time (`pytest -n 3`).
 
-Those of a file do, because they share what its fixtures started; and those that share what takes half a minute to
-start do, wherever they stand. pytest-xdist's own groups (`--dist loadgroup`) are lost under pytest 9.2.
+Those of a file do, because they share what its fixtures started; and those that share what takes long to start do,
+wherever they stand. pytest-xdist's own groups (`--dist loadgroup`) are lost under pytest 9.2.
 """
 
 from typing import Any
 
 import pytest
 
-# Parts of the names of tests, by what they share.
+# Parts of the names of tests, by what they share: of vLLM that is also its import, of seconds.
 _SHARED = {
     "the stack of real models": (
         "e2e/test_embedded_stack.py",
@@ -16,10 +16,30 @@ _SHARED = {
         "e2e/test_tracing.py",
         "e2e/test_eval.py::test_real_models",
     ),
+    "the stack of simulated models": (
+        "e2e/test_eval.py",
+        "e2e/test_export.py",
+        "e2e/test_first_words.py",
+        "e2e/test_logs.py",
+        "e2e/test_profiles.py",
+        "e2e/test_reasoning.py",
+        "e2e/test_replay.py",
+        "e2e/test_stack.py",
+        "e2e/test_token_shaping.py",
+        "e2e/test_tools.py",
+    ),
+    "the stack that is inspected": ("e2e/inspector/",),
+    "the stack that is observed": ("observability/test_dashboards.py", "observability/test_endpoints.py"),
     "vLLM in the tests' own process": (
         "[vllm]",
         "contract/test_scorers.py",
         "contract/test_checkpoints.py::test_vllm",
+        "contract/test_templates.py",
+        "contract/test_tool_templates.py",
+        "unit/generation/test_logit_adjustments.py",
+        "unit/generation/test_reasoning.py",
+        "unit/generation/test_tool_calls.py",
+        "unit/generation/test_vllm_arguments.py",
         "unit/generation/test_vllm_engine.py",
         "unit/shared/test_vllm_core.py",
     ),

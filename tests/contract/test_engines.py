@@ -77,25 +77,25 @@ async def test_lookahead_is_seen_but_not_kept(generator: SequenceGenerator) -> N
 
 
 async def test_a_stop_string_across_two_pieces_is_found(generator: SequenceGenerator) -> None:
-    text = (await one(generator, Sequence("s", QUESTION, max_new_tokens=14))).text
-    parts = await pieces(generator, 14, 1)
+    text = (await one(generator, Sequence("s", QUESTION, max_new_tokens=10))).text
+    parts = await pieces(generator, 10, 1)
     middle = next(
-        i for i, part in enumerate(parts) if i > 4 and part.text != parts[i - 1].text and part.text[-1:].isalpha()
+        i for i, part in enumerate(parts) if i > 3 and part.text != parts[i - 1].text and part.text[-1:].isalpha()
     )
     at = len(parts[middle].text)
     stop = text[at - 3 : at + 3]
     stopping = replace(GREEDY, stop=(stop,))
-    stopped = (await pieces(generator, 14, 1, stopping))[-1]
+    stopped = (await pieces(generator, 10, 1, stopping))[-1]
     assert stopped.finish == "stop"
     assert stopped.text == text[: text.index(stop)]
-    at_once = await one(generator, Sequence("s", QUESTION, max_new_tokens=14), stopping)
+    at_once = await one(generator, Sequence("s", QUESTION, max_new_tokens=10), stopping)
     assert (at_once.finish, at_once.text) == ("stop", stopped.text)
-    assert len(at_once.token_ids) < 14
+    assert len(at_once.token_ids) < 10
 
 
 async def test_the_end_of_sequence_is_not_part_of_the_response(generator: SequenceGenerator, engine: Engine) -> None:
     asked = tuple(
-        Sequence(f"s{i}", (Message("user", f"What is {i} plus {i}? Answer with one word."),), max_new_tokens=60)
+        Sequence(f"s{i}", (Message("user", f"What is {i} plus {i}? Answer with one word."),), max_new_tokens=40)
         for i in range(8)
     )
     ended = [r for r in (await run(generator, *asked, sampling=WARM)).values() if r.finish == "stop"]
@@ -322,5 +322,5 @@ async def test_the_beginning_of_an_answer_is_continued(generator: SequenceGenera
 
 async def test_partial_results_add_up_to_the_whole(generator: SequenceGenerator, engine: Engine) -> None:
     sampling = replace(WARM, logprobs=1 if engine.info.logprobs else None, self_certainty=engine.info.self_certainty)
-    partial = await same_in_parts(generator, Sequence("s", QUESTION, max_new_tokens=60, seed=5), sampling)
+    partial = await same_in_parts(generator, Sequence("s", QUESTION, max_new_tokens=40, seed=5), sampling)
     assert partial or engine.info.engine == "openai"

@@ -18,6 +18,7 @@ from shared.errors import Unavailable
 from shared.records.credit import Credit, Earned
 from shared.records.evolution import Message
 from tests.contract.scripted import GOOD, ORIGINAL, POOL, Script, answer, events, mutants, mutator, request
+from tests.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -234,7 +235,7 @@ parents = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     written=outputs,
     parent=parents,

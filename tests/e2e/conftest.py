@@ -6,14 +6,14 @@ from cli.stack import Stack, StackSettings
 from tests.otlp import Traces, receiver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def traces() -> Iterator[Traces]:
     """What every process of a stack that is pointed here tells of its work."""
     with receiver() as receiving:
         yield receiving
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(traces: Traces) -> Iterator[Stack]:
     """The embedded default, with two workers: every process, a real language model, a real reward model."""
     # Who writes mutants is fixed, so that nothing measures it while tests measure other things.
@@ -25,7 +25,7 @@ def stack(traces: Traces) -> Iterator[Stack]:
         assert set(codes.values()) == {0}, codes
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def simulated_stack() -> Iterator[Stack]:
     """Every process, with simulated models, which think first where a request says so."""
     thinking = {

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clients.__main__ import MODEL, darwin
-from tests.clients.environments import NotInstalled, install
-from tests.clients.runner import programs, run
+from tests.clients.environments import NotInstalled
+from tests.clients.runner import programs, run_in_forks
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +29,10 @@ _KNOWN = {
 def test_the_programs_of_a_client_work(client: str, base_url: str) -> None:
     """All but those that are known to fail, which fail for the reason that is known."""
     try:
-        install(client)
+        outcomes = run_in_forks(client, programs([client], gate=True), base_url, MODEL)
     except NotInstalled as error:
         pytest.skip(f"{client} cannot be installed here: {error}")
-    found = {program.name: run(program, base_url, MODEL).reason for program in programs([client], gate=True)}
+    found = {name: outcome.reason for name, outcome in outcomes.items()}
     unknown = {name: reason for name, reason in found.items() if reason and _KNOWN.get(name, "\n") not in reason}
     assert not unknown
     works_now = [name for name in _KNOWN if name in found and found[name] is None]

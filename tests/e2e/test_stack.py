@@ -35,13 +35,18 @@ def answered(url: str) -> bool:
         return bool(client.get(started["id"])["status"] == "succeeded")
 
 
-def test_two_stacks_run_side_by_side_and_leave_nothing_behind(simulated_stack: Stack) -> None:
-    with simulated() as other:
-        pids, folder = other.pids, other.folder
-        assert other.url != simulated_stack.url
-        assert answered(other.url)
-        assert answered(simulated_stack.url)
-        assert set(other.stop().values()) == {0}
+def test_two_stacks_run_side_by_side_on_ports_of_their_own_and_leave_nothing_behind(simulated_stack: Stack) -> None:
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        with simulated(port) as other:
+            pids, folder = other.pids, other.folder
+            assert other.url != simulated_stack.url
+            assert not other.url.endswith(f":{port}")
+            assert answered(other.url)
+            assert answered(simulated_stack.url)
+            assert set(other.stop().values()) == {0}
     assert not [name for name, pid in pids.items() if psutil.pid_exists(pid)]
     assert not folder.exists()
 
@@ -59,16 +64,6 @@ def test_mutants_without_room_fail_no_search_and_a_conversation_without_room_doe
             assert ended["status"] == status, ended
         assert (ended["error"]["code"], ended["error"]["field"]) == ("ContextLengthExceeded", "messages")
         assert f"maximum context length is {context} tokens" in ended["error"]["message"]
-
-
-def test_a_busy_port_is_stepped_around() -> None:
-    with socket.socket() as busy:
-        busy.bind(("127.0.0.1", 0))
-        busy.listen()
-        port = busy.getsockname()[1]
-        with simulated(port) as stack:
-            assert not stack.url.endswith(f":{port}")
-            assert answered(stack.url)
 
 
 def test_a_process_that_cannot_start_is_named_with_its_log() -> None:
@@ -104,10 +99,7 @@ def test_processes_that_were_ended_start_again_on_their_addresses() -> None:
         assert answered(stack.url)
         with pytest.raises(StackError, match="runs already"):
             stack.restart("reward")
-
-
-def test_a_stopped_process_ends_with_the_stack() -> None:
-    with simulated() as stack:
+        # A stopped process ends with the stack too.
         stack.signal("reward", signal.SIGSTOP)
         assert set(stack.stop().values()) == {0}
 

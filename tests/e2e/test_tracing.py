@@ -170,12 +170,15 @@ def test_a_worker_killed_midway_leaves_one_whole_trace(stack: Stack, traces: Tra
 def unsampled(traces: Traces) -> Iterator[Stack]:
     sampling = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"}
     slow = {"DARWIN_GENERATION_SIMULATED_TOKENS_PER_SECOND": "40", "DARWIN_GENERATION_SIMULATED_RESPONSE_TOKENS": "0"}
-    with Stack(StackSettings.simulated(traces.env | sampling | slow | {"DARWIN_TRACE_SLOW_S": "3"})) as running:
+    told = {"DARWIN_TRACE_SLOW_S": "3", "DARWIN_TRACE_TEXTS": "true"}
+    with Stack(StackSettings.simulated(traces.env | sampling | slow | told)) as running:
         yield running
         running.check()
 
 
-def test_unsampled_evolutions_that_failed_or_were_slow_are_exported(unsampled: Stack, traces: Traces) -> None:
+def test_unsampled_evolutions_that_failed_or_were_slow_are_exported_with_texts_where_that_is_asked_for(
+    unsampled: Stack, traces: Traces
+) -> None:
     chat = f"{unsampled.url}/v1/chat/completions"
     quick = httpx.post(chat, json=body() | {"max_tokens": 10}, timeout=30)
     failed = httpx.post(chat, json=body() | {"messages": TOO_LONG}, timeout=30)
@@ -187,6 +190,9 @@ def test_unsampled_evolutions_that_failed_or_were_slow_are_exported(unsampled: S
     assert paths(spans) == {
         path for path in below if all(label.startswith("darwin-orchestrator") for label in path.split(" > "))
     }
+    (evolution,) = [span for span in spans if span.name == "evolution"]
+    assert evolution.attributes["darwin.instruction"] == PROMPT
+    assert evolution.attributes["darwin.answer"] == slow.json()["choices"][0]["message"]["content"]
     kept = traces.until(failed.headers["x-darwin-trace-id"], evolution_reported)
     assert {span.service for span in kept} == {"darwin-orchestrator"}
     assert "darwin-orchestrator round" in {span.label for span in kept}
@@ -198,15 +204,6 @@ def test_unsampled_evolutions_that_failed_or_were_slow_are_exported(unsampled: S
         "evolution_id": evolution.attributes["darwin.evolution.id"],
     }
     assert traces.of(quick.headers["x-darwin-trace-id"]) == []
-
-
-def test_texts_are_in_spans_only_where_that_is_asked_for(traces: Traces) -> None:
-    with Stack(StackSettings.simulated(traces.env | {"DARWIN_TRACE_TEXTS": "true"})) as running:
-        answer = httpx.post(f"{running.url}/v1/chat/completions", json=body(), timeout=30)
-        spans = traces.until(answer.headers["x-darwin-trace-id"], evolution_reported)
-    (evolution,) = [span for span in spans if span.name == "evolution"]
-    assert evolution.attributes["darwin.instruction"] == PROMPT
-    assert evolution.attributes["darwin.answer"] == answer.json()["choices"][0]["message"]["content"]
 
 
 def test_a_collector_that_is_away_changes_nothing() -> None:

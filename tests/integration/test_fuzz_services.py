@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from cli.stack.child import Child
 from shared.pb import generation_pb2, mutation_pb2, reward_pb2
+from tests.examples import examples
 from tests.integration.processes import process
 
 ALLOWED = {"OK", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND", "OUT_OF_RANGE", "RESOURCE_EXHAUSTED"}
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 
 GENERATE = "/darwin.v1.GenerationService/Generate"
 MUTATE = "/darwin.v1.MutationService/Mutate"

@@ -31,9 +31,11 @@ def check(folder: Path, name: str, env: dict[str, str] | None = None) -> tuple[i
 
 def eventually_well(folder: Path, name: str, env: dict[str, str] | None = None) -> None:
     give_up = time.monotonic() + 30
+    while not (folder / f"{name}.ready").exists() and time.monotonic() < give_up:
+        time.sleep(0.05)
     while (found := check(folder, name, env))[0] != 0:
         assert time.monotonic() < give_up, found
-        time.sleep(0.1)
+        time.sleep(0.5)
     assert found == (0, "")
 
 

@@ -15,6 +15,7 @@ from shared.records.evolution import EvolutionRequest, Idempotency, Message, Rec
 from shared.records.search import Search
 from shared.store import layout
 from shared.store.evolutions import Store
+from tests.examples import examples
 
 REQUEST = EvolutionRequest("darwin", (Message("user", "Why?"),), Sampling(9), Search(), 1, metadata={"a": "b"})
 RECORD = Record("evo_x", 0, "queued", 1.5, REQUEST, key_id="k", idempotency=Idempotency("a", "b"))
@@ -72,7 +73,9 @@ async def check(store: Store, body: bytes | str, request: bytes = b"null") -> No
         assert isinstance(await store.load("evo_fuzzed"), Record)
 
 
-UNBOUNDED = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+UNBOUNDED = settings(
+    max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @UNBOUNDED
@@ -81,7 +84,7 @@ async def test_mutated_records(store: Store, body: dict[str, Any], data: st.Data
     await check(store, json.dumps(data.draw(mutated(body))).encode())
 
 
-@settings(UNBOUNDED, max_examples=100)
+@settings(UNBOUNDED, max_examples=examples(50))
 @given(data=st.data())
 async def test_mutated_requests(store: Store, stored: dict[str, str], data: st.DataObject) -> None:
     request = data.draw(mutated(json.loads(stored["request"])))

@@ -6,7 +6,7 @@ from cli.stack import Stack
 from tests.observability.workload import SETTINGS, Workload
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def workload() -> Iterator[Workload]:
     """A running stack that has been asked for everything once."""
     with Stack(SETTINGS) as stack:

@@ -20,6 +20,12 @@ def graph() -> grimp.ImportGraph:
     return grimp.build_graph("shared", "services", "cli", include_external_packages=True)
 
 
+@pytest.fixture(scope="module")
+def owners() -> dict[str, set[str]]:
+    """Which distributions a package may be of."""
+    return {package: set(map(canonicalize_name, names)) for package, names in packages_distributions().items()}
+
+
 def imported(graph: grimp.ImportGraph, module: str) -> set[str]:
     """Packages of others that a module imports, through ours and within functions too."""
     found = {name for name in graph.find_upstream_modules(module) if graph.is_module_squashed(name)}
@@ -30,9 +36,10 @@ def imported(graph: grimp.ImportGraph, module: str) -> set[str]:
     ("module", "extras"),
     [*((f"services.{name}.__main__", (name,)) for name in SERVICES), ("cli.main", ("cli", "eval"))],
 )
-def test_extras_declare_what_is_imported(graph: grimp.ImportGraph, module: str, extras: tuple[str, ...]) -> None:
+def test_extras_declare_what_is_imported(
+    graph: grimp.ImportGraph, owners: dict[str, set[str]], module: str, extras: tuple[str, ...]
+) -> None:
     declared = set().union(*map(distributions, extras))
-    owners = {package: set(map(canonicalize_name, names)) for package, names in packages_distributions().items()}
     packages = imported(graph, module)
     assert "pydantic" in packages
     assert {package for package in packages if not owners[package] & declared} == set()

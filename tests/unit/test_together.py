@@ -20,7 +20,14 @@ def taking(folder: str, fixture: str) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("folder", "fixture", "shared"),
-    [("e2e", "stack", "the stack of real models"), ("contract", "vllm_server", "vLLM's server")],
+    [
+        ("e2e", "stack", "the stack of real models"),
+        ("e2e", "simulated_stack", "the stack of simulated models"),
+        ("e2e/inspector", "visit", "the stack that is inspected"),
+        ("observability", "workload", "the stack that is observed"),
+        ("observability", "prometheus", "the stack that is observed"),
+        ("contract", "vllm_server", "vLLM's server"),
+    ],
 )
 def test_tests_that_share_what_is_slow_to_start_are_in_one_process(folder: str, fixture: str, shared: str) -> None:
     names = list(taking(folder, fixture))

@@ -184,9 +184,5 @@ async def test_the_command_makes_shows_and_revokes_keys(guarded: Gateway, redis_
         assert text.rpartition("_")[2][:20] not in table
         assert darwin(redis_url, "revoke", shown["id"]).returncode == 0
         refused(await http.get("/v1/models"))
-    again = darwin(redis_url, "revoke", shown["id"])
-    assert (again.returncode, "there is no key" in again.stderr) == (1, True)
-    bad = darwin(redis_url, "add", "no spaces")
-    assert (bad.returncode, bad.stdout, "a tenant is" in bad.stderr) == (1, "", True)
     away = darwin(f"redis://127.0.0.1:{free_port()}/0", "list")
     assert (away.returncode, "Redis cannot be reached" in away.stderr, "Traceback" in away.stderr) == (1, True, False)

@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from cli.stack.child import Child
 from shared.store.api_keys import ApiKeys, new_key
+from tests.examples import examples
 from tests.integration.gateway.running import Gateway
 from tests.integration.gateway.test_schemathesis import FIXED, LEFT_OUT, reference
 
@@ -93,7 +94,7 @@ def probe(document: OpenApiSchema, path: str, method: str, mode: GenerationMode,
     """Sends generated calls, most of them about profiles that there are; counts the answers by status."""
     statuses: Counter[int] = Counter()
 
-    @settings(FIXED, max_examples=12)
+    @settings(FIXED, max_examples=examples(12))
     @given(case=document[path][method].as_strategy(generation_mode=mode))
     def check(case: Case) -> None:
         if mode is GenerationMode.POSITIVE:

@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 from shared.methods import METHODS
 from shared.store.api_keys import ApiKeys, new_key
 from tests import embeddings_endpoint
+from tests.examples import examples
 from tests.integration.gateway.running import Gateway
 
 load_all_checks()
@@ -143,11 +144,11 @@ WITH_A_KEY = [
 ]
 
 
-def probe(operation: APIOperation, mode: GenerationMode, examples: int, **call: Any) -> Counter[int]:
+def probe(operation: APIOperation, mode: GenerationMode, count: int, **call: Any) -> Counter[int]:
     """Sends generated calls, well-formed ones or ones that break the schema; counts the answers by status."""
     statuses: Counter[int] = Counter()
 
-    @settings(FIXED, max_examples=examples)
+    @settings(FIXED, max_examples=examples(count))
     @given(case=operation.as_strategy(generation_mode=mode))
     def check(case: schemathesis.Case) -> None:
         searches = isinstance(case.body, dict) and case.body.keys() & {"messages", "input", "prompt"}
@@ -187,7 +188,8 @@ def test_every_operation_is_probed(opened: OpenApiSchema) -> None:
 def test_searches(
     opened: OpenApiSchema, session: requests.Session, path: str, method: str, mode: GenerationMode
 ) -> None:
-    statuses = probe(opened[path][method], mode, 150, session=session)
+    # Of well-formed calls only some are accepted, and get far.
+    statuses = probe(opened[path][method], mode, 150 if mode is GenerationMode.POSITIVE else 40, session=session)
     if mode is GenerationMode.POSITIVE:
         assert statuses[200] + statuses[202] > 20
 
@@ -195,7 +197,7 @@ def test_searches(
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("path", "method"), OTHERS)
 def test_others(opened: OpenApiSchema, session: requests.Session, path: str, method: str, mode: GenerationMode) -> None:
-    probe(opened[path][method], mode, 25, session=session)
+    probe(opened[path][method], mode, 10, session=session)
 
 
 @pytest.mark.parametrize(("path", "method", "mode"), WITH_A_KEY)
@@ -207,7 +209,7 @@ def test_with_a_key(
     method: str,
     mode: GenerationMode,
 ) -> None:
-    probe(keyed[path][method], mode, 15, session=session, headers=authorization)
+    probe(keyed[path][method], mode, 5, session=session, headers=authorization)
 
 
 def test_log_holds_no_defect(gateway: Gateway, guarded: Gateway) -> None:

@@ -1,6 +1,7 @@
 """Further arguments of vLLM's engine: which are taken, and which are refused with what to do instead."""
 
 import json
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -8,11 +9,11 @@ from pydantic import ValidationError
 
 from services.generation.settings import GenerationSettings
 from services.generation.vllm_arguments import pinned
+from services.generation.vllm_engine import engine_arguments
 from shared.errors import Unsupported
 
-pytest.importorskip("vllm")
-
-from services.generation.vllm_engine import engine_arguments
+# Not imported here, where every process would do so that collects tests.
+pytestmark = pytest.mark.skipif(find_spec("vllm") is None, reason="vllm is not installed")
 
 
 def arguments(**further: Any) -> Any:

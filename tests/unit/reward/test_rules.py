@@ -12,6 +12,7 @@ from services.reward.rules import measures
 from services.reward.rules.scorer import RulesScorer
 from services.reward.scorer import ComponentScore, Conversation, Part, ScoreItem
 from shared.records.evolution import Message
+from tests.examples import examples
 
 ASKED = Conversation((Message("user", "How do plants make food from light, water and air?"),))
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -183,7 +184,7 @@ EVERY = spec(
 PIECES = ("cat", "Acme", "C++", ". ", "? ", "\n\n", "TICKET-1", "2", "https://a.org/", "{", "}", " ", "a", "e")
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(60))
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join), st.integers(0, 60))
 def test_what_is_known_of_a_beginning_is_not_better_at_the_end(text: str, cut: int) -> None:
     """What a check gives for a response that may go on is the most that it can come to, and if that is known, no more

@@ -12,6 +12,7 @@ from services.orchestrator.core import machine
 from services.orchestrator.core.presets import config_for
 from services.orchestrator.core.values import BASE, EvolutionState
 from shared.records.events import CycleFinished
+from tests.examples import examples
 from tests.unit.cli.history.evolved import evolved, recordings, request_for
 from tests.unit.cli.history.test_replaying import CONFIG
 
@@ -29,7 +30,7 @@ def branches(tree: Branch) -> list[Branch]:
     return [tree, *(found for child in tree.children for found in branches(child))]
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(60))
 @given(recordings())
 def test_pieces_are_the_response_and_were_written_by_whom_the_core_says(document: dict[str, Any]) -> None:
     recording = parse(document, "it")

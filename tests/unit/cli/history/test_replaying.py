@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from cli.history.json_diff import NOTHING
 from cli.history.recording import NotARecording, parse, request_of
 from cli.history.replay import Replay, replay
+from tests.examples import examples
 from tests.unit.cli.history.evolved import evolved, recordings, request_for
 from tests.unit.orchestrator.strategies import Config, any_configs
 
@@ -41,7 +42,7 @@ def outcome(document: Document, kind: str, attempt: int = 0) -> Document:
     return found[0]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100))
 @given(recordings())
 def test_whatever_ran_replays_the_same(document: Document) -> None:
     told = replayed(document)

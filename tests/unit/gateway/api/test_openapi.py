@@ -1,9 +1,11 @@
 """/openapi.json, the reference of the API."""
 
+import asyncio
 import json
 from typing import Any
 
 import httpx
+import pytest
 from openapi_spec_validator import validate
 
 from services.gateway.app import create_app
@@ -13,15 +15,23 @@ from services.gateway.evolutions.backends import Backends
 SETTINGS = GatewaySettings(redis_url="redis://127.0.0.1:1/0")
 
 
-async def reference(settings: GatewaySettings) -> dict[str, Any]:
-    app = create_app(settings, Backends.of(settings))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost") as http:
-        document: dict[str, Any] = (await http.get("/openapi.json")).json()
-    return document
+def reference(settings: GatewaySettings) -> dict[str, Any]:
+    async def asked() -> dict[str, Any]:
+        app = create_app(settings, Backends.of(settings))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost") as http:
+            document: dict[str, Any] = (await http.get("/openapi.json")).json()
+        return document
+
+    return asyncio.run(asked())
 
 
-async def test_reference_is_valid_and_complete() -> None:
-    document = await reference(SETTINGS)
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """That of a gateway that asks for no keys."""
+    return reference(SETTINGS)
+
+
+def test_reference_is_valid_and_complete(document: dict[str, Any]) -> None:
     validate(document)
     operations = {
         (method.upper(), path): operation
@@ -110,24 +120,19 @@ async def test_reference_is_valid_and_complete() -> None:
     assert [option["type"] for option in content["anyOf"]] == ["string", "array", "null"]
 
 
-async def test_says_who_may_call() -> None:
-    required = GatewaySettings(redis_url="redis://:hidden@127.0.0.1:1/0", keys="required")
-    document = await reference(required)
-    validate(document)
-    assert "hidden" not in json.dumps(document)
-    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
-    for path, methods in document["paths"].items():
+def test_says_who_may_call(document: dict[str, Any]) -> None:
+    required = reference(GatewaySettings(redis_url="redis://:hidden@127.0.0.1:1/0", keys="required"))
+    validate(required)
+    assert "hidden" not in json.dumps(required)
+    assert required["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    for path, methods in required["paths"].items():
         for operation in methods.values():
             assert operation.get("security", []) == ([{"bearer": []}] if path.startswith("/v1/") else [])
             assert ("401" in operation["responses"]) == path.startswith("/v1/")
-    open_to_all = await reference(SETTINGS)
-    assert not any(
-        "security" in operation for methods in open_to_all["paths"].values() for operation in methods.values()
-    )
+    assert not any("security" in operation for methods in document["paths"].values() for operation in methods.values())
 
 
-async def test_documents_idempotency_and_limits() -> None:
-    document = await reference(SETTINGS)
+def test_documents_idempotency_and_limits(document: dict[str, Any]) -> None:
     for path in ("/v1/chat/completions", "/v1/evolutions"):
         operation = document["paths"][path]["post"]
         [header] = [parameter for parameter in operation["parameters"] if parameter["in"] == "header"]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.unit.gateway.apps import BODY, CHAT, shaped
 
 
@@ -86,7 +87,7 @@ FIELDS = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fields=st.dictionaries(FIELDS, JSON, max_size=3))
 async def test_no_body_is_a_defect(http: httpx.AsyncClient, fields: dict[str, Any]) -> None:
     content = json.dumps(BODY | fields)

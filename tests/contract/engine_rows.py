@@ -4,8 +4,7 @@ import functools
 from collections.abc import Collection
 
 import pytest
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
 from services.generation.engine import Engine
 from services.generation.generator import SequenceGenerator
@@ -63,24 +62,6 @@ async def same_in_parts(generator: SequenceGenerator, sequence: Sequence, sampli
     assert (parts[-1].text, parts[-1].finish) == (whole.text, whole.finish)
     assert all(whole.text.startswith(part.text) for part in parts)
     return len(parts) - 1
-
-
-def own_logprobs(prompt: tuple[int, ...], response: tuple[int, ...]) -> list[float]:
-    """The log probabilities of a response's tokens, by the model that every engine but the simulated one serves."""
-    return _own(prompt, response).gather(1, torch.tensor([response]).T).squeeze(1).tolist()
-
-
-def own_certainties(prompt: tuple[int, ...], response: tuple[int, ...]) -> list[float]:
-    """The divergences of the uniform distribution from that model's at the response's tokens, by the definition."""
-    probabilities = _own(prompt, response).double().exp()
-    return (-torch.log(probabilities.shape[1] * probabilities).mean(1)).tolist()
-
-
-def _own(prompt: tuple[int, ...], response: tuple[int, ...]) -> torch.Tensor:
-    model = AutoModelForCausalLM.from_pretrained(resolve(EMBEDDED_LLM), dtype=torch.float32)
-    with torch.inference_mode():
-        logits = model(torch.tensor([[*prompt, *response]])).logits[0, len(prompt) - 1 : -1]
-    return torch.log_softmax(logits, -1)
 
 
 def control_ids(engine: Engine) -> Collection[int]:

@@ -12,11 +12,9 @@ from services.generation.generator import SequenceGenerator
 from services.generation.messages import GenerateRequest, Sequence
 from services.generation.servicer import GenerationServicer
 from services.mutation.operators import OPERATORS, chat
-from shared.errors import Unsupported
 from shared.pb import generation_pb2 as pb
 from shared.pb.generation_pb2_grpc import GenerationServiceStub, add_GenerationServiceServicer_to_server
 from shared.records.evolution import Message
-from shared.records.logprobs import shown
 from shared.rpc.channel import connect
 from shared.rpc.server import Server
 from tests.contract.engine_rows import (
@@ -27,12 +25,11 @@ from tests.contract.engine_rows import (
     WARM,
     control_ids,
     one,
-    own_certainties,
-    own_logprobs,
     pieces,
     run,
     same_in_parts,
 )
+from tests.contract.likelihoods import check_certainties, check_logprobs
 from tests.integration.processes import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -242,55 +239,13 @@ async def test_an_engine_completes_exactly_what_it_is_given(engine: Engine) -> N
 async def test_log_probabilities_are_the_models_own_whole_and_in_pieces(
     generator: SequenceGenerator, engine: Engine
 ) -> None:
-    greedy, warm = replace(GREEDY, logprobs=5), replace(WARM, logprobs=0)
-    asked = Sequence("s", QUESTION, max_new_tokens=12)
-    if not engine.info.logprobs:
-        with pytest.raises(Unsupported, match=f"the {engine.info.engine} engine"):
-            await one(generator, asked, greedy)
-        return
-    whole, parts = await one(generator, asked, greedy), await pieces(generator, 3, 4, greedy)
-    cut = sum((part.logprobs for part in parts), ())
-    assert [each.token for each in cut] == [each.token for each in whole.logprobs]
-    assert [each.logprob for each in cut] == pytest.approx([each.logprob for each in whole.logprobs], abs=1e-3)
-    assert "".join(each.token for each in shown(whole.logprobs, whole.text)) == whole.text
-    for each in whole.logprobs:
-        assert len(each.top) == 5
-        assert each[:3] in each.top
-        assert [other.logprob for other in each.top] == sorted((other.logprob for other in each.top), reverse=True)
-    drawn, plain = (
-        await one(generator, replace(asked, seed=7), warm),
-        await one(generator, replace(asked, seed=7), WARM),
-    )
-    assert (drawn.token_ids, plain.logprobs) == (plain.token_ids, ())
-    if engine.info.engine != "simulated":
-        found = [each.logprob for each in drawn.logprobs]
-        assert found == pytest.approx(own_logprobs(engine.encode_chat(QUESTION), drawn.token_ids), abs=1e-3)
-        assert min(found) < -0.5
+    await check_logprobs(generator, engine)
 
 
 async def test_self_certainty_is_the_models_own_whole_and_in_pieces(
     generator: SequenceGenerator, engine: Engine
 ) -> None:
-    greedy, asked = replace(GREEDY, self_certainty=True), Sequence("s", QUESTION, max_new_tokens=24)
-    if not engine.info.self_certainty:
-        assert engine.info.engine == "openai"
-        with pytest.raises(Unsupported, match=r"the openai engine .* type self_certainty") as refused:
-            await one(generator, asked, greedy)
-        assert refused.value.field == "sampling.self_certainty"
-        return
-    whole, parts = await one(generator, asked, greedy), await pieces(generator, 3, 8, greedy)
-    assert sum((part.certainties for part in parts), ()) == pytest.approx(whole.certainties, abs=1e-3)
-    assert len(whole.certainties) == len(whole.token_ids) > 16
-    # What shapes sampling does not shape this, and asking for it changes nothing of what is sampled.
-    shaped = replace(WARM, temperature=1.5, logit_bias={28: -100.0, 30: 5.0}, presence_penalty=1.5, top_p=0.9)
-    drawn = await one(generator, replace(asked, seed=7), replace(shaped, self_certainty=True, logprobs=2))
-    plain = await one(generator, replace(asked, seed=7), shaped)
-    assert (drawn.token_ids, plain.certainties) == (plain.token_ids, ())
-    assert len(drawn.logprobs) == len(drawn.certainties)
-    if engine.info.engine != "simulated":
-        found = own_certainties(engine.encode_chat(QUESTION), drawn.token_ids)
-        assert drawn.certainties == pytest.approx(found, abs=1e-3)
-        assert max(found) - min(found) > 0.5
+    await check_certainties(generator, engine)
 
 
 async def test_a_response_that_leaves_no_room_is_a_full_context_and_no_error(generator: SequenceGenerator) -> None:

@@ -87,7 +87,7 @@ def test_the_shipped_head_knows_prose_and_is_less_sure_of_anything_else() -> Non
     strange = b64encode(TEXT.encode()).decode()
     items = [ScoreItem(QUESTION, text) for text in (TEXT, OTHER, strange, "")]
     bounds = loaded("quality.safetensors", 1.0, abstain=True).score(items)
-    assert [score.abstained for score in bounds][:2] + [bounds[3].abstained] == ["", "", "empty"]
+    assert [bounds[0].abstained, bounds[1].abstained, bounds[3].abstained] == ["", "", "empty"]
     plain = loaded("quality.safetensors").score(items)
     taken = [score.value - bound.value for score, bound in zip(plain, bounds, strict=True)]
     assert 0 < max(taken[:2]) < taken[2]

@@ -9,6 +9,7 @@ import redis.asyncio
 
 from shared.errors import Conflict, InvalidRequest, NotFound
 from shared.records.evolution import EvolutionRequest, Message, Record, Sampling
+from shared.records.profiles import Resolved
 from shared.records.rollouts import Canary, Compared, Shadow
 from shared.records.search import Search
 from shared.store.rollouts import Rollouts
@@ -70,8 +71,8 @@ async def test_a_name_means_what_a_canary_draws_and_nothing_else_does(rollouts: 
     # A user has one version, whichever evolution it is; some have the one, some the other.
     assert {len(versions) for versions in drawn.values()} == {1}
     assert set().union(*drawn.values()) == {"brief@1", "brief@2"}
-    assert await rollouts.resolve("acme", "brief@1", RECORD) == ("brief@1", "", None, False, ())
-    assert await rollouts.resolve("acme", "brief") == ("brief@1", "", None, False, ())
+    assert await rollouts.resolve("acme", "brief@1", RECORD) == Resolved("brief@1", "")
+    assert await rollouts.resolve("acme", "brief") == Resolved("brief@1", "")
     with pytest.raises(Conflict, match="end it first"):
         await rollouts.start_canary("", "brief", replace(CANARY, id="c2", version=3), "me", "")
     assert (await rollouts.promote("", "brief", 3, "me", "")).canary is None

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from services.reward.repetition import Loop, Token, loops, tokens_of
 from services.reward.requested_repetition import copies_requested, signs_requested
-from services.reward.scorer import ComponentScore, ScoreItem
+from services.reward.scorer import ComponentScore, ItemScorer, ScoreItem
 
 EMPTY = -4.0
 """What an empty response gets, and the least that any response gets."""
@@ -30,15 +30,11 @@ _MIN_SYMBOLS = 20
 _MIN_CONTENT = 0.15
 
 
-class GuardScorer:
+class GuardScorer(ItemScorer):
     """The penalty as a scorer."""
 
-    def load(self) -> None: ...
-
-    def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
-        return [ComponentScore(penalty(item.text, item.conversation.instruction)) for item in batch]
-
-    def close(self) -> None: ...
+    def _score(self, item: ScoreItem) -> ComponentScore:
+        return ComponentScore(penalty(item.text, item.conversation.instruction))
 
 
 def penalty(text: str, instruction: str = "") -> float:

@@ -1,5 +1,6 @@
 """The port to reward models: what every scorer offers, whatever its model."""
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -168,6 +169,22 @@ class BlockingScorer(Protocol):
     def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]: ...
 
     def close(self) -> None: ...
+
+
+class ItemScorer(BlockingScorer):
+    """A blocking scorer without a model, which scores each response by itself; it may have nothing to load or close."""
+
+    def load(self) -> None:
+        return None
+
+    def close(self) -> None:
+        return None
+
+    @abstractmethod
+    def _score(self, item: ScoreItem) -> ComponentScore: ...
+
+    def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
+        return [self._score(item) for item in batch]
 
 
 def _digest(parts: Iterable[str]) -> bytes:

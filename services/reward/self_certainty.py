@@ -1,27 +1,17 @@
 """How certain the language model was of a response: the engine's own confidence, which needs no reward model."""
 
-from collections.abc import Sequence
-
-from services.reward.scorer import ComponentScore, ScoreItem
+from services.reward.scorer import ComponentScore, ItemScorer, ScoreItem
 from shared.errors import Internal
 
 
-class SelfCertaintyScorer:
+class SelfCertaintyScorer(ItemScorer):
     """The mean over a response's tokens of how far the model's distribution is from knowing nothing: the divergence of
     the uniform distribution from it, in nats, 0 or more (Kang et al. 2025, arXiv 2502.18581).
 
     Of a partial response it is the mean so far. A response that says nothing gets 0, however surely it was ended.
     """
 
-    def load(self) -> None: ...
-
-    def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
-        return [self._score(item) for item in batch]
-
-    def close(self) -> None: ...
-
-    @staticmethod
-    def _score(item: ScoreItem) -> ComponentScore:
+    def _score(self, item: ScoreItem) -> ComponentScore:
         if item.self_certainty is None:
             raise Internal("a response without self-certainty reached its scorer")
         said = (item.written or item.text).strip()

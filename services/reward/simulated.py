@@ -1,24 +1,15 @@
 """A reward without a model, for fast tests and studies of scale: deterministic, cheap, and in no way a judgement."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
-from services.reward.scorer import ComponentScore, ScoreItem
+from services.reward.scorer import ComponentScore, ItemScorer, ScoreItem
 
 
-class SimulatedScorer:
+class SimulatedScorer(ItemScorer):
     """Words up to 400 earn up to 1, a hash of conversation and text adds up to 1; an empty response gets -1."""
 
-    def load(self) -> None: ...
-
-    def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
-        return [self._score(item) for item in batch]
-
-    def close(self) -> None: ...
-
-    @staticmethod
-    def _score(item: ScoreItem) -> ComponentScore:
+    def _score(self, item: ScoreItem) -> ComponentScore:
         words = len(item.text.split())
         if not words:
             return ComponentScore(-1.0)

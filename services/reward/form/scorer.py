@@ -3,11 +3,10 @@
 Programs read such answers, and a label within a sentence is useless to them; reward models prefer the sentence.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 from services.reward.form.demands import Form, form_of
-from services.reward.scorer import ComponentScore, ScoreItem
+from services.reward.scorer import ComponentScore, ItemScorer, ScoreItem
 from shared.records.evolution import Message
 
 BROKEN = -3.0
@@ -16,22 +15,15 @@ BROKEN = -3.0
 _REMEMBERED = 256
 
 
-class FormScorer:
+class FormScorer(ItemScorer):
     """The penalty as a scorer."""
 
     def __init__(self) -> None:
         self._form_of = lru_cache(_REMEMBERED)(_form_of)
 
-    def load(self) -> None: ...
-
-    def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
-        return [ComponentScore(self._value(item)) for item in batch]
-
-    def close(self) -> None: ...
-
-    def _value(self, item: ScoreItem) -> float:
+    def _score(self, item: ScoreItem) -> ComponentScore:
         form = self._form_of(item.conversation.messages)
-        return 0.0 if form.holds(item.written or item.text, partial=item.partial) else BROKEN
+        return ComponentScore(0.0 if form.holds(item.written or item.text, partial=item.partial) else BROKEN)
 
 
 def _form_of(messages: tuple[Message, ...]) -> Form:

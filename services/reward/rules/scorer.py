@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from math import fsum
 
 from services.reward.rules.checks import Check, Finding, LengthCheck, Said
-from services.reward.scorer import ComponentScore, Part, ScoreItem
+from services.reward.scorer import ComponentScore, ItemScorer, Part, ScoreItem
 from services.reward.segments import literal_text
 from shared.text.embedded_models import EMBEDDED_LLM, resolve
 from shared.text.tokenizers import load_embedded_tokenizer, load_tokenizer
@@ -13,7 +13,7 @@ NOTHING_SAID = Finding(0.0)
 """What every check gives for a response that has ended and says nothing."""
 
 
-class RulesScorer:
+class RulesScorer(ItemScorer):
     """Judges by `checks`. Tokens are those of `tokenizer`, a folder or a Hugging Face id, or of the embedded language
     model."""
 
@@ -29,11 +29,6 @@ class RulesScorer:
             tokenizer = load_tokenizer(resolve(named)) if named else load_embedded_tokenizer(resolve(EMBEDDED_LLM))
             encoder = literal_text(tokenizer)
             self._tokens = lambda text: len(encoder.encode_text(text))
-
-    def score(self, batch: Sequence[ScoreItem]) -> list[ComponentScore]:
-        return [self._score(item) for item in batch]
-
-    def close(self) -> None: ...
 
     def _score(self, item: ScoreItem) -> ComponentScore:
         written, text, question = map(_encodable, (item.written or item.text, item.text, item.conversation.instruction))

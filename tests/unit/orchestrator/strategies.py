@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.orchestrator.adapters import outcome_json
 from services.orchestrator.core import machine
+from services.orchestrator.core.responses import Response
 from services.orchestrator.core.values import (
     Config,
     Effect,
@@ -25,7 +26,7 @@ from services.orchestrator.core.values import (
     ScoredTogether,
     ScoreTogether,
 )
-from shared.records.events import Comparison, Event
+from shared.records.events import Comparison, Event, RoundFinished
 
 INSTRUCTION = "Explain tides."
 
@@ -163,3 +164,11 @@ def survived(outcome: Outcome) -> Outcome:
         assert len(read.token_ids) == len(outcome.token_ids)
         return replace(read, token_ids=outcome.token_ids)
     return read
+
+
+def copied_finals(world: World, tokens: int) -> list[Response]:
+    """The final responses, of so many tokens, of a search that replaces, which hold pieces of other states."""
+    config = Config(cycles=1, mutants=6, period=3, survivors=1, mutate=False, replace=True, max_tokens=tokens)
+    last = world.run(config)[-1]
+    assert any(event.replacements for event in world.events if isinstance(event, RoundFinished))
+    return [final.response for final in last.finals if len({piece.state for piece in final.response.pieces}) > 1]

@@ -12,10 +12,9 @@ from services.orchestrator.core import answers, machine
 from services.orchestrator.core.responses import Called
 from services.orchestrator.core.values import Config, Generate, Generated
 from shared.pb import generation_pb2 as pb
-from shared.records.events import RoundFinished
 from shared.records.logprobs import Alternative, TokenLogprobs
 from shared.records.tools import ToolCall
-from tests.unit.orchestrator.strategies import INSTRUCTION, World, configs, survived
+from tests.unit.orchestrator.strategies import INSTRUCTION, World, configs, copied_finals, survived
 
 seeds = st.integers(0, 2**32)
 
@@ -46,13 +45,9 @@ def test_every_response_has_those_of_its_own_tokens(config: Config, seed: int) -
 
 
 def test_a_response_that_is_copied_brings_its_own() -> None:
-    config = Config(cycles=1, mutants=6, period=3, survivors=1, mutate=False, replace=True, max_tokens=12)
-    world = Telling(3, end_probability=0.0)
-    last = world.run(config)[-1]
-    assert any(event.replacements for event in world.events if isinstance(event, RoundFinished))
-    shared = [final.response for final in last.finals if len({piece.state for piece in final.response.pieces}) > 1]
-    assert shared
-    assert all(response.logprobs == tuple(map(of_token, response.token_ids)) for response in shared)
+    copied = copied_finals(Telling(3, end_probability=0.0), tokens=12)
+    assert copied
+    assert all(response.logprobs == tuple(map(of_token, response.token_ids)) for response in copied)
 
 
 @given(configs(), seeds)

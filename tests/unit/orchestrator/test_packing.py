@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -39,6 +40,22 @@ def as_read(evolution: EvolutionState) -> EvolutionState:
     return replace(ended, config=replace(ended.config, mutation="auto", deadline_ms=None, spread=1))
 
 
+def saved_in_parts(versions: Iterable[EvolutionState], *, cold: bool) -> Iterator[tuple[SavedState, EvolutionState]]:
+    """What is saved of each version, and that version, which is what is read again: by one worker that goes on, or,
+    where it is `cold`, by another one each time.
+    """
+    written, parts = NOTHING_WRITTEN, tuple[str, ...]()
+    for evolution in versions:
+        saved, written = pack(evolution, written)
+        parts += saved.parts
+        read, found = unpack(SavedState(saved.head, parts))
+        assert as_read(read) == as_read(evolution)
+        if cold:
+            written = found
+            assert pack(read, found)[0].parts == ()
+        yield saved, evolution
+
+
 @given(
     config=any_configs(),
     seed=st.integers(0, 999),
@@ -49,19 +66,10 @@ def as_read(evolution: EvolutionState) -> EvolutionState:
 def test_what_is_read_is_what_was_written(
     config: Config, seed: int, cold: bool, abstain: float, relative: bool
 ) -> None:
-    """Whether one worker goes on or each version is read by another one."""
     config = replace(config, relative=relative)
-    written, parts = NOTHING_WRITTEN, tuple[str, ...]()
     world = World(seed, abstain_probability=abstain, break_probability=abstain, embeds=bool(config.diversity))
     world.withheld = ("at most two sentences",) if seed % 2 else ()
-    for evolution in world.run(config, random.Random(seed)):
-        saved, written = pack(evolution, written)
-        parts += saved.parts
-        read, found = unpack(SavedState(saved.head, parts))
-        assert as_read(read) == as_read(evolution)
-        if cold:
-            evolution, written = read, found
-            assert pack(read, found)[0].parts == ()
+    assert list(saved_in_parts(world.run(config, random.Random(seed)), cold=cold))
 
 
 def test_texts_and_token_ids_are_written_once() -> None:

@@ -14,7 +14,6 @@ from services.orchestrator.adapters import codec, outcome_json
 from services.orchestrator.adapters.generation import GrpcGenerator, _caller_field
 from services.orchestrator.adapters.packing import NOTHING_WRITTEN, pack
 from services.orchestrator.adapters.reward import GrpcScorer
-from services.orchestrator.adapters.unpacking import unpack
 from services.orchestrator.core import machine
 from services.orchestrator.core.responses import Response
 from services.orchestrator.core.values import BASE, Config, Generate, Generated, Score, ScoreTogether
@@ -22,11 +21,10 @@ from services.orchestrator.journal import Journal
 from shared.errors import Internal
 from shared.pb import generation_pb2 as gpb
 from shared.pb import reward_pb2 as rpb
-from shared.records.events import RoundFinished
-from shared.records.evolution import EvolutionRequest, SavedState
-from tests.unit.orchestrator.strategies import World, any_configs, configs, survived
+from shared.records.evolution import EvolutionRequest
+from tests.unit.orchestrator.strategies import World, any_configs, configs, copied_finals, survived
 from tests.unit.orchestrator.test_adapters import REQUEST
-from tests.unit.orchestrator.test_packing import as_read
+from tests.unit.orchestrator.test_packing import saved_in_parts
 
 CERTAIN = replace(REQUEST, self_certainty=True)
 seeds = st.integers(0, 2**32)
@@ -67,26 +65,15 @@ def test_every_response_has_that_of_its_own_tokens_and_is_scored_with_their_mean
 
 
 def test_a_response_that_is_copied_brings_its_own() -> None:
-    config = Config(cycles=1, mutants=6, period=3, survivors=1, mutate=False, replace=True, max_tokens=12)
-    world = Certain(3, end_probability=0.0)
-    last = world.run(config)[-1]
-    assert any(event.replacements for event in world.events if isinstance(event, RoundFinished))
-    shared = [final.response for final in last.finals if len({piece.state for piece in final.response.pieces}) > 1]
-    assert shared
-    assert all(response.self_certainty == certainty_of(response.token_ids) / 12 for response in shared)
+    copied = copied_finals(Certain(3, end_probability=0.0), tokens=12)
+    assert copied
+    assert all(response.self_certainty == certainty_of(response.token_ids) / 12 for response in copied)
 
 
 @settings(max_examples=25)
 @given(any_configs(), seeds, st.booleans())
 def test_it_survives_being_saved_in_parts(config: Config, seed: int, cold: bool) -> None:
-    written, parts = NOTHING_WRITTEN, tuple[str, ...]()
-    for evolution in Certain(seed).run(config, random.Random(seed)):
-        saved, written = pack(evolution, written)
-        parts += saved.parts
-        read, found = unpack(SavedState(saved.head, parts))
-        assert as_read(read) == as_read(evolution)
-        if cold:
-            evolution, written = read, found
+    for saved, evolution in saved_in_parts(Certain(seed).run(config, random.Random(seed)), cold=cold):
         known = any(state.latest.certainty for _, state in evolution.states())
         assert json.loads(saved.head)["schema"] == 5 or not known
         assert codec.load(codec.dump(evolution)) == evolution
